@@ -1,0 +1,138 @@
+//! Why there is no result: the three ways in which spawned work can fail to produce one.
+
+use std::{any::Any, fmt};
+
+/// Why a [`JoinHandle`](crate::JoinHandle) has no result to give.
+#[must_use]
+pub enum JoinError {
+    /// The work panicked. Holds what was passed to `panic!`: a `&'static str` or a `String` as a rule, a
+    /// [`RemotePanic`] if the panic happened in another process.
+    Panicked(Box<dyn Any + Send + 'static>),
+    /// The work was cancelled before it could finish.
+    Cancelled,
+    /// The worker that had the work is gone, or its answer could not be read.
+    Lost(Lost),
+}
+
+/// How a result got lost between a worker and the one who waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lost {
+    /// The worker process exited with this code instead of answering.
+    Exited {
+        /// The exit code of the process.
+        code: i32,
+    },
+    /// The worker process was killed by this signal.
+    Killed {
+        /// The number of the signal, such as 9 for SIGKILL.
+        signal: i32,
+    },
+    /// The argument or the result could not be encoded or decoded; the text says which, and why.
+    Codec(String),
+    /// The worker answered with something that is not a frame of the protocol; the text says what was wrong.
+    Protocol(String),
+    /// No worker could be started; the text says why.
+    NotStarted(String),
+    /// The executor dropped the work without running it and without a reason: a bug in that executor.
+    Abandoned,
+}
+
+/// A panic that happened in another process: only its words crossed the boundary, not its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemotePanic {
+    /// The panic's message.
+    pub message: String,
+    /// Where it happened, as `file:line:column`, if known.
+    pub location: Option<String>,
+}
+
+impl JoinError {
+    /// The panic's message, if this is a panic and its payload is a text.
+    pub fn panic_message(&self) -> Option<&str> {
+        let Self::Panicked(payload) = self else { return None };
+        if let Some(text) = payload.downcast_ref::<&'static str>() {
+            Some(text)
+        } else if let Some(text) = payload.downcast_ref::<String>() {
+            Some(text)
+        } else {
+            payload.downcast_ref::<RemotePanic>().map(|panic| panic.message.as_str())
+        }
+    }
+
+    /// Where a panic of another process happened, as `file:line:column`.
+    pub fn panic_location(&self) -> Option<&str> {
+        let Self::Panicked(payload) = self else { return None };
+        payload.downcast_ref::<RemotePanic>()?.location.as_deref()
+    }
+
+    /// Goes on with the panic on this thread.
+    ///
+    /// # Panics
+    ///
+    /// Always: with the work's own payload if it panicked, else with this error's text.
+    pub fn resume(self) -> ! {
+        match self {
+            Self::Panicked(payload) => std::panic::resume_unwind(payload),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(_) => {
+                write!(f, "panicked: {}", self.panic_message().unwrap_or("(a payload that is not a text)"))?;
+                match self.panic_location() {
+                    Some(location) => write!(f, ", at {location}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Lost(lost) => write!(f, "lost: {lost}"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { code } => write!(f, "the worker exited with code {code} before it answered"),
+            Self::Killed { signal } => {
+                write!(f, "the worker was killed by signal {signal} before it answered")
+            }
+            Self::Codec(why) => f.write_str(why),
+            Self::Protocol(why) => write!(f, "the worker answered with garbage: {why}"),
+            Self::NotStarted(why) => write!(f, "no worker could be started: {why}"),
+            Self::Abandoned => f.write_str("the executor abandoned the work"),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_panic_shows_its_message_and_its_place() {
+        let panic = RemotePanic { message: "no flour".into(), location: Some("src/bake.rs:3:5".into()) };
+        let error = JoinError::Panicked(Box::new(panic));
+        assert_eq!(error.to_string(), "panicked: no flour, at src/bake.rs:3:5");
+        assert_eq!(error.panic_message(), Some("no flour"));
+    }
+
+    #[test]
+    fn a_payload_that_is_no_text_is_said_to_be_none() {
+        let error = JoinError::Panicked(Box::new(7_u8));
+        assert_eq!(error.to_string(), "panicked: (a payload that is not a text)");
+    }
+}

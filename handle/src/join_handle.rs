@@ -1,0 +1,181 @@
+//! The waiting side: a future that can also be joined by a thread.
+//!
+//! A [`JoinHandle`] owns one reference to whatever the executor allocated for the work: an `Arc` ([`JoinHandle::from_arc`]),
+//! or an allocation that counts its references itself ([`JoinHandle::from_raw`]). Either way the slot lies inside the
+//! executor's own allocation, so that spawning costs one allocation and not two.
+
+use crate::{JoinError, Slot, wait};
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    ptr::NonNull,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+/// What an executor's allocation offers to the handle that joins it.
+pub trait Rendezvous<T>: Send + Sync {
+    /// Where the result will be.
+    fn slot(&self) -> &Slot<T>;
+
+    /// Asks the work to end early. Its slot is then completed with [`JoinError::Cancelled`], unless the work has ended
+    /// or can no longer be stopped.
+    fn cancel(&self);
+
+    /// Runs the work on the calling thread if it has not been started. True if it ran. Called by
+    /// [`JoinHandle::join`] on threads whose policy is [`wait::Policy::Help`].
+    fn help(&self) -> bool {
+        false
+    }
+}
+
+/// Gives back one reference to the allocation that a handle was made from.
+///
+/// # Safety
+///
+/// The pointer is the one that the handle was made from, and the reference is given back once.
+pub type Release = unsafe fn(NonNull<()>);
+
+/// Waits for spawned work: `.await` it on any executor, or [`join`](Self::join) it from a thread.
+///
+/// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there.
+///
+/// # Cancellation
+///
+/// Dropping a future that awaits the handle loses nothing as long as the handle itself lives: `(&mut handle).await` may be
+/// dropped and awaited again. [`cancel`](Self::cancel) is something else: it ends the work.
+#[must_use = "dropping the handle detaches the work; say `drop(handle)` if that is meant"]
+pub struct JoinHandle<T> {
+    target: NonNull<dyn Rendezvous<T>>,
+    release: Release,
+    /// Whether the result has been given out.
+    taken: bool,
+    // A mutex is Send and Sync exactly where a handle should be: when T is Send.
+    _value: PhantomData<Mutex<T>>,
+}
+
+// SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); what else moves with the handle is the result.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: by `&JoinHandle` one can only ask and cancel, which the target, being Sync, allows from any thread.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// Makes the handle of a shared allocation.
+    ///
+    /// # Panics
+    ///
+    /// If its slot has a joiner already.
+    pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
+        assert!(target.slot().claim_joiner(), "a slot has one joiner, and this one had its own already");
+        /// Drops the reference that `Arc::into_raw` left.
+        unsafe fn release<R>(target: NonNull<()>) {
+            // SAFETY: the pointer is from `Arc::into_raw` below, and `release` is called once.
+            drop(unsafe { Arc::from_raw(target.cast::<R>().as_ptr()) });
+        }
+        let target: *const dyn Rendezvous<T> = Arc::into_raw(target);
+        let target = NonNull::new(target.cast_mut()).expect("an Arc's pointer is never null");
+        // SAFETY: the Arc's reference keeps the target alive until it is released, and `claim_joiner` was true.
+        unsafe { Self::from_raw(target, release::<R>) }
+    }
+
+    /// Makes a handle that owns one reference to an allocation which counts its own references.
+    ///
+    /// # Safety
+    ///
+    /// The target stays valid, and may be shared with the thread that holds the handle, until the handle calls `release`
+    /// with the target's address. The handle is the only joiner of the target's slot.
+    #[inline]
+    pub unsafe fn from_raw(target: NonNull<dyn Rendezvous<T>>, release: Release) -> Self {
+        Self { target, release, taken: false, _value: PhantomData }
+    }
+
+    #[inline]
+    fn target(&self) -> &dyn Rendezvous<T> {
+        // SAFETY: the reference that the handle owns keeps the target alive until `drop`.
+        unsafe { self.target.as_ref() }
+    }
+
+    /// Whether the work has ended, so that joining would not wait.
+    pub fn is_finished(&self) -> bool {
+        self.taken || self.target().slot().is_finished()
+    }
+
+    /// Asks the work to end early; it then ends with [`JoinError::Cancelled`].
+    ///
+    /// A task is dropped at its next suspension at the latest; a job or a call is removed if it is still queued, and runs
+    /// to its end if it is not. The handle still gives the result, whichever it is. Does nothing if the work has ended.
+    pub fn cancel(&self) {
+        self.target().cancel();
+    }
+
+    /// Waits for the result on this thread.
+    ///
+    /// An ordinary thread parks. A worker of the pool first helps: if the work waits in a queue, it runs it here. On a
+    /// worker of an async executor waiting would stop every task that the worker runs, so there it is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the work panicked, was cancelled or lost.
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Also if an earlier `.await` has
+    /// taken the result already.
+    pub fn join(mut self) -> Result<T, JoinError> {
+        if matches!(wait::policy(), wait::Policy::Help(_)) && !self.is_finished() {
+            self.target().help();
+        }
+        wait::block("JoinHandle::join", |waker| self.poll_join(waker))
+    }
+
+    /// Takes the result, or has `waker` woken when it is there.
+    ///
+    /// # Panics
+    ///
+    /// If the result has been taken already.
+    #[inline]
+    pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
+        // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
+        let poll = unsafe { self.target().slot().poll(waker) };
+        self.taken = poll.is_ready();
+        poll
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_join(cx.waker())
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        /// Releases even if dropping the result panics.
+        struct Reference(NonNull<()>, Release);
+        impl Drop for Reference {
+            fn drop(&mut self) {
+                // SAFETY: this is the target's address, and a handle drops once.
+                unsafe { (self.1)(self.0) };
+            }
+        }
+        let _reference = Reference(self.target.cast(), self.release);
+        if !self.taken {
+            // SAFETY: the handle is the only joiner, and this is the last it does with the slot.
+            unsafe { self.target().slot().detach() };
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

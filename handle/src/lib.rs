@@ -1,0 +1,46 @@
+//! The ground floor: how the result of spawned work reaches the one who waits for it.
+//!
+//! Brigade has three executors, and none of them knows another. What they share is this crate: each hands out a
+//! [`JoinHandle<T>`], which is both a `Future` (await it on any executor, ours or not) and blocking
+//! ([`JoinHandle::join`]). So an async task awaits a pool job or a process call directly.
+//!
+//! # Nouns
+//!
+//! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it. Read `slot.rs` first: its header
+//!   is the protocol, and no wake-up can be lost by it.
+//! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
+//! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its slot, how to cancel, how to help.
+//! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
+//! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or
+//!   [`Lost`](JoinError::Lost).
+//! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the policy.
+//!
+//! # One worked example
+//!
+//! ```
+//! let (completer, handle) = brigade_handle::pair::<u32>();
+//! std::thread::spawn(move || completer.complete(Ok(6 * 7)));
+//! assert_eq!(handle.join().unwrap(), 42);
+//! ```
+//!
+//! # Where the words come from
+//!
+//! *Cancel* asks the work to end early and is answered by [`JoinError::Cancelled`]; *detach* lets it run unobserved;
+//! *shutdown* is an executor's word, not a handle's. The three are never synonyms.
+
+mod error;
+// Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
+#[allow(unsafe_code)]
+mod join_handle;
+mod pair;
+mod parker;
+// Unsafe: the value and the waker are cells guarded by the slot's state word.
+#[allow(unsafe_code)]
+mod slot;
+mod sync;
+pub mod wait;
+
+pub use error::{JoinError, Lost, RemotePanic};
+pub use join_handle::{JoinHandle, Release, Rendezvous};
+pub use pair::{Completer, pair, pair_with};
+pub use slot::Slot;

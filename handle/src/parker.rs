@@ -1,0 +1,81 @@
+//! A thread as a waker: parks until woken.
+
+use crate::sync::{AtomicBool, Ordering, Thread, thread};
+use std::{
+    sync::Arc,
+    task::{Wake, Waker},
+};
+
+/// One thread's place to sleep. The flag is what counts; the thread's own token only ends the sleep, so code that
+/// parks and unparks the same thread for reasons of its own (another `block_on`, say) can take no wake-up from us.
+///
+/// # Why no wake-up is lost
+///
+/// ```text
+///   waker                     parked thread
+///   notified = true           notified.swap(false)? true: go
+///   thread.unpark()           thread.park()            returns at once if the token is there
+/// ```
+///
+/// If the swap comes before the store, the token comes after the swap, and the park that follows finds it or is ended
+/// by it. A park that ends for another reason only goes round the loop.
+pub(crate) struct Parker {
+    notified: AtomicBool,
+    thread: Thread,
+}
+
+impl Parker {
+    /// A parker for the calling thread, which is the only one that may call [`park`](Self::park).
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { notified: AtomicBool::new(false), thread: thread::current() })
+    }
+
+    /// Sleeps until woken, or not at all if woken since the last call.
+    pub(crate) fn park(&self) {
+        // Acquire pairs with the waker's Release, so that what it did before is visible here.
+        while !self.notified.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release pairs with the swap in `park`. Only the first of several wakes has to unpark.
+        if !self.notified.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
+    }
+}
+
+/// Gives `f` a parker of this thread and the waker that belongs to it. Kept between calls; a call inside a call gets one
+/// of its own, since sharing would let the inner wait take the outer one's wake-up.
+#[cfg(not(loom))]
+pub(crate) fn with_parker<R>(f: impl FnOnce(&Parker, &Waker) -> R) -> R {
+    use std::cell::Cell;
+    thread_local! {
+        static KEPT: Cell<Option<(Arc<Parker>, Waker)>> = const { Cell::new(None) };
+    }
+    // `try_with`: the thread may be ending, and its locals gone.
+    let (parker, waker) = KEPT.try_with(Cell::take).ok().flatten().unwrap_or_else(fresh);
+    let result = f(&parker, &waker);
+    let _ = KEPT.try_with(|kept| kept.set(Some((parker, waker))));
+    result
+}
+
+/// Under loom the threads of a model share one real thread, so nothing is kept.
+#[cfg(loom)]
+pub(crate) fn with_parker<R>(f: impl FnOnce(&Parker, &Waker) -> R) -> R {
+    let (parker, waker) = fresh();
+    f(&parker, &waker)
+}
+
+fn fresh() -> (Arc<Parker>, Waker) {
+    let parker = Parker::new();
+    let waker = Waker::from(parker.clone());
+    (parker, waker)
+}

@@ -1,0 +1,39 @@
+//! The atomics, cells and threads that this crate is built on: the standard ones, or loom's under `--cfg loom`.
+//!
+//! Everything that a loom model has to see goes through here, so that the code that is modelled is the code that runs.
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    thread::{self, Thread},
+};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    thread::{self, Thread},
+};
+
+/// `std::cell::UnsafeCell` with loom's interface.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// Hands out a pointer for reading. Dereferencing it is the caller's unsafe act.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Hands out a pointer for writing. Dereferencing it is the caller's unsafe act.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}

@@ -1,0 +1,104 @@
+//! Situations of a handle: awaited, joined, dropped, cancelled, on a thread that must not block.
+#![cfg(not(loom))]
+
+use brigade_handle::{JoinError, Lost, pair, pair_with, wait};
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+#[test]
+fn a_result_that_is_there_is_taken_without_waiting() {
+    let (completer, handle) = pair();
+    assert!(completer.complete(Ok(5)));
+    assert!(handle.is_finished());
+    assert_eq!(handle.join().unwrap(), 5);
+}
+
+#[test]
+fn a_thread_that_joins_is_woken() {
+    for round in 0..1_000 {
+        let (completer, handle) = pair();
+        let other = thread::spawn(move || completer.complete(Ok(round)));
+        assert_eq!(handle.join().unwrap(), round);
+        assert!(other.join().unwrap());
+    }
+}
+
+#[test]
+fn a_dropped_completer_fails_the_handle() {
+    let (completer, handle) = pair::<()>();
+    drop(completer);
+    assert!(matches!(handle.join(), Err(JoinError::Lost(Lost::Abandoned))));
+}
+
+#[test]
+fn a_dropped_await_loses_nothing() {
+    let (completer, mut handle) = pair();
+    {
+        let mut waiting = pin!(&mut handle);
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    completer.complete(Ok(1));
+    assert!(matches!(handle.poll_join(Waker::noop()), Poll::Ready(Ok(1))));
+}
+
+#[test]
+fn a_cancel_hook_is_called_and_decides_nothing_by_itself() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let (completer, handle) = pair_with(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    handle.cancel();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    completer.complete(Ok(3));
+    assert_eq!(handle.join().unwrap(), 3);
+}
+
+#[test]
+fn a_thread_that_must_not_block_says_so_and_names_the_fix() {
+    let (completer, handle) = pair();
+    completer.complete(Ok(()));
+    let guard = wait::set(wait::Policy::Forbid("it is an async worker; use `.await` instead"));
+    let panic = catch_unwind(AssertUnwindSafe(|| handle.join())).unwrap_err();
+    drop(guard);
+    let text = panic.downcast::<String>().unwrap();
+    assert!(text.contains("JoinHandle::join") && text.contains("`.await`"), "{text}");
+    assert!(matches!(wait::policy(), wait::Policy::Park));
+}
+
+#[test]
+fn a_wait_inside_a_wait_keeps_both_wake_ups() {
+    let (inner_completer, inner) = pair::<u8>();
+    let (outer_completer, mut outer) = pair::<u8>();
+    let mut inner = Some(inner);
+    thread::spawn(move || {
+        outer_completer.complete(Ok(1));
+        inner_completer.complete(Ok(2));
+    });
+    let value = wait::block("test", |waker| {
+        let poll = outer.poll_join(waker);
+        if let Some(inner) = inner.take() {
+            assert_eq!(inner.join().unwrap(), 2);
+        }
+        poll
+    });
+    assert_eq!(value.unwrap(), 1);
+}
+
+#[test]
+#[should_panic(expected = "gives its result once")]
+fn a_second_result_is_refused() {
+    let (completer, mut handle) = pair();
+    completer.complete(Ok(()));
+    assert!(handle.poll_join(Waker::noop()).is_ready());
+    let _ = handle.poll_join(Waker::noop());
+}

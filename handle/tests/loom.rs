@@ -1,0 +1,142 @@
+//! Every order of the slot's operations, on both sides, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p
+//! brigade-handle --test loom --release`.
+#![cfg(loom)]
+
+use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot, pair};
+use loom::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+use std::{
+    sync::Arc,
+    task::{Poll, Wake, Waker},
+};
+
+/// Counts how often it was woken.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn counting() -> (Arc<Count>, Waker) {
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    (count.clone(), Waker::from(count))
+}
+
+/// Counts how often it was dropped.
+struct Tracked(Arc<AtomicUsize>);
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_joiner_that_parks_is_woken() {
+    loom::model(|| {
+        let (completer, handle) = pair::<u32>();
+        let other = thread::spawn(move || completer.complete(Ok(7)));
+        assert_eq!(handle.join().unwrap(), 7);
+        assert!(other.join().unwrap());
+    });
+}
+
+#[test]
+fn a_poll_is_ready_or_its_waker_is_woken() {
+    loom::model(|| {
+        let (completer, mut handle) = pair::<u32>();
+        let other = thread::spawn(move || completer.complete(Ok(7)));
+        let (count, waker) = counting();
+        let first = handle.poll_join(&waker);
+        other.join().unwrap();
+        match first {
+            Poll::Ready(value) => assert_eq!(value.unwrap(), 7),
+            Poll::Pending => {
+                assert_eq!(count.0.load(Ordering::SeqCst), 1, "the completer saw WAITING");
+                assert!(handle.poll_join(&waker).is_ready());
+            }
+        }
+    });
+}
+
+#[test]
+fn the_newest_of_two_wakers_is_woken() {
+    loom::model(|| {
+        let (completer, mut handle) = pair::<u32>();
+        let other = thread::spawn(move || completer.complete(Ok(7)));
+        let (_, stale) = counting();
+        let (count, waker) = counting();
+        let ready = handle.poll_join(&stale).is_ready() || handle.poll_join(&waker).is_ready();
+        other.join().unwrap();
+        assert!(ready || count.0.load(Ordering::SeqCst) == 1);
+    });
+}
+
+#[test]
+fn a_detached_result_is_dropped_once() {
+    loom::model(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (completer, handle) = pair();
+        let value = Tracked(drops.clone());
+        let other = thread::spawn(move || completer.complete(Ok(value)));
+        drop(handle);
+        other.join().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_detach_after_a_poll_races_the_result() {
+    loom::model(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (completer, mut handle) = pair();
+        let value = Tracked(drops.clone());
+        let other = thread::spawn(move || completer.complete(Ok(value)));
+        let (_, waker) = counting();
+        drop(handle.poll_join(&waker));
+        drop(handle);
+        other.join().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn of_a_cancel_and_a_result_one_wins() {
+    loom::model(|| {
+        let (completer, handle) = pair::<u32>();
+        let other = thread::spawn(move || completer.complete(Ok(7)));
+        handle.cancel();
+        let result = handle.join();
+        match (other.join().unwrap(), result) {
+            (true, Ok(7)) | (false, Err(JoinError::Cancelled)) => {}
+            (won, result) => panic!("the completer won: {won}, the joiner saw {result:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_slot_inside_a_foreign_allocation_is_released_once() {
+    struct Work {
+        slot: Slot<u32>,
+        _drops: Tracked,
+    }
+    impl Rendezvous<u32> for Work {
+        fn slot(&self) -> &Slot<u32> {
+            &self.slot
+        }
+        fn cancel(&self) {}
+    }
+    loom::model(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let work = Arc::new(Work { slot: Slot::new(), _drops: Tracked(drops.clone()) });
+        let handle = JoinHandle::from_arc(work.clone());
+        let other = thread::spawn(move || work.slot.complete(Ok(1)));
+        assert_eq!(handle.join().unwrap(), 1);
+        other.join().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}

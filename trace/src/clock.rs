@@ -1,0 +1,36 @@
+//! The operating system's monotonic clock: the only place in Brigade that asks for the time.
+//!
+//! Executors ask their own clock (`runtime/src/clock.rs`), which asks this one unless a test has put a virtual clock in
+//! its place. Nothing else calls `Instant::now`; `tests/tests/tidy.rs` sees to it.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// Now.
+#[inline]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The instant from which [`nanos`] counts: the first time that anybody asked.
+pub fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(now)
+}
+
+/// Nanoseconds since [`epoch`].
+#[inline]
+pub fn nanos() -> u64 {
+    let since = epoch().elapsed();
+    // 64 bits of nanoseconds last 584 years.
+    since.as_nanos() as u64
+}
+
+/// How long `f` took.
+pub fn timed<R>(f: impl FnOnce() -> R) -> (R, Duration) {
+    let start = now();
+    let result = f();
+    (result, start.elapsed())
+}

@@ -1,0 +1,244 @@
+//! The vocabulary: what can happen, to whom, and why.
+
+use std::fmt;
+
+/// What kind of thing an [`Id`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Domain {
+    /// Nothing: an event that nobody caused, or a thing that was made while nobody listened.
+    None = 0,
+    /// A spawned future.
+    Task = 1,
+    /// A closure on the pool.
+    Job = 2,
+    /// A function sent to a child process.
+    Call = 3,
+    /// A thread that runs tasks or jobs.
+    Worker = 4,
+    /// A child process, by its process id.
+    Child = 5,
+    /// A registration with the reactor.
+    Source = 6,
+    /// A timer.
+    Timer = 7,
+}
+
+const DOMAINS: [(Domain, &str); 8] = [
+    (Domain::None, "-"),
+    (Domain::Task, "task"),
+    (Domain::Job, "job"),
+    (Domain::Call, "call"),
+    (Domain::Worker, "worker"),
+    (Domain::Child, "child"),
+    (Domain::Source, "source"),
+    (Domain::Timer, "timer"),
+];
+
+/// Names one task, job, call, worker, child, source or timer: the domain in the highest byte, a number in the others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(u64);
+
+const NUMBER_BITS: u32 = 56;
+
+impl Id {
+    /// Names nothing. What everything is called that was made while nobody listened.
+    pub const NONE: Self = Self(0);
+
+    /// The thing with this number, such as a child by its process id.
+    pub const fn new(domain: Domain, number: u64) -> Self {
+        Self((domain as u64) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1))
+    }
+
+    /// The kind of thing.
+    pub fn domain(self) -> Domain {
+        DOMAINS.get((self.0 >> NUMBER_BITS) as usize).map_or(Domain::None, |&(domain, _)| domain)
+    }
+
+    /// The number among things of its kind.
+    pub const fn number(self) -> u64 {
+        self.0 & ((1 << NUMBER_BITS) - 1)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let domain = self.domain();
+        let (_, name) = DOMAINS[domain as usize];
+        if domain == Domain::None { f.pad(name) } else { f.pad(&format!("{name}#{}", self.number())) }
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({self})")
+    }
+}
+
+/// Writes an enum whose variants go over the ring as bytes, with a table to come back by.
+macro_rules! bytes {
+    ($(#[$doc:meta])* $name:ident, $first:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word that a dump shows.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            pub(crate) fn from_byte(byte: u8) -> Self {
+                Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::$first)
+            }
+        }
+    };
+}
+
+bytes! {
+    /// What happened. The comment says what [`Event::detail`] holds, where it holds anything.
+    Kind, Spawn {
+        /// A task, job or call was made.
+        Spawn => "spawn",
+        /// A worker began to poll the task or to run the job or call.
+        RunBegin => "run",
+        /// The poll or run ended. Detail: 1 if the work is complete.
+        RunEnd => "end",
+        /// The work was made runnable again. By whom and why is in the event.
+        Wake => "wake",
+        /// The work was asked to end early.
+        Cancel => "cancel",
+        /// The work's result was stored. Detail: 1 if it is an error.
+        Complete => "complete",
+        /// A worker took work from another. Detail: how many units. By: the victim.
+        Steal => "steal",
+        /// A worker went to sleep.
+        Park => "park",
+        /// A worker woke up.
+        Unpark => "unpark",
+        /// A task asked to hear of a source. Detail: 1 readable, 2 writable, 3 both.
+        Interest => "interest",
+        /// The operating system said that a source is ready. Detail: 1 readable, 2 writable, 3 both.
+        Readiness => "readiness",
+        /// A queue's length. Detail: the length.
+        QueueDepth => "depth",
+        /// A timer was set. Detail: its deadline in nanoseconds since the clock's epoch.
+        TimerSet => "timer",
+        /// A timer fired.
+        TimerFire => "fire",
+        /// A child process was forked. Subject: the child.
+        Fork => "fork",
+        /// A child process runs our program and said so. Subject: the child.
+        Exec => "exec",
+        /// A frame was sent. Detail: bytes.
+        Send => "send",
+        /// A frame was received. Detail: bytes.
+        Receive => "receive",
+        /// A child process ended. Detail: its wait status.
+        Exit => "exit",
+    }
+}
+
+bytes! {
+    /// Why a thing was woken.
+    Cause, Unknown {
+        /// Nobody said.
+        Unknown => "",
+        /// A timer fired.
+        Timer => "timer",
+        /// A descriptor became readable or writable.
+        Readiness => "readiness",
+        /// A lock or a permit became free.
+        Unlock => "unlock",
+        /// An item was put into a queue, or taken from a full one.
+        Queue => "queue",
+        /// A child process ended.
+        ChildExit => "child exit",
+        /// The work that was waited for ended.
+        Join => "join",
+        /// The task asked to be polled again.
+        Yield => "yield",
+        /// The work was cancelled.
+        Cancel => "cancel",
+        /// An event was set or a notification sent.
+        Notify => "notify",
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, in nanoseconds since [`clock::epoch`](crate::clock::epoch).
+    pub at: u64,
+    /// What.
+    pub kind: Kind,
+    /// To whom.
+    pub subject: Id,
+    /// By whom: the task, job or call that was running on the thread.
+    pub by: Id,
+    /// Why.
+    pub cause: Cause,
+    /// What else there is to say, up to 2⁴⁸ − 1. See [`Kind`].
+    pub detail: u64,
+}
+
+/// The width of an event in the ring, in 64-bit words.
+pub(crate) const WORDS: usize = 4;
+
+// Word 3:  63      56 55     48 47                0
+//         [  kind    |  cause  |      detail       ]
+const DETAIL_BITS: u32 = 48;
+pub(crate) const DETAIL_MAX: u64 = (1 << DETAIL_BITS) - 1;
+
+impl Event {
+    pub(crate) fn to_words(self) -> [u64; WORDS] {
+        let tail =
+            (self.kind as u64) << 56 | (self.cause as u64) << DETAIL_BITS | self.detail.min(DETAIL_MAX);
+        [self.at, self.subject.to_bits(), self.by.to_bits(), tail]
+    }
+
+    pub(crate) fn from_words([at, subject, by, tail]: [u64; WORDS]) -> Self {
+        Self {
+            at,
+            kind: Kind::from_byte((tail >> 56) as u8),
+            subject: Id::from_bits(subject),
+            by: Id::from_bits(by),
+            cause: Cause::from_byte((tail >> DETAIL_BITS) as u8),
+            detail: tail & DETAIL_MAX,
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_comes_back_from_its_words() {
+        let subject = Id::new(Domain::Child, 4_194_304);
+        for &kind in Kind::ALL {
+            for &cause in Cause::ALL {
+                let event =
+                    Event { at: 7, kind, subject, by: Id::new(Domain::Task, 1), cause, detail: DETAIL_MAX };
+                assert_eq!(Event::from_words(event.to_words()), event);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_shows_its_domain_and_number() {
+        assert_eq!(Id::new(Domain::Call, 12).to_string(), "call#12");
+        assert_eq!(Id::NONE.to_string(), "-");
+    }
+}
