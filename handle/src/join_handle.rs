@@ -72,6 +72,10 @@ impl<T> JoinHandle<T> {
     pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
         assert!(target.slot().claim_joiner(), "a slot has one joiner, and this one had its own already");
         /// Drops the reference that `Arc::into_raw` left.
+        ///
+        /// # Safety
+        ///
+        /// As for [`Release`].
         unsafe fn release<R>(target: NonNull<()>) {
             // SAFETY: the pointer is from `Arc::into_raw` below, and `release` is called once.
             drop(unsafe { Arc::from_raw(target.cast::<R>().as_ptr()) });

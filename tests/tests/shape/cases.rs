@@ -1,0 +1,110 @@
+//! The cases. Each holds for a task, a job and a call alike.
+
+use crate::{
+    executor::Executor,
+    gate::{Gate, wait_at},
+};
+use brigade_handle::JoinError;
+
+fn double(n: u64) -> u64 {
+    n * 2
+}
+
+fn panic_if_three(n: u64) -> u64 {
+    assert!(n != 3, "three is not to my taste");
+    n
+}
+
+pub fn results_come_in_the_order_of_the_inputs<E: Executor>() {
+    let executor = E::start(4);
+    let results = executor.map(double, (0..1_000).collect());
+    let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert_eq!(results, (0..1_000).map(double).collect::<Vec<_>>());
+    executor.shutdown();
+}
+
+pub fn a_panic_fails_its_own_unit_only<E: Executor>() {
+    let executor = E::start(2);
+    let results = executor.map(panic_if_three, vec![1, 2, 3, 4]);
+    assert!(results.iter().enumerate().all(|(place, result)| result.is_ok() == (place != 2)), "{results:?}");
+    let error = results.into_iter().nth(2).unwrap().unwrap_err();
+    assert_eq!(error.panic_message(), Some("three is not to my taste"));
+    assert_eq!(executor.spawn(double, 4).join().unwrap(), 8, "the worker lives on");
+    executor.shutdown();
+}
+
+pub fn queued_work_can_be_cancelled<E: Executor>() {
+    let executor = E::start(1);
+    let gate = Gate::new();
+    let first = executor.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let queued = executor.spawn(double, 1);
+    queued.cancel();
+    drop(waiting);
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert_eq!(first.join().unwrap(), gate.port(), "the work before it is not touched");
+    executor.shutdown();
+}
+
+pub fn a_dropped_handle_detaches<E: Executor>() {
+    let executor = E::start(1);
+    let gate = Gate::new();
+    drop(executor.spawn(wait_at, gate.port()));
+    drop(gate.arrival());
+    drop(executor.spawn(wait_at, gate.port()));
+    drop(gate.arrival());
+    executor.shutdown();
+}
+
+pub fn a_shutdown_drains_what_is_queued<E: Executor>() {
+    let executor = E::start(1);
+    let gate = Gate::new();
+    let first = executor.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let queued: Vec<_> = (0..100).map(|n| executor.spawn(double, n)).collect();
+    drop(waiting);
+    executor.shutdown();
+    assert!(first.is_finished());
+    for (n, handle) in (0..).zip(queued) {
+        assert!(handle.is_finished(), "unit {n} has ended before shutdown returned");
+        assert_eq!(handle.join().unwrap(), double(n));
+    }
+}
+
+pub fn a_drop_cancels_what_is_queued<E: Executor>() {
+    let executor = E::start(1);
+    let gate = Gate::new();
+    let first = executor.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let queued: Vec<_> = (0..100).map(|n| executor.spawn(double, n)).collect();
+    queued.iter().for_each(brigade_handle::JoinHandle::cancel);
+    drop(waiting);
+    drop(executor);
+    // What runs is stopped where that can be done (a child), and finished where it cannot (a thread).
+    assert!(first.is_finished());
+    for handle in queued {
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    }
+}
+
+pub fn work_may_spawn_work<E: Executor>() {
+    let executor = E::start(1);
+    assert_eq!(executor.spawn(E::nested, 41).join().unwrap(), 42);
+    executor.shutdown();
+}
+
+pub fn a_handle_can_be_awaited_on_a_foreign_executor<E: Executor>() {
+    let executor = E::start(2);
+    let handle = executor.spawn(double, 21);
+    let result = brigade_runtime::run(handle);
+    assert_eq!(result.unwrap(), 42);
+    executor.shutdown();
+}
+
+pub fn a_million_units_come_back_in_order<E: Executor>() {
+    let executor = E::start(2);
+    let results = executor.map(double, (0..1_000_000).collect());
+    assert_eq!(results.len(), 1_000_000);
+    assert!((0..).zip(results).all(|(n, result)| result.unwrap() == double(n)));
+    executor.shutdown();
+}

@@ -1,0 +1,104 @@
+//! What the three executors have in common, as a trait.
+
+use brigade_handle::{JoinError, JoinHandle};
+use brigade_process::ProcessPool;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A value that may go to any executor, and so across a process boundary.
+pub trait Value: Serialize + DeserializeOwned + Send + 'static {}
+impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
+
+/// A unit of work that may go to any executor: a function that captures nothing.
+pub trait Work<A, R>: Fn(A) -> R + Copy + Send + Sync + 'static {}
+impl<A, R, F: Fn(A) -> R + Copy + Send + Sync + 'static> Work<A, R> for F {}
+
+pub trait Executor: Sized {
+    const NAME: &'static str;
+    fn start(workers: usize) -> Self;
+    fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R>;
+    fn map<A: Value, R: Value>(&self, f: impl Work<A, R>, inputs: Vec<A>) -> Vec<Result<R, JoinError>>;
+    fn shutdown(self);
+    /// From inside a unit of work: spawns `f` on the executor at hand, waits for it, and gives its result.
+    fn nested(n: u64) -> u64;
+}
+
+pub struct Pool(brigade_pool::Pool);
+pub struct Runtime(brigade_runtime::Runtime);
+pub struct Processes(ProcessPool);
+
+impl Executor for Pool {
+    const NAME: &'static str = "pool";
+
+    fn start(workers: usize) -> Self {
+        Self(brigade_pool::Pool::builder().threads(workers).build().unwrap())
+    }
+
+    fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R> {
+        self.0.spawn(move || f(argument))
+    }
+
+    fn map<A: Value, R: Value>(&self, f: impl Work<A, R>, inputs: Vec<A>) -> Vec<Result<R, JoinError>> {
+        self.0.map(f, inputs)
+    }
+
+    fn shutdown(self) {
+        self.0.shutdown();
+    }
+
+    fn nested(n: u64) -> u64 {
+        brigade_pool::spawn(move || n + 1).join().unwrap()
+    }
+}
+
+impl Executor for Runtime {
+    const NAME: &'static str = "runtime";
+
+    fn start(workers: usize) -> Self {
+        Self(brigade_runtime::Runtime::multi_thread(workers).unwrap())
+    }
+
+    fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R> {
+        self.0.spawn(async move { f(argument) })
+    }
+
+    fn map<A: Value, R: Value>(&self, f: impl Work<A, R>, inputs: Vec<A>) -> Vec<Result<R, JoinError>> {
+        self.0.map(move |input| async move { f(input) }, inputs)
+    }
+
+    fn shutdown(self) {
+        self.0.shutdown();
+    }
+
+    fn nested(n: u64) -> u64 {
+        // A task would await; a plain function on an async worker can only hand work on and let go of it.
+        drop(brigade_runtime::spawn(async move { n + 1 }));
+        n + 1
+    }
+}
+
+impl Executor for Processes {
+    const NAME: &'static str = "process";
+
+    fn start(workers: usize) -> Self {
+        Self(ProcessPool::new(workers).unwrap())
+    }
+
+    fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R> {
+        self.0.spawn(f, argument)
+    }
+
+    fn map<A: Value, R: Value>(&self, f: impl Work<A, R>, inputs: Vec<A>) -> Vec<Result<R, JoinError>> {
+        self.0.map(f, inputs)
+    }
+
+    fn shutdown(self) {
+        self.0.shutdown();
+    }
+
+    fn nested(n: u64) -> u64 {
+        let inner = ProcessPool::new(1).unwrap();
+        let result = inner.spawn(|n: u64| n + 1, n).join().unwrap();
+        inner.shutdown();
+        result
+    }
+}

@@ -1,0 +1,45 @@
+//! One shape, three executors: the same cases against the pool, the runtime and the process pool.
+//!
+//! `executor` says what the three have in common; `cases` holds the cases, each written once. A process pool re-executes
+//! this very program, so the suite has a main function of its own.
+
+mod cases;
+mod executor;
+mod gate;
+
+use executor::Executor;
+use libtest_mimic::{Arguments, Trial};
+
+/// One test for each case on one executor.
+macro_rules! suite {
+    ($executor:ty: $($case:ident)*) => {
+        vec![$(Trial::test(
+            format!("{}::{}", <$executor>::NAME, stringify!($case)),
+            || { cases::$case::<$executor>(); Ok(()) },
+        ),)*]
+    };
+}
+
+/// The same list for all three.
+macro_rules! suites {
+    ($($executor:ty),*) => {
+        [$(suite!($executor:
+            results_come_in_the_order_of_the_inputs
+            a_panic_fails_its_own_unit_only
+            queued_work_can_be_cancelled
+            a_dropped_handle_detaches
+            a_shutdown_drains_what_is_queued
+            a_drop_cancels_what_is_queued
+            work_may_spawn_work
+            a_handle_can_be_awaited_on_a_foreign_executor
+            a_million_units_come_back_in_order
+        ),)*]
+    };
+}
+
+fn main() {
+    brigade_process::init();
+    let arguments = Arguments::from_args();
+    let suites = suites!(executor::Pool, executor::Runtime, executor::Processes);
+    libtest_mimic::run(&arguments, suites.into_iter().flatten().collect()).exit();
+}

@@ -1,0 +1,77 @@
+//! Who may depend on whom: arrows point downward only.
+
+use crate::{demand, source};
+
+/// Each crate, and the crates of ours that it may use.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("handle", &[]),
+    ("trace", &[]),
+    ("pool", &["handle", "trace"]),
+    ("process", &["handle", "trace"]),
+    ("runtime", &["handle", "trace", "pool"]),
+    ("demos", &["handle", "trace", "pool", "runtime", "process"]),
+    ("benches", &["handle", "trace", "pool", "runtime", "process"]),
+    ("tests", &["handle", "trace", "pool", "runtime", "process"]),
+];
+
+/// What the ground floor and the executors may take from outside, for use (tests may take more).
+const OUTSIDE: [(&str, &[&str]); 5] = [
+    ("handle", &["loom"]),
+    ("trace", &["loom"]),
+    ("pool", &["crossbeam-deque", "libc", "loom"]),
+    ("runtime", &["futures-core", "futures-io", "futures-sink", "hyper", "libc", "loom", "mio", "tokio"]),
+    ("process", &["libc", "loom", "postcard", "serde"]),
+];
+
+/// The names under the `[…dependencies]` tables of a manifest, without those for tests.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if let Some(table) = line.strip_prefix('[') {
+            let table = table.trim_end_matches(']');
+            inside =
+                table == "dependencies" || table.starts_with("target.") && table.ends_with(".dependencies");
+        } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
+            names.push(name.trim());
+        }
+    }
+    names.retain(|name| !name.is_empty() && !name.starts_with('#'));
+    names
+}
+
+#[test]
+fn every_arrow_points_downward() {
+    let mut breaches = Vec::new();
+    for (package, allowed) in ARROWS {
+        let manifest = std::fs::read_to_string(source::root().join(package).join("Cargo.toml")).unwrap();
+        let ours = dependencies(&manifest).into_iter().filter_map(|name| name.strip_prefix("brigade-"));
+        breaches
+            .extend(ours.filter(|name| !allowed.contains(name)).map(|name| format!("{package} uses {name}")));
+        let sources = source::files(".rs");
+        for file in sources.iter().filter(|file| file.path.starts_with(&format!("{package}/src/"))) {
+            for (other, _) in ARROWS.iter().filter(|(other, _)| *other != package && !allowed.contains(other))
+            {
+                let used = file.text.lines().position(|line| {
+                    let code = line.split("//").next().unwrap_or_default();
+                    code.contains(&format!("brigade_{other}::"))
+                });
+                breaches.extend(used.map(|line| format!("{} uses {other}", file.at(line + 1))));
+            }
+        }
+    }
+    demand("a crate uses only those below it", breaches);
+}
+
+#[test]
+fn the_libraries_take_only_what_the_design_lists() {
+    let mut breaches = Vec::new();
+    for (package, allowed) in OUTSIDE {
+        let manifest = std::fs::read_to_string(source::root().join(package).join("Cargo.toml")).unwrap();
+        let foreign = dependencies(&manifest).into_iter().filter(|name| !name.starts_with("brigade-"));
+        breaches.extend(
+            foreign.filter(|name| !allowed.contains(name)).map(|name| format!("{package} takes {name}")),
+        );
+    }
+    demand("a dependency more needs a reason in ARCHITECTURE.md and a place in this list", breaches);
+}

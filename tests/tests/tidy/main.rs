@@ -1,0 +1,14 @@
+//! The house rules that a program can check, so that they cannot rot.
+//!
+//! `source` reads the workspace; `code` holds the rules on Rust files, `crates` those on what may depend on what, and
+//! `prose` those on documents. Each rule collects every breach and fails once, with all of them.
+
+mod code;
+mod crates;
+mod prose;
+mod source;
+
+/// Fails with every breach of a rule.
+fn demand(rule: &str, breaches: Vec<String>) {
+    assert!(breaches.is_empty(), "{rule}:\n  {}\n", breaches.join("\n  "));
+}

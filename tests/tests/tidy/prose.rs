@@ -1,0 +1,84 @@
+//! Documents that stay true: every link and every `file.rs::name` in them leads somewhere.
+
+use crate::{demand, source};
+use std::path::Path;
+
+/// The parts of `text` between `open` and `close`, with their line numbers.
+fn between<'a>(text: &'a str, open: &'a str, close: char) -> impl Iterator<Item = (usize, &'a str)> {
+    text.lines().enumerate().flat_map(move |(number, line)| {
+        line.split(open).skip(1).filter_map(move |rest| Some((number + 1, rest.split_once(close)?.0)))
+    })
+}
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file() {
+    let mut breaches = Vec::new();
+    for document in source::files(".md") {
+        let root = source::root();
+        let folder = root.join(&document.path);
+        let folder = folder.parent().unwrap_or(Path::new("."));
+        for (line, target) in between(&document.text, "](", ')') {
+            let file = target.split('#').next().unwrap_or_default();
+            let outside = target.starts_with("http") || target.starts_with('#');
+            if !outside && !folder.join(file).exists() {
+                breaches.push(format!("{} links to {target}", document.at(line)));
+            }
+        }
+    }
+    demand("a link leads to a file that exists", breaches);
+}
+
+/// Whether `text` defines something called `name`.
+fn defines(text: &str, name: &str) -> bool {
+    ["fn ", "struct ", "enum ", "trait ", "type ", "mod ", "const ", "static ", "macro_rules! "].iter().any(
+        |keyword| {
+            text.match_indices(&format!("{keyword}{name}")).any(|(at, found)| {
+                let after = text[at + found.len()..].chars().next();
+                !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            })
+        },
+    )
+}
+
+#[test]
+fn every_file_and_function_that_is_named_exists() {
+    let sources = source::files(".rs");
+    let mut breaches = Vec::new();
+    for document in source::files(".md").iter().chain(&sources) {
+        let is_code = document.path.ends_with(".rs");
+        for (line, quoted) in between(&document.text, "`", '`') {
+            let Some((path, rest)) = quoted.split_once(".rs") else { continue };
+            let in_folder =
+                path.contains('/') && path.chars().all(|c| c.is_alphanumeric() || "_/-".contains(c));
+            let ours = path.split('/').next().is_some_and(|top| source::root().join(top).is_dir());
+            if !in_folder || !ours {
+                continue;
+            }
+            let Some(target) = sources.iter().find(|file| file.path == format!("{path}.rs")) else {
+                breaches.push(format!("{} names {path}.rs", document.at(line)));
+                continue;
+            };
+            let Some(name) = rest.strip_prefix("::") else { continue };
+            let name = name.rsplit("::").next().unwrap_or(name).trim_end_matches("()");
+            if !is_code || !name.contains(' ') {
+                let known = defines(&target.text, name);
+                breaches.extend((!known).then(|| format!("{} names {quoted}", document.at(line))));
+            }
+        }
+    }
+    demand("what a document names exists", breaches);
+}
+
+#[test]
+fn the_map_stays_a_map() {
+    let map = std::fs::read_to_string(source::root().join("ARCHITECTURE.md")).unwrap();
+    assert!(map.lines().count() <= 200, "ARCHITECTURE.md has {} lines, 200 at most", map.lines().count());
+}
+
+#[test]
+fn the_readme_names_the_two_commands() {
+    let readme = std::fs::read_to_string(source::root().join("README.md")).unwrap();
+    for command in ["cargo run --release", "cargo test --workspace"] {
+        assert!(readme.contains(command), "README.md does not name `{command}`");
+    }
+}
