@@ -1,1 +1,55 @@
-//! .
+//! A pool of worker processes: typed calls into children that may crash without hurting anybody else.
+//!
+//! The workers are this same executable, forked and exec'd anew, so a call needs no registration: any function that
+//! captures nothing can be named to a worker. `main` begins with [`init`], which is where a worker's life begins.
+//!
+//! ```no_run
+//! fn main() {
+//!     brigade_process::init();
+//!     let procs = brigade_process::ProcessPool::new(2).unwrap();
+//!     let handle = procs.spawn(|n: u64| (1..=n).product::<u64>(), 20);
+//!     assert_eq!(handle.join().unwrap(), 2_432_902_008_176_640_000);
+//!     procs.shutdown();
+//! }
+//! ```
+//!
+//! # Nouns
+//!
+//! * **call**: a function sent to a child, with its argument. Completes exactly once.
+//! * [`ProcessPool`]: the front. **Supervisor**: the one thread that owns the children.
+//! * **worker**: the child's side, a loop that answers calls.
+//! * **frame**: what travels between them, on a socket of their own. A call that prints disturbs nothing.
+//! * **entry**: one row of the executable's table of calls; how a function is named, and how a name is checked.
+//! * [`Launcher`]: how a worker is started. [`Local`] forks and execs; others may follow.
+//!
+//! # Reading order
+//!
+//! `frame` → `entry` → `worker` → `child` → `supervisor` → `exec`.
+
+mod call;
+mod child;
+mod codec;
+// Unsafe: reads the executable's own constants by an address off the wire, after checking it, and makes values of types
+// without a size.
+#[allow(unsafe_code)]
+mod entry;
+// Unsafe: fork, and the system calls between fork and exec.
+#[allow(unsafe_code)]
+mod exec;
+mod frame;
+mod launcher;
+mod panics;
+mod pool;
+mod supervisor;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+mod sys;
+pub mod usage;
+// Unsafe: removes a variable from the environment while the process has one thread.
+#[allow(unsafe_code)]
+mod worker;
+
+pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic};
+pub use launcher::{Command, Ended, Launched, Launcher, Local};
+pub use pool::{Builder, ProcessPool};
+pub use worker::init;

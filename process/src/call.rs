@@ -1,0 +1,120 @@
+//! A call on its way: the bytes that are sent, and the one who waits for the answer.
+//!
+//! Each call is completed exactly once, whoever gets there first: the answer, the end of its worker, a cancel, or the end
+//! of the pool. The slot sees to that. Whether it is *started* at most once is this file's affair, by one byte:
+//!
+//! ```text
+//!   QUEUED --start--> SENT         the supervisor has given it to a worker; from here on it cannot be cancelled
+//!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
+//! ```
+
+use crate::{codec, panics};
+use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, Rendezvous, Slot};
+use brigade_trace::{Domain, Id, Kind, record};
+use serde::de::DeserializeOwned;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+const QUEUED: u8 = 0;
+const SENT: u8 = 1;
+const CANCELLED: u8 = 2;
+
+/// A call as the supervisor handles it, whatever its types.
+pub(crate) struct Call {
+    pub(crate) name: u64,
+    pub(crate) argument: Vec<u8>,
+    pub(crate) caller: Arc<dyn Caller>,
+}
+
+/// How a call ended, as the supervisor hears of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Value(Vec<u8>),
+    Panicked(panics::Report),
+    Lost(Lost),
+    Cancelled,
+}
+
+/// The one who waits for a call.
+pub(crate) trait Caller: Send + Sync {
+    /// Takes the right to send the call. False if it was cancelled.
+    fn start(&self) -> bool;
+
+    /// Decodes the answer and completes the handle. Never panics. Runs the user's code (decoding, dropping, wakers), so
+    /// no lock may be held.
+    fn finish(&self, answer: Answer);
+
+    /// The call's name in traces.
+    fn id(&self) -> Id;
+}
+
+/// What a call's handle points to.
+struct Pending<R> {
+    slot: Slot<R>,
+    state: AtomicU8,
+    id: Id,
+}
+
+/// The two sides of a new call: for the supervisor, and for the one who waits.
+pub(crate) fn new<R: DeserializeOwned + Send + 'static>() -> (Arc<dyn Caller>, JoinHandle<R>) {
+    let id = Id::fresh(Domain::Call);
+    let pending = Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), id });
+    record(Kind::Spawn, id, 0);
+    (pending.clone(), JoinHandle::from_arc(pending))
+}
+
+impl<R: Send> Pending<R> {
+    /// Leaves QUEUED for `next`; of several callers one wins. Relaxed: the call itself is handed over under the pool's lock.
+    fn leave_queue(&self, next: u8) -> bool {
+        self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn complete(&self, result: Result<R, JoinError>) {
+        record(Kind::Complete, self.id, u64::from(result.is_err()));
+        // Unwind safe: the slot is in order before foreign code (the result's drop, the joiner's waker) runs.
+        let completed = catch_unwind(AssertUnwindSafe(|| self.slot.complete(result)));
+        if let Err(payload) = completed {
+            // A result that panics when it is dropped may have a payload that does, too.
+            std::mem::forget(payload);
+        }
+    }
+}
+
+impl<R: DeserializeOwned + Send> Caller for Pending<R> {
+    fn start(&self) -> bool {
+        self.leave_queue(SENT)
+    }
+
+    fn finish(&self, answer: Answer) {
+        self.complete(match answer {
+            Answer::Value(bytes) => codec::decode_result(&bytes),
+            Answer::Panicked(panics::Report { message, location }) => {
+                Err(JoinError::Panicked(Box::new(RemotePanic { message, location })))
+            }
+            Answer::Lost(lost) => Err(JoinError::Lost(lost)),
+            Answer::Cancelled => Err(JoinError::Cancelled),
+        });
+    }
+
+    fn id(&self) -> Id {
+        self.id
+    }
+}
+
+impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
+    fn slot(&self) -> &Slot<R> {
+        &self.slot
+    }
+
+    fn cancel(&self) {
+        record(Kind::Cancel, self.id, 0);
+        if self.leave_queue(CANCELLED) {
+            self.complete(Err(JoinError::Cancelled));
+        }
+    }
+}

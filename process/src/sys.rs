@@ -1,0 +1,336 @@
+//! The system calls of this crate, but for those between fork and exec (`exec.rs`). Each is small and says what it needs.
+//!
+//! A port must provide: a socket that passes bytes without raising SIGPIPE, `poll`, a bell that any thread can ring and
+//! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
+//! times a second), `wait4`, and the loaded image's segments.
+
+pub(crate) mod image;
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    time::Duration,
+};
+
+/// -1 means an error whose number is in `errno`.
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn again(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
+}
+
+fn own(fd: libc::c_int) -> io::Result<OwnedFd> {
+    let fd = check(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A copy of the descriptor with a number of at least `lowest`, closed on exec.
+pub(crate) fn duplicate_above(fd: &OwnedFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl on a descriptor that is open, being borrowed.
+    own(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) })
+}
+
+/// Marks a descriptor close-on-exec. An error if it is not open.
+pub(crate) fn close_on_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: fcntl takes any number and refuses those that are not open.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
+/// Takes over a descriptor that was handed to this process by number.
+pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
+    close_on_exec(fd)?;
+    own(fd)
+}
+
+/// A pipe, both ends closed on exec: where bytes come out, where they go in.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((reader.into(), writer.into()))
+}
+
+/// Puts a descriptor into non-blocking mode.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: fcntl on a descriptor that is open, being borrowed.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: as above.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+}
+
+/// The empty set of signals.
+pub(crate) fn no_signals() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `sigemptyset` writes the whole set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: it was written just now.
+    unsafe { set.assume_init() }
+}
+
+// ---------------------------------------------------------------------------------------------------- sockets
+
+/// Sends what the socket takes. A peer that is gone is an error and never a signal.
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    let flags = libc::MSG_NOSIGNAL;
+    #[cfg(not(target_os = "linux"))]
+    let flags = 0;
+    loop {
+        // SAFETY: the bytes are borrowed across the call.
+        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        match usize::try_from(sent) {
+            Ok(sent) => return Ok(sent),
+            Err(_) if again(&io::Error::last_os_error()) => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Receives what has arrived; 0 is the end of the stream.
+pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the bytes are borrowed for writing across the call.
+        let received = unsafe { libc::recv(socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), 0) };
+        match usize::try_from(received) {
+            Ok(received) => return Ok(received),
+            Err(_) if again(&io::Error::last_os_error()) => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------- waiting
+
+/// One descriptor to wait for.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Watch(libc::pollfd);
+
+impl Watch {
+    pub(crate) fn readable(fd: BorrowedFd<'_>) -> Self {
+        Self(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 })
+    }
+
+    pub(crate) fn writable_too(mut self) -> Self {
+        self.0.events |= libc::POLLOUT;
+        self
+    }
+
+    /// Only for the end of the stream, not for bytes.
+    pub(crate) fn hang_up(fd: BorrowedFd<'_>) -> Self {
+        #[cfg(target_os = "linux")]
+        let events = libc::POLLRDHUP;
+        #[cfg(not(target_os = "linux"))]
+        let events = libc::POLLHUP;
+        Self(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 })
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.revents != 0
+    }
+}
+
+/// Sleeps until a descriptor is ready or the time is over.
+pub(crate) fn poll(watched: &mut [Watch], timeout: Option<Duration>) -> io::Result<()> {
+    // Rounded up: a timer must not be asked for too early, again and again.
+    let millis =
+        timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+    // SAFETY: `Watch` is a pollfd, and the slice is borrowed for writing across the call.
+    match check(unsafe { libc::poll(watched.as_mut_ptr().cast(), watched.len() as libc::nfds_t, millis) }) {
+        Err(error) if !again(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A bell that any thread may ring; it stays rung until it is silenced.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    #[cfg(target_os = "linux")]
+    fd: OwnedFd,
+    #[cfg(not(target_os = "linux"))]
+    ends: (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream),
+}
+
+#[cfg(target_os = "linux")]
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: a plain system call.
+        Ok(Self { fd: own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })? })
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.fd.as_fd()
+    }
+
+    pub(crate) fn ring(&self) {
+        // Cannot fail but for a counter that is full, which rings as well.
+        // SAFETY: eight bytes of ours.
+        unsafe { libc::write(self.fd.as_raw_fd(), (&raw const ONE).cast(), 8) };
+    }
+
+    pub(crate) fn silence(&self) {
+        let mut count = 0u64;
+        // SAFETY: eight bytes of ours.
+        unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+}
+
+#[cfg(target_os = "linux")]
+static ONE: u64 = 1;
+
+#[cfg(not(target_os = "linux"))]
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        let ends = std::os::unix::net::UnixStream::pair()?;
+        ends.0.set_nonblocking(true)?;
+        ends.1.set_nonblocking(true)?;
+        Ok(Self { ends })
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.ends.0.as_fd()
+    }
+
+    pub(crate) fn ring(&self) {
+        let _ = io::Write::write(&mut &self.ends.1, &[1]);
+    }
+
+    pub(crate) fn silence(&self) {
+        while matches!(io::Read::read(&mut &self.ends.0, &mut [0; 64]), Ok(64)) {}
+    }
+}
+
+// --------------------------------------------------------------------------------------------------- children
+
+/// A descriptor that becomes readable when the child ends, where the system has such a thing.
+#[cfg(target_os = "linux")]
+pub(crate) fn exit_watch(pid: i32) -> Option<OwnedFd> {
+    // SAFETY: a plain system call; a pidfd is closed on exec by itself.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    own(libc::c_int::try_from(fd).ok()?).ok()
+}
+
+/// A descriptor that becomes readable when the child ends, where the system has such a thing.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn exit_watch(_pid: i32) -> Option<OwnedFd> {
+    None
+}
+
+/// How a child ended, with the raw wait status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(pub(crate) i32);
+
+impl Status {
+    /// The exit code, if it exited.
+    pub(crate) fn code(self) -> Option<i32> {
+        libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
+    }
+
+    /// The signal, if one killed it.
+    pub(crate) fn signal(self) -> Option<i32> {
+        libc::WIFSIGNALED(self.0).then(|| libc::WTERMSIG(self.0))
+    }
+}
+
+/// Reaps a child of ours if it has ended: how, and what it used.
+pub(crate) fn reap(pid: i32) -> io::Result<Option<(Status, Usage)>> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::uninit();
+    loop {
+        // SAFETY: both places are ours to write.
+        match check(unsafe { libc::wait4(pid, &mut status, libc::WNOHANG, usage.as_mut_ptr()) }) {
+            Ok(0) => return Ok(None),
+            // SAFETY: wait4 has reaped a child, so it wrote the usage.
+            Ok(_) => return Ok(Some((Status(status), Usage::of(unsafe { usage.assume_init_ref() })))),
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Sends SIGKILL to a child that has not been reaped, so that its number is surely its own.
+pub(crate) fn kill(pid: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    check(unsafe { libc::kill(pid, libc::SIGKILL) }).map(drop)
+}
+
+/// Ends this process at once, with no destructor and no flush.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// Takes a variable out of this process's environment.
+///
+/// # Safety
+///
+/// No other thread may be running.
+pub(crate) unsafe fn forget_variable(name: &str) {
+    // SAFETY: the caller promises that no other thread can be reading the environment.
+    unsafe { std::env::remove_var(name) };
+}
+
+// ------------------------------------------------------------------------------------------------ consumption
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) peak_bytes: u64,
+}
+
+impl Usage {
+    fn of(raw: &libc::rusage) -> Self {
+        let time = |time: libc::timeval| {
+            Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+        };
+        // Linux counts in KiB, macOS in bytes.
+        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+        Self { cpu: time(raw.ru_utime) + time(raw.ru_stime), peak_bytes: raw.ru_maxrss as u64 * unit }
+    }
+}
+
+/// Of whom [`usage`] tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    Mine,
+    /// Of the children that have been reaped: CPU time summed up, memory of the largest.
+    Children,
+}
+
+pub(crate) fn usage(whose: Whose) -> Usage {
+    let who = match whose {
+        Whose::Mine => libc::RUSAGE_SELF,
+        Whose::Children => libc::RUSAGE_CHILDREN,
+    };
+    let mut raw = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the place is ours to write. The call cannot fail with these arguments.
+    unsafe { libc::getrusage(who, raw.as_mut_ptr()) };
+    // SAFETY: all zeros is a valid rusage, and the call wrote it.
+    Usage::of(unsafe { raw.assume_init_ref() })
+}
+
+/// How many ticks `/proc` counts to a second.
+pub(crate) fn ticks_a_second() -> u64 {
+    // SAFETY: sysconf reads a constant.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100)
+}
+
+/// The limit of open descriptors: in force, and how far it may be raised.
+pub(crate) fn descriptor_limit() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the place is ours to write.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    Ok((limit.rlim_cur, limit.rlim_max))
+}
+
+/// Sets the limit of open descriptors; `most` stays how far it may be raised.
+pub(crate) fn set_descriptor_limit(now: u64, most: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: now, rlim_max: most };
+    // SAFETY: the limit is borrowed across the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).map(drop)
+}

@@ -1,0 +1,142 @@
+//! The loaded executable: where it lies, which parts of it are constant, and which build it is.
+//!
+//! A function is named by an address relative to where the image was loaded (`entry.rs`); that means the same in two
+//! processes exactly if both run the same build. The fingerprint says whether they do: a hash of the program headers and of
+//! the notes, which hold the linker's build id. A build without one is hashed by its code.
+
+use std::{ops::Range, sync::OnceLock};
+
+/// What there is to know about the executable that this process runs.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// Where address 0 of the file came to lie.
+    pub(crate) base: usize,
+    /// Readable parts that are not written after the program has been loaded.
+    pub(crate) constant: Vec<Range<usize>>,
+    /// Executable parts.
+    pub(crate) code: Vec<Range<usize>>,
+    pub(crate) fingerprint: u64,
+}
+
+impl Image {
+    pub(crate) fn get() -> &'static Self {
+        static IMAGE: OnceLock<Image> = OnceLock::new();
+        IMAGE.get_or_init(imp::read)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+mod imp {
+    use super::Image;
+    use crate::frame::xxh64;
+    use std::slice;
+
+    /// The note that holds the linker's build id: owner "GNU", type 3.
+    const BUILD_ID: u32 = 3;
+
+    pub(super) fn read() -> Image {
+        let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };
+        // SAFETY: the callback matches the signature, and `image` outlives the call that hands it back as `data`.
+        unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut image).cast()) };
+        image
+    }
+
+    /// Reads the first object, which is the executable, and ends the iteration.
+    unsafe extern "C" fn first(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        data: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: the loader hands us a valid description of the object.
+        let info = unsafe { &*info };
+        // SAFETY: it names the object's program headers, which are loaded and constant.
+        let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+        // SAFETY: `read` passed its image, which nobody else touches meanwhile.
+        let image = unsafe { &mut *data.cast::<Image>() };
+        describe(image, info.dlpi_addr as usize, headers);
+        1
+    }
+
+    fn describe(image: &mut Image, base: usize, headers: &[libc::Elf64_Phdr]) {
+        image.base = base;
+        let (mut hash, mut has_build_id) = (0, false);
+        for header in headers {
+            let start = base.wrapping_add(header.p_vaddr as usize);
+            let range = start..start.wrapping_add(header.p_memsz as usize);
+            let readable = header.p_flags & libc::PF_R != 0;
+            match header.p_type {
+                libc::PT_LOAD if readable && header.p_flags & libc::PF_W == 0 => {
+                    image.constant.push(range.clone());
+                }
+                libc::PT_GNU_RELRO => image.constant.push(range.clone()),
+                libc::PT_NOTE => {
+                    let note = bytes(&range);
+                    has_build_id |= note.get(8..16) == Some(&[BUILD_ID as u8, 0, 0, 0, b'G', b'N', b'U', 0]);
+                    hash = xxh64(note, hash);
+                }
+                _ => {}
+            }
+            if header.p_type == libc::PT_LOAD && readable && header.p_flags & libc::PF_X != 0 {
+                image.code.push(range);
+            }
+            let shape = [header.p_type.into(), header.p_offset, header.p_vaddr, header.p_filesz];
+            hash = shape.iter().fold(hash, |hash, part: &u64| xxh64(&part.to_le_bytes(), hash));
+        }
+        if !has_build_id {
+            hash = image.code.iter().fold(hash, |hash, range| xxh64(bytes(range), hash));
+        }
+        image.fingerprint = hash;
+    }
+
+    /// A loaded, readable part of the image that nobody writes.
+    fn bytes(range: &std::ops::Range<usize>) -> &'static [u8] {
+        // SAFETY: only called for PT_NOTE and for readable code of the executable itself, which stay mapped while the
+        // process lives and are not written.
+        unsafe { slice::from_raw_parts(range.start as *const u8, range.len()) }
+    }
+}
+
+#[cfg(target_os = "macos")]
+mod imp {
+    use super::Image;
+    use crate::frame::xxh64;
+    use std::{ffi::CStr, slice};
+
+    pub(super) fn read() -> Image {
+        let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };
+        // SAFETY: image 0 is the executable, which is always loaded.
+        let slide = unsafe { libc::_dyld_get_image_vmaddr_slide(0) } as usize;
+        // SAFETY: as above.
+        let header = unsafe { libc::_dyld_get_image_header(0) }.cast::<libc::mach_header_64>();
+        image.base = header as usize;
+        // SAFETY: a 64-bit process has a 64-bit header, followed by `sizeofcmds` bytes of load commands.
+        let (count, size) = unsafe { ((*header).ncmds, (*header).sizeofcmds as usize) };
+        // SAFETY: the commands follow the header.
+        let start = unsafe { header.add(1) }.cast::<u8>();
+        // SAFETY: as said above; they are constant.
+        let commands = unsafe { slice::from_raw_parts(start, size) };
+        // The commands hold the build's UUID, so their hash is the fingerprint.
+        image.fingerprint = xxh64(commands, 0);
+        let mut at = 0;
+        for _ in 0..count {
+            // SAFETY: the loader has checked the commands, and `at` is where one begins.
+            let command = unsafe { &*start.add(at).cast::<libc::load_command>() };
+            if command.cmd == libc::LC_SEGMENT_64 {
+                // SAFETY: a command of this kind is a `segment_command_64`.
+                let segment = unsafe { &*start.add(at).cast::<libc::segment_command_64>() };
+                // SAFETY: the name is a C string, padded with zeros ("__TEXT", "__DATA_CONST").
+                let name = unsafe { CStr::from_ptr(segment.segname.as_ptr()) };
+                let from = slide.wrapping_add(segment.vmaddr as usize);
+                let range = from..from.wrapping_add(segment.vmsize as usize);
+                if name == c"__TEXT" {
+                    image.code.push(range.clone());
+                }
+                if name == c"__TEXT" || name == c"__DATA_CONST" {
+                    image.constant.push(range);
+                }
+            }
+            at += command.cmdsize as usize;
+        }
+        image
+    }
+}

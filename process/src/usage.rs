@@ -1,0 +1,73 @@
+//! What processes use: CPU time, memory, descriptors.
+
+use crate::sys::{self, Whose};
+use std::{fs, io, time::Duration};
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// User and system time together.
+    pub cpu: Duration,
+    /// The most memory that was resident at once, in bytes.
+    pub peak_bytes: u64,
+}
+
+impl From<sys::Usage> for Usage {
+    fn from(usage: sys::Usage) -> Self {
+        Self { cpu: usage.cpu, peak_bytes: usage.peak_bytes }
+    }
+}
+
+/// What this process has used, all its threads together.
+///
+/// ```
+/// assert!(brigade_process::usage::this_process().peak_bytes > 0);
+/// ```
+pub fn this_process() -> Usage {
+    sys::usage(Whose::Mine).into()
+}
+
+/// What the children have used that this process has reaped: CPU time of all of them, memory of the largest.
+///
+/// Workers of a pool that is still open are not in it: see [`of`].
+pub fn reaped_children() -> Usage {
+    sys::usage(Whose::Children).into()
+}
+
+/// What the process with this id has used so far. CPU time counts in steps of 10 ms as a rule.
+///
+/// # Errors
+///
+/// If there is no such process, or the system has no `/proc`.
+pub fn of(pid: u32) -> io::Result<Usage> {
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/stat is unknown");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The program's name is in parentheses and may hold anything, so fields are counted from the last one. After it come
+    // the fields 3 and up; user and system time are the fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').ok_or_else(missing)?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = ticks.sum::<Result<_, _>>().map_err(|_| missing())?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(Usage {
+        cpu: Duration::from_secs_f64(ticks as f64 / sys::ticks_a_second() as f64),
+        peak_bytes: kib.unwrap_or(0) * 1024,
+    })
+}
+
+/// Raises this process's limit of open descriptors to `wanted`, as far as the hard limit allows, and gives the limit that
+/// is then in force. Never lowers it.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
+    let (now, most) = sys::descriptor_limit()?;
+    let next = wanted.min(most);
+    if next <= now {
+        return Ok(now);
+    }
+    sys::set_descriptor_limit(next, most)?;
+    Ok(next)
+}
