@@ -1,0 +1,93 @@
+//! How a pool is made: threads, names, stack size, hooks.
+
+use crate::{Pool, crew::SPARES};
+use std::{fmt, io, num::NonZero, thread};
+
+/// A start or exit hook; it is given the worker's number.
+pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
+
+/// What a pool was asked to be.
+pub(crate) struct Plan {
+    pub(crate) threads: usize,
+    pub(crate) name: String,
+    /// In bytes.
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) on_start: Option<Hook>,
+    pub(crate) on_exit: Option<Hook>,
+}
+
+/// Makes a [`Pool`]. See [`Pool::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    threads: Option<usize>,
+    plan: Plan,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        let plan =
+            Plan { threads: 0, name: "pool".to_owned(), stack_size: None, on_start: None, on_exit: None };
+        Self { threads: None, plan }
+    }
+
+    /// How many threads run jobs at a time; one a core if this is not called. While a worker is blocked inside a job, the pool may
+    /// run one more thread in its place.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What the threads are called: this, a hyphen and their number. `pool` if this is not called.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.plan.name = name.into();
+        self
+    }
+
+    /// The size of each thread's stack, in bytes. The standard library's default if this is not called.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.plan.stack_size = Some(bytes);
+        self
+    }
+
+    /// Called by each thread before it runs anything, with the thread's number. A panic in it is ignored.
+    pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.plan.on_start = Some(Box::new(hook));
+        self
+    }
+
+    /// Called by each thread after it has run everything, with the thread's number. A panic in it is ignored.
+    pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.plan.on_exit = Some(Box::new(hook));
+        self
+    }
+
+    /// Starts the pool.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses a thread; those that were started have ended again by then. If `threads` is 0 or more
+    /// than 32,000, with [`io::ErrorKind::InvalidInput`].
+    pub fn build(mut self) -> io::Result<Pool> {
+        const MOST: usize = 32_000;
+        const _: () = assert!(MOST + SPARES < 1 << 15, "the packed counters have room for all threads");
+        let cores = || thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
+        self.plan.threads = self.threads.unwrap_or_else(cores);
+        if !(1..=MOST).contains(&self.plan.threads) {
+            let text = format!("a pool has from 1 to {MOST} threads, not {}", self.plan.threads);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        if self.plan.name.contains('\0') {
+            let text = "a thread's name cannot contain a NUL";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Pool::start(self.plan)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Builder");
+        shown.field("threads", &self.threads).field("name", &self.plan.name);
+        shown.field("stack_size", &self.plan.stack_size).finish_non_exhaustive()
+    }
+}

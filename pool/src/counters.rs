@@ -1,0 +1,88 @@
+//! The packed word that says how many workers are to be had: one load tells a producer whether to wake somebody.
+//!
+//! ```text
+//!   63        48 47        32 31        16 15         0
+//!   [  dozing  |  searching |   vacant   |  sleeping  ]
+//! ```
+//!
+//! * **sleeping**: workers that are parked for want of work, or have announced that they will be.
+//! * **vacant**: threads that could be started, because as many workers are blocked inside their jobs.
+//! * **searching**: workers that look for work; each carries the duty that `sleep.rs` describes.
+//! * **dozing**: sleeping workers that wake by themselves soon. Each is counted under sleeping, too.
+//!
+//! 1. No field overflows: a pool has fewer than 2¹⁵ threads (`Builder::build` checks it).
+//! 2. No field goes below zero: each subtraction is made by whoever holds what the matching addition stood for.
+
+use crate::sync::{AtomicU64, Ordering};
+
+const BITS: u32 = 16;
+const MASK: u64 = (1 << BITS) - 1;
+
+pub(crate) const SLEEPING: u64 = 1;
+pub(crate) const VACANT: u64 = 1 << BITS;
+pub(crate) const SEARCHING: u64 = 1 << (2 * BITS);
+pub(crate) const DOZING: u64 = 1 << (3 * BITS);
+
+const _: () = assert!(4 * BITS == u64::BITS, "four fields fill the word");
+
+/// The word itself.
+#[derive(Debug)]
+pub(crate) struct Counters(AtomicU64);
+
+/// What the word held at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts(u64);
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self) -> Counts {
+        // Relaxed: ordered by the fences of `sleep.rs`.
+        Counts(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Adds to some fields and subtracts from others in one step; returns what it made of them.
+    pub(crate) fn change(&self, add: u64, subtract: u64) -> Counts {
+        // Fields do not borrow from one another (rules 1 and 2), so one wrapping addition changes them all. AcqRel
+        // orders the changes of several workers; what they guard is ordered by the fences of `sleep.rs`.
+        let change = add.wrapping_sub(subtract);
+        Counts(self.0.fetch_add(change, Ordering::AcqRel).wrapping_add(change))
+    }
+
+    /// Counts one more searching worker, unless that would be more than `limit`.
+    pub(crate) fn search_within(&self, limit: u64) -> bool {
+        let more = |word| (Counts(word).searching() < limit).then_some(word + SEARCHING);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
+    }
+}
+
+impl Counts {
+    pub(crate) fn sleeping(self) -> u64 {
+        self.0 & MASK
+    }
+
+    pub(crate) fn searching(self) -> u64 {
+        self.0 >> (2 * BITS) & MASK
+    }
+
+    /// Whether somebody is to be had.
+    pub(crate) fn available(self) -> bool {
+        self.0 & (MASK | MASK << BITS) != 0
+    }
+
+    /// Whether a new half needs a wake-up: somebody is to be had, and nobody looks already or will soon.
+    #[inline(always)]
+    pub(crate) fn half_wants_wake(self) -> bool {
+        // Zero in the upper fields and not zero in the lower ones, in one comparison.
+        self.0.wrapping_sub(1) < SEARCHING - 1
+    }
+
+    /// Whether a new spawned job needs a wake-up. A dozing worker is one that sleeps.
+    #[inline(always)]
+    pub(crate) fn job_wants_wake(self) -> bool {
+        self.searching() == 0 && self.available()
+    }
+}

@@ -1,0 +1,204 @@
+//! The crew: what the threads of one pool share. Its seats, its injector, its beds, and how far its life has come.
+
+use crate::{
+    builder::Plan,
+    current,
+    deque::{self, Owner},
+    half::HalfHeader,
+    job::JobRef,
+    sleep::Sleep,
+    spare::Roster,
+    sys,
+};
+use crossbeam_deque::{Injector, Stealer, Worker as Queue};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+};
+
+/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked.
+pub(crate) const SPARES: usize = 256;
+
+/// How far the life of a pool has come. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Takes work.
+    Open,
+    /// Ends when everything that is queued has been run.
+    Draining,
+    /// Ends when everything that is queued has been cancelled and what runs has ended.
+    Cancelling,
+    /// All workers are idle and all queues are empty: the threads go home.
+    Ended,
+}
+
+/// One worker's queues, as the others see them.
+pub(crate) struct Seat {
+    pub(crate) jobs: Stealer<JobRef>,
+    pub(crate) halves: Arc<deque::Shared<HalfHeader>>,
+    /// The owner's ends, while no thread sits here.
+    kit: Mutex<Option<Kit>>,
+}
+
+/// The owner's ends of a seat's queues.
+pub(crate) struct Kit {
+    pub(crate) jobs: Queue<JobRef>,
+    pub(crate) halves: Owner<HalfHeader>,
+}
+
+impl Seat {
+    fn new() -> Self {
+        let kit = Kit { jobs: Queue::new_lifo(), halves: Owner::new() };
+        Self { jobs: kit.jobs.stealer(), halves: kit.halves.shared(), kit: Mutex::new(Some(kit)) }
+    }
+
+    pub(crate) fn take_kit(&self) -> Option<Kit> {
+        self.kit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn leave_kit(&self, kit: Kit) {
+        *self.kit.lock().unwrap_or_else(PoisonError::into_inner) = Some(kit);
+    }
+
+    fn has_work(&self) -> bool {
+        !self.jobs.is_empty() || !self.halves.looks_empty()
+    }
+}
+
+/// What the threads of one pool share.
+pub(crate) struct Crew {
+    /// For new threads, each of which owns a reference.
+    me: Weak<Self>,
+    pub(crate) plan: Plan,
+    /// Tells the workers of several pools apart in a trace.
+    pub(crate) number: u64,
+    pub(crate) injector: Injector<JobRef>,
+    pub(crate) sleep: Sleep,
+    seats: Box<[OnceLock<Seat>]>,
+    phase: AtomicU8,
+    /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
+    pub(crate) surplus: AtomicUsize,
+    roster: Mutex<Roster>,
+}
+
+impl Crew {
+    pub(crate) fn new(plan: Plan) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        sys::prepare();
+        let seats = plan.threads + SPARES;
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            // Relaxed: only uniqueness matters.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            injector: Injector::new(),
+            sleep: Sleep::new(plan.threads, seats),
+            seats: (0..seats).map(|_| OnceLock::new()).collect(),
+            phase: AtomicU8::new(Phase::Open as u8),
+            surplus: AtomicUsize::new(0),
+            roster: Mutex::new(Roster::default()),
+            plan,
+        })
+    }
+
+    pub(crate) fn myself(&self) -> Arc<Self> {
+        self.me.upgrade().expect("a reference to the crew proves that somebody owns one")
+    }
+
+    /// The seat of a worker that exists or is about to.
+    pub(crate) fn seat(&self, index: usize) -> &Seat {
+        self.seats[index].get_or_init(Seat::new)
+    }
+
+    pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        // Acquire pairs with `advance`.
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            2 => Phase::Cancelling,
+            _ => Phase::Ended,
+        }
+    }
+
+    /// Goes forward to `phase`, and has every worker see it.
+    pub(crate) fn advance(&self, phase: Phase) {
+        // Release publishes why; the fence in `wake_all` pairs with the one of a worker that goes to sleep.
+        self.phase.fetch_max(phase as u8, Ordering::Release);
+        self.sleep.wake_all();
+        if phase == Phase::Ended {
+            self.dismiss_reserve();
+        }
+    }
+
+    // --- producing ---
+
+    /// Queues a job: with this worker if it is one of the crew, else with the injector.
+    pub(crate) fn submit(self: &Arc<Self>, job: JobRef) {
+        current::with(|worker| match worker {
+            Some(worker) if Arc::ptr_eq(&worker.crew, self) => worker.jobs.push(job),
+            _ => self.injector.push(job),
+        });
+        self.announce_job();
+    }
+
+    /// Queues a job with the injector.
+    pub(crate) fn inject(&self, job: JobRef) {
+        self.injector.push(job);
+        self.announce_job();
+    }
+
+    /// Sees to it that somebody finds the job that was just queued.
+    #[inline]
+    pub(crate) fn announce_job(&self) {
+        if self.sleep.job_wants_wake() {
+            self.wake_someone();
+        }
+    }
+
+    /// Wakes a sleeper, or else puts a spare thread in the place of a blocked worker.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wake_someone(&self) {
+        if !self.sleep.wake_one() {
+            self.fill_vacancy();
+        }
+    }
+
+    /// Whether anything is queued anywhere. Only after a fence is a "no" to be trusted.
+    pub(crate) fn work_is_queued(&self) -> bool {
+        let seats = &self.seats[..self.sleep.occupied()];
+        !self.injector.is_empty() || seats.iter().filter_map(OnceLock::get).any(Seat::has_work)
+    }
+
+    /// Whether a worker that found nothing must not sleep: there is work, or the pool has ended.
+    pub(crate) fn reason_to_stay_awake(&self) -> bool {
+        if self.work_is_queued() {
+            return true;
+        }
+        match self.phase() {
+            Phase::Open => false,
+            Phase::Ended => true,
+            Phase::Draining | Phase::Cancelling => self.try_to_end(),
+        }
+    }
+
+    /// Ends the pool if all its workers sleep, none is blocked, and nothing is queued. The last one to fall asleep
+    /// sees that, since it announced itself before it looked.
+    fn try_to_end(&self) -> bool {
+        let (active, blocked) = {
+            let roster = self.roster();
+            (roster.active, roster.blocked())
+        };
+        let counts = self.sleep.counts();
+        let idle = blocked == 0 && counts.searching() == 0 && counts.sleeping() == active as u64;
+        let ended = idle && !self.work_is_queued();
+        if ended {
+            self.advance(Phase::Ended);
+        }
+        ended
+    }
+}

@@ -1,0 +1,190 @@
+//! The second half of a `join`: a job on the stack of the worker that will wait for it.
+//!
+//! # Who may touch what, and when
+//!
+//! ```text
+//!   bit 0      DONE     the result is stored          set by the thief, once
+//!   bit 1      PARKED   the owner sleeps until DONE   set by the owner, once
+//!   bits 2..   THIEF    the thief's index plus one    set by the thief, once, before it runs the half
+//! ```
+//!
+//! 1. The owner pushes the half to its deque and pops it again before its frame ends. If `pop` says that it was not stolen, no
+//!    thief has it or will get it: the closure is the owner's.
+//! 2. If it was stolen, the closure and the result are the thief's until DONE, and the owner's from DONE on.
+//! 3. The thief does not touch the half after it set DONE: the owner's frame may be gone. It unparks the owner through the
+//!    pool's beds, which outlive both.
+//!
+//! # Why no wake-up is lost
+//!
+//! DONE and PARKED are set by read-modify-write operations on one word, so one of them comes second and sees the other:
+//!
+//! ```text
+//!   thief                              owner
+//!   result = …                         old = state.fetch_or(PARKED)
+//!   old = state.fetch_or(DONE)         old has DONE? go on
+//!   old has PARKED? unpark the owner   while not DONE: park
+//! ```
+
+use crate::{
+    sync::{AtomicU32, Ordering, UnsafeCell},
+    worker::Worker,
+};
+use std::{
+    mem::ManuallyDrop,
+    panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
+    thread,
+};
+
+const DONE: u32 = 1 << 0;
+const PARKED: u32 = 1 << 1;
+const THIEF_SHIFT: u32 = 2;
+
+/// The part of a half that does not depend on its types. A deque of halves holds pointers to it.
+#[repr(C)]
+pub(crate) struct HalfHeader {
+    /// Runs the closure and stores the result. Called once, by the thief.
+    run: unsafe fn(NonNull<HalfHeader>),
+    state: HalfState,
+}
+
+/// The state word. See the head of `half.rs`.
+#[derive(Debug)]
+pub struct HalfState(AtomicU32);
+
+impl HalfState {
+    /// Not stolen, as far as one knows here.
+    #[inline(always)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Says who stole the half.
+    pub fn taken_by(&self, thief: usize) {
+        // Relaxed: a hint for where to help.
+        self.0.fetch_or((thief as u32 + 1) << THIEF_SHIFT, Ordering::Relaxed);
+    }
+
+    /// Who stole it, once that is known.
+    pub fn thief(&self) -> Option<usize> {
+        (self.0.load(Ordering::Relaxed) >> THIEF_SHIFT).checked_sub(1).map(|thief| thief as usize)
+    }
+
+    /// Publishes the result. True if the owner has to be unparked. The half may be gone when this returns.
+    #[must_use = "if it says so, the owner has to be unparked"]
+    pub fn finish(&self) -> bool {
+        // Release publishes the result; Acquire is not needed: PARKED publishes nothing.
+        self.0.fetch_or(DONE, Ordering::Release) & PARKED != 0
+    }
+
+    /// Whether the result is there.
+    pub fn is_done(&self) -> bool {
+        // Acquire pairs with `finish`.
+        self.0.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// Says that the owner will park. False if the result came first.
+    #[must_use = "if the result came first, nobody will unpark the owner"]
+    pub fn begin_park(&self) -> bool {
+        // Acquire pairs with `finish` if that came first.
+        self.0.fetch_or(PARKED, Ordering::Acquire) & DONE == 0
+    }
+}
+
+impl HalfHeader {
+    pub(crate) fn state(&self) -> &HalfState {
+        &self.state
+    }
+}
+
+/// A half with its closure and the place for its result.
+#[repr(C)]
+pub(crate) struct Half<F, R> {
+    header: HalfHeader,
+    work: UnsafeCell<ManuallyDrop<F>>,
+    result: UnsafeCell<Option<thread::Result<R>>>,
+}
+
+impl<F: FnOnce() -> R, R> Half<F, R> {
+    #[inline(always)]
+    pub(crate) fn new(work: F) -> Self {
+        Self {
+            header: HalfHeader { run: Self::run_stolen, state: HalfState::new() },
+            work: UnsafeCell::new(ManuallyDrop::new(work)),
+            result: UnsafeCell::new(None),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self) -> NonNull<HalfHeader> {
+        // The pointer must be good for the whole half, so it is made from the half, not from its field.
+        NonNull::from(self).cast()
+    }
+
+    pub(crate) fn state(&self) -> &HalfState {
+        &self.header.state
+    }
+
+    /// Runs the half on its owner's thread.
+    ///
+    /// # Safety
+    ///
+    /// The half was popped from its deque, and this is called once.
+    #[inline(always)]
+    pub(crate) unsafe fn run_here(&self) -> R {
+        // SAFETY: no thief has the half, so the closure is the owner's, and it is taken once (rule 1).
+        let work = self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
+        work()
+    }
+
+    /// Takes the thief's result.
+    ///
+    /// # Safety
+    ///
+    /// The half was stolen, its state is done, and this is called once.
+    pub(crate) unsafe fn take_result(&self) -> thread::Result<R> {
+        // SAFETY: DONE was seen, so the result is the owner's (rule 2).
+        let result = self.result.with_mut(|result| unsafe { (*result).take() });
+        result.expect("a thief stores the result before it says that the half is done")
+    }
+
+    unsafe fn run_stolen(header: NonNull<HalfHeader>) {
+        let half = header.cast::<Self>();
+        // SAFETY: the owner keeps the half until DONE (rules 1 and 2), which only our caller sets, later.
+        let half = unsafe { half.as_ref() };
+        // SAFETY: the thief has the closure, and takes it once (rule 2).
+        let work = half.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        // SAFETY: the result is the thief's until DONE (rule 2).
+        half.result.with_mut(|place| unsafe { *place = Some(result) });
+    }
+}
+
+/// A half that was stolen: the thief's duty to run it.
+pub(crate) struct Stolen {
+    half: NonNull<HalfHeader>,
+    victim: usize,
+}
+
+impl Stolen {
+    /// # Safety
+    ///
+    /// The half came out of the deque of the worker `victim`, just now, and is given to nobody else.
+    pub(crate) unsafe fn new(half: NonNull<HalfHeader>, victim: usize) -> Self {
+        Self { half, victim }
+    }
+
+    /// Runs the half and tells its owner.
+    pub(crate) fn run(self, thief: &Worker) {
+        // SAFETY: the owner keeps the half until DONE (rule 2).
+        let header = unsafe { self.half.as_ref() };
+        header.state().taken_by(thief.index);
+        // SAFETY: the half was stolen by us, and `self` is used up.
+        unsafe { (header.run)(self.half) };
+        // The last access to the half (rule 3).
+        if header.state().finish() {
+            thief.crew.sleep.unpark(self.victim);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A job in a queue, and the job that `spawn` makes: one allocation that holds closure, slot and references.
+//!
+//! # A queued job
+//!
+//! A [`JobRef`] is a thin pointer to a [`Header`], the first field of whatever the job is. It owns what it points to: it is
+//! run or discarded, once. A spawned job lies in the heap, a scope's child too (`scope.rs`), an installed one on the stack of
+//! the thread that waits for it (`install.rs`).
+//!
+//! # A spawned job
+//!
+//! Its allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], and one byte for who may run it:
+//!
+//! ```text
+//!   QUEUED --claim--> CLAIMED      by whoever comes first: a worker that popped it, a joiner that helps, a cancel
+//! ```
+//!
+//! 1. Until CLAIMED nobody touches the closure. Who claimed it moves the closure out, once, and completes the slot, once.
+//! 2. A job that was claimed by its joiner or by a cancel stays in its queue as a tombstone: the worker that pops it finds it
+//!    claimed, and only gives back its reference.
+//! 3. The allocation is freed by whoever gives back the last of the two references.
+//!
+//! That a joiner runs a queued job in place is what lets a worker wait without running strangers: it runs the very job that it
+//! waits for, and nothing else.
+
+use crate::{
+    crew::Crew,
+    sync::{AtomicU8, Ordering, UnsafeCell},
+    worker::Worker,
+};
+use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot};
+use brigade_trace::{Domain, Id, Kind};
+use std::{
+    mem::{self, ManuallyDrop},
+    panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
+    sync::{Arc, atomic},
+};
+
+/// The first field of everything that can be queued.
+#[repr(C)]
+pub(crate) struct Header {
+    verbs: &'static Verbs,
+    /// Which scope the job belongs to, by its address; 0 if to none.
+    pub(crate) scope: usize,
+}
+
+/// What can be done with a queued job. Each ends the [`JobRef`]'s ownership.
+pub(crate) struct Verbs {
+    /// Runs it.
+    pub(crate) run: unsafe fn(NonNull<Header>),
+    /// Ends it without running it, if it may be ended so.
+    pub(crate) discard: unsafe fn(NonNull<Header>),
+}
+
+impl Header {
+    pub(crate) fn new(verbs: &'static Verbs, scope: usize) -> Self {
+        Self { verbs, scope }
+    }
+}
+
+/// A queued job. Dropping it discards the job.
+pub(crate) struct JobRef(NonNull<Header>);
+
+// SAFETY: what can be queued is Send, as `from_raw` demands.
+unsafe impl Send for JobRef {}
+
+impl JobRef {
+    /// # Safety
+    ///
+    /// The pointer is to the header of a job which may be sent to another thread, and which lives until it is run or discarded
+    /// by its verbs; the caller gives up its ownership.
+    pub(crate) unsafe fn from_raw(job: NonNull<Header>) -> Self {
+        Self(job)
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: by `from_raw` the job lives as long as this reference.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn scope(&self) -> usize {
+        self.header().scope
+    }
+
+    /// Runs the job. Its panics are delivered to whoever waits for it.
+    pub(crate) fn run(self) {
+        let job = ManuallyDrop::new(self);
+        // SAFETY: the verb belongs to the job, and is called once: `self` is gone.
+        unsafe { (job.header().verbs.run)(job.0) };
+    }
+}
+
+impl Drop for JobRef {
+    fn drop(&mut self) {
+        // SAFETY: as in `run`.
+        unsafe { (self.header().verbs.discard)(self.0) };
+    }
+}
+
+const QUEUED: u8 = 0;
+const CLAIMED: u8 = 1;
+
+/// What `spawn` allocates.
+#[repr(C)]
+struct Spawned<F, T> {
+    header: Header,
+    claim: AtomicU8,
+    references: AtomicU8,
+    id: Id,
+    /// The pool that the job is queued in, for comparison only.
+    home: *const Crew,
+    slot: Slot<T>,
+    // --- whoever claimed the job (rule 1) ---
+    work: UnsafeCell<ManuallyDrop<F>>,
+}
+
+// SAFETY: the closure goes from one thread to one other, and only who claimed it touches it (rule 1); the result travels
+// through the slot; `home` is never followed.
+unsafe impl<F: Send, T: Send> Send for Spawned<F, T> {}
+// SAFETY: as above.
+unsafe impl<F: Send, T: Send> Sync for Spawned<F, T> {}
+
+/// Makes a job and its handle.
+pub(crate) fn spawned<F, T>(home: &Arc<Crew>, work: F) -> (JobRef, JoinHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let job = Box::new(Spawned {
+        header: Header::new(&Spawned::<F, T>::VERBS, 0),
+        claim: AtomicU8::new(QUEUED),
+        references: AtomicU8::new(2),
+        id: Id::fresh(Domain::Job),
+        home: Arc::as_ptr(home),
+        slot: Slot::joined(),
+        work: UnsafeCell::new(ManuallyDrop::new(work)),
+    });
+    brigade_trace::record(Kind::Spawn, job.id, 0);
+    let job = NonNull::from(Box::leak(job));
+    // SAFETY: the header is the first field; the job is Send and lives until both references are given back.
+    let queued = unsafe { JobRef::from_raw(job.cast()) };
+    let target: NonNull<dyn Rendezvous<T>> = job;
+    // SAFETY: the second reference is the handle's, which is the only joiner.
+    let handle = unsafe { JoinHandle::from_raw(target, Spawned::<F, T>::release) };
+    (queued, handle)
+}
+
+impl<F, T> Spawned<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
+
+    /// Takes the closure, if nobody has.
+    fn claim(&self) -> Option<F> {
+        // Relaxed: only who is first matters; the closure was published by the queue, or by what carried the handle here.
+        if self.claim.swap(CLAIMED, Ordering::Relaxed) == CLAIMED {
+            return None;
+        }
+        // SAFETY: the claim is ours, so the closure is, and it is moved out once (rule 1).
+        Some(self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) }))
+    }
+
+    /// Runs the job here, unless it has been claimed. True if it ran.
+    fn run_claimed(&self) -> bool {
+        let Some(work) = self.claim() else { return false };
+        let before = brigade_trace::begin(self.id);
+        let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::Panicked);
+        brigade_trace::end(self.id, before, 1);
+        self.complete(result);
+        true
+    }
+
+    fn complete(&self, result: Result<T, JoinError>) {
+        brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
+        // SAFETY: only who claimed the job completes it (rule 1).
+        let complete = || unsafe { self.slot.complete_once(result) };
+        // It panics only if the joiner is gone and the result's destructor panics: then nobody is left to be told.
+        forget_panic(panic::catch_unwind(AssertUnwindSafe(complete)));
+    }
+
+    unsafe fn run(job: NonNull<Header>) {
+        let job = job.cast::<Self>();
+        // SAFETY: the queue's reference keeps the job alive until the release below.
+        unsafe { job.as_ref() }.run_claimed();
+        // SAFETY: this is the queue's reference, and it is given back once.
+        unsafe { Self::release(job.cast()) };
+    }
+
+    unsafe fn discard(job: NonNull<Header>) {
+        let job = job.cast::<Self>();
+        // SAFETY: as in `run`.
+        unsafe { job.as_ref() }.cancel();
+        // SAFETY: as in `run`.
+        unsafe { Self::release(job.cast()) };
+    }
+
+    /// Gives back one of the two references (rule 3).
+    unsafe fn release(job: NonNull<()>) {
+        let job = job.cast::<Self>();
+        // SAFETY: the reference that is given back keeps the job alive until here.
+        let references = unsafe { &(*job.as_ptr()).references };
+        // Release puts what this owner did before the other's destruction of the job.
+        if references.fetch_sub(1, Ordering::Release) == 1 {
+            // Acquire pairs with the Release of the other owner.
+            atomic::fence(atomic::Ordering::Acquire);
+            // SAFETY: both references are gone, and the job came from a box.
+            drop(unsafe { Box::from_raw(job.as_ptr()) });
+        }
+    }
+}
+
+impl<F, T> Rendezvous<T> for Spawned<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn slot(&self) -> &Slot<T> {
+        &self.slot
+    }
+
+    fn cancel(&self) {
+        if let Some(work) = self.claim() {
+            brigade_trace::record(Kind::Cancel, self.id, 0);
+            // The closure goes first: what it holds is free by the time the joiner hears of it.
+            forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
+            self.complete(Err(JoinError::Cancelled));
+        }
+    }
+
+    fn help(&self) -> bool {
+        let at_home = |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.crew) == self.home);
+        crate::current::with(at_home) && self.run_claimed()
+    }
+}
+
+/// Drops what a destructor panicked with. If that panics as well, it is leaked: there is nobody to be told.
+pub(crate) fn forget_panic<T>(result: std::thread::Result<T>) {
+    if let Err(payload) = result {
+        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        mem::forget(dropped);
+    }
+}

@@ -1,0 +1,113 @@
+//! `join`: two closures, perhaps in parallel.
+//!
+//! The worker pushes the second closure to its deque of halves, runs the first one, and pops the second one again. Mostly it is
+//! still there, and the worker runs it as an ordinary call: nothing was allocated, nothing was fenced. If it was stolen in the
+//! meantime, the worker waits for it.
+//!
+//! # What a waiting worker may run
+//!
+//! Only what it waits for. It *leapfrogs* (Wagner and Calder, "Leapfrogging: a portable technique for implementing efficient
+//! futures", 1993): it steals from the thief of its half, from nobody else. That this is enough rests on one invariant:
+//!
+//! * **A worker's deque of halves holds only work that every stolen half it runs depends on.** A worker that runs no half takes
+//!   the first one with an empty deque: in its main loop there is no `join` below it on the stack. While it runs a half, it pushes
+//!   what that half joins. When it finds its own half stolen, its deque is empty, since thieves take the oldest first and what was
+//!   newer has been popped; what it leapfrogs then is needed for the half that it waits for, and so is what that pushes. A job that
+//!   it claims by joining its handle is needed by whoever joined it.
+//!
+//! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
+//! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.
+//!
+//! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place (`spare.rs`).
+
+use crate::{current, half::Half, worker::Worker};
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+};
+
+/// [`join`](crate::join) on a worker.
+#[inline(always)]
+pub(crate) fn join_on<A, B, RA, RB>(worker: &Worker, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA,
+    B: FnOnce() -> RB,
+{
+    let half = Half::new(b);
+    worker.push_half(half.header());
+    let ra = match panic::catch_unwind(AssertUnwindSafe(a)) {
+        Ok(ra) => ra,
+        Err(payload) => after_panic(worker, &half, payload),
+    };
+    let rb = if worker.halves.pop() {
+        // SAFETY: it was just popped, and this branch is taken once.
+        unsafe { half.run_here() }
+    } else {
+        after_theft(worker, &half)
+    };
+    (ra, rb)
+}
+
+/// The second half was stolen: waits for it, and goes on with its panic.
+#[cold]
+#[inline(never)]
+fn after_theft<B: FnOnce() -> RB, RB>(worker: &Worker, half: &Half<B, RB>) -> RB {
+    worker.wait_for_half(half.state());
+    // SAFETY: it was stolen and is done.
+    unsafe { half.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
+}
+
+/// The first half panicked: ends the second one, then goes on with the panic. What the second one does is of no interest.
+#[cold]
+#[inline(never)]
+fn after_panic<B, RB>(worker: &Worker, half: &Half<B, RB>, payload: Box<dyn Any + Send>) -> !
+where
+    B: FnOnce() -> RB,
+{
+    let second = if worker.halves.pop() {
+        // SAFETY: it was just popped, and nobody else runs it.
+        panic::catch_unwind(AssertUnwindSafe(|| unsafe { half.run_here() }))
+    } else {
+        worker.wait_for_half(half.state());
+        // SAFETY: it was stolen and is done.
+        unsafe { half.take_result() }
+    };
+    crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(second))));
+    panic::resume_unwind(payload)
+}
+
+/// Runs both closures, in parallel if a worker is free, and returns both results.
+///
+/// On a worker of a pool the calling thread runs `a`, and `b` unless somebody steals it; from any other thread both run on the
+/// [global pool](crate::Pool::global), while the thread waits. A join costs about as much as two calls, so there is
+/// no need to stop splitting early.
+///
+/// ```
+/// fn sum(numbers: &[u64]) -> u64 {
+///     if numbers.len() <= 1024 {
+///         return numbers.iter().sum();
+///     }
+///     let (left, right) = numbers.split_at(numbers.len() / 2);
+///     let (left, right) = brigade_pool::join(|| sum(left), || sum(right));
+///     left + right
+/// }
+/// let numbers: Vec<u64> = (0..10_000).collect();
+/// assert_eq!(sum(&numbers), 49_995_000);
+/// ```
+///
+/// # Panics
+///
+/// If one of the closures panics, after both have ended; if both do, with the panic of `a`.
+#[inline]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    current::with(|worker| match worker {
+        Some(worker) => join_on(worker, a, b),
+        None => crate::Pool::global().join(a, b),
+    })
+}

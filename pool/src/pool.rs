@@ -1,0 +1,252 @@
+//! The pool: where jobs are spawned, and how it ends.
+
+use crate::{
+    Scope,
+    builder::{Builder, Plan},
+    crew::{Crew, Phase},
+    current,
+    install::install,
+    job, join, map, scope,
+};
+use brigade_handle::{JoinError, JoinHandle, wait};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+};
+
+/// A work-stealing thread pool.
+///
+/// Dropping it cancels what is queued (the handles say [`JoinError::Cancelled`]) and waits for what runs. On one of its own workers
+/// that would be to wait for itself; there it does not wait, and the threads end by themselves.
+#[must_use = "dropping a pool ends it"]
+pub struct Pool {
+    crew: Arc<Crew>,
+    /// Whether it has been ended, so that dropping it does nothing.
+    is_shut: bool,
+}
+
+impl Pool {
+    /// Starts a pool with one thread a core.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses a thread.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Where to say how many threads, their name, and so on.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).name("oven").build()?;
+    /// let name = pool.spawn(|| std::thread::current().name().map(str::to_owned));
+    /// assert!(name.join().unwrap().unwrap().starts_with("oven-"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The pool that the free functions use on threads that belong to no pool. It is started by the first use, with one
+    /// thread a core, and lives as long as the process.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system refuses its threads.
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let pool = Self::builder().name("global").build();
+            pool.unwrap_or_else(|error| panic!("the global pool cannot start its threads: {error}"))
+        })
+    }
+
+    pub(crate) fn start(plan: Plan) -> io::Result<Self> {
+        let mut pool = Self { crew: Crew::new(plan), is_shut: false };
+        match pool.crew.start_all() {
+            Ok(()) => Ok(pool),
+            Err(error) => {
+                pool.crew.advance(Phase::Ended);
+                pool.go_home();
+                pool.is_shut = true;
+                let text = format!("a thread of the pool could not be started: {error}");
+                Err(io::Error::new(error.kind(), text))
+            }
+        }
+    }
+
+    /// How many threads run jobs at a time.
+    pub fn threads(&self) -> usize {
+        self.crew.plan.threads
+    }
+
+    /// Queues a job, and returns at once.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let answer = pool.spawn(|| 6 * 7);
+    /// assert_eq!(answer.join().unwrap(), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// A job that is still queued is removed by [`JoinHandle::cancel`], and its closure dropped at once; one that runs runs to its end.
+    pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_on(&self.crew, work)
+    }
+
+    /// Runs `work` on a worker of this pool, so that what it joins and scopes is shared with the others; here, if this is one.
+    ///
+    /// # Panics
+    ///
+    /// If `work` panics. On a thread whose waiting policy forbids blocking.
+    pub fn install<F, R>(&self, work: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        install(&self.crew, "Pool::install", work)
+    }
+
+    /// Runs both closures on this pool, in parallel if a worker is free. See [`join`](crate::join).
+    ///
+    /// # Panics
+    ///
+    /// If one of the closures panics, after both have ended. On a thread whose waiting policy forbids blocking.
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        install(&self.crew, "Pool::join", || join::join(a, b))
+    }
+
+    /// Runs `body` on this pool with a scope. See [`scope`](crate::scope).
+    ///
+    /// # Panics
+    ///
+    /// If the body or a job panics, after all have ended. On a thread whose waiting policy forbids blocking.
+    pub fn scope<'scope, F, R>(&self, body: F) -> R
+    where
+        F: FnOnce(&Scope<'scope>) -> R + Send,
+        R: Send,
+    {
+        install(&self.crew, "Pool::scope", || scope::scope(body))
+    }
+
+    /// Calls `f` with each input, in parallel, and returns the results in the order of the inputs. Blocks until all have ended.
+    ///
+    /// A call that panics fails its own item and no other.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let halves = pool.map(|n: i32| if n % 2 == 0 { n / 2 } else { panic!("odd") }, [2, 3, 4]);
+    /// assert_eq!(halves[0].as_ref().unwrap(), &1);
+    /// assert_eq!(halves[1].as_ref().unwrap_err().panic_message(), Some("odd"));
+    /// assert_eq!(halves[2].as_ref().unwrap(), &2);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose waiting policy forbids blocking.
+    pub fn map<F, I, R>(&self, f: F, inputs: I) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(I::Item) -> R + Sync,
+        I: IntoIterator,
+        I::Item: Send,
+        R: Send,
+    {
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        install(&self.crew, "Pool::map", || map::map(&f, inputs))
+    }
+
+    /// Runs everything that is queued, and what that spawns, then ends and joins the threads.
+    ///
+    /// On one of the pool's own workers that would be to wait for itself; there it does not wait, and the threads end by
+    /// themselves when everything has run.
+    pub fn shutdown(mut self) {
+        self.end(Phase::Draining);
+        self.is_shut = true;
+    }
+
+    fn end(&self, phase: Phase) {
+        self.crew.advance(phase);
+        self.go_home();
+    }
+
+    /// Waits for the threads to end, unless this is one of them.
+    fn go_home(&self) {
+        let is_own =
+            current::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(&worker.crew, &self.crew)));
+        if is_own {
+            // They are detached: whoever is the last of them ends the pool.
+            self.crew.roster().threads.clear();
+            return;
+        }
+        let policy = wait::policy();
+        if let wait::Policy::Help(hooks) = policy {
+            (hooks.blocked)();
+        }
+        loop {
+            let Some(thread) = self.crew.roster().threads.pop() else { break };
+            // A worker's loop does not panic: jobs and hooks are caught.
+            let _ = thread.join();
+        }
+        if let wait::Policy::Help(hooks) = policy {
+            (hooks.unblocked)();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if !self.is_shut {
+            self.end(Phase::Cancelling);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = &self.crew.plan;
+        f.debug_struct("Pool")
+            .field("name", &plan.name)
+            .field("threads", &plan.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+fn spawn_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (job, handle) = job::spawned(crew, work);
+    crew.submit(job);
+    handle
+}
+
+/// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+///
+/// ```
+/// let answer = brigade_pool::spawn(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// ```
+pub fn spawn<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    current::with(|worker| match worker {
+        Some(worker) => spawn_on(&worker.crew, work),
+        None => Pool::global().spawn(work),
+    })
+}

@@ -1,0 +1,202 @@
+//! Scopes: jobs that borrow from the stack, because they end before it does.
+//!
+//! # Who may touch what, and when
+//!
+//! 1. `pending` counts the scope's body and its children. A child is counted before it is queued, and counted off as the last thing
+//!    that it does with the scope; the frame that holds the scope ends only after the count was seen to be zero. So every child
+//!    may use the scope, and what it borrows, until it has counted itself off.
+//! 2. The owner is the worker that called `scope`. Whoever counts down to zero unparks it, by an index that it read before. So a
+//!    wake-up is not lost: the owner parks only while the count is not zero, and an unpark that comes before the park ends it.
+//!
+//! While it waits, the owner runs the scope's own children from its queue, and no stranger: a stranger that lies above them goes
+//! to the injector, for others. Children that lie elsewhere are run by the other workers, or by a spare thread in the place of
+//! the owner (`spare.rs`). The interface follows rayon's.
+
+use crate::{
+    crew::Crew,
+    current,
+    job::{Header, JobRef, Verbs, forget_panic},
+    worker::Worker,
+};
+use brigade_trace::{Domain, Id, Kind};
+use std::{
+    any::Any,
+    fmt,
+    marker::PhantomData,
+    panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
+pub struct Scope<'scope> {
+    crew: Arc<Crew>,
+    /// The bed of the owner.
+    owner: usize,
+    pending: AtomicUsize,
+    /// The first panic of a child.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    // Invariant, so that a scope cannot be taken for one that lives shorter or longer.
+    _scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
+}
+
+/// A child in its queue.
+#[repr(C)]
+struct Child<'scope, F> {
+    header: Header,
+    scope: NonNull<Scope<'scope>>,
+    id: Id,
+    work: F,
+}
+
+impl<'scope> Scope<'scope> {
+    /// Spawns a job into the scope. It may spawn more, by the scope that it is given.
+    ///
+    /// A panic of the job goes on where the scope ends, after all other jobs have ended.
+    pub fn spawn<F>(&self, work: F)
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        let job = self.child(work);
+        self.crew.submit(job);
+    }
+
+    fn child<F>(&self, work: F) -> JobRef
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        // Relaxed: whoever may spawn is counted itself, so the count is not zero (rule 1).
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let scope = NonNull::from(self);
+        let header = Header::new(&Child::<'scope, F>::VERBS, scope.addr().get());
+        let id = Id::fresh(Domain::Job);
+        let child = Box::new(Child { header, scope, id, work });
+        brigade_trace::record(Kind::Spawn, id, 0);
+        // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope ends (rule 1).
+        unsafe { JobRef::from_raw(NonNull::from(Box::leak(child)).cast()) }
+    }
+
+    /// Stores a child's panic, if it is the first.
+    fn store_panic(&self, payload: Box<dyn Any + Send>) {
+        let mut place = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        let loser = if place.is_none() { place.replace(payload) } else { Some(payload) };
+        drop(place);
+        forget_panic(loser.map_or(Ok(()), Err));
+    }
+
+    fn is_done(&self) -> bool {
+        // Acquire pairs with the Release of those who counted themselves off.
+        self.pending.load(Ordering::Acquire) == 0
+    }
+
+    /// Counts off the body or a child. Afterwards the scope may be gone.
+    ///
+    /// # Safety
+    ///
+    /// The scope is valid, and the caller was counted and is counted off once.
+    unsafe fn count_off(scope: NonNull<Self>) {
+        // SAFETY: the caller is still counted (rule 1).
+        let scope = unsafe { scope.as_ref() };
+        let (owner, crew) = (scope.owner, Arc::as_ptr(&scope.crew));
+        // AcqRel: everything that any child did comes before the scope's end.
+        if scope.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
+            unsafe { (*crew).sleep.unpark(owner) };
+        }
+    }
+}
+
+impl<'scope, F> Child<'scope, F>
+where
+    F: FnOnce(&Scope<'scope>) + Send + 'scope,
+{
+    /// Somebody waits for it, so it cannot be discarded: it is run.
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
+
+    unsafe fn run(job: NonNull<Header>) {
+        // SAFETY: the child came from a box, and its verb is called once.
+        let Self { scope, id, work, .. } = *unsafe { Box::from_raw(job.cast::<Self>().as_ptr()) };
+        // SAFETY: this child is counted until the end of this function (rule 1).
+        let open = unsafe { scope.as_ref() };
+        let before = brigade_trace::begin(id);
+        let result = panic::catch_unwind(AssertUnwindSafe(|| work(open)));
+        brigade_trace::end(id, before, 1);
+        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
+        if let Err(payload) = result {
+            open.store_panic(payload);
+        }
+        // SAFETY: this child was counted when it was made.
+        unsafe { Scope::count_off(scope) };
+    }
+}
+
+/// [`scope`](crate::scope) on a worker.
+pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, body: F) -> R
+where
+    F: FnOnce(&Scope<'scope>) -> R,
+{
+    let scope = Scope {
+        crew: worker.crew.clone(),
+        owner: worker.index,
+        pending: AtomicUsize::new(1),
+        panic: Mutex::new(None),
+        _scope: PhantomData,
+    };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
+    // SAFETY: the body was counted at the start; the frame keeps the scope until the count is zero.
+    unsafe { Scope::count_off(NonNull::from(&scope)) };
+    worker.wait_for_scope(NonNull::from(&scope).addr().get(), || scope.is_done());
+    let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (result, child) {
+        (Ok(result), None) => result,
+        (Err(payload), _) | (Ok(_), Some(payload)) => panic::resume_unwind(payload),
+    }
+}
+
+/// Runs `body` with a scope, and returns when all jobs that were spawned into the scope have ended.
+///
+/// The jobs may borrow what lives longer than the scope. On a worker of a pool the body runs here; from any other thread it
+/// runs on the [global pool](crate::Pool::global), while the thread waits.
+///
+/// ```
+/// let mut squares = [0; 4];
+/// brigade_pool::scope(|scope| {
+///     for (n, square) in squares.iter_mut().enumerate() {
+///         scope.spawn(move |_| *square = n * n);
+///     }
+/// });
+/// assert_eq!(squares, [0, 1, 4, 9]);
+/// ```
+///
+/// A job cannot borrow what lives shorter than the scope:
+///
+/// ```compile_fail
+/// brigade_pool::scope(|scope| {
+///     let local = 7;
+///     scope.spawn(|_| assert_eq!(local, 7));
+/// });
+/// ```
+///
+/// # Panics
+///
+/// If the body or a job panics, after all of them have ended: with the body's panic, else with the first one of a job.
+pub fn scope<'scope, F, R>(body: F) -> R
+where
+    F: FnOnce(&Scope<'scope>) -> R + Send,
+    R: Send,
+{
+    current::with(|worker| match worker {
+        Some(worker) => scope_on(worker, body),
+        None => crate::Pool::global().scope(body),
+    })
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pending = self.pending.load(Ordering::Relaxed);
+        f.debug_struct("Scope").field("pending", &pending).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,260 @@
+//! How workers sleep and are woken, and why no wake-up is lost.
+//!
+//! # Vocabulary
+//!
+//! A **producer** puts work into a queue (a spawned job, a half, or an injected one). A worker that finds nothing becomes
+//! **searching**, later **asleep**. A **bed** is one worker's place to sleep.
+//!
+//! # Protocol
+//!
+//! ```text
+//!   producer                              worker that finds nothing
+//!   1 put the work into a queue           1 sleeping += 1, searching -= 1 (if it was)
+//!   2 light fence                         2 bed = ASLEEP
+//!   3 read the counters; if nobody        3 heavy fence
+//!     searches and somebody is to be      4 look into all queues once more;
+//!     had: read the beds, and wake one      if there is work: take the bed back, search again
+//!                                         5 park until the bed is AWAKE
+//! ```
+//!
+//! A waker claims a bed by ASLEEP => WAKING, counts its owner as searching, then sets AWAKE and unparks. Between the two the
+//! sleeper waits, so that the counters never lag behind what it does next.
+//!
+//! # Why no wake-up is lost
+//!
+//! By the pair of fences (`sys.rs`) either the sleeper sees the work in step 4, or the producer sees `sleeping` and ASLEEP in step 3.
+//! In the second case it wakes somebody, unless somebody searches. So a searching worker carries a **duty** for work that was
+//! produced while it searched. It discharges the duty in one of two ways, and there is no third:
+//!
+//! * it goes to sleep, by the protocol above: step 4 comes after `searching -= 1`;
+//! * it finds work and stops searching ([`Sleep::end_search`]). If it was the last one that searched, and somebody is to be had, it
+//!   fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever
+//!   becomes available later looks into the queues itself: a sleeper in its step 4, a worker that blocks in `Crew::blocked`.
+//!
+//! A woken worker is counted as searching by its waker, so between the wake-up and its first look the duty is carried, too,
+//! and producers do not wake a second one for the same work.
+//!
+//! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
+//! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
+//! `tests/loom.rs` models a producer against a sleeper, and against a searcher that finds other work.
+
+use crate::{
+    counters::{Counters, Counts, SEARCHING, SLEEPING, VACANT},
+    sync::{AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
+    sys,
+};
+
+/// The owner runs, or is about to.
+const AWAKE: u8 = 0;
+/// The owner is parked or about to, and may be claimed by a waker.
+const ASLEEP: u8 = 1;
+/// A waker has claimed the owner and will unpark it.
+const WAKING: u8 = 2;
+/// The owner is out of service until it is recalled: it is not counted anywhere.
+const RESERVE: u8 = 3;
+
+/// One worker's place to sleep.
+#[derive(Debug)]
+struct Bed {
+    state: AtomicU8,
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Bed {
+    fn new() -> Self {
+        Self { state: AtomicU8::new(AWAKE), thread: Mutex::new(None) }
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = &*self.thread.lock().expect("nothing panics while it holds a bed's lock") {
+            thread.unpark();
+        }
+    }
+
+    fn park_while_not_awake(&self) {
+        // Acquire pairs with the waker's Release.
+        while self.state.load(Ordering::Acquire) != AWAKE {
+            thread::park();
+        }
+    }
+}
+
+/// All beds of a pool, and the counters. See the head of `sleep.rs`.
+#[derive(Debug)]
+pub struct Sleep {
+    counters: Padded<Counters>,
+    beds: Box<[Bed]>,
+    /// How many beds were ever occupied: the first so many.
+    occupied: AtomicUsize,
+    /// How many workers may search at a time.
+    search_limit: u64,
+}
+
+/// Evidence that the worker is counted as searching.
+#[derive(Debug)]
+#[must_use = "a searching worker has a duty"]
+pub struct Searching(());
+
+impl Sleep {
+    /// A pool that runs `threads` workers at a time and never has more than `beds`.
+    pub fn new(threads: usize, beds: usize) -> Self {
+        Self {
+            counters: Padded(Counters::new()),
+            beds: (0..beds).map(|_| Bed::new()).collect(),
+            occupied: AtomicUsize::new(0),
+            search_limit: threads.div_ceil(2) as u64,
+        }
+    }
+
+    /// Announces that the bed will be used. Before anybody can look for it.
+    pub fn prepare(&self, index: usize) {
+        // Release publishes what was made for the new worker, such as its queues.
+        self.occupied.fetch_max(index + 1, Ordering::Release);
+    }
+
+    /// Makes the calling thread the owner of the bed.
+    pub fn occupy(&self, index: usize) {
+        *self.beds[index].thread.lock().expect("nothing panics while it holds a bed's lock") =
+            Some(thread::current());
+    }
+
+    /// How many workers there ever were at a time.
+    #[inline]
+    pub fn occupied(&self) -> usize {
+        // Acquire pairs with `prepare`.
+        self.occupied.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counters.0.load()
+    }
+
+    /// Whether the half that was just pushed needs a wake-up (producer, steps 2 and 3).
+    #[inline(always)]
+    pub fn half_wants_wake(&self) -> bool {
+        sys::light();
+        self.counters.0.load().half_wants_wake()
+    }
+
+    /// Whether the job that was just queued needs a wake-up (producer, steps 2 and 3).
+    #[inline(always)]
+    pub fn job_wants_wake(&self) -> bool {
+        sys::light();
+        self.counters.0.load().job_wants_wake()
+    }
+
+    /// Wakes one sleeper; false if there is none.
+    pub fn wake_one(&self) -> bool {
+        self.beds[..self.occupied()].iter().any(|bed| self.wake(bed))
+    }
+
+    /// Wakes all sleepers.
+    pub fn wake_all(&self) {
+        sys::heavy();
+        for bed in &self.beds[..self.occupied()] {
+            self.wake(bed);
+        }
+    }
+
+    fn wake(&self, bed: &Bed) -> bool {
+        // Relaxed: ordered by the producer's fence; the swap decides.
+        let claimed = bed.state.load(Ordering::Relaxed) == ASLEEP
+            // AcqRel: pairs with the other claims of this bed.
+            && bed.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if claimed {
+            self.counters.0.change(SEARCHING, SLEEPING);
+            // Release pairs with the sleeper's Acquire.
+            bed.state.store(AWAKE, Ordering::Release);
+            bed.unpark();
+        }
+        claimed
+    }
+
+    /// Becomes searching, unless enough others are.
+    pub fn begin_search(&self) -> Option<Searching> {
+        self.counters.0.search_within(self.search_limit).then_some(Searching(()))
+    }
+
+    /// Counts a worker as searching that is about to start, on its behalf.
+    pub fn enlist(&self) -> Searching {
+        self.counters.0.change(SEARCHING, 0);
+        Searching(())
+    }
+
+    /// Stops searching. True if somebody else has to be woken: see the duty at the head of `sleep.rs`.
+    #[must_use = "if it says so, the next has to be woken"]
+    pub fn end_search(&self, _: Searching, work_is_queued: impl Fn() -> bool) -> bool {
+        let now = self.counters.0.change(0, SEARCHING);
+        if now.searching() > 0 || !now.available() {
+            return false;
+        }
+        sys::heavy();
+        work_is_queued()
+    }
+
+    /// Sleeps until woken, or not at all if there is a `reason` to stay awake (sleeper, steps 1 to 5).
+    pub fn rest(&self, index: usize, searching: Option<Searching>, reason: impl Fn() -> bool) -> Searching {
+        let bed = &self.beds[index];
+        self.counters.0.change(SLEEPING, if searching.is_some() { SEARCHING } else { 0 });
+        // Release: whoever claims the bed sees the counters changed.
+        bed.state.store(ASLEEP, Ordering::Release);
+        sys::heavy();
+        if reason() {
+            // ASLEEP => AWAKE takes the bed back. AcqRel pairs with the claims of the wakers.
+            let taken_back =
+                bed.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            if taken_back {
+                self.counters.0.change(SEARCHING, SLEEPING);
+                return Searching(());
+            }
+        }
+        bed.park_while_not_awake();
+        // The waker has counted us as searching.
+        Searching(())
+    }
+
+    // --- reserve, vacancies and waiters: the crew's, under its lock unless said otherwise ---
+
+    /// Marks the bed as out of service.
+    pub(crate) fn begin_reserve(&self, index: usize) {
+        // Release: as for any state that others wait for.
+        self.beds[index].state.store(RESERVE, Ordering::Release);
+    }
+
+    /// Whether the bed is still out of service. Needs no lock.
+    pub(crate) fn in_reserve(&self, index: usize) -> bool {
+        // Acquire pairs with `recall`.
+        self.beds[index].state.load(Ordering::Acquire) == RESERVE
+    }
+
+    /// Brings a worker back into service, which `enlist` or `fill_vacancy` has counted as searching.
+    pub(crate) fn recall(&self, index: usize) {
+        // Release pairs with the Acquire in `in_reserve`.
+        self.beds[index].state.store(AWAKE, Ordering::Release);
+        self.beds[index].unpark();
+    }
+
+    /// Unparks the owner of the bed, which may wait for something of its own. Needs no lock.
+    pub fn unpark(&self, index: usize) {
+        self.beds[index].unpark();
+    }
+
+    pub(crate) fn add_vacancy(&self) {
+        self.counters.0.change(VACANT, 0);
+    }
+
+    pub(crate) fn drop_vacancy(&self) {
+        self.counters.0.change(0, VACANT);
+    }
+
+    /// Makes a vacancy into a worker that searches.
+    pub(crate) fn fill_vacancy(&self) -> Searching {
+        self.counters.0.change(SEARCHING, VACANT);
+        Searching(())
+    }
+
+    /// Evidence for a worker that another has counted as searching: a started or a recalled one.
+    pub(crate) fn enlisted(&self) -> Searching {
+        Searching(())
+    }
+}

@@ -1,0 +1,226 @@
+//! Compensation: a worker that is blocked inside its job is replaced by a spare thread, if there is work for one.
+//!
+//! # Vocabulary
+//!
+//! Each thread of a pool is **active** (runs, searches or sleeps), **blocked** (parked inside a job, for the end of something
+//! else) or in **reserve** (parked, out of service). A pool that was asked for *n* threads has a **vacancy** for each active
+//! thread that it has less than *n*. A vacancy is counted in the packed word, next to the sleepers: to a producer it is one
+//! more worker to be had. So a spare thread is started or recalled exactly where a sleeper would be woken: when there is
+//! work, nobody searches, and nobody sleeps.
+//!
+//! When a blocked worker goes on, there may be more than *n* active threads: a **surplus**. The next one that finds nothing to do
+//! goes to the reserve, and after a while home. All threads are equal: none is a spare by birth.
+//!
+//! # Why the pool always goes on
+//!
+//! A worker that blocks adds its vacancy, fences, and looks into all queues, as one that goes to sleep does. So work that is
+//! queued, before or after, finds a worker that is not blocked, or a vacancy. It waits only if the operating system refuses a
+//! thread or if [`SPARES`](crate::crew::SPARES) threads are blocked already; then the vacancy is given up until its owner goes on.
+//!
+//! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
+
+use crate::{
+    crew::{Crew, Phase, SPARES},
+    current, sys, worker,
+};
+use brigade_handle::wait;
+use std::{
+    io, mem,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+/// How long a thread stays in reserve before it goes home.
+const KEEP: Duration = Duration::from_millis(500);
+
+/// How many threads there are, and what they do.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    /// Threads that exist, or are being started.
+    pub(crate) total: usize,
+    /// Those that run, search or sleep.
+    pub(crate) active: usize,
+    /// The beds of those in reserve.
+    reserve: Vec<usize>,
+    /// Beds that were used and are free, and the first one that was never used.
+    free: Vec<usize>,
+    fresh: usize,
+    /// Vacancies that could not be filled.
+    given_up: usize,
+    /// To be joined when the pool ends.
+    pub(crate) threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Roster {
+    pub(crate) fn blocked(&self) -> usize {
+        self.total - self.active - self.reserve.len()
+    }
+
+    /// A bed for one more thread.
+    fn take_bed(&mut self, limit: usize) -> Option<usize> {
+        let bed = match self.free.pop() {
+            Some(bed) => bed,
+            None if self.fresh < limit => {
+                self.fresh += 1;
+                self.fresh - 1
+            }
+            None => return None,
+        };
+        self.total += 1;
+        self.active += 1;
+        Some(bed)
+    }
+}
+
+/// What a joining worker calls around its sleep, through the policy of its thread.
+pub(crate) static HOOKS: wait::Hooks =
+    wait::Hooks { blocked: || at_crew(Crew::blocked), unblocked: || at_crew(Crew::unblocked) };
+
+fn at_crew(f: fn(&Crew)) {
+    current::with(|worker| worker.into_iter().for_each(|worker| f(&worker.crew)));
+}
+
+impl Crew {
+    fn set_surplus(&self, active: usize) {
+        // Relaxed: read as a hint; the decision is made under the lock.
+        self.surplus.store(active.saturating_sub(self.plan.threads), Ordering::Relaxed);
+    }
+
+    /// This worker is about to park inside its job.
+    pub(crate) fn blocked(&self) {
+        let mut roster = self.roster();
+        roster.active -= 1;
+        self.set_surplus(roster.active);
+        if roster.active < self.plan.threads {
+            self.sleep.add_vacancy();
+        }
+        drop(roster);
+        sys::heavy();
+        if self.sleep.job_wants_wake() && self.work_is_queued() {
+            self.wake_someone();
+        }
+    }
+
+    /// This worker goes on with its job.
+    pub(crate) fn unblocked(&self) {
+        let mut roster = self.roster();
+        if roster.active < self.plan.threads {
+            // There is a vacancy less: one that could not be filled, if there is one, or else an open one.
+            match roster.given_up {
+                0 => self.sleep.drop_vacancy(),
+                _ => roster.given_up -= 1,
+            }
+        }
+        roster.active += 1;
+        self.set_surplus(roster.active);
+    }
+
+    /// Brings a thread out of the reserve, or starts one, if there is a vacancy.
+    pub(crate) fn fill_vacancy(&self) {
+        let mut roster = self.roster();
+        if roster.active + roster.given_up >= self.plan.threads {
+            return;
+        }
+        let searching = self.sleep.fill_vacancy();
+        if let Some(bed) = roster.reserve.pop() {
+            roster.active += 1;
+            drop(roster);
+            // The recalled worker takes over the evidence.
+            mem::forget(searching);
+            return self.sleep.recall(bed);
+        }
+        let bed = roster.take_bed(self.plan.threads + SPARES);
+        roster.given_up += usize::from(bed.is_none());
+        drop(roster);
+        match bed.map(|bed| self.start_thread(bed)) {
+            // The thread takes over the evidence.
+            Some(Ok(())) => mem::forget(searching),
+            _ if self.sleep.end_search(searching, || self.work_is_queued()) => self.wake_someone(),
+            _ => {}
+        }
+    }
+
+    /// Starts the threads that the pool was asked for.
+    pub(crate) fn start_all(self: &Arc<Self>) -> io::Result<()> {
+        (0..self.plan.threads).try_for_each(|_| {
+            let limit = self.plan.threads;
+            let bed = self.roster().take_bed(limit).expect("the roster counts what is started here");
+            let searching = self.sleep.enlist();
+            let started = self.start_thread(bed);
+            // The thread takes over the evidence; if there is none, the pool ends anyway.
+            mem::forget(searching);
+            started
+        })
+    }
+
+    /// Starts the thread of this bed, which has been counted as active and searching. If that fails, it is counted as
+    /// active no more, and its vacancy as given up.
+    fn start_thread(&self, bed: usize) -> io::Result<()> {
+        self.try_to_start(bed).inspect_err(|_| {
+            let mut roster = self.roster();
+            roster.total -= 1;
+            roster.active -= 1;
+            roster.given_up += 1;
+            roster.free.push(bed);
+        })
+    }
+
+    fn try_to_start(&self, bed: usize) -> io::Result<()> {
+        self.seat(bed);
+        self.sleep.prepare(bed);
+        let crew = self.myself();
+        let name = format!("{}-{bed}", self.plan.name);
+        let mut builder = thread::Builder::new().name(name);
+        if let Some(bytes) = self.plan.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        let thread = builder.spawn(move || worker::main(crew, bed))?;
+        let mut roster = self.roster();
+        roster.threads.retain(|thread| !thread.is_finished());
+        roster.threads.push(thread);
+        Ok(())
+    }
+
+    /// Whether this worker, which found nothing to do, is one too many; it is in reserve then.
+    pub(crate) fn begin_reserve(&self, bed: usize) -> bool {
+        let mut roster = self.roster();
+        if roster.active <= self.plan.threads {
+            return false;
+        }
+        roster.active -= 1;
+        self.set_surplus(roster.active);
+        self.sleep.begin_reserve(bed);
+        roster.reserve.push(bed);
+        true
+    }
+
+    /// Waits in reserve. True when recalled, false when it is time to go home.
+    pub(crate) fn stay_in_reserve(&self, bed: usize) -> bool {
+        // This may have been the last one that was not asleep.
+        self.reason_to_stay_awake();
+        while self.sleep.in_reserve(bed) {
+            let waited_from = brigade_trace::clock::now();
+            thread::park_timeout(KEEP);
+            if self.phase() == Phase::Ended || waited_from.elapsed() >= KEEP {
+                let mut roster = self.roster();
+                if let Some(place) = roster.reserve.iter().position(|&reserved| reserved == bed) {
+                    roster.reserve.swap_remove(place);
+                    roster.total -= 1;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The thread of this bed goes home, and another may have the bed.
+    pub(crate) fn free_bed(&self, bed: usize) {
+        self.roster().free.push(bed);
+    }
+
+    pub(crate) fn dismiss_reserve(&self) {
+        let reserve = self.roster().reserve.clone();
+        reserve.into_iter().for_each(|bed| self.sleep.unpark(bed));
+    }
+}

@@ -1,0 +1,225 @@
+//! HOT. The worker: one thread's loop, and what it does while it waits inside a job.
+//!
+//! Order of work: its own jobs, newest first; then the injector, oldest first; then what others have, halves before jobs. Every
+//! [`FAIR`]th time the injector comes first, so that a worker that feeds itself cannot starve it.
+
+use crate::{
+    crew::{Crew, Kit, Phase, Seat},
+    current,
+    deque::Owner,
+    half::{HalfHeader, HalfState, Stolen},
+    job::JobRef,
+    sleep::Searching,
+    spare,
+    steal::Pause,
+};
+use brigade_handle::wait;
+use brigade_trace::{Domain, Id, Kind};
+use crossbeam_deque::Worker as Queue;
+use std::{
+    cell::Cell,
+    mem,
+    panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
+
+/// How often the injector comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
+const FAIR: u32 = 61;
+
+/// A thread's own side of its seat. Only this thread has it.
+pub(crate) struct Worker {
+    pub(crate) halves: Owner<HalfHeader>,
+    pub(crate) crew: Arc<Crew>,
+    pub(crate) index: usize,
+    pub(crate) jobs: Queue<JobRef>,
+    /// What the worker is called in a trace.
+    pub(crate) id: Id,
+    searching: Cell<Option<Searching>>,
+    turn: Cell<u32>,
+}
+
+/// What a worker can find.
+pub(crate) enum Work {
+    /// A job out of a queue.
+    Job(JobRef),
+    /// Somebody's second half.
+    Half(Stolen),
+}
+
+impl Worker {
+    fn run(&self) {
+        loop {
+            match self.find() {
+                Some(Work::Job(job)) => self.execute(job),
+                Some(Work::Half(half)) => half.run(self),
+                None if self.crew.phase() == Phase::Ended => break,
+                None if self.is_one_too_many() => {
+                    if !self.stay_in_reserve() {
+                        break;
+                    }
+                }
+                None => self.rest(),
+            }
+        }
+    }
+
+    fn find(&self) -> Option<Work> {
+        let job = self.local_job().or_else(|| self.injected_job());
+        let work = job.map(Work::Job).or_else(|| self.search());
+        if work.is_some() {
+            self.end_search();
+        }
+        work
+    }
+
+    fn local_job(&self) -> Option<JobRef> {
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        let injected = if turn % FAIR == 0 { self.injected_job() } else { None };
+        injected.or_else(|| self.jobs.pop())
+    }
+
+    /// Looks around until there is something, or until it is time to sleep. At most half of the workers do that at a time.
+    fn search(&self) -> Option<Work> {
+        let evidence = self.searching.take().or_else(|| self.crew.sleep.begin_search())?;
+        self.searching.set(Some(evidence));
+        let mut pause = Pause::new();
+        loop {
+            let work = self.steal().or_else(|| self.injected_job().map(Work::Job));
+            if work.is_some() || !pause.once_more() {
+                return work;
+            }
+        }
+    }
+
+    fn execute(&self, job: JobRef) {
+        match self.crew.phase() {
+            Phase::Cancelling => drop(job),
+            _ => job.run(),
+        }
+    }
+
+    /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.
+    fn end_search(&self) {
+        if let Some(evidence) = self.searching.take() {
+            if self.crew.sleep.end_search(evidence, || self.crew.work_is_queued()) {
+                self.crew.wake_someone();
+            }
+        }
+    }
+
+    fn rest(&self) {
+        brigade_trace::record(Kind::Park, self.id, 0);
+        let crew = &self.crew;
+        let evidence = crew.sleep.rest(self.index, self.searching.take(), || crew.reason_to_stay_awake());
+        self.searching.set(Some(evidence));
+        brigade_trace::record(Kind::Unpark, self.id, 0);
+    }
+
+    /// Pushes the second half of a join, and has it found if somebody is free.
+    #[inline(always)]
+    pub(crate) fn push_half(&self, half: NonNull<HalfHeader>) {
+        self.halves.push(half);
+        if self.crew.sleep.half_wants_wake() {
+            self.crew.wake_someone();
+        }
+    }
+
+    // --- waiting inside a job ---
+
+    /// Waits for a half that was stolen from this worker. What it runs meanwhile, and why: see `join.rs`.
+    pub(crate) fn wait_for_half(&self, half: &HalfState) {
+        let mut pause = Pause::new();
+        while !half.is_done() {
+            if let Some(work) = half.thief().and_then(|thief| self.steal_half(thief)) {
+                work.run(self);
+                pause = Pause::new();
+            } else if !pause.once_more() {
+                break;
+            }
+        }
+        if !half.is_done() && half.begin_park() {
+            self.park_until(|| half.is_done());
+        }
+    }
+
+    /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
+    pub(crate) fn wait_for_scope(&self, scope: usize, is_done: impl Fn() -> bool) {
+        let mut pause = Pause::new();
+        while !is_done() {
+            match self.jobs.pop() {
+                Some(job) if job.scope() == scope => {
+                    job.run();
+                    pause = Pause::new();
+                }
+                // For a moment the stranger may stay where it is.
+                Some(stranger) if pause.once_more() => self.jobs.push(stranger),
+                Some(stranger) => self.crew.inject(stranger),
+                None if pause.once_more() => {}
+                None => self.park_until(&is_done),
+            }
+        }
+    }
+
+    /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
+    fn park_until(&self, is_done: impl Fn() -> bool) {
+        brigade_trace::record(Kind::Park, self.id, 0);
+        self.crew.blocked();
+        while !is_done() {
+            thread::park();
+        }
+        self.crew.unblocked();
+        brigade_trace::record(Kind::Unpark, self.id, 0);
+    }
+
+    // --- beginning, reserve, end ---
+
+    fn new(crew: Arc<Crew>, index: usize, kit: Kit) -> Self {
+        let id = Id::new(Domain::Worker, crew.number << 16 | index as u64);
+        let searching = Cell::new(Some(crew.sleep.enlisted()));
+        Self { halves: kit.halves, crew, index, jobs: kit.jobs, id, searching, turn: Cell::new(0) }
+    }
+
+    #[inline]
+    fn is_one_too_many(&self) -> bool {
+        // Relaxed: a hint; `begin_reserve` decides under the lock.
+        self.crew.surplus.load(Ordering::Relaxed) > 0 && self.crew.begin_reserve(self.index)
+    }
+
+    #[cold]
+    fn stay_in_reserve(&self) -> bool {
+        self.end_search();
+        let recalled = self.crew.stay_in_reserve(self.index);
+        if recalled {
+            self.searching.set(Some(self.crew.sleep.enlisted()));
+        }
+        recalled
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        self.crew.seat(self.index)
+    }
+}
+
+/// The life of one thread of a pool.
+pub(crate) fn main(crew: Arc<Crew>, index: usize) {
+    crew.sleep.occupy(index);
+    let kit = crew.seat(index).take_kit().expect("a bed is given to one thread at a time");
+    let worker = Worker::new(crew, index, kit);
+    let _policy = wait::set(wait::Policy::Help(&spare::HOOKS));
+    current::enter(&worker, || {
+        let hook = |hook: &Option<crate::builder::Hook>| {
+            let call = || hook.iter().for_each(|hook| hook(index));
+            crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(call)));
+        };
+        hook(&worker.crew.plan.on_start);
+        worker.run();
+        hook(&worker.crew.plan.on_exit);
+    });
+    let Worker { halves, crew, jobs, searching, .. } = worker;
+    mem::drop(searching);
+    crew.seat(index).leave_kit(Kit { jobs, halves });
+    crew.free_bed(index);
+}

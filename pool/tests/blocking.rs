@@ -1,0 +1,96 @@
+//! Jobs that wait: for one another, for other pools, under locks.
+#![cfg(not(loom))]
+
+use brigade_pool::{Pool, join, spawn};
+use std::sync::{Arc, Mutex, mpsc};
+
+fn pool(threads: usize) -> Pool {
+    Pool::builder().threads(threads).build().unwrap()
+}
+
+#[test]
+fn nested_parallelism_under_a_mutex_finishes() {
+    fn count(depth: u32) -> u64 {
+        if depth == 0 {
+            return 1;
+        }
+        let (a, b) = join(|| count(depth - 1), || count(depth - 1));
+        a + b
+    }
+    for threads in 1..=4 {
+        let pool = pool(threads);
+        let total = Mutex::new(0);
+        pool.scope(|s| {
+            for _ in 0..64 {
+                s.spawn(|_| *total.lock().unwrap() += count(6));
+            }
+        });
+        assert_eq!(*total.lock().unwrap(), 64 * 64);
+    }
+}
+
+#[test]
+fn scopes_under_a_mutex_finish() {
+    for threads in 1..=4 {
+        let pool = pool(threads);
+        let total = Mutex::new(0);
+        pool.scope(|s| {
+            for _ in 0..64 {
+                s.spawn(|_| {
+                    let mut total = total.lock().unwrap();
+                    let (send, receive) = mpsc::channel();
+                    brigade_pool::scope(|s| {
+                        (0..8).for_each(|n| {
+                            let send = send.clone();
+                            s.spawn(move |_| send.send(n).unwrap());
+                        })
+                    });
+                    drop(send);
+                    *total += receive.iter().sum::<u64>();
+                });
+            }
+        });
+        assert_eq!(*total.lock().unwrap(), 64 * 28);
+    }
+}
+
+#[test]
+fn two_pools_that_install_into_each_other_finish() {
+    for threads in 1..=2 {
+        let (a, b) = (Arc::new(pool(threads)), Arc::new(pool(threads)));
+        fn bounce(here: &Pool, there: &Pool, depth: usize) -> usize {
+            if depth == 0 { 0 } else { 1 + here.install(|| bounce(there, here, depth - 1)) }
+        }
+        let from_both = |a: Arc<Pool>, b: Arc<Pool>| std::thread::spawn(move || bounce(&a, &b, 20));
+        let bounces: Vec<_> =
+            (0..4).flat_map(|_| [from_both(a.clone(), b.clone()), from_both(b.clone(), a.clone())]).collect();
+        for thread in bounces {
+            assert_eq!(thread.join().unwrap(), 20);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_waits_for_a_running_job_lets_others_run() {
+    let pool = Arc::new(pool(2));
+    let (go, wait) = mpsc::channel::<()>();
+    let first = pool.spawn(move || wait.recv().unwrap());
+    let second = pool.spawn(move || first.join().unwrap());
+    // Both threads are in use: one by the first, one that waits for it. This runs on a spare.
+    pool.spawn(move || go.send(()).unwrap()).join().unwrap();
+    second.join().unwrap();
+}
+
+#[test]
+fn many_jobs_that_wait_for_another_pool_finish() {
+    let (front, back) = (pool(1), Arc::new(pool(1)));
+    let handles: Vec<_> = (0..50)
+        .map(|n| {
+            let back = back.clone();
+            front.spawn(move || back.spawn(move || spawn(move || n).join().unwrap()).join().unwrap())
+        })
+        .collect();
+    for (n, handle) in handles.into_iter().enumerate() {
+        assert_eq!(handle.join().unwrap(), n);
+    }
+}

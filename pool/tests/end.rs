@@ -1,0 +1,121 @@
+//! How a pool ends, and how it fails to begin.
+#![cfg(not(loom))]
+
+use brigade_pool::{JoinError, Pool};
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
+
+fn pool(threads: usize) -> Pool {
+    Pool::builder().threads(threads).build().unwrap()
+}
+
+#[test]
+fn a_pool_that_does_nothing_can_be_dropped_and_shut_down() {
+    for threads in 1..=4 {
+        drop(pool(threads));
+        pool(threads).shutdown();
+    }
+}
+
+#[test]
+fn shutdown_runs_what_is_queued_and_what_that_spawns() {
+    for threads in 1..=3 {
+        let pool = pool(threads);
+        let count = Arc::new(AtomicUsize::new(0));
+        for _ in 0..100 {
+            let count = count.clone();
+            drop(pool.spawn(move || {
+                let inner = count.clone();
+                drop(brigade_pool::spawn(move || inner.fetch_add(1, Ordering::Relaxed)));
+                count.fetch_add(1, Ordering::Relaxed);
+            }));
+        }
+        pool.shutdown();
+        assert_eq!(count.load(Ordering::Relaxed), 200);
+    }
+}
+
+#[test]
+fn drop_cancels_what_is_queued_and_waits_for_what_runs() {
+    let pool = pool(1);
+    let (started, starts) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let running = pool.spawn(move || {
+        started.send(()).unwrap();
+        wait.recv().unwrap();
+        7
+    });
+    starts.recv().unwrap();
+    let queued: Vec<_> = (0..100).map(|n| pool.spawn(move || n)).collect();
+    // Ends the running job only once the drop has begun, or so late that it waits.
+    let first = &queued[0];
+    std::thread::scope(|threads| {
+        threads.spawn(move || drop(pool));
+        go.send(()).unwrap();
+        while !first.is_finished() {
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(running.join().unwrap(), 7);
+    for handle in queued {
+        assert!(matches!(handle.join(), Ok(_) | Err(JoinError::Cancelled)));
+    }
+}
+
+#[test]
+fn a_pool_may_be_dropped_or_shut_down_by_its_own_worker() {
+    for threads in 1..=2 {
+        for drain in [false, true] {
+            let exits = Arc::new(AtomicUsize::new(0));
+            let exited = exits.clone();
+            let pool =
+                Pool::builder().threads(threads).on_exit(move |_| _ = exited.fetch_add(1, Ordering::SeqCst));
+            let place = Arc::new(Mutex::new(Some(pool.build().unwrap())));
+            let held = place.clone();
+            let inside = place.lock().unwrap().as_ref().unwrap().spawn(move || {
+                let pool = held.lock().unwrap().take().unwrap();
+                if drain { pool.shutdown() } else { drop(pool) }
+            });
+            inside.join().unwrap();
+            while exits.load(Ordering::SeqCst) < threads {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_worker_may_end_another_pool() {
+    let (outer, inner) = (pool(1), pool(1));
+    let job = inner.spawn(|| 7);
+    outer.spawn(move || inner.shutdown()).join().unwrap();
+    assert_eq!(job.join().unwrap(), 7);
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error() {
+    let error = Pool::builder().threads(2).stack_size(usize::MAX / 4).build().unwrap_err();
+    assert!(error.to_string().contains("could not be started"), "{error}");
+    assert_eq!(Pool::builder().threads(0).build().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(Pool::builder().name("\0").build().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn hooks_see_each_thread_begin_and_end() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let (begun, ended) = (log.clone(), log.clone());
+    let pool = Pool::builder()
+        .threads(2)
+        .on_start(move |index| begun.lock().unwrap().push((index, "start")))
+        .on_exit(move |index| ended.lock().unwrap().push((index, "exit")));
+    pool.build().unwrap().shutdown();
+    let mut log = log.lock().unwrap().clone();
+    log.sort_unstable();
+    assert_eq!(log, [(0, "exit"), (0, "start"), (1, "exit"), (1, "start")]);
+}

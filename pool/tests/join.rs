@@ -1,0 +1,97 @@
+//! `join`: sharing, waiting, panics.
+#![cfg(not(loom))]
+
+use brigade_pool::{Pool, join};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+fn pool(threads: usize) -> Pool {
+    Pool::builder().threads(threads).build().unwrap()
+}
+
+fn fib(n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (a, b) = join(|| fib(n - 1), || fib(n - 2));
+    a + b
+}
+
+#[test]
+fn nested_joins_give_the_sum() {
+    for threads in 1..=4 {
+        assert_eq!(pool(threads).install(|| fib(20)), 6765);
+    }
+}
+
+#[test]
+fn both_halves_run_at_the_same_time() {
+    let pool = pool(2);
+    for _ in 0..100 {
+        // Neither half gets past the barrier alone.
+        let barrier = Barrier::new(2);
+        pool.join(|| barrier.wait(), || barrier.wait());
+    }
+}
+
+#[test]
+fn a_half_is_not_stuck_behind_a_busy_owner() {
+    let pool = pool(2);
+    for _ in 0..100 {
+        // The inner first half waits for the inner second one, whose owner is busy with the first, while the other thread
+        // is free again after the outer second half.
+        let (inner, outer) = (Barrier::new(2), Barrier::new(1));
+        pool.join(|| join(|| inner.wait(), || inner.wait()), || outer.wait());
+    }
+}
+
+#[test]
+fn half_a_million_nested_joins_end() {
+    fn nest(depth: usize) -> usize {
+        if depth == 0 {
+            return 0;
+        }
+        let (deep, one) = join(|| nest(depth - 1), || 1);
+        deep + one
+    }
+    for threads in [1, 2] {
+        let pool = Pool::builder().threads(threads).stack_size(1 << 30).build().unwrap();
+        assert_eq!(pool.install(|| nest(500_000)), 500_000);
+    }
+}
+
+fn message(result: std::thread::Result<impl Sized>) -> String {
+    let payload = result.err().expect("it panicked");
+    (*payload.downcast::<&'static str>().unwrap()).to_owned()
+}
+
+#[test]
+fn a_panic_in_one_half_waits_for_the_other() {
+    for threads in [1, 2] {
+        let pool = pool(threads);
+        for _ in 0..200 {
+            let ran = AtomicUsize::new(0);
+            let work = || ran.fetch_add(1, Ordering::Relaxed);
+            let first = panic::catch_unwind(AssertUnwindSafe(|| pool.join(|| panic!("first"), work)));
+            assert_eq!((message(first).as_str(), ran.load(Ordering::Relaxed)), ("first", 1));
+            let second = panic::catch_unwind(AssertUnwindSafe(|| pool.join(work, || panic!("second"))));
+            assert_eq!((message(second).as_str(), ran.load(Ordering::Relaxed)), ("second", 2));
+        }
+    }
+}
+
+#[test]
+fn of_two_panics_the_first_halfs_goes_on() {
+    for threads in [1, 2] {
+        let pool = pool(threads);
+        for _ in 0..200 {
+            let both = || pool.join(|| panic!("first"), || panic!("second"));
+            assert_eq!(message(panic::catch_unwind(AssertUnwindSafe(both))), "first");
+        }
+    }
+}
