@@ -1,0 +1,8 @@
+//! Question: what does a join, a spawn, a wake-up cost on our thread pool, and what do nine classic programs gain, beside
+//! rayon, chili and one thread?
+//!
+//! `compare pool` asks the same by turns in one run, which is what the goals are held against.
+
+fn main() {
+    brigade_benches::reports::run(brigade_benches::group::Group::Pool);
+}

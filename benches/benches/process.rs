@@ -1,0 +1,8 @@
+//! Question: what do the start of a process pool, a call, a round trip and a large value cost, beside CPython's pools?
+//!
+//! `compare process` asks the same by turns in one run, which is what the goals are held against.
+
+fn main() {
+    brigade_process::init();
+    brigade_benches::reports::run(brigade_benches::group::Group::Process);
+}

@@ -1,0 +1,133 @@
+"""Peer of the group `process`: CPython's process pools."""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import peer
+
+WORKERS = os.cpu_count() or 1
+LARGE = 64 << 20
+CALLS = 2000
+
+
+def same(n):
+    return n
+
+
+def size(data):
+    return len(data)
+
+
+def zeroes(count):
+    return bytes(count)
+
+
+def start(method):
+    """Starts a pool, gets a result from each worker; the end of the pool is not timed, but its CPU time counts."""
+    context = multiprocessing.get_context(method)
+
+    def bench(iterations):
+        before, wall = peer.cpu(), 0
+        for _ in range(iterations):
+            begin = time.perf_counter_ns()
+            pool = context.Pool(WORKERS)
+            assert pool.map(same, range(WORKERS), chunksize=1) == list(range(WORKERS))
+            wall += time.perf_counter_ns() - begin
+            pool.close()
+            pool.join()
+        return iterations, wall, peer.cpu() - before
+
+    return lambda: bench
+
+
+def calls():
+    """Pool, one call a message."""
+    pool = multiprocessing.Pool(WORKERS)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert len(pool.map(same, range(CALLS), chunksize=1)) == CALLS
+
+    return peer.timed(CALLS, work)
+
+
+def executor_calls():
+    """ProcessPoolExecutor, one call a message."""
+    executor = ProcessPoolExecutor(WORKERS)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert len(list(executor.map(same, range(CALLS), chunksize=1))) == CALLS
+
+    return peer.timed(CALLS, work)
+
+
+def round_trip():
+    """One call to a worker that has been idle for a millisecond. The pauses are not timed."""
+    pool = multiprocessing.Pool(WORKERS)
+
+    def bench(iterations):
+        before, wall = peer.cpu(), 0
+        for _ in range(iterations):
+            time.sleep(0.001)
+            begin = time.perf_counter_ns()
+            assert pool.apply(same, (1,)) == 1
+            wall += time.perf_counter_ns() - begin
+        return iterations, wall, peer.cpu() - before
+
+    return bench
+
+
+def argument():
+    """64 MiB to a worker."""
+    pool, data = multiprocessing.Pool(WORKERS), bytes(LARGE)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert pool.apply(size, (data,)) == LARGE
+
+    return peer.timed(1, work)
+
+
+def result():
+    """64 MiB from a worker."""
+    pool = multiprocessing.Pool(WORKERS)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert len(pool.apply(zeroes, (LARGE,))) == LARGE
+
+    return peer.timed(1, work)
+
+
+def memory():
+    """The proportional share of memory of an idle worker, in bytes."""
+    pool = multiprocessing.Pool(WORKERS)
+    pool.map(same, range(WORKERS), chunksize=1)
+
+    def proportional(pid):
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            return sum(int(line.split()[1]) << 10 for line in rollup if line.startswith("Pss:"))
+
+    def bench(_):
+        shares = [proportional(worker.pid) for worker in pool._pool]
+        return 1, 0, 0, sum(shares) / len(shares)
+
+    return bench
+
+
+if __name__ == "__main__":
+    peer.serve(
+        {
+            "start_fork": start("fork"),
+            "start_spawn": start("spawn"),
+            "calls": calls,
+            "executor_calls": executor_calls,
+            "round_trip": round_trip,
+            "argument": argument,
+            "result": result,
+            "memory": memory,
+        }
+    )

@@ -1,0 +1,141 @@
+//! `compare`: ours and the peer by turns, A B A B …, and what the ratios are held against.
+//!
+//! ```text
+//! cargo run --release -p brigade-benches --bin compare -- pool fib30_join --json
+//! ```
+//!
+//! A goal that is missed is shown as missed, and is no failure of the program: it exits with 0 unless its usage is wrong.
+
+use brigade_benches::{
+    bench::Bench,
+    group::Group,
+    results,
+    run::{self, Outcome},
+    show::{self, Table},
+};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+
+/// Measures Brigade against its peers, by turns in one run.
+#[derive(Parser)]
+#[command(name = "compare")]
+struct Options {
+    /// A group (pool, runtime, process, demos; all if none is named), then benches of it: a name, or how a name begins.
+    #[arg(value_name = "GROUP|NAME")]
+    names: Vec<String>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Count this many pairs of runs.
+    #[arg(long, value_name = "N", default_value_t = run::PAIRS, value_parser = at_least_one)]
+    pairs: usize,
+    /// List the benches, their peers and goals, and measure nothing.
+    #[arg(long)]
+    list: bool,
+    /// Put the outcome of whole groups into benches/RESULTS.md.
+    #[arg(long)]
+    write_results: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number of pairs is 1 or more".to_owned()),
+        Ok(pairs) => Ok(pairs),
+    }
+}
+
+fn main() {
+    // In a worker of the process pool this does not return.
+    brigade_process::init();
+    let options = Options::parse();
+    let (groups, names): (Vec<_>, Vec<_>) =
+        options.names.iter().partition(|name| Group::named(name).is_some());
+    let mut groups: Vec<_> = groups.into_iter().filter_map(|name| Group::named(name)).collect();
+    if groups.is_empty() {
+        groups = Group::ALL.to_vec();
+    }
+    if options.write_results && !names.is_empty() {
+        refuse("--write-results takes whole groups: name no bench");
+    }
+    let all: Vec<_> = groups.into_iter().map(|group| (group, group.benches())).collect();
+    for name in &names {
+        if !all.iter().flat_map(|(_, benches)| benches).any(|bench| is_named(bench, name)) {
+            refuse(&format!("no bench is called {name}, or begins so; --list names them all"));
+        }
+    }
+    for (place, (group, benches)) in all.iter().enumerate() {
+        let chosen = |bench: &&Bench| names.is_empty() || names.iter().any(|name| is_named(bench, name));
+        let benches: Vec<_> = benches.iter().filter(chosen).collect();
+        if benches.is_empty() {
+            continue;
+        }
+        if place > 0 && !options.json {
+            println!();
+        }
+        if options.list { list(*group, &benches) } else { measure(*group, &benches, &options) }
+    }
+}
+
+/// Says what is wrong with the usage, and ends the program with 2.
+fn refuse(why: &str) -> ! {
+    Options::command().error(ErrorKind::InvalidValue, why).exit()
+}
+
+fn is_named(bench: &Bench, name: &str) -> bool {
+    bench.rows.iter().any(|row| row.name.starts_with(name))
+}
+
+fn list(group: Group, benches: &[&Bench]) {
+    for bench in benches {
+        for row in &bench.rows {
+            let goal = row.goal.map_or_else(String::new, |goal| format!("≤ {}", show::ratio(goal)));
+            println!("{:8} {:26} {:12} {goal}", group.name(), row.name, bench.peer);
+        }
+    }
+}
+
+fn measure(group: Group, benches: &[&Bench], options: &Options) {
+    let table = Table::new(benches);
+    let print = |outcome: &Outcome| {
+        println!("{}", if options.json { show::json(group.name(), outcome) } else { table.row(outcome) });
+    };
+    if !options.json {
+        println!("{}: {} pairs of runs\n{}", group.name(), options.pairs, table.head());
+    }
+    let mut ran = Vec::new();
+    let mut skipped = Vec::new();
+    for bench in benches {
+        match run::run(bench, options.pairs) {
+            Ok(outcomes) => {
+                outcomes.iter().for_each(print);
+                ran.push((*bench, outcomes));
+            }
+            Err(why) => {
+                // Standard output holds nothing but objects when a program reads it.
+                if options.json {
+                    eprintln!("{}", table.skipped(bench, &why))
+                } else {
+                    println!("{}", table.skipped(bench, &why))
+                }
+                skipped.push(format!("{} against {}: skipped, {why}.", bench.name(), bench.peer));
+            }
+        }
+    }
+    let means = run::means(&ran);
+    means.iter().for_each(print);
+    let outcomes: Vec<_> = ran.into_iter().flat_map(|(_, outcomes)| outcomes).chain(means).collect();
+    if !options.json {
+        println!("{}", summary(&outcomes));
+    }
+    if options.write_results {
+        match results::write(group, &outcomes, &skipped, options.pairs) {
+            Ok(()) => eprintln!("benches/RESULTS.md has the new section {}", group.name()),
+            Err(error) => eprintln!("benches/RESULTS.md could not be written: {error}"),
+        }
+    }
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
+    let goals = outcomes.iter().filter(|outcome| outcome.met().is_some()).count();
+    let met = outcomes.iter().filter(|outcome| outcome.met() == Some(true)).count();
+    format!("{met} of {goals} goals met")
+}

@@ -1,0 +1,59 @@
+//! How a pool is started with a number of threads, and how work gets inside, so that a bench measures what happens there
+//! and not the way in.
+
+use crate::bench::{Side, timed, workers};
+use std::{num::NonZero, sync::Arc};
+
+/// Brigade's pool with one thread a core.
+pub(crate) fn start_brigade(threads: usize) -> brigade_pool::Pool {
+    brigade_pool::Pool::builder().threads(threads).build().expect("the machine lets us start a thread a core")
+}
+
+/// rayon's pool with one thread a core.
+pub(crate) fn start_rayon(threads: usize) -> rayon::ThreadPool {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    builder.build().expect("the machine lets us start a thread a core")
+}
+
+/// chili's pool: the thread that opens a scope counts as one of its threads.
+pub(crate) fn start_chili(threads: usize) -> chili::ThreadPool {
+    chili::ThreadPool::with_config(chili::Config {
+        thread_count: NonZero::new(threads),
+        ..Default::default()
+    })
+}
+
+/// Runs `work`, which is `ops` operations, on a worker of brigade's pool.
+pub(crate) fn brigade(ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
+    brigade_with(workers(), ops, work)
+}
+
+/// [`brigade`] with this many threads.
+pub(crate) fn brigade_with(threads: usize, ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
+    let pool = start_brigade(threads);
+    let work = Arc::new(work);
+    timed(ops, move |iterations| {
+        let work = work.clone();
+        pool.spawn(move || (0..iterations).for_each(|_| work())).join().expect("the work does not panic");
+    })
+}
+
+/// Runs `work` on a worker of rayon's pool.
+pub(crate) fn rayon(ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
+    let pool = start_rayon(workers());
+    timed(ops, move |iterations| pool.install(|| (0..iterations).for_each(|_| work())))
+}
+
+/// Runs `work` in a scope of chili's pool.
+pub(crate) fn chili(ops: u64, work: impl Fn(&mut chili::Scope<'_>) + 'static) -> Side {
+    let pool = start_chili(workers());
+    timed(ops, move |iterations| {
+        let mut scope = pool.scope();
+        (0..iterations).for_each(|_| work(&mut scope));
+    })
+}
+
+/// Runs `work` on the thread that measures.
+pub(crate) fn sequential(ops: u64, work: impl Fn() + 'static) -> Side {
+    timed(ops, move |iterations| (0..iterations).for_each(|_| work()))
+}

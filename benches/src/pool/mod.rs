@@ -1,0 +1,99 @@
+//! Group `pool`: the thread pool against rayon, chili, and one thread.
+//!
+//! Each pool has one thread a core. Work is measured inside the pools unless a bench is about the way in.
+
+mod classic;
+mod entrance;
+mod join;
+mod spawn;
+
+use crate::bench::{Bench, sides, workers};
+use join::{Brigade, FIB_30_JOINS, Rayon, Sequential, Tree, fib, fib_chili, map_sum, scramble};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use std::{hint::black_box, sync::Arc};
+
+/// The group.
+pub(crate) fn benches() -> Vec<Bench> {
+    let mut benches = fibs();
+    benches.extend(trees("tree_1023", 10));
+    benches.extend(trees("tree_16m", 24));
+    benches.extend(map_sums());
+    benches.extend(spawn::benches());
+    benches.extend(classic::benches());
+    benches
+}
+
+/// fib(30): what does a join cost? Times are told for one join.
+fn fibs() -> Vec<Bench> {
+    const N: u64 = 30;
+    let check = |result: u64| assert_eq!(black_box(result), 832_040);
+    let ours = move |threads| {
+        entrance::brigade_with(threads, FIB_30_JOINS, move || check(fib::<Brigade>(black_box(N))))
+    };
+    let rayon = move || entrance::rayon(FIB_30_JOINS, move || check(fib::<Rayon>(black_box(N))));
+    let chili = move || entrance::chili(FIB_30_JOINS, move |scope| check(fib_chili(scope, black_box(N))));
+    let sequential =
+        move || entrance::sequential(FIB_30_JOINS, move || check(fib::<Sequential>(black_box(N))));
+    vec![
+        Bench::new("fib30_join", "rayon", move || sides(ours(workers()), rayon())).goal(0.30),
+        Bench::new("fib30_join", "chili", move || sides(ours(workers()), chili())).goal(0.9),
+        Bench::new("fib30_join", "sequential", move || sides(ours(workers()), sequential())),
+        Bench::new("fib30_one_thread", "sequential", move || sides(ours(1), sequential())).goal(1.45),
+    ]
+}
+
+/// The sum over a balanced tree of `2^layers - 1` nodes. Times are told for one node.
+fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
+    let nodes = (1 << layers) - 1;
+    let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
+    let ours = move |tree: &Arc<Tree>| {
+        let tree = tree.clone();
+        entrance::brigade(nodes, move || check(black_box(&tree).sum::<Brigade>()))
+    };
+    vec![
+        Bench::new(name, "chili", move || {
+            let tree = Arc::new(Tree::new(layers));
+            let ours = ours(&tree);
+            sides(ours, entrance::chili(nodes, move |scope| check(black_box(&tree).sum_chili(scope))))
+        })
+        .goal(0.9),
+        Bench::new(name, "rayon", move || {
+            let tree = Arc::new(Tree::new(layers));
+            let ours = ours(&tree);
+            sides(ours, entrance::rayon(nodes, move || check(black_box(&tree).sum::<Rayon>())))
+        })
+        .goal(0.4),
+        Bench::new(name, "sequential", move || {
+            let tree = Arc::new(Tree::new(layers));
+            let ours = ours(&tree);
+            sides(ours, entrance::sequential(nodes, move || check(black_box(&tree).sum::<Sequential>())))
+        }),
+    ]
+}
+
+/// The sum over a mapped slice of 1 Mi elements: rayon's parallel iterator against halving by join, and one loop. Times
+/// are told for the whole.
+fn map_sums() -> Vec<Bench> {
+    const COUNT: u32 = 1 << 20;
+    const GRAIN: usize = 16 * 1024;
+    let values = || (0..COUNT).collect::<Arc<[u32]>>();
+    let ours = |values: &Arc<[u32]>| {
+        let values = values.clone();
+        entrance::brigade(1, move || _ = black_box(map_sum::<Brigade>(black_box(&values), GRAIN)))
+    };
+    vec![
+        Bench::new("map_sum_1mi", "rayon", move || {
+            let values = values();
+            let ours = ours(&values);
+            let sum = move || black_box(&values).par_iter().map(|value| scramble(*value)).sum::<u64>();
+            sides(ours, entrance::rayon(1, move || _ = black_box(sum())))
+        })
+        .goal(0.8),
+        Bench::new("map_sum_1mi", "sequential", move || {
+            let values = values();
+            let ours = ours(&values);
+            let sum = move || map_sum::<Sequential>(black_box(&values), usize::MAX);
+            sides(ours, entrance::sequential(1, move || _ = black_box(sum())))
+        }),
+    ]
+}

@@ -1,0 +1,142 @@
+//! Work by `spawn`: jobs with nothing in them, the way into an idle pool, and what a pool burns between bursts.
+
+use super::entrance::{start_brigade, start_rayon};
+use crate::bench::{Bench, Measure, Side, What, limit, sides, timed, workers};
+use crate::cpu;
+use brigade_trace::clock;
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const MANY: usize = 100_000;
+
+/// How jobs get into a pool.
+trait Jobs: Sync + 'static {
+    /// From outside, without waiting.
+    fn spawn(&self, job: impl FnOnce() + Send + 'static);
+    /// `count` jobs from one worker, in a scope.
+    fn scope(&self, count: usize, job: impl Fn() + Sync);
+    /// From outside, and back: submits a job and waits for what it gives.
+    fn round_trip(&self) -> u64;
+}
+
+impl Jobs for brigade_pool::Pool {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
+        drop(self.spawn(job));
+    }
+
+    fn scope(&self, count: usize, job: impl Fn() + Sync) {
+        let job = &job;
+        self.scope(|scope| (0..count).for_each(|_| scope.spawn(move |_| job())));
+    }
+
+    fn round_trip(&self) -> u64 {
+        self.spawn(|| black_box(1)).join().expect("the job does not panic")
+    }
+}
+
+impl Jobs for rayon::ThreadPool {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
+        self.spawn(job);
+    }
+
+    fn scope(&self, count: usize, job: impl Fn() + Sync) {
+        let job = &job;
+        self.scope(|scope| (0..count).for_each(|_| scope.spawn(move |_| job())));
+    }
+
+    fn round_trip(&self) -> u64 {
+        self.install(|| black_box(1))
+    }
+}
+
+/// The benches of this file.
+pub(crate) fn benches() -> Vec<Bench> {
+    let ours = || start_brigade(workers());
+    let theirs = || start_rayon(workers());
+    vec![
+        Bench::new("spawn_scope", "rayon", move || sides(in_scope(ours()), in_scope(theirs()))).goal(0.5),
+        Bench::new("spawn_outside", "rayon", move || sides(outside(ours()), outside(theirs()))).goal(0.5),
+        Bench::new("idle_wake", "rayon", move || sides(idle_wake(ours()), idle_wake(theirs()))).goal(1.0),
+        // Nothing, by the goal; the limit is what a clock may misread: a tenth of a thousandth of one core.
+        Bench::new("idle_cpu", "limit", move || sides(idle_cpu(ours()), limit(100_000)))
+            .reads(What::Cpu)
+            .goal(1.0),
+        Bench::new("bursts", "rayon", move || sides(bursts(ours()), bursts(theirs())))
+            .goal(1.0)
+            .row("bursts_cpu", What::Cpu)
+            .goal(0.7),
+    ]
+}
+
+/// Empty jobs, spawned by one worker into a scope; waits for all.
+fn in_scope(pool: impl Jobs) -> Side {
+    timed(MANY as u64, move |iterations| (0..iterations).for_each(|_| pool.scope(MANY, || ())))
+}
+
+/// Empty jobs, spawned from outside; waits until all have run.
+fn outside(pool: impl Jobs) -> Side {
+    timed(MANY as u64, move |iterations| {
+        for _ in 0..iterations {
+            let left = Arc::new((AtomicUsize::new(MANY), thread::current()));
+            for _ in 0..MANY {
+                let left = left.clone();
+                pool.spawn(move || {
+                    // AcqRel: the last job's end comes after the others', and before the waiter goes on.
+                    if left.0.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        left.1.unpark();
+                    }
+                });
+            }
+            while left.0.load(Ordering::Acquire) > 0 {
+                thread::park();
+            }
+        }
+    })
+}
+
+/// One job into a pool that has slept for two milliseconds, and its result back. Counts the trips, not the pauses.
+fn idle_wake(pool: impl Jobs) -> Side {
+    Box::new(move |iterations| {
+        let before = cpu::own();
+        let mut wall = Duration::ZERO;
+        for _ in 0..iterations {
+            thread::sleep(Duration::from_millis(2));
+            wall += clock::timed(|| pool.round_trip()).1;
+        }
+        Measure { ops: iterations, wall, cpu: cpu::own().saturating_sub(before), extra: Vec::new() }
+    })
+}
+
+/// CPU time that a pool's threads use in a second in which they have nothing to do. Looks for 50 ms, a little after the
+/// last job.
+fn idle_cpu(pool: brigade_pool::Pool) -> Side {
+    const LOOKS_A_SECOND: u32 = 20;
+    Box::new(move |_| {
+        pool.round_trip();
+        thread::sleep(Duration::from_millis(10));
+        let before = cpu::of_other_threads();
+        let ((), wall) = clock::timed(|| thread::sleep(Duration::from_secs(1) / LOOKS_A_SECOND));
+        let cpu = cpu::of_other_threads().saturating_sub(before) * LOOKS_A_SECOND;
+        Measure { ops: 1, wall, cpu, extra: Vec::new() }
+    })
+}
+
+/// Twelve bursts of 200 jobs of some microseconds, with 3 ms between them: what does it cost to fall asleep too late, or
+/// too early?
+fn bursts(pool: impl Jobs) -> Side {
+    timed(1, move |iterations| {
+        for _ in 0..12 * iterations {
+            pool.scope(200, || {
+                black_box((0..2000_u32).fold(0, |sum, i| black_box(sum ^ i)));
+            });
+            thread::sleep(Duration::from_millis(3));
+        }
+    })
+}

@@ -1,0 +1,171 @@
+//! Group `process`: the process pool against CPython's pools.
+//!
+//! CPython runs `python/pools.py` in a process of its own, which does the same calls when its turn comes. Each pool has
+//! one worker a core.
+
+use crate::{
+    bench::{Bench, Measure, Side, Sides, Skip, What, limit, sides, timed, timed_with_children, workers},
+    cpu, python,
+};
+use brigade_process::ProcessPool;
+use brigade_trace::clock;
+use serde_bytes::ByteBuf;
+use std::{fs, hint::black_box, thread, time::Duration};
+
+const LARGE: usize = 64 << 20;
+const CALLS: u64 = 2000;
+
+fn same(n: u64) -> u64 {
+    n
+}
+
+fn size(data: ByteBuf) -> usize {
+    data.len()
+}
+
+fn zeroes(count: usize) -> ByteBuf {
+    ByteBuf::from(vec![0; count])
+}
+
+/// The sum of i² for i < `n`; the black box keeps the optimiser from finding the formula.
+fn sum_of_squares(n: u64) -> u64 {
+    (0..n).fold(0, |sum, i| black_box(sum + i * i))
+}
+
+/// The group.
+pub(crate) fn benches() -> Vec<Bench> {
+    // 64 MiB at 8 GiB/s.
+    const TRANSFER: u64 = 7_812_500;
+    vec![
+        against("start", "fork", start, "start_fork").goal(0.5),
+        against("start", "spawn", start, "start_spawn").goal(0.05),
+        against("calls", "Pool", calls, "calls").reads(What::Rate).goal(1.0 / 15.0),
+        against("calls", "Executor", calls, "executor_calls").reads(What::Rate).goal(1.0 / 50.0),
+        against("round_trip_idle", "Pool", round_trip, "round_trip").goal(0.3),
+        Bench::new("argument_64mib", "8 GiB/s", || sides(argument(), limit(TRANSFER))).goal(1.0),
+        against("argument_64mib", "Pool", argument, "argument"),
+        Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER))).goal(1.0),
+        against("result_64mib", "Pool", result, "result"),
+        Bench::new("cpu_bound", "sequential", || sides(cpu_bound(), cpu_bound_sequential())).goal(1.0 / 1.95),
+        against("idle_worker", "Pool", memory, "memory").reads(What::ExtraBytes(0)).goal(0.25),
+    ]
+}
+
+/// A bench against one of CPython's.
+fn against(name: &'static str, peer: &'static str, ours: fn() -> Side, theirs: &'static str) -> Bench {
+    let sides = move || -> Result<Sides, Skip> { Ok(sides(ours(), python::side("pools.py", theirs, &[])?)) };
+    Bench::needing(python::needed, name, peer, sides)
+}
+
+fn pool() -> ProcessPool {
+    ProcessPool::new(workers()).expect("the machine lets us start a process a core")
+}
+
+/// Calls `same` once for each worker's turn, and checks the results.
+fn call_each(pool: &ProcessPool, calls: u64) {
+    let results = pool.map(same, 0..calls);
+    assert!(
+        (0..).zip(results).all(|(n, result)| result.is_ok_and(|result| result == n)),
+        "a call went wrong"
+    );
+}
+
+/// From nothing to a pool whose workers have each answered; its end is not timed, but its CPU time counts.
+fn start() -> Side {
+    Box::new(|iterations| {
+        let before = cpu::with_children();
+        let mut wall = Duration::ZERO;
+        for _ in 0..iterations {
+            let (pool, took) = clock::timed(|| {
+                let pool = pool();
+                call_each(&pool, workers() as u64);
+                pool
+            });
+            wall += took;
+            pool.shutdown();
+        }
+        let cpu = cpu::with_children().saturating_sub(before);
+        Measure { ops: iterations, wall, cpu, extra: Vec::new() }
+    })
+}
+
+/// Many calls at once, each in a frame of its own.
+fn calls() -> Side {
+    let pool = pool();
+    timed_with_children(CALLS, move |iterations| (0..iterations).for_each(|_| call_each(&pool, CALLS)))
+}
+
+/// One call to a worker that has been idle for a millisecond. The pauses are not timed.
+fn round_trip() -> Side {
+    let pool = pool();
+    Box::new(move |iterations| {
+        let before = cpu::with_children();
+        let mut wall = Duration::ZERO;
+        for _ in 0..iterations {
+            thread::sleep(Duration::from_millis(1));
+            wall += clock::timed(|| pool.spawn(same, 1).join().expect("the call does not fail")).1;
+        }
+        let cpu = cpu::with_children().saturating_sub(before);
+        Measure { ops: iterations, wall, cpu, extra: Vec::new() }
+    })
+}
+
+/// 64 MiB to a worker.
+fn argument() -> Side {
+    let (pool, data) = (pool(), zeroes(LARGE));
+    timed_with_children(1, move |iterations| {
+        for _ in 0..iterations {
+            // CPython's call borrows its argument; the clone that ours needs counts against us.
+            let length = pool.spawn(size, data.clone()).join().expect("the call does not fail");
+            assert_eq!(length, LARGE);
+        }
+    })
+}
+
+/// 64 MiB from a worker.
+fn result() -> Side {
+    let pool = pool();
+    timed_with_children(1, move |iterations| {
+        for _ in 0..iterations {
+            let data = pool.spawn(zeroes, LARGE).join().expect("the call does not fail");
+            assert_eq!(data.len(), LARGE);
+        }
+    })
+}
+
+/// Sums of squares, as many as a person would start: several a worker.
+const SUMS: u64 = 4;
+const BELOW: u64 = 3_000_000;
+
+fn cpu_bound() -> Side {
+    let pool = pool();
+    timed_with_children(SUMS * workers() as u64, move |iterations| {
+        for _ in 0..iterations {
+            let results = pool.map(sum_of_squares, (0..SUMS * workers() as u64).map(|_| BELOW));
+            assert!(results.iter().all(Result::is_ok), "a call went wrong");
+        }
+    })
+}
+
+fn cpu_bound_sequential() -> Side {
+    let sums = SUMS * workers() as u64;
+    timed(sums, move |iterations| (0..iterations * sums).for_each(|_| _ = black_box(sum_of_squares(BELOW))))
+}
+
+/// The proportional share of memory of an idle worker, in bytes: pages that several processes map are divided among them.
+fn memory() -> Side {
+    let pool = pool();
+    call_each(&pool, workers() as u64);
+    Box::new(move |_| {
+        let shares: Vec<_> = pool.worker_ids().into_iter().map(proportional_bytes).collect();
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        Measure { ops: 1, extra: vec![mean], ..Measure::default() }
+    })
+}
+
+fn proportional_bytes(pid: u32) -> f64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let kib =
+        rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.map_or(f64::NAN, |kib: f64| kib * 1024.0)
+}

@@ -1,0 +1,87 @@
+//! A CPython process that lives as long as its bench and measures when it is told to.
+//!
+//! `python/peer.py` is the other end, and says what a line means.
+
+use crate::{
+    bench::{Measure, Side, Skip},
+    cpu,
+};
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+/// Whether there is a CPython to be a peer.
+///
+/// # Errors
+///
+/// [`Skip`] if there is none.
+pub(crate) fn needed() -> Result<(), Skip> {
+    static FOUND: OnceLock<Result<(), Skip>> = OnceLock::new();
+    let look = || match Command::new("python3").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status()
+    {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("python3 -V failed with {status}")),
+        Err(error) => Err(format!("python3 cannot be started: {error}")),
+    };
+    FOUND.get_or_init(look).clone()
+}
+
+/// The side that this script plays in one of its benches.
+///
+/// # Errors
+///
+/// [`Skip`] if the script cannot be started.
+pub(crate) fn side(script: &str, bench: &'static str, arguments: &[String]) -> Result<Side, Skip> {
+    let mut python = Python::start(script, arguments)?;
+    Ok(Box::new(move |iterations| python.measure(bench, iterations)))
+}
+
+/// The process and both ends of the conversation.
+struct Python {
+    child: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Python {
+    fn start(script: &str, arguments: &[String]) -> Result<Self, Skip> {
+        let path = format!("{}/python/{script}", env!("CARGO_MANIFEST_DIR"));
+        // -B: leave no compiled files in the source tree.
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(&path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = cpu::spawn_outsider(&mut command).map_err(|error| format!("python3: {error}"))?;
+        let requests = child.stdin.take();
+        let answers = child.stdout.take().ok_or("python3 has no standard output")?;
+        Ok(Self { child, requests, answers: BufReader::new(answers) })
+    }
+
+    fn measure(&mut self, bench: &str, iterations: u64) -> Measure {
+        let answer = self.ask(bench, iterations).expect("CPython runs its benches without an error");
+        let figures: Vec<f64> = answer.split_whitespace().flat_map(str::parse).collect();
+        let [ops, wall, cpu, ref extra @ ..] = figures[..] else {
+            panic!("the script answered {bench} with {answer:?}, and not with three numbers at least");
+        };
+        let time = |nanos: f64| Duration::from_nanos(nanos as u64);
+        Measure { ops: ops as u64, wall: time(wall), cpu: time(cpu), extra: extra.to_vec() }
+    }
+
+    fn ask(&mut self, bench: &str, iterations: u64) -> std::io::Result<String> {
+        let mut requests = self.requests.as_ref().expect("the pipe is open until the peer is dropped");
+        writeln!(requests, "{bench} {iterations}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        drop(self.requests.take());
+        // If it cannot be waited for, it is gone.
+        let _ = self.child.wait();
+    }
+}

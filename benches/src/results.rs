@@ -1,0 +1,130 @@
+//! `RESULTS.md`: the latest outcome of each group, with the machine on which it came out.
+
+use crate::{
+    group::Group,
+    run::Outcome,
+    show::{figures, ratio, verdict},
+};
+use std::{fmt::Write, fs, io, process::Command};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
+
+const HEAD: &str = "# Results\n\n\
+    The latest output of `compare`, written by its flag `--write-results` and never by hand: ours and the peer by turns\n\
+    in one process, medians of the pairs, `±` half the distance between the quartiles of the ratio. A ratio below 1 means\n\
+    that Brigade takes less. Ratios travel between machines; times do not.\n";
+
+/// Puts this outcome in the place of the group's section, and leaves the other sections alone.
+///
+/// # Errors
+///
+/// If the file cannot be read or written.
+pub fn write(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usize) -> io::Result<()> {
+    let old = match fs::read_to_string(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let fresh = section(group, outcomes, skipped, pairs);
+    fs::write(FILE, replaced(&old, group, &fresh))
+}
+
+/// The file with this section in its place.
+fn replaced(old: &str, group: Group, fresh: &str) -> String {
+    let mut file = HEAD.to_owned();
+    for other in Group::ALL {
+        let kept = old.split("\n## ").skip(1).find(|section| section.lines().next() == Some(other.name()));
+        let section = match kept {
+            _ if other == group => fresh.to_owned(),
+            Some(section) => format!("## {}\n", section.trim_end()),
+            None => continue,
+        };
+        file.push('\n');
+        file.push_str(&section);
+    }
+    file
+}
+
+fn section(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usize) -> String {
+    let mut text = format!("## {}\n\n{}; {pairs} pairs.\n\n", group.name(), machine());
+    let met = outcomes.iter().filter(|outcome| outcome.met() == Some(true)).count();
+    let goals = outcomes.iter().filter(|outcome| outcome.row.goal.is_some()).count();
+    let _ = writeln!(text, "{met} of {goals} goals met.\n");
+    text.push_str("| bench | peer | ours | peer's | ratio | ± | CPU ratio | goal | |\n");
+    text.push_str("|---|---|--:|--:|--:|--:|--:|--:|---|\n");
+    for outcome in outcomes {
+        let (ours, theirs) = figures(outcome);
+        let spread = outcome.ratio;
+        let _ = writeln!(
+            text,
+            "| {} | {} | {ours} | {theirs} | {} | {} | {} | {} | {} |",
+            outcome.row.name,
+            outcome.peer,
+            ratio(spread.median),
+            ratio((spread.high - spread.low) / 2.0),
+            outcome.cpu_ratio.map_or_else(String::new, ratio),
+            outcome.row.goal.map_or_else(String::new, |goal| format!("≤ {}", ratio(goal))),
+            verdict(outcome),
+        );
+    }
+    for line in skipped {
+        let _ = write!(text, "\n{line}\n");
+    }
+    text
+}
+
+/// The machine, the compiler, the source and the day, in one line.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown CPU", |(_, model)| model.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let said = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+        text.map_or_else(|| "?".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+    };
+    let system = said("uname", &["-sr"]);
+    let rustc = said("rustc", &["-V"]);
+    let day = said("date", &["-u", "+%F"]);
+    let commit = said("git", &["rev-parse", "--short", "HEAD"]);
+    format!("{model}, {cores} cores; {system}; {rustc}; {day}, at commit {commit}", system = plain(&system))
+}
+
+/// Without what a kernel's name may say about the machine's owner: the version alone.
+fn plain(system: &str) -> String {
+    let Some((name, release)) = system.split_once(' ') else { return system.to_owned() };
+    let version: String = release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    format!("{name} {version}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Outcome, Spread};
+    use crate::{bench::Row, bench::What};
+
+    fn outcome(goal: f64) -> Outcome {
+        Outcome {
+            row: Row { name: "some_bench", what: What::Wall, goal: Some(goal) },
+            peer: "peer",
+            ours: Some(1.0),
+            theirs: Some(2.0),
+            ratio: Spread { low: 0.5, median: 0.5, high: 0.5 },
+            cpu_ratio: None,
+        }
+    }
+
+    #[test]
+    fn a_missed_goal_is_written_as_missed() {
+        let text = section(Group::Pool, &[outcome(0.4), outcome(0.6)], &[], 15);
+        assert!(text.contains("1 of 2 goals met"), "{text}");
+        assert!(text.contains("| ≤ 0.40 | missed |") && text.contains("| ≤ 0.60 | met |"), "{text}");
+    }
+
+    #[test]
+    fn a_section_is_replaced_and_not_added_again() {
+        let first = replaced("", Group::Pool, "## pool\n\nold\n");
+        let second = replaced(&first, Group::Pool, "## pool\n\nnew\n");
+        assert!(second.ends_with("## pool\n\nnew\n") && !second.contains("old"), "{second}");
+    }
+}

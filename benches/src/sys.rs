@@ -1,0 +1,96 @@
+//! The operating system: CPU time, CPU affinity, the limit on descriptors.
+//!
+//! What a port must provide: the CPU time of this process. Where the rest is missing, children's time reads as zero and
+//! threads stay where they are.
+
+use std::{io, mem::MaybeUninit, time::Duration};
+
+/// CPU time of all threads of this process.
+pub(crate) fn cpu_time() -> Duration {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID).unwrap_or_default()
+}
+
+/// CPU time of the calling thread.
+pub(crate) fn cpu_time_of_this_thread() -> Duration {
+    read_clock(libc::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()
+}
+
+/// CPU time of another process, if it is there.
+#[cfg(target_os = "linux")]
+pub(crate) fn cpu_time_of(pid: u32) -> Option<Duration> {
+    let mut clock = 0;
+    // SAFETY: `clock` is a valid place for a clock's id, and the call touches nothing else.
+    let error = unsafe { libc::clock_getcpuclockid(pid.cast_signed(), &mut clock) };
+    if error == 0 { read_clock(clock) } else { None }
+}
+
+/// CPU time of another process, if it is there.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn cpu_time_of(_pid: u32) -> Option<Duration> {
+    None
+}
+
+/// Reads one of the kernel's clocks.
+fn read_clock(clock: libc::clockid_t) -> Option<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for a time, and the call touches nothing else.
+    let error = unsafe { libc::clock_gettime(clock, &mut time) };
+    (error == 0).then(|| Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+/// CPU time of all children that have ended and were waited for.
+pub(crate) fn cpu_time_of_the_dead() -> Duration {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` is a valid place for a rusage.
+    if unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) } != 0 {
+        return Duration::ZERO;
+    }
+    // SAFETY: the call succeeded, and all zeroes was a rusage already.
+    let usage = unsafe { usage.assume_init() };
+    let part = |part: libc::timeval| {
+        let [seconds, micros] = [i64::from(part.tv_sec), i64::from(part.tv_usec)].map(i64::cast_unsigned);
+        Duration::from_secs(seconds) + Duration::from_micros(micros)
+    };
+    part(usage.ru_utime) + part(usage.ru_stime)
+}
+
+/// Keeps the calling thread, and what it starts from now on, on one CPU.
+///
+/// # Errors
+///
+/// What the system says, for instance that there is no such CPU.
+#[cfg(target_os = "linux")]
+pub(crate) fn pin(cpu: usize) -> io::Result<()> {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: a set of CPUs is a bit field, for which all zeroes is the empty set.
+    let set = unsafe { set.assume_init_mut() };
+    assert!(cpu < 8 * size_of::<libc::cpu_set_t>(), "CPU {cpu} is beyond what a set can name");
+    // SAFETY: `set` is a valid set, and `cpu` lies inside it.
+    unsafe { libc::CPU_SET(cpu, set) };
+    // SAFETY: the pointer and the size are those of `set`; 0 is the calling thread.
+    match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Keeps the calling thread on one CPU; not possible on this system, so that it does nothing.
+///
+/// # Errors
+///
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pin(_cpu: usize) -> io::Result<()> {
+    Ok(())
+}
+
+/// Raises the limit on open descriptors to what is allowed.
+pub(crate) fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for a limit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: `limit` is a valid limit. Where it is refused, the old one stays, and opening fails with its reason.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    }
+}
