@@ -1,1 +1,86 @@
-//! .
+//! An async runtime: two executors on one task type, a reactor, timers, and what programs need to use them.
+//!
+//! # Nouns
+//!
+//! * **task**: a spawned future, in one allocation. `task/mod.rs` is its protocol.
+//! * **executor**: runs tasks. `local.rs` is the one without threads of its own, `worker.rs` the work-stealing one.
+//! * **driver**: what an executor sleeps in: the **reactor** (which descriptors are ready) and the **timers** (a wheel for
+//!   each worker).
+//! * **source**: what the reactor knows of a descriptor. **Interest** is what was asked, **readiness** what was observed.
+//! * [`Runtime`]: the owner of an executor. [`run`] makes one for one future.
+//!
+//! # Verbs
+//!
+//! [`spawn`] starts a task, [`gather`] awaits several futures inside one, [`sleep`] and [`timeout`] deal in time,
+//! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool.
+//!
+//! # One worked example
+//!
+//! ```
+//! use brigade_runtime::{gather, run, sleep};
+//! use std::time::Duration;
+//!
+//! async fn say_hello(name: &str, after: u64) -> String {
+//!     sleep(Duration::from_millis(after)).await;
+//!     format!("hello {name}")
+//! }
+//!
+//! // Both wait at the same time, on one thread.
+//! let greetings = run(async { gather([say_hello("Ada", 2), say_hello("Alan", 1)]).await });
+//! assert_eq!(greetings, ["hello Ada", "hello Alan"]);
+//! ```
+//!
+//! Reading order: `block_on` (how a future becomes a value), `task/mod` and `task/state`, `local`, `reactor` and `source`,
+//! `time/wheel`, then `worker`, `queue` and `idle`.
+
+mod block_on;
+mod blocking;
+mod builder;
+mod clock;
+mod context;
+mod driver;
+mod gather;
+#[cfg(feature = "hyper")]
+pub mod hyper;
+mod injector;
+mod local;
+pub mod net;
+mod reactor;
+mod runtime;
+mod scheduler;
+mod slab;
+mod source;
+mod spawn;
+mod sync;
+mod task;
+mod time;
+mod yield_now;
+
+pub use block_on::run;
+pub use blocking::spawn_blocking;
+pub use brigade_handle::{JoinError, JoinHandle};
+pub use builder::Builder;
+pub use gather::gather;
+pub use runtime::Runtime;
+pub use spawn::{spawn, spawn_local};
+pub use time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
+pub use yield_now::{YieldNow, yield_now};
+
+use brigade_handle::wait::Policy;
+use brigade_trace::{Cause, because};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+};
+
+/// What blocking means on a thread that polls tasks.
+const FORBID: Policy = Policy::Forbid(
+    "it runs async tasks, which would all wait with it; use `.await`, or take the blocking call to `spawn_blocking`",
+);
+
+/// Wakes all, because of `cause`. A waker of another executor may panic, which is none of ours.
+fn wake_all(cause: Cause, wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
+    }
+}

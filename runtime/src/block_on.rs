@@ -1,0 +1,78 @@
+//! Read this first: how a future becomes a value.
+//!
+//! A future does nothing by itself. Somebody has to poll it: "get on with it until you would have to wait". If it says
+//! `Pending`, it has left a *waker* with whatever it waits for, and the one who polls may sleep until that waker is
+//! called. That is all of async: a loop of poll and sleep.
+//!
+//! ```text
+//!   loop {
+//!       if let Ready(output) = future.poll(waker) { return output }
+//!       sleep until the waker is called
+//!   }
+//! ```
+//!
+//! [`run`] does it with a current-thread runtime: while the future waits, the loop in `local.rs` runs the tasks that it has
+//! spawned, and sleeps in the reactor when there is nothing left to do but to wait. On a multi-threaded runtime the
+//! workers run the tasks, and the loop is the bare one, in `brigade_handle::wait::block`.
+
+use crate::{
+    Runtime,
+    context::{self, Place, budget},
+    scheduler::Scheduler,
+};
+use brigade_handle::wait;
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+/// Runs a future to its end on this thread, and with it all tasks that it spawns.
+///
+/// What `asyncio.run` is in Python. When the future is ready, the tasks that are left are cancelled, and their destructors
+/// have run before this returns. Each call is a fresh runtime, so a second call works like the first.
+///
+/// # Panics
+///
+/// If the future panics, with its panic. If this thread is inside a runtime already: one thread cannot sleep twice; use
+/// `.await` there. If the operating system has no descriptors left.
+///
+/// # Example
+///
+/// ```
+/// let answer = brigade_runtime::run(async {
+///     let six = brigade_runtime::spawn(async { 6 });
+///     six.await.unwrap() * 7
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+pub fn run<F: Future>(future: F) -> F::Output {
+    assert_outside("run");
+    let runtime = Runtime::current_thread().expect("a runtime needs descriptors for epoll");
+    runtime.block_on(future)
+}
+
+/// Panics on a thread that must not block.
+pub(crate) fn assert_outside(what: &str) {
+    if let wait::Policy::Forbid(advice) = wait::policy() {
+        panic!("{what} would block this thread: {advice}");
+    }
+}
+
+/// The loop on a thread that runs no tasks.
+pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> F::Output {
+    let mut future = pin!(future);
+    wait::block("block_on", |waker| poll_as_guest(scheduler, future.as_mut(), waker))
+}
+
+/// One poll on a thread that runs no tasks.
+pub(crate) fn poll_as_guest<F: Future>(
+    scheduler: &Scheduler,
+    future: Pin<&mut F>,
+    waker: &Waker,
+) -> Poll<F::Output> {
+    let _entered = context::enter(Place::Guest(scheduler.clone()));
+    let _policy = wait::set(crate::FORBID);
+    budget::begin();
+    future.poll(&mut Context::from_waker(waker))
+}

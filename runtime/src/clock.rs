@@ -1,0 +1,61 @@
+//! The executor's clock: what it thinks the time is.
+//!
+//! Everything in this crate that needs the time asks the clock of its executor, and the clock asks
+//! [`brigade_trace::clock`], which alone reads the operating system's. Timers count in ticks of a millisecond since the
+//! clock was made, which is as fine as the reactor can sleep.
+
+use brigade_trace::clock;
+use std::time::{Duration, Instant};
+
+/// A tick is a millisecond.
+const NANOS_PER_TICK: u128 = 1_000_000;
+
+/// The source of time of one executor.
+#[derive(Debug, Clone)]
+pub(crate) enum Clock {
+    /// The operating system's monotonic clock.
+    Os {
+        /// Tick 0.
+        start: Instant,
+    },
+}
+
+impl Clock {
+    pub(crate) fn os() -> Self {
+        Self::Os { start: clock::now() }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Os { .. } => clock::now(),
+        }
+    }
+
+    #[inline]
+    fn start(&self) -> Instant {
+        match self {
+            Self::Os { start } => *start,
+        }
+    }
+
+    /// The last tick that has begun.
+    #[inline]
+    pub(crate) fn tick_now(&self) -> u64 {
+        let since = self.now().saturating_duration_since(self.start());
+        u64::try_from(since.as_nanos() / NANOS_PER_TICK).unwrap_or(u64::MAX)
+    }
+
+    /// The first tick that does not begin before the deadline: a timer may be late, never early.
+    #[inline]
+    pub(crate) fn tick_of(&self, deadline: Instant) -> u64 {
+        let since = deadline.saturating_duration_since(self.start());
+        u64::try_from(since.as_nanos().div_ceil(NANOS_PER_TICK)).unwrap_or(u64::MAX)
+    }
+
+    /// How long until the tick begins.
+    pub(crate) fn until(&self, tick: u64) -> Duration {
+        let since_start = Duration::from_millis(tick);
+        since_start.saturating_sub(self.now().saturating_duration_since(self.start()))
+    }
+}

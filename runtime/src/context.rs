@@ -1,0 +1,134 @@
+//! Every thread-local of this crate: where this thread stands.
+//!
+//! A thread is nowhere, or a guest that polls a future of its own inside `block_on` of a multi-threaded runtime, or the
+//! thread that drives a current-thread runtime, or a worker. The free functions (`spawn`, `sleep`, …) and every wake-up ask
+//! here. No foreign code runs while the cell is borrowed.
+
+use crate::{local, scheduler::Scheduler};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+/// Where a thread stands.
+pub(crate) enum Place {
+    /// Not inside a runtime.
+    Nowhere,
+    /// Polls the future of a `block_on` and runs no tasks.
+    Guest(Scheduler),
+    /// Drives a current-thread runtime.
+    Local(Rc<local::Core>),
+}
+
+thread_local! {
+    static PLACE: RefCell<Place> = const { RefCell::new(Place::Nowhere) };
+    static BUDGET: Cell<u8> = const { Cell::new(budget::UNLIMITED) };
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Looks where this thread stands. None if the thread is ending and its locals are gone.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Place) -> R) -> Option<R> {
+    PLACE.try_with(|place| f(&place.borrow())).ok()
+}
+
+/// Puts the thread into a place until the guard is dropped, which puts back the one before.
+pub(crate) fn enter(place: Place) -> Entered {
+    Entered { before: PLACE.with(|here| here.replace(place)), budget: budget::replace(budget::UNLIMITED) }
+}
+
+/// Puts back the place that was there before [`enter`].
+#[must_use = "the place holds as long as the guard lives"]
+pub(crate) struct Entered {
+    before: Place,
+    budget: u8,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let before = std::mem::replace(&mut self.before, Place::Nowhere);
+        // Dropped after the cell is free again.
+        let _here = PLACE.try_with(|here| here.replace(before));
+        budget::replace(self.budget);
+    }
+}
+
+/// The runtime that this thread is inside of.
+///
+/// # Panics
+///
+/// If it is inside of none. `what` names the caller.
+#[track_caller]
+pub(crate) fn scheduler(what: &str) -> Scheduler {
+    try_scheduler().unwrap_or_else(|| {
+        panic!("{what} was called outside of a runtime: call it from within `run`, `block_on` or a task")
+    })
+}
+
+/// The runtime that this thread is inside of, if it is.
+pub(crate) fn try_scheduler() -> Option<Scheduler> {
+    with(|place| match place {
+        Place::Nowhere => None,
+        Place::Guest(scheduler) => Some(scheduler.clone()),
+        Place::Local(core) => Some(Scheduler::Local(core.shared.clone())),
+    })
+    .flatten()
+}
+
+/// A buffer of this thread, for bytes on their way between two interfaces that do not fit.
+#[cfg(feature = "hyper")]
+pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = SCRATCH.try_with(RefCell::take).unwrap_or_default();
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    let result = f(&mut buffer[..len]);
+    let _ = SCRATCH.try_with(|place| place.replace(buffer));
+    result
+}
+
+/// The cooperative budget: how many operations a task may complete in one poll before it has to let others run.
+///
+/// Without it a task whose socket always has bytes, or whose queue always has items, would never return to its executor.
+/// An operation that finds the budget used up wakes the task and is pending, so the task comes back behind the others. After
+/// tokio's `task::coop`.
+pub(crate) mod budget {
+    use super::BUDGET;
+    use std::task::{Context, Poll};
+
+    /// Not inside a task of ours: another executor has its own ideas.
+    pub(super) const UNLIMITED: u8 = u8::MAX;
+    /// Operations a poll.
+    const OPERATIONS: u8 = 128;
+
+    /// Begins a poll.
+    #[inline]
+    pub(crate) fn begin() {
+        replace(OPERATIONS);
+    }
+
+    pub(super) fn replace(budget: u8) -> u8 {
+        BUDGET.try_with(|place| place.replace(budget)).unwrap_or(UNLIMITED)
+    }
+
+    /// Pending, and the task is woken, if the budget is used up.
+    #[inline]
+    pub(crate) fn poll(cx: &mut Context<'_>) -> Poll<()> {
+        if BUDGET.try_with(std::cell::Cell::get) == Ok(0) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// An operation was completed. One that is pending costs nothing: a task that polls a thousand of those is no hog.
+    #[inline]
+    pub(crate) fn spend() {
+        let spend = |budget: &std::cell::Cell<u8>| {
+            if budget.get() != UNLIMITED {
+                budget.set(budget.get().saturating_sub(1));
+            }
+        };
+        let _ = BUDGET.try_with(spend);
+    }
+}

@@ -1,0 +1,84 @@
+//! The driver: the reactor and the timers of one executor, turned by whichever of its threads has nothing else to do.
+
+use crate::{
+    clock::Clock,
+    reactor::{self, Poller, Reactor},
+    sync::{Mutex, MutexGuard, lock},
+    time::timers::Timers,
+    wake_all,
+};
+use brigade_trace::Cause;
+use std::{io, sync::Arc, time::Duration};
+
+/// What an executor waits with.
+pub(crate) struct Driver {
+    pub(crate) reactor: Arc<Reactor>,
+    pub(crate) timers: Timers,
+    /// None once the executor is gone. Whoever has the lock is the one who turns.
+    poller: Mutex<Option<Poller>>,
+}
+
+/// The right to turn the driver.
+pub(crate) struct Turn<'a> {
+    driver: &'a Driver,
+    poller: MutexGuard<'a, Option<Poller>>,
+}
+
+impl Driver {
+    /// A driver with timer wheels for so many workers, and one for threads that are none.
+    pub(crate) fn new(workers: usize) -> io::Result<Arc<Self>> {
+        let (reactor, poller) = reactor::new()?;
+        let timers = Timers::new(Clock::os(), workers + 1);
+        Ok(Arc::new(Self { reactor, timers, poller: Mutex::new(Some(poller)) }))
+    }
+
+    /// The right to turn, unless another thread has it.
+    pub(crate) fn try_turn(&self) -> Option<Turn<'_>> {
+        let poller = match self.poller.try_lock() {
+            Ok(poller) => poller,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(std::sync::TryLockError::WouldBlock) => return None,
+        };
+        Some(Turn { driver: self, poller })
+    }
+
+    /// Closes its descriptors; wakes everybody who waits for a source or a timer.
+    pub(crate) fn close(&self) {
+        lock(&self.poller).take();
+        self.reactor.close();
+        wake_all(Cause::Timer, &mut self.timers.close());
+    }
+}
+
+impl Turn<'_> {
+    /// Wakes what is ready, without sleeping.
+    pub(crate) fn look(&mut self) {
+        self.poll(Some(Duration::ZERO), || ());
+    }
+
+    /// Sleeps until something is ready, a timer fires, the reactor is woken, or `at_most` is over; calls `awake`, and
+    /// wakes what is ready.
+    pub(crate) fn sleep(&mut self, at_most: Option<Duration>, awake: impl FnOnce()) {
+        let timers = &self.driver.timers;
+        let until = timers.before_sleep().map(|tick| timers.clock.until(tick));
+        let timeout = match (until, at_most) {
+            (Some(until), Some(at_most)) => Some(until.min(at_most)),
+            (until, at_most) => until.or(at_most),
+        };
+        self.poll(timeout, || {
+            timers.after_sleep();
+            awake();
+        });
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, awake: impl FnOnce()) {
+        if let Some(poller) = &mut *self.poller {
+            poller.wait(timeout);
+            awake();
+            poller.dispatch(&self.driver.reactor);
+        }
+        let mut fired = Vec::new();
+        self.driver.timers.expire(&mut fired);
+        wake_all(Cause::Timer, &mut fired);
+    }
+}

@@ -1,0 +1,169 @@
+//! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
+
+use crate::{Builder, block_on, local, scheduler::Scheduler};
+use brigade_handle::{JoinError, JoinHandle};
+use std::{fmt, future::Future, io, panic::Location, sync::Arc};
+
+/// An executor for tasks, with its reactor and its timers.
+///
+/// Two kinds: a *multi-threaded* one has workers that run tasks from when they are spawned; a *current-thread* one runs
+/// tasks on the thread that is inside [`block_on`](Self::block_on), [`map`](Self::map), [`scope`](Self::scope) or
+/// [`shutdown`](Self::shutdown), and while none is, its tasks rest.
+///
+/// Dropping the runtime *cancels* its tasks: their futures are dropped before `drop` returns, and their handles say
+/// [`Cancelled`](JoinError::Cancelled). [`shutdown`](Self::shutdown) lets them finish instead.
+///
+/// # Example
+///
+/// ```
+/// use brigade_runtime::Runtime;
+///
+/// let runtime = Runtime::current_thread()?;
+/// let handle = runtime.spawn(async { 6 * 7 });
+/// assert_eq!(runtime.block_on(handle).unwrap(), 42);
+/// let squares = runtime.map(|n: u32| async move { n * n }, [1, 2, 3]);
+/// assert_eq!(squares.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [1, 4, 9]);
+/// runtime.shutdown();
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Runtime {
+    pub(crate) kind: Kind,
+}
+
+/// Which executor.
+pub(crate) enum Kind {
+    Local(Arc<local::Shared>),
+}
+
+/// How an executor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All tasks run to their end first.
+    Drain,
+    /// All tasks are cancelled.
+    Cancel,
+}
+
+impl Runtime {
+    /// A runtime with so many worker threads.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses a descriptor or a thread.
+    pub fn multi_thread(workers: usize) -> io::Result<Self> {
+        let _ = workers;
+        Self::current_thread()
+    }
+
+    /// A runtime without threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses a descriptor.
+    pub fn current_thread() -> io::Result<Self> {
+        Builder::new().current_thread().build()
+    }
+
+    /// A runtime with other settings.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn scheduler(&self) -> Scheduler {
+        match &self.kind {
+            Kind::Local(shared) => Scheduler::Local(shared.clone()),
+        }
+    }
+
+    /// Polls a future on this thread until it is ready. Inside it, and inside what it spawns, the free functions of this
+    /// crate use this runtime.
+    ///
+    /// Of several threads that are inside a current-thread runtime one runs the tasks. A task from
+    /// [`spawn_local`](crate::spawn_local) ends with the `block_on` in which it was spawned.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics, with its panic. If this thread runs async tasks already: use `.await` there.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match &self.kind {
+            Kind::Local(shared) => local::block_on(shared, future),
+        }
+    }
+
+    /// Starts a task. It runs whether or not its handle is awaited.
+    ///
+    /// # Cancellation
+    ///
+    /// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the handle
+    /// detaches.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let at = Location::caller();
+        match &self.kind {
+            Kind::Local(shared) => local::spawn(shared, future, at),
+        }
+    }
+
+    /// Spawns `f(input)` for each input and waits for all. The results come in the order of the inputs; a panic or a
+    /// cancelled task fails its own item only.
+    ///
+    /// # Panics
+    ///
+    /// If this thread runs async tasks already: use [`gather`](crate::gather) there.
+    #[track_caller]
+    pub fn map<I, F, Fut>(&self, f: F, inputs: I) -> Vec<Result<Fut::Output, JoinError>>
+    where
+        I: IntoIterator,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        block_on::assert_outside("Runtime::map");
+        let at = Location::caller();
+        let scheduler = self.scheduler();
+        let handles: Vec<_> = inputs.into_iter().map(|input| scheduler.spawn(f(input), at)).collect();
+        self.block_on(async {
+            let mut results = Vec::with_capacity(handles.len());
+            for handle in handles {
+                results.push(handle.await);
+            }
+            results
+        })
+    }
+
+    /// Lets all tasks run to their end, also those that they spawn, then ends the threads. Never returns if a task never
+    /// ends: cancel those first, or drop the runtime instead.
+    ///
+    /// # Panics
+    ///
+    /// If this thread runs async tasks.
+    pub fn shutdown(self) {
+        block_on::assert_outside("Runtime::shutdown");
+        self.close(End::Drain);
+    }
+
+    fn close(&self, end: End) {
+        match &self.kind {
+            Kind::Local(shared) => local::close(shared, end),
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.close(End::Cancel);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Local(_) => "current-thread".to_owned(),
+        };
+        f.debug_tuple("Runtime").field(&kind).finish()
+    }
+}

@@ -1,0 +1,224 @@
+//! A source: what the reactor knows of one descriptor, and who waits for it.
+//!
+//! ```text
+//!   readiness   63                    8     4             3             2           1          0
+//!              [  turn                | GONE | WRITE_CLOSED | READ_CLOSED | WRITABLE | READABLE ]
+//! ```
+//!
+//! A bit says that the operation is worth trying. The reactor sets bits, and raises the turn each time. A task whose attempt
+//! would have blocked clears the bit, but only if the turn is still the one that it saw before the attempt:
+//!
+//! ```text
+//!   task                                    reactor
+//!   seen = readiness
+//!   read() = WouldBlock
+//!                                           bytes arrive: readiness |= READABLE, turn + 1
+//!   clear(seen): another turn, so not
+//!   tries again, and reads the bytes
+//! ```
+//!
+//! So a readiness that comes between the attempt and the clearing is not lost, though descriptors are registered for edges
+//! and the operating system will not repeat it. The idea is tokio's (`runtime/io/scheduled_io.rs`).
+//!
+//! # Why no wake-up is lost
+//!
+//! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then takes the wakers
+//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits.
+//!
+//! A descriptor has two directions, and each has its own waker, since the halves of a split may wait in different tasks.
+//! Several tasks may wait for one listener: those are in the table `others`, which they leave when they are dropped.
+
+use crate::{
+    slab::{Key, Slab},
+    sync::{Mutex, lock},
+};
+use brigade_trace::{Domain, Id, Kind, record};
+use std::{
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
+};
+
+const READABLE: usize = 1 << 0;
+const WRITABLE: usize = 1 << 1;
+const READ_CLOSED: usize = 1 << 2;
+const WRITE_CLOSED: usize = 1 << 3;
+const GONE: usize = 1 << 4;
+const TURN: usize = 1 << 8;
+
+/// Which half of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    /// The bits that make an attempt worthwhile.
+    fn mask(self) -> usize {
+        match self {
+            Self::Read => READABLE | READ_CLOSED | GONE,
+            Self::Write => WRITABLE | WRITE_CLOSED | GONE,
+        }
+    }
+
+    /// The bit that an attempt which would have blocked clears.
+    fn bit(self) -> usize {
+        match self {
+            Self::Read => READABLE,
+            Self::Write => WRITABLE,
+        }
+    }
+
+    /// As a trace shows it.
+    fn detail(self) -> u64 {
+        self.bit() as u64
+    }
+}
+
+/// Whether a new descriptor's first operation is worth trying before the reactor has said anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Initially {
+    Ready,
+    Pending,
+}
+
+/// What was seen before an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen(usize);
+
+/// What the reactor knows of a descriptor.
+pub(crate) struct Source {
+    pub(crate) id: Id,
+    readiness: AtomicUsize,
+    waiting: Mutex<Waiting>,
+}
+
+struct Waiting {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    others: Slab<(Direction, Waker)>,
+}
+
+impl Source {
+    pub(crate) fn new(initially: Initially) -> Self {
+        let bits = match initially {
+            Initially::Ready => READABLE | WRITABLE,
+            Initially::Pending => 0,
+        };
+        let waiting = Waiting { reader: None, writer: None, others: Slab::new() };
+        Self {
+            id: Id::fresh(Domain::Source),
+            readiness: AtomicUsize::new(bits),
+            waiting: Mutex::new(waiting),
+        }
+    }
+
+    /// Says what the operating system said, and takes the wakers of those who waited for it.
+    pub(crate) fn set(&self, event: &mio::event::Event, woken: &mut Vec<Waker>) {
+        let bit = |is: bool, bit: usize| if is { bit } else { 0 };
+        let bits = bit(event.is_readable(), READABLE)
+            | bit(event.is_writable(), WRITABLE)
+            | bit(event.is_read_closed(), READ_CLOSED)
+            | bit(event.is_write_closed() || event.is_error(), WRITE_CLOSED)
+            | bit(event.is_error(), READ_CLOSED);
+        record(Kind::Readiness, self.id, (bits & (READABLE | WRITABLE)) as u64);
+        self.add(bits, woken);
+    }
+
+    /// Says that the reactor is gone.
+    pub(crate) fn set_gone(&self, woken: &mut Vec<Waker>) {
+        self.add(GONE, woken);
+    }
+
+    fn add(&self, bits: usize, woken: &mut Vec<Waker>) {
+        // Release publishes nothing but the bits; Acquire and Release order them before the lock for `poll_ready`.
+        let add = |old: usize| Some(old.wrapping_add(TURN) | bits);
+        let _ = self.readiness.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add);
+        let mut waiting = lock(&self.waiting);
+        if bits & Direction::Read.mask() != 0 {
+            woken.extend(waiting.reader.take());
+        }
+        if bits & Direction::Write.mask() != 0 {
+            woken.extend(waiting.writer.take());
+        }
+        // They leave by themselves, when they have seen the bits.
+        let hit = |(direction, _): &&(Direction, Waker)| bits & direction.mask() != 0;
+        woken.extend(waiting.others.iter().filter(hit).map(|(_, waker)| waker.clone()));
+    }
+
+    /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task.
+    ///
+    /// One task a direction: a later one takes the place of the one before.
+    #[inline]
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
+        if let Some(seen) = self.seen(direction) {
+            return Poll::Ready(seen);
+        }
+        record(Kind::Interest, self.id, direction.detail());
+        let mut waiting = lock(&self.waiting);
+        let place = match direction {
+            Direction::Read => &mut waiting.reader,
+            Direction::Write => &mut waiting.writer,
+        };
+        let old = match place {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            place => place.replace(cx.waker().clone()),
+        };
+        let seen = self.seen(direction);
+        drop(waiting);
+        drop(old);
+        seen.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// [`poll_ready`](Self::poll_ready) for one of several tasks; `key` is where it is registered.
+    pub(crate) fn poll_ready_among(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut Option<Key>,
+    ) -> Poll<io::Result<Seen>> {
+        if let Some(seen) = self.seen(direction) {
+            return Poll::Ready(seen);
+        }
+        record(Kind::Interest, self.id, direction.detail());
+        let mut waiting = lock(&self.waiting);
+        let mut old = None;
+        match key.and_then(|key| waiting.others.get_mut(key)) {
+            Some((_, waker)) if waker.will_wake(cx.waker()) => {}
+            Some((_, waker)) => old = Some(std::mem::replace(waker, cx.waker().clone())),
+            None => *key = Some(waiting.others.insert((direction, cx.waker().clone()))),
+        }
+        let seen = self.seen(direction);
+        drop(waiting);
+        drop(old);
+        seen.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Takes back what `poll_ready_among` registered.
+    pub(crate) fn leave(&self, key: Key) {
+        let old = lock(&self.waiting).others.remove(key);
+        drop(old);
+    }
+
+    #[inline]
+    fn seen(&self, direction: Direction) -> Option<io::Result<Seen>> {
+        // Acquire pairs with `add`.
+        let bits = self.readiness.load(Ordering::Acquire);
+        if bits & direction.mask() == 0 {
+            None
+        } else if bits & GONE != 0 {
+            Some(Err(io::Error::other("the runtime of this socket is gone")))
+        } else {
+            Some(Ok(Seen(bits)))
+        }
+    }
+
+    /// Says that an attempt would have blocked, or has emptied or filled the buffer of the operating system.
+    #[inline]
+    pub(crate) fn clear(&self, seen: Seen, direction: Direction) {
+        let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !direction.bit());
+        // Relaxed on failure: another turn has come, and its bits stay.
+        let _ = self.readiness.fetch_update(Ordering::AcqRel, Ordering::Relaxed, clear);
+    }
+}

@@ -1,0 +1,42 @@
+//! The atomics, cells and locks that the modelled parts are built on: the standard ones, or loom's under `--cfg loom`.
+//!
+//! Everything that a loom model has to see goes through here, so that the code that is modelled is the code that runs.
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+};
+
+/// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because
+/// no foreign code runs under one.
+#[inline]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// `std::cell::UnsafeCell` with loom's interface.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// Hands out a pointer for writing. Dereferencing it is the caller's unsafe act.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}

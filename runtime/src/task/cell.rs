@@ -1,0 +1,365 @@
+//! The allocation of a task: the only file that knows its layout and follows raw pointers to it.
+//!
+//! The numbered rules are those at the head of `task/mod.rs`.
+
+use super::state::{Begin, End, Release, State, Wake};
+use crate::{scheduler::Scheduler, sync::UnsafeCell};
+use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot};
+use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
+use std::{
+    future::Future,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    pin::Pin,
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
+};
+
+/// The place of a task that is in no list of its executor.
+pub(crate) const UNPLACED: u64 = u64::MAX;
+
+struct Header {
+    state: State,
+    vtable: &'static Vtable,
+    scheduler: Scheduler,
+    id: Id,
+    /// Opaque here: the executor's list of tasks knows what it means.
+    place: AtomicU64,
+}
+
+/// What depends on the future's type. Each is called with a pointer to the header of a `Cell` of that type.
+struct Vtable {
+    /// Runs once. The caller has the entry.
+    run: unsafe fn(NonNull<Header>) -> End,
+    /// Completes without running. The caller has the entry.
+    cancel: unsafe fn(NonNull<Header>),
+    /// Frees. There is no reference any more.
+    free: unsafe fn(NonNull<Header>),
+}
+
+// The header comes first, so that a pointer to it is a pointer to the cell.
+#[repr(C)]
+struct Cell<F: Future> {
+    header: Header,
+    slot: Slot<F::Output>,
+    /// The runner's (rule 2). None once the task is complete.
+    future: UnsafeCell<Option<F>>,
+}
+
+// SAFETY: a future and its output are reached by the runner and the handle only. For `spawn` both are Send. A future from
+// `spawn_local` is run, dropped and completed on its own thread by its executor, and its handle is Send only if the
+// output is.
+unsafe impl<F: Future> Send for Cell<F> {}
+// SAFETY: as for Send; what several threads may reach at once is the state word, the slot, and what is read only.
+unsafe impl<F: Future> Sync for Cell<F> {}
+
+/// Makes a task and hands out its entry, which must be run or dropped on an executor of the scheduler's.
+#[inline]
+pub(crate) fn new<F: Future>(
+    future: F,
+    scheduler: Scheduler,
+    spawned_at: &'static Location<'static>,
+) -> (Task, JoinHandle<F::Output>) {
+    let id = Id::fresh(Domain::Task);
+    if id != Id::NONE {
+        record(Kind::Spawn, id, 0);
+        label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
+    }
+    let header = Header {
+        state: State::new(),
+        vtable: &Vtable { run: run::<F>, cancel: cancel::<F>, free: free::<F> },
+        scheduler,
+        id,
+        place: AtomicU64::new(UNPLACED),
+    };
+    let cell = Box::new(Cell { header, slot: Slot::joined(), future: UnsafeCell::new(Some(future)) });
+    let cell = NonNull::from(Box::leak(cell));
+    // For `cancel`, which starts from a reference that the handle made, and needs the pointer to the whole.
+    cell.as_ptr().expose_provenance();
+    let target: NonNull<dyn Rendezvous<F::Output> + '_> = cell;
+    // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as well: what the
+    // handle does with the future's own data is nothing, since rule 2 keeps it to the runner.
+    let target: NonNull<dyn Rendezvous<F::Output>> = unsafe { std::mem::transmute(target) };
+    // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the slot is new,
+    // so this is its only joiner.
+    let handle = unsafe { JoinHandle::from_raw(target, release_handle) };
+    (Task { header: cell.cast() }, handle)
+}
+
+unsafe fn release_handle(target: NonNull<()>) {
+    // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference back.
+    unsafe { release(target.cast()) };
+}
+
+/// Gives one reference back.
+///
+/// # Safety
+///
+/// The caller has that reference and does not use it again.
+#[inline]
+unsafe fn release(header: NonNull<Header>) {
+    // SAFETY: the caller's reference keeps the header alive until the next line at least.
+    let state = unsafe { &header.as_ref().state };
+    if state.release() == Release::Last {
+        // SAFETY: as above; nobody else has a reference, so nobody frees it.
+        let free = unsafe { header.as_ref() }.vtable.free;
+        // SAFETY: this was the last reference.
+        unsafe { free(header) };
+    }
+}
+
+unsafe fn free<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the pointer is from `Box::leak` of a `Cell<F>`, and nobody has a reference.
+    drop(unsafe { Box::from_raw(header.cast::<Cell<F>>().as_ptr()) });
+}
+
+/// What became of a run.
+#[must_use]
+pub(crate) enum Outcome {
+    /// The task waits, or is complete. It is out of the runner's hands.
+    Done,
+    /// The task was woken while it ran: the runner pushes it, behind the others.
+    Again(Task),
+}
+
+/// An entry: the right to run a task once (rule 1). Dropping it instead cancels the task here and now.
+pub(crate) struct Task {
+    header: NonNull<Header>,
+}
+
+// SAFETY: by rules 1 to 4 an entry may be run on any thread of its executor; executors keep the entries of local tasks on
+// their thread while they run or drop them.
+unsafe impl Send for Task {}
+
+impl Task {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: while the entry exists the task is not complete, so its own reference keeps it alive (rule 3).
+        unsafe { self.header.as_ref() }
+    }
+
+    /// Runs the task: one poll, or the dropping of its future if it was cancelled.
+    #[inline]
+    pub(crate) fn run(self) -> Outcome {
+        let this = ManuallyDrop::new(self);
+        let run = this.header().vtable.run;
+        // SAFETY: the entry is used up here.
+        match unsafe { run(this.header) } {
+            End::Idle => Outcome::Done,
+            End::Again => Outcome::Again(Self { header: this.header }),
+        }
+    }
+
+    /// Where the executor's list of tasks has it.
+    #[inline]
+    pub(crate) fn place(&self) -> u64 {
+        // Relaxed: written and read by who has the entry, which travels through a queue that synchronises.
+        self.header().place.load(Ordering::Relaxed)
+    }
+
+    /// Says where the executor's list of tasks has it: for `Scheduler::release` when it is complete.
+    #[inline]
+    pub(crate) fn set_place(&self, place: u64) {
+        // Relaxed: as above.
+        self.header().place.store(place, Ordering::Relaxed);
+    }
+
+    /// What an executor's list of tasks holds.
+    #[inline]
+    pub(crate) fn to_ref(&self) -> TaskRef {
+        TaskRef { header: self.header }
+    }
+
+    /// The entry as a pointer, for a queue of atomics.
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<()> {
+        ManuallyDrop::new(self).header.cast()
+    }
+
+    /// The entry that was made a pointer.
+    ///
+    /// # Safety
+    ///
+    /// The pointer is from `into_raw`, and becomes an entry once.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Self { header: raw.cast() }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let cancel = self.header().vtable.cancel;
+        // SAFETY: the entry is used up here.
+        unsafe { cancel(self.header) };
+    }
+}
+
+/// A task in its executor's list, which must drop this before the task is complete.
+pub(crate) struct TaskRef {
+    header: NonNull<Header>,
+}
+
+// SAFETY: all that can be done by it is `cancel`, which any thread may.
+unsafe impl Send for TaskRef {}
+
+impl TaskRef {
+    /// Asks the task to end early.
+    pub(crate) fn cancel(&self) {
+        // SAFETY: the list drops its references before the task is complete, so the task's own reference lives (rule 3).
+        ask_to_end(unsafe { self.header.as_ref() }, self.header);
+    }
+}
+
+/// The caller's borrow proves that a reference exists for as long as this runs (rule 5).
+fn ask_to_end(header: &Header, pointer: NonNull<Header>) {
+    record(Kind::Cancel, header.id, 0);
+    if header.state.cancel() == Wake::Schedule {
+        because(Cause::Cancel, || record(Kind::Wake, header.id, 0));
+        header.scheduler.schedule(Task { header: pointer });
+    }
+}
+
+impl<F: Future> Rendezvous<F::Output> for Cell<F> {
+    fn slot(&self) -> &Slot<F::Output> {
+        &self.slot
+    }
+
+    fn cancel(&self) {
+        let address = NonNull::from(self).addr();
+        ask_to_end(&self.header, NonNull::with_exposed_provenance(address));
+    }
+}
+
+unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
+    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
+    let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
+    let id = cell.header.id;
+    let began = cell.header.state.begin();
+    let before = begin(id);
+    let result = match began {
+        // SAFETY: `begin` made this thread the runner.
+        Begin::Poll => match unsafe { poll(cell, header) } {
+            Poll::Pending => {
+                end(id, before, 0);
+                // The cell may be gone once this says Idle.
+                return cell.header.state.end();
+            }
+            Poll::Ready(result) => result,
+        },
+        Begin::Cancel => Err(JoinError::Cancelled),
+    };
+    end(id, before, 1);
+    // SAFETY: this thread is the runner still, and the result is the first.
+    unsafe { complete(cell, header, result) };
+    End::Idle
+}
+
+unsafe fn cancel<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
+    let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
+    // Whatever it says: this thread is the runner now, and ends the task.
+    let (Begin::Poll | Begin::Cancel) = cell.header.state.begin();
+    // SAFETY: this thread is the runner, and the result is the first.
+    unsafe { complete(cell, header, Err(JoinError::Cancelled)) };
+}
+
+/// Polls the future; a panic is a result.
+///
+/// # Safety
+///
+/// The caller is the runner.
+#[inline]
+unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
+    // The runner holds the task's own reference for the waker, which is therefore not dropped.
+    let raw = RawWaker::new(header.as_ptr().cast_const().cast(), &WAKER);
+    // SAFETY: the functions of WAKER keep the contract of `RawWaker`, and the data is a header.
+    let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw) });
+    let mut context = Context::from_waker(&waker);
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the future is the runner's (rule 2).
+        let future = cell.future.with_mut(|future| unsafe { &mut *future });
+        let future = future.as_mut().expect("a task that is not complete has its future");
+        // SAFETY: the future lies in the task's allocation, and is dropped there without having been moved.
+        unsafe { Pin::new_unchecked(future) }.poll(&mut context)
+    }));
+    match polled {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+        Err(payload) => Poll::Ready(Err(JoinError::Panicked(payload))),
+    }
+}
+
+/// Drops the future, gives the result to the joiner, and gives up the task's own reference.
+///
+/// # Safety
+///
+/// The caller is the runner, and this is the only call.
+#[inline]
+unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: Result<F::Output, JoinError>) {
+    // A future must not outlive its end, and its destructor may panic: that is the task's panic then.
+    let dropped = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the future is the runner's (rule 2).
+        cell.future.with_mut(|future| unsafe { *future = None });
+    }));
+    let result = match dropped {
+        Ok(()) => result,
+        Err(payload) => {
+            discard(result);
+            Err(JoinError::Panicked(payload))
+        }
+    };
+    record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
+    // If the handle is gone the result is dropped here, and a destructor that panics then has nobody to tell.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `complete` is called once and nothing else completes a task's slot.
+        because(Cause::Join, || unsafe { cell.slot.complete_once(result) });
+    }));
+    cell.header.scheduler.release(cell.header.place.load(Ordering::Relaxed));
+    if cell.header.state.complete() == Release::Last {
+        // SAFETY: that was the last reference.
+        unsafe { free::<F>(header) };
+    }
+}
+
+/// Drops what nobody will see, and the panic of its destructor.
+#[cold]
+fn discard<T>(value: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
+
+unsafe fn clone_waker(data: *const ()) -> RawWaker {
+    // SAFETY: the data of a waker is a header, and the waker has a reference.
+    unsafe { &*data.cast::<Header>() }.state.retain();
+    RawWaker::new(data, &WAKER)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker has a reference until the next line.
+    unsafe { wake_by_ref(data) };
+    // SAFETY: waking by value gives the waker's reference back.
+    unsafe { drop_waker(data) };
+}
+
+#[inline]
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the data of a waker is a header, and the waker's reference lives until this returns.
+    let header = unsafe { &*data.cast::<Header>() };
+    record(Kind::Wake, header.id, 0);
+    if header.state.wake() == Wake::Schedule {
+        header.scheduler.schedule(Task { header: pointer(data) });
+    }
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the waker gives its own reference back.
+    unsafe { release(pointer(data)) };
+}
+
+#[inline]
+fn pointer(data: *const ()) -> NonNull<Header> {
+    NonNull::new(data.cast_mut()).expect("a waker's data is a header").cast()
+}

@@ -1,0 +1,57 @@
+//! The task: a spawned future, in one allocation that every executor of this crate can run.
+//!
+//! ```text
+//!   Cell<F>   ┌ Header ───────────────────────────────────────────────┐
+//!             │ state      bits and reference count in one atomic     │  anyone, by its verbs
+//!             │ vtable     how to run, drop and free this F           │  read only
+//!             │ scheduler  where to go when woken                     │  read only
+//!             │ id         the name in a trace                        │  read only
+//!             │ place      where the executor's list of tasks has it  │  the executor
+//!             ├ slot ─────────────────────────────────────────────────┤  the runner completes, the handle joins
+//!             ├ future ───────────────────────────────────────────────┤  the runner
+//!             └───────────────────────────────────────────────────────┘
+//! ```
+//!
+//! # Who may touch what, and when
+//!
+//! 1. An **entry** ([`Task`]) is the right to run the task once. The bit SCHEDULED is set exactly while an entry exists or
+//!    is about to be made by the thread that set it. So there is at most one entry, in one queue, or in one hand.
+//! 2. The **runner** is whoever turned an entry into the bit RUNNING. Until it clears the bit, the future is its own.
+//! 3. References are counted: one that the task has in itself **until it is complete**, one for the handle, one for each
+//!    waker. An entry has none: while it exists the task is not complete, so the task's own reference keeps it alive.
+//! 4. COMPLETE is set once, by the runner, after the future is dropped and the slot is completed, and gives up the task's
+//!    own reference in the same step. Nobody schedules or runs a complete task.
+//! 5. The scheduler is read by whoever holds a reference: a waker, the handle. A runner does *not* read it after it has
+//!    given the entry away: another thread may complete and free the task at once. It uses its executor's own.
+//!
+//! # One life
+//!
+//! ```text
+//!                      wake: push                    pop: begin
+//!      idle ─────────────────────────▶ SCHEDULED ─────────────────▶ RUNNING ──▶ COMPLETE
+//!       ▲                                  ▲                          │  │ ready, panicked, cancelled
+//!       │                                  └── end: woken meanwhile ──┘  │
+//!       └───────────────────────────────────── end: not woken ───────────┘
+//! ```
+//!
+//! # Why no wake-up is lost
+//!
+//! A waker sets SCHEDULED, the runner clears RUNNING at the end of a poll, both by read-modify-write on one word. If the
+//! waker comes first, the runner sees SCHEDULED and makes the entry; if the runner comes first, the waker sees that
+//! nobody runs and makes it. In both orders what the waker did before is visible to the poll that follows, since the
+//! operations release and acquire. `tests/loom.rs` models the orders.
+//!
+//! # Cancelling
+//!
+//! Cancelling sets CANCELLED and wakes. The future is dropped by the next runner, on a thread of the executor, never by the
+//! one who cancels: a task that was spawned by `spawn_local` may hold what must not leave its thread.
+//!
+//! The word with state and count is tokio's idea (`runtime/task/state.rs`), the entry as a value is async-task's
+//! (`Runnable`); that an entry needs no reference of its own saves two atomic operations a wake-up over both.
+
+// Unsafe: the allocation is shared by raw pointers and counts its own references.
+#[allow(unsafe_code)]
+mod cell;
+mod state;
+
+pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, new};

@@ -1,0 +1,175 @@
+//! The task's state word, and its transitions as verbs. Nobody else sees the bits.
+//!
+//! ```text
+//!   63                       4   3          2         1          0
+//!  [     references          | CANCELLED | COMPLETE | SCHEDULED | RUNNING ]
+//! ```
+
+use crate::sync::{AtomicUsize, Ordering};
+
+const RUNNING: usize = 1 << 0;
+const SCHEDULED: usize = 1 << 1;
+const COMPLETE: usize = 1 << 2;
+const CANCELLED: usize = 1 << 3;
+const REFERENCE: usize = 1 << 4;
+
+/// More references than this mean that wakers are leaked in a loop. Half the range, so that the check may come late.
+const MANY: usize = usize::MAX / 2;
+
+/// What to do with an entry that was taken from a queue.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// Poll the future.
+    Poll,
+    /// Drop the future: the task was cancelled.
+    Cancel,
+}
+
+/// What to do after a poll that was pending.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing: a waker will schedule the task. It must not be touched any more.
+    Idle,
+    /// Schedule it: it was woken during the poll. The runner has the entry.
+    Again,
+}
+
+/// What to do after a wake-up.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// Make the entry and push it.
+    Schedule,
+    /// Nothing: an entry exists, or a runner will make one, or the task is complete.
+    Nothing,
+}
+
+/// What to do after a reference was given up.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    /// Free the allocation.
+    Last,
+    /// Nothing. It must not be touched any more.
+    Alive,
+}
+
+/// State bits and reference count.
+pub(super) struct State(AtomicUsize);
+
+impl State {
+    /// A new task: scheduled, with its own reference and the handle's.
+    pub(super) fn new() -> Self {
+        Self(AtomicUsize::new(SCHEDULED | 2 * REFERENCE))
+    }
+
+    /// SCHEDULED => RUNNING, by whoever has the entry.
+    #[inline]
+    pub(super) fn begin(&self) -> Begin {
+        // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire pairs with
+        // the Release of `wake` and of the last `end`: the poll sees what the waker and the last poll did.
+        let old = self.0.fetch_add(RUNNING.wrapping_sub(SCHEDULED), Ordering::AcqRel);
+        debug_assert!(
+            old & (SCHEDULED | RUNNING | COMPLETE) == SCHEDULED,
+            "an entry of a task in state {old:b}"
+        );
+        if old & CANCELLED == 0 { Begin::Poll } else { Begin::Cancel }
+    }
+
+    /// RUNNING => idle, or => SCHEDULED if it was woken meanwhile.
+    #[inline]
+    pub(super) fn end(&self) -> End {
+        // Release publishes the future to the next runner; Acquire pairs with the `wake` that set SCHEDULED.
+        let old = self.0.fetch_sub(RUNNING, Ordering::AcqRel);
+        debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the end of a run in state {old:b}");
+        if old & SCHEDULED == 0 { End::Idle } else { End::Again }
+    }
+
+    /// RUNNING => COMPLETE, and the task's own reference is given up.
+    #[inline]
+    pub(super) fn complete(&self) -> Release {
+        let change = COMPLETE.wrapping_sub(RUNNING).wrapping_sub(REFERENCE);
+        // Release: what the runner did to the allocation comes before its freeing; Acquire: so does what others did.
+        let old = self.0.fetch_add(change, Ordering::AcqRel);
+        debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the completion of a task in state {old:b}");
+        if old / REFERENCE == 1 { Release::Last } else { Release::Alive }
+    }
+
+    /// idle => SCHEDULED; remembered for the runner if there is one.
+    #[inline]
+    pub(super) fn wake(&self) -> Wake {
+        self.schedule(SCHEDULED)
+    }
+
+    /// `wake`, and the next runner will drop the future.
+    pub(super) fn cancel(&self) -> Wake {
+        self.schedule(SCHEDULED | CANCELLED)
+    }
+
+    #[inline]
+    fn schedule(&self, bits: usize) -> Wake {
+        // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
+        // from this operation or a later one. Acquire pairs with the last `end`.
+        let old = self.0.fetch_or(bits, Ordering::AcqRel);
+        if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { Wake::Schedule } else { Wake::Nothing }
+    }
+
+    /// One reference more.
+    #[inline]
+    pub(super) fn retain(&self) {
+        // Relaxed: who makes a reference has one, so nobody frees meanwhile.
+        let old = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
+        if old > MANY {
+            // As `Arc` does: unwinding could not give back what was leaked.
+            std::process::abort();
+        }
+    }
+
+    /// One reference less.
+    #[inline]
+    pub(super) fn release(&self) -> Release {
+        // Release and Acquire: all uses by all threads come before the freeing.
+        let old = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
+        debug_assert!(old >= REFERENCE, "a reference that was not there");
+        if old / REFERENCE == 1 { Release::Last } else { Release::Alive }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_woken_while_it_runs_runs_again() {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        assert_eq!(state.wake(), Wake::Nothing);
+        assert_eq!(state.wake(), Wake::Nothing);
+        assert_eq!(state.end(), End::Again);
+        assert_eq!(state.begin(), Begin::Poll);
+        assert_eq!(state.end(), End::Idle);
+        assert_eq!(state.wake(), Wake::Schedule);
+        assert_eq!(state.wake(), Wake::Nothing);
+    }
+
+    #[test]
+    fn a_complete_task_is_not_scheduled() {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        assert_eq!(state.complete(), Release::Alive);
+        assert_eq!(state.wake(), Wake::Nothing);
+        assert_eq!(state.cancel(), Wake::Nothing);
+        assert_eq!(state.release(), Release::Last);
+    }
+
+    #[test]
+    fn a_cancelled_task_is_dropped_by_its_next_runner() {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        assert_eq!(state.end(), End::Idle);
+        assert_eq!(state.cancel(), Wake::Schedule);
+        assert_eq!(state.begin(), Begin::Cancel);
+    }
+}

@@ -1,0 +1,163 @@
+//! A future that is ready when a time has come.
+
+use super::timers::Set;
+use crate::{
+    context::{self, Place, budget},
+    driver::Driver,
+    slab::Key,
+};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// Waits for so long.
+///
+/// To the millisecond: a sleep may be late, never early. [`Duration::MAX`] sleeps for ever. The time counts from the call, not
+/// from the first poll.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// Dropping the future takes the timer back.
+///
+/// ```
+/// # use std::time::Duration;
+/// # brigade_runtime::run(async {
+/// brigade_runtime::sleep(Duration::from_millis(1)).await;
+/// # });
+/// ```
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    let now = now("sleep");
+    Sleep { deadline: now.checked_add(duration), due: duration.is_zero(), set: None }
+}
+
+/// Waits until that time. A time that has passed is ready at once.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    let now = now("sleep_until");
+    Sleep { deadline: Some(deadline), due: deadline <= now, set: None }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    /// None: so far away that no clock can name it.
+    deadline: Option<Instant>,
+    /// It is ready, or will be without a timer.
+    due: bool,
+    set: Option<Timer>,
+}
+
+/// A timer that was set, and on which wheel.
+struct Timer {
+    driver: Arc<Driver>,
+    shard: usize,
+    key: Key,
+}
+
+/// Calls `f` with the driver of this thread's runtime, and the wheel that this thread uses.
+#[track_caller]
+fn with_driver<R>(what: &str, f: impl FnOnce(&Arc<Driver>, usize) -> R) -> R {
+    let result = context::with(|place| match place {
+        Place::Nowhere => None,
+        Place::Guest(scheduler) => Some(f(scheduler.driver(), scheduler.driver().timers.guests())),
+        Place::Local(core) => Some(f(&core.shared.driver, 0)),
+    });
+    result.flatten().unwrap_or_else(|| {
+        panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
+    })
+}
+
+#[track_caller]
+fn now(what: &str) -> Instant {
+    with_driver(what, |driver, _| driver.timers.clock.now())
+}
+
+impl Sleep {
+    /// When it is ready. None if that is too far away for the clock to name.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether the time has come, as far as a poll has seen.
+    pub fn is_elapsed(&self) -> bool {
+        self.due
+    }
+
+    /// Sets another time, also after it was ready.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.unset();
+        self.deadline = Some(deadline);
+        self.due = false;
+    }
+
+    fn unset(&mut self) {
+        if let Some(timer) = self.set.take() {
+            timer.driver.timers.cancel(timer.shard, timer.key);
+        }
+    }
+
+    /// Sets the timer on the wheel of the worker that polls.
+    fn set(&mut self, cx: &Context<'_>) {
+        let Some(deadline) = self.deadline else { return };
+        let (driver, shard) = with_driver("sleep", |driver, shard| (driver.clone(), shard));
+        let when = driver.timers.clock.tick_of(deadline);
+        match driver.timers.set(shard, when, cx.waker()) {
+            Set::Done(key) => self.set = Some(Timer { driver, shard, key }),
+            Set::WakeDriver(key) => {
+                driver.reactor.wake();
+                self.set = Some(Timer { driver, shard, key });
+            }
+            Set::Closed => panic!("a sleep was polled after its runtime had ended"),
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        ready!(budget::poll(cx));
+        match &this.set {
+            _ if this.due => {}
+            // The timer is gone from the wheel exactly if it has fired.
+            Some(timer) if !timer.driver.timers.rearm(timer.shard, timer.key, cx.waker()) => {
+                this.set = None;
+                this.due = true;
+            }
+            Some(_) => return Poll::Pending,
+            None => {
+                this.set(cx);
+                return Poll::Pending;
+            }
+        }
+        budget::spend();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.unset();
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).field("elapsed", &self.due).finish()
+    }
+}

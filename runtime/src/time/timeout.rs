@@ -1,0 +1,81 @@
+//! Giving up after a while.
+
+use super::sleep::{Sleep, sleep};
+use std::{
+    error, fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// Awaits a future for so long at most.
+///
+/// The future is polled first, so a future that is ready wins over a time that is over. It is boxed, so that it can be
+/// polled without unsafe code.
+///
+/// # Errors
+///
+/// [`Elapsed`] if the time was over first. The future is then dropped with the [`Timeout`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use brigade_runtime::{sleep, timeout};
+/// # brigade_runtime::run(async {
+/// let never = std::future::pending::<()>();
+/// assert!(timeout(Duration::from_millis(1), never).await.is_err());
+/// assert_eq!(timeout(Duration::MAX, async { 1 }).await, Ok(1));
+/// # });
+/// ```
+#[track_caller]
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout { future: Some(Box::pin(future)), sleep: sleep(duration) }
+}
+
+/// The future of [`timeout`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Timeout<F> {
+    /// None once it is ready or the time is over.
+    future: Option<Pin<Box<F>>>,
+    sleep: Sleep,
+}
+
+/// The time was over before the future was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.future.as_mut().expect("a `timeout` was polled again after it was ready");
+        let result = match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Ok(output),
+            Poll::Pending => match Pin::new(&mut self.sleep).poll(cx) {
+                Poll::Ready(()) => Err(Elapsed),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        // Dropped now: what has ended holds nothing any more.
+        self.future = None;
+        Poll::Ready(result)
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("sleep", &self.sleep).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time was over first")
+    }
+}
+
+impl error::Error for Elapsed {}

@@ -1,0 +1,174 @@
+//! The timers of an executor: a wheel for each worker, and what the driver has to know of all of them.
+//!
+//! A task's timer goes to the wheel of the worker that polls it, so that the lock of a wheel is taken by one thread almost
+//! always. It is taken by another when the task has moved and drops its timer elsewhere, and when the driver fires
+//! timers for a worker that is busy. No waker is called or dropped under it.
+//!
+//! # Cancel against fire
+//!
+//! Both take the timer out of the wheel under the wheel's lock, so one of them finds it gone. A timer has fired exactly
+//! if it is not in the wheel any more: that is what a `Sleep` asks, and not the clock.
+//!
+//! # Why no timer is missed
+//!
+//! The driver sleeps until the first timer that it knows. One who sets an earlier timer meanwhile has to wake it:
+//!
+//! ```text
+//!   setting                             driver, before it sleeps
+//!   wheel.next = when                   until = min of all wheels' next
+//!   until > when? wake the driver       recheck: min of all wheels' next < until? again
+//! ```
+//!
+//! All four are sequentially consistent, so that one of the two sees the other's store. While the driver does not sleep
+//! `until` is 0, and nobody wakes it: it looks before it sleeps.
+
+use super::wheel::Wheel;
+use crate::{
+    clock::Clock,
+    slab::Key,
+    sync::{AtomicU64, Mutex, Ordering, lock},
+};
+use brigade_trace::{Id, Kind, record};
+use std::task::Waker;
+
+/// No timer.
+const NEVER: u64 = u64::MAX;
+/// The driver does not sleep.
+const AWAKE: u64 = 0;
+
+// A cache line of its own each: a worker writes its own often.
+#[repr(align(128))]
+struct Shard {
+    /// A tick at or before the wheel's first timer. Stored under the lock, read without.
+    next: AtomicU64,
+    /// None once the executor is gone.
+    wheel: Mutex<Option<Wheel>>,
+}
+
+/// All wheels of one executor.
+pub(crate) struct Timers {
+    pub(crate) clock: Clock,
+    shards: Box<[Shard]>,
+    /// Until which tick the driver sleeps.
+    until: AtomicU64,
+}
+
+/// What became of setting a timer.
+pub(crate) enum Set {
+    /// It is set, and the driver will see it in time.
+    Done(Key),
+    /// It is set, and the driver sleeps for longer: wake it.
+    WakeDriver(Key),
+    /// The executor is gone.
+    Closed,
+}
+
+impl Timers {
+    pub(crate) fn new(clock: Clock, shards: usize) -> Self {
+        let shard = || Shard { next: AtomicU64::new(NEVER), wheel: Mutex::new(Some(Wheel::new())) };
+        Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(AWAKE) }
+    }
+
+    /// The wheel for threads that are no workers.
+    pub(crate) fn guests(&self) -> usize {
+        self.shards.len() - 1
+    }
+
+    /// Sets a timer on the wheel of a worker, or on the last one, which is for threads that are no workers.
+    #[inline]
+    pub(crate) fn set(&self, shard: usize, when: u64, waker: &Waker) -> Set {
+        record(Kind::TimerSet, Id::NONE, when.saturating_mul(1_000_000));
+        let shard = &self.shards[shard];
+        let waker = waker.clone();
+        let mut wheel = lock(&shard.wheel);
+        let Some(wheel) = &mut *wheel else { return Set::Closed };
+        let key = wheel.insert(when, waker);
+        // Relaxed: stored under the lock that is held.
+        if when < shard.next.load(Ordering::Relaxed) {
+            // SeqCst, both: see "Why no timer is missed".
+            shard.next.store(when, Ordering::SeqCst);
+            if when < self.until.load(Ordering::SeqCst) {
+                return Set::WakeDriver(key);
+            }
+        }
+        Set::Done(key)
+    }
+
+    /// Takes a timer out. False if it has fired.
+    #[inline]
+    pub(crate) fn cancel(&self, shard: usize, key: Key) -> bool {
+        // The wheel's first tick is left as it is: too early means a look for nothing, and it is set right then.
+        let waker = lock(&self.shards[shard].wheel).as_mut().and_then(|wheel| wheel.remove(key));
+        waker.is_some()
+    }
+
+    /// Has `waker` woken instead of the one before. False if the timer has fired.
+    #[inline]
+    pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> bool {
+        let mut wheel = lock(&self.shards[shard].wheel);
+        let Some(place) = wheel.as_mut().and_then(|wheel| wheel.waker(key)) else { return false };
+        if place.will_wake(waker) {
+            return true;
+        }
+        let old = std::mem::replace(place, waker.clone());
+        drop(wheel);
+        drop(old);
+        true
+    }
+
+    /// The tick until which the driver may sleep, which it says is what it is about to do. None is for ever.
+    pub(crate) fn before_sleep(&self) -> Option<u64> {
+        loop {
+            let next = self.next();
+            // SeqCst, both: see "Why no timer is missed".
+            self.until.store(next.max(AWAKE + 1), Ordering::SeqCst);
+            if self.next() >= next {
+                return (next != NEVER).then_some(next);
+            }
+        }
+    }
+
+    /// The driver does not sleep any more.
+    pub(crate) fn after_sleep(&self) {
+        // Relaxed: whoever still wakes the driver does so in vain.
+        self.until.store(AWAKE, Ordering::Relaxed);
+    }
+
+    fn next(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NEVER)
+    }
+
+    /// Takes out the timers of all workers that fire by now.
+    pub(crate) fn expire(&self, fired: &mut Vec<Waker>) {
+        // Relaxed, here and below: a timer that is set at this moment is seen at the next look.
+        if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NEVER) {
+            let now = self.clock.tick_now();
+            self.shards.iter().for_each(|shard| shard.expire(now, fired));
+        }
+    }
+
+    /// Takes out the timers of one worker that fire by now.
+    pub(crate) fn expire_one(&self, shard: usize, now: u64, fired: &mut Vec<Waker>) {
+        self.shards[shard].expire(now, fired);
+    }
+
+    /// Takes out all timers; no more can be set.
+    pub(crate) fn close(&self) -> Vec<Waker> {
+        let take = |shard: &Shard| lock(&shard.wheel).take().map(|mut wheel| wheel.clear());
+        self.shards.iter().filter_map(take).flatten().collect()
+    }
+}
+
+impl Shard {
+    #[inline]
+    fn expire(&self, now: u64, fired: &mut Vec<Waker>) {
+        if self.next.load(Ordering::Relaxed) > now {
+            return;
+        }
+        let mut wheel = lock(&self.wheel);
+        let Some(wheel) = &mut *wheel else { return };
+        wheel.expire(now, fired);
+        // SeqCst, as every store that makes it earlier; this one makes it later.
+        self.next.store(wheel.next().unwrap_or(NEVER), Ordering::SeqCst);
+    }
+}
