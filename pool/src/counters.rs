@@ -21,6 +21,7 @@ const MASK: u64 = (1 << BITS) - 1;
 pub(crate) const SLEEPING: u64 = 1;
 pub(crate) const VACANT: u64 = 1 << BITS;
 pub(crate) const SEARCHING: u64 = 1 << (2 * BITS);
+#[allow(dead_code)]
 pub(crate) const DOZING: u64 = 1 << (3 * BITS);
 
 const _: () = assert!(4 * BITS == u64::BITS, "four fields fill the word");

@@ -8,7 +8,6 @@ use crate::{
     job::JobRef,
     sleep::Sleep,
     spare::Roster,
-    sys,
 };
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::sync::{
@@ -85,7 +84,6 @@ pub(crate) struct Crew {
 impl Crew {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        sys::prepare();
         let seats = plan.threads + SPARES;
         Arc::new_cyclic(|me| Self {
             me: me.clone(),

@@ -30,7 +30,7 @@ use crate::{
     worker::Worker,
 };
 use std::{
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, MaybeUninit},
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     thread,
@@ -103,7 +103,7 @@ impl HalfHeader {
 pub(crate) struct Half<F, R> {
     header: HalfHeader,
     work: UnsafeCell<ManuallyDrop<F>>,
-    result: UnsafeCell<Option<thread::Result<R>>>,
+    result: UnsafeCell<MaybeUninit<thread::Result<R>>>,
 }
 
 impl<F: FnOnce() -> R, R> Half<F, R> {
@@ -112,7 +112,7 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
         Self {
             header: HalfHeader { run: Self::run_stolen, state: HalfState::new() },
             work: UnsafeCell::new(ManuallyDrop::new(work)),
-            result: UnsafeCell::new(None),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -134,8 +134,8 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
     #[inline(always)]
     pub(crate) unsafe fn run_here(&self) -> R {
         // SAFETY: no thief has the half, so the closure is the owner's, and it is taken once (rule 1).
-        let work = self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        work()
+        let work = self.work.with_mut(|work| unsafe { work.read() });
+        ManuallyDrop::into_inner(work)()
     }
 
     /// Takes the thief's result.
@@ -144,9 +144,12 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
     ///
     /// The half was stolen, its state is done, and this is called once.
     pub(crate) unsafe fn take_result(&self) -> thread::Result<R> {
-        // SAFETY: DONE was seen, so the result is the owner's (rule 2).
-        let result = self.result.with_mut(|result| unsafe { (*result).take() });
-        result.expect("a thief stores the result before it says that the half is done")
+        self.result.with_mut(|result| {
+            // SAFETY: DONE was seen, so the result is the owner's (rule 2).
+            let result = unsafe { &*result };
+            // SAFETY: the thief stored it before DONE, and it is read once.
+            unsafe { result.assume_init_read() }
+        })
     }
 
     unsafe fn run_stolen(header: NonNull<HalfHeader>) {
@@ -154,10 +157,10 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
         // SAFETY: the owner keeps the half until DONE (rules 1 and 2), which only our caller sets, later.
         let half = unsafe { half.as_ref() };
         // SAFETY: the thief has the closure, and takes it once (rule 2).
-        let work = half.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        let work = half.work.with_mut(|work| unsafe { work.read() });
+        let result = panic::catch_unwind(AssertUnwindSafe(ManuallyDrop::into_inner(work)));
         // SAFETY: the result is the thief's until DONE (rule 2).
-        half.result.with_mut(|place| unsafe { *place = Some(result) });
+        half.result.with_mut(|place| unsafe { place.write(MaybeUninit::new(result)) });
     }
 }
 

@@ -159,7 +159,8 @@ where
             return None;
         }
         // SAFETY: the claim is ours, so the closure is, and it is moved out once (rule 1).
-        Some(self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) }))
+        let work = self.work.with_mut(|work| unsafe { work.read() });
+        Some(ManuallyDrop::into_inner(work))
     }
 
     /// Runs the job here, unless it has been claimed. True if it ran.

@@ -20,11 +20,13 @@
 //!
 //! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place (`spare.rs`).
 
-use crate::{current, half::Half, worker::Worker};
+use crate::{current, deque::Place, half::Half, worker::Worker};
 use std::{
     any::Any,
     panic::{self, AssertUnwindSafe},
 };
+
+type Payload = Box<dyn Any + Send>;
 
 /// [`join`](crate::join) on a worker.
 #[inline(always)]
@@ -34,12 +36,12 @@ where
     B: FnOnce() -> RB,
 {
     let half = Half::new(b);
-    worker.push_half(half.header());
+    let place = worker.push_half(half.header());
     let ra = match panic::catch_unwind(AssertUnwindSafe(a)) {
         Ok(ra) => ra,
-        Err(payload) => after_panic(worker, &half, payload),
+        Err(payload) => after_panic(worker, &half, place, payload),
     };
-    let rb = if worker.halves.pop() {
+    let rb = if worker.halves.pop(place) {
         // SAFETY: it was just popped, and this branch is taken once.
         unsafe { half.run_here() }
     } else {
@@ -60,11 +62,11 @@ fn after_theft<B: FnOnce() -> RB, RB>(worker: &Worker, half: &Half<B, RB>) -> RB
 /// The first half panicked: ends the second one, then goes on with the panic. What the second one does is of no interest.
 #[cold]
 #[inline(never)]
-fn after_panic<B, RB>(worker: &Worker, half: &Half<B, RB>, payload: Box<dyn Any + Send>) -> !
+fn after_panic<B, RB>(worker: &Worker, half: &Half<B, RB>, place: Place, payload: Payload) -> !
 where
     B: FnOnce() -> RB,
 {
-    let second = if worker.halves.pop() {
+    let second = if worker.halves.pop(place) {
         // SAFETY: it was just popped, and nobody else runs it.
         panic::catch_unwind(AssertUnwindSafe(|| unsafe { half.run_here() }))
     } else {

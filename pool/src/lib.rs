@@ -22,8 +22,10 @@ mod job;
 // Unsafe: decides who takes the closure and the result out of a half.
 #[allow(unsafe_code)]
 mod join;
+pub mod lock;
 mod map;
 mod pool;
+pub mod queue;
 // Unsafe: children point to a scope on the stack of a thread that waits for them.
 #[allow(unsafe_code)]
 mod scope;

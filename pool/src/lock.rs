@@ -122,9 +122,15 @@ impl<T> Lock<T> {
 }
 
 impl Core {
-    fn take_or_wait(self: &Arc<Self>, place: &'static Location<'static>, waker: &Waker) -> Poll<Result<(), Deadlock>> {
+    fn take_or_wait(
+        self: &Arc<Self>,
+        place: &'static Location<'static>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Deadlock>> {
         let me = thread::current().id();
-        match guard(&self.state).take(me, place) {
+        // In a statement of its own, so that the state is unlocked again before the graph is locked.
+        let taken = guard(&self.state).take(me, place);
+        match taken {
             Taken::AtOnce => return Poll::Ready(Ok(())),
             Taken::AfterWaiting => {
                 if let Some(graph) = &mut *guard(&GRAPH) {

@@ -41,7 +41,7 @@
 use crate::{
     counters::{Counters, Counts, SEARCHING, SLEEPING, VACANT},
     sync::{AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
-    sys,
+    sys::{self, Fence},
 };
 
 /// The owner runs, or is about to.
@@ -88,6 +88,7 @@ pub struct Sleep {
     occupied: AtomicUsize,
     /// How many workers may search at a time.
     search_limit: u64,
+    fence: Fence,
 }
 
 /// Evidence that the worker is counted as searching.
@@ -103,6 +104,7 @@ impl Sleep {
             beds: (0..beds).map(|_| Bed::new()).collect(),
             occupied: AtomicUsize::new(0),
             search_limit: threads.div_ceil(2) as u64,
+            fence: sys::detect(),
         }
     }
 
@@ -125,6 +127,10 @@ impl Sleep {
         self.occupied.load(Ordering::Acquire)
     }
 
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counters.0.load()
     }
@@ -132,14 +138,15 @@ impl Sleep {
     /// Whether the half that was just pushed needs a wake-up (producer, steps 2 and 3).
     #[inline(always)]
     pub fn half_wants_wake(&self) -> bool {
-        sys::light();
+        // One fence kind holds for the whole process.
+        self.fence.light();
         self.counters.0.load().half_wants_wake()
     }
 
     /// Whether the job that was just queued needs a wake-up (producer, steps 2 and 3).
     #[inline(always)]
     pub fn job_wants_wake(&self) -> bool {
-        sys::light();
+        self.fence.light();
         self.counters.0.load().job_wants_wake()
     }
 
@@ -150,7 +157,7 @@ impl Sleep {
 
     /// Wakes all sleepers.
     pub fn wake_all(&self) {
-        sys::heavy();
+        self.fence.heavy();
         for bed in &self.beds[..self.occupied()] {
             self.wake(bed);
         }
@@ -188,7 +195,7 @@ impl Sleep {
         if now.searching() > 0 || !now.available() {
             return false;
         }
-        sys::heavy();
+        self.fence.heavy();
         work_is_queued()
     }
 
@@ -198,7 +205,7 @@ impl Sleep {
         self.counters.0.change(SLEEPING, if searching.is_some() { SEARCHING } else { 0 });
         // Release: whoever claims the bed sees the counters changed.
         bed.state.store(ASLEEP, Ordering::Release);
-        sys::heavy();
+        self.fence.heavy();
         if reason() {
             // ASLEEP => AWAKE takes the bed back. AcqRel pairs with the claims of the wakers.
             let taken_back =
@@ -227,8 +234,8 @@ impl Sleep {
         self.beds[index].state.load(Ordering::Acquire) == RESERVE
     }
 
-    /// Brings a worker back into service, which `enlist` or `fill_vacancy` has counted as searching.
-    pub(crate) fn recall(&self, index: usize) {
+    /// Brings a worker back into service, counted as searching.
+    pub(crate) fn recall(&self, index: usize, _: Searching) {
         // Release pairs with the Acquire in `in_reserve`.
         self.beds[index].state.store(AWAKE, Ordering::Release);
         self.beds[index].unpark();

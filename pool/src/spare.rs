@@ -21,11 +21,11 @@
 
 use crate::{
     crew::{Crew, Phase, SPARES},
-    current, sys, worker,
+    current, worker,
 };
 use brigade_handle::wait;
 use std::{
-    io, mem,
+    io,
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -96,7 +96,7 @@ impl Crew {
             self.sleep.add_vacancy();
         }
         drop(roster);
-        sys::heavy();
+        self.sleep.fence().heavy();
         if self.sleep.job_wants_wake() && self.work_is_queued() {
             self.wake_someone();
         }
@@ -126,16 +126,14 @@ impl Crew {
         if let Some(bed) = roster.reserve.pop() {
             roster.active += 1;
             drop(roster);
-            // The recalled worker takes over the evidence.
-            mem::forget(searching);
-            return self.sleep.recall(bed);
+            return self.sleep.recall(bed, searching);
         }
         let bed = roster.take_bed(self.plan.threads + SPARES);
         roster.given_up += usize::from(bed.is_none());
         drop(roster);
         match bed.map(|bed| self.start_thread(bed)) {
             // The thread takes over the evidence.
-            Some(Ok(())) => mem::forget(searching),
+            Some(Ok(())) => {}
             _ if self.sleep.end_search(searching, || self.work_is_queued()) => self.wake_someone(),
             _ => {}
         }
@@ -146,11 +144,9 @@ impl Crew {
         (0..self.plan.threads).try_for_each(|_| {
             let limit = self.plan.threads;
             let bed = self.roster().take_bed(limit).expect("the roster counts what is started here");
-            let searching = self.sleep.enlist();
-            let started = self.start_thread(bed);
             // The thread takes over the evidence; if there is none, the pool ends anyway.
-            mem::forget(searching);
-            started
+            let _searching = self.sleep.enlist();
+            self.start_thread(bed)
         })
     }
 

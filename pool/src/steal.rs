@@ -27,11 +27,10 @@ impl Pause {
     pub(crate) fn once_more(&mut self) -> bool {
         self.rounds += 1;
         match self.rounds {
-            ..=SPINS => (0..1 << self.rounds).for_each(|_| hint::spin_loop()),
-            ..ROUNDS => thread::yield_now(),
-            _ => return false,
+            0..=SPINS => (0..1 << self.rounds).for_each(|_| hint::spin_loop()),
+            _ => thread::yield_now(),
         }
-        true
+        self.rounds < ROUNDS
     }
 }
 

@@ -4,9 +4,9 @@
 //! [`FAIR`]th time the injector comes first, so that a worker that feeds itself cannot starve it.
 
 use crate::{
-    crew::{Crew, Kit, Phase, Seat},
+    crew::{Crew, Kit, Phase},
     current,
-    deque::Owner,
+    deque::{Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
     job::JobRef,
     sleep::Searching,
@@ -18,7 +18,6 @@ use brigade_trace::{Domain, Id, Kind};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
-    mem,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::{Arc, atomic::Ordering},
@@ -77,7 +76,7 @@ impl Worker {
     fn local_job(&self) -> Option<JobRef> {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
-        let injected = if turn % FAIR == 0 { self.injected_job() } else { None };
+        let injected = if turn.is_multiple_of(FAIR) { self.injected_job() } else { None };
         injected.or_else(|| self.jobs.pop())
     }
 
@@ -103,10 +102,9 @@ impl Worker {
 
     /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.
     fn end_search(&self) {
-        if let Some(evidence) = self.searching.take() {
-            if self.crew.sleep.end_search(evidence, || self.crew.work_is_queued()) {
-                self.crew.wake_someone();
-            }
+        let Some(evidence) = self.searching.take() else { return };
+        if self.crew.sleep.end_search(evidence, || self.crew.work_is_queued()) {
+            self.crew.wake_someone();
         }
     }
 
@@ -120,11 +118,12 @@ impl Worker {
 
     /// Pushes the second half of a join, and has it found if somebody is free.
     #[inline(always)]
-    pub(crate) fn push_half(&self, half: NonNull<HalfHeader>) {
-        self.halves.push(half);
+    pub(crate) fn push_half(&self, half: NonNull<HalfHeader>) -> Place {
+        let place = self.halves.push(half);
         if self.crew.sleep.half_wants_wake() {
             self.crew.wake_someone();
         }
+        place
     }
 
     // --- waiting inside a job ---
@@ -197,10 +196,6 @@ impl Worker {
         }
         recalled
     }
-
-    pub(crate) fn seat(&self) -> &Seat {
-        self.crew.seat(self.index)
-    }
 }
 
 /// The life of one thread of a pool.
@@ -218,8 +213,7 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
         worker.run();
         hook(&worker.crew.plan.on_exit);
     });
-    let Worker { halves, crew, jobs, searching, .. } = worker;
-    mem::drop(searching);
+    let Worker { halves, crew, jobs, .. } = worker;
     crew.seat(index).leave_kit(Kit { jobs, halves });
     crew.free_bed(index);
 }

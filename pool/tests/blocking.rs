@@ -5,7 +5,7 @@ use brigade_pool::{Pool, join, spawn};
 use std::sync::{Arc, Mutex, mpsc};
 
 fn pool(threads: usize) -> Pool {
-    Pool::builder().threads(threads).build().unwrap()
+    Pool::builder().threads(threads).build().expect("the threads start")
 }
 
 #[test]

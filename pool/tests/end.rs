@@ -12,7 +12,7 @@ use std::{
 };
 
 fn pool(threads: usize) -> Pool {
-    Pool::builder().threads(threads).build().unwrap()
+    Pool::builder().threads(threads).build().expect("the threads start")
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 fn pool(threads: usize) -> Pool {
-    Pool::builder().threads(threads).build().unwrap()
+    Pool::builder().threads(threads).build().expect("the threads start")
 }
 
 fn fib(n: u32) -> u64 {
@@ -67,7 +67,7 @@ fn half_a_million_nested_joins_end() {
 
 fn message(result: std::thread::Result<impl Sized>) -> String {
     let payload = result.err().expect("it panicked");
-    (*payload.downcast::<&'static str>().unwrap()).to_owned()
+    (*payload.downcast::<&'static str>().expect("the payload is a text")).to_owned()
 }
 
 #[test]

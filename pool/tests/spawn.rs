@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 fn pool(threads: usize) -> Pool {
-    Pool::builder().threads(threads).build().unwrap()
+    Pool::builder().threads(threads).build().expect("the threads start")
 }
 
 #[test]
