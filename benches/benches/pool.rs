@@ -4,5 +4,10 @@
 //! `compare pool` asks the same by turns in one run, which is what the goals are held against.
 
 fn main() {
+    // As a worker of the process pool this does not return.
+    brigade_process::init();
+    if brigade_benches::roles::play() {
+        return;
+    }
     brigade_benches::reports::run(brigade_benches::group::Group::Pool);
 }

@@ -1,24 +1,27 @@
 //! The groups of benches.
 
-use crate::{bench::Bench, pool, process};
+use crate::{bench::Bench, pool, process, runtime};
 
 /// A list of benches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// The thread pool.
     Pool,
+    /// The async runtime.
+    Runtime,
     /// The process pool.
     Process,
 }
 
 impl Group {
     /// All groups, in the order of their tables.
-    pub const ALL: [Self; 2] = [Self::Pool, Self::Process];
+    pub const ALL: [Self; 3] = [Self::Pool, Self::Runtime, Self::Process];
 
     /// Its name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pool => "pool",
+            Self::Runtime => "runtime",
             Self::Process => "process",
         }
     }
@@ -32,6 +35,7 @@ impl Group {
     pub fn benches(self) -> Vec<Bench> {
         match self {
             Self::Pool => pool::benches(),
+            Self::Runtime => runtime::benches(),
             Self::Process => process::benches(),
         }
     }

@@ -12,6 +12,7 @@
 //! * [`group`]: the four lists.
 //! * [`run`]: the interleaved measurement and its statistics.
 //! * [`show`] and [`results`]: the table, JSON, and `RESULTS.md`.
+//! * [`roles`]: what the executable does as a child of itself.
 //! * [`reports`]: the same benches under criterion.
 //!
 //! # Fairness
@@ -23,12 +24,15 @@
 pub mod bench;
 mod cpu;
 pub mod group;
+mod load;
 mod pool;
 mod process;
 mod python;
 pub mod reports;
 pub mod results;
+pub mod roles;
 pub mod run;
+mod runtime;
 pub mod show;
 // Unsafe: calls of libc for CPU time, affinity and limits.
 #[allow(unsafe_code)]

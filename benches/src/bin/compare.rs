@@ -44,8 +44,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 fn main() {
-    // In a worker of the process pool this does not return.
+    // As a worker of the process pool this does not return.
     brigade_process::init();
+    if brigade_benches::roles::play() {
+        return;
+    }
     let options = Options::parse();
     let (groups, names): (Vec<_>, Vec<_>) =
         options.names.iter().partition(|name| Group::named(name).is_some());

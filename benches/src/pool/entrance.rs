@@ -2,7 +2,7 @@
 //! and not the way in.
 
 use crate::bench::{Side, timed, workers};
-use std::{num::NonZero, sync::Arc};
+use std::num::NonZero;
 
 /// Brigade's pool with one thread a core.
 pub(crate) fn start_brigade(threads: usize) -> brigade_pool::Pool {
@@ -31,11 +31,7 @@ pub(crate) fn brigade(ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side
 /// [`brigade`] with this many threads.
 pub(crate) fn brigade_with(threads: usize, ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
     let pool = start_brigade(threads);
-    let work = Arc::new(work);
-    timed(ops, move |iterations| {
-        let work = work.clone();
-        pool.spawn(move || (0..iterations).for_each(|_| work())).join().expect("the work does not panic");
-    })
+    timed(ops, move |iterations| pool.install(|| (0..iterations).for_each(|_| work())))
 }
 
 /// Runs `work` on a worker of rayon's pool.

@@ -1,0 +1,102 @@
+//! Load from a separate process, on a CPU of its own: closed loops over many connections.
+//!
+//! The generator is one thread over mio, so that neither Brigade's runtime nor a peer's is its engine. It connects once,
+//! and then runs when it is told to by a line on its standard input; this side reads the server's CPU time meanwhile.
+
+pub(crate) mod generator;
+
+use crate::cpu;
+use std::{
+    env,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+/// The first argument of a process that generates load.
+pub(crate) const ROLE: &str = "generate-load";
+
+/// The CPU of the generator. The server has the other one.
+pub(crate) const CPU: usize = 1;
+
+/// What the connections do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// 64 bytes there, the same 64 bytes back.
+    Echo,
+    /// `GET /` over HTTP/1.1.
+    Http,
+}
+
+impl Traffic {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Http => "http",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Echo, Self::Http].into_iter().find(|traffic| traffic.name() == name)
+    }
+}
+
+/// What the generator saw in a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) requests: u64,
+    pub(crate) wall: Duration,
+    /// Half of the requests took no longer than this many nanoseconds.
+    pub(crate) p50: f64,
+    /// 99 of 100 requests took no longer.
+    pub(crate) p99: f64,
+}
+
+/// A generator with open connections.
+pub(crate) struct Load {
+    child: Child,
+    orders: Option<ChildStdin>,
+    reports: BufReader<ChildStdout>,
+}
+
+impl Load {
+    /// Connects so many times.
+    pub(crate) fn start(traffic: Traffic, server: SocketAddr, connections: usize) -> Self {
+        let executable = env::current_exe().expect("the system knows what it runs");
+        let mut command = Command::new(executable);
+        command.args([ROLE, traffic.name(), &server.to_string(), &connections.to_string()]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = cpu::spawn_outsider(&mut command).expect("the machine lets us start a process");
+        let orders = child.stdin.take();
+        let reports = BufReader::new(child.stdout.take().expect("the output was asked to be a pipe"));
+        let mut load = Self { child, orders, reports };
+        assert_eq!(load.line(), "connected", "the load generator connects to a server on this machine");
+        load
+    }
+
+    /// Sends requests for so long: a new one on a connection as soon as the one before is answered.
+    pub(crate) fn run(&mut self, time: Duration) -> Report {
+        let mut orders = self.orders.as_ref().expect("the pipe is open until the load is dropped");
+        writeln!(orders, "{}", time.as_millis()).expect("the generator lives as long as its input is open");
+        let line = self.line();
+        let numbers: Vec<u64> = line.split(' ').flat_map(str::parse).collect();
+        let [requests, wall, p50, p99] = numbers[..] else { panic!("the load generator reported {line:?}") };
+        Report { requests, wall: Duration::from_nanos(wall), p50: p50 as f64, p99: p99 as f64 }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reports.read_line(&mut line).expect("the generator's output is text");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        drop(self.orders.take());
+        // If it cannot be waited for, it is gone.
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,216 @@
+//! Three runtimes behind one trait, so that a bench is written once and only the runtime differs.
+
+use std::{future::Future, io, sync::Arc, thread, time::Duration};
+
+/// How many threads a runtime has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The one that calls `block_on`.
+    Current,
+    /// So many workers beside it.
+    Workers(usize),
+}
+
+/// A runtime.
+pub(crate) trait Runtime: Sized + 'static {
+    type Inside: Inside;
+
+    fn start(threads: Threads) -> Self;
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
+    /// Spawns from a thread of nobody's.
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
+    /// What tasks use.
+    fn inside(&self) -> Self::Inside;
+}
+
+/// A runtime as its tasks see it.
+pub(crate) trait Inside: Clone + Send + Sync + 'static {
+    /// Spawns from inside. What is returned gives the task's result; it must be awaited or handed to [`detach`](Self::detach).
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
+    /// Spawns, and lets go.
+    fn detach(&self, future: impl Task<()>);
+    fn yield_now() -> impl Task<()>;
+    /// A timer, which is set when it is polled for the first time.
+    fn sleep(time: Duration) -> impl Task<()>;
+}
+
+/// A future that may go anywhere.
+pub(crate) trait Task<T>: Future<Output = T> + Send + 'static {}
+impl<T, F: Future<Output = T> + Send + 'static> Task<T> for F {}
+
+/// Brigade's runtime.
+pub(crate) struct Brigade(brigade_runtime::Runtime);
+/// Brigade's free functions.
+#[derive(Clone)]
+pub(crate) struct InBrigade;
+
+impl Runtime for Brigade {
+    type Inside = InBrigade;
+
+    fn start(threads: Threads) -> Self {
+        let started = match threads {
+            Threads::Current => brigade_runtime::Runtime::current_thread(),
+            Threads::Workers(workers) => brigade_runtime::Runtime::multi_thread(workers),
+        };
+        Self(started.expect("the machine lets us start a runtime"))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.block_on(future)
+    }
+
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        let handle = self.0.spawn(future);
+        async { handle.await.expect("the task does not panic") }
+    }
+
+    fn inside(&self) -> InBrigade {
+        InBrigade
+    }
+}
+
+impl Inside for InBrigade {
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        let handle = brigade_runtime::spawn(future);
+        async { handle.await.expect("the task does not panic") }
+    }
+
+    fn detach(&self, future: impl Task<()>) {
+        drop(brigade_runtime::spawn(future));
+    }
+
+    fn yield_now() -> impl Task<()> {
+        brigade_runtime::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Task<()> {
+        brigade_runtime::sleep(time)
+    }
+}
+
+/// tokio, either flavour.
+pub(crate) struct Tokio(tokio::runtime::Runtime);
+/// tokio's free functions.
+#[derive(Clone)]
+pub(crate) struct InTokio;
+
+impl Runtime for Tokio {
+    type Inside = InTokio;
+
+    fn start(threads: Threads) -> Self {
+        let mut builder = match threads {
+            Threads::Current => tokio::runtime::Builder::new_current_thread(),
+            Threads::Workers(_) => tokio::runtime::Builder::new_multi_thread(),
+        };
+        if let Threads::Workers(workers) = threads {
+            builder.worker_threads(workers);
+        }
+        Self(builder.enable_all().build().expect("the machine lets us start a runtime"))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.block_on(future)
+    }
+
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        let handle = self.0.spawn(future);
+        async { handle.await.expect("the task does not panic") }
+    }
+
+    fn inside(&self) -> InTokio {
+        InTokio
+    }
+}
+
+impl Inside for InTokio {
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        let handle = tokio::spawn(future);
+        async { handle.await.expect("the task does not panic") }
+    }
+
+    fn detach(&self, future: impl Task<()>) {
+        drop(tokio::spawn(future));
+    }
+
+    fn yield_now() -> impl Task<()> {
+        tokio::task::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Task<()> {
+        // tokio's constructor needs a runtime, the others' do not: so it is called when the runtime polls.
+        async move { tokio::time::sleep(time).await }
+    }
+}
+
+/// smol: its executor, run by as many threads.
+pub(crate) struct Smol {
+    executor: Arc<smol::Executor<'static>>,
+    /// Ends the workers when it is dropped.
+    stop: Option<smol::channel::Sender<()>>,
+    workers: Vec<thread::JoinHandle<()>>,
+}
+
+/// A reference to smol's executor.
+#[derive(Clone)]
+pub(crate) struct InSmol(Arc<smol::Executor<'static>>);
+
+impl Runtime for Smol {
+    type Inside = InSmol;
+
+    fn start(threads: Threads) -> Self {
+        let executor = Arc::new(smol::Executor::new());
+        let (stop, stopped) = smol::channel::bounded(1);
+        let work = |_| -> io::Result<_> {
+            let (executor, stopped) = (executor.clone(), stopped.clone());
+            thread::Builder::new().spawn(move || _ = smol::block_on(executor.run(stopped.recv())))
+        };
+        let count = if let Threads::Workers(count) = threads { count } else { 0 };
+        let workers = (0..count).map(work).collect::<io::Result<_>>();
+        let workers = workers.expect("the machine lets us start a thread a core");
+        Self { executor, stop: Some(stop), workers }
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        if self.workers.is_empty() {
+            smol::block_on(self.executor.run(future))
+        } else {
+            smol::block_on(future)
+        }
+    }
+
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        self.executor.spawn(future)
+    }
+
+    fn inside(&self) -> InSmol {
+        InSmol(self.executor.clone())
+    }
+}
+
+impl Drop for Smol {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has said so.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Inside for InSmol {
+    fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
+        self.0.spawn(future)
+    }
+
+    fn detach(&self, future: impl Task<()>) {
+        self.0.spawn(future).detach();
+    }
+
+    fn yield_now() -> impl Task<()> {
+        smol::future::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Task<()> {
+        async move { _ = smol::Timer::after(time).await }
+    }
+}

@@ -1,0 +1,140 @@
+//! Memory, measured in a process that has done nothing else: this executable, started anew for each run.
+
+use super::{
+    executor::{Brigade, Inside, Runtime, Smol, Threads, Tokio},
+    gate::Gate,
+    net::{Serve, Server, brigade_server, smol_server, tokio_server},
+};
+use crate::{
+    bench::{Measure, Side, workers},
+    cpu,
+    load::{Load, Traffic},
+    sys,
+};
+use brigade_trace::clock;
+use std::{
+    env, fs,
+    process::{self, Command},
+    time::Duration,
+};
+
+/// The first argument of a process that measures its own memory.
+pub(crate) const ROLE: &str = "measure-memory";
+
+/// Bytes that each of these costs a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thing {
+    /// A spawned task that waits.
+    Task,
+    /// An accepted connection, served by a task that waits for input.
+    Connection,
+    /// A million spawned tasks that wait, and are then all woken: also a matter of time.
+    Million,
+}
+
+/// Whose process it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Brigade,
+    Tokio,
+    Smol,
+}
+
+const THINGS: [(&str, Thing); 3] =
+    [("task", Thing::Task), ("connection", Thing::Connection), ("million", Thing::Million)];
+const RUNTIMES: [(&str, Whose); 3] =
+    [("brigade", Whose::Brigade), ("tokio", Whose::Tokio), ("smol", Whose::Smol)];
+
+/// The word for `value`, or the value of a word.
+fn word<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
+    table.iter().find(|row| row.1 == value).expect("each value has its word").0
+}
+
+fn value<T: Copy>(table: &[(&'static str, T)], word: &str) -> T {
+    table.iter().find(|row| row.0 == word).expect("the parent says a word of the table").1
+}
+
+/// A side that starts a process for each run: its first extra figure is the bytes of one thing.
+pub(crate) fn side(thing: Thing, whose: Whose) -> Side {
+    Box::new(move |_| {
+        let executable = env::current_exe().expect("the system knows what it runs");
+        let mut command = Command::new(executable);
+        command.args([ROLE, word(&THINGS, thing), word(&RUNTIMES, whose)]);
+        let output = command.output().expect("the machine lets us start a process");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
+        let [ops, wall, cpu, bytes] = numbers[..] else { panic!("a fresh process said {output:?}") };
+        let [wall, cpu] = [wall, cpu].map(Duration::from_nanos);
+        Measure { ops, wall, cpu, extra: vec![bytes as f64] }
+    })
+}
+
+/// The fresh process.
+pub(crate) fn main(arguments: &[&str]) {
+    let [thing, whose] = arguments else { panic!("two arguments, not {arguments:?}") };
+    let measure = match (value(&THINGS, thing), value(&RUNTIMES, whose)) {
+        (Thing::Task, Whose::Brigade) => tasks::<Brigade>(100_000),
+        (Thing::Task, Whose::Tokio) => tasks::<Tokio>(100_000),
+        (Thing::Task, Whose::Smol) => tasks::<Smol>(100_000),
+        (Thing::Million, Whose::Brigade) => tasks::<Brigade>(1_000_000),
+        (Thing::Million, Whose::Tokio) => tasks::<Tokio>(1_000_000),
+        (Thing::Million, Whose::Smol) => tasks::<Smol>(1_000_000),
+        (Thing::Connection, Whose::Brigade) => connections(brigade_server),
+        (Thing::Connection, Whose::Tokio) => connections(tokio_server),
+        (Thing::Connection, Whose::Smol) => connections(smol_server),
+    };
+    let Measure { ops, wall, cpu, extra } = measure;
+    println!("{ops} {} {} {}", wall.as_nanos(), cpu.as_nanos(), extra[0].max(0.0).round());
+}
+
+/// Spawns tasks that wait at a gate, looks at the memory, opens the gate, and awaits them all.
+fn tasks<R: Runtime>(count: usize) -> Measure {
+    let runtime = R::start(Threads::Workers(workers()));
+    let inside = runtime.inside();
+    let gate = Gate::default();
+    let mut handles = Vec::with_capacity(count);
+    // Touched before, so that the list of handles does not count.
+    handles.resize_with(count, || None);
+    let before = resident();
+    let start = clock::now();
+    let mut bytes = 0.0;
+    runtime.block_on(async {
+        for handle in &mut handles {
+            *handle = Some(inside.spawn(gate.clone().wait()));
+        }
+        gate.arrived(count).await;
+        bytes = (resident() - before) / count as f64;
+        gate.open();
+        for handle in handles.drain(..) {
+            handle.expect("each place got its handle").await;
+        }
+    });
+    Measure { ops: count as u64, wall: start.elapsed(), cpu: cpu::own(), extra: vec![bytes] }
+}
+
+/// Accepts connections on which nothing comes after the first message.
+fn connections(serve: Serve) -> Measure {
+    const COUNT: usize = 1000;
+    sys::raise_descriptor_limit();
+    let server = Server::start(Traffic::Echo, serve);
+    // One connection first, so that what the first one sets up for all does not count.
+    let mut first = Load::start(Traffic::Echo, server.address, 1);
+    first.run(Duration::from_millis(1));
+    let before = resident();
+    let (load, wall) = clock::timed(|| {
+        let mut load = Load::start(Traffic::Echo, server.address, COUNT);
+        load.run(Duration::from_millis(1));
+        load
+    });
+    let bytes = (resident() - before) / COUNT as f64;
+    drop((first, load));
+    Measure { ops: COUNT as u64, wall, cpu: cpu::own(), extra: vec![bytes] }
+}
+
+/// Memory of this process that is resident now, in bytes.
+fn resident() -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process::id())).unwrap_or_default();
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.map_or(f64::NAN, |kib: f64| kib * 1024.0)
+}

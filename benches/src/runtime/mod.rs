@@ -1,0 +1,131 @@
+//! Group `runtime`: the async runtime against tokio and smol.
+//!
+//! Peers called `tokio` and `smol` have one worker a core, as ours has against them; `tokio ct` and `smol ct` run on one
+//! thread, and so does ours against them.
+
+mod executor;
+mod gate;
+pub(crate) mod memory;
+mod net;
+mod tasks;
+mod timers;
+
+use crate::bench::{Bench, Side, What, limit, sides, workers};
+use executor::{Brigade, Smol, Threads, Tokio};
+use memory::{Thing, Whose};
+
+/// The group.
+pub(crate) fn benches() -> Vec<Bench> {
+    let mut benches = task_benches();
+    benches.extend(timer_benches());
+    benches.extend(net::benches());
+    benches.extend(memory_benches());
+    benches
+}
+
+/// A function that makes a bench's side on any runtime, as its side on each of the three.
+macro_rules! on_each {
+    ($($side:ident)::+) => {
+        OnEach {
+            brigade: $($side)::+::<Brigade>,
+            tokio: $($side)::+::<Tokio>,
+            smol: $($side)::+::<Smol>,
+        }
+    };
+}
+
+/// A bench's side on each runtime.
+#[derive(Clone, Copy)]
+struct OnEach {
+    brigade: fn(Threads) -> Side,
+    tokio: fn(Threads) -> Side,
+    smol: fn(Threads) -> Side,
+}
+
+impl OnEach {
+    /// The bench against both peers on one kind of threads.
+    fn against(
+        self,
+        name: &'static str,
+        peers: [&'static str; 2],
+        threads: Threads,
+        goal: f64,
+    ) -> [Bench; 2] {
+        let Self { brigade, tokio, smol } = self;
+        [
+            Bench::new(name, peers[0], move || sides(brigade(threads), tokio(threads))).goal(goal),
+            Bench::new(name, peers[1], move || sides(brigade(threads), smol(threads))).goal(1.0),
+        ]
+    }
+}
+
+const MULTI: [&str; 2] = ["tokio", "smol"];
+const SINGLE: [&str; 2] = ["tokio ct", "smol ct"];
+
+fn task_benches() -> Vec<Bench> {
+    let (multi, single) = (Threads::Workers(workers()), Threads::Current);
+    let spawn_join = on_each!(tasks::spawn_join);
+    let from_worker = on_each!(tasks::spawn_join_worker);
+    let remote = on_each!(tasks::spawn_join_remote);
+    let chain = on_each!(tasks::chain);
+    let ping_pong = on_each!(tasks::ping_pong);
+    let ring = on_each!(tasks::ring);
+    let yields = on_each!(tasks::yields);
+    let groups = [
+        spawn_join.against("spawn_join", MULTI, multi, 0.55),
+        spawn_join.against("spawn_join_ct", SINGLE, single, 0.45),
+        from_worker.against("spawn_join_worker", MULTI, multi, 0.55),
+        from_worker.against("spawn_join_worker_ct", SINGLE, single, 0.45),
+        remote.against("spawn_join_remote", MULTI, multi, 0.55),
+        chain.against("chain", MULTI, multi, 0.5),
+        chain.against("chain_ct", SINGLE, single, 0.5),
+        ping_pong.against("ping_pong", MULTI, multi, 0.65),
+        ping_pong.against("ping_pong_ct", SINGLE, single, 0.65),
+        ring.against("ring", MULTI, multi, 0.65),
+        ring.against("ring_ct", SINGLE, single, 0.65),
+        yields.against("yield", MULTI, multi, 0.7),
+        yields.against("yield_ct", SINGLE, single, 0.5),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn timer_benches() -> Vec<Bench> {
+    let (multi, single) = (Threads::Workers(workers()), Threads::Current);
+    let create_and_drop = on_each!(timers::create_and_drop);
+    let sleeps = on_each!(timers::sleeps);
+    // The longest sleep of all is 50 ms.
+    const LIMIT: u64 = 50_000_000;
+    let mut benches = Vec::new();
+    benches.extend(create_and_drop.against("timer_drop", MULTI, multi, 0.6));
+    benches.extend(create_and_drop.against("timer_drop_ct", SINGLE, single, 0.6));
+    benches.push(
+        Bench::new("sleeps_100k", "limit", move || sides((sleeps.brigade)(multi), limit(LIMIT))).goal(1.25),
+    );
+    benches.extend(sleeps.against("sleeps_100k", MULTI, multi, 1.0));
+    // Ours against ours: does the price of a timer depend on how many there are?
+    benches.push(
+        Bench::new("timers_1m", "1k timers", || sides(timers::among(1_000_000), timers::among(1000)))
+            .goal(2.0),
+    );
+    benches
+}
+
+fn memory_benches() -> Vec<Bench> {
+    let mut benches = Vec::new();
+    for (peer, whose) in [("tokio", Whose::Tokio), ("smol", Whose::Smol)] {
+        let both =
+            move |thing| move || sides(memory::side(thing, Whose::Brigade), memory::side(thing, whose));
+        let bytes = What::ExtraBytes(0);
+        let million_goal = if whose == Whose::Tokio { 0.8 } else { 1.0 };
+        benches.push(Bench::new("memory_task", peer, both(Thing::Task)).reads(bytes).goal(1.0));
+        benches.push(Bench::new("memory_connection", peer, both(Thing::Connection)).reads(bytes).goal(1.0));
+        benches.push(
+            Bench::new("million_tasks", peer, both(Thing::Million))
+                .goal(million_goal)
+                .row("million_tasks_memory", bytes)
+                .goal(1.0),
+        );
+    }
+    benches.sort_by_key(Bench::name);
+    benches
+}

@@ -1,0 +1,212 @@
+//! Servers on one thread, pinned to one CPU; the load comes from a process pinned to another.
+//!
+//! A server here is the simplest that works: accept, spawn, and either echo or answer "Hello, world!" through hyper.
+
+use crate::{
+    bench::{Bench, Measure, Row, Side, What, rest, sides},
+    cpu,
+    load::{Load, Traffic},
+    sys,
+};
+use futures_util::future::{self, Either};
+use http_body_util::Full;
+use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1, service::service_fn};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::pin,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+};
+
+/// The servers' CPU. The load has the other one.
+const CPU: usize = 0;
+
+/// How long a run is.
+const RUN: Duration = Duration::from_millis(250);
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A server on a thread of its own. It ends when this is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Runs a server: tells the address once it listens, and serves until it is told to stop.
+pub(crate) type Serve = fn(Traffic, mpsc::Sender<SocketAddr>, oneshot::Receiver<()>) -> io::Result<()>;
+
+impl Server {
+    pub(crate) fn start(traffic: Traffic, serve: Serve) -> Self {
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            // On a machine with one CPU there is nothing to keep apart.
+            let _ = sys::pin(CPU);
+            serve(traffic, tell, stopped).expect("a server on the loopback interface starts");
+        });
+        let address = told.recv().expect("the server tells its address");
+        Self { address, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A server that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The benches: what a request costs the server, how long it takes, and how many there are in a second.
+pub(crate) fn benches() -> Vec<Bench> {
+    let peers: [(&str, Serve); 2] = [("tokio ct", tokio_server), ("smol ct", smol_server)];
+    let mut benches = Vec::new();
+    for (names, traffic, connections) in [
+        (["echo_64", "echo_64_cpu", "echo_64_p50", "echo_64_p99"], Traffic::Echo, 64),
+        (["echo_1024", "echo_1024_cpu", "echo_1024_p50", "echo_1024_p99"], Traffic::Echo, 1024),
+        (["hello_64", "hello_64_cpu", "hello_64_p50", "hello_64_p99"], Traffic::Http, 64),
+    ] {
+        for (peer, serve) in peers {
+            let cpu_goal = if peer == "tokio ct" { 0.9 } else { 1.0 };
+            let served = move |serve| served(traffic, connections, serve);
+            let mut bench = Bench::new(names[0], peer, move || sides(served(brigade_server), served(serve)));
+            bench.rows = vec![
+                Row { name: names[0], what: What::Rate, goal: Some(1.0) },
+                Row { name: names[1], what: What::Cpu, goal: Some(cpu_goal) },
+                Row { name: names[2], what: What::ExtraTime(0), goal: None },
+                Row { name: names[3], what: What::ExtraTime(1), goal: Some(1.0) },
+            ];
+            benches.push(bench);
+        }
+    }
+    benches
+}
+
+fn served(traffic: Traffic, connections: usize, serve: Serve) -> Side {
+    sys::raise_descriptor_limit();
+    let server = Server::start(traffic, serve);
+    let mut load = Load::start(traffic, server.address, connections);
+    Box::new(move |_| {
+        // The server is dropped after the load, and with this closure.
+        let _alive = &server;
+        let before = cpu::own();
+        let report = load.run(RUN);
+        rest();
+        let cpu = cpu::own().saturating_sub(before);
+        Measure { ops: report.requests, wall: report.wall, cpu, extra: vec![report.p50, report.p99] }
+    })
+}
+
+/// Runs a server's future until it is told to stop.
+async fn until(stop: oneshot::Receiver<()>, serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    match future::select(pin!(serve), stop).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(_) => Ok(()),
+    }
+}
+
+/// Brigade's server.
+pub(crate) fn brigade_server(
+    traffic: Traffic,
+    tell: mpsc::Sender<SocketAddr>,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let serve = async move {
+        let listener = brigade_runtime::net::TcpListener::bind(ANY).await?;
+        // The receiver waits for just this.
+        let _ = tell.send(listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            drop(match traffic {
+                Traffic::Echo => brigade_runtime::spawn(echo(stream)),
+                Traffic::Http => brigade_runtime::spawn(hello(brigade_runtime::hyper::Io::new(stream))),
+            });
+        }
+    };
+    brigade_runtime::Runtime::current_thread()?.block_on(until(stop, serve))
+}
+
+/// tokio's server.
+pub(crate) fn tokio_server(
+    traffic: Traffic,
+    tell: mpsc::Sender<SocketAddr>,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let serve = async move {
+        let listener = tokio::net::TcpListener::bind(ANY).await?;
+        let _ = tell.send(listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            drop(match traffic {
+                Traffic::Echo => tokio::spawn(echo_tokio(stream)),
+                Traffic::Http => tokio::spawn(hello(hyper_util::rt::TokioIo::new(stream))),
+            });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(until(stop, serve))
+}
+
+/// smol's server.
+pub(crate) fn smol_server(
+    traffic: Traffic,
+    tell: mpsc::Sender<SocketAddr>,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let executor = smol::LocalExecutor::new();
+    let serve = async {
+        let listener = smol::net::TcpListener::bind(ANY).await?;
+        let _ = tell.send(listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let task = match traffic {
+                Traffic::Echo => executor.spawn(echo(stream)),
+                Traffic::Http => executor.spawn(hello(smol_hyper::rt::FuturesIo::new(stream))),
+            };
+            task.detach();
+        }
+    };
+    smol::block_on(executor.run(until(stop, serve)))
+}
+
+/// Sends back what comes. A client that goes away ends it.
+async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = AsyncReadExt::read(&mut stream, &mut buffer).await {
+        if AsyncWriteExt::write_all(&mut stream, &buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// [`echo`] by tokio's traits.
+async fn echo_tokio(mut stream: tokio::net::TcpStream) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Answers requests through hyper. A client that goes away ends it.
+async fn hello(io: impl hyper::rt::Read + hyper::rt::Write + Unpin) {
+    let answer = async |_: Request<Incoming>| {
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"Hello, world!"))))
+    };
+    let _ = http1::Builder::new().serve_connection(io, service_fn(answer)).await;
+}

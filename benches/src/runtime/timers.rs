@@ -1,0 +1,83 @@
+//! Timers: set and taken back, fired in large numbers, and outstanding in larger ones.
+
+use super::executor::{Brigade, Inside, Runtime, Threads};
+use crate::bench::{Side, timed};
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+const TIMERS: u64 = 10_000;
+const SLEEPS: u64 = 100_000;
+
+/// Polls once, whatever comes.
+async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+async fn set_and_take_back<I: Inside>(count: u64) {
+    for number in 0..count {
+        let sleep = pin!(I::sleep(Duration::from_millis(1000 + number % 1000)));
+        poll_once(sleep).await;
+    }
+}
+
+/// Creates a timer, polls it once, drops it: what a timeout costs that does not happen.
+pub(crate) fn create_and_drop<R: Runtime>(threads: Threads) -> Side {
+    let runtime = R::start(threads);
+    timed(TIMERS, move |iterations| {
+        runtime.block_on(async {
+            for _ in 0..iterations {
+                set_and_take_back::<R::Inside>(TIMERS).await;
+            }
+        });
+    })
+}
+
+/// 100,000 tasks that sleep for 1 to 50 ms, from the first spawn to the last join. The longest of them is the limit.
+pub(crate) fn sleeps<R: Runtime>(threads: Threads) -> Side {
+    let runtime = R::start(threads);
+    timed(1, move |iterations| {
+        let inside = runtime.inside();
+        runtime.block_on(async {
+            for _ in 0..iterations {
+                let sleeper =
+                    |number: u64| <R::Inside as Inside>::sleep(Duration::from_millis(1 + number * 7919 % 50));
+                let tasks: Vec<_> = (0..SLEEPS).map(|number| inside.spawn(sleeper(number))).collect();
+                for task in tasks {
+                    task.await;
+                }
+            }
+        });
+    })
+}
+
+/// [`create_and_drop`] on our runtime while so many other timers are outstanding.
+pub(crate) fn among(outstanding: u64) -> Side {
+    let runtime = Brigade::start(Threads::Current);
+    let others = runtime.block_on(async {
+        let mut others = Vec::new();
+        for number in 0..outstanding {
+            let long = Duration::from_millis(1_000_000 + number * 7919 % 1_000_000);
+            let mut other = Box::pin(<Brigade as Runtime>::Inside::sleep(long));
+            poll_once(other.as_mut()).await;
+            others.push(other);
+        }
+        others
+    });
+    timed(TIMERS, move |iterations| {
+        // The others live as long as this closure.
+        assert_eq!(others.len() as u64, outstanding);
+        runtime.block_on(async {
+            for _ in 0..iterations {
+                set_and_take_back::<<Brigade as Runtime>::Inside>(TIMERS).await;
+            }
+        });
+    })
+}
