@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   QUEUED --start--> SENT         the supervisor has given it to a worker; from here on it cannot be cancelled
+//!   SENT --put_back--> QUEUED      that worker ended without having begun it
 //!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
 //! ```
 
@@ -44,6 +45,9 @@ pub(crate) enum Answer {
 pub(crate) trait Caller: Send + Sync {
     /// Takes the right to send the call. False if it was cancelled.
     fn start(&self) -> bool;
+
+    /// Gives the right back: the worker ended before it began the call.
+    fn put_back(&self);
 
     /// Decodes the answer and completes the handle. Never panics. Runs the user's code (decoding, dropping, wakers), so
     /// no lock may be held.
@@ -88,6 +92,11 @@ impl<R: Send> Pending<R> {
 impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     fn start(&self) -> bool {
         self.leave_queue(SENT)
+    }
+
+    fn put_back(&self) {
+        // Relaxed: see `leave_queue`.
+        self.state.store(QUEUED, Ordering::Relaxed);
     }
 
     fn finish(&self, answer: Answer) {

@@ -1,21 +1,24 @@
 //! The state machine of one child, as the supervisor sees it.
 //!
 //! ```text
-//!   Starting --Hello--> Idle <--answer-- Busy(call)
-//!       |                | \--give----------^  |
-//!       |                \--Bye--> Ending      |
-//!       \------------------+-----------+-------+--> ended, reaped
+//!   Starting --Hello--> Idle --give--> Given(call) --Begun--> Busy(call)
+//!       |                | ^                |                    |
+//!       |                | \----------------|------answer--------/
+//!       |                \--Bye--> Ending   |                    |
+//!       \------------------+---------+------+--------------------+--> ended, reaped
 //! ```
 //!
 //! Every state has its way to the end: a child may exit or be killed whenever it likes. What it had answered before is
-//! still in the channel then, so the channel is read to its end before the end counts (`leftovers`).
+//! still in the channel then, so the channel is read to its end before the end counts. A call that was given and not begun
+//! is not lost with the child: another may have it, and it is still started at most once.
 
 use crate::{
     call::{Answer, Call},
     frame::{self, Decoder, Frame, Kind},
+    image::Image,
     launcher::{Command, Ended, Launched, Launcher},
     sys,
-    sys::{Watch, image::Image},
+    sys::Watch,
     worker::Hello,
 };
 use brigade_handle::Lost;
@@ -35,6 +38,9 @@ const END: Duration = Duration::from_secs(5);
 enum Phase {
     Starting,
     Idle,
+    /// A call was given to it.
+    Given(Call),
+    /// It has begun to run the call.
     Busy(Call),
     Ending,
 }
@@ -133,7 +139,7 @@ impl Child {
         frame::encode(&mut self.outgoing, Kind::Call, self.number, call.name, 0, &call.argument);
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, self.id(), bytes as u64);
-        self.phase = Phase::Busy(Call { argument: Vec::new(), ..call });
+        self.phase = Phase::Given(call);
         self.flush();
     }
 
@@ -195,23 +201,28 @@ impl Child {
 
     fn frames(&mut self, news: &mut Vec<News>) -> Result<(), String> {
         while let Some(frame) = self.decoder.next().map_err(|bad| bad.to_string())? {
-            news.push(self.frame(frame)?);
+            news.extend(self.frame(frame)?);
         }
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<News, String> {
+    fn frame(&mut self, frame: Frame) -> Result<Option<News>, String> {
         match (std::mem::replace(&mut self.phase, Phase::Idle), frame.kind) {
             (Phase::Starting, Kind::Hello) => {
                 check_hello(&frame)?;
                 self.deadline = None;
                 record(Happened::Exec, self.id(), 0);
-                Ok(News::Ready)
+                Ok(Some(News::Ready))
+            }
+            (Phase::Given(call), Kind::Begun) if frame.call == self.number => {
+                // The argument will not be sent again.
+                self.phase = Phase::Busy(Call { argument: Vec::new(), ..call });
+                Ok(None)
             }
             (Phase::Busy(call), kind) if frame.call == self.number => match answer(kind, frame.payload) {
                 Ok(answer) => {
                     record(Happened::RunEnd, call.caller.id(), 1);
-                    Ok(News::Answered(call, answer))
+                    Ok(Some(News::Answered(call, answer)))
                 }
                 Err(why) => {
                     self.phase = Phase::Busy(call);
@@ -263,17 +274,30 @@ impl Child {
         Some(ended)
     }
 
-    /// What an ended child leaves: the call that it ran, if any, and why it is lost.
-    pub(crate) fn remains(self, ended: Ended) -> (Option<Call>, Lost) {
+    /// What an ended child leaves.
+    pub(crate) fn remains(self, ended: Ended) -> Remains {
         let lost = self.fault.unwrap_or(match ended {
             Ended::Exited(code) => Lost::Exited { code },
             Ended::Killed(signal) => Lost::Killed { signal },
         });
         match self.phase {
-            Phase::Busy(call) => (Some(call), lost),
-            _ => (None, lost),
+            Phase::Starting => Remains::NeverReady(lost),
+            Phase::Given(call) => Remains::Unbegun(call),
+            Phase::Busy(call) => Remains::Lost(call, lost),
+            Phase::Idle | Phase::Ending => Remains::Nothing,
         }
     }
+}
+
+/// What an ended child leaves.
+pub(crate) enum Remains {
+    Nothing,
+    /// It ended before it was ready, for this reason.
+    NeverReady(Lost),
+    /// A call that it had not begun.
+    Unbegun(Call),
+    /// The call that it ran, and why there is no answer.
+    Lost(Call, Lost),
 }
 
 fn check_hello(frame: &Frame) -> Result<(), String> {

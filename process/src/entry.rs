@@ -7,7 +7,7 @@
 //!
 //! # What is checked in the worker, in this order
 //!
-//! 1. The handshake has shown that both processes run the same build (`sys/image.rs`).
+//! 1. The handshake has shown that both processes run the same build (`image.rs`).
 //! 2. The named place is aligned and lies wholly in a part of the executable that is readable and never written.
 //! 3. It begins and ends with the mark. The mark stands nowhere else: the code that checks it holds only a hash of it.
 //! 4. The pointer *found there* leads into the executable's code.
@@ -22,8 +22,8 @@
 
 use crate::{
     codec::{self, Part},
+    image::Image,
     panics,
-    sys::image::Image,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{marker::PhantomData, mem, panic::AssertUnwindSafe, ptr::NonNull};

@@ -45,9 +45,12 @@ pub(crate) enum Kind {
     Failed = 5,
     /// Pool to worker: no more calls will come; end.
     Bye = 6,
+    /// Worker to pool: the call begins now. Without it the call was not started, and another worker may have it.
+    Begun = 7,
 }
 
-const KINDS: [Kind; 6] = [Kind::Hello, Kind::Call, Kind::Value, Kind::Panicked, Kind::Failed, Kind::Bye];
+const KINDS: [Kind; 7] =
+    [Kind::Hello, Kind::Call, Kind::Value, Kind::Panicked, Kind::Failed, Kind::Bye, Kind::Begun];
 
 /// One frame, checked.
 #[derive(Debug, PartialEq, Eq)]

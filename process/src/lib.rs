@@ -4,13 +4,12 @@
 //! captures nothing can be named to a worker. `main` begins with [`init`], which is where a worker's life begins.
 //!
 //! ```no_run
-//! fn main() {
-//!     brigade_process::init();
-//!     let procs = brigade_process::ProcessPool::new(2).unwrap();
-//!     let handle = procs.spawn(|n: u64| (1..=n).product::<u64>(), 20);
-//!     assert_eq!(handle.join().unwrap(), 2_432_902_008_176_640_000);
-//!     procs.shutdown();
-//! }
+//! // The first line of `main`:
+//! brigade_process::init();
+//! let procs = brigade_process::ProcessPool::new(2).unwrap();
+//! let handle = procs.spawn(|n: u64| (1..=n).product::<u64>(), 20);
+//! assert_eq!(handle.join().unwrap(), 2_432_902_008_176_640_000);
+//! procs.shutdown();
 //! ```
 //!
 //! # Nouns
@@ -37,6 +36,7 @@ mod entry;
 #[allow(unsafe_code)]
 mod exec;
 mod frame;
+mod image;
 mod launcher;
 mod panics;
 mod pool;

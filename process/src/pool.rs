@@ -156,12 +156,10 @@ impl ProcessPool {
     /// On a thread that must not block, such as a worker of an async executor.
     ///
     /// ```no_run
-    /// # fn main() {
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::new(2).unwrap();
     /// let squares: Vec<u64> = procs.map(|n: u64| n * n, 0..4).into_iter().map(Result::unwrap).collect();
     /// assert_eq!(squares, [0, 1, 4, 9]);
-    /// # }
     /// ```
     pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Vec<Result<R, JoinError>>
     where

@@ -27,7 +27,7 @@
 
 use crate::{
     call::{Answer, Call},
-    child::{Child, News},
+    child::{Child, News, Remains},
     launcher::{Command, Launcher},
     sys,
     sys::{Bell, Watch},
@@ -230,16 +230,25 @@ impl<'a> Supervisor<'a> {
     fn bury(&mut self, at: usize, ended: crate::launcher::Ended) {
         let mut child = self.children.swap_remove(at);
         self.shared.lock().alive.retain(|&pid| pid != child.pid());
-        if child.is_starting() {
-            let why = child.confirm().err().map(|error| error.to_string());
-            let (_, lost) = child.remains(ended);
-            self.failed_start(why.unwrap_or_else(|| format!("a worker ended before it was ready: {lost}")));
-            return;
-        }
-        let (call, lost) = child.remains(ended);
-        if let Some(call) = call {
-            because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
-            self.done.push((call, Answer::Lost(lost)));
+        let why = child.confirm().err().map(|error| error.to_string());
+        let orders = self.shared.lock().orders;
+        match child.remains(ended) {
+            Remains::Nothing => {}
+            Remains::NeverReady(lost) => {
+                self.failed_start(
+                    why.unwrap_or_else(|| format!("a worker ended before it was ready: {lost}")),
+                );
+            }
+            Remains::Unbegun(call) if orders != Orders::Abort => {
+                call.caller.put_back();
+                self.shared.lock().queue.push_front(call);
+            }
+            Remains::Unbegun(call) => self.done.push((call, Answer::Cancelled)),
+            Remains::Lost(call, lost) => {
+                because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
+                let killed_by_us = orders == Orders::Abort;
+                self.done.push((call, if killed_by_us { Answer::Cancelled } else { Answer::Lost(lost) }));
+            }
         }
     }
 

@@ -4,8 +4,6 @@
 //! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
 //! times a second), `wait4`, and the loaded image's segments.
 
-pub(crate) mod image;
-
 use std::{
     io,
     mem::MaybeUninit,

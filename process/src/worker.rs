@@ -15,8 +15,9 @@ use crate::{
     entry::{self, Name, Outcome},
     exec::CHANNEL,
     frame::{self, Decoder, Frame, Kind},
+    image::Image,
     panics, sys,
-    sys::{Watch, image::Image},
+    sys::Watch,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -49,12 +50,11 @@ pub(crate) struct Hello {
 /// In a worker it does not return: the process answers calls and then exits. Anywhere else it returns at once.
 ///
 /// ```no_run
-/// fn main() {
-///     brigade_process::init();
-///     let procs = brigade_process::ProcessPool::new(2).unwrap();
-///     let handle = procs.spawn(|n: u64| n * n, 12);
-///     assert_eq!(handle.join().unwrap(), 144);
-/// }
+/// // The first line of `main`:
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// let handle = procs.spawn(|n: u64| n * n, 12);
+/// assert_eq!(handle.join().unwrap(), 144);
 /// ```
 ///
 /// # Panics
@@ -140,6 +140,7 @@ impl Worker {
     }
 
     fn answer(&mut self, frame: &Frame) -> io::Result<()> {
+        self.send(Kind::Begun, frame.call, &[])?;
         let mut result = Vec::new();
         let outcome = match entry::lookup(Name(frame.name)) {
             Some(run) => run(&frame.payload, &mut result),

@@ -1,40 +1,17 @@
-//! The loaded executable: where it lies, which parts of it are constant, and which build it is.
-//!
-//! A function is named by an address relative to where the image was loaded (`entry.rs`); that means the same in two
-//! processes exactly if both run the same build. The fingerprint says whether they do: a hash of the program headers and of
-//! the notes, which hold the linker's build id. A build without one is hashed by its code.
+//! Where the loaded executable lies, as the loader tells. A port must provide `read`.
 
-use std::{ops::Range, sync::OnceLock};
-
-/// What there is to know about the executable that this process runs.
-#[derive(Debug)]
-pub(crate) struct Image {
-    /// Where address 0 of the file came to lie.
-    pub(crate) base: usize,
-    /// Readable parts that are not written after the program has been loaded.
-    pub(crate) constant: Vec<Range<usize>>,
-    /// Executable parts.
-    pub(crate) code: Vec<Range<usize>>,
-    pub(crate) fingerprint: u64,
-}
-
-impl Image {
-    pub(crate) fn get() -> &'static Self {
-        static IMAGE: OnceLock<Image> = OnceLock::new();
-        IMAGE.get_or_init(imp::read)
-    }
-}
+pub(crate) use imp::read;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod imp {
-    use super::Image;
+    use super::super::Image;
     use crate::frame::xxh64;
     use std::slice;
 
     /// The note that holds the linker's build id: owner "GNU", type 3.
     const BUILD_ID: u32 = 3;
 
-    pub(super) fn read() -> Image {
+    pub(crate) fn read() -> Image {
         let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };
         // SAFETY: the callback matches the signature, and `image` outlives the call that hands it back as `data`.
         unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut image).cast()) };
@@ -98,11 +75,11 @@ mod imp {
 
 #[cfg(target_os = "macos")]
 mod imp {
-    use super::Image;
+    use super::super::Image;
     use crate::frame::xxh64;
     use std::{ffi::CStr, slice};
 
-    pub(super) fn read() -> Image {
+    pub(crate) fn read() -> Image {
         let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };
         // SAFETY: image 0 is the executable, which is always loaded.
         let slide = unsafe { libc::_dyld_get_image_vmaddr_slide(0) } as usize;

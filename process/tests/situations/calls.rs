@@ -1,0 +1,153 @@
+//! Calls that go well, and user code that fails at each step of a call.
+
+use brigade_process::{JoinError, Lost, ProcessPool, RemotePanic};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+
+pub(crate) fn results_come_in_the_order_of_the_inputs() {
+    let procs = ProcessPool::new(2).unwrap();
+    let results: Vec<u64> = procs.map(|n: u64| n * n, 0..10_000).into_iter().map(Result::unwrap).collect();
+    assert!(results.iter().enumerate().all(|(n, &square)| square == (n * n) as u64));
+    procs.shutdown();
+}
+
+fn refuse(n: u32) -> u32 {
+    panic!("no flour for {n}")
+}
+
+pub(crate) fn a_panic_crosses_with_its_message_and_place() {
+    let procs = ProcessPool::new(1).unwrap();
+    let worker = procs.worker_ids();
+    let JoinError::Panicked(payload) = procs.spawn(refuse, 3).join().unwrap_err() else { panic!() };
+    let panic = payload.downcast::<RemotePanic>().unwrap();
+    assert_eq!(panic.message, "no flour for 3");
+    assert!(panic.location.unwrap().contains("calls.rs:"));
+    assert_eq!(procs.spawn(|n: u32| n + 1, 1).join().unwrap(), 2);
+    assert_eq!(procs.worker_ids(), worker, "the worker lives on");
+}
+
+pub(crate) fn an_odd_panic_payload_is_said_to_be_odd() {
+    let procs = ProcessPool::new(1).unwrap();
+    let error = procs.spawn(|n: u32| -> u32 { std::panic::panic_any(n) }, 3).join().unwrap_err();
+    assert_eq!(error.panic_message(), Some("(a payload that is not a text)"));
+}
+
+pub(crate) fn big_arguments_and_results_cross() {
+    let procs = ProcessPool::new(2).unwrap();
+    let words: Vec<u32> = (0..2_000_000).collect();
+    let handles: Vec<_> = (0..4).map(|_| procs.spawn(|words: Vec<u32>| words, words.clone())).collect();
+    for handle in handles {
+        assert!(handle.join().unwrap() == words);
+    }
+}
+
+pub(crate) fn threads_may_spawn_at_once() {
+    let procs = ProcessPool::new(2).unwrap();
+    std::thread::scope(|scope| {
+        for from in 0..8_u64 {
+            let procs = &procs;
+            scope.spawn(move || {
+                let results = procs.map(|n: u64| n + 1, from * 1_000..(from + 1) * 1_000);
+                assert!((from * 1_000 + 1..).zip(results).all(|(n, result)| result.unwrap() == n));
+            });
+        }
+    });
+}
+
+fn sum_in_a_pool(n: u64) -> u64 {
+    let procs = ProcessPool::new(1).unwrap();
+    procs.map(|n: u64| n + 1, 0..n).into_iter().map(Result::unwrap).sum()
+}
+
+pub(crate) fn a_call_may_have_a_pool_of_its_own() {
+    let procs = ProcessPool::new(2).unwrap();
+    assert_eq!(procs.spawn(sum_in_a_pool, 10).join().unwrap(), 55);
+}
+
+/// A value whose trip ends at a chosen step.
+#[derive(Debug)]
+struct Bad(Step);
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Step {
+    EncodeError,
+    EncodePanic,
+    DecodeError,
+    DecodePanic,
+}
+
+impl Serialize for Bad {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Step::EncodeError => Err(S::Error::custom("it will not be written")),
+            Step::EncodePanic => panic!("panicked while writing"),
+            step => step.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bad {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Step::deserialize(deserializer)? {
+            Step::DecodePanic => panic!("panicked while reading"),
+            _ => Err(D::Error::custom("it will not be read")),
+        }
+    }
+}
+
+fn with_argument(step: Step) -> JoinError {
+    let procs = ProcessPool::new(1).unwrap();
+    let worker = procs.worker_ids();
+    let error = procs.spawn(|_: Bad| (), Bad(step)).join().unwrap_err();
+    assert_eq!(procs.spawn(|n: u32| n, 5).join().unwrap(), 5);
+    assert_eq!(procs.worker_ids(), worker, "the worker lives on");
+    error
+}
+
+fn with_result(step: Step) -> JoinError {
+    let procs = ProcessPool::new(1).unwrap();
+    let worker = procs.worker_ids();
+    let error = procs.spawn(Bad, step).join().unwrap_err();
+    assert_eq!(procs.spawn(|n: u32| n, 5).join().unwrap(), 5);
+    assert_eq!(procs.worker_ids(), worker, "the worker lives on");
+    error
+}
+
+fn assert_codec(error: &JoinError, what: &str) {
+    assert!(matches!(error, JoinError::Lost(Lost::Codec(why)) if why.contains(what)), "{error}");
+}
+
+pub(crate) fn a_panic_while_encoding_the_argument_is_the_handles() {
+    assert_eq!(with_argument(Step::EncodePanic).panic_message(), Some("panicked while writing"));
+}
+
+pub(crate) fn an_argument_that_cannot_be_encoded_is_lost() {
+    assert_codec(&with_argument(Step::EncodeError), "argument cannot be encoded");
+}
+
+pub(crate) fn an_argument_that_cannot_be_decoded_is_lost() {
+    assert_codec(&with_argument(Step::DecodeError), "argument cannot be decoded");
+}
+
+pub(crate) fn a_panic_while_decoding_the_argument_is_the_calls() {
+    let error = with_argument(Step::DecodePanic);
+    assert_eq!(error.panic_message(), Some("panicked while reading"));
+    assert!(error.panic_location().is_some());
+}
+
+pub(crate) fn a_result_that_cannot_be_encoded_is_lost() {
+    assert_codec(&with_result(Step::EncodeError), "result cannot be encoded");
+}
+
+pub(crate) fn a_panic_while_encoding_the_result_is_the_calls() {
+    let error = with_result(Step::EncodePanic);
+    assert_eq!(error.panic_message(), Some("panicked while writing"));
+}
+
+pub(crate) fn a_result_that_cannot_be_decoded_is_lost() {
+    assert_codec(&with_result(Step::DecodeError), "result cannot be decoded");
+}
+
+pub(crate) fn a_panic_while_decoding_the_result_is_the_handles() {
+    let error = with_result(Step::DecodePanic);
+    assert_eq!(error.panic_message(), Some("panicked while reading"));
+}

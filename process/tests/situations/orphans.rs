@@ -1,0 +1,43 @@
+//! A parent that is killed by SIGKILL takes its workers along.
+
+use crate::{
+    gate::{Gate, wait_at},
+    sys,
+};
+use brigade_process::ProcessPool;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+const PORT: &str = "BE_A_PARENT";
+
+/// In a process that was asked to: has a pool with one worker idle and one computing, and tells their ids.
+pub(crate) fn be_a_parent_if_asked() {
+    let Ok(port) = std::env::var(PORT) else { return };
+    let procs = ProcessPool::new(2).unwrap();
+    let handle = procs.spawn(wait_at, port.parse().unwrap());
+    println!("{:?}", procs.worker_ids());
+    let _ = handle.join();
+    std::process::exit(1);
+}
+
+pub(crate) fn workers_die_with_a_killed_parent() {
+    for _ in 0..10 {
+        let gate = Gate::new();
+        let this = std::env::current_exe().unwrap();
+        let mut command = Command::new(this);
+        let mut parent = command.env(PORT, gate.port().to_string()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let workers = line.trim().trim_matches(['[', ']']).split(", ").map(|pid| pid.parse().unwrap());
+        let workers: Vec<u32> = workers.collect();
+        assert_eq!(workers.len(), 2);
+        let _computing = gate.arrival();
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        while workers.iter().any(|&pid| sys::is_alive(pid)) {
+            std::thread::yield_now();
+        }
+    }
+}
