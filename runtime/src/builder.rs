@@ -1,6 +1,6 @@
 //! How a runtime is made.
 
-use crate::{Runtime, local, runtime::Kind};
+use crate::{Runtime, local, multi, runtime::Kind};
 use std::io;
 
 /// Makes a [`Runtime`] with other than the usual settings.
@@ -53,6 +53,10 @@ impl Builder {
     ///
     /// If the operating system refuses a descriptor or a thread.
     pub fn build(self) -> io::Result<Runtime> {
-        Ok(Runtime { kind: Kind::Local(local::Shared::new()?) })
+        let usual = || std::thread::available_parallelism().map_or(1, Into::into);
+        match self.workers.unwrap_or_else(usual) {
+            0 => Ok(Runtime { kind: Kind::Local(local::Shared::new()?) }),
+            workers => Ok(Runtime { kind: Kind::Multi(multi::start(workers, &self.name, self.stack_size)?) }),
+        }
     }
 }

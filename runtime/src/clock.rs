@@ -42,7 +42,13 @@ impl Clock {
     /// The last tick that has begun.
     #[inline]
     pub(crate) fn tick_now(&self) -> u64 {
-        let since = self.now().saturating_duration_since(self.start());
+        self.tick_at(self.now())
+    }
+
+    /// The last tick that had begun at that time.
+    #[inline]
+    pub(crate) fn tick_at(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.start());
         u64::try_from(since.as_nanos() / NANOS_PER_TICK).unwrap_or(u64::MAX)
     }
 

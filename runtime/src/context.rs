@@ -4,7 +4,7 @@
 //! thread that drives a current-thread runtime, or a worker. The free functions (`spawn`, `sleep`, …) and every wake-up ask
 //! here. No foreign code runs while the cell is borrowed.
 
-use crate::{local, scheduler::Scheduler};
+use crate::{local, scheduler::Scheduler, worker::Worker};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -18,6 +18,8 @@ pub(crate) enum Place {
     Guest(Scheduler),
     /// Drives a current-thread runtime.
     Local(Rc<local::Core>),
+    /// A worker of a multi-threaded runtime.
+    Worker(Rc<Worker>),
 }
 
 thread_local! {
@@ -71,6 +73,7 @@ pub(crate) fn try_scheduler() -> Option<Scheduler> {
         Place::Nowhere => None,
         Place::Guest(scheduler) => Some(scheduler.clone()),
         Place::Local(core) => Some(Scheduler::Local(core.shared.clone())),
+        Place::Worker(worker) => Some(Scheduler::Multi(worker.shared.clone())),
     })
     .flatten()
 }

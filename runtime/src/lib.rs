@@ -36,15 +36,23 @@
 mod block_on;
 mod blocking;
 mod builder;
+mod choose;
 mod clock;
 mod context;
 mod driver;
 mod gather;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod idle;
 mod injector;
 mod local;
+mod multi;
 pub mod net;
+mod owned;
+mod parker;
+// Unsafe: slots hold tasks as pointers, which whoever moves the head has taken.
+#[allow(unsafe_code)]
+mod queue;
 mod reactor;
 mod runtime;
 mod scheduler;
@@ -54,6 +62,7 @@ mod spawn;
 mod sync;
 mod task;
 mod time;
+mod worker;
 mod yield_now;
 
 pub use block_on::run;

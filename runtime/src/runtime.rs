@@ -1,6 +1,6 @@
 //! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
 
-use crate::{Builder, block_on, local, scheduler::Scheduler};
+use crate::{Builder, block_on, local, multi, scheduler::Scheduler};
 use brigade_handle::{JoinError, JoinHandle};
 use std::{fmt, future::Future, io, panic::Location, sync::Arc};
 
@@ -18,9 +18,9 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc};
 /// ```
 /// use brigade_runtime::Runtime;
 ///
-/// let runtime = Runtime::current_thread()?;
+/// let runtime = Runtime::multi_thread(2)?;
 /// let handle = runtime.spawn(async { 6 * 7 });
-/// assert_eq!(runtime.block_on(handle).unwrap(), 42);
+/// assert_eq!(handle.join().unwrap(), 42);
 /// let squares = runtime.map(|n: u32| async move { n * n }, [1, 2, 3]);
 /// assert_eq!(squares.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [1, 4, 9]);
 /// runtime.shutdown();
@@ -33,6 +33,7 @@ pub struct Runtime {
 /// Which executor.
 pub(crate) enum Kind {
     Local(Arc<local::Shared>),
+    Multi(multi::Crew),
 }
 
 /// How an executor ends.
@@ -51,8 +52,7 @@ impl Runtime {
     ///
     /// If the operating system refuses a descriptor or a thread.
     pub fn multi_thread(workers: usize) -> io::Result<Self> {
-        let _ = workers;
-        Self::current_thread()
+        Builder::new().workers(workers.max(1)).build()
     }
 
     /// A runtime without threads of its own.
@@ -72,6 +72,7 @@ impl Runtime {
     pub(crate) fn scheduler(&self) -> Scheduler {
         match &self.kind {
             Kind::Local(shared) => Scheduler::Local(shared.clone()),
+            Kind::Multi(crew) => Scheduler::Multi(crew.shared.clone()),
         }
     }
 
@@ -87,6 +88,7 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match &self.kind {
             Kind::Local(shared) => local::block_on(shared, future),
+            Kind::Multi(crew) => block_on::block_on_as_guest(&Scheduler::Multi(crew.shared.clone()), future),
         }
     }
 
@@ -105,6 +107,7 @@ impl Runtime {
         let at = Location::caller();
         match &self.kind {
             Kind::Local(shared) => local::spawn(shared, future, at),
+            Kind::Multi(crew) => multi::spawn(&crew.shared, future, at),
         }
     }
 
@@ -149,6 +152,7 @@ impl Runtime {
     fn close(&self, end: End) {
         match &self.kind {
             Kind::Local(shared) => local::close(shared, end),
+            Kind::Multi(crew) => crew.close(end),
         }
     }
 }
@@ -163,6 +167,7 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
             Kind::Local(_) => "current-thread".to_owned(),
+            Kind::Multi(crew) => format!("{} workers", crew.shared.workers()),
         };
         f.debug_tuple("Runtime").field(&kind).finish()
     }

@@ -1,6 +1,6 @@
 //! Which executor a task belongs to: the one place where the two meet.
 
-use crate::{blocking::Blocking, driver::Driver, local, task::Task};
+use crate::{blocking::Blocking, driver::Driver, local, multi, task::Task};
 use brigade_handle::JoinHandle;
 use std::{future::Future, panic::Location, sync::Arc};
 
@@ -8,6 +8,7 @@ use std::{future::Future, panic::Location, sync::Arc};
 #[derive(Clone)]
 pub(crate) enum Scheduler {
     Local(Arc<local::Shared>),
+    Multi(Arc<multi::Shared>),
     /// The executor of a loom model: a bare queue.
     #[cfg(loom)]
     Model(Arc<crate::model::Queue>),
@@ -22,6 +23,7 @@ impl Scheduler {
     {
         match self {
             Self::Local(shared) => local::spawn(shared, future, at),
+            Self::Multi(shared) => multi::spawn(shared, future, at),
             #[cfg(loom)]
             Self::Model(queue) => queue.spawn(future, at),
         }
@@ -32,6 +34,7 @@ impl Scheduler {
     pub(crate) fn schedule(&self, task: Task) {
         match self {
             Self::Local(shared) => local::schedule(shared, task),
+            Self::Multi(shared) => multi::schedule(shared, task),
             #[cfg(loom)]
             Self::Model(queue) => queue.push(task),
         }
@@ -42,6 +45,7 @@ impl Scheduler {
     pub(crate) fn release(&self, place: u64) {
         match self {
             Self::Local(shared) => local::release(shared, place),
+            Self::Multi(shared) => shared.owned.remove(place),
             #[cfg(loom)]
             Self::Model(_) => {}
         }
@@ -50,6 +54,7 @@ impl Scheduler {
     pub(crate) fn driver(&self) -> &Arc<Driver> {
         match self {
             Self::Local(shared) => &shared.driver,
+            Self::Multi(shared) => &shared.driver,
             #[cfg(loom)]
             Self::Model(_) => unreachable!("a model has no driver"),
         }
@@ -58,6 +63,7 @@ impl Scheduler {
     pub(crate) fn blocking(&self) -> &Blocking {
         match self {
             Self::Local(shared) => &shared.blocking,
+            Self::Multi(shared) => &shared.blocking,
             #[cfg(loom)]
             Self::Model(_) => unreachable!("a model has no blocking pool"),
         }

@@ -3,7 +3,7 @@
 //! A key is an index and a generation, so that a key of something that has been removed finds nothing, even when its place
 //! has been given to another.
 
-/// Names an entry of a [`Slab`] for as long as it is there.
+/// Names an entry of a [`Slab`] for as long as it is there. As a word it leaves the highest byte free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) index: u32,
@@ -28,6 +28,8 @@ enum Entry<T> {
     Used(T),
 }
 
+/// 24 bits, so that a key leaves the highest byte of a word free.
+const GENERATIONS: u32 = 1 << 24;
 const NIL: u32 = u32::MAX;
 
 /// A vector with a list of free places.
@@ -71,7 +73,7 @@ impl<T> Slab<T> {
         if *generation != key.generation || matches!(entry, Entry::Free(_)) {
             return None;
         }
-        *generation = generation.wrapping_add(1);
+        *generation = (*generation + 1) % GENERATIONS;
         let Entry::Used(value) = std::mem::replace(entry, Entry::Free(self.free)) else {
             unreachable!("a place is used or free")
         };

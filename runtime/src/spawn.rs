@@ -34,6 +34,7 @@ where
     let spawned = context::with(|place| match place {
         Place::Nowhere => None,
         Place::Local(core) => Some(core.spawn(future, at)),
+        Place::Worker(worker) => Some(worker.spawn(future, at)),
         Place::Guest(scheduler) => Some((scheduler.spawn(future, at), None)),
     });
     let Some((handle, refused)) = spawned.flatten() else {

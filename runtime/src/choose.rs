@@ -1,0 +1,30 @@
+//! The chooser: whom to steal from.
+//!
+//! Everything that an executor decides without a reason goes through here, so that a test could decide it.
+
+/// Decides what does not matter, cheaply.
+#[derive(Debug)]
+pub(crate) enum Chooser {
+    /// A different victim each time, by a xorshift generator (Marsaglia, 2003).
+    Fast(u32),
+}
+
+impl Chooser {
+    /// A chooser that differs from those of other seeds.
+    pub(crate) fn fast(seed: usize) -> Self {
+        Self::Fast((seed as u32).wrapping_mul(0x9E37_79B9) | 1)
+    }
+
+    /// The first of `count` victims to try.
+    #[inline]
+    pub(crate) fn victim(&mut self, count: usize) -> usize {
+        match self {
+            Self::Fast(state) => {
+                *state ^= *state << 13;
+                *state ^= *state >> 17;
+                *state ^= *state << 5;
+                *state as usize % count
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking, ending.
+
+use crate::{
+    blocking::Blocking,
+    context::{self, Place},
+    driver::Driver,
+    idle::Idle,
+    injector::Injector,
+    owned::Owned,
+    parker::{Call, Parker},
+    queue::{self, Queue},
+    runtime::End,
+    scheduler::Scheduler,
+    sync::{Mutex, lock},
+    task::{self, Task},
+    worker::Worker,
+};
+use brigade_handle::{JoinHandle, wait};
+use std::{
+    future::Future,
+    io,
+    panic::Location,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Poll, Wake, Waker},
+    thread,
+};
+
+/// What all threads see.
+pub(crate) struct Shared {
+    pub(crate) remotes: Box<[Remote]>,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle,
+    pub(crate) owned: Owned,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) blocking: Blocking,
+    /// The workers end.
+    stopped: AtomicBool,
+    /// How many workers have not ended. The last one closes the driver.
+    alive: AtomicUsize,
+}
+
+/// What all threads see of one worker.
+pub(crate) struct Remote {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) parker: Parker,
+}
+
+/// The workers' threads, owned by the runtime.
+pub(crate) struct Crew {
+    pub(crate) shared: Arc<Shared>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+/// Starts an executor.
+pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io::Result<Crew> {
+    let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue::new()).unzip();
+    let remote = |queue| Remote { queue, parker: Parker::default() };
+    let shared = Arc::new(Shared {
+        remotes: queues.into_iter().map(remote).collect(),
+        injector: Injector::new(),
+        idle: Idle::new(workers),
+        owned: Owned::new(workers),
+        driver: Driver::new(workers)?,
+        blocking: Blocking::new(),
+        stopped: AtomicBool::new(false),
+        alive: AtomicUsize::new(workers),
+    });
+    let crew = Crew { shared: shared.clone(), threads: Mutex::new(Vec::with_capacity(workers)) };
+    for (index, queue) in owners.into_iter().enumerate() {
+        let mut builder = thread::Builder::new().name(format!("{name}-{index}"));
+        if let Some(bytes) = stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        let shared = shared.clone();
+        match builder.spawn(move || work(index, shared, queue)) {
+            Ok(thread) => lock(&crew.threads).push(thread),
+            Err(error) => {
+                // Those that were not started have ended already.
+                crew.shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
+                crew.close(End::Cancel);
+                return Err(error);
+            }
+        }
+    }
+    Ok(crew)
+}
+
+/// The life of a worker's thread.
+fn work(index: usize, shared: Arc<Shared>, queue: queue::Owner) {
+    shared.remotes[index].parker.own();
+    let policy = wait::set(crate::FORBID);
+    let worker = Rc::new(Worker::new(index, shared.clone(), queue));
+    let entered = context::enter(Place::Worker(worker.clone()));
+    worker.run();
+    drop((entered, worker, policy));
+    // AcqRel: the last one comes after all that the others did.
+    if shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+        shared.close();
+    }
+}
+
+/// Spawns a task from any thread.
+pub(crate) fn spawn<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    let (task, handle) = task::new(future, Scheduler::Multi(shared.clone()), at);
+    match shared.owned.insert(usize::MAX, task) {
+        Ok(task) => schedule(shared, task),
+        Err(task) => drop(task),
+    }
+    handle
+}
+
+/// Queues a task, from any thread.
+#[inline]
+pub(crate) fn schedule(shared: &Arc<Shared>, task: Task) {
+    let mut task = Some(task);
+    context::with(|place| match place {
+        Place::Worker(worker) if Arc::ptr_eq(&worker.shared, shared) => {
+            task.take().into_iter().for_each(|task| worker.schedule(task));
+        }
+        _ => {}
+    });
+    if let Some(task) = task {
+        shared.inject(task);
+    }
+}
+
+impl Shared {
+    pub(crate) fn workers(&self) -> usize {
+        self.remotes.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        // Relaxed: who stops the workers calls each of them afterwards.
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn inject(&self, task: Task) {
+        match self.injector.push(task) {
+            Ok(()) => self.notify(),
+            // The executor is gone, and with it all its tasks: this one is dropped here, if it was not complete.
+            Err(task) => drop(task),
+        }
+    }
+
+    /// Wakes a worker for a task that was put where others can take it, if one has to be.
+    #[inline]
+    pub(crate) fn notify(&self) {
+        if self.idle.should_wake() {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        // To wake the one in the driver costs more, and leaves the driver alone.
+        if let Some(worker) = self.idle.wake_one(|worker| self.remotes[worker].parker.is_driving()) {
+            self.call(worker, Call::Search);
+        }
+    }
+
+    pub(crate) fn call(&self, worker: usize, call: Call) {
+        self.remotes[worker].parker.call(call, || self.driver.reactor.wake());
+    }
+
+    /// Whether there is a task that others can take. Part of the argument at the head of `idle.rs`.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.injector.len() > 0 || self.remotes.iter().any(|remote| remote.queue.has_ring())
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        (0..self.workers()).for_each(|worker| self.call(worker, Call::Search));
+    }
+
+    fn close(&self) {
+        drop(self.injector.close());
+        self.blocking.close();
+        self.driver.close();
+    }
+}
+
+/// Stops the workers when no task is left.
+struct Stop(Arc<Shared>);
+
+impl Wake for Stop {
+    fn wake(self: Arc<Self>) {
+        self.0.stop();
+    }
+}
+
+impl Crew {
+    /// Cancels all tasks, or lets them end by themselves, and ends the threads.
+    ///
+    /// A worker that drops its own runtime cannot wait for itself: there the tasks are cancelled, and the threads end on
+    /// their own when the last task has been dropped.
+    pub(crate) fn close(&self, end: End) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        let own = context::with(|place| match place {
+            Place::Worker(worker) => Arc::ptr_eq(&worker.shared, &self.shared),
+            _ => false,
+        });
+        if end == End::Cancel {
+            self.shared.owned.cancel_all();
+        }
+        if own == Some(true) {
+            let stop = Waker::from(Arc::new(Stop(self.shared.clone())));
+            if self.shared.owned.when_empty(&stop) {
+                self.shared.stop();
+            }
+            return;
+        }
+        // This may be a thread that must not block, but nothing here waits for it.
+        let _policy = wait::set(wait::Policy::Park);
+        let empty =
+            |waker: &Waker| if self.shared.owned.when_empty(waker) { Poll::Ready(()) } else { Poll::Pending };
+        if !threads.is_empty() {
+            wait::block("the end of a runtime", empty);
+        }
+        // After a drain tasks could still come in from outside.
+        self.shared.owned.cancel_all();
+        self.shared.stop();
+        for thread in threads {
+            thread.join().expect("a worker catches the panics of its tasks");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A worker of the multi-threaded executor: find a task, run it, else sleep.
+//!
+//! HOT
+//!
+//! A worker looks for tasks in this order: its newest, its ring, the injector, the rings of others. Every [`TURN`] tasks the
+//! injector comes first, the worker's own timers are looked at, and the driver if it was left alone for [`LOOK`]. The newest
+//! task goes first, but only [`NEWEST`] times in a row, so that two tasks that wake each other starve nobody.
+
+use crate::{
+    choose::Chooser,
+    context::budget,
+    idle::{Left, Watch},
+    multi::Shared,
+    parker::{Call, Called},
+    queue::Owner,
+    scheduler::Scheduler,
+    task::{self, Outcome, Task},
+    wake_all,
+};
+use brigade_handle::JoinHandle;
+use brigade_trace::{Cause, Domain, Id, Kind, record};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    panic::Location,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How many tasks run before the worker looks at anything else.
+const TURN: u32 = 61;
+/// How often in a row the newest task goes first.
+const NEWEST: u32 = 3;
+/// How long the driver may be left alone while there is work.
+const LOOK: Duration = Duration::from_micros(50);
+/// How often the watcher looks.
+const WATCH: Duration = Duration::from_millis(3);
+
+/// What only the worker's thread touches.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    queue: Owner,
+    chooser: RefCell<Chooser>,
+    /// It counts as searching.
+    searching: Cell<bool>,
+    /// It was on watch and has seen a newest task that nobody ran.
+    take_newest: Cell<bool>,
+    tick: Cell<u32>,
+    newest_runs: Cell<u32>,
+    looked: Cell<Instant>,
+}
+
+impl Worker {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, queue: Owner) -> Self {
+        Self {
+            index,
+            queue,
+            chooser: RefCell::new(Chooser::fast(index + 1)),
+            searching: Cell::new(false),
+            take_newest: Cell::new(false),
+            tick: Cell::new(0),
+            newest_runs: Cell::new(0),
+            looked: Cell::new(shared.driver.timers.clock.now()),
+            shared,
+        }
+    }
+
+    /// The loop.
+    pub(crate) fn run(&self) {
+        while !self.shared.is_stopped() {
+            match self.next().or_else(|| self.search()) {
+                Some(task) => self.poll(task),
+                None => self.sleep(),
+            }
+        }
+    }
+
+    #[inline]
+    fn poll(&self, task: Task) {
+        if self.searching.get() {
+            self.found();
+        }
+        budget::begin();
+        match task.run() {
+            Outcome::Done => {}
+            // It was woken while it ran: behind the others, so that it cannot starve them.
+            Outcome::Again(task) => self.append(task),
+        }
+    }
+
+    /// A task of this worker's own, or of the injector.
+    #[inline]
+    fn next(&self) -> Option<Task> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        if tick % TURN == 0 {
+            self.maintain();
+            if let Some(task) = self.fetch() {
+                return Some(task);
+            }
+        }
+        if self.newest_runs.get() < NEWEST {
+            if let Some(task) = self.queue.pop_newest() {
+                self.newest_runs.set(self.newest_runs.get() + 1);
+                return Some(task);
+            }
+        } else if let Some(task) = self.queue.pop_newest() {
+            self.append(task);
+        }
+        self.newest_runs.set(0);
+        self.queue.pop().or_else(|| self.fetch())
+    }
+
+    /// A task of the injector, with some more for the ring.
+    #[inline]
+    fn fetch(&self) -> Option<Task> {
+        let injector = &self.shared.injector;
+        if injector.len() == 0 {
+            return None;
+        }
+        // A fair share, and no more than half of the ring's room, so that none of it overflows.
+        let share = |len: usize| (len / self.shared.workers()).min(self.queue.room() / 2);
+        injector.pop_batch(share, |task| {
+            self.queue.push(task, |_| unreachable!("there is room for half of the room"))
+        })
+    }
+
+    /// Queues a task that was woken or spawned by this worker.
+    #[inline]
+    pub(crate) fn schedule(&self, task: Task) {
+        if let Some(older) = self.queue.replace_newest(task) {
+            self.append(older);
+        }
+    }
+
+    /// Queues a task behind the others, where others can take it.
+    #[inline]
+    fn append(&self, task: Task) {
+        self.queue.push(task, |surplus| self.shared.injector.push_all(surplus));
+        self.shared.notify();
+    }
+
+    /// Spawns a task. It comes back if the runtime ends, to be dropped by the caller when nothing is borrowed any more.
+    #[inline]
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> (JoinHandle<F::Output>, Option<Task>)
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        let (task, handle) = task::new(future, Scheduler::Multi(self.shared.clone()), at);
+        match self.shared.owned.insert(self.index, task) {
+            Ok(task) => {
+                self.schedule(task);
+                (handle, None)
+            }
+            Err(task) => (handle, Some(task)),
+        }
+    }
+
+    /// Looks for a task of other workers, unless enough others look.
+    #[cold]
+    fn search(&self) -> Option<Task> {
+        if !self.searching.get() {
+            if !self.shared.idle.try_search() {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        let victims = &self.shared.remotes;
+        let first = self.chooser.borrow_mut().victim(victims.len());
+        let others =
+            (0..victims.len()).map(|n| (first + n) % victims.len()).filter(|&victim| victim != self.index);
+        let stolen = others.clone().find_map(|victim| victims[victim].queue.steal(&self.queue));
+        if let Some((task, count)) = stolen {
+            record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
+            return Some(task);
+        }
+        if let Some(task) = self.fetch() {
+            return Some(task);
+        }
+        if self.take_newest.take() {
+            return { others }.find_map(|victim| victims[victim].queue.steal_newest());
+        }
+        None
+    }
+
+    /// Ends a search that was successful.
+    #[cold]
+    fn found(&self) {
+        self.searching.set(false);
+        self.take_newest.set(false);
+        if self.shared.idle.stop_search() && self.shared.has_tasks() {
+            self.shared.notify();
+        }
+    }
+
+    /// Sleeps until there is something to do, in the driver if nobody else does.
+    #[cold]
+    fn sleep(&self) {
+        let shared = &self.shared;
+        let id = Id::new(Domain::Worker, self.index as u64);
+        let mut watch = shared.idle.sleep(self.index, self.searching.take());
+        // See the head of `idle.rs`: the one who is woken may well be this worker.
+        if shared.has_tasks() {
+            shared.notify();
+        }
+        record(Kind::Park, id, 0);
+        loop {
+            let called = self.rest(watch);
+            if called.to(Call::Search) || !self.queue.is_empty() || shared.is_stopped() {
+                break;
+            }
+            if called.to(Call::Watch) {
+                watch = Watch::Yes;
+            } else if watch == Watch::Yes {
+                // A newest task that is there now was there all the time, as far as anybody knows.
+                if shared.remotes.iter().any(|remote| remote.queue.has_newest()) {
+                    self.take_newest.set(true);
+                    break;
+                }
+                watch = shared.idle.watch_on(self.index);
+            }
+        }
+        record(Kind::Unpark, id, 0);
+        let left = shared.idle.leave(self.index, |watcher| shared.call(watcher, Call::Watch));
+        self.searching.set(left == Left::Searching);
+    }
+
+    /// Sleeps once.
+    fn rest(&self, watch: Watch) -> Called {
+        let parker = &self.shared.remotes[self.index].parker;
+        let at_most = (watch == Watch::Yes).then_some(WATCH);
+        let Some(mut turn) = self.shared.driver.try_turn() else { return parker.park(at_most) };
+        if let Err(called) = parker.enter_driver() {
+            return called;
+        }
+        let mut called = None;
+        turn.sleep(at_most, || called = Some(parker.awake()));
+        called.unwrap_or_else(|| parker.awake())
+    }
+
+    /// What has to be done now and then while there is work.
+    #[cold]
+    fn maintain(&self) {
+        let timers = &self.shared.driver.timers;
+        let now = timers.clock.now();
+        let mut fired = Vec::new();
+        timers.expire_one(self.index, timers.clock.tick_at(now), &mut fired);
+        wake_all(Cause::Timer, &mut fired);
+        if now - self.looked.get() > LOOK {
+            self.looked.set(now);
+            if let Some(mut turn) = self.shared.driver.try_turn() {
+                turn.look();
+            }
+        }
+    }
+}
