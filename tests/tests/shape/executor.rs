@@ -5,14 +5,14 @@ use brigade_process::ProcessPool;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A value that may go to any executor, and so across a process boundary.
-pub trait Value: Serialize + DeserializeOwned + Send + 'static {}
+pub(crate) trait Value: Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
 
 /// A unit of work that may go to any executor: a function that captures nothing.
-pub trait Work<A, R>: Fn(A) -> R + Copy + Send + Sync + 'static {}
+pub(crate) trait Work<A, R>: Fn(A) -> R + Copy + Send + Sync + 'static {}
 impl<A, R, F: Fn(A) -> R + Copy + Send + Sync + 'static> Work<A, R> for F {}
 
-pub trait Executor: Sized {
+pub(crate) trait Executor: Sized + 'static {
     const NAME: &'static str;
     fn start(workers: usize) -> Self;
     fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R>;
@@ -22,9 +22,9 @@ pub trait Executor: Sized {
     fn nested(n: u64) -> u64;
 }
 
-pub struct Pool(brigade_pool::Pool);
-pub struct Runtime(brigade_runtime::Runtime);
-pub struct Processes(ProcessPool);
+pub(crate) struct Pool(brigade_pool::Pool);
+pub(crate) struct Runtime(brigade_runtime::Runtime);
+pub(crate) struct Processes(ProcessPool);
 
 impl Executor for Pool {
     const NAME: &'static str = "pool";

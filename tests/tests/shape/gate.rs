@@ -6,32 +6,32 @@ use std::{
 };
 
 /// Holds whoever calls [`wait_at`] with its port.
-pub struct Gate {
+pub(crate) struct Gate {
     listener: TcpListener,
 }
 
 /// One who waits at the gate. Dropping it lets them go.
-pub struct Waiting {
+pub(crate) struct Waiting {
     _connection: TcpStream,
 }
 
 impl Gate {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap() }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
 
     /// Waits until somebody stands at the gate: the work has begun.
-    pub fn arrival(&self) -> Waiting {
+    pub(crate) fn arrival(&self) -> Waiting {
         Waiting { _connection: self.listener.accept().unwrap().0 }
     }
 }
 
 /// The work that waits until the gate opens, blocking its worker, and gives the port back.
-pub fn wait_at(port: u16) -> u16 {
+pub(crate) fn wait_at(port: u16) -> u16 {
     let mut gate =
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the gate stands as long as the test");
     let mut rest = Vec::new();

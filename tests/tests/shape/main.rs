@@ -29,7 +29,7 @@ macro_rules! suites {
             queued_work_can_be_cancelled
             a_dropped_handle_detaches
             a_shutdown_drains_what_is_queued
-            a_drop_cancels_what_is_queued
+            a_drop_leaves_no_handle_waiting
             work_may_spawn_work
             a_handle_can_be_awaited_on_a_foreign_executor
             a_million_units_come_back_in_order

@@ -6,44 +6,44 @@ use std::{
 };
 
 /// A file of the workspace.
-pub struct File {
+pub(crate) struct File {
     /// Its path from the root, with slashes.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl File {
     /// `path:line`, with lines counted from one.
-    pub fn at(&self, line: usize) -> String {
+    pub(crate) fn at(&self, line: usize) -> String {
         format!("{}:{line}", self.path)
     }
 
     /// Whether this is code that only tests see: a file in a `tests` folder.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.path.split('/').rev().skip(1).any(|folder| folder == "tests")
     }
 
     /// The text before the file's own `mod tests`.
-    pub fn without_unit_tests(&self) -> &str {
+    pub(crate) fn without_unit_tests(&self) -> &str {
         let start = self.text.find("\nmod tests {").unwrap_or(self.text.len());
         &self.text[..start]
     }
 
     /// The name without folders.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().expect("splitting gives at least one part")
     }
 }
 
-pub const LIBRARIES: [&str; 5] = ["handle", "trace", "pool", "runtime", "process"];
+pub(crate) const LIBRARIES: [&str; 5] = ["handle", "trace", "pool", "runtime", "process"];
 
 /// The workspace's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
 }
 
 /// All files with this ending, but for what was built.
-pub fn files(ending: &str) -> Vec<File> {
+pub(crate) fn files(ending: &str) -> Vec<File> {
     let mut found = Vec::new();
     collect(&root(), &root(), ending, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));

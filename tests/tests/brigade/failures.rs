@@ -1,0 +1,120 @@
+//! The main job when something goes wrong: told for each request, and the others still finish.
+
+use crate::{
+    program::{Ran, brigade, run, signal},
+    server::Server,
+};
+use std::{process::Stdio, thread};
+
+const MODES: [&str; 4] = ["sync", "threads", "async", "processes"];
+
+#[test]
+fn bad_usage_exits_with_two_and_says_what_to_do() {
+    let cases: [&[&str]; 8] = [
+        &["io", "sideways"],
+        &["cpu", "async"],
+        &["io", "--requests", "0"],
+        &["io", "--requests", "many"],
+        &["io", "--delay", "-1"],
+        &["cpu", "--tasks", "0"],
+        &["--workers", "0"],
+        &["boil"],
+    ];
+    for arguments in cases {
+        let ran = run(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stderr.contains("--help") || ran.stderr.contains("possible values"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_refused_connection_fails_each_request_in_every_mode() {
+    let url = Server::refusing();
+    for mode in MODES {
+        let ran = run(&["io", mode, "--requests", "2", "--url", &url]);
+        assert_eq!(ran.code, Some(1), "{mode}: {}", ran.stderr);
+        let page = format!("{}{}", ran.stdout, ran.stderr).to_lowercase();
+        assert!(page.contains("refused"), "{mode}:\n{page}");
+    }
+}
+
+/// Runs `mode` against a server that treats the first request with `first` and answers the others.
+fn with_first(mode: &str, more: &[&str], first: impl FnOnce(crate::server::Request) + Send) -> Ran {
+    let server = Server::new();
+    let url = server.url();
+    let mut arguments = vec!["io", mode, "--requests", "3", "--url", &url];
+    arguments.extend(more);
+    let child = brigade(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::scope(|scope| {
+        let odd = server.request();
+        scope.spawn(move || first(odd));
+        for _ in 0..2 {
+            let request = server.request();
+            scope.spawn(move || request.answer("200 OK"));
+        }
+        Ran::read(child.wait_with_output().unwrap())
+    })
+}
+
+fn count(ran: &Ran, status: u16) -> usize {
+    let objects = ran.objects();
+    objects[0]["results"].as_array().unwrap().iter().filter(|result| **result == status).count()
+}
+
+#[test]
+fn one_connection_that_closes_fails_alone() {
+    for mode in MODES {
+        let ran = with_first(mode, &["--json"], drop);
+        assert_eq!((ran.code, count(&ran, 200)), (Some(1), 2), "{mode}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn one_status_that_is_not_200_fails_alone() {
+    for mode in MODES {
+        let ran = with_first(mode, &["--json"], |request| request.answer("503 Service Unavailable"));
+        assert_eq!((ran.code, count(&ran, 200)), (Some(1), 2), "{mode}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("503"), "{mode}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn one_answer_that_does_not_come_fails_alone_after_the_timeout() {
+    for mode in MODES {
+        let ran = with_first(mode, &["--json", "--timeout", "0.3"], |request| request.wait_for_the_end());
+        assert_eq!((ran.code, count(&ran, 200)), (Some(1), 2), "{mode}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_with_a_reason() {
+    for url in ["not a url", "ftp://127.0.0.1/", "http://"] {
+        let ran = run(&["io", "all", "--requests", "1", "--url", url]);
+        assert!(matches!(ran.code, Some(1 | 2)), "{url}: {:?}", ran.code);
+        assert!(
+            format!("{}{}", ran.stdout, ran.stderr).to_lowercase().contains("url"),
+            "{url}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_child_that_is_killed_in_mid_fetch_fails_its_own_request() {
+    let ran = with_first("processes", &["--json"], |request| signal(request.client(), "KILL"));
+    assert_eq!((ran.code, count(&ran, 200)), (Some(1), 2), "{}{}", ran.stdout, ran.stderr);
+    assert!(format!("{}{}", ran.stdout, ran.stderr).contains("signal 9"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_to_be() {
+    let taken = Server::new();
+    let port = taken.url().trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+    let ran = run(&["serve", "--port", &port]);
+    assert!(matches!(ran.code, Some(1 | 2)), "{:?}", ran.code);
+    assert!(ran.stderr.contains(&port), "{}", ran.stderr);
+}

@@ -1,0 +1,10 @@
+//! The program `brigade` as a user runs it: what it prints, how it fails, what it leaves behind.
+//!
+//! Built by the package brigade-demos (see its manifest), which knows where the program is. `program` runs it, `server` is
+//! a peer on loopback that behaves as badly as a test wants.
+
+mod failures;
+mod hygiene;
+mod program;
+mod server;
+mod tour;
