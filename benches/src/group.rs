@@ -1,6 +1,6 @@
 //! The groups of benches.
 
-use crate::{bench::Bench, pool, process, runtime};
+use crate::{bench::Bench, demos, pool, process, runtime};
 
 /// A list of benches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,11 +11,13 @@ pub enum Group {
     Runtime,
     /// The process pool.
     Process,
+    /// The document's experiments.
+    Demos,
 }
 
 impl Group {
     /// All groups, in the order of their tables.
-    pub const ALL: [Self; 3] = [Self::Pool, Self::Runtime, Self::Process];
+    pub const ALL: [Self; 4] = [Self::Pool, Self::Runtime, Self::Process, Self::Demos];
 
     /// Its name on the command line and in JSON.
     pub fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Group {
             Self::Pool => "pool",
             Self::Runtime => "runtime",
             Self::Process => "process",
+            Self::Demos => "demos",
         }
     }
 
@@ -37,6 +40,7 @@ impl Group {
             Self::Pool => pool::benches(),
             Self::Runtime => runtime::benches(),
             Self::Process => process::benches(),
+            Self::Demos => demos::benches(),
         }
     }
 }

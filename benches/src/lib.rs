@@ -13,6 +13,7 @@
 //! * [`run`]: the interleaved measurement and its statistics.
 //! * [`show`] and [`results`]: the table, JSON, and `RESULTS.md`.
 //! * [`roles`]: what the executable does as a child of itself.
+//! * [`demos`]: the two headline experiments, in their modes.
 //! * [`reports`]: the same benches under criterion.
 //!
 //! # Fairness
@@ -23,6 +24,7 @@
 
 pub mod bench;
 mod cpu;
+pub mod demos;
 pub mod group;
 mod load;
 mod pool;

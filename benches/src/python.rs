@@ -29,6 +29,16 @@ pub(crate) fn needed() -> Result<(), Skip> {
     FOUND.get_or_init(look).clone()
 }
 
+/// The libraries by which CPython fetches a page here, blocking and on an event loop: `requests` and `aiohttp`, or what the
+/// standard library has instead.
+pub(crate) fn http_libraries() -> (&'static str, &'static str) {
+    let has = |module: &str| {
+        let look = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)");
+        Command::new("python3").args(["-c", &look]).status().is_ok_and(|status| status.success())
+    };
+    (if has("requests") { "requests" } else { "urllib" }, if has("aiohttp") { "aiohttp" } else { "asyncio" })
+}
+
 /// The side that this script plays in one of its benches.
 ///
 /// # Errors

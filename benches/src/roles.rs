@@ -1,6 +1,6 @@
-//! What this executable does as a child of itself: generate load, or be measured in a fresh process.
+//! What this executable does as a child of itself: generate load, serve, or be measured in a fresh process.
 
-use crate::{load, runtime};
+use crate::{demos, load, runtime};
 use std::env;
 
 /// Plays the role that the command line names, if it names one; true if the process has then done its part.
@@ -12,6 +12,7 @@ pub fn play() -> bool {
     match arguments[..] {
         [load::ROLE, ref rest @ ..] => load::generator::main(rest),
         [runtime::memory::ROLE, ref rest @ ..] => runtime::memory::main(rest),
+        [demos::server::ROLE] => demos::server::main(),
         _ => return false,
     }
     true

@@ -1,0 +1,36 @@
+//! Question: how do the document's two headline experiments scale from sync to threads, async and processes?
+//!
+//! Five fetches of a page that takes 10 ms, and five sums of squares below a million; in each chart of criterion's report
+//! `sync` is the sequential baseline. A run begins with nothing, as in the document: starting a pool is part of it.
+
+use brigade_benches::{
+    bench::Side,
+    demos::{CPU, IO, Mode, cpu_side, io_side},
+    reports,
+};
+use criterion::Criterion;
+use std::time::Duration;
+
+fn main() {
+    // As a worker of the process pool this does not return.
+    brigade_process::init();
+    if brigade_benches::roles::play() {
+        return;
+    }
+    let mut criterion = reports::criterion();
+    experiment(&mut criterion, "demos/io_bound", &IO, |mode| io_side(mode, Duration::from_millis(10)));
+    experiment(&mut criterion, "demos/cpu_bound", &CPU, |mode| cpu_side(mode, 1_000_000));
+    criterion.final_summary();
+}
+
+fn experiment(criterion: &mut Criterion, name: &str, modes: &[Mode], side: impl Fn(Mode) -> Side) {
+    let mut group = criterion.benchmark_group(name);
+    for mode in modes {
+        let mut started = None;
+        group.bench_function(mode.name(), |bencher| {
+            let side = started.get_or_insert_with(|| side(*mode));
+            bencher.iter_custom(|iterations| side(iterations).wall);
+        });
+    }
+    group.finish();
+}
