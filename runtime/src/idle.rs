@@ -66,13 +66,12 @@ pub(crate) enum Watch {
     No,
 }
 
-/// How a worker left its sleep.
+/// As what a worker that is awake counts.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// By itself.
+pub(crate) enum Awake {
     Working,
-    /// It was woken to search, and counts as one who does.
+    /// After its sleep: because it was woken to search.
     Searching,
 }
 
@@ -108,10 +107,13 @@ impl Idle {
     }
 
     /// Falls asleep. The caller then looks once more whether there is a task.
-    pub(crate) fn sleep(&self, worker: usize, searching: bool) -> Watch {
+    pub(crate) fn sleep(&self, worker: usize, as_what: Awake) -> Watch {
         let mut sleepers = lock(&self.sleepers);
         sleepers.list.push(worker);
-        let change = if searching { ASLEEP.wrapping_sub(SEARCHING) } else { ASLEEP };
+        let change = match as_what {
+            Awake::Searching => ASLEEP.wrapping_sub(SEARCHING),
+            Awake::Working => ASLEEP,
+        };
         self.word.fetch_add(change, Ordering::SeqCst);
         if sleepers.watcher.is_none() && sleepers.list.len() < self.workers {
             sleepers.watcher = Some(worker);
@@ -136,7 +138,7 @@ impl Idle {
     }
 
     /// Leaves the sleep. If nobody watches those who are still asleep, `call` is called with one who then has to.
-    pub(crate) fn leave(&self, worker: usize, call: impl FnOnce(usize)) -> Left {
+    pub(crate) fn leave(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
         let mut sleepers = lock(&self.sleepers);
         let position = sleepers.list.iter().position(|&sleeper| sleeper == worker);
         if let Some(position) = position {
@@ -151,7 +153,7 @@ impl Idle {
             // Under the lock, so that the one called cannot leave before it has been told.
             call(last);
         }
-        if position.is_some() { Left::Working } else { Left::Searching }
+        if position.is_some() { Awake::Working } else { Awake::Searching }
     }
 
     /// The watcher's time was over: whether to watch on. Not if everybody is asleep.

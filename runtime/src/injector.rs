@@ -50,17 +50,6 @@ impl Injector {
         self.publish(&list);
     }
 
-    /// Takes the first task.
-    pub(crate) fn pop(&self) -> Option<Task> {
-        if self.len() == 0 {
-            return None;
-        }
-        let mut list = lock(&self.list);
-        let task = list.tasks.pop_front();
-        self.publish(&list);
-        task
-    }
-
     /// Takes the first task, and hands others, `share` of the length at most, to `keep`.
     pub(crate) fn pop_batch(
         &self,

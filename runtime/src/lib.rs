@@ -56,6 +56,9 @@ mod queue;
 mod reactor;
 mod runtime;
 mod scheduler;
+// Unsafe: gives borrowing futures a lifetime that they do not have, and sees to it that they end in time.
+#[allow(unsafe_code)]
+mod scope;
 mod slab;
 mod source;
 mod spawn;
@@ -71,6 +74,7 @@ pub use brigade_handle::{JoinError, JoinHandle};
 pub use builder::Builder;
 pub use gather::gather;
 pub use runtime::Runtime;
+pub use scope::Scope;
 pub use spawn::{spawn, spawn_local};
 pub use time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use yield_now::{YieldNow, yield_now};

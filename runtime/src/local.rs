@@ -338,11 +338,11 @@ impl Core {
 
     /// Runs some tasks. False if there were none.
     fn round(&self) -> bool {
-        self.fetch();
+        let fetched = self.fetch();
         for ran in 0..ROUND {
             // Taken in a statement of its own: the queue must be free while the task runs.
             let task = self.ready.borrow_mut().pop_front();
-            let Some(task) = task else { return ran > 0 };
+            let Some(task) = task else { return fetched || ran > 0 };
             self.run(task);
         }
         true
@@ -358,8 +358,8 @@ impl Core {
         }
     }
 
-    /// Takes what other threads sent.
-    fn fetch(&self) {
+    /// Takes what other threads sent. False if that was nothing.
+    fn fetch(&self) -> bool {
         let mut refused = Vec::new();
         let mut adopt = |task: Task| {
             if task.place() != UNPLACED {
@@ -371,7 +371,9 @@ impl Core {
             }
         };
         let first = self.shared.injector.pop_batch(|len| len, &mut adopt);
+        let fetched = first.is_some();
         first.into_iter().for_each(adopt);
+        fetched
     }
 
     /// Spawns a task from the driving thread. It comes back if the executor is closing, to be dropped by the caller when

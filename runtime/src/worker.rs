@@ -9,7 +9,7 @@
 use crate::{
     choose::Chooser,
     context::budget,
-    idle::{Left, Watch},
+    idle::{Awake, Watch},
     multi::Shared,
     parker::{Call, Called},
     queue::Owner,
@@ -42,8 +42,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     queue: Owner,
     chooser: RefCell<Chooser>,
-    /// It counts as searching.
-    searching: Cell<bool>,
+    /// As what it counts in `Shared::idle`.
+    awake: Cell<Awake>,
     /// It was on watch and has seen a newest task that nobody ran.
     take_newest: Cell<bool>,
     tick: Cell<u32>,
@@ -57,7 +57,7 @@ impl Worker {
             index,
             queue,
             chooser: RefCell::new(Chooser::fast(index + 1)),
-            searching: Cell::new(false),
+            awake: Cell::new(Awake::Working),
             take_newest: Cell::new(false),
             tick: Cell::new(0),
             newest_runs: Cell::new(0),
@@ -78,7 +78,7 @@ impl Worker {
 
     #[inline]
     fn poll(&self, task: Task) {
-        if self.searching.get() {
+        if self.awake.get() == Awake::Searching {
             self.found();
         }
         budget::begin();
@@ -165,11 +165,11 @@ impl Worker {
     /// Looks for a task of other workers, unless enough others look.
     #[cold]
     fn search(&self) -> Option<Task> {
-        if !self.searching.get() {
+        if self.awake.get() == Awake::Working {
             if !self.shared.idle.try_search() {
                 return None;
             }
-            self.searching.set(true);
+            self.awake.set(Awake::Searching);
         }
         let victims = &self.shared.remotes;
         let first = self.chooser.borrow_mut().victim(victims.len());
@@ -192,7 +192,7 @@ impl Worker {
     /// Ends a search that was successful.
     #[cold]
     fn found(&self) {
-        self.searching.set(false);
+        self.awake.set(Awake::Working);
         self.take_newest.set(false);
         if self.shared.idle.stop_search() && self.shared.has_tasks() {
             self.shared.notify();
@@ -204,7 +204,7 @@ impl Worker {
     fn sleep(&self) {
         let shared = &self.shared;
         let id = Id::new(Domain::Worker, self.index as u64);
-        let mut watch = shared.idle.sleep(self.index, self.searching.take());
+        let mut watch = shared.idle.sleep(self.index, self.awake.replace(Awake::Working));
         // See the head of `idle.rs`: the one who is woken may well be this worker.
         if shared.has_tasks() {
             shared.notify();
@@ -227,8 +227,7 @@ impl Worker {
             }
         }
         record(Kind::Unpark, id, 0);
-        let left = shared.idle.leave(self.index, |watcher| shared.call(watcher, Call::Watch));
-        self.searching.set(left == Left::Searching);
+        self.awake.set(shared.idle.leave(self.index, |watcher| shared.call(watcher, Call::Watch)));
     }
 
     /// Sleeps once.

@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn timers_of_one_tick_fire_in_the_order_in_which_they_were_set() {
         let (mut wheel, names) = (Wheel::new(), Names(Arc::default()));
-        (0..5).for_each(|name| drop(wheel.insert(1000, names.waker(name))));
+        (0..5).for_each(|name| _ = wheel.insert(1000, names.waker(name)));
         let mut fired = Vec::new();
         wheel.expire(999, &mut fired);
         assert!(fired.is_empty());

@@ -1,0 +1,180 @@
+//! Scopes: tasks that borrow from the stack, because they end before it does.
+//!
+//! 1. `running` counts the scope's body and its children. A child is counted before it is spawned, and counted off after
+//!    its future has been dropped.
+//! 2. `Runtime::scope` does not return, nor unwind, before the count is zero. So whatever a child borrows from outside of
+//!    the scope outlives its future.
+//! 3. A task's future is always dropped: when it is ready, when it is cancelled, and at the latest when the runtime ends,
+//!    which it cannot while `Runtime::scope` borrows it.
+//!
+//! The count is given up by read-modify-write, and whoever brings it to zero wakes the one who waits, under a lock that the
+//! waiting side takes to store its waker before it looks at the count: so no wake-up is lost.
+
+use crate::{Runtime, block_on, scheduler::Scheduler};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+/// Where tasks can be spawned that borrow what outlives the scope. See [`Runtime::scope`].
+pub struct Scope<'scope, 'env: 'scope> {
+    scheduler: Scheduler,
+    count: Arc<Count>,
+    // Invariant in both, so that a scope cannot be taken for one that lives shorter or longer.
+    _scope: PhantomData<&'scope mut &'scope ()>,
+    _env: PhantomData<&'env mut &'env ()>,
+}
+
+struct Count {
+    running: AtomicUsize,
+    waiting: Mutex<Option<Waker>>,
+    /// The first panic of a child.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// One that is counted; counts itself off.
+struct Counted(Arc<Count>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // Release: the dropping of the future comes before; Acquire for the one who brings it to zero.
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waker = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// A child's future, which seems to live for ever. The future is dropped before the count (fields drop in their order).
+struct Child {
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    counted: Counted,
+}
+
+impl Future for Child {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(payload) => {
+                let mut first = self.counted.0.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert(payload);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Spawns a task into the scope. What it finds it leaves in what it borrows. A task may spawn more by the scope, which it
+    /// gets by reference.
+    ///
+    /// A panic of the task goes on where the scope ends, after all other tasks have ended.
+    #[track_caller]
+    pub fn spawn<F>(&'scope self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'scope,
+    {
+        let future: Pin<Box<dyn Future<Output = ()> + Send + 'scope>> = Box::pin(future);
+        // SAFETY: only the lifetime changes. By rules 1 to 3 the future is dropped before `Runtime::scope` returns, and
+        // `'scope` lasts until then.
+        let future: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { std::mem::transmute(future) };
+        // Relaxed: the caller is counted itself, so the count is not zero, and the task reaches others by its queue.
+        self.count.running.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(self.count.clone());
+        drop(self.scheduler.spawn(Child { future, counted }, Location::caller()));
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = self.count.running.load(Ordering::Relaxed);
+        f.debug_struct("Scope").field("running", &running).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Runs `body`, which may spawn tasks that borrow what lives longer than the call, and waits for them all.
+    ///
+    /// The body runs on this thread and is not async: waiting on this thread, and not in a future that could be forgotten, is
+    /// what makes the borrowing sound. On a current-thread runtime the tasks run when the body has ended.
+    ///
+    /// # Panics
+    ///
+    /// If the body or a task panics, with that panic, after all tasks have ended; the body's comes first. If this thread
+    /// runs async tasks.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(2)?;
+    /// let mut squares = [1, 2, 3];
+    /// runtime.scope(|scope| {
+    ///     for n in &mut squares {
+    ///         scope.spawn(async move { *n *= *n });
+    ///     }
+    /// });
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// What a task borrows must outlive the scope:
+    ///
+    /// ```compile_fail
+    /// let runtime = brigade_runtime::Runtime::multi_thread(2).unwrap();
+    /// runtime.scope(|scope| {
+    ///     let inside = 1;
+    ///     scope.spawn(async { println!("{inside}") });
+    /// });
+    /// ```
+    pub fn scope<'env, R>(&'env self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
+        block_on::assert_outside("Runtime::scope");
+        let count = Arc::new(Count {
+            running: AtomicUsize::new(1),
+            waiting: Mutex::new(None),
+            panic: Mutex::new(None),
+        });
+        let body_counted = Counted(count.clone());
+        let scope = Scope {
+            scheduler: self.scheduler(),
+            count: count.clone(),
+            _scope: PhantomData,
+            _env: PhantomData,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+        drop(body_counted);
+        // Rule 2: an unwinding out of the wait would leave children behind that borrow from a frame that is gone.
+        let bomb = AbortOnUnwind;
+        self.block_on(std::future::poll_fn(|cx| count.poll_zero(cx)));
+        std::mem::forget(bomb);
+        let panic = count.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (result, panic) {
+            (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
+            (Ok(value), None) => value,
+        }
+    }
+}
+
+impl Count {
+    fn poll_zero(&self, cx: &Context<'_>) -> Poll<()> {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        // Acquire pairs with `Counted::drop`: what the children did is seen.
+        if self.running.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}

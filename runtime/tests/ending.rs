@@ -1,0 +1,225 @@
+//! How runtimes end: with work queued, with tasks that hold on, from odd places.
+
+use brigade_runtime::{JoinError, Runtime, run, sleep, spawn, spawn_local, yield_now};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::Waker,
+    time::Duration,
+};
+
+/// Calls a closure when dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+fn kinds() -> [Runtime; 3] {
+    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
+}
+
+#[test]
+fn shutdown_runs_what_is_queued_and_what_that_spawns() {
+    for runtime in kinds() {
+        let count = Arc::new(AtomicUsize::new(0));
+        for _ in 0..1000 {
+            let count = count.clone();
+            drop(runtime.spawn(async move {
+                yield_now().await;
+                let inner = count.clone();
+                drop(spawn(async move {
+                    sleep(Duration::from_millis(2)).await;
+                    inner.fetch_add(1, Ordering::SeqCst);
+                }));
+                count.fetch_add(1, Ordering::SeqCst);
+            }));
+        }
+        runtime.shutdown();
+        assert_eq!(count.load(Ordering::SeqCst), 2000);
+    }
+}
+
+#[test]
+fn dropping_the_runtime_cancels_and_drops_all_tasks() {
+    for runtime in kinds() {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let task = || {
+            let drops = drops.clone();
+            let guard = OnDrop(move || _ = drops.fetch_add(1, Ordering::SeqCst));
+            async move {
+                let _guard = guard;
+                std::future::pending::<()>().await;
+            }
+        };
+        let mut handles: Vec<_> = (0..100).map(|_| runtime.spawn(task())).collect();
+        runtime.block_on(yield_now());
+        handles.extend((0..100).map(|_| runtime.spawn(task())));
+        drop(runtime);
+        assert_eq!(drops.load(Ordering::SeqCst), 200);
+        for handle in handles {
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        }
+    }
+}
+
+#[test]
+fn run_cancels_leftovers_and_a_second_run_works() {
+    for _ in 0..2 {
+        let dropped = Rc::new(Cell::new(0));
+        let (one, two) = (dropped.clone(), dropped.clone());
+        run(async move {
+            drop(spawn_local(async move {
+                let _guard = OnDrop(|| one.set(one.get() + 1));
+                std::future::pending::<()>().await;
+            }));
+            yield_now().await;
+            // Never polled.
+            let guard = OnDrop(move || two.set(two.get() + 1));
+            drop(spawn_local(async move { drop(guard) }));
+        });
+        assert_eq!(dropped.get(), 2);
+    }
+}
+
+#[test]
+fn destructors_that_wake_each_other_and_spawn_end() {
+    for runtime in kinds() {
+        let (sender, receiver) = mpsc::channel::<Waker>();
+        let wakers = Arc::new(std::sync::Mutex::new(Vec::<Waker>::new()));
+        for _ in 0..50 {
+            let (sender, wakers) = (sender.clone(), wakers.clone());
+            drop(runtime.spawn(async move {
+                let _guard = OnDrop(|| {
+                    wakers.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+                    drop(spawn(async { unreachable!("a runtime that ends runs nothing new") }));
+                });
+                std::future::poll_fn(|cx| {
+                    wakers.lock().unwrap().push(cx.waker().clone());
+                    sender.send(cx.waker().clone()).unwrap();
+                    std::task::Poll::<()>::Pending
+                })
+                .await;
+            }));
+        }
+        drop(sender);
+        runtime.block_on(async {
+            while wakers.lock().unwrap().len() < 50 {
+                yield_now().await
+            }
+        });
+        drop(runtime);
+        // The runtime is gone; its tasks' wakers are not.
+        assert!(receiver.iter().map(Waker::wake).count() >= 50);
+    }
+}
+
+#[test]
+fn a_cancelled_task_whose_destructor_panics_says_so() {
+    for runtime in kinds() {
+        let task = runtime.spawn(async {
+            let _guard = OnDrop(|| panic!("in the destructor"));
+            std::future::pending::<()>().await;
+        });
+        runtime.block_on(yield_now());
+        runtime.block_on(async {
+            yield_now().await;
+            yield_now().await;
+            task.cancel();
+            match task.await {
+                Err(error @ JoinError::Panicked(_)) => {
+                    assert_eq!(error.panic_message(), Some("in the destructor"))
+                }
+                // It was cancelled before its first poll.
+                other => assert!(matches!(other, Err(JoinError::Cancelled)), "{other:?}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn a_task_may_drop_its_own_runtime() {
+    let runtime = Arc::new(Runtime::multi_thread(2).unwrap());
+    let (sender, receiver) = mpsc::channel();
+    let own = runtime.clone();
+    let (go, gone) = mpsc::channel::<()>();
+    drop(runtime.spawn(async move {
+        gone.recv().unwrap();
+        drop(own);
+        sender.send(()).unwrap();
+        std::future::pending::<()>().await;
+    }));
+    drop(runtime);
+    go.send(()).unwrap();
+    receiver.recv().unwrap();
+    // The threads end by themselves: the future with the sender is dropped.
+    assert!(receiver.recv().is_err());
+}
+
+#[test]
+fn a_runtime_may_be_dropped_inside_another() {
+    run(async {
+        let runtime = Runtime::multi_thread(1).unwrap();
+        let handle = runtime.spawn(std::future::pending::<()>());
+        drop(runtime);
+        assert!(handle.await.is_err());
+        let runtime = Runtime::current_thread().unwrap();
+        let handle = runtime.spawn(std::future::pending::<()>());
+        drop(runtime);
+        assert!(handle.await.is_err());
+    });
+}
+
+#[test]
+fn spawning_on_a_runtime_that_ended_is_cancelled_at_once() {
+    run(async {
+        let _guard = OnDrop(|| {
+            let handle = spawn(async {});
+            assert!(handle.is_finished());
+        });
+        drop(spawn(async {
+            let _guard = OnDrop(|| assert!(spawn(async {}).is_finished()));
+            std::future::pending::<()>().await;
+        }));
+        yield_now().await;
+        std::mem::forget(_guard);
+    });
+}
+
+#[test]
+fn blocking_inside_a_runtime_is_refused_with_a_reason() {
+    let refused = |what: &str, f: fn()| {
+        let error = run(async move { spawn(async move { f() }).await }).unwrap_err();
+        let message = error.panic_message().unwrap().to_owned();
+        assert!(message.contains(what) && message.contains("`.await`"), "{message}");
+    };
+    refused("run", || run(async {}));
+    refused("block_on", || Runtime::current_thread().unwrap().block_on(async {}));
+    refused("block_on", || Runtime::multi_thread(1).unwrap().block_on(async {}));
+    refused("join", || spawn(async {}).join().unwrap());
+}
+
+#[test]
+fn a_panic_of_the_main_future_goes_on_and_leftovers_are_dropped() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counted = drops.clone();
+    let result = std::panic::catch_unwind(move || {
+        run(async move {
+            drop(spawn(async move {
+                let _guard = OnDrop(|| _ = counted.fetch_add(1, Ordering::SeqCst));
+                std::future::pending::<()>().await;
+            }));
+            yield_now().await;
+            panic!("main");
+        })
+    });
+    assert!(result.is_err());
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+}
