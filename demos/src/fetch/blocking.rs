@@ -1,0 +1,51 @@
+//! The client for threads: ureq, which blocks its thread until the answer is there.
+//!
+//! To keep its time limit during name resolution, ureq resolves on a short-lived thread of its own; it is not counted
+//! among a mode's workers, since it is gone before the waiting begins.
+
+use super::{Failure, Kind, Reply, Target, tls};
+use std::{io, time::Duration};
+use ureq::{Agent, Error, tls::TlsConfig};
+
+/// Fetches a URL and reads the whole answer.
+///
+/// # Errors
+///
+/// A [`Failure`] if no whole answer came within `limit`.
+pub fn fetch(url: &str, limit: Duration) -> Reply {
+    let target = Target::parse(url)?;
+    let tls = if target.secure { tls::ureq_config()? } else { TlsConfig::default() };
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(limit))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_idle_connections(0)
+        .proxy(None)
+        .tls_config(tls)
+        .build()
+        .into();
+    let told = |error| explain(error, limit);
+    let mut response = agent.get(&target.uri).header("connection", "close").call().map_err(told)?;
+    let mut body = response.body_mut().as_reader();
+    io::copy(&mut body, &mut io::sink()).map_err(|error| explain(Error::from(error), limit))?;
+    Ok(response.status().as_u16())
+}
+
+fn explain(error: Error, limit: Duration) -> Failure {
+    match error {
+        Error::Io(error) => match error.downcast::<Error>() {
+            // A failure while the body was read comes wrapped in an I/O error.
+            Ok(inner) => explain(inner, limit),
+            Err(error) => Failure::from_io(&error),
+        },
+        Error::Timeout(_) => Failure::timeout(limit.as_secs_f64()),
+        Error::HostNotFound => Failure::new(Kind::Resolve, "the host name has no address"),
+        Error::ConnectionFailed => Failure::new(Kind::Refused, "no connection could be made"),
+        Error::BadUri(why) => Failure::new(Kind::Url, why),
+        Error::Http(error) => Failure::new(Kind::Url, error.to_string()),
+        Error::Tls(why) => Failure::new(Kind::Tls, why),
+        Error::Rustls(error) => Failure::new(Kind::Tls, error.to_string()),
+        other => Failure::new(Kind::Protocol, other.to_string()),
+    }
+}

@@ -1,0 +1,128 @@
+//! One HTTP request, told the same way whoever makes it.
+//!
+//! Two clients, one contract: [`blocking`] (ureq) for threads and processes, [`concurrent`] (hyper on our runtime) for
+//! tasks. Both open a connection for each request, follow no redirect, use no proxy, read the whole answer, give up after
+//! the same time and trust the same certificates ([`tls`]), so that what differs between two modes is the waiting.
+
+pub mod blocking;
+pub mod concurrent;
+mod target;
+mod tls;
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, io};
+
+pub use target::Target;
+
+/// What came of a request: the status of the answer, or why there is none.
+pub type Reply = Result<u16, Failure>;
+
+/// Why a request, or any other piece of an experiment, failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure, for programs.
+    pub kind: Kind,
+    /// What happened, for people: a phrase that goes on after a colon.
+    pub message: String,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The URL is none, or not one that we fetch.
+    Url,
+    /// The host's name has no address.
+    Resolve,
+    /// Nobody listens there.
+    Refused,
+    /// The connection ended before the answer was whole.
+    Reset,
+    /// It took too long.
+    Timeout,
+    /// No trust, or no encryption, could be agreed on.
+    Tls,
+    /// The answer came, and its status is not 200.
+    Status,
+    /// What came is no HTTP.
+    Protocol,
+    /// The worker that had it is gone.
+    Lost,
+    /// The code that did it panicked.
+    Panicked,
+    /// Something else that the operating system said.
+    Io,
+}
+
+impl Kind {
+    /// The word for it, as in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Resolve => "resolve",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Status => "status",
+            Self::Protocol => "protocol",
+            Self::Lost => "lost",
+            Self::Panicked => "panicked",
+            Self::Io => "io",
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of this kind; the message says what happened.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// What an operating system's error means for a request.
+    pub fn from_io(error: &io::Error) -> Self {
+        let (kind, message) = match error.kind() {
+            io::ErrorKind::ConnectionRefused => (Kind::Refused, "nobody listens there".into()),
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => {
+                (Kind::Reset, "the server hung up before it had answered".into())
+            }
+            io::ErrorKind::TimedOut => (Kind::Timeout, "the network gave up waiting".into()),
+            // rustls reports what it rejects as invalid data.
+            io::ErrorKind::InvalidData => (Kind::Tls, error.to_string()),
+            _ if is_name_failure(error) => (Kind::Resolve, "the host name has no address".into()),
+            _ => (Kind::Io, error.to_string()),
+        };
+        Self { kind, message }
+    }
+
+    /// What it means for a request that its worker gave no result.
+    pub fn from_join(error: &brigade_handle::JoinError) -> Self {
+        use brigade_handle::JoinError;
+        let kind = match error {
+            JoinError::Panicked(_) => Kind::Panicked,
+            JoinError::Lost(_) | JoinError::Cancelled => Kind::Lost,
+        };
+        Self::new(kind, error.to_string())
+    }
+
+    /// The request was not over after `seconds`.
+    pub fn timeout(seconds: f64) -> Self {
+        Self::new(Kind::Timeout, format!("no answer within {seconds} s"))
+    }
+}
+
+/// Whether the resolver failed: the standard library gives such an error no kind of its own.
+fn is_name_failure(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address")
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

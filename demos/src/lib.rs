@@ -1,0 +1,25 @@
+//! Every scenario of the document, on three executors written from scratch. The binary `brigade` is its command line.
+//!
+//! # Nouns
+//!
+//! * [`scenario::Scenario`]: a command that shows one idea. [`scenario::ALL`] lists them; each is one file in
+//!   [`scenarios`].
+//! * [`show::Stage`]: where a scenario speaks from, to people or (with `--json`) to programs.
+//! * [`experiment::Experiment`]: the same work in several modes, measured and compared.
+//! * [`fetch`]: one HTTP request by two clients with one contract. [`serve::Server`]: what answers.
+//! * [`interrupt`]: what Ctrl-C does.
+//!
+//! Read [`scenarios::io`] first: its four modes are four small files.
+
+pub mod cli;
+pub mod crew;
+pub mod experiment;
+pub mod fetch;
+pub mod hosting;
+pub mod interrupt;
+pub mod measure;
+pub mod scenario;
+pub mod scenarios;
+pub mod serve;
+pub mod show;
+pub mod sums;

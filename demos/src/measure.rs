@@ -1,0 +1,78 @@
+//! What a mode costs: CPU time and peak memory, of the mode and of nothing else.
+//!
+//! * *CPU*: of this process and of the children that it has waited for, from before the executor is made until its last
+//!   worker is gone, without the thread of the embedded server.
+//! * *Peak memory*: of this process (server included) while the mode ran. Linux can forget an earlier peak; where the
+//!   system cannot, the number is the peak so far, and [`Peak::is_own`] says so. A child tells its own peak.
+
+use crate::serve::Server;
+use brigade_process::usage;
+use std::{fs, path::PathBuf, time::Duration};
+
+/// What was measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// CPU time of all threads and children.
+    pub cpu: Duration,
+    /// The most memory that this process held.
+    pub peak: Peak,
+}
+
+/// The most memory that a process held.
+#[derive(Debug, Clone, Copy)]
+pub struct Peak {
+    /// In bytes.
+    pub bytes: u64,
+    /// Whether an earlier, higher peak was forgotten before.
+    pub is_own: bool,
+}
+
+/// Runs `work` and says what it cost.
+pub fn measured<R>(server: Option<&Server>, work: impl FnOnce() -> R) -> (R, Cost) {
+    let is_own = forget_peak();
+    let cpu = || {
+        let all = usage::this_process().cpu + usage::reaped_children().cpu;
+        all.saturating_sub(server.and_then(Server::cpu).unwrap_or_default())
+    };
+    let before = cpu();
+    let result = work();
+    let cost = Cost { cpu: cpu().saturating_sub(before), peak: Peak { bytes: peak_bytes(), is_own } };
+    (result, cost)
+}
+
+/// Starts the peak anew. False where the system has no such thing.
+fn forget_peak() -> bool {
+    // Documented in proc_pid_clear_refs(5): 5 resets the peak resident set size.
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// The most memory that this process has held, in bytes.
+pub fn peak_bytes() -> u64 {
+    // Not from getrusage first: its number outlives exec, so it would be that of whoever started us.
+    let status = fs::read_to_string("/proc/self/status").ok();
+    let kib = status.as_deref().and_then(|status| {
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    kib.map_or_else(|| usage::this_process().peak_bytes, |kib| kib * 1024)
+}
+
+/// The CPU time of one thread, readable from any other.
+#[derive(Debug)]
+pub struct ThreadClock(Option<PathBuf>);
+
+impl ThreadClock {
+    /// The calling thread's clock.
+    pub fn mine() -> Self {
+        // A link to `PID/task/TID`, on Linux.
+        let mine = fs::read_link("/proc/thread-self").ok();
+        Self(mine.map(|mine| PathBuf::from("/proc").join(mine).join("schedstat")))
+    }
+
+    /// How long the thread has run, if the system tells.
+    pub fn elapsed(&self) -> Option<Duration> {
+        // The first number is the time on the CPU in nanoseconds.
+        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
+        text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    }
+}

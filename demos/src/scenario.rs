@@ -1,0 +1,63 @@
+//! What a scenario is to the command line: a name, a line, an idea, and a function that shows it.
+//!
+//! A scenario is one file in `scenarios/` with one `pub static`, and one line in [`ALL`].
+
+use crate::{scenarios, show::Stage};
+use clap::{ArgMatches, Command};
+use std::{error::Error, fmt};
+
+/// A command of `brigade`.
+pub struct Scenario {
+    /// The command's name.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Adds the arguments that only this command has.
+    pub arguments: fn(Command) -> Command,
+    /// Shows it.
+    pub run: fn(&Stage, &ArgMatches) -> Result<Exit, Trouble>,
+}
+
+/// All scenarios, in the order of the document.
+pub static ALL: &[&Scenario] =
+    &[&scenarios::io::SCENARIO, &scenarios::cpu::SCENARIO, &scenarios::serve::SCENARIO];
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How a command ended: its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exit(pub u8);
+
+impl Exit {
+    /// Everything went well.
+    pub const FINE: Self = Self(0);
+    /// Something of what was asked for failed.
+    pub const FAILED: Self = Self(1);
+    /// The command line is wrong.
+    pub const USAGE: Self = Self(2);
+}
+
+/// Why a command could not be carried out at all.
+#[derive(Debug)]
+pub struct Trouble {
+    /// The exit code.
+    pub exit: Exit,
+    /// What to tell the user.
+    pub message: String,
+}
+
+impl Trouble {
+    /// The command line asks for something that cannot be.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::USAGE, message: message.into() }
+    }
+
+    /// `what` could not be done.
+    pub fn failed(what: &str, why: impl Error) -> Self {
+        Self { exit: Exit::FAILED, message: format!("{what}: {why}") }
+    }
+}

@@ -1,0 +1,96 @@
+//! `brigade cpu`: speeding up a program that computes. The same sums in three modes.
+
+mod modes;
+
+use crate::{
+    experiment::{Crew, Experiment, Mode, Row},
+    scenario::{Exit, Scenario, Trouble},
+    show::{Stage, count},
+    sums::N_MAX,
+};
+use clap::{Arg, Args, FromArgMatches, value_parser};
+use std::thread::available_parallelism;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "cpu",
+    about: "Sum squares in three modes: sync, threads, processes",
+    arguments: |command| {
+        let modes = ["sync", "threads", "processes", "all"];
+        let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
+        Options::augment_args(command.arg(mode))
+    },
+    run: |stage, matches| {
+        let options =
+            Options::from_arg_matches(matches).map_err(|error| Trouble::usage(error.to_string()))?;
+        let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
+        run(stage, &Mode::named(mode, &MODES), &options)
+    },
+};
+
+/// Mode async is left out: there is nothing to wait for.
+pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
+
+/// What can be said about the experiment.
+#[derive(Args, Debug, Clone)]
+pub struct Options {
+    /// Sum i² for all i below N
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = value_parser!(u64).range(0..=N_MAX))]
+    pub n: u64,
+    /// How many such sums
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub tasks: u32,
+}
+
+/// What every mode is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The sum's end.
+    pub n: u64,
+    /// How many sums.
+    pub tasks: usize,
+    /// How many workers.
+    pub workers: usize,
+}
+
+/// Runs the modes one after the other and compares them.
+///
+/// # Errors
+///
+/// If an executor cannot be started.
+pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Trouble> {
+    let tasks = options.tasks as usize;
+    // The document has a worker for each sum. Five on two cores get in each other's way, so there is one for each core
+    // here; and since five is no multiple of two, each sum is cut into pieces.
+    let workers = stage.setting().workers.unwrap_or(cores());
+    let plan = Plan { n: options.n, tasks, workers };
+    stage.heading(&format!("CPU-bound: {} × the sum of i² for i < {}", count(tasks as u64), count(plan.n)));
+    stage.line("");
+    let mut experiment = Experiment::begin(stage, None);
+    for &mode in modes {
+        experiment.run(mode, tasks, |progress| match mode {
+            Mode::Threads => modes::threads(&plan, progress),
+            Mode::Processes => modes::processes(&plan, progress),
+            _ => modes::sync(&plan, progress),
+        })?;
+    }
+    Ok(experiment.end(why))
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+fn why(row: &Row) -> String {
+    let cores = cores();
+    match row.effort.crew {
+        _ if row.mode == Mode::Sync => "One sum after the other, on one core.".into(),
+        Crew::Threads(n) => format!(
+            "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL lets only \
+             one run at a time."
+        ),
+        Crew::Children(n, _) => format!(
+            "{n} on {cores} cores, likewise. Over threads they cost their start, their memory, and the way of the answers."
+        ),
+    }
+}

@@ -1,0 +1,93 @@
+//! The sums one after the other, on threads, and in processes.
+
+use super::Plan;
+use crate::{
+    crew,
+    experiment::{Crew, Effort, Outcome},
+    fetch::Failure,
+    interrupt::Guarded,
+    measure::peak_bytes,
+    show::Progress,
+    sums::{self, sum_of_squares},
+};
+use brigade_handle::JoinError;
+use std::{io, ops::Range};
+
+/// How many pieces of each sum there are for each worker: more than one, so that a worker that starts late, or has to let
+/// another program run, gets fewer of them, and all end at the same time.
+const PIECES: usize = 2;
+
+/// The document: `[compute(10_000_000) for _ in range(5)]`.
+pub(super) fn sync(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+    let sums: Vec<_> = (0..plan.tasks).map(|_| Ok(progress.tick(sum_of_squares(0..plan.n)))).collect();
+    Ok(effort(Crew::Threads(1), sums))
+}
+
+/// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
+pub(super) fn threads(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+    let pool = crew::threads(plan.workers, "sum")?;
+    progress.workers_ready();
+    let parts = pool.map(sum_of_squares, plan.pieces());
+    let sums = plan.put_together(parts, progress);
+    progress.work_done();
+    pool.shutdown();
+    Ok(effort(Crew::Threads(plan.workers), sums))
+}
+
+/// The document: `with Pool(5) as p: p.map(compute, [10_000_000] * 5)`.
+pub(super) fn processes(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+    let procs = Guarded::start(plan.workers)?;
+    progress.workers_ready();
+    let calls: Vec<_> =
+        procs.with(|procs| plan.pieces().map(|piece| procs.spawn(sum_in_child, piece)).collect());
+    let mut largest = 0;
+    let parts = calls.into_iter().map(|call| {
+        let (sum, peak) = call.join()?;
+        largest = largest.max(peak);
+        Ok(sum)
+    });
+    let sums = plan.put_together(parts, progress);
+    progress.work_done();
+    procs.shutdown();
+    Ok(effort(Crew::Children(plan.workers, largest), sums))
+}
+
+/// Runs in the child: the sum, and the most memory that the child has held.
+fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
+    (sum_of_squares(piece), peak_bytes())
+}
+
+impl Plan {
+    /// Into how many pieces each sum is cut.
+    fn pieces_each(&self) -> usize {
+        self.workers * PIECES
+    }
+
+    /// All sums, each in its pieces.
+    fn pieces(&self) -> impl Iterator<Item = Range<u64>> {
+        (0..self.tasks).flat_map(|_| sums::pieces(self.n, self.pieces_each()))
+    }
+
+    /// The sums, from the sums of their pieces. A sum fails with the first of its pieces that failed.
+    fn put_together<I>(&self, parts: I, progress: &Progress) -> Vec<Result<u128, JoinError>>
+    where
+        I: IntoIterator<Item = Result<u128, JoinError>>,
+    {
+        let mut parts = parts.into_iter();
+        let mut sum = || {
+            // All of them, also after a failure: the next sum begins with the next piece.
+            let pieces: Vec<_> = parts.by_ref().take(self.pieces_each()).collect();
+            progress.tick(pieces.into_iter().sum())
+        };
+        (0..self.tasks).map(|_| sum()).collect()
+    }
+}
+
+/// A sum is a text in JSON: it has more digits than a number there can be trusted with.
+fn effort(crew: Crew, sums: impl IntoIterator<Item = Result<u128, JoinError>>) -> Effort {
+    let outcome = |sum: Result<u128, JoinError>| match sum {
+        Ok(sum) => Outcome { value: sum.to_string().into(), failure: None },
+        Err(error) => Outcome { value: serde_json::Value::Null, failure: Some(Failure::from_join(&error)) },
+    };
+    Effort { crew, outcomes: sums.into_iter().map(outcome).collect() }
+}

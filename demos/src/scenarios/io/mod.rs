@@ -1,0 +1,145 @@
+//! `brigade io`: speeding up a program that waits. The same fetches in four modes, one file each.
+
+mod processes;
+mod sync;
+mod tasks;
+mod threads;
+
+use crate::{
+    experiment::{Crew, Effort, Experiment, Mode, Outcome, Row},
+    fetch::{Failure, Kind, Reply},
+    hosting::Hosting,
+    scenario::{Exit, Scenario, Trouble},
+    show::{Stage, count},
+};
+use clap::{Arg, Args, FromArgMatches, value_parser};
+use std::{sync::Arc, time::Duration};
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "io",
+    about: "Fetch URLs in four modes: sync, threads, async, processes",
+    arguments: |command| {
+        let modes = ["sync", "threads", "async", "processes", "all"];
+        let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
+        Options::augment_args(command.arg(mode))
+    },
+    run: |stage, matches| {
+        let options =
+            Options::from_arg_matches(matches).map_err(|error| Trouble::usage(error.to_string()))?;
+        let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
+        run(stage, &Mode::named(mode, &Mode::ALL), &options)
+    },
+};
+
+/// What can be said about the experiment.
+#[derive(Args, Debug, Clone)]
+pub struct Options {
+    /// How many requests [default: 5, or one for each --url]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub requests: Option<u32>,
+    /// How long our own server waits before it answers, in seconds
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = crate::cli::seconds, conflicts_with = "url")]
+    pub delay: f64,
+    /// What to fetch instead of our own server's /delay; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub url: Vec<String>,
+    /// How long a request may take, in seconds [default: 30 more than the delay]
+    #[arg(long, value_name = "S", value_parser = crate::cli::limit)]
+    pub timeout: Option<f64>,
+}
+
+/// What every mode is given.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to fetch.
+    pub urls: Arc<Vec<String>>,
+    /// How long each may take.
+    pub limit: Duration,
+    /// How many workers, if the user says so.
+    pub workers: Option<usize>,
+    /// How many requests can be in flight at once with the descriptors that this process may have.
+    pub at_once: usize,
+}
+
+impl Plan {
+    /// As many workers as there is work, which is what the document does, but not more than `cap`.
+    fn workers(&self, cap: usize) -> usize {
+        self.workers.unwrap_or(self.urls.len().min(cap))
+    }
+}
+
+/// Runs the modes one after the other and compares them.
+///
+/// # Errors
+///
+/// If the server or an executor cannot be started.
+pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Trouble> {
+    let requests = options.requests.map_or(options.url.len().max(1), |n| n as usize);
+    let requests = if options.requests.is_none() && options.url.len() < 2 { 5 } else { requests };
+    let hosting = Hosting::prepare(requests, &options.url, options.delay)?;
+    let plan = Plan {
+        urls: Arc::new(hosting.urls(requests)),
+        limit: Duration::from_secs_f64(options.timeout.unwrap_or(options.delay + 30.0)),
+        workers: stage.setting().workers,
+        at_once: hosting.at_once,
+    };
+    stage.heading(&format!("I/O-bound: {} × GET {}", count(requests as u64), hosting.what));
+    hosting.notes.iter().for_each(|note| stage.paragraph(note));
+    stage.line("");
+    let mut experiment = Experiment::begin(stage, hosting.server());
+    for &mode in modes {
+        experiment.run(mode, requests, |progress| match mode {
+            Mode::Sync => sync::fetch_all(&plan, progress),
+            Mode::Threads => threads::fetch_all(&plan, progress),
+            Mode::Async => tasks::fetch_all(&plan, progress),
+            Mode::Processes => processes::fetch_all(&plan, progress),
+        })?;
+    }
+    let exit = experiment.end(why);
+    hosting.end(stage);
+    Ok(exit)
+}
+
+fn why(row: &Row) -> String {
+    let requests = count(row.effort.outcomes.len() as u64);
+    match (row.mode, row.effort.crew) {
+        (Mode::Sync, _) => "Asks, waits, and only then asks again: the waits add up.".into(),
+        (Mode::Threads, Crew::Threads(n)) => {
+            format!(
+                "{n} threads wait at the same time, each blocked in its own request; a thread costs memory."
+            )
+        }
+        (Mode::Async, _) => {
+            format!(
+                "One thread: each of {requests} tasks gives it back while it waits, so all the waits overlap."
+            )
+        }
+        (_, crew) => {
+            let n = if let Crew::Children(n, _) = crew { n } else { 0 };
+            format!(
+                "{n} processes wait at the same time; starting them costs more CPU and memory than the fetches."
+            )
+        }
+    }
+}
+
+/// The reply of a request as an outcome: only 200 will do.
+fn outcome(reply: Reply) -> Outcome {
+    match reply {
+        Ok(200) => Outcome { value: 200.into(), failure: None },
+        Ok(status @ 300..=399) => {
+            let why = format!("{status} sends us elsewhere, and no redirect is followed here");
+            Outcome { value: status.into(), failure: Some(Failure::new(Kind::Status, why)) }
+        }
+        Ok(status) => {
+            let why = format!("the server answered {status}");
+            Outcome { value: status.into(), failure: Some(Failure::new(Kind::Status, why)) }
+        }
+        Err(failure) => Outcome { value: serde_json::Value::Null, failure: Some(failure) },
+    }
+}
+
+fn effort(crew: Crew, replies: impl IntoIterator<Item = Reply>) -> Effort {
+    Effort { crew, outcomes: replies.into_iter().map(outcome).collect() }
+}

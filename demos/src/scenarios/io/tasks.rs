@@ -1,0 +1,29 @@
+//! As tasks on one thread. The document: `await asyncio.gather(*tasks)` under `asyncio.run`.
+
+use super::{Plan, effort};
+use crate::{
+    experiment::{Crew, Effort},
+    fetch::{Failure, concurrent},
+    show::Progress,
+};
+use std::io;
+
+pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+    let mut replies = Vec::with_capacity(plan.urls.len());
+    brigade_runtime::run(async {
+        // One wave, unless the process may not open so many connections at once.
+        for wave in plan.urls.chunks(plan.at_once) {
+            let spawn = |url: &String| {
+                let (url, limit, progress) = (url.clone(), plan.limit, progress.clone());
+                brigade_runtime::spawn_local(
+                    async move { progress.tick(concurrent::fetch(&url, limit).await) },
+                )
+            };
+            let tasks: Vec<_> = wave.iter().map(spawn).collect();
+            for task in tasks {
+                replies.push(task.await.unwrap_or_else(|error| Err(Failure::from_join(&error))));
+            }
+        }
+    });
+    Ok(effort(Crew::Threads(1), replies))
+}

@@ -1,0 +1,34 @@
+//! `brigade serve`: the server of the experiments, for use by hand.
+
+use crate::{
+    scenario::{Exit, Scenario, Trouble},
+    serve::{HELP, Server},
+};
+use clap::{Arg, value_parser};
+use serde_json::json;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "serve",
+    about: "Serve /delay, /status and /bytes on this machine until Ctrl-C",
+    arguments: |command| {
+        let port = Arg::new("port")
+            .long("port")
+            .value_name("P")
+            .value_parser(value_parser!(u16))
+            .default_value("8080");
+        command.arg(port.help("The port; 0 lets the system choose one"))
+    },
+    run: |stage, matches| {
+        let port = *matches.get_one::<u16>("port").expect("the port has a default");
+        let server = Server::start(port)
+            .map_err(|error| Trouble::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
+        let url = server.url("/");
+        stage.object(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
+        stage.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
+        stage.line("");
+        HELP.lines().for_each(|line| stage.line(format_args!("  {line}")));
+        server.serve_for_ever();
+        Ok(Exit::FINE)
+    },
+};

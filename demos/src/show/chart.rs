@@ -1,0 +1,43 @@
+//! Bars whose lengths are to one another as the numbers are.
+
+use super::{Ink, Stage};
+
+/// One eighth of a character to seven eighths, for the end of a bar.
+const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/// Shows a bar for each entry: its label, its ink, its seconds.
+pub fn chart(stage: &Stage, entries: &[(&str, Ink, f64)]) {
+    let longest = entries.iter().map(|entry| entry.2).fold(0.0, f64::max);
+    let label = entries.iter().map(|entry| entry.0.len()).max().unwrap_or(0);
+    // Margin, label, gap, bar, gap, and the number, which takes at most ten characters.
+    let room = stage.width().saturating_sub(2 + label + 2 + 2 + 10).min(60);
+    for &(name, ink, seconds) in entries {
+        let bar = stage.paint(ink, bar(seconds / longest.max(f64::MIN_POSITIVE), room));
+        stage.line(format_args!("  {name:<label$}  {bar} {}", time(seconds)));
+    }
+}
+
+fn bar(share: f64, room: usize) -> String {
+    let eighths = (share * room as f64 * 8.0).round() as usize;
+    // What took any time at all is seen.
+    let eighths = eighths.clamp(1, room * 8);
+    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.3} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share() {
+        assert_eq!(bar(1.0, 4), "████");
+        assert_eq!(bar(0.5, 4), "██");
+        assert_eq!(bar(0.125, 1), "▏");
+        assert_eq!(bar(0.0, 4), "▏");
+        assert_eq!(bar(f64::NAN, 4), "▏");
+    }
+}

@@ -1,0 +1,44 @@
+//! A table whose rows appear one by one, as soon as each is known: so its columns have their widths from the beginning.
+
+use super::{Ink, Stage};
+
+/// A column: its title and how wide it is. The first stands left, all others right.
+#[derive(Debug, Clone, Copy)]
+pub struct Column(pub &'static str, pub usize);
+
+/// A table on a stage.
+#[derive(Debug)]
+pub struct Table<'a> {
+    stage: &'a Stage,
+    columns: &'a [Column],
+}
+
+/// What stands left of a table and between its columns.
+const MARGIN: &str = "  ";
+
+impl<'a> Table<'a> {
+    /// Shows the titles.
+    pub fn begin(stage: &'a Stage, columns: &'a [Column]) -> Self {
+        let table = Self { stage, columns };
+        let titles: Vec<_> = columns.iter().map(|column| column.0.to_owned()).collect();
+        stage.line(stage.paint(Ink::Faint, table.align(&titles)));
+        table
+    }
+
+    /// Shows a row, its first cell in this ink.
+    pub fn row(&self, ink: Ink, cells: &[String]) {
+        let text = self.align(cells);
+        let first = text.len().min(MARGIN.len() + cells[0].len());
+        let (head, rest) = text.split_at(first);
+        self.stage.line(format_args!("{}{rest}", self.stage.paint(ink, head)));
+    }
+
+    fn align(&self, cells: &[String]) -> String {
+        let mut text = String::new();
+        for (place, (cell, &Column(_, width))) in cells.iter().zip(self.columns).enumerate() {
+            text.push_str(MARGIN);
+            text.push_str(&if place == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
+        }
+        text.trim_end().to_owned()
+    }
+}
