@@ -21,7 +21,6 @@ const MASK: u64 = (1 << BITS) - 1;
 pub(crate) const SLEEPING: u64 = 1;
 pub(crate) const VACANT: u64 = 1 << BITS;
 pub(crate) const SEARCHING: u64 = 1 << (2 * BITS);
-#[allow(dead_code)]
 pub(crate) const DOZING: u64 = 1 << (3 * BITS);
 
 const _: () = assert!(4 * BITS == u64::BITS, "four fields fill the word");
@@ -69,21 +68,14 @@ impl Counts {
         self.0 >> (2 * BITS) & MASK
     }
 
-    /// Whether somebody is to be had.
-    pub(crate) fn available(self) -> bool {
-        self.0 & (MASK | MASK << BITS) != 0
+    pub(crate) fn dozing(self) -> u64 {
+        self.0 >> (3 * BITS)
     }
 
-    /// Whether a new half needs a wake-up: somebody is to be had, and nobody looks already or will soon.
+    /// Whether new work needs a wake-up: somebody is to be had, and nobody searches or will soon.
     #[inline(always)]
-    pub(crate) fn half_wants_wake(self) -> bool {
-        // Zero in the upper fields and not zero in the lower ones, in one comparison.
+    pub(crate) fn want_wake(self) -> bool {
+        // Zero in the two upper fields and not zero in the two lower ones, in one comparison.
         self.0.wrapping_sub(1) < SEARCHING - 1
-    }
-
-    /// Whether a new spawned job needs a wake-up. A dozing worker is one that sleeps.
-    #[inline(always)]
-    pub(crate) fn job_wants_wake(self) -> bool {
-        self.searching() == 0 && self.available()
     }
 }

@@ -3,10 +3,10 @@
 use crate::{
     builder::Plan,
     current,
-    deque::{self, Owner},
+    deque::Deque,
     half::HalfHeader,
     job::JobRef,
-    sleep::Sleep,
+    sleep::{Queues, Sleep},
     spare::Roster,
 };
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
@@ -35,21 +35,20 @@ pub(crate) enum Phase {
 /// One worker's queues, as the others see them.
 pub(crate) struct Seat {
     pub(crate) jobs: Stealer<JobRef>,
-    pub(crate) halves: Arc<deque::Shared<HalfHeader>>,
-    /// The owner's ends, while no thread sits here.
+    pub(crate) halves: Arc<Deque<HalfHeader>>,
+    /// The owner's end of the jobs, while no thread sits here.
     kit: Mutex<Option<Kit>>,
 }
 
-/// The owner's ends of a seat's queues.
+/// The owner's end of a seat's queue of jobs.
 pub(crate) struct Kit {
     pub(crate) jobs: Queue<JobRef>,
-    pub(crate) halves: Owner<HalfHeader>,
 }
 
 impl Seat {
     fn new() -> Self {
-        let kit = Kit { jobs: Queue::new_lifo(), halves: Owner::new() };
-        Self { jobs: kit.jobs.stealer(), halves: kit.halves.shared(), kit: Mutex::new(Some(kit)) }
+        let kit = Kit { jobs: Queue::new_lifo() };
+        Self { jobs: kit.jobs.stealer(), halves: Arc::new(Deque::new()), kit: Mutex::new(Some(kit)) }
     }
 
     pub(crate) fn take_kit(&self) -> Option<Kit> {
@@ -152,9 +151,14 @@ impl Crew {
     /// Sees to it that somebody finds the job that was just queued.
     #[inline]
     pub(crate) fn announce_job(&self) {
-        if self.sleep.job_wants_wake() {
+        if self.sleep.wants_wake() {
             self.wake_someone();
         }
+    }
+
+    /// Sees to it that somebody finds the half that was just pushed.
+    pub(crate) fn announce_half(&self) {
+        self.announce_job();
     }
 
     /// Wakes a sleeper, or else puts a spare thread in the place of a blocked worker.
@@ -163,24 +167,6 @@ impl Crew {
     pub(crate) fn wake_someone(&self) {
         if !self.sleep.wake_one() {
             self.fill_vacancy();
-        }
-    }
-
-    /// Whether anything is queued anywhere. Only after a fence is a "no" to be trusted.
-    pub(crate) fn work_is_queued(&self) -> bool {
-        let seats = &self.seats[..self.sleep.occupied()];
-        !self.injector.is_empty() || seats.iter().filter_map(OnceLock::get).any(Seat::has_work)
-    }
-
-    /// Whether a worker that found nothing must not sleep: there is work, or the pool has ended.
-    pub(crate) fn reason_to_stay_awake(&self) -> bool {
-        if self.work_is_queued() {
-            return true;
-        }
-        match self.phase() {
-            Phase::Open => false,
-            Phase::Ended => true,
-            Phase::Draining | Phase::Cancelling => self.try_to_end(),
         }
     }
 
@@ -193,10 +179,31 @@ impl Crew {
         };
         let counts = self.sleep.counts();
         let idle = blocked == 0 && counts.searching() == 0 && counts.sleeping() == active as u64;
-        let ended = idle && !self.work_is_queued();
+        let ended = idle && !self.have_work();
         if ended {
             self.advance(Phase::Ended);
         }
         ended
+    }
+}
+
+impl Queues for Crew {
+    fn have_work(&self) -> bool {
+        let seats = &self.seats[..self.sleep.occupied()];
+        !self.injector.is_empty() || seats.iter().filter_map(OnceLock::get).any(Seat::has_work)
+    }
+
+    fn ring(&self) {
+        let seats = &self.seats[..self.sleep.occupied()];
+        seats.iter().filter_map(OnceLock::get).for_each(|seat| seat.halves.ring());
+    }
+
+    fn forbid_sleep(&self) -> bool {
+        self.have_work()
+            || match self.phase() {
+                Phase::Open => false,
+                Phase::Ended => true,
+                Phase::Draining | Phase::Cancelling => self.try_to_end(),
+            }
     }
 }

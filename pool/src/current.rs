@@ -1,19 +1,36 @@
-//! Which worker this thread is: the pool's only thread-local.
+//! Which worker this thread is: the pool's only thread-locals.
 
-use crate::worker::Worker;
+use crate::{
+    deque::{Deque, Owner},
+    half::HalfHeader,
+    sys,
+    worker::Worker,
+};
 use std::{cell::Cell, ptr};
 
 thread_local! {
-    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    /// The worker's halves, where a light fence is enough: all that a join touches hangs on this one pointer.
+    static HALVES: Cell<*const Deque<HalfHeader>> = const { Cell::new(ptr::null()) };
 }
 
 /// Gives `f` the worker that this thread is, if it is one.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    let worker = CURRENT.get();
+    let worker = WORKER.get();
     // SAFETY: the pointer is null or what `enter` set, and `enter` keeps the worker alive until it has reset it. The
     // reference cannot outlive `f`, and `f` runs on this thread, inside of `enter`.
     f(unsafe { worker.as_ref() })
+}
+
+/// Gives `f` the halves of the worker that this thread is, if it is one and a [light](sys::Light) fence is enough.
+#[inline(always)]
+pub(crate) fn with_halves<R>(f: impl FnOnce(Option<Owner<'_, HalfHeader>>) -> R) -> R {
+    let halves = HALVES.get();
+    // SAFETY: as in `with`; the worker owns its halves.
+    let halves = unsafe { halves.as_ref() };
+    // SAFETY: this thread is the worker, and the end cannot outlive `f`.
+    f(halves.map(|halves| unsafe { halves.owner() }))
 }
 
 /// Makes this thread the worker while `f` runs.
@@ -22,10 +39,14 @@ pub(crate) fn enter(worker: &Worker, f: impl FnOnce()) {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
-            CURRENT.set(ptr::null());
+            WORKER.set(ptr::null());
+            HALVES.set(ptr::null());
         }
     }
-    CURRENT.set(worker);
+    WORKER.set(worker);
+    if sys::is_asymmetric() {
+        HALVES.set(worker.shared_halves());
+    }
     let _leave = Leave;
     f();
 }

@@ -1,13 +1,13 @@
 //! The deque of shared halves: its owner pushes and pops without a fence, a thief pays for both.
 //!
 //! This is the deque of Chase and Lev ("Dynamic circular work-stealing deque", 2005) with the orderings of Lê et al. ("Correct
-//! and efficient work-stealing for weak memory models", 2013), cut down to what `join` needs, and with their two fences replaced by
-//! the asymmetric pair of `sys.rs`.
+//! and efficient work-stealing for weak memory models", 2013), cut down to what `join` needs: of a fixed size, and with their two
+//! fences replaced by the asymmetric pair of `sys.rs`.
 //!
 //! ```text
 //!            top (thieves, only up)          bottom (owner, up and down)
 //!             v                               v
-//!   ... gone | oldest | ...        | newest  | free ...        entry i lies in slot i % capacity
+//!   ... gone | oldest | ...        | newest  | free ...        entry i lies in slot i % CAPACITY
 //! ```
 //!
 //! 1. Only the owner writes `bottom` and the slots. `top` only grows, by compare-and-swap: whoever moves it from `i` to `i + 1`
@@ -15,78 +15,73 @@
 //! 2. The owner takes the newest entry `b` *without* a compare-and-swap if, after `bottom = b`, it reads `top < b`. A thief
 //!    takes entry `t` only if, after reading `top = t`, it reads `bottom > t`.
 //! 3. Entry `b` is not taken twice. Suppose the owner took it by rule 2 and a thief did, too. The thief read `top = b`, fenced,
-//!    then read `bottom > b`, so it did not see `bottom = b`; the owner wrote `bottom = b`, fenced, then read `top < b`, so it did not see
-//!    what the thief had seen before its fence. Of two such sides at least one sees the other (`sys.rs`).
+//!    then read `bottom > b`, so it did not see `bottom = b`; the owner wrote `bottom = b`, fenced, then read `top < b`, so it did not
+//!    see what the thief had seen before its fence. Of two such sides at least one sees the other (`sys.rs`).
 //! 4. If only one entry is left (`top == b`), both sides use the compare-and-swap.
-//! 5. A slot is overwritten only when `bottom - top` is below the capacity, so a thief whose entry was overwritten while it read
-//!    loses its compare-and-swap. A buffer that became too small is kept until the deque is dropped, since a thief may be
-//!    reading there; its entries from `top` on stay what they were.
+//! 5. A slot is overwritten only after `top` was seen above its old entry, so a thief whose entry was overwritten while it read
+//!    loses its compare-and-swap.
 //!
 //! The owner's stack discipline (`join` pops what it pushed) means that `pop` need not return the entry: it is the caller's
 //! own, or it was stolen.
+//!
+//! # The limit
+//!
+//! After a push the owner compares `bottom` with `limit`, once, for two reasons. Normally the limit says up to where there is
+//! room. But somebody who wants to hear of the next half *rings*: it sets the limit to 0, so that the owner turns aside
+//! ([`Owner::attend`]) and looks at the sleep counters, which need not be read in every join. The owner fences between `bottom` and `limit`, and
+//! whoever rings fences between `limit` and `bottom`; so either the owner hears the bell, or who rang sees the half.
 
 use crate::{
-    sync::{AtomicPtr, AtomicUsize, Mutex, Ordering, Padded},
+    sync::{AtomicPtr, AtomicUsize, Ordering, Padded},
     sys::{self, Fence},
 };
-use std::{cell::Cell, ptr, ptr::NonNull, sync::Arc};
+use std::{marker::PhantomData, ptr, ptr::NonNull};
 
-/// How many entries a new deque has room for. Loom needs a small one to see the wrapping.
-const CAPACITY: usize = if cfg!(loom) { 2 } else { 256 };
+/// How many entries there is room for, and one more. Whoever needs more queues it elsewhere (`join.rs`). Loom needs few to see the
+/// wrapping.
+const CAPACITY: usize = if cfg!(loom) { 2 } else { 1024 };
 
-struct Buffer<T> {
-    mask: usize,
-    slots: Box<[AtomicPtr<T>]>,
-}
+const _: () = assert!(CAPACITY.is_power_of_two(), "the place of an entry is cut out by a mask");
 
-impl<T> Buffer<T> {
-    fn new(capacity: usize) -> Box<Self> {
-        let slots = (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-        Box::new(Self { mask: capacity - 1, slots })
-    }
+/// The limit that makes the owner attend.
+const RUNG: usize = 0;
 
-    fn slot(&self, index: usize) -> &AtomicPtr<T> {
-        &self.slots[index & self.mask]
-    }
-
-    fn first(&self) -> NonNull<AtomicPtr<T>> {
-        NonNull::from(&*self.slots).cast()
-    }
-}
-
-/// What the owner and its thieves share.
-pub struct Shared<T> {
-    // --- written by the owner ---
-    bottom: Padded<AtomicUsize>,
+/// A deque of pointers. See the head of `deque.rs`. The layout keeps the words that every join touches a few slots away, modulo
+/// the page size, from the slots that it writes: a processor that takes them for the same forwards its stores wrongly.
+#[repr(C)]
+pub struct Deque<T> {
+    // --- written by the owner, `limit` also by whoever rings ---
+    owner: Padded<OwnerLine>,
     // --- written by thieves, and by the owner for the last entry ---
     top: Padded<AtomicUsize>,
-    // --- written by the owner when it grows; points into `buffers` ---
-    buffer: AtomicPtr<Buffer<T>>,
-    fence: Fence,
-    // The boxes are kept because thieves may read in old ones (rule 5).
-    #[allow(clippy::vec_box)]
-    buffers: Mutex<Vec<Box<Buffer<T>>>>,
+    // --- written by the owner (rule 1) ---
+    slots: [AtomicPtr<T>; CAPACITY],
 }
 
-/// The owner's end. Neither `Sync` nor cloned: it is used by one thread at a time.
-pub struct Owner<T> {
-    shared: Arc<Shared<T>>,
-    /// The newest buffer's slots and mask.
-    slots: Cell<NonNull<AtomicPtr<T>>>,
-    mask: Cell<usize>,
-    /// `bottom` may grow up to here before the owner has to look at `top` again.
-    limit: Cell<usize>,
-    fence: Fence,
+#[derive(Debug)]
+struct OwnerLine {
+    bottom: AtomicUsize,
+    limit: AtomicUsize,
 }
+
+/// The owner's end: for one thread at a time, which is why it is made by an unsafe act.
+pub struct Owner<'deque, T> {
+    deque: &'deque Deque<T>,
+    _one_thread: PhantomData<*const T>,
+}
+
+impl<T> Clone for Owner<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Owner<'_, T> {}
 
 /// Where an entry was pushed: evidence for [`Owner::pop`].
 #[derive(Debug)]
 #[must_use = "what was pushed must be popped before its frame ends"]
 pub struct Place(usize);
-
-// SAFETY: an owner moves between threads as a whole; what it points to is shared and synchronised, and the entries are
-// pointers that it never follows.
-unsafe impl<T> Send for Owner<T> {}
 
 /// What came of an attempt to steal.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,120 +94,53 @@ pub enum Steal<T> {
     Taken(T),
 }
 
-impl<T> Owner<T> {
-    /// A new deque; the owner's end. The other end is [`shared`](Self::shared).
-    pub fn new() -> Self {
-        let first = Buffer::new(CAPACITY);
-        let fence = sys::detect();
-        let (slots, buffer) = (first.first(), ptr::from_ref(&*first).cast_mut());
-        let shared = Shared {
-            bottom: Padded(AtomicUsize::new(0)),
-            top: Padded(AtomicUsize::new(0)),
-            buffer: AtomicPtr::new(buffer),
-            fence,
-            buffers: Mutex::new(vec![first]),
-        };
-        Self {
-            shared: Arc::new(shared),
-            slots: Cell::new(slots),
-            mask: Cell::new(CAPACITY - 1),
-            limit: Cell::new(CAPACITY),
-            fence,
-        }
-    }
-
-    /// The thieves' end.
-    pub fn shared(&self) -> Arc<Shared<T>> {
-        self.shared.clone()
-    }
-
-    /// Adds an entry.
-    #[inline(always)]
-    pub fn push(&self, entry: NonNull<T>) -> Place {
-        // Relaxed: only this thread stores it (rule 1).
-        let bottom = self.shared.bottom.0.load(Ordering::Relaxed);
-        if bottom == self.limit.get() {
-            self.make_room(bottom);
-        }
-        // SAFETY: the masked index is below the number of slots, which live as long as `shared` (rule 5).
-        let slot = unsafe { self.slots.get().add(bottom & self.mask.get()) };
-        // SAFETY: as above.
-        let slot = unsafe { slot.as_ref() };
-        // Relaxed: published by the store below.
-        slot.store(entry.as_ptr(), Ordering::Relaxed);
-        // Release publishes the entry, and what it points to, to the thief's Acquire.
-        self.shared.bottom.0.store(bottom + 1, Ordering::Release);
-        Place(bottom)
-    }
-
-    /// Takes back the newest entry, which was pushed to `place`. False if it was stolen.
-    ///
-    /// That `bottom` comes with the place, and is not loaded, keeps it out of one long chain of loads and stores: that made
-    /// a join of nothing 5.3 ns, and now it is half of that (`fib30_join`).
-    #[inline(always)]
-    pub fn pop(&self, place: Place) -> bool {
-        let bottom = place.0;
-        // Release: a thief that reads this value must still see the older entries.
-        self.shared.bottom.0.store(bottom, Ordering::Release);
-        // Pairs with `heavy` in `steal` (rule 3).
-        self.fence.light();
-        let top = self.shared.top.0.load(Ordering::Relaxed);
-        if top < bottom { true } else { self.pop_last(top, bottom) }
-    }
-
-    /// The newest entry is the last one or was stolen (rule 4).
-    #[cold]
-    fn pop_last(&self, top: usize, bottom: usize) -> bool {
-        let swap = |from| {
-            // Relaxed on failure: the thief's work is awaited by other means.
-            self.shared.top.0.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::Relaxed)
-        };
-        let last = top == bottom;
-        let mine = last && swap(top).is_ok();
-        // Empty again, `bottom == top`: of the last entry whoever took it has moved `top`; and if `top` was above, what
-        // was pushed later has been stolen, too, and nobody can move it further.
-        self.shared.bottom.0.store(if last { bottom + 1 } else { top }, Ordering::Release);
-        mine
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn make_room(&self, bottom: usize) {
-        // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
-        let top = self.shared.top.0.load(Ordering::Acquire);
-        if bottom - top > self.mask.get() {
-            self.grow(top, bottom);
-        }
-        self.limit.set(top + self.mask.get() + 1);
-    }
-
-    fn grow(&self, top: usize, bottom: usize) {
-        let mut buffers = self.shared.buffers.lock().expect("nothing panics while it holds the lock");
-        let old = buffers.last().expect("there is a buffer from the first");
-        let new = Buffer::new((old.mask + 1) * 2);
-        for index in top..bottom {
-            new.slot(index).store(old.slot(index).load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        self.slots.set(new.first());
-        self.mask.set(new.mask);
-        // Release publishes the copied entries to the thief's Acquire.
-        self.shared.buffer.store(ptr::from_ref(&*new).cast_mut(), Ordering::Release);
-        buffers.push(new);
-    }
+/// What came of attending after a push.
+#[derive(Debug)]
+pub enum Attended {
+    /// The entry is in the deque, which has room for another.
+    Pushed(Place),
+    /// There would be no room for another, so the entry was taken out again.
+    Full,
 }
 
-impl<T> Default for Owner<T> {
+impl<T> Default for Deque<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Shared<T> {
+impl<T> Deque<T> {
+    /// An empty deque.
+    pub fn new() -> Self {
+        let owner = OwnerLine { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(CAPACITY) };
+        Self {
+            owner: Padded(owner),
+            top: Padded(AtomicUsize::new(0)),
+            slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+        }
+    }
+
+    /// The owner's end.
+    ///
+    /// # Safety
+    ///
+    /// There is one owner at a time, and the copies of its end stay on its thread.
+    #[inline(always)]
+    pub unsafe fn owner(&self) -> Owner<'_, T> {
+        Owner { deque: self, _one_thread: PhantomData }
+    }
+
+    /// Has the owner attend after its next push. Whoever relies on that fences next, then looks into the deque.
+    pub fn ring(&self) {
+        // Release pairs with the swap in `attend`: the owner sees why it was rung for.
+        self.owner.0.limit.store(RUNG, Ordering::Release);
+    }
+
     /// Whether there is nothing to steal, as far as two plain loads tell.
     #[inline]
     pub fn looks_empty(&self) -> bool {
         // Relaxed: whoever needs to be sure fences first.
-        self.top.0.load(Ordering::Relaxed) >= self.bottom.0.load(Ordering::Relaxed)
+        self.top.0.load(Ordering::Relaxed) >= self.owner.0.bottom.load(Ordering::Relaxed)
     }
 
     /// Takes the oldest entry.
@@ -222,21 +150,83 @@ impl<T> Shared<T> {
         }
         // Acquire pairs with the compare-and-swap that stored it, so that we read a slot not older than `top`.
         let top = self.top.0.load(Ordering::Acquire);
-        // Pairs with `light` in `pop` (rule 3).
-        self.fence.heavy();
+        // Pairs with the light fence in `pop` (rule 3).
+        sys::heavy();
         // Acquire pairs with the owner's Release, so that we see the entry.
-        if self.bottom.0.load(Ordering::Acquire) <= top {
+        if self.owner.0.bottom.load(Ordering::Acquire) <= top {
             return Steal::Empty;
         }
-        let buffer = self.buffer.load(Ordering::Acquire);
-        // SAFETY: buffers live as long as `self` (rule 5).
-        let buffer = unsafe { &*buffer };
-        let entry = buffer.slot(top).load(Ordering::Relaxed);
-        // SeqCst as in Lê et al.; it also releases our read of the slot to the owner's Acquire in `make_room`.
+        let entry = self.slots[top % CAPACITY].load(Ordering::Relaxed);
+        // SeqCst as in Lê et al.; it also releases our read of the slot to the owner's Acquire in `attend`.
         let swap = self.top.0.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed);
         match (swap, NonNull::new(entry)) {
             (Ok(_), Some(entry)) => Steal::Taken(entry),
             _ => Steal::Lost,
         }
+    }
+}
+
+impl<T> Owner<'_, T> {
+    /// Adds an entry. If this says no, the owner has to [`attend`](Self::attend) before anything else.
+    #[inline(always)]
+    pub fn push<F: Fence>(self, entry: NonNull<T>) -> (Place, bool) {
+        let line = &self.deque.owner.0;
+        // Relaxed: only this thread stores it (rule 1).
+        let bottom = line.bottom.load(Ordering::Relaxed);
+        // Relaxed: published by the store below.
+        self.deque.slots[bottom % CAPACITY].store(entry.as_ptr(), Ordering::Relaxed);
+        // Release publishes the entry, and what it points to, to the thief's Acquire.
+        line.bottom.store(bottom + 1, Ordering::Release);
+        // Pairs with the heavy fence of whoever rings.
+        F::light();
+        // Relaxed: if it was rung, `attend` acquires why.
+        (Place(bottom), bottom + 1 < line.limit.load(Ordering::Relaxed))
+    }
+
+    /// Takes back the newest entry, which was pushed to `place`. False if it was stolen.
+    ///
+    /// That `bottom` comes with the place, and is not loaded, keeps it out of one long chain of loads and stores (`fib30_join`).
+    #[inline(always)]
+    pub fn pop<F: Fence>(self, place: Place) -> bool {
+        let bottom = place.0;
+        // Release: a thief that reads this value must still see the older entries.
+        self.deque.owner.0.bottom.store(bottom, Ordering::Release);
+        // Pairs with `heavy` in `steal` (rule 3).
+        F::light();
+        let top = self.deque.top.0.load(Ordering::Relaxed);
+        if top < bottom { true } else { self.pop_last(top, bottom) }
+    }
+
+    /// The newest entry is the last one or was stolen (rule 4).
+    #[cold]
+    #[inline(never)]
+    fn pop_last(self, top: usize, bottom: usize) -> bool {
+        let last = top == bottom;
+        // Relaxed on failure: the thief's work is awaited by other means.
+        let swap =
+            |from| self.deque.top.0.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::Relaxed);
+        let mine = last && swap(top).is_ok();
+        // Empty again, `bottom == top`: of the last entry whoever took it has moved `top`; and if `top` was above, what
+        // was pushed later has been stolen, too, and nobody can move it further.
+        self.deque.owner.0.bottom.store(if last { bottom + 1 } else { top }, Ordering::Release);
+        mine
+    }
+
+    /// What the owner does after a push that reached the limit. `look` is called if it was rung for, or may have been.
+    #[cold]
+    #[inline(never)]
+    pub fn attend(self, place: Place, look: impl FnOnce()) -> Attended {
+        // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
+        let top = self.deque.top.0.load(Ordering::Acquire);
+        // Acquire pairs with `ring`; a ring that comes later stays. Release: nothing is published, but the swap must not
+        // lose its place in the order of rings.
+        self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::AcqRel);
+        look();
+        if place.0 + 1 < top + CAPACITY {
+            return Attended::Pushed(place);
+        }
+        let again = Place(place.0);
+        // `Full` is right everywhere.
+        if self.pop::<sys::Full>(place) { Attended::Full } else { Attended::Pushed(again) }
     }
 }

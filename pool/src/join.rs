@@ -18,9 +18,18 @@
 //! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
 //! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.
 //!
+//! If the deque is full, a thousand joins deep, the second closure becomes the child of a scope, in the heap.
+//!
 //! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place (`spare.rs`).
 
-use crate::{current, deque::Place, half::Half, worker::Worker};
+use crate::{
+    current,
+    deque::{Attended, Owner, Place},
+    half::{Half, HalfHeader},
+    scope::scope_on,
+    sys::{Fence, Full, Light},
+    worker::Worker,
+};
 use std::{
     any::Any,
     panic::{self, AssertUnwindSafe},
@@ -28,24 +37,32 @@ use std::{
 
 type Payload = Box<dyn Any + Send>;
 
-/// [`join`](crate::join) on a worker.
+/// [`join`] on a worker, by its end of its halves.
 #[inline(always)]
-pub(crate) fn join_on<A, B, RA, RB>(worker: &Worker, a: A, b: B) -> (RA, RB)
+fn join_on<F, A, B, RA, RB>(halves: Owner<'_, HalfHeader>, a: A, b: B) -> (RA, RB)
 where
+    F: Fence,
     A: FnOnce() -> RA,
-    B: FnOnce() -> RB,
+    B: FnOnce() -> RB + Send,
+    RB: Send,
 {
     let half = Half::new(b);
-    let place = worker.push_half(half.header());
+    let (mut place, pushed) = halves.push::<F>(half.header());
+    if !pushed {
+        match Worker::attend(halves, place) {
+            Attended::Pushed(again) => place = again,
+            Attended::Full => return join_by_scope(a, &half),
+        }
+    }
     let ra = match panic::catch_unwind(AssertUnwindSafe(a)) {
         Ok(ra) => ra,
-        Err(payload) => after_panic(worker, &half, place, payload),
+        Err(payload) => after_panic(halves, &half, place, payload),
     };
-    let rb = if worker.halves.pop(place) {
+    let rb = if halves.pop::<F>(place) {
         // SAFETY: it was just popped, and this branch is taken once.
         unsafe { half.run_here() }
     } else {
-        after_theft(worker, &half)
+        after_theft(&half)
     };
     (ra, rb)
 }
@@ -53,8 +70,8 @@ where
 /// The second half was stolen: waits for it, and goes on with its panic.
 #[cold]
 #[inline(never)]
-fn after_theft<B: FnOnce() -> RB, RB>(worker: &Worker, half: &Half<B, RB>) -> RB {
-    worker.wait_for_half(half.state());
+fn after_theft<B: FnOnce() -> RB, RB>(half: &Half<B, RB>) -> RB {
+    Worker::wait_for_half(half.state());
     // SAFETY: it was stolen and is done.
     unsafe { half.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
@@ -62,20 +79,67 @@ fn after_theft<B: FnOnce() -> RB, RB>(worker: &Worker, half: &Half<B, RB>) -> RB
 /// The first half panicked: ends the second one, then goes on with the panic. What the second one does is of no interest.
 #[cold]
 #[inline(never)]
-fn after_panic<B, RB>(worker: &Worker, half: &Half<B, RB>, place: Place, payload: Payload) -> !
+fn after_panic<B, RB>(halves: Owner<'_, HalfHeader>, half: &Half<B, RB>, place: Place, payload: Payload) -> !
 where
     B: FnOnce() -> RB,
 {
-    let second = if worker.halves.pop(place) {
+    let second = if halves.pop::<Full>(place) {
         // SAFETY: it was just popped, and nobody else runs it.
         panic::catch_unwind(AssertUnwindSafe(|| unsafe { half.run_here() }))
     } else {
-        worker.wait_for_half(half.state());
+        Worker::wait_for_half(half.state());
         // SAFETY: it was stolen and is done.
         unsafe { half.take_result() }
     };
     crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(second))));
     panic::resume_unwind(payload)
+}
+
+/// The deque is full, a thousand joins deep: this one is queued in the heap.
+#[cold]
+#[inline(never)]
+fn join_by_scope<A, B, RA, RB>(a: A, half: &Half<B, RB>) -> (RA, RB)
+where
+    A: FnOnce() -> RA,
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    // SAFETY: it was taken out of the deque again, and nobody else runs it.
+    let b = || unsafe { half.run_here() };
+    /// The half is given to one child, once.
+    struct Given<F>(F);
+    // SAFETY: what the closure in the half needs to be sent, it has (`B: Send`); the half itself is only read.
+    unsafe impl<F> Send for Given<F> {}
+    impl<RB, F: FnOnce() -> RB> Given<F> {
+        fn run(self) -> RB {
+            (self.0)()
+        }
+    }
+    let (given, mut rb) = (Given(b), None);
+    let ra = current::with(|worker| {
+        let worker = worker.expect("only workers have halves");
+        scope_on(worker, |scope| {
+            scope.spawn(|_| rb = Some(given.run()));
+            a()
+        })
+    });
+    (ra, rb.expect("the scope ends after its child, and goes on with its panic"))
+}
+
+/// Not on a worker, or on one whose joins need a full fence.
+#[cold]
+#[inline(never)]
+fn join_elsewhere<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    current::with(|worker| match worker {
+        Some(worker) => join_on::<Full, _, _, _, _>(worker.halves(), a, b),
+        None => crate::Pool::global().join(a, b),
+    })
 }
 
 /// Runs both closures, in parallel if a worker is free, and returns both results.
@@ -108,8 +172,8 @@ where
     RA: Send,
     RB: Send,
 {
-    current::with(|worker| match worker {
-        Some(worker) => join_on(worker, a, b),
-        None => crate::Pool::global().join(a, b),
+    current::with_halves(|halves| match halves {
+        Some(halves) => join_on::<Light, _, _, _, _>(halves, a, b),
+        None => join_elsewhere(a, b),
     })
 }

@@ -37,8 +37,11 @@ mod spare;
 mod steal;
 mod sync;
 // Unsafe: membarrier is a system call.
+#[cfg_attr(not(loom), allow(unreachable_pub))]
 #[allow(unsafe_code)]
 mod sys;
+// Unsafe: says that it is the owner of its halves.
+#[allow(unsafe_code)]
 mod worker;
 
 pub use brigade_handle::{JoinError, JoinHandle};

@@ -1,6 +1,6 @@
 //! `map`: one call an item, results in order.
 
-use crate::{current, join::join_on, worker::Worker};
+use crate::join;
 use brigade_handle::JoinError;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -14,10 +14,7 @@ where
 {
     let mut items: Vec<Item<T, R>> =
         inputs.into_iter().map(|input| Item { input: Some(input), result: None }).collect();
-    current::with(|worker| {
-        let worker = worker.expect("map is installed on a worker");
-        split(worker, f, &mut items);
-    });
+    split(f, &mut items);
     items.into_iter().map(|item| item.result.expect("every item was visited")).collect()
 }
 
@@ -26,7 +23,7 @@ struct Item<T, R> {
     result: Option<Result<R, JoinError>>,
 }
 
-fn split<F, T, R>(worker: &Worker, f: &F, items: &mut [Item<T, R>])
+fn split<F, T, R>(f: &F, items: &mut [Item<T, R>])
 where
     F: Fn(T) -> R + Sync,
     T: Send,
@@ -41,8 +38,7 @@ where
         }
         items => {
             let (left, right) = items.split_at_mut(items.len() / 2);
-            let other = || current::with(|worker| split(worker.expect("halves run on workers"), f, right));
-            join_on(worker, || split(worker, f, left), other);
+            join(|| split(f, left), || split(f, right));
         }
     }
 }

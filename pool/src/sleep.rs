@@ -10,7 +10,7 @@
 //! ```text
 //!   producer                              worker that finds nothing
 //!   1 put the work into a queue           1 sleeping += 1, searching -= 1 (if it was)
-//!   2 light fence                         2 bed = ASLEEP
+//!   2 light fence                         2 bed = ASLEEP, ring for halves
 //!   3 read the counters; if nobody        3 heavy fence
 //!     searches and somebody is to be      4 look into all queues once more;
 //!     had: read the beds, and wake one      if there is work: take the bed back, search again
@@ -20,28 +20,37 @@
 //! A waker claims a bed by ASLEEP => WAKING, counts its owner as searching, then sets AWAKE and unparks. Between the two the
 //! sleeper waits, so that the counters never lag behind what it does next.
 //!
+//! The producer of a half does not read the counters each time: it takes step 3 only if the bell of its deque was *rung* since it
+//! last did (`deque.rs`). Whoever makes the counters say "wake somebody" rings all bells afterwards, before its heavy fence.
+//!
 //! # Why no wake-up is lost
 //!
-//! By the pair of fences (`sys.rs`) either the sleeper sees the work in step 4, or the producer sees `sleeping` and ASLEEP in step 3.
-//! In the second case it wakes somebody, unless somebody searches. So a searching worker carries a **duty** for work that was
-//! produced while it searched. It discharges the duty in one of two ways, and there is no third:
+//! By the pair of fences (`sys.rs`) either the sleeper sees the work in step 4, or the producer sees `sleeping` and ASLEEP, or
+//! hears the bell, in step 3. Then it wakes somebody, unless somebody searches. So a searching worker carries a **duty** for work
+//! that was produced while it searched. It discharges the duty in one of two ways, and there is no third:
 //!
 //! * it goes to sleep, by the protocol above: step 4 comes after `searching -= 1`;
 //! * it finds work and stops searching ([`Sleep::end_search`]). If it was the last one that searched, and somebody is to be had, it
-//!   fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever
-//!   becomes available later looks into the queues itself: a sleeper in its step 4, a worker that blocks in `Crew::blocked`.
+//!   rings, fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever becomes
+//!   available later does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Crew::blocked`.
 //!
 //! A woken worker is counted as searching by its waker, so between the wake-up and its first look the duty is carried, too,
 //! and producers do not wake a second one for the same work.
+//!
+//! # Dozing
+//!
+//! Stealing costs the thief and the victim a few microseconds. A worker whose thefts did not pay for that **dozes**: it sleeps for
+//! a moment, then looks again by itself. It carries the duty like one that searches, so producers wake nobody meanwhile, and a
+//! program of tiny pieces runs as if it were alone. Some dozes without work later it goes to sleep like any other.
 //!
 //! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
 //! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
 //! `tests/loom.rs` models a producer against a sleeper, and against a searcher that finds other work.
 
 use crate::{
-    counters::{Counters, Counts, SEARCHING, SLEEPING, VACANT},
+    counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
     sync::{AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
-    sys::{self, Fence},
+    sys::{self, Fence, Full, Light},
 };
 
 /// The owner runs, or is about to.
@@ -71,6 +80,12 @@ impl Bed {
         }
     }
 
+    /// Takes the bed back from sleep. False if a waker has claimed it.
+    fn take_back(&self) -> bool {
+        // ASLEEP => AWAKE. AcqRel pairs with the claims of the wakers.
+        self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
     fn park_while_not_awake(&self) {
         // Acquire pairs with the waker's Release.
         while self.state.load(Ordering::Acquire) != AWAKE {
@@ -88,7 +103,21 @@ pub struct Sleep {
     occupied: AtomicUsize,
     /// How many workers may search at a time.
     search_limit: u64,
-    fence: Fence,
+    asymmetric: bool,
+}
+
+/// What the protocol has to know of the queues.
+pub trait Queues {
+    /// Whether anything is queued anywhere. Only after a fence is a "no" to be trusted.
+    fn have_work(&self) -> bool;
+
+    /// Rings the bell of each deque of halves.
+    fn ring(&self);
+
+    /// Whether a worker must not go to sleep: because of work, or because the pool ends.
+    fn forbid_sleep(&self) -> bool {
+        self.have_work()
+    }
 }
 
 /// Evidence that the worker is counted as searching.
@@ -104,7 +133,7 @@ impl Sleep {
             beds: (0..beds).map(|_| Bed::new()).collect(),
             occupied: AtomicUsize::new(0),
             search_limit: threads.div_ceil(2) as u64,
-            fence: sys::detect(),
+            asymmetric: sys::is_asymmetric(),
         }
     }
 
@@ -127,27 +156,19 @@ impl Sleep {
         self.occupied.load(Ordering::Acquire)
     }
 
-    pub(crate) fn fence(&self) -> Fence {
-        self.fence
-    }
-
     pub(crate) fn counts(&self) -> Counts {
         self.counters.0.load()
     }
 
-    /// Whether the half that was just pushed needs a wake-up (producer, steps 2 and 3).
+    /// Whether what was just queued needs a wake-up (producer, steps 2 and 3).
     #[inline(always)]
-    pub fn half_wants_wake(&self) -> bool {
-        // One fence kind holds for the whole process.
-        self.fence.light();
-        self.counters.0.load().half_wants_wake()
-    }
-
-    /// Whether the job that was just queued needs a wake-up (producer, steps 2 and 3).
-    #[inline(always)]
-    pub fn job_wants_wake(&self) -> bool {
-        self.fence.light();
-        self.counters.0.load().job_wants_wake()
+    pub fn wants_wake(&self) -> bool {
+        if self.asymmetric {
+            Light::light()
+        } else {
+            Full::light()
+        }
+        self.counters.0.load().want_wake()
     }
 
     /// Wakes one sleeper; false if there is none.
@@ -157,7 +178,7 @@ impl Sleep {
 
     /// Wakes all sleepers.
     pub fn wake_all(&self) {
-        self.fence.heavy();
+        sys::heavy();
         for bed in &self.beds[..self.occupied()] {
             self.wake(bed);
         }
@@ -190,34 +211,60 @@ impl Sleep {
 
     /// Stops searching. True if somebody else has to be woken: see the duty at the head of `sleep.rs`.
     #[must_use = "if it says so, the next has to be woken"]
-    pub fn end_search(&self, _: Searching, work_is_queued: impl Fn() -> bool) -> bool {
-        let now = self.counters.0.change(0, SEARCHING);
-        if now.searching() > 0 || !now.available() {
-            return false;
-        }
-        self.fence.heavy();
-        work_is_queued()
+    pub fn end_search(&self, _: Searching, queues: &impl Queues) -> bool {
+        self.counters.0.change(0, SEARCHING).want_wake() && self.recheck(queues)
     }
 
-    /// Sleeps until woken, or not at all if there is a `reason` to stay awake (sleeper, steps 1 to 5).
-    pub fn rest(&self, index: usize, searching: Option<Searching>, reason: impl Fn() -> bool) -> Searching {
+    /// The counters may have come to say "wake somebody". True if that has to be done at once, for work that was queued
+    /// before.
+    #[must_use = "if it says so, the next has to be woken"]
+    pub fn recheck(&self, queues: &impl Queues) -> bool {
+        queues.ring();
+        sys::heavy();
+        self.counters.0.load().want_wake() && queues.have_work()
+    }
+
+    /// Sleeps until woken, or not at all if the queues forbid it (sleeper, steps 1 to 5).
+    pub fn rest(&self, index: usize, searching: Option<Searching>, queues: &impl Queues) -> Searching {
         let bed = &self.beds[index];
         self.counters.0.change(SLEEPING, if searching.is_some() { SEARCHING } else { 0 });
         // Release: whoever claims the bed sees the counters changed.
         bed.state.store(ASLEEP, Ordering::Release);
-        self.fence.heavy();
-        if reason() {
-            // ASLEEP => AWAKE takes the bed back. AcqRel pairs with the claims of the wakers.
-            let taken_back =
-                bed.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok();
-            if taken_back {
-                self.counters.0.change(SEARCHING, SLEEPING);
-                return Searching(());
-            }
+        queues.ring();
+        sys::heavy();
+        if queues.forbid_sleep() && bed.take_back() {
+            self.counters.0.change(SEARCHING, SLEEPING);
+            return Searching(());
         }
         bed.park_while_not_awake();
         // The waker has counted us as searching.
         Searching(())
+    }
+
+    /// Dozes: sleeps for a moment, keeping the duty. None, and nothing happens, if somebody else dozes already.
+    #[cfg(not(loom))]
+    pub(crate) fn doze(
+        &self,
+        index: usize,
+        searching: Searching,
+        time: std::time::Duration,
+    ) -> Result<Searching, Searching> {
+        if self.counters.0.load().dozing() > 0 {
+            return Err(searching);
+        }
+        let bed = &self.beds[index];
+        self.counters.0.change(SLEEPING + DOZING, SEARCHING);
+        // Release: whoever claims the bed sees the counters changed.
+        bed.state.store(ASLEEP, Ordering::Release);
+        thread::park_timeout(time);
+        if bed.take_back() {
+            self.counters.0.change(SEARCHING, SLEEPING + DOZING);
+        } else {
+            bed.park_while_not_awake();
+            // The waker has counted us as searching, and not as sleeping.
+            self.counters.0.change(0, DOZING);
+        }
+        Ok(Searching(()))
     }
 
     // --- reserve, vacancies and waiters: the crew's, under its lock unless said otherwise ---

@@ -21,7 +21,9 @@
 
 use crate::{
     crew::{Crew, Phase, SPARES},
-    current, worker,
+    current,
+    sleep::Queues,
+    worker,
 };
 use brigade_handle::wait;
 use std::{
@@ -92,12 +94,12 @@ impl Crew {
         let mut roster = self.roster();
         roster.active -= 1;
         self.set_surplus(roster.active);
-        if roster.active < self.plan.threads {
+        let vacant = roster.active < self.plan.threads;
+        if vacant {
             self.sleep.add_vacancy();
         }
         drop(roster);
-        self.sleep.fence().heavy();
-        if self.sleep.job_wants_wake() && self.work_is_queued() {
+        if vacant && self.sleep.recheck(self) {
             self.wake_someone();
         }
     }
@@ -134,7 +136,7 @@ impl Crew {
         match bed.map(|bed| self.start_thread(bed)) {
             // The thread takes over the evidence.
             Some(Ok(())) => {}
-            _ if self.sleep.end_search(searching, || self.work_is_queued()) => self.wake_someone(),
+            _ if self.sleep.end_search(searching, self) => self.wake_someone(),
             _ => {}
         }
     }
@@ -194,7 +196,7 @@ impl Crew {
     /// Waits in reserve. True when recalled, false when it is time to go home.
     pub(crate) fn stay_in_reserve(&self, bed: usize) -> bool {
         // This may have been the last one that was not asleep.
-        self.reason_to_stay_awake();
+        self.forbid_sleep();
         while self.sleep.in_reserve(bed) {
             let waited_from = brigade_trace::clock::now();
             thread::park_timeout(KEEP);

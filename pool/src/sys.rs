@@ -2,13 +2,13 @@
 //!
 //! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns on each side. Here
 //! one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that goes to sleep), so the rare side
-//! pays for both: [`heavy`](Fence::heavy) makes every thread of the process run a full fence (`membarrier(2)`, private expedited,
-//! Linux 4.14), and [`light`](Fence::light) only keeps the compiler from reordering.
+//! pays for both: [`heavy`] makes every thread of the process run a full fence (`membarrier(2)`, private expedited,
+//! Linux 4.14), and the hot side, a [`Fence`], only keeps the compiler from reordering.
 //!
 //! ```text
 //!   hot side                 rare side
 //!   mine = 1                 yours = 1
-//!   light()                  heavy()
+//!   light fence              heavy fence
 //!   read yours               read mine
 //! ```
 //!
@@ -20,37 +20,49 @@
 
 use crate::sync::{Ordering, fence};
 
-/// What the hot side's fence has to be on this system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fence {
-    /// Only the compiler has to be kept from reordering; [`heavy`] does the rest.
-    Light,
-    /// Both sides fence.
-    Full,
+/// The hot side's fence: chosen by type, so that choosing costs nothing.
+pub trait Fence {
+    /// Fences.
+    fn light();
 }
 
-impl Fence {
-    /// The hot side's fence. See the head of `sys.rs`.
-    #[inline(always)]
-    pub(crate) fn light(self) {
-        match self {
-            Self::Light => barrier::compiler(),
-            Self::Full => fence(Ordering::SeqCst),
-        }
-    }
+/// Where [`is_asymmetric`]: the rare side pays.
+#[derive(Debug)]
+pub struct Light;
 
-    /// The rare side's fence. See the head of `sys.rs`.
-    pub(crate) fn heavy(self) {
+/// Everywhere.
+#[derive(Debug)]
+pub struct Full;
+
+impl Fence for Full {
+    #[inline(always)]
+    fn light() {
         fence(Ordering::SeqCst);
-        if self == Self::Light {
-            barrier::everywhere();
-        }
+    }
+}
+
+impl Fence for Light {
+    #[inline(always)]
+    fn light() {
+        barrier::keep_order();
+    }
+}
+
+/// Whether [`heavy`] pays for the hot side, so that [`Light`] is enough there. Decided once a process.
+pub(crate) fn is_asymmetric() -> bool {
+    barrier::is_asymmetric()
+}
+
+/// The rare side's fence.
+pub(crate) fn heavy() {
+    fence(Ordering::SeqCst);
+    if is_asymmetric() {
+        barrier::everywhere();
     }
 }
 
 #[cfg(all(target_os = "linux", not(loom)))]
 mod barrier {
-    use super::Fence;
     use std::sync::{
         OnceLock,
         atomic::{Ordering, compiler_fence},
@@ -61,16 +73,13 @@ mod barrier {
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }
     }
 
-    pub(super) fn detect() -> Fence {
-        static FENCE: OnceLock<Fence> = OnceLock::new();
-        *FENCE.get_or_init(|| match membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) {
-            0 => Fence::Light,
-            _ => Fence::Full,
-        })
+    pub(super) fn is_asymmetric() -> bool {
+        static REGISTERED: OnceLock<bool> = OnceLock::new();
+        *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
     }
 
     #[inline(always)]
-    pub(super) fn compiler() {
+    pub(super) fn keep_order() {
         compiler_fence(Ordering::SeqCst);
     }
 
@@ -82,22 +91,16 @@ mod barrier {
 
 #[cfg(not(all(target_os = "linux", not(loom))))]
 mod barrier {
-    use super::Fence;
+    use super::{Fence, Full};
 
-    pub(super) fn detect() -> Fence {
-        Fence::Full
+    pub(super) fn is_asymmetric() -> bool {
+        false
     }
 
-    pub(super) fn compiler() {
-        unreachable!("without membarrier both sides fence");
+    #[inline(always)]
+    pub(super) fn keep_order() {
+        Full::light();
     }
 
-    pub(super) fn everywhere() {
-        unreachable!("without membarrier both sides fence");
-    }
-}
-
-/// Finds out, once a process, what this system can do.
-pub(crate) fn detect() -> Fence {
-    barrier::detect()
+    pub(super) fn everywhere() {}
 }

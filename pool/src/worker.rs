@@ -6,7 +6,7 @@
 use crate::{
     crew::{Crew, Kit, Phase},
     current,
-    deque::{Owner, Place},
+    deque::{Attended, Deque, Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
     job::JobRef,
     sleep::Searching,
@@ -19,7 +19,6 @@ use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
     panic::{self, AssertUnwindSafe},
-    ptr::NonNull,
     sync::{Arc, atomic::Ordering},
     thread,
 };
@@ -29,7 +28,7 @@ const FAIR: u32 = 61;
 
 /// A thread's own side of its seat. Only this thread has it.
 pub(crate) struct Worker {
-    pub(crate) halves: Owner<HalfHeader>,
+    halves: Arc<Deque<HalfHeader>>,
     pub(crate) crew: Arc<Crew>,
     pub(crate) index: usize,
     pub(crate) jobs: Queue<JobRef>,
@@ -103,7 +102,7 @@ impl Worker {
     /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.
     fn end_search(&self) {
         let Some(evidence) = self.searching.take() else { return };
-        if self.crew.sleep.end_search(evidence, || self.crew.work_is_queued()) {
+        if self.crew.sleep.end_search(evidence, &*self.crew) {
             self.crew.wake_someone();
         }
     }
@@ -111,25 +110,40 @@ impl Worker {
     fn rest(&self) {
         brigade_trace::record(Kind::Park, self.id, 0);
         let crew = &self.crew;
-        let evidence = crew.sleep.rest(self.index, self.searching.take(), || crew.reason_to_stay_awake());
+        let evidence = crew.sleep.rest(self.index, self.searching.take(), &**crew);
         self.searching.set(Some(evidence));
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
 
-    /// Pushes the second half of a join, and has it found if somebody is free.
-    #[inline(always)]
-    pub(crate) fn push_half(&self, half: NonNull<HalfHeader>) -> Place {
-        let place = self.halves.push(half);
-        if self.crew.sleep.half_wants_wake() {
-            self.crew.wake_someone();
-        }
-        place
+    // --- joining ---
+
+    /// The owner's end of the worker's halves.
+    pub(crate) fn halves(&self) -> Owner<'_, HalfHeader> {
+        // SAFETY: a worker does not leave its thread, and nobody else owns its seat.
+        unsafe { self.halves.owner() }
+    }
+
+    pub(crate) fn shared_halves(&self) -> &Deque<HalfHeader> {
+        &self.halves
+    }
+
+    /// A push reached the limit of this worker's halves: somebody rang, or there is no room.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn attend(halves: Owner<'_, HalfHeader>, place: Place) -> Attended {
+        halves.attend(place, || {
+            current::with(|worker| worker.expect("only workers have halves").crew.announce_half());
+        })
     }
 
     // --- waiting inside a job ---
 
     /// Waits for a half that was stolen from this worker. What it runs meanwhile, and why: see `join.rs`.
-    pub(crate) fn wait_for_half(&self, half: &HalfState) {
+    pub(crate) fn wait_for_half(half: &HalfState) {
+        current::with(|worker| worker.expect("only workers have halves").wait_for(half));
+    }
+
+    fn wait_for(&self, half: &HalfState) {
         let mut pause = Pause::new();
         while !half.is_done() {
             if let Some(work) = half.thief().and_then(|thief| self.steal_half(thief)) {
@@ -176,9 +190,10 @@ impl Worker {
     // --- beginning, reserve, end ---
 
     fn new(crew: Arc<Crew>, index: usize, kit: Kit) -> Self {
+        let halves = crew.seat(index).halves.clone();
         let id = Id::new(Domain::Worker, crew.number << 16 | index as u64);
         let searching = Cell::new(Some(crew.sleep.enlisted()));
-        Self { halves: kit.halves, crew, index, jobs: kit.jobs, id, searching, turn: Cell::new(0) }
+        Self { halves, crew, index, jobs: kit.jobs, id, searching, turn: Cell::new(0) }
     }
 
     #[inline]
@@ -213,7 +228,7 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
         worker.run();
         hook(&worker.crew.plan.on_exit);
     });
-    let Worker { halves, crew, jobs, .. } = worker;
-    crew.seat(index).leave_kit(Kit { jobs, halves });
+    let Worker { crew, jobs, .. } = worker;
+    crew.seat(index).leave_kit(Kit { jobs });
     crew.free_bed(index);
 }
