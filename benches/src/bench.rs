@@ -21,7 +21,7 @@ pub struct Measure {
     pub wall: Duration,
     /// CPU time of all threads, and of child processes where they do the work, until the side had come to rest.
     pub cpu: Duration,
-    /// What else was seen, such as bytes or percentiles of a latency in nanoseconds. [`What::Extra`] reads it.
+    /// What else was seen, such as bytes or percentiles of a latency in nanoseconds. [`What::ExtraTime`] and [`What::ExtraBytes`] read it.
     pub extra: Vec<f64>,
 }
 

@@ -8,7 +8,7 @@
 //!
 //! # Nouns
 //!
-//! * [`bench`]: a bench, its two sides, its rows and goals.
+//! * [`bench`](mod@bench): a bench, its two sides, its rows and goals.
 //! * [`group`]: the four lists.
 //! * [`run`]: the interleaved measurement and its statistics.
 //! * [`show`] and [`results`]: the table, JSON, and `RESULTS.md`.

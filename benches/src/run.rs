@@ -1,6 +1,6 @@
 //! Measuring: ours and the peer by turns, A B A B …, so that whatever else the machine does hits both.
 //!
-//! 1. *Calibrate*: the number of iterations a run is doubled until the slower side's run lasts [`RUN`]. Both sides do the
+//! 1. *Calibrate*: the number of iterations a run is doubled until the slower side's run lasts `RUN`. Both sides do the
 //!    same number.
 //! 2. *Warm up*: a few pairs that nobody counts (the calibration is one part of that).
 //! 3. *Measure*: pairs of runs. Each pair gives one ratio; the median of these is *the* ratio, which a disturbance of a

@@ -48,8 +48,9 @@ pub(crate) fn cpu_time_of_the_dead() -> Duration {
     // SAFETY: the call succeeded, and all zeroes was a rusage already.
     let usage = unsafe { usage.assume_init() };
     let part = |part: libc::timeval| {
-        let [seconds, micros] = [i64::from(part.tv_sec), i64::from(part.tv_usec)].map(i64::cast_unsigned);
-        Duration::from_secs(seconds) + Duration::from_micros(micros)
+        // Times that were used are not negative.
+        let micros = u64::try_from(part.tv_usec).unwrap_or(0);
+        Duration::from_secs(part.tv_sec.cast_unsigned()) + Duration::from_micros(micros)
     };
     part(usage.ru_utime) + part(usage.ru_stime)
 }

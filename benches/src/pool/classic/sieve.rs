@@ -15,7 +15,7 @@ pub(crate) struct Sieve {
 
 impl Sieve {
     pub(crate) fn new(limit: usize) -> Self {
-        let prime = |n: &usize| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+        let prime = |n: &usize| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
         Self { limit, small: (2..=limit.isqrt()).filter(prime).collect() }
     }
 
