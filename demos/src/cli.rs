@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         interrupt::listen().map_err(|error| Trouble::failed("cannot catch Ctrl-C", error))?;
         dispatch(&matches)
     });
+    interrupt::stay_out_of_the_way();
     let exit = match result {
         Ok(Ok(exit)) => exit,
         Ok(Err(trouble)) => {

@@ -13,7 +13,10 @@ use std::{
     collections::HashSet,
     io::{self, IsTerminal, Write},
     process,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -22,6 +25,7 @@ type Place = Mutex<Option<ProcessPool>>;
 /// How often the roll is called at most.
 const ROUNDS: usize = 100;
 
+static LEAVING: AtomicBool = AtomicBool::new(false);
 static POOLS: Mutex<Vec<Weak<Place>>> = Mutex::new(Vec::new());
 
 /// From now on, Ctrl-C ends the program as described above, with exit code 130 (128 and the signal's number).
@@ -42,6 +46,8 @@ pub fn listen() -> io::Result<()> {
 
 /// Ends the children, puts the terminal right, and exits.
 pub fn leave(code: i32) -> ! {
+    // Release: whoever sees that a pool is gone also sees why (Acquire in `stay_out_of_the_way`).
+    LEAVING.store(true, Ordering::Release);
     for place in lock(&POOLS).drain(..).filter_map(|place| place.upgrade()) {
         drop(lock(&place).take());
     }
@@ -51,6 +57,13 @@ pub fn leave(code: i32) -> ! {
         let _ = terminal.write_all(b"\r\x1b[2K\x1b[?25h").and_then(|()| terminal.flush());
     }
     process::exit(code)
+}
+
+/// Parks this thread for ever if the process is about to exit: the results that it gets from now on are none.
+pub fn stay_out_of_the_way() {
+    while LEAVING.load(Ordering::Acquire) {
+        thread::park();
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,9 +113,8 @@ impl Guarded {
         // Empty means that the process is about to exit, on another thread.
         let Some(pool) = &*place else {
             drop(place);
-            loop {
-                thread::park();
-            }
+            stay_out_of_the_way();
+            unreachable!("only `leave` and `shutdown` empty the place, and `shutdown` is the last call");
         };
         f(pool)
     }

@@ -101,11 +101,13 @@ impl Failure {
     /// What it means for a request that its worker gave no result.
     pub fn from_join(error: &brigade_handle::JoinError) -> Self {
         use brigade_handle::JoinError;
-        let kind = match error {
-            JoinError::Panicked(_) => Kind::Panicked,
-            JoinError::Lost(_) | JoinError::Cancelled => Kind::Lost,
-        };
-        Self::new(kind, error.to_string())
+        match error {
+            JoinError::Panicked(_) => {
+                Self::new(Kind::Panicked, error.panic_message().unwrap_or("it did not say why"))
+            }
+            JoinError::Lost(lost) => Self::new(Kind::Lost, lost.to_string()),
+            JoinError::Cancelled => Self::new(Kind::Lost, error.to_string()),
+        }
     }
 
     /// The request was not over after `seconds`.

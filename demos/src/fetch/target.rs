@@ -35,7 +35,11 @@ impl Target {
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("names no host".into()))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        // The parser says nothing of a port that is no port: it leaves it out.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let bare = authority.rsplit('@').next() == uri.host();
         let port = match uri.port() {
+            None if !bare => return Err(bad("has a port that is not a number from 1 to 65535".into())),
             Some(port) if port.as_u16() == 0 => {
                 return Err(bad("has port 0, which nobody can listen on".into()));
             }
@@ -85,7 +89,7 @@ mod tests {
         assert!(why("ftp://example.org/").contains("scheme ftp"));
         assert!(why("http://").contains("is not a URL"));
         assert!(why("http://exa mple.org/").contains("is not a URL"));
-        assert!(why("http://example.org:99999/").contains("is not a URL"));
+        assert!(why("http://example.org:99999/").contains("65535"));
         assert!(why("http://example.org:0/").contains("port 0"));
         assert!(why("").contains("is not a URL"));
     }

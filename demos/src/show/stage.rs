@@ -1,6 +1,7 @@
 //! The stage: where a scenario speaks from, whoever listens: a terminal, a pipe, or a program that reads JSON.
 
 use super::text::{Ink, wrap};
+use crate::interrupt;
 use brigade_trace::clock;
 use console::Term;
 use serde::Serialize;
@@ -8,7 +9,6 @@ use serde_json::json;
 use std::{
     env, fmt,
     io::{self, IsTerminal, Write},
-    process,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -156,11 +156,13 @@ impl Stage {
     }
 
     fn write(&self, line: fmt::Arguments<'_>) {
+        interrupt::stay_out_of_the_way();
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
         // One call a line, so that lines from other processes fall between lines and not into them.
         if out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).is_err() {
-            // Nobody listens any more. Children end with us.
-            process::exit(EXIT_PIPE);
+            drop(out);
+            // Nobody listens any more.
+            interrupt::leave(EXIT_PIPE);
         }
     }
 }
