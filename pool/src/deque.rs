@@ -39,7 +39,7 @@ use std::{marker::PhantomData, ptr, ptr::NonNull};
 
 /// How many entries there is room for, and one more. Whoever needs more queues it elsewhere (`join.rs`). Loom needs few to see the
 /// wrapping.
-const CAPACITY: usize = if cfg!(loom) { 2 } else { 1024 };
+const CAPACITY: usize = if cfg!(loom) { 4 } else { 1024 };
 
 const _: () = assert!(CAPACITY.is_power_of_two(), "the place of an entry is cut out by a mask");
 
@@ -128,6 +128,13 @@ impl<T> Deque<T> {
     #[inline(always)]
     pub unsafe fn owner(&self) -> Owner<'_, T> {
         Owner { deque: self, _one_thread: PhantomData }
+    }
+
+    /// The owner's end, for a model that has one owner.
+    #[cfg(loom)]
+    pub fn owner_in_model(&self) -> Owner<'_, T> {
+        // SAFETY: as the model says.
+        unsafe { self.owner() }
     }
 
     /// Has the owner attend after its next push. Whoever relies on that fences next, then looks into the deque.

@@ -1,10 +1,44 @@
-//! A work-stealing thread pool.
+//! A work-stealing thread pool: spawn jobs, join closures, open scopes, map over data.
+//!
+//! # Nouns
+//!
+//! * [`Pool`]: some threads and their queues. [`Pool::global`] is the one that the free functions use elsewhere than on a worker.
+//! * **job**: a spawned closure, in a queue of crossbeam-deque; its result comes by a [`JoinHandle`]. Read `job.rs` first.
+//! * **half**: the second closure of a [`join`], on the stack, in a deque of our own (`deque.rs`).
+//! * **worker**: a thread with its seat. `worker.rs` is the loop; it fits a screen.
+//! * **crew**: what the workers of a pool share. **bed**: where one sleeps (`sleep.rs` has the proof that it wakes).
+//! * **spare**: a thread that stands in for a worker that is blocked inside its job (`spare.rs`).
+//!
+//! # One worked example
+//!
+//! ```
+//! fn fib(n: u64) -> u64 {
+//!     if n < 2 {
+//!         return n;
+//!     }
+//!     let (a, b) = brigade_pool::join(|| fib(n - 1), || fib(n - 2));
+//!     a + b
+//! }
+//! let pool = brigade_pool::Pool::builder().threads(2).build()?;
+//! assert_eq!(pool.install(|| fib(20)), 6765);
+//! assert_eq!(pool.spawn(|| fib(10)).join().unwrap(), 55);
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! # What a waiting worker does
+//!
+//! It never runs a stranger, which could need a lock that it holds. It runs what it waits for, or a part of that; if
+//! there is nothing, it parks, and the pool may use a spare thread meanwhile. So nested parallelism under a mutex finishes,
+//! two pools may install into each other, and a pool of one thread finishes everything. What a pool cannot see is a job that blocks
+//! outside of it, in a channel or a read: say [`blocking`] around that.
+
 mod builder;
 mod counters;
 mod crew;
 // Unsafe: hands out a reference to the worker that lives on this thread's stack.
 #[allow(unsafe_code)]
 mod current;
+mod data;
 // Unsafe: entries are raw pointers, and slots are reached without a bounds check.
 #[allow(unsafe_code)]
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -46,6 +80,19 @@ mod worker;
 
 pub use brigade_handle::{JoinError, JoinHandle};
 pub use builder::Builder;
+pub use data::{for_each, map_reduce};
 pub use join::join;
 pub use pool::{Pool, spawn};
 pub use scope::{Scope, scope};
+pub use spare::blocking;
+
+/// What the loom models look at.
+#[cfg(loom)]
+pub mod model {
+    pub use crate::{
+        deque::{Attended, Deque, Steal},
+        half::HalfState,
+        sleep::{Queues, Searching, Sleep},
+        sys::Full,
+    };
+}

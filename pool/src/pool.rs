@@ -177,6 +177,12 @@ impl Pool {
         self.is_shut = true;
     }
 
+    /// Cancels everything that is queued, waits for what runs, then ends and joins the threads. What dropping the pool does, said
+    /// aloud.
+    pub fn shutdown_now(self) {
+        drop(self);
+    }
+
     fn end(&self, phase: Phase) {
         self.crew.advance(phase);
         self.go_home();

@@ -241,8 +241,7 @@ impl Sleep {
         Searching(())
     }
 
-    /// Dozes: sleeps for a moment, keeping the duty. None, and nothing happens, if somebody else dozes already.
-    #[cfg(not(loom))]
+    /// Dozes: sleeps for a moment, keeping the duty. An error, and nothing happens, if somebody else dozes already.
     pub(crate) fn doze(
         &self,
         index: usize,
@@ -256,7 +255,8 @@ impl Sleep {
         self.counters.0.change(SLEEPING + DOZING, SEARCHING);
         // Release: whoever claims the bed sees the counters changed.
         bed.state.store(ASLEEP, Ordering::Release);
-        thread::park_timeout(time);
+        // Loom's threads have no time; its models do not doze.
+        std::thread::park_timeout(time);
         if bed.take_back() {
             self.counters.0.change(SEARCHING, SLEEPING + DOZING);
         } else {

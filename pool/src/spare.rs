@@ -222,3 +222,32 @@ impl Crew {
         reserve.into_iter().for_each(|bed| self.sleep.unpark(bed));
     }
 }
+
+/// Runs `work`, which blocks outside of the pool, and lets the pool use a spare thread meanwhile.
+///
+/// For reads, locks and channels inside jobs. On a thread that belongs to no pool it only calls `work`.
+///
+/// ```
+/// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+/// let (send, receive) = std::sync::mpsc::channel();
+/// let waits = pool.spawn(move || brigade_pool::blocking(|| receive.recv().unwrap()));
+/// pool.spawn(move || send.send(7).unwrap()).join().unwrap();
+/// assert_eq!(waits.join().unwrap(), 7);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Panics
+///
+/// If `work` does.
+pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    /// Ends also when `work` panics.
+    struct Away;
+    impl Drop for Away {
+        fn drop(&mut self) {
+            at_crew(Crew::unblocked);
+        }
+    }
+    at_crew(Crew::blocked);
+    let _away = Away;
+    work()
+}

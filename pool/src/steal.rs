@@ -6,9 +6,13 @@ use crate::{
     job::JobRef,
     worker::{Work, Worker},
 };
-use brigade_trace::Kind;
+use brigade_trace::{Kind, clock};
 use crossbeam_deque::Steal;
-use std::{hint, thread};
+use std::{
+    cell::Cell,
+    hint, thread,
+    time::{Duration, Instant},
+};
 
 /// How long to look before it is time to sleep: first with the processor's pause, then letting other threads run.
 pub(crate) struct Pause {
@@ -34,7 +38,53 @@ impl Pause {
     }
 }
 
+/// Whether stealing pays for itself. A worker whose thefts do not, dozes: see `sleep.rs`.
+#[derive(Debug, Default)]
+pub(crate) struct Thrift {
+    /// When the work began that was found by searching.
+    since: Cell<Option<Instant>>,
+    /// How many searches in a row did not pay.
+    unpaid: Cell<u32>,
+}
+
+/// A theft is paid for by work of this length; it costs thief and victim about half of that.
+const WORTH: Duration = Duration::from_micros(10);
+/// How many thefts in a row may be unpaid: the last pieces of a parallel loop are.
+const PATIENCE: u32 = 6;
+/// How long a doze takes, and how many may be in vain.
+const DOZE: Duration = Duration::from_micros(100);
+const DOZES: u32 = 8;
+
+impl Thrift {
+    /// A search has found work.
+    pub(crate) fn begin(&self) {
+        self.since.set(Some(clock::now()));
+    }
+
+    /// That work has come to its end.
+    pub(crate) fn end(&self) {
+        if let Some(since) = self.since.take() {
+            let paid = since.elapsed() >= WORTH;
+            self.unpaid.set(if paid { 0 } else { self.unpaid.get().saturating_add(1) });
+        }
+    }
+
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.unpaid.get() >= PATIENCE
+    }
+}
+
 impl Worker {
+    /// Looks around once after each of some dozes.
+    pub(crate) fn doze_and_look(&self) -> Option<Work> {
+        (0..DOZES).take_while(|_| self.doze(DOZE)).find_map(|_| self.look())
+    }
+
+    /// Looks once at everything that others have.
+    pub(crate) fn look(&self) -> Option<Work> {
+        self.steal().or_else(|| self.injected_job().map(Work::Job))
+    }
+
     /// Takes something from another worker, if anything is there. Begins with the next one, so that not all begin with the
     /// same.
     pub(crate) fn steal(&self) -> Option<Work> {

@@ -11,7 +11,7 @@ use crate::{
     job::JobRef,
     sleep::Searching,
     spare,
-    steal::Pause,
+    steal::{Pause, Thrift},
 };
 use brigade_handle::wait;
 use brigade_trace::{Domain, Id, Kind};
@@ -21,6 +21,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 /// How often the injector comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     pub(crate) id: Id,
     searching: Cell<Option<Searching>>,
     turn: Cell<u32>,
+    thrift: Thrift,
 }
 
 /// What a worker can find.
@@ -65,7 +67,10 @@ impl Worker {
 
     fn find(&self) -> Option<Work> {
         let job = self.local_job().or_else(|| self.injected_job());
-        let work = job.map(Work::Job).or_else(|| self.search());
+        let work = job.map(Work::Job).or_else(|| {
+            self.thrift.end();
+            self.search()
+        });
         if work.is_some() {
             self.end_search();
         }
@@ -83,9 +88,12 @@ impl Worker {
     fn search(&self) -> Option<Work> {
         let evidence = self.searching.take().or_else(|| self.crew.sleep.begin_search())?;
         self.searching.set(Some(evidence));
+        if self.thrift.is_used_up() {
+            return self.doze_and_look();
+        }
         let mut pause = Pause::new();
         loop {
-            let work = self.steal().or_else(|| self.injected_job().map(Work::Job));
+            let work = self.look();
             if work.is_some() || !pause.once_more() {
                 return work;
             }
@@ -102,9 +110,19 @@ impl Worker {
     /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.
     fn end_search(&self) {
         let Some(evidence) = self.searching.take() else { return };
+        self.thrift.begin();
         if self.crew.sleep.end_search(evidence, &*self.crew) {
             self.crew.wake_someone();
         }
+    }
+
+    /// Dozes, unless somebody else does or the pool has ended.
+    pub(crate) fn doze(&self, time: Duration) -> bool {
+        let Some(evidence) = self.searching.take() else { return false };
+        let dozed = self.crew.sleep.doze(self.index, evidence, time);
+        let (evidence, dozed) = dozed.map_or_else(|evidence| (evidence, false), |evidence| (evidence, true));
+        self.searching.set(Some(evidence));
+        dozed && self.crew.phase() != Phase::Ended
     }
 
     fn rest(&self) {
@@ -193,7 +211,16 @@ impl Worker {
         let halves = crew.seat(index).halves.clone();
         let id = Id::new(Domain::Worker, crew.number << 16 | index as u64);
         let searching = Cell::new(Some(crew.sleep.enlisted()));
-        Self { halves, crew, index, jobs: kit.jobs, id, searching, turn: Cell::new(0) }
+        Self {
+            halves,
+            crew,
+            index,
+            jobs: kit.jobs,
+            id,
+            searching,
+            turn: Cell::new(0),
+            thrift: Thrift::default(),
+        }
     }
 
     #[inline]

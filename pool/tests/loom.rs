@@ -1,0 +1,177 @@
+//! Every order of the pool's protocols, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p brigade-pool --test loom
+//! --release`. Under loom both sides of the asymmetric fence are full fences.
+#![cfg(loom)]
+
+use brigade_pool::model::{Attended, Deque, Full, HalfState, Queues, Sleep, Steal};
+use loom::{
+    model::Builder,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+    thread,
+};
+use std::{ptr::NonNull, sync::Arc};
+
+fn check(f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(f);
+}
+
+/// Entries are never followed, so any address will do.
+fn entry(number: usize) -> NonNull<u64> {
+    NonNull::without_provenance(number.try_into().expect("not zero"))
+}
+
+fn steals(deque: &Deque<u64>, attempts: usize) -> Vec<usize> {
+    let taken = |_| match deque.steal() {
+        Steal::Taken(entry) => Some(entry.addr().get()),
+        Steal::Empty | Steal::Lost => None,
+    };
+    (0..attempts).filter_map(taken).collect()
+}
+
+#[test]
+fn each_half_goes_to_the_owner_or_to_one_thief() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        let shared = deque.clone();
+        let thief = thread::spawn(move || steals(&shared, 2));
+        let owner = deque.owner_in_model();
+        let (first, _) = owner.push::<Full>(entry(1));
+        let (second, _) = owner.push::<Full>(entry(2));
+        let mut kept = Vec::new();
+        kept.extend(owner.pop::<Full>(second).then_some(2));
+        kept.extend(owner.pop::<Full>(first).then_some(1));
+        let mut all = thief.join().unwrap();
+        all.extend(kept);
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+    });
+}
+
+#[test]
+fn two_thieves_do_not_take_the_same_half() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        let owner = deque.owner_in_model();
+        let (place, _) = owner.push::<Full>(entry(1));
+        let thieves = [(); 2].map(|()| {
+            let shared = deque.clone();
+            thread::spawn(move || steals(&shared, 1).len())
+        });
+        let kept = usize::from(owner.pop::<Full>(place));
+        let stolen: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
+        assert_eq!(kept + stolen, 1);
+    });
+}
+
+#[test]
+fn the_owner_hears_the_bell_or_the_half_is_seen() {
+    check(|| {
+        let deque = Arc::new(Deque::<u64>::new());
+        let shared = deque.clone();
+        let sleeper = thread::spawn(move || {
+            shared.ring();
+            fence(Ordering::SeqCst);
+            !shared.looks_empty()
+        });
+        let owner = deque.owner_in_model();
+        let (place, quiet) = owner.push::<Full>(entry(1));
+        let heard = !quiet;
+        if heard {
+            assert!(matches!(owner.attend(place, || ()), Attended::Pushed(_)));
+        }
+        assert!(sleeper.join().unwrap() || heard);
+    });
+}
+
+#[test]
+fn the_owner_of_a_stolen_half_is_woken() {
+    check(|| {
+        let half = Arc::new((HalfState::new(), AtomicBool::new(false)));
+        let shared = half.clone();
+        let owner = thread::current();
+        let thief = thread::spawn(move || {
+            shared.0.taken_by(1);
+            shared.1.store(true, Ordering::Relaxed);
+            if shared.0.finish() {
+                owner.unpark();
+            }
+        });
+        if half.0.begin_park() {
+            while !half.0.is_done() {
+                thread::park();
+            }
+        }
+        assert!(half.1.load(Ordering::Relaxed), "the result is published");
+        thief.join().unwrap();
+    });
+}
+
+/// One queue that holds a number of jobs, and a bell that nobody hears.
+struct Jobs(AtomicUsize);
+
+impl Queues for Jobs {
+    fn have_work(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    fn ring(&self) {}
+}
+
+impl Jobs {
+    fn push(&self, sleep: &Sleep) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if sleep.wants_wake() {
+            sleep.wake_one();
+        }
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |jobs| jobs.checked_sub(1)).is_ok()
+    }
+}
+
+/// A worker that takes one job, and sleeps until there is one. If a wake-up were lost, loom would report a deadlock.
+fn take_one(sleep: &Sleep, index: usize, jobs: &Jobs) {
+    sleep.occupy(index);
+    let mut searching = sleep.begin_search();
+    while !jobs.take() {
+        searching = Some(sleep.rest(index, searching, jobs));
+    }
+    if let Some(searching) = searching {
+        if sleep.end_search(searching, jobs) {
+            sleep.wake_one();
+        }
+    }
+}
+
+#[test]
+fn a_sleeper_wakes_for_a_job() {
+    check(|| {
+        let shared = Arc::new((Sleep::new(1, 1), Jobs(AtomicUsize::new(0))));
+        shared.0.prepare(0);
+        let worker = {
+            let shared = shared.clone();
+            thread::spawn(move || take_one(&shared.0, 0, &shared.1))
+        };
+        shared.1.push(&shared.0);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_searcher_that_finds_work_passes_its_duty_on() {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let shared = Arc::new((Sleep::new(2, 2), Jobs(AtomicUsize::new(0))));
+        shared.0.prepare(1);
+        let workers = [0, 1].map(|index| {
+            let shared = shared.clone();
+            thread::spawn(move || take_one(&shared.0, index, &shared.1))
+        });
+        shared.1.push(&shared.0);
+        shared.1.push(&shared.0);
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    });
+}
