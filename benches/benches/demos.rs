@@ -1,6 +1,6 @@
 //! Question: how do the document's two headline experiments scale from sync to threads, async and processes?
 //!
-//! Five fetches of a page that takes 10 ms, and five sums of squares below a million; in each chart of criterion's report
+//! Five fetches of a page that takes 10 ms, and five sums of squares below ten million; in each chart of criterion's report
 //! `sync` is the sequential baseline. A run begins with nothing, as in the document: starting a pool is part of it.
 
 use brigade_benches::{
@@ -19,7 +19,7 @@ fn main() {
     }
     let mut criterion = reports::criterion();
     experiment(&mut criterion, "demos/io_bound", &IO, |mode| io_side(mode, Duration::from_millis(10)));
-    experiment(&mut criterion, "demos/cpu_bound", &CPU, |mode| cpu_side(mode, 1_000_000));
+    experiment(&mut criterion, "demos/cpu_bound", &CPU, |mode| cpu_side(mode, 10_000_000));
     criterion.final_summary();
 }
 
