@@ -152,6 +152,9 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
         })
     }
 
+    /// # Safety
+    ///
+    /// The half was stolen by the caller, who calls this once, before it says that the half is done.
     unsafe fn run_stolen(header: NonNull<HalfHeader>) {
         let half = header.cast::<Self>();
         // SAFETY: the owner keeps the half until DONE (rules 1 and 2), which only our caller sets, later.

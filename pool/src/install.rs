@@ -86,6 +86,9 @@ impl<F: FnOnce() -> R, R> Installed<F, R> {
     /// Somebody waits for it, so it cannot be discarded: it is run.
     const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
 
+    /// # Safety
+    ///
+    /// This is the queue's only call for this job.
     unsafe fn run(job: NonNull<Header>) {
         // SAFETY: the caller's frame stays until the pair is completed (rule 1).
         let job = unsafe { job.cast::<Self>().as_ref() };

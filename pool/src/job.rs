@@ -181,6 +181,9 @@ where
         forget_panic(panic::catch_unwind(AssertUnwindSafe(complete)));
     }
 
+    /// # Safety
+    ///
+    /// The caller owns the queue's reference, and gives it up.
     unsafe fn run(job: NonNull<Header>) {
         let job = job.cast::<Self>();
         // SAFETY: the queue's reference keeps the job alive until the release below.
@@ -189,6 +192,9 @@ where
         unsafe { Self::release(job.cast()) };
     }
 
+    /// # Safety
+    ///
+    /// As for `run`.
     unsafe fn discard(job: NonNull<Header>) {
         let job = job.cast::<Self>();
         // SAFETY: as in `run`.
@@ -198,6 +204,10 @@ where
     }
 
     /// Gives back one of the two references (rule 3).
+    ///
+    /// # Safety
+    ///
+    /// The caller owns that reference.
     unsafe fn release(job: NonNull<()>) {
         let job = job.cast::<Self>();
         // SAFETY: the reference that is given back keeps the job alive until here.

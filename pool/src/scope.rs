@@ -116,6 +116,9 @@ where
     /// Somebody waits for it, so it cannot be discarded: it is run.
     const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
 
+    /// # Safety
+    ///
+    /// This is the queue's only call for this child.
     unsafe fn run(job: NonNull<Header>) {
         // SAFETY: the child came from a box, and its verb is called once.
         let Self { scope, id, work, .. } = *unsafe { Box::from_raw(job.cast::<Self>().as_ptr()) };
