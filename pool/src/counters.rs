@@ -68,6 +68,11 @@ impl Counts {
         self.0 >> (2 * BITS) & MASK
     }
 
+    /// How many workers are to be had.
+    pub(crate) fn idle(self) -> u64 {
+        self.sleeping() + (self.0 >> BITS & MASK)
+    }
+
     pub(crate) fn dozing(self) -> u64 {
         self.0 >> (3 * BITS)
     }

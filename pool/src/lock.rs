@@ -104,6 +104,11 @@ impl<T> Lock<T> {
         Self { core: Arc::new(Core { name, state: Mutex::default() }), value: Mutex::new(value) }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.core.name
+    }
+
     /// Waits until nobody else holds the lock, and holds it until the guard is dropped.
     ///
     /// # Errors

@@ -103,6 +103,8 @@ pub struct Sleep {
     occupied: AtomicUsize,
     /// How many workers may search at a time.
     search_limit: u64,
+    /// How many workers are active at a time, as a rule.
+    threads: u64,
     asymmetric: bool,
 }
 
@@ -133,6 +135,7 @@ impl Sleep {
             beds: (0..beds).map(|_| Bed::new()).collect(),
             occupied: AtomicUsize::new(0),
             search_limit: threads.div_ceil(2) as u64,
+            threads: threads as u64,
             asymmetric: sys::is_asymmetric(),
         }
     }
@@ -241,14 +244,16 @@ impl Sleep {
         Searching(())
     }
 
-    /// Dozes: sleeps for a moment, keeping the duty. An error, and nothing happens, if somebody else dozes already.
+    /// Dozes: sleeps for a moment, keeping the duty. An error, and nothing happens, if somebody else dozes
+    /// already, or if no worker is left that could produce anything.
     pub(crate) fn doze(
         &self,
         index: usize,
         searching: Searching,
         time: std::time::Duration,
     ) -> Result<Searching, Searching> {
-        if self.counters.0.load().dozing() > 0 {
+        let now = self.counters.0.load();
+        if now.dozing() > 0 || now.idle() + 1 >= self.threads {
             return Err(searching);
         }
         let bed = &self.beds[index];

@@ -53,7 +53,7 @@ const WORTH: Duration = Duration::from_micros(10);
 const PATIENCE: u32 = 6;
 /// How long a doze takes, and how many may be in vain.
 const DOZE: Duration = Duration::from_micros(100);
-const DOZES: u32 = 8;
+const DOZES: u32 = 4;
 
 impl Thrift {
     /// A search has found work.

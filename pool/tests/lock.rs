@@ -44,10 +44,10 @@ fn philosophers(count: usize) -> Vec<Deadlock> {
             let _right = forks[(seat + 1) % count].lock()?;
             Ok(())
         };
-        thread::Builder::new().name(format!("seat {seat}")).spawn(body).unwrap()
+        thread::Builder::new().name(format!("seat {seat}")).spawn(body).expect("a thread starts")
     };
     let threads: Vec<_> = (0..count).map(eat).collect();
-    threads.into_iter().filter_map(|thread| thread.join().unwrap().err()).collect()
+    threads.into_iter().filter_map(|thread| thread.join().expect("no seat panics").err()).collect()
 }
 
 #[test]
