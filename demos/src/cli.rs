@@ -5,15 +5,17 @@
 //! | 0 | everything went well |
 //! | 1 | something of what was asked for failed |
 //! | 2 | the command line is wrong |
+//! | 3 | a deadlock was found (`deadlock`) |
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
 
 use crate::{
     interrupt,
-    scenario::{ALL, Exit, Trouble},
+    scenario::{ALL, Exit, Scenario, Trouble},
     scenarios::tour,
-    show::{Setting, Stage},
+    show::{Ink, Setting, Stage},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::json;
 use std::{panic, process::ExitCode};
 
 /// Runs the command that the arguments name.
@@ -49,16 +51,66 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, Trouble> {
     let Some((name, inner)) = matches.subcommand() else {
         return tour::run(&Stage::new("tour", setting(matches)), matches.get_flag("quick"));
     };
+    let setting = setting(inner);
+    match name {
+        "list" => return Ok(list(&Stage::new("list", setting))),
+        "all" => return all(setting),
+        _ => {}
+    }
     let scenario =
         ALL.iter().find(|scenario| scenario.name == name).expect("clap knows the commands from this list");
-    (scenario.run)(&Stage::new(scenario.name, setting(inner)), inner)
+    let stage = Stage::new(scenario.name, setting);
+    if inner.get_flag("explain") {
+        return Ok(explain(&stage, scenario));
+    }
+    (scenario.run)(&stage, inner)
+}
+
+/// Shows every scenario with its line.
+fn list(stage: &Stage) -> Exit {
+    for scenario in ALL {
+        stage.object(&json!({ "scenario": scenario.name, "about": scenario.about }));
+        stage.line(format_args!(
+            "  {:<19}{}",
+            stage.paint(Ink::Strong, format!("{:<18}", scenario.name)),
+            scenario.about
+        ));
+    }
+    Exit::FINE
+}
+
+fn explain(stage: &Stage, scenario: &Scenario) -> Exit {
+    let Scenario { name, about, idea, made_by, .. } = scenario;
+    stage.object(&json!({ "scenario": name, "about": about, "idea": idea, "made_by": made_by }));
+    stage.paragraph(idea);
+    stage.line("");
+    stage.line("Made by:");
+    made_by.iter().for_each(|place| stage.line(format_args!("  {place}")));
+    Exit::FINE
+}
+
+/// Runs all scenarios that end by themselves, with their default arguments.
+fn all(setting: Setting) -> Result<Exit, Trouble> {
+    let mut worst = Exit::FINE;
+    for scenario in ALL.iter().filter(|scenario| scenario.name != "serve") {
+        let stage = Stage::new(scenario.name, setting);
+        stage.heading(&format!("── {} ── {}", scenario.name, scenario.about));
+        let matches = (scenario.arguments)(Command::new(scenario.name)).try_get_matches_from([scenario.name]);
+        let matches = matches.map_err(|error| Trouble::usage(error.to_string()))?;
+        match (scenario.run)(&stage, &matches)? {
+            // What this one is there to show.
+            Exit::DEADLOCK if scenario.name == "deadlock" => {}
+            exit => worst = worst.max(exit),
+        }
+    }
+    Ok(worst)
 }
 
 fn setting(matches: &ArgMatches) -> Setting {
     Setting {
         json: matches.get_flag("json"),
         workers: matches.get_one::<u16>("workers").map(|&workers| workers.into()),
-        speed: 1.0,
+        speed: matches.get_one::<f64>("speed").copied().unwrap_or(1.0),
     }
 }
 
@@ -68,6 +120,9 @@ pub fn command() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true);
     let workers = Arg::new("workers").long("workers").value_name("N").global(true);
     let workers = workers.value_parser(value_parser!(u16).range(1..=1024));
+    let speed = Arg::new("speed").long("speed").value_name("X").global(true).value_parser(speed);
+    let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
+    let explain = explain.help("Say what it shows and which functions make it work, and do nothing");
     let command = Command::new("brigade")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Concurrency on three executors written from scratch: tasks, threads, processes")
@@ -78,10 +133,16 @@ pub fn command() -> Command {
         .args_conflicts_with_subcommands(false)
         .arg(quick)
         .arg(json.help("One JSON object a line"))
+        .arg(speed.help("How many times faster than in the document time goes by [default: 1]"))
         .arg(workers.help("How many threads or children to use, instead of one for each piece of work"));
+    let command = command
+        .subcommand(Command::new("list").about("List all scenarios"))
+        .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last: clap takes the doc comment of derived arguments for one.
-        command.subcommand((scenario.arguments)(Command::new(scenario.name)).about(scenario.about))
+        command.subcommand(
+            (scenario.arguments)(Command::new(scenario.name)).about(scenario.about).arg(explain.clone()),
+        )
     })
 }
 
@@ -101,6 +162,13 @@ pub fn seconds(text: &str) -> Result<f64, String> {
 /// What is wrong with the text.
 pub fn limit(text: &str) -> Result<f64, String> {
     in_range(text, 0.001, 86_400.0)
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("not a number from 0.01 to 1000".into()),
+    }
 }
 
 fn in_range(text: &str, least: f64, most: f64) -> Result<f64, String> {

@@ -12,6 +12,10 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in one line.
     pub about: &'static str,
+    /// The idea, for `--explain`.
+    pub idea: &'static str,
+    /// The functions of ours that make it work, as `file::function`.
+    pub made_by: &'static [&'static str],
     /// Adds the arguments that only this command has.
     pub arguments: fn(Command) -> Command,
     /// Shows it.
@@ -19,8 +23,28 @@ pub struct Scenario {
 }
 
 /// All scenarios, in the order of the document.
-pub static ALL: &[&Scenario] =
-    &[&scenarios::io::SCENARIO, &scenarios::cpu::SCENARIO, &scenarios::serve::SCENARIO];
+pub static ALL: &[&Scenario] = &[
+    &scenarios::kitchen::SCENARIO,
+    &scenarios::io::SCENARIO,
+    &scenarios::cpu::SCENARIO,
+    &scenarios::gil::SCENARIO,
+    &scenarios::hello::SCENARIO,
+    &scenarios::chain::SCENARIO,
+    &scenarios::run::SCENARIO,
+    &scenarios::thread::SCENARIO,
+    &scenarios::daemon::SCENARIO,
+    &scenarios::executor::SCENARIO,
+    &scenarios::race::SCENARIO,
+    &scenarios::lock::SCENARIO,
+    &scenarios::deadlock::SCENARIO,
+    &scenarios::producer_consumer::SCENARIO,
+    &scenarios::serve::SCENARIO,
+];
+
+/// A command without arguments of its own.
+pub fn no_arguments(command: Command) -> Command {
+    command
+}
 
 impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,6 +63,8 @@ impl Exit {
     pub const FAILED: Self = Self(1);
     /// The command line is wrong.
     pub const USAGE: Self = Self(2);
+    /// A deadlock was found, as announced.
+    pub const DEADLOCK: Self = Self(3);
 }
 
 /// Why a command could not be carried out at all.
@@ -59,5 +85,26 @@ impl Trouble {
     /// `what` could not be done.
     pub fn failed(what: &str, why: impl Error) -> Self {
         Self { exit: Exit::FAILED, message: format!("{what}: {why}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path};
+
+    #[test]
+    fn every_function_that_an_explanation_names_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for scenario in ALL {
+            assert!(!scenario.idea.is_empty() && !scenario.made_by.is_empty(), "{}", scenario.name);
+            for place in scenario.made_by {
+                let (file, function) = place.split_once("::").unwrap();
+                let text =
+                    fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+                let named = |end: &str| text.contains(&format!("fn {function}{end}"));
+                assert!(named("(") || named("<"), "{}: {place} is not there", scenario.name);
+            }
+        }
     }
 }

@@ -1,6 +1,33 @@
 //! The scenarios, one file (or folder) each, in the order of the document.
 
-pub mod cpu;
-pub mod io;
-pub mod serve;
 pub mod tour;
+
+pub mod kitchen;
+
+pub mod io;
+
+pub mod cpu;
+
+pub mod gil;
+
+pub mod hello;
+
+pub mod chain;
+
+pub mod run;
+
+pub mod thread;
+
+pub mod daemon;
+
+pub mod executor;
+
+pub mod race;
+
+pub mod lock;
+
+pub mod deadlock;
+
+pub mod producer_consumer;
+
+pub mod serve;

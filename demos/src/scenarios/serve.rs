@@ -11,6 +11,8 @@ use serde_json::json;
 pub static SCENARIO: Scenario = Scenario {
     name: "serve",
     about: "Serve /delay, /status and /bytes on this machine until Ctrl-C",
+    idea: "A server is the other side of I/O-bound work: it waits for many clients at once, here on one thread.",
+    made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/serve.rs::start"],
     arguments: |command| {
         let port = Arg::new("port")
             .long("port")

@@ -7,8 +7,7 @@ use crate::{
     show::Stage,
 };
 
-/// The delay of each fetch in the whole tour, in seconds, and in the quick one.
-const DELAY: f64 = 1.0;
+/// The delay of each fetch in the quick tour, in seconds.
 const DELAY_QUICK: f64 = 0.25;
 
 /// Shows both experiments in all their modes.
@@ -17,8 +16,8 @@ const DELAY_QUICK: f64 = 0.25;
 ///
 /// If the server or an executor cannot be started.
 pub fn run(stage: &Stage, quick: bool) -> Result<Exit, Trouble> {
-    let delay = if quick { DELAY_QUICK } else { DELAY };
-    let fetches = io::Options { requests: None, delay, url: Vec::new(), timeout: None };
+    let fetches =
+        io::Options { requests: None, delay: quick.then_some(DELAY_QUICK), url: Vec::new(), timeout: None };
     let fetched = io::run(&stage.for_scenario("io"), &Mode::ALL, &fetches)?;
     let sums = cpu::Options { n: 10_000_000, tasks: 5 };
     let summed = cpu::run(&stage.for_scenario("cpu"), &cpu::MODES, &sums)?;

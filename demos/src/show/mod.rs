@@ -3,13 +3,15 @@
 //! Everything here looks right in 80 columns, in a pipe and without colour: colour only repeats what the words say.
 
 mod chart;
+mod lanes;
 mod progress;
 mod stage;
 mod table;
 mod text;
 
 pub use chart::chart;
+pub use lanes::{Span, lanes};
 pub use progress::Progress;
 pub use stage::{Setting, Stage};
 pub use table::{Column, Table};
-pub use text::{Ink, count, memory, wrap};
+pub use text::{Ink, count, memory, worker, wrap};

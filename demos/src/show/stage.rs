@@ -146,6 +146,13 @@ impl Stage {
         }
     }
 
+    /// The end: what there was to see, and why.
+    pub fn seen(&self, lesson: &str) {
+        self.object(&json!({ "scenario": self.0.scenario, "seen": lesson }));
+        self.line("");
+        self.paragraph(lesson);
+    }
+
     /// An object for programs, on a line.
     pub fn object(&self, object: &impl Serialize) {
         if self.json() {

@@ -1,5 +1,7 @@
 //! Words and numbers as people read them.
 
+use std::thread;
+
 /// What a piece of text means; a terminal with colours shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
@@ -61,6 +63,11 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// The name of this thread.
+pub fn worker() -> String {
+    thread::current().name().unwrap_or("a thread").to_owned()
 }
 
 /// An amount of memory in MiB.

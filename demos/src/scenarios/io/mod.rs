@@ -19,6 +19,8 @@ use std::{sync::Arc, time::Duration};
 pub static SCENARIO: Scenario = Scenario {
     name: "io",
     about: "Fetch URLs in four modes: sync, threads, async, processes",
+    idea: "A program that waits for others can wait for many at once: on threads, in processes, or, cheapest, as tasks that give their thread back while they wait.",
+    made_by: &["runtime/src/block_on.rs::run", "pool/src/pool.rs::map", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let modes = ["sync", "threads", "async", "processes", "all"];
         let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
@@ -38,9 +40,9 @@ pub struct Options {
     /// How many requests [default: 5, or one for each --url]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub requests: Option<u32>,
-    /// How long our own server waits before it answers, in seconds
-    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = crate::cli::seconds, conflicts_with = "url")]
-    pub delay: f64,
+    /// How long our own server waits before it answers, in seconds [default: 1, by --speed]
+    #[arg(long, value_name = "S", value_parser = crate::cli::seconds, conflicts_with = "url")]
+    pub delay: Option<f64>,
     /// What to fetch instead of our own server's /delay; may be given several times
     #[arg(long, value_name = "URL")]
     pub url: Vec<String>,
@@ -77,10 +79,11 @@ impl Plan {
 pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Trouble> {
     let requests = options.requests.map_or(options.url.len().max(1), |n| n as usize);
     let requests = if options.requests.is_none() && options.url.len() < 2 { 5 } else { requests };
-    let hosting = Hosting::prepare(requests, &options.url, options.delay)?;
+    let delay = options.delay.unwrap_or(stage.delay(1.0).as_secs_f64());
+    let hosting = Hosting::prepare(requests, &options.url, delay)?;
     let plan = Plan {
         urls: Arc::new(hosting.urls(requests)),
-        limit: Duration::from_secs_f64(options.timeout.unwrap_or(options.delay + 30.0)),
+        limit: Duration::from_secs_f64(options.timeout.unwrap_or(delay + 30.0)),
         workers: stage.setting().workers,
         at_once: hosting.at_once,
     };

@@ -1,0 +1,43 @@
+//! `brigade hello`: what `asyncio.run(say_hello())` does, seen from ten thousand feet.
+
+use crate::{
+    phases,
+    scenario::{Exit, Scenario, Trouble, no_arguments},
+    show::Stage,
+};
+use brigade_runtime::{run, sleep, spawn_local};
+use brigade_trace::{Session, current, label};
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "hello",
+    about: "Hello, a second, World: the phases of run, from the trace",
+    idea: "An async function is a state machine. `run` creates it, polls it until it suspends, sleeps until something \
+           wakes it, polls it again, and closes it when it is ready.",
+    made_by: &[
+        "runtime/src/block_on.rs::run",
+        "runtime/src/time/sleep.rs::sleep",
+        "runtime/src/task/state.rs::wake",
+    ],
+    arguments: no_arguments,
+    run: |stage, _| {
+        let session = Session::start(4096).map_err(|error| Trouble::failed("cannot trace", error))?;
+        let ours = stage.clone();
+        run(async move {
+            let _ = spawn_local(say_hello(ours)).await;
+        });
+        phases::show(stage, &session.stop());
+        stage.seen(
+            "While say_hello waited it was suspended and nobody ran it: the timer woke it, and only then was it polled \
+             again.",
+        );
+        Ok(Exit::FINE)
+    },
+};
+
+async fn say_hello(stage: Stage) {
+    label(current(), || "say_hello".into());
+    stage.event("say_hello", "Hello");
+    sleep(stage.delay(1.0)).await;
+    stage.event("say_hello", "World");
+}

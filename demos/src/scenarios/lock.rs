@@ -1,0 +1,67 @@
+//! `brigade lock`: the same additions under a lock: none is lost, and what that costs.
+
+use crate::{
+    crew,
+    scenario::{Exit, Scenario, Trouble, no_arguments},
+    show::count,
+};
+use brigade_pool::lock::Lock;
+use brigade_trace::clock;
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+const ROUNDS: u64 = 1_000_000;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "lock",
+    about: "The lock that mends the race, and what it costs",
+    idea: "A lock makes load, add and store one step for everybody who takes it. The others wait, so it costs time, most of \
+           all when many want it at once.",
+    made_by: &["pool/src/lock.rs::lock", "pool/src/lock.rs::release"],
+    arguments: no_arguments,
+    run: |stage, _| {
+        let pool = crew::threads(2, "worker");
+        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
+        let bare = Arc::new(AtomicU64::new(0));
+        let theirs = bare.clone();
+        let ((), without) = clock::timed(|| {
+            let add = move |_| {
+                for _ in 0..ROUNDS {
+                    theirs.store(black_box(theirs.load(Ordering::Relaxed)) + 1, Ordering::Relaxed);
+                }
+            };
+            pool.map(add, 0..2);
+        });
+        let number = Arc::new(Lock::new("number", 0_u64));
+        let theirs = number.clone();
+        let (results, with) = clock::timed(|| {
+            let add = move |_| (0..ROUNDS).try_for_each(|_| theirs.lock().map(|mut number| *number += 1));
+            pool.map(add, 0..2)
+        });
+        for result in results {
+            result
+                .map_err(|error| Trouble::failed("a worker", error))?
+                .map_err(|error| Trouble::failed("the lock", error))?;
+        }
+        pool.shutdown();
+        let total = *number.lock().map_err(|error| Trouble::failed("the lock", error))?;
+        let each = |time: Duration| time.as_nanos() as f64 / (2 * ROUNDS) as f64;
+        let lost = 2 * ROUNDS - bare.load(Ordering::Relaxed);
+        stage.event("no lock", format_args!("{:>9} lost, {:7.1} ns an addition", count(lost), each(without)));
+        stage.event(
+            "lock",
+            format_args!("{:>9} lost, {:7.1} ns an addition", count(2 * ROUNDS - total), each(with)),
+        );
+        stage.seen(
+            "With the lock every addition counts. Hold it briefly, or give each worker a number of its own.",
+        );
+        Ok(if total == 2 * ROUNDS { Exit::FINE } else { Exit::FAILED })
+    },
+};

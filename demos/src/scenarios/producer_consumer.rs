@@ -1,0 +1,80 @@
+//! `brigade producer-consumer`: one makes, one uses, a queue between them, and a sentinel at the end.
+
+use crate::{
+    interrupt::Guarded,
+    scenario::{Exit, Scenario, Trouble, no_arguments},
+    show::{Stage, worker},
+};
+use brigade_pool::{Pool, queue::Queue};
+use std::{sync::Arc, thread::sleep};
+
+const ITEMS: u32 = 5;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "producer-consumer",
+    about: "A queue with a None sentinel, between threads and between processes",
+    idea: "The queue lets each side go at its own pace: who is quicker waits. A sentinel that is no item, here None, tells the \
+           consumer that nothing more will come. Between processes the queue is the pool's own: each item is sent as a call.",
+    made_by: &["pool/src/queue.rs::put", "pool/src/queue.rs::get", "process/src/pool.rs::spawn"],
+    arguments: no_arguments,
+    run: |stage, _| {
+        let pool = Pool::builder().threads(2).name("worker").build();
+        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
+        let queue = Arc::new(Queue::unbounded());
+        let (ours, theirs) = (stage.clone(), queue.clone());
+        let consumer = pool.spawn(move || consume(&ours, &theirs));
+        let (ours, theirs) = (stage.clone(), queue.clone());
+        let producer = pool.spawn(move || produce(&ours, &theirs));
+        producer.join().map_err(|error| Trouble::failed("the producer", error))?;
+        let consumed = consumer.join().map_err(|error| Trouble::failed("the consumer", error))?;
+        queue.join();
+        pool.shutdown();
+        let answered = between_processes(stage)?;
+        stage.seen(&format!(
+            "{consumed} items between threads, {answered} between processes, in the order in which they were made. The \
+             document's program has no sentinel, so its consumer never ends.",
+        ));
+        Ok(Exit::FINE)
+    },
+};
+
+fn produce(stage: &Stage, queue: &Queue<Option<u32>>) {
+    for item in 0..ITEMS {
+        stage.event(&worker(), format_args!("Produced {item}"));
+        queue.put(Some(item));
+        sleep(stage.delay(1.0));
+    }
+    queue.put(None);
+}
+
+fn consume(stage: &Stage, queue: &Queue<Option<u32>>) -> u32 {
+    let mut consumed = 0;
+    while let Some(item) = queue.get() {
+        stage.event(&worker(), format_args!("Consumed {item}"));
+        consumed += 1;
+        queue.task_done();
+    }
+    stage.event(&worker(), "None: no more");
+    queue.task_done();
+    consumed
+}
+
+fn between_processes(stage: &Stage) -> Result<usize, Trouble> {
+    let procs = Guarded::start(1).map_err(|error| Trouble::failed("cannot start a process", error))?;
+    let mut answered = 0;
+    for item in 0..ITEMS {
+        stage.event("parent", format_args!("Produced {item}"));
+        let answer = procs.with(|procs| procs.spawn(consume_in_child, item)).join();
+        let (item, pid) = answer.map_err(|error| Trouble::failed("the child", error))?;
+        stage.event(&format!("child {pid}"), format_args!("Consumed {item}"));
+        answered += 1;
+    }
+    procs.shutdown();
+    Ok(answered)
+}
+
+/// Runs in the child.
+fn consume_in_child(item: u32) -> (u32, u32) {
+    (item, std::process::id())
+}

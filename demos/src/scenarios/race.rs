@@ -1,0 +1,81 @@
+//! `brigade race`: two workers add one to the same number, and one addition is lost.
+
+use crate::{
+    crew,
+    scenario::{Exit, Scenario, Trouble, no_arguments},
+    show::{Stage, count},
+};
+use std::{
+    hint::black_box,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+const ROUNDS: u64 = 1_000_000;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "race",
+    about: "A race condition: a lost update, as two columns",
+    idea: "`n += 1` is three steps: load, add, store. Between one worker's load and its store another can do all three, \
+           and what it stored is overwritten. Each step here is atomic, so nothing is undefined; the three together are not.",
+    made_by: &["pool/src/pool.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
+    arguments: no_arguments,
+    run: |stage, _| {
+        let pool = crew::threads(2, "worker");
+        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
+        stage.line(format_args!("  {:<26}  {}", "worker 1", "worker 2"));
+        let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
+        let jobs = [0, 1].map(|column| {
+            let (stage, number, step) = (stage.clone(), number.clone(), step.clone());
+            pool.spawn(move || add_in_step(&stage, column, &number, &step))
+        });
+        for job in jobs {
+            job.join().map_err(|error| Trouble::failed("a worker", error))?;
+        }
+        stage.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
+        let number = Arc::new(AtomicU64::new(0));
+        let ours = number.clone();
+        pool.map(move |_| (0..ROUNDS).for_each(|_| add(&ours)), 0..2);
+        let (got, wanted) = (number.load(Ordering::Relaxed), 2 * ROUNDS);
+        stage.event("main", format_args!("{} additions, {} lost", count(wanted), count(wanted - got)));
+        pool.shutdown();
+        stage.seen("Both loaded 0, so both stored 1. Without a lock, how many are lost depends on the day.");
+        Ok(Exit::FINE)
+    },
+};
+
+/// A lost update, made to happen: nobody stores before both have loaded.
+fn add_in_step(stage: &Stage, column: usize, number: &AtomicU64, step: &Barrier) {
+    let say = |what: String| {
+        if stage.json() {
+            stage.event(&format!("worker {}", column + 1), what);
+        } else {
+            stage.line(format_args!("  {:indent$}{what}", "", indent = column * 28));
+        }
+    };
+    let turn = |mine: usize, act: &dyn Fn()| {
+        if mine == column {
+            act();
+        }
+        step.wait();
+    };
+    let loaded = number.load(Ordering::Relaxed);
+    step.wait();
+    turn(0, &|| say(format!("load  n = {loaded}")));
+    turn(1, &|| say(format!("load  n = {loaded}")));
+    for writer in [0, 1] {
+        turn(writer, &|| {
+            number.store(loaded + 1, Ordering::Relaxed);
+            say(format!("store n = {}", loaded + 1));
+        });
+    }
+}
+
+/// `n += 1` as a load and a store.
+fn add(number: &AtomicU64) {
+    let loaded = black_box(number.load(Ordering::Relaxed));
+    number.store(loaded + 1, Ordering::Relaxed);
+}
