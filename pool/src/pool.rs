@@ -100,6 +100,20 @@ impl Pool {
         spawn_on(&self.crew, work)
     }
 
+    /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
+    /// such jobs wait at the same time, each with a spare thread in its place.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn(|| crate::blocking(work))
+    }
+
     /// Runs `work` on a worker of this pool, so that what it joins and scopes is shared with the others; here, if this is one.
     ///
     /// # Panics

@@ -94,3 +94,19 @@ fn many_jobs_that_wait_for_another_pool_finish() {
         assert_eq!(handle.join().unwrap(), n);
     }
 }
+
+#[test]
+fn jobs_that_block_elsewhere_leave_the_pool_to_others() {
+    let pool = pool(1);
+    let gates: Vec<_> = (0..20)
+        .map(|n| {
+            let (go, wait) = mpsc::channel::<()>();
+            (go, pool.spawn_blocking(move || wait.recv().map(|()| n).unwrap()))
+        })
+        .collect();
+    pool.spawn(|| ()).join().unwrap();
+    for (n, (go, handle)) in gates.into_iter().enumerate() {
+        go.send(()).unwrap();
+        assert_eq!(handle.join().unwrap(), n);
+    }
+}
