@@ -15,7 +15,7 @@ fn a_job_leaves_its_life_in_the_trace() {
     cancelled.cancel();
     go.send(()).unwrap();
     busy.join().unwrap();
-    cancelled.join().unwrap_err();
+    assert!(cancelled.join().is_err());
     pool.shutdown();
     let trace = session.stop();
     let count = |kind| trace.events().filter(|e| e.kind == kind && e.subject.domain() == Domain::Job).count();
