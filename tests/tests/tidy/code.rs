@@ -7,7 +7,30 @@ use crate::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// The files that may hold `unsafe`. Each is allowed at its `mod` line, with a reason there.
-const UNSAFE: &[&str] = &["handle/src/join_handle.rs", "handle/src/slot.rs"];
+const UNSAFE: &[&str] = &[
+    "benches/src/sys.rs",
+    "handle/src/join_handle.rs",
+    "handle/src/slot.rs",
+    "pool/src/current.rs",
+    "pool/src/deque.rs",
+    "pool/src/half.rs",
+    "pool/src/install.rs",
+    "pool/src/job.rs",
+    "pool/src/join.rs",
+    "pool/src/scope.rs",
+    "pool/src/steal.rs",
+    "pool/src/sys.rs",
+    "pool/src/worker.rs",
+    "process/src/entry.rs",
+    "process/src/exec.rs",
+    "process/src/image/sys.rs",
+    "process/src/sys.rs",
+    "process/src/worker.rs",
+    "process/tests/situations/sys.rs",
+    "runtime/src/queue.rs",
+    "runtime/src/scope.rs",
+    "runtime/src/task/cell.rs",
+];
 
 /// Where libc may be called: the platform walls.
 const WALLS: [&str; 2] = ["sys.rs", "exec.rs"];
