@@ -27,6 +27,7 @@ pub static ALL: &[&Scenario] = &[
     &scenarios::kitchen::SCENARIO,
     &scenarios::io::SCENARIO,
     &scenarios::cpu::SCENARIO,
+    &scenarios::decide::SCENARIO,
     &scenarios::gil::SCENARIO,
     &scenarios::hello::SCENARIO,
     &scenarios::chain::SCENARIO,

@@ -8,6 +8,8 @@ pub mod io;
 
 pub mod cpu;
 
+pub mod decide;
+
 pub mod gil;
 
 pub mod hello;
