@@ -29,6 +29,10 @@ pub trait Rendezvous<T>: Send + Sync {
     fn help(&self) -> bool {
         false
     }
+
+    /// Looks after the work for a few microseconds, since a thread that would else sleep waits for it: an executor whose
+    /// answers have to be fetched fetches them here. Called by [`JoinHandle::join`] before it parks.
+    fn attend(&self) {}
 }
 
 /// Gives back one reference to the allocation that a handle was made from.
@@ -132,6 +136,9 @@ impl<T> JoinHandle<T> {
     pub fn join(mut self) -> Result<T, JoinError> {
         if matches!(wait::policy(), wait::Policy::Help(_)) && !self.is_finished() {
             self.target().help();
+        }
+        if !matches!(wait::policy(), wait::Policy::Forbid(_)) && !self.is_finished() {
+            self.target().attend();
         }
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
     }

@@ -4,17 +4,19 @@
 //! of the pool. The slot sees to that. Whether it is *started* at most once is this file's affair, by one byte:
 //!
 //! ```text
-//!   QUEUED --start--> SENT         the supervisor has given it to a worker; from here on it cannot be cancelled
+//!   QUEUED --start--> SENT         the supervisor has given it to a worker; a cancel can still take it back from the
+//!                                  worker's ring, until the worker begins it
 //!   SENT --put_back--> QUEUED      that worker ended without having begun it
 //!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
 //! ```
 
-use crate::{codec, panics};
+use crate::{codec, frame, panics, shared::Shared};
 use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, Rendezvous, Slot};
 use brigade_trace::{Domain, Id, Kind, record};
 use serde::de::DeserializeOwned;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -41,6 +43,23 @@ pub(crate) enum Answer {
     Cancelled,
 }
 
+impl Answer {
+    /// The answer that a frame or slot of this kind carries.
+    pub(crate) fn from_parts(kind: frame::Kind, payload: Vec<u8>) -> Result<Self, String> {
+        match kind {
+            frame::Kind::Value => Ok(Self::Value(payload)),
+            frame::Kind::Failed => {
+                Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned())))
+            }
+            frame::Kind::Panicked => {
+                let report = postcard::from_bytes(&payload);
+                report.map(Self::Panicked).map_err(|error| format!("its report of a panic: {error}"))
+            }
+            other => Err(format!("a frame of kind {other:?} is no answer")),
+        }
+    }
+}
+
 /// The one who waits for a call.
 pub(crate) trait Caller: Send + Sync {
     /// Takes the right to send the call. False if it was cancelled.
@@ -48,6 +67,9 @@ pub(crate) trait Caller: Send + Sync {
 
     /// Gives the right back: the worker ended before it began the call.
     fn put_back(&self);
+
+    /// The address that tells this call from every other one that is under way.
+    fn address(&self) -> usize;
 
     /// Decodes the answer and completes the handle. Never panics. Runs the user's code (decoding, dropping, wakers), so
     /// no lock may be held.
@@ -62,12 +84,15 @@ struct Pending<R> {
     slot: Slot<R>,
     state: AtomicU8,
     id: Id,
+    shared: Arc<Shared>,
 }
 
 /// The two sides of a new call: for the supervisor, and for the one who waits.
-pub(crate) fn new<R: DeserializeOwned + Send + 'static>() -> (Arc<dyn Caller>, JoinHandle<R>) {
+pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
+    shared: Arc<Shared>,
+) -> (Arc<dyn Caller>, JoinHandle<R>) {
     let id = Id::fresh(Domain::Call);
-    let pending = Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), id });
+    let pending = Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), id, shared });
     record(Kind::Spawn, id, 0);
     (pending.clone(), JoinHandle::from_arc(pending))
 }
@@ -92,6 +117,10 @@ impl<R: Send> Pending<R> {
 impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     fn start(&self) -> bool {
         self.leave_queue(SENT)
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
     }
 
     fn put_back(&self) {
@@ -124,6 +153,12 @@ impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
         record(Kind::Cancel, self.id, 0);
         if self.leave_queue(CANCELLED) {
             self.complete(Err(JoinError::Cancelled));
+        } else if self.state.load(Ordering::Relaxed) == SENT && self.shared.take_back(self.address()) {
+            self.complete(Err(JoinError::Cancelled));
         }
+    }
+
+    fn attend(&self) {
+        self.shared.linger(&|| self.slot.is_finished());
     }
 }

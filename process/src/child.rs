@@ -16,6 +16,7 @@ use crate::{
     call::{Answer, Call},
     frame::{self, Decoder, Frame, Kind},
     image::Image,
+    lane::Lane,
     launcher::{Command, Ended, Launched, Launcher},
     sys,
     sys::Watch,
@@ -49,6 +50,8 @@ enum Phase {
 pub(crate) enum News {
     Ready,
     Answered(Call, Answer),
+    /// An answer that did not fit into the ring, about the call with this number.
+    Streamed(u64, Answer),
 }
 
 /// One child.
@@ -143,9 +146,25 @@ impl Child {
         self.flush();
     }
 
+    /// Whether calls go through a ring.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.launched.has_ring()
+    }
+
+    /// Sends frames that were made by a lane.
+    pub(crate) fn take_over(&mut self, frames: &mut Vec<u8>) {
+        if !frames.is_empty() {
+            self.outgoing.append(frames);
+            self.flush();
+        }
+    }
+
     /// Tells the child that no more calls will come.
-    pub(crate) fn end(&mut self) {
-        frame::encode(&mut self.outgoing, Kind::Bye, 0, 0, 0, &[]);
+    pub(crate) fn end(&mut self, lane: Option<&mut Lane>) {
+        match lane {
+            Some(lane) => lane.end(),
+            None => frame::encode(&mut self.outgoing, Kind::Bye, 0, 0, 0, &[]),
+        }
         self.phase = Phase::Ending;
         self.deadline = Some(clock::now() + END);
         self.flush();
@@ -219,16 +238,22 @@ impl Child {
                 self.phase = Phase::Busy(Call { argument: Vec::new(), ..call });
                 Ok(None)
             }
-            (Phase::Busy(call), kind) if frame.call == self.number => match answer(kind, frame.payload) {
-                Ok(answer) => {
-                    record(Happened::RunEnd, call.caller.id(), 1);
-                    Ok(Some(News::Answered(call, answer)))
+            (Phase::Busy(call), kind) if frame.call == self.number => {
+                match Answer::from_parts(kind, frame.payload) {
+                    Ok(answer) => {
+                        record(Happened::RunEnd, call.caller.id(), 1);
+                        Ok(Some(News::Answered(call, answer)))
+                    }
+                    Err(why) => {
+                        self.phase = Phase::Busy(call);
+                        Err(why)
+                    }
                 }
-                Err(why) => {
-                    self.phase = Phase::Busy(call);
-                    Err(why)
-                }
-            },
+            }
+            (phase @ (Phase::Idle | Phase::Ending), kind) if self.has_ring() => {
+                self.phase = phase;
+                Ok(Some(News::Streamed(frame.call, Answer::from_parts(kind, frame.payload)?)))
+            }
             (phase, kind) => {
                 self.phase = phase;
                 Err(format!("a frame of kind {kind:?} about call {} was not to be expected", frame.call))
@@ -274,12 +299,17 @@ impl Child {
         Some(ended)
     }
 
-    /// What an ended child leaves.
-    pub(crate) fn remains(self, ended: Ended) -> Remains {
-        let lost = self.fault.unwrap_or(match ended {
+    /// Why a call is lost that it took along.
+    pub(crate) fn loss(&self, ended: Ended) -> Lost {
+        self.fault.clone().unwrap_or(match ended {
             Ended::Exited(code) => Lost::Exited { code },
             Ended::Killed(signal) => Lost::Killed { signal },
-        });
+        })
+    }
+
+    /// What an ended child leaves.
+    pub(crate) fn remains(self, ended: Ended) -> Remains {
+        let lost = self.loss(ended);
         match self.phase {
             Phase::Starting => Remains::NeverReady(lost),
             Phase::Given(call) => Remains::Unbegun(call),
@@ -310,17 +340,5 @@ fn check_hello(frame: &Frame) -> Result<(), String> {
             hello.fingerprint,
             Image::get().fingerprint
         ))
-    }
-}
-
-fn answer(kind: Kind, payload: Vec<u8>) -> Result<Answer, String> {
-    match kind {
-        Kind::Value => Ok(Answer::Value(payload)),
-        Kind::Failed => Ok(Answer::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned()))),
-        Kind::Panicked => {
-            let report = postcard::from_bytes(&payload);
-            report.map(Answer::Panicked).map_err(|error| format!("its report of a panic: {error}"))
-        }
-        other => Err(format!("a frame of kind {other:?} is no answer")),
     }
 }

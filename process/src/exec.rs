@@ -5,7 +5,7 @@
 //! calls. All strings and arrays are in a [`Plan`], made before the fork.
 //!
 //! What the child does, in order: it arranges to be killed with its parent, puts all signals back to their defaults,
-//! takes `/dev/null` for stdin, moves the channel to [`CHANNEL`], marks every other descriptor close-on-exec, and execs. A
+//! takes `/dev/null` for stdin, moves the channel to [`CHANNEL`], moves what else is handed over behind it, marks every other descriptor close-on-exec, and execs. A
 //! step that fails is reported as two numbers through a pipe that a successful exec closes, so the parent can tell "exec
 //! went well" (end of file) from "step 4 failed with EACCES".
 
@@ -20,10 +20,21 @@ use std::{
 
 /// The number under which a worker finds its channel.
 pub(crate) const CHANNEL: RawFd = 3;
+/// The numbers under which it finds what is handed over besides: its ring's memory, and the pool's bell.
+pub(crate) const MEMORY: RawFd = 4;
+/// See [`MEMORY`].
+pub(crate) const BELL: RawFd = 5;
+const LAST: RawFd = BELL;
 
 /// What can fail between fork and exec. The numbers go through the pipe.
-const STEPS: [&str; 6] =
-    ["prctl(PR_SET_PDEATHSIG)", "open(/dev/null)", "dup2 for stdin", "dup2 for the channel", "chdir", "exec"];
+const STEPS: [&str; 6] = [
+    "prctl(PR_SET_PDEATHSIG)",
+    "open(/dev/null)",
+    "dup2 for stdin",
+    "dup2 for what is handed over",
+    "chdir",
+    "exec",
+];
 
 /// A program with its arguments and its whole environment, ready to exec.
 #[derive(Debug)]
@@ -71,24 +82,26 @@ impl Forked {
     }
 }
 
-/// Forks a child that will exec the plan's program with `channel` as its descriptor [`CHANNEL`].
+/// Forks a child that will exec the plan's program with the `handed` descriptors as its numbers from [`CHANNEL`] on.
 ///
 /// The thread that calls this must outlive the child: the child asks to be killed when that thread ends.
-pub(crate) fn fork(plan: &Plan, channel: &OwnedFd) -> io::Result<Forked> {
+pub(crate) fn fork(plan: &Plan, handed: &[&OwnedFd]) -> io::Result<Forked> {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
         strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
     };
     let (argv, environment) = plan.strings.split_at(plan.arguments);
     let (argv, environment) = (pointers(argv), pointers(environment));
     let (report, reporter) = sys::pipe()?;
-    // Above the fixed numbers, so that moving the channel overwrites neither.
-    let (channel, reporter) = (sys::duplicate_above(channel, 10)?, sys::duplicate_above(&reporter, 10)?);
+    // Above the fixed numbers, so that moving them overwrites none.
+    let reporter = sys::duplicate_above(&reporter, 10)?;
+    let handed = handed.iter().map(|fd| sys::duplicate_above(fd, 10)).collect::<io::Result<Vec<_>>>()?;
+    let numbers: Vec<_> = handed.iter().map(AsRawFd::as_raw_fd).collect();
     let child = Child {
         program: plan.program().as_ptr(),
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),
         directory: plan.directory.as_ref().map_or(ptr::null(), |directory| directory.as_ptr()),
-        channel: channel.as_raw_fd(),
+        handed: &numbers,
         reporter: reporter.as_raw_fd(),
         // SAFETY: getpid has no preconditions.
         parent: unsafe { libc::getpid() },
@@ -129,29 +142,31 @@ impl Drop for SignalsBlocked {
 }
 
 /// All that the child needs, as numbers and pointers into memory that the fork copied.
-struct Child {
+struct Child<'a> {
     program: *const libc::c_char,
     argv: *const *const libc::c_char,
     environment: *const *const libc::c_char,
     directory: *const libc::c_char,
-    channel: RawFd,
+    handed: &'a [RawFd],
     reporter: RawFd,
     parent: libc::pid_t,
 }
 
-impl Child {
+impl Child<'_> {
     /// The child's whole life before exec.
     fn run(&self) -> ! {
         self.die_with_parent();
         reset_signals();
         self.take_null_for_stdin();
-        // SAFETY: dup2 takes any numbers. It clears close-on-exec, and the two differ (see `duplicate_above`).
-        self.check(3, unsafe { libc::dup2(self.channel, CHANNEL) });
+        for (&fd, number) in self.handed.iter().zip(CHANNEL..=LAST) {
+            // SAFETY: dup2 takes any numbers. It clears close-on-exec, and the two differ (see `duplicate_above`).
+            self.check(3, unsafe { libc::dup2(fd, number) });
+        }
         if !self.directory.is_null() {
             // SAFETY: a C string of the plan's.
             self.check(4, unsafe { libc::chdir(self.directory) });
         }
-        close_others_on_exec();
+        close_others_on_exec(CHANNEL + self.handed.len() as RawFd);
         // SAFETY: null-terminated arrays of C strings, copied by the fork.
         let result = unsafe { libc::execve(self.program, self.argv, self.environment) };
         self.check(5, result);
@@ -213,9 +228,8 @@ fn reset_signals() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) };
 }
 
-/// Marks everything above the channel close-on-exec: not closed at once, since the reporting pipe must live until then.
-fn close_others_on_exec() {
-    let first = CHANNEL + 1;
+/// Marks everything from `first` on close-on-exec: not closed at once, since the reporting pipe must live until then.
+fn close_others_on_exec(first: RawFd) {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: a plain system call over numbers.

@@ -52,6 +52,12 @@ pub(crate) enum Kind {
 const KINDS: [Kind; 7] =
     [Kind::Hello, Kind::Call, Kind::Value, Kind::Panicked, Kind::Failed, Kind::Bye, Kind::Begun];
 
+impl Kind {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        KINDS.into_iter().find(|&kind| kind as u8 == byte)
+    }
+}
+
 /// One frame, checked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -158,7 +164,7 @@ fn check_header(header: &[u8; HEADER]) -> Result<(Kind, usize), Malformed> {
     if xxh64(&header[..HASHED], 0) != word(header, 32) {
         return Err(Malformed::Header);
     }
-    let kind = KINDS.into_iter().find(|&kind| kind as u8 == header[4]).ok_or(Malformed::Kind(header[4]))?;
+    let kind = Kind::from_byte(header[4]).ok_or(Malformed::Kind(header[4]))?;
     let length = word(header, 24);
     match usize::try_from(length) {
         Ok(bytes) if length <= MAX_PAYLOAD => Ok((kind, bytes)),

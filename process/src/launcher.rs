@@ -15,6 +15,7 @@ use std::{
         unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::PathBuf,
+    sync::Arc,
 };
 
 /// Starts workers.
@@ -44,6 +45,11 @@ pub trait Launched: Send {
     ///
     /// Why it was not started.
     fn confirm(&mut self) -> io::Result<()>;
+
+    /// Whether the worker was handed the shared memory that the command offers.
+    fn has_ring(&self) -> bool {
+        false
+    }
 
     /// Ends the process at once, whatever it does.
     ///
@@ -78,6 +84,8 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// The working directory, if it is to differ from this process's.
     pub directory: Option<PathBuf>,
+    /// Shared memory for the worker's ring, and the bell to ring. Only a launcher on this machine can hand them over.
+    pub(crate) ring: Option<[Arc<OwnedFd>; 2]>,
 }
 
 impl Command {
@@ -88,7 +96,12 @@ impl Command {
             true => "/proc/self/exe".into(),
             false => std::env::current_exe()?.into(),
         };
-        Ok(Self { argv: vec![program], environment: std::env::vars_os().collect(), directory: None })
+        Ok(Self {
+            argv: vec![program],
+            environment: std::env::vars_os().collect(),
+            directory: None,
+            ring: None,
+        })
     }
 }
 
@@ -104,6 +117,7 @@ struct LocalChild {
     pid: i32,
     channel: UnixStream,
     exit: Option<OwnedFd>,
+    ring: bool,
 }
 
 impl Launcher for Local {
@@ -114,9 +128,18 @@ impl Launcher for Local {
         let plan = plan(command)?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
-        let forked = exec::fork(&plan, &OwnedFd::from(theirs))?;
+        let theirs = OwnedFd::from(theirs);
+        let ring = command.ring.iter().flatten().map(|fd| &**fd);
+        let handed: Vec<_> = [&theirs].into_iter().chain(ring).collect();
+        let forked = exec::fork(&plan, &handed)?;
         let pid = forked.pid;
-        Ok(Box::new(LocalChild { forked: Some(forked), pid, channel: ours, exit: sys::exit_watch(pid) }))
+        Ok(Box::new(LocalChild {
+            forked: Some(forked),
+            pid,
+            channel: ours,
+            exit: sys::exit_watch(pid),
+            ring: command.ring.is_some(),
+        }))
     }
 }
 
@@ -132,10 +155,11 @@ fn plan(command: &Command) -> io::Result<Plan> {
         pair.push(value);
         text(&pair)
     };
+    let marker = if command.ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING };
     let inherited = command.environment.iter().filter(|(name, _)| name != worker::VARIABLE);
     let mut environment =
         inherited.map(|(name, value)| variable(name, value)).collect::<io::Result<Vec<_>>>()?;
-    environment.push(variable(worker::VARIABLE.as_ref(), worker::LOCAL.as_ref())?);
+    environment.push(variable(worker::VARIABLE.as_ref(), marker.as_ref())?);
     let directory = command.directory.as_ref().map(|path| text(path.as_os_str())).transpose()?;
     Ok(Plan::new(argv, environment, directory))
 }
@@ -155,6 +179,10 @@ impl Launched for LocalChild {
 
     fn confirm(&mut self) -> io::Result<()> {
         self.forked.take().map_or(Ok(()), exec::Forked::confirm)
+    }
+
+    fn has_ring(&self) -> bool {
+        self.ring
     }
 
     fn kill(&mut self) -> io::Result<()> {

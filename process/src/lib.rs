@@ -37,10 +37,19 @@ mod entry;
 mod exec;
 mod frame;
 mod image;
+mod lane;
 mod launcher;
+// Unsafe: maps memory that is shared with workers, and the futex.
+#[allow(unsafe_code)]
+#[path = "memory/sys.rs"]
+mod memory;
 mod panics;
 mod pool;
+mod ring;
+mod ring_worker;
+mod shared;
 mod supervisor;
+mod sync;
 // Unsafe: system calls.
 #[allow(unsafe_code)]
 mod sys;

@@ -4,7 +4,8 @@ use crate::{
     call::{self, Call},
     codec, entry,
     launcher::{Command, Launcher, Local},
-    supervisor::{Orders, Shared, Supervisor},
+    shared::{Orders, Shared},
+    supervisor::Supervisor,
     worker,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
@@ -96,7 +97,12 @@ impl ProcessPool {
         let theirs = shared.clone();
         // Children die with the thread that forked them, so this one thread does it, and outlives them all.
         let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
-            let mut supervisor = Supervisor::new(&theirs, launcher, command, workers);
+            let supervisor = Supervisor::new(&theirs, launcher, command, workers);
+            let mut supervisor = match supervisor {
+                Ok(supervisor) => supervisor,
+                // The receiver waits for just this.
+                Err(error) => return drop(tell.send(Err(error))),
+            };
             let started = supervisor.start_all();
             if started.is_err() {
                 theirs.lock().orders = Orders::Abort;
@@ -133,8 +139,8 @@ impl ProcessPool {
             .and_then(|bytes| Ok((bytes, entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why)))?)));
         match encoded {
             Ok((argument, entry::Name(name))) => {
-                let (caller, handle) = call::new();
-                self.shared.tell(|state| state.queue.push_back(Call { name, argument, caller }));
+                let (caller, handle) = call::new(self.shared.clone());
+                self.shared.submit(Call { name, argument, caller });
                 handle
             }
             Err(error) => {

@@ -3,20 +3,12 @@
 //! It starts children, gives calls to idle ones, takes their answers, reaps those that end and starts others in their
 //! place. Between two turns it sleeps in `poll` until a channel, the end of a child, a deadline or the bell wakes it.
 //!
-//! # Why no submission is lost
-//!
-//! The queue and the flag `asleep` are under one lock. The supervisor sets the flag in the same critical section in which it
-//! found nothing to do; whoever submits after that finds the flag set and rings; whoever submitted before was seen.
-//!
-//! ```text
-//!   caller                              supervisor
-//!   lock { queue.push; was = asleep }   lock { nothing to do? asleep = true }
-//!   if was { bell.ring }                poll(bell, …)      the bell stays rung until it is silenced
-//! ```
+//! Small calls pass it by: `shared.rs` and `lane.rs` move them through rings, on whichever thread comes along. What remains for
+//! it is what only one thread can do: sockets, deadlines, the ends of children, and sleeping for everybody.
 //!
 //! # Why each call completes exactly once
 //!
-//! A call is in exactly one place: in the queue, in one child's phase `Busy`, or in `done`. It leaves the last one by being
+//! A call is in exactly one place: in the queue, in one lane, in one child's phase, or in `done`. It leaves the last one by being
 //! finished. Foreign code (decoding, wakers) runs only there, when no lock is held and every child is in order.
 //!
 //! # When workers cannot be started
@@ -28,16 +20,19 @@
 use crate::{
     call::{Answer, Call},
     child::{Child, News, Remains},
+    lane::{Done, Lane},
     launcher::{Command, Launcher},
+    ring,
+    shared::{self, Mover, Orders, Shared, State},
     sys,
-    sys::{Bell, Watch},
+    sys::Watch,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Cause, Kind, because, clock, record};
 use std::{
-    collections::VecDeque,
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    os::fd::OwnedFd,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -45,55 +40,10 @@ use std::{
 const PATIENCE: u32 = 3;
 /// How often children are asked whether they live, where the system does not tell by itself.
 const ASK: Duration = Duration::from_millis(100);
-
-/// What the pool's handle and the supervisor share.
-pub(crate) struct Shared {
-    pub(crate) bell: Bell,
-    state: Mutex<State>,
-}
-
-pub(crate) struct State {
-    pub(crate) queue: VecDeque<Call>,
-    pub(crate) orders: Orders,
-    /// The supervisor sleeps, or is about to: ring the bell.
-    asleep: bool,
-    /// The process ids of the children that are alive.
-    pub(crate) alive: Vec<u32>,
-}
-
-/// What the pool's owner wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Orders {
-    Work,
-    /// Finish what is queued, then end.
-    Drain,
-    /// Cancel everything, kill the children, end.
-    Abort,
-}
-
-impl Shared {
-    pub(crate) fn new() -> io::Result<Self> {
-        let state = State { queue: VecDeque::new(), orders: Orders::Work, asleep: false, alive: Vec::new() };
-        Ok(Self { bell: Bell::new()?, state: Mutex::new(state) })
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // No foreign code runs under the lock, so nothing in there is ever half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state and wakes the supervisor if it sleeps.
-    pub(crate) fn tell(&self, change: impl FnOnce(&mut State)) {
-        let asleep = {
-            let mut state = self.lock();
-            change(&mut state);
-            std::mem::take(&mut state.asleep)
-        };
-        if asleep {
-            self.bell.ring();
-        }
-    }
-}
+/// So many calls under way make it worth to be woken for many answers at once.
+const FLOOD: u64 = 64;
+/// How long an answer may wait in a flood.
+const NAP: Duration = Duration::from_millis(1);
 
 /// The supervisor's own affairs.
 pub(crate) struct Supervisor<'a> {
@@ -103,9 +53,12 @@ pub(crate) struct Supervisor<'a> {
     workers: usize,
     children: Vec<Child>,
     /// Calls that have ended and whose handles have not been told.
-    done: Vec<(Call, Answer)>,
+    done: Done,
     news: Vec<News>,
     watched: Vec<Watch>,
+    /// How many answers were there after the last sleep.
+    caught: usize,
+    bell: Arc<OwnedFd>,
     // --- failed starts ---
     failures: u32,
     reason: String,
@@ -118,8 +71,8 @@ impl<'a> Supervisor<'a> {
         launcher: Box<dyn Launcher>,
         command: Command,
         workers: usize,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             shared,
             launcher,
             command,
@@ -128,10 +81,12 @@ impl<'a> Supervisor<'a> {
             done: Vec::new(),
             news: Vec::new(),
             watched: Vec::new(),
+            caught: 0,
+            bell: Arc::new(shared.bell.share()?),
             failures: 0,
             reason: String::new(),
             retry: None,
-        }
+        })
     }
 
     /// Works until the owner's orders are carried out.
@@ -139,42 +94,52 @@ impl<'a> Supervisor<'a> {
         while !self.is_over() {
             self.replace();
             self.dispatch();
-            self.finish();
-            self.sleep();
-            self.serve();
+            shared::finish(&mut self.done);
+            if self.sleep() == Woken::ByMore {
+                self.serve();
+            }
         }
-        self.finish();
+        shared::finish(&mut self.done);
     }
 
-    /// Gives waiting calls to idle children.
+    /// Takes the answers that are there, and gives waiting calls to workers that have room.
     fn dispatch(&mut self) {
+        let mut state = self.shared.lock();
+        state.harvest(&mut self.done);
+        self.caught = self.done.len();
+        state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
-            if child.is_idle() {
-                match next_call(&mut self.shared.lock()) {
-                    Some(call) => child.give(call),
-                    None => return,
+            if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == child.pid()) {
+                child.take_over(&mut lane.outgoing);
+                if let Some(why) = lane.fault.take() {
+                    child.condemn(Lost::Protocol(why));
                 }
+            } else if child.is_idle()
+                && let Some(call) = next_call(&mut state)
+            {
+                child.give(call);
             }
         }
     }
 
-    /// Completes the handles of the calls that have ended.
-    fn finish(&mut self) {
-        for (call, answer) in self.done.drain(..) {
-            call.caller.finish(answer);
-        }
-    }
-
     /// Waits until there is something to do.
-    fn sleep(&mut self) {
-        let timeout = self.timeout();
+    fn sleep(&mut self) -> Woken {
+        let mut timeout = self.timeout();
         self.watched.clear();
         self.watched.push(Watch::readable(self.shared.bell.fd()));
         self.children.iter().for_each(|child| child.watches(&mut self.watched));
         {
             let mut state = self.shared.lock();
             if self.has_orders(&state) {
-                return;
+                return Woken::ByMore;
+            }
+            let flood = self.caught > 0 && state.load() >= FLOOD;
+            let bell = if flood { ring::Bell::LowWater } else { ring::Bell::EachAnswer };
+            if !state.is_attended() && !state.arm(bell) {
+                return Woken::ByAnswers;
+            }
+            if flood {
+                timeout = Some(timeout.map_or(NAP, |timeout| timeout.min(NAP)));
             }
             state.asleep = true;
         }
@@ -182,20 +147,32 @@ impl<'a> Supervisor<'a> {
         // An error would be a bug in the list of descriptors; then each child is asked in turn, which finds it.
         let _ = sys::poll(&mut self.watched, timeout);
         record(Kind::Unpark, brigade_trace::Id::NONE, 0);
-        self.shared.lock().asleep = false;
+        {
+            let mut state = self.shared.lock();
+            state.asleep = false;
+            state.silence();
+        }
         if self.watched[0].is_ready() {
             self.shared.bell.silence();
         }
+        let only_bell = self.watched[0].is_ready() && !self.watched[1..].iter().any(Watch::is_ready);
+        if only_bell && self.shared.lock().orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
     }
 
     /// Whether something can be done without waiting.
     fn has_orders(&self, state: &State) -> bool {
-        let idle = self.children.iter().any(Child::is_idle);
+        let idle = self.children.iter().any(|child| child.is_idle() && !has_calls(state, child));
+        if state.lanes.iter().any(|lane| lane.fault.is_some()) {
+            return true;
+        }
         match state.orders {
             Orders::Abort => !self.children.iter().all(Child::is_ending) || self.children.is_empty(),
             Orders::Drain if state.queue.is_empty() => idle || self.children.is_empty(),
             Orders::Work | Orders::Drain => {
-                !state.queue.is_empty() && (idle || self.children.is_empty() && self.retry.is_none())
+                !state.queue.is_empty()
+                    && (idle && has_no_lane(state, &self.children)
+                        || state.lanes.iter().any(Lane::has_room)
+                        || self.children.is_empty() && self.retry.is_none())
             }
         }
     }
@@ -211,10 +188,23 @@ impl<'a> Supervisor<'a> {
             let ended = child.ended();
             child.read(&mut self.news);
             child.expire(now);
+            let pid = child.pid();
             for news in self.news.drain(..) {
                 match news {
-                    News::Ready => (self.failures, self.retry) = (0, None),
+                    News::Ready => {
+                        (self.failures, self.retry) = (0, None);
+                        set_open(&mut self.shared.lock(), pid);
+                    }
                     News::Answered(call, answer) => self.done.push((call, answer)),
+                    News::Streamed(number, answer) => {
+                        let mut state = self.shared.lock();
+                        let lane = state.lanes.iter_mut().find(|lane| lane.pid == pid);
+                        if !lane.is_some_and(|lane| lane.answered(number, answer, &mut self.done)) {
+                            child.condemn(Lost::Protocol(format!(
+                                "it answered call {number}, which it does not have"
+                            )));
+                        }
+                    }
                 }
             }
             match ended {
@@ -229,7 +219,16 @@ impl<'a> Supervisor<'a> {
     #[cold]
     fn bury(&mut self, at: usize, ended: crate::launcher::Ended) {
         let mut child = self.children.swap_remove(at);
-        self.shared.lock().alive.retain(|&pid| pid != child.pid());
+        let pid = child.pid();
+        let lane = {
+            let mut state = self.shared.lock();
+            state.alive.retain(|&alive| alive != pid);
+            let at = state.lanes.iter().position(|lane| lane.pid == pid);
+            at.map(|at| state.lanes.swap_remove(at))
+        };
+        if let Some(lane) = lane {
+            self.bury_lane(lane, child.loss(ended));
+        }
         let why = child.confirm().err().map(|error| error.to_string());
         let orders = self.shared.lock().orders;
         match child.remains(ended) {
@@ -252,6 +251,25 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// Takes over what was under way in an ended worker's lane.
+    fn bury_lane(&mut self, mut lane: Lane, lost: Lost) {
+        // What the worker answered before it ended stands.
+        lane.harvest(&mut self.done);
+        let first_lost = self.done.len();
+        let unbegun = lane.dissolve(&lost, &mut self.done);
+        let mut state = self.shared.lock();
+        for (call, answer) in &mut self.done[first_lost..] {
+            because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
+            if state.orders == Orders::Abort {
+                *answer = Answer::Cancelled;
+            }
+        }
+        for call in unbegun.into_iter().rev() {
+            call.caller.put_back();
+            state.queue.push_front(call);
+        }
+    }
+
     // --------------------------------------------------------------------------------- starting workers
 
     /// Starts the first workers, so that the pool's maker hears of an error at once.
@@ -263,8 +281,23 @@ impl<'a> Supervisor<'a> {
     }
 
     fn start_one(&mut self) -> io::Result<()> {
+        // Where there is no shared memory to be had, calls go over the socket.
+        let mut ring = Lane::new().ok();
+        self.command.ring = match &mut ring {
+            Some((memory, _)) => Some([Arc::new(memory.try_clone()?), self.bell.clone()]),
+            None => None,
+        };
         let child = Child::start(&mut *self.launcher, &self.command)?;
-        self.shared.lock().alive.push(child.pid());
+        self.command.ring = None;
+        let mut state = self.shared.lock();
+        state.alive.push(child.pid());
+        if child.has_ring()
+            && let Some((_, mut lane)) = ring
+        {
+            lane.pid = child.pid();
+            state.lanes.push(lane);
+        }
+        drop(state);
         self.children.push(child);
         Ok(())
     }
@@ -323,17 +356,17 @@ impl<'a> Supervisor<'a> {
             Orders::Drain if !state.queue.is_empty() => {}
             Orders::Drain => {
                 for child in &mut self.children {
-                    if child.is_idle() {
-                        child.end();
+                    let lane = state.lanes.iter_mut().find(|lane| lane.pid == child.pid());
+                    if child.is_idle() && lane.as_ref().is_none_or(|lane| lane.load() == 0) {
+                        child.end(lane);
                     } else if child.is_starting() {
                         child.condemn(Lost::Protocol("it was not needed any more".into()));
                     }
                 }
             }
             Orders::Abort => {
-                let waiting = std::mem::take(&mut state.queue);
-                let waiting = waiting.into_iter().filter(|call| call.caller.start());
-                self.done.extend(waiting.map(|call| (call, Answer::Cancelled)));
+                drop(state);
+                self.shared.cancel_queue(&mut self.done);
                 for child in &mut self.children {
                     child.condemn(Lost::Killed { signal: 9 });
                 }
@@ -353,6 +386,30 @@ impl<'a> Supervisor<'a> {
         let deadlines = self.children.iter().filter_map(Child::deadline);
         let soonest = deadlines.chain(self.retry).chain(asked).min()?;
         Some(soonest.saturating_duration_since(clock::now()))
+    }
+}
+
+/// What ended a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// Answers in rings, or calls for them: the children need no system call.
+    ByAnswers,
+    ByMore,
+}
+
+fn has_calls(state: &State, child: &Child) -> bool {
+    state.lanes.iter().any(|lane| lane.pid == child.pid() && lane.load() > 0)
+}
+
+/// Whether some child takes its calls over the socket.
+fn has_no_lane(state: &State, children: &[Child]) -> bool {
+    state.lanes.len() < children.len()
+}
+
+/// A worker is ready: its lane may be used.
+fn set_open(state: &mut State, pid: u32) {
+    if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == pid) {
+        lane.open = true;
     }
 }
 

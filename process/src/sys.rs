@@ -158,6 +158,16 @@ impl Bell {
         Ok(Self { fd: own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })? })
     }
 
+    /// Takes over a bell that was handed to this process by number.
+    pub(crate) fn adopt(fd: RawFd) -> io::Result<Self> {
+        Ok(Self { fd: adopt(fd)? })
+    }
+
+    /// The bell's descriptor once more, to be handed to a child.
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        self.fd.try_clone()
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         use std::os::fd::AsFd;
         self.fd.as_fd()
@@ -186,6 +196,14 @@ impl Bell {
         ends.0.set_nonblocking(true)?;
         ends.1.set_nonblocking(true)?;
         Ok(Self { ends })
+    }
+
+    pub(crate) fn adopt(_fd: RawFd) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {

@@ -13,15 +13,20 @@
 
 use crate::{
     entry::{self, Name, Outcome},
-    exec::CHANNEL,
+    exec::{BELL, CHANNEL, MEMORY},
     frame::{self, Decoder, Frame, Kind},
     image::Image,
-    panics, sys,
+    memory::Memory,
+    panics,
+    ring::WORDS,
+    ring_worker::{Patience, RingWorker},
+    sys,
     sys::Watch,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     io::{self, Write},
+    mem,
     os::fd::{AsFd, OwnedFd},
     process,
     sync::{
@@ -33,8 +38,10 @@ use std::{
 
 /// The environment variable that makes a process a worker: the protocol's version and the channel.
 pub(crate) const VARIABLE: &str = "BRIGADE_WORKER";
-/// What the variable holds.
-pub(crate) const LOCAL: &str = "1:fd:3";
+/// What the variable holds if calls come over the socket alone.
+pub(crate) const WITHOUT_RING: &str = "1:socket";
+/// What it holds if there is a ring besides.
+pub(crate) const WITH_RING: &str = "1:ring";
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
@@ -83,7 +90,7 @@ pub(crate) fn is_initialized() -> bool {
 }
 
 fn start(variable: &str) -> io::Result<()> {
-    if variable != LOCAL {
+    if variable != WITHOUT_RING && variable != WITH_RING {
         return Err(io::Error::other(format!("{VARIABLE}={variable} is not for this version")));
     }
     let channel = sys::adopt(CHANNEL)?;
@@ -91,8 +98,14 @@ fn start(variable: &str) -> io::Result<()> {
     let channel = Arc::new(channel);
     watch(channel.clone())?;
     let mut worker = Worker { channel, decoder: Decoder::default(), out: Vec::new(), pid: process::id() };
+    if variable == WITHOUT_RING {
+        worker.greet()?;
+        return worker.run();
+    }
+    let memory = Memory::map(&sys::adopt(MEMORY)?, WORDS)?;
+    let bell = sys::Bell::adopt(BELL)?;
     worker.greet()?;
-    worker.run()
+    RingWorker { worker, memory: &memory, bell, number: 1, patience: Patience::new() }.run()
 }
 
 /// Starts the watcher.
@@ -113,7 +126,7 @@ fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
 }
 
 /// The child's end of the channel.
-struct Worker {
+pub(crate) struct Worker {
     channel: Arc<OwnedFd>,
     decoder: Decoder,
     out: Vec<u8>,
@@ -142,9 +155,15 @@ impl Worker {
     fn answer(&mut self, frame: &Frame) -> io::Result<()> {
         self.send(Kind::Begun, frame.call, &[])?;
         let mut result = Vec::new();
-        let outcome = match entry::lookup(Name(frame.name)) {
-            Some(run) => run(&frame.payload, &mut result),
-            None => Outcome::Failed(format!("{:#x} names no function of this executable", frame.name)),
+        let kind = self.call(frame.name, &frame.payload, &mut result)?;
+        self.send(kind, frame.call, &result)
+    }
+
+    /// Runs a call. Its answer is appended to `out`.
+    pub(crate) fn call(&self, name: u64, argument: &[u8], out: &mut Vec<u8>) -> io::Result<Kind> {
+        let outcome = match entry::lookup(Name(name)) {
+            Some(run) => run(argument, out),
+            None => Outcome::Failed(format!("{name:#x} names no function of this executable")),
         };
         if process::id() != self.pid {
             // The call forked, and this is the copy: the answer is the original's to give.
@@ -153,16 +172,21 @@ impl Worker {
         // What the call printed must not wait for a call that may never come.
         let _ = io::stdout().flush();
         match outcome {
-            Outcome::Value => self.send(Kind::Value, frame.call, &result),
-            Outcome::Failed(why) => self.send(Kind::Failed, frame.call, why.as_bytes()),
+            Outcome::Value => Ok(Kind::Value),
+            Outcome::Failed(why) => {
+                out.clear();
+                out.extend_from_slice(why.as_bytes());
+                Ok(Kind::Failed)
+            }
             Outcome::Panicked(report) => {
-                let report = postcard::to_stdvec(&report).map_err(io::Error::other)?;
-                self.send(Kind::Panicked, frame.call, &report)
+                out.clear();
+                *out = postcard::to_extend(&report, mem::take(out)).map_err(io::Error::other)?;
+                Ok(Kind::Panicked)
             }
         }
     }
 
-    fn send(&mut self, kind: Kind, call: u64, payload: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, kind: Kind, call: u64, payload: &[u8]) -> io::Result<()> {
         self.out.clear();
         frame::encode(&mut self.out, kind, call, 0, 0, payload);
         let mut rest = &self.out[..];
@@ -173,7 +197,7 @@ impl Worker {
         Ok(())
     }
 
-    fn receive(&mut self) -> io::Result<Frame> {
+    pub(crate) fn receive(&mut self) -> io::Result<Frame> {
         let mut space = [0; 16 << 10];
         loop {
             if let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {

@@ -104,8 +104,9 @@ struct Instead(&'static str);
 
 impl Launcher for Instead {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
-        let argv = vec![self.0.into()];
-        Local::default().start(&Command { argv, ..command.clone() })
+        let mut command = command.clone();
+        command.argv = vec![self.0.into()];
+        Local::default().start(&command)
     }
 }
 

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             a_panic_while_decoding_the_result_is_the_handles;
         deaths: an_exit_fails_that_call_alone a_kill_in_mid_call_fails_that_call_alone
             an_abort_fails_that_call_alone a_panic_while_panicking_fails_that_call_alone
-            garbage_on_the_channel_fails_that_call_alone a_closed_channel_fails_that_call_alone
+            garbage_on_the_channel_fails_that_call_alone
             a_worker_that_dies_idle_fails_nothing many_deaths_among_many_calls
             a_worker_killed_with_a_large_argument_in_flight;
         manners: a_call_that_prints_disturbs_nothing stdin_is_empty a_call_that_forks_answers_once

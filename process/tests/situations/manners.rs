@@ -78,8 +78,8 @@ pub(crate) fn a_worker_has_no_descriptors_but_its_own() {
     }
 }
 
-/// stdin, stdout, stderr and the channel.
-const WORKER_DESCRIPTORS: [&str; 4] = ["0", "1", "2", "3"];
+/// stdin, stdout, stderr, the channel and the pool's bell.
+const WORKER_DESCRIPTORS: [&str; 5] = ["0", "1", "2", "3", "5"];
 
 pub(crate) fn a_worker_does_not_show_its_descent() {
     let procs = ProcessPool::new(1).unwrap();

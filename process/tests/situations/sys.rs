@@ -10,12 +10,6 @@ pub(crate) fn write_to_the_channel(bytes: &[u8]) {
     std::mem::forget(channel);
 }
 
-/// Closes the worker's channel under its feet.
-pub(crate) fn close_the_channel() {
-    // SAFETY: a plain system call; what it breaks is what the test is about.
-    unsafe { libc::close(3) };
-}
-
 /// Forks, and comes back in both processes.
 pub(crate) fn fork() -> bool {
     // SAFETY: a worker runs one thread besides its watcher, and the copy only returns.

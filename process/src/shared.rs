@@ -1,0 +1,263 @@
+//! What the pool's front, the joiners and the supervisor share: the queue, the lanes, and the rules by which a thread that
+//! comes along moves calls on.
+//!
+//! A call that is small needs no thread of the pool's own: who submits it writes it into a lane, and who joins it may fetch
+//! the answer ([`Shared::linger`]). The supervisor does both for everybody else. All of it happens under one lock, under
+//! which no foreign code runs.
+//!
+//! # Why no submission is lost
+//!
+//! The supervisor sets `asleep` in the critical section in which it found nothing to do; whoever submits something that only
+//! the supervisor can do finds the flag set and rings, or was seen.
+//!
+//! ```text
+//!   caller                              supervisor
+//!   lock { queue.push; was = asleep }   lock { nothing to do? asleep = true }
+//!   if was { bell.ring }                poll(bell, …)      the bell stays rung until it is silenced
+//! ```
+//!
+//! # Why no answer is lost
+//!
+//! While the supervisor sleeps and nobody lingers, each lane's bell is armed, and the lanes were looked at after that
+//! (`ring.rs` has the argument). A joiner that lingers silences the bells, and whoever is the last to leave arms them
+//! and looks once more.
+
+use crate::{
+    call::{Answer, Call},
+    lane::{Done, Lane},
+    ring::{self, Ring},
+    sys::Bell,
+};
+use brigade_trace::clock;
+use std::{
+    collections::VecDeque,
+    hint::spin_loop,
+    io,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+/// The longest that a joiner looks for its answer before it sleeps: about what two wake-ups cost.
+const LINGER: u32 = 60;
+/// The shortest, in microseconds.
+const GLANCE: u32 = 2;
+
+/// What the pool's handle, its joiners and the supervisor share.
+pub(crate) struct Shared {
+    pub(crate) bell: Bell,
+    state: Mutex<State>,
+    /// How many microseconds a joiner lingers: learnt from whether it helped.
+    patience: AtomicU32,
+}
+
+/// What is under the lock.
+pub(crate) struct State {
+    pub(crate) queue: VecDeque<Call>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) orders: Orders,
+    /// The supervisor sleeps, or is about to: ring the bell.
+    pub(crate) asleep: bool,
+    /// Somebody lingers, and fetches everybody's answers.
+    lingering: bool,
+    /// The process ids of the children that are alive.
+    pub(crate) alive: Vec<u32>,
+}
+
+/// What the pool's owner wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Orders {
+    Work,
+    /// Finish what is queued, then end.
+    Drain,
+    /// Cancel everything, kill the children, end.
+    Abort,
+}
+
+/// Who moves calls on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mover {
+    /// Can send over sockets, too.
+    Supervisor,
+    Anybody,
+}
+
+impl State {
+    /// Gives waiting calls to lanes that have room. True if calls are left that wait for the supervisor.
+    pub(crate) fn dispatch(&mut self, mover: Mover) -> bool {
+        while let Some(call) = self.queue.front() {
+            if mover == Mover::Anybody && Lane::is_large(call) {
+                return true;
+            }
+            let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room());
+            let Some(lane) = lanes.min_by_key(|lane| lane.load()) else {
+                // Children without lanes, or none: the supervisor knows.
+                return !self.lanes.iter().any(|lane| lane.open);
+            };
+            let call = self.queue.pop_front().expect("the front was seen under this lock");
+            if call.caller.start() {
+                lane.give(call);
+            }
+        }
+        self.rebalance();
+        false
+    }
+
+    /// Gives idle lanes what others have not begun, so that nobody waits behind a long call while a worker is free.
+    fn rebalance(&mut self) {
+        while let Some(idle) = self.lanes.iter().position(|lane| lane.open && lane.load() == 0) {
+            let Some(busiest) = self.lanes.iter_mut().max_by_key(|lane| lane.load()) else { return };
+            let calls = if busiest.load() > 1 { busiest.reclaim_half() } else { Vec::new() };
+            if calls.is_empty() {
+                return;
+            }
+            calls.into_iter().for_each(|call| self.lanes[idle].give(call));
+        }
+    }
+
+    /// Takes the answers that are there.
+    pub(crate) fn harvest(&mut self, done: &mut Done) -> bool {
+        self.lanes.iter_mut().fold(false, |found, lane| lane.harvest(done) | found)
+    }
+
+    /// Arms the bells. False if there are answers already, and then the bells are silent.
+    pub(crate) fn arm(&mut self, bell: ring::Bell) -> bool {
+        self.lanes.iter().for_each(|lane| lane.set_bell(bell));
+        Ring::settle();
+        let ripe = self.lanes.iter().any(Lane::is_ripe);
+        if ripe {
+            self.silence();
+        }
+        !ripe
+    }
+
+    pub(crate) fn silence(&self) {
+        self.lanes.iter().for_each(|lane| lane.set_bell(ring::Bell::Silent));
+    }
+
+    /// How many calls are under way in lanes.
+    pub(crate) fn load(&self) -> u64 {
+        self.lanes.iter().map(Lane::load).sum()
+    }
+
+    /// Whether a joiner looks after the lanes at the moment.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.lingering
+    }
+}
+
+/// Completes the handles of calls that have ended. Runs foreign code: under no lock.
+pub(crate) fn finish(done: &mut Done) {
+    for (call, answer) in done.drain(..) {
+        call.caller.finish(answer);
+    }
+}
+
+impl Shared {
+    pub(crate) fn new() -> io::Result<Self> {
+        let state = State {
+            queue: VecDeque::new(),
+            lanes: Vec::new(),
+            orders: Orders::Work,
+            asleep: false,
+            lingering: false,
+            alive: Vec::new(),
+        };
+        Ok(Self { bell: Bell::new()?, state: Mutex::new(state), patience: AtomicU32::new(LINGER) })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // No foreign code runs under the lock, so nothing in there is ever half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Submits a call: into a lane if it can be, else to the supervisor.
+    pub(crate) fn submit(&self, call: Call) {
+        let ring = {
+            let mut state = self.lock();
+            state.queue.push_back(call);
+            state.dispatch(Mover::Anybody) && std::mem::take(&mut state.asleep)
+        };
+        if ring {
+            self.bell.ring();
+        }
+    }
+
+    /// Changes the state and wakes the supervisor if it sleeps.
+    pub(crate) fn tell(&self, change: impl FnOnce(&mut State)) {
+        let asleep = {
+            let mut state = self.lock();
+            change(&mut state);
+            std::mem::take(&mut state.asleep)
+        };
+        if asleep {
+            self.bell.ring();
+        }
+    }
+
+    /// Takes a call back that was given to a worker, if the worker has not begun it.
+    pub(crate) fn take_back(&self, address: usize) -> bool {
+        let mut state = self.lock();
+        state.lanes.iter_mut().any(|lane| lane.reclaim(|call| call.caller.address() == address).is_some())
+    }
+
+    /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
+    pub(crate) fn linger(&self, is_over: &dyn Fn() -> bool) {
+        let mut done = Done::new();
+        {
+            let mut state = self.lock();
+            if state.lingering || state.lanes.is_empty() {
+                return;
+            }
+            state.lingering = true;
+            state.silence();
+        }
+        // Relaxed: a guess.
+        let patience = self.patience.load(Ordering::Relaxed);
+        let end = clock::now() + Duration::from_micros(patience.into());
+        let mut helped = is_over();
+        while !helped && clock::now() < end {
+            for _ in 0..20 {
+                spin_loop();
+            }
+            {
+                let mut state = self.lock();
+                if state.harvest(&mut done) {
+                    state.dispatch(Mover::Anybody);
+                }
+            }
+            finish(&mut done);
+            helped = is_over();
+        }
+        let next = if helped { (patience * 2).min(LINGER) } else { (patience / 2).max(GLANCE) };
+        self.patience.store(next, Ordering::Relaxed);
+        self.leave(&mut done);
+        finish(&mut done);
+    }
+
+    /// Hands the lanes back to the supervisor.
+    fn leave(&self, done: &mut Done) {
+        let mut state = self.lock();
+        state.lingering = false;
+        if state.asleep {
+            while !state.arm(ring::Bell::EachAnswer) {
+                state.harvest(done);
+            }
+            let for_the_supervisor = state.lanes.iter().any(|lane| lane.fault.is_some());
+            if state.dispatch(Mover::Anybody) | for_the_supervisor {
+                state.asleep = false;
+                drop(state);
+                self.bell.ring();
+            }
+        }
+    }
+
+    /// Cancels everything that waits in the queue.
+    pub(crate) fn cancel_queue(&self, done: &mut Done) {
+        let waiting = std::mem::take(&mut self.lock().queue);
+        let waiting = waiting.into_iter().filter(|call| call.caller.start());
+        done.extend(waiting.map(|call| (call, Answer::Cancelled)));
+    }
+}
