@@ -1,5 +1,7 @@
 //! The current-thread executor: a queue, a list, and a loop.
 //!
+//! Long: the loop and the verbs by which other threads reach it are one argument, and are read together.
+//!
 //! The [`Core`] is what only the driving thread touches: the queue of ready tasks, the lists of all tasks. It lies in
 //! [`Shared`] while nobody drives, and in the thread's context while `block_on` does. What other threads wake or spawn
 //! comes through the injector.

@@ -87,6 +87,11 @@ pub(crate) fn new<F: Future>(
     (Task { header: cell.cast() }, handle)
 }
 
+/// Gives back the handle's reference.
+///
+/// # Safety
+///
+/// As for `Release` in brigade-handle.
 unsafe fn release_handle(target: NonNull<()>) {
     // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference back.
     unsafe { release(target.cast()) };
@@ -109,6 +114,11 @@ unsafe fn release(header: NonNull<Header>) {
     }
 }
 
+/// `Vtable::free` for this type of future.
+///
+/// # Safety
+///
+/// There is no reference any more.
 unsafe fn free<F: Future>(header: NonNull<Header>) {
     // SAFETY: the pointer is from `Box::leak` of a `Cell<F>`, and nobody has a reference.
     drop(unsafe { Box::from_raw(header.cast::<Cell<F>>().as_ptr()) });
@@ -232,6 +242,11 @@ impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     }
 }
 
+/// `Vtable::run` for this type of future.
+///
+/// # Safety
+///
+/// The caller has the entry, which this uses up or gives back.
 unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
     let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
@@ -256,6 +271,11 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     End::Idle
 }
 
+/// `Vtable::cancel` for this type of future.
+///
+/// # Safety
+///
+/// The caller has the entry, which this uses up.
 unsafe fn cancel<F: Future>(header: NonNull<Header>) {
     // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
     let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
@@ -331,12 +351,22 @@ fn discard<T>(value: T) {
 
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
+/// Makes a waker from a waker.
+///
+/// # Safety
+///
+/// The data is a header to which the caller has a reference.
 unsafe fn clone_waker(data: *const ()) -> RawWaker {
     // SAFETY: the data of a waker is a header, and the waker has a reference.
     unsafe { &*data.cast::<Header>() }.state.retain();
     RawWaker::new(data, &WAKER)
 }
 
+/// Wakes, and gives the waker's reference back.
+///
+/// # Safety
+///
+/// The data is a header, and the caller hands over a reference to it.
 unsafe fn wake(data: *const ()) {
     // SAFETY: the waker has a reference until the next line.
     unsafe { wake_by_ref(data) };
@@ -344,6 +374,11 @@ unsafe fn wake(data: *const ()) {
     unsafe { drop_waker(data) };
 }
 
+/// Wakes.
+///
+/// # Safety
+///
+/// The data is a header to which the caller has a reference.
 #[inline]
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the data of a waker is a header, and the waker's reference lives until this returns.
@@ -354,6 +389,11 @@ unsafe fn wake_by_ref(data: *const ()) {
     }
 }
 
+/// Gives the waker's reference back.
+///
+/// # Safety
+///
+/// The data is a header, and the caller hands over a reference to it.
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker gives its own reference back.
     unsafe { release(pointer(data)) };
