@@ -13,7 +13,7 @@ use std::{
     thread::sleep,
 };
 
-const STEPS: usize = 5;
+const STEPS: usize = 20;
 /// What the step counter says when main is over.
 const OVER: usize = usize::MAX / 2;
 
@@ -42,9 +42,8 @@ pub static SCENARIO: Scenario = Scenario {
         let finished = handle.is_finished();
         let done = done.fetch_add(OVER, Ordering::Relaxed);
         stage.event("main", "is over, and waits for nobody");
-        let names: Vec<_> = (done + 1..=STEPS).map(|step| step.to_string()).collect();
         if !finished {
-            stage.event("main", format_args!("unfinished: the daemon's steps {}", names.join(", ")));
+            stage.event("main", format_args!("unfinished: the daemon's steps {} to {STEPS}", done + 1));
         }
         stage.seen("The daemon did not get to its end: a daemon is for work that nobody misses.");
         Ok(Exit::FINE)
