@@ -151,9 +151,8 @@ impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
 
     fn cancel(&self) {
         record(Kind::Cancel, self.id, 0);
-        if self.leave_queue(CANCELLED) {
-            self.complete(Err(JoinError::Cancelled));
-        } else if self.state.load(Ordering::Relaxed) == SENT && self.shared.take_back(self.address()) {
+        let is_sent = || self.state.load(Ordering::Relaxed) == SENT;
+        if self.leave_queue(CANCELLED) || is_sent() && self.shared.take_back(self.address()) {
             self.complete(Err(JoinError::Cancelled));
         }
     }

@@ -17,13 +17,15 @@
 //! * **call**: a function sent to a child, with its argument. Completes exactly once.
 //! * [`ProcessPool`]: the front. **Supervisor**: the one thread that owns the children.
 //! * **worker**: the child's side, a loop that answers calls.
-//! * **frame**: what travels between them, on a socket of their own. A call that prints disturbs nothing.
+//! * **ring**: memory shared with one worker, through which small calls and answers go without a system call. **Lane**: the
+//!   pool's half of it.
+//! * **frame**: what travels besides, on a socket of their own. A call that prints disturbs nothing.
 //! * **entry**: one row of the executable's table of calls; how a function is named, and how a name is checked.
 //! * [`Launcher`]: how a worker is started. [`Local`] forks and execs; others may follow.
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `worker` → `child` → `supervisor` → `exec`.
+//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor` → `exec`.
 
 mod call;
 mod child;

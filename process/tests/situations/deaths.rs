@@ -5,6 +5,7 @@ use crate::{
     sys,
 };
 use brigade_process::{JoinError, Lost, ProcessPool};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const FATAL: u32 = 50;
 
@@ -120,4 +121,33 @@ pub(crate) fn a_worker_killed_with_a_large_argument_in_flight() {
     for handle in queued {
         assert_eq!(handle.join().unwrap(), 1 << 20);
     }
+}
+
+pub(crate) fn every_call_completes_while_workers_are_killed_at_random() {
+    let procs = ProcessPool::new(2).unwrap();
+    let over = AtomicBool::new(false);
+    let mut lost = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                procs.worker_ids().into_iter().for_each(sys::kill);
+                // A call on the way, so that workers die in every state.
+                let _ = procs.spawn(|n: u64| n, 1).join();
+            }
+        });
+        for (n, result) in (0..).zip(procs.map(|n: u64| n * 3, 0..20_000)) {
+            match result {
+                Ok(got) => assert_eq!(got, n * 3),
+                Err(JoinError::Lost(Lost::Killed { signal: 9 })) => lost += 1,
+                Err(JoinError::Lost(Lost::NotStarted(_))) => lost += 1,
+                Err(error) => panic!("call {n}: {error}"),
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(lost < 20_000);
+    // Starts may have failed until now; a call that goes well shows that the pool is itself again.
+    while procs.spawn(|n: u32| n, 1).join().is_err() {}
+    procs.shutdown();
+    assert!(sys::has_no_child());
 }

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         deaths: an_exit_fails_that_call_alone a_kill_in_mid_call_fails_that_call_alone
             an_abort_fails_that_call_alone a_panic_while_panicking_fails_that_call_alone
             garbage_on_the_channel_fails_that_call_alone
-            a_worker_that_dies_idle_fails_nothing many_deaths_among_many_calls
+            a_worker_that_dies_idle_fails_nothing many_deaths_among_many_calls every_call_completes_while_workers_are_killed_at_random
             a_worker_killed_with_a_large_argument_in_flight;
         manners: a_call_that_prints_disturbs_nothing stdin_is_empty a_call_that_forks_answers_once
             a_call_that_changes_directory_stays_alone a_leaked_grandchild_harms_nobody
