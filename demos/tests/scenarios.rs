@@ -6,9 +6,13 @@ use std::process::Command;
 /// Runs a scenario; its exit code and what it said.
 fn run(arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    let output = command.args(arguments).args(["--json", "--speed", "50"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    let output =
+        command.args(arguments).args(["--json", "--speed", "50"]).output().expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
+    (
+        output.status.code(),
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect(),
+    )
 }
 
 /// What was said in this key, in order.
