@@ -2,7 +2,7 @@
 //!
 //! Two clients, one contract: [`blocking`] (ureq) for threads and processes, [`concurrent`] (hyper on our runtime) for
 //! tasks. Both open a connection for each request, follow no redirect, use no proxy, read the whole answer, give up after
-//! the same time and trust the same certificates ([`tls`]), so that what differs between two modes is the waiting.
+//! the same time and trust the same certificates (`tls.rs`), so that what differs between two modes is the waiting.
 
 pub mod blocking;
 pub mod concurrent;
