@@ -136,24 +136,8 @@ impl<S: OsSource> Registered<S> {
         &self.io
     }
 
-    /// Tries `operation` when the descriptor is ready, until it does not say `WouldBlock`.
-    #[inline]
-    pub(crate) fn poll_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        mut operation: impl FnMut(&S) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        ready!(budget::poll(cx));
-        loop {
-            let seen = ready!(self.source.poll_ready(cx, direction))?;
-            if let Some(result) = self.attempt(seen, direction, &mut operation) {
-                return Poll::Ready(result);
-            }
-        }
-    }
-
-    /// `poll_io` for operations that fill or empty a buffer of `len` bytes: one that did less than that has emptied or
+    /// Tries `operation`, which fills or empties a buffer of `len` bytes, when the descriptor is ready, until it does not
+    /// say `WouldBlock`. One that did less than that has emptied or
     /// filled the operating system's, so the next attempt waits for an edge instead of trying in vain.
     #[inline]
     pub(crate) fn poll_bytes(

@@ -94,7 +94,7 @@ impl Worker {
     fn next(&self) -> Option<Task> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if tick % TURN == 0 {
+        if tick.is_multiple_of(TURN) {
             self.maintain();
             if let Some(task) = self.fetch() {
                 return Some(task);

@@ -63,14 +63,14 @@ impl ToAddresses for (&str, u16) {
 }
 
 impl ToAddresses for String {
-    fn resolve(self) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
-        async move { self.as_str().resolve().await }
+    async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
+        self.as_str().resolve().await
     }
 }
 
 impl ToAddresses for (String, u16) {
-    fn resolve(self) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
-        async move { (self.0.as_str(), self.1).resolve().await }
+    async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
+        (self.0.as_str(), self.1).resolve().await
     }
 }
 

@@ -1,5 +1,7 @@
 //! The allocation of a task: the only file that knows its layout and follows raw pointers to it.
 //!
+//! Long: what follows these pointers must not be spread over files.
+//!
 //! The numbered rules are those at the head of `task/mod.rs`.
 
 use super::state::{Begin, End, Release, State, Wake};

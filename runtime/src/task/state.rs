@@ -62,7 +62,7 @@ pub(super) struct State(AtomicUsize);
 impl State {
     /// A new task: scheduled, with its own reference and the handle's.
     pub(super) fn new() -> Self {
-        Self(AtomicUsize::new(SCHEDULED | 2 * REFERENCE))
+        Self(AtomicUsize::new(SCHEDULED | (2 * REFERENCE)))
     }
 
     /// SCHEDULED => RUNNING, by whoever has the entry.

@@ -24,6 +24,7 @@ const UNSAFE: &[&str] = &[
     "process/src/entry.rs",
     "process/src/exec.rs",
     "process/src/image/sys.rs",
+    "process/src/memory/sys.rs",
     "process/src/sys.rs",
     "process/src/worker.rs",
     "process/tests/situations/sys.rs",
