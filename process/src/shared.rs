@@ -142,6 +142,11 @@ impl State {
         self.lanes.iter().map(Lane::load).sum()
     }
 
+    /// Whether calls are under way in this worker's lane.
+    pub(crate) fn has_calls(&self, pid: u32) -> bool {
+        self.lanes.iter().any(|lane| lane.pid == pid && lane.load() > 0)
+    }
+
     /// Whether a joiner looks after the lanes at the moment.
     pub(crate) fn is_attended(&self) -> bool {
         self.lingering
@@ -259,5 +264,22 @@ impl Shared {
         let waiting = std::mem::take(&mut self.lock().queue);
         let waiting = waiting.into_iter().filter(|call| call.caller.start());
         done.extend(waiting.map(|call| (call, Answer::Cancelled)));
+    }
+}
+
+/// A worker is ready: its lane may be used.
+pub(crate) fn set_open(state: &mut State, pid: u32) {
+    if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == pid) {
+        lane.open = true;
+    }
+}
+
+/// The first call in the queue that nobody has cancelled.
+pub(crate) fn next_call(state: &mut State) -> Option<Call> {
+    loop {
+        let call = state.queue.pop_front()?;
+        if call.caller.start() {
+            return Some(call);
+        }
     }
 }

@@ -18,12 +18,12 @@
 //! what makes the pool try again.
 
 use crate::{
-    call::{Answer, Call},
+    call::Answer,
     child::{Child, News, Remains},
     lane::{Done, Lane},
     launcher::{Command, Launcher},
     ring,
-    shared::{self, Mover, Orders, Shared, State},
+    shared::{self, Mover, Orders, Shared, State, next_call, set_open},
     sys,
     sys::Watch,
 };
@@ -161,7 +161,7 @@ impl<'a> Supervisor<'a> {
 
     /// Whether something can be done without waiting.
     fn has_orders(&self, state: &State) -> bool {
-        let idle = self.children.iter().any(|child| child.is_idle() && !has_calls(state, child));
+        let idle = self.children.iter().any(|child| child.is_idle() && !state.has_calls(child.pid()));
         if state.lanes.iter().any(|lane| lane.fault.is_some()) {
             return true;
         }
@@ -170,7 +170,7 @@ impl<'a> Supervisor<'a> {
             Orders::Drain if state.queue.is_empty() => idle || self.children.is_empty(),
             Orders::Work | Orders::Drain => {
                 !state.queue.is_empty()
-                    && (idle && has_no_lane(state, &self.children)
+                    && (idle && state.lanes.len() < self.children.len()
                         || state.lanes.iter().any(Lane::has_room)
                         || self.children.is_empty() && self.retry.is_none())
             }
@@ -395,30 +395,4 @@ enum Woken {
     /// Answers in rings, or calls for them: the children need no system call.
     ByAnswers,
     ByMore,
-}
-
-fn has_calls(state: &State, child: &Child) -> bool {
-    state.lanes.iter().any(|lane| lane.pid == child.pid() && lane.load() > 0)
-}
-
-/// Whether some child takes its calls over the socket.
-fn has_no_lane(state: &State, children: &[Child]) -> bool {
-    state.lanes.len() < children.len()
-}
-
-/// A worker is ready: its lane may be used.
-fn set_open(state: &mut State, pid: u32) {
-    if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == pid) {
-        lane.open = true;
-    }
-}
-
-/// The first call in the queue that nobody has cancelled.
-fn next_call(state: &mut State) -> Option<Call> {
-    loop {
-        let call = state.queue.pop_front()?;
-        if call.caller.start() {
-            return Some(call);
-        }
-    }
 }
