@@ -27,8 +27,9 @@ pub(super) fn sync(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
 pub(super) fn threads(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
     let pool = crew::threads(plan.workers, "sum")?;
     progress.workers_ready();
-    let parts = pool.map(sum_of_squares, plan.pieces());
-    let sums = plan.put_together(parts, progress);
+    // A job for each piece: `map` would give each worker several pieces at a time, which is cheaper and less even.
+    let jobs: Vec<_> = plan.pieces().map(|piece| pool.spawn(move || sum_of_squares(piece))).collect();
+    let sums = plan.put_together(jobs.into_iter().map(|job| job.join()), progress);
     progress.work_done();
     pool.shutdown();
     Ok(effort(Crew::Threads(plan.workers), sums))
