@@ -46,6 +46,8 @@ pub mod hyper;
 mod idle;
 mod injector;
 mod local;
+#[cfg(loom)]
+mod model;
 mod multi;
 pub mod net;
 mod owned;

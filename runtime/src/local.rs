@@ -30,7 +30,7 @@ use crate::{
     injector::Injector,
     scheduler::Scheduler,
     slab::{Key, Slab},
-    sync::lock,
+    sync::{Mutex, lock},
     task::{self, Outcome, Task, TaskRef, UNPLACED},
 };
 use brigade_handle::{JoinHandle, wait};
@@ -44,7 +44,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},

@@ -1,5 +1,7 @@
 //! hyper on this runtime, against itself and against a plain blocking client.
 #![cfg(feature = "hyper")]
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
     Runtime, gather,

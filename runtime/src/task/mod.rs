@@ -39,7 +39,7 @@
 //! A waker sets SCHEDULED, the runner clears RUNNING at the end of a poll, both by read-modify-write on one word. If the
 //! waker comes first, the runner sees SCHEDULED and makes the entry; if the runner comes first, the waker sees that
 //! nobody runs and makes it. In both orders what the waker did before is visible to the poll that follows, since the
-//! operations release and acquire. `tests/loom.rs` models the orders.
+//! operations release and acquire. `model.rs` models the orders.
 //!
 //! # Cancelling
 //!
