@@ -1,5 +1,8 @@
 //! Scopes: tasks that borrow.
 
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
 use brigade_runtime::{Runtime, sleep, yield_now};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -1,5 +1,8 @@
 //! Many connections at once.
 
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
 use brigade_runtime::{Runtime, gather, net, run, spawn};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use net::{TcpListener, TcpStream};

@@ -1,5 +1,10 @@
 //! Timers: their order, their end, and the odd ones.
 
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+// A sleep that moves from task to task is what some of these tests are about.
+#![allow(clippy::async_yields_async)]
+
 use brigade_runtime::{Elapsed, Runtime, gather, run, sleep, sleep_until, spawn, timeout, yield_now};
 use brigade_trace::clock;
 use std::{

@@ -1,5 +1,8 @@
 //! Wake-ups: from other threads, from oneself, in the middle of a poll, and for nothing.
 
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
 use brigade_runtime::{Runtime, gather, run, sleep, spawn, timeout, yield_now};
 use std::{
     future::poll_fn,
