@@ -27,9 +27,10 @@ pub static SCENARIO: Scenario = Scenario {
             .map_err(|error| Trouble::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
         let url = server.url("/");
         stage.object(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
-        stage.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
-        stage.line("");
         HELP.lines().for_each(|line| stage.line(format_args!("  {line}")));
+        stage.line("");
+        // Last, so that a program that waits for this line may close the pipe after it.
+        stage.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
         server.serve_for_ever();
         Ok(Exit::FINE)
     },
