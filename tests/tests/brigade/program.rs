@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Output, Stdio},
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 /// The program with these arguments, with nothing of the caller's terminal.
@@ -49,17 +49,20 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
 /// A running `brigade serve`, killed at the end.
 pub(crate) struct Serving {
     child: Child,
+    /// Kept open: the program has more to say than its address.
+    _stdout: BufReader<ChildStdout>,
     pub(crate) address: String,
 }
 
 impl Serving {
     pub(crate) fn start() -> Self {
         let mut child = brigade(&["serve", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = stdout.by_ref().lines().map(Result::unwrap);
         let line = lines.find(|line| line.contains("http://")).expect("it says where it listens");
         let start = line.find("http://").unwrap();
         let address = line[start..].split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
-        Self { child, address }
+        Self { child, _stdout: stdout, address }
     }
 }
 
