@@ -65,6 +65,9 @@ mod slab;
 mod source;
 mod spawn;
 mod sync;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+mod sys;
 mod task;
 mod time;
 mod worker;

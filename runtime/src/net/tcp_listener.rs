@@ -6,7 +6,7 @@ use crate::{
     reactor::Registered,
     source::{Direction, Initially},
 };
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
 
 /// A TCP socket that waits for connections.
 ///
@@ -48,7 +48,10 @@ impl TcpListener {
         let mut last = None;
         for address in addresses.resolve().await? {
             match mio::net::TcpListener::bind(address) {
-                Ok(socket) => return Self::register(socket),
+                Ok(socket) => {
+                    crate::sys::widen_backlog(socket.as_fd())?;
+                    return Self::register(socket);
+                }
                 Err(error) => last = Some(error),
             }
         }

@@ -30,6 +30,7 @@ const UNSAFE: &[&str] = &[
     "process/tests/situations/sys.rs",
     "runtime/src/queue.rs",
     "runtime/src/scope.rs",
+    "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
 ];
 
