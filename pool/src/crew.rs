@@ -36,6 +36,8 @@ pub(crate) enum Phase {
 pub(crate) struct Seat {
     pub(crate) jobs: Stealer<JobRef>,
     pub(crate) halves: Arc<Deque<HalfHeader>>,
+    /// Jobs that this worker has to run itself.
+    pub(crate) mail: Injector<JobRef>,
     /// The owner's end of the jobs, while no thread sits here.
     kit: Mutex<Option<Kit>>,
 }
@@ -48,7 +50,12 @@ pub(crate) struct Kit {
 impl Seat {
     fn new() -> Self {
         let kit = Kit { jobs: Queue::new_lifo() };
-        Self { jobs: kit.jobs.stealer(), halves: Arc::new(Deque::new()), kit: Mutex::new(Some(kit)) }
+        Self {
+            jobs: kit.jobs.stealer(),
+            halves: Arc::new(Deque::new()),
+            mail: Injector::new(),
+            kit: Mutex::new(Some(kit)),
+        }
     }
 
     pub(crate) fn take_kit(&self) -> Option<Kit> {
@@ -148,6 +155,16 @@ impl Crew {
         self.announce_job();
     }
 
+    /// Posts a job to each thread that the pool has: `make` is given their beds, and makes one for each. Under the roster's
+    /// lock, so that nobody goes to the reserve or home with mail.
+    pub(crate) fn post_to_all(&self, make: impl FnOnce(&[usize]) -> Vec<JobRef>) {
+        let mut roster = self.roster();
+        self.recall_all(&mut roster);
+        let letters = make(&roster.present);
+        roster.present.iter().zip(letters).for_each(|(&bed, letter)| self.seat(bed).mail.push(letter));
+        self.sleep.wake_these(&roster.present);
+    }
+
     /// Sees to it that somebody finds the job that was just queued.
     #[inline]
     pub(crate) fn announce_job(&self) {
@@ -184,6 +201,26 @@ impl Crew {
             self.advance(Phase::Ended);
         }
         ended
+    }
+}
+
+/// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.
+pub(crate) struct SeatOf<'a> {
+    pub(crate) crew: &'a Crew,
+    pub(crate) index: usize,
+}
+
+impl Queues for SeatOf<'_> {
+    fn have_work(&self) -> bool {
+        self.crew.have_work()
+    }
+
+    fn ring(&self) {
+        self.crew.ring();
+    }
+
+    fn forbid_sleep(&self) -> bool {
+        !self.crew.seat(self.index).mail.is_empty() || self.crew.forbid_sleep()
     }
 }
 

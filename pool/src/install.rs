@@ -1,4 +1,4 @@
-//! Running a closure on a pool from outside of it, while the caller waits: a job on the caller's stack.
+//! Running a closure on a pool from outside of it, or on each of its threads, while the caller waits: a job in the caller's frame.
 //!
 //! 1. The job is queued once, and the caller leaves its frame only after the worker has completed the pair, which is the last
 //!    that the worker does with the job. Its own end of the pair is in the heap, so nobody touches a frame that is gone.
@@ -13,9 +13,10 @@ use crate::{
     job::{Header, JobRef, Verbs},
     sync::UnsafeCell,
 };
-use brigade_handle::{Completer, wait};
+use brigade_handle::{Completer, JoinHandle, wait};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
+    mem,
     panic::{self, AssertUnwindSafe},
     process,
     ptr::NonNull,
@@ -54,35 +55,85 @@ where
 {
     // Where waiting is forbidden, this panics: before anything is queued.
     wait::block(what, |_| Poll::Ready(()));
-    let (completer, done) = brigade_handle::pair::<()>();
-    let id = Id::fresh(Domain::Job);
-    let inside = Inside { work: Some(work), result: None, completer: Some(completer) };
-    let verbs = &Installed::<F, R>::VERBS;
-    let job = Installed { header: Header::new(verbs, 0), id, inside: UnsafeCell::new(inside) };
-    brigade_trace::record(Kind::Spawn, id, 0);
-    // SAFETY: the header is the first field, the closure is Send, and the frame waits for the job's end (rule 1).
-    let queued = unsafe { JobRef::from_raw(NonNull::from(&job).cast()) };
-    /// The frame must not end before the job has.
-    struct Stay;
-    impl Drop for Stay {
-        fn drop(&mut self) {
-            process::abort();
-        }
-    }
+    let (job, done) = Installed::new(work);
     let stay = Stay;
-    crew.inject(queued);
+    // SAFETY: this frame waits for the job's end.
+    crew.inject(unsafe { job.queued() });
     let ended = done.join();
-    std::mem::forget(stay);
+    mem::forget(stay);
     ended.expect("the worker completes what was installed");
-    // SAFETY: the job has ended, so the result is the caller's (rule 2).
-    let result = job.inside.with_mut(|inside| unsafe { (*inside).result.take() });
-    match result.expect("the worker stores the result before it completes") {
-        Ok(result) => result,
-        Err(payload) => panic::resume_unwind(payload),
+    // SAFETY: the job has ended.
+    unsafe { job.into_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
+}
+
+/// Runs `f` on each thread of the crew, with the thread's number; results in the order of the numbers.
+pub(crate) fn broadcast<F, R>(crew: &Arc<Crew>, f: &F) -> Vec<thread::Result<R>>
+where
+    F: Fn(usize) -> R + Sync,
+    R: Send,
+{
+    let is_own = current::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(&worker.crew, crew)));
+    assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
+    wait::block("Pool::broadcast", |_| Poll::Ready(()));
+    let (mut jobs, mut ends) = (Vec::new(), Vec::new());
+    let stay = Stay;
+    crew.post_to_all(|beds| {
+        for &bed in beds {
+            let (job, done) = Installed::new(move || f(bed));
+            jobs.push((bed, job));
+            ends.push(done);
+        }
+        // SAFETY: this frame waits for the jobs' ends, and the vector is not touched before.
+        jobs.iter().map(|(_, job)| unsafe { job.queued() }).collect()
+    });
+    ends.into_iter().for_each(|done| done.join().expect("the worker completes what was installed"));
+    mem::forget(stay);
+    jobs.sort_unstable_by_key(|(bed, _)| *bed);
+    // SAFETY: the jobs have ended.
+    jobs.into_iter().map(|(_, job)| unsafe { job.into_result() }).collect()
+}
+
+/// The frame must not end before the jobs in it have.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        process::abort();
     }
 }
 
-impl<F: FnOnce() -> R, R> Installed<F, R> {
+impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
+    /// A job that is not queued yet, and the handle that says when it has ended.
+    fn new(work: F) -> (Self, JoinHandle<()>) {
+        let (completer, done) = brigade_handle::pair::<()>();
+        let id = Id::fresh(Domain::Job);
+        let inside = Inside { work: Some(work), result: None, completer: Some(completer) };
+        let job = Self { header: Header::new(&Self::VERBS, 0), id, inside: UnsafeCell::new(inside) };
+        brigade_trace::record(Kind::Spawn, id, 0);
+        (job, done)
+    }
+
+    /// What is put into a queue.
+    ///
+    /// # Safety
+    ///
+    /// It is called once, and the job stays where it is, untouched, until it has ended (rules 1 and 2).
+    unsafe fn queued(&self) -> JobRef {
+        // SAFETY: the header is the first field, the closure is Send, and the caller waits for the job's end (rule 1).
+        unsafe { JobRef::from_raw(NonNull::from(self).cast()) }
+    }
+
+    /// The result, or the panic.
+    ///
+    /// # Safety
+    ///
+    /// The job has ended.
+    unsafe fn into_result(self) -> thread::Result<R> {
+        // SAFETY: the job has ended, so the result is the caller's (rule 2).
+        let result = self.inside.with_mut(|inside| unsafe { (*inside).result.take() });
+        result.expect("the worker stores the result before it completes")
+    }
+
     /// Somebody waits for it, so it cannot be discarded: it is run.
     const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
 

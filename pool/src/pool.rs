@@ -5,7 +5,7 @@ use crate::{
     builder::{Builder, Plan},
     crew::{Crew, Phase},
     current,
-    install::install,
+    install::{broadcast, install},
     job, join, map, scope,
 };
 use brigade_handle::{JoinError, JoinHandle, wait};
@@ -180,6 +180,32 @@ impl Pool {
     {
         let inputs: Vec<_> = inputs.into_iter().collect();
         install(&self.crew, "Pool::map", || map::map(&f, inputs))
+    }
+
+    /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
+    /// Blocks until all have ended; a call that panics fails its own result and no other.
+    ///
+    /// A thread calls `f` when it has come to the end of the job that it runs. Spare threads that exist count, so there may be
+    /// more results than [`threads`](Self::threads); a thread that is started meanwhile does not.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let names = pool.broadcast(|number| (number, std::thread::current().name().map(str::to_owned)));
+    /// let names: Vec<_> = names.into_iter().map(Result::unwrap).collect();
+    /// assert_eq!(names[1], (1, Some("pool-1".to_owned())));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a worker of the same pool, which would wait for itself. On a thread whose waiting policy forbids blocking.
+    pub fn broadcast<F, R>(&self, f: F) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(usize) -> R + Sync,
+        R: Send,
+    {
+        let results = broadcast(&self.crew, &f);
+        results.into_iter().map(|result| result.map_err(JoinError::Panicked)).collect()
     }
 
     /// Runs everything that is queued, and what that spawns, then ends and joins the threads.

@@ -187,6 +187,15 @@ impl Sleep {
         }
     }
 
+    /// Wakes those of these sleepers that sleep: after something was queued for each of them alone. Each looks for that
+    /// between its own fence and its sleep, as for any work.
+    pub fn wake_these(&self, beds: &[usize]) {
+        sys::heavy();
+        for &bed in beds {
+            self.wake(&self.beds[bed]);
+        }
+    }
+
     fn wake(&self, bed: &Bed) -> bool {
         // Relaxed: ordered by the producer's fence; the swap decides.
         let claimed = bed.state.load(Ordering::Relaxed) == ASLEEP

@@ -43,6 +43,8 @@ pub(crate) struct Roster {
     pub(crate) total: usize,
     /// Those that run, search or sleep.
     pub(crate) active: usize,
+    /// The beds of all threads, from their start until they go home.
+    pub(crate) present: Vec<usize>,
     /// The beds of those in reserve.
     reserve: Vec<usize>,
     /// Beds that were used and are free, and the first one that was never used.
@@ -57,6 +59,21 @@ pub(crate) struct Roster {
 impl Roster {
     pub(crate) fn blocked(&self) -> usize {
         self.total - self.active - self.reserve.len()
+    }
+
+    /// Takes a thread out of the reserve for good. False if it has been recalled, or if its starter has yet to count it as
+    /// present, which matters until the pool has ended.
+    fn let_go(&mut self, bed: usize, ended: bool) -> bool {
+        let place = |beds: &[usize]| beds.iter().position(|&other| other == bed);
+        let Some(in_reserve) = place(&self.reserve) else { return false };
+        match place(&self.present) {
+            Some(present) => _ = self.present.swap_remove(present),
+            None if ended => {}
+            None => return false,
+        }
+        self.reserve.swap_remove(in_reserve);
+        self.total -= 1;
+        true
     }
 
     /// A bed for one more thread.
@@ -106,7 +123,11 @@ impl Crew {
 
     /// This worker goes on with its job.
     pub(crate) fn unblocked(&self) {
-        let mut roster = self.roster();
+        self.count_active(&mut self.roster());
+    }
+
+    /// Counts a thread as active that was not.
+    fn count_active(&self, roster: &mut Roster) {
         if roster.active < self.plan.threads {
             // There is a vacancy less: one that could not be filled, if there is one, or else an open one.
             match roster.given_up {
@@ -116,6 +137,15 @@ impl Crew {
         }
         roster.active += 1;
         self.set_surplus(roster.active);
+    }
+
+    /// Brings all threads out of the reserve.
+    pub(crate) fn recall_all(&self, roster: &mut Roster) {
+        while let Some(bed) = roster.reserve.pop() {
+            self.count_active(roster);
+            let searching = self.sleep.enlist();
+            self.sleep.recall(bed, searching);
+        }
     }
 
     /// Brings a thread out of the reserve, or starts one, if there is a vacancy.
@@ -177,13 +207,14 @@ impl Crew {
         let mut roster = self.roster();
         roster.threads.retain(|thread| !thread.is_finished());
         roster.threads.push(thread);
+        roster.present.push(bed);
         Ok(())
     }
 
     /// Whether this worker, which found nothing to do, is one too many; it is in reserve then.
     pub(crate) fn begin_reserve(&self, bed: usize) -> bool {
         let mut roster = self.roster();
-        if roster.active <= self.plan.threads {
+        if roster.active <= self.plan.threads || !self.seat(bed).mail.is_empty() {
             return false;
         }
         roster.active -= 1;
@@ -200,13 +231,9 @@ impl Crew {
         while self.sleep.in_reserve(bed) {
             let waited_from = brigade_trace::clock::now();
             thread::park_timeout(KEEP);
-            if self.phase() == Phase::Ended || waited_from.elapsed() >= KEEP {
-                let mut roster = self.roster();
-                if let Some(place) = roster.reserve.iter().position(|&reserved| reserved == bed) {
-                    roster.reserve.swap_remove(place);
-                    roster.total -= 1;
-                    return false;
-                }
+            let ended = self.phase() == Phase::Ended;
+            if (ended || waited_from.elapsed() >= KEEP) && self.roster().let_go(bed, ended) {
+                return false;
             }
         }
         true

@@ -127,6 +127,18 @@ impl Worker {
         self.take(|| injector.steal_batch_and_pop(&self.jobs))
     }
 
+    /// A job that this worker has to run itself.
+    pub(crate) fn mail(&self) -> Option<JobRef> {
+        let mail = &self.crew.seat(self.index).mail;
+        loop {
+            match mail.steal() {
+                Steal::Empty => return None,
+                Steal::Retry => hint::spin_loop(),
+                Steal::Success(job) => return Some(job),
+            }
+        }
+    }
+
     fn take(&self, mut steal: impl FnMut() -> Steal<JobRef>) -> Option<JobRef> {
         loop {
             match steal() {

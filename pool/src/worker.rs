@@ -1,10 +1,10 @@
 //! HOT. The worker: one thread's loop, and what it does while it waits inside a job.
 //!
-//! Order of work: its own jobs, newest first; then the injector, oldest first; then what others have, halves before jobs. Every
-//! [`FAIR`]th time the injector comes first, so that a worker that feeds itself cannot starve it.
+//! Order of work: its own jobs, newest first; then its mail; then the injector, oldest first; then what others have, halves before jobs. Every
+//! [`FAIR`]th time mail and injector come first, so that a worker that feeds itself cannot starve it.
 
 use crate::{
-    crew::{Crew, Kit, Phase},
+    crew::{Crew, Kit, Phase, SeatOf},
     current,
     deque::{Attended, Deque, Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
@@ -80,8 +80,9 @@ impl Worker {
     fn local_job(&self) -> Option<JobRef> {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
-        let injected = if turn.is_multiple_of(FAIR) { self.injected_job() } else { None };
-        injected.or_else(|| self.jobs.pop())
+        let early =
+            if turn.is_multiple_of(FAIR) { self.mail().or_else(|| self.injected_job()) } else { None };
+        early.or_else(|| self.jobs.pop()).or_else(|| self.mail())
     }
 
     /// Looks around until there is something, or until it is time to sleep. At most half of the workers do that at a time.
@@ -128,7 +129,8 @@ impl Worker {
     fn rest(&self) {
         brigade_trace::record(Kind::Park, self.id, 0);
         let crew = &self.crew;
-        let evidence = crew.sleep.rest(self.index, self.searching.take(), &**crew);
+        let seat = SeatOf { crew, index: self.index };
+        let evidence = crew.sleep.rest(self.index, self.searching.take(), &seat);
         self.searching.set(Some(evidence));
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
