@@ -8,6 +8,7 @@ use crate::{
     job::JobRef,
     sleep::{Queues, Sleep},
     spare::Roster,
+    stats::Tally,
 };
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::sync::{
@@ -38,6 +39,7 @@ pub(crate) struct Seat {
     pub(crate) halves: Arc<Deque<HalfHeader>>,
     /// Jobs that this worker has to run itself.
     pub(crate) mail: Injector<JobRef>,
+    pub(crate) tally: Tally,
     /// The owner's end of the jobs, while no thread sits here.
     kit: Mutex<Option<Kit>>,
 }
@@ -54,6 +56,7 @@ impl Seat {
             jobs: kit.jobs.stealer(),
             halves: Arc::new(Deque::new()),
             mail: Injector::new(),
+            tally: Tally::default(),
             kit: Mutex::new(Some(kit)),
         }
     }
@@ -112,6 +115,11 @@ impl Crew {
     /// The seat of a worker that exists or is about to.
     pub(crate) fn seat(&self, index: usize) -> &Seat {
         self.seats[index].get_or_init(Seat::new)
+    }
+
+    /// The seats that were ever used.
+    pub(crate) fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats[..self.sleep.occupied()].iter().filter_map(OnceLock::get)
     }
 
     pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
@@ -226,13 +234,11 @@ impl Queues for SeatOf<'_> {
 
 impl Queues for Crew {
     fn have_work(&self) -> bool {
-        let seats = &self.seats[..self.sleep.occupied()];
-        !self.injector.is_empty() || seats.iter().filter_map(OnceLock::get).any(Seat::has_work)
+        !self.injector.is_empty() || self.seats().any(Seat::has_work)
     }
 
     fn ring(&self) {
-        let seats = &self.seats[..self.sleep.occupied()];
-        seats.iter().filter_map(OnceLock::get).for_each(|seat| seat.halves.ring());
+        self.seats().for_each(|seat| seat.halves.ring());
     }
 
     fn forbid_sleep(&self) -> bool {

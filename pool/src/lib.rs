@@ -66,6 +66,7 @@ mod scope;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod sleep;
 mod spare;
+mod stats;
 // Unsafe: turns a stolen entry into the duty to run it.
 #[allow(unsafe_code)]
 mod steal;
@@ -85,6 +86,7 @@ pub use join::join;
 pub use pool::{Pool, spawn};
 pub use scope::{Scope, scope};
 pub use spare::blocking;
+pub use stats::Stats;
 
 /// What the loom models look at.
 #[cfg(loom)]

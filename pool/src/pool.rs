@@ -20,7 +20,7 @@ use std::{
 /// that would be to wait for itself; there it does not wait, and the threads end by themselves.
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
-    crew: Arc<Crew>,
+    pub(crate) crew: Arc<Crew>,
     /// Whether it has been ended, so that dropping it does nothing.
     is_shut: bool,
 }

@@ -49,7 +49,7 @@
 
 use crate::{
     counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
-    sync::{AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
+    sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
     sys::{self, Fence, Full, Light},
 };
 
@@ -66,12 +66,14 @@ const RESERVE: u8 = 3;
 #[derive(Debug)]
 struct Bed {
     state: AtomicU8,
+    /// How often the owner was woken. Written by who has claimed the bed.
+    wakes: AtomicU64,
     thread: Mutex<Option<Thread>>,
 }
 
 impl Bed {
     fn new() -> Self {
-        Self { state: AtomicU8::new(AWAKE), thread: Mutex::new(None) }
+        Self { state: AtomicU8::new(AWAKE), wakes: AtomicU64::new(0), thread: Mutex::new(None) }
     }
 
     fn unpark(&self) {
@@ -159,6 +161,12 @@ impl Sleep {
         self.occupied.load(Ordering::Acquire)
     }
 
+    /// How often sleepers were woken.
+    pub(crate) fn wakes(&self) -> u64 {
+        // Relaxed: the number orders nothing.
+        self.beds[..self.occupied()].iter().map(|bed| bed.wakes.load(Ordering::Relaxed)).sum()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counters.0.load()
     }
@@ -203,6 +211,8 @@ impl Sleep {
             && bed.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if claimed {
             self.counters.0.change(SEARCHING, SLEEPING);
+            // Relaxed: the claim lets only one waker write at a time.
+            bed.wakes.store(bed.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             // Release pairs with the sleeper's Acquire.
             bed.state.store(AWAKE, Ordering::Release);
             bed.unpark();

@@ -104,6 +104,7 @@ impl Worker {
                 deque::Steal::Empty => return None,
                 deque::Steal::Lost => hint::spin_loop(),
                 deque::Steal::Taken(half) => {
+                    self.tally().count_steal();
                     brigade_trace::record(Kind::Steal, self.id, 1);
                     // SAFETY: it came from this deque just now, and `steal` gives each entry to one thief.
                     return Some(unsafe { Stolen::new(half, victim) });
@@ -115,7 +116,7 @@ impl Worker {
     /// Takes up to half of the jobs of this worker, and returns the oldest of them.
     fn steal_jobs(&self, victim: usize) -> Option<JobRef> {
         let seat = self.crew.seat(victim);
-        self.take(|| seat.jobs.steal_batch_and_pop(&self.jobs))
+        self.take(|| seat.jobs.steal_batch_and_pop(&self.jobs)).inspect(|_| self.tally().count_steal())
     }
 
     /// Takes a batch from the injector, and returns the oldest of it.

@@ -11,6 +11,7 @@ use crate::{
     job::JobRef,
     sleep::Searching,
     spare,
+    stats::Tally,
     steal::{Pause, Thrift},
 };
 use brigade_handle::wait;
@@ -102,6 +103,7 @@ impl Worker {
     }
 
     fn execute(&self, job: JobRef) {
+        self.tally().count_job();
         match self.crew.phase() {
             Phase::Cancelling => drop(job),
             _ => job.run(),
@@ -123,10 +125,14 @@ impl Worker {
         let dozed = self.crew.sleep.doze(self.index, evidence, time);
         let (evidence, dozed) = dozed.map_or_else(|evidence| (evidence, false), |evidence| (evidence, true));
         self.searching.set(Some(evidence));
+        if dozed {
+            self.tally().count_park();
+        }
         dozed && self.crew.phase() != Phase::Ended
     }
 
     fn rest(&self) {
+        self.tally().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
         let crew = &self.crew;
         let seat = SeatOf { crew, index: self.index };
@@ -184,6 +190,7 @@ impl Worker {
         while !is_done() {
             match self.jobs.pop() {
                 Some(job) if job.scope() == scope => {
+                    self.tally().count_job();
                     job.run();
                     pause = Pause::new();
                 }
@@ -198,6 +205,7 @@ impl Worker {
 
     /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
     fn park_until(&self, is_done: impl Fn() -> bool) {
+        self.tally().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
         self.crew.blocked();
         while !is_done() {
@@ -223,6 +231,12 @@ impl Worker {
             turn: Cell::new(0),
             thrift: Thrift::default(),
         }
+    }
+
+    /// What this worker counts.
+    #[inline]
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.crew.seat(self.index).tally
     }
 
     #[inline]

@@ -1,0 +1,96 @@
+//! Statistics: what the workers of a pool have done so far.
+//!
+//! Each worker counts for itself, on cache lines of its own, by a plain load and a plain store: it is the only one that writes.
+//! Who reads adds up what it sees, so the sum is exact only when the pool is at rest. A `join` counts nothing; only the theft of
+//! its second half is counted.
+
+use crate::{Pool, crew::Crew, sync::Padded};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a pool has done since it was started, and what it has to do. See [`Pool::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Jobs that workers have taken out of the queues to run them, those included that turned out to be cancelled.
+    pub jobs: u64,
+    /// Thefts from other workers: of the second half of a join, or of a batch of jobs.
+    pub steals: u64,
+    /// How often a worker went to sleep, for want of work or inside a job.
+    pub parks: u64,
+    /// How often new work woke a worker that slept for want of work.
+    pub wakes: u64,
+    /// Jobs that are queued now.
+    pub queue_depth: usize,
+    /// Threads that exist now, spare ones included.
+    pub threads: usize,
+}
+
+/// What one worker counts. Only the worker writes it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Padded<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    jobs: AtomicU64,
+    steals: AtomicU64,
+    parks: AtomicU64,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn count_job(&self) {
+        count(&self.0.0.jobs);
+    }
+
+    pub(crate) fn count_steal(&self) {
+        count(&self.0.0.steals);
+    }
+
+    pub(crate) fn count_park(&self) {
+        count(&self.0.0.parks);
+    }
+}
+
+#[inline]
+fn count(number: &AtomicU64) {
+    // Relaxed, and not one operation: nobody else writes it. A seat's next owner gets it with the seat's kit, under a lock.
+    number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+impl Crew {
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            wakes: self.sleep.wakes(),
+            queue_depth: self.injector.len(),
+            threads: self.roster().total,
+            ..Stats::default()
+        };
+        for seat in self.seats() {
+            let counts = &seat.tally.0.0;
+            // Relaxed: the numbers order nothing.
+            stats.jobs += counts.jobs.load(Ordering::Relaxed);
+            stats.steals += counts.steals.load(Ordering::Relaxed);
+            stats.parks += counts.parks.load(Ordering::Relaxed);
+            stats.queue_depth += seat.jobs.len() + seat.mail.len();
+        }
+        stats
+    }
+}
+
+impl Pool {
+    /// What the pool has done so far, and what it has to do.
+    ///
+    /// Exact when the pool is at rest; while it works, each number may lag behind by what is being done at the moment.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let before = pool.stats();
+    /// pool.spawn(|| ()).join().unwrap();
+    /// assert_eq!((before.jobs, pool.stats().jobs), (0, 1));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.crew.stats()
+    }
+}
