@@ -138,14 +138,16 @@ impl Lane {
     }
 
     /// Whether `harvest` would find something to do. An answer that comes over the socket is no such thing: the socket
-    /// tells of it.
+    /// tells of it. A slot that the worker has skipped is: the answer behind it may have come when the bell was silent.
     pub(crate) fn is_ripe(&self) -> bool {
         let number = self.tail;
-        number < self.head
-            && self.fault.is_none()
-            && self.given[(number % SLOTS) as usize].is_some()
-            && self.ring().progress(number) == Progress::Done
-            && !self.ring().is_streamed(number)
+        if number == self.head || self.fault.is_some() {
+            return false;
+        }
+        match &self.given[(number % SLOTS) as usize] {
+            Some(_) => self.ring().progress(number) == Progress::Done && !self.ring().is_streamed(number),
+            None => self.ring().is_past(number),
+        }
     }
 
     /// Whether call `tail` is over and its slot free.
@@ -236,5 +238,74 @@ impl Lane {
             }
         }
         unbegun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{call::Caller, ring::Claim};
+    use std::sync::Arc;
+
+    struct Nobody;
+
+    impl Caller for Nobody {
+        fn start(&self) -> bool {
+            true
+        }
+        fn put_back(&self) {}
+        fn address(&self) -> usize {
+            0
+        }
+        fn finish(&self, _answer: Answer) {}
+        fn id(&self) -> Id {
+            Id::NONE
+        }
+    }
+
+    fn lane_with(calls: u64) -> Lane {
+        let mut lane = Lane::new().unwrap().1;
+        lane.open = true;
+        for name in 0..calls {
+            lane.give(Call { name, argument: Vec::new(), caller: Arc::new(Nobody) });
+        }
+        lane
+    }
+
+    /// What the worker does with a call.
+    fn work(lane: &Lane, number: u64) -> Claim {
+        let claim = lane.ring().claim(number);
+        if claim == Claim::Mine {
+            let head = Head { kind: Kind::Value as u8, place: Place::Inline, length: 0, name: 0 };
+            lane.ring().finish(number, head, &[]);
+        }
+        lane.ring().advance(number + 1);
+        claim
+    }
+
+    #[test]
+    fn an_answer_behind_a_withdrawn_call_is_ripe() {
+        let mut lane = lane_with(2);
+        assert_eq!(lane.reclaim_half().len(), 1);
+        lane.give(Call { name: 2, argument: Vec::new(), caller: Arc::new(Nobody) });
+        let mut done = Done::new();
+        assert_eq!(work(&lane, 1), Claim::Mine);
+        assert!(lane.harvest(&mut done));
+        assert!(!lane.is_ripe(), "the worker has not skipped call 2");
+        assert_eq!([work(&lane, 2), work(&lane, 3)], [Claim::Withdrawn, Claim::Mine]);
+        assert!(lane.is_ripe());
+        assert!(lane.harvest(&mut done));
+        assert_eq!((done.len(), lane.load()), (2, 0));
+    }
+
+    #[test]
+    fn a_skipped_call_is_ripe_so_that_its_worker_is_found_idle() {
+        let mut lane = lane_with(1);
+        assert!(lane.reclaim(|_| true).is_some());
+        assert!(!lane.is_ripe());
+        assert_eq!(work(&lane, 1), Claim::Withdrawn);
+        assert!(lane.is_ripe());
+        assert!(!lane.harvest(&mut Done::new()), "there is no answer");
+        assert_eq!(lane.load(), 0);
     }
 }

@@ -27,40 +27,70 @@
 //!
 //! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor` → `exec`.
 
+#[cfg(not(loom))]
 mod call;
+#[cfg(not(loom))]
 mod child;
+#[cfg(not(loom))]
 mod codec;
+#[cfg(not(loom))]
 // Unsafe: reads the executable's own constants by an address off the wire, after checking it, and makes values of types
 // without a size.
 #[allow(unsafe_code)]
 mod entry;
+#[cfg(not(loom))]
 // Unsafe: fork, and the system calls between fork and exec.
 #[allow(unsafe_code)]
 mod exec;
+#[cfg(not(loom))]
 mod frame;
+#[cfg(not(loom))]
 mod image;
+#[cfg(not(loom))]
 mod lane;
+#[cfg(not(loom))]
 mod launcher;
+#[cfg(not(loom))]
 // Unsafe: maps memory that is shared with workers, and the futex.
 #[allow(unsafe_code)]
 #[path = "memory/sys.rs"]
 mod memory;
+#[cfg(not(loom))]
 mod panics;
+#[cfg(not(loom))]
 mod pool;
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+#[cfg_attr(loom, allow(dead_code))]
 mod ring;
+#[cfg(not(loom))]
 mod ring_worker;
+#[cfg(not(loom))]
 mod shared;
+#[cfg(not(loom))]
 mod supervisor;
 mod sync;
+#[cfg(not(loom))]
 // Unsafe: system calls.
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(not(loom))]
 pub mod usage;
+#[cfg(not(loom))]
 // Unsafe: removes a variable from the environment while the process has one thread.
 #[allow(unsafe_code)]
 mod worker;
 
+#[cfg(not(loom))]
 pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic};
+#[cfg(not(loom))]
 pub use launcher::{Command, Ended, Launched, Launcher, Local};
+#[cfg(not(loom))]
 pub use pool::{Builder, ProcessPool};
+#[cfg(not(loom))]
 pub use worker::init;
+
+/// What the loom models look at: nothing else is built for them.
+#[cfg(loom)]
+pub mod model {
+    pub use crate::ring::{Bell, Claim, Head, Place, Progress, Ring, WORDS};
+}

@@ -41,10 +41,14 @@
 //!   asleep? { asleep = 0; futex_wake }     slot still not READY? futex_wait(asleep, 1)
 //!
 //!   worker                                 pool
-//!   slot = DONE                            bell = ARMED
-//!   fence                                  fence
-//!   bell is armed? { bell = 0; ring }      no slot DONE? poll(the bell's descriptor)
+//!   slot = DONE, or skipped                bell = ARMED
+//!   cursor = past it                       fence
+//!   fence                                  no slot DONE, none skipped? poll(the bell's descriptor)
+//!   bell is armed? { bell = 0; ring }
 //! ```
+//!
+//! The worker rings for a withdrawn slot that it skips, too: that frees the slot, and the pool may wait for just that (to
+//! find the worker idle when it wants to end it, for one).
 //!
 //! The words are atomics, read and written one by one with relaxed order: a worker that has lost its mind may write
 //! whatever it likes whenever it likes, and the pool's side still only sees numbers, which it checks.
@@ -69,7 +73,7 @@ const CURSOR: usize = 16;
 const FIRST_SLOT: usize = 24;
 const FIRST_WIDE: usize = FIRST_SLOT + SLOTS as usize * SLOT_WORDS;
 /// The whole ring's size in words.
-pub(crate) const WORDS: usize = FIRST_WIDE + WIDE_PLACES as usize * 2 * (WIDE / 8);
+pub const WORDS: usize = FIRST_WIDE + WIDE_PLACES as usize * 2 * (WIDE / 8);
 
 const STATE_BITS: u32 = 3;
 const READY: u64 = 1;
@@ -80,7 +84,7 @@ const WITHDRAWN: u64 = 4;
 /// When the worker rings the bell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub(crate) enum Bell {
+pub enum Bell {
     /// Not at all: somebody is looking.
     Silent = 0,
     /// After each answer.
@@ -90,12 +94,14 @@ pub(crate) enum Bell {
 }
 
 /// How few calls are left when the worker rings for more.
-const LOW_WATER: u64 = SLOTS / 8;
+const LOW_WATER: u64 = if cfg!(loom) { 1 } else { SLOTS / 8 };
 
 /// Where a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
+    /// In the slot.
     Inline,
+    /// In the wide place with this number.
     Wide(u8),
     /// In a frame with the call's number, on the socket.
     Stream,
@@ -103,11 +109,15 @@ pub(crate) enum Place {
 
 /// A slot's words 1 and 2, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) kind: u8,
-    pub(crate) place: Place,
-    pub(crate) length: usize,
-    pub(crate) name: u64,
+pub struct Head {
+    /// The kind of frame that the slot stands for.
+    pub kind: u8,
+    /// Where the payload is.
+    pub place: Place,
+    /// The payload's length in bytes.
+    pub length: usize,
+    /// The function's name.
+    pub name: u64,
 }
 
 const STREAM: u8 = u8::MAX;
@@ -142,9 +152,12 @@ fn seal([one, two]: [u64; 2], number: u64) -> u64 {
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
+    /// It waits in its slot, or was withdrawn.
     Unbegun,
+    /// The worker has claimed it.
     Begun,
+    /// Its answer is in the slot.
     Done,
     /// The slot holds what neither side writes there.
     Nonsense,
@@ -152,7 +165,7 @@ pub(crate) enum Progress {
 
 /// A view of the shared words, which both sides have.
 #[derive(Clone, Copy)]
-pub(crate) struct Ring<'a> {
+pub struct Ring<'a> {
     words: &'a [AtomicU64],
 }
 
@@ -160,7 +173,7 @@ impl<'a> Ring<'a> {
     /// # Panics
     ///
     /// If there are fewer than [`WORDS`] words.
-    pub(crate) fn new(words: &'a [AtomicU64]) -> Self {
+    pub fn new(words: &'a [AtomicU64]) -> Self {
         Self { words: &words[..WORDS] }
     }
 
@@ -203,19 +216,19 @@ impl<'a> Ring<'a> {
     // ------------------------------------------------------------------------------------ the pool's side
 
     /// Publishes call `number`, whose slot is free. The payload is not written if its place is the stream.
-    pub(crate) fn publish(self, number: u64, head: Head, payload: &[u8]) {
+    pub fn publish(self, number: u64, head: Head, payload: &[u8]) {
         self.write(number, Half::Argument, head, payload, READY);
     }
 
     /// After publishing: whether the worker sleeps and must be woken. It counts as awake from then on.
-    pub(crate) fn must_wake(self) -> bool {
+    pub fn must_wake(self) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: the fence orders it after READY (see the head of this file).
         self.words[ASLEEP].load(Ordering::Relaxed) == 1 && self.words[ASLEEP].swap(0, Ordering::Relaxed) == 1
     }
 
     /// Takes call `number` back. False if the worker has begun it.
-    pub(crate) fn withdraw(self, number: u64) -> bool {
+    pub fn withdraw(self, number: u64) -> bool {
         let ready = number << STATE_BITS | READY;
         let withdrawn = number << STATE_BITS | WITHDRAWN;
         // READY => WITHDRAWN (rule 2). Relaxed: nothing is handed over.
@@ -223,7 +236,7 @@ impl<'a> Ring<'a> {
     }
 
     /// How far call `number` is.
-    pub(crate) fn progress(self, number: u64) -> Progress {
+    pub fn progress(self, number: u64) -> Progress {
         // Acquire pairs with DONE (rule 3).
         let state = self.slot(number)[0].load(Ordering::Acquire);
         match (state >> STATE_BITS == number, state & ((1 << STATE_BITS) - 1)) {
@@ -235,38 +248,38 @@ impl<'a> Ring<'a> {
     }
 
     /// Whether the worker is past call `number`, so that a withdrawn slot is free.
-    pub(crate) fn is_past(self, number: u64) -> bool {
+    pub fn is_past(self, number: u64) -> bool {
         // Acquire pairs with `advance`: what the worker did with the slot comes before what we do.
         self.words[CURSOR].load(Ordering::Acquire) > number
     }
 
     /// The answer to a call that is done, whose payload is appended to `payload` unless it comes by the stream.
-    pub(crate) fn answer(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
+    pub fn answer(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
         let head = self.head(number)?;
         read_bytes(self.payload(number, head.place, Half::Answer), head.length, payload);
         Some(head)
     }
 
     /// Whether the answer to a call that is done comes over the socket.
-    pub(crate) fn is_streamed(self, number: u64) -> bool {
+    pub fn is_streamed(self, number: u64) -> bool {
         self.head(number).is_some_and(|head| head.place == Place::Stream)
     }
 
     /// Tells the worker when to ring.
-    pub(crate) fn set_bell(self, bell: Bell) {
+    pub fn set_bell(self, bell: Bell) {
         // Relaxed: ordered by the fence in `settle`, or of no consequence if it silences.
         self.words[BELL].store(bell as u64, Ordering::Relaxed);
     }
 
     /// Between arming bells and looking once more.
-    pub(crate) fn settle() {
+    pub fn settle() {
         fence(Ordering::SeqCst);
     }
 
     // ---------------------------------------------------------------------------------- the worker's side
 
     /// Claims call `number` if it is there; a withdrawn one is skipped.
-    pub(crate) fn claim(self, number: u64) -> Claim {
+    pub fn claim(self, number: u64) -> Claim {
         let slot = &self.slot(number)[0];
         let ready = number << STATE_BITS | READY;
         // Relaxed: the compare-and-swap below is what counts.
@@ -283,27 +296,27 @@ impl<'a> Ring<'a> {
     }
 
     /// The claimed call, whose payload is appended to `payload` unless it comes by the stream.
-    pub(crate) fn call(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
+    pub fn call(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
         let head = self.head(number)?;
         read_bytes(self.payload(number, head.place, Half::Argument), head.length, payload);
         Some(head)
     }
 
     /// Says that the worker is done with all numbers below.
-    pub(crate) fn advance(self, cursor: u64) {
+    pub fn advance(self, cursor: u64) {
         // Release pairs with `is_past`.
         self.words[CURSOR].store(cursor, Ordering::Release);
     }
 
     /// Publishes the answer to the claimed call.
-    pub(crate) fn finish(self, number: u64, head: Head, payload: &[u8]) {
+    pub fn finish(self, number: u64, head: Head, payload: &[u8]) {
         self.write(number, Half::Answer, head, payload, DONE);
     }
 
-    /// After publishing answer `number`: whether the pool wants the bell to be rung.
-    pub(crate) fn must_ring(self, number: u64) -> bool {
+    /// After publishing answer `number`, or skipping that call, and `advance`: whether the pool wants the bell to be rung.
+    pub fn must_ring(self, number: u64) -> bool {
         fence(Ordering::SeqCst);
-        // Relaxed: the fence orders it after DONE (see the head of this file).
+        // Relaxed: the fence orders it after DONE and the cursor (see the head of this file).
         let due = match self.words[BELL].load(Ordering::Relaxed) {
             0 => false,
             1 => true,
@@ -317,7 +330,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Looks for call `number` so many times.
-    pub(crate) fn spin(self, number: u64, times: u32) -> bool {
+    pub fn spin(self, number: u64, times: u32) -> bool {
         for _ in 0..times {
             if self.slot(number)[0].load(Ordering::Relaxed) >> STATE_BITS == number {
                 return true;
@@ -328,7 +341,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Says that the worker sleeps. False if call `number` came meanwhile, and then it does not.
-    pub(crate) fn fall_asleep(self, number: u64) -> bool {
+    pub fn fall_asleep(self, number: u64) -> bool {
         self.words[ASLEEP].store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         // Relaxed: the fence orders it after the word (see the head of this file).
@@ -340,16 +353,19 @@ impl<'a> Ring<'a> {
     }
 
     /// The word on which the worker sleeps while it is 1.
-    pub(crate) fn asleep(self) -> &'a AtomicU64 {
+    pub fn asleep(self) -> &'a AtomicU64 {
         &self.words[ASLEEP]
     }
 }
 
 /// What became of looking for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
+pub enum Claim {
+    /// The call is the worker's to run.
     Mine,
+    /// The pool has taken it back.
     Withdrawn,
+    /// It was not published so far.
     NotYet,
 }
 

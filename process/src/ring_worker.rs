@@ -65,8 +65,11 @@ impl RingWorker<'_> {
                     continue;
                 }
             }
+            ring.advance(self.number + 1);
+            if ring.must_ring(self.number) {
+                self.bell.ring();
+            }
             self.number += 1;
-            ring.advance(self.number);
             // A large argument's or result's memory is not kept.
             argument.shrink_to(WIDE);
             result.shrink_to(WIDE);
@@ -95,9 +98,6 @@ impl RingWorker<'_> {
         }
         let head = Head { kind: kind as u8, place, length: result.len(), name: 0 };
         ring.finish(self.number, head, result);
-        if ring.must_ring(self.number) {
-            self.bell.ring();
-        }
         Ok(())
     }
 

@@ -250,7 +250,9 @@ impl Shared {
             while !state.arm(ring::Bell::EachAnswer) {
                 state.harvest(done);
             }
-            let for_the_supervisor = state.lanes.iter().any(|lane| lane.fault.is_some());
+            // Among them: to end the workers whose last answer was fetched here.
+            let for_the_supervisor =
+                state.orders != Orders::Work || state.lanes.iter().any(|lane| lane.fault.is_some());
             if state.dispatch(Mover::Anybody) | for_the_supervisor {
                 state.asleep = false;
                 drop(state);

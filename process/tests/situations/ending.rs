@@ -51,6 +51,41 @@ pub(crate) fn a_drop_cancels_what_is_queued_and_kills_what_runs() {
     assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
 }
 
+pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
+    for _ in 0..100 {
+        let procs = ProcessPool::new(1).unwrap();
+        let first = procs.spawn(|n: u32| n, 1);
+        let others: Vec<_> = (0..3).map(|n| procs.spawn(|n: u32| n, n)).collect();
+        others.iter().for_each(JoinHandle::cancel);
+        procs.shutdown();
+        assert_eq!(first.join().unwrap(), 1);
+        for (n, handle) in (0..).zip(others) {
+            let result = handle.join();
+            assert!(matches!(&result, Err(JoinError::Cancelled)) || result.unwrap() == n);
+        }
+    }
+}
+
+pub(crate) fn a_shutdown_meets_a_joiner_on_another_thread() {
+    for _ in 0..100 {
+        let procs = ProcessPool::new(1).unwrap();
+        procs.spawn(|n: u32| n, 0).join().unwrap();
+        let handle = procs.spawn(|n: u32| n, 1);
+        let joiner = std::thread::spawn(|| handle.join().unwrap());
+        procs.shutdown();
+        assert_eq!(joiner.join().unwrap(), 1);
+    }
+}
+
+pub(crate) fn a_shutdown_meets_a_large_result() {
+    for _ in 0..50 {
+        let procs = ProcessPool::new(1).unwrap();
+        let handle = procs.spawn(|n: usize| vec![7_u8; n], 1 << 20);
+        procs.shutdown();
+        assert_eq!(handle.join().unwrap().len(), 1 << 20);
+    }
+}
+
 fn descriptors_and_threads() -> (usize, usize) {
     let count = |folder| fs::read_dir(folder).unwrap().count();
     (count("/proc/self/fd"), count("/proc/self/task"))
@@ -83,6 +118,7 @@ impl Wake for DropsPool {
 }
 
 pub(crate) fn a_pool_may_be_dropped_by_a_waker() {
+    let before = descriptors_and_threads();
     let procs = ProcessPool::new(1).unwrap();
     let gate = Gate::new();
     let mut handle = procs.spawn(wait_at, gate.port());
@@ -93,8 +129,9 @@ pub(crate) fn a_pool_may_be_dropped_by_a_waker() {
     drop(waiting);
     heard.recv().unwrap();
     assert_eq!(handle.join().unwrap(), gate.port());
-    // The supervisor ends by itself; the next test must not meet its child.
-    while !sys::has_no_child() {
+    drop(gate);
+    // The supervisor ends by itself; the next test must not meet its thread.
+    while descriptors_and_threads() != before {
         std::thread::yield_now();
     }
 }

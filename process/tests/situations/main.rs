@@ -14,7 +14,7 @@ mod orphans;
 mod sys;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::{process::ExitCode, sync::Mutex};
+use std::process::ExitCode;
 
 /// Names tests by their functions.
 macro_rules! trials {
@@ -49,20 +49,19 @@ fn main() -> ExitCode {
             ignored_signals_are_not_inherited;
         ending: a_queued_call_can_be_cancelled a_shutdown_drains_what_is_queued
             a_drop_cancels_what_is_queued_and_kills_what_runs a_pool_leaves_nothing_behind
-            a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
+            a_shutdown_meets_calls_that_were_cancelled a_shutdown_meets_a_joiner_on_another_thread
+            a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
             workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
             a_forgotten_init_is_an_error;
         orphans: workers_die_with_a_killed_parent;
     };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    // One after the other on this thread: threads of the harness would be counted among the pools'.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
-
-/// Tests that count this process's children and descriptors must not meet another's.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn trial(name: &str, test: fn()) -> Trial {
     Trial::test(name, move || {
-        let _alone = ALONE.lock();
         test();
         Ok::<(), Failed>(())
     })
