@@ -1,10 +1,13 @@
 //! How a pool is made: threads, names, stack size, hooks.
 
 use crate::{Pool, crew::SPARES};
-use std::{fmt, io, num::NonZero, thread};
+use std::{any::Any, fmt, io, num::NonZero, thread};
 
 /// A start or exit hook; it is given the worker's number.
 pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
+
+/// A panic handler; it is given what was passed to `panic!`.
+pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 
 /// What a pool was asked to be.
 pub(crate) struct Plan {
@@ -14,6 +17,7 @@ pub(crate) struct Plan {
     pub(crate) stack_size: Option<usize>,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_exit: Option<Hook>,
+    pub(crate) on_panic: Option<PanicHandler>,
 }
 
 /// Makes a [`Pool`]. See [`Pool::builder`].
@@ -25,8 +29,14 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        let plan =
-            Plan { threads: 0, name: "pool".to_owned(), stack_size: None, on_start: None, on_exit: None };
+        let plan = Plan {
+            threads: 0,
+            name: "pool".to_owned(),
+            stack_size: None,
+            on_start: None,
+            on_exit: None,
+            on_panic: None,
+        };
         Self { threads: None, plan }
     }
 
@@ -58,6 +68,26 @@ impl Builder {
     /// Called by each thread after it has run everything, with the thread's number. A panic in it is ignored.
     pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.plan.on_exit = Some(Box::new(hook));
+        self
+    }
+
+    /// Called when a spawned job panics whose handle is gone, so that nobody else would hear of it: on the thread that ran the job,
+    /// with what was passed to `panic!`. A panic in the handler is ignored. Without a handler such a panic is dropped.
+    ///
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let pool = brigade_pool::Pool::builder().on_panic(move |payload| _ = tell.send(payload)).build()?;
+    /// let (let_go, gone) = std::sync::mpsc::channel::<()>();
+    /// drop(pool.spawn(move || {
+    ///     let _ = gone.recv();
+    ///     panic!("no flour")
+    /// }));
+    /// drop(let_go);
+    /// assert_eq!(told.recv().unwrap().downcast_ref(), Some(&"no flour"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_panic(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+        self.plan.on_panic = Some(Box::new(handler));
         self
     }
 

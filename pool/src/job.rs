@@ -24,10 +24,11 @@
 
 use crate::{
     crew::Crew,
+    current,
     sync::{AtomicU8, Ordering, UnsafeCell},
     worker::Worker,
 };
-use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Rendezvous, Slot};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     mem::{self, ManuallyDrop},
@@ -169,8 +170,21 @@ where
         let before = brigade_trace::begin(self.id);
         let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::Panicked);
         brigade_trace::end(self.id, before, 1);
-        self.complete(result);
+        self.complete(result.map_err(|error| self.unheard(error)));
         true
+    }
+
+    /// If nobody is left to hear of a panic, the pool's handler does. Returns what the slot is to hold.
+    fn unheard(&self, error: JoinError) -> JoinError {
+        let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.crew.plan.on_panic), error) {
+            (Some(Some(handler)), JoinError::Panicked(payload)) => {
+                forget_panic(panic::catch_unwind(AssertUnwindSafe(|| handler(payload))));
+                // It is dropped with the slot, unseen.
+                JoinError::Lost(Lost::Abandoned)
+            }
+            (_, error) => error,
+        };
+        if self.slot.is_detached() { current::with(|worker| tell(worker, error)) } else { error }
     }
 
     fn complete(&self, result: Result<T, JoinError>) {
@@ -242,7 +256,7 @@ where
 
     fn help(&self) -> bool {
         let at_home = |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.crew) == self.home);
-        crate::current::with(at_home) && self.run_claimed()
+        current::with(at_home) && self.run_claimed()
     }
 }
 
