@@ -56,11 +56,13 @@ impl Request {
 
     /// The process at the other end.
     pub(crate) fn client(&self) -> u32 {
-        let port = self.stream.peer_addr().unwrap().port();
+        let hex = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
+        let (client, server) =
+            (hex(self.stream.peer_addr().unwrap()), hex(self.stream.local_addr().unwrap()));
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let local = format!(":{port:04X}");
-        let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-        let row = row.into_iter().find(|row| row.get(1).is_some_and(|address| address.ends_with(&local)));
+        // Columns 1 and 2 are the addresses of the near and the far side, column 9 the inode.
+        let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| row.len() > 9 && row[1].ends_with(&client) && row[2].ends_with(&server));
         let inode = format!("socket:[{}]", row.expect("the connection is in the kernel's table")[9]);
         let owner = |pid: &u32| {
             let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
