@@ -82,6 +82,8 @@ pub(crate) struct Crew {
     /// Tells the workers of several pools apart in a trace.
     pub(crate) number: u64,
     pub(crate) injector: Injector<JobRef>,
+    /// Jobs that are begun in their order: taken one at a time, never in batches.
+    pub(crate) ordered: Injector<JobRef>,
     pub(crate) sleep: Sleep,
     seats: Box<[OnceLock<Seat>]>,
     phase: AtomicU8,
@@ -99,6 +101,7 @@ impl Crew {
             // Relaxed: only uniqueness matters.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             injector: Injector::new(),
+            ordered: Injector::new(),
             sleep: Sleep::new(plan.threads, seats),
             seats: (0..seats).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -160,6 +163,12 @@ impl Crew {
     /// Queues a job with the injector.
     pub(crate) fn inject(&self, job: JobRef) {
         self.injector.push(job);
+        self.announce_job();
+    }
+
+    /// Queues a job that is begun after those that were queued so before.
+    pub(crate) fn submit_ordered(&self, job: JobRef) {
+        self.ordered.push(job);
         self.announce_job();
     }
 
@@ -234,7 +243,7 @@ impl Queues for SeatOf<'_> {
 
 impl Queues for Crew {
     fn have_work(&self) -> bool {
-        !self.injector.is_empty() || self.seats().any(Seat::has_work)
+        !self.injector.is_empty() || !self.ordered.is_empty() || self.seats().any(Seat::has_work)
     }
 
     fn ring(&self) {

@@ -100,6 +100,37 @@ impl Pool {
         spawn_on(&self.crew, work)
     }
 
+    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
+    ///
+    /// A worker runs the newest of the jobs that it spawned first, which keeps its cache warm; these go to a queue that all
+    /// workers share.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// pool.install(|| {
+    ///     for n in 0..4 {
+    ///         let tell = tell.clone();
+    ///         drop(pool.spawn_fifo(move || tell.send(n)));
+    ///     }
+    /// });
+    /// assert!(told.into_iter().take(4).eq(0..4));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_fifo<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, handle) = job::spawned(&self.crew, work);
+        self.crew.submit_ordered(job);
+        handle
+    }
+
     /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
     /// such jobs wait at the same time, each with a spare thread in its place.
     ///

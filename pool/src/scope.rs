@@ -11,6 +11,12 @@
 //! While it waits, the owner runs the scope's own children from its queue, and no stranger: a stranger that lies above them goes
 //! to the injector, for others. Children that lie elsewhere are run by the other workers, or by a spare thread in the place of
 //! the owner (`spare.rs`). The interface follows rayon's.
+//!
+//! # First in, first out
+//!
+//! A worker runs its newest job first. What is spawned by `spawn_fifo` goes to a queue of the scope, and an ordinary child is spawned
+//! for it that runs whatever is the oldest there when its turn comes. So there are always as many such children as closures, and
+//! the order in which the children run does not matter. Rayon does the same.
 
 use crate::{
     crew::Crew,
@@ -21,12 +27,13 @@ use crate::{
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     any::Any,
+    collections::VecDeque,
     fmt,
     marker::PhantomData,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -39,9 +46,13 @@ pub struct Scope<'scope> {
     pending: AtomicUsize,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// What is to be run in the order in which it was spawned.
+    fifo: Mutex<VecDeque<Ordered<'scope>>>,
     // Invariant, so that a scope cannot be taken for one that lives shorter or longer.
     _scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
+
+type Ordered<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + 'scope>;
 
 /// A child in its queue.
 #[repr(C)]
@@ -62,6 +73,37 @@ impl<'scope> Scope<'scope> {
     {
         let job = self.child(work);
         self.crew.submit(job);
+    }
+
+    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned. Of those that
+    /// `spawn` spawns a worker runs its newest first.
+    ///
+    /// ```
+    /// let order = std::sync::Mutex::new(Vec::new());
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// pool.scope(|scope| {
+    ///     for n in 0..4 {
+    ///         let order = &order;
+    ///         scope.spawn_fifo(move |_| order.lock().unwrap().push(n));
+    ///     }
+    /// });
+    /// assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn spawn_fifo<F>(&self, work: F)
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        self.ordered().push_back(Box::new(work));
+        self.spawn(|scope| {
+            // The lock is given back before the work runs.
+            let oldest = scope.ordered().pop_front();
+            oldest.expect("as many closures are queued as there are children for them")(scope);
+        });
+    }
+
+    fn ordered(&self) -> MutexGuard<'_, VecDeque<Ordered<'scope>>> {
+        self.fifo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn child<F>(&self, work: F) -> JobRef
@@ -146,6 +188,7 @@ where
         owner: worker.index,
         pending: AtomicUsize::new(1),
         panic: Mutex::new(None),
+        fifo: Mutex::new(VecDeque::new()),
         _scope: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));

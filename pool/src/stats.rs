@@ -61,7 +61,7 @@ impl Crew {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats {
             wakes: self.sleep.wakes(),
-            queue_depth: self.injector.len(),
+            queue_depth: self.injector.len() + self.ordered.len(),
             threads: self.roster().total,
             ..Stats::default()
         };

@@ -7,7 +7,7 @@ use crate::{
     worker::{Work, Worker},
 };
 use brigade_trace::{Kind, clock};
-use crossbeam_deque::Steal;
+use crossbeam_deque::{Injector, Steal};
 use std::{
     cell::Cell,
     hint, thread,
@@ -119,8 +119,15 @@ impl Worker {
         self.take(|| seat.jobs.steal_batch_and_pop(&self.jobs)).inspect(|_| self.tally().count_steal())
     }
 
-    /// Takes a batch from the injector, and returns the oldest of it.
+    /// A job of those that nobody owns: out of the injector, or the oldest ordered one. Neither can starve the other: which comes
+    /// first alternates.
     pub(crate) fn injected_job(&self) -> Option<JobRef> {
+        let ordered = || oldest_of(&self.crew.ordered);
+        if self.turn_is_odd() { ordered().or_else(|| self.batch()) } else { self.batch().or_else(ordered) }
+    }
+
+    /// Takes a batch from the injector, and returns the oldest of it.
+    fn batch(&self) -> Option<JobRef> {
         let injector = &self.crew.injector;
         if injector.is_empty() {
             return None;
@@ -130,14 +137,7 @@ impl Worker {
 
     /// A job that this worker has to run itself.
     pub(crate) fn mail(&self) -> Option<JobRef> {
-        let mail = &self.crew.seat(self.index).mail;
-        loop {
-            match mail.steal() {
-                Steal::Empty => return None,
-                Steal::Retry => hint::spin_loop(),
-                Steal::Success(job) => return Some(job),
-            }
-        }
+        oldest_of(&self.crew.seat(self.index).mail)
     }
 
     fn take(&self, mut steal: impl FnMut() -> Steal<JobRef>) -> Option<JobRef> {
@@ -152,4 +152,17 @@ impl Worker {
             }
         }
     }
+}
+
+/// Takes a single job: what is queued behind it stays in its order.
+fn oldest_of(queue: &Injector<JobRef>) -> Option<JobRef> {
+    // Taking pays a fence to find out that there is nothing.
+    while !queue.is_empty() {
+        match queue.steal() {
+            Steal::Empty => return None,
+            Steal::Retry => hint::spin_loop(),
+            Steal::Success(job) => return Some(job),
+        }
+    }
+    None
 }

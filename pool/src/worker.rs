@@ -233,6 +233,10 @@ impl Worker {
         }
     }
 
+    pub(crate) fn turn_is_odd(&self) -> bool {
+        self.turn.get() % 2 == 1
+    }
+
     /// What this worker counts.
     #[inline]
     pub(crate) fn tally(&self) -> &Tally {
