@@ -177,3 +177,55 @@ where
         None => join_elsewhere(a, b),
     })
 }
+
+/// [`join`] of three closures.
+///
+/// ```
+/// let (a, b, c) = brigade_pool::join3(|| 1, || "two", || 3.0);
+/// assert_eq!((a, b, c), (1, "two", 3.0));
+/// ```
+///
+/// # Panics
+///
+/// If a closure panics, after all have ended; if several do, with the panic of the first of them.
+#[inline]
+pub fn join3<A, B, C, RA, RB, RC>(a: A, b: B, c: C) -> (RA, RB, RC)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    C: FnOnce() -> RC + Send,
+    RA: Send,
+    RB: Send,
+    RC: Send,
+{
+    let (ra, (rb, rc)) = join(a, || join(b, c));
+    (ra, rb, rc)
+}
+
+/// [`join`] of four closures.
+///
+/// For more, join joins; for a number that is not known beforehand, take a [`scope`](crate::scope).
+///
+/// ```
+/// let sums = brigade_pool::join4(|| 1, || 1 + 2, || 1 + 2 + 3, || 1 + 2 + 3 + 4);
+/// assert_eq!(sums, (1, 3, 6, 10));
+/// ```
+///
+/// # Panics
+///
+/// As for [`join3`].
+#[inline]
+pub fn join4<A, B, C, D, RA, RB, RC, RD>(a: A, b: B, c: C, d: D) -> (RA, RB, RC, RD)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    C: FnOnce() -> RC + Send,
+    D: FnOnce() -> RD + Send,
+    RA: Send,
+    RB: Send,
+    RC: Send,
+    RD: Send,
+{
+    let ((ra, rb), (rc, rd)) = join(|| join(a, b), || join(c, d));
+    (ra, rb, rc, rd)
+}

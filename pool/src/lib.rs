@@ -82,7 +82,7 @@ mod worker;
 pub use brigade_handle::{JoinError, JoinHandle};
 pub use builder::Builder;
 pub use data::{for_each, map_reduce};
-pub use join::join;
+pub use join::{join, join3, join4};
 pub use pool::{Pool, spawn};
 pub use scope::{Scope, scope};
 pub use spare::blocking;

@@ -97,3 +97,25 @@ fn of_two_panics_the_first_halfs_goes_on() {
         }
     }
 }
+
+#[test]
+fn three_and_four_closures_all_overlap() {
+    let pool = pool(4);
+    let three = Barrier::new(3);
+    let wait = || _ = three.wait();
+    pool.install(|| brigade_pool::join3(wait, wait, wait));
+    let four = Barrier::new(4);
+    let wait = || _ = four.wait();
+    pool.install(|| brigade_pool::join4(wait, wait, wait, wait));
+}
+
+#[test]
+fn the_first_of_several_panics_goes_on() {
+    let ended = AtomicUsize::new(0);
+    let end = || _ = ended.fetch_add(1, Ordering::Relaxed);
+    let panic = panic::catch_unwind(|| {
+        pool(2).install(|| brigade_pool::join4(end, || panic!("second"), || panic!("third"), end))
+    });
+    assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"second"));
+    assert_eq!(ended.into_inner(), 2);
+}
