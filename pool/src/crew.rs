@@ -87,6 +87,8 @@ pub(crate) struct Crew {
     pub(crate) sleep: Sleep,
     seats: Box<[OnceLock<Seat>]>,
     phase: AtomicU8,
+    /// How many jobs were cancelled because the pool ended.
+    pub(crate) cancelled: AtomicUsize,
     /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
@@ -105,6 +107,7 @@ impl Crew {
             sleep: Sleep::new(plan.threads, seats),
             seats: (0..seats).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
+            cancelled: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             roster: Mutex::new(Roster::default()),
             plan,

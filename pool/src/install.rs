@@ -135,7 +135,16 @@ impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
     }
 
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+        // SAFETY: this is the only call.
+        unsafe { Self::run(job) };
+        false
+    }
 
     /// # Safety
     ///

@@ -49,8 +49,8 @@ pub(crate) struct Header {
 pub(crate) struct Verbs {
     /// Runs it.
     pub(crate) run: unsafe fn(NonNull<Header>),
-    /// Ends it without running it, if it may be ended so.
-    pub(crate) discard: unsafe fn(NonNull<Header>),
+    /// Ends it without running it, if it may be ended so. True if somebody's job was cancelled by that.
+    pub(crate) discard: unsafe fn(NonNull<Header>) -> bool,
 }
 
 impl Header {
@@ -83,6 +83,13 @@ impl JobRef {
         self.header().scope
     }
 
+    /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.
+    pub(crate) fn discard(self) -> bool {
+        let job = ManuallyDrop::new(self);
+        // SAFETY: as in `run`.
+        unsafe { (job.header().verbs.discard)(job.0) }
+    }
+
     /// Runs the job. Its panics are delivered to whoever waits for it.
     pub(crate) fn run(self) {
         let job = ManuallyDrop::new(self);
@@ -94,7 +101,7 @@ impl JobRef {
 impl Drop for JobRef {
     fn drop(&mut self) {
         // SAFETY: as in `run`.
-        unsafe { (self.header().verbs.discard)(self.0) };
+        let _ = unsafe { (self.header().verbs.discard)(self.0) };
     }
 }
 
@@ -187,6 +194,16 @@ where
         if self.slot.is_detached() { current::with(|worker| tell(worker, error)) } else { error }
     }
 
+    /// Ends the job without running it, unless it has been claimed. True if it was cancelled by that.
+    fn cancel_queued(&self) -> bool {
+        let Some(work) = self.claim() else { return false };
+        brigade_trace::record(Kind::Cancel, self.id, 0);
+        // The closure goes first: what it holds is free by the time the joiner hears of it.
+        forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
+        self.complete(Err(JoinError::Cancelled));
+        true
+    }
+
     fn complete(&self, result: Result<T, JoinError>) {
         brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
         // SAFETY: only who claimed the job completes it (rule 1).
@@ -209,12 +226,13 @@ where
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn discard(job: NonNull<Header>) {
+    unsafe fn discard(job: NonNull<Header>) -> bool {
         let job = job.cast::<Self>();
         // SAFETY: as in `run`.
-        unsafe { job.as_ref() }.cancel();
+        let cancelled = unsafe { job.as_ref() }.cancel_queued();
         // SAFETY: as in `run`.
         unsafe { Self::release(job.cast()) };
+        cancelled
     }
 
     /// Gives back one of the two references (rule 3).
@@ -246,12 +264,7 @@ where
     }
 
     fn cancel(&self) {
-        if let Some(work) = self.claim() {
-            brigade_trace::record(Kind::Cancel, self.id, 0);
-            // The closure goes first: what it holds is free by the time the joiner hears of it.
-            forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
-            self.complete(Err(JoinError::Cancelled));
-        }
+        self.cancel_queued();
     }
 
     fn help(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::{
 use brigade_handle::{JoinError, JoinHandle, wait};
 use std::{
     fmt, io,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::Ordering},
 };
 
 /// A work-stealing thread pool.
@@ -248,10 +248,23 @@ impl Pool {
         self.is_shut = true;
     }
 
-    /// Cancels everything that is queued, waits for what runs, then ends and joins the threads. What dropping the pool does, said
-    /// aloud.
-    pub fn shutdown_now(self) {
-        drop(self);
+    /// Cancels everything that is queued, waits for what runs, then ends and joins the threads: what dropping the pool does, too.
+    /// Returns how many jobs were cancelled by that.
+    ///
+    /// On one of the pool's own workers, which cannot wait for itself, returns how many were by then: 0 as a rule.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let answer = pool.spawn(|| 7);
+    /// let cancelled = pool.shutdown_now();
+    /// assert_eq!(cancelled == 1, answer.join().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown_now(mut self) -> usize {
+        self.end(Phase::Cancelling);
+        self.is_shut = true;
+        // Relaxed: the threads that count were joined.
+        self.crew.cancelled.load(Ordering::Relaxed)
     }
 
     fn end(&self, phase: Phase) {

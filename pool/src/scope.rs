@@ -156,7 +156,16 @@ where
     F: FnOnce(&Scope<'scope>) + Send + 'scope,
 {
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+        // SAFETY: this is the only call.
+        unsafe { Self::run(job) };
+        false
+    }
 
     /// # Safety
     ///

@@ -105,9 +105,16 @@ impl Worker {
     fn execute(&self, job: JobRef) {
         self.tally().count_job();
         match self.crew.phase() {
-            Phase::Cancelling => drop(job),
+            Phase::Cancelling => self.discard(job),
             _ => job.run(),
         }
+    }
+
+    #[cold]
+    fn discard(&self, job: JobRef) {
+        let cancelled = usize::from(job.discard());
+        // Relaxed: who wants the sum joins the thread first.
+        self.crew.cancelled.fetch_add(cancelled, Ordering::Relaxed);
     }
 
     /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.

@@ -119,3 +119,37 @@ fn hooks_see_each_thread_begin_and_end() {
     log.sort_unstable();
     assert_eq!(log, [(0, "exit"), (0, "start"), (1, "exit"), (1, "start")]);
 }
+
+#[test]
+fn shutdown_now_says_how_many_jobs_it_cancelled() {
+    for threads in 1..=3 {
+        let pool = pool(threads);
+        let handles: Vec<_> = (0..1000).map(|n| pool.spawn(move || n)).collect();
+        let cancelled = pool.shutdown_now();
+        let results: Vec<_> = handles.into_iter().map(|handle| handle.join()).collect();
+        let seen = results.iter().filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
+        assert_eq!(cancelled, seen);
+    }
+}
+
+#[test]
+fn what_runs_is_not_counted_as_cancelled() {
+    let pool = pool(1);
+    let (started, starts) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let running = pool.spawn(move || {
+        started.send(()).unwrap();
+        wait.recv().unwrap();
+    });
+    starts.recv().unwrap();
+    let queued: Vec<_> = (0..100).map(|n| pool.spawn(move || n)).collect();
+    queued[0].cancel();
+    std::thread::scope(|threads| {
+        let end = threads.spawn(move || pool.shutdown_now());
+        go.send(()).unwrap();
+        let cancelled = end.join().unwrap();
+        running.join().unwrap();
+        let seen = queued.into_iter().filter_map(|handle| handle.join().err()).count();
+        assert_eq!(seen, cancelled + 1, "the first was cancelled by its owner");
+    });
+}
