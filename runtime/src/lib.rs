@@ -13,6 +13,7 @@
 //!
 //! [`spawn`] starts a task, [`gather`] awaits several futures inside one, [`sleep`] and [`timeout`] deal in time,
 //! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool.
+//! [`waiting`] has what tasks wait for together.
 //!
 //! # One worked example
 //!
@@ -70,6 +71,7 @@ mod sync;
 mod sys;
 mod task;
 mod time;
+pub mod waiting;
 mod worker;
 mod yield_now;
 

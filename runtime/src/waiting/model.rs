@@ -1,0 +1,147 @@
+//! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
+
+use super::{Event, Mutex, Queue};
+use crate::model;
+use brigade_handle::JoinHandle;
+use loom::thread;
+use std::{future::Future, panic::Location, sync::Arc};
+
+/// Runs the future as a task, while `other` happens on another thread; then runs what is ready. Its handle.
+fn beside<F: Future>(future: F, other: impl FnOnce() + Send + 'static) -> JoinHandle<F::Output> {
+    let executor = model::Queue::new();
+    let handle = executor.spawn(future, Location::caller());
+    let other = thread::spawn(other);
+    executor.run();
+    other.join().unwrap();
+    executor.run();
+    assert!(handle.is_finished(), "a wake-up was lost");
+    handle
+}
+
+#[test]
+fn a_getter_gets_what_is_put() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        let ours = queue.clone();
+        let handle = beside(async move { ours.get().await }, move || queue.try_put(1).unwrap());
+        assert_eq!(handle.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_putter_gets_the_room_that_is_made() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        queue.try_put(1).unwrap();
+        let (ours, theirs) = (queue.clone(), queue.clone());
+        let handle = beside(async move { ours.put(2).await }, move || {
+            assert_eq!(theirs.try_get(), Some(1));
+        });
+        handle.join().unwrap();
+        assert_eq!((queue.try_get(), queue.try_get()), (Some(2), None));
+    });
+}
+
+#[test]
+fn a_getter_that_is_cancelled_passes_its_item_on() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        let executor = model::Queue::new();
+        let get = |queue: Arc<Queue<u32>>| async move { queue.get().await };
+        let first = executor.spawn(get(queue.clone()), Location::caller());
+        let second = executor.spawn(get(queue.clone()), Location::caller());
+        executor.run();
+        let other = thread::spawn(move || queue.try_put(1).unwrap());
+        first.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        match first.join() {
+            Ok(item) => assert_eq!((item, second.is_finished()), (1, false)),
+            Err(_) => {
+                assert!(second.is_finished(), "the item was lost");
+                assert_eq!(second.join().unwrap(), 1);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_joiner_sees_the_last_task_done() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.try_put(1).unwrap();
+        let ours = queue.clone();
+        let handle = beside(async move { ours.join().await }, move || {
+            queue.try_get().unwrap();
+            queue.task_done();
+        });
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waiter_sees_that_the_event_is_set() {
+    loom::model(|| {
+        let event = Arc::new(Event::new());
+        let ours = event.clone();
+        let handle = beside(async move { ours.wait().await }, move || event.set());
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn one_at_a_time_has_the_lock_and_everybody_does() {
+    loom::model(|| {
+        let mutex = Arc::new(Mutex::new(0));
+        let executor = model::Queue::new();
+        let add = |mutex: Arc<Mutex<u32>>| async move {
+            let mut guard = mutex.lock().await;
+            let before = *guard;
+            thread::yield_now();
+            *guard = before + 1;
+        };
+        let first = executor.spawn(add(mutex.clone()), Location::caller());
+        let second = executor.spawn(add(mutex.clone()), Location::caller());
+        let runner = executor.clone();
+        let other = thread::spawn(move || runner.run());
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(first.is_finished() && second.is_finished(), "a wake-up was lost");
+        assert_eq!(mutex.try_lock().map(|guard| *guard), Some(2));
+    });
+}
+
+#[test]
+fn one_who_is_cancelled_passes_the_lock_on() {
+    loom::model(|| {
+        let mutex = Arc::new(Mutex::new(()));
+        let executor = model::Queue::new();
+        let have = |mutex: Arc<Mutex<()>>| async move { drop(mutex.lock().await) };
+        // Lent to the other thread by a task of its own, because a guard borrows.
+        let gate = Arc::new(Event::new());
+        let (ours, opened) = (mutex.clone(), gate.clone());
+        let holder = async move {
+            let _guard = ours.lock().await;
+            opened.wait().await;
+        };
+        let holder = executor.spawn(holder, Location::caller());
+        executor.run();
+        let first = executor.spawn(have(mutex.clone()), Location::caller());
+        let second = executor.spawn(have(mutex.clone()), Location::caller());
+        executor.run();
+        let runner = executor.clone();
+        let other = thread::spawn(move || {
+            gate.set();
+            runner.run();
+        });
+        first.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(holder.is_finished() && first.is_finished(), "a wake-up was lost");
+        assert!(second.is_finished(), "the lock was lost");
+        assert!(mutex.try_lock().is_some());
+    });
+}
