@@ -12,8 +12,8 @@
 //! # Verbs
 //!
 //! [`spawn`] starts a task, [`gather`] awaits several futures inside one, [`sleep`] and [`timeout`] deal in time,
-//! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool.
-//! [`waiting`] has what tasks wait for together.
+//! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
+//! of what an async function yields. [`waiting`] has what tasks wait for together.
 //!
 //! # One worked example
 //!
@@ -42,6 +42,7 @@ mod clock;
 mod context;
 mod driver;
 mod gather;
+mod generator;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod idle;
@@ -80,6 +81,7 @@ pub use blocking::spawn_blocking;
 pub use brigade_handle::{JoinError, JoinHandle};
 pub use builder::Builder;
 pub use gather::gather;
+pub use generator::{Generator, Next, Yield, Yielder, generator, next};
 pub use runtime::Runtime;
 pub use scope::Scope;
 pub use spawn::{spawn, spawn_local};

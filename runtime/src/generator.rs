@@ -1,0 +1,245 @@
+//! An async generator: an async function that yields many values, as a stream of them.
+//!
+//! The function runs inside the one who asks for the next value, and only then. Between the two lies a *cell* for one
+//! value:
+//!
+//! ```text
+//!   Next                            the function
+//!   polls it                ──▶     … yielder.yield_(3).await puts 3 into the cell and is pending
+//!   takes 3 out: Some(3)    ◀──
+//!   polls it again          ──▶     the cell is empty, so yield_ is ready, and it goes on …
+//!                                   … sleep(1).await is pending
+//!   the cell is empty: pending ◀──  (the timer has the waker of the one who asks)
+//!   polls it again          ──▶     … returns
+//!   None                    ◀──
+//! ```
+//!
+//! # Why no wake-up is lost
+//!
+//! Whatever else the function awaits has the waker of the one who asks, as if it were awaited there. Only `yield_` leaves a
+//! waker in the cell, with its value, under the cell's lock; whoever empties the cell takes that waker out in the same
+//! critical section and wakes it, unless it is the waker of the one who asks: he is about to go on anyway. And if the
+//! yielder has been given away to another task, which fills the cell while nobody polls the function, then it finds there
+//! the waker that the one who asks left in the critical section in which he found the cell empty.
+
+use futures_core::Stream;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+/// Makes a stream of what an async function yields.
+///
+/// What an `async def` with a `yield` is in Python, and [`Generator::next`] is its `async for`. Dropping the generator
+/// half-way drops what the function owns; a panic of the function goes to the one who asks, and the stream has then ended.
+///
+/// ```
+/// use brigade_runtime::{generator, run, sleep};
+/// use std::time::Duration;
+///
+/// let mut countdown = generator(|mut yielder| async move {
+///     for n in (1..=3).rev() {
+///         yielder.yield_(n).await;
+///         sleep(Duration::from_millis(1)).await;
+///     }
+/// });
+/// run(async {
+///     while let Some(n) = countdown.next().await {
+///         println!("{n}");
+///     }
+/// });
+/// ```
+pub fn generator<T, F, Fut>(function: F) -> Generator<T, Fut>
+where
+    F: FnOnce(Yielder<T>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let cell = Arc::new(Cell { content: Mutex::new(Content { value: None, yielding: None, asking: None }) });
+    let future = function(Yielder { cell: cell.clone() });
+    Generator { cell, future: Some(Box::pin(future)) }
+}
+
+struct Cell<T> {
+    content: Mutex<Content<T>>,
+}
+
+struct Content<T> {
+    value: Option<T>,
+    /// Who put the value there and waits until it is taken.
+    yielding: Option<Waker>,
+    /// Who waits for a value; None while the function is polled for him.
+    asking: Option<Waker>,
+}
+
+impl<T> Cell<T> {
+    fn lock(&self) -> MutexGuard<'_, Content<T>> {
+        // Nothing is ever half done under the lock.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stream of [`generator`].
+#[must_use = "streams do nothing unless asked for a value"]
+pub struct Generator<T, F> {
+    cell: Arc<Cell<T>>,
+    /// None once it has returned or panicked.
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<T, F: Future<Output = ()>> Generator<T, F> {
+    /// The next value, or None once the function has returned.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses no value: the next one that is asked for is the same.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Next<'_, Self> {
+        next(self)
+    }
+}
+
+/// The next value of any stream.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let mut one = brigade_runtime::generator(|mut yielder| async move { yielder.yield_(1).await });
+/// assert_eq!(brigade_runtime::next(&mut one).await, Some(1));
+/// assert_eq!(brigade_runtime::next(&mut one).await, None);
+/// # });
+/// ```
+pub fn next<S: Stream + Unpin>(stream: &mut S) -> Next<'_, S> {
+    Next { stream }
+}
+
+/// The future of [`next`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Next<'a, S> {
+    stream: &'a mut S,
+}
+
+impl<S: Stream + Unpin> Future for Next<'_, S> {
+    type Output = Option<S::Item>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        Pin::new(&mut *self.stream).poll_next(cx)
+    }
+}
+
+// The future is pinned by its box, and the values are not pinned at all.
+impl<T, F> Unpin for Generator<T, F> {}
+
+impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = self.get_mut();
+        // Out of its place while it runs, so that a function that has panicked is gone.
+        let Some(mut future) = this.future.take() else { return Poll::Ready(None) };
+        let before = this.cell.lock().asking.take();
+        drop(before);
+        let ended = future.as_mut().poll(cx).is_ready();
+        this.future = if ended { None } else { Some(future) };
+        let (value, yielding) = {
+            let mut content = this.cell.lock();
+            match content.value.take() {
+                Some(value) => (value, content.yielding.take()),
+                None if ended => return Poll::Ready(None),
+                None => {
+                    content.asking = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        };
+        if let Some(waker) = yielding.filter(|waker| !waker.will_wake(cx.waker())) {
+            waker.wake();
+        }
+        Poll::Ready(Some(value))
+    }
+}
+
+/// Gives values to whoever asks the generator for them.
+pub struct Yielder<T> {
+    cell: Arc<Cell<T>>,
+}
+
+impl<T> Yielder<T> {
+    /// Gives a value away, and waits until the next one is asked for.
+    ///
+    /// # Cancellation
+    ///
+    /// A future that is dropped before its value was taken takes it back and drops it. What is yielded after the generator
+    /// has ended goes nowhere: the future is never ready.
+    pub fn yield_(&mut self, value: T) -> Yield<'_, T> {
+        Yield { yielder: self, value: Some(value) }
+    }
+}
+
+/// The future of [`Yielder::yield_`].
+#[must_use = "nothing is yielded unless this is awaited"]
+pub struct Yield<'a, T> {
+    yielder: &'a mut Yielder<T>,
+    /// None once it lies in the cell.
+    value: Option<T>,
+}
+
+// The value is not pinned: it is moved into the cell.
+impl<T> Unpin for Yield<'_, T> {}
+
+impl<T> Future for Yield<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut content = this.yielder.cell.lock();
+        if content.value.is_none() {
+            let Some(value) = this.value.take() else { return Poll::Ready(()) };
+            content.value = Some(value);
+        }
+        // A cell that is full before this value is in it has the value of a future that was leaked.
+        let old = content.yielding.replace(cx.waker().clone());
+        let asking = content.asking.take();
+        drop(content);
+        drop(old);
+        asking.into_iter().for_each(Waker::wake);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Yield<'_, T> {
+    fn drop(&mut self) {
+        if self.value.is_some() {
+            return;
+        }
+        let mut content = self.yielder.cell.lock();
+        let left = (content.value.take(), content.yielding.take());
+        drop(content);
+        drop(left);
+    }
+}
+
+impl<T, F> fmt::Debug for Generator<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generator").field("ended", &self.future.is_none()).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Next<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Yielder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yielder").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Yield<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yield").field("in_cell", &self.value.is_none()).finish_non_exhaustive()
+    }
+}
