@@ -11,6 +11,7 @@
 //! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
 //! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its slot, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
+//! * [`as_completed`] and [`wait_for`]: waiting for several handles.
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or
 //!   [`Lost`](JoinError::Lost).
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the policy.
@@ -39,8 +40,10 @@ mod parker;
 mod slot;
 mod sync;
 pub mod wait;
+mod wait_for;
 
 pub use error::{JoinError, Lost, RemotePanic};
 pub use join_handle::{JoinHandle, Release, Rendezvous};
 pub use pair::{Completer, pair, pair_with};
 pub use slot::Slot;
+pub use wait_for::{AsCompleted, Until, Waited, as_completed, wait_for};

@@ -1,0 +1,249 @@
+//! Waiting for several handles: in the order in which they finish, or until enough of them have.
+//!
+//! What Python's `concurrent.futures` calls `as_completed` and `wait`, for the handles of all executors, mixed as one likes.
+//!
+//! # Why no wake-up is lost
+//!
+//! Each handle is given a waker of its own, which puts the handle's number into the list of the **finished** and then wakes the one
+//! who waits. The list and the waiter's waker are under one lock: whoever finds the list empty leaves its waker in the same critical
+//! section, so a number that comes later finds it. A handle that is finished when it is first polled is put into the list at once.
+
+use crate::{JoinError, JoinHandle, wait};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Wake, Waker},
+};
+
+/// Gives the results of several handles in the order in which they finish. Made by [`as_completed`].
+#[must_use = "the results come out of the iterator"]
+pub struct AsCompleted<T> {
+    /// By number; `None` when the result has been given out.
+    handles: Vec<Option<Watched<T>>>,
+    left: usize,
+    finished: Arc<Finished>,
+}
+
+/// A handle, and the waker that its executor was given.
+struct Watched<T> {
+    handle: JoinHandle<T>,
+    waker: Waker,
+    /// A result that was there from the beginning.
+    early: Option<Result<T, JoinError>>,
+}
+
+/// What the wakers and the waiter share.
+#[derive(Default)]
+struct Finished(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    numbers: VecDeque<usize>,
+    waiter: Option<Waker>,
+}
+
+impl Finished {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // No foreign code runs under the lock, so the list is never half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, number: usize) {
+        let mut list = self.lock();
+        list.numbers.push_back(number);
+        let waiter = list.waiter.take();
+        drop(list);
+        waiter.into_iter().for_each(Waker::wake);
+    }
+
+    /// The next number, or the waker stays.
+    fn poll(&self, waker: &Waker) -> Poll<usize> {
+        let mut list = self.lock();
+        match list.numbers.pop_front() {
+            Some(number) => Poll::Ready(number),
+            None => {
+                // A clone of a waker is foreign code as a rule; this one is a thread's parker.
+                list.waiter = Some(waker.clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// What wakes one handle.
+struct Ticket {
+    number: usize,
+    finished: Arc<Finished>,
+}
+
+impl Wake for Ticket {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.finished.push(self.number);
+    }
+}
+
+/// Gives the results of these handles in the order in which they finish, each with the handle's place in the input.
+///
+/// The iterator waits on this thread, as [`JoinHandle::join`] does. Results that were there already come first, in the order of
+/// the input. Dropping it detaches what has not been given out.
+///
+/// ```
+/// let (slow, first) = brigade_handle::pair();
+/// let (quick, second) = brigade_handle::pair();
+/// let mut results = brigade_handle::as_completed([first, second]);
+/// quick.complete(Ok("quick"));
+/// assert!(matches!(results.next(), Some((1, Ok("quick")))));
+/// slow.complete(Ok("slow"));
+/// assert!(matches!(results.next(), Some((0, Ok("slow")))));
+/// assert!(results.next().is_none());
+/// ```
+///
+/// # Panics
+///
+/// `next` does, on a thread whose [policy](wait::Policy) forbids blocking. `as_completed` does if a handle has given its result
+/// already.
+pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCompleted<T> {
+    let finished = Arc::new(Finished::default());
+    let watch = |(number, mut handle): (usize, JoinHandle<T>)| {
+        let waker = Waker::from(Arc::new(Ticket { number, finished: finished.clone() }));
+        let early = match handle.poll_join(&waker) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        };
+        if early.is_some() {
+            finished.push(number);
+        }
+        Some(Watched { handle, waker, early })
+    };
+    let handles: Vec<_> = handles.into_iter().enumerate().map(watch).collect();
+    AsCompleted { left: handles.len(), handles, finished }
+}
+
+impl<T> Iterator for AsCompleted<T> {
+    type Item = (usize, Result<T, JoinError>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let next = wait::block("AsCompleted::next", |waker| {
+            loop {
+                let Poll::Ready(number) = self.finished.poll(waker) else { return Poll::Pending };
+                if let Some(result) = take(&mut self.handles[number]) {
+                    return Poll::Ready((number, result));
+                }
+            }
+        });
+        self.left -= 1;
+        Some(next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for AsCompleted<T> {}
+
+/// The result of a handle that has been said to be finished. A waker may be woken without need: then there is none.
+fn take<T>(place: &mut Option<Watched<T>>) -> Option<Result<T, JoinError>> {
+    let watched = place.as_mut()?;
+    let result = match watched.early.take() {
+        Some(result) => result,
+        None => match watched.handle.poll_join(&watched.waker) {
+            Poll::Ready(result) => result,
+            Poll::Pending => return None,
+        },
+    };
+    *place = None;
+    Some(result)
+}
+
+impl<T> AsCompleted<T> {
+    /// The handles whose results have not been given out. To be called when no [early](Watched::early) result is left.
+    fn into_pending(self) -> Vec<(usize, JoinHandle<T>)> {
+        let pending = self.handles.into_iter().enumerate();
+        pending.filter_map(|(number, watched)| Some((number, watched?.handle))).collect()
+    }
+
+    /// A result that is there already.
+    fn try_next(&mut self) -> Option<(usize, Result<T, JoinError>)> {
+        loop {
+            let number = self.finished.lock().numbers.pop_front()?;
+            if let Some(result) = take(&mut self.handles[number]) {
+                self.left -= 1;
+                return Some((number, result));
+            }
+        }
+    }
+}
+
+/// When [`wait_for`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When at least one has finished.
+    FirstCompleted,
+    /// When one has failed: panicked, was cancelled or lost. When all have finished, if none does.
+    FirstFailed,
+    /// When all have finished.
+    All,
+}
+
+/// What [`wait_for`] has waited for, each with the handle's place in the input.
+#[derive(Debug)]
+#[must_use = "dropping it detaches what is pending"]
+pub struct Waited<T> {
+    /// The results, in the order in which they came.
+    pub done: Vec<(usize, Result<T, JoinError>)>,
+    /// The handles of what has not finished, in the order of the input.
+    pub pending: Vec<(usize, JoinHandle<T>)>,
+}
+
+/// Waits for these handles on this thread until the first has finished, the first has failed, or all have finished. Returns at once
+/// if there are none.
+///
+/// ```
+/// use brigade_handle::{Until, pair, wait_for};
+///
+/// let (_running, first) = pair::<u32>();
+/// let (failing, second) = pair();
+/// second.cancel();
+/// let waited = wait_for([first, second], Until::FirstFailed);
+/// assert!(matches!(waited.done[..], [(1, Err(_))]));
+/// assert_eq!(waited.pending[0].0, 0);
+/// # drop(failing);
+/// ```
+///
+/// # Panics
+///
+/// On a thread whose [policy](wait::Policy) forbids blocking. If a handle has given its result already.
+pub fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
+    let mut results = as_completed(handles);
+    let mut done = Vec::with_capacity(results.len());
+    let is_enough = |result: &Result<T, JoinError>| match until {
+        Until::FirstCompleted => true,
+        Until::FirstFailed => result.is_err(),
+        Until::All => false,
+    };
+    for (number, result) in results.by_ref() {
+        let enough = is_enough(&result);
+        done.push((number, result));
+        if enough {
+            break;
+        }
+    }
+    // What has finished meanwhile is done, too.
+    done.extend(std::iter::from_fn(|| results.try_next()));
+    Waited { done, pending: results.into_pending() }
+}
+
+impl<T> fmt::Debug for AsCompleted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("left", &self.left).finish_non_exhaustive()
+    }
+}
