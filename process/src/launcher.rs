@@ -106,9 +106,28 @@ impl Command {
 }
 
 /// Starts workers on this machine by fork and exec.
+///
+/// ```no_run
+/// use brigade_process::{Local, ProcessPool};
+/// // The first line of `main`:
+/// brigade_process::init();
+/// let launcher = Local::default().without_shared_memory();
+/// let procs = ProcessPool::builder().workers(2).launcher(launcher).build().unwrap();
+/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+/// ```
 #[derive(Debug, Default)]
 pub struct Local {
-    _private: (),
+    socket_only: bool,
+}
+
+impl Local {
+    /// Hands workers no shared memory: every call and answer goes over the worker's socket, one call at a time. That is
+    /// slower, and what happens anyway where a system has no shared memory to give.
+    #[must_use]
+    pub fn without_shared_memory(mut self) -> Self {
+        self.socket_only = true;
+        self
+    }
 }
 
 /// A child of this process.
@@ -125,12 +144,13 @@ impl Launcher for Local {
         let told = |error: io::Error, what: &str| {
             io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
         };
-        let plan = plan(command)?;
+        let ring = command.ring.as_ref().filter(|_| !self.socket_only);
+        let plan = plan(command, if ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING })?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
         let theirs = OwnedFd::from(theirs);
-        let ring = command.ring.iter().flatten().map(|fd| &**fd);
-        let handed: Vec<_> = [&theirs].into_iter().chain(ring).collect();
+        let shared = ring.into_iter().flatten().map(|fd| &**fd);
+        let handed: Vec<_> = [&theirs].into_iter().chain(shared).collect();
         let forked = exec::fork(&plan, &handed)?;
         let pid = forked.pid;
         Ok(Box::new(LocalChild {
@@ -138,12 +158,12 @@ impl Launcher for Local {
             pid,
             channel: ours,
             exit: sys::exit_watch(pid),
-            ring: command.ring.is_some(),
+            ring: ring.is_some(),
         }))
     }
 }
 
-fn plan(command: &Command) -> io::Result<Plan> {
+fn plan(command: &Command, marker: &str) -> io::Result<Plan> {
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
     let argv = command.argv.iter().map(|argument| text(argument)).collect::<io::Result<Vec<_>>>()?;
     if argv.is_empty() {
@@ -155,7 +175,6 @@ fn plan(command: &Command) -> io::Result<Plan> {
         pair.push(value);
         text(&pair)
     };
-    let marker = if command.ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING };
     let inherited = command.environment.iter().filter(|(name, _)| name != worker::VARIABLE);
     let mut environment =
         inherited.map(|(name, value)| variable(name, value)).collect::<io::Result<Vec<_>>>()?;

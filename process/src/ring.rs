@@ -47,8 +47,7 @@
 //!   bell is armed? { bell = 0; ring }
 //! ```
 //!
-//! The worker rings for a withdrawn slot that it skips, too: that frees the slot, and the pool may wait for just that (to
-//! find the worker idle when it wants to end it, for one).
+//! A skipped slot rings, too: the pool may wait for just that, to find the worker idle and end it.
 //!
 //! The words are atomics, read and written one by one with relaxed order: a worker that has lost its mind may write
 //! whatever it likes whenever it likes, and the pool's side still only sees numbers, which it checks.
@@ -65,8 +64,7 @@ pub(crate) const INLINE: usize = (SLOT_WORDS - HEAD_WORDS) * 8;
 pub(crate) const WIDE_PLACES: u8 = if cfg!(loom) { 0 } else { 6 };
 /// The size of a wide place's half, in bytes: one half for the argument, one for the answer.
 pub(crate) const WIDE: usize = 128 << 10;
-
-/// Where things are, in words.
+// Where things are, in words.
 const BELL: usize = 0;
 const ASLEEP: usize = 8;
 const CURSOR: usize = 16;
@@ -107,7 +105,7 @@ pub enum Place {
     Stream,
 }
 
-/// A slot's words 1 and 2, taken apart.
+/// A slot's words 1 and 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The kind of frame that the slot stands for.
@@ -214,7 +212,6 @@ impl<'a> Ring<'a> {
     }
 
     // ------------------------------------------------------------------------------------ the pool's side
-
     /// Publishes call `number`, whose slot is free. The payload is not written if its place is the stream.
     pub fn publish(self, number: u64, head: Head, payload: &[u8]) {
         self.write(number, Half::Argument, head, payload, READY);
@@ -277,7 +274,6 @@ impl<'a> Ring<'a> {
     }
 
     // ---------------------------------------------------------------------------------- the worker's side
-
     /// Claims call `number` if it is there; a withdrawn one is skipped.
     pub fn claim(self, number: u64) -> Claim {
         let slot = &self.slot(number)[0];
@@ -313,7 +309,7 @@ impl<'a> Ring<'a> {
         self.write(number, Half::Answer, head, payload, DONE);
     }
 
-    /// After publishing answer `number`, or skipping that call, and `advance`: whether the pool wants the bell to be rung.
+    /// After answering or skipping call `number`, and `advance`: whether the pool wants the bell to be rung.
     pub fn must_ring(self, number: u64) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: the fence orders it after DONE and the cursor (see the head of this file).

@@ -1,13 +1,14 @@
 //! The worker's loop over a ring: claim a call, run it, publish the answer; spin a little, then sleep.
 
 use crate::{
+    exec::{BELL, CHANNEL},
     frame::Kind,
     memory::{self, Memory},
     ring::{Claim, Head, INLINE, Place, Ring, WIDE},
-    sys::Bell,
+    sys::{self, Bell},
     worker::Worker,
 };
-use std::io;
+use std::{io, os::fd::RawFd};
 
 /// How long to look for the next call before sleeping: longer while that pays, shorter while it does not.
 #[derive(Debug)]
@@ -35,6 +36,24 @@ pub(crate) struct RingWorker<'a> {
     /// The next call's number.
     pub(crate) number: u64,
     pub(crate) patience: Patience,
+    pub(crate) lifelines: Lifelines,
+}
+
+/// The files that a worker's channel and bell were at its start.
+#[derive(Debug)]
+pub(crate) struct Lifelines([(RawFd, sys::Identity); 2]);
+
+impl Lifelines {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self([(CHANNEL, sys::identity(CHANNEL)?), (BELL, sys::identity(BELL)?)]))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.0.iter().all(|&(fd, was)| sys::identity(fd).is_ok_and(|is| is == was)) {
+            return Ok(());
+        }
+        Err(io::Error::other("a call has closed its channel to the pool"))
+    }
 }
 
 impl RingWorker<'_> {
@@ -61,7 +80,7 @@ impl RingWorker<'_> {
                 }
                 Claim::Withdrawn => {}
                 Claim::NotYet => {
-                    self.wait(ring);
+                    self.wait(ring)?;
                     continue;
                 }
             }
@@ -101,11 +120,18 @@ impl RingWorker<'_> {
         Ok(())
     }
 
-    fn wait(&mut self, ring: Ring<'_>) {
+    /// Waits for the next call. Before it sleeps, it sees to it that no call has closed what it speaks through: the pool
+    /// may wait for a bell that was rung into nothing, and then only the worker's end tells it.
+    fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
         let came = ring.spin(self.number, self.patience.0);
         self.patience.learn(came);
-        if !came && ring.fall_asleep(self.number) {
+        if came {
+            return Ok(());
+        }
+        self.lifelines.check()?;
+        if ring.fall_asleep(self.number) {
             memory::futex_wait(ring.asleep(), 1);
         }
+        Ok(())
     }
 }

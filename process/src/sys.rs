@@ -44,6 +44,20 @@ pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     own(fd)
 }
 
+/// What tells an open file from others: its device and its number there. (All eventfds have the same.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(libc::dev_t, libc::ino_t);
+
+/// Which file the descriptor leads to. An error if it is not open.
+pub(crate) fn identity(fd: RawFd) -> io::Result<Identity> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the place is ours to write; fstat takes any number and refuses those that are not open.
+    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
+    // SAFETY: the call went well, so it wrote the whole of it.
+    let stat = unsafe { stat.assume_init_ref() };
+    Ok(Identity(stat.st_dev, stat.st_ino))
+}
+
 /// A pipe, both ends closed on exec: where bytes come out, where they go in.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
@@ -127,6 +141,11 @@ impl Watch {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.0.revents != 0
+    }
+
+    /// The number leads to no open file.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.revents & libc::POLLNVAL != 0
     }
 }
 

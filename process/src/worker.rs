@@ -19,7 +19,7 @@ use crate::{
     memory::Memory,
     panics,
     ring::WORDS,
-    ring_worker::{Patience, RingWorker},
+    ring_worker::{Lifelines, Patience, RingWorker},
     sys,
     sys::Watch,
 };
@@ -42,6 +42,9 @@ pub(crate) const VARIABLE: &str = "BRIGADE_WORKER";
 pub(crate) const WITHOUT_RING: &str = "1:socket";
 /// What it holds if there is a ring besides.
 pub(crate) const WITH_RING: &str = "1:ring";
+
+/// The exit code of a worker that cannot speak to its pool.
+const WITHOUT_POOL: i32 = 70;
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
@@ -78,7 +81,7 @@ pub fn init() {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("brigade: this process was started as a worker, but {error}");
-            70
+            WITHOUT_POOL
         }
     };
     process::exit(code);
@@ -105,7 +108,8 @@ fn start(variable: &str) -> io::Result<()> {
     let memory = Memory::map(&sys::adopt(MEMORY)?, WORDS)?;
     let bell = sys::Bell::adopt(BELL)?;
     worker.greet()?;
-    RingWorker { worker, memory: &memory, bell, number: 1, patience: Patience::new() }.run()
+    let lifelines = Lifelines::new()?;
+    RingWorker { worker, memory: &memory, bell, number: 1, patience: Patience::new(), lifelines }.run()
 }
 
 /// Starts the watcher.
@@ -114,7 +118,8 @@ fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
         loop {
             let mut watched = [Watch::hang_up(channel.as_fd())];
             if sys::poll(&mut watched, None).is_err() || watched[0].is_ready() {
-                sys::exit_now(0);
+                // Closed by a call before this thread looked for the first time, or by the pool.
+                sys::exit_now(if watched[0].is_closed() { WITHOUT_POOL } else { 0 });
             }
         }
     };

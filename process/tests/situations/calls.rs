@@ -1,10 +1,11 @@
 //! Calls that go well, and user code that fails at each step of a call.
 
+use crate::path::pool;
 use brigade_process::{JoinError, Lost, ProcessPool, RemotePanic};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 
 pub(crate) fn results_come_in_the_order_of_the_inputs() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     let results: Vec<u64> = procs.map(|n: u64| n * n, 0..10_000).into_iter().map(Result::unwrap).collect();
     assert!(results.iter().enumerate().all(|(n, &square)| square == (n * n) as u64));
     procs.shutdown();
@@ -15,7 +16,7 @@ fn refuse(n: u32) -> u32 {
 }
 
 pub(crate) fn a_panic_crosses_with_its_message_and_place() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let worker = procs.worker_ids();
     let JoinError::Panicked(payload) = procs.spawn(refuse, 3).join().unwrap_err() else { panic!() };
     let panic = payload.downcast::<RemotePanic>().unwrap();
@@ -26,13 +27,13 @@ pub(crate) fn a_panic_crosses_with_its_message_and_place() {
 }
 
 pub(crate) fn an_odd_panic_payload_is_said_to_be_odd() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let error = procs.spawn(|n: u32| -> u32 { std::panic::panic_any(n) }, 3).join().unwrap_err();
     assert_eq!(error.panic_message(), Some("(a payload that is not a text)"));
 }
 
 pub(crate) fn big_arguments_and_results_cross() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     let words: Vec<u32> = (0..2_000_000).collect();
     let handles: Vec<_> = (0..4).map(|_| procs.spawn(|words: Vec<u32>| words, words.clone())).collect();
     for handle in handles {
@@ -41,7 +42,7 @@ pub(crate) fn big_arguments_and_results_cross() {
 }
 
 pub(crate) fn threads_may_spawn_at_once() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     std::thread::scope(|scope| {
         for from in 0..8_u64 {
             let procs = &procs;
@@ -59,7 +60,7 @@ fn sum_in_a_pool(n: u64) -> u64 {
 }
 
 pub(crate) fn a_call_may_have_a_pool_of_its_own() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     assert_eq!(procs.spawn(sum_in_a_pool, 10).join().unwrap(), 55);
 }
 
@@ -95,7 +96,7 @@ impl<'de> Deserialize<'de> for Bad {
 }
 
 fn with_argument(step: Step) -> JoinError {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let worker = procs.worker_ids();
     let error = procs.spawn(|_: Bad| (), Bad(step)).join().unwrap_err();
     assert_eq!(procs.spawn(|n: u32| n, 5).join().unwrap(), 5);
@@ -104,7 +105,7 @@ fn with_argument(step: Step) -> JoinError {
 }
 
 fn with_result(step: Step) -> JoinError {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let worker = procs.worker_ids();
     let error = procs.spawn(Bad, step).join().unwrap_err();
     assert_eq!(procs.spawn(|n: u32| n, 5).join().unwrap(), 5);

@@ -2,6 +2,7 @@
 
 use crate::{
     gate::{Gate, wait_at},
+    path::{Path, pool},
     sys,
 };
 use brigade_process::{JoinError, Lost, ProcessPool};
@@ -11,7 +12,7 @@ const FATAL: u32 = 50;
 
 /// Runs a hundred calls, one of which is fatal for its worker, and gives that one's loss.
 fn one_among_a_hundred(work: fn(&ProcessPool) -> Vec<Result<u32, JoinError>>) -> Lost {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     let mut lost = None;
     for (n, result) in (0..).zip(work(&procs)) {
         match result {
@@ -67,6 +68,54 @@ pub(crate) fn a_panic_while_panicking_fails_that_call_alone() {
     assert_eq!(lost, Lost::Killed { signal: 6 });
 }
 
+/// A call that closes its worker's channel, or everything beyond the usual three; how it ends and who is there then.
+fn closing(first: i32, last: i32) -> (Result<u32, JoinError>, bool) {
+    let procs = pool(1);
+    let before = procs.worker_ids();
+    let close = |(first, last): (i32, i32)| {
+        sys::close(first, last);
+        7_u32
+    };
+    let result = procs.spawn(close, (first, last)).join();
+    // On the ring the answer needs no channel; the worker is replaced when it would sleep, and the pool waits for that.
+    while matches!(&procs.worker_ids()[..], ids if ids.is_empty() || ids == before) {
+        std::thread::yield_now();
+    }
+    let works = procs.spawn(|n: u32| n + 1, 1).join().unwrap() == 2;
+    procs.shutdown();
+    (result, works && sys::has_no_child())
+}
+
+/// What is closed: the channel, the bell that only a ring has, everything.
+fn path_descriptors() -> Vec<(i32, i32)> {
+    match Path::now() {
+        Path::Ring => vec![(3, 3), (5, 5), (3, 1_000)],
+        Path::Socket => vec![(3, 3), (3, 1_000)],
+    }
+}
+
+pub(crate) fn a_worker_without_a_channel_is_replaced() {
+    for (first, last) in path_descriptors() {
+        let (result, well) = closing(first, last);
+        match (Path::now(), result) {
+            (Path::Ring, Ok(7)) | (_, Err(JoinError::Lost(Lost::Exited { code: 70 }))) => {}
+            (path, result) => panic!("closing {first} to {last} on {path:?}: {result:?}"),
+        }
+        assert!(well);
+    }
+}
+
+pub(crate) fn a_large_answer_needs_the_channel() {
+    let procs = pool(1);
+    let close = |n: usize| {
+        sys::close(3, 3);
+        vec![0_u8; n]
+    };
+    let result = procs.spawn(close, 1 << 20).join();
+    assert!(matches!(&result, Err(JoinError::Lost(Lost::Exited { code: 70 }))), "{:?}", result.map(drop));
+    assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
+}
+
 pub(crate) fn garbage_on_the_channel_fails_that_call_alone() {
     let lost = fatal!({
         sys::write_to_the_channel(b"two eggs, a cup of sugar, and whatever else is not a frame");
@@ -78,7 +127,7 @@ pub(crate) fn garbage_on_the_channel_fails_that_call_alone() {
 }
 
 pub(crate) fn a_worker_that_dies_idle_fails_nothing() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     for n in 0..50 {
         let before = procs.worker_ids();
         assert_eq!(procs.spawn(|n: u32| n, n).join().unwrap(), n);
@@ -90,7 +139,7 @@ pub(crate) fn a_worker_that_dies_idle_fails_nothing() {
 }
 
 pub(crate) fn many_deaths_among_many_calls() {
-    let procs = ProcessPool::new(3).unwrap();
+    let procs = pool(3);
     let work = |n: u32| {
         if n % 20 == 7 {
             sys::kill(std::process::id());
@@ -109,7 +158,7 @@ pub(crate) fn many_deaths_among_many_calls() {
 }
 
 pub(crate) fn a_worker_killed_with_a_large_argument_in_flight() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let gate = Gate::new();
     let running = procs.spawn(wait_at, gate.port());
     let waiting = gate.arrival();
@@ -124,7 +173,7 @@ pub(crate) fn a_worker_killed_with_a_large_argument_in_flight() {
 }
 
 pub(crate) fn every_call_completes_while_workers_are_killed_at_random() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     let over = AtomicBool::new(false);
     let mut lost = 0;
     std::thread::scope(|scope| {

@@ -2,9 +2,10 @@
 
 use crate::{
     gate::{Gate, wait_at},
+    path::{launcher, pool},
     sys,
 };
-use brigade_process::{Command, JoinError, JoinHandle, Launched, Launcher, Local, Lost, ProcessPool};
+use brigade_process::{Command, JoinError, JoinHandle, Launched, Launcher, Lost, ProcessPool};
 use std::{
     fs, io,
     pin::Pin,
@@ -13,7 +14,7 @@ use std::{
 };
 
 pub(crate) fn a_queued_call_can_be_cancelled() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let gate = Gate::new();
     let first = procs.spawn(wait_at, gate.port());
     let waiting = gate.arrival();
@@ -28,7 +29,7 @@ pub(crate) fn a_queued_call_can_be_cancelled() {
 }
 
 pub(crate) fn a_shutdown_drains_what_is_queued() {
-    let procs = ProcessPool::new(2).unwrap();
+    let procs = pool(2);
     let handles: Vec<_> = (0..500).map(|n| procs.spawn(|n: u32| n + 1, n)).collect();
     procs.shutdown();
     for (n, handle) in (0..).zip(handles) {
@@ -39,7 +40,7 @@ pub(crate) fn a_shutdown_drains_what_is_queued() {
 }
 
 pub(crate) fn a_drop_cancels_what_is_queued_and_kills_what_runs() {
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let gate = Gate::new();
     let running = procs.spawn(wait_at, gate.port());
     let _waiting = gate.arrival();
@@ -53,7 +54,7 @@ pub(crate) fn a_drop_cancels_what_is_queued_and_kills_what_runs() {
 
 pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
     for _ in 0..100 {
-        let procs = ProcessPool::new(1).unwrap();
+        let procs = pool(1);
         let first = procs.spawn(|n: u32| n, 1);
         let others: Vec<_> = (0..3).map(|n| procs.spawn(|n: u32| n, n)).collect();
         others.iter().for_each(JoinHandle::cancel);
@@ -68,7 +69,7 @@ pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
 
 pub(crate) fn a_shutdown_meets_a_joiner_on_another_thread() {
     for _ in 0..100 {
-        let procs = ProcessPool::new(1).unwrap();
+        let procs = pool(1);
         procs.spawn(|n: u32| n, 0).join().unwrap();
         let handle = procs.spawn(|n: u32| n, 1);
         let joiner = std::thread::spawn(|| handle.join().unwrap());
@@ -79,7 +80,7 @@ pub(crate) fn a_shutdown_meets_a_joiner_on_another_thread() {
 
 pub(crate) fn a_shutdown_meets_a_large_result() {
     for _ in 0..50 {
-        let procs = ProcessPool::new(1).unwrap();
+        let procs = pool(1);
         let handle = procs.spawn(|n: usize| vec![7_u8; n], 1 << 20);
         procs.shutdown();
         assert_eq!(handle.join().unwrap().len(), 1 << 20);
@@ -94,7 +95,7 @@ fn descriptors_and_threads() -> (usize, usize) {
 pub(crate) fn a_pool_leaves_nothing_behind() {
     let before = descriptors_and_threads();
     for round in 0..20 {
-        let procs = ProcessPool::new(3).unwrap();
+        let procs = pool(3);
         let handles: Vec<_> = (0..30).map(|n| procs.spawn(|n: u32| n, n)).collect();
         match round % 2 {
             0 => procs.shutdown(),
@@ -119,7 +120,7 @@ impl Wake for DropsPool {
 
 pub(crate) fn a_pool_may_be_dropped_by_a_waker() {
     let before = descriptors_and_threads();
-    let procs = ProcessPool::new(1).unwrap();
+    let procs = pool(1);
     let gate = Gate::new();
     let mut handle = procs.spawn(wait_at, gate.port());
     let waiting = gate.arrival();
@@ -143,7 +144,7 @@ impl Launcher for Instead {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
         let mut command = command.clone();
         command.argv = vec![self.0.into()];
-        Local::default().start(&command)
+        launcher().start(&command)
     }
 }
 

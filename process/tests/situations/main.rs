@@ -1,4 +1,4 @@
-//! What a process pool promises, situation by situation. A pool starts this very program as its worker, so the tests have a
+//! What a process pool promises, situation by situation, with a ring and without. A pool starts this very program as its worker, so the tests have a
 //! `main` of their own.
 
 #![allow(clippy::unwrap_used)]
@@ -9,17 +9,21 @@ mod ending;
 mod gate;
 mod manners;
 mod orphans;
+mod path;
 // Unsafe: a test that damages its own process does what safe code cannot.
 #[allow(unsafe_code)]
 mod sys;
 
+use self::path::Path;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 
-/// Names tests by their functions.
+/// Names tests by their functions, on both paths.
 macro_rules! trials {
     ($($module:ident: $($name:ident)*;)*) => {
-        vec![$($(trial(concat!(stringify!($module), "::", stringify!($name)), $module::$name),)*)*]
+        [Path::Ring, Path::Socket].into_iter().flat_map(|path| {
+            [$($(trial(path, concat!(stringify!($module), "::", stringify!($name)), $module::$name),)*)*]
+        }).collect()
     };
 }
 
@@ -40,7 +44,8 @@ fn main() -> ExitCode {
             a_panic_while_decoding_the_result_is_the_handles;
         deaths: an_exit_fails_that_call_alone a_kill_in_mid_call_fails_that_call_alone
             an_abort_fails_that_call_alone a_panic_while_panicking_fails_that_call_alone
-            garbage_on_the_channel_fails_that_call_alone
+            garbage_on_the_channel_fails_that_call_alone a_worker_without_a_channel_is_replaced
+            a_large_answer_needs_the_channel
             a_worker_that_dies_idle_fails_nothing many_deaths_among_many_calls every_call_completes_while_workers_are_killed_at_random
             a_worker_killed_with_a_large_argument_in_flight;
         manners: a_call_that_prints_disturbs_nothing stdin_is_empty a_call_that_forks_answers_once
@@ -60,8 +65,13 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(name: &str, test: fn()) -> Trial {
-    Trial::test(name, move || {
+fn trial(path: Path, name: &str, test: fn()) -> Trial {
+    let path_name = match path {
+        Path::Ring => "ring",
+        Path::Socket => "socket",
+    };
+    Trial::test(format!("{path_name}::{name}"), move || {
+        path.choose();
         test();
         Ok::<(), Failed>(())
     })

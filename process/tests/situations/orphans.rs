@@ -2,20 +2,24 @@
 
 use crate::{
     gate::{Gate, wait_at},
+    path::{Path, pool},
     sys,
 };
-use brigade_process::ProcessPool;
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
 
 const PORT: &str = "BE_A_PARENT";
+const SOCKET: &str = "BY_SOCKET";
 
 /// In a process that was asked to: has a pool with one worker idle and one computing, and tells their ids.
 pub(crate) fn be_a_parent_if_asked() {
     let Ok(port) = std::env::var(PORT) else { return };
-    let procs = ProcessPool::new(2).unwrap();
+    if std::env::var(SOCKET).is_ok() {
+        Path::Socket.choose();
+    }
+    let procs = pool(2);
     let handle = procs.spawn(wait_at, port.parse().unwrap());
     println!("{:?}", procs.worker_ids());
     let _ = handle.join();
@@ -27,6 +31,9 @@ pub(crate) fn workers_die_with_a_killed_parent() {
         let gate = Gate::new();
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new(this);
+        if Path::now() == Path::Socket {
+            command.env(SOCKET, "1");
+        }
         let mut parent = command.env(PORT, gate.port().to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();

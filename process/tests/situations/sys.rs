@@ -10,6 +10,14 @@ pub(crate) fn write_to_the_channel(bytes: &[u8]) {
     std::mem::forget(channel);
 }
 
+/// Closes the descriptors from `first` to `last` under everybody's feet.
+pub(crate) fn close(first: i32, last: i32) {
+    for fd in first..=last {
+        // SAFETY: a plain system call; what it breaks is what the test is about.
+        unsafe { libc::close(fd) };
+    }
+}
+
 /// Forks, and comes back in both processes.
 pub(crate) fn fork() -> bool {
     // SAFETY: a worker runs one thread besides its watcher, and the copy only returns.
