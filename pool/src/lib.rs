@@ -79,7 +79,7 @@ mod sys;
 #[allow(unsafe_code)]
 mod worker;
 
-pub use brigade_handle::{JoinError, JoinHandle};
+pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
 pub use builder::Builder;
 pub use data::{for_each, map_reduce};
 pub use join::{join, join3, join4};

@@ -1,21 +1,117 @@
 //! `map`: one call an item, results in order.
 
-use crate::join;
+use crate::{Pool, install::install, join};
 use brigade_handle::JoinError;
-use std::panic::{self, AssertUnwindSafe};
+use brigade_trace::clock;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    time::{Duration, Instant},
+};
 
-/// Maps on the current worker, and whoever helps it. Splits down to single items: a join costs little, and an item may
-/// take long.
-pub(crate) fn map<F, T, R>(f: &F, inputs: Vec<T>) -> Vec<Result<R, JoinError>>
-where
-    F: Fn(T) -> R + Sync,
-    T: Send,
-    R: Send,
-{
-    let mut items: Vec<Item<T, R>> =
-        inputs.into_iter().map(|input| Item { input: Some(input), result: None }).collect();
-    split(f, &mut items);
-    items.into_iter().map(|item| item.result.expect("every item was visited")).collect()
+impl Pool {
+    /// Calls `f` with each input, in parallel, and returns the results in the order of the inputs. Blocks until all have ended.
+    ///
+    /// A call that panics fails its own item and no other.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let halves = pool.map(|n: i32| if n % 2 == 0 { n / 2 } else { panic!("odd") }, [2, 3, 4]);
+    /// assert_eq!(halves[0].as_ref().unwrap(), &1);
+    /// assert_eq!(halves[1].as_ref().unwrap_err().panic_message(), Some("odd"));
+    /// assert_eq!(halves[2].as_ref().unwrap(), &2);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose waiting policy forbids blocking.
+    pub fn map<F, I, R>(&self, f: F, inputs: I) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(I::Item) -> R + Sync,
+        I: IntoIterator,
+        I::Item: Send,
+        R: Send,
+    {
+        self.map_by(&Plan { f, chunk: 1, deadline: None }, "Pool::map", inputs)
+    }
+
+    /// [`map`](Self::map), but a thread takes up to `chunk` neighbouring items at a time: for calls of a few nanoseconds.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let squares = pool.map_chunked(|n: u64| n * n, 0..10_000, 512);
+    /// assert_eq!(squares[9_999].as_ref().unwrap(), &99_980_001);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `chunk` is 0. On a thread whose waiting policy forbids blocking.
+    pub fn map_chunked<F, I, R>(&self, f: F, inputs: I, chunk: usize) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(I::Item) -> R + Sync,
+        I: IntoIterator,
+        I::Item: Send,
+        R: Send,
+    {
+        assert!(chunk > 0, "a chunk holds at least one item");
+        self.map_by(&Plan { f, chunk, deadline: None }, "Pool::map_chunked", inputs)
+    }
+
+    /// [`map`](Self::map), but calls that have not begun when `timeout` has passed are not begun: their items say
+    /// [`JoinError::Cancelled`].
+    ///
+    /// # Cancellation
+    ///
+    /// Calls that run by then are waited for: they borrow, and nothing can stop them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let late = pool.map_timeout(|n| n, 0..3, Duration::ZERO);
+    /// assert!(late.iter().all(Result::is_err));
+    /// let early = pool.map_timeout(|n| n, 0..3, Duration::from_secs(3600));
+    /// assert!(early.iter().all(Result::is_ok));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose waiting policy forbids blocking.
+    pub fn map_timeout<F, I, R>(&self, f: F, inputs: I, timeout: Duration) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(I::Item) -> R + Sync,
+        I: IntoIterator,
+        I::Item: Send,
+        R: Send,
+    {
+        // A time that no clock can show is none.
+        let deadline = clock::now().checked_add(timeout);
+        self.map_by(&Plan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
+    }
+
+    fn map_by<F, I, R>(&self, plan: &Plan<F>, what: &str, inputs: I) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(I::Item) -> R + Sync,
+        I: IntoIterator,
+        I::Item: Send,
+        R: Send,
+    {
+        let mut items: Vec<Item<I::Item, R>> =
+            inputs.into_iter().map(|input| Item { input: Some(input), result: None }).collect();
+        install(&self.crew, what, || split(plan, &mut items));
+        items.into_iter().map(|item| item.result.expect("every item was visited")).collect()
+    }
+}
+
+/// How to map.
+struct Plan<F> {
+    f: F,
+    /// How many items at most are not split further.
+    chunk: usize,
+    /// From when on no call is begun.
+    deadline: Option<Instant>,
 }
 
 struct Item<T, R> {
@@ -23,22 +119,33 @@ struct Item<T, R> {
     result: Option<Result<R, JoinError>>,
 }
 
-fn split<F, T, R>(f: &F, items: &mut [Item<T, R>])
+/// Maps on the current worker, and whoever helps it. Splits down to single items as a rule: a join costs little, and an
+/// item may take long.
+fn split<F, T, R>(plan: &Plan<F>, items: &mut [Item<T, R>])
 where
     F: Fn(T) -> R + Sync,
     T: Send,
     R: Send,
 {
-    match items {
-        [] => {}
-        [item] => {
-            let input = item.input.take().expect("every item is visited once");
-            let result = panic::catch_unwind(AssertUnwindSafe(|| f(input)));
-            item.result = Some(result.map_err(JoinError::Panicked));
-        }
-        items => {
-            let (left, right) = items.split_at_mut(items.len() / 2);
-            join(|| split(f, left), || split(f, right));
-        }
+    if items.len() <= plan.chunk {
+        return items.iter_mut().for_each(|item| visit(plan, item));
     }
+    let (left, right) = items.split_at_mut(items.len() / 2);
+    join(|| split(plan, left), || split(plan, right));
+}
+
+fn visit<F, T, R>(plan: &Plan<F>, item: &mut Item<T, R>)
+where
+    F: Fn(T) -> R + Sync,
+{
+    let input = item.input.take().expect("every item is visited once");
+    let is_late = plan.deadline.is_some_and(|deadline| clock::now() >= deadline);
+    let call = AssertUnwindSafe(|| {
+        if is_late {
+            drop(input);
+            return Err(JoinError::Cancelled);
+        }
+        Ok((plan.f)(input))
+    });
+    item.result = Some(panic::catch_unwind(call).unwrap_or_else(|payload| Err(JoinError::Panicked(payload))));
 }

@@ -6,7 +6,7 @@ use crate::{
     crew::{Crew, Phase},
     current,
     install::{broadcast, install},
-    job, join, map, scope,
+    job, join, scope,
 };
 use brigade_handle::{JoinError, JoinHandle, wait};
 use std::{
@@ -184,33 +184,6 @@ impl Pool {
         R: Send,
     {
         install(&self.crew, "Pool::scope", || scope::scope(body))
-    }
-
-    /// Calls `f` with each input, in parallel, and returns the results in the order of the inputs. Blocks until all have ended.
-    ///
-    /// A call that panics fails its own item and no other.
-    ///
-    /// ```
-    /// let pool = brigade_pool::Pool::new()?;
-    /// let halves = pool.map(|n: i32| if n % 2 == 0 { n / 2 } else { panic!("odd") }, [2, 3, 4]);
-    /// assert_eq!(halves[0].as_ref().unwrap(), &1);
-    /// assert_eq!(halves[1].as_ref().unwrap_err().panic_message(), Some("odd"));
-    /// assert_eq!(halves[2].as_ref().unwrap(), &2);
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// On a thread whose waiting policy forbids blocking.
-    pub fn map<F, I, R>(&self, f: F, inputs: I) -> Vec<Result<R, JoinError>>
-    where
-        F: Fn(I::Item) -> R + Sync,
-        I: IntoIterator,
-        I::Item: Send,
-        R: Send,
-    {
-        let inputs: Vec<_> = inputs.into_iter().collect();
-        install(&self.crew, "Pool::map", || map::map(&f, inputs))
     }
 
     /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
