@@ -23,6 +23,17 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     f(unsafe { worker.as_ref() })
 }
 
+/// How many threads the pool runs at a time that this thread works for, if it works for one.
+pub(crate) fn threads() -> Option<usize> {
+    with(|worker| worker.map(|worker| worker.crew.plan.threads))
+}
+
+/// Tells workers apart that run at the same time. For comparison only.
+#[inline]
+pub(crate) fn address() -> usize {
+    WORKER.get().addr()
+}
+
 /// Gives `f` the halves of the worker that this thread is, if it is one and a [light](sys::Light) fence is enough.
 #[inline(always)]
 pub(crate) fn with_halves<R>(f: impl FnOnce(Option<Owner<'_, HalfHeader>>) -> R) -> R {

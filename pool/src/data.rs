@@ -1,13 +1,118 @@
-//! Data parallelism over slices: split in two until a piece is small enough, by `join`.
+//! Data parallelism over slices and ranges: split in two until a piece is small enough, by `join`.
 //!
-//! How small is decided by the number of items alone: a join costs a nanosecond or two, so a piece of [`GRAIN`] items is cheap to
-//! split off even if an item is an addition, while items that take long should not be kept together: [`map`](crate::Pool::map) does
-//! not.
+//! # How small is small enough
+//!
+//! That cannot be told from the number of items: a thousand additions are less than one split is worth, a hundred calls of a
+//! millisecond are worth a hundred. So the loop has a **budget** of splits, [`PIECES`] for each thread at first, which is halved by each
+//! split; a piece that has none left is not split further. A piece that was *stolen* proves that somebody had nothing to do: there
+//! the budget is renewed, so that the last pieces of a loop are divided as finely as the thieves ask for. The idea is that of rayon's
+//! `Splitter`, and of Tzannes and others, "Lazy binary-splitting" (2010); the first budget is larger than rayon's, since a join costs
+//! so little.
 
-use crate::join;
+use crate::{Pool, current, join};
+use std::ops::Range;
 
-/// A piece that is not split further, in items.
-const GRAIN: usize = 1024;
+/// Into how many pieces a loop is split for each thread if nobody steals.
+const PIECES: usize = 16;
+
+/// What can be split in two.
+trait Divisible: Send + Sized {
+    fn len(&self) -> usize;
+
+    fn split_at(self, middle: usize) -> (Self, Self);
+}
+
+impl<T: Sync> Divisible for &[T] {
+    fn len(&self) -> usize {
+        <[T]>::len(self)
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        <[T]>::split_at(self, middle)
+    }
+}
+
+impl<T: Send> Divisible for &mut [T] {
+    fn len(&self) -> usize {
+        <[T]>::len(self)
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        self.split_at_mut(middle)
+    }
+}
+
+impl Divisible for Range<usize> {
+    fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        let middle = self.start + middle;
+        (self.start..middle, middle..self.end)
+    }
+}
+
+/// How many splits a piece is still worth.
+#[derive(Clone, Copy)]
+struct Budget {
+    left: usize,
+    /// What a stolen piece gets.
+    renewed: usize,
+}
+
+impl Budget {
+    fn new(threads: usize) -> Self {
+        let renewed = threads * PIECES;
+        Self { left: renewed, renewed }
+    }
+
+    /// The budget of each half, if the piece is to be split.
+    fn split(self, len: usize) -> Option<Self> {
+        (len > 1 && self.left > 1).then_some(Self { left: self.left / 2, ..self })
+    }
+
+    /// The budget of a half that another worker may have stolen.
+    fn after_theft(self, is_stolen: bool) -> Self {
+        if is_stolen { Self { left: self.renewed, ..self } } else { self }
+    }
+}
+
+/// Divides `whole` as its budget allows, gives each piece to `leaf`, and reduces what comes out.
+fn divide<D, R>(whole: D, leaf: impl Fn(D) -> R + Sync, reduce: impl Fn(R, R) -> R + Sync) -> R
+where
+    D: Divisible,
+    R: Send,
+{
+    if whole.len() <= 1 {
+        return leaf(whole);
+    }
+    match current::threads() {
+        Some(threads) => divide_here(whole, Budget::new(threads), &leaf, &reduce),
+        None => {
+            let pool = Pool::global();
+            pool.install(|| divide_here(whole, Budget::new(pool.threads()), &leaf, &reduce))
+        }
+    }
+}
+
+fn divide_here<D, R, L, F>(piece: D, budget: Budget, leaf: &L, reduce: &F) -> R
+where
+    D: Divisible,
+    R: Send,
+    L: Fn(D) -> R + Sync,
+    F: Fn(R, R) -> R + Sync,
+{
+    let len = piece.len();
+    let Some(budget) = budget.split(len) else { return leaf(piece) };
+    let (left, right) = piece.split_at(len / 2);
+    let here = current::address();
+    let (left, right) = join(
+        || divide_here(left, budget, leaf, reduce),
+        || divide_here(right, budget.after_theft(current::address() != here), leaf, reduce),
+    );
+    reduce(left, right)
+}
 
 /// Calls `f` with each item, in parallel.
 ///
@@ -19,20 +124,34 @@ const GRAIN: usize = 1024;
 ///
 /// # Panics
 ///
-/// If `f` does. Calls that have not begun by then may be left out, within the same piece only.
+/// If `f` does, after all other pieces have ended; calls that have not begun by then are left out in the same piece only. On a thread
+/// that belongs to no pool, if its waiting policy forbids blocking.
 pub fn for_each<T, F>(items: &mut [T], f: F)
 where
     T: Send,
     F: Fn(&mut T) + Sync,
 {
-    fn split<T: Send, F: Fn(&mut T) + Sync>(items: &mut [T], f: &F) {
-        if items.len() <= GRAIN {
-            return items.iter_mut().for_each(f);
-        }
-        let (left, right) = items.split_at_mut(items.len() / 2);
-        join(|| split(left, f), || split(right, f));
-    }
-    split(items, &f);
+    divide(items, |piece: &mut [T]| piece.iter_mut().for_each(&f), |(), ()| ());
+}
+
+/// Calls `f` with each number of the range, in parallel.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let sum = AtomicUsize::new(0);
+/// brigade_pool::for_each_in(0..100, |n| _ = sum.fetch_add(n, Ordering::Relaxed));
+/// assert_eq!(sum.into_inner(), 4950);
+/// ```
+///
+/// # Panics
+///
+/// As for [`for_each`].
+pub fn for_each_in<F>(range: Range<usize>, f: F)
+where
+    F: Fn(usize) + Sync,
+{
+    divide(range, |piece: Range<usize>| piece.for_each(&f), |(), ()| ());
 }
 
 /// Maps each item, and reduces the results to one, in parallel. `reduce` has to be associative; `identity` is what an empty slice
@@ -46,7 +165,7 @@ where
 ///
 /// # Panics
 ///
-/// If `map` or `reduce` does.
+/// If `map` or `reduce` does. Otherwise as for [`for_each`].
 pub fn map_reduce<T, R, M, F>(items: &[T], identity: R, map: M, reduce: F) -> R
 where
     T: Sync,
@@ -54,19 +173,24 @@ where
     M: Fn(&T) -> R + Sync,
     F: Fn(R, R) -> R + Sync,
 {
-    fn split<T, R, M, F>(items: &[T], identity: &R, map: &M, reduce: &F) -> R
-    where
-        T: Sync,
-        R: Clone + Send + Sync,
-        M: Fn(&T) -> R + Sync,
-        F: Fn(R, R) -> R + Sync,
-    {
-        if items.len() <= GRAIN {
-            return items.iter().map(map).fold(identity.clone(), reduce);
-        }
-        let (left, right) = items.split_at(items.len() / 2);
-        let halves = join(|| split(left, identity, map, reduce), || split(right, identity, map, reduce));
-        reduce(halves.0, halves.1)
-    }
-    split(items, &identity, &map, &reduce)
+    divide(items, |piece: &[T]| piece.iter().map(&map).fold(identity.clone(), &reduce), &reduce)
+}
+
+/// [`map_reduce`] over the numbers of a range.
+///
+/// ```
+/// let squares = brigade_pool::map_reduce_in(0..100, 0, |n| n * n, |a, b| a + b);
+/// assert_eq!(squares, 328_350);
+/// ```
+///
+/// # Panics
+///
+/// As for [`map_reduce`].
+pub fn map_reduce_in<R, M, F>(range: Range<usize>, identity: R, map: M, reduce: F) -> R
+where
+    R: Clone + Send + Sync,
+    M: Fn(usize) -> R + Sync,
+    F: Fn(R, R) -> R + Sync,
+{
+    divide(range, |piece: Range<usize>| piece.map(&map).fold(identity.clone(), &reduce), &reduce)
 }

@@ -81,7 +81,7 @@ mod worker;
 
 pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
 pub use builder::Builder;
-pub use data::{for_each, map_reduce};
+pub use data::{for_each, for_each_in, map_reduce, map_reduce_in};
 pub use join::{join, join3, join4};
 pub use pool::{Pool, spawn};
 pub use scope::{Scope, scope};
