@@ -89,10 +89,13 @@ fn explain(stage: &Stage, scenario: &Scenario) -> Exit {
     Exit::FINE
 }
 
+/// The scenarios that go on until the user ends them.
+const WAITING: [&str; 2] = ["cards", "serve"];
+
 /// Runs all scenarios that end by themselves, with their default arguments.
 fn all(setting: Setting) -> Result<Exit, Trouble> {
     let mut worst = Exit::FINE;
-    for scenario in ALL.iter().filter(|scenario| scenario.name != "serve") {
+    for scenario in ALL.iter().filter(|scenario| !WAITING.contains(&scenario.name)) {
         let stage = Stage::new(scenario.name, setting);
         stage.heading(&format!("── {} ── {}", scenario.name, scenario.about));
         let matches = (scenario.arguments)(Command::new(scenario.name)).try_get_matches_from([scenario.name]);

@@ -2,13 +2,14 @@
 
 use crate::{
     fetch::Failure,
-    measure::{self, Cost},
+    measure::{self, Cost, Peak},
+    python::{self, Account},
     scenario::{Exit, Trouble},
     serve::Server,
     show::{Column, Ink, Progress, Stage, Table, chart, count, memory},
 };
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{io, time::Duration};
 
 /// A way to do many things.
@@ -68,6 +69,8 @@ pub struct Effort {
     pub crew: Crew,
     /// What came of each piece, in order.
     pub outcomes: Vec<Outcome>,
+    /// If Python did it: what with.
+    pub python: Option<Account>,
 }
 
 /// A mode that has run.
@@ -83,7 +86,7 @@ pub struct Row {
     pub cost: Cost,
     /// What came of it.
     pub effort: Effort,
-    /// How many times faster than sync, if that has run.
+    /// How many times faster than sync in the same language, if that has run.
     pub speedup: Option<f64>,
 }
 
@@ -94,7 +97,14 @@ pub struct Experiment<'a> {
     server: Option<&'a Server>,
     table: Table<'a>,
     rows: Vec<Row>,
+    /// Whether Python is to do the same.
+    with_python: bool,
+    /// Whether Python could not do what it was asked for.
+    python_failed: bool,
 }
+
+/// The name of a mode's second row, in Python.
+const SECOND: &str = "└ Python";
 
 const COLUMNS: &[Column] = &[
     Column("mode", 9),
@@ -112,7 +122,16 @@ const TOLD: usize = 5;
 impl<'a> Experiment<'a> {
     /// Begins with the table's head. The CPU time of `server` is not counted.
     pub fn begin(stage: &'a Stage, server: Option<&'a Server>) -> Self {
-        Self { stage, server, table: Table::begin(stage, COLUMNS), rows: Vec::new() }
+        let table = Table::begin(stage, COLUMNS);
+        Self { stage, server, table, rows: Vec::new(), with_python: false, python_failed: false }
+    }
+
+    /// From now on, [`run_python`](Self::run_python) runs what it is given, if the machine has Python.
+    pub fn compare_python(&mut self) {
+        match python::version() {
+            Ok(_) => self.with_python = true,
+            Err(error) => self.python_fails(None, &error),
+        }
     }
 
     /// Runs one mode over `total` pieces of work and shows its row.
@@ -124,51 +143,96 @@ impl<'a> Experiment<'a> {
     where
         F: FnOnce(&Progress) -> io::Result<Effort>,
     {
-        let progress = Progress::begin(self.stage, mode.name(), total);
-        let (effort, cost) = measure::measured(self.server, || work(&progress));
+        let row = self.measure(mode, mode.name(), total, work);
+        let row = row.map_err(|error| Trouble::failed(&format!("cannot start {}", mode.name()), error))?;
+        self.show(row);
+        Ok(())
+    }
+
+    /// Runs the same in Python and shows its row below, if that was asked for; says so if Python fails.
+    pub fn run_python<F>(&mut self, mode: Mode, total: usize, work: F)
+    where
+        F: FnOnce(&Progress) -> io::Result<Effort>,
+    {
+        if self.with_python {
+            match self.measure(mode, "Python", total, work) {
+                Ok(row) => self.show(row),
+                Err(error) => self.python_fails(Some(mode), &error),
+            }
+        }
+    }
+
+    fn measure<F>(&self, mode: Mode, label: &str, total: usize, work: F) -> io::Result<Row>
+    where
+        F: FnOnce(&Progress) -> io::Result<Effort>,
+    {
+        let progress = Progress::begin(self.stage, label, total);
+        let (effort, mut cost) = measure::measured(self.server, || work(&progress));
         progress.end();
-        let effort =
-            effort.map_err(|error| Trouble::failed(&format!("cannot start {}", mode.name()), error))?;
+        let effort = effort?;
+        if let Some(account) = &effort.python {
+            cost.peak = Peak { bytes: account.peak, is_own: true };
+        }
         let (start, wall) = progress.laps();
-        let sync = self.rows.iter().find(|row| row.mode == Mode::Sync).map(|row| row.wall);
+        let is_baseline =
+            |row: &&Row| row.mode == Mode::Sync && row.effort.python.is_some() == effort.python.is_some();
+        let sync = self.rows.iter().find(is_baseline).map(|row| row.wall);
         let sync = if mode == Mode::Sync { Some(wall) } else { sync };
         let speedup = sync.map(|sync| sync.as_secs_f64() / wall.as_secs_f64());
-        let row = Row { mode, start, wall, cost, effort, speedup };
+        Ok(Row { mode, start, wall, cost, effort, speedup })
+    }
+
+    fn show(&mut self, row: Row) {
         self.stage.object(&Line::of(self.stage, &row));
-        self.table.row(mode.ink(), &row.cells());
+        self.table.row(row.mode.ink(), &row.cells());
         self.rows.push(row);
-        Ok(())
+    }
+
+    fn python_fails(&mut self, mode: Option<Mode>, error: &io::Error) {
+        self.python_failed = true;
+        let mode = mode.map(Mode::name);
+        let scenario = self.stage.scenario();
+        let why = error.to_string();
+        self.stage.object(&json!({ "scenario": scenario, "mode": mode, "runtime": "python", "error": why }));
+        self.stage.labelled(Ink::Bad, &format!("  {SECOND:<9}  "), &format!("not done: {why}"));
     }
 
     /// Ends with the chart, a sentence a row, and the failures.
     pub fn end(self, why: impl Fn(&Row) -> String) -> Exit {
         let stage = self.stage;
         if self.rows.len() > 1 {
-            let bars: Vec<_> = self
-                .rows
-                .iter()
-                .map(|row| (row.mode.name(), row.mode.ink(), row.wall.as_secs_f64()))
-                .collect();
+            let names: Vec<_> = self.rows.iter().map(Row::name).collect();
+            let bars = self.rows.iter().zip(&names);
+            let bars = bars.map(|(row, name)| (name.as_str(), row.mode.ink(), row.wall.as_secs_f64()));
             stage.line("");
-            chart(stage, &bars);
+            chart(stage, &bars.collect::<Vec<_>>());
         }
         stage.line("");
         for row in &self.rows {
-            stage.labelled(row.mode.ink(), &format!("  {:<9}  ", row.mode.name()), &why(row));
+            let sentence = format!("{}{}", self.comparison(row), why(row));
+            stage.labelled(row.mode.ink(), &format!("  {:<9}  ", row.label()), &sentence);
         }
         self.tell_failures()
+    }
+
+    /// How Python's row compares with the one above it.
+    fn comparison(&self, row: &Row) -> String {
+        let Some(Account { library, .. }) = &row.effort.python else { return String::new() };
+        let ours = self.rows.iter().find(|ours| ours.mode == row.mode && ours.effort.python.is_none());
+        let ratio = ours.map_or(f64::NAN, |ours| row.wall.as_secs_f64() / ours.wall.as_secs_f64());
+        format!("With {library}, in {ratio:.2} × the time. ")
     }
 
     fn tell_failures(&self) -> Exit {
         let failures =
             |row: &Row| row.effort.outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
         if self.rows.iter().all(|row| failures(row) == 0) {
-            return Exit::FINE;
+            return if self.python_failed { Exit::FAILED } else { Exit::FINE };
         }
         let stage = self.stage;
         stage.line("");
         for row in self.rows.iter().filter(|row| failures(row) > 0) {
-            let label = format!("  {:<9}  ", row.mode.name());
+            let label = format!("  {:<9}  ", row.label());
             let (failed, all) = (failures(row), row.effort.outcomes.len());
             stage.labelled(Ink::Bad, &label, &format!("{failed} of {all} failed:"));
             let told = row.effort.outcomes.iter().enumerate();
@@ -176,7 +240,7 @@ impl<'a> Experiment<'a> {
             for (number, failure) in told.take(TOLD) {
                 stage.labelled(
                     Ink::Plain,
-                    &format!("{:label$}", "", label = label.len()),
+                    &format!("{:label$}", "", label = label.chars().count()),
                     &format!("{number}. {failure}"),
                 );
             }
@@ -193,6 +257,17 @@ impl<'a> Experiment<'a> {
 }
 
 impl Row {
+    /// What its line begins with; Python's stands below ours.
+    fn label(&self) -> &'static str {
+        if self.effort.python.is_some() { SECOND } else { self.mode.name() }
+    }
+
+    /// What it is called where it stands alone.
+    fn name(&self) -> String {
+        let mode = self.mode.name();
+        if self.effort.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
+    }
+
     fn cells(&self) -> [String; 7] {
         let Cost { cpu, peak } = self.cost;
         let own = if peak.is_own { memory(peak.bytes) } else { format!("≤ {}", memory(peak.bytes)) };
@@ -206,7 +281,7 @@ impl Row {
         };
         let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
         [
-            self.mode.name().into(),
+            self.label().into(),
             format!("{:.3}", self.start.as_secs_f64()),
             format!("{:.3}", self.wall.as_secs_f64()),
             speedup,
@@ -222,6 +297,11 @@ impl Row {
 struct Line<'a> {
     scenario: &'a str,
     mode: &'a str,
+    /// Both only there if Python did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    library: Option<&'a str>,
     #[serde(serialize_with = "millis")]
     seconds: f64,
     #[serde(serialize_with = "hundredths")]
@@ -251,6 +331,8 @@ impl<'a> Line<'a> {
         Self {
             scenario: stage.scenario(),
             mode: row.mode.name(),
+            runtime: row.effort.python.as_ref().map(|_| "python"),
+            library: row.effort.python.as_ref().map(|python| python.library.as_str()),
             seconds: row.wall.as_secs_f64(),
             speedup: row.speedup,
             cpu_seconds: row.cost.cpu.as_secs_f64(),

@@ -1,7 +1,7 @@
 //! Ctrl-C: everything ends at once, the children too, and the terminal is as it was.
 //!
-//! A thread of ours waits for the signal. Process pools that run are known here ([`Guarded`]), since a process that
-//! exits drops nothing: the thread drops them, which kills and reaps their children, and then exits.
+//! A thread of ours waits for the signal. What has children is known here ([`Guarded`]), since a process that exits drops
+//! nothing: the thread drops them, which kills and reaps their children, and then exits.
 
 use brigade_handle::JoinHandle;
 use brigade_process::ProcessPool;
@@ -20,13 +20,24 @@ use std::{
     thread,
 };
 
-type Place = Mutex<Option<ProcessPool>>;
+/// What holds children, whatever kind.
+trait Place: Send + Sync {
+    /// Ends the children.
+    fn vacate(&self);
+}
+
+impl<T: Send> Place for Mutex<Option<T>> {
+    fn vacate(&self) {
+        drop(lock(self).take());
+    }
+}
 
 /// How often the roll is called at most.
 const ROUNDS: usize = 100;
 
 static LEAVING: AtomicBool = AtomicBool::new(false);
-static POOLS: Mutex<Vec<Weak<Place>>> = Mutex::new(Vec::new());
+static GIVE_BACK: Mutex<Option<fn()>> = Mutex::new(None);
+static PLACES: Mutex<Vec<Weak<dyn Place>>> = Mutex::new(Vec::new());
 
 /// From now on, Ctrl-C ends the program as described above, with exit code 130 (128 and the signal's number).
 ///
@@ -44,12 +55,21 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
+/// Has this called before the process exits on a signal: it gives back what belongs to others. The last one counts.
+pub fn before_leaving(give_back: fn()) {
+    *lock(&GIVE_BACK) = Some(give_back);
+}
+
 /// Ends the children, puts the terminal right, and exits.
 pub fn leave(code: i32) -> ! {
     // Release: whoever sees that a pool is gone also sees why (Acquire in `stay_out_of_the_way`).
     LEAVING.store(true, Ordering::Release);
-    for place in lock(&POOLS).drain(..).filter_map(|place| place.upgrade()) {
-        drop(lock(&place).take());
+    for place in lock(&PLACES).drain(..).filter_map(|place| place.upgrade()) {
+        place.vacate();
+    }
+    let give_back = *lock(&GIVE_BACK);
+    if let Some(give_back) = give_back {
+        give_back();
     }
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
@@ -71,9 +91,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A process pool whose children do not outlive Ctrl-C.
+/// Something with children, such as a process pool, whose children do not outlive Ctrl-C.
 #[derive(Debug)]
-pub struct Guarded(Arc<Place>);
+pub struct Guarded<T = ProcessPool>(Arc<Mutex<Option<T>>>);
+
+impl<T: Send + 'static> Guarded<T> {
+    /// From now on, Ctrl-C drops it before the program exits.
+    pub fn of(value: T) -> Self {
+        let place = Arc::new(Mutex::new(Some(value)));
+        let mut places = lock(&PLACES);
+        places.retain(|place| place.strong_count() > 0);
+        let known: Weak<Mutex<Option<T>>> = Arc::downgrade(&place);
+        places.push(known);
+        drop(places);
+        Self(place)
+    }
+
+    /// Takes it back, for a caller who ends it in the usual way.
+    pub fn take(self) -> T {
+        let value = lock(&self.0).take();
+        value.unwrap_or_else(|| Self::is_vacated())
+    }
+
+    /// Empty means that the process is about to exit, on another thread.
+    fn is_vacated() -> ! {
+        stay_out_of_the_way();
+        unreachable!("only `leave` and `take` empty the place, and `take` is the last call");
+    }
+}
 
 impl Guarded {
     /// Starts a pool of so many children, and waits until all of them are there.
@@ -82,12 +127,7 @@ impl Guarded {
     ///
     /// If they cannot be started.
     pub fn start(workers: usize) -> io::Result<Self> {
-        let place = Arc::new(Mutex::new(Some(ProcessPool::new(workers)?)));
-        let mut pools = lock(&POOLS);
-        pools.retain(|place| place.strong_count() > 0);
-        pools.push(Arc::downgrade(&place));
-        drop(pools);
-        let procs = Self(place);
+        let procs = Self::of(ProcessPool::new(workers)?);
         procs.call_the_roll(workers);
         Ok(procs)
     }
@@ -110,20 +150,15 @@ impl Guarded {
     /// Uses the pool. `f` must not wait for results: the pool could not be ended meanwhile.
     pub fn with<R>(&self, f: impl FnOnce(&ProcessPool) -> R) -> R {
         let place = lock(&self.0);
-        // Empty means that the process is about to exit, on another thread.
         let Some(pool) = &*place else {
             drop(place);
-            stay_out_of_the_way();
-            unreachable!("only `leave` and `shutdown` empty the place, and `shutdown` is the last call");
+            Self::is_vacated();
         };
         f(pool)
     }
 
     /// Ends the pool after what it has to do.
     pub fn shutdown(self) {
-        let pool = lock(&self.0).take();
-        if let Some(pool) = pool {
-            pool.shutdown();
-        }
+        self.take().shutdown();
     }
 }

@@ -7,6 +7,7 @@
 //! * [`show::Stage`]: where a scenario speaks from, to people or (with `--json`) to programs.
 //! * [`experiment::Experiment`]: the same work in several modes, measured and compared.
 //! * [`fetch`]: one HTTP request by two clients with one contract. [`serve::Server`]: what answers.
+//! * [`python`]: the same work by the machine's Python, to compare with.
 //! * [`interrupt`]: what Ctrl-C does.
 //!
 //! Read [`scenarios::io`] first: its four modes are four small files.
@@ -20,6 +21,7 @@ pub mod hosting;
 pub mod interrupt;
 pub mod measure;
 pub mod phases;
+pub mod python;
 pub mod scenario;
 pub mod scenarios;
 pub mod serve;

@@ -31,6 +31,8 @@ pub static ALL: &[&Scenario] = &[
     &scenarios::gil::SCENARIO,
     &scenarios::hello::SCENARIO,
     &scenarios::chain::SCENARIO,
+    &scenarios::queue::SCENARIO,
+    &scenarios::generator::SCENARIO,
     &scenarios::run::SCENARIO,
     &scenarios::thread::SCENARIO,
     &scenarios::daemon::SCENARIO,
@@ -39,6 +41,7 @@ pub static ALL: &[&Scenario] = &[
     &scenarios::lock::SCENARIO,
     &scenarios::deadlock::SCENARIO,
     &scenarios::producer_consumer::SCENARIO,
+    &scenarios::cards::SCENARIO,
     &scenarios::serve::SCENARIO,
 ];
 

@@ -5,9 +5,14 @@ use std::process::Command;
 
 /// Runs a scenario; its exit code and what it said.
 fn run(arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+    run_at("50", arguments)
+}
+
+/// The same at another speed, for a scenario whose own deadline must not be reached early on a busy machine.
+fn run_at(speed: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
     let output =
-        command.args(arguments).args(["--json", "--speed", "50"]).output().expect("the program runs");
+        command.args(arguments).args(["--json", "--speed", speed]).output().expect("the program runs");
     let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
     (
         output.status.code(),
@@ -43,6 +48,30 @@ fn chain_wakes_from_the_inside() {
         objects.iter().filter(|object| object["phase"].as_str().is_some_and(|text| text.starts_with("wake")));
     let tasks: Vec<_> = wakes.map(|object| object["task"].as_str().unwrap()).collect();
     assert_eq!(tasks, ["get_number", "print_number"]);
+}
+
+#[test]
+fn queue_keeps_the_order_and_the_timeout_ends_the_endless_consumer() {
+    let (code, objects) = run_at("3", &["queue"]);
+    let events = said(&objects, "event");
+    for kind in ["Produced", "Consumed"] {
+        let got: Vec<_> = events.iter().filter(|event| event.starts_with(kind)).collect();
+        assert_eq!(got.len(), 5, "{events:?}");
+        assert!(got.iter().enumerate().all(|(n, event)| event.starts_with(&format!("{kind} {n}"))), "{events:?}");
+    }
+    assert!(position(&events, "Consumed 4") < position(&events, "3 s are over"), "{events:?}");
+    assert_eq!((code, events.last().unwrap().as_str()), (Some(0), "0 waiting, 0 not done"));
+}
+
+#[test]
+fn generator_yields_each_number_when_it_is_asked_for() {
+    let (code, objects) = run(&["generator"]);
+    let events = said(&objects, "event");
+    let main: Vec<_> = objects.iter().filter(|object| object["who"] == "main").collect();
+    let heard: Vec<_> = main.iter().map(|object| object["event"].as_str().unwrap()).collect();
+    assert_eq!((code, &heard[1..4]), (Some(0), &["3", "2", "1"][..]));
+    assert!(position(&events, "has not begun") < position(&events, "yields 3"), "{events:?}");
+    assert!(heard.last().unwrap().starts_with("None"), "{events:?}");
 }
 
 #[test]
@@ -124,6 +153,22 @@ fn decide_judges_a_command_by_its_waiting() {
 }
 
 #[test]
+fn cards_are_listed_with_their_proofs_and_the_quiz_wants_a_terminal() {
+    let (code, objects) = run(&["cards", "--print"]);
+    assert_eq!(code, Some(0));
+    assert!(said(&objects, "question").len() >= 43, "{objects:?}");
+    assert_eq!(said(&objects, "proof").len(), objects.len());
+    let brigade = || Command::new(env!("CARGO_BIN_EXE_brigade"));
+    let printed = brigade().args(["cards", "--print"]).output().expect("the program runs");
+    let printed = String::from_utf8(printed.stdout).expect("it prints UTF-8");
+    assert!(printed.contains(&format!("{}. ", objects.len())), "{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
+    let asked = brigade().arg("cards").output().expect("the program runs");
+    assert_eq!(asked.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--print"));
+}
+
+#[test]
 fn every_scenario_is_listed_explained_and_run_by_all() {
     let names = said(&run(&["list"]).1, "scenario");
     assert!(names.len() >= 15, "{names:?}");
@@ -135,5 +180,59 @@ fn every_scenario_is_listed_explained_and_run_by_all() {
     let (code, objects) = run(&["all"]);
     let shown = said(&objects, "scenario");
     assert_eq!(code, Some(0));
-    assert!(names.iter().filter(|name| *name != "serve").all(|name| shown.contains(name)), "{shown:?}");
+    assert!(
+        names
+            .iter()
+            .filter(|name| !["cards", "serve"].contains(&name.as_str()))
+            .all(|name| shown.contains(name)),
+        "{shown:?}"
+    );
+}
+
+/// The rows that Python made, or None, told aloud, where the machine has no Python.
+fn compared(arguments: &[&str]) -> Option<(Option<i32>, Vec<Value>)> {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("skipped: there is no python3 here to compare with");
+        return None;
+    }
+    let (code, objects) = run(arguments);
+    let is_python = |object: &Value| object["runtime"] == "python";
+    Some((code, objects.into_iter().filter(is_python).collect()))
+}
+
+#[test]
+fn python_fetches_in_every_mode_and_names_its_library() {
+    let Some((code, rows)) = compared(&["io", "--compare-python"]) else { return };
+    assert_eq!(
+        (code, said(&rows, "mode")),
+        (Some(0), ["sync", "threads", "async", "processes"].map(String::from).to_vec())
+    );
+    assert_eq!(said(&rows, "library").len(), 4, "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row["results"] == serde_json::json!([200, 200, 200, 200, 200])),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn python_sums_to_the_same_in_every_mode() {
+    let Some((code, rows)) = compared(&["cpu", "--compare-python", "--n", "1001", "--tasks", "3"]) else {
+        return;
+    };
+    assert_eq!(
+        (code, said(&rows, "mode")),
+        (Some(0), ["sync", "threads", "processes"].map(String::from).to_vec())
+    );
+    let sum = "333833500";
+    assert!(rows.iter().all(|row| row["results"] == serde_json::json!([sum, sum, sum])), "{rows:?}");
+}
+
+#[test]
+fn without_python_the_rest_runs_and_the_exit_code_tells() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
+    command.args(["cpu", "--compare-python", "--n", "10", "--json"]).env("PATH", "/nonexistent");
+    let output = command.output().expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
+    assert_eq!((output.status.code(), text.lines().count()), (Some(1), 4), "{text}");
+    assert!(text.contains("cannot run python3"), "{text}");
 }

@@ -16,6 +16,10 @@ pub mod hello;
 
 pub mod chain;
 
+pub mod queue;
+
+pub mod generator;
+
 pub mod run;
 
 pub mod thread;
@@ -31,5 +35,7 @@ pub mod lock;
 pub mod deadlock;
 
 pub mod producer_consumer;
+
+pub mod cards;
 
 pub mod serve;

@@ -16,10 +16,15 @@ const DELAY_QUICK: f64 = 0.25;
 ///
 /// If the server or an executor cannot be started.
 pub fn run(stage: &Stage, quick: bool) -> Result<Exit, Trouble> {
-    let fetches =
-        io::Options { requests: None, delay: quick.then_some(DELAY_QUICK), url: Vec::new(), timeout: None };
+    let fetches = io::Options {
+        requests: None,
+        delay: quick.then_some(DELAY_QUICK),
+        url: Vec::new(),
+        timeout: None,
+        compare_python: false,
+    };
     let fetched = io::run(&stage.for_scenario("io"), &Mode::ALL, &fetches)?;
-    let sums = cpu::Options { n: 10_000_000, tasks: 5 };
+    let sums = cpu::Options { n: 10_000_000, tasks: 5, compare_python: false };
     let summed = cpu::run(&stage.for_scenario("cpu"), &cpu::MODES, &sums)?;
     stage.line("");
     stage.paragraph(

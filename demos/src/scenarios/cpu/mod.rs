@@ -1,6 +1,7 @@
 //! `brigade cpu`: speeding up a program that computes. The same sums in three modes.
 
 mod modes;
+mod python;
 
 use crate::{
     experiment::{Crew, Experiment, Mode, Row},
@@ -42,6 +43,10 @@ pub struct Options {
     /// How many such sums
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000))]
     pub tasks: u32,
+    /// Do the same in Python too, mode by mode, in one table: the machine's python3. Where that
+    /// fails, the rest still runs, and the exit code is 1
+    #[arg(long)]
+    pub compare_python: bool,
 }
 
 /// What every mode is given.
@@ -69,12 +74,16 @@ pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Tro
     stage.heading(&format!("CPU-bound: {} × the sum of i² for i < {}", count(tasks as u64), count(plan.n)));
     stage.line("");
     let mut experiment = Experiment::begin(stage, None);
+    if options.compare_python {
+        experiment.compare_python();
+    }
     for &mode in modes {
         experiment.run(mode, tasks, |progress| match mode {
             Mode::Threads => modes::threads(&plan, progress),
             Mode::Processes => modes::processes(&plan, progress),
             _ => modes::sync(&plan, progress),
         })?;
+        experiment.run_python(mode, tasks, |progress| python::sum_all(&plan, mode, progress));
     }
     Ok(experiment.end(why))
 }
@@ -86,6 +95,7 @@ fn cores() -> usize {
 fn why(row: &Row) -> String {
     let cores = cores();
     match row.effort.crew {
+        _ if row.effort.python.is_some() => python::why(row.mode).into(),
         _ if row.mode == Mode::Sync => "One sum after the other, on one core.".into(),
         Crew::Threads(n) => format!(
             "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL lets only \

@@ -60,7 +60,7 @@ fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
 
 impl Plan {
     /// Into how many pieces each sum is cut.
-    fn pieces_each(&self) -> usize {
+    pub(super) fn pieces_each(&self) -> usize {
         self.workers * PIECES
     }
 
@@ -90,5 +90,5 @@ fn effort(crew: Crew, sums: impl IntoIterator<Item = Result<u128, JoinError>>) -
         Ok(sum) => Outcome { value: sum.to_string().into(), failure: None },
         Err(error) => Outcome { value: serde_json::Value::Null, failure: Some(Failure::from_join(&error)) },
     };
-    Effort { crew, outcomes: sums.into_iter().map(outcome).collect() }
+    Effort { crew, outcomes: sums.into_iter().map(outcome).collect(), python: None }
 }

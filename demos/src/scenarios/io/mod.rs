@@ -1,6 +1,7 @@
 //! `brigade io`: speeding up a program that waits. The same fetches in four modes, one file each.
 
 mod processes;
+mod python;
 mod sync;
 mod tasks;
 mod threads;
@@ -49,6 +50,10 @@ pub struct Options {
     /// How long a request may take, in seconds [default: 30 more than the delay]
     #[arg(long, value_name = "S", value_parser = crate::cli::limit)]
     pub timeout: Option<f64>,
+    /// Do the same in Python too, mode by mode, in one table: the machine's python3, with requests and aiohttp if it has them. Where that
+    /// fails, the rest still runs, and the exit code is 1
+    #[arg(long)]
+    pub compare_python: bool,
 }
 
 /// What every mode is given.
@@ -91,6 +96,9 @@ pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Tro
     hosting.notes.iter().for_each(|note| stage.paragraph(note));
     stage.line("");
     let mut experiment = Experiment::begin(stage, hosting.server());
+    if options.compare_python {
+        experiment.compare_python();
+    }
     for &mode in modes {
         experiment.run(mode, requests, |progress| match mode {
             Mode::Sync => sync::fetch_all(&plan, progress),
@@ -98,6 +106,7 @@ pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Tro
             Mode::Async => tasks::fetch_all(&plan, progress),
             Mode::Processes => processes::fetch_all(&plan, progress),
         })?;
+        experiment.run_python(mode, requests, |progress| python::fetch_all(&plan, mode, progress));
     }
     let exit = experiment.end(why);
     hosting.end(stage);
@@ -107,6 +116,7 @@ pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Tro
 fn why(row: &Row) -> String {
     let requests = count(row.effort.outcomes.len() as u64);
     match (row.mode, row.effort.crew) {
+        _ if row.effort.python.is_some() => python::why(row.mode).into(),
         (Mode::Sync, _) => "Asks, waits, and only then asks again: the waits add up.".into(),
         (Mode::Threads, Crew::Threads(n)) => {
             format!(
@@ -144,5 +154,5 @@ fn outcome(reply: Reply) -> Outcome {
 }
 
 fn effort(crew: Crew, replies: impl IntoIterator<Item = Reply>) -> Effort {
-    Effort { crew, outcomes: replies.into_iter().map(outcome).collect() }
+    Effort { crew, outcomes: replies.into_iter().map(outcome).collect(), python: None }
 }

@@ -11,7 +11,7 @@ use crate::{
 use std::{io, time::Duration};
 
 /// More children than this are of no use to anybody, however many requests there are.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
     let workers = plan.workers(MOST);

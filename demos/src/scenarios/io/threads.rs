@@ -10,7 +10,7 @@ use crate::{
 use std::io;
 
 /// More threads than this are of no use to anybody, however many requests there are.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
     let workers = plan.workers(MOST);

@@ -1,0 +1,100 @@
+"""What both comparisons share: it stands before `io.py` or `cpu.py`, and both together are one program.
+
+The job is one line of JSON on standard input, which stays open: when it ends, brigade is gone or wants no answer any more,
+and all processes here end at once. The answers are lines on standard output: {"ready": …}, {"tick": …} for each piece of
+work, {"done": …} when the last result is there, and {"end": …} with the results.
+"""
+
+import sys
+
+# Not from the directory that brigade happens to run in.
+sys.path[:] = [place for place in sys.path if place]
+
+import functools
+import json
+import multiprocessing
+import os
+import resource
+import threading
+from multiprocessing.pool import ThreadPool
+
+JOB = json.loads(sys.stdin.buffer.readline())
+# A child of multiprocessing closes its standard input, but not this.
+LIFELINE = os.dup(0)
+# Said aloud, because later versions choose another, which needs a program that is a file.
+FORK = multiprocessing.get_context("fork") if "fork" in multiprocessing.get_all_start_methods() else None
+
+
+def hold_the_lifeline():
+    """Ends this process, whatever it does, when the lifeline is cut. Runs in the children too."""
+
+    def wait():
+        os.read(LIFELINE, 1)
+        for child in multiprocessing.active_children():
+            child.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+hold_the_lifeline()
+
+
+def tell(what, value=None):
+    sys.stdout.write(json.dumps({what: value}) + "\n")
+    sys.stdout.flush()
+
+
+def peak_bytes():
+    """The most memory that this process has held."""
+    try:
+        with open("/proc/self/status") as status:
+            line = next(line for line in status if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def counted(results):
+    """The results as they come, each told at once."""
+    for result in results:
+        tell("tick")
+        yield result
+
+
+def in_sequence(work, items):
+    tell("ready")
+    return list(counted(map(work, items))), "threads", 1, 0
+
+
+def in_threads(work, items):
+    with ThreadPool(JOB["workers"]) as pool:
+        tell("ready")
+        results = list(counted(pool.imap(work, items)))
+        tell("done")
+    return results, "threads", JOB["workers"], 0
+
+
+def in_processes(work, items):
+    if FORK is None:
+        raise OSError("this system cannot fork")
+    with FORK.Pool(JOB["workers"], hold_the_lifeline) as pool:
+        tell("ready")
+        results = list(counted(pool.imap(functools.partial(with_peak, work), items)))
+        tell("done")
+        # Joined, they count among the reaped children, so that their CPU time is known.
+        pool.close()
+        pool.join()
+    return [result for result, _ in results], "children", JOB["workers"], max(peak for _, peak in results)
+
+
+def with_peak(work, item):
+    return work(item), peak_bytes()
+
+
+def answer(run, library):
+    """Does the job; `run` gives the results, who made them, how many those were, and the peak of a child."""
+    results, kind, workers, child_peak = run()
+    tell("done")
+    end = {"results": results, "kind": kind, "workers": workers, "child_peak": child_peak}
+    tell("end", {**end, "library": library, "peak": peak_bytes()})

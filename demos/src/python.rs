@@ -1,0 +1,173 @@
+//! The same work in Python, for `--compare-python`: the programs in `demos/python`, run by the machine's `python3`.
+//!
+//! One interpreter a mode, so that its CPU time and memory are the mode's own. It gets its job as a line of JSON on
+//! standard input, and answers with lines of JSON on standard output (`harness.py` says which). Standard input stays
+//! open as a *lifeline*: when it is closed, because Ctrl-C or an error ends the comparison, or because this process was
+//! killed, the interpreter and the processes that it has forked end by themselves.
+
+use crate::{
+    experiment::{Crew, Effort, Outcome},
+    interrupt::Guarded,
+    show::Progress,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    os::{fd::AsFd, unix::process::CommandExt},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+const PYTHON: &str = "python3";
+
+/// The fetches of `brigade io`.
+pub const FETCHES: &str =
+    concat!(include_str!("../python/harness.py"), "\n", include_str!("../python/io.py"));
+/// The sums of `brigade cpu`.
+pub const SUMS: &str = concat!(include_str!("../python/harness.py"), "\n", include_str!("../python/cpu.py"));
+
+/// At what distance, and how many times, we look whether an interpreter whose lifeline is cut has ended.
+const LOOK: (Duration, u32) = (Duration::from_millis(5), 200);
+
+/// What only an effort in Python has.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The library that did the work.
+    pub library: String,
+    /// The most memory that the interpreter held, in bytes.
+    pub peak: u64,
+}
+
+/// A line that the program says.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Said {
+    Ready(()),
+    Tick(()),
+    Done(()),
+    End(End),
+}
+
+/// The last line.
+#[derive(Deserialize)]
+struct End {
+    results: Vec<Value>,
+    kind: Kind,
+    workers: usize,
+    child_peak: u64,
+    library: String,
+    peak: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Threads,
+    Children,
+}
+
+/// Which Python the machine has, as it says itself.
+///
+/// # Errors
+///
+/// If it has none, or one that does not work.
+pub fn version() -> io::Result<String> {
+    let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
+    let output = Command::new(PYTHON).arg("--version").stdin(Stdio::null()).output().map_err(told)?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("{PYTHON} --version ended with {}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Has `program` do `job`; `outcome` reads each of its results.
+///
+/// # Errors
+///
+/// If Python cannot be started, or ends without an answer: then with the last thing that it said.
+pub fn run(
+    program: &str,
+    job: &impl Serialize,
+    progress: &Progress,
+    outcome: impl Fn(Value) -> Outcome,
+) -> io::Result<Effort> {
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new(PYTHON);
+    command.args(["-B", "-c", program]).stdin(Stdio::piped());
+    // A group of its own, so that Ctrl-C in the terminal is for us alone and no traceback comes of it.
+    command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
+    let child = command.spawn()?;
+    // It holds our copies of the pipe's other end, and the pipe ends only when the last copy is closed.
+    drop(command);
+    let mut line = serde_json::to_vec(job)?;
+    line.push(b'\n');
+    let stdin = child.stdin.as_ref().map(|stdin| stdin.as_fd().try_clone_to_owned()).transpose();
+    let interpreter = Guarded::of(Interpreter(child));
+    if let Some(stdin) = stdin? {
+        // Python may have ended already; it has said why, and that is read below.
+        let _ = File::from(stdin).write_all(&line);
+    }
+    let (end, last_words) = listen(BufReader::new(reader), progress)?;
+    let status = interpreter.take().wait()?;
+    match end {
+        Some(end) if status.success() => Ok(end.effort(outcome)),
+        _ if last_words.is_empty() => Err(io::Error::other(format!("{PYTHON} ended with {status}"))),
+        _ => Err(io::Error::other(format!("{PYTHON} ended with {status}: {last_words}"))),
+    }
+}
+
+/// Follows what the program says, to the end: its answer, if it gave one, and the last line that was not for us.
+fn listen(reader: impl BufRead, progress: &Progress) -> io::Result<(Option<End>, String)> {
+    let (mut end, mut last_words) = (None, String::new());
+    for line in reader.split(b'\n') {
+        let line = line?;
+        match serde_json::from_slice(&line) {
+            Ok(Said::Ready(())) => progress.workers_ready(),
+            Ok(Said::Tick(())) => progress.tick(()),
+            Ok(Said::Done(())) => progress.work_done(),
+            Ok(Said::End(said)) => end = Some(said),
+            Err(_) => last_words = String::from_utf8_lossy(line.trim_ascii()).into_owned(),
+        }
+    }
+    Ok((end, last_words))
+}
+
+impl End {
+    fn effort(self, outcome: impl Fn(Value) -> Outcome) -> Effort {
+        let crew = match self.kind {
+            Kind::Threads => Crew::Threads(self.workers),
+            Kind::Children => Crew::Children(self.workers, self.child_peak),
+        };
+        let account = Account { library: self.library, peak: self.peak };
+        Effort { crew, outcomes: self.results.into_iter().map(outcome).collect(), python: Some(account) }
+    }
+}
+
+/// A running interpreter. Dropping it cuts its lifeline and reaps it.
+#[derive(Debug)]
+struct Interpreter(Child);
+
+impl Interpreter {
+    fn wait(mut self) -> io::Result<ExitStatus> {
+        self.0.wait()
+    }
+}
+
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let (pause, times) = LOOK;
+        for _ in 0..times {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(pause);
+        }
+        // It hangs where it cannot even see the end of its input.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

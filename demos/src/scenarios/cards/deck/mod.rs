@@ -1,0 +1,67 @@
+//! The deck: every card, with the file that proves its answer.
+
+mod document;
+mod processes;
+mod tasks;
+mod threads;
+
+/// A question and its answer.
+#[derive(Debug)]
+pub(super) struct Card {
+    /// Its name in the store: never changes, even when the words do.
+    pub(super) id: &'static str,
+    pub(super) question: &'static str,
+    pub(super) answer: &'static str,
+    /// The file of ours that proves the answer.
+    pub(super) proof: &'static str,
+    /// The scenario that shows it, if one does.
+    pub(super) scenario: Option<&'static str>,
+}
+
+/// A card that a scenario shows.
+const fn shown(
+    id: &'static str,
+    question: &'static str,
+    answer: &'static str,
+    proof: &'static str,
+    scenario: &'static str,
+) -> Card {
+    Card { id, question, answer, proof, scenario: Some(scenario) }
+}
+
+/// A card whose proof is to be read.
+const fn read(id: &'static str, question: &'static str, answer: &'static str, proof: &'static str) -> Card {
+    Card { id, question, answer, proof, scenario: None }
+}
+
+/// All cards, in the order in which they are met: the document's first.
+pub(super) fn all() -> impl Iterator<Item = &'static Card> {
+    [document::CARDS, tasks::CARDS, threads::CARDS, processes::CARDS].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ALL;
+    use std::{collections::HashSet, path::Path};
+
+    #[test]
+    fn every_card_has_a_name_of_its_own_and_a_proof_that_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut ids = HashSet::new();
+        for card in all() {
+            assert!(ids.insert(card.id), "{} is there twice", card.id);
+            assert!(card.question.ends_with('?') && card.answer.ends_with('.'), "{}", card.id);
+            assert!(root.join(card.proof).is_file(), "{}: {} is not there", card.id, card.proof);
+        }
+        assert!(ids.len() >= 43, "{}", ids.len());
+    }
+
+    #[test]
+    fn every_scenario_that_a_card_names_is_there() {
+        for card in all() {
+            let Some(name) = card.scenario else { continue };
+            assert!(ALL.iter().any(|scenario| scenario.name == name), "{}: {name}", card.id);
+        }
+    }
+}

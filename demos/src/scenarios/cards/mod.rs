@@ -1,0 +1,61 @@
+//! `brigade cards`: a quiz on concurrency and on our own insides. Its cards are in `deck/`.
+
+mod deck;
+mod quiz;
+mod schedule;
+mod screen;
+mod store;
+
+use crate::{
+    scenario::{Exit, Scenario, Trouble},
+    show::{Ink, Stage},
+};
+use clap::{Arg, ArgAction};
+use serde_json::json;
+use std::io::{self, IsTerminal};
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "cards",
+    about: "Flashcards: a quiz whose answers name their proof and run it",
+    idea: "What you recall, you keep: answer before you look. A card that you knew comes back later each time, one that you \
+           did not comes back at once. Every answer names the file of ours that makes it true, and the scenario that \
+           shows it.",
+    made_by: &[
+        "demos/src/scenarios/cards/schedule.rs::begin",
+        "demos/src/scenarios/cards/store.rs::save",
+        "demos/src/scenarios/cards/quiz.rs::run",
+    ],
+    arguments: |command| {
+        let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
+        command.arg(print.help("List all cards with their answers, and ask nothing"))
+    },
+    run: |stage, matches| {
+        if stage.json() || matches.get_flag("print") {
+            return Ok(print(stage));
+        }
+        if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+            return Err(Trouble::usage(
+                "the quiz needs a terminal; `brigade cards --print` lists the cards without one",
+            ));
+        }
+        quiz::run(stage)
+    },
+};
+
+/// All cards, with what they hide.
+fn print(stage: &Stage) -> Exit {
+    for (number, card) in deck::all().enumerate() {
+        let deck::Card { id, question, answer, proof, scenario } = card;
+        stage.object(&json!({ "scenario": "cards", "card": id, "question": question, "answer": answer,
+            "proof": proof, "shown_by": scenario }));
+        if number > 0 {
+            stage.line("");
+        }
+        stage.labelled(Ink::Strong, &format!("{:>2}. ", number + 1), question);
+        stage.labelled(Ink::Plain, "    ", answer);
+        let shown = scenario.map_or(String::new(), |name| format!(" · brigade {name}"));
+        stage.line(stage.paint(Ink::Faint, format!("    {proof}{shown}")));
+    }
+    Exit::FINE
+}

@@ -1,0 +1,138 @@
+//! When a card comes again: Leitner's boxes, with due dates counted in sessions.
+//!
+//! A card that was known goes one box up, one that was not goes back to box 0. A card in box *n* > 0 rests for 2ⁿ⁻¹ sessions; one
+//! in box 0 comes again in the same session. After Sebastian Leitner, *So lernt man lernen* (1972). A session counts from
+//! its first answer, so that whoever only looks in changes nothing.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The highest box: 16 sessions of rest.
+pub(super) const TOP: u8 = 5;
+/// How many cards are met for the first time in one session.
+const NEW: usize = 10;
+
+/// Whether a card was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grade {
+    Again,
+    Good,
+}
+
+/// Where a card is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Its box.
+    #[serde(rename = "box")]
+    pub(super) level: u8,
+    /// The session in which it comes again.
+    pub(super) due: u64,
+}
+
+impl Place {
+    fn after(old: Option<Self>, grade: Grade, session: u64) -> Self {
+        match grade {
+            Grade::Again => Self { level: 0, due: session },
+            Grade::Good => {
+                let level = old.map_or(0, |place| place.level).min(TOP - 1) + 1;
+                Self { level, due: session.saturating_add(1 << (level - 1)) }
+            }
+        }
+    }
+}
+
+/// What is remembered of all cards, those that the deck has no more included.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// How many sessions there were.
+    pub(super) sessions: u64,
+    pub(super) cards: BTreeMap<String, Place>,
+}
+
+/// One session: what is still to be asked, the front first.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) number: u64,
+    pub(super) queue: VecDeque<&'static str>,
+    pub(super) progress: Progress,
+}
+
+impl Session {
+    /// The next session: first what is due, longest overdue first, then some new cards. If there is neither, the session is that
+    /// in which the next card is due.
+    pub(super) fn begin(progress: Progress, deck: &[&'static str]) -> Self {
+        let place = |id: &str| progress.cards.get(id).copied();
+        let new: Vec<_> = deck.iter().copied().filter(|id| place(id).is_none()).take(NEW).collect();
+        let mut met: Vec<_> = deck.iter().filter_map(|&id| Some((place(id)?.due, id))).collect();
+        // Stable: cards that are due together keep the order of the deck.
+        met.sort_by_key(|&(due, _)| due);
+        let mut number = progress.sessions.saturating_add(1);
+        if let (true, Some(&(first, _))) = (new.is_empty(), met.first()) {
+            number = number.max(first);
+        }
+        let queue = met.into_iter().filter(|&(due, _)| due <= number).map(|(_, id)| id).chain(new).collect();
+        Self { number, queue, progress }
+    }
+
+    /// Grades the card in front; one that was not known goes to the back.
+    pub(super) fn grade(&mut self, grade: Grade) {
+        let Some(id) = self.queue.pop_front() else { return };
+        let old = self.progress.cards.get(id).copied();
+        self.progress.sessions = self.number;
+        self.progress.cards.insert(id.into(), Place::after(old, grade, self.number));
+        if grade == Grade::Again {
+            self.queue.push_back(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_rises_by_boxes_and_falls_to_the_bottom() {
+        let mut place = None;
+        let mut rests = Vec::new();
+        for _ in 0..6 {
+            let next = Place::after(place, Grade::Good, 10);
+            rests.push((next.level, next.due - 10));
+            place = Some(next);
+        }
+        assert_eq!(rests, [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (5, 16)]);
+        assert_eq!(Place::after(place, Grade::Again, 11), Place { level: 0, due: 11 });
+    }
+
+    #[test]
+    fn what_was_not_known_comes_again_in_the_same_session() {
+        let mut session = Session::begin(Progress::default(), &["a", "b"]);
+        session.grade(Grade::Again);
+        assert_eq!(session.queue, ["b", "a"]);
+        session.grade(Grade::Good);
+        session.grade(Grade::Good);
+        assert!(session.queue.is_empty());
+        assert_eq!(session.progress.cards["a"], Place { level: 1, due: 2 });
+        session.grade(Grade::Good);
+        assert_eq!(session.progress.sessions, 1);
+    }
+
+    #[test]
+    fn due_cards_come_before_new_ones() {
+        let cards = [("b", 2), ("c", 9), ("d", 1)].map(|(id, due)| (id.into(), Place { level: 1, due }));
+        let progress = Progress { sessions: 1, cards: cards.into() };
+        assert_eq!(Session::begin(progress, &["a", "b", "c", "d"]).queue, ["d", "b", "a"]);
+    }
+
+    #[test]
+    fn when_nothing_is_due_the_sessions_go_on_to_the_next_card() {
+        let cards = [("a".into(), Place { level: 4, due: 9 }), ("b".into(), Place { level: 5, due: 17 })];
+        let session = Session::begin(Progress { sessions: 1, cards: cards.into() }, &["a", "b"]);
+        assert_eq!((session.number, session.queue.into_iter().collect::<Vec<_>>()), (9, vec!["a"]));
+    }
+
+    #[test]
+    fn a_session_has_a_bounded_number_of_new_cards() {
+        let deck: Vec<&'static str> = super::super::deck::all().map(|card| card.id).collect();
+        assert_eq!(Session::begin(Progress::default(), &deck).queue.len(), NEW);
+    }
+}

@@ -1,0 +1,167 @@
+//! Where progress is kept: one small file in the user's state folder, replaced as a whole.
+//!
+//! It is written beside its place and renamed, so that whoever reads it finds the old or the new one and never a half. A file that cannot
+//! be understood is renamed, not overwritten: nothing of it is lost.
+
+use super::schedule::Progress;
+use crate::scenario::Trouble;
+use std::{
+    env,
+    fs::{self, File},
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+    process,
+};
+
+const FILE: &str = "cards.json";
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The user's: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`.
+    pub(super) fn of_user() -> Result<Self, Trouble> {
+        // A relative path is to be ignored, says the XDG base directory specification.
+        let path = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
+        let state = state.ok_or_else(|| {
+            Trouble::usage("there is no place to keep what you know: XDG_STATE_HOME and HOME are not set")
+        })?;
+        Ok(Self { folder: state.join("brigade") })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join(FILE)
+    }
+
+    /// What was kept, and, if that could not be understood, where it lies now and why.
+    pub(super) fn load(&self) -> Result<(Progress, Option<String>), Trouble> {
+        let file = self.file();
+        let trouble =
+            |what: &str, error| Trouble::failed(&format!("cannot {what} {}", file.display()), error);
+        let bytes = match fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Default::default()),
+            Err(error) => return Err(trouble("read", error)),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(progress) => Ok((progress, None)),
+            Err(error) => {
+                let aside = set_aside(&file).map_err(|error| trouble("set aside", error))?;
+                let note = format!(
+                    "{} cannot be understood ({error}). It was set aside as {}; you begin anew.",
+                    file.display(),
+                    aside.display()
+                );
+                Ok((Progress::default(), Some(note)))
+            }
+        }
+    }
+
+    /// Keeps it.
+    pub(super) fn save(&self, progress: &Progress) -> Result<(), Trouble> {
+        let file = self.file();
+        let text = serde_json::to_string_pretty(progress).expect("progress has text keys and whole numbers");
+        let beside = self.folder.join(format!(".{FILE}.{}", process::id()));
+        let written = fs::create_dir_all(&self.folder).and_then(|()| replace(&beside, &file, &text));
+        written.map_err(|error| {
+            // Best effort: what matters is the error that came first.
+            let _ = fs::remove_file(&beside);
+            Trouble::failed(&format!("cannot write {}", file.display()), error)
+        })
+    }
+}
+
+fn replace(beside: &Path, file: &Path, text: &str) -> io::Result<()> {
+    let mut new = File::create(beside)?;
+    new.write_all(text.as_bytes())?;
+    new.write_all(b"\n")?;
+    new.sync_all()?;
+    fs::rename(beside, file)
+}
+
+/// Gives the file another name that nobody has.
+fn set_aside(file: &Path) -> io::Result<PathBuf> {
+    for number in 1_u64.. {
+        let aside = file.with_extension(format!("json.unreadable-{number}"));
+        // A link fails if the name is taken, where a rename would replace what has it.
+        match fs::hard_link(file, &aside) {
+            Ok(()) => return fs::remove_file(file).map(|()| aside),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    unreachable!("a folder has fewer files than there are numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::schedule::Place, *};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A folder of its own, which ends with it.
+    struct Temporary(Store);
+
+    impl Temporary {
+        fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let name = format!("brigade-cards-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            Self(Store { folder: env::temp_dir().join(name).join("brigade") })
+        }
+
+        fn names(&self) -> Vec<String> {
+            let files = fs::read_dir(&self.0.folder).unwrap();
+            let mut names: Vec<_> =
+                files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(self.0.folder.parent().unwrap());
+        }
+    }
+
+    fn some() -> Progress {
+        Progress { sessions: 3, cards: [("gone-from-the-deck".into(), Place { level: 2, due: 5 })].into() }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_nothing_else_lies_about() {
+        let temporary = Temporary::new();
+        assert_eq!(temporary.0.load().unwrap(), (Progress::default(), None));
+        temporary.0.save(&Progress::default()).unwrap();
+        temporary.0.save(&some()).unwrap();
+        assert_eq!(temporary.0.load().unwrap(), (some(), None));
+        assert_eq!(temporary.names(), [FILE]);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_set_aside_each_time() {
+        let temporary = Temporary::new();
+        fs::create_dir_all(&temporary.0.folder).unwrap();
+        for broken in ["{\"sessions\": 1", "what?"] {
+            fs::write(temporary.0.file(), broken).unwrap();
+            let (progress, note) = temporary.0.load().unwrap();
+            assert_eq!(progress, Progress::default());
+            assert!(note.unwrap().contains("set aside"));
+        }
+        assert_eq!(temporary.names(), ["cards.json.unreadable-1", "cards.json.unreadable-2"]);
+        let kept = fs::read_to_string(temporary.0.folder.join("cards.json.unreadable-2")).unwrap();
+        assert_eq!(kept, "what?");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error_with_its_name() {
+        let temporary = Temporary::new();
+        fs::create_dir_all(temporary.0.file().join("in the way")).unwrap();
+        let trouble = temporary.0.save(&some()).unwrap_err();
+        assert!(trouble.message.contains(FILE), "{trouble:?}");
+        assert_eq!(temporary.names(), [FILE]);
+    }
+}

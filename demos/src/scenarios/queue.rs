@@ -1,0 +1,62 @@
+//! `brigade queue`: a producer and an endless consumer on a queue, all of it under a timeout.
+
+use crate::{
+    scenario::{Exit, Scenario, no_arguments},
+    show::Stage,
+};
+use brigade_runtime::{gather, run, sleep, timeout, waiting::Queue};
+use std::{future::Future, pin::Pin};
+
+const ITEMS: u32 = 5;
+/// How many items wait in the queue at most; the document's queue has no bound.
+const ROOM: usize = 2;
+
+/// The scenario.
+pub static SCENARIO: Scenario = Scenario {
+    name: "queue",
+    about: "A producer, an endless consumer, an async queue, and a timeout over both",
+    idea: "Waiting at the queue suspends the task and not the thread: `get` until there is an item, `put` until there is room. \
+           The consumer never returns, so neither does the gather of both; the timeout drops it, and with it the `get` that \
+           the consumer stands in. `task_done` counts what is dealt with, and `join` waits for the count.",
+    made_by: &[
+        "runtime/src/waiting/queue.rs::put",
+        "runtime/src/waiting/queue.rs::get",
+        "runtime/src/waiting/line.rs::grant",
+        "runtime/src/time/timeout.rs::timeout",
+    ],
+    arguments: no_arguments,
+    run: |stage, _| {
+        let queue = Queue::bounded(ROOM);
+        let in_time = run(async {
+            let both: [Pin<Box<dyn Future<Output = ()>>>; 2] =
+                [Box::pin(produce(stage, &queue)), Box::pin(consume(stage, &queue))];
+            let in_time = timeout(stage.delay(3.0), gather(both)).await.is_ok();
+            stage.event("timeout", "3 s are over: the gather is dropped, and the consumer with it");
+            in_time
+        });
+        stage.event("queue", format_args!("{} waiting, {} not done", queue.len(), queue.unfinished()));
+        stage.seen(
+            "Each item was consumed before the next was produced, because the consumer is the quicker of the two: it waits. It \
+             did not end by itself: it was cancelled where it waited, and nothing was left in the queue.",
+        );
+        Ok(if in_time { Exit::FAILED } else { Exit::FINE })
+    },
+};
+
+async fn produce(stage: &Stage, queue: &Queue<u32>) {
+    for item in 0..ITEMS {
+        queue.put(item).await;
+        stage.event("producer", format_args!("Produced {item}"));
+        sleep(stage.delay(0.5)).await;
+    }
+    queue.join().await;
+    stage.event("producer", "ends: join says that each item is done");
+}
+
+async fn consume(stage: &Stage, queue: &Queue<u32>) {
+    loop {
+        let item = queue.get().await;
+        queue.task_done();
+        stage.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
+    }
+}
