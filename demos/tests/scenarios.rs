@@ -57,7 +57,10 @@ fn queue_keeps_the_order_and_the_timeout_ends_the_endless_consumer() {
     for kind in ["Produced", "Consumed"] {
         let got: Vec<_> = events.iter().filter(|event| event.starts_with(kind)).collect();
         assert_eq!(got.len(), 5, "{events:?}");
-        assert!(got.iter().enumerate().all(|(n, event)| event.starts_with(&format!("{kind} {n}"))), "{events:?}");
+        assert!(
+            got.iter().enumerate().all(|(n, event)| event.starts_with(&format!("{kind} {n}"))),
+            "{events:?}"
+        );
     }
     assert!(position(&events, "Consumed 4") < position(&events, "3 s are over"), "{events:?}");
     assert_eq!((code, events.last().unwrap().as_str()), (Some(0), "0 waiting, 0 not done"));
