@@ -186,7 +186,9 @@ impl Quiz {
                 add(FAINT, &format!("Shown by brigade {name}: r runs it"));
             }
         }
-        frame.render_widget(Paragraph::new(lines), body);
+        // Where not all of it fits, the end is what is new.
+        let above = lines.len().saturating_sub(body.height.into()).try_into().unwrap_or(u16::MAX);
+        frame.render_widget(Paragraph::new(lines).scroll((above, 0)), body);
         frame.render_widget(Line::styled(self.keys(card), FAINT), foot);
     }
 
