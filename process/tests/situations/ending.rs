@@ -53,7 +53,7 @@ pub(crate) fn a_drop_cancels_what_is_queued_and_kills_what_runs() {
 }
 
 pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
-    for _ in 0..100 {
+    for _ in 0..20 {
         let procs = pool(1);
         let first = procs.spawn(|n: u32| n, 1);
         let others: Vec<_> = (0..3).map(|n| procs.spawn(|n: u32| n, n)).collect();
@@ -68,7 +68,7 @@ pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
 }
 
 pub(crate) fn a_shutdown_meets_a_joiner_on_another_thread() {
-    for _ in 0..100 {
+    for _ in 0..20 {
         let procs = pool(1);
         procs.spawn(|n: u32| n, 0).join().unwrap();
         let handle = procs.spawn(|n: u32| n, 1);
@@ -79,7 +79,7 @@ pub(crate) fn a_shutdown_meets_a_joiner_on_another_thread() {
 }
 
 pub(crate) fn a_shutdown_meets_a_large_result() {
-    for _ in 0..50 {
+    for _ in 0..10 {
         let procs = pool(1);
         let handle = procs.spawn(|n: usize| vec![7_u8; n], 1 << 20);
         procs.shutdown();
