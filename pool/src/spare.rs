@@ -63,12 +63,12 @@ impl Roster {
 
     /// Takes a thread out of the reserve for good. False if it has been recalled, or if its starter has yet to count it as
     /// present, which matters until the pool has ended.
-    fn let_go(&mut self, bed: usize, ended: bool) -> bool {
+    fn let_go(&mut self, bed: usize, phase: Phase) -> bool {
         let place = |beds: &[usize]| beds.iter().position(|&other| other == bed);
         let Some(in_reserve) = place(&self.reserve) else { return false };
         match place(&self.present) {
             Some(present) => _ = self.present.swap_remove(present),
-            None if ended => {}
+            None if phase == Phase::Ended => {}
             None => return false,
         }
         self.reserve.swap_remove(in_reserve);
@@ -231,8 +231,9 @@ impl Crew {
         while self.sleep.in_reserve(bed) {
             let waited_from = brigade_trace::clock::now();
             thread::park_timeout(KEEP);
-            let ended = self.phase() == Phase::Ended;
-            if (ended || waited_from.elapsed() >= KEEP) && self.roster().let_go(bed, ended) {
+            let phase = self.phase();
+            let long_enough = phase == Phase::Ended || waited_from.elapsed() >= KEEP;
+            if long_enough && self.roster().let_go(bed, phase) {
                 return false;
             }
         }

@@ -20,7 +20,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "What to use when, measured on this machine; or which of them fits a command",
     idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads; work that computes \
            wants more cores; what must answer at once must not run where something else computes.",
-    made_by: &["runtime/src/gather.rs::gather", "pool/src/pool.rs::map", "process/src/pool.rs::spawn"],
+    made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
         command.arg(program.help("A command to run once and judge, after `--`"))

@@ -13,7 +13,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "ThreadPoolExecutor(max_workers=2): map over 4, results in order",
     idea: "A pool has fewer threads than there is work: each takes the next piece when it is done with one. `map` gives \
            the results in the order of the inputs, whoever had which.",
-    made_by: &["pool/src/pool.rs::map", "pool/src/worker.rs::run"],
+    made_by: &["pool/src/map.rs::map", "pool/src/worker.rs::run"],
     arguments: no_arguments,
     run: |stage, _| {
         let workers = stage.setting().workers.unwrap_or(2);

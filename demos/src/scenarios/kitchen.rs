@@ -21,7 +21,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "One chef switching between dishes, several chefs with one each",
     idea: "Concurrency is one chef who starts the next dish while the first one simmers. Parallelism is several chefs, each \
            with a dish. The chef's hands are the scarce thing: what only waits needs none.",
-    made_by: &["runtime/src/gather.rs::gather", "pool/src/pool.rs::map", "process/src/pool.rs::spawn"],
+    made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: no_arguments,
     run: |stage, _| {
         let seconds = stage.delay(1.0).as_secs_f64();

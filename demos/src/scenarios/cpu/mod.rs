@@ -17,7 +17,7 @@ pub static SCENARIO: Scenario = Scenario {
     name: "cpu",
     about: "Sum squares in three modes: sync, threads, processes",
     idea: "A program that computes gets faster only by more cores: more threads, or, where a lock such as Python's GIL keeps threads apart, more processes.",
-    made_by: &["pool/src/pool.rs::map", "process/src/pool.rs::spawn", "demos/src/sums.rs::sum_of_squares"],
+    made_by: &["pool/src/map.rs::map", "process/src/pool.rs::spawn", "demos/src/sums.rs::sum_of_squares"],
     arguments: |command| {
         let modes = ["sync", "threads", "processes", "all"];
         let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");

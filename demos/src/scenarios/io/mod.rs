@@ -21,7 +21,7 @@ pub static SCENARIO: Scenario = Scenario {
     name: "io",
     about: "Fetch URLs in four modes: sync, threads, async, processes",
     idea: "A program that waits for others can wait for many at once: on threads, in processes, or, cheapest, as tasks that give their thread back while they wait.",
-    made_by: &["runtime/src/block_on.rs::run", "pool/src/pool.rs::map", "process/src/pool.rs::spawn"],
+    made_by: &["runtime/src/block_on.rs::run", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let modes = ["sync", "threads", "async", "processes", "all"];
         let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
