@@ -102,6 +102,9 @@ pub(crate) fn ignored_signals_are_not_inherited() {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
         u64::from_str_radix(mask.trim(), 16).unwrap()
     };
+    // Signals 32 and 33 are the C library's own, and it refuses to reset them: what an ancestor that went round the library
+    // has done to them stays.
+    let reserved = 1 << 31 | 1 << 32;
     // SIGPIPE (13) is ignored by every Rust program from its start.
-    assert_eq!(procs.spawn(ignored, ()).join().unwrap(), 1 << 12);
+    assert_eq!(procs.spawn(ignored, ()).join().unwrap() & !reserved, 1 << 12);
 }
