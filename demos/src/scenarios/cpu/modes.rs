@@ -17,6 +17,9 @@ use std::{io, ops::Range};
 /// another program run, gets fewer of them, and all end at the same time.
 const PIECES: usize = 2;
 
+/// How far each thread sums to warm up: some tens of milliseconds of work.
+const WARM_UP: u64 = 20_000_000;
+
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
 pub(super) fn sync(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
     let sums: Vec<_> = (0..plan.tasks).map(|_| Ok(progress.tick(sum_of_squares(0..plan.n)))).collect();
@@ -26,6 +29,10 @@ pub(super) fn sync(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
 /// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
 pub(super) fn threads(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
     let pool = crew::threads(plan.workers, "sum")?;
+    // Threads that have only slept so far may all lie on one core, where they would share it until the operating system
+    // notices. A moment of work for all at once spreads them; it counts as their start.
+    let warm_up = WARM_UP.min(plan.n.saturating_mul(plan.tasks as u64));
+    drop(pool.broadcast(|_| sum_of_squares(0..warm_up)));
     progress.workers_ready();
     // A job for each piece: `map` would give each worker several pieces at a time, which is cheaper and less even.
     let jobs: Vec<_> = plan.pieces().map(|piece| pool.spawn(move || sum_of_squares(piece))).collect();
