@@ -2,7 +2,7 @@
 
 use crate::{
     context,
-    sync::{Mutex, lock},
+    shim::{Mutex, lock},
 };
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_pool::Pool;

@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     reactor::{self, Poller, Reactor},
-    sync::{Mutex, MutexGuard, lock},
+    shim::{Mutex, MutexGuard, lock},
     time::timers::Timers,
     wake_all,
 };

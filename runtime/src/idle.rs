@@ -40,7 +40,7 @@
 //!
 //! After tokio's `multi_thread/idle.rs` and Go's "spinning" threads (`runtime/proc.go`); the watch is ours.
 
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::shim::{AtomicU64, Mutex, Ordering, lock};
 
 const ASLEEP: u64 = 1;
 const SEARCHING: u64 = 1 << 32;

@@ -3,7 +3,7 @@
 //! A locked list whose length can be read without the lock, so that workers that find it empty do not touch the lock.
 
 use crate::{
-    sync::{AtomicUsize, Mutex, Ordering, lock},
+    shim::{AtomicUsize, Mutex, Ordering, lock},
     task::Task,
 };
 use std::collections::VecDeque;

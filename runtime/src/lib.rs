@@ -13,7 +13,7 @@
 //!
 //! [`spawn`] starts a task, [`gather`] awaits several futures inside one, [`sleep`] and [`timeout`] deal in time,
 //! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
-//! of what an async function yields. [`waiting`] has what tasks wait for together.
+//! of what an async function yields. [`sync`] has what tasks wait for together.
 //!
 //! # One worked example
 //!
@@ -63,16 +63,16 @@ mod scheduler;
 // Unsafe: gives borrowing futures a lifetime that they do not have, and sees to it that they end in time.
 #[allow(unsafe_code)]
 mod scope;
+mod shim;
 mod slab;
 mod source;
 mod spawn;
-mod sync;
 // Unsafe: system calls.
+pub mod sync;
 #[allow(unsafe_code)]
 mod sys;
 mod task;
 mod time;
-pub mod waiting;
 mod worker;
 mod yield_now;
 

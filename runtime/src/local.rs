@@ -29,8 +29,8 @@ use crate::{
     driver::Driver,
     injector::Injector,
     scheduler::Scheduler,
+    shim::{Mutex, lock},
     slab::{Key, Slab},
-    sync::{Mutex, lock},
     task::{self, Outcome, Task, TaskRef, UNPLACED},
 };
 use brigade_handle::{JoinHandle, wait};

@@ -6,7 +6,7 @@
 
 use crate::{
     scheduler::Scheduler,
-    sync::{Mutex, lock},
+    shim::{Mutex, lock},
     task::{self, Outcome, Task},
 };
 use brigade_handle::JoinHandle;

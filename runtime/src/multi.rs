@@ -11,7 +11,7 @@ use crate::{
     queue::{self, Queue},
     runtime::End,
     scheduler::Scheduler,
-    sync::{Mutex, lock},
+    shim::{Mutex, lock},
     task::{self, Task},
     worker::Worker,
 };

@@ -4,8 +4,8 @@
 //! only to strike off what they have completed.
 
 use crate::{
+    shim::{Mutex, lock},
     slab::{Key, Slab},
-    sync::{Mutex, lock},
     task::{Task, TaskRef},
 };
 use std::{

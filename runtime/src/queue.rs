@@ -19,7 +19,7 @@
 //! keeps it from being stuck behind a worker that blocks; `worker.rs` says when they do.
 
 use crate::{
-    sync::{AtomicPtr, AtomicUsize, Ordering},
+    shim::{AtomicPtr, AtomicUsize, Ordering},
     task::Task,
 };
 use std::{marker::PhantomData, ptr::NonNull, ptr::null_mut, sync::Arc};

@@ -9,9 +9,9 @@
 
 use crate::{
     context::budget,
+    shim::{Mutex, lock},
     slab::{Key, Slab},
     source::{Direction, Initially, Seen, Source},
-    sync::{Mutex, lock},
     wake_all,
 };
 use brigade_trace::Cause;

@@ -29,8 +29,8 @@
 //! Several tasks may wait for one listener: those are in the table `others`, which they leave when they are dropped.
 
 use crate::{
+    shim::{Mutex, lock},
     slab::{Key, Slab},
-    sync::{Mutex, lock},
 };
 use brigade_trace::{Domain, Id, Kind, record};
 use std::{

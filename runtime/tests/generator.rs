@@ -1,7 +1,7 @@
 //! Generators: what they yield, when they run, and how they end.
 
 use brigade_runtime::{
-    JoinError, Yielder, gather, generator, next, run, spawn, spawn_local, waiting::Event, yield_now,
+    JoinError, Yielder, gather, generator, next, run, spawn, spawn_local, sync::Event, yield_now,
 };
 use futures_util::StreamExt;
 use std::{

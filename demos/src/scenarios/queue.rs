@@ -4,7 +4,7 @@ use crate::{
     scenario::{Exit, Scenario, no_arguments},
     show::Stage,
 };
-use brigade_runtime::{gather, run, sleep, timeout, waiting::Queue};
+use brigade_runtime::{gather, run, sleep, sync::Queue, timeout};
 use std::{future::Future, pin::Pin};
 
 const ITEMS: u32 = 5;
@@ -19,9 +19,9 @@ pub static SCENARIO: Scenario = Scenario {
            The consumer never returns, so neither does the gather of both; the timeout drops it, and with it the `get` that \
            the consumer stands in. `task_done` counts what is dealt with, and `join` waits for the count.",
     made_by: &[
-        "runtime/src/waiting/queue.rs::put",
-        "runtime/src/waiting/queue.rs::get",
-        "runtime/src/waiting/line.rs::grant",
+        "runtime/src/sync/queue.rs::put",
+        "runtime/src/sync/queue.rs::get",
+        "runtime/src/sync/line.rs::grant",
         "runtime/src/time/timeout.rs::timeout",
     ],
     arguments: no_arguments,

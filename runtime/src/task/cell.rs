@@ -5,7 +5,7 @@
 //! The numbered rules are those at the head of `task/mod.rs`.
 
 use super::state::{Begin, End, Release, State, Wake};
-use crate::{scheduler::Scheduler, sync::UnsafeCell};
+use crate::{scheduler::Scheduler, shim::UnsafeCell};
 use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{

@@ -5,7 +5,7 @@
 //!  [     references          | CANCELLED | COMPLETE | SCHEDULED | RUNNING ]
 //! ```
 
-use crate::sync::{AtomicUsize, Ordering};
+use crate::shim::{AtomicUsize, Ordering};
 
 const RUNNING: usize = 1 << 0;
 const SCHEDULED: usize = 1 << 1;

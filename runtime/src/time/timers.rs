@@ -25,8 +25,8 @@
 use super::wheel::Wheel;
 use crate::{
     clock::Clock,
+    shim::{AtomicU64, Mutex, Ordering, lock},
     slab::Key,
-    sync::{AtomicU64, Mutex, Ordering, lock},
 };
 use brigade_trace::{Id, Kind, record};
 use std::task::Waker;

@@ -3,7 +3,7 @@
 use super::line::{Line, Look};
 use crate::{
     context::budget,
-    sync::{self, lock},
+    shim::{self, lock},
     wake_all,
 };
 use brigade_trace::Cause;
@@ -17,7 +17,7 @@ use std::{
 /// A flag that any number of tasks wait for.
 ///
 /// ```
-/// use brigade_runtime::{run, spawn, waiting::Event, yield_now};
+/// use brigade_runtime::{run, spawn, sync::Event, yield_now};
 /// use std::sync::Arc;
 ///
 /// run(async {
@@ -31,7 +31,7 @@ use std::{
 /// });
 /// ```
 pub struct Event {
-    state: sync::Mutex<State>,
+    state: shim::Mutex<State>,
 }
 
 struct State {
@@ -43,7 +43,7 @@ impl Event {
     /// An event that is not set.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: sync::Mutex::new(State { set: false, waiters: Line::new() }) }
+        Self { state: shim::Mutex::new(State { set: false, waiters: Line::new() }) }
     }
 
     /// Sets the flag and wakes all who wait. Those who come later do not wait.

@@ -12,7 +12,7 @@
 use super::line::{Left, Line, Look, wake};
 use crate::{
     context::budget,
-    sync::{self, lock},
+    shim::{self, lock},
     wake_all,
 };
 use brigade_trace::Cause;
@@ -27,7 +27,7 @@ use std::{
 /// A first-in, first-out queue for any number of tasks on both sides.
 ///
 /// ```
-/// use brigade_runtime::{run, spawn, waiting::Queue};
+/// use brigade_runtime::{run, spawn, sync::Queue};
 /// use std::sync::Arc;
 ///
 /// run(async {
@@ -48,7 +48,7 @@ use std::{
 /// ```
 pub struct Queue<T> {
     capacity: Option<usize>,
-    state: sync::Mutex<State<T>>,
+    state: shim::Mutex<State<T>>,
 }
 
 struct State<T> {
@@ -104,7 +104,7 @@ impl<T> Queue<T> {
     fn with_capacity(capacity: Option<usize>) -> Self {
         let (items, unfinished) = (VecDeque::new(), 0);
         let (getters, putters, joiners) = (Line::new(), Line::new(), Line::new());
-        Self { capacity, state: sync::Mutex::new(State { items, unfinished, getters, putters, joiners }) }
+        Self { capacity, state: shim::Mutex::new(State { items, unfinished, getters, putters, joiners }) }
     }
 
     /// Puts an item at the end; waits while the queue is full.

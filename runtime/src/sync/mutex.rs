@@ -6,7 +6,7 @@
 use super::line::{Left, Line, Look, wake};
 use crate::{
     context::budget,
-    sync::{self, lock},
+    shim::{self, lock},
 };
 use brigade_trace::Cause;
 use std::{
@@ -23,7 +23,7 @@ use std::{
 /// poison it: the value is free again as the panic left it. A guard that is leaked leaves it locked for ever.
 ///
 /// ```
-/// use brigade_runtime::{gather, run, waiting::Mutex, yield_now};
+/// use brigade_runtime::{gather, run, sync::Mutex, yield_now};
 ///
 /// let counter = Mutex::new(0);
 /// let add = async || {
@@ -36,7 +36,7 @@ use std::{
 /// assert_eq!(counter.into_inner(), 3);
 /// ```
 pub struct Mutex<T> {
-    state: sync::Mutex<State<T>>,
+    state: shim::Mutex<State<T>>,
 }
 
 struct State<T> {
@@ -57,7 +57,7 @@ impl<T> Mutex<T> {
     #[must_use]
     pub fn new(value: T) -> Self {
         let state = State { value: Some(Box::new(value)), waiters: Line::new() };
-        Self { state: sync::Mutex::new(state) }
+        Self { state: shim::Mutex::new(state) }
     }
 
     /// Waits for its turn, and has the value until the guard is dropped.

@@ -1,9 +1,9 @@
 //! Tasks that wait for one another: order, fairness, and futures that are dropped while they wait.
 
 use brigade_runtime::{
-    Runtime, gather, run, spawn, spawn_local, timeout,
-    waiting::{Event, Full, Mutex, Queue},
-    yield_now,
+    Runtime, gather, run, spawn, spawn_local,
+    sync::{Event, Full, Mutex, Queue},
+    timeout, yield_now,
 };
 use futures_util::task::noop_waker;
 use std::{
