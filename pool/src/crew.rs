@@ -11,9 +11,12 @@ use crate::{
     stats::Tally,
 };
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 /// How many threads a pool may have beyond the ones that it was asked for, while others are blocked.
@@ -155,9 +158,9 @@ impl Crew {
     // --- producing ---
 
     /// Queues a job: with this worker if it is one of the crew, else with the injector.
-    pub(crate) fn submit(self: &Arc<Self>, job: JobRef) {
+    pub(crate) fn submit(&self, job: JobRef) {
         current::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(&worker.crew, self) => worker.jobs.push(job),
+            Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),
             _ => self.injector.push(job),
         });
         self.announce_job();

@@ -23,6 +23,7 @@
 //! waits for, and nothing else.
 
 use crate::{
+    blocks,
     crew::Crew,
     current,
     sync::{AtomicU8, Ordering, UnsafeCell},
@@ -134,17 +135,17 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let job = Box::new(Spawned {
+    let id = Id::fresh(Domain::Job);
+    let job = blocks::put(Spawned {
         header: Header::new(&Spawned::<F, T>::VERBS, 0),
         claim: AtomicU8::new(QUEUED),
         references: AtomicU8::new(2),
-        id: Id::fresh(Domain::Job),
+        id,
         home: Arc::as_ptr(home),
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
-    brigade_trace::record(Kind::Spawn, job.id, 0);
-    let job = NonNull::from(Box::leak(job));
+    brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until both references are given back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };
     let target: NonNull<dyn Rendezvous<T>> = job;
@@ -248,8 +249,8 @@ where
         if references.fetch_sub(1, Ordering::Release) == 1 {
             // Acquire pairs with the Release of the other owner.
             atomic::fence(atomic::Ordering::Acquire);
-            // SAFETY: both references are gone, and the job came from a box.
-            drop(unsafe { Box::from_raw(job.as_ptr()) });
+            // SAFETY: both references are gone, and the job was put there by `spawned`.
+            unsafe { blocks::drop_in_place(job) };
         }
     }
 }

@@ -32,6 +32,9 @@
 //! two pools may install into each other, and a pool of one thread finishes everything. What a pool cannot see is a job that blocks
 //! outside of it, in a channel or a read: say [`blocking`] around that.
 
+// Unsafe: memory for values that are moved in and out.
+#[allow(unsafe_code)]
+mod blocks;
 mod builder;
 mod counters;
 mod crew;

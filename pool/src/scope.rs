@@ -19,6 +19,7 @@
 //! the order in which the children run does not matter. Rayon does the same.
 
 use crate::{
+    blocks,
     crew::Crew,
     current,
     job::{Header, JobRef, Verbs, forget_panic},
@@ -33,14 +34,15 @@ use std::{
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 /// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
 pub struct Scope<'scope> {
-    crew: Arc<Crew>,
+    /// The owner's, who is there as long as the scope.
+    crew: NonNull<Crew>,
     /// The bed of the owner.
     owner: usize,
     pending: AtomicUsize,
@@ -63,6 +65,11 @@ struct Child<'scope, F> {
     work: F,
 }
 
+// SAFETY: a crew is shared by threads anyway, and this one is there as long as the scope; the other fields may be shared.
+unsafe impl Send for Scope<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Scope<'_> {}
+
 impl<'scope> Scope<'scope> {
     /// Spawns a job into the scope. It may spawn more, by the scope that it is given.
     ///
@@ -72,7 +79,7 @@ impl<'scope> Scope<'scope> {
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
         let job = self.child(work);
-        self.crew.submit(job);
+        self.crew().submit(job);
     }
 
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned. Of those that
@@ -102,6 +109,11 @@ impl<'scope> Scope<'scope> {
         });
     }
 
+    fn crew(&self) -> &Crew {
+        // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
+        unsafe { self.crew.as_ref() }
+    }
+
     fn ordered(&self) -> MutexGuard<'_, VecDeque<Ordered<'scope>>> {
         self.fifo.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,10 +127,10 @@ impl<'scope> Scope<'scope> {
         let scope = NonNull::from(self);
         let header = Header::new(&Child::<'scope, F>::VERBS, scope.addr().get());
         let id = Id::fresh(Domain::Job);
-        let child = Box::new(Child { header, scope, id, work });
+        let child = blocks::put(Child { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope ends (rule 1).
-        unsafe { JobRef::from_raw(NonNull::from(Box::leak(child)).cast()) }
+        unsafe { JobRef::from_raw(child.cast()) }
     }
 
     /// Stores a child's panic, if it is the first.
@@ -142,11 +154,11 @@ impl<'scope> Scope<'scope> {
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let scope = unsafe { scope.as_ref() };
-        let (owner, crew) = (scope.owner, Arc::as_ptr(&scope.crew));
+        let (owner, crew) = (scope.owner, scope.crew);
         // AcqRel: everything that any child did comes before the scope's end.
         if scope.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
-            unsafe { (*crew).sleep.unpark(owner) };
+            unsafe { crew.as_ref() }.sleep.unpark(owner);
         }
     }
 }
@@ -171,8 +183,8 @@ where
     ///
     /// This is the queue's only call for this child.
     unsafe fn run(job: NonNull<Header>) {
-        // SAFETY: the child came from a box, and its verb is called once.
-        let Self { scope, id, work, .. } = *unsafe { Box::from_raw(job.cast::<Self>().as_ptr()) };
+        // SAFETY: the child was put there by `child`, and its verb is called once.
+        let Self { scope, id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
         let before = brigade_trace::begin(id);
@@ -193,7 +205,7 @@ where
     F: FnOnce(&Scope<'scope>) -> R,
 {
     let scope = Scope {
-        crew: worker.crew.clone(),
+        crew: NonNull::from(&*worker.crew),
         owner: worker.index,
         pending: AtomicUsize::new(1),
         panic: Mutex::new(None),

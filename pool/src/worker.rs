@@ -4,6 +4,7 @@
 //! [`FAIR`]th time mail and injector come first, so that a worker that feeds itself cannot starve it.
 
 use crate::{
+    blocks::Blocks,
     crew::{Crew, Kit, Phase, SeatOf},
     current,
     deque::{Attended, Deque, Owner, Place},
@@ -38,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) id: Id,
     searching: Cell<Option<Searching>>,
     turn: Cell<u32>,
+    /// For the jobs that it spawns.
+    pub(crate) blocks: Blocks,
     thrift: Thrift,
 }
 
@@ -236,6 +239,7 @@ impl Worker {
             id,
             searching,
             turn: Cell::new(0),
+            blocks: Blocks::new(),
             thrift: Thrift::default(),
         }
     }

@@ -11,6 +11,7 @@ const UNSAFE: &[&str] = &[
     "benches/src/sys.rs",
     "handle/src/join_handle.rs",
     "handle/src/slot.rs",
+    "pool/src/blocks.rs",
     "pool/src/current.rs",
     "pool/src/deque.rs",
     "pool/src/half.rs",
