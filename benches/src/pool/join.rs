@@ -114,21 +114,11 @@ impl Tree {
     }
 }
 
-/// The map of [`map_sum`]: a few instructions an element, with nothing for the optimiser to find a formula in.
+/// The map of `map_sum_1mi`: a few instructions an element, with nothing for the optimiser to find a formula in.
 #[inline]
 pub(crate) fn scramble(value: u32) -> u64 {
     let mixed = value.wrapping_mul(0x9E37_79B9).rotate_left(13) ^ 0x55AA_55AA;
     u64::from(mixed)
-}
-
-/// The sum of [`scramble`] over a slice that is halved down to pieces of `grain`.
-pub(crate) fn map_sum<J: Join>(values: &[u32], grain: usize) -> u64 {
-    if values.len() <= grain {
-        return values.iter().map(|value| scramble(*value)).sum();
-    }
-    let (left, right) = values.split_at(values.len() / 2);
-    let (a, b) = J::join(|| map_sum::<J>(left, grain), || map_sum::<J>(right, grain));
-    a + b
 }
 
 /// Splits a slice in halves down to pieces of at most `grain`, and calls `f` on each piece with its offset.

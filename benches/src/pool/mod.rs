@@ -8,7 +8,7 @@ mod join;
 mod spawn;
 
 use crate::bench::{Bench, sides, workers};
-use join::{Brigade, FIB_30_JOINS, Rayon, Sequential, Tree, fib, fib_chili, map_sum, scramble};
+use join::{Brigade, FIB_30_JOINS, Rayon, Sequential, Tree, fib, fib_chili, scramble};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::{hint::black_box, sync::Arc};
 
@@ -71,15 +71,16 @@ fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
     ]
 }
 
-/// The sum over a mapped slice of 1 Mi elements: rayon's parallel iterator against halving by join, and one loop. Times
-/// are told for the whole.
+/// The sum over a mapped slice of 1 Mi elements: `map_reduce` against rayon's parallel iterator, and one loop. Times are
+/// told for the whole.
 fn map_sums() -> Vec<Bench> {
     const COUNT: u32 = 1 << 20;
-    const GRAIN: usize = 16 * 1024;
     let values = || (0..COUNT).collect::<Arc<[u32]>>();
     let ours = |values: &Arc<[u32]>| {
         let values = values.clone();
-        entrance::brigade(1, move || _ = black_box(map_sum::<Brigade>(black_box(&values), GRAIN)))
+        let sum =
+            move || brigade_pool::map_reduce(black_box(&values), 0, |value| scramble(*value), |a, b| a + b);
+        entrance::brigade(1, move || _ = black_box(sum()))
     };
     vec![
         Bench::new("map_sum_1mi", "rayon", move || {
@@ -92,7 +93,7 @@ fn map_sums() -> Vec<Bench> {
         Bench::new("map_sum_1mi", "sequential", move || {
             let values = values();
             let ours = ours(&values);
-            let sum = move || map_sum::<Sequential>(black_box(&values), usize::MAX);
+            let sum = move || black_box(&values).iter().map(|value| scramble(*value)).sum::<u64>();
             sides(ours, entrance::sequential(1, move || _ = black_box(sum())))
         }),
     ]

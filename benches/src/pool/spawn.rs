@@ -4,15 +4,7 @@ use super::entrance::{start_brigade, start_rayon};
 use crate::bench::{Bench, Measure, Side, What, limit, sides, timed, workers};
 use crate::cpu;
 use brigade_trace::clock;
-use std::{
-    hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{hint::black_box, sync::mpsc, thread, time::Duration};
 
 const MANY: usize = 100_000;
 
@@ -80,23 +72,15 @@ fn in_scope(pool: impl Jobs) -> Side {
     timed(MANY as u64, move |iterations| (0..iterations).for_each(|_| pool.scope(MANY, || ())))
 }
 
-/// Empty jobs, spawned from outside; waits until all have run.
+/// Empty jobs, spawned from outside; then one more, which tells that they have been taken out of the queue. Counting them would
+/// measure the counter.
 fn outside(pool: impl Jobs) -> Side {
     timed(MANY as u64, move |iterations| {
         for _ in 0..iterations {
-            let left = Arc::new((AtomicUsize::new(MANY), thread::current()));
-            for _ in 0..MANY {
-                let left = left.clone();
-                pool.spawn(move || {
-                    // AcqRel: the last job's end comes after the others', and before the waiter goes on.
-                    if left.0.fetch_sub(1, Ordering::AcqRel) == 1 {
-                        left.1.unpark();
-                    }
-                });
-            }
-            while left.0.load(Ordering::Acquire) > 0 {
-                thread::park();
-            }
+            (1..MANY).for_each(|_| pool.spawn(|| ()));
+            let (last, done) = mpsc::sync_channel(1);
+            pool.spawn(move || last.send(()).expect("somebody waits for it"));
+            done.recv().expect("the last job is run");
         }
     })
 }
