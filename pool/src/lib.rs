@@ -86,7 +86,7 @@ pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
 pub use builder::Builder;
 pub use data::{for_each, for_each_in, map_reduce, map_reduce_in};
 pub use join::{join, join3, join4};
-pub use pool::{Pool, spawn};
+pub use pool::{Pool, spawn, spawn_fifo};
 pub use scope::{Scope, scope};
 pub use spare::blocking;
 pub use stats::Stats;
@@ -98,6 +98,6 @@ pub mod model {
         deque::{Attended, Deque, Steal},
         half::HalfState,
         sleep::{Queues, Searching, Sleep},
-        sys::Full,
+        sys::{Full, Light},
     };
 }

@@ -126,9 +126,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (job, handle) = job::spawned(&self.crew, work);
-        self.crew.submit_ordered(job);
-        handle
+        spawn_fifo_on(&self.crew, work)
     }
 
     /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
@@ -191,6 +189,10 @@ impl Pool {
     ///
     /// A thread calls `f` when it has come to the end of the job that it runs. Spare threads that exist count, so there may be
     /// more results than [`threads`](Self::threads); a thread that is started meanwhile does not.
+    ///
+    /// Nobody but that thread can run the call, and a thread that waits inside a job cannot. So jobs of two pools that broadcast into
+    /// each other's pool wait for ever, and so does a broadcast for a job that waits for its caller. Where any thread would do,
+    /// [`install`](Self::install) and [`scope`](Self::scope) have no such limits.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
@@ -297,6 +299,16 @@ where
     handle
 }
 
+fn spawn_fifo_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (job, handle) = job::spawned(crew, work);
+    crew.submit_ordered(job);
+    handle
+}
+
 /// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
 ///
 /// ```
@@ -311,5 +323,22 @@ where
     current::with(|worker| match worker {
         Some(worker) => spawn_on(&worker.crew, work),
         None => Pool::global().spawn(work),
+    })
+}
+
+/// [`Pool::spawn_fifo`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+///
+/// ```
+/// let answer = brigade_pool::spawn_fifo(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// ```
+pub fn spawn_fifo<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    current::with(|worker| match worker {
+        Some(worker) => spawn_fifo_on(&worker.crew, work),
+        None => Pool::global().spawn_fifo(work),
     })
 }

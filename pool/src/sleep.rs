@@ -45,11 +45,12 @@
 //!
 //! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
 //! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
-//! `tests/loom.rs` models a producer against a sleeper, and against a searcher that finds other work.
+//! `tests/loom.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
+//! a producer of halves, who is rung for, against a sleeper; and mail for a worker that falls asleep.
 
 use crate::{
     counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
-    sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, thread},
+    sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
 
@@ -265,7 +266,7 @@ impl Sleep {
 
     /// Dozes: sleeps for a moment, keeping the duty. An error, and nothing happens, if somebody else dozes
     /// already, or if no worker is left that could produce anything.
-    pub(crate) fn doze(
+    pub fn doze(
         &self,
         index: usize,
         searching: Searching,
@@ -279,8 +280,7 @@ impl Sleep {
         self.counters.0.change(SLEEPING + DOZING, SEARCHING);
         // Release: whoever claims the bed sees the counters changed.
         bed.state.store(ASLEEP, Ordering::Release);
-        // Loom's threads have no time; its models do not doze.
-        std::thread::park_timeout(time);
+        park_timeout(time);
         if bed.take_back() {
             self.counters.0.change(SEARCHING, SLEEPING + DOZING);
         } else {

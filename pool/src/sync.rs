@@ -37,6 +37,15 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Parks for a time. Loom's threads have no time: for them it may end at once.
+#[cfg(loom)]
+pub(crate) fn park_timeout(_: std::time::Duration) {
+    thread::yield_now();
+}
+
+#[cfg(not(loom))]
+pub(crate) use std::thread::park_timeout;
+
 /// Two cache lines to itself: x86 fetches lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]

@@ -1,0 +1,45 @@
+//! The operating system refuses a spare thread. It is refused to a whole process, so this is the only test in its file.
+#![cfg(all(target_os = "linux", not(loom)))]
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_pool::{Pool, blocking};
+use std::{fs, process::Command, sync::mpsc};
+
+/// Memory that this process has mapped.
+fn mapped_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
+}
+
+fn limit_memory(bytes: &str) {
+    let pid = std::process::id().to_string();
+    let done = Command::new("prlimit").args(["--pid", &pid, &format!("--as={bytes}:")]).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn work_waits_for_the_worker_that_is_blocked_and_nothing_is_lost() {
+    let pool = Pool::builder().threads(1).stack_size(1 << 30).build().unwrap();
+    let (let_go, gone) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let first = pool.spawn(move || {
+        tell.send(()).unwrap();
+        blocking(|| gone.recv().unwrap());
+        1
+    });
+    told.recv().unwrap();
+    // Enough for anything but a stack of one gigabyte.
+    limit_memory(&(mapped_bytes() + (1 << 29)).to_string());
+    let second = pool.spawn(|| 2);
+    assert_eq!(pool.stats().threads, 1, "no thread was to be had");
+    let_go.send(()).unwrap();
+    assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
+    limit_memory("unlimited");
+    // And once there is room, a spare thread is started again.
+    let (let_go, gone) = mpsc::channel::<()>();
+    let waits = pool.spawn(move || blocking(|| gone.recv().unwrap()));
+    pool.spawn(move || let_go.send(()).unwrap()).join().unwrap();
+    waits.join().unwrap();
+    pool.shutdown();
+}
