@@ -6,6 +6,7 @@ use crate::{
 };
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_pool::Pool;
+use std::{future::Future, io};
 
 /// How many blocking calls may be under way at once. They wait more than they work, so more than there are cores.
 const THREADS: usize = 64;
@@ -73,4 +74,14 @@ where
     T: Send + 'static,
 {
     context::scheduler("spawn_blocking").blocking().spawn(f)
+}
+
+/// Makes a blocking call of the operating system beside the tasks.
+#[track_caller]
+pub(crate) fn unblock<T: Send + 'static>(
+    call: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> impl Future<Output = io::Result<T>> + Send {
+    let handle = spawn_blocking(call);
+    // Only the end of the runtime fails it: the calls of this crate do not panic.
+    async move { handle.await.unwrap_or_else(|error| Err(io::Error::other(error.to_string()))) }
 }

@@ -47,6 +47,7 @@ mod generator;
 pub mod hyper;
 mod idle;
 mod injector;
+pub mod io;
 mod local;
 #[cfg(loom)]
 mod model;
@@ -58,6 +59,7 @@ mod parker;
 #[allow(unsafe_code)]
 mod queue;
 mod reactor;
+mod registered;
 mod runtime;
 mod scheduler;
 // Unsafe: gives borrowing futures a lifetime that they do not have, and sees to it that they end in time.
@@ -67,8 +69,8 @@ mod shim;
 mod slab;
 mod source;
 mod spawn;
-// Unsafe: system calls.
 pub mod sync;
+// Unsafe: system calls.
 #[allow(unsafe_code)]
 mod sys;
 mod task;

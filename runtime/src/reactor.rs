@@ -8,10 +8,10 @@
 //! since keys have generations.
 
 use crate::{
-    context::budget,
+    registered::Registered,
     shim::{Mutex, lock},
     slab::{Key, Slab},
-    source::{Direction, Initially, Seen, Source},
+    source::{Initially, Source},
     wake_all,
 };
 use brigade_trace::Cause;
@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll as Os, Registry, Token, Waker as OsWaker, event
 use std::{
     io,
     sync::{Arc, PoisonError, RwLock},
-    task::{Context, Poll, Waker, ready},
+    task::Waker,
     time::Duration,
 };
 
@@ -106,11 +106,21 @@ impl Reactor {
         };
         drop(os);
         match result {
-            Ok(()) => Ok(Registered { io, source, key, reactor: self.clone() }),
+            Ok(()) => Ok(Registered::new(io, source, key, self.clone())),
             Err(error) => {
                 lock(&self.sources).remove(key);
                 Err(error)
             }
+        }
+    }
+
+    /// Forgets a descriptor that `register` took.
+    pub(crate) fn deregister<S: OsSource>(&self, io: &mut S, key: Key) {
+        lock(&self.sources).remove(key);
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((registry, _)) = &*os {
+            // An error means that the descriptor is closed, and then it is not registered any more.
+            let _ = registry.deregister(io);
         }
     }
 
@@ -120,108 +130,5 @@ impl Reactor {
         let mut woken = Vec::new();
         lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));
         wake_all(Cause::Readiness, &mut woken);
-    }
-}
-
-/// A descriptor that is registered as long as this lives.
-pub(crate) struct Registered<S: OsSource> {
-    io: S,
-    source: Arc<Source>,
-    key: Key,
-    reactor: Arc<Reactor>,
-}
-
-impl<S: OsSource> Registered<S> {
-    pub(crate) fn io(&self) -> &S {
-        &self.io
-    }
-
-    /// Tries `operation`, which fills or empties a buffer of `len` bytes, when the descriptor is ready, until it does not
-    /// say `WouldBlock`. One that did less than that has emptied or
-    /// filled the operating system's, so the next attempt waits for an edge instead of trying in vain.
-    #[inline]
-    pub(crate) fn poll_bytes(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        len: usize,
-        mut operation: impl FnMut(&S) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        ready!(budget::poll(cx));
-        loop {
-            let seen = ready!(self.source.poll_ready(cx, direction))?;
-            match self.attempt(seen, direction, &mut operation) {
-                Some(Ok(done)) => {
-                    if 0 < done && done < len && cfg!(target_os = "linux") {
-                        self.source.clear(seen, direction);
-                    }
-                    return Poll::Ready(Ok(done));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(error)),
-                None => {}
-            }
-        }
-    }
-
-    /// One attempt. None if it would have blocked.
-    #[inline]
-    fn attempt<R>(
-        &self,
-        seen: Seen,
-        direction: Direction,
-        operation: &mut impl FnMut(&S) -> io::Result<R>,
-    ) -> Option<io::Result<R>> {
-        loop {
-            match operation(&self.io) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.source.clear(seen, direction);
-                    return None;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    budget::spend();
-                    return Some(result);
-                }
-            }
-        }
-    }
-
-    /// `poll_io` as a future, for methods that several tasks may call at once.
-    pub(crate) async fn io_among<R>(
-        &self,
-        direction: Direction,
-        mut operation: impl FnMut(&S) -> io::Result<R>,
-    ) -> io::Result<R> {
-        /// Leaves the table of those who wait, also when the future is dropped.
-        struct Place<'a>(&'a Source, Option<Key>);
-        impl Drop for Place<'_> {
-            fn drop(&mut self) {
-                if let Some(key) = self.1 {
-                    self.0.leave(key);
-                }
-            }
-        }
-        let mut place = Place(&self.source, None);
-        std::future::poll_fn(|cx| {
-            ready!(budget::poll(cx));
-            loop {
-                let seen = ready!(self.source.poll_ready_among(cx, direction, &mut place.1))?;
-                if let Some(result) = self.attempt(seen, direction, &mut operation) {
-                    return Poll::Ready(result);
-                }
-            }
-        })
-        .await
-    }
-}
-
-impl<S: OsSource> Drop for Registered<S> {
-    fn drop(&mut self) {
-        lock(&self.reactor.sources).remove(self.key);
-        let os = self.reactor.os.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((registry, _)) = &*os {
-            // An error means that the descriptor is closed, and then it is not registered any more.
-            let _ = registry.deregister(&mut self.io);
-        }
     }
 }

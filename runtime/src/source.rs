@@ -23,19 +23,19 @@
 //! # Why no wake-up is lost
 //!
 //! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then takes the wakers
-//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits.
+//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits. The models at the
+//! end of this file try every order of that, and of the clearing above, across threads.
 //!
 //! A descriptor has two directions, and each has its own waker, since the halves of a split may wait in different tasks.
 //! Several tasks may wait for one listener: those are in the table `others`, which they leave when they are dropped.
 
 use crate::{
-    shim::{Mutex, lock},
+    shim::{AtomicUsize, Mutex, Ordering, lock},
     slab::{Key, Slab},
 };
 use brigade_trace::{Domain, Id, Kind, record};
 use std::{
     io,
-    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -220,5 +220,107 @@ impl Source {
         let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !direction.bit());
         // Relaxed on failure: another turn has come, and its bits stay.
         let _ = self.readiness.fetch_update(Ordering::AcqRel, Ordering::Relaxed, clear);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use crate::model::Queue;
+    use loom::thread;
+    use std::{
+        future::{Future, poll_fn},
+        panic::Location,
+        sync::Arc,
+    };
+
+    /// Runs the futures as tasks, while `other` happens on another thread; then runs what is ready.
+    fn beside<F: Future>(futures: impl IntoIterator<Item = F>, other: impl FnOnce() + Send + 'static) {
+        let executor = Queue::new();
+        let spawn = |future| executor.spawn(future, Location::caller());
+        let handles: Vec<_> = futures.into_iter().map(spawn).collect();
+        let other = thread::spawn(other);
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(handles.iter().all(|handle| handle.is_finished()), "a wake-up was lost");
+    }
+
+    /// What the reactor does when the operating system has told it something.
+    fn report(source: &Source, bits: usize) {
+        let mut woken = Vec::new();
+        source.add(bits, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Reads as `Registered` does: an attempt when the source says so, and the clearing if it was in vain.
+    fn poll_read(source: &Source, bytes: &Mutex<bool>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else { return Poll::Pending };
+            let seen = seen.expect("the reactor lives");
+            if std::mem::take(&mut *lock(bytes)) {
+                return Poll::Ready(());
+            }
+            source.clear(seen, Direction::Read);
+        }
+    }
+
+    /// The operating system has the bytes before the reactor says so.
+    #[test]
+    fn bytes_that_arrive_while_readiness_is_cleared_are_read() {
+        loom::model(|| {
+            let source = Arc::new(Source::new(Initially::Ready));
+            let bytes = Arc::new(Mutex::new(false));
+            let (from, there) = (source.clone(), bytes.clone());
+            beside([poll_fn(move |cx| poll_read(&source, &bytes, cx))], move || {
+                *lock(&there) = true;
+                report(&from, READABLE);
+            });
+        });
+    }
+
+    #[test]
+    fn each_direction_wakes_its_own_task() {
+        loom::model(|| {
+            let source = Arc::new(Source::new(Initially::Pending));
+            let from = source.clone();
+            let wait = |direction| {
+                let source = source.clone();
+                poll_fn(move |cx| source.poll_ready(cx, direction).map(|seen| drop(seen)))
+            };
+            beside([wait(Direction::Read), wait(Direction::Write)], move || {
+                report(&from, READABLE | WRITABLE);
+            });
+        });
+    }
+
+    /// Of several tasks that wait for one listener one leaves, and the other does not miss its wake-up.
+    #[test]
+    fn one_of_several_that_wait_may_leave() {
+        loom::model(|| {
+            let source = Arc::new(Source::new(Initially::Pending));
+            let from = source.clone();
+            let (mut leaver, mut key) = (None, None);
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(source.poll_ready_among(&mut cx, Direction::Read, &mut leaver).is_pending());
+            let stay = poll_fn(move |cx| {
+                if let Some(leaver) = leaver.take() {
+                    source.leave(leaver);
+                }
+                source.poll_ready_among(cx, Direction::Read, &mut key).map(|seen| drop(seen))
+            });
+            beside([stay], move || report(&from, READABLE));
+        });
+    }
+
+    #[test]
+    fn the_end_of_the_reactor_reaches_who_waits_and_who_comes_to_wait() {
+        loom::model(|| {
+            let source = Arc::new(Source::new(Initially::Pending));
+            let from = source.clone();
+            let wait =
+                poll_fn(move |cx| source.poll_ready(cx, Direction::Read).map(|seen| assert!(seen.is_err())));
+            beside([wait], move || report(&from, GONE));
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! From names to addresses.
 
+use crate::blocking::unblock;
 use std::{
     future::Future,
     io,
@@ -74,10 +75,34 @@ impl ToAddresses for (String, u16) {
     }
 }
 
+/// The addresses that a name stands for. A host name is resolved by the operating system, on the blocking pool.
+///
+/// # Errors
+///
+/// If the text is no address and no host name, or the name is unknown.
+///
+/// # Panics
+///
+/// Outside of a runtime, if there is a name to resolve.
+///
+/// # Cancellation
+///
+/// The question goes on behind the scenes, and its answer is dropped.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let found = brigade_runtime::net::lookup_host("localhost:80").await?;
+/// assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+pub async fn lookup_host(name: impl ToAddresses) -> io::Result<Vec<SocketAddr>> {
+    name.resolve().await
+}
+
 /// Asks the operating system, which may take its time.
 async fn look_up(name: impl ToSocketAddrs + Send + 'static) -> io::Result<Vec<SocketAddr>> {
-    let found = crate::spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect)).await;
-    found.unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
+    unblock(move || name.to_socket_addrs().map(Iterator::collect)).await
 }
 
 /// The error of a name that means no address at all.

@@ -2,11 +2,10 @@
 
 use super::{TcpStream, ToAddresses};
 use crate::{
-    context,
-    reactor::Registered,
+    registered::Registered,
     source::{Direction, Initially},
 };
-use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
+use std::{io, net::SocketAddr, os::fd::AsFd};
 
 /// A TCP socket that waits for connections.
 ///
@@ -30,6 +29,7 @@ use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
 /// })
 /// # .unwrap();
 /// ```
+#[derive(Debug)]
 pub struct TcpListener {
     socket: Registered<mio::net::TcpListener>,
 }
@@ -74,8 +74,7 @@ impl TcpListener {
 
     #[track_caller]
     fn register(socket: mio::net::TcpListener) -> io::Result<Self> {
-        let scheduler = context::scheduler("TcpListener");
-        Ok(Self { socket: scheduler.driver().reactor.register(socket, Initially::Ready)? })
+        Ok(Self { socket: Registered::here("TcpListener", socket, Initially::Ready)? })
     }
 
     /// Waits for the next connection. Several tasks may wait at once.
@@ -99,11 +98,5 @@ impl TcpListener {
     /// What the operating system says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.socket.io(), f)
     }
 }

@@ -1,22 +1,13 @@
 //! A TCP connection.
 
-use super::{
-    ToAddresses,
-    split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
-};
+use super::{ToAddresses, split::connection};
 use crate::{
-    context,
-    reactor::Registered,
+    registered::Registered,
     source::{Direction, Initially},
 };
-use futures_io::{AsyncRead, AsyncWrite};
 use std::{
-    fmt,
-    io::{self, IoSlice, IoSliceMut, Read, Write},
+    io,
     net::{Shutdown, SocketAddr},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
 };
 
 /// A TCP connection, to read and write by the traits of `futures-io`.
@@ -27,6 +18,7 @@ use std::{
 /// # Cancellation
 ///
 /// A read or write that is dropped while it is pending has done nothing.
+#[derive(Debug)]
 pub struct TcpStream {
     socket: Registered<mio::net::TcpStream>,
 }
@@ -91,8 +83,7 @@ impl TcpStream {
 
     #[track_caller]
     pub(super) fn register(socket: mio::net::TcpStream, initially: Initially) -> io::Result<Self> {
-        let scheduler = context::scheduler("TcpStream");
-        Ok(Self { socket: scheduler.driver().reactor.register(socket, initially)? })
+        Ok(Self { socket: Registered::here("TcpStream", socket, initially)? })
     }
 
     /// Our address.
@@ -140,122 +131,27 @@ impl TcpStream {
         self.socket.io().shutdown(how)
     }
 
-    /// Two halves that borrow the connection, to read and write at once within one task.
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        (ReadHalf(self), WriteHalf(self))
+    /// Reads what has come and leaves it there.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.socket.io_among(Direction::Read, |socket| socket.peek(bytes)).await
     }
 
-    /// Two halves that own the connection together, to read and write in two tasks. Dropping the writing half closes that
-    /// direction; dropping both closes the connection.
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        let stream = Arc::new(self);
-        (OwnedReadHalf(stream.clone()), OwnedWriteHalf(stream))
-    }
-
-    #[inline]
-    pub(super) fn poll_read_from(&self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
-        let len = bytes.len();
-        self.socket.poll_bytes(cx, Direction::Read, len, |mut socket| socket.read(bytes))
-    }
-
-    pub(super) fn poll_read_vectored_from(
-        &self,
-        cx: &mut Context<'_>,
-        bytes: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let len = bytes.iter().map(|slice| slice.len()).sum();
-        self.socket.poll_bytes(cx, Direction::Read, len, |mut socket| socket.read_vectored(bytes))
-    }
-
-    #[inline]
-    pub(super) fn poll_write_to(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.socket.poll_bytes(cx, Direction::Write, bytes.len(), |mut socket| socket.write(bytes))
-    }
-
-    pub(super) fn poll_write_vectored_to(
-        &self,
-        cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let len = bytes.iter().map(|slice| slice.len()).sum();
-        self.socket.poll_bytes(cx, Direction::Write, len, |mut socket| socket.write_vectored(bytes))
-    }
-
-    pub(super) fn close_writing(&self) -> io::Result<()> {
-        match self.shutdown(Shutdown::Write) {
-            // The other side was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
+    /// How many networks a packet of this connection may cross.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.socket.io().set_ttl(ttl)
     }
 }
 
-/// Implements the traits of `futures-io` for a type by a function that gets at its `&TcpStream`.
-macro_rules! by_stream {
-    (read: $type:ty) => {
-        impl AsyncRead for $type {
-            #[inline]
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                self.stream().poll_read_from(cx, bytes)
-            }
-
-            fn poll_read_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &mut [IoSliceMut<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.stream().poll_read_vectored_from(cx, bytes)
-            }
-        }
-    };
-    (write: $type:ty) => {
-        impl AsyncWrite for $type {
-            #[inline]
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.stream().poll_write_to(cx, bytes)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.stream().poll_write_vectored_to(cx, bytes)
-            }
-
-            /// Does nothing: what was written is with the operating system.
-            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-
-            /// Closes the writing direction: the other side reads to the end.
-            fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.stream().close_writing())
-            }
-        }
-    };
-}
-pub(super) use by_stream;
-
-impl TcpStream {
-    fn stream(&self) -> &Self {
-        self
-    }
-}
-
-by_stream!(read: TcpStream);
-by_stream!(write: TcpStream);
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.socket.io(), f)
-    }
-}
+connection!(TcpStream);

@@ -1,0 +1,123 @@
+//! A Unix connection.
+
+use crate::{blocking::unblock, net::split::connection, registered::Registered, source::Initially, sys};
+use std::{
+    io,
+    net::Shutdown,
+    os::{fd::AsFd, unix::net as os},
+    path::Path,
+};
+
+pub use crate::sys::Credentials;
+
+/// A connection within one machine, to read and write by the traits of `futures-io`.
+///
+/// # Cancellation
+///
+/// A read or write that is dropped while it is pending has done nothing.
+#[derive(Debug)]
+pub struct UnixStream {
+    pub(crate) socket: Registered<mio::net::UnixStream>,
+}
+
+impl UnixStream {
+    /// Connects to the listener at a path. If its queue of connections is full, this waits for room.
+    ///
+    /// # Errors
+    ///
+    /// If there is no socket at the path, or nobody listens.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives the attempt up, though one that waits for room in the queue may still be accepted, and
+    /// is closed then.
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        match mio::net::UnixStream::connect(path) {
+            Ok(stream) => Self::register(stream),
+            // The queue is full. No descriptor becomes ready when it has room: only a blocking call waits for that.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let path = path.to_owned();
+                Self::from_std(unblock(move || os::UnixStream::connect(path)).await?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Two ends of a connection.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses descriptors.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = mio::net::UnixStream::pair()?;
+        Ok((Self::register(one)?, Self::register(other)?))
+    }
+
+    /// Takes over a connection of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor cannot be set to non-blocking or registered.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn from_std(stream: os::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Self::register(mio::net::UnixStream::from_std(stream))
+    }
+
+    #[track_caller]
+    pub(super) fn register(socket: mio::net::UnixStream) -> io::Result<Self> {
+        Ok(Self { socket: Registered::here("UnixStream", socket, Initially::Ready)? })
+    }
+
+    /// Our address, which has no path unless it was bound to one.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn local_addr(&self) -> io::Result<os::SocketAddr> {
+        self.socket.io().local_addr()
+    }
+
+    /// The other side's address.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is closed.
+    pub fn peer_addr(&self) -> io::Result<os::SocketAddr> {
+        self.socket.io().peer_addr()
+    }
+
+    /// Who the other side was when it connected or listened, as the operating system vouches for.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn peer_cred(&self) -> io::Result<Credentials> {
+        sys::peer_cred(self.socket.io().as_fd())
+    }
+
+    /// Closes one direction, or both, at once.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is closed.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.io().shutdown(how)
+    }
+}
+
+connection!(UnixStream);
