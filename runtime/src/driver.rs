@@ -72,6 +72,7 @@ impl Turn<'_> {
     }
 
     fn poll(&mut self, timeout: Option<Duration>, awake: impl FnOnce()) {
+        self.driver.reactor.assert_not_forked();
         if let Some(poller) = &mut *self.poller {
             poller.wait(timeout);
             awake();

@@ -39,6 +39,7 @@ mod blocking;
 mod builder;
 mod choose;
 mod clock;
+pub mod command;
 mod context;
 mod driver;
 mod gather;
@@ -66,6 +67,7 @@ mod scheduler;
 #[allow(unsafe_code)]
 mod scope;
 mod shim;
+pub mod signal;
 mod slab;
 mod source;
 mod spawn;

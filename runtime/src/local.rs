@@ -330,10 +330,12 @@ impl Core {
             if let Some(result) = done() {
                 return result;
             }
-            if !self.round() {
-                self.sleep();
-            } else if self.polls.get() >= ROUND {
+            let ran = self.round();
+            // Also if no task ran: the future of `block_on` may wake itself over and over.
+            if self.polls.get() >= ROUND {
                 self.look();
+            } else if !ran {
+                self.sleep();
             }
         }
     }

@@ -4,20 +4,28 @@
 //! [`Poller`] belongs to whoever sleeps in it, one thread at a time. The operating system is reached through mio only
 //! (epoll, kqueue). Each descriptor is registered once, for both directions, for edges.
 //!
+//! A forked child has a copy of this memory, but the operating system's part is one for both: what the child registers or
+//! removes there it does to its parent. So a reactor knows in which process it was made, and refuses to work in another.
+//!
 //! An event carries the key of its source. An event that was under way while its source was removed finds nothing,
 //! since keys have generations.
 
 use crate::{
     registered::Registered,
     shim::{Mutex, lock},
+    signal,
     slab::{Key, Slab},
     source::{Initially, Source},
-    wake_all,
+    sys, wake_all,
 };
 use brigade_trace::Cause;
-use mio::{Events, Interest, Poll as Os, Registry, Token, Waker as OsWaker, event::Source as OsSource};
+use mio::{
+    Events, Interest, Poll as Os, Registry, Token, Waker as OsWaker, event::Source as OsSource,
+    unix::SourceFd,
+};
 use std::{
     io,
+    os::fd::{AsRawFd, BorrowedFd},
     sync::{Arc, PoisonError, RwLock},
     task::Waker,
     time::Duration,
@@ -27,12 +35,18 @@ use std::{
 const EVENTS: usize = 1024;
 /// The token of `Reactor::wake`: no key, since a slab never holds 2³² entries.
 const WAKE: Token = Token(usize::MAX);
+/// The token of the bell of signals: no key either.
+const SIGNAL: Token = Token(usize::MAX - 1);
 
 /// What all threads share.
 pub(crate) struct Reactor {
     /// None once the executor is gone.
     os: RwLock<Option<(Registry, OsWaker)>>,
     sources: Mutex<Slab<Arc<Source>>>,
+    /// Whether the bell of signals is registered.
+    hears_signals: Mutex<bool>,
+    /// The `sys::forks` of the process that it belongs to.
+    forks: usize,
 }
 
 /// What the thread that sleeps needs.
@@ -44,10 +58,16 @@ pub(crate) struct Poller {
 
 /// Makes both halves.
 pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
+    sys::count_forks();
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
     let waker = OsWaker::new(&registry, WAKE)?;
-    let reactor = Reactor { os: RwLock::new(Some((registry, waker))), sources: Mutex::new(Slab::new()) };
+    let reactor = Reactor {
+        os: RwLock::new(Some((registry, waker))),
+        sources: Mutex::new(Slab::new()),
+        hears_signals: Mutex::new(false),
+        forks: sys::forks(),
+    };
     let poller = Poller { os, events: Events::with_capacity(EVENTS), woken: Vec::new() };
     Ok((Arc::new(reactor), poller))
 }
@@ -68,20 +88,45 @@ impl Poller {
         if self.events.is_empty() {
             return;
         }
+        let mut signals = false;
         let sources = lock(&reactor.sources);
         for event in self.events.iter().filter(|event| event.token() != WAKE) {
             if let Some(source) = sources.get(Key::from_bits(event.token().0 as u64)) {
                 source.set(event, &mut self.woken);
             }
+            signals |= event.token() == SIGNAL;
         }
         drop(sources);
+        if signals {
+            signal::deliver(&mut self.woken);
+        }
         wake_all(Cause::Readiness, &mut self.woken);
     }
 }
 
 impl Reactor {
+    /// Whether this process is a forked copy of the one that the reactor belongs to.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks != sys::forks()
+    }
+
+    /// # Panics
+    ///
+    /// In a forked copy of the process that the reactor belongs to.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn assert_not_forked(&self) {
+        if self.is_forked() {
+            refuse_forked();
+        }
+    }
+
     /// Ends the sleep of the thread in the poller, or its next one.
     pub(crate) fn wake(&self) {
+        if self.is_forked() {
+            return;
+        }
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, waker)) = &*os {
             waker.wake().expect("an eventfd of our own can be written");
@@ -94,6 +139,7 @@ impl Reactor {
         mut io: S,
         initially: Initially,
     ) -> io::Result<Registered<S>> {
+        self.assert_not_forked();
         let source = Arc::new(Source::new(initially));
         let key = lock(&self.sources).insert(source.clone());
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
@@ -114,8 +160,23 @@ impl Reactor {
         }
     }
 
+    /// Has whoever turns this reactor answer the bell of signals, from now on.
+    pub(crate) fn hear_signals(&self, bell: BorrowedFd<'static>) -> io::Result<()> {
+        self.assert_not_forked();
+        let mut hears = lock(&self.hears_signals);
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        if let (Some((registry, _)), false) = (&*os, *hears) {
+            registry.register(&mut SourceFd(&bell.as_raw_fd()), SIGNAL, Interest::READABLE)?;
+            *hears = true;
+        }
+        Ok(())
+    }
+
     /// Forgets a descriptor that `register` took.
     pub(crate) fn deregister<S: OsSource>(&self, io: &mut S, key: Key) {
+        if self.is_forked() {
+            return;
+        }
         lock(&self.sources).remove(key);
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((registry, _)) = &*os {
@@ -131,4 +192,13 @@ impl Reactor {
         lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));
         wake_all(Cause::Readiness, &mut woken);
     }
+}
+
+#[cold]
+#[track_caller]
+fn refuse_forked() -> ! {
+    panic!(
+        "this runtime was made before the process forked, and belongs to the parent: its threads are not in the child, and \
+         its sockets are watched for both; make a new Runtime in the child"
+    )
 }

@@ -46,6 +46,10 @@ impl<S: OsSource> Registered<S> {
         &mut self.io
     }
 
+    pub(crate) fn reactor(&self) -> &Arc<Reactor> {
+        &self.reactor
+    }
+
     /// Ends the registration, which dropping does as well.
     pub(crate) fn deregister(&mut self) {
         self.reactor.deregister(&mut self.io, self.key);

@@ -1,6 +1,6 @@
 //! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
 
-use crate::{Builder, block_on, local, multi, scheduler::Scheduler};
+use crate::{Builder, block_on, driver::Driver, local, multi, scheduler::Scheduler};
 use brigade_handle::{JoinError, JoinHandle};
 use std::{fmt, future::Future, io, panic::Location, sync::Arc};
 
@@ -12,6 +12,9 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc};
 ///
 /// Dropping the runtime *cancels* its tasks: their futures are dropped before `drop` returns, and their handles say
 /// [`Cancelled`](JoinError::Cancelled). [`shutdown`](Self::shutdown) lets them finish instead.
+///
+/// After a fork the child must not use the runtimes of its parent, which panic there; dropping one does nothing in the
+/// child. It may make its own.
 ///
 /// # Example
 ///
@@ -69,6 +72,21 @@ impl Runtime {
         Builder::new()
     }
 
+    /// # Panics
+    ///
+    /// In a forked child.
+    #[track_caller]
+    pub(crate) fn assert_not_forked(&self) {
+        self.driver().reactor.assert_not_forked();
+    }
+
+    fn driver(&self) -> &Driver {
+        match &self.kind {
+            Kind::Local(shared) => &shared.driver,
+            Kind::Multi(crew) => &crew.shared.driver,
+        }
+    }
+
     pub(crate) fn scheduler(&self) -> Scheduler {
         match &self.kind {
             Kind::Local(shared) => Scheduler::Local(shared.clone()),
@@ -85,7 +103,9 @@ impl Runtime {
     /// # Panics
     ///
     /// If the future panics, with its panic. If this thread runs async tasks already: use `.await` there.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.assert_not_forked();
         match &self.kind {
             Kind::Local(shared) => local::block_on(shared, future),
             Kind::Multi(crew) => block_on::block_on_as_guest(&Scheduler::Multi(crew.shared.clone()), future),
@@ -104,6 +124,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.assert_not_forked();
         let at = Location::caller();
         match &self.kind {
             Kind::Local(shared) => local::spawn(shared, future, at),
@@ -126,6 +147,7 @@ impl Runtime {
         Fut::Output: Send + 'static,
     {
         block_on::assert_outside("Runtime::map");
+        self.assert_not_forked();
         let at = Location::caller();
         let scheduler = self.scheduler();
         let handles: Vec<_> = inputs.into_iter().map(|input| scheduler.spawn(f(input), at)).collect();
@@ -146,10 +168,17 @@ impl Runtime {
     /// If this thread runs async tasks.
     pub fn shutdown(self) {
         block_on::assert_outside("Runtime::shutdown");
+        self.assert_not_forked();
         self.close(End::Drain);
     }
 
     fn close(&self, end: End) {
+        if self.driver().reactor.is_forked() {
+            // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
+            // for ever: it leaves everything as it is.
+            std::mem::forget(self.scheduler());
+            return;
+        }
         match &self.kind {
             Kind::Local(shared) => local::close(shared, end),
             Kind::Multi(crew) => crew.close(end),

@@ -137,6 +137,7 @@ impl Runtime {
     /// ```
     pub fn scope<'env, R>(&'env self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
         block_on::assert_outside("Runtime::scope");
+        self.assert_not_forked();
         let count = Arc::new(Count {
             running: AtomicUsize::new(1),
             waiting: Mutex::new(None),

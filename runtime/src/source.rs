@@ -126,6 +126,12 @@ impl Source {
         self.add(bits, woken);
     }
 
+    /// Says that there is something to read, of a source that is no descriptor.
+    pub(crate) fn set_readable(&self, woken: &mut Vec<Waker>) {
+        record(Kind::Readiness, self.id, READABLE as u64);
+        self.add(READABLE, woken);
+    }
+
     /// Says that the reactor is gone.
     pub(crate) fn set_gone(&self, woken: &mut Vec<Waker>) {
         self.add(GONE, woken);

@@ -1,10 +1,17 @@
 //! The platform wall: the system calls that neither the standard library nor mio offers.
 //!
-//! A port provides [`widen_backlog`], which may do nothing, and [`peer_cred`].
+//! A port provides [`widen_backlog`], which may do nothing; [`peer_cred`]; [`catch`], which is POSIX but for the place of
+//! `errno`; [`pidfd_open`], which may always fail; [`kill`]; [`count_forks`], which may do nothing, and then a runtime that is
+//! used in a forked child is not noticed.
 
 use std::{
-    io,
-    os::fd::{AsRawFd, BorrowedFd},
+    io, mem,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
+    sync::{
+        Once,
+        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+    },
 };
 
 /// Lets as many connections wait to be accepted as the operating system allows, instead of the standard library's 128. A
@@ -51,4 +58,164 @@ pub(crate) fn peer_cred(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     // SAFETY: the descriptor is borrowed, so it is open; both places are of the types that are written.
     check(unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) })?;
     Ok(Credentials { uid, gid, pid: None })
+}
+
+pub(crate) const ALARM: i32 = libc::SIGALRM;
+pub(crate) const CHILD: i32 = libc::SIGCHLD;
+pub(crate) const HANGUP: i32 = libc::SIGHUP;
+pub(crate) const INTERRUPT: i32 = libc::SIGINT;
+pub(crate) const PIPE: i32 = libc::SIGPIPE;
+pub(crate) const QUIT: i32 = libc::SIGQUIT;
+pub(crate) const TERMINATE: i32 = libc::SIGTERM;
+pub(crate) const USER_1: i32 = libc::SIGUSR1;
+pub(crate) const USER_2: i32 = libc::SIGUSR2;
+pub(crate) const WINDOW_CHANGE: i32 = libc::SIGWINCH;
+
+/// How many numbers there are for signals, with the 0 that is none.
+pub(crate) const SIGNALS: usize = 65;
+
+/// How often each signal was caught.
+static CAUGHT: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
+/// What was called for each signal before [`catch`]: a handler, or the numbers of SIG_DFL and SIG_IGN.
+static BEFORE: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(libc::SIG_DFL) }; SIGNALS];
+/// Whether that takes three arguments.
+static BEFORE_TAKES_INFO: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
+/// The descriptor to write to when a signal was caught.
+static BELL: AtomicI32 = AtomicI32::new(-1);
+
+/// How often the signal was caught.
+pub(crate) fn caught(signal: i32) -> usize {
+    // Acquire pairs with `on_signal`.
+    usize::try_from(signal)
+        .ok()
+        .and_then(|signal| CAUGHT.get(signal))
+        .map_or(0, |n| n.load(Ordering::Acquire))
+}
+
+/// Has the signal counted from now on, and a byte written to `bell`, for as long as the process lives. What was called for
+/// it before is called as well; that it was ignored, or ended the process, is over.
+///
+/// The caller sees to it that this is called once a signal, and with the same bell.
+pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
+    let refused = [libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
+    let index = usize::try_from(signal).unwrap_or(0);
+    if index == 0 || index >= SIGNALS || refused.contains(&signal) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("signal {signal} cannot be waited for"),
+        ));
+    }
+    // Relaxed: the handler runs after the call of `sigaction` that comes after this.
+    BELL.store(bell.as_raw_fd(), Ordering::Relaxed);
+    let mut before = mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action this writes the present one to a place of its type.
+    check(unsafe { libc::sigaction(signal, ptr::null(), before.as_mut_ptr()) })?;
+    // SAFETY: the call went well, so it wrote the whole of it.
+    let before = unsafe { before.assume_init() };
+    BEFORE[index].store(before.sa_sigaction, Ordering::Relaxed);
+    BEFORE_TAKES_INFO[index].store(before.sa_flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
+    // SAFETY: `sigaction` is integers and a set of bits, for which all zeros is a value: an empty set.
+    let mut action = unsafe { mem::zeroed::<libc::sigaction>() };
+    action.sa_sigaction = on_signal as extern "C" fn(_, _, _) as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: the handler makes async-signal-safe calls only (see there), and lives as long as the process.
+    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }).map(drop)
+}
+
+/// The handler. It may interrupt anything, so it allocates nothing, takes no lock, and leaves `errno` as it was.
+extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the place of this thread's `errno`.
+    let place = unsafe { errno() };
+    // SAFETY: the place is valid as long as this thread is.
+    let errno = unsafe { *place };
+    let index = signal as usize;
+    // Release: who sees the count sees what came before the signal. It comes before the byte: who reads the byte sees it.
+    CAUGHT[index].fetch_add(1, Ordering::Release);
+    let byte = 0_u8;
+    // SAFETY: the bell is open as long as the process lives, and does not block; `write` is async-signal-safe. If it is
+    // full, there are bytes that nobody has read yet, which will do.
+    unsafe { libc::write(BELL.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+    let before = BEFORE[index].load(Ordering::Relaxed);
+    if before != libc::SIG_DFL && before != libc::SIG_IGN {
+        if BEFORE_TAKES_INFO[index].load(Ordering::Relaxed) {
+            type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+            // SAFETY: it was installed as a handler with three arguments, as its flag says.
+            let before = unsafe { mem::transmute::<usize, Handler>(before) };
+            before(signal, info, context);
+        } else {
+            // SAFETY: it was installed as a handler with one argument, as its flag says.
+            let before = unsafe { mem::transmute::<usize, extern "C" fn(libc::c_int)>(before) };
+            before(signal);
+        }
+    }
+    // SAFETY: as above.
+    unsafe { *place = errno };
+}
+
+/// Where this thread's `errno` is.
+///
+/// # Safety
+///
+/// None beyond what the C library asks for, which is nothing.
+#[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia", target_os = "redox"))]
+unsafe fn errno() -> *mut libc::c_int {
+    // SAFETY: no preconditions.
+    unsafe { libc::__errno_location() }
+}
+
+/// Where this thread's `errno` is.
+///
+/// # Safety
+///
+/// None beyond what the C library asks for, which is nothing.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+unsafe fn errno() -> *mut libc::c_int {
+    // SAFETY: no preconditions.
+    unsafe { libc::__error() }
+}
+
+/// A descriptor that becomes readable when that child ends. The child is not yet waited for, so the number is its own.
+#[cfg(target_os = "linux")]
+pub(crate) fn pidfd_open(child: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers. The descriptor that it makes is closed on exec.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+    let fd = check(fd as libc::c_int)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// There is no such descriptor here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pidfd_open(_child: u32) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Sends a signal to a child that is not yet waited for, so that the number is its own.
+pub(crate) fn kill(child: u32, signal: i32) -> io::Result<()> {
+    let child = libc::pid_t::try_from(child).map_err(io::Error::other)?;
+    // SAFETY: the call takes two numbers.
+    check(unsafe { libc::kill(child, signal) }).map(drop)
+}
+
+/// How many forks lie between the process that was started and this one.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many forks lie between the process that was started and this one, of those after the first call of this function: a
+/// number that was remembered differs in a forked child.
+pub(crate) fn forks() -> usize {
+    // Relaxed: the child is alone with its one thread when it counts.
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Has [`forks`] counted from now on.
+pub(crate) fn count_forks() {
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only adds to a number, which may be done in a forked child. If there is no memory for it,
+        // forks are not noticed.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
 }

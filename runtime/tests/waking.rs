@@ -194,3 +194,16 @@ fn a_waker_that_is_called_many_times_polls_a_task_that_waits() {
         });
     }
 }
+
+#[test]
+fn a_future_that_yields_for_ever_starves_no_timer_and_no_reactor() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let fired = spawn(sleep(Duration::from_millis(1)));
+            // No other task is ready meanwhile, so nothing but the loop itself turns the driver.
+            while !fired.is_finished() {
+                yield_now().await;
+            }
+        });
+    }
+}

@@ -95,7 +95,6 @@ impl<T: AsFd> AsyncFd<T> {
     /// [`new`](Self::new) for a descriptor of which nothing is known: the first wait asks the operating system. With `new`
     /// the first wait ends at once, and the attempt finds out.
     #[track_caller]
-    #[expect(dead_code)]
     pub(crate) fn new_pending(io: T) -> io::Result<Self> {
         Self::register(io, Initially::Pending)
     }
@@ -170,6 +169,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// If the runtime is gone.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         self.poll(cx, Direction::Write)
+    }
+
+    /// [`poll_readable`](Self::poll_readable), which never wakes the caller itself.
+    pub(crate) fn poll_unbudgeted(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
+        let seen = ready!(self.inner.source().poll_ready(cx, Direction::Read))?;
+        Poll::Ready(Ok(Ready { fd: self, direction: Direction::Read, seen }))
     }
 
     fn poll(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Ready<'_, T>>> {

@@ -33,6 +33,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/scope.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
+    "runtime/tests/fork/sys.rs",
 ];
 
 /// Where libc may be called: the platform walls.

@@ -1,0 +1,72 @@
+//! Children that nobody waits for any more: they are reaped when they end.
+
+use super::exit::Exit;
+use crate::shim::{Mutex, lock};
+use std::{
+    process::Child,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// What becomes of a child when the runtime that watches it ends first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It runs on, and lies in the list until it is swept.
+    LivesOn,
+    /// It was killed and is about to end, so its exit can be waited for.
+    Killed,
+}
+
+/// A waker that reaps. It is the one who waits for the child's end, in the place of a task.
+struct Orphan {
+    /// None once it is reaped.
+    child: Mutex<Option<(Child, Exit)>>,
+    fate: Fate,
+}
+
+/// Those whose runtime ended before them.
+static LEFT: StdMutex<Vec<Child>> = StdMutex::new(Vec::new());
+
+fn left() -> MutexGuard<'static, Vec<Child>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the child reaped when it ends.
+pub(super) fn adopt(child: Child, exit: Exit, fate: Fate) {
+    Arc::new(Orphan { child: Mutex::new(Some((child, exit))), fate }).look();
+    sweep();
+}
+
+/// Reaps those of the list that have ended meanwhile.
+pub(super) fn sweep() {
+    left().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
+impl Orphan {
+    /// Reaps the child if it has ended, else waits on.
+    fn look(self: &Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        let mut place = lock(&self.child);
+        let Some((child, exit)) = &mut *place else { return };
+        let outcome = exit.poll(&mut Context::from_waker(&waker), child);
+        if outcome.is_pending() {
+            return;
+        }
+        let taken = place.take();
+        drop(place);
+        // The watch is dropped, which breaks the ring of the source, its waker and this.
+        let Some((mut child, _)) = taken else { return };
+        match (outcome, self.fate) {
+            // The runtime is gone.
+            (Poll::Ready(Err(_)), Fate::LivesOn) => left().push(child),
+            (Poll::Ready(Err(_)), Fate::Killed) => drop(child.wait()),
+            _ => {}
+        }
+    }
+}
+
+impl Wake for Orphan {
+    fn wake(self: Arc<Self>) {
+        self.look();
+    }
+}

@@ -1,0 +1,121 @@
+//! A runtime in a forked child: a clear panic, and the parent's goes on undisturbed.
+//!
+//! One thread runs all cases in turn, since a fork copies only the thread that calls it.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+// Unsafe: fork and what goes with it.
+#[allow(unsafe_code)]
+mod sys;
+
+use brigade_runtime::{Runtime, net::unix::UnixStream, run, spawn};
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `inside` in a forked child, which must panic with the advice.
+fn must_refuse(inside: impl FnOnce()) {
+    sys::in_child(|| {
+        std::panic::set_hook(Box::new(|_| {}));
+        let panic = catch_unwind(AssertUnwindSafe(inside)).unwrap_err();
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
+        message.is_some_and(|message| message.contains("make a new Runtime in the child"))
+    });
+}
+
+/// Says something through a connection that was made before the fork.
+async fn talk(one: &mut UnixStream, other: &mut UnixStream) {
+    let mut buffer = [0; 5];
+    let both = futures_util::future::join(one.write_all(b"hello"), other.read_exact(&mut buffer));
+    let (sent, read) = both.await;
+    sent.unwrap();
+    read.unwrap();
+    assert_eq!(&buffer, b"hello");
+}
+
+fn block_on_refuses(runtime: &Runtime) {
+    must_refuse(|| runtime.block_on(async {}));
+}
+
+fn spawn_refuses(runtime: &Runtime) {
+    must_refuse(|| drop(runtime.spawn(async {})));
+}
+
+fn map_and_scope_refuse(runtime: &Runtime) {
+    must_refuse(|| drop(runtime.map(|n: u32| async move { n }, [1])));
+    must_refuse(|| runtime.scope(|_| ()));
+}
+
+/// Dropping a stream in the child closes the child's copy, and must not end the parent's registration.
+fn the_parent_is_not_disturbed(runtime: &Runtime) {
+    let (mut one, mut other) = runtime.block_on(async { UnixStream::pair().unwrap() });
+    runtime.block_on(talk(&mut one, &mut other));
+    let mut held = Some((one, other));
+    sys::in_child(|| {
+        drop(held.take());
+        true
+    });
+    let (mut one, mut other) = held.unwrap();
+    runtime.block_on(talk(&mut one, &mut other));
+    // To wait is what needs the registration.
+    let reading = runtime.spawn(async move { other.read(&mut [0; 8]).await });
+    runtime.block_on(async move { one.write_all(b"x").await }).unwrap();
+    assert_eq!(runtime.block_on(reading).unwrap().unwrap(), 1);
+}
+
+fn dropping_it_in_the_child_ends() {
+    for runtime in [Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap()] {
+        drop(runtime.spawn(std::future::pending::<()>()));
+        let mut runtime = Some(runtime);
+        sys::in_child(|| {
+            drop(runtime.take());
+            true
+        });
+        // In the parent it still works, and ends.
+        runtime.unwrap().block_on(async { spawn(async {}).await }).unwrap();
+    }
+}
+
+fn shutdown_refuses() {
+    let mut runtime = Some(Runtime::multi_thread(1).unwrap());
+    must_refuse(|| runtime.take().unwrap().shutdown());
+    runtime.unwrap().shutdown();
+}
+
+fn a_task_that_forks_is_refused_when_it_waits() {
+    must_refuse(|| {
+        run(async {
+            // The child comes back from this in a copy of a runtime that drives.
+            if sys::fork_and_wait() {
+                brigade_runtime::sleep(std::time::Duration::from_secs(3600)).await;
+                unreachable!("the copy of the runtime must not wait");
+            }
+            // The parent of that pair refuses nothing, so it panics in the same words.
+            panic!("make a new Runtime in the child");
+        });
+    });
+}
+
+fn a_new_runtime_works_in_the_child() {
+    sys::in_child(|| {
+        run(async {
+            let (mut one, mut other) = UnixStream::pair().unwrap();
+            spawn(async move { talk(&mut one, &mut other).await }).await.is_ok()
+        })
+    });
+}
+
+fn main() {
+    let (one, two) = (Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap());
+    for runtime in [&one, &two] {
+        block_on_refuses(runtime);
+        spawn_refuses(runtime);
+        map_and_scope_refuse(runtime);
+        the_parent_is_not_disturbed(runtime);
+    }
+    dropping_it_in_the_child_ends();
+    shutdown_refuses();
+    a_task_that_forks_is_refused_when_it_waits();
+    a_new_runtime_works_in_the_child();
+    println!("a forked child is refused, and its parent goes on: ok");
+}
