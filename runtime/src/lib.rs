@@ -42,6 +42,7 @@ mod clock;
 pub mod command;
 mod context;
 mod driver;
+pub mod fs;
 mod gather;
 mod generator;
 #[cfg(feature = "hyper")]

@@ -219,3 +219,10 @@ pub(crate) fn count_forks() {
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }
+
+/// Whether a read of that descriptor would come back at once, with bytes, the end or an error.
+pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: the descriptor is borrowed, so it is open; the place is one `pollfd`. Zero is not to wait.
+    unsafe { libc::poll(&raw mut asked, 1, 0) > 0 }
+}

@@ -4,7 +4,12 @@
 //! `write_all`, `BufReader`, `lines`.
 
 mod async_fd;
+mod copy;
+pub(crate) mod offloaded;
 mod pipe;
+mod stdio;
 
 pub use async_fd::{AsyncFd, Ready, WouldBlock};
+pub use copy::copy;
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -1,0 +1,217 @@
+//! An open file.
+
+use crate::{blocking::unblock, io::offloaded::Offloaded};
+use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
+use std::{
+    fmt,
+    fs::{self, Metadata, OpenOptions, Permissions},
+    future::poll_fn,
+    io::{self, SeekFrom},
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// An open file, to read, write and seek by the traits of `futures-io`, on the blocking pool.
+///
+/// A write is done when its bytes are on their way to the pool; the flush waits until they are with the operating system,
+/// and says what went wrong. Flush before dropping a file that was written to, or an error goes unheard.
+///
+/// Each call is a way to the pool and back: read and write much at once, such as by `BufReader` and `BufWriter` of
+/// `futures-util`.
+///
+/// # Cancellation
+///
+/// A read that is dropped loses nothing: the next one gets its bytes. A write that is dropped while it is pending has written
+/// nothing.
+///
+/// # Example
+///
+/// ```
+/// use brigade_runtime::{fs::{self, File}, run};
+/// use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+/// use std::{fs::OpenOptions, io::SeekFrom};
+///
+/// run(async {
+///     let path = std::env::temp_dir().join(format!("brigade-file-{}", std::process::id()));
+///     let mut file = File::open_with(&path, OpenOptions::new().create(true).write(true).read(true).clone()).await?;
+///     file.write_all(b"soup of the day").await?;
+///     file.seek(SeekFrom::Start(8)).await?;
+///     let mut text = String::new();
+///     file.read_to_string(&mut text).await?;
+///     assert_eq!(text, "the day");
+///     fs::remove_file(path).await
+/// })
+/// # .unwrap();
+/// ```
+pub struct File {
+    inner: Offloaded<fs::File>,
+}
+
+impl File {
+    /// Opens a file to read it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`std::fs::File::open`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::open_with(path, OpenOptions::new().read(true).clone()).await
+    }
+
+    /// Opens a file to write to it: a new one, or one that is emptied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`std::fs::File::create`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::open_with(path, OpenOptions::new().write(true).create(true).truncate(true).clone()).await
+    }
+
+    /// Opens a file as the options say.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenOptions::open`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn open_with(path: impl AsRef<Path>, options: OpenOptions) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        unblock(move || options.open(path)).await.map(Self::from_std)
+    }
+
+    /// Takes over a file of the standard library.
+    pub fn from_std(file: fs::File) -> Self {
+        Self { inner: Offloaded::new(file) }
+    }
+
+    /// What is known of the file: its length, its times, its permissions.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, also of a write before.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn metadata(&mut self) -> io::Result<Metadata> {
+        self.call(fs::File::metadata).await
+    }
+
+    /// Cuts the file off, or fills it up with zeros, to that length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, also of a write before.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.call(move |file| file.set_len(len)).await
+    }
+
+    /// Says who may read, write and execute it.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, also of a write before.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn set_permissions(&mut self, permissions: Permissions) -> io::Result<()> {
+        self.call(move |file| file.set_permissions(permissions)).await
+    }
+
+    /// Waits until what was written is on the disk, with its metadata.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, also of a write before.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn sync_all(&mut self) -> io::Result<()> {
+        self.call(fs::File::sync_all).await
+    }
+
+    /// Waits until what was written is on the disk, with as much metadata as is needed to read it.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, also of a write before.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn sync_data(&mut self) -> io::Result<()> {
+        self.call(fs::File::sync_data).await
+    }
+
+    /// Makes a call after those that are under way.
+    async fn call<R: Send + 'static>(
+        &mut self,
+        call: impl FnOnce(&fs::File) -> io::Result<R> + Send + 'static,
+    ) -> io::Result<R> {
+        poll_fn(|cx| self.inner.poll_flush(cx)).await?;
+        let file: Arc<fs::File> = self.inner.io().clone();
+        unblock(move || call(&file)).await
+    }
+}
+
+impl From<fs::File> for File {
+    fn from(file: fs::File) -> Self {
+        Self::from_std(file)
+    }
+}
+
+impl AsyncRead for File {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.inner.poll_read(cx, bytes)
+    }
+}
+
+impl AsyncWrite for File {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.inner.poll_give_back(cx))?;
+        self.inner.poll_write(cx, bytes)
+    }
+
+    /// Waits until all is with the operating system. For the disk see [`sync_all`](File::sync_all).
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_flush(cx)
+    }
+
+    /// As flushing: the file is closed when it is dropped.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+impl AsyncSeek for File {
+    fn poll_seek(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>> {
+        self.inner.poll_seek(cx, to)
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.inner.io(), f)
+    }
+}

@@ -1,0 +1,104 @@
+//! What is in a folder.
+
+use crate::blocking::{spawn_blocking, unblock};
+use brigade_handle::JoinHandle;
+use futures_core::Stream;
+use std::{
+    collections::VecDeque,
+    fmt,
+    fs::{self, DirEntry},
+    future::poll_fn,
+    io,
+    path::Path,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// How many entries one job reads: a way to the pool and back costs more than reading one.
+const ENTRIES: usize = 64;
+
+/// What is in a folder, in no order: [`next_entry`](Self::next_entry), or a stream. From [`read_dir`].
+pub struct ReadDir {
+    state: State,
+}
+
+enum State {
+    /// Entries that were read, and those that are still to be, unless there are none.
+    Idle(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>),
+    Busy(JoinHandle<(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>)>),
+}
+
+/// Opens a folder, to see what is in it.
+///
+/// # Errors
+///
+/// Those of [`std::fs::read_dir`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let mut entries = brigade_runtime::fs::read_dir(".").await?;
+/// while let Some(entry) = entries.next_entry().await? {
+///     println!("{}", entry.path().display());
+/// }
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
+    let path = path.as_ref().to_owned();
+    let rest = unblock(move || fs::read_dir(path)).await?;
+    Ok(ReadDir { state: State::Idle(VecDeque::new(), Some(rest)) })
+}
+
+impl ReadDir {
+    /// The next entry, or None at the end.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says of one entry; the others may follow.
+    ///
+    /// # Cancellation
+    ///
+    /// No entry is lost.
+    pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
+    }
+}
+
+impl Stream for ReadDir {
+    type Item = io::Result<DirEntry>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<DirEntry>>> {
+        loop {
+            match &mut self.state {
+                State::Idle(read, rest) => {
+                    if let Some(entry) = read.pop_front() {
+                        return Poll::Ready(Some(entry));
+                    }
+                    let Some(mut rest) = rest.take() else { return Poll::Ready(None) };
+                    self.state = State::Busy(spawn_blocking(move || {
+                        let read: VecDeque<_> = rest.by_ref().take(ENTRIES).collect();
+                        let more = read.len() == ENTRIES;
+                        (read, more.then_some(rest))
+                    }));
+                }
+                State::Busy(job) => {
+                    let (read, rest) = match ready!(Pin::new(job).poll(cx)) {
+                        Ok(done) => done,
+                        Err(error) => (VecDeque::from([Err(io::Error::other(error.to_string()))]), None),
+                    };
+                    self.state = State::Idle(read, rest);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ReadDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadDir").finish_non_exhaustive()
+    }
+}

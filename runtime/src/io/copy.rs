@@ -1,0 +1,107 @@
+//! Copying all that comes from one stream to another.
+
+use crate::context::budget;
+use futures_io::{AsyncRead, AsyncWrite};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// How much is under way at most, in bytes.
+const BUFFER: usize = 16 * 1024;
+
+/// Copies until the reader ends, and flushes the writer. How many bytes that were.
+///
+/// At most 16 KiB are under way, so a slow writer slows the reader down. While the reader has nothing, the writer is flushed,
+/// so nothing lies in a buffer for long. Streams that are always ready let other tasks run now and then.
+///
+/// # Errors
+///
+/// Those of reading and writing; [`WriteZero`](io::ErrorKind::WriteZero) if the writer takes nothing.
+///
+/// # Cancellation
+///
+/// What was read and not yet written is lost.
+///
+/// ```
+/// use brigade_runtime::{io::{copy, pipe}, run};
+///
+/// run(async {
+///     let (mut reader, mut writer) = pipe()?;
+///     assert_eq!(copy(&mut &b"hello"[..], &mut writer).await?, 5);
+///     drop(writer);
+///     let mut all = Vec::new();
+///     copy(&mut reader, &mut all).await?;
+///     assert_eq!(all, b"hello");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub async fn copy<R, W>(reader: &mut R, writer: &mut W) -> io::Result<u64>
+where
+    R: AsyncRead + Unpin + ?Sized,
+    W: AsyncWrite + Unpin + ?Sized,
+{
+    let mut copy =
+        Copy { buffer: vec![0; BUFFER].into(), filled: 0, written: 0, flushed: true, ended: false, total: 0 };
+    poll_fn(|cx| copy.poll(cx, reader, writer)).await
+}
+
+struct Copy {
+    buffer: Box<[u8]>,
+    /// So much of the buffer was read.
+    filled: usize,
+    /// So much of that was written.
+    written: usize,
+    /// All that was written was flushed.
+    flushed: bool,
+    /// The reader has come to its end.
+    ended: bool,
+    total: u64,
+}
+
+impl Copy {
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        loop {
+            ready!(budget::poll(cx));
+            if self.written < self.filled {
+                let rest = &self.buffer[self.written..self.filled];
+                match ready!(Pin::new(&mut *writer).poll_write(cx, rest))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    written => self.written += written,
+                }
+                self.flushed = false;
+            } else if self.ended {
+                ready!(self.poll_flush(cx, writer))?;
+                return Poll::Ready(Ok(self.total));
+            } else {
+                let Poll::Ready(read) = Pin::new(&mut *reader).poll_read(cx, &mut self.buffer) else {
+                    ready!(self.poll_flush(cx, writer))?;
+                    return Poll::Pending;
+                };
+                (self.filled, self.written) = (read?, 0);
+                self.total += self.filled as u64;
+                self.ended = self.filled == 0;
+            }
+            budget::spend();
+        }
+    }
+
+    fn poll_flush<W: AsyncWrite + Unpin + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut W,
+    ) -> Poll<io::Result<()>> {
+        if !self.flushed {
+            ready!(Pin::new(writer).poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

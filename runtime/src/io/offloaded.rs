@@ -1,0 +1,208 @@
+//! A stream that blocks, with its calls on the blocking pool: what files and the standard streams have in common.
+//!
+//! ```text
+//!   Idle ── read, seek: a job begins ──> Busy ── the job has ended ──> Idle, with the bytes that it read
+//!     └──── write: the bytes are copied, a job begins, and the write is done already ──> Busy
+//! ```
+//!
+//! One job at a time, so calls keep their order. A future that is dropped while its job runs loses nothing: the
+//! next call finds the job, waits for it, and takes over the bytes that it read. A write is done when its bytes are with the
+//! job; if that fails, the next call says so, at the latest the flush.
+
+use crate::blocking::spawn_blocking;
+use brigade_handle::JoinHandle;
+use std::{
+    io::{self, Read, Seek, SeekFrom, Write},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// How many bytes one job reads or writes at most. A way to the pool and back costs more than a small copy.
+const BYTES: usize = 256 * 1024;
+
+/// A stream that blocks, for tasks.
+pub(crate) struct Offloaded<T> {
+    io: Arc<T>,
+    state: State,
+    /// Of a write whose future had its answer before.
+    failed: Option<io::Error>,
+}
+
+enum State {
+    Idle(Buffer),
+    Busy(JoinHandle<(Buffer, Done)>),
+}
+
+/// Where jobs read to and write from; what was read and not yet taken lies in `bytes[taken..]`.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+/// What a job has done.
+enum Done {
+    Read(io::Result<usize>),
+    Write(io::Result<()>),
+    Seek(SeekFrom, io::Result<u64>),
+}
+
+impl<T: Send + Sync + 'static> Offloaded<T> {
+    pub(crate) fn new(io: T) -> Self {
+        Self { io: Arc::new(io), state: State::Idle(Buffer::default()), failed: None }
+    }
+
+    /// The stream itself. A job may be using it.
+    pub(crate) fn io(&self) -> &Arc<T> {
+        &self.io
+    }
+
+    /// Whether a read has to begin a job: there is none, and nothing was read ahead.
+    pub(crate) fn is_drained(&self) -> bool {
+        matches!(&self.state, State::Idle(buffer) if buffer.unread() == 0)
+    }
+
+    /// Waits for the job that is under way. Its result, if its future is not there any more to take it, or None.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Done>>> {
+        let State::Busy(job) = &mut self.state else {
+            return Poll::Ready(self.failed.take().map_or(Ok(None), Err));
+        };
+        let joined = ready!(Pin::new(job).poll(cx));
+        let (buffer, done) = match joined {
+            Ok((buffer, done)) => (buffer, Ok(done)),
+            // The job never ran, and its buffer is lost with it.
+            Err(error) => (Buffer::default(), Err(io::Error::other(error.to_string()))),
+        };
+        self.state = State::Idle(buffer);
+        match done? {
+            Done::Write(result) => Poll::Ready(result.map(|()| None)),
+            done => Poll::Ready(Ok(Some(done))),
+        }
+    }
+
+    /// Begins a job. Only when idle.
+    fn begin(&mut self, job: impl FnOnce(&T, &mut Buffer) -> Done + Send + 'static) {
+        let State::Idle(buffer) = &mut self.state else { unreachable!("one job at a time") };
+        let (mut buffer, io) = (std::mem::take(buffer), self.io.clone());
+        self.state = State::Busy(spawn_blocking(move || {
+            let done = job(&io, &mut buffer);
+            (buffer, done)
+        }));
+    }
+
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>>
+    where
+        for<'a> &'a T: Read,
+    {
+        loop {
+            match ready!(self.poll_idle(cx))? {
+                // The end, or an error: nothing lies in the buffer.
+                Some(Done::Read(Ok(0))) => return Poll::Ready(Ok(0)),
+                Some(Done::Read(Err(error))) => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+            let State::Idle(buffer) = &mut self.state else { unreachable!("it was waited for") };
+            if bytes.is_empty() || buffer.unread() > 0 {
+                return Poll::Ready(Ok(buffer.take(bytes)));
+            }
+            let len = bytes.len().min(BYTES);
+            self.begin(move |mut io, buffer| {
+                buffer.clear();
+                buffer.bytes.resize(len, 0);
+                let read = retry(|| io.read(&mut buffer.bytes));
+                buffer.bytes.truncate(*read.as_ref().unwrap_or(&0));
+                Done::Read(read)
+            });
+        }
+    }
+
+    /// What was read ahead must have been given back by [`poll_give_back`](Self::poll_give_back) before.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>
+    where
+        for<'a> &'a T: Write,
+    {
+        ready!(self.poll_idle(cx))?;
+        let State::Idle(buffer) = &mut self.state else { unreachable!("it was waited for") };
+        let len = bytes.len().min(BYTES);
+        buffer.clear();
+        buffer.bytes.extend_from_slice(&bytes[..len]);
+        self.begin(|mut io, buffer| {
+            // A stream that has a buffer of its own, such as the standard output, is flushed along.
+            let written = io.write_all(&buffer.bytes).and_then(|()| retry(|| io.flush()));
+            buffer.clear();
+            Done::Write(written)
+        });
+        Poll::Ready(Ok(len))
+    }
+
+    /// Waits until no job is under way, and keeps what it read.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(Done::Read(Err(error))) = ready!(self.poll_idle(cx))? {
+            // The next call says it.
+            self.failed = Some(error);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes back to where the last byte was taken, if there are bytes that were read ahead.
+    pub(crate) fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        for<'a> &'a T: Seek,
+    {
+        ready!(self.poll_flush(cx))?;
+        if self.is_drained() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_seek(cx, SeekFrom::Current(0)).map_ok(drop)
+    }
+
+    pub(crate) fn poll_seek(&mut self, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>>
+    where
+        for<'a> &'a T: Seek,
+    {
+        loop {
+            match ready!(self.poll_idle(cx))? {
+                Some(Done::Seek(asked, result)) if asked == to => return Poll::Ready(result),
+                _ => {}
+            }
+            self.begin(move |mut io, buffer| {
+                let ahead = buffer.unread() as i64;
+                buffer.clear();
+                let corrected = match to {
+                    SeekFrom::Current(by) => SeekFrom::Current(by - ahead),
+                    to => to,
+                };
+                Done::Seek(to, io.seek(corrected))
+            });
+        }
+    }
+}
+
+impl Buffer {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.taken = 0;
+    }
+
+    fn unread(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> usize {
+        let len = bytes.len().min(self.unread());
+        bytes[..len].copy_from_slice(&self.bytes[self.taken..self.taken + len]);
+        self.taken += len;
+        len
+    }
+}
+
+/// Calls again while a signal interrupts.
+fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The standard streams of this process, for tasks.
+//!
+//! The terminal or pipe behind a standard stream is shared with other processes: the shell, the rest of a pipeline. Making it
+//! non-blocking would make it so for all of them, and break them, so that is never done. Reads and writes block, on the
+//! blocking pool. A read begins there only once there is something to read, which the reactor tells where it can (not
+//! for regular files, which never block for long): so no thread sits in a read of the keyboard, and the end of the runtime
+//! does not wait for a line.
+
+use super::{AsyncFd, offloaded::Offloaded};
+use crate::sys;
+use futures_io::{AsyncRead, AsyncWrite};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// The standard input, from [`stdin`].
+pub struct Stdin {
+    inner: Offloaded<File>,
+    /// None if it cannot be watched.
+    watched: Option<AsyncFd<OwnedFd>>,
+}
+
+/// The standard output, from [`stdout`].
+pub struct Stdout {
+    inner: Offloaded<io::Stdout>,
+}
+
+/// The standard error, from [`stderr`].
+pub struct Stderr {
+    inner: Offloaded<io::Stderr>,
+}
+
+/// The standard input of this process.
+///
+/// It reads past the buffer of [`std::io::stdin`]: use one of the two.
+///
+/// # Errors
+///
+/// If it is closed, or the operating system refuses a descriptor.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// A read that is dropped loses nothing: what it would have read, the next read of the same [`Stdin`] gets.
+///
+/// ```no_run
+/// use brigade_runtime::{io::stdin, run};
+/// use futures_util::{AsyncBufReadExt, StreamExt, io::BufReader};
+///
+/// run(async {
+///     let mut lines = BufReader::new(stdin()?).lines();
+///     while let Some(line) = lines.next().await {
+///         println!("you said {}", line?);
+///     }
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn stdin() -> io::Result<Stdin> {
+    Stdin::from_fd(io::stdin().as_fd().try_clone_to_owned()?)
+}
+
+/// The standard output of this process.
+///
+/// A write is done when its bytes are on their way, on the blocking pool; flush before the end, or the last ones may not
+/// arrive.
+///
+/// # Cancellation
+///
+/// A write that is dropped while it is pending has written nothing.
+///
+/// ```
+/// use brigade_runtime::{io::stdout, run};
+/// use futures_util::AsyncWriteExt;
+///
+/// run(async {
+///     let mut out = stdout();
+///     out.write_all(b"hello\n").await?;
+///     out.flush().await
+/// })
+/// # .unwrap();
+/// ```
+pub fn stdout() -> Stdout {
+    Stdout { inner: Offloaded::new(io::stdout()) }
+}
+
+/// The standard error of this process. As for [`stdout`], flush before the end.
+pub fn stderr() -> Stderr {
+    Stderr { inner: Offloaded::new(io::stderr()) }
+}
+
+impl Stdin {
+    #[track_caller]
+    fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        let watched = AsyncFd::new(fd.try_clone()?).ok();
+        Ok(Self { inner: Offloaded::new(File::from(fd)), watched })
+    }
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if let Some(watched) = &this.watched {
+            while this.inner.is_drained() {
+                let mut ready = ready!(watched.poll_readable(cx))?;
+                // Readiness is told once, and a read here cannot find out by blocking that there is no more.
+                if sys::is_readable(watched.as_fd()) {
+                    break;
+                }
+                ready.clear_ready();
+            }
+        }
+        this.inner.poll_read(cx, bytes)
+    }
+}
+
+macro_rules! write_offloaded {
+    ($type:ty) => {
+        impl AsyncWrite for $type {
+            fn poll_write(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                self.inner.poll_write(cx, bytes)
+            }
+
+            /// Waits until all is with the operating system.
+            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.inner.poll_flush(cx)
+            }
+
+            /// As flushing: the stream belongs to the process and stays open.
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_flush(cx)
+            }
+        }
+    };
+}
+
+write_offloaded!(Stdout);
+write_offloaded!(Stderr);
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdin").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdout").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stderr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stderr").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+// A test fails by panicking, in what it calls as well.
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{run, spawn};
+    use std::{future::poll_fn, io::Write};
+
+    async fn read(stdin: &mut Stdin, bytes: &mut [u8]) -> usize {
+        poll_fn(|cx| Pin::new(&mut *stdin).poll_read(cx, bytes)).await.unwrap()
+    }
+
+    #[test]
+    fn what_is_read_keeps_its_order_whatever_the_buffers() {
+        run(async {
+            let (reader, mut writer) = io::pipe().unwrap();
+            let mut stdin = Stdin::from_fd(reader.into()).unwrap();
+            writer.write_all(b"abcdef").unwrap();
+            let mut all = Vec::new();
+            for len in [1, 2, 8] {
+                let mut bytes = [0; 8];
+                let len = read(&mut stdin, &mut bytes[..len]).await;
+                all.extend_from_slice(&bytes[..len]);
+            }
+            assert_eq!(all, b"abcdef");
+            // Nothing is there now, and then there is.
+            let reading = spawn(async move {
+                let mut bytes = [0; 8];
+                let len = read(&mut stdin, &mut bytes).await;
+                (bytes[..len].to_vec(), stdin)
+            });
+            writer.write_all(b"more").unwrap();
+            let (more, mut stdin) = reading.await.unwrap();
+            assert_eq!(more, b"more");
+            drop(writer);
+            assert_eq!(read(&mut stdin, &mut [0; 8]).await, 0);
+        });
+    }
+
+    /// Nobody writes, so a thread that sat in a read would keep the runtime from ending.
+    #[test]
+    fn the_end_of_the_runtime_does_not_wait_for_a_line() {
+        let (reader, writer) = io::pipe().unwrap();
+        run(async {
+            let mut stdin = Stdin::from_fd(reader.into()).unwrap();
+            let reading = spawn(async move { read(&mut stdin, &mut [0; 8]).await });
+            crate::yield_now().await;
+            assert!(!reading.is_finished());
+        });
+        drop(writer);
+    }
+
+    #[test]
+    fn a_regular_file_is_read_as_well() {
+        run(async {
+            let file = File::open(std::env::current_exe().unwrap()).unwrap();
+            let mut stdin = Stdin::from_fd(file.into()).unwrap();
+            let mut bytes = [0; 4];
+            assert_eq!(read(&mut stdin, &mut bytes).await, 4);
+            assert_eq!(&bytes[1..], b"ELF");
+        });
+    }
+}

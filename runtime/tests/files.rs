@@ -1,0 +1,201 @@
+//! Files and folders.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_runtime::{
+    Runtime,
+    fs::{self, File},
+    gather,
+    io::copy,
+    run, spawn,
+};
+use futures_util::{
+    AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt, TryStreamExt,
+    io::BufReader,
+};
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, SeekFrom},
+    path::PathBuf,
+};
+
+/// A folder for one case, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("brigade-files-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// To read and write, and made if it is not there.
+fn both() -> OpenOptions {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).clone()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let folder = Folder::new("whole");
+    run(async {
+        let all: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut file = File::create(folder.at("a")).await.unwrap();
+        file.write_all(&all).await.unwrap();
+        file.flush().await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().len(), 1_000_000);
+        assert!(fs::read(folder.at("a")).await.unwrap() == all);
+        let mut read = Vec::new();
+        File::open(folder.at("a")).await.unwrap().read_to_end(&mut read).await.unwrap();
+        assert!(read == all);
+    });
+}
+
+#[test]
+fn reads_writes_and_seeks_keep_their_order() {
+    let folder = Folder::new("order");
+    Runtime::multi_thread(2).unwrap().block_on(async {
+        let mut file = File::open_with(folder.at("a"), both()).await.unwrap();
+        file.write_all(b"0123456789").await.unwrap();
+        // No flush between: the seek waits for the write.
+        assert_eq!(file.seek(SeekFrom::Start(2)).await.unwrap(), 2);
+        let mut two = [0; 2];
+        file.read_exact(&mut two).await.unwrap();
+        assert_eq!(&two, b"23");
+        file.write_all(b"ab").await.unwrap();
+        file.read_exact(&mut two).await.unwrap();
+        assert_eq!(&two, b"67");
+        assert_eq!(file.stream_position().await.unwrap(), 8);
+        file.set_len(9).await.unwrap();
+        file.sync_all().await.unwrap();
+        assert_eq!(fs::read_to_string(folder.at("a")).await.unwrap(), "0123ab678");
+    });
+}
+
+#[test]
+fn a_dropped_read_loses_no_bytes() {
+    let folder = Folder::new("dropped");
+    run(async {
+        fs::write(folder.at("a"), "0123456789").await.unwrap();
+        let mut file = File::open_with(folder.at("a"), both()).await.unwrap();
+        assert!(file.read(&mut [0; 4]).now_or_never().is_none());
+        let mut three = [0; 3];
+        file.read_exact(&mut three).await.unwrap();
+        assert_eq!(&three, b"012");
+        // One byte more was read ahead: it is given back before the write.
+        file.write_all(b"x").await.unwrap();
+        assert!(file.read(&mut [0; 4]).now_or_never().is_none());
+        assert_eq!(file.stream_position().await.unwrap(), 4);
+        let mut rest = String::new();
+        file.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "456789");
+        file.flush().await.unwrap();
+        assert_eq!(fs::read_to_string(folder.at("a")).await.unwrap(), "012x456789");
+    });
+}
+
+#[test]
+fn a_write_that_fails_says_so_at_the_latest_in_the_flush() {
+    let folder = Folder::new("fails");
+    run(async {
+        fs::write(folder.at("a"), "text").await.unwrap();
+        let mut file = File::open(folder.at("a")).await.unwrap();
+        let error = match file.write_all(b"x").await {
+            Ok(()) => file.flush().await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.raw_os_error().is_some(), "{error}");
+        // Said once; the file goes on.
+        file.flush().await.unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "text");
+    });
+}
+
+#[test]
+fn lines_of_a_file_come_as_a_stream() {
+    let folder = Folder::new("lines");
+    run(async {
+        fs::write(folder.at("a"), "one\ntwo\nthree\n").await.unwrap();
+        let file = File::open(folder.at("a")).await.unwrap();
+        let lines: Vec<_> = BufReader::new(file).lines().try_collect().await.unwrap();
+        assert_eq!(lines, ["one", "two", "three"]);
+    });
+}
+
+#[test]
+fn a_file_is_copied_through_tasks() {
+    let folder = Folder::new("copy");
+    run(async {
+        let copies = (0..8).map(|n| {
+            let (from, to) = (folder.at(&format!("from-{n}")), folder.at(&format!("to-{n}")));
+            spawn(async move {
+                fs::write(&from, vec![n; 300_000]).await?;
+                let (mut from, mut to) = (File::open(from).await?, File::create(&to).await?);
+                copy(&mut from, &mut to).await
+            })
+        });
+        for copied in gather(copies).await {
+            assert_eq!(copied.unwrap().unwrap(), 300_000);
+        }
+        assert_eq!(fs::read(folder.at("to-7")).await.unwrap(), vec![7; 300_000]);
+    });
+}
+
+#[test]
+fn folders_are_made_listed_and_removed() {
+    let folder = Folder::new("folders");
+    run(async {
+        let deep = folder.at("a/b/c");
+        fs::create_dir_all(&deep).await.unwrap();
+        assert_eq!(fs::create_dir(&deep).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        for n in 0..200 {
+            fs::write(deep.join(format!("{n}")), "").await.unwrap();
+        }
+        let names: Vec<_> = fs::read_dir(&deep).await.unwrap().collect().await;
+        let mut numbers: Vec<u32> = names
+            .into_iter()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().parse().unwrap())
+            .collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..200));
+        assert!(fs::remove_dir(&deep).await.is_err());
+        fs::remove_dir_all(folder.at("a")).await.unwrap();
+        assert!(!fs::try_exists(&deep).await.unwrap());
+        assert_eq!(fs::read_dir(&deep).await.unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn names_are_changed_and_linked() {
+    let folder = Folder::new("names");
+    run(async {
+        let (one, other, link) = (folder.at("one"), folder.at("other"), folder.at("link"));
+        fs::write(&one, "soup").await.unwrap();
+        fs::rename(&one, &other).await.unwrap();
+        assert_eq!(fs::metadata(&one).await.unwrap_err().kind(), ErrorKind::NotFound);
+        fs::symlink(&other, &link).await.unwrap();
+        assert_eq!(fs::read_link(&link).await.unwrap(), other);
+        assert!(fs::symlink_metadata(&link).await.unwrap().is_symlink());
+        assert_eq!(fs::canonicalize(&link).await.unwrap(), fs::canonicalize(&other).await.unwrap());
+        fs::hard_link(&other, &one).await.unwrap();
+        assert_eq!(fs::copy(&one, folder.at("third")).await.unwrap(), 4);
+        let mut permissions = fs::metadata(&one).await.unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&one, permissions).await.unwrap();
+        assert!(fs::metadata(&other).await.unwrap().permissions().readonly());
+        fs::remove_file(&one).await.unwrap();
+    });
+}
