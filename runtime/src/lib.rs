@@ -78,6 +78,8 @@ pub mod sync;
 mod sys;
 mod task;
 mod time;
+#[cfg(feature = "tokio-io")]
+pub mod tokio_io;
 mod worker;
 mod yield_now;
 

@@ -5,10 +5,13 @@
 
 use brigade_runtime::{
     Runtime,
-    io::{PipeReader, PipeWriter, pipe},
+    io::{PipeReader, PipeWriter, copy, pipe},
     run, spawn,
 };
-use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
+use futures_util::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt,
+    io::{BufReader, BufWriter},
+};
 use std::io::{ErrorKind, Write};
 
 async fn more_than_fits() {
@@ -68,5 +71,39 @@ fn the_ends_of_a_pipe_of_the_standard_library_are_taken_over() {
         assert_eq!(&buffer, b"hello");
         let mut writer = PipeWriter::from_fd(writer.into()).unwrap();
         assert!(writer.write(b"nobody").await.is_err());
+    });
+}
+
+/// Without a flush while the reader has nothing, the bytes would lie in the writer's buffer for ever.
+#[test]
+fn what_is_copied_goes_on_before_the_end() {
+    run(async {
+        let ((mut from, mut start), (mut end, to)) = (pipe().unwrap(), pipe().unwrap());
+        let copying = spawn(async move {
+            let mut to = BufWriter::new(to);
+            copy(&mut from, &mut to).await
+        });
+        for round in 0..10 {
+            start.write_all(&[round]).await.unwrap();
+            let mut byte = [0];
+            end.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [round]);
+        }
+        drop(start);
+        assert_eq!(copying.await.unwrap().unwrap(), 10);
+        assert_eq!(end.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+/// Neither side of this copy ever waits.
+#[test]
+fn a_copy_that_never_waits_lets_others_run() {
+    run(async {
+        let endless =
+            spawn(async { copy(&mut futures_util::io::repeat(0), &mut futures_util::io::sink()).await });
+        // This would not come back if the copy held the thread.
+        spawn(async {}).await.unwrap();
+        endless.cancel();
+        assert!(endless.await.is_err());
     });
 }
