@@ -274,6 +274,56 @@ where
     }
 }
 
+/// What `spawn_detached` allocates: nobody waits for it.
+#[repr(C)]
+struct Detached<F> {
+    header: Header,
+    id: Id,
+    work: F,
+}
+
+/// Makes a job without a handle.
+pub(crate) fn detached<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
+    let id = Id::fresh(Domain::Job);
+    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS, 0), id, work });
+    brigade_trace::record(Kind::Spawn, id, 0);
+    // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
+    unsafe { JobRef::from_raw(job.cast()) }
+}
+
+impl<F: FnOnce() + Send + 'static> Detached<F> {
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
+
+    /// # Safety
+    ///
+    /// This is the queue's only call for this job.
+    unsafe fn run(job: NonNull<Header>) {
+        // SAFETY: the job was put there by `detached`, and its verb is called once.
+        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        let before = brigade_trace::begin(id);
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        brigade_trace::end(id, before, 1);
+        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
+        if let Err(payload) = result {
+            current::with(|worker| match worker.and_then(|worker| worker.crew.plan.on_panic.as_ref()) {
+                Some(handler) => forget_panic(panic::catch_unwind(AssertUnwindSafe(|| handler(payload)))),
+                None => forget_panic(Err::<(), _>(payload)),
+            });
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn discard(job: NonNull<Header>) -> bool {
+        // SAFETY: as in `run`.
+        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        brigade_trace::record(Kind::Cancel, id, 0);
+        forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
+        true
+    }
+}
+
 /// Drops what a destructor panicked with. If that panics as well, it is leaked: there is nobody to be told.
 pub(crate) fn forget_panic<T>(result: std::thread::Result<T>) {
     if let Err(payload) = result {

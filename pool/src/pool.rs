@@ -100,6 +100,27 @@ impl Pool {
         spawn_on(&self.crew, work)
     }
 
+    /// Queues a job that nobody waits for: as [`spawn`](Self::spawn) whose handle is dropped at once, but for less, since there is
+    /// no place for a result. A panic goes to the pool's [panic handler](crate::Builder::on_panic).
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// pool.spawn_detached(move || tell.send("served").unwrap());
+    /// assert_eq!(told.recv().unwrap(), "served");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// Only by the end of the pool: what is queued then is dropped, and counted by [`shutdown_now`](Self::shutdown_now).
+    pub fn spawn_detached<F>(&self, work: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.crew.submit(job::detached(work));
+    }
+
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
     ///
     /// A worker runs the newest of the jobs that it spawned first, which keeps its cache warm; these go to a queue that all

@@ -239,7 +239,7 @@ impl Worker {
             id,
             searching,
             turn: Cell::new(0),
-            blocks: Blocks::new(),
+            blocks: Blocks::default(),
             thrift: Thrift::default(),
         }
     }

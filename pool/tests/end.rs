@@ -133,6 +133,37 @@ fn shutdown_now_says_how_many_jobs_it_cancelled() {
 }
 
 #[test]
+fn detached_jobs_run_or_are_dropped_and_counted() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    for threads in 1..=3 {
+        let held = Arc::new(());
+        let pool = pool(threads);
+        ran.store(0, Ordering::Relaxed);
+        for _ in 0..1000 {
+            let (ran, held) = (ran.clone(), held.clone());
+            pool.spawn_detached(move || {
+                ran.fetch_add(Arc::strong_count(&held).min(1), Ordering::Relaxed);
+            });
+        }
+        let cancelled = pool.shutdown_now();
+        assert_eq!(ran.load(Ordering::Relaxed) + cancelled, 1000);
+        assert_eq!(Arc::strong_count(&held), 1, "what the jobs held is dropped");
+    }
+}
+
+#[test]
+fn a_shutdown_runs_detached_jobs() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let pool = pool(2);
+    for _ in 0..1000 {
+        let ran = ran.clone();
+        pool.spawn_detached(move || _ = ran.fetch_add(1, Ordering::Relaxed));
+    }
+    pool.shutdown();
+    assert_eq!(ran.load(Ordering::Relaxed), 1000);
+}
+
+#[test]
 fn what_runs_is_not_counted_as_cancelled() {
     let pool = pool(1);
     let (started, starts) = mpsc::channel();

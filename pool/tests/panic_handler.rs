@@ -30,6 +30,15 @@ fn a_detached_job_that_panics_tells_the_handler() {
 }
 
 #[test]
+fn a_job_without_a_handle_that_panics_tells_the_handler() {
+    let (pool, told) = pool();
+    pool.spawn_detached(|| panic!("no handle"));
+    assert_eq!(told.recv().unwrap().downcast_ref(), Some(&"no handle"));
+    pool.shutdown();
+    assert!(told.recv().is_err(), "the panic is told once");
+}
+
+#[test]
 fn a_panic_that_somebody_waits_for_is_not_told() {
     let (pool, told) = pool();
     assert_eq!(pool.spawn(|| panic!("joined")).join().unwrap_err().panic_message(), Some("joined"));

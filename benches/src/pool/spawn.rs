@@ -20,7 +20,7 @@ trait Jobs: Sync + 'static {
 
 impl Jobs for brigade_pool::Pool {
     fn spawn(&self, job: impl FnOnce() + Send + 'static) {
-        drop(self.spawn(job));
+        self.spawn_detached(job);
     }
 
     fn scope(&self, count: usize, job: impl Fn() + Sync) {
