@@ -4,16 +4,18 @@ use crate::{
     crew,
     interrupt::Guarded,
     scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Ink, Span, Stage, lanes},
+    show::{Lanes, Stage, Step, worker},
 };
+use brigade_handle::JoinError;
 use brigade_runtime::{gather, run, sleep};
-use brigade_trace::clock;
-use std::{thread, time::Instant};
+use std::{thread, time::Duration};
 
 const DISHES: [&str; 3] = ["soup", "pasta", "cake"];
 /// For each dish twice: so long the chef's hands are needed, so long the stove needs nobody. In seconds.
 const HANDS: f64 = 0.2;
 const STOVE: f64 = 0.6;
+/// How long one chef needs for all: each dish waits for the hands once for every other one.
+const ONE_CHEF: f64 = 2.0 * (HANDS + STOVE) + 2.0 * HANDS;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -24,30 +26,26 @@ pub static SCENARIO: Scenario = Scenario {
     made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: no_arguments,
     run: |stage, _| {
-        let seconds = stage.delay(1.0).as_secs_f64();
-        let start = clock::now();
-        let spans = run(gather(DISHES.map(|_| cook_async(start, seconds))));
-        show(stage, "one chef, three dishes (async, one thread)", &spans);
+        stage.line("█ a chef's hands are in it   ░ it simmers, and needs nobody");
+        let lanes = begin(stage, "one chef, three dishes (async, one thread)");
+        run(gather([0, 1, 2].map(|dish| cook_by_turns(stage, &lanes, dish))));
+        lanes.end();
         let pool =
             crew::threads(3, "chef").map_err(|error| Trouble::failed("cannot start threads", error))?;
-        let start = clock::now();
-        let spans = pool.map(move |_| cook(start, seconds), DISHES);
+        let lanes = begin(stage, "three chefs, a dish each (threads)");
+        let (ours, theirs) = (stage.clone(), lanes.clone());
+        let cooked = pool.map(move |dish| cook(&ours, &theirs, dish), 0..DISHES.len());
         pool.shutdown();
-        let spans: Result<Vec<_>, _> = spans.into_iter().collect();
-        show(
-            stage,
-            "three chefs, a dish each (threads)",
-            &spans.map_err(|error| Trouble::failed("a chef", error))?,
-        );
-        let procs = Guarded::start(3).map_err(|error| Trouble::failed("cannot start processes", error))?;
-        let calls = procs.with(|procs| DISHES.map(|_| procs.spawn(cook_in_child, seconds)));
-        let spans: Result<Vec<_>, _> = calls.into_iter().map(|call| call.join()).collect();
-        procs.shutdown();
-        show(
-            stage,
-            "three kitchens, a dish each (processes)",
-            &spans.map_err(|error| Trouble::failed("a kitchen", error))?,
-        );
+        lanes.end();
+        cooked.into_iter().collect::<Result<(), _>>().map_err(|error| Trouble::failed("a chef", error))?;
+        let kitchens: Result<Vec<_>, _> = DISHES.iter().map(|_| Guarded::start(1)).collect();
+        let kitchens = kitchens.map_err(|error| Trouble::failed("cannot start processes", error))?;
+        let lanes = begin(stage, "three kitchens, a dish each (processes)");
+        let dishes = kitchens.iter().enumerate();
+        let cooked = run(gather(dishes.map(|(dish, kitchen)| order(stage, &lanes, dish, kitchen))));
+        kitchens.into_iter().for_each(Guarded::shutdown);
+        lanes.end();
+        cooked.into_iter().collect::<Result<(), _>>().map_err(|error| Trouble::failed("a kitchen", error))?;
         stage.seen(
             "One chef is nearly as quick as three, since the stove does most of the work: only his hands are never in two \
              dishes at once. Were it all chopping, only more chefs would help.",
@@ -56,44 +54,47 @@ pub static SCENARIO: Scenario = Scenario {
     },
 };
 
-type Spans = Vec<Span>;
-
-/// Hands are needed: nothing else happens on this thread meanwhile.
-fn chop(start: Instant, unit: f64) -> Span {
-    let begin = start.elapsed().as_secs_f64();
-    thread::sleep(std::time::Duration::from_secs_f64(HANDS * unit));
-    Span { begin, end: start.elapsed().as_secs_f64(), busy: true }
+fn begin(stage: &Stage, title: &'static str) -> Lanes {
+    Lanes::begin(stage, title, &DISHES, stage.delay(ONE_CHEF).as_secs_f64())
 }
 
-async fn cook_async(start: Instant, unit: f64) -> Spans {
-    let mut spans = Vec::new();
-    for _ in 0..2 {
-        spans.push(chop(start, unit));
-        let begin = start.elapsed().as_secs_f64();
-        sleep(std::time::Duration::from_secs_f64(STOVE * unit)).await;
-        spans.push(Span { begin, end: start.elapsed().as_secs_f64(), busy: false });
+/// The steps of a dish: what each needs, how it is told, how long it takes.
+fn steps(stage: &Stage, dish: usize) -> impl Iterator<Item = (Step, String, Duration)> {
+    let [hands, stove] = [HANDS, STOVE].map(|seconds| stage.delay(seconds));
+    let dish = DISHES[dish];
+    let twice = move |_| {
+        [
+            (Step::Works, format!("works on the {dish}"), hands),
+            (Step::Waits, format!("the {dish} simmers"), stove),
+        ]
+    };
+    (0..2).flat_map(twice)
+}
+
+/// One chef: where the dish needs hands this thread is busy; where it simmers the thread is free for another dish.
+async fn cook_by_turns(stage: &Stage, lanes: &Lanes, dish: usize) {
+    for (step, what, time) in steps(stage, dish) {
+        let _going = lanes.step(dish, "the chef", step, what);
+        match step {
+            Step::Works => thread::sleep(time),
+            Step::Waits => sleep(time).await,
+        }
     }
-    spans
 }
 
-fn cook(start: Instant, unit: f64) -> Spans {
-    let mut spans = Vec::new();
-    for _ in 0..2 {
-        spans.push(chop(start, unit));
-        let begin = start.elapsed().as_secs_f64();
-        thread::sleep(std::time::Duration::from_secs_f64(STOVE * unit));
-        spans.push(Span { begin, end: start.elapsed().as_secs_f64(), busy: false });
+/// Several chefs: whoever has a dish stays with it.
+fn cook(stage: &Stage, lanes: &Lanes, dish: usize) {
+    for (step, what, time) in steps(stage, dish) {
+        let _going = lanes.step(dish, &worker(), step, what);
+        thread::sleep(time);
     }
-    spans
 }
 
-/// Runs in a child, whose clock begins with the dish.
-fn cook_in_child(unit: f64) -> Spans {
-    cook(clock::now(), unit)
-}
-
-fn show(stage: &Stage, title: &str, spans: &[Spans]) {
-    stage.line("");
-    stage.labelled(Ink::Strong, "", title);
-    lanes(stage, &DISHES, spans);
+/// Several kitchens: each step is a call into another process, which this one awaits.
+async fn order(stage: &Stage, lanes: &Lanes, dish: usize, kitchen: &Guarded) -> Result<(), JoinError> {
+    for (step, what, time) in steps(stage, dish) {
+        let _going = lanes.step(dish, &format!("kitchen {dish}"), step, what);
+        kitchen.with(|kitchen| kitchen.spawn(thread::sleep, time)).await?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the reader sees: a stage to speak from, a table, a bar chart, a progress line.
+//! What the reader sees: a stage to speak from, a table, a bar chart, lanes, a progress line.
 //!
 //! Everything here looks right in 80 columns, in a pipe and without colour: colour only repeats what the words say.
 
@@ -10,7 +10,7 @@ mod table;
 mod text;
 
 pub use chart::chart;
-pub use lanes::{Span, lanes};
+pub use lanes::{Going, Lanes, Step};
 pub use progress::Progress;
 pub use stage::{Setting, Stage};
 pub use table::{Column, Table};

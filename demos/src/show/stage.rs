@@ -39,6 +39,7 @@ struct Shared {
     scenario: &'static str,
     setting: Setting,
     colour: bool,
+    live: bool,
     width: usize,
     start: Instant,
     // --- under the lock: whole lines, in order ---
@@ -50,13 +51,14 @@ impl Stage {
     pub fn new(scenario: &'static str, setting: Setting) -> Self {
         let terminal = Term::stdout();
         let is_terminal = io::stdout().is_terminal();
-        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let plain = dumb || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let width = if is_terminal { usize::from(terminal.size().1).min(WIDTH_MAX) } else { WIDTH_PIPE };
         Self(Arc::new(Shared {
             scenario,
             setting,
             colour: is_terminal && !plain,
+            live: !setting.json && is_terminal && io::stderr().is_terminal() && !dumb,
             // Below this there is no good way to show a table.
             width: width.max(40),
             start: clock::now(),
@@ -82,6 +84,11 @@ impl Stage {
     /// Whether a program listens and not a person.
     pub fn json(&self) -> bool {
         self.0.setting.json
+    }
+
+    /// Whether what is shown may be drawn anew while it happens: a person looks at a terminal.
+    pub fn live(&self) -> bool {
+        self.0.live
     }
 
     /// How many characters a line has.
