@@ -113,6 +113,16 @@ impl<T: Send + 'static> Guarded<T> {
         value.unwrap_or_else(|| Self::is_vacated())
     }
 
+    /// Uses it. `f` must not wait: it could not be ended meanwhile.
+    pub fn inside<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut place = lock(&self.0);
+        let Some(value) = &mut *place else {
+            drop(place);
+            Self::is_vacated();
+        };
+        f(value)
+    }
+
     /// Empty means that the process is about to exit, on another thread.
     fn is_vacated() -> ! {
         stay_out_of_the_way();
@@ -149,12 +159,7 @@ impl Guarded {
 
     /// Uses the pool. `f` must not wait for results: the pool could not be ended meanwhile.
     pub fn with<R>(&self, f: impl FnOnce(&ProcessPool) -> R) -> R {
-        let place = lock(&self.0);
-        let Some(pool) = &*place else {
-            drop(place);
-            Self::is_vacated();
-        };
-        f(pool)
+        self.inside(|pool| f(pool))
     }
 
     /// Ends the pool after what it has to do.

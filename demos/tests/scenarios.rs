@@ -1,7 +1,7 @@
 //! Each scenario shows what it promises: run as a user runs it, fast, and read as JSON.
 
 use serde_json::Value;
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 /// Runs a scenario; its exit code and what it said.
 fn run(arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
@@ -30,6 +30,30 @@ fn position(lines: &[String], part: &str) -> usize {
         .iter()
         .position(|line| line.contains(part))
         .unwrap_or_else(|| panic!("{part:?} is not in {lines:?}"))
+}
+
+#[test]
+fn kitchen_gives_one_chef_a_hand_at_a_time_and_several_chefs_one_each() {
+    let (code, objects) = run_at("10", &["kitchen"]);
+    let lanes: Vec<_> = objects.iter().filter(|object| object["lane"].is_string()).collect();
+    assert_eq!((code, lanes.len()), (Some(0), 9));
+    // The chef's hands, as (begin, end), in the order of time.
+    let busy = lanes[..3]
+        .iter()
+        .flat_map(|lane| lane["spans"].as_array().unwrap())
+        .filter(|span| span["busy"] == true);
+    let mut busy: Vec<_> =
+        busy.map(|span| (span["begin"].as_f64().unwrap(), span["end"].as_f64().unwrap())).collect();
+    busy.sort_by(|one, other| one.0.total_cmp(&other.0));
+    assert_eq!(busy.len(), 6);
+    assert!(busy.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two hands at once: {busy:?}");
+    // Who works on what, one after the other in each of the three parts.
+    let who = |place: usize| {
+        let events: Vec<_> = objects.iter().filter(|object| object["event"].is_string()).collect();
+        let names = events[12 * place..12 * (place + 1)].iter().map(|event| event["who"].as_str().unwrap());
+        names.collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!([who(0), who(1), who(2)], [1, 3, 3]);
 }
 
 #[test]
@@ -144,15 +168,48 @@ fn the_gil_is_handed_over_only_while_threads_compute() {
 }
 
 #[test]
-fn decide_judges_a_command_by_its_waiting() {
+fn decide_measures_the_documents_table() {
     let (code, objects) = run(&["decide"]);
     assert_eq!(
         (code, said(&objects, "row")),
         (Some(0), ["I/O-bound", "CPU-bound", "Real-time UI"].map(String::from).to_vec())
     );
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_brigade")).args(["decide", "--json", "--", "sleep", "0.2"]).output();
-    assert!(String::from_utf8(output.unwrap().stdout).unwrap().contains("\"fits\":\"async\""));
+}
+
+/// `decide` with a command: exit code, standard output, standard error.
+fn decide(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
+    let output = command.arg("decide").args(arguments).output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn decide_judges_a_command_by_its_waits() {
+    let (code, judged, _) = decide(&["--json", "--", "sleep", "0.2"]);
+    let judged: Value = serde_json::from_str(judged.lines().next().unwrap()).expect("an object");
+    assert_eq!((code, &judged["fits"]), (Some(0), &Value::from("async")), "{judged}");
+    assert!(judged["waits"].as_u64() > Some(0) && judged["blocks_read"].is_u64(), "{judged}");
+}
+
+#[test]
+fn decide_shows_what_the_command_says_and_ends_as_it_does() {
+    let (code, shown, _) = decide(&["--", "sh", "-c", "echo hello; exit 7"]);
+    assert_eq!(code, Some(7), "{shown}");
+    assert!(shown.starts_with("hello\n") && shown.contains("The command failed"), "{shown}");
+    let (code, objects, shown) = decide(&["--json", "--", "sh", "-c", "echo hello; kill -9 $$"]);
+    assert_eq!((code, shown.as_str()), (Some(137), "hello\n"));
+    assert!(objects.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{objects}");
+    assert_eq!(serde_json::from_str::<Value>(objects.lines().next().unwrap()).unwrap()["code"], 137);
+}
+
+#[test]
+fn decide_says_why_a_command_cannot_run() {
+    for (command, code, why) in [("/no/such/thing", 127, "no such command"), ("/", 126, "not a program")] {
+        let (ended, shown, told) = decide(&["--", command]);
+        assert_eq!((ended, shown.as_str()), (Some(code), ""), "{told}");
+        assert!(told.contains(command) && told.contains(why), "{told}");
+    }
 }
 
 #[test]

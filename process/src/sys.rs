@@ -316,6 +316,9 @@ pub(crate) unsafe fn forget_variable(name: &str) {
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) peak_bytes: u64,
+    pub(crate) waits: u64,
+    pub(crate) blocks_read: u64,
+    pub(crate) blocks_written: u64,
 }
 
 impl Usage {
@@ -325,7 +328,13 @@ impl Usage {
         };
         // Linux counts in KiB, macOS in bytes.
         let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-        Self { cpu: time(raw.ru_utime) + time(raw.ru_stime), peak_bytes: raw.ru_maxrss as u64 * unit }
+        Self {
+            cpu: time(raw.ru_utime) + time(raw.ru_stime),
+            peak_bytes: raw.ru_maxrss as u64 * unit,
+            waits: raw.ru_nvcsw as u64,
+            blocks_read: raw.ru_inblock as u64,
+            blocks_written: raw.ru_oublock as u64,
+        }
     }
 }
 
@@ -333,7 +342,7 @@ impl Usage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Whose {
     Mine,
-    /// Of the children that have been reaped: CPU time summed up, memory of the largest.
+    /// Of the children that have been reaped: summed up, but memory of the largest.
     Children,
 }
 

@@ -1,4 +1,4 @@
-//! What processes use: CPU time, memory, descriptors.
+//! What processes use: CPU time, memory, waits, descriptors.
 
 use crate::sys::{self, Whose};
 use std::{fs, io, time::Duration};
@@ -18,6 +18,24 @@ impl From<sys::Usage> for Usage {
     }
 }
 
+/// How processes have waited, as `getrusage(2)` counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How often they gave up their core because there was something to wait for: voluntary context switches.
+    pub times: u64,
+    /// How much came from a disk and not from the system's cache, in blocks of 512 bytes.
+    pub blocks_read: u64,
+    /// How much was to go to a disk, in blocks of 512 bytes. It may be written later, with nobody waiting.
+    pub blocks_written: u64,
+}
+
+impl From<sys::Usage> for Waits {
+    fn from(usage: sys::Usage) -> Self {
+        let sys::Usage { waits, blocks_read, blocks_written, .. } = usage;
+        Self { times: waits, blocks_read, blocks_written }
+    }
+}
+
 /// What this process has used, all its threads together.
 ///
 /// ```
@@ -31,6 +49,20 @@ pub fn this_process() -> Usage {
 ///
 /// Workers of a pool that is still open are not in it: see [`of`].
 pub fn reaped_children() -> Usage {
+    sys::usage(Whose::Children).into()
+}
+
+/// How the children that this process has reaped have waited, all of them together.
+///
+/// ```
+/// use brigade_process::usage;
+///
+/// let before = usage::waits_of_reaped_children();
+/// std::process::Command::new("sleep").arg("0.01").status()?;
+/// assert!(usage::waits_of_reaped_children().times > before.times);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn waits_of_reaped_children() -> Waits {
     sys::usage(Whose::Children).into()
 }
 

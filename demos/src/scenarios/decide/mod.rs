@@ -1,5 +1,7 @@
 //! `brigade decide`: the document's table of what to use when, measured now; or a verdict on a command of the user's.
 
+mod command;
+
 use crate::{
     crew,
     interrupt::Guarded,
@@ -7,26 +9,26 @@ use crate::{
     show::{Column, Ink, Stage, Table},
     sums::sum_of_squares,
 };
-use brigade_process::usage;
 use brigade_runtime::gather;
 use brigade_trace::clock;
 use clap::Arg;
 use serde_json::json;
-use std::{process::Command, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "decide",
     about: "What to use when, measured on this machine; or which of them fits a command",
     idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads; work that computes \
-           wants more cores; what must answer at once must not run where something else computes.",
+           wants more cores; what must answer at once must not run where something else computes. With a command, its exit \
+           code is the command's.",
     made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
-        command.arg(program.help("A command to run once and judge, after `--`"))
+        command.arg(program.help("A command to run once and judge, after `--`; the exit code is its own"))
     },
     run: |stage, matches| match matches.get_many::<String>("command") {
-        Some(words) => judge(stage, &words.cloned().collect::<Vec<_>>()),
+        Some(words) => command::judge(stage, &words.cloned().collect::<Vec<_>>()),
         None => table(stage),
     },
 };
@@ -84,28 +86,4 @@ fn table(stage: &Stage) -> Result<Exit, Trouble> {
          on a thread of its own the sum is in nobody's way.",
     );
     Ok(Exit::FINE)
-}
-
-/// Runs the user's command and says which of the four fits.
-fn judge(stage: &Stage, words: &[String]) -> Result<Exit, Trouble> {
-    let before = usage::reaped_children().cpu;
-    let (status, wall) = clock::timed(|| Command::new(&words[0]).args(&words[1..]).status());
-    let status = status.map_err(|error| Trouble::failed(&format!("cannot run {:?}", words[0]), error))?;
-    let cpu = usage::reaped_children().cpu.saturating_sub(before);
-    let share = cpu.as_secs_f64() / wall.as_secs_f64().max(1e-9);
-    let (fits, why) = match share {
-        ..0.2 => ("async", "it waits nearly all the time: many such waits fit on one thread"),
-        ..0.7 => ("threads", "it waits and computes: with threads the one can happen during the other"),
-        ..1.2 => (
-            "processes",
-            "it computes on one core all the time: only more cores help (threads, where no GIL is)",
-        ),
-        _ => ("as it is", "it uses several cores already"),
-    };
-    let (wall, cpu) = (wall.as_secs_f64(), cpu.as_secs_f64());
-    stage.object(&json!({ "scenario": "decide", "wall": wall, "cpu": cpu, "fits": fits, "why": why }));
-    stage.line("");
-    stage.line(format_args!("  {wall:.3} s passed, {cpu:.3} s of them on the CPU ({:.0} %)", share * 100.0));
-    stage.seen(&format!("{fits}: {why}."));
-    Ok(if status.success() { Exit::FINE } else { Exit::FAILED })
 }
