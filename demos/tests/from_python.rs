@@ -1,0 +1,184 @@
+//! `docs/from-python.md` is true: every piece of code in its column for Brigade is a piece of this file, which compiles.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_handle::{Until, as_completed, wait_for};
+use brigade_pool::{Pool, lock::Deadlock};
+use brigade_process::{Lost, ProcessPool};
+use brigade_runtime::{
+    JoinError, gather, generator, next, run, sleep, spawn, spawn_blocking, spawn_local, sync, timeout,
+    yield_now,
+};
+use futures_core::Stream;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeSet, error::Error, io, pin::pin, process::Command, time::Duration};
+
+const PAGE: &str = include_str!("../../docs/from-python.md");
+const THIS: &str = include_str!("from_python.rs");
+
+async fn f() -> u32 {
+    7
+}
+
+#[test]
+fn asyncio_tasks() {
+    async fn main() {
+        let late = timeout(Duration::ZERO, sleep(Duration::from_secs(1))).await;
+        assert!(late.is_err());
+        for handle in [spawn(f()), spawn_local(f())] {
+            assert!(matches!(handle.await, Ok(value) if value == 7));
+        }
+        let handle = spawn_local(sleep(Duration::from_secs(1)));
+        handle.cancel();
+        assert!(matches!(handle.await, Err(JoinError::Cancelled)));
+        let futures = [f(), f()];
+        assert_eq!(gather(futures).await, [7, 7]);
+        let f = f();
+        assert_eq!(timeout(Duration::from_secs(3), f).await.ok(), Some(7));
+        let f = || 7;
+        assert_eq!(spawn_blocking(f).await.unwrap(), 7);
+        yield_now().await;
+    }
+    brigade_runtime::run(main());
+}
+
+#[test]
+fn asyncio_queue_event_and_lock() {
+    run(async {
+        let (n, x, value) = (2, 'x', 0);
+        for q in [sync::Queue::bounded(n), sync::Queue::unbounded()] {
+            q.put(x).await;
+            assert_eq!(q.get().await, x);
+            q.task_done();
+            q.join().await;
+            q.try_put(x).unwrap();
+            assert_eq!(q.try_get(), Some(x));
+        }
+        let event = sync::Event::new();
+        event.set();
+        event.wait().await;
+        event.clear();
+        let mutex = sync::Mutex::new(value);
+        *mutex.lock().await += 1;
+        assert_eq!(*mutex.lock().await, 1);
+    });
+}
+
+#[test]
+fn asyncio_generators() {
+    async fn sum(s: impl Stream<Item = u32>) -> u32 {
+        let mut s = pin!(s);
+        let mut sum = 0;
+        while let Some(n) = next(&mut s).await {
+            sum += n;
+        }
+        sum
+    }
+    run(async {
+        let n = 3;
+        let mut s = generator(|mut y| async move { y.yield_(n).await });
+        while let Some(n) = s.next().await {
+            assert_eq!(n, 3);
+        }
+        assert_eq!(sum(generator(|mut y| async move { y.yield_(n).await })).await, 3);
+    });
+    // What hyper's client and server are given.
+    let _ = brigade_runtime::hyper::Io::<brigade_runtime::net::TcpStream>::new;
+}
+
+#[test]
+fn threading_and_queue() {
+    let (pool, n, x) = (Pool::global(), 2, 'x');
+    let f = || 7;
+    let handle = pool.spawn(f);
+    assert_eq!(handle.join().unwrap(), 7);
+    let lock = brigade_pool::lock::Lock::new("lock", 0);
+    *lock.lock().unwrap() += 1;
+    let held = lock.lock();
+    let Err(Deadlock { links }) = lock.lock() else { panic!("it is held by this thread") };
+    assert_eq!(links.len(), 1);
+    drop(held);
+    let q = brigade_pool::queue::Queue::bounded(n);
+    q.put(x);
+    assert_eq!(q.get(), x);
+    q.task_done();
+    q.join();
+}
+
+#[test]
+fn thread_pool_executor() -> Result<(), Box<dyn Error>> {
+    let pool = Pool::builder().threads(2).build()?;
+    let (f, inputs) = (|n: u32| n + 1, 0..4);
+    let results: Vec<Result<u32, JoinError>> = pool.map(f, inputs);
+    assert_eq!(results.into_iter().flatten().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    pool.shutdown();
+    let pool = Pool::builder().threads(2).build()?;
+    drop(pool);
+    Ok(())
+}
+
+#[test]
+fn several_futures() {
+    let pool = Pool::global();
+    for until in [Until::All, Until::FirstCompleted, Until::FirstFailed] {
+        let handles = [pool.spawn(|| 1), pool.spawn(|| 2)];
+        assert_eq!(as_completed(handles).map(|(_, result)| result.unwrap()).sum::<u32>(), 3);
+        let handles = [pool.spawn(|| 1), pool.spawn(|| 2)];
+        assert!(!wait_for(handles, until).done.is_empty());
+    }
+    let handles = [pool.spawn(|| 1)];
+    assert!(wait_for(handles, Until::All).pending.is_empty());
+}
+
+/// Compiled and not run: the workers of a pool are this program again, whose `main` is not ours to begin with `init`.
+fn multiprocessing() -> io::Result<()> {
+    fn sent<A: Serialize, R: DeserializeOwned>(_: fn(A) -> R) {}
+    brigade_process::init();
+    let procs = ProcessPool::new(5)?;
+    let (f, inputs) = (|n: u32| n + 1, 0..4);
+    sent::<u32, u32>(f);
+    for result in procs.map(f, inputs) {
+        if let Err(JoinError::Lost(why)) = result {
+            let _: Lost = why;
+        }
+    }
+    procs.shutdown();
+    Ok(())
+}
+
+const _: fn() -> io::Result<()> = multiprocessing;
+
+/// The pieces of code in a column of the page's tables, with what stands left in their rows.
+fn column(number: usize) -> Vec<(String, String)> {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Python |"));
+    let rows = rows.map(|row| row.replace("\\|", "\0"));
+    let cells = |row: String| row.split('|').map(|cell| cell.replace('\0', "|")).collect::<Vec<_>>();
+    let code = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    rows.map(cells)
+        .flat_map(|cells| code(&cells[number]).into_iter().map(move |code| (cells[1].clone(), code)))
+        .collect()
+}
+
+#[test]
+fn every_name_of_ours_on_the_page_is_used_here() {
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
+    let code: String = THIS.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = dense(&code);
+    let names = column(2);
+    assert!(names.len() > 30, "{names:?}");
+    for (python, name) in names {
+        assert!(code.contains(&dense(&name)), "{python}: `{name}` is not in this file");
+    }
+}
+
+#[test]
+fn every_command_on_the_page_is_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_brigade")).arg("list").output().unwrap();
+    let list = String::from_utf8(output.stdout).unwrap();
+    let known: BTreeSet<_> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for (python, command) in column(3) {
+        let name = command.strip_prefix("brigade ").and_then(|rest| rest.split_whitespace().next());
+        assert!(name.is_some_and(|name| known.contains(name)), "{python}: `{command}` is no command");
+    }
+}
