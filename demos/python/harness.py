@@ -97,4 +97,6 @@ def answer(run, library):
     results, kind, workers, child_peak = run()
     tell("done")
     end = {"results": results, "kind": kind, "workers": workers, "child_peak": child_peak}
-    tell("end", {**end, "library": library, "peak": peak_bytes()})
+    # Since 3.13 there is a Python that can do without; before, there was none to ask.
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    tell("end", {**end, "library": library, "peak": peak_bytes(), "gil": gil})

@@ -39,6 +39,8 @@ pub struct Account {
     pub library: String,
     /// The most memory that the interpreter held, in bytes.
     pub peak: u64,
+    /// Whether it runs with a global interpreter lock.
+    pub gil: bool,
 }
 
 /// A line that the program says.
@@ -60,6 +62,7 @@ struct End {
     child_peak: u64,
     library: String,
     peak: u64,
+    gil: bool,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +144,7 @@ impl End {
             Kind::Threads => Crew::Threads(self.workers),
             Kind::Children => Crew::Children(self.workers, self.child_peak),
         };
-        let account = Account { library: self.library, peak: self.peak };
+        let account = Account { library: self.library, peak: self.peak, gil: self.gil };
         Effort { crew, outcomes: self.results.into_iter().map(outcome).collect(), python: Some(account) }
     }
 }

@@ -93,9 +93,11 @@ fn cores() -> usize {
 }
 
 fn why(row: &Row) -> String {
+    if let Some(account) = &row.effort.python {
+        return python::why(row.mode, account.gil, row.speedup).into();
+    }
     let cores = cores();
     match row.effort.crew {
-        _ if row.effort.python.is_some() => python::why(row.mode).into(),
         _ if row.mode == Mode::Sync => "One sum after the other, on one core.".into(),
         Crew::Threads(n) => format!(
             "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL lets only \

@@ -26,10 +26,43 @@ pub(super) fn sum_all(plan: &Plan, mode: Mode, progress: &Progress) -> io::Resul
     python::run(python::SUMS, &job, progress, |sum| Outcome { value: sum, failure: None })
 }
 
-pub(super) fn why(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Threads => "The GIL lets one thread compute at a time: no gain, and the hand-overs on top.",
-        Mode::Processes => "A GIL for each process: they compute at the same time.",
-        Mode::Sync | Mode::Async => "Each number is an object, and each step is interpreted.",
+/// From so much on it is a gain, and not the weather.
+const GAIN: f64 = 1.3;
+
+/// Why it took as long as it did: what was measured decides, not what is expected.
+pub(super) fn why(mode: Mode, gil: bool, speedup: Option<f64>) -> &'static str {
+    let gains = speedup.map(|speedup| speedup >= GAIN);
+    match (mode, gil, gains) {
+        (Mode::Threads, true, Some(false)) => {
+            "The GIL lets one thread compute at a time: no gain, and the hand-overs on top."
+        }
+        (Mode::Threads, true, None) => "The GIL lets one thread compute at a time.",
+        (Mode::Threads, true, Some(true)) => {
+            "The GIL lets one thread compute at a time, so this gain came from elsewhere: was the machine busy during sync?"
+        }
+        (Mode::Threads, false, Some(false)) => {
+            "This Python runs without a GIL, and still the threads gained little."
+        }
+        (Mode::Threads, false, _) => "This Python runs without a GIL: its threads compute at the same time.",
+        (Mode::Processes, _, Some(false)) => {
+            "Each is an interpreter of its own, but there was little to gain here."
+        }
+        (Mode::Processes, true, _) => "A GIL for each process: they compute at the same time.",
+        (Mode::Processes, false, _) => "Each is an interpreter of its own: they compute at the same time.",
+        (Mode::Sync | Mode::Async, ..) => "Each number is an object, and each step is interpreted.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_threads_is_what_was_measured() {
+        assert!(why(Mode::Threads, true, Some(0.98)).contains("no gain"));
+        assert!(why(Mode::Threads, false, Some(1.9)).contains("without a GIL"));
+        for (gil, speedup) in [(true, None), (true, Some(1.9)), (false, Some(1.9)), (false, None)] {
+            assert!(!why(Mode::Threads, gil, speedup).contains("no gain"));
+        }
     }
 }
