@@ -10,4 +10,5 @@ mod failures;
 mod hygiene;
 mod program;
 mod server;
+mod terminal;
 mod tour;

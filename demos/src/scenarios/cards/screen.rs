@@ -10,7 +10,9 @@ use ratatui::{
     crossterm::{
         cursor::Show,
         execute,
-        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+        terminal::{
+            Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+        },
     },
 };
 use std::{
@@ -46,10 +48,10 @@ impl Screen {
         // Release: pairs with the swap in `close`. Set before the first change, so that
         // whatever interrupts the changes takes them back.
         OPEN.store(true, Ordering::Release);
-        let mut screen = Self { terminal };
+        let screen = Self { terminal };
         enable_raw_mode()?;
-        execute!(stdout(), EnterAlternateScreen)?;
-        screen.terminal.clear()?;
+        // Not by the library's `clear`: it asks the terminal where the cursor is, and some do not answer.
+        execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
         Ok(screen)
     }
 }
@@ -67,5 +69,40 @@ fn close() {
         // Nothing helps a terminal that is gone.
         let _ = disable_raw_mode();
         let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        env,
+        process::{Command, Stdio},
+    };
+
+    /// Set in the process that panics, whose terminal `script` makes.
+    const INSIDE: &str = "BRIGADE_TEST_PANICS_ON_THE_SCREEN";
+
+    #[test]
+    fn a_panic_gives_the_screen_back_before_it_is_told() {
+        if env::var_os(INSIDE).is_some() {
+            let _screen = Screen::open().unwrap();
+            panic!("this is told");
+        }
+        let test = env::current_exe().unwrap();
+        let name = "scenarios::cards::screen::tests::a_panic_gives_the_screen_back_before_it_is_told";
+        let shell = format!("stty rows 24 cols 80; '{}' --exact {name} --nocapture; stty -a", test.display());
+        let mut script = Command::new("script");
+        let script = script.args(["-qec", &shell, "/dev/null"]).env(INSIDE, "1").env("TERM", "xterm");
+        let Ok(output) = script.stdin(Stdio::null()).output() else {
+            println!("skipped: there is no `script` here to make a terminal with");
+            return;
+        };
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("{text:?} is not in {shown:?}"));
+        let (taken, given_back, told) = (place("\x1b[?1049h"), place("\x1b[?1049l"), place("this is told"));
+        assert!(taken < given_back && given_back < told, "{shown:?}");
+        let after: Vec<_> = shown[told..].split_whitespace().collect();
+        assert!(after.contains(&"icanon") && after.contains(&"echo"), "{shown:?}");
     }
 }
