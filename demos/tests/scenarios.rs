@@ -268,3 +268,16 @@ fn every_scenario_is_listed_explained_and_run_by_all() {
         "{shown:?}"
     );
 }
+
+#[test]
+fn the_front_page_has_every_scenario_with_a_line_and_a_run() {
+    let page = include_str!("../../README.md");
+    for name in said(&run(&["list"]).1, "scenario") {
+        assert!(page.contains(&format!("| `brigade {name}` |")), "{name} has no row in README.md");
+        let shown = page.lines().any(|line| {
+            let command = line.strip_prefix("$ brigade ").and_then(|rest| rest.split(' ').next());
+            command == Some(name.as_str())
+        });
+        assert!(shown, "no run of {name} is shown in README.md");
+    }
+}

@@ -11,7 +11,10 @@ use serde_json::json;
 use std::{
     sync::{Arc, Barrier},
     thread::sleep,
+    time::Duration,
 };
+
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -67,9 +70,15 @@ fn cut(stage: &Stage, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>)
     if let Some(both) = both {
         both.wait();
     }
-    stage.event(&worker(), "wants the other");
-    let other = then.lock()?;
-    sleep(stage.delay(0.1));
+    stage.event(&worker(), format_args!("wants the {}", then.name()));
+    let other = then.lock().inspect_err(|_| {
+        stage.event(
+            &worker(),
+            format_args!("would wait for ever: is told, and puts the {} back", first.name()),
+        );
+    })?;
+    // Not longer at any speed: the end is promised within a second.
+    sleep(stage.delay(0.1).min(LONGEST));
     drop((one, other));
     stage.event(&worker(), "has cut, and puts both back");
     Ok(())

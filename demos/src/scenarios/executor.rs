@@ -31,7 +31,9 @@ pub static SCENARIO: Scenario = Scenario {
             let result = result.map_err(|error| Trouble::failed("a job", error))?;
             stage.event("main", format_args!("result {input}: {result}"));
         }
-        stage.seen("Two at a time, so four took two rounds; the results stand in the order of the inputs.");
+        stage.seen("Two at a time, so four took two rounds. Each worker took neighbours, since map shares the inputs out in runs; the \
+             results stand in the order of the inputs, whoever had which.",
+        );
         Ok(Exit::FINE)
     },
 };

@@ -10,7 +10,7 @@ use brigade_trace::clock;
 use std::{
     hint::black_box,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -32,17 +32,26 @@ pub static SCENARIO: Scenario = Scenario {
         let bare = Arc::new(AtomicU64::new(0));
         let theirs = bare.clone();
         let ((), without) = clock::timed(|| {
+            let both = Barrier::new(2);
             let add = move |_| {
+                both.wait();
                 for _ in 0..ROUNDS {
                     theirs.store(black_box(theirs.load(Ordering::Relaxed)) + 1, Ordering::Relaxed);
                 }
             };
             pool.map(add, 0..2);
         });
+        let each = |time: Duration| time.as_nanos() as f64 / (2 * ROUNDS) as f64;
+        let lost = 2 * ROUNDS - bare.load(Ordering::Relaxed);
+        stage.event("no lock", format_args!("{:>9} lost, {:7.1} ns an addition", count(lost), each(without)));
         let number = Arc::new(Lock::new("number", 0_u64));
         let theirs = number.clone();
         let (results, with) = clock::timed(|| {
-            let add = move |_| (0..ROUNDS).try_for_each(|_| theirs.lock().map(|mut number| *number += 1));
+            let both = Barrier::new(2);
+            let add = move |_| {
+                both.wait();
+                (0..ROUNDS).try_for_each(|_| theirs.lock().map(|mut number| *number += 1))
+            };
             pool.map(add, 0..2)
         });
         for result in results {
@@ -52,16 +61,15 @@ pub static SCENARIO: Scenario = Scenario {
         }
         pool.shutdown();
         let total = *number.lock().map_err(|error| Trouble::failed("the lock", error))?;
-        let each = |time: Duration| time.as_nanos() as f64 / (2 * ROUNDS) as f64;
-        let lost = 2 * ROUNDS - bare.load(Ordering::Relaxed);
-        stage.event("no lock", format_args!("{:>9} lost, {:7.1} ns an addition", count(lost), each(without)));
         stage.event(
             "lock",
             format_args!("{:>9} lost, {:7.1} ns an addition", count(2 * ROUNDS - total), each(with)),
         );
-        stage.seen(
-            "With the lock every addition counts. Hold it briefly, or give each worker a number of its own.",
-        );
+        stage.seen(&format!(
+            "With the lock every addition counts, at {:.0} times the price: both want it all the time. Hold it briefly, or \
+             give each worker a number of its own.",
+            each(with) / each(without).max(0.1)
+        ));
         Ok(if total == 2 * ROUNDS { Exit::FINE } else { Exit::FAILED })
     },
 };

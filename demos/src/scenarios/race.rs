@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-const ROUNDS: u64 = 1_000_000;
+const ROUNDS: u64 = 10_000_000;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -26,7 +26,7 @@ pub static SCENARIO: Scenario = Scenario {
     run: |stage, _| {
         let pool = crew::threads(2, "worker");
         let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
-        stage.line(format_args!("  {:<26}  {}", "worker 1", "worker 2"));
+        stage.line(format_args!("{:22}{:<28}{}", "", "worker 1", "worker 2"));
         let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
         let jobs = [0, 1].map(|column| {
             let (stage, number, step) = (stage.clone(), number.clone(), step.clone());
@@ -37,8 +37,12 @@ pub static SCENARIO: Scenario = Scenario {
         }
         stage.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
         let number = Arc::new(AtomicU64::new(0));
-        let ours = number.clone();
-        pool.map(move |_| (0..ROUNDS).for_each(|_| add(&ours)), 0..2);
+        let (ours, both) = (number.clone(), Barrier::new(2));
+        let adding = move |_| {
+            both.wait();
+            (0..ROUNDS).for_each(|_| add(&ours));
+        };
+        pool.map(adding, 0..2);
         let (got, wanted) = (number.load(Ordering::Relaxed), 2 * ROUNDS);
         stage.event("main", format_args!("{} additions, {} lost", count(wanted), count(wanted - got)));
         pool.shutdown();
@@ -53,7 +57,8 @@ fn add_in_step(stage: &Stage, column: usize, number: &AtomicU64, step: &Barrier)
         if stage.json() {
             stage.event(&format!("worker {}", column + 1), what);
         } else {
-            stage.line(format_args!("  {:indent$}{what}", "", indent = column * 28));
+            // Nobody's name, but the time and a column.
+            stage.event("", format_args!("{:indent$}{what}", "", indent = column * 28));
         }
     };
     let turn = |mine: usize, act: &dyn Fn()| {

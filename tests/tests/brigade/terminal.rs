@@ -6,6 +6,7 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     process::{self, Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// The other screen is taken, and given back.
@@ -26,7 +27,10 @@ impl Terminal {
             println!("skipped: there is no `script` here to make a terminal with");
             return None;
         }
-        let state = env::temp_dir().join(format!("brigade-terminal-{}-{arguments}", process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Of its own: tests run side by side.
+        let name = format!("brigade-terminal-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let state = env::temp_dir().join(name);
         let program = env!("CARGO_BIN_EXE_brigade");
         let shell = format!("stty rows 24 cols 80; '{program}' {arguments}; echo code=$?; stty -a");
         let mut script = Command::new("script");

@@ -100,8 +100,8 @@ fn why(row: &Row) -> String {
     match row.effort.crew {
         _ if row.mode == Mode::Sync => "One sum after the other, on one core.".into(),
         Crew::Threads(n) => format!(
-            "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL lets only \
-             one run at a time."
+            "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL, where there is one, \
+             lets only one run at a time."
         ),
         Crew::Children(n, _) => format!(
             "{n} on {cores} cores, likewise. Over threads they cost their start, their memory, and the way of the answers."
