@@ -10,12 +10,13 @@
 //! waiter that was woken looks again, and leaves its waker again if a newcomer was quicker. Since a blocked thread cannot
 //! go away, a waker that was taken out always has somebody behind it who looks.
 
+use crate::sync::{Mutex, MutexGuard};
 use brigade_handle::wait;
 use brigade_trace::{Cause, because};
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
     task::{Poll, Waker},
 };
 

@@ -2,7 +2,10 @@
 //! --release`. Under loom both sides of the asymmetric fence are full fences.
 #![cfg(loom)]
 
-use brigade_pool::model::{Attended, Deque, Full, HalfState, Queues, Sleep, Steal};
+use brigade_pool::{
+    model::{Attended, Deque, Full, HalfState, Queues, Sleep, Steal},
+    queue::Queue,
+};
 use loom::{
     model::Builder,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
@@ -301,6 +304,34 @@ fn a_sleeper_wakes_for_its_mail() {
         };
         shared.1.0.store(1, Ordering::Release);
         shared.0.wake_these(&[1]);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_getter_gets_what_is_put_and_a_putter_the_room_that_is_made() {
+    check(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        let theirs = queue.clone();
+        let getter = thread::spawn(move || (theirs.get(), theirs.get()));
+        queue.put(1);
+        queue.put(2);
+        assert_eq!(getter.join().unwrap(), (1, 2));
+    });
+}
+
+#[test]
+fn a_joiner_sees_the_last_task_done() {
+    check(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put(1);
+        let theirs = queue.clone();
+        let worker = thread::spawn(move || {
+            theirs.get();
+            theirs.task_done();
+        });
+        queue.join();
+        assert_eq!((queue.len(), queue.unfinished()), (0, 0));
         worker.join().unwrap();
     });
 }

@@ -22,12 +22,13 @@
 //! yielder has been given away to another task, which fills the cell while nobody polls the function, then it finds there
 //! the waker that the one who asks left in the critical section in which he found the cell empty.
 
+use crate::shim::{Mutex, MutexGuard, lock};
 use futures_core::Stream;
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -76,8 +77,7 @@ struct Content<T> {
 
 impl<T> Cell<T> {
     fn lock(&self) -> MutexGuard<'_, Content<T>> {
-        // Nothing is ever half done under the lock.
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.content)
     }
 }
 
@@ -241,5 +241,41 @@ impl<T> fmt::Debug for Yielder<T> {
 impl<T> fmt::Debug for Yield<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Yield").field("in_cell", &self.value.is_none()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(loom, test))]
+mod models {
+    use super::*;
+    use crate::model;
+    use loom::thread;
+    use std::{future, panic::Location};
+
+    /// A generator whose function has given its yielder away, and waits for ever.
+    fn given_away() -> (Generator<u32, future::Pending<()>>, Yielder<u32>) {
+        let mut yielder = None;
+        let numbers = generator(|given| {
+            yielder = Some(given);
+            future::pending()
+        });
+        (numbers, yielder.expect("the function was called"))
+    }
+
+    #[test]
+    fn a_value_from_another_task_wakes_the_one_who_asks_and_taking_it_the_one_who_yields() {
+        loom::model(|| {
+            let (mut numbers, mut yielder) = given_away();
+            let (asks, yields) = (model::Queue::new(), model::Queue::new());
+            let asked = asks.spawn(async move { numbers.next().await }, Location::caller());
+            let yielded = yields.spawn(async move { yielder.yield_(1).await }, Location::caller());
+            let theirs = yields.clone();
+            let other = thread::spawn(move || theirs.run());
+            asks.run();
+            other.join().unwrap();
+            asks.run();
+            yields.run();
+            assert!(asked.is_finished() && yielded.is_finished(), "a wake-up was lost");
+            assert_eq!(asked.join().unwrap(), Some(1));
+        });
     }
 }
