@@ -25,7 +25,7 @@
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor` → `exec`.
+//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`.
 
 #[cfg(not(loom))]
 mod call;

@@ -10,16 +10,12 @@
 //!
 //! A call is in exactly one place: in the queue, in one lane, in one child's phase, or in `done`. It leaves the last one by being
 //! finished. Foreign code (decoding, wakers) runs only there, when no lock is held and every child is in order.
-//!
-//! # When workers cannot be started
-//!
-//! A child that ends before its hello is a failed start. After a failed start the next one waits, each time twice as
-//! long; after [`PATIENCE`] of them in a row with no child alive, the calls that wait are told why, and the next call is
-//! what makes the pool try again.
+
+mod ends;
+mod starts;
 
 use crate::{
-    call::Answer,
-    child::{Child, News, Remains},
+    child::{Child, News},
     lane::{Done, Lane},
     launcher::{Command, Launcher},
     ring,
@@ -28,7 +24,7 @@ use crate::{
     sys::Watch,
 };
 use brigade_handle::Lost;
-use brigade_trace::{Cause, Kind, because, clock, record};
+use brigade_trace::{Kind, clock, record};
 use std::{
     io,
     os::fd::OwnedFd,
@@ -36,8 +32,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Failed starts in a row after which waiting calls are told.
-const PATIENCE: u32 = 3;
 /// How often children are asked whether they live, where the system does not tell by itself.
 const ASK: Duration = Duration::from_millis(100);
 /// So many calls under way make it worth to be woken for many answers at once.
@@ -213,172 +207,6 @@ impl<'a> Supervisor<'a> {
             }
         }
         self.obey();
-    }
-
-    /// Removes a child that has ended and fails the call that it ran.
-    #[cold]
-    fn bury(&mut self, at: usize, ended: crate::launcher::Ended) {
-        let mut child = self.children.swap_remove(at);
-        let pid = child.pid();
-        let lane = {
-            let mut state = self.shared.lock();
-            state.alive.retain(|&alive| alive != pid);
-            let at = state.lanes.iter().position(|lane| lane.pid == pid);
-            at.map(|at| state.lanes.swap_remove(at))
-        };
-        if let Some(lane) = lane {
-            self.bury_lane(lane, child.loss(ended));
-        }
-        let why = child.confirm().err().map(|error| error.to_string());
-        let orders = self.shared.lock().orders;
-        match child.remains(ended) {
-            Remains::Nothing => {}
-            Remains::NeverReady(lost) => {
-                self.failed_start(
-                    why.unwrap_or_else(|| format!("a worker ended before it was ready: {lost}")),
-                );
-            }
-            Remains::Unbegun(call) if orders != Orders::Abort => {
-                call.caller.put_back();
-                self.shared.lock().queue.push_front(call);
-            }
-            Remains::Unbegun(call) => self.done.push((call, Answer::Cancelled)),
-            Remains::Lost(call, lost) => {
-                because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
-                let killed_by_us = orders == Orders::Abort;
-                self.done.push((call, if killed_by_us { Answer::Cancelled } else { Answer::Lost(lost) }));
-            }
-        }
-    }
-
-    /// Takes over what was under way in an ended worker's lane.
-    fn bury_lane(&mut self, mut lane: Lane, lost: Lost) {
-        // What the worker answered before it ended stands.
-        lane.harvest(&mut self.done);
-        let first_lost = self.done.len();
-        let unbegun = lane.dissolve(&lost, &mut self.done);
-        let mut state = self.shared.lock();
-        for (call, answer) in &mut self.done[first_lost..] {
-            because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
-            if state.orders == Orders::Abort {
-                *answer = Answer::Cancelled;
-            }
-        }
-        for call in unbegun.into_iter().rev() {
-            call.caller.put_back();
-            state.queue.push_front(call);
-        }
-    }
-
-    // --------------------------------------------------------------------------------- starting workers
-
-    /// Starts the first workers, so that the pool's maker hears of an error at once.
-    pub(crate) fn start_all(&mut self) -> io::Result<()> {
-        for _ in 0..self.workers {
-            self.start_one()?;
-        }
-        self.children.iter_mut().try_for_each(Child::confirm)
-    }
-
-    fn start_one(&mut self) -> io::Result<()> {
-        // Where there is no shared memory to be had, calls go over the socket.
-        let mut ring = Lane::new().ok();
-        self.command.ring = match &mut ring {
-            Some((memory, _)) => Some([Arc::new(memory.try_clone()?), self.bell.clone()]),
-            None => None,
-        };
-        let child = Child::start(&mut *self.launcher, &self.command)?;
-        self.command.ring = None;
-        let mut state = self.shared.lock();
-        state.alive.push(child.pid());
-        if child.has_ring()
-            && let Some((_, mut lane)) = ring
-        {
-            lane.pid = child.pid();
-            state.lanes.push(lane);
-        }
-        drop(state);
-        self.children.push(child);
-        Ok(())
-    }
-
-    /// Starts workers in the place of those that have ended.
-    fn replace(&mut self) {
-        if self.children.len() >= self.workers || self.retry.is_some_and(|time| clock::now() < time) {
-            return;
-        }
-        {
-            let state = self.shared.lock();
-            let in_demand = !state.queue.is_empty();
-            let wanted = match state.orders {
-                Orders::Work => in_demand || self.failures < PATIENCE,
-                Orders::Drain => in_demand,
-                Orders::Abort => false,
-            };
-            if !wanted {
-                return;
-            }
-        }
-        self.retry = None;
-        while self.children.len() < self.workers {
-            let started = self.start_one();
-            if let Err(error) = started {
-                self.failed_start(error.to_string());
-                return;
-            }
-            if self.failures > 0 {
-                // One at a time until one works.
-                return;
-            }
-        }
-    }
-
-    #[cold]
-    fn failed_start(&mut self, reason: String) {
-        self.failures += 1;
-        self.reason = reason;
-        self.retry = Some(clock::now() + Duration::from_millis(10 << self.failures.min(8)));
-        if self.failures >= PATIENCE && !self.children.iter().any(|child| !child.is_starting()) {
-            let waiting = std::mem::take(&mut self.shared.lock().queue);
-            let lost = || Answer::Lost(Lost::NotStarted(self.reason.clone()));
-            self.done
-                .extend(waiting.into_iter().filter(|call| call.caller.start()).map(|call| (call, lost())));
-        }
-    }
-
-    // ---------------------------------------------------------------------------------------- the end
-
-    /// Carries out orders to end.
-    fn obey(&mut self) {
-        let mut state = self.shared.lock();
-        match state.orders {
-            Orders::Work => {}
-            Orders::Drain if !state.queue.is_empty() => {}
-            Orders::Drain => {
-                for child in &mut self.children {
-                    let lane = state.lanes.iter_mut().find(|lane| lane.pid == child.pid());
-                    if child.is_idle() && lane.as_ref().is_none_or(|lane| lane.load() == 0) {
-                        child.end(lane);
-                    } else if child.is_starting() {
-                        child.condemn(Lost::Protocol("it was not needed any more".into()));
-                    }
-                }
-            }
-            Orders::Abort => {
-                drop(state);
-                self.shared.cancel_queue(&mut self.done);
-                for child in &mut self.children {
-                    child.condemn(Lost::Killed { signal: 9 });
-                }
-            }
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.children.is_empty() && {
-            let state = self.shared.lock();
-            state.orders != Orders::Work && state.queue.is_empty()
-        }
     }
 
     fn timeout(&self) -> Option<Duration> {
