@@ -1,6 +1,6 @@
 //! Why there is no result: the three ways in which spawned work can fail to produce one.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, time::Duration};
 
 /// Why a [`JoinHandle`](crate::JoinHandle) has no result to give.
 #[must_use]
@@ -34,6 +34,23 @@ pub enum Lost {
     Protocol(String),
     /// No worker could be started; the text says why.
     NotStarted(String),
+    /// The call ran for longer than it may, and its worker was killed.
+    TimedOut {
+        /// How long it may run.
+        limit: Duration,
+    },
+    /// The worker took more memory than it may while it ran the call, and was killed.
+    OverMemory {
+        /// How much it may take, in bytes.
+        limit: u64,
+    },
+    /// The call may be tried again, and was, but so many workers have ended under it that it is not given to one more.
+    Quarantined {
+        /// How many have ended.
+        workers: u32,
+        /// How the last one did.
+        last: Box<Lost>,
+    },
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
 }
@@ -113,6 +130,18 @@ impl fmt::Display for Lost {
             Self::Codec(why) => f.write_str(why),
             Self::Protocol(why) => write!(f, "the worker answered with garbage: {why}"),
             Self::NotStarted(why) => write!(f, "no worker could be started: {why}"),
+            Self::TimedOut { limit } => {
+                write!(f, "the call ran for more than {limit:?}, and its worker was killed")
+            }
+            Self::OverMemory { limit } => {
+                write!(f, "the worker took more than {limit} bytes of memory, and was killed")
+            }
+            Self::Quarantined { workers, last } => {
+                write!(
+                    f,
+                    "the call is not tried again, {workers} workers have ended under it; the last time {last}"
+                )
+            }
             Self::Abandoned => f.write_str("the executor abandoned the work"),
         }
     }

@@ -1,26 +1,30 @@
 //! The state machine of one child, as the supervisor sees it.
 //!
 //! ```text
-//!   Starting --Hello--> Idle --give--> Given(call) --Begun--> Busy(call)
-//!       |                | ^                |                    |
-//!       |                | \----------------|------answer--------/
-//!       |                \--Bye--> Ending   |                    |
-//!       \------------------+---------+------+--------------------+--> ended, reaped
+//!   Starting --Hello--> Greeted --Ready--> Idle --give--> Given(call) --Begun--> Busy(call)
+//!       |                  |                | ^                |                    |
+//!       |                  |                | \----------------|------answer--------/
+//!       |                  |                \--Bye--> Ending   |                    |
+//!       \------------------+-----------------------+-----------+--------------------+--> ended, reaped
 //! ```
+//!
+//! Between Greeted and Idle the worker sets itself up (`setup.rs`), which takes as long as the initializer does.
 //!
 //! Every state has its way to the end: a child may exit or be killed whenever it likes. What it had answered before is
 //! still in the channel then, so the channel is read to its end before the end counts. A call that was given and not begun
 //! is not lost with the child: another may have it, and it is still started at most once.
 
+mod ends;
+mod hears;
+
 use crate::{
     call::{Answer, Call},
-    frame::{self, Decoder, Frame, Kind},
-    image::Image,
+    frame::{self, Decoder, Kind},
     lane::Lane,
-    launcher::{Command, Ended, Launched, Launcher},
+    launcher::{Command, Launched, Launcher},
+    setup::{Reason, Setup},
     sys,
     sys::Watch,
-    worker::Hello,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
@@ -38,6 +42,7 @@ const END: Duration = Duration::from_secs(5);
 
 enum Phase {
     Starting,
+    Greeted,
     Idle,
     /// A call was given to it.
     Given(Call),
@@ -50,8 +55,10 @@ enum Phase {
 pub(crate) enum News {
     Ready,
     Answered(Call, Answer),
-    /// An answer that did not fit into the ring, about the call with this number.
-    Streamed(u64, Answer),
+    /// An answer that did not fit into the ring, about the call with this number, which ran for so many nanoseconds.
+    Streamed(u64, Answer, u64),
+    /// It ends by its own choice.
+    Leaves(Reason),
 }
 
 /// One child.
@@ -63,8 +70,18 @@ pub(crate) struct Child {
     outgoing: Vec<u8>,
     sent: usize,
     closed: bool,
+    /// It has said that it ends.
+    leaving: bool,
     // --- the call that runs ---
     number: u64,
+    since: Instant,
+    /// Of a batch: what it has answered, and how many it has begun.
+    records: Vec<u8>,
+    answered: usize,
+    begun: usize,
+    /// What is left of one that was answered early.
+    pub(crate) rest: Option<Call>,
+    asked_to_stop: bool,
     // --- the end ---
     /// When it is killed if nothing happens before.
     deadline: Option<Instant>,
@@ -73,20 +90,29 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn start(launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
+    pub(crate) fn start(launcher: &mut dyn Launcher, command: &Command, setup: &Setup) -> io::Result<Self> {
         let launched = launcher.start(command)?;
-        let child = Self {
+        let mut child = Self {
             launched,
             phase: Phase::Starting,
             decoder: Decoder::default(),
             outgoing: Vec::new(),
             sent: 0,
             closed: false,
+            leaving: false,
             number: 0,
+            since: clock::now(),
+            records: Vec::new(),
+            answered: 0,
+            begun: 0,
+            rest: None,
+            asked_to_stop: false,
             deadline: Some(clock::now() + START),
             fault: None,
         };
         record(Happened::Fork, child.id(), 0);
+        setup.send(&mut child.outgoing);
+        child.flush();
         Ok(child)
     }
 
@@ -103,19 +129,43 @@ impl Child {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.fault.is_none() && !self.closed
+        matches!(self.phase, Phase::Idle) && self.fault.is_none() && !self.closed && !self.leaving
     }
 
     pub(crate) fn is_starting(&self) -> bool {
-        matches!(self.phase, Phase::Starting)
+        matches!(self.phase, Phase::Starting | Phase::Greeted)
     }
 
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Ending) || self.fault.is_some()
     }
 
+    /// When the supervisor must look after it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        let limit = self.call().and_then(|call| call.terms.as_ref()?.timeout);
+        self.deadline.into_iter().chain(limit.map(|limit| self.since + limit)).min()
+    }
+
+    fn call(&self) -> Option<&Call> {
+        match &self.phase {
+            Phase::Given(call) | Phase::Busy(call) if self.fault.is_none() => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Whether a call was given to it over its channel.
+    pub(crate) fn has_call(&self) -> bool {
+        self.call().is_some()
+    }
+
+    /// Why it must be killed for the sake of the call that it runs, if it must.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
+        let call = self.call()?;
+        if call.caller.is_doomed() {
+            return Some(Lost::Killed { signal: 9 });
+        }
+        let limit = call.terms.as_ref()?.timeout?;
+        (self.since + limit <= now).then_some(Lost::TimedOut { limit })
     }
 
     /// What to wait for: the channel, and the end of the process.
@@ -138,11 +188,34 @@ impl Child {
     pub(crate) fn give(&mut self, call: Call) {
         debug_assert!(self.is_idle(), "a call is given to an idle child");
         self.number += 1;
-        let bytes = frame::HEADER + call.argument.len();
-        frame::encode(&mut self.outgoing, Kind::Call, self.number, call.name, 0, &call.argument);
+        (self.since, self.answered, self.begun) = (clock::now(), 0, 0);
+        self.asked_to_stop = false;
+        self.records.clear();
+        let bytes = frame::HEADER + call.argument().len();
+        frame::encode(&mut self.outgoing, call.kind(), self.number, call.name, 0, call.argument());
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, self.id(), bytes as u64);
         self.phase = Phase::Given(call);
+        self.flush();
+    }
+
+    /// How many items of the batch that it runs it has not begun, if the batch is worth to be split or wanted by nobody.
+    pub(crate) fn left_to_split(&self) -> usize {
+        let Some(call) = self.call().filter(|_| !self.asked_to_stop) else { return 0 };
+        let Some(batch) = call.batch() else { return 0 };
+        let left = batch.count.saturating_sub(self.begun);
+        if batch.is_worth_splitting(left) || !call.caller.is_wanted() { left } else { 0 }
+    }
+
+    /// Whether it runs calls that were cancelled.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        self.call().is_some_and(|call| !call.caller.is_wanted())
+    }
+
+    /// Asks it to answer the batch that it runs early.
+    pub(crate) fn ask_to_stop(&mut self) {
+        self.asked_to_stop = true;
+        frame::encode(&mut self.outgoing, Kind::Stop, self.number, 0, 0, &[]);
         self.flush();
     }
 
@@ -183,162 +256,5 @@ impl Child {
         self.sent = 0;
         // A large argument's buffer is not kept.
         self.outgoing.shrink_to(64 << 10);
-    }
-
-    // ----------------------------------------------------------------------------------------- receiving
-
-    /// Reads what has arrived. A child that talks nonsense is condemned.
-    pub(crate) fn read(&mut self, news: &mut Vec<News>) {
-        let mut space = [0; 64 << 10];
-        while !self.closed && self.fault.is_none() {
-            match sys::receive(self.launched.channel(), &mut space) {
-                Ok(0) => self.close("it closed its channel and lived on"),
-                Ok(received) => {
-                    record(Happened::Receive, self.id(), received as u64);
-                    self.decoder.push(&space[..received]);
-                    if let Err(why) = self.frames(news) {
-                        self.condemn(Lost::Protocol(why));
-                    }
-                    if received < space.len() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => self.close(&format!("its channel broke: {error}")),
-            }
-        }
-    }
-
-    /// The end of the channel is as a rule the end of the process, a moment earlier.
-    fn close(&mut self, why: &str) {
-        self.closed = true;
-        if self.fault.is_none() && !matches!(self.phase, Phase::Ending) {
-            self.deadline = Some(clock::now() + CLOSE);
-        }
-        let _ = why;
-    }
-
-    fn frames(&mut self, news: &mut Vec<News>) -> Result<(), String> {
-        while let Some(frame) = self.decoder.next().map_err(|bad| bad.to_string())? {
-            news.extend(self.frame(frame)?);
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, frame: Frame) -> Result<Option<News>, String> {
-        match (std::mem::replace(&mut self.phase, Phase::Idle), frame.kind) {
-            (Phase::Starting, Kind::Hello) => {
-                check_hello(&frame)?;
-                self.deadline = None;
-                record(Happened::Exec, self.id(), 0);
-                Ok(Some(News::Ready))
-            }
-            (Phase::Given(call), Kind::Begun) if frame.call == self.number => {
-                // The argument will not be sent again.
-                self.phase = Phase::Busy(Call { argument: Vec::new(), ..call });
-                Ok(None)
-            }
-            (Phase::Busy(call), kind) if frame.call == self.number => {
-                match Answer::from_parts(kind, frame.payload) {
-                    Ok(answer) => {
-                        record(Happened::RunEnd, call.caller.id(), 1);
-                        Ok(Some(News::Answered(call, answer)))
-                    }
-                    Err(why) => {
-                        self.phase = Phase::Busy(call);
-                        Err(why)
-                    }
-                }
-            }
-            (phase @ (Phase::Idle | Phase::Ending), kind) if self.has_ring() => {
-                self.phase = phase;
-                Ok(Some(News::Streamed(frame.call, Answer::from_parts(kind, frame.payload)?)))
-            }
-            (phase, kind) => {
-                self.phase = phase;
-                Err(format!("a frame of kind {kind:?} about call {} was not to be expected", frame.call))
-            }
-        }
-    }
-
-    // --------------------------------------------------------------------------------------------- ending
-
-    /// Kills the child because of `fault`, which its call is told.
-    pub(crate) fn condemn(&mut self, fault: Lost) {
-        if self.fault.is_none() {
-            self.fault = Some(fault);
-            self.deadline = None;
-            // An error means that it has ended already.
-            let _ = self.launched.kill();
-        }
-    }
-
-    /// Condemns a child whose time is over.
-    pub(crate) fn expire(&mut self, now: Instant) {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            let why = match self.phase {
-                Phase::Starting => {
-                    "it did not say hello in time: is `brigade_process::init()` the first line of `main`?"
-                }
-                _ if self.closed => "it closed its channel and lived on",
-                _ => "it did not end when it was told to",
-            };
-            self.condemn(Lost::Protocol(why.into()));
-        }
-    }
-
-    /// How the process ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<Ended> {
-        // An error would be ECHILD: somebody else has reaped it, and all that is known is that it is gone.
-        let ended = self.launched.wait().unwrap_or(Some(Ended::Exited(-1)))?;
-        let status = match ended {
-            Ended::Exited(code) => u64::from(code.unsigned_abs()) << 8,
-            Ended::Killed(signal) => u64::from(signal.unsigned_abs()),
-        };
-        record(Happened::Exit, self.id(), status);
-        Some(ended)
-    }
-
-    /// Why a call is lost that it took along.
-    pub(crate) fn loss(&self, ended: Ended) -> Lost {
-        self.fault.clone().unwrap_or(match ended {
-            Ended::Exited(code) => Lost::Exited { code },
-            Ended::Killed(signal) => Lost::Killed { signal },
-        })
-    }
-
-    /// What an ended child leaves.
-    pub(crate) fn remains(self, ended: Ended) -> Remains {
-        let lost = self.loss(ended);
-        match self.phase {
-            Phase::Starting => Remains::NeverReady(lost),
-            Phase::Given(call) => Remains::Unbegun(call),
-            Phase::Busy(call) => Remains::Lost(call, lost),
-            Phase::Idle | Phase::Ending => Remains::Nothing,
-        }
-    }
-}
-
-/// What an ended child leaves.
-pub(crate) enum Remains {
-    Nothing,
-    /// It ended before it was ready, for this reason.
-    NeverReady(Lost),
-    /// A call that it had not begun.
-    Unbegun(Call),
-    /// The call that it ran, and why there is no answer.
-    Lost(Call, Lost),
-}
-
-fn check_hello(frame: &Frame) -> Result<(), String> {
-    let hello: Hello = postcard::from_bytes(&frame.payload).map_err(|error| format!("its hello: {error}"))?;
-    if hello.fingerprint == Image::get().fingerprint {
-        Ok(())
-    } else {
-        Err(format!(
-            "it runs another build (fingerprint {:016x}, ours is {:016x})",
-            hello.fingerprint,
-            Image::get().fingerprint
-        ))
     }
 }

@@ -20,9 +20,19 @@ impl Part {
     }
 }
 
-/// Appends the value's bytes to `out`.
-pub(crate) fn encode<T: Serialize>(part: Part, value: &T, out: Vec<u8>) -> Result<Vec<u8>, String> {
-    postcard::to_extend(value, out).map_err(|error| format!("the {} cannot be encoded: {error}", part.name()))
+/// What postcard writes to: the end of a vector that stays its owner's, whatever happens.
+struct Tail<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for Tail<'_> {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        self.0.extend(bytes);
+    }
+}
+
+/// Appends the value's bytes to `out`. After an error or a panic there may be some bytes more, which mean nothing.
+pub(crate) fn encode<T: Serialize>(part: Part, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
+    let encoded = postcard::to_extend(value, Tail(out));
+    encoded.map(drop).map_err(|error| format!("the {} cannot be encoded: {error}", part.name()))
 }
 
 /// The value that the bytes stand for; all of them must be used.
@@ -35,10 +45,10 @@ pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T,
 }
 
 /// [`encode`] on the caller's thread: a panic in there belongs to the handle, not to the caller.
-pub(crate) fn encode_argument<A: Serialize>(argument: &A) -> Result<Vec<u8>, JoinError> {
-    // Unwind safe: after a panic neither the argument's bytes nor the argument is used again.
-    match catch_unwind(AssertUnwindSafe(|| encode(Part::Argument, argument, Vec::new()))) {
-        Ok(bytes) => bytes.map_err(|why| JoinError::Lost(Lost::Codec(why))),
+pub(crate) fn encode_argument<A: Serialize>(argument: &A, out: &mut Vec<u8>) -> Result<(), JoinError> {
+    // Unwind safe: after a panic the argument is not used again, and the owner of `out` cuts it to the length it had.
+    match catch_unwind(AssertUnwindSafe(|| encode(Part::Argument, argument, out))) {
+        Ok(encoded) => encoded.map_err(|why| JoinError::Lost(Lost::Codec(why))),
         Err(payload) => Err(JoinError::Panicked(payload)),
     }
 }

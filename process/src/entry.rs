@@ -26,7 +26,7 @@ use crate::{
     panics,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{marker::PhantomData, mem, panic::AssertUnwindSafe, ptr::NonNull};
+use std::{marker::PhantomData, panic::AssertUnwindSafe, ptr::NonNull};
 
 /// A function's name on the wire: its entry's address relative to the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +144,7 @@ where
     let outcome = panics::catch(AssertUnwindSafe(|| {
         let argument = codec::decode::<A>(Part::Argument, argument)?;
         let result = conjure::<F>()(argument);
-        *out = codec::encode(Part::Result, &result, mem::take(out))?;
-        Ok(())
+        codec::encode(Part::Result, &result, out)
     }));
     match outcome {
         Ok(Ok(())) => Outcome::Value,

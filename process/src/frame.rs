@@ -46,11 +46,38 @@ pub(crate) enum Kind {
     /// Pool to worker: no more calls will come; end.
     Bye = 6,
     /// Worker to pool: the call begins now. Without it the call was not started, and another worker may have it.
+    ///
+    /// Of a batch each item is told, by its number in `name`.
     Begun = 7,
+    /// Pool to worker: run this function with each of these arguments (`batch.rs`).
+    Batch = 8,
+    /// Worker to pool: results of a batch, as records; over a socket one record a frame.
+    Records = 9,
+    /// Pool to worker: what to do before the first call (`setup.rs`).
+    Setup = 10,
+    /// Worker to pool: set up, and ready for calls; the payload is empty, or says why there will be none.
+    Ready = 11,
+    /// Worker to pool: it ends by its own choice after what it has answered; `name` says why.
+    Leaving = 12,
+    /// Pool to worker: answer the batch early, after the item that runs. Worker to pool: what was answered is all.
+    Stop = 13,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Hello, Kind::Call, Kind::Value, Kind::Panicked, Kind::Failed, Kind::Bye, Kind::Begun];
+const KINDS: [Kind; 13] = [
+    Kind::Hello,
+    Kind::Call,
+    Kind::Value,
+    Kind::Panicked,
+    Kind::Failed,
+    Kind::Bye,
+    Kind::Begun,
+    Kind::Batch,
+    Kind::Records,
+    Kind::Setup,
+    Kind::Ready,
+    Kind::Leaving,
+    Kind::Stop,
+];
 
 impl Kind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {

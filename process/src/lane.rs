@@ -4,15 +4,26 @@
 //! never begun can be given to another worker. All methods run under the pool's lock, by whichever thread comes: a caller
 //! that submits, a joiner that looks for its answer, or the supervisor.
 
+mod batches;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     call::{Answer, Call},
-    frame::Kind,
+    frame::{self, Kind},
     memory::{self, Memory},
     ring::{Bell, Head, INLINE, Place, Progress, Ring, SLOTS, WIDE, WIDE_PLACES, WORDS},
 };
 use brigade_handle::Lost;
-use brigade_trace::{Domain, Id, Kind as Happened, record};
-use std::{io, os::fd::OwnedFd};
+use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+/// How many batches a worker has at once: one that it runs, and the next.
+const BATCHES: u8 = 2;
 
 /// Calls that have ended, with their answers.
 pub(crate) type Done = Vec<(Call, Answer)>;
@@ -26,12 +37,35 @@ pub(crate) struct Lane {
     head: u64,
     tail: u64,
     wide_free: u8,
+    /// How many batches are under way.
+    batches: u8,
+    /// The call for whose sake nothing else is given to the worker.
+    alone: Option<Alone>,
+    /// What is left of batches that were answered early.
+    pub(crate) leftovers: Vec<Call>,
+    /// The batch that the worker was asked to answer early.
+    asked_to_stop: u64,
+    pub(crate) served: Served,
     /// Calls may be given to it.
     pub(crate) open: bool,
     /// Frames with arguments that the ring cannot hold, for the supervisor to send.
     pub(crate) outgoing: Vec<u8>,
     /// The worker's answers made no sense: why.
     pub(crate) fault: Option<String>,
+}
+
+/// A call that may have to be ended by killing the worker, and until when it may run.
+struct Alone {
+    number: u64,
+    deadline: Option<(Instant, Duration)>,
+}
+
+/// What a worker has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Served {
+    pub(crate) calls: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
 }
 
 impl Lane {
@@ -45,6 +79,11 @@ impl Lane {
             head: 1,
             tail: 1,
             wide_free: (1 << WIDE_PLACES) - 1,
+            batches: 0,
+            alone: None,
+            leftovers: Vec::new(),
+            asked_to_stop: 0,
+            served: Served::default(),
             open: false,
             outgoing: Vec::new(),
             fault: None,
@@ -65,36 +104,50 @@ impl Lane {
         self.head - self.tail
     }
 
-    pub(crate) fn has_room(&self) -> bool {
-        self.open && self.load() < SLOTS
+    /// Whether the call may be given to it now.
+    pub(crate) fn has_room_for(&self, call: &Call) -> bool {
+        self.open
+            && self.alone.is_none()
+            && match call.batch() {
+                Some(_) => self.batches < BATCHES && self.wide_free != 0 && self.load() < SLOTS,
+                None if call.is_alone() => self.load() == 0,
+                None => self.load() < SLOTS,
+            }
     }
 
     /// Whether the argument would go over the socket.
     pub(crate) fn is_large(call: &Call) -> bool {
-        call.argument.len() > WIDE
+        call.argument().len() > WIDE
     }
 
     /// Gives the worker a call.
     pub(crate) fn give(&mut self, call: Call) {
-        debug_assert!(self.has_room(), "a call is given to a lane that has room");
+        debug_assert!(self.has_room_for(&call), "a call is given to a lane that has room");
         let number = self.head;
-        let length = call.argument.len();
-        let place = self.place(length);
+        let length = call.argument().len();
+        let place = self.place(&call);
         if place == Place::Stream {
-            crate::frame::encode(&mut self.outgoing, Kind::Call, number, call.name, 0, &call.argument);
+            frame::encode(&mut self.outgoing, call.kind(), number, call.name, 0, call.argument());
+        }
+        self.batches += u8::from(call.batch().is_some());
+        self.served.sent += length as u64;
+        if call.is_alone() {
+            let limit = call.terms.as_ref().and_then(|terms| terms.timeout);
+            self.alone = Some(Alone { number, deadline: limit.map(|limit| (clock::now() + limit, limit)) });
         }
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, Id::new(Domain::Child, self.pid.into()), length as u64);
-        let head = Head { kind: Kind::Call as u8, place, length, name: call.name };
-        self.ring().publish(number, head, &call.argument);
+        let head = Head { kind: call.kind() as u8, place, length, name: call.name };
+        self.ring().publish(number, head, call.argument());
         *self.slot(number) = Some((call, place));
         self.head += 1;
         self.wake();
     }
 
-    fn place(&mut self, length: usize) -> Place {
+    fn place(&mut self, call: &Call) -> Place {
+        let length = call.argument().len();
         match self.wide_free.trailing_zeros() as u8 {
-            _ if length <= INLINE => Place::Inline,
+            _ if length <= INLINE && call.batch().is_none() => Place::Inline,
             place if place < WIDE_PLACES && length <= WIDE => {
                 self.wide_free &= !(1 << place);
                 Place::Wide(place)
@@ -120,6 +173,10 @@ impl Lane {
     /// Takes the call out of its slot.
     fn take(&mut self, number: u64) -> Option<Call> {
         let (call, place) = self.slot(number).take()?;
+        self.batches -= u8::from(call.batch().is_some());
+        if self.alone.as_ref().is_some_and(|alone| alone.number == number) {
+            self.alone = None;
+        }
         if let Place::Wide(place) = place {
             self.wide_free |= 1 << place;
         }
@@ -172,7 +229,7 @@ impl Lane {
         }
         let kind = Kind::from_byte(head.kind);
         match kind.ok_or_else(String::new).and_then(|kind| Answer::from_parts(kind, payload)) {
-            Ok(answer) => self.answered(number, answer, done),
+            Ok(answer) => self.settle(number, answer, head.name, done),
             Err(why) => self.blame(&format!("an answer in its ring makes no sense: {why}")),
         }
     }
@@ -182,16 +239,40 @@ impl Lane {
         false
     }
 
-    /// Takes in an answer. False if there is no such call.
-    pub(crate) fn answered(&mut self, number: u64, answer: Answer, done: &mut Done) -> bool {
-        if !(self.tail..self.head).contains(&number) {
-            return false;
-        }
+    /// Takes in an answer that came over the socket, to a call that ran for so many nanoseconds. False if there is no such call.
+    pub(crate) fn answered(&mut self, number: u64, answer: Answer, nanos: u64, done: &mut Done) -> bool {
+        (self.tail..self.head).contains(&number) && self.settle(number, answer, nanos, done)
+    }
+
+    fn settle(&mut self, number: u64, answer: Answer, nanos: u64, done: &mut Done) -> bool {
         let Some(call) = self.take(number) else { return false };
         record(Happened::RunEnd, call.caller.id(), 1);
-        record(Happened::Receive, Id::new(Domain::Child, self.pid.into()), 0);
-        done.push((call, answer));
+        record(Happened::Receive, Id::new(Domain::Child, self.pid.into()), answer.length() as u64);
+        self.served.received += answer.length() as u64;
+        match answer {
+            Answer::Records(records) => return self.settle_batch(call, records, nanos, done),
+            answer => {
+                self.served.calls += call.count() as u64;
+                done.push((call, answer));
+            }
+        }
         true
+    }
+
+    /// The call that may have to be ended by killing the worker: whether it must be, and why, at this time.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
+        let alone = self.alone.as_ref()?;
+        let (call, _) = self.given[(alone.number % SLOTS) as usize].as_ref()?;
+        if call.caller.is_doomed() {
+            return Some(Lost::Killed { signal: 9 });
+        }
+        let (deadline, limit) = alone.deadline?;
+        (deadline <= now).then_some(Lost::TimedOut { limit })
+    }
+
+    /// When the call that runs must have ended.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        Some(self.alone.as_ref()?.deadline?.0)
     }
 
     pub(crate) fn set_bell(&self, bell: Bell) {
@@ -226,86 +307,25 @@ impl Lane {
         if self.ring().withdraw(number) { self.take(number) } else { None }
     }
 
-    /// What the worker leaves behind that has ended: calls that it never began, in order, and those that it took along.
-    pub(crate) fn dissolve(mut self, lost: &Lost, done: &mut Done) -> Vec<Call> {
-        let mut unbegun = Vec::new();
+    /// What the worker leaves behind that has ended: calls that it never began, in order, and those that are to be tried again.
+    /// The others it took along.
+    pub(crate) fn dissolve(mut self, lost: &Lost, done: &mut Done) -> (Vec<Call>, Vec<Call>) {
+        let (mut unbegun, mut again) = (Vec::new(), Vec::new());
         for number in self.tail..self.head {
             let progress = self.ring().progress(number);
+            let place = self.slot(number).as_ref().map(|&(_, place)| place);
             match self.take(number) {
                 Some(call) if progress == Progress::Unbegun => unbegun.push(call),
-                Some(call) => done.push((call, Answer::Lost(lost.clone()))),
+                Some(call) if call.batch().is_some() => {
+                    unbegun.extend(self.salvage(number, place, call, lost, done));
+                }
+                Some(mut call) => match call.survives(lost.clone()) {
+                    Ok(()) => again.push(call),
+                    Err(lost) => done.push((call, Answer::Lost(lost))),
+                },
                 None => {}
             }
         }
-        unbegun
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{call::Caller, ring::Claim};
-    use std::sync::Arc;
-
-    struct Nobody;
-
-    impl Caller for Nobody {
-        fn start(&self) -> bool {
-            true
-        }
-        fn put_back(&self) {}
-        fn address(&self) -> usize {
-            0
-        }
-        fn finish(&self, _answer: Answer) {}
-        fn id(&self) -> Id {
-            Id::NONE
-        }
-    }
-
-    fn lane_with(calls: u64) -> Lane {
-        let mut lane = Lane::new().unwrap().1;
-        lane.open = true;
-        for name in 0..calls {
-            lane.give(Call { name, argument: Vec::new(), caller: Arc::new(Nobody) });
-        }
-        lane
-    }
-
-    /// What the worker does with a call.
-    fn work(lane: &Lane, number: u64) -> Claim {
-        let claim = lane.ring().claim(number);
-        if claim == Claim::Mine {
-            let head = Head { kind: Kind::Value as u8, place: Place::Inline, length: 0, name: 0 };
-            lane.ring().finish(number, head, &[]);
-        }
-        lane.ring().advance(number + 1);
-        claim
-    }
-
-    #[test]
-    fn an_answer_behind_a_withdrawn_call_is_ripe() {
-        let mut lane = lane_with(2);
-        assert_eq!(lane.reclaim_half().len(), 1);
-        lane.give(Call { name: 2, argument: Vec::new(), caller: Arc::new(Nobody) });
-        let mut done = Done::new();
-        assert_eq!(work(&lane, 1), Claim::Mine);
-        assert!(lane.harvest(&mut done));
-        assert!(!lane.is_ripe(), "the worker has not skipped call 2");
-        assert_eq!([work(&lane, 2), work(&lane, 3)], [Claim::Withdrawn, Claim::Mine]);
-        assert!(lane.is_ripe());
-        assert!(lane.harvest(&mut done));
-        assert_eq!((done.len(), lane.load()), (2, 0));
-    }
-
-    #[test]
-    fn a_skipped_call_is_ripe_so_that_its_worker_is_found_idle() {
-        let mut lane = lane_with(1);
-        assert!(lane.reclaim(|_| true).is_some());
-        assert!(!lane.is_ripe());
-        assert_eq!(work(&lane, 1), Claim::Withdrawn);
-        assert!(lane.is_ripe());
-        assert!(!lane.harvest(&mut Done::new()), "there is no answer");
-        assert_eq!(lane.load(), 0);
+        (unbegun, again)
     }
 }

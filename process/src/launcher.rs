@@ -209,7 +209,7 @@ impl Launched for LocalChild {
     }
 
     fn wait(&mut self) -> io::Result<Option<Ended>> {
-        let Some((status, _)) = sys::reap(self.pid)? else { return Ok(None) };
+        let Some(status) = sys::reap(self.pid)? else { return Ok(None) };
         Ok(Some(match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Exited(code),
             (None, signal) => Ended::Killed(signal.unwrap_or(0)),

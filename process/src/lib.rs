@@ -28,6 +28,10 @@
 //! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`.
 
 #[cfg(not(loom))]
+mod batch;
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
 mod call;
 #[cfg(not(loom))]
 mod child;
@@ -47,9 +51,13 @@ mod frame;
 #[cfg(not(loom))]
 mod image;
 #[cfg(not(loom))]
+mod imap;
+#[cfg(not(loom))]
 mod lane;
 #[cfg(not(loom))]
 mod launcher;
+#[cfg(not(loom))]
+mod map;
 #[cfg(not(loom))]
 // Unsafe: maps memory that is shared with workers, and the futex.
 #[allow(unsafe_code)]
@@ -65,7 +73,13 @@ mod ring;
 #[cfg(not(loom))]
 mod ring_worker;
 #[cfg(not(loom))]
+mod setup;
+#[cfg(not(loom))]
 mod shared;
+#[cfg(not(loom))]
+mod star;
+#[cfg(not(loom))]
+mod statistics;
 #[cfg(not(loom))]
 mod supervisor;
 mod sync;
@@ -74,6 +88,8 @@ mod sync;
 #[allow(unsafe_code)]
 mod sys;
 #[cfg(not(loom))]
+mod terms;
+#[cfg(not(loom))]
 pub mod usage;
 #[cfg(not(loom))]
 // Unsafe: removes a variable from the environment while the process has one thread.
@@ -81,13 +97,23 @@ pub mod usage;
 mod worker;
 
 #[cfg(not(loom))]
-pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic};
+pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, as_completed};
+#[cfg(not(loom))]
+pub use builder::Builder;
+#[cfg(not(loom))]
+pub use imap::{Imap, ImapUnordered};
 #[cfg(not(loom))]
 pub use launcher::{Command, Ended, Launched, Launcher, Local};
 #[cfg(not(loom))]
-pub use pool::{Builder, ProcessPool};
+pub use pool::ProcessPool;
 #[cfg(not(loom))]
-pub use worker::init;
+pub use star::Star;
+#[cfg(not(loom))]
+pub use statistics::{Statistics, WorkerStatistics};
+#[cfg(not(loom))]
+pub use terms::CallBuilder;
+#[cfg(not(loom))]
+pub use worker::{init, worker_index};
 
 /// What the loom models look at: nothing else is built for them.
 #[cfg(loom)]

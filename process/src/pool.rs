@@ -1,12 +1,18 @@
 //! The pool's front: how it is built, how calls are submitted, how it ends.
 
 use crate::{
-    call::{self, Call},
+    builder::Builder,
+    call::{self, Call, Load, OnCancel, Terms},
     codec, entry,
-    launcher::{Command, Launcher, Local},
+    imap::{Imap, ImapUnordered},
+    launcher::{Command, Launcher},
+    map,
+    setup::Setup,
     shared::{Orders, Shared},
+    star::Star,
+    statistics::Statistics,
     supervisor::Supervisor,
-    worker,
+    terms::CallBuilder,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,53 +35,6 @@ pub struct ProcessPool {
     supervisor: Option<thread::JoinHandle<()>>,
 }
 
-/// Says how a [`ProcessPool`] is to be built.
-pub struct Builder {
-    workers: Option<usize>,
-    launcher: Option<Box<dyn Launcher>>,
-}
-
-impl Builder {
-    /// How many workers: at least one. One for each core if this is not called.
-    #[must_use]
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// How workers are started: [`Local`] if this is not called.
-    #[must_use]
-    pub fn launcher(mut self, launcher: impl Launcher + 'static) -> Self {
-        self.launcher = Some(Box::new(launcher));
-        self
-    }
-
-    /// Starts the pool and its workers.
-    ///
-    /// # Errors
-    ///
-    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, or if the operating system
-    /// refuses a thread, a descriptor or a child; the text says which.
-    pub fn build(self) -> io::Result<ProcessPool> {
-        if !worker::is_initialized() {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a process pool starts this program again as its worker, and the program does not expect that: \
-                 add `brigade_process::init();` as the first line of `main`",
-            ));
-        }
-        let workers = match self.workers {
-            Some(0) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a process pool needs a worker"));
-            }
-            Some(workers) => workers,
-            None => thread::available_parallelism().map_or(1, usize::from),
-        };
-        let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
-        ProcessPool::start(workers, launcher, Command::this_executable()?)
-    }
-}
-
 impl ProcessPool {
     /// A pool of so many workers, with everything else as it is by default.
     ///
@@ -88,16 +47,21 @@ impl ProcessPool {
 
     /// Says how the pool is to be built.
     pub fn builder() -> Builder {
-        Builder { workers: None, launcher: None }
+        Builder::new()
     }
 
-    fn start(workers: usize, launcher: Box<dyn Launcher>, command: Command) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new()?);
+    pub(crate) fn start(
+        workers: usize,
+        launcher: Box<dyn Launcher>,
+        command: Command,
+        setup: Setup,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(workers, setup.busy_poll)?);
         let (tell, told) = mpsc::sync_channel(1);
         let theirs = shared.clone();
         // Children die with the thread that forked them, so this one thread does it, and outlives them all.
         let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
-            let supervisor = Supervisor::new(&theirs, launcher, command, workers);
+            let supervisor = Supervisor::new(&theirs, launcher, command, setup);
             let mut supervisor = match supervisor {
                 Ok(supervisor) => supervisor,
                 // The receiver waits for just this.
@@ -135,12 +99,45 @@ impl ProcessPool {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        let encoded = codec::encode_argument(&argument)
-            .and_then(|bytes| Ok((bytes, entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why)))?)));
+        self.send(f, &argument, OnCancel::LetRun, None)
+    }
+
+    /// [`spawn`](Self::spawn) with terms: a time limit, retries, what a cancel does.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let handle = procs.call(|n: u64| n + 1, 1).timeout(Duration::from_secs(5)).retry(2).spawn();
+    /// assert_eq!(handle.join().unwrap(), 2);
+    /// ```
+    pub fn call<F, A, R>(&self, f: F, argument: A) -> CallBuilder<'_, F, A, R>
+    where
+        F: Fn(A) -> R,
+    {
+        CallBuilder::new(self, f, argument)
+    }
+
+    pub(crate) fn send<F, A, R>(
+        &self,
+        f: F,
+        argument: &A,
+        on_cancel: OnCancel,
+        terms: Option<Box<Terms>>,
+    ) -> JoinHandle<R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let mut bytes = Vec::new();
+        let encoded = codec::encode_argument(argument, &mut bytes)
+            .and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
         match encoded {
-            Ok((argument, entry::Name(name))) => {
-                let (caller, handle) = call::new(self.shared.clone());
-                self.shared.submit(Call { name, argument, caller });
+            Ok(entry::Name(name)) => {
+                let (caller, handle) = call::new(self.shared.clone(), on_cancel);
+                self.shared.submit(Call { name, load: Load::One(bytes), caller, terms });
                 handle
             }
             Err(error) => {
@@ -153,13 +150,17 @@ impl ProcessPool {
 
     /// Has the workers call `f` with each input, and waits for all results, which are in the order of the inputs.
     ///
+    /// Inputs travel in batches, whose sizes follow from how long the calls take: short ones share a message, long ones do
+    /// not wait for one another. Still each has a result of its own: a panic is one input's, and a worker that ends takes
+    /// along the one call that it ran.
+    ///
     /// # Errors
     ///
     /// As for [`spawn`](Self::spawn), for each input on its own.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block, such as a worker of an async executor.
+    /// On a thread that must not block, such as a worker of an async executor: [`spawn_map`](Self::spawn_map) there.
     ///
     /// ```no_run
     /// brigade_process::init();
@@ -173,18 +174,134 @@ impl ProcessPool {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        let handles: Vec<_> = inputs.into_iter().map(|input| self.spawn(f, input)).collect();
-        handles.into_iter().map(JoinHandle::join).collect()
+        // It is cancelled by its handle alone, which nobody else has.
+        map::submit(&self.shared, f, inputs, None).join().unwrap_or_default()
+    }
+
+    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own.
+    pub fn map_chunked<F, A, R>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+        size: usize,
+    ) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        map::submit(&self.shared, f, inputs, Some(size.max(1))).join().unwrap_or_default()
+    }
+
+    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited.
+    ///
+    /// # Cancellation
+    ///
+    /// Calls that no worker has begun are not made; the handle gives [`JoinError::Cancelled`].
+    pub fn spawn_map<F, A, R>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> JoinHandle<Vec<Result<R, JoinError>>>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        map::submit(&self.shared, f, inputs, None)
+    }
+
+    /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let powers = procs.starmap(u64::pow, [(2, 3), (3, 2)]);
+    /// assert!(powers.into_iter().map(Result::unwrap).eq([8, 9]));
+    /// ```
+    pub fn starmap<F, A>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> Vec<Result<F::Output, JoinError>>
+    where
+        F: Star<A> + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        F::Output: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.map(move |arguments: A| f.apply(arguments), inputs)
+    }
+
+    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs.
+    ///
+    /// An input is read when a place is free, so as many are under way as [`Imap::in_flight`] says, and no more.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let squares: Vec<u64> = procs.imap(|n: u64| n * n, 0..).take(3).map(Result::unwrap).collect();
+    /// assert_eq!(squares, [0, 1, 4]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// `next` does on a thread that must not block.
+    pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Imap<'_, F, I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        Imap::new(self, f, inputs.into_iter())
+    }
+
+    /// [`imap`](Self::imap) with the results as they come.
+    pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        ImapUnordered::new(self, f, inputs.into_iter())
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The process ids of the workers that are alive now.
     pub fn worker_ids(&self) -> Vec<u32> {
-        self.shared.lock().alive.clone()
+        self.shared.lock().staff.iter().map(|member| member.pid).collect()
+    }
+
+    /// What the pool has done so far, and what it has to do.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// procs.spawn(|n: u64| n + 1, 1).join().unwrap();
+    /// assert_eq!(procs.statistics().calls, 1);
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        self.shared.lock().statistics()
+    }
+
+    /// Takes no more calls: those that come give [`Lost::NotStarted`]. What was submitted is done. CPython's `close`.
+    pub fn close(&self) {
+        self.shared.lock().closed = true;
     }
 
     /// Lets the workers finish all that was submitted, then ends them, reaps them and returns.
     pub fn shutdown(mut self) {
         self.end(Orders::Drain);
+    }
+
+    /// [`shutdown`](Self::shutdown) by CPython's name. There it wants a `close` first; here nobody else can submit any more.
+    pub fn join(self) {
+        self.shutdown();
+    }
+
+    /// Cancels what is queued, kills the workers, reaps them and returns: what dropping the pool does, by CPython's name.
+    pub fn terminate(self) {
+        drop(self);
     }
 
     fn end(&mut self, orders: Orders) {
@@ -207,11 +324,5 @@ impl Drop for ProcessPool {
 impl fmt::Debug for ProcessPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProcessPool").field("workers", &self.worker_ids()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("workers", &self.workers).finish_non_exhaustive()
     }
 }

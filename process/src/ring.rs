@@ -52,6 +52,11 @@
 //! The words are atomics, read and written one by one with relaxed order: a worker that has lost its mind may write
 //! whatever it likes whenever it likes, and the pool's side still only sees numbers, which it checks.
 
+mod batches;
+mod head;
+
+use self::head::seal;
+pub use self::head::{Head, Place};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 
 /// How many calls may be under way in one ring.
@@ -67,7 +72,10 @@ pub(crate) const WIDE: usize = 128 << 10;
 // Where things are, in words.
 const BELL: usize = 0;
 const ASLEEP: usize = 8;
+const STOP: usize = 1;
 const CURSOR: usize = 16;
+const BEGUN: usize = 17;
+const RECORDS: usize = 18;
 const FIRST_SLOT: usize = 24;
 const FIRST_WIDE: usize = FIRST_SLOT + SLOTS as usize * SLOT_WORDS;
 /// The whole ring's size in words.
@@ -93,60 +101,6 @@ pub enum Bell {
 
 /// How few calls are left when the worker rings for more.
 const LOW_WATER: u64 = if cfg!(loom) { 1 } else { SLOTS / 8 };
-
-/// Where a payload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the slot.
-    Inline,
-    /// In the wide place with this number.
-    Wide(u8),
-    /// In a frame with the call's number, on the socket.
-    Stream,
-}
-
-/// A slot's words 1 and 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The kind of frame that the slot stands for.
-    pub kind: u8,
-    /// Where the payload is.
-    pub place: Place,
-    /// The payload's length in bytes.
-    pub length: usize,
-    /// The function's name.
-    pub name: u64,
-}
-
-const STREAM: u8 = u8::MAX;
-
-impl Head {
-    fn words(self) -> [u64; 2] {
-        let place = match self.place {
-            Place::Inline => 0,
-            Place::Wide(place) => place + 1,
-            Place::Stream => STREAM,
-        };
-        [(self.length as u64) << 16 | u64::from(place) << 8 | u64::from(self.kind), self.name]
-    }
-
-    /// None if no side of ours has written this.
-    fn from_words([word, name]: [u64; 2]) -> Option<Self> {
-        let length = usize::try_from(word >> 16).ok()?;
-        let place = match (word >> 8) as u8 {
-            0 if length <= INLINE => Place::Inline,
-            STREAM => Place::Stream,
-            place if (1..=WIDE_PLACES).contains(&place) && length <= WIDE => Place::Wide(place - 1),
-            _ => return None,
-        };
-        Some(Self { kind: word as u8, place, length, name })
-    }
-}
-
-fn seal([one, two]: [u64; 2], number: u64) -> u64 {
-    (one ^ number.rotate_left(32)).wrapping_mul(0x9E37_79B1_85EB_CA87)
-        ^ two.wrapping_mul(0xC2B2_AE3D_27D4_EB4F)
-}
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,7 +258,7 @@ impl<'a> Ring<'a> {
         self.words[CURSOR].store(cursor, Ordering::Release);
     }
 
-    /// Publishes the answer to the claimed call.
+    /// Publishes the answer to the claimed call. Without a payload if it is written already, or comes over the socket.
     pub fn finish(self, number: u64, head: Head, payload: &[u8]) {
         self.write(number, Half::Answer, head, payload, DONE);
     }

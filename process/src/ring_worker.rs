@@ -1,30 +1,54 @@
 //! The worker's loop over a ring: claim a call, run it, publish the answer; spin a little, then sleep.
 
 use crate::{
+    batch,
     exec::{BELL, CHANNEL},
     frame::Kind,
     memory::{self, Memory},
     ring::{Claim, Head, INLINE, Place, Ring, WIDE},
     sys::{self, Bell},
-    worker::Worker,
+    worker::{Worker, lookup},
 };
-use std::{io, os::fd::RawFd};
+use brigade_trace::clock;
+use std::{io, mem, os::fd::RawFd, time::Duration};
 
-/// How long to look for the next call before sleeping: longer while that pays, shorter while it does not.
+/// How long to look for the next call before sleeping: longer while that pays, shorter while it does not; or as long as
+/// the pool's builder has said.
 #[derive(Debug)]
-pub(crate) struct Patience(u32);
+pub(crate) enum Patience {
+    Learnt(u32),
+    Fixed(Duration),
+}
 
 impl Patience {
     const LEAST: u32 = 64;
     /// About 50 µs: what it costs to sleep and to be woken on another core.
     const MOST: u32 = 2_000;
 
-    pub(crate) fn new() -> Self {
-        Self(Self::MOST)
+    pub(crate) fn new(busy_poll: Option<Duration>) -> Self {
+        busy_poll.map_or(Self::Learnt(Self::MOST), Self::Fixed)
     }
 
-    fn learn(&mut self, came: bool) {
-        self.0 = if came { (self.0 * 2).min(Self::MOST) } else { (self.0 / 2).max(Self::LEAST) };
+    /// Looks for call `number`.
+    fn look(&mut self, ring: Ring<'_>, number: u64) -> bool {
+        match self {
+            Self::Learnt(times) => {
+                let came = ring.spin(number, *times);
+                *times = if came { (*times * 2).min(Self::MOST) } else { (*times / 2).max(Self::LEAST) };
+                came
+            }
+            Self::Fixed(time) => {
+                let end = clock::now() + *time;
+                loop {
+                    if ring.spin(number, Self::LEAST) {
+                        return true;
+                    }
+                    if clock::now() >= end {
+                        return false;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -36,6 +60,8 @@ pub(crate) struct RingWorker<'a> {
     /// The next call's number.
     pub(crate) number: u64,
     pub(crate) patience: Patience,
+    /// Memory for the records of a batch.
+    pub(crate) records: Vec<u8>,
     pub(crate) lifelines: Lifelines,
 }
 
@@ -75,8 +101,12 @@ impl RingWorker<'_> {
                     if head.place == Place::Stream {
                         argument = self.fetch()?;
                     }
-                    let kind = self.worker.call(head.name, &argument, &mut result)?;
-                    self.publish(ring, kind, head.place, &result)?;
+                    if head.kind == Kind::Batch as u8 {
+                        self.batch(ring, head, &argument)?;
+                    } else {
+                        let kind = self.worker.call(lookup(head.name), &argument, &mut result)?;
+                        self.publish(ring, kind, head.place, &result)?;
+                    }
                 }
                 Claim::Withdrawn => {}
                 Claim::NotYet => {
@@ -89,6 +119,9 @@ impl RingWorker<'_> {
                 self.bell.ring();
             }
             self.number += 1;
+            if let Some(reason) = self.worker.reason_to_leave() {
+                return self.worker.leave(reason);
+            }
             // A large argument's or result's memory is not kept.
             argument.shrink_to(WIDE);
             result.shrink_to(WIDE);
@@ -113,19 +146,58 @@ impl RingWorker<'_> {
         };
         if place == Place::Stream {
             // Before the slot is marked: who sees the mark will find the frame.
-            self.worker.send(kind, self.number, result)?;
+            self.worker.send(kind, self.number, 0, result)?;
         }
         let head = Head { kind: kind as u8, place, length: result.len(), name: 0 };
         ring.finish(self.number, head, result);
         Ok(())
     }
 
+    /// Runs the claimed batch, item by item, and tells the pool after each how far it is. Stops early if the pool wants that, if
+    /// the place for the records is full, or if this worker is to end.
+    fn batch(&mut self, ring: Ring<'_>, head: Head, argument: &[u8]) -> io::Result<()> {
+        let began = clock::nanos();
+        let run = lookup(head.name);
+        let (mut records, mut result) = (mem::take(&mut self.records), Vec::new());
+        records.clear();
+        let mut fits = true;
+        let mut count = 0;
+        for item in batch::items(argument) {
+            ring.begin_item(self.number, count);
+            result.clear();
+            let kind = self.worker.call(run, item, &mut result)?;
+            let from = records.len();
+            batch::push_record(&mut records, kind, &result);
+            count += 1;
+            fits = matches!(head.place, Place::Wide(_)) && records.len() <= WIDE;
+            if let (Place::Wide(place), true) = (head.place, fits) {
+                ring.publish_records(self.number, place, &records, from, count);
+            }
+            let next = records.len() + 2 * (records.len() - from);
+            if !fits || next > WIDE || ring.must_stop(self.number) || self.worker.reason_to_leave().is_some()
+            {
+                break;
+            }
+        }
+        let nanos = clock::nanos() - began;
+        let mut answer =
+            Head { kind: Kind::Records as u8, place: head.place, length: records.len(), name: nanos };
+        if !fits {
+            // Before the slot is marked: who sees the mark will find the frame. All of them: those in the place cannot be
+            // counted any more when the next batch has begun.
+            self.worker.send(Kind::Records, self.number, nanos, &records)?;
+            answer = Head { place: Place::Stream, length: 0, ..answer };
+        }
+        ring.finish(self.number, answer, &[]);
+        records.shrink_to(WIDE);
+        self.records = records;
+        Ok(())
+    }
+
     /// Waits for the next call. Before it sleeps, it sees to it that no call has closed what it speaks through: the pool
     /// may wait for a bell that was rung into nothing, and then only the worker's end tells it.
     fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
-        let came = ring.spin(self.number, self.patience.0);
-        self.patience.learn(came);
-        if came {
+        if self.patience.look(ring, self.number) {
             return Ok(());
         }
         self.lifelines.check()?;

@@ -26,18 +26,21 @@ use crate::{
     call::{Answer, Call},
     lane::{Done, Lane},
     ring::{self, Ring},
+    statistics::{Member, Totals},
     sys::Bell,
 };
+use brigade_handle::Lost;
 use brigade_trace::clock;
 use std::{
     collections::VecDeque,
     hint::spin_loop,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The longest that a joiner looks for its answer before it sleeps: about what two wake-ups cost.
@@ -51,6 +54,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// How many microseconds a joiner lingers: learnt from whether it helped.
     patience: AtomicU32,
+    /// How long it lingers whatever was learnt.
+    busy_poll: Option<Duration>,
 }
 
 /// What is under the lock.
@@ -62,8 +67,19 @@ pub(crate) struct State {
     pub(crate) asleep: bool,
     /// Somebody lingers, and fetches everybody's answers.
     lingering: bool,
-    /// The process ids of the children that are alive.
-    pub(crate) alive: Vec<u32>,
+    /// The children that are alive.
+    pub(crate) staff: Vec<Member>,
+    pub(crate) totals: Totals,
+    /// How many workers there are to be.
+    pub(crate) workers: usize,
+    /// When the supervisor wakes by itself, if it does.
+    pub(crate) alarm: Option<Instant>,
+    /// A call that runs was cancelled, and its worker is to be killed.
+    pub(crate) doomed: bool,
+    /// The supervisor looks at the memory of workers while they have calls.
+    pub(crate) weighs: bool,
+    /// No more calls are taken.
+    pub(crate) closed: bool,
 }
 
 /// What the pool's owner wants.
@@ -85,24 +101,40 @@ pub(crate) enum Mover {
 }
 
 impl State {
-    /// Gives waiting calls to lanes that have room. True if calls are left that wait for the supervisor.
+    /// Gives waiting calls to lanes that have room. True if the supervisor must see to something.
     pub(crate) fn dispatch(&mut self, mover: Mover) -> bool {
-        while let Some(call) = self.queue.front() {
-            if mover == Mover::Anybody && Lane::is_large(call) {
+        let mut alarm = false;
+        while let Some(front) = self.queue.front_mut() {
+            if !front.caller.is_wanted() {
+                // A cancelled call holds no value of the user's, so dropping it runs no foreign code.
+                self.queue.pop_front();
+                continue;
+            }
+            if mover == Mover::Anybody && Lane::is_large(front) {
+                // Of a batch only a piece is sent, which may be small: the supervisor will see.
                 return true;
             }
-            let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room());
+            let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room_for(front));
             let Some(lane) = lanes.min_by_key(|lane| lane.load()) else {
                 // Children without lanes, or none: the supervisor knows.
-                return !self.lanes.iter().any(|lane| lane.open);
+                return alarm | !self.lanes.iter().any(|lane| lane.open);
             };
-            let call = self.queue.pop_front().expect("the front was seen under this lock");
+            let piece = front.cut(self.workers);
+            let call = piece.or_else(|| self.queue.pop_front()).expect("the front was seen under this lock");
             if call.caller.start() {
                 lane.give(call);
             }
+            // The supervisor sleeps longer than this call may wait for it.
+            alarm |= lane.deadline().is_some_and(|deadline| self.alarm.is_none_or(|alarm| deadline < alarm))
+                || self.weighs && self.alarm.is_none();
         }
         self.rebalance();
-        false
+        alarm
+    }
+
+    /// Whether the first call in the queue could be given to somebody's lane.
+    pub(crate) fn can_dispatch(&self) -> bool {
+        self.queue.front().is_some_and(|front| self.lanes.iter().any(|lane| lane.has_room_for(front)))
     }
 
     /// Gives idle lanes what others have not begun, so that nobody waits behind a long call while a worker is free.
@@ -111,15 +143,34 @@ impl State {
             let Some(busiest) = self.lanes.iter_mut().max_by_key(|lane| lane.load()) else { return };
             let calls = if busiest.load() > 1 { busiest.reclaim_half() } else { Vec::new() };
             if calls.is_empty() {
-                return;
+                return self.split();
             }
             calls.into_iter().for_each(|call| self.lanes[idle].give(call));
         }
     }
 
+    /// Asks a worker that has much left of a batch to answer early, since another one is idle.
+    fn split(&mut self) {
+        let fullest = self.lanes.iter_mut().max_by_key(|lane| lane.left_to_split());
+        if let Some(lane) = fullest.filter(|lane| lane.left_to_split() > 0) {
+            lane.ask_to_stop();
+        }
+    }
+
     /// Takes the answers that are there.
     pub(crate) fn harvest(&mut self, done: &mut Done) -> bool {
-        self.lanes.iter_mut().fold(false, |found, lane| lane.harvest(done) | found)
+        let found = self.lanes.iter_mut().fold(false, |found, lane| lane.harvest(done) | found);
+        self.take_leftovers();
+        found
+    }
+
+    /// Queues what is left of batches that were answered early.
+    pub(crate) fn take_leftovers(&mut self) {
+        for lane in &mut self.lanes {
+            for call in lane.leftovers.drain(..) {
+                self.queue.push_front(call);
+            }
+        }
     }
 
     /// Arms the bells. False if there are answers already, and then the bells are silent.
@@ -156,21 +207,31 @@ impl State {
 /// Completes the handles of calls that have ended. Runs foreign code: under no lock.
 pub(crate) fn finish(done: &mut Done) {
     for (call, answer) in done.drain(..) {
-        call.caller.finish(answer);
+        // Unwind safe: nothing is looked at again. What can panic here is the drop of a result that nobody wants.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call.finish(answer))) {
+            std::mem::forget(payload);
+        }
     }
 }
 
 impl Shared {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(workers: usize, busy_poll: Option<Duration>) -> io::Result<Self> {
         let state = State {
             queue: VecDeque::new(),
             lanes: Vec::new(),
             orders: Orders::Work,
             asleep: false,
             lingering: false,
-            alive: Vec::new(),
+            staff: Vec::new(),
+            totals: Totals::default(),
+            workers,
+            alarm: None,
+            doomed: false,
+            weighs: false,
+            closed: false,
         };
-        Ok(Self { bell: Bell::new()?, state: Mutex::new(state), patience: AtomicU32::new(LINGER) })
+        let patience = AtomicU32::new(LINGER);
+        Ok(Self { bell: Bell::new()?, state: Mutex::new(state), patience, busy_poll })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -182,6 +243,10 @@ impl Shared {
     pub(crate) fn submit(&self, call: Call) {
         let ring = {
             let mut state = self.lock();
+            if state.closed {
+                drop(state);
+                return call.finish(Answer::Lost(Lost::NotStarted("the pool is closed".into())));
+            }
             state.queue.push_back(call);
             state.dispatch(Mover::Anybody) && std::mem::take(&mut state.asleep)
         };
@@ -208,6 +273,26 @@ impl Shared {
         state.lanes.iter_mut().any(|lane| lane.reclaim(|call| call.caller.address() == address).is_some())
     }
 
+    /// Takes back all that was given to workers for this caller and not begun, and asks those that run batches of its to stop.
+    pub(crate) fn give_up(&self, address: usize) {
+        let is_its = |call: &Call| call.caller.address() == address;
+        let mut gone = Vec::new();
+        let mut state = self.lock();
+        for lane in &mut state.lanes {
+            lane.reclaim_all(is_its, &mut gone);
+            if lane.runs(is_its) {
+                lane.ask_to_stop();
+            }
+        }
+        // Workers without lanes are the supervisor's to tell.
+        state.doomed = true;
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.bell.ring();
+        }
+    }
+
     /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
     pub(crate) fn linger(&self, is_over: &dyn Fn() -> bool) {
         let mut done = Done::new();
@@ -221,7 +306,7 @@ impl Shared {
         }
         // Relaxed: a guess.
         let patience = self.patience.load(Ordering::Relaxed);
-        let end = clock::now() + Duration::from_micros(patience.into());
+        let end = clock::now() + self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
         let mut helped = is_over();
         while !helped && clock::now() < end {
             for _ in 0..20 {
@@ -276,12 +361,13 @@ pub(crate) fn set_open(state: &mut State, pid: u32) {
     }
 }
 
-/// The first call in the queue that nobody has cancelled.
+/// The first call in the queue that nobody has cancelled, or as much of a batch as one worker should be given.
 pub(crate) fn next_call(state: &mut State) -> Option<Call> {
     loop {
-        let call = state.queue.pop_front()?;
-        if call.caller.start() {
-            return Some(call);
+        let front = state.queue.front_mut()?;
+        if front.caller.start() {
+            return front.cut(state.workers).or_else(|| state.queue.pop_front());
         }
+        state.queue.pop_front();
     }
 }

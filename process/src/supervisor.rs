@@ -19,9 +19,11 @@ use crate::{
     lane::{Done, Lane},
     launcher::{Command, Launcher},
     ring,
+    setup::Setup,
     shared::{self, Mover, Orders, Shared, State, next_call, set_open},
     sys,
     sys::Watch,
+    usage,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Kind, clock, record};
@@ -44,6 +46,7 @@ pub(crate) struct Supervisor<'a> {
     shared: &'a Shared,
     launcher: Box<dyn Launcher>,
     command: Command,
+    setup: Setup,
     workers: usize,
     children: Vec<Child>,
     /// Calls that have ended and whose handles have not been told.
@@ -53,6 +56,8 @@ pub(crate) struct Supervisor<'a> {
     /// How many answers were there after the last sleep.
     caught: usize,
     bell: Arc<OwnedFd>,
+    /// When the workers' memory was last looked at.
+    weighed: Option<Instant>,
     // --- failed starts ---
     failures: u32,
     reason: String,
@@ -64,12 +69,18 @@ impl<'a> Supervisor<'a> {
         shared: &'a Shared,
         launcher: Box<dyn Launcher>,
         command: Command,
-        workers: usize,
+        setup: Setup,
     ) -> io::Result<Self> {
+        let workers = {
+            let mut state = shared.lock();
+            state.weighs = setup.limits.memory.is_some();
+            state.workers
+        };
         Ok(Self {
             shared,
             launcher,
             command,
+            setup,
             workers,
             children: Vec::with_capacity(workers),
             done: Vec::new(),
@@ -77,6 +88,7 @@ impl<'a> Supervisor<'a> {
             watched: Vec::new(),
             caught: 0,
             bell: Arc::new(shared.bell.share()?),
+            weighed: None,
             failures: 0,
             reason: String::new(),
             retry: None,
@@ -98,30 +110,57 @@ impl<'a> Supervisor<'a> {
 
     /// Takes the answers that are there, and gives waiting calls to workers that have room.
     fn dispatch(&mut self) {
+        let now = clock::now();
         let mut state = self.shared.lock();
         state.harvest(&mut self.done);
         self.caught = self.done.len();
+        state.doomed = false;
         state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
             if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == child.pid()) {
                 child.take_over(&mut lane.outgoing);
-                if let Some(why) = lane.fault.take() {
-                    child.condemn(Lost::Protocol(why));
+                let fault = lane.fault.take().map(Lost::Protocol);
+                if let Some(lost) = fault.or_else(|| lane.overdue(now)) {
+                    lane.open = false;
+                    child.condemn(lost);
                 }
             } else if child.is_idle()
                 && let Some(call) = next_call(&mut state)
             {
+                state.count_given(child.pid(), &call);
                 child.give(call);
+            } else if let Some(lost) = child.overdue(now) {
+                child.condemn(lost);
+            }
+        }
+        let idle = state.queue.is_empty() && self.children.iter().any(Child::is_idle);
+        drop(state);
+        let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
+        self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
+        self.weigh(now);
+    }
+
+    /// Kills workers that take too much memory while they run a call. Between calls they see to it themselves.
+    fn weigh(&mut self, now: Instant) {
+        let Some(limit) = self.setup.limits.memory else { return };
+        if self.weighed.is_some_and(|time| now < time + ASK) {
+            return;
+        }
+        self.weighed = Some(now);
+        for child in &mut self.children {
+            let is_busy = child.has_call() || self.shared.lock().has_calls(child.pid());
+            if is_busy && usage::resident(child.pid()).is_ok_and(|bytes| bytes > limit) {
+                child.condemn(Lost::OverMemory { limit });
             }
         }
     }
 
     /// Waits until there is something to do.
     fn sleep(&mut self) -> Woken {
-        let mut timeout = self.timeout();
         self.watched.clear();
         self.watched.push(Watch::readable(self.shared.bell.fd()));
         self.children.iter().for_each(|child| child.watches(&mut self.watched));
+        let timeout;
         {
             let mut state = self.shared.lock();
             if self.has_orders(&state) {
@@ -132,9 +171,8 @@ impl<'a> Supervisor<'a> {
             if !state.is_attended() && !state.arm(bell) {
                 return Woken::ByAnswers;
             }
-            if flood {
-                timeout = Some(timeout.map_or(NAP, |timeout| timeout.min(NAP)));
-            }
+            state.alarm = self.alarm(&state, flood.then_some(NAP));
+            timeout = state.alarm.map(|time| time.saturating_duration_since(clock::now()));
             state.asleep = true;
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
@@ -156,7 +194,7 @@ impl<'a> Supervisor<'a> {
     /// Whether something can be done without waiting.
     fn has_orders(&self, state: &State) -> bool {
         let idle = self.children.iter().any(|child| child.is_idle() && !state.has_calls(child.pid()));
-        if state.lanes.iter().any(|lane| lane.fault.is_some()) {
+        if state.doomed || state.lanes.iter().any(|lane| lane.fault.is_some()) {
             return true;
         }
         match state.orders {
@@ -165,7 +203,7 @@ impl<'a> Supervisor<'a> {
             Orders::Work | Orders::Drain => {
                 !state.queue.is_empty()
                     && (idle && state.lanes.len() < self.children.len()
-                        || state.lanes.iter().any(Lane::has_room)
+                        || state.can_dispatch()
                         || self.children.is_empty() && self.retry.is_none())
             }
         }
@@ -189,16 +227,23 @@ impl<'a> Supervisor<'a> {
                         (self.failures, self.retry) = (0, None);
                         set_open(&mut self.shared.lock(), pid);
                     }
-                    News::Answered(call, answer) => self.done.push((call, answer)),
-                    News::Streamed(number, answer) => {
+                    News::Answered(call, answer) => {
+                        let mut state = self.shared.lock();
+                        state.count_answered(pid, &call, &answer);
+                        state.queue.extend(child.rest.take());
+                        drop(state);
+                        self.done.push((call, answer));
+                    }
+                    News::Streamed(number, answer, nanos) => {
                         let mut state = self.shared.lock();
                         let lane = state.lanes.iter_mut().find(|lane| lane.pid == pid);
-                        if !lane.is_some_and(|lane| lane.answered(number, answer, &mut self.done)) {
-                            child.condemn(Lost::Protocol(format!(
-                                "it answered call {number}, which it does not have"
-                            )));
+                        if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, &mut self.done)) {
+                            let why = format!("it answered call {number}, which it does not have");
+                            child.condemn(Lost::Protocol(why));
                         }
+                        state.take_leftovers();
                     }
+                    News::Leaves(reason) => self.shared.lock().count_leaving(pid, reason),
                 }
             }
             match ended {
@@ -209,11 +254,17 @@ impl<'a> Supervisor<'a> {
         self.obey();
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        let asked = self.children.iter().any(Child::must_be_asked).then(|| clock::now() + ASK);
-        let deadlines = self.children.iter().filter_map(Child::deadline);
-        let soonest = deadlines.chain(self.retry).chain(asked).min()?;
-        Some(soonest.saturating_duration_since(clock::now()))
+    /// When to wake without being woken.
+    fn alarm(&self, state: &State, nap: Option<Duration>) -> Option<Instant> {
+        let soon = |time| clock::now() + time;
+        let asked = self.children.iter().any(Child::must_be_asked).then(|| soon(ASK));
+        let nap = nap.map(soon);
+        let has_work = |child: &Child| child.has_call() || state.has_calls(child.pid());
+        let weighed =
+            self.setup.limits.memory.filter(|_| self.children.iter().any(has_work)).map(|_| soon(ASK));
+        let calls = state.lanes.iter().filter_map(Lane::deadline);
+        let deadlines = self.children.iter().filter_map(Child::deadline).chain(calls);
+        deadlines.chain(self.retry).chain(asked).chain(weighed).chain(nap).min()
     }
 }
 

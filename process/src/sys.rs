@@ -2,7 +2,7 @@
 //!
 //! A port must provide: a socket that passes bytes without raising SIGPIPE, `poll`, a bell that any thread can ring and
 //! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
-//! times a second), `wait4`, and the loaded image's segments.
+//! times a second), `waitpid`, and the loaded image's segments.
 
 use std::{
     io,
@@ -100,11 +100,20 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Receives what has arrived; 0 is the end of the stream.
+/// Receives what has arrived; 0 is the end of the stream. Waits for something as the socket does.
 pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    receive_with(socket, into, 0)
+}
+
+/// [`receive`] that never waits.
+pub(crate) fn receive_at_once(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    receive_with(socket, into, libc::MSG_DONTWAIT)
+}
+
+fn receive_with(socket: BorrowedFd<'_>, into: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
     loop {
         // SAFETY: the bytes are borrowed for writing across the call.
-        let received = unsafe { libc::recv(socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), 0) };
+        let received = unsafe { libc::recv(socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), flags) };
         match usize::try_from(received) {
             Ok(received) => return Ok(received),
             Err(_) if again(&io::Error::last_os_error()) => {}
@@ -271,16 +280,14 @@ impl Status {
     }
 }
 
-/// Reaps a child of ours if it has ended: how, and what it used.
-pub(crate) fn reap(pid: i32) -> io::Result<Option<(Status, Usage)>> {
+/// Reaps a child of ours if it has ended: how.
+pub(crate) fn reap(pid: i32) -> io::Result<Option<Status>> {
     let mut status = 0;
-    let mut usage = MaybeUninit::uninit();
     loop {
-        // SAFETY: both places are ours to write.
-        match check(unsafe { libc::wait4(pid, &mut status, libc::WNOHANG, usage.as_mut_ptr()) }) {
+        // SAFETY: the place is ours to write.
+        match check(unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) }) {
             Ok(0) => return Ok(None),
-            // SAFETY: wait4 has reaped a child, so it wrote the usage.
-            Ok(_) => return Ok(Some((Status(status), Usage::of(unsafe { usage.assume_init_ref() })))),
+            Ok(_) => return Ok(Some(Status(status))),
             Err(error) if again(&error) => {}
             Err(error) => return Err(error),
         }
@@ -309,72 +316,31 @@ pub(crate) unsafe fn forget_variable(name: &str) {
     unsafe { std::env::remove_var(name) };
 }
 
-// ------------------------------------------------------------------------------------------------ consumption
+// ------------------------------------------------------------------------------------------------ manners
 
-/// What a process has used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) peak_bytes: u64,
-    pub(crate) waits: u64,
-    pub(crate) blocks_read: u64,
-    pub(crate) blocks_written: u64,
+/// Makes this process nicer by so much.
+pub(crate) fn be_nice(by: i32) -> io::Result<()> {
+    // SAFETY: a plain system call on this process. The result may be -1 without an error, and then it is out of date.
+    let now = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    // SAFETY: as above.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, now.saturating_add(by)) }).map(drop)
 }
 
-impl Usage {
-    fn of(raw: &libc::rusage) -> Self {
-        let time = |time: libc::timeval| {
-            Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
-        };
-        // Linux counts in KiB, macOS in bytes.
-        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-        Self {
-            cpu: time(raw.ru_utime) + time(raw.ru_stime),
-            peak_bytes: raw.ru_maxrss as u64 * unit,
-            waits: raw.ru_nvcsw as u64,
-            blocks_read: raw.ru_inblock as u64,
-            blocks_written: raw.ru_oublock as u64,
-        }
+/// Lets this process run on these CPUs only.
+#[cfg(target_os = "linux")]
+pub(crate) fn stay_on(cpus: &[usize]) -> io::Result<()> {
+    // SAFETY: all zeros is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    for &cpu in cpus.iter().filter(|&&cpu| cpu < libc::CPU_SETSIZE as usize) {
+        // SAFETY: the number is below the set's size.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
     }
+    // SAFETY: the set is borrowed across the call.
+    check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) }).map(drop)
 }
 
-/// Of whom [`usage`] tells.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Whose {
-    Mine,
-    /// Of the children that have been reaped: summed up, but memory of the largest.
-    Children,
-}
-
-pub(crate) fn usage(whose: Whose) -> Usage {
-    let who = match whose {
-        Whose::Mine => libc::RUSAGE_SELF,
-        Whose::Children => libc::RUSAGE_CHILDREN,
-    };
-    let mut raw = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the place is ours to write. The call cannot fail with these arguments.
-    unsafe { libc::getrusage(who, raw.as_mut_ptr()) };
-    // SAFETY: all zeros is a valid rusage, and the call wrote it.
-    Usage::of(unsafe { raw.assume_init_ref() })
-}
-
-/// How many ticks `/proc` counts to a second.
-pub(crate) fn ticks_a_second() -> u64 {
-    // SAFETY: sysconf reads a constant.
-    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100)
-}
-
-/// The limit of open descriptors: in force, and how far it may be raised.
-pub(crate) fn descriptor_limit() -> io::Result<(u64, u64)> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the place is ours to write.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
-    Ok((limit.rlim_cur, limit.rlim_max))
-}
-
-/// Sets the limit of open descriptors; `most` stays how far it may be raised.
-pub(crate) fn set_descriptor_limit(now: u64, most: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: now, rlim_max: most };
-    // SAFETY: the limit is borrowed across the call.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).map(drop)
+/// Lets this process run on these CPUs only.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stay_on(_cpus: &[usize]) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no CPU affinity"))
 }

@@ -1,6 +1,10 @@
 //! What processes use: CPU time, memory, waits, descriptors.
 
-use crate::sys::{self, Whose};
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+pub(crate) mod sys;
+
+use self::sys::Whose;
 use std::{fs, io, time::Duration};
 
 /// What a process has used so far.
@@ -86,6 +90,18 @@ pub fn of(pid: u32) -> io::Result<Usage> {
         cpu: Duration::from_secs_f64(ticks as f64 / sys::ticks_a_second() as f64),
         peak_bytes: kib.unwrap_or(0) * 1024,
     })
+}
+
+/// How much memory of the process with this id is resident now, in bytes.
+///
+/// # Errors
+///
+/// If there is no such process, or the system has no `/proc`.
+pub fn resident(pid: u32) -> io::Result<u64> {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/statm is unknown");
+    Ok(pages.ok_or_else(unknown)? * sys::page_size())
 }
 
 /// Raises this process's limit of open descriptors to `wanted`, as far as the hard limit allows, and gives the limit that

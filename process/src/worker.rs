@@ -12,16 +12,19 @@
 //! ends the process at once, even while a call computes.
 
 use crate::{
-    entry::{self, Name, Outcome},
+    batch,
+    entry::{self, Name, Outcome, Run},
     exec::{BELL, CHANNEL, MEMORY},
     frame::{self, Decoder, Frame, Kind},
     image::Image,
-    memory::Memory,
+    memory::{Memory, Original},
     panics,
     ring::WORDS,
     ring_worker::{Lifelines, Patience, RingWorker},
+    setup::{Limits, Reason, Setup},
     sys,
     sys::Watch,
+    usage,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -30,7 +33,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     process,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -47,6 +50,7 @@ pub(crate) const WITH_RING: &str = "1:ring";
 const WITHOUT_POOL: i32 = 70;
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
+static INDEX: OnceLock<usize> = OnceLock::new();
 
 /// What a worker says first.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,6 +91,16 @@ pub fn init() {
     process::exit(code);
 }
 
+/// Which of its pool's workers this process is, from 0 on; None if it is no worker. One that takes another's place has its
+/// number.
+///
+/// ```
+/// assert_eq!(brigade_process::worker_index(), None);
+/// ```
+pub fn worker_index() -> Option<usize> {
+    INDEX.get().copied()
+}
+
 /// Whether `init` was called in this process.
 pub(crate) fn is_initialized() -> bool {
     INITIALIZED.load(Ordering::Relaxed)
@@ -100,16 +114,18 @@ fn start(variable: &str) -> io::Result<()> {
     panics::install_hook();
     let channel = Arc::new(channel);
     watch(channel.clone())?;
-    let mut worker = Worker { channel, decoder: Decoder::default(), out: Vec::new(), pid: process::id() };
+    let mut worker = Worker::new(channel);
+    worker.greet()?;
     if variable == WITHOUT_RING {
-        worker.greet()?;
+        let _ = worker.set_up()?;
         return worker.run();
     }
     let memory = Memory::map(&sys::adopt(MEMORY)?, WORDS)?;
     let bell = sys::Bell::adopt(BELL)?;
-    worker.greet()?;
+    let setup = worker.set_up()?;
     let lifelines = Lifelines::new()?;
-    RingWorker { worker, memory: &memory, bell, number: 1, patience: Patience::new(), lifelines }.run()
+    let patience = Patience::new(setup.busy_poll);
+    RingWorker { worker, memory: &memory, bell, number: 1, patience, records: Vec::new(), lifelines }.run()
 }
 
 /// Starts the watcher.
@@ -135,45 +151,120 @@ pub(crate) struct Worker {
     channel: Arc<OwnedFd>,
     decoder: Decoder,
     out: Vec<u8>,
-    pid: u32,
+    original: Original,
+    limits: Limits,
+    /// How many calls it has answered.
+    calls: u64,
 }
 
 impl Worker {
+    fn new(channel: Arc<OwnedFd>) -> Self {
+        Self {
+            channel,
+            decoder: Decoder::default(),
+            out: Vec::new(),
+            original: Original::new(),
+            limits: Limits::default(),
+            calls: 0,
+        }
+    }
+
+    fn greet(&mut self) -> io::Result<()> {
+        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id() };
+        let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
+        self.send(Kind::Hello, 0, 0, &hello)
+    }
+
+    /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
+    fn set_up(&mut self) -> io::Result<Setup> {
+        let frame = self.receive()?;
+        if frame.kind != Kind::Setup {
+            return Err(io::Error::other(format!("the pool began with a frame of kind {:?}", frame.kind)));
+        }
+        let setup: Setup = postcard::from_bytes(&frame.payload).map_err(io::Error::other)?;
+        let _ = INDEX.set(setup.index);
+        if let Err(why) = setup.carry_out() {
+            self.send(Kind::Ready, 0, 0, why.as_bytes())?;
+            sys::exit_now(WITHOUT_POOL);
+        }
+        self.limits = setup.limits;
+        self.send(Kind::Ready, 0, 0, &[])?;
+        Ok(setup)
+    }
+
     /// Answers calls until told to end.
     fn run(&mut self) -> io::Result<()> {
         loop {
             let frame = self.receive()?;
             match frame.kind {
                 Kind::Call => self.answer(&frame)?,
+                Kind::Batch => self.answer_batch(&frame)?,
                 Kind::Bye => return Ok(()),
+                // About a batch that was over already.
+                Kind::Stop => continue,
                 other => return Err(io::Error::other(format!("the pool sent a frame of kind {other:?}"))),
+            }
+            if let Some(reason) = self.reason_to_leave() {
+                return self.leave(reason);
             }
         }
     }
 
-    fn greet(&mut self) -> io::Result<()> {
-        let hello = Hello { fingerprint: Image::get().fingerprint, pid: self.pid };
-        let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
-        self.send(Kind::Hello, 0, &hello)
-    }
-
     fn answer(&mut self, frame: &Frame) -> io::Result<()> {
-        self.send(Kind::Begun, frame.call, &[])?;
+        self.send(Kind::Begun, frame.call, 0, &[])?;
         let mut result = Vec::new();
-        let kind = self.call(frame.name, &frame.payload, &mut result)?;
-        self.send(kind, frame.call, &result)
+        let kind = self.call(lookup(frame.name), &frame.payload, &mut result)?;
+        self.send(kind, frame.call, 0, &result)
     }
 
-    /// Runs a call. Its answer is appended to `out`.
-    pub(crate) fn call(&self, name: u64, argument: &[u8], out: &mut Vec<u8>) -> io::Result<Kind> {
-        let outcome = match entry::lookup(Name(name)) {
+    /// Answers item by item: each answer goes out together with the word that the next item begins.
+    fn answer_batch(&mut self, frame: &Frame) -> io::Result<()> {
+        let run = lookup(frame.name);
+        let (mut result, mut record) = (Vec::new(), Vec::new());
+        for (index, item) in (0..).zip(batch::items(&frame.payload)) {
+            if index > 0 && self.reason_to_leave().is_some() {
+                // The pool gives the rest to others when this process has ended.
+                break;
+            }
+            if index > 0 && self.is_stopped(frame.call)? {
+                self.push(Kind::Stop, frame.call, index, &[]);
+                break;
+            }
+            self.push(Kind::Begun, frame.call, index, &[]);
+            self.flush()?;
+            result.clear();
+            record.clear();
+            let kind = self.call(run, item, &mut result)?;
+            batch::push_record(&mut record, kind, &result);
+            self.push(Kind::Records, frame.call, index, &record);
+        }
+        self.flush()
+    }
+
+    /// Whether the pool wants this batch answered early.
+    fn is_stopped(&mut self, call: u64) -> io::Result<bool> {
+        let mut space = [0; 256];
+        match sys::receive_at_once(self.channel.as_fd(), &mut space) {
+            Ok(received) => self.decoder.push(&space[..received]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        // While a batch runs the pool says nothing else.
+        let frame = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))?;
+        Ok(frame.is_some_and(|frame| frame.kind == Kind::Stop && frame.call == call))
+    }
+
+    /// Runs a call. Its answer is appended to `out`, which must be empty.
+    pub(crate) fn call(&mut self, run: Option<Run>, argument: &[u8], out: &mut Vec<u8>) -> io::Result<Kind> {
+        let outcome = match run {
             Some(run) => run(argument, out),
-            None => Outcome::Failed(format!("{name:#x} names no function of this executable")),
+            None => Outcome::Failed("the call names no function of this executable".into()),
         };
-        if process::id() != self.pid {
+        if !self.original.is_this() {
             // The call forked, and this is the copy: the answer is the original's to give.
             sys::exit_now(0);
         }
+        self.calls += 1;
         // What the call printed must not wait for a call that may never come.
         let _ = io::stdout().flush();
         match outcome {
@@ -191,14 +282,38 @@ impl Worker {
         }
     }
 
-    pub(crate) fn send(&mut self, kind: Kind, call: u64, payload: &[u8]) -> io::Result<()> {
-        self.out.clear();
-        frame::encode(&mut self.out, kind, call, 0, 0, payload);
+    /// Whether this worker has made as many calls, or takes as much memory, as it may.
+    pub(crate) fn reason_to_leave(&self) -> Option<Reason> {
+        if self.limits.calls.is_some_and(|most| self.calls >= most) {
+            return Some(Reason::Calls);
+        }
+        // Where the system does not tell, there is no limit.
+        let over = |most: u64| usage::resident(process::id()).is_ok_and(|bytes| bytes > most);
+        self.limits.memory.filter(|&most| over(most)).map(|_| Reason::Memory)
+    }
+
+    /// Tells the pool that this process ends because of `reason`.
+    pub(crate) fn leave(&mut self, reason: Reason) -> io::Result<()> {
+        self.send(Kind::Leaving, 0, reason as u64, &[])
+    }
+
+    pub(crate) fn send(&mut self, kind: Kind, call: u64, name: u64, payload: &[u8]) -> io::Result<()> {
+        self.push(kind, call, name, payload);
+        self.flush()
+    }
+
+    fn push(&mut self, kind: Kind, call: u64, name: u64, payload: &[u8]) {
+        frame::encode(&mut self.out, kind, call, name, 0, payload);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         let mut rest = &self.out[..];
         while !rest.is_empty() {
             let sent = sys::send(self.channel.as_fd(), rest)?;
             rest = &rest[sent..];
         }
+        self.out.clear();
+        self.out.shrink_to(64 << 10);
         Ok(())
     }
 
@@ -215,4 +330,9 @@ impl Worker {
             }
         }
     }
+}
+
+/// The trampoline of this name.
+pub(crate) fn lookup(name: u64) -> Option<Run> {
+    entry::lookup(Name(name))
 }

@@ -1,63 +1,55 @@
 //! How workers end, and what becomes of what they leave: each call goes on with another worker, or is told why it is lost.
 
 use super::Supervisor;
-use crate::{call::Answer, child::Remains, lane::Lane, launcher::Ended, shared::Orders};
+use crate::{call::Answer, launcher::Ended, shared::Orders};
 use brigade_handle::Lost;
 use brigade_trace::{Cause, Kind, because, record};
 
 impl Supervisor<'_> {
-    /// Removes a child that has ended and fails the call that it ran.
+    /// Removes a child that has ended. What it had not begun goes to others, the call that it ran may be tried again.
     #[cold]
     pub(super) fn bury(&mut self, at: usize, ended: Ended) {
         let mut child = self.children.swap_remove(at);
-        let pid = child.pid();
-        let lane = {
-            let mut state = self.shared.lock();
-            state.alive.retain(|&alive| alive != pid);
-            let at = state.lanes.iter().position(|lane| lane.pid == pid);
-            at.map(|at| state.lanes.swap_remove(at))
-        };
-        if let Some(lane) = lane {
-            self.bury_lane(lane, child.loss(ended));
-        }
+        let (pid, loss, end) = (child.pid(), child.loss(ended), child.end_kind());
         let why = child.confirm().err().map(|error| error.to_string());
-        let orders = self.shared.lock().orders;
-        match child.remains(ended) {
-            Remains::Nothing => {}
-            Remains::NeverReady(lost) => {
-                self.failed_start(
-                    why.unwrap_or_else(|| format!("a worker ended before it was ready: {lost}")),
-                );
-            }
-            Remains::Unbegun(call) if orders != Orders::Abort => {
-                call.caller.put_back();
-                self.shared.lock().queue.push_front(call);
-            }
-            Remains::Unbegun(call) => self.done.push((call, Answer::Cancelled)),
-            Remains::Lost(call, lost) => {
-                because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
-                let killed_by_us = orders == Orders::Abort;
-                self.done.push((call, if killed_by_us { Answer::Cancelled } else { Answer::Lost(lost) }));
-            }
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
+        let first = self.done.len();
+        let mut remains = child.remains(ended, &mut self.done);
+        if let Some(at) = state.lanes.iter().position(|lane| lane.pid == pid) {
+            let mut lane = state.lanes.swap_remove(at);
+            // What the worker answered before it ended stands.
+            lane.harvest(&mut self.done);
+            remains.unbegun.append(&mut lane.leftovers);
+            state.totals.add(&lane.served);
+            let (unbegun, again) = lane.dissolve(&loss, &mut self.done);
+            remains.unbegun.extend(unbegun);
+            remains.again.extend(again);
         }
-    }
-
-    /// Takes over what was under way in an ended worker's lane.
-    pub(super) fn bury_lane(&mut self, mut lane: Lane, lost: Lost) {
-        // What the worker answered before it ended stands.
-        lane.harvest(&mut self.done);
-        let first_lost = self.done.len();
-        let unbegun = lane.dissolve(&lost, &mut self.done);
-        let mut state = self.shared.lock();
-        for (call, answer) in &mut self.done[first_lost..] {
+        state.forget_worker(pid, end, &loss);
+        for (call, answer) in &mut self.done[first..] {
             because(Cause::ChildExit, || record(Kind::Wake, call.caller.id(), 0));
-            if state.orders == Orders::Abort {
+            if state.orders == Orders::Abort && matches!(answer, Answer::Lost(_)) {
                 *answer = Answer::Cancelled;
             }
         }
-        for call in unbegun.into_iter().rev() {
+        for call in remains.unbegun.into_iter().rev() {
             call.caller.put_back();
             state.queue.push_front(call);
+        }
+        // Behind the others: a call that kills its workers must not keep them waiting.
+        for call in remains.again {
+            call.caller.put_back();
+            state.queue.push_back(call);
+        }
+        drop(guard);
+        match remains.never_ready {
+            Some(Lost::NotStarted(why)) => self.failed_start(why),
+            Some(lost) => {
+                let unready = || format!("a worker ended before it was ready: {lost}");
+                self.failed_start(why.unwrap_or_else(unready));
+            }
+            None => {}
         }
     }
 

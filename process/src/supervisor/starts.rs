@@ -5,7 +5,7 @@
 //! what makes the pool try again.
 
 use super::Supervisor;
-use crate::{call::Answer, child::Child, lane::Lane, shared::Orders};
+use crate::{call::Answer, child::Child, lane::Lane, shared::Orders, statistics::Member};
 use brigade_handle::Lost;
 use brigade_trace::clock;
 use std::{io, sync::Arc, time::Duration};
@@ -29,10 +29,13 @@ impl Supervisor<'_> {
             Some((memory, _)) => Some([Arc::new(memory.try_clone()?), self.bell.clone()]),
             None => None,
         };
-        let child = Child::start(&mut *self.launcher, &self.command)?;
+        let index = self.shared.lock().free_index();
+        let setup = self.setup.of_worker(index);
+        let child = Child::start(&mut *self.launcher, &self.command, &setup);
         self.command.ring = None;
+        let child = child?;
         let mut state = self.shared.lock();
-        state.alive.push(child.pid());
+        state.staff.push(Member::new(child.pid(), index));
         if child.has_ring()
             && let Some((_, mut lane)) = ring
         {

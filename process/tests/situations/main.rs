@@ -8,11 +8,14 @@ mod deaths;
 mod ending;
 mod gate;
 mod manners;
+mod maps;
+mod options;
 mod orphans;
 mod path;
 // Unsafe: a test that damages its own process does what safe code cannot.
 #[allow(unsafe_code)]
 mod sys;
+mod terms;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -58,6 +61,20 @@ fn main() -> ExitCode {
             a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
             workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
             a_forgotten_init_is_an_error;
+        maps: every_size_of_chunk_gives_the_same a_panic_in_a_chunk_is_one_calls
+            a_death_in_a_chunk_loses_one_call_and_none_runs_twice a_map_has_small_and_huge_values
+            a_fork_in_a_chunk_answers_once an_idle_worker_is_given_the_rest_of_a_running_batch
+            a_map_that_is_cancelled_stops_early a_map_meets_the_end_of_its_pool a_function_of_several_arguments
+            a_lazy_map_reads_no_further_than_it_may a_lazy_map_gives_what_comes_first
+            a_lazy_map_that_is_dropped_cancels handles_are_given_as_they_complete;
+        terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_cancel_may_kill
+            without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
+            a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
+            terms_survive_the_pools_end;
+        options: each_worker_is_initialized_before_its_first_call a_failing_initializer_is_told
+            a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
+            a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
+            busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
         orphans: workers_die_with_a_killed_parent;
     };
     // One after the other on this thread: threads of the harness would be counted among the pools'.

@@ -27,6 +27,7 @@ const UNSAFE: &[&str] = &[
     "process/src/image/sys.rs",
     "process/src/memory/sys.rs",
     "process/src/sys.rs",
+    "process/src/usage/sys.rs",
     "process/src/worker.rs",
     "process/tests/situations/sys.rs",
     "runtime/src/queue.rs",

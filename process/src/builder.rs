@@ -1,0 +1,201 @@
+//! How a pool is to be built.
+
+use crate::{
+    codec,
+    entry::{self, Name},
+    image::Image,
+    launcher::{Command, Launcher, Local},
+    pool::ProcessPool,
+    setup::Setup,
+    worker,
+};
+use brigade_handle::JoinError;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+/// Says how a [`ProcessPool`] is to be built.
+#[must_use = "a pool is made by `build`"]
+pub struct Builder {
+    workers: Option<usize>,
+    launcher: Option<Box<dyn Launcher>>,
+    setup: Setup,
+    initializer: Option<Result<(Name, Vec<u8>), String>>,
+    // --- the command ---
+    environment: Vec<(OsString, OsString)>,
+    cleared: bool,
+    directory: Option<PathBuf>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            workers: None,
+            launcher: None,
+            setup: Setup::default(),
+            initializer: None,
+            environment: Vec::new(),
+            cleared: false,
+            directory: None,
+        }
+    }
+
+    /// How many workers: at least one. One for each core if this is not called.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How workers are started: [`Local`] if this is not called.
+    pub fn launcher(mut self, launcher: impl Launcher + 'static) -> Self {
+        self.launcher = Some(Box::new(launcher));
+        self
+    }
+
+    /// Has each worker call `f(argument)` before its first call, to load what its calls need.
+    ///
+    /// Calls run on their worker's main thread, one at a time, so state of a worker is a `static` or a `thread_local!` that the
+    /// initializer fills:
+    ///
+    /// ```no_run
+    /// use std::sync::OnceLock;
+    ///
+    /// static RECIPES: OnceLock<Vec<String>> = OnceLock::new();
+    ///
+    /// brigade_process::init();
+    /// let load = |path: String| {
+    ///     let text = std::fs::read_to_string(path).expect("the recipes can be read");
+    ///     RECIPES.get_or_init(|| text.lines().map(str::to_owned).collect());
+    /// };
+    /// let procs = brigade_process::ProcessPool::builder().initializer(load, "recipes.txt".to_owned()).build().unwrap();
+    /// let first = procs.spawn(|(): ()| RECIPES.get().unwrap()[0].clone(), ());
+    /// ```
+    ///
+    /// If it panics, the worker is not used. When several in a row have failed so, the calls that wait give
+    /// [`Lost::NotStarted`](brigade_handle::Lost::NotStarted) with the panic's message.
+    pub fn initializer<F, A>(mut self, f: F, argument: A) -> Self
+    where
+        F: Fn(A) + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+    {
+        let mut bytes = Vec::new();
+        let encoded = codec::encode_argument(&argument, &mut bytes);
+        let told = |error: JoinError| format!("the initializer's argument: {error}");
+        self.initializer = Some(encoded.map_err(told).and_then(|()| Ok((entry::name(f)?, bytes))));
+        self
+    }
+
+    /// Ends each worker after so many calls (at least one) and starts another in its place: for calls that leak. Calls that the
+    /// worker has not begun go to others. [`Statistics::recycled`](crate::Statistics::recycled) counts.
+    pub fn max_calls_per_worker(mut self, calls: u64) -> Self {
+        self.setup.limits.calls = Some(calls.max(1));
+        self
+    }
+
+    /// Lets each worker have so many bytes of resident memory. A worker that has more after a call ends, and another takes its
+    /// place; one that has more in a call, which is looked at ten times a second, is killed, and its call gives
+    /// [`Lost::OverMemory`](brigade_handle::Lost::OverMemory). [`Statistics::over_memory`](crate::Statistics::over_memory) counts both.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.setup.limits.memory = Some(bytes);
+        self
+    }
+
+    /// Makes workers nicer than this process by so much, from 1 to 19. They get the CPU when nicer ones do not want it.
+    pub fn nice(mut self, by: i32) -> Self {
+        self.setup.nice = by;
+        self
+    }
+
+    /// On which CPUs each worker may run: a list for the first, a list for the second, and so on; with fewer lists than workers,
+    /// from the first on again. A worker that takes another's place takes its list.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// // The first worker on CPU 0, the second on CPU 1.
+    /// let procs = brigade_process::ProcessPool::builder().workers(2).affinity([[0], [1]]).build().unwrap();
+    /// ```
+    pub fn affinity<L: IntoIterator<Item = usize>>(mut self, lists: impl IntoIterator<Item = L>) -> Self {
+        self.setup.cpus = lists.into_iter().map(|list| list.into_iter().collect()).collect();
+        self
+    }
+
+    /// Sets a variable in the environment of the workers, which else is this process's own.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives workers an empty environment, and what [`env`](Self::env) has set or will set.
+    pub fn env_clear(mut self) -> Self {
+        self.cleared = true;
+        self
+    }
+
+    /// In which directory workers begin: this process's own if this is not called.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Has idle workers, and threads that join a call, look for so long before they sleep. Both ends then answer within a
+    /// microsecond, and each burns a core meanwhile: for when there are more cores than work, and latency is all.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.setup.busy_poll = Some(time);
+        self
+    }
+
+    /// Starts the pool and its workers.
+    ///
+    /// # Errors
+    ///
+    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, if the initializer or its
+    /// argument cannot be sent to another process, or if the operating system refuses a thread, a descriptor or a child;
+    /// the text says which.
+    pub fn build(mut self) -> io::Result<ProcessPool> {
+        if !worker::is_initialized() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a process pool starts this program again as its worker, and the program does not expect that: \
+                 add `brigade_process::init();` as the first line of `main`",
+            ));
+        }
+        let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let workers = match self.workers {
+            Some(0) => return Err(invalid("a process pool needs a worker")),
+            Some(workers) => workers,
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
+        if let Some(initializer) = self.initializer.take() {
+            let (Name(name), argument) = initializer.map_err(|why| invalid(&why))?;
+            self.setup.initializer = Some((name, argument));
+        }
+        self.setup.fingerprint = Image::get().fingerprint;
+        let command = self.command()?;
+        let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
+        ProcessPool::start(workers, launcher, command, self.setup)
+    }
+
+    fn command(&mut self) -> io::Result<Command> {
+        let mut command = Command::this_executable()?;
+        if self.cleared {
+            command.environment.clear();
+        }
+        for (name, value) in self.environment.drain(..) {
+            command.environment.retain(|(other, _)| *other != name);
+            command.environment.push((name, value));
+        }
+        command.directory = self.directory.take();
+        Ok(command)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! What a worker does before its first call: the pool sends a [`Setup`] at the very start, and the worker carries it out.
+
+use crate::{
+    entry::{self, Name, Outcome},
+    frame::{self, Kind},
+    image::Image,
+    sys,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a worker is told before its first call.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// Of the pool's build: what names a function there names another one in another build.
+    pub(crate) fingerprint: u64,
+    /// Which of the pool's workers it is, from 0 on.
+    pub(crate) index: usize,
+    /// How much nicer than the pool's process.
+    pub(crate) nice: i32,
+    /// The CPUs that each worker may run on, again and again from the first list on; none: those of the pool's process.
+    pub(crate) cpus: Vec<Vec<usize>>,
+    pub(crate) limits: Limits,
+    /// How long to look for the next call before sleeping.
+    pub(crate) busy_poll: Option<Duration>,
+    /// The initializer's name and argument.
+    pub(crate) initializer: Option<(u64, Vec<u8>)>,
+}
+
+/// When a worker ends by its own choice.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    pub(crate) calls: Option<u64>,
+    /// Resident memory, in bytes.
+    pub(crate) memory: Option<u64>,
+}
+
+/// Why a worker ends by its own choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Calls = 1,
+    Memory = 2,
+}
+
+impl Reason {
+    pub(crate) fn from_number(number: u64) -> Self {
+        if number == Self::Memory as u64 { Self::Memory } else { Self::Calls }
+    }
+}
+
+impl Setup {
+    /// The same for this one of the pool's workers.
+    pub(crate) fn of_worker(&self, index: usize) -> Self {
+        Self { index, ..self.clone() }
+    }
+
+    /// Appends the frame that tells a worker.
+    pub(crate) fn send(&self, out: &mut Vec<u8>) {
+        let payload = postcard::to_stdvec(self).expect("numbers and bytes can always be encoded");
+        frame::encode(out, Kind::Setup, 0, 0, 0, &payload);
+    }
+
+    /// Carries it out in the worker.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no worker.
+    pub(crate) fn carry_out(&self) -> Result<(), String> {
+        let ours = Image::get().fingerprint;
+        if self.fingerprint != ours {
+            let theirs = self.fingerprint;
+            return Err(format!(
+                "the pool runs another build (fingerprint {theirs:016x}, the worker's is {ours:016x})"
+            ));
+        }
+        if self.nice != 0 {
+            sys::be_nice(self.nice).map_err(|error| format!("setting its niceness: {error}"))?;
+        }
+        if !self.cpus.is_empty() {
+            let cpus = &self.cpus[self.index % self.cpus.len()];
+            sys::stay_on(cpus).map_err(|error| format!("staying on the CPUs {cpus:?}: {error}"))?;
+        }
+        self.initialize()
+    }
+
+    fn initialize(&self) -> Result<(), String> {
+        let Some((name, argument)) = &self.initializer else { return Ok(()) };
+        let run = entry::lookup(Name(*name)).ok_or("its initializer is no function of this executable")?;
+        match run(argument, &mut Vec::new()) {
+            Outcome::Value => Ok(()),
+            Outcome::Failed(why) => Err(format!("its initializer could not be called: {why}")),
+            Outcome::Panicked(report) => {
+                let place = report.location.map_or_else(String::new, |place| format!(", at {place}"));
+                Err(format!("its initializer panicked: {}{place}", report.message))
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a pool counts, and what it tells of it.
+
+use crate::{
+    call::{Answer, Call},
+    lane::Served,
+    setup::Reason,
+    shared::State,
+};
+use brigade_handle::Lost;
+
+/// What a pool has done so far, and what it has to do. Made by [`ProcessPool::statistics`](crate::ProcessPool::statistics).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Calls that workers have answered, with a result or a panic; each input of a `map` is one.
+    pub calls: u64,
+    /// Bytes of arguments that were sent to workers.
+    pub bytes_sent: u64,
+    /// Bytes of results that came from workers.
+    pub bytes_received: u64,
+    /// Workers that have ended without having been told to, among them those that the pool killed for a call's sake.
+    pub deaths: u64,
+    /// Workers that have ended because they had made as many calls as they may.
+    pub recycled: u64,
+    /// Workers that have ended, or were killed in a call, because they took more memory than they may.
+    pub over_memory: u64,
+    /// Calls whose workers were killed because their time was over.
+    pub timed_out: u64,
+    /// Calls that wait for a worker.
+    pub queued: usize,
+    /// The workers that are alive.
+    pub workers: Vec<WorkerStatistics>,
+}
+
+/// What one worker has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStatistics {
+    /// Which of the pool's workers it is, from 0 on. A worker that takes another's place has its number.
+    pub index: usize,
+    /// Its process id.
+    pub id: u32,
+    /// Calls that it has answered.
+    pub calls: u64,
+    /// Bytes of arguments that were sent to it.
+    pub bytes_sent: u64,
+    /// Bytes of results that came from it.
+    pub bytes_received: u64,
+    /// Messages that it has and has not answered: calls, and batches of calls.
+    pub under_way: u64,
+}
+
+/// A child that is alive. Those without a lane are counted here.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) pid: u32,
+    pub(crate) index: usize,
+    served: Served,
+    under_way: u64,
+}
+
+impl Member {
+    pub(crate) fn new(pid: u32, index: usize) -> Self {
+        Self { pid, index, served: Served::default(), under_way: 0 }
+    }
+}
+
+/// What workers did that are gone, and how they went.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    served: Served,
+    deaths: u64,
+    timed_out: u64,
+    recycled: u64,
+    over_memory: u64,
+}
+
+/// Whether a worker was to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was told to, or has said that it would.
+    Agreed,
+    Unasked,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, served: &Served) {
+        self.served.calls += served.calls;
+        self.served.sent += served.sent;
+        self.served.received += served.received;
+    }
+}
+
+impl State {
+    /// The lowest number that no worker has.
+    pub(crate) fn free_index(&self) -> usize {
+        let taken = |index: &usize| self.staff.iter().any(|member| member.index == *index);
+        (0..).find(|index| !taken(index)).unwrap_or(0)
+    }
+
+    pub(crate) fn count_given(&mut self, pid: u32, call: &Call) {
+        if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+            member.served.sent += call.argument().len() as u64;
+            member.under_way = 1;
+        }
+    }
+
+    pub(crate) fn count_answered(&mut self, pid: u32, call: &Call, answer: &Answer) {
+        if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+            member.served.calls += call.count() as u64;
+            member.served.received += answer.length() as u64;
+            member.under_way = 0;
+        }
+    }
+
+    /// A worker ends by its own choice.
+    pub(crate) fn count_leaving(&mut self, pid: u32, reason: Reason) {
+        match reason {
+            Reason::Calls => self.totals.recycled += 1,
+            Reason::Memory => self.totals.over_memory += 1,
+        }
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.pid == pid) {
+            lane.open = false;
+        }
+    }
+
+    /// A worker is gone.
+    pub(crate) fn forget_worker(&mut self, pid: u32, end: End, loss: &Lost) {
+        if let Some(at) = self.staff.iter().position(|member| member.pid == pid) {
+            let member = self.staff.swap_remove(at);
+            self.totals.add(&member.served);
+        }
+        self.totals.deaths += u64::from(end == End::Unasked);
+        self.totals.over_memory += u64::from(matches!(loss, Lost::OverMemory { .. }));
+        self.totals.timed_out += u64::from(matches!(loss, Lost::TimedOut { .. }));
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let workers: Vec<_> = self.staff.iter().map(|member| self.of_worker(member)).collect();
+        let gone = &self.totals.served;
+        let sum = |of: fn(&WorkerStatistics) -> u64| workers.iter().map(of).sum::<u64>();
+        Statistics {
+            calls: gone.calls + sum(|worker| worker.calls),
+            bytes_sent: gone.sent + sum(|worker| worker.bytes_sent),
+            bytes_received: gone.received + sum(|worker| worker.bytes_received),
+            deaths: self.totals.deaths,
+            recycled: self.totals.recycled,
+            over_memory: self.totals.over_memory,
+            timed_out: self.totals.timed_out,
+            queued: self.queue.iter().map(Call::count).sum(),
+            workers,
+        }
+    }
+
+    fn of_worker(&self, member: &Member) -> WorkerStatistics {
+        let lane = self.lanes.iter().find(|lane| lane.pid == member.pid);
+        let (served, under_way) =
+            lane.map_or((member.served, member.under_way), |lane| (lane.served, lane.load()));
+        WorkerStatistics {
+            index: member.index,
+            id: member.pid,
+            calls: served.calls,
+            bytes_sent: served.sent,
+            bytes_received: served.received,
+            under_way,
+        }
+    }
+}

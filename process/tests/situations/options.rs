@@ -1,0 +1,152 @@
+//! What a builder can say about workers, and what is counted.
+
+use crate::{
+    gate::{Gate, wait_at},
+    path::launcher,
+    sys,
+};
+use brigade_process::{Builder, JoinError, Lost, ProcessPool, worker_index};
+use std::{collections::BTreeSet, path::PathBuf, process, sync::OnceLock};
+
+fn builder(workers: usize) -> Builder {
+    ProcessPool::builder().workers(workers).launcher(launcher())
+}
+
+static RECIPE: OnceLock<String> = OnceLock::new();
+
+pub(crate) fn each_worker_is_initialized_before_its_first_call() {
+    let load = |name: String| drop(RECIPE.set(format!("{name} of worker {}", worker_index().unwrap())));
+    let procs = builder(2).initializer(load, "soup".to_owned()).build().unwrap();
+    let told = |(): ()| (RECIPE.get().unwrap().clone(), worker_index().unwrap());
+    for _ in 0..20 {
+        let (recipe, index) = procs.spawn(told, ()).join().unwrap();
+        assert_eq!(recipe, format!("soup of worker {index}"));
+        let before = procs.worker_ids();
+        sys::kill(before[0]);
+    }
+    assert!(RECIPE.get().is_none(), "not in this process");
+}
+
+pub(crate) fn a_failing_initializer_is_told() {
+    let procs = builder(2).initializer(|n: u32| panic!("no oven {n}"), 7).build().unwrap();
+    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
+    assert!(why.contains("no oven 7") && why.contains("initializer"), "{why}");
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn a_worker_is_recycled_after_its_calls() {
+    let procs = builder(1).max_calls_per_worker(3).build().unwrap();
+    let ids: Vec<u32> = (0..9).map(|_| procs.spawn(|(): ()| process::id(), ()).join().unwrap()).collect();
+    let different: BTreeSet<u32> = ids.iter().copied().collect();
+    assert_eq!(different.len(), 3, "{ids:?}");
+    assert!((0..1_000).eq(procs.map(|n: u32| n, 0..1_000).into_iter().map(Result::unwrap)));
+    let told = procs.statistics();
+    assert!(told.recycled >= 300 && told.deaths == 0, "{told:?}");
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
+/// Takes so many bytes, and keeps them.
+fn take(bytes: usize) -> usize {
+    let taken = vec![1_u8; bytes];
+    std::hint::black_box(&taken);
+    std::mem::forget(taken);
+    bytes
+}
+
+const LIMIT: u64 = 64 << 20;
+
+pub(crate) fn a_worker_that_has_grown_is_recycled() {
+    let procs = builder(1).memory_limit(LIMIT).build().unwrap();
+    let grown = procs.spawn(take, 100 << 20).join();
+    // As a rule it answers before the pool has looked.
+    assert!(matches!(grown, Ok(_) | Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT }))), "{grown:?}");
+    assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
+    assert_eq!(procs.statistics().over_memory, 1);
+}
+
+pub(crate) fn a_call_that_takes_too_much_is_killed() {
+    let procs = builder(2).memory_limit(LIMIT).build().unwrap();
+    let gate = Gate::new();
+    let greedy = |port: u16| {
+        take(100 << 20);
+        wait_at(port)
+    };
+    let error = procs.spawn(greedy, gate.port()).join().unwrap_err();
+    assert!(matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT })), "{error}");
+    assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
+}
+
+fn status(field: &str) -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim_matches([':', '\t']).to_owned()
+}
+
+pub(crate) fn niceness_and_cpus() {
+    let procs = builder(2).nice(3).affinity([[0_usize], [1]]).build().unwrap();
+    let told = |(): ()| {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let nice: i32 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap();
+        (nice, status("Cpus_allowed_list"), worker_index().unwrap())
+    };
+    let mine = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let mine: i32 = mine.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap();
+    for _ in 0..10 {
+        let (nice, cpus, index) = procs.spawn(told, ()).join().unwrap();
+        assert_eq!((nice, cpus), ((mine + 3).min(19), index.to_string()));
+    }
+}
+
+pub(crate) fn environment_and_directory() {
+    let told = |name: String| (std::env::var(name).ok(), std::env::current_dir().unwrap());
+    let procs = builder(1).env("OVEN", "hot").current_dir("/").build().unwrap();
+    assert_eq!(procs.spawn(told, "OVEN".into()).join().unwrap(), (Some("hot".into()), PathBuf::from("/")));
+    assert!(procs.spawn(told, "PATH".into()).join().unwrap().0.is_some());
+    let procs = builder(1).env("OVEN", "cold").env_clear().build().unwrap();
+    assert_eq!(procs.spawn(told, "OVEN".into()).join().unwrap().0, Some("cold".into()));
+    assert_eq!(procs.spawn(told, "PATH".into()).join().unwrap().0, None);
+    let all = procs.spawn(|(): ()| std::env::vars().count(), ()).join().unwrap();
+    assert_eq!(all, 1, "the worker's own variable is not to be seen");
+}
+
+pub(crate) fn busy_workers_answer_and_end() {
+    let procs = builder(1).busy_poll(std::time::Duration::from_millis(2)).build().unwrap();
+    for n in 0..500 {
+        assert_eq!(procs.spawn(|n: u32| n, n).join().unwrap(), n);
+    }
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn statistics_count_what_was_done() {
+    let procs = builder(2).build().unwrap();
+    let gate = Gate::new();
+    let held: Vec<_> = (0..2).map(|_| procs.call(wait_at, gate.port()).kill_on_cancel().spawn()).collect();
+    let waiting = (gate.arrival(), gate.arrival());
+    let queued: Vec<_> = (0..3).map(|n| procs.call(|n: u32| n, n).kill_on_cancel().spawn()).collect();
+    let told = procs.statistics();
+    assert_eq!((told.queued, told.calls, told.workers.len()), (3, 0, 2));
+    assert!(told.workers.iter().all(|worker| worker.under_way == 1), "{told:?}");
+    drop(waiting);
+    held.into_iter().for_each(|handle| _ = handle.join().unwrap());
+    queued.into_iter().for_each(|handle| _ = handle.join().unwrap());
+    procs.map(|n: u64| n, 0..100).into_iter().for_each(|result| _ = result.unwrap());
+    let told = procs.statistics();
+    assert_eq!((told.queued, told.calls), (0, 105));
+    assert!(told.bytes_sent >= 100 && told.bytes_received >= 100, "{told:?}");
+    let indices: BTreeSet<_> = told.workers.iter().map(|worker| worker.index).collect();
+    assert!(indices.into_iter().eq(0..2));
+    assert_eq!(told.workers.iter().map(|worker| worker.calls).sum::<u64>(), 105);
+}
+
+pub(crate) fn a_closed_pool_finishes_and_takes_no_more() {
+    let procs = builder(1).build().unwrap();
+    let before = procs.spawn(|n: u32| n, 1);
+    procs.close();
+    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 2).join() else { panic!() };
+    assert!(why.contains("closed"));
+    procs.join();
+    assert_eq!(before.join().unwrap(), 1);
+    assert!(sys::has_no_child());
+}
