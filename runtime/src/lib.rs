@@ -15,6 +15,10 @@
 //! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
 //! of what an async function yields. [`sync`] has what tasks wait for together.
 //!
+//! [`net`] has sockets and names, [`io`] pipes, the standard streams and any other descriptor, [`fs`] files, [`command`]
+//! child processes, [`signal`] signals. Bytes go by the traits of `futures-io`; the features `hyper` and `tokio-io` add
+//! those of hyper and tokio.
+//!
 //! # One worked example
 //!
 //! ```
