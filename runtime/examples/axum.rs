@@ -79,6 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ];
         for (path, status, text) in expected {
             let request = Request::get(path).header("host", "localhost").body(Empty::<Bytes>::new())?;
+            client.ready().await?;
             let response = client.send_request(request).await?;
             println!("GET {path} -> {}", response.status());
             assert_eq!(response.status(), status);

@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for word in ["soup", "salad", "cake"] {
             let request =
                 Request::post("/").header("host", "localhost").body(Full::new(Bytes::from(word)))?;
+            client.ready().await?;
             let response = client.send_request(request).await?;
             assert_eq!(response.status(), StatusCode::OK);
             let body = response.into_body().collect().await?.to_bytes();
@@ -57,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             assert_eq!(body, word.to_uppercase());
         }
         let request = Request::get("/").header("host", "localhost").body(Full::default())?;
+        client.ready().await?;
         assert_eq!(client.send_request(request).await?.status(), StatusCode::METHOD_NOT_ALLOWED);
         server.cancel();
         Ok(())
