@@ -1,18 +1,9 @@
 //! A flag to wait for: what Python calls `asyncio.Event`.
 
-use super::line::{Line, Look};
-use crate::{
-    context::budget,
-    shim::{self, lock},
-    wake_all,
-};
+use super::line::{Come, Line, Role, Stand, grant_all};
+use crate::shim::{self, AtomicBool, Ordering, lock};
 use brigade_trace::Cause;
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::fmt;
 
 /// A flag that any number of tasks wait for.
 ///
@@ -31,38 +22,35 @@ use std::{
 /// });
 /// ```
 pub struct Event {
-    state: shim::Mutex<State>,
-}
-
-struct State {
-    set: bool,
-    waiters: Line,
+    /// Written under the lock of the line, so that nobody stands in line while it is set.
+    set: AtomicBool,
+    line: shim::Mutex<Line<()>>,
 }
 
 impl Event {
     /// An event that is not set.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: shim::Mutex::new(State { set: false, waiters: Line::new() }) }
+        Self { set: AtomicBool::new(false), line: shim::Mutex::new(Line::new()) }
     }
 
-    /// Sets the flag and wakes all who wait. Those who come later do not wait.
+    /// Sets the flag and wakes all who wait, in the order in which they came. Those who come later do not wait.
     pub fn set(&self) {
-        let mut state = lock(&self.state);
-        state.set = true;
-        let mut wakers: Vec<_> = std::iter::from_fn(|| state.waiters.grant()).collect();
-        drop(state);
-        wake_all(Cause::Notify, &mut wakers);
+        let line = lock(&self.line);
+        // Release pairs with the Acquire of those who find it set.
+        self.set.store(true, Ordering::Release);
+        grant_all(&Waiter(self), line, Cause::Notify, |_| ());
     }
 
     /// Clears the flag: those who come from now on wait. Who was woken by a [`set`](Self::set) before stays woken.
     pub fn clear(&self) {
-        lock(&self.state).set = false;
+        let _line = lock(&self.line);
+        self.set.store(false, Ordering::Release);
     }
 
     /// Whether the flag is set.
     pub fn is_set(&self) -> bool {
-        lock(&self.state).set
+        self.set.load(Ordering::Acquire)
     }
 
     /// Waits until the flag is set.
@@ -70,8 +58,8 @@ impl Event {
     /// # Cancellation
     ///
     /// Dropping the future has no effect on anybody else.
-    pub fn wait(&self) -> Wait<'_> {
-        Wait { event: self, place: None }
+    pub async fn wait(&self) {
+        Stand::new(Waiter(self), ()).await;
     }
 }
 
@@ -81,58 +69,32 @@ impl Default for Event {
     }
 }
 
-/// The future of [`Event::wait`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Wait<'a> {
-    event: &'a Event,
-    place: Option<usize>,
-}
+/// One who waits for the flag.
+struct Waiter<'a>(&'a Event);
 
-impl Future for Wait<'_> {
-    type Output = ();
+impl Role for Waiter<'_> {
+    type State = Line<()>;
+    type Wish = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(budget::poll(cx));
-        let mut state = lock(&self.event.state);
-        match self.place {
-            None if state.set => {}
-            None => {
-                let place = state.waiters.stand(cx.waker());
-                drop(state);
-                self.place = Some(place);
-                return Poll::Pending;
-            }
-            Some(place) => {
-                let look = state.waiters.look(place, cx.waker());
-                drop(state);
-                if let Look::Waits { .. } = look {
-                    return Poll::Pending;
-                }
-                self.place = None;
-            }
-        }
-        budget::spend();
-        Poll::Ready(())
+    fn lock(&self) -> &shim::Mutex<Line<()>> {
+        &self.0.line
     }
-}
 
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            // The lock is free again before what is left behind is dropped. A turn here is nobody else's.
-            let _left = lock(&self.event.state).waiters.leave(place);
-        }
+    fn line(state: &mut Line<()>) -> &mut Line<()> {
+        state
+    }
+
+    fn quick(&self, (): &mut ()) -> Come {
+        Come::if_true(self.0.is_set())
+    }
+
+    fn come(&self, _: &mut Line<()>, (): &mut ()) -> Come {
+        Come::if_true(self.0.is_set())
     }
 }
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("set", &self.is_set()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Wait<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait").field("stands", &self.place.is_some()).finish_non_exhaustive()
     }
 }

@@ -1,144 +1,461 @@
-//! A line: those who wait, in the order in which they came, and those whose turn it is.
+//! A line: those who wait, in the order in which they came. Nobody allocates to wait.
 //!
-//! A *place* in the line is an index into a vector whose places are linked to a list, so that standing, being granted a turn
-//! and leaving cost the same however long the line is. The vector grows to the longest line there ever was, and its places
-//! are used again: waiting allocates only while the line is longer than ever before.
+//! A **place** in a line lies inside the future of the one who waits ([`Stand`]), which is pinned while it stands. A **line**
+//! ([`Line`]) is a doubly linked list of places, and a part of some state behind a lock. A **role** ([`Role`]) says what one
+//! who waits wants, and which lock and which line are meant.
 //!
-//! A **turn** is granted once, to the one at the front, and is from then on either taken (by [`Line::look`]) or given
-//! back (by [`Line::leave`]). Until then it counts as [`granted`](Line::granted), and what it stands for (an item, room for
-//! one, the lock) is kept for it. The owner of the line holds its own lock around each of these operations.
+//! ```text
+//!   Mutex<State { …, line }>        Stand (a future)      Stand (a future)
+//!                  first ─────────▶ place ───after──────▶ place
+//!                  last  ──────────────────────────────────▲
+//! ```
+//!
+//! A **turn** is granted once, by [`Line::grant`] to the one at the front, together with whatever is written into its wish.
+//! From then on it is either taken, by the poll that follows, or given back, by a future that is dropped before.
+//!
+//! # Who may touch what, and when
+//!
+//! 1. A place is its future's own before it stands and after its turn was granted. In between (it is *linked*) all in it but
+//!    the flag `granted` belongs to the holder of the lock.
+//! 2. Granting unlinks the place, takes its waker and sets `granted`, which is the last that the granter does with it.
+//!    Whoever sees the flag set by an Acquire may go on without the lock.
+//! 3. A future that is dropped while its place is linked unlinks it under the lock: so whatever a line links is alive.
+//! 4. A linked place does not move: `Stand` is pinned and not `Unpin`. Nor does its line: it is behind a lock that the role
+//!    borrows, and it asserts that it is empty when it ends.
+//! 5. A role names one lock and one line for as long as it lives. Each place knows its line and asserts that it is the same.
+//!
+//! # Why no wake-up is lost
+//!
+//! Whoever finds nothing for it stands in line in the critical section in which it looked ([`Role::come`]), with its waker.
+//! Whoever makes something available grants turns under the same lock, and wakes after. The race that a flag and a waker in
+//! two words would have,
+//!
+//! ```text
+//!   waits                        makes available
+//!   looks: nothing
+//!                                makes available; nobody in line to wake
+//!   stands in line, for ever
+//! ```
+//!
+//! cannot happen because looking and standing are one critical section. One who was granted a turn and is dropped gives it
+//! back ([`Role::give_back`]), and one who leaves lets those behind it look again ([`Role::left`]).
+//!
+//! The waker in a place is the latest: a poll that finds no turn puts its own there, under the lock. Foreign code (cloning,
+//! dropping and waking a waker) never runs under a lock.
 
+use crate::{
+    context::budget,
+    shim::{self, AtomicBool, MutexGuard, Ordering, UnsafeCell, lock},
+};
 use brigade_trace::{Cause, because};
 use std::{
+    cell::Cell,
+    future::Future,
+    marker::PhantomPinned,
     panic::{AssertUnwindSafe, catch_unwind},
-    task::Waker,
+    pin::Pin,
+    ptr,
+    task::{Context, Poll, Waker, ready},
 };
 
-/// No place.
-const NONE: usize = usize::MAX;
+/// What those in one line are: what they want, where they stand, and who sees to them.
+pub(super) trait Role {
+    /// What is behind the lock.
+    type State;
+    /// What one wants and, with its turn, what it got.
+    type Wish;
 
-/// See the module documentation.
-pub(super) struct Line {
-    places: Vec<Place>,
-    /// The first of the free places, which are linked by `after`.
-    free: usize,
-    first: usize,
-    last: usize,
-    granted: usize,
+    /// The lock around the line.
+    fn lock(&self) -> &shim::Mutex<Self::State>;
+
+    /// The line.
+    fn line(state: &mut Self::State) -> &mut Line<Self::Wish>;
+
+    /// Tries to have it at once, without standing.
+    fn quick(&self, wish: &mut Self::Wish) -> Come;
+
+    /// Tries again under the lock, and stands if that fails.
+    fn come(&self, state: &mut Self::State, wish: &mut Self::Wish) -> Come;
+
+    /// Somebody left the line without a turn: those behind may be due.
+    fn left<'a>(&'a self, state: MutexGuard<'a, Self::State>) {
+        drop(state);
+    }
+
+    /// Somebody was dropped with a turn.
+    fn give_back(&self, wish: Self::Wish) {
+        drop(wish);
+    }
 }
 
-struct Place {
-    /// None while the place is free, or once a turn is granted.
+/// How an attempt ended.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Come {
+    /// It has what it wants.
+    Has,
+    /// It has to wait.
+    Waits,
+}
+
+impl Come {
+    /// Has it if `has` is true.
+    pub(super) fn if_true(has: bool) -> Self {
+        if has { Self::Has } else { Self::Waits }
+    }
+}
+
+/// Those who wait. See the head of `line.rs`.
+pub(super) struct Line<W> {
+    first: *const Place<W>,
+    last: *const Place<W>,
+    len: usize,
+    /// Raised by [`next_round`](Self::next_round).
+    round: u64,
+}
+
+// SAFETY: it is behind a lock, and may touch the places that it links while the lock is held (rule 1), on any thread. What
+// goes from thread to thread in them is the wish and the waker, which is Send.
+unsafe impl<W: Send> Send for Line<W> {}
+
+/// The place of one who waits.
+struct Place<W> {
+    /// The turn was granted (rule 2).
+    granted: AtomicBool,
+    // --- the future's own, or the holder's of the lock (rule 1) ---
+    inside: UnsafeCell<Inside<W>>,
+}
+
+struct Inside<W> {
+    wish: Option<W>,
+    /// There while the place is linked.
     waker: Option<Waker>,
-    before: usize,
-    after: usize,
+    before: *const Place<W>,
+    after: *const Place<W>,
+    /// The line that links it; null if none does.
+    line: *const Line<W>,
+    /// The round of the line in which it came.
+    round: u64,
 }
 
-/// What one who stands in line sees.
-#[must_use]
-pub(super) enum Look {
-    /// It is its turn, and its place is free again.
-    Turn,
-    /// It waits. Another waker may have taken the place of this one, which is to be dropped outside of the lock.
-    Waits { _replaced: Option<Waker> },
-}
+// SAFETY: a place is linked only while it is pinned, and then the pointers in it are followed under the lock alone (rules 1
+// and 4); without links it is a wish and a waker, which is Send.
+unsafe impl<W: Send> Send for Place<W> {}
 
-/// What one who leaves the line leaves behind.
-#[must_use]
-pub(super) enum Left {
-    /// A turn, which somebody else must get.
-    Turn,
-    /// Nothing but a waker, which is to be dropped outside of the lock.
-    Nothing { _waker: Option<Waker> },
-}
+const STANDS: &str = "a place that is linked has a waker and a wish";
 
-impl Line {
+impl<W> Line<W> {
     pub(super) const fn new() -> Self {
-        Self { places: Vec::new(), free: NONE, first: NONE, last: NONE, granted: 0 }
+        Self { first: ptr::null(), last: ptr::null(), len: 0, round: 0 }
     }
 
-    /// How many turns are granted and neither taken nor given back.
-    pub(super) fn granted(&self) -> usize {
-        self.granted
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_null()
     }
 
-    /// Stands at the end of the line; the place.
-    pub(super) fn stand(&mut self, waker: &Waker) -> usize {
-        // Foreign code, so before anything is changed.
-        let waker = Some(waker.clone());
-        let new = Place { waker, before: self.last, after: NONE };
-        let place = self.free;
-        let place = if place == NONE {
-            self.places.push(new);
-            self.places.len() - 1
-        } else {
-            self.free = self.places[place].after;
-            self.places[place] = new;
-            place
-        };
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What the one at the front wants.
+    pub(super) fn front<R>(&self, look: impl FnOnce(&W) -> R) -> Option<R> {
+        if self.is_empty() {
+            return None;
+        }
+        // SAFETY: a linked place is alive (rule 3).
+        let place = unsafe { &*self.first };
+        // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+        place.inside.with_mut(|inside| unsafe { &*inside }.wish.as_ref().map(look))
+    }
+
+    /// Grants a turn to the one at the front, and writes into its wish. It is to be woken when the lock is free.
+    pub(super) fn grant(&mut self, give: impl FnOnce(&mut W)) -> Option<Waker> {
+        self.grant_if(|_| true, give)
+    }
+
+    /// Begins a new round: what [`grant_before`](Self::grant_before) goes by.
+    pub(super) fn next_round(&mut self) -> u64 {
+        self.round += 1;
+        self.round
+    }
+
+    /// Grants a turn to the one at the front if it came before this round.
+    pub(super) fn grant_before(&mut self, round: u64, give: impl FnOnce(&mut W)) -> Option<Waker> {
+        self.grant_if(|inside| inside.round < round, give)
+    }
+
+    fn grant_if(&mut self, due: impl FnOnce(&Inside<W>) -> bool, give: impl FnOnce(&mut W)) -> Option<Waker> {
+        if self.is_empty() {
+            return None;
+        }
+        // SAFETY: a linked place is alive (rule 3), and it is so until `granted` is set.
+        let place = unsafe { &*self.first };
+        let waker = place.inside.with_mut(|inside| {
+            // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+            let inside = unsafe { &mut *inside };
+            if !due(inside) {
+                return None;
+            }
+            give(inside.wish.as_mut().expect(STANDS));
+            self.unlink(inside);
+            inside.waker.take()
+        })?;
+        // Release publishes what was given, and all that happened before; pairs with the Acquire in `Stand::look` and in
+        // its drop. The place may be gone from here on (rule 2).
+        place.granted.store(true, Ordering::Release);
+        Some(waker)
+    }
+
+    /// Links the place at the end.
+    fn push(&mut self, place: &Place<W>, waker: Waker) {
+        place.inside.with_mut(|inside| {
+            // SAFETY: the place is its future's own until now (rule 1), who called with the lock held.
+            let inside = unsafe { &mut *inside };
+            inside.waker = Some(waker);
+            inside.before = self.last;
+            inside.line = self;
+            inside.round = self.round;
+        });
         self.link(self.last, place);
         self.last = place;
-        place
+        self.len += 1;
     }
 
-    /// Grants a turn to the one at the front, who is to be woken outside of the lock. None if nobody waits.
-    pub(super) fn grant(&mut self) -> Option<Waker> {
-        let place = self.first;
-        let waker = self.places.get_mut(place)?.waker.take();
-        self.unlink(place);
-        self.granted += 1;
-        waker
-    }
-
-    /// Looks whether it is this one's turn. If it is, the turn is taken and the place is free.
-    pub(super) fn look(&mut self, place: usize, waker: &Waker) -> Look {
-        match &mut self.places[place].waker {
-            None => {
-                self.granted -= 1;
-                self.release(place);
-                Look::Turn
-            }
-            Some(old) if old.will_wake(waker) => Look::Waits { _replaced: None },
-            Some(old) => Look::Waits { _replaced: Some(std::mem::replace(old, waker.clone())) },
-        }
-    }
-
-    /// Leaves the line, whether or not it is this one's turn.
-    pub(super) fn leave(&mut self, place: usize) -> Left {
-        let waker = self.places[place].waker.take();
-        let left = if waker.is_some() {
-            self.unlink(place);
-            Left::Nothing { _waker: waker }
-        } else {
-            self.granted -= 1;
-            Left::Turn
-        };
-        self.release(place);
-        left
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let Place { before, after, .. } = self.places[place];
+    /// Takes the place out of the list; what is in it stays.
+    fn unlink(&mut self, inside: &mut Inside<W>) {
+        assert!(ptr::eq(inside.line, self), "a place leaves the line in which it stands");
+        let (before, after) = (inside.before, inside.after);
         self.link(before, after);
-        if after == NONE {
+        if after.is_null() {
             self.last = before;
         }
+        (inside.before, inside.after, inside.line) = (ptr::null(), ptr::null(), ptr::null());
+        self.len -= 1;
     }
 
-    /// Makes `after` the one that follows `before`.
-    fn link(&mut self, before: usize, after: usize) {
-        match self.places.get_mut(before) {
-            Some(place) => place.after = after,
+    /// Makes `after` the one that follows `before`. Neither is the place that the caller has in hand.
+    fn link(&mut self, before: *const Place<W>, after: *const Place<W>) {
+        // SAFETY: what is linked is alive (rule 3).
+        match unsafe { before.as_ref() } {
+            // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+            Some(place) => place.inside.with_mut(|inside| unsafe { (*inside).after = after }),
             None => self.first = after,
         }
-        if let Some(place) = self.places.get_mut(after) {
-            place.before = before;
+        // SAFETY: as above; or it is the place that is being linked.
+        if let Some(place) = unsafe { after.as_ref() } {
+            // SAFETY: as above.
+            place.inside.with_mut(|inside| unsafe { (*inside).before = before });
+        }
+    }
+}
+
+impl<W> Drop for Line<W> {
+    fn drop(&mut self) {
+        assert!(self.is_empty(), "nobody stands in a line that ends");
+    }
+}
+
+/// The future of one who waits: gives the wish, as it was when it was fulfilled.
+#[must_use = "futures do nothing unless awaited"]
+pub(super) struct Stand<R: Role> {
+    role: R,
+    phase: Cell<Phase>,
+    place: Place<R::Wish>,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Was not polled yet.
+    New,
+    /// Was linked, and its turn not taken.
+    Stands,
+    Over,
+}
+
+impl<R: Role> Stand<R> {
+    pub(super) fn new(role: R, wish: R::Wish) -> Self {
+        let (before, after, line) = (ptr::null(), ptr::null(), ptr::null());
+        let inside = Inside { wish: Some(wish), waker: None, before, after, line, round: 0 };
+        let place = Place { granted: AtomicBool::new(false), inside: UnsafeCell::new(inside) };
+        Self { role, phase: Cell::new(Phase::New), place, _pinned: PhantomPinned }
+    }
+
+    /// What a poll does, without regard to the budget: so after the first one that is pending it certainly stands.
+    pub(super) fn enroll(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+        let this = self.get_ref();
+        let come = match this.phase.get() {
+            Phase::New => this.come(cx.waker()),
+            Phase::Stands => this.look(cx.waker()),
+            Phase::Over => panic!("a future was polled again after it was ready"),
+        };
+        if come == Come::Waits {
+            return Poll::Pending;
+        }
+        this.phase.set(Phase::Over);
+        Poll::Ready(this.take())
+    }
+
+    #[inline]
+    fn come(&self, waker: &Waker) -> Come {
+        let quick = self.place.inside.with_mut(|inside| {
+            // SAFETY: the place does not stand, so it is ours (rule 1).
+            let wish = unsafe { &mut (*inside).wish };
+            self.role.quick(wish.as_mut().expect(STANDS))
+        });
+        if quick == Come::Has { quick } else { self.come_slowly(waker.clone()) }
+    }
+
+    #[cold]
+    fn come_slowly(&self, waker: Waker) -> Come {
+        let mut state = lock(self.role.lock());
+        let come = self.place.inside.with_mut(|inside| {
+            // SAFETY: the place does not stand yet, so it is ours (rule 1).
+            let wish = unsafe { &mut (*inside).wish };
+            self.role.come(&mut state, wish.as_mut().expect(STANDS))
+        });
+        if come == Come::Waits {
+            R::line(&mut state).push(&self.place, waker);
+            self.phase.set(Phase::Stands);
+        }
+        come
+    }
+
+    /// Looks whether it is its turn; if not, leaves the waker for it.
+    fn look(&self, waker: &Waker) -> Come {
+        let mut fresh = None;
+        loop {
+            // Acquire pairs with the Release in `grant`: what was given is visible.
+            if self.place.granted.load(Ordering::Acquire) {
+                return Come::Has;
+            }
+            let state = lock(self.role.lock());
+            if self.place.granted.load(Ordering::Acquire) {
+                return Come::Has;
+            }
+            let replaced = self.place.inside.with_mut(|inside| {
+                // SAFETY: no turn is granted and we have the lock (rule 1).
+                let place = unsafe { &mut (*inside).waker };
+                let same = place.as_ref().is_some_and(|old| old.will_wake(waker));
+                if same { Some(None) } else { fresh.take().map(|fresh| place.replace(fresh)) }
+            });
+            drop(state);
+            match replaced {
+                Some(_old) => return Come::Waits,
+                None => fresh = Some(waker.clone()),
+            }
         }
     }
 
-    fn release(&mut self, place: usize) {
-        self.places[place].after = self.free;
-        self.free = place;
+    fn take(&self) -> R::Wish {
+        // SAFETY: the place did not stand, or its turn was granted and seen so by an Acquire: it is ours (rules 1 and 2).
+        let wish = self.place.inside.with_mut(|inside| unsafe { (*inside).wish.take() });
+        wish.expect("a wish is taken once")
+    }
+}
+
+impl<R: Role> Future for Stand<R> {
+    type Output = R::Wish;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+        ready!(budget::poll(cx));
+        let result = self.as_ref().enroll(cx);
+        if result.is_ready() {
+            budget::spend();
+        }
+        result
+    }
+}
+
+impl<R: Role> Drop for Stand<R> {
+    fn drop(&mut self) {
+        if self.phase.get() == Phase::Stands {
+            self.leave();
+        }
+    }
+}
+
+impl<R: Role> Stand<R> {
+    #[cold]
+    fn leave(&self) {
+        // Acquire pairs with the Release in `grant`.
+        if !self.place.granted.load(Ordering::Acquire) {
+            let mut state = lock(self.role.lock());
+            if !self.place.granted.load(Ordering::Acquire) {
+                let waker = self.place.inside.with_mut(|inside| {
+                    // SAFETY: no turn is granted and we have the lock (rule 1).
+                    let inside = unsafe { &mut *inside };
+                    R::line(&mut state).unlink(inside);
+                    inside.waker.take()
+                });
+                self.role.left(state);
+                drop(waker);
+                return;
+            }
+        }
+        self.role.give_back(self.take());
+    }
+}
+
+/// How many are woken at once: so many wakers are collected under the lock.
+const BATCH: usize = 16;
+
+/// Wakers that were taken out under a lock, to be woken after it.
+pub(super) struct Wakers {
+    wakers: [Option<Waker>; BATCH],
+    len: usize,
+}
+
+impl Wakers {
+    pub(super) fn new() -> Self {
+        Self { wakers: [const { None }; BATCH], len: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// If they are full.
+    pub(super) fn push(&mut self, waker: Waker) {
+        self.wakers[self.len] = Some(waker);
+        self.len += 1;
+    }
+
+    pub(super) fn wake(&mut self, cause: Cause) {
+        for waker in &mut self.wakers[..self.len] {
+            wake(cause, waker.take());
+        }
+        self.len = 0;
+    }
+}
+
+/// Grants a turn to all who stand in the line now, but to none who comes while they are woken.
+pub(super) fn grant_all<'a, R: Role>(
+    role: &'a R,
+    mut state: MutexGuard<'a, R::State>,
+    cause: Cause,
+    mut give: impl FnMut(&mut R::Wish),
+) {
+    let round = R::line(&mut state).next_round();
+    let mut wakers = Wakers::new();
+    loop {
+        while !wakers.is_full()
+            && let Some(waker) = R::line(&mut state).grant_before(round, &mut give)
+        {
+            wakers.push(waker);
+        }
+        let more = wakers.is_full();
+        drop(state);
+        wakers.wake(cause);
+        if !more {
+            return;
+        }
+        state = lock(role.lock());
     }
 }
 
@@ -146,32 +463,5 @@ impl Line {
 pub(super) fn wake(cause: Cause, waker: Option<Waker>) {
     if let Some(waker) = waker {
         let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn is_turn(look: &Look) -> bool {
-        matches!(look, Look::Turn)
-    }
-
-    #[test]
-    fn turns_go_to_who_came_first_and_places_are_used_again() {
-        let mut line = Line::new();
-        let waker = Waker::noop();
-        for _ in 0..3 {
-            let places: Vec<_> = (0..4).map(|_| line.stand(waker)).collect();
-            assert!(matches!(line.leave(places[1]), Left::Nothing { .. }));
-            assert!(line.grant().is_some());
-            assert!(is_turn(&line.look(places[0], waker)));
-            assert!(!is_turn(&line.look(places[2], waker)));
-            assert!(line.grant().is_some() && line.grant().is_some() && line.grant().is_none());
-            assert_eq!(line.granted(), 2);
-            assert!(matches!(line.leave(places[3]), Left::Turn));
-            assert!(is_turn(&line.look(places[2], waker)));
-            assert_eq!((line.granted(), line.places.len()), (0, 4));
-        }
     }
 }

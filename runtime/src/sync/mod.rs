@@ -1,45 +1,54 @@
-//! What tasks wait for together: a [`Queue`], an [`Event`], a [`Mutex`].
+//! What tasks wait for together.
 //!
-//! They are what `asyncio.Queue`, `asyncio.Event` and `asyncio.Lock` are in Python, but for tasks on any number of threads,
-//! of this runtime or of any other executor: they need neither its timers nor its reactor. All are fair (who came first has
-//! its turn first), and all futures may be dropped at any time: a turn that was granted to one of them goes to the next.
+//! | for | there is | in Python |
+//! |---|---|---|
+//! | a value that one task at a time may have | [`Mutex`] | `asyncio.Lock` |
+//! | so many of something | [`Semaphore`] | `asyncio.Semaphore`, `BoundedSemaphore` |
+//! | a flag | [`Event`] | `asyncio.Event` |
+//! | a wake-up | [`Notify`] | |
+//! | work | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `asyncio.Queue`, `LifoQueue`, `PriorityQueue` |
+//!
+//! They are for tasks on any number of threads, of this runtime or of any other executor: they need neither its timers nor
+//! its reactor. All are fair (who came first has its turn first), and all futures may be dropped at any time: a turn that was
+//! granted to one of them goes to the next.
 //!
 //! # Why no wake-up is lost
 //!
-//! Each has one lock, and under it the state and the `Line`s of those who wait. The protocol, in words of `line`:
+//! Each has a lock, and under it the `Line`s of those who wait. The protocol, in words of `line.rs`:
 //!
 //! 1. Whoever finds nothing for it stands in line, with its waker, in the critical section in which it looked.
-//! 2. Whoever makes something available grants a turn to the front of the line in the same critical section, and wakes it
-//!    after. What belongs to a turn (an item, room, the lock) is kept for it: no newcomer can take it.
-//! 3. A future that is polled takes its turn; one that is dropped gives its turn back, and in the same critical section the
-//!    next in line is granted it.
+//! 2. Whoever makes something available grants a turn to the front of the line under the same lock, and wakes it after.
+//!    What belongs to a turn (an item, room, a permit) is kept for it: no newcomer can take it.
+//! 3. A future that is polled takes its turn; one that is dropped gives its turn back, and the next in line is granted it.
 //!
 //! So as long as somebody stands in line there is nothing available that is not granted, by 1 and 2; and by 3 each turn
-//! that is granted ends in somebody's hands or is free for newcomers. The race that a flag and a waker in two words
-//! would have,
-//!
-//! ```text
-//!   waits                        makes available
-//!   looks: nothing
-//!                                makes available; nobody in line to wake
-//!   stands in line, for ever
-//! ```
-//!
-//! cannot happen because looking and standing are one critical section. A future is woken for its latest waker: a poll
-//! that finds no turn leaves the waker that it was polled with, in that same section. `model.rs` holds the loom models.
+//! that is granted ends in somebody's hands or is free for newcomers. Where there is a fast path around the lock (a permit,
+//! a notification), one word says both what is available and whether somebody stands in line, and the fast path is a
+//! compare-and-swap that fails if somebody does. `model.rs` holds the loom models.
 //!
 //! # Cost
 //!
-//! A `std` mutex around each operation, taken for some tens of instructions and never across an `.await`. Waiting allocates
-//! only while a line is longer than it ever was before.
+//! A permit, a mutex, an event and a notification cost one atomic operation while nobody waits. Else it is a `std` mutex,
+//! taken for some tens of instructions and never across an `.await`. Waiting allocates nothing: the place in line lies in the
+//! future.
 
 mod event;
+// Unsafe: those who wait are linked by pointers into their pinned futures.
+#[allow(unsafe_code)]
 mod line;
 #[cfg(all(loom, test))]
 mod model;
+// Unsafe: the value is touched by whoever has the permit.
+#[allow(unsafe_code)]
 mod mutex;
+mod notify;
+mod order;
 mod queue;
+mod semaphore;
 
-pub use event::{Event, Wait};
-pub use mutex::{Guard, Locking, Mutex};
-pub use queue::{Full, Get, Join, Put, Queue};
+pub use event::Event;
+pub use mutex::{Guard, Mutex, OwnedGuard};
+pub use notify::Notify;
+pub use order::{Fifo, Lifo, Order, Priority};
+pub use queue::{Full, LifoQueue, PriorityQueue, Queue};
+pub use semaphore::{Closed, OwnedPermit, Permit, Semaphore, TryAcquireError};

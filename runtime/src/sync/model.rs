@@ -1,6 +1,6 @@
 //! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
 
-use super::{Event, Mutex, Queue};
+use super::{Event, Mutex, Notify, Queue, Semaphore};
 use crate::model;
 use brigade_handle::JoinHandle;
 use loom::thread;
@@ -143,5 +143,101 @@ fn one_who_is_cancelled_passes_the_lock_on() {
         assert!(holder.is_finished() && first.is_finished(), "a wake-up was lost");
         assert!(second.is_finished(), "the lock was lost");
         assert!(mutex.try_lock().is_some());
+    });
+}
+
+#[test]
+fn one_who_waits_for_permits_gets_those_that_are_added() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let ours = semaphore.clone();
+        let take = async move { ours.acquire_many(2).await.unwrap().forget() };
+        let handle = beside(take, move || semaphore.add_permits(1));
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn one_who_wants_many_and_leaves_lets_the_next_look() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let executor = model::Queue::new();
+        let take = |permits, semaphore: Arc<Semaphore>| async move {
+            semaphore.acquire_many(permits).await.unwrap().forget();
+        };
+        let many = executor.spawn(take(2, semaphore.clone()), Location::caller());
+        let one = executor.spawn(take(1, semaphore.clone()), Location::caller());
+        executor.run();
+        let theirs = semaphore.clone();
+        let other = thread::spawn(move || theirs.add_permits(1));
+        many.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(many.is_finished() && one.is_finished(), "the permit was lost");
+        assert_eq!(semaphore.available_permits(), 0);
+    });
+}
+
+#[test]
+fn one_who_waits_for_permits_hears_of_the_closing() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let ours = semaphore.clone();
+        let take = async move { ours.acquire().await.is_err() };
+        let handle = beside(take, move || semaphore.close());
+        assert!(handle.join().unwrap());
+    });
+}
+
+#[test]
+fn a_notification_reaches_one_whenever_it_comes() {
+    loom::model(|| {
+        let notify = Arc::new(Notify::new());
+        let ours = notify.clone();
+        let handle = beside(async move { ours.notified().await }, move || notify.notify_one());
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn one_who_is_cancelled_passes_the_notification_on() {
+    loom::model(|| {
+        let notify = Arc::new(Notify::new());
+        let executor = model::Queue::new();
+        let wait = |notify: Arc<Notify>| async move { notify.notified().await };
+        let first = executor.spawn(wait(notify.clone()), Location::caller());
+        let second = executor.spawn(wait(notify.clone()), Location::caller());
+        executor.run();
+        let other = thread::spawn(move || notify.notify_one());
+        first.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(second.is_finished() || first.join().is_ok(), "the notification was lost");
+    });
+}
+
+#[test]
+fn all_who_were_there_are_notified() {
+    loom::model(|| {
+        let notify = Arc::new(Notify::new());
+        let ours = notify.clone();
+        // Made here, and polled at any time.
+        let made = Box::pin(async move {
+            let notified = ours.notified();
+            std::future::poll_fn(|_| std::task::Poll::Ready(())).await;
+            notified.await;
+        });
+        let executor = model::Queue::new();
+        let handle = executor.spawn(made, Location::caller());
+        executor.run();
+        let theirs = notify.clone();
+        let other = thread::spawn(move || theirs.notify_waiters());
+        notify.notify_one();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(handle.is_finished(), "a wake-up was lost");
     });
 }

@@ -1,26 +1,23 @@
 //! A lock that may be held across an `.await`: what Python calls `asyncio.Lock`.
 //!
-//! The value lies in a box. Whoever locks takes the box out, and the guard that owns it puts it back. So the exclusive
-//! access is plain ownership, without a line of unsafe code, at the price of one allocation when the mutex is made.
+//! It is a [`Semaphore`] of one permit and a value.
+//!
+//! 1. The value is touched by whoever has the permit, and by nobody else. A guard is the permit.
+//! 2. Putting the permit back releases, and taking it acquires: the next holder sees what the one before did.
 
-use super::line::{Left, Line, Look, wake};
-use crate::{
-    context::budget,
-    shim::{self, lock},
-};
-use brigade_trace::Cause;
+use super::semaphore::Semaphore;
 use std::{
+    cell::UnsafeCell,
     fmt,
-    future::Future,
     ops::{Deref, DerefMut},
-    pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
 };
 
 /// A value that one task at a time may have, in the order in which they asked.
 ///
-/// For a critical section without an `.await` in it, `std::sync::Mutex` is quicker. A panic of who holds it does not
-/// poison it: the value is free again as the panic left it. A guard that is leaked leaves it locked for ever.
+/// While nobody waits, locking and unlocking is one compare-and-swap each. For a critical section without an `.await` in it,
+/// `std::sync::Mutex` is as good. A panic of who holds it does not poison it: the value is free again as the panic left it.
+/// A guard that is leaked leaves it locked for ever.
 ///
 /// ```
 /// use brigade_runtime::{gather, run, sync::Mutex, yield_now};
@@ -35,157 +32,135 @@ use std::{
 /// run(async { gather([add(), add(), add()]).await });
 /// assert_eq!(counter.into_inner(), 3);
 /// ```
-pub struct Mutex<T> {
-    state: shim::Mutex<State<T>>,
+pub struct Mutex<T: ?Sized> {
+    permit: Semaphore,
+    // --- the holder's of the permit (rule 1) ---
+    value: UnsafeCell<T>,
 }
 
-struct State<T> {
-    /// None while somebody holds it.
-    value: Option<Box<T>>,
-    /// Has one turn granted at most, for which the value is kept.
-    waiters: Line,
-}
-
-impl<T> State<T> {
-    fn take(&mut self) -> Box<T> {
-        self.value.take().expect("the value is there for who has the turn")
-    }
-}
+// SAFETY: one thread at a time touches the value (rule 1), which goes from thread to thread, so T must be Send.
+unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
     /// A mutex that nobody holds.
     #[must_use]
     pub fn new(value: T) -> Self {
-        let state = State { value: Some(Box::new(value)), waiters: Line::new() };
-        Self { state: shim::Mutex::new(state) }
+        Self { permit: Semaphore::new(1), value: UnsafeCell::new(value) }
     }
 
+    /// The value, which nobody can hold any more.
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
     /// Waits for its turn, and has the value until the guard is dropped.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line; asked again, it is a new one at the end.
-    pub fn lock(&self) -> Locking<'_, T> {
-        Locking { mutex: self, place: None }
+    /// Dropping the future gives up the place in line; asked again, it is a new one at the end. If it was its turn already,
+    /// the lock goes to the next.
+    pub async fn lock(&self) -> Guard<'_, T> {
+        self.permit.take(1).await.expect(OPEN);
+        Guard { mutex: self }
     }
 
     /// Has the value if nobody holds it and nobody waits for it.
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        let mut state = lock(&self.state);
-        if state.waiters.granted() > 0 {
-            return None;
-        }
-        let value = state.value.take()?;
-        drop(state);
-        Some(Guard { mutex: self, value: Some(value) })
+        self.permit.try_take(1).is_ok().then(|| Guard { mutex: self })
     }
 
-    /// The value, which nobody can hold any more.
+    /// [`lock`](Self::lock), for a guard that borrows nothing.
     ///
-    /// # Panics
+    /// # Cancellation
     ///
-    /// If a guard was leaked.
-    pub fn into_inner(self) -> T {
-        *lock(&self.state).value.take().expect("no guard was leaked")
+    /// As with [`lock`](Self::lock).
+    pub async fn lock_owned(self: Arc<Self>) -> OwnedGuard<T> {
+        self.permit.take(1).await.expect(OPEN);
+        OwnedGuard { mutex: self }
+    }
+
+    /// The value, which nobody can hold while it is borrowed so.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
     }
 }
 
-/// The future of [`Mutex::lock`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Locking<'a, T> {
-    mutex: &'a Mutex<T>,
-    place: Option<usize>,
-}
-
-impl<'a, T> Future for Locking<'a, T> {
-    type Output = Guard<'a, T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Guard<'a, T>> {
-        ready!(budget::poll(cx));
-        let mutex = self.mutex;
-        let mut state = lock(&mutex.state);
-        let value = match self.place {
-            None if state.value.is_some() && state.waiters.granted() == 0 => state.take(),
-            None => {
-                self.place = Some(state.waiters.stand(cx.waker()));
-                return Poll::Pending;
-            }
-            Some(place) => {
-                let look = state.waiters.look(place, cx.waker());
-                if let Look::Waits { .. } = look {
-                    drop(state);
-                    return Poll::Pending;
-                }
-                self.place = None;
-                state.take()
-            }
-        };
-        drop(state);
-        budget::spend();
-        Poll::Ready(Guard { mutex, value: Some(value) })
-    }
-}
-
-impl<T> Drop for Locking<'_, T> {
-    fn drop(&mut self) {
-        let Some(place) = self.place else { return };
-        let mut state = lock(&self.mutex.state);
-        let left = state.waiters.leave(place);
-        let next = if let Left::Turn = left { state.waiters.grant() } else { None };
-        drop(state);
-        wake(Cause::Unlock, next);
-    }
-}
+const OPEN: &str = "nobody closes the semaphore of a mutex";
 
 /// Has the value of a [`Mutex`] until it is dropped. It may be held across an `.await` and go to another thread.
 #[must_use = "the mutex is free again as soon as the guard is dropped"]
-pub struct Guard<'a, T> {
+pub struct Guard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
-    /// None only while it is dropped.
-    value: Option<Box<T>>,
 }
 
-const HELD: &str = "a guard has the value until it is dropped";
+// SAFETY: a shared guard gives shared access to the value alone, so T must be Sync.
+unsafe impl<T: ?Sized + Sync> Sync for Guard<'_, T> {}
 
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.value.as_deref().expect(HELD)
+impl<'a, T: ?Sized> Guard<'a, T> {
+    /// The mutex whose value it has.
+    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.value.as_deref_mut().expect(HELD)
+/// Has the value of a [`Mutex`] until it is dropped, and borrows nothing: it keeps the mutex alive.
+#[must_use = "the mutex is free again as soon as the guard is dropped"]
+pub struct OwnedGuard<T: ?Sized> {
+    mutex: Arc<Mutex<T>>,
+}
+
+// SAFETY: a shared guard gives shared access to the value alone, so T must be Sync; the mutex is shared with other
+// threads, which may get the value next, so T must be Send.
+unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedGuard<T> {}
+
+/// What both kinds of guards can do.
+macro_rules! guard {
+    ($($name:ident $(<$life:lifetime>)?),*) => {$(
+        impl<T: ?Sized> Deref for $name<$($life,)? T> {
+            type Target = T;
+
+            #[inline]
+            fn deref(&self) -> &T {
+                // SAFETY: the guard is the permit, and it is borrowed for as long (rule 1).
+                unsafe { &*self.mutex.value.get() }
+            }
+        }
+
+        impl<T: ?Sized> DerefMut for $name<$($life,)? T> {
+            #[inline]
+            fn deref_mut(&mut self) -> &mut T {
+                // SAFETY: the guard is the permit, and it is borrowed exclusively for as long (rule 1).
+                unsafe { &mut *self.mutex.value.get() }
+            }
+        }
+
+        impl<T: ?Sized> Drop for $name<$($life,)? T> {
+            #[inline]
+            fn drop(&mut self) {
+                self.mutex.permit.release(1);
+            }
+        }
+
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $name<$($life,)? T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    )*};
+}
+guard!(Guard<'_>, OwnedGuard);
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
-    fn drop(&mut self) {
-        let mut state = lock(&self.mutex.state);
-        state.value = self.value.take();
-        let next = state.waiters.grant();
-        drop(state);
-        wake(Cause::Unlock, next);
-    }
-}
-
-impl<T> fmt::Debug for Mutex<T> {
+impl<T: ?Sized> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let free = lock(&self.state).value.is_some();
+        let free = self.permit.available_permits() > 0;
         f.debug_struct("Mutex").field("free", &free).finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for Locking<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Locking").field("stands", &self.place.is_some()).finish_non_exhaustive()
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Guard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }

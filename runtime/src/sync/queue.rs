@@ -1,30 +1,26 @@
-//! A queue between tasks: what Python calls `asyncio.Queue`.
+//! A queue between tasks: what Python calls `asyncio.Queue`, `LifoQueue` and `PriorityQueue`.
 //!
-//! Two lines: getters wait for items, putters for room. An item for which a getter has a turn stays in the queue, and room
-//! for which a putter has a turn stays free, until the turn is taken; so items come out in the order in which they were put, and a
-//! `put` that did not return put nothing.
+//! Two lines: getters wait for items, putters for room. An item for which a getter has a turn stays in the queue (it is
+//! *owed*), and room for which a putter has a turn stays free (it is *promised*), until the turn is taken; so items come out
+//! in the queue's order, and a `put` that did not return put nothing.
 //!
 //! ```text
-//!   somebody waits to get  =>  items = turns of getters
-//!   somebody waits to put  =>  items + turns of putters = capacity
+//!   somebody waits to get  =>  items = owed
+//!   somebody waits to put  =>  items + promised = capacity
 //! ```
 
-use super::line::{Left, Line, Look, wake};
-use crate::{
-    context::budget,
-    shim::{self, lock},
-    wake_all,
+use super::{
+    line::{Come, Line, Role, Stand, grant_all, wake},
+    order::{Fifo, Lifo, Order, Priority},
 };
+use crate::shim::{self, lock};
 use brigade_trace::Cause;
-use std::{
-    collections::VecDeque,
-    error, fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, Waker, ready},
-};
+use std::{error, fmt, task::Waker};
 
-/// A first-in, first-out queue for any number of tasks on both sides.
+/// A queue for any number of tasks on both sides, from which items come in the order in which they were put.
+///
+/// In another order if `O` says so: see [`LifoQueue`] and [`PriorityQueue`]. Those who wait are served in the order in
+/// which they came, whatever the order of the items.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::Queue};
@@ -46,40 +42,79 @@ use std::{
 ///     consumer.cancel();
 /// });
 /// ```
-pub struct Queue<T> {
+pub struct Queue<T, O = Fifo<T>> {
     capacity: Option<usize>,
-    state: shim::Mutex<State<T>>,
+    state: shim::Mutex<State<T, O>>,
 }
 
-struct State<T> {
-    items: VecDeque<T>,
+/// A queue whose least item comes first.
+///
+/// ```
+/// let queue = brigade_runtime::sync::Queue::priority();
+/// for item in [3, 1, 2] {
+///     queue.try_put(item).unwrap();
+/// }
+/// assert_eq!([queue.try_get(), queue.try_get(), queue.try_get()], [Some(1), Some(2), Some(3)]);
+/// ```
+pub type PriorityQueue<T> = Queue<T, Priority<T>>;
+
+/// A queue whose latest item comes first.
+///
+/// ```
+/// let queue = brigade_runtime::sync::Queue::lifo();
+/// queue.try_put("below").unwrap();
+/// queue.try_put("above").unwrap();
+/// assert_eq!(queue.try_get(), Some("above"));
+/// ```
+pub type LifoQueue<T> = Queue<T, Lifo<T>>;
+
+struct State<T, O> {
+    items: O,
     /// Put, and not yet said to be done.
     unfinished: usize,
-    getters: Line,
-    putters: Line,
-    joiners: Line,
+    getters: Line<Option<T>>,
+    /// Turns of getters.
+    owed: usize,
+    putters: Line<Option<T>>,
+    /// Turns of putters.
+    promised: usize,
+    joiners: Line<()>,
 }
 
-impl<T> State<T> {
+impl<T, O: Order<T>> State<T, O> {
     fn has_item(&self) -> bool {
-        self.items.len() > self.getters.granted()
+        self.items.len() > self.owed
     }
 
     fn has_room(&self, capacity: Option<usize>) -> bool {
-        capacity.is_none_or(|capacity| self.items.len() + self.putters.granted() < capacity)
+        capacity.is_none_or(|capacity| self.items.len() + self.promised < capacity)
     }
 
     /// Puts the item; the getter to wake.
     fn push(&mut self, item: T) -> Option<Waker> {
-        self.items.push_back(item);
+        self.items.push(item);
         self.unfinished += 1;
-        self.getters.grant()
+        self.owe()
     }
 
-    /// Takes the item at the front, and the putter to wake.
+    /// Takes the next item, and the putter to wake.
     fn pop(&mut self) -> (T, Option<Waker>) {
-        let item = self.items.pop_front().expect("there is an item for each turn of a getter");
-        (item, self.putters.grant())
+        let item = self.items.pop().expect("there is an item for each turn of a getter");
+        (item, self.promise())
+    }
+
+    /// Gives the turn to a getter.
+    fn owe(&mut self) -> Option<Waker> {
+        let getter = self.getters.grant(|_| ())?;
+        self.owed += 1;
+        Some(getter)
+    }
+
+    /// Gives the turn to a putter.
+    fn promise(&mut self) -> Option<Waker> {
+        let putter = self.putters.grant(|_| ())?;
+        self.promised += 1;
+        Some(putter)
     }
 }
 
@@ -97,26 +132,71 @@ impl<T> Queue<T> {
     /// If the capacity is 0: nobody could ever put anything.
     #[must_use]
     pub fn bounded(capacity: usize) -> Self {
-        assert!(capacity > 0, "a bounded queue has room for at least one item");
         Self::with_capacity(Some(capacity))
     }
+}
 
-    fn with_capacity(capacity: Option<usize>) -> Self {
-        let (items, unfinished) = (VecDeque::new(), 0);
-        let (getters, putters, joiners) = (Line::new(), Line::new(), Line::new());
-        Self { capacity, state: shim::Mutex::new(State { items, unfinished, getters, putters, joiners }) }
+impl<T> LifoQueue<T> {
+    /// [`unbounded`](Queue::unbounded), with the latest item first.
+    #[must_use]
+    pub fn lifo() -> Self {
+        Self::with_capacity(None)
     }
 
-    /// Puts an item at the end; waits while the queue is full.
+    /// [`bounded`](Queue::bounded), with the latest item first.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0: nobody could ever put anything.
+    #[must_use]
+    pub fn bounded_lifo(capacity: usize) -> Self {
+        Self::with_capacity(Some(capacity))
+    }
+}
+
+impl<T: Ord> PriorityQueue<T> {
+    /// [`unbounded`](Queue::unbounded), with the least item first.
+    #[must_use]
+    pub fn priority() -> Self {
+        Self::with_capacity(None)
+    }
+
+    /// [`bounded`](Queue::bounded), with the least item first.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0: nobody could ever put anything.
+    #[must_use]
+    pub fn bounded_priority(capacity: usize) -> Self {
+        Self::with_capacity(Some(capacity))
+    }
+}
+
+impl<T, O: Order<T>> Queue<T, O> {
+    fn with_capacity(capacity: Option<usize>) -> Self {
+        assert!(capacity != Some(0), "a bounded queue has room for at least one item");
+        let (items, unfinished, owed, promised) = (O::default(), 0, 0, 0);
+        let (getters, putters, joiners) = (Line::new(), Line::new(), Line::new());
+        let state = State { items, unfinished, getters, owed, putters, promised, joiners };
+        Self { capacity, state: shim::Mutex::new(state) }
+    }
+
+    /// Puts an item in; waits while the queue is full.
     ///
     /// # Cancellation
     ///
     /// A future that is dropped has put nothing, and its item is dropped with it.
-    pub fn put(&self, item: T) -> Put<'_, T> {
-        Put { queue: self, item: Some(item), place: None }
+    pub async fn put(&self, item: T) {
+        // Left over if the turn came, or was free, when it stood in line already.
+        let Some(item) = Stand::new(Putter(self), Some(item)).await else { return };
+        let mut state = lock(&self.state);
+        state.promised -= 1;
+        let getter = state.push(item);
+        drop(state);
+        wake(Cause::Queue, getter);
     }
 
-    /// Puts an item at the end if there is room.
+    /// Puts an item in if there is room.
     ///
     /// # Errors
     ///
@@ -132,16 +212,24 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes the item at the front; waits while there is none.
+    /// Takes the next item; waits while there is none.
     ///
     /// # Cancellation
     ///
     /// A future that is dropped has taken nothing: an item that was meant for it goes to the next who waits.
-    pub fn get(&self) -> Get<'_, T> {
-        Get { queue: self, place: None }
+    pub async fn get(&self) -> T {
+        if let Some(item) = Stand::new(Getter(self), None).await {
+            return item;
+        }
+        let mut state = lock(&self.state);
+        state.owed -= 1;
+        let (item, putter) = state.pop();
+        drop(state);
+        wake(Cause::Queue, putter);
+        item
     }
 
-    /// Takes the item at the front if there is one that is not meant for somebody who waits.
+    /// Takes the next item if there is one that is not meant for somebody who waits.
     pub fn try_get(&self) -> Option<T> {
         let mut state = lock(&self.state);
         if !state.has_item() {
@@ -165,12 +253,9 @@ impl<T> Queue<T> {
             panic!("task_done was called more often than items were put");
         };
         state.unfinished = left;
-        let mut joiners = Vec::new();
         if left == 0 {
-            joiners.extend(std::iter::from_fn(|| state.joiners.grant()));
+            grant_all(&Joiner(self), state, Cause::Queue, |_| ());
         }
-        drop(state);
-        wake_all(Cause::Queue, &mut joiners);
     }
 
     /// Waits until every item that was put is dealt with.
@@ -178,8 +263,8 @@ impl<T> Queue<T> {
     /// # Cancellation
     ///
     /// Dropping the future has no effect on anybody else.
-    pub fn join(&self) -> Join<'_, T> {
-        Join { queue: self, place: None }
+    pub async fn join(&self) {
+        Stand::new(Joiner(self), ()).await;
     }
 
     /// How many items wait to be taken.
@@ -198,143 +283,105 @@ impl<T> Queue<T> {
     }
 }
 
+/// One who waits for an item. The wish is the item, if there was one at once.
+struct Getter<'a, T, O>(&'a Queue<T, O>);
+
+impl<T, O: Order<T>> Role for Getter<'_, T, O> {
+    type State = State<T, O>;
+    type Wish = Option<T>;
+
+    fn lock(&self) -> &shim::Mutex<State<T, O>> {
+        &self.0.state
+    }
+
+    fn line(state: &mut State<T, O>) -> &mut Line<Option<T>> {
+        &mut state.getters
+    }
+
+    fn quick(&self, wish: &mut Option<T>) -> Come {
+        *wish = self.0.try_get();
+        Come::if_true(wish.is_some())
+    }
+
+    fn come(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Come {
+        let has = state.has_item();
+        state.owed += usize::from(has);
+        Come::if_true(has)
+    }
+
+    fn give_back(&self, _: Option<T>) {
+        let mut state = lock(&self.0.state);
+        state.owed -= 1;
+        let next = state.owe();
+        drop(state);
+        wake(Cause::Queue, next);
+    }
+}
+
+/// One who waits for room. The wish is the item, until it is in the queue.
+struct Putter<'a, T, O>(&'a Queue<T, O>);
+
+impl<T, O: Order<T>> Role for Putter<'_, T, O> {
+    type State = State<T, O>;
+    type Wish = Option<T>;
+
+    fn lock(&self) -> &shim::Mutex<State<T, O>> {
+        &self.0.state
+    }
+
+    fn line(state: &mut State<T, O>) -> &mut Line<Option<T>> {
+        &mut state.putters
+    }
+
+    fn quick(&self, wish: &mut Option<T>) -> Come {
+        *wish = wish.take().and_then(|item| self.0.try_put(item).err()).map(|full| full.0);
+        Come::if_true(wish.is_none())
+    }
+
+    fn come(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Come {
+        let has = state.has_room(self.0.capacity);
+        state.promised += usize::from(has);
+        Come::if_true(has)
+    }
+
+    fn give_back(&self, _item: Option<T>) {
+        let mut state = lock(&self.0.state);
+        state.promised -= 1;
+        let next = state.promise();
+        drop(state);
+        wake(Cause::Queue, next);
+    }
+}
+
+/// One who waits until everything is dealt with.
+struct Joiner<'a, T, O>(&'a Queue<T, O>);
+
+impl<T, O: Order<T>> Role for Joiner<'_, T, O> {
+    type State = State<T, O>;
+    type Wish = ();
+
+    fn lock(&self) -> &shim::Mutex<State<T, O>> {
+        &self.0.state
+    }
+
+    fn line(state: &mut State<T, O>) -> &mut Line<()> {
+        &mut state.joiners
+    }
+
+    fn quick(&self, (): &mut ()) -> Come {
+        Come::if_true(self.0.unfinished() == 0)
+    }
+
+    fn come(&self, state: &mut State<T, O>, (): &mut ()) -> Come {
+        Come::if_true(state.unfinished == 0)
+    }
+}
+
 /// The queue had no room for this item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Full<T>(pub T);
 
-/// The future of [`Queue::put`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Put<'a, T> {
-    queue: &'a Queue<T>,
-    /// None once it is put.
-    item: Option<T>,
-    place: Option<usize>,
-}
-
-// The item is not pinned: it is moved into the queue.
-impl<T> Unpin for Put<'_, T> {}
-
-impl<T> Future for Put<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(budget::poll(cx));
-        let queue = self.queue;
-        let mut state = lock(&queue.state);
-        if let Some(place) = self.place {
-            let look = state.putters.look(place, cx.waker());
-            if let Look::Waits { .. } = look {
-                drop(state);
-                return Poll::Pending;
-            }
-            self.place = None;
-        } else if !state.has_room(queue.capacity) {
-            self.place = Some(state.putters.stand(cx.waker()));
-            return Poll::Pending;
-        }
-        let getter = state.push(self.item.take().expect("a `put` is not polled again after it was ready"));
-        drop(state);
-        budget::spend();
-        wake(Cause::Queue, getter);
-        Poll::Ready(())
-    }
-}
-
-impl<T> Drop for Put<'_, T> {
-    fn drop(&mut self) {
-        let Some(place) = self.place else { return };
-        let mut state = lock(&self.queue.state);
-        let left = state.putters.leave(place);
-        let next = if let Left::Turn = left { state.putters.grant() } else { None };
-        drop(state);
-        wake(Cause::Queue, next);
-    }
-}
-
-/// The future of [`Queue::get`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Get<'a, T> {
-    queue: &'a Queue<T>,
-    place: Option<usize>,
-}
-
-impl<T> Future for Get<'_, T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        ready!(budget::poll(cx));
-        let mut state = lock(&self.queue.state);
-        if let Some(place) = self.place {
-            let look = state.getters.look(place, cx.waker());
-            if let Look::Waits { .. } = look {
-                drop(state);
-                return Poll::Pending;
-            }
-            self.place = None;
-        } else if !state.has_item() {
-            let place = state.getters.stand(cx.waker());
-            drop(state);
-            self.place = Some(place);
-            return Poll::Pending;
-        }
-        let (item, putter) = state.pop();
-        drop(state);
-        budget::spend();
-        wake(Cause::Queue, putter);
-        Poll::Ready(item)
-    }
-}
-
-impl<T> Drop for Get<'_, T> {
-    fn drop(&mut self) {
-        let Some(place) = self.place else { return };
-        let mut state = lock(&self.queue.state);
-        let left = state.getters.leave(place);
-        let next = if let Left::Turn = left { state.getters.grant() } else { None };
-        drop(state);
-        wake(Cause::Queue, next);
-    }
-}
-
-/// The future of [`Queue::join`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Join<'a, T> {
-    queue: &'a Queue<T>,
-    place: Option<usize>,
-}
-
-impl<T> Future for Join<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = lock(&self.queue.state);
-        if let Some(place) = self.place {
-            let look = state.joiners.look(place, cx.waker());
-            drop(state);
-            if let Look::Waits { .. } = look {
-                return Poll::Pending;
-            }
-            self.place = None;
-        } else if state.unfinished > 0 {
-            let place = state.joiners.stand(cx.waker());
-            drop(state);
-            self.place = Some(place);
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl<T> Drop for Join<'_, T> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            // The lock is free again before what is left behind is dropped. A turn here is nobody else's.
-            let _left = lock(&self.queue.state).joiners.leave(place);
-        }
-    }
-}
-
-impl<T> fmt::Debug for Queue<T> {
+impl<T, O: Order<T>> fmt::Debug for Queue<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = lock(&self.state);
         f.debug_struct("Queue")
@@ -344,18 +391,6 @@ impl<T> fmt::Debug for Queue<T> {
             .finish_non_exhaustive()
     }
 }
-
-/// What the futures look like to a debugger: whether they stand in line.
-macro_rules! debug_future {
-    ($($name:ident),*) => {$(
-        impl<T> fmt::Debug for $name<'_, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).field("stands", &self.place.is_some()).finish_non_exhaustive()
-            }
-        }
-    )*};
-}
-debug_future!(Put, Get, Join);
 
 impl<T> fmt::Debug for Full<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

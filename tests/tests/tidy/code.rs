@@ -32,6 +32,8 @@ const UNSAFE: &[&str] = &[
     "process/tests/situations/sys.rs",
     "runtime/src/queue.rs",
     "runtime/src/scope.rs",
+    "runtime/src/sync/line.rs",
+    "runtime/src/sync/mutex.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
     "runtime/tests/fork/sys.rs",

@@ -1,0 +1,192 @@
+//! A wake-up for one task or for all who wait, without a value.
+//!
+//! ```text
+//!   word   63                                2          1          0
+//!         [  calls of `notify_waiters`       | WAITING  | NOTIFIED ]
+//! ```
+//!
+//! 1. NOTIFIED is the one permit that is stored when nobody waits. It and WAITING are never set together.
+//! 2. WAITING is set and cleared under the lock. While it is set the word changes under the lock alone.
+//! 3. WAITING is set whenever somebody stands in line. (It may stay set for a while after the last one left.)
+//!
+//! # Why no wake-up is lost
+//!
+//! Who finds neither a permit nor a new call sets WAITING by a compare-and-swap from the very word in which it looked, and
+//! stands, in one critical section. `notify_one` stores the permit by a compare-and-swap from a word without WAITING, or takes
+//! the lock and finds the line. A turn by `notify_one` whose future is dropped is notified again; one by `notify_waiters` is
+//! nobody else's.
+
+use super::line::{Come, Line, Role, Stand, grant_all, wake};
+use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, lock};
+use brigade_trace::Cause;
+use std::{fmt, future::Future};
+
+const NOTIFIED: usize = 1 << 0;
+const WAITING: usize = 1 << 1;
+const CALL: usize = 1 << 2;
+
+/// Wakes a task that waits, or the next one that will.
+///
+/// [`notify_one`](Self::notify_one) wakes the one who waits longest. If nobody waits it stores a permit, one at most, and the
+/// next who comes does not wait. [`notify_waiters`](Self::notify_waiters) wakes everybody who waits and stores nothing.
+///
+/// ```
+/// use brigade_runtime::{run, spawn, sync::Notify};
+/// use std::sync::Arc;
+///
+/// run(async {
+///     let notify = Arc::new(Notify::new());
+///     let ours = notify.clone();
+///     let waiter = spawn(async move { ours.notified().await });
+///     // Whether the task came to wait already does not matter.
+///     notify.notify_one();
+///     waiter.await.unwrap();
+/// });
+/// ```
+pub struct Notify {
+    word: AtomicUsize,
+    line: shim::Mutex<Line<Wish>>,
+}
+
+/// What one who waits saw when it came, and who woke it.
+struct Wish {
+    calls: usize,
+    /// It was `notify_one`, whose wake-up somebody must get.
+    only: bool,
+}
+
+impl Notify {
+    /// Without a permit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { word: AtomicUsize::new(0), line: shim::Mutex::new(Line::new()) }
+    }
+
+    /// Waits to be notified.
+    ///
+    /// The future counts for [`notify_waiters`](Self::notify_waiters) from the moment when it is made, and stands in line
+    /// for [`notify_one`](Self::notify_one) from its first poll on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up the place in line. If it was notified by `notify_one`, another is notified in its place.
+    pub fn notified(&self) -> impl Future<Output = ()> + '_ {
+        // Acquire pairs with the Release of `notify_waiters`: who makes the future after it sees what was before it.
+        let calls = self.word.load(Ordering::Acquire) / CALL;
+        let stand = Stand::new(Waiter(self), Wish { calls, only: false });
+        async move { _ = stand.await }
+    }
+
+    /// Wakes the one who waits longest, or stores a permit for the next.
+    pub fn notify_one(&self) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & WAITING != 0 {
+                return self.notify_front(lock(&self.line));
+            }
+            // Release pairs with the Acquire of who takes the permit; also if there was one already.
+            match self.word.compare_exchange_weak(word, word | NOTIFIED, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    #[cold]
+    fn notify_front(&self, mut line: MutexGuard<'_, Line<Wish>>) {
+        let waker = line.grant(|wish| wish.only = true);
+        let missed = waker.is_none();
+        self.settle(&line);
+        drop(line);
+        wake(Cause::Notify, waker);
+        if missed {
+            self.notify_one();
+        }
+    }
+
+    /// Clears WAITING if nobody stands in line. The lock is held.
+    fn settle(&self, line: &Line<Wish>) {
+        if line.is_empty() {
+            // Relaxed: nothing is published by it.
+            self.word.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes all who wait, and those whose futures were made but not polled yet.
+    pub fn notify_waiters(&self) {
+        let line = lock(&self.line);
+        // Release pairs with the Acquire of those who find that there was a call.
+        self.word.fetch_add(CALL, Ordering::Release);
+        grant_all(&Waiter(self), line, Cause::Notify, |_| ());
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One who waits to be notified.
+struct Waiter<'a>(&'a Notify);
+
+impl Role for Waiter<'_> {
+    type State = Line<Wish>;
+    type Wish = Wish;
+
+    fn lock(&self) -> &shim::Mutex<Line<Wish>> {
+        &self.0.line
+    }
+
+    fn line(state: &mut Line<Wish>) -> &mut Line<Wish> {
+        state
+    }
+
+    fn quick(&self, wish: &mut Wish) -> Come {
+        // Acquire pairs with the Release of `notify_waiters`.
+        let mut word = self.0.word.load(Ordering::Acquire);
+        while word / CALL == wish.calls {
+            if word & NOTIFIED == 0 {
+                return Come::Waits;
+            }
+            let order = (Ordering::Acquire, Ordering::Acquire);
+            match self.0.word.compare_exchange_weak(word, word & !NOTIFIED, order.0, order.1) {
+                Ok(_) => return Come::Has,
+                Err(now) => word = now,
+            }
+        }
+        Come::Has
+    }
+
+    fn come(&self, _: &mut Line<Wish>, wish: &mut Wish) -> Come {
+        while self.quick(wish) == Come::Waits {
+            let old = self.0.word.load(Ordering::Relaxed);
+            if old / CALL == wish.calls && old & NOTIFIED == 0 {
+                let set =
+                    self.0.word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);
+                if set.is_ok() {
+                    return Come::Waits;
+                }
+            }
+        }
+        Come::Has
+    }
+
+    fn left<'a>(&'a self, line: MutexGuard<'a, Line<Wish>>) {
+        self.0.settle(&line);
+    }
+
+    fn give_back(&self, wish: Wish) {
+        if wish.only {
+            self.0.notify_one();
+        }
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stored = self.word.load(Ordering::Relaxed) & NOTIFIED != 0;
+        f.debug_struct("Notify").field("stored", &stored).finish_non_exhaustive()
+    }
+}
