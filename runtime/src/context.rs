@@ -124,6 +124,12 @@ pub(crate) mod budget {
         Poll::Ready(())
     }
 
+    /// Whether there is some left: for an operation that can be done without a waker.
+    #[inline]
+    pub(crate) fn is_left() -> bool {
+        BUDGET.try_with(std::cell::Cell::get) != Ok(0)
+    }
+
     /// An operation was completed. One that is pending costs nothing: a task that polls a thousand of those is no hog.
     #[inline]
     pub(crate) fn spend() {

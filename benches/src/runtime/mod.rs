@@ -7,6 +7,7 @@ mod executor;
 mod gate;
 pub(crate) mod memory;
 mod net;
+mod sync;
 mod tasks;
 mod timers;
 
@@ -17,6 +18,7 @@ use memory::{Thing, Whose};
 /// The group.
 pub(crate) fn benches() -> Vec<Bench> {
     let mut benches = task_benches();
+    benches.extend(sync_benches());
     benches.extend(timer_benches());
     benches.extend(net::benches());
     benches.extend(memory_benches());
@@ -85,6 +87,34 @@ fn task_benches() -> Vec<Bench> {
         ring.against("ring_ct", SINGLE, single, 0.65),
         yields.against("yield", MULTI, multi, 0.7),
         yields.against("yield_ct", SINGLE, single, 0.5),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn sync_benches() -> Vec<Bench> {
+    let (multi, single) = (Threads::Workers(workers()), Threads::Current);
+    let mpsc = on_each!(sync::mpsc);
+    let request_reply = on_each!(sync::request_reply);
+    let mutex = on_each!(sync::mutex);
+    let mutex_contended = on_each!(sync::mutex_contended);
+    let semaphore = on_each!(sync::semaphore);
+    let semaphore_contended = on_each!(sync::semaphore_contended);
+    let notify = on_each!(sync::notify);
+    let groups = [
+        mpsc.against("mpsc", MULTI, multi, 0.7),
+        mpsc.against("mpsc_ct", SINGLE, single, 0.7),
+        request_reply.against("request_reply", MULTI, multi, 0.7),
+        request_reply.against("request_reply_ct", SINGLE, single, 0.7),
+        mutex.against("mutex", MULTI, multi, 0.9),
+        mutex.against("mutex_ct", SINGLE, single, 0.9),
+        mutex_contended.against("mutex_contended", MULTI, multi, 0.9),
+        mutex_contended.against("mutex_contended_ct", SINGLE, single, 0.9),
+        semaphore.against("semaphore", MULTI, multi, 0.9),
+        semaphore.against("semaphore_ct", SINGLE, single, 0.9),
+        semaphore_contended.against("semaphore_contended", MULTI, multi, 0.9),
+        semaphore_contended.against("semaphore_contended_ct", SINGLE, single, 0.9),
+        notify.against("notify_500", MULTI, multi, 0.9),
+        notify.against("notify_500_ct", SINGLE, single, 0.9),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -96,6 +96,8 @@ pub(super) enum Come {
     Has,
     /// It has to wait.
     Waits,
+    /// It is to try again without the lock: for an attempt that ends in waking others.
+    Again,
 }
 
 impl Come {
@@ -282,8 +284,8 @@ impl<R: Role> Stand<R> {
     }
 
     /// What a poll does, without regard to the budget: so after the first one that is pending it certainly stands.
-    pub(super) fn enroll(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
-        let this = self.get_ref();
+    pub(super) fn enroll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+        let this = self.as_ref().get_ref();
         let come = match this.phase.get() {
             Phase::New => this.come(cx.waker()),
             Phase::Stands => this.look(cx.waker()),
@@ -298,27 +300,39 @@ impl<R: Role> Stand<R> {
 
     #[inline]
     fn come(&self, waker: &Waker) -> Come {
-        let quick = self.place.inside.with_mut(|inside| {
-            // SAFETY: the place does not stand, so it is ours (rule 1).
-            let wish = unsafe { &mut (*inside).wish };
-            self.role.quick(wish.as_mut().expect(STANDS))
-        });
-        if quick == Come::Has { quick } else { self.come_slowly(waker.clone()) }
+        if self.with_wish(|wish| self.role.quick(wish)) == Come::Has {
+            return Come::Has;
+        }
+        self.come_slowly(waker.clone())
     }
 
     #[cold]
     fn come_slowly(&self, waker: Waker) -> Come {
-        let mut state = lock(self.role.lock());
-        let come = self.place.inside.with_mut(|inside| {
-            // SAFETY: the place does not stand yet, so it is ours (rule 1).
-            let wish = unsafe { &mut (*inside).wish };
-            self.role.come(&mut state, wish.as_mut().expect(STANDS))
-        });
-        if come == Come::Waits {
-            R::line(&mut state).push(&self.place, waker);
-            self.phase.set(Phase::Stands);
+        loop {
+            let mut state = lock(self.role.lock());
+            match self.with_wish(|wish| self.role.come(&mut state, wish)) {
+                Come::Has => return Come::Has,
+                Come::Waits => {
+                    R::line(&mut state).push(&self.place, waker);
+                    self.phase.set(Phase::Stands);
+                    return Come::Waits;
+                }
+                Come::Again => drop(state),
+            }
+            if self.with_wish(|wish| self.role.quick(wish)) == Come::Has {
+                return Come::Has;
+            }
         }
-        come
+    }
+
+    /// The wish of one who does not stand yet.
+    #[inline]
+    fn with_wish<T>(&self, look: impl FnOnce(&mut R::Wish) -> T) -> T {
+        self.place.inside.with_mut(|inside| {
+            // SAFETY: this is called in the phase `New` alone, in which the place is ours (rule 1).
+            let wish = unsafe { &mut (*inside).wish };
+            look(wish.as_mut().expect(STANDS))
+        })
     }
 
     /// Looks whether it is its turn; if not, leaves the waker for it.
@@ -358,9 +372,9 @@ impl<R: Role> Future for Stand<R> {
     type Output = R::Wish;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
         ready!(budget::poll(cx));
-        let result = self.as_ref().enroll(cx);
+        let result = self.as_mut().enroll(cx);
         if result.is_ready() {
             budget::spend();
         }

@@ -3,9 +3,17 @@
 //! | for | there is | in Python |
 //! |---|---|---|
 //! | a value that one task at a time may have | [`Mutex`] | `asyncio.Lock` |
+//! | a value that many may read, or one may change | [`RwLock`] | |
+//! | a value that is made once | [`OnceCell`] | |
 //! | so many of something | [`Semaphore`] | `asyncio.Semaphore`, `BoundedSemaphore` |
 //! | a flag | [`Event`] | `asyncio.Event` |
 //! | a wake-up | [`Notify`] | |
+//! | a change of what a mutex guards | [`Condition`] | `asyncio.Condition` |
+//! | one another | [`Barrier`] | `asyncio.Barrier` |
+//! | one value | [`oneshot`] | a `Future` that one sets |
+//! | many values, to one task | [`mpsc`] | |
+//! | many values, to each of many tasks | [`broadcast`] | |
+//! | the latest value | [`watch`] | |
 //! | work | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `asyncio.Queue`, `LifoQueue`, `PriorityQueue` |
 //!
 //! They are for tasks on any number of threads, of this runtime or of any other executor: they need neither its timers nor
@@ -32,6 +40,9 @@
 //! taken for some tens of instructions and never across an `.await`. Waiting allocates nothing: the place in line lies in the
 //! future.
 
+mod barrier;
+pub mod broadcast;
+mod condition;
 mod event;
 // Unsafe: those who wait are linked by pointers into their pinned futures.
 #[allow(unsafe_code)]
@@ -39,16 +50,29 @@ mod line;
 #[cfg(all(loom, test))]
 mod model;
 // Unsafe: the value is touched by whoever has the permit.
+pub mod mpsc;
 #[allow(unsafe_code)]
 mod mutex;
 mod notify;
+mod once_cell;
+// Unsafe: the value and the wakers are cells guarded by the state byte, and the last side frees the channel.
+#[allow(unsafe_code)]
+pub mod oneshot;
 mod order;
 mod queue;
+// Unsafe: the value is touched by whoever has the permits.
+#[allow(unsafe_code)]
+mod rw_lock;
 mod semaphore;
+pub mod watch;
 
+pub use barrier::{Arrival, Barrier, Broken};
+pub use condition::Condition;
 pub use event::Event;
 pub use mutex::{Guard, Mutex, OwnedGuard};
 pub use notify::Notify;
+pub use once_cell::{OnceCell, SetError};
 pub use order::{Fifo, Lifo, Order, Priority};
 pub use queue::{Full, LifoQueue, PriorityQueue, Queue};
+pub use rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{Closed, OwnedPermit, Permit, Semaphore, TryAcquireError};

@@ -18,7 +18,10 @@
 //! other sees the permits or its own swap fails and it looks again; or it sees WAITING, takes the lock, and finds the line.
 
 use super::line::{Come, Line, Role, Stand, Wakers, grant_all};
-use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, lock};
+use crate::{
+    context::budget,
+    shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
+};
 use brigade_trace::Cause;
 use std::{error, fmt, sync::Arc};
 
@@ -205,6 +208,11 @@ impl Semaphore {
     /// Waits for permits that the caller answers for.
     #[inline]
     pub(super) async fn take(&self, permits: usize) -> Result<(), Closed> {
+        // Without the future, which is larger. Who has no budget left, or finds too few, goes the long way.
+        if budget::is_left() && self.try_take(permits).is_ok() {
+            budget::spend();
+            return Ok(());
+        }
         let wish = Stand::new(Taker(self), Wish { permits, closed: false }).await;
         if wish.closed { Err(Closed(())) } else { Ok(()) }
     }

@@ -34,6 +34,8 @@ const UNSAFE: &[&str] = &[
     "runtime/src/scope.rs",
     "runtime/src/sync/line.rs",
     "runtime/src/sync/mutex.rs",
+    "runtime/src/sync/oneshot.rs",
+    "runtime/src/sync/rw_lock.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
     "runtime/tests/fork/sys.rs",

@@ -1,22 +1,17 @@
-//! Tasks that wait for one another: order, fairness, and futures that are dropped while they wait.
+//! Queues, events and locks.
 
+use super::poll;
 use brigade_runtime::{
     Runtime, gather, run, spawn, spawn_local,
     sync::{Event, Full, Mutex, Queue},
     timeout, yield_now,
 };
-use futures_util::task::noop_waker;
 use std::{
-    future::Future,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(&noop_waker()))
-}
 
 #[test]
 fn items_come_out_in_the_order_in_which_they_were_put() {
@@ -222,4 +217,37 @@ fn no_update_is_lost_under_the_lock_whoever_is_cancelled() {
         gather(adders.into_iter().chain(impatient)).await.into_iter().for_each(|ended| ended.unwrap());
         assert_eq!(*mutex.lock().await, 400);
     });
+}
+
+#[test]
+fn a_get_that_has_its_item_and_is_dropped_keeps_the_order() {
+    let queue = Queue::priority();
+    let mut first = Box::pin(queue.get());
+    let mut second = pin!(queue.get());
+    assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
+    queue.try_put(2).unwrap();
+    queue.try_put(1).unwrap();
+    drop(first);
+    assert_eq!(poll(second.as_mut()), Poll::Ready(1), "the least comes first, whoever it was meant for");
+    assert_eq!(queue.try_get(), Some(2));
+}
+
+#[test]
+fn a_lifo_queue_waits_for_room_like_any_other() {
+    let queue = Queue::bounded_lifo(2);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    let mut put = pin!(queue.put(3));
+    assert!(poll(put.as_mut()).is_pending());
+    assert_eq!(queue.try_get(), Some(2));
+    assert!(poll(put.as_mut()).is_ready());
+    assert_eq!((queue.try_get(), queue.try_get(), queue.try_get()), (Some(3), Some(1), None));
+}
+
+#[test]
+fn a_guard_that_owns_goes_to_another_thread() {
+    let mutex = Arc::new(Mutex::new(0));
+    let mut guard = super::block_on(mutex.clone().lock_owned());
+    std::thread::spawn(move || *guard += 1).join().unwrap();
+    assert_eq!(*mutex.try_lock().unwrap(), 1);
 }

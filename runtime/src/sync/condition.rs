@@ -1,0 +1,158 @@
+//! Waiting for a change of what a mutex guards: what Python calls `asyncio.Condition`.
+//!
+//! # Why no notification is lost
+//!
+//! Who waits stands in line *before* it gives up the lock. Whoever changes the value has the lock, so it comes after, and its
+//! notification finds the line.
+
+use super::{
+    line::{Come, Line, Role, Stand, Wakers},
+    mutex::Guard,
+};
+use crate::shim::{self, lock};
+use brigade_trace::Cause;
+use std::{fmt, future::poll_fn, pin::pin, task::Poll};
+
+/// Tasks that wait until what a [`Mutex`](super::Mutex) guards has changed.
+///
+/// ```
+/// use brigade_runtime::{run, spawn, sync::{Condition, Mutex}};
+/// use std::sync::Arc;
+///
+/// run(async {
+///     let shared = Arc::new((Mutex::new(0), Condition::new()));
+///     let ours = shared.clone();
+///     let waiter = spawn(async move {
+///         let (dishes, changed) = &*ours;
+///         let guard = changed.wait_for(dishes.lock().await, |dishes| *dishes >= 2).await;
+///         *guard
+///     });
+///     for _ in 0..2 {
+///         *shared.0.lock().await += 1;
+///         shared.1.notify_all();
+///     }
+///     assert_eq!(waiter.await.unwrap(), 2);
+/// });
+/// ```
+///
+/// A notification without the lock reaches those who wait by then. Nobody is woken without a notification, but who is has
+/// to look again: another may have had the lock in between. [`wait_for`](Self::wait_for) does.
+pub struct Condition {
+    line: shim::Mutex<Line<Wish>>,
+}
+
+/// Whether somebody must get the notification.
+struct Wish {
+    passes_on: bool,
+}
+
+impl Condition {
+    /// A condition that nobody waits for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { line: shim::Mutex::new(Line::new()) }
+    }
+
+    /// Gives up the lock, waits for a notification, and waits for the lock again.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the mutex to others. If it was notified by [`notify`](Self::notify), another is notified
+    /// in its place, unless the future was waiting for the lock already.
+    pub async fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
+        let mutex = guard.mutex();
+        let mut turn = pin!(Stand::new(Waiter(self), Wish { passes_on: false }));
+        // Stands in line, whatever the budget.
+        let waits = poll_fn(|cx| Poll::Ready(turn.as_mut().enroll(cx).is_pending())).await;
+        debug_assert!(waits, "nobody is notified before it waits");
+        drop(guard);
+        turn.as_mut().await;
+        mutex.lock().await
+    }
+
+    /// [`wait`](Self::wait)s until `is_true` of the value; not at all if it is so now.
+    ///
+    /// # Cancellation
+    ///
+    /// As with [`wait`](Self::wait).
+    pub async fn wait_for<'a, T: ?Sized>(
+        &self,
+        mut guard: Guard<'a, T>,
+        mut is_true: impl FnMut(&mut T) -> bool,
+    ) -> Guard<'a, T> {
+        while !is_true(&mut guard) {
+            guard = self.wait(guard).await;
+        }
+        guard
+    }
+
+    /// Notifies the `count` who wait longest, or all if they are fewer.
+    pub fn notify(&self, count: usize) {
+        self.notify_some(count, Wish { passes_on: true });
+    }
+
+    /// Notifies all who wait.
+    pub fn notify_all(&self) {
+        self.notify_some(usize::MAX, Wish { passes_on: false });
+    }
+
+    fn notify_some(&self, mut count: usize, wish: Wish) {
+        let mut line = lock(&self.line);
+        let round = line.next_round();
+        let mut wakers = Wakers::new();
+        while count > 0 {
+            let Some(waker) = line.grant_before(round, |its| its.passes_on = wish.passes_on) else { break };
+            count -= 1;
+            wakers.push(waker);
+            if wakers.is_full() {
+                drop(line);
+                wakers.wake(Cause::Notify);
+                line = lock(&self.line);
+            }
+        }
+        drop(line);
+        wakers.wake(Cause::Notify);
+    }
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One who waits for a notification.
+struct Waiter<'a>(&'a Condition);
+
+impl Role for Waiter<'_> {
+    type State = Line<Wish>;
+    type Wish = Wish;
+
+    fn lock(&self) -> &shim::Mutex<Line<Wish>> {
+        &self.0.line
+    }
+
+    fn line(state: &mut Line<Wish>) -> &mut Line<Wish> {
+        state
+    }
+
+    fn quick(&self, _: &mut Wish) -> Come {
+        Come::Waits
+    }
+
+    fn come(&self, _: &mut Line<Wish>, _: &mut Wish) -> Come {
+        Come::Waits
+    }
+
+    fn give_back(&self, wish: Wish) {
+        if wish.passes_on {
+            self.0.notify(1);
+        }
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condition").field("waiting", &lock(&self.line).len()).finish_non_exhaustive()
+    }
+}

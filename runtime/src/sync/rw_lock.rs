@@ -1,0 +1,190 @@
+//! A lock that many may hold to read, or one to write, across an `.await`.
+//!
+//! It is a [`Semaphore`] and a value. A reader has one permit, a writer has them all.
+//!
+//! 1. Who has a permit may read the value. Who has them all may write it: nobody else has one. A guard is the permits.
+//! 2. Putting permits back releases, and taking them acquires: each sees what the ones before did.
+//!
+//! After tokio's `sync/rwlock.rs`.
+
+use super::semaphore::Semaphore;
+use std::{
+    cell::UnsafeCell,
+    fmt, mem,
+    ops::{Deref, DerefMut},
+};
+
+/// How many may read at once: more than there can be.
+const ALL: usize = Semaphore::MAX_PERMITS;
+
+/// A value that many tasks may read at once, or one may change, in the order in which they asked.
+///
+/// A writer that waits is not overtaken by readers who come later: they wait behind it. So a task that reads and asks to
+/// read again may wait for itself, if a writer came in between. A panic of who holds it does not poison it.
+///
+/// ```
+/// use brigade_runtime::{run, sync::RwLock};
+///
+/// run(async {
+///     let menu = RwLock::new(vec!["soup"]);
+///     {
+///         let (one, other) = (menu.read().await, menu.read().await);
+///         assert_eq!(one.len() + other.len(), 2);
+///     }
+///     menu.write().await.push("pie");
+///     assert_eq!(*menu.read().await, ["soup", "pie"]);
+/// });
+/// ```
+pub struct RwLock<T: ?Sized> {
+    permits: Semaphore,
+    // --- rule 1 ---
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: readers share the value among threads, so T must be Sync; a writer may take it to its thread, so T must be Send
+// (rule 1).
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
+
+impl<T> RwLock<T> {
+    /// A lock that nobody holds.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        Self { permits: Semaphore::new(ALL), value: UnsafeCell::new(value) }
+    }
+
+    /// The value, which nobody can hold any more.
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Waits for its turn to read.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up the place in line; a turn that it had goes to the next.
+    pub async fn read(&self) -> ReadGuard<'_, T> {
+        self.permits.take(1).await.expect(OPEN);
+        ReadGuard { lock: self }
+    }
+
+    /// Waits for its turn to write.
+    ///
+    /// # Cancellation
+    ///
+    /// As with [`read`](Self::read).
+    pub async fn write(&self) -> WriteGuard<'_, T> {
+        self.permits.take(ALL).await.expect(OPEN);
+        WriteGuard { lock: self }
+    }
+
+    /// Reads if nobody writes and nobody waits.
+    pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        self.permits.try_take(1).is_ok().then(|| ReadGuard { lock: self })
+    }
+
+    /// Writes if nobody holds the lock and nobody waits.
+    pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
+        self.permits.try_take(ALL).is_ok().then(|| WriteGuard { lock: self })
+    }
+
+    /// The value, which nobody can hold while it is borrowed so.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+}
+
+const OPEN: &str = "nobody closes the semaphore of a lock";
+
+/// Reads the value of an [`RwLock`] until it is dropped.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct ReadGuard<'a, T: ?Sized> {
+    lock: &'a RwLock<T>,
+}
+
+/// Reads and writes the value of an [`RwLock`] until it is dropped.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct WriteGuard<'a, T: ?Sized> {
+    lock: &'a RwLock<T>,
+}
+
+// SAFETY: a shared guard gives shared access to the value alone, so T must be Sync.
+unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for WriteGuard<'_, T> {}
+
+impl<'a, T: ?Sized> WriteGuard<'a, T> {
+    /// Reads from now on: other readers who wait may read as well, and no writer comes in between.
+    pub fn downgrade(self) -> ReadGuard<'a, T> {
+        let lock = self.lock;
+        mem::forget(self);
+        lock.permits.release(ALL - 1);
+        ReadGuard { lock }
+    }
+}
+
+impl<T: ?Sized> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard is a permit, and it is borrowed for as long (rule 1).
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T: ?Sized> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard is all permits, and it is borrowed for as long (rule 1).
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for WriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard is all permits, and it is borrowed exclusively for as long (rule 1).
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for ReadGuard<'_, T> {
+    fn drop(&mut self) {
+        self.lock.permits.release(1);
+    }
+}
+
+impl<T: ?Sized> Drop for WriteGuard<'_, T> {
+    fn drop(&mut self) {
+        self.lock.permits.release(ALL);
+    }
+}
+
+impl<T: Default> Default for RwLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for RwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holders = match ALL - self.permits.available_permits() {
+            ALL => "a writer".to_owned(),
+            readers => format!("{readers} readers"),
+        };
+        f.debug_struct("RwLock").field("held_by", &holders).finish_non_exhaustive()
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for WriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

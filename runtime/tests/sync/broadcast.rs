@@ -1,0 +1,100 @@
+//! A channel in which each receiver gets each value.
+
+use super::{block_on, poll};
+use brigade_runtime::{
+    Runtime,
+    sync::broadcast::{self, RecvError, TryRecvError},
+};
+use std::{pin::pin, sync::Arc, task::Poll, thread};
+
+#[test]
+fn each_receiver_gets_each_value_that_is_sent_while_it_is_there() {
+    let (sender, mut one) = broadcast::channel(4);
+    assert_eq!(sender.send(1).unwrap(), 1);
+    let mut other = sender.subscribe();
+    assert_eq!(sender.send(2).unwrap(), 2);
+    assert_eq!((one.try_recv(), one.try_recv(), one.try_recv()), (Ok(1), Ok(2), Err(TryRecvError::Empty)));
+    assert_eq!((other.try_recv(), other.try_recv()), (Ok(2), Err(TryRecvError::Empty)));
+    assert!(sender.is_empty(), "all have seen all");
+    drop((one, other));
+    assert_eq!(sender.send(3), Err(broadcast::SendError(3)));
+}
+
+#[test]
+fn a_slow_receiver_hears_how_many_it_missed() {
+    let (sender, mut slow) = broadcast::channel(2);
+    let mut quick = sender.subscribe();
+    for n in 0..5 {
+        sender.send(n).unwrap();
+        assert_eq!(quick.try_recv(), Ok(n));
+    }
+    assert_eq!(slow.len(), 5);
+    assert_eq!(block_on(slow.recv()), Err(RecvError::Lagged(3)));
+    assert_eq!((block_on(slow.recv()), block_on(slow.recv())), (Ok(3), Ok(4)));
+    drop(sender);
+    assert_eq!(
+        (block_on(slow.recv()), quick.try_recv()),
+        (Err(RecvError::Closed), Err(TryRecvError::Closed))
+    );
+}
+
+#[test]
+fn a_receiver_waits_and_one_that_gives_up_loses_nothing() {
+    let (sender, mut receiver) = broadcast::channel(2);
+    {
+        let mut receive = pin!(receiver.recv());
+        assert!(poll(receive.as_mut()).is_pending());
+        sender.send(1).unwrap();
+    }
+    let mut receive = pin!(receiver.recv());
+    assert_eq!(poll(receive.as_mut()), Poll::Ready(Ok(1)));
+}
+
+#[test]
+fn values_leave_when_the_last_receiver_that_wants_them_goes() {
+    let value = Arc::new(());
+    let (sender, receiver) = broadcast::channel(4);
+    let mut other = receiver.resubscribe();
+    sender.send(value.clone()).unwrap();
+    sender.send(value.clone()).unwrap();
+    drop(other.try_recv());
+    drop(receiver);
+    assert_eq!((Arc::strong_count(&value), sender.len()), (2, 1));
+    drop(other);
+    assert_eq!((Arc::strong_count(&value), sender.receiver_count()), (1, 0));
+}
+
+#[test]
+fn every_value_is_seen_or_counted_as_missed_on_many_threads() {
+    const EACH: u64 = 500;
+    let runtime = Runtime::multi_thread(3).unwrap();
+    let (sender, receiver) = broadcast::channel(8);
+    let receive = |mut receiver: broadcast::Receiver<u64>| async move {
+        let mut count = 0;
+        loop {
+            match receiver.recv().await {
+                Ok(_) => count += 1,
+                Err(RecvError::Lagged(missed)) => count += missed,
+                Err(RecvError::Closed) => return count,
+            }
+        }
+    };
+    let receivers: Vec<_> = (0..3).map(|_| runtime.spawn(receive(receiver.resubscribe()))).collect();
+    let plain = thread::spawn(move || block_on(receive(receiver)));
+    let senders: Vec<_> = (0..2)
+        .map(|_| {
+            let sender = sender.clone();
+            runtime.spawn(async move {
+                for n in 0..EACH {
+                    sender.send(n).unwrap();
+                }
+            })
+        })
+        .collect();
+    drop(sender);
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for receiver in receivers {
+        assert_eq!(receiver.join().unwrap(), 2 * EACH);
+    }
+    assert_eq!(plain.join().unwrap(), 2 * EACH);
+}
