@@ -71,10 +71,14 @@ pub(crate) fn mpsc<K: Kit>(threads: Threads) -> Side {
         };
         let producers: Vec<_> = (0..PRODUCERS).map(|_| inside.spawn(produce(sender.clone()))).collect();
         drop(sender);
-        let mut sum = 0;
-        while let Some(number) = K::receive(&mut receiver).await {
-            sum += number;
-        }
+        let consumer = inside.spawn(async move {
+            let mut sum = 0;
+            while let Some(number) = K::receive(&mut receiver).await {
+                sum += number;
+            }
+            sum
+        });
+        let sum = consumer.await;
         assert_eq!(black_box(sum), PRODUCERS * MESSAGES * (MESSAGES - 1) / 2);
         for producer in producers {
             producer.await;
@@ -95,12 +99,15 @@ pub(crate) fn request_reply<K: Kit>(threads: Threads) -> Side {
         };
         let clients: Vec<_> = (0..CLIENTS).map(|_| inside.spawn(ask(sender.clone()))).collect();
         drop(sender);
-        while let Some((number, to)) = K::receive(&mut requests).await {
-            K::reply(to, number + 1);
-        }
+        let server = inside.spawn(async move {
+            while let Some((number, to)) = K::receive(&mut requests).await {
+                K::reply(to, number + 1);
+            }
+        });
         for client in clients {
             client.await;
         }
+        server.await;
     })
 }
 

@@ -3,7 +3,11 @@
 //! Those who have come are those in the line, so one who gives up has not come. The last one to come does not stand: it
 //! grants a turn to all, in the critical section in which it saw that it is the last.
 
-use super::line::{Come, Line, Role, Stand, grant_all};
+use super::{
+    line::{Line, Stand},
+    role::{Come, Role},
+    wakers::grant_all,
+};
 use crate::shim::{self, lock};
 use brigade_trace::Cause;
 use std::{error, fmt};

@@ -13,7 +13,11 @@
 //! Receivers see values in their order. So when the last one sees a value, all have seen those before it: the value is in
 //! front, and leaves the ring. The interface is tokio's (`sync/broadcast.rs`).
 
-use super::line::{Come, Line, Role, Stand, grant_all};
+use super::{
+    line::{Line, Stand},
+    role::{Come, Role},
+    wakers::grant_all,
+};
 use crate::shim::{self, lock};
 use brigade_trace::Cause;
 use std::{collections::VecDeque, error, fmt, sync::Arc};

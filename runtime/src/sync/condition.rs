@@ -6,8 +6,10 @@
 //! notification finds the line.
 
 use super::{
-    line::{Come, Line, Role, Stand, Wakers},
+    line::{Line, Stand},
     mutex::Guard,
+    role::{Come, Role},
+    wakers::Wakers,
 };
 use crate::shim::{self, lock};
 use brigade_trace::Cause;

@@ -1,6 +1,10 @@
 //! A flag to wait for: what Python calls `asyncio.Event`.
 
-use super::line::{Come, Line, Role, Stand, grant_all};
+use super::{
+    line::{Line, Stand},
+    role::{Come, Role},
+    wakers::grant_all,
+};
 use crate::shim::{self, AtomicBool, Ordering, lock};
 use brigade_trace::Cause;
 use std::fmt;

@@ -43,69 +43,19 @@
 //! The waker in a place is the latest: a poll that finds no turn puts its own there, under the lock. Foreign code (cloning,
 //! dropping and waking a waker) never runs under a lock.
 
+use super::role::{Come, Role};
 use crate::{
     context::budget,
-    shim::{self, AtomicBool, MutexGuard, Ordering, UnsafeCell, lock},
+    shim::{AtomicBool, Ordering, UnsafeCell, lock},
 };
-use brigade_trace::{Cause, because};
 use std::{
     cell::Cell,
     future::Future,
     marker::PhantomPinned,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr,
     task::{Context, Poll, Waker, ready},
 };
-
-/// What those in one line are: what they want, where they stand, and who sees to them.
-pub(super) trait Role {
-    /// What is behind the lock.
-    type State;
-    /// What one wants and, with its turn, what it got.
-    type Wish;
-
-    /// The lock around the line.
-    fn lock(&self) -> &shim::Mutex<Self::State>;
-
-    /// The line.
-    fn line(state: &mut Self::State) -> &mut Line<Self::Wish>;
-
-    /// Tries to have it at once, without standing.
-    fn quick(&self, wish: &mut Self::Wish) -> Come;
-
-    /// Tries again under the lock, and stands if that fails.
-    fn come(&self, state: &mut Self::State, wish: &mut Self::Wish) -> Come;
-
-    /// Somebody left the line without a turn: those behind may be due.
-    fn left<'a>(&'a self, state: MutexGuard<'a, Self::State>) {
-        drop(state);
-    }
-
-    /// Somebody was dropped with a turn.
-    fn give_back(&self, wish: Self::Wish) {
-        drop(wish);
-    }
-}
-
-/// How an attempt ended.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Come {
-    /// It has what it wants.
-    Has,
-    /// It has to wait.
-    Waits,
-    /// It is to try again without the lock: for an attempt that ends in waking others.
-    Again,
-}
-
-impl Come {
-    /// Has it if `has` is true.
-    pub(super) fn if_true(has: bool) -> Self {
-        if has { Self::Has } else { Self::Waits }
-    }
-}
 
 /// Those who wait. See the head of `line.rs`.
 pub(super) struct Line<W> {
@@ -409,73 +359,5 @@ impl<R: Role> Stand<R> {
             }
         }
         self.role.give_back(self.take());
-    }
-}
-
-/// How many are woken at once: so many wakers are collected under the lock.
-const BATCH: usize = 16;
-
-/// Wakers that were taken out under a lock, to be woken after it.
-pub(super) struct Wakers {
-    wakers: [Option<Waker>; BATCH],
-    len: usize,
-}
-
-impl Wakers {
-    pub(super) fn new() -> Self {
-        Self { wakers: [const { None }; BATCH], len: 0 }
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.len == BATCH
-    }
-
-    /// Adds one.
-    ///
-    /// # Panics
-    ///
-    /// If they are full.
-    pub(super) fn push(&mut self, waker: Waker) {
-        self.wakers[self.len] = Some(waker);
-        self.len += 1;
-    }
-
-    pub(super) fn wake(&mut self, cause: Cause) {
-        for waker in &mut self.wakers[..self.len] {
-            wake(cause, waker.take());
-        }
-        self.len = 0;
-    }
-}
-
-/// Grants a turn to all who stand in the line now, but to none who comes while they are woken.
-pub(super) fn grant_all<'a, R: Role>(
-    role: &'a R,
-    mut state: MutexGuard<'a, R::State>,
-    cause: Cause,
-    mut give: impl FnMut(&mut R::Wish),
-) {
-    let round = R::line(&mut state).next_round();
-    let mut wakers = Wakers::new();
-    loop {
-        while !wakers.is_full()
-            && let Some(waker) = R::line(&mut state).grant_before(round, &mut give)
-        {
-            wakers.push(waker);
-        }
-        let more = wakers.is_full();
-        drop(state);
-        wakers.wake(cause);
-        if !more {
-            return;
-        }
-        state = lock(role.lock());
-    }
-}
-
-/// Wakes the one who was granted a turn, outside of the lock. A waker of another executor may panic, which is none of ours.
-pub(super) fn wake(cause: Cause, waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
     }
 }

@@ -59,11 +59,14 @@ mod once_cell;
 #[allow(unsafe_code)]
 pub mod oneshot;
 mod order;
+mod permit;
 mod queue;
 // Unsafe: the value is touched by whoever has the permits.
+mod role;
 #[allow(unsafe_code)]
 mod rw_lock;
 mod semaphore;
+mod wakers;
 pub mod watch;
 
 pub use barrier::{Arrival, Barrier, Broken};
@@ -72,7 +75,8 @@ pub use event::Event;
 pub use mutex::{Guard, Mutex, OwnedGuard};
 pub use notify::Notify;
 pub use once_cell::{OnceCell, SetError};
-pub use order::{Fifo, Lifo, Order, Priority};
-pub use queue::{Full, LifoQueue, PriorityQueue, Queue};
+pub use order::{Fifo, Lifo, LifoQueue, Order, Priority, PriorityQueue};
+pub use permit::{Closed, OwnedPermit, Permit, TryAcquireError};
+pub use queue::{Full, Queue};
 pub use rw_lock::{ReadGuard, RwLock, WriteGuard};
-pub use semaphore::{Closed, OwnedPermit, Permit, Semaphore, TryAcquireError};
+pub use semaphore::Semaphore;

@@ -16,7 +16,11 @@
 //! the lock and finds the line. A turn by `notify_one` whose future is dropped is notified again; one by `notify_waiters` is
 //! nobody else's.
 
-use super::line::{Come, Line, Role, Stand, grant_all, wake};
+use super::{
+    line::{Line, Stand},
+    role::{Come, Role},
+    wakers::{grant_all, wake},
+};
 use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, lock};
 use brigade_trace::Cause;
 use std::{fmt, future::Future};

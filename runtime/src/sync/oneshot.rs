@@ -34,7 +34,7 @@
 use crate::{
     context::budget,
     shim::{AtomicU8, Ordering, UnsafeCell},
-    sync::line::wake,
+    sync::wakers::wake,
 };
 use brigade_trace::Cause;
 use std::{

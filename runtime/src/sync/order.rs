@@ -1,5 +1,6 @@
 //! In which order items leave a queue.
 
+use super::queue::Queue;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
@@ -63,3 +64,60 @@ macro_rules! order {
 order!(Fifo, VecDeque, VecDeque::push_back, VecDeque::pop_front);
 order!(Lifo, Vec, Vec::push, Vec::pop);
 order!(Priority: Ord, BinaryHeap, |heap, item| heap.push(Reverse(item)), |heap| heap.pop().map(|Reverse(item)| item));
+
+/// A queue whose least item comes first.
+///
+/// ```
+/// let queue = brigade_runtime::sync::Queue::priority();
+/// for item in [3, 1, 2] {
+///     queue.try_put(item).unwrap();
+/// }
+/// assert_eq!([queue.try_get(), queue.try_get(), queue.try_get()], [Some(1), Some(2), Some(3)]);
+/// ```
+pub type PriorityQueue<T> = Queue<T, Priority<T>>;
+
+/// A queue whose latest item comes first.
+///
+/// ```
+/// let queue = brigade_runtime::sync::Queue::lifo();
+/// queue.try_put("below").unwrap();
+/// queue.try_put("above").unwrap();
+/// assert_eq!(queue.try_get(), Some("above"));
+/// ```
+pub type LifoQueue<T> = Queue<T, Lifo<T>>;
+
+impl<T> LifoQueue<T> {
+    /// [`unbounded`](Queue::unbounded), with the latest item first.
+    #[must_use]
+    pub fn lifo() -> Self {
+        Self::with_capacity(None)
+    }
+
+    /// [`bounded`](Queue::bounded), with the latest item first.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0: nobody could ever put anything.
+    #[must_use]
+    pub fn bounded_lifo(capacity: usize) -> Self {
+        Self::with_capacity(Some(capacity))
+    }
+}
+
+impl<T: Ord> PriorityQueue<T> {
+    /// [`unbounded`](Queue::unbounded), with the least item first.
+    #[must_use]
+    pub fn priority() -> Self {
+        Self::with_capacity(None)
+    }
+
+    /// [`bounded`](Queue::bounded), with the least item first.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0: nobody could ever put anything.
+    #[must_use]
+    pub fn bounded_priority(capacity: usize) -> Self {
+        Self::with_capacity(Some(capacity))
+    }
+}

@@ -10,8 +10,10 @@
 //! ```
 
 use super::{
-    line::{Come, Line, Role, Stand, grant_all, wake},
-    order::{Fifo, Lifo, Order, Priority},
+    line::{Line, Stand},
+    order::{Fifo, Order},
+    role::{Come, Role},
+    wakers::{grant_all, wake},
 };
 use crate::shim::{self, lock};
 use brigade_trace::Cause;
@@ -19,7 +21,7 @@ use std::{error, fmt, task::Waker};
 
 /// A queue for any number of tasks on both sides, from which items come in the order in which they were put.
 ///
-/// In another order if `O` says so: see [`LifoQueue`] and [`PriorityQueue`]. Those who wait are served in the order in
+/// In another order if `O` says so: see [`LifoQueue`](super::LifoQueue) and [`PriorityQueue`](super::PriorityQueue). Those who wait are served in the order in
 /// which they came, whatever the order of the items.
 ///
 /// ```
@@ -46,27 +48,6 @@ pub struct Queue<T, O = Fifo<T>> {
     capacity: Option<usize>,
     state: shim::Mutex<State<T, O>>,
 }
-
-/// A queue whose least item comes first.
-///
-/// ```
-/// let queue = brigade_runtime::sync::Queue::priority();
-/// for item in [3, 1, 2] {
-///     queue.try_put(item).unwrap();
-/// }
-/// assert_eq!([queue.try_get(), queue.try_get(), queue.try_get()], [Some(1), Some(2), Some(3)]);
-/// ```
-pub type PriorityQueue<T> = Queue<T, Priority<T>>;
-
-/// A queue whose latest item comes first.
-///
-/// ```
-/// let queue = brigade_runtime::sync::Queue::lifo();
-/// queue.try_put("below").unwrap();
-/// queue.try_put("above").unwrap();
-/// assert_eq!(queue.try_get(), Some("above"));
-/// ```
-pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 
 struct State<T, O> {
     items: O,
@@ -136,44 +117,8 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> LifoQueue<T> {
-    /// [`unbounded`](Queue::unbounded), with the latest item first.
-    #[must_use]
-    pub fn lifo() -> Self {
-        Self::with_capacity(None)
-    }
-
-    /// [`bounded`](Queue::bounded), with the latest item first.
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0: nobody could ever put anything.
-    #[must_use]
-    pub fn bounded_lifo(capacity: usize) -> Self {
-        Self::with_capacity(Some(capacity))
-    }
-}
-
-impl<T: Ord> PriorityQueue<T> {
-    /// [`unbounded`](Queue::unbounded), with the least item first.
-    #[must_use]
-    pub fn priority() -> Self {
-        Self::with_capacity(None)
-    }
-
-    /// [`bounded`](Queue::bounded), with the least item first.
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0: nobody could ever put anything.
-    #[must_use]
-    pub fn bounded_priority(capacity: usize) -> Self {
-        Self::with_capacity(Some(capacity))
-    }
-}
-
 impl<T, O: Order<T>> Queue<T, O> {
-    fn with_capacity(capacity: Option<usize>) -> Self {
+    pub(super) fn with_capacity(capacity: Option<usize>) -> Self {
         assert!(capacity != Some(0), "a bounded queue has room for at least one item");
         let (items, unfinished, owed, promised) = (O::default(), 0, 0, 0);
         let (getters, putters, joiners) = (Line::new(), Line::new(), Line::new());

@@ -17,13 +17,18 @@
 //! critical section. Who puts permits back does it either by a compare-and-swap from a word without WAITING, and then the
 //! other sees the permits or its own swap fails and it looks again; or it sees WAITING, takes the lock, and finds the line.
 
-use super::line::{Come, Line, Role, Stand, Wakers, grant_all};
+use super::{
+    line::{Line, Stand},
+    permit::{Closed, OwnedPermit, Permit, TryAcquireError},
+    role::{Come, Role},
+    wakers::{Wakers, grant_all},
+};
 use crate::{
     context::budget,
     shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
 };
 use brigade_trace::Cause;
-use std::{error, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 const CLOSED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
@@ -345,84 +350,9 @@ impl Role for Taker<'_> {
     }
 }
 
-/// Permits of a [`Semaphore`], which go back when this is dropped.
-#[must_use = "the permits go back as soon as this is dropped"]
-#[derive(Debug)]
-pub struct Permit<'a> {
-    semaphore: &'a Semaphore,
-    permits: usize,
-}
-
-/// Permits of a [`Semaphore`] that borrow nothing, and go back when this is dropped.
-#[must_use = "the permits go back as soon as this is dropped"]
-#[derive(Debug)]
-pub struct OwnedPermit {
-    semaphore: Arc<Semaphore>,
-    permits: usize,
-}
-
-/// What both kinds of permits can do.
-macro_rules! permit {
-    ($($name:ident $(<$life:lifetime>)?),*) => {$(
-        impl $name $(<$life>)? {
-            /// How many permits these are.
-            pub fn count(&self) -> usize {
-                self.permits
-            }
-
-            /// Takes these permits out of the world: they do not go back.
-            pub fn forget(mut self) {
-                self.permits = 0;
-            }
-        }
-
-        impl Drop for $name $(<$life>)? {
-            #[inline]
-            fn drop(&mut self) {
-                if self.permits > 0 {
-                    self.semaphore.release(self.permits);
-                }
-            }
-        }
-    )*};
-}
-permit!(Permit<'_>, OwnedPermit);
-
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (free, closed) = (self.available_permits(), self.is_closed());
         f.debug_struct("Semaphore").field("available", &free).field("closed", &closed).finish_non_exhaustive()
     }
 }
-
-/// The semaphore was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed(());
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the semaphore is closed")
-    }
-}
-
-impl error::Error for Closed {}
-
-/// Why there was no permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryAcquireError {
-    /// The semaphore is closed.
-    Closed,
-    /// There are too few, or somebody waits for them.
-    NoPermits,
-}
-
-impl fmt::Display for TryAcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "the semaphore is closed",
-            Self::NoPermits => "there are too few permits, or somebody waits for them",
-        })
-    }
-}
-
-impl error::Error for TryAcquireError {}

@@ -2,7 +2,11 @@
 
 use crate::{
     shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
-    sync::line::{Come, Line, Role, Wakers, grant_all, wake},
+    sync::{
+        line::Line,
+        role::{Come, Role},
+        wakers::{Wakers, grant_all, wake},
+    },
 };
 use brigade_trace::Cause;
 use std::{collections::VecDeque, task::Waker};

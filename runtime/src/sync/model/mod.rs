@@ -1,5 +1,8 @@
 //! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
 
+mod channels;
+mod meeting;
+
 use super::{Event, Mutex, Notify, Queue, Semaphore};
 use crate::model;
 use brigade_handle::JoinHandle;

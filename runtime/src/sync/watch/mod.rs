@@ -16,13 +16,20 @@
 //!
 //! The interface is tokio's (`sync/watch.rs`).
 
-use super::line::{Come, Line, Role, Stand, grant_all};
-use crate::shim::{self, AtomicUsize, Ordering, RwLock, RwLockReadGuard, lock};
-use brigade_trace::Cause;
-use std::{error, fmt, mem, ops::Deref, sync::Arc};
+mod channel;
 
-const CLOSED: usize = 1 << 0;
-const CHANGE: usize = 1 << 1;
+pub use channel::Ref;
+
+use crate::{
+    shim::{self, AtomicUsize, Ordering, RwLock, lock},
+    sync::{
+        line::{Line, Stand},
+        wakers::grant_all,
+    },
+};
+use brigade_trace::Cause;
+use channel::{CHANGE, CLOSED, Channel, Close, Lines};
+use std::{error, fmt, mem, sync::Arc};
 
 /// Makes a channel for the latest value. Its first one counts as seen.
 ///
@@ -48,65 +55,6 @@ pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
         lines: shim::Mutex::new(Lines { changed: Line::new(), closed: Line::new() }),
     });
     (Sender { channel: channel.clone() }, Receiver { channel, seen: 0 })
-}
-
-struct Channel<T> {
-    value: RwLock<T>,
-    /// Raised while the value is locked for writing.
-    version: AtomicUsize,
-    senders: AtomicUsize,
-    receivers: AtomicUsize,
-    lines: shim::Mutex<Lines>,
-}
-
-struct Lines {
-    /// Receivers that wait for a change.
-    changed: Line<()>,
-    /// Senders that wait until no receiver is left.
-    closed: Line<()>,
-}
-
-impl<T> Channel<T> {
-    fn version(&self) -> usize {
-        // Acquire pairs with the Release of who raised it.
-        self.version.load(Ordering::Acquire)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.value.read().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// For a receiver that has seen the version `seen`: the value, which counts as seen from now on.
-    fn borrow_and_update(&self, seen: &mut usize) -> Ref<'_, T> {
-        let value = self.read();
-        // The version of this very value: it is raised while the value is locked for writing.
-        let version = self.version() & !CLOSED;
-        Ref { changed: mem::replace(seen, version) != version, value }
-    }
-
-    /// Whether there is another version; an error if there is none and will be none.
-    fn has_changed(&self, seen: usize) -> Result<bool, RecvError> {
-        let version = self.version();
-        match (version & !CLOSED != seen, version & CLOSED != 0) {
-            (true, _) => Ok(true),
-            (false, false) => Ok(false),
-            (false, true) => Err(RecvError(())),
-        }
-    }
-
-    /// Waits for another version, which counts as seen from now on.
-    async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
-        while !self.has_changed(*seen)? {
-            Stand::new(Change { channel: self, seen: *seen }, ()).await;
-        }
-        *seen = self.version() & !CLOSED;
-        Ok(())
-    }
-
-    /// Wakes the receivers that wait, after the version was raised.
-    fn notify(&self) {
-        grant_all(&Change { channel: self, seen: 0 }, lock(&self.lines), Cause::Notify, |()| ());
-    }
 }
 
 /// Changes the value. Clones change the same one.
@@ -269,79 +217,6 @@ impl<T> Receiver<T> {
     }
 }
 
-/// The value of a channel, borrowed.
-pub struct Ref<'a, T> {
-    changed: bool,
-    value: RwLockReadGuard<'a, T>,
-}
-
-impl<T> Ref<'_, T> {
-    /// Whether the receiver had not seen it before.
-    pub fn has_changed(&self) -> bool {
-        self.changed
-    }
-}
-
-impl<T> Deref for Ref<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-/// A receiver that waits for another version than this.
-struct Change<'a, T> {
-    channel: &'a Channel<T>,
-    seen: usize,
-}
-
-impl<T> Role for Change<'_, T> {
-    type State = Lines;
-    type Wish = ();
-
-    fn lock(&self) -> &shim::Mutex<Lines> {
-        &self.channel.lines
-    }
-
-    fn line(state: &mut Lines) -> &mut Line<()> {
-        &mut state.changed
-    }
-
-    fn quick(&self, (): &mut ()) -> Come {
-        // Another version, or the end.
-        Come::if_true(self.channel.version() != self.seen)
-    }
-
-    fn come(&self, _: &mut Lines, (): &mut ()) -> Come {
-        self.quick(&mut ())
-    }
-}
-
-/// A sender that waits until no receiver is left.
-struct Close<'a, T>(&'a Channel<T>);
-
-impl<T> Role for Close<'_, T> {
-    type State = Lines;
-    type Wish = ();
-
-    fn lock(&self) -> &shim::Mutex<Lines> {
-        &self.0.lines
-    }
-
-    fn line(state: &mut Lines) -> &mut Line<()> {
-        &mut state.closed
-    }
-
-    fn quick(&self, (): &mut ()) -> Come {
-        Come::if_true(self.0.receivers.load(Ordering::Acquire) == 0)
-    }
-
-    fn come(&self, _: &mut Lines, (): &mut ()) -> Come {
-        self.quick(&mut ())
-    }
-}
-
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         // Relaxed: it comes from a sender, which keeps the channel open.
@@ -373,12 +248,6 @@ impl<T> Drop for Receiver<T> {
         if self.channel.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             grant_all(&Close(&self.channel), lock(&self.channel.lines), Cause::Notify, |()| ());
         }
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }
 

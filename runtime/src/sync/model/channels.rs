@@ -1,0 +1,153 @@
+//! Channels: a value that comes while its receiver looks, room that is made while a sender looks, and either side that goes.
+
+use super::beside;
+use crate::{
+    model,
+    sync::{broadcast, mpsc, oneshot, watch},
+};
+use loom::thread;
+use std::{panic::Location, sync::Arc};
+
+#[test]
+fn a_receiver_gets_the_one_value() {
+    loom::model(|| {
+        let (sender, receiver) = oneshot::channel();
+        let handle = beside(receiver, move || sender.send(1).unwrap());
+        assert_eq!(handle.join().unwrap(), Ok(1));
+    });
+}
+
+#[test]
+fn a_receiver_hears_that_its_sender_is_gone() {
+    loom::model(|| {
+        let (sender, receiver) = oneshot::channel::<()>();
+        let handle = beside(receiver, move || drop(sender));
+        assert!(handle.join().unwrap().is_err());
+    });
+}
+
+#[test]
+fn a_receiver_that_is_dropped_leaves_the_value_with_one_of_both() {
+    loom::model(|| {
+        let value = Arc::new(());
+        let (sender, receiver) = oneshot::channel();
+        let executor = model::Queue::new();
+        let handle = executor.spawn(receiver, Location::caller());
+        let theirs = value.clone();
+        let other = thread::spawn(move || drop(sender.send(theirs)));
+        executor.run();
+        handle.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        drop(handle);
+        assert_eq!(Arc::strong_count(&value), 1, "the value was lost");
+    });
+}
+
+#[test]
+fn a_sender_hears_that_its_receiver_is_gone() {
+    loom::model(|| {
+        let (mut sender, receiver) = oneshot::channel::<()>();
+        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn a_receiver_gets_what_is_sent_and_then_the_end() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::unbounded();
+        let receive = async move { (receiver.recv().await, receiver.recv().await) };
+        let handle = beside(receive, move || sender.send(1).unwrap());
+        assert_eq!(handle.join().unwrap(), (Some(1), None));
+    });
+}
+
+#[test]
+fn a_sender_gets_the_room_that_its_receiver_makes() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        let send = async move { sender.send(2).await.unwrap() };
+        let handle = beside(send, move || {
+            assert_eq!(receiver.try_recv(), Ok(1));
+            // Kept: a receiver that is dropped would end the waiting as well.
+            std::mem::forget(receiver);
+        });
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn a_sender_that_is_cancelled_passes_its_room_on() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        let executor = model::Queue::new();
+        let send = |sender: mpsc::Sender<u32>, value| async move { sender.send(value).await.unwrap() };
+        let first = executor.spawn(send(sender.clone(), 2), Location::caller());
+        let second = executor.spawn(send(sender, 3), Location::caller());
+        executor.run();
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(1));
+            receiver
+        });
+        first.cancel();
+        executor.run();
+        let mut receiver = other.join().unwrap();
+        executor.run();
+        let expected = if first.join().is_ok() { 2 } else { 3 };
+        assert_eq!(receiver.try_recv(), Ok(expected), "the room was lost");
+        executor.run();
+        assert!(second.is_finished());
+    });
+}
+
+#[test]
+fn a_sender_that_waits_hears_that_its_receiver_is_gone() {
+    loom::model(|| {
+        let (sender, receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        let send = async move { sender.send(2).await.is_err() };
+        let handle = beside(send, move || drop(receiver));
+        assert!(handle.join().unwrap());
+    });
+}
+
+#[test]
+fn a_receiver_gets_what_is_broadcast_and_then_the_end() {
+    loom::model(|| {
+        let (sender, mut receiver) = broadcast::channel(1);
+        let receive = async move { (receiver.recv().await, receiver.recv().await) };
+        let handle = beside(receive, move || assert_eq!(sender.send(1), Ok(1)));
+        assert_eq!(handle.join().unwrap(), (Ok(1), Err(broadcast::RecvError::Closed)));
+    });
+}
+
+#[test]
+fn a_receiver_sees_the_change() {
+    loom::model(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let receive = async move {
+            receiver.changed().await.unwrap();
+            *receiver.borrow()
+        };
+        let handle = beside(receive, move || {
+            sender.send(1).unwrap();
+            // Kept: its end would wake the receiver as well.
+            std::mem::forget(sender);
+        });
+        assert_eq!(handle.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_receiver_sees_the_end() {
+    loom::model(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let receive = async move { receiver.changed().await.is_err() };
+        let handle = beside(receive, move || drop(sender));
+        assert!(handle.join().unwrap());
+    });
+}

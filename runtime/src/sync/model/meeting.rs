@@ -1,0 +1,94 @@
+//! Where tasks meet: conditions, barriers, readers and writers, cells.
+
+use super::beside;
+use crate::{
+    model,
+    sync::{Barrier, Condition, Mutex, OnceCell, RwLock},
+};
+use loom::thread;
+use std::{panic::Location, sync::Arc};
+
+#[test]
+fn one_who_waits_for_a_condition_sees_the_change() {
+    loom::model(|| {
+        let shared = Arc::new((Mutex::new(false), Condition::new()));
+        let ours = shared.clone();
+        let wait = async move {
+            let guard = ours.0.lock().await;
+            *ours.1.wait_for(guard, |set| *set).await
+        };
+        let handle = beside(wait, move || {
+            // If the lock is not free, the other has not waited yet, and the change was made before it looks.
+            if let Some(mut guard) = shared.0.try_lock() {
+                *guard = true;
+                drop(guard);
+            } else {
+                let executor = model::Queue::new();
+                let ours = shared.clone();
+                let set = executor.spawn(async move { *ours.0.lock().await = true }, Location::caller());
+                while !set.is_finished() {
+                    executor.run();
+                    thread::yield_now();
+                }
+            }
+            shared.1.notify(1);
+        });
+        assert!(handle.join().unwrap());
+    });
+}
+
+#[test]
+fn two_who_come_to_a_barrier_both_go_on() {
+    loom::model(|| {
+        let barrier = Arc::new(Barrier::new(2));
+        let executor = model::Queue::new();
+        let come = |barrier: Arc<Barrier>| async move { barrier.wait().await.unwrap().is_leader() };
+        let first = executor.spawn(come(barrier.clone()), Location::caller());
+        let second = executor.spawn(come(barrier), Location::caller());
+        let runner = executor.clone();
+        let other = thread::spawn(move || runner.run());
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(first.is_finished() && second.is_finished(), "a wake-up was lost");
+        assert!(first.join().unwrap() != second.join().unwrap());
+    });
+}
+
+#[test]
+fn a_writer_comes_after_the_reader_is_gone() {
+    loom::model(|| {
+        let lock = Arc::new(RwLock::new(0));
+        let ours = lock.clone();
+        let handle = beside(async move { *ours.write().await += 1 }, move || {
+            if let Some(value) = lock.try_read() {
+                let before = *value;
+                thread::yield_now();
+                assert_eq!(*value, before);
+            }
+        });
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn the_next_fills_the_cell_if_the_first_is_cancelled() {
+    loom::model(|| {
+        let cell = Arc::new(OnceCell::new());
+        let executor = model::Queue::new();
+        let fill = |cell: Arc<OnceCell<u32>>| async move { *cell.get_or_init(|| async { 1 }).await };
+        let never = cell.clone();
+        let first =
+            executor.spawn(async move { *never.get_or_init(std::future::pending).await }, Location::caller());
+        let second = executor.spawn(fill(cell), Location::caller());
+        executor.run();
+        let runner = executor.clone();
+        let other = thread::spawn(move || runner.run());
+        first.cancel();
+        executor.run();
+        other.join().unwrap();
+        executor.run();
+        assert!(second.is_finished(), "the permit was lost");
+        assert_eq!(second.join().unwrap(), 1);
+    });
+}

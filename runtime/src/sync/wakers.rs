@@ -1,0 +1,77 @@
+//! Waking those who were granted a turn, when the lock is free.
+
+use super::role::Role;
+use crate::shim::{MutexGuard, lock};
+use brigade_trace::{Cause, because};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+};
+
+/// How many are woken at once: so many wakers are collected under the lock.
+const BATCH: usize = 16;
+
+/// Wakers that were taken out under a lock, to be woken after it.
+pub(super) struct Wakers {
+    wakers: [Option<Waker>; BATCH],
+    len: usize,
+}
+
+impl Wakers {
+    pub(super) fn new() -> Self {
+        Self { wakers: [const { None }; BATCH], len: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// If they are full.
+    pub(super) fn push(&mut self, waker: Waker) {
+        self.wakers[self.len] = Some(waker);
+        self.len += 1;
+    }
+
+    pub(super) fn wake(&mut self, cause: Cause) {
+        for waker in &mut self.wakers[..self.len] {
+            wake(cause, waker.take());
+        }
+        self.len = 0;
+    }
+}
+
+/// Grants a turn to all who stand in the line now, but to none who comes while they are woken.
+pub(super) fn grant_all<'a, R: Role>(
+    role: &'a R,
+    mut state: MutexGuard<'a, R::State>,
+    cause: Cause,
+    mut give: impl FnMut(&mut R::Wish),
+) {
+    let round = R::line(&mut state).next_round();
+    let mut wakers = Wakers::new();
+    loop {
+        while !wakers.is_full()
+            && let Some(waker) = R::line(&mut state).grant_before(round, &mut give)
+        {
+            wakers.push(waker);
+        }
+        let more = wakers.is_full();
+        drop(state);
+        wakers.wake(cause);
+        if !more {
+            return;
+        }
+        state = lock(role.lock());
+    }
+}
+
+/// Wakes the one who was granted a turn, outside of the lock. A waker of another executor may panic, which is none of ours.
+pub(super) fn wake(cause: Cause, waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
+    }
+}
