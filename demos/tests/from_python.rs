@@ -7,12 +7,19 @@ use brigade_handle::{Until, as_completed, wait_for};
 use brigade_pool::{Pool, lock::Deadlock};
 use brigade_process::{Lost, ProcessPool};
 use brigade_runtime::{
-    JoinError, gather, generator, next, run, sleep, spawn, spawn_blocking, spawn_local, sync, timeout,
-    yield_now,
+    JoinError, command, gather, generator, net, next, run, signal, signal::SignalKind, sleep, spawn,
+    spawn_blocking, spawn_local, sync, timeout, yield_now,
 };
 use futures_core::Stream;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, error::Error, io, pin::pin, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    io,
+    pin::pin,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 const PAGE: &str = include_str!("../../docs/from-python.md");
 const THIS: &str = include_str!("from_python.rs");
@@ -85,6 +92,41 @@ fn asyncio_generators() {
     });
     // What hyper's client and server are given.
     let _ = brigade_runtime::hyper::Io::<brigade_runtime::net::TcpStream>::new;
+}
+
+#[test]
+fn asyncio_streams_and_datagrams() -> io::Result<()> {
+    run(async {
+        let (host, port) = ("127.0.0.1", 0);
+        let listener = net::TcpListener::bind((host, port)).await?;
+        let port = listener.local_addr()?.port();
+        let server = spawn(async move { listener.accept().await });
+        let stream = net::TcpStream::connect((host, port)).await?;
+        let (_reader, _writer) = stream.into_split();
+        assert!(server.await.is_ok_and(|accepted| accepted.is_ok()));
+        let path = "/no such socket";
+        assert!(net::unix::UnixStream::connect(path).await.is_err());
+        let (address, bytes, mut buffer) = ("127.0.0.1:0", b"soup", [0; 8]);
+        let socket = net::UdpSocket::bind(address).await?;
+        let peer = socket.local_addr()?;
+        socket.send_to(bytes, peer).await?;
+        assert_eq!(socket.recv_from(&mut buffer).await?, (4, peer));
+        Ok(())
+    })
+}
+
+#[test]
+fn asyncio_children_and_signals() -> io::Result<()> {
+    run(async {
+        let (program, arg) = ("echo", "soup");
+        let mut child = command::Command::new(program).arg(arg).stdout(Stdio::piped()).spawn()?;
+        assert!(child.wait().await?.success());
+        assert_eq!(child.wait_with_output().await?.stdout, b"soup\n");
+        drop(signal::signal(SignalKind::TERMINATE)?);
+        let ctrl_c = timeout(Duration::ZERO, async { signal::ctrl_c().await });
+        assert!(ctrl_c.await.is_err());
+        Ok(())
+    })
 }
 
 #[test]
