@@ -10,6 +10,7 @@ import peer
 WORKERS = os.cpu_count() or 1
 LARGE = 64 << 20
 CALLS = 2000
+MAPPED = 200_000
 
 
 def same(n):
@@ -49,6 +50,28 @@ def calls():
     def work(iterations):
         for _ in range(iterations):
             assert len(pool.map(same, range(CALLS), chunksize=1)) == CALLS
+
+    return peer.timed(CALLS, work)
+
+
+def map_chunked():
+    """Pool, in chunks of its own choice."""
+    pool = multiprocessing.Pool(WORKERS)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert len(pool.map(same, range(MAPPED))) == MAPPED
+
+    return peer.timed(MAPPED, work)
+
+
+def imap():
+    """Pool, lazily, one call a message."""
+    pool = multiprocessing.Pool(WORKERS)
+
+    def work(iterations):
+        for _ in range(iterations):
+            assert sum(1 for _ in pool.imap(same, range(CALLS))) == CALLS
 
     return peer.timed(CALLS, work)
 
@@ -124,6 +147,8 @@ if __name__ == "__main__":
             "start_fork": start("fork"),
             "start_spawn": start("spawn"),
             "calls": calls,
+            "map": map_chunked,
+            "imap": imap,
             "executor_calls": executor_calls,
             "round_trip": round_trip,
             "argument": argument,

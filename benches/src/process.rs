@@ -7,13 +7,14 @@ use crate::{
     bench::{Bench, Measure, Side, Sides, Skip, What, limit, sides, timed, timed_with_children, workers},
     cpu, python,
 };
-use brigade_process::ProcessPool;
+use brigade_process::{JoinHandle, ProcessPool};
 use brigade_trace::clock;
 use serde_bytes::ByteBuf;
 use std::{fs, hint::black_box, thread, time::Duration};
 
 const LARGE: usize = 64 << 20;
 const CALLS: u64 = 2000;
+const MAPPED: u64 = 200_000;
 
 fn same(n: u64) -> u64 {
     n
@@ -41,7 +42,10 @@ pub(crate) fn benches() -> Vec<Bench> {
         against("start", "spawn", start, "start_spawn").goal(0.05),
         against("calls", "Pool", calls, "calls").reads(What::Rate).goal(1.0 / 15.0),
         against("calls", "Executor", calls, "executor_calls").reads(What::Rate).goal(1.0 / 50.0),
+        against("map", "Pool", map, "map").reads(What::Rate).goal(0.5),
+        against("imap", "Pool", imap, "imap").reads(What::Rate),
         against("round_trip_idle", "Pool", round_trip, "round_trip").goal(0.3),
+        against("round_trip_busy", "Pool", round_trip_busy, "round_trip").goal(0.05),
         Bench::new("argument_64mib", "8 GiB/s", || sides(argument(), limit(TRANSFER))).goal(1.0),
         against("argument_64mib", "Pool", argument, "argument"),
         Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER))).goal(1.0),
@@ -61,9 +65,10 @@ fn pool() -> ProcessPool {
     ProcessPool::new(workers()).expect("the machine lets us start a process a core")
 }
 
-/// Calls `same` once for each worker's turn, and checks the results.
+/// Makes so many calls, each in a message of its own, and checks the results.
 fn call_each(pool: &ProcessPool, calls: u64) {
-    let results = pool.map(same, 0..calls);
+    let handles: Vec<_> = (0..calls).map(|n| pool.spawn(same, n)).collect();
+    let results: Vec<_> = handles.into_iter().map(JoinHandle::join).collect();
     assert!(
         (0..).zip(results).all(|(n, result)| result.is_ok_and(|result| result == n)),
         "a call went wrong"
@@ -95,9 +100,40 @@ fn calls() -> Side {
     timed_with_children(CALLS, move |iterations| (0..iterations).for_each(|_| call_each(&pool, CALLS)))
 }
 
+/// Many trivial calls, in batches of the pool's choice.
+fn map() -> Side {
+    let pool = pool();
+    timed_with_children(MAPPED, move |iterations| {
+        for _ in 0..iterations {
+            let results = pool.map(same, 0..MAPPED);
+            assert!((0..).zip(results).all(|(n, result)| result.is_ok_and(|result| result == n)));
+        }
+    })
+}
+
+/// The same lazily, one call a message.
+fn imap() -> Side {
+    let pool = pool();
+    timed_with_children(CALLS, move |iterations| {
+        for _ in 0..iterations {
+            let results = pool.imap(same, 0..CALLS);
+            assert!((0..).zip(results).all(|(n, result)| result.is_ok_and(|result| result == n)));
+        }
+    })
+}
+
 /// One call to a worker that has been idle for a millisecond. The pauses are not timed.
 fn round_trip() -> Side {
-    let pool = pool();
+    round_trip_with(pool())
+}
+
+/// The same with one worker that looks for its next call all the time.
+fn round_trip_busy() -> Side {
+    let busy = ProcessPool::builder().workers(1).busy_poll(Duration::from_millis(20));
+    round_trip_with(busy.build().expect("the machine lets us start a process"))
+}
+
+fn round_trip_with(pool: ProcessPool) -> Side {
     Box::new(move |iterations| {
         let before = cpu::with_children();
         let mut wall = Duration::ZERO;

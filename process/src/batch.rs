@@ -67,8 +67,14 @@ impl Batch {
         batch
     }
 
-    /// The items' bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What is sent: the items; of a single one the argument alone, as for any other call.
+    pub(crate) fn message(&self) -> &[u8] {
+        let packed = usize::from(self.count == 1) * 4;
+        &self.items[self.from + packed..self.to]
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> &[u8] {
         &self.items[self.from..self.to]
     }
 
@@ -87,7 +93,7 @@ impl Batch {
     }
 
     /// How many items the next batch should have.
-    fn size(&self, workers: usize) -> usize {
+    pub(crate) fn size(&self, workers: usize) -> usize {
         if let Some(size) = self.pace.fixed {
             return size;
         }

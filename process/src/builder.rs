@@ -5,6 +5,7 @@ use crate::{
     entry::{self, Name},
     image::Image,
     launcher::{Command, Launcher, Local},
+    output::{self, Line, Output, Sink},
     pool::ProcessPool,
     setup::Setup,
     worker,
@@ -25,11 +26,25 @@ pub struct Builder {
     workers: Option<usize>,
     launcher: Option<Box<dyn Launcher>>,
     setup: Setup,
+    start: Start,
+    sink: Option<Sink>,
     initializer: Option<Result<(Name, Vec<u8>), String>>,
     // --- the command ---
     environment: Vec<(OsString, OsString)>,
     cleared: bool,
     directory: Option<PathBuf>,
+}
+
+/// How [`Local`] starts workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Each is exec'd anew and runs the initializer. What CPython calls *spawn*.
+    #[default]
+    Exec,
+    /// One child is exec'd and runs the initializer; workers are forked from it, in a fraction of a millisecond, and share its
+    /// memory until they write there. What CPython calls *forkserver*. [`worker_index`](crate::worker_index) is none in the
+    /// initializer, which must not start threads.
+    Zygote,
 }
 
 impl Builder {
@@ -38,6 +53,8 @@ impl Builder {
             workers: None,
             launcher: None,
             setup: Setup::default(),
+            start: Start::Exec,
+            sink: None,
             initializer: None,
             environment: Vec::new(),
             cleared: false,
@@ -87,6 +104,19 @@ impl Builder {
         let encoded = codec::encode_argument(&argument, &mut bytes);
         let told = |error: JoinError| format!("the initializer's argument: {error}");
         self.initializer = Some(encoded.map_err(told).and_then(|()| Ok((entry::name(f)?, bytes))));
+        self
+    }
+
+    /// How workers are started on this machine: [`Start::Exec`] if this is not called. Other launchers than [`Local`] do not care.
+    ///
+    /// ```no_run
+    /// use brigade_process::{ProcessPool, Start};
+    ///
+    /// brigade_process::init();
+    /// let procs = ProcessPool::builder().start_method(Start::Zygote).build().unwrap();
+    /// ```
+    pub fn start_method(mut self, start: Start) -> Self {
+        self.start = start;
         self
     }
 
@@ -142,6 +172,29 @@ impl Builder {
         self
     }
 
+    /// Prints what workers print line by line, each line with `[worker 3] ` in front. Else workers share this process's
+    /// stdout and stderr.
+    pub fn labelled(mut self) -> Self {
+        self.sink = Some(output::labels());
+        self
+    }
+
+    /// Gives each line that workers print to `sink`, which a thread of the pool's calls. All that was printed has been given when
+    /// the pool has ended. While the sink takes its time, workers that print wait. One that panics is not called again.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::builder()
+    ///     .captured(|line| println!("{:?} of {}: {}", line.stream, line.worker, line.text.escape_ascii()))
+    ///     .build()
+    ///     .unwrap();
+    /// procs.spawn(|(): ()| println!("the soup is ready"), ()).join().unwrap();
+    /// ```
+    pub fn captured(mut self, sink: impl FnMut(Line<'_>) + Send + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
     /// Has idle workers, and threads that join a call, look for so long before they sleep. Both ends then answer within a
     /// microsecond, and each burns a core meanwhile: for when there are more cores than work, and latency is all.
     pub fn busy_poll(mut self, time: Duration) -> Self {
@@ -175,9 +228,16 @@ impl Builder {
             self.setup.initializer = Some((name, argument));
         }
         self.setup.fingerprint = Image::get().fingerprint;
-        let command = self.command()?;
+        let mut command = self.command()?;
+        if self.start == Start::Zygote {
+            let (zygote, workers) = std::mem::take(&mut self.setup).split();
+            command.zygote = Some(zygote.frame());
+            self.setup = workers;
+        }
+        command.piped = self.sink.is_some();
         let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
-        ProcessPool::start(workers, launcher, command, self.setup)
+        let output = self.sink.map(Output::new).transpose()?;
+        ProcessPool::start(workers, launcher, command, self.setup, output)
     }
 
     fn command(&mut self) -> io::Result<Command> {

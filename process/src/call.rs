@@ -70,20 +70,18 @@ impl Call {
     pub(crate) fn argument(&self) -> &[u8] {
         match &self.load {
             Load::One(argument) => argument,
-            Load::Batch(batch) => batch.bytes(),
+            Load::Batch(batch) => batch.message(),
         }
     }
 
+    /// The batch, if there are several calls. One is sent as any other call is, though it belongs to a `map`.
     pub(crate) fn batch(&self) -> Option<&Batch> {
-        if let Load::Batch(batch) = &self.load { Some(batch) } else { None }
+        if let Load::Batch(batch) = &self.load { Some(batch).filter(|batch| batch.count > 1) } else { None }
     }
 
     /// The frame that it is sent in.
     pub(crate) fn kind(&self) -> frame::Kind {
-        match self.load {
-            Load::One(_) => frame::Kind::Call,
-            Load::Batch(_) => frame::Kind::Batch,
-        }
+        if self.batch().is_some() { frame::Kind::Batch } else { frame::Kind::Call }
     }
 
     /// How many calls it stands for.
@@ -115,7 +113,10 @@ impl Call {
 
     /// Tells the caller.
     pub(crate) fn finish(&self, answer: Answer) {
-        let (first, count) = self.batch().map_or((0, 1), |batch| (batch.first, batch.count));
+        let (first, count) = match &self.load {
+            Load::One(_) => (0, 1),
+            Load::Batch(batch) => (batch.first, batch.count),
+        };
         self.caller.finish(first, count, answer);
     }
 
@@ -136,7 +137,7 @@ impl Call {
 
     /// Whether it may have to be sent again after it has begun.
     pub(crate) fn must_be_kept(&self) -> bool {
-        self.batch().is_some() || self.terms.as_ref().is_some_and(|terms| terms.retries > 0)
+        matches!(self.load, Load::Batch(_)) || self.terms.as_ref().is_some_and(|terms| terms.retries > 0)
     }
 
     /// The same without its argument.

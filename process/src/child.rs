@@ -30,6 +30,7 @@ use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
 use std::{
     io,
+    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
@@ -67,6 +68,9 @@ pub(crate) struct Child {
     phase: Phase,
     // --- the channel ---
     decoder: Decoder,
+    /// The frame that sets the worker up; not sent to one that has to show a token first.
+    setup: Vec<u8>,
+    connected: bool,
     outgoing: Vec<u8>,
     sent: usize,
     closed: bool,
@@ -96,6 +100,8 @@ impl Child {
             launched,
             phase: Phase::Starting,
             decoder: Decoder::default(),
+            setup: Vec::new(),
+            connected: false,
             outgoing: Vec::new(),
             sent: 0,
             closed: false,
@@ -111,9 +117,23 @@ impl Child {
             fault: None,
         };
         record(Happened::Fork, child.id(), 0);
-        setup.send(&mut child.outgoing);
-        child.flush();
+        child.setup = setup.frame();
+        child.connected = child.launched.connect()?;
+        if child.launched.token().is_none() {
+            child.send_setup();
+        }
         Ok(child)
+    }
+
+    fn send_setup(&mut self) {
+        let mut setup = std::mem::take(&mut self.setup);
+        self.outgoing.append(&mut setup);
+        self.flush();
+    }
+
+    /// Where its stdout and stderr can be read.
+    pub(crate) fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        self.launched.output()
     }
 
     pub(crate) fn confirm(&mut self) -> io::Result<()> {
@@ -172,7 +192,7 @@ impl Child {
     pub(crate) fn watches(&self, into: &mut Vec<Watch>) {
         if !self.closed {
             let watch = Watch::readable(self.launched.channel());
-            into.push(if self.outgoing.is_empty() { watch } else { watch.writable_too() });
+            into.push(if self.outgoing.is_empty() || !self.connected { watch } else { watch.writable_too() });
         }
         into.extend(self.launched.exit().map(Watch::readable));
     }
@@ -245,6 +265,9 @@ impl Child {
 
     /// Sends what the channel takes. An error shows again when the channel is read, so it is not told here.
     pub(crate) fn flush(&mut self) {
+        if !self.connected {
+            return;
+        }
         while self.sent < self.outgoing.len() {
             match sys::send(self.launched.channel(), &self.outgoing[self.sent..]) {
                 Ok(sent) => self.sent += sent,

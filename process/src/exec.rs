@@ -5,7 +5,8 @@
 //! calls. All strings and arrays are in a [`Plan`], made before the fork.
 //!
 //! What the child does, in order: it arranges to be killed with its parent, puts all signals back to their defaults,
-//! takes `/dev/null` for stdin, moves the channel to [`CHANNEL`], moves what else is handed over behind it, marks every other descriptor close-on-exec, and execs. A
+//! takes `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves what is handed over to its
+//! numbers (the channel to [`CHANNEL`] as a rule), and execs. A
 //! step that fails is reported as two numbers through a pipe that a successful exec closes, so the parent can tell "exec
 //! went well" (end of file) from "step 4 failed with EACCES".
 
@@ -24,7 +25,6 @@ pub(crate) const CHANNEL: RawFd = 3;
 pub(crate) const MEMORY: RawFd = 4;
 /// See [`MEMORY`].
 pub(crate) const BELL: RawFd = 5;
-const LAST: RawFd = BELL;
 
 /// What can fail between fork and exec. The numbers go through the pipe.
 const STEPS: [&str; 6] = [
@@ -82,10 +82,10 @@ impl Forked {
     }
 }
 
-/// Forks a child that will exec the plan's program with the `handed` descriptors as its numbers from [`CHANNEL`] on.
+/// Forks a child that will exec the plan's program with the `handed` descriptors under these numbers, which are below 10.
 ///
 /// The thread that calls this must outlive the child: the child asks to be killed when that thread ends.
-pub(crate) fn fork(plan: &Plan, handed: &[&OwnedFd]) -> io::Result<Forked> {
+pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Forked> {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
         strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
     };
@@ -94,8 +94,9 @@ pub(crate) fn fork(plan: &Plan, handed: &[&OwnedFd]) -> io::Result<Forked> {
     let (report, reporter) = sys::pipe()?;
     // Above the fixed numbers, so that moving them overwrites none.
     let reporter = sys::duplicate_above(&reporter, 10)?;
-    let handed = handed.iter().map(|fd| sys::duplicate_above(fd, 10)).collect::<io::Result<Vec<_>>>()?;
-    let numbers: Vec<_> = handed.iter().map(AsRawFd::as_raw_fd).collect();
+    let high = |&(fd, number): &(&OwnedFd, RawFd)| Ok((sys::duplicate_above(fd, 10)?, number));
+    let handed = handed.iter().map(high).collect::<io::Result<Vec<_>>>()?;
+    let numbers: Vec<_> = handed.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
     let child = Child {
         program: plan.program().as_ptr(),
         argv: argv.as_ptr(),
@@ -147,7 +148,7 @@ struct Child<'a> {
     argv: *const *const libc::c_char,
     environment: *const *const libc::c_char,
     directory: *const libc::c_char,
-    handed: &'a [RawFd],
+    handed: &'a [(RawFd, RawFd)],
     reporter: RawFd,
     parent: libc::pid_t,
 }
@@ -158,7 +159,8 @@ impl Child<'_> {
         self.die_with_parent();
         reset_signals();
         self.take_null_for_stdin();
-        for (&fd, number) in self.handed.iter().zip(CHANNEL..=LAST) {
+        close_others_on_exec(CHANNEL);
+        for &(fd, number) in self.handed {
             // SAFETY: dup2 takes any numbers. It clears close-on-exec, and the two differ (see `duplicate_above`).
             self.check(3, unsafe { libc::dup2(fd, number) });
         }
@@ -166,7 +168,6 @@ impl Child<'_> {
             // SAFETY: a C string of the plan's.
             self.check(4, unsafe { libc::chdir(self.directory) });
         }
-        close_others_on_exec(CHANNEL + self.handed.len() as RawFd);
         // SAFETY: null-terminated arrays of C strings, copied by the fork.
         let result = unsafe { libc::execve(self.program, self.argv, self.environment) };
         self.check(5, result);

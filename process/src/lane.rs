@@ -105,13 +105,15 @@ impl Lane {
     }
 
     /// Whether the call may be given to it now.
-    pub(crate) fn has_room_for(&self, call: &Call) -> bool {
+    pub(crate) fn has_room_for(&self, call: &Call, workers: usize) -> bool {
         self.open
             && self.alone.is_none()
             && match call.batch() {
-                Some(_) => self.batches < BATCHES && self.wide_free != 0 && self.load() < SLOTS,
-                None if call.is_alone() => self.load() == 0,
-                None => self.load() < SLOTS,
+                Some(batch) if batch.size(workers) > 1 => {
+                    self.batches < BATCHES && self.wide_free != 0 && self.load() < SLOTS
+                }
+                _ if call.is_alone() => self.load() == 0,
+                _ => self.load() < SLOTS,
             }
     }
 
@@ -122,7 +124,7 @@ impl Lane {
 
     /// Gives the worker a call.
     pub(crate) fn give(&mut self, call: Call) {
-        debug_assert!(self.has_room_for(&call), "a call is given to a lane that has room");
+        debug_assert!(self.load() < SLOTS, "a call is given to a lane that has room");
         let number = self.head;
         let length = call.argument().len();
         let place = self.place(&call);

@@ -1,19 +1,16 @@
 //! How a worker is started: one small trait over an argv, an environment and one channel.
 //!
 //! The pool knows nothing of processes beyond this trait. The launcher that it uses by default, [`Local`], forks and execs
-//! this same executable.
+//! this same executable; [`Argv`] runs any command that ends in it, here or elsewhere.
 
-use crate::{
-    exec::{self, Plan},
-    sys, worker,
-};
+mod argv;
+mod local;
+
+pub use self::{argv::Argv, local::Local};
 use std::{
-    ffi::{CString, OsStr, OsString},
+    ffi::OsString,
     fmt, io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::{ffi::OsStrExt, net::UnixStream},
-    },
+    os::fd::{BorrowedFd, OwnedFd},
     path::PathBuf,
     sync::Arc,
 };
@@ -45,6 +42,26 @@ pub trait Launched: Send {
     ///
     /// Why it was not started.
     fn confirm(&mut self) -> io::Result<()>;
+
+    /// Whether the channel is there. Asked at the start, and then whenever [`channel`](Self::channel) is readable, until it is: before
+    /// that, the descriptor is what can tell.
+    ///
+    /// # Errors
+    ///
+    /// Why there will be no channel.
+    fn connect(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// The token that the worker must show with its first frame, if the channel could be anybody's.
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// Where the worker's stdout and stderr can be read, if the command wants that. Given out once.
+    fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        None
+    }
 
     /// Whether the worker was handed the shared memory that the command offers.
     fn has_ring(&self) -> bool {
@@ -86,6 +103,10 @@ pub struct Command {
     pub directory: Option<PathBuf>,
     /// Shared memory for the worker's ring, and the bell to ring. Only a launcher on this machine can hand them over.
     pub(crate) ring: Option<[Arc<OwnedFd>; 2]>,
+    /// The worker's stdout and stderr are to be read by the pool.
+    pub(crate) piped: bool,
+    /// Workers are to be forked from a zygote, which is set up by this frame.
+    pub(crate) zygote: Option<Vec<u8>>,
 }
 
 impl Command {
@@ -101,119 +122,9 @@ impl Command {
             environment: std::env::vars_os().collect(),
             directory: None,
             ring: None,
+            piped: false,
+            zygote: None,
         })
-    }
-}
-
-/// Starts workers on this machine by fork and exec.
-///
-/// ```no_run
-/// use brigade_process::{Local, ProcessPool};
-/// // The first line of `main`:
-/// brigade_process::init();
-/// let launcher = Local::default().without_shared_memory();
-/// let procs = ProcessPool::builder().workers(2).launcher(launcher).build().unwrap();
-/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
-/// ```
-#[derive(Debug, Default)]
-pub struct Local {
-    socket_only: bool,
-}
-
-impl Local {
-    /// Hands workers no shared memory: every call and answer goes over the worker's socket, one call at a time. That is
-    /// slower, and what happens anyway where a system has no shared memory to give.
-    #[must_use]
-    pub fn without_shared_memory(mut self) -> Self {
-        self.socket_only = true;
-        self
-    }
-}
-
-/// A child of this process.
-struct LocalChild {
-    forked: Option<exec::Forked>,
-    pid: i32,
-    channel: UnixStream,
-    exit: Option<OwnedFd>,
-    ring: bool,
-}
-
-impl Launcher for Local {
-    fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
-        let told = |error: io::Error, what: &str| {
-            io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
-        };
-        let ring = command.ring.as_ref().filter(|_| !self.socket_only);
-        let plan = plan(command, if ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING })?;
-        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
-        sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
-        let theirs = OwnedFd::from(theirs);
-        let shared = ring.into_iter().flatten().map(|fd| &**fd);
-        let handed: Vec<_> = [&theirs].into_iter().chain(shared).collect();
-        let forked = exec::fork(&plan, &handed)?;
-        let pid = forked.pid;
-        Ok(Box::new(LocalChild {
-            forked: Some(forked),
-            pid,
-            channel: ours,
-            exit: sys::exit_watch(pid),
-            ring: ring.is_some(),
-        }))
-    }
-}
-
-fn plan(command: &Command, marker: &str) -> io::Result<Plan> {
-    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
-    let argv = command.argv.iter().map(|argument| text(argument)).collect::<io::Result<Vec<_>>>()?;
-    if argv.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "starting a worker: the command is empty"));
-    }
-    let variable = |name: &OsStr, value: &OsStr| {
-        let mut pair = name.to_owned();
-        pair.push("=");
-        pair.push(value);
-        text(&pair)
-    };
-    let inherited = command.environment.iter().filter(|(name, _)| name != worker::VARIABLE);
-    let mut environment =
-        inherited.map(|(name, value)| variable(name, value)).collect::<io::Result<Vec<_>>>()?;
-    environment.push(variable(worker::VARIABLE.as_ref(), marker.as_ref())?);
-    let directory = command.directory.as_ref().map(|path| text(path.as_os_str())).transpose()?;
-    Ok(Plan::new(argv, environment, directory))
-}
-
-impl Launched for LocalChild {
-    fn id(&self) -> u32 {
-        self.pid.unsigned_abs()
-    }
-
-    fn channel(&self) -> BorrowedFd<'_> {
-        self.channel.as_fd()
-    }
-
-    fn exit(&self) -> Option<BorrowedFd<'_>> {
-        self.exit.as_ref().map(AsFd::as_fd)
-    }
-
-    fn confirm(&mut self) -> io::Result<()> {
-        self.forked.take().map_or(Ok(()), exec::Forked::confirm)
-    }
-
-    fn has_ring(&self) -> bool {
-        self.ring
-    }
-
-    fn kill(&mut self) -> io::Result<()> {
-        sys::kill(self.pid)
-    }
-
-    fn wait(&mut self) -> io::Result<Option<Ended>> {
-        let Some(status) = sys::reap(self.pid)? else { return Ok(None) };
-        Ok(Some(match (status.code(), status.signal()) {
-            (Some(code), _) => Ended::Exited(code),
-            (None, signal) => Ended::Killed(signal.unwrap_or(0)),
-        }))
     }
 }
 

@@ -34,6 +34,8 @@ mod builder;
 #[cfg(not(loom))]
 mod call;
 #[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
 mod child;
 #[cfg(not(loom))]
 mod codec;
@@ -63,6 +65,8 @@ mod map;
 #[allow(unsafe_code)]
 #[path = "memory/sys.rs"]
 mod memory;
+#[cfg(not(loom))]
+mod output;
 #[cfg(not(loom))]
 mod panics;
 #[cfg(not(loom))]
@@ -95,15 +99,19 @@ pub mod usage;
 // Unsafe: removes a variable from the environment while the process has one thread.
 #[allow(unsafe_code)]
 mod worker;
+#[cfg(not(loom))]
+mod zygote;
 
 #[cfg(not(loom))]
 pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, as_completed};
 #[cfg(not(loom))]
-pub use builder::Builder;
+pub use builder::{Builder, Start};
 #[cfg(not(loom))]
 pub use imap::{Imap, ImapUnordered};
 #[cfg(not(loom))]
-pub use launcher::{Command, Ended, Launched, Launcher, Local};
+pub use launcher::{Argv, Command, Ended, Launched, Launcher, Local};
+#[cfg(not(loom))]
+pub use output::{Line, Stream};
 #[cfg(not(loom))]
 pub use pool::ProcessPool;
 #[cfg(not(loom))]

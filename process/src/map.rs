@@ -150,6 +150,7 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
         }
         let results: Results<R> = match answer {
             Answer::Records(bytes) => batch::records(&bytes).take(count).map(decode).collect(),
+            answer if count == 1 => vec![answer.into_result()],
             Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::Lost(lost.clone()))).collect(),
             Answer::Cancelled => (0..count).map(|_| Err(JoinError::Cancelled)).collect(),
             Answer::Value(_) | Answer::Panicked(_) => {

@@ -7,6 +7,7 @@ use crate::{
     imap::{Imap, ImapUnordered},
     launcher::{Command, Launcher},
     map,
+    output::Output,
     setup::Setup,
     shared::{Orders, Shared},
     star::Star,
@@ -55,13 +56,14 @@ impl ProcessPool {
         launcher: Box<dyn Launcher>,
         command: Command,
         setup: Setup,
+        output: Option<Output>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(workers, setup.busy_poll)?);
         let (tell, told) = mpsc::sync_channel(1);
         let theirs = shared.clone();
         // Children die with the thread that forked them, so this one thread does it, and outlives them all.
         let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
-            let supervisor = Supervisor::new(&theirs, launcher, command, setup);
+            let supervisor = Supervisor::new(&theirs, launcher, command, setup, output);
             let mut supervisor = match supervisor {
                 Ok(supervisor) => supervisor,
                 // The receiver waits for just this.

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct Setup {
     /// Of the pool's build: what names a function there names another one in another build.
     pub(crate) fingerprint: u64,
+    /// It is no worker, but what forks workers.
+    pub(crate) forks: bool,
     /// Which of the pool's workers it is, from 0 on.
     pub(crate) index: usize,
     /// How much nicer than the pool's process.
@@ -49,15 +51,28 @@ impl Reason {
 }
 
 impl Setup {
+    /// What a zygote is to do beforehand, and what its workers are left to do.
+    pub(crate) fn split(self) -> (Self, Self) {
+        let zygote = Self {
+            fingerprint: self.fingerprint,
+            forks: true,
+            initializer: self.initializer.clone(),
+            ..Self::default()
+        };
+        (zygote, Self { initializer: None, ..self })
+    }
+
     /// The same for this one of the pool's workers.
     pub(crate) fn of_worker(&self, index: usize) -> Self {
         Self { index, ..self.clone() }
     }
 
-    /// Appends the frame that tells a worker.
-    pub(crate) fn send(&self, out: &mut Vec<u8>) {
+    /// The frame that tells a worker.
+    pub(crate) fn frame(&self) -> Vec<u8> {
         let payload = postcard::to_stdvec(self).expect("numbers and bytes can always be encoded");
-        frame::encode(out, Kind::Setup, 0, 0, 0, &payload);
+        let mut frame = Vec::new();
+        frame::encode(&mut frame, Kind::Setup, 0, 0, 0, &payload);
+        frame
     }
 
     /// Carries it out in the worker.

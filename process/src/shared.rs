@@ -114,7 +114,7 @@ impl State {
                 // Of a batch only a piece is sent, which may be small: the supervisor will see.
                 return true;
             }
-            let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room_for(front));
+            let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room_for(front, self.workers));
             let Some(lane) = lanes.min_by_key(|lane| lane.load()) else {
                 // Children without lanes, or none: the supervisor knows.
                 return alarm | !self.lanes.iter().any(|lane| lane.open);
@@ -134,7 +134,9 @@ impl State {
 
     /// Whether the first call in the queue could be given to somebody's lane.
     pub(crate) fn can_dispatch(&self) -> bool {
-        self.queue.front().is_some_and(|front| self.lanes.iter().any(|lane| lane.has_room_for(front)))
+        self.queue
+            .front()
+            .is_some_and(|front| self.lanes.iter().any(|lane| lane.has_room_for(front, self.workers)))
     }
 
     /// Gives idle lanes what others have not begun, so that nobody waits behind a long call while a worker is free.

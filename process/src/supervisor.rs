@@ -18,6 +18,7 @@ use crate::{
     child::{Child, News},
     lane::{Done, Lane},
     launcher::{Command, Launcher},
+    output::Output,
     ring,
     setup::Setup,
     shared::{self, Mover, Orders, Shared, State, next_call, set_open},
@@ -47,6 +48,7 @@ pub(crate) struct Supervisor<'a> {
     launcher: Box<dyn Launcher>,
     command: Command,
     setup: Setup,
+    output: Option<Output>,
     workers: usize,
     children: Vec<Child>,
     /// Calls that have ended and whose handles have not been told.
@@ -70,6 +72,7 @@ impl<'a> Supervisor<'a> {
         launcher: Box<dyn Launcher>,
         command: Command,
         setup: Setup,
+        output: Option<Output>,
     ) -> io::Result<Self> {
         let workers = {
             let mut state = shared.lock();
@@ -81,6 +84,7 @@ impl<'a> Supervisor<'a> {
             launcher,
             command,
             setup,
+            output,
             workers,
             children: Vec::with_capacity(workers),
             done: Vec::new(),

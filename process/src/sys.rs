@@ -27,7 +27,7 @@ fn own(fd: libc::c_int) -> io::Result<OwnedFd> {
 }
 
 /// A copy of the descriptor with a number of at least `lowest`, closed on exec.
-pub(crate) fn duplicate_above(fd: &OwnedFd, lowest: RawFd) -> io::Result<OwnedFd> {
+pub(crate) fn duplicate_above(fd: &impl AsRawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: fcntl on a descriptor that is open, being borrowed.
     own(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) })
 }
@@ -83,7 +83,12 @@ pub(crate) fn no_signals() -> libc::sigset_t {
 
 // ---------------------------------------------------------------------------------------------------- sockets
 
-/// Sends what the socket takes. A peer that is gone is an error and never a signal.
+/// Whether it is an error that says that this is a pipe, say, and no socket.
+fn is_no_socket(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOTSOCK)
+}
+
+/// Sends what the socket or pipe takes. A peer that is gone is an error and never a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     let flags = libc::MSG_NOSIGNAL;
@@ -95,8 +100,20 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         match usize::try_from(sent) {
             Ok(sent) => return Ok(sent),
             Err(_) if again(&io::Error::last_os_error()) => {}
+            Err(_) if is_no_socket(&io::Error::last_os_error()) => return write(socket, bytes),
             Err(_) => return Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// Rust programs ignore SIGPIPE, so a peer that is gone is an error here as well.
+fn write(pipe: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the bytes are borrowed across the call.
+    let written = unsafe { libc::write(pipe.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    match usize::try_from(written) {
+        Ok(written) => Ok(written),
+        Err(_) if again(&io::Error::last_os_error()) => Ok(0),
+        Err(_) => Err(io::Error::last_os_error()),
     }
 }
 
@@ -116,6 +133,27 @@ fn receive_with(socket: BorrowedFd<'_>, into: &mut [u8], flags: libc::c_int) -> 
         let received = unsafe { libc::recv(socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), flags) };
         match usize::try_from(received) {
             Ok(received) => return Ok(received),
+            Err(_) if again(&io::Error::last_os_error()) => {}
+            Err(_) if is_no_socket(&io::Error::last_os_error()) => {
+                let mut watched = [Watch::readable(socket)];
+                poll(&mut watched, (flags & libc::MSG_DONTWAIT != 0).then_some(Duration::ZERO))?;
+                if !watched[0].is_ready() {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                return read(socket, into);
+            }
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Reads what has arrived from a pipe.
+pub(crate) fn read(pipe: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the bytes are borrowed for writing across the call.
+        let read = unsafe { libc::read(pipe.as_raw_fd(), into.as_mut_ptr().cast(), into.len()) };
+        match usize::try_from(read) {
+            Ok(read) => return Ok(read),
             Err(_) if again(&io::Error::last_os_error()) => {}
             Err(_) => return Err(io::Error::last_os_error()),
         }
@@ -298,6 +336,51 @@ pub(crate) fn reap(pid: i32) -> io::Result<Option<Status>> {
 pub(crate) fn kill(pid: i32) -> io::Result<()> {
     // SAFETY: a plain system call.
     check(unsafe { libc::kill(pid, libc::SIGKILL) }).map(drop)
+}
+
+/// Waits until a child of ours has ended, and reaps it.
+pub(crate) fn wait_for(pid: i32) -> io::Result<()> {
+    loop {
+        // SAFETY: no place is written.
+        match check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }) {
+            Err(error) if again(&error) => {}
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// The process id of this process's parent.
+pub(crate) fn parent() -> i32 {
+    // SAFETY: getppid has no preconditions.
+    unsafe { libc::getppid() }
+}
+
+/// Has this process killed when its parent, which is to be `parent`, ends; ends it now if that has ended.
+#[cfg(target_os = "linux")]
+pub(crate) fn die_with_parent(parent: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
+    if self::parent() != parent {
+        exit_now(0);
+    }
+    Ok(())
+}
+
+/// Elsewhere a worker's watcher alone sees to it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn die_with_parent(_parent: i32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets nothing be found on this process's stdin.
+pub(crate) fn take_null_for_stdin() -> io::Result<()> {
+    move_to(&std::fs::File::open("/dev/null")?.into(), 0)
+}
+
+/// Makes `number` lead to the same file.
+pub(crate) fn move_to(fd: &OwnedFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: dup2 takes any numbers; what was open under this one is closed, which is what the caller wants.
+    check(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop)
 }
 
 /// Ends this process at once, with no destructor and no flush.

@@ -13,6 +13,7 @@
 
 use crate::{
     batch,
+    channel::Channel,
     entry::{self, Name, Outcome, Run},
     exec::{BELL, CHANNEL, MEMORY},
     frame::{self, Decoder, Frame, Kind},
@@ -24,7 +25,7 @@ use crate::{
     setup::{Limits, Reason, Setup},
     sys,
     sys::Watch,
-    usage,
+    usage, zygote,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -57,6 +58,8 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 pub(crate) struct Hello {
     pub(crate) fingerprint: u64,
     pub(crate) pid: u32,
+    /// What it was given, if it could be anybody who says hello.
+    pub(crate) token: Option<String>,
 }
 
 /// Makes this process a worker if a pool has started it as one. Must be the first line of `main`.
@@ -107,19 +110,52 @@ pub(crate) fn is_initialized() -> bool {
 }
 
 fn start(variable: &str) -> io::Result<()> {
-    if variable != WITHOUT_RING && variable != WITH_RING {
-        return Err(io::Error::other(format!("{VARIABLE}={variable} is not for this version")));
-    }
-    let channel = sys::adopt(CHANNEL)?;
     panics::install_hook();
-    let channel = Arc::new(channel);
-    watch(channel.clone())?;
+    let channel = match variable {
+        zygote::MARKER => {
+            // From here on this is a worker, forked from what was the zygote.
+            let variable = be_zygote()?;
+            return start_local(variable);
+        }
+        WITHOUT_RING | WITH_RING => return start_local(variable),
+        "1:stdio" => Channel::of_stdio()?,
+        other => match other.strip_prefix("1:dial:") {
+            Some(address) => {
+                let token = Channel::token_of_stdin()?;
+                let channel = Channel::dial(address)?;
+                return start_socket(channel, Some(token));
+            }
+            None => return Err(io::Error::other(format!("{VARIABLE}={other} is not for this version"))),
+        },
+    };
+    start_socket(channel, None)
+}
+
+/// Sets this process up and forks workers from it, in which it returns.
+fn be_zygote() -> io::Result<&'static str> {
+    let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
+    worker.set_up()?;
+    zygote::serve(worker.channel.into_socket()?)
+}
+
+/// A worker that talks over a channel alone.
+fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
+    watch(channel.input())?;
     let mut worker = Worker::new(channel);
-    worker.greet()?;
+    worker.greet(token)?;
+    worker.set_up()?;
+    worker.run()
+}
+
+/// A worker on the pool's machine.
+fn start_local(variable: &str) -> io::Result<()> {
+    let channel = Channel::of_socket(sys::adopt(CHANNEL)?);
     if variable == WITHOUT_RING {
-        let _ = worker.set_up()?;
-        return worker.run();
+        return start_socket(channel, None);
     }
+    watch(channel.input())?;
+    let mut worker = Worker::new(channel);
+    worker.greet(None)?;
     let memory = Memory::map(&sys::adopt(MEMORY)?, WORDS)?;
     let bell = sys::Bell::adopt(BELL)?;
     let setup = worker.set_up()?;
@@ -148,7 +184,7 @@ fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
 
 /// The child's end of the channel.
 pub(crate) struct Worker {
-    channel: Arc<OwnedFd>,
+    channel: Channel,
     decoder: Decoder,
     out: Vec<u8>,
     original: Original,
@@ -158,7 +194,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(channel: Arc<OwnedFd>) -> Self {
+    fn new(channel: Channel) -> Self {
         Self {
             channel,
             decoder: Decoder::default(),
@@ -169,8 +205,8 @@ impl Worker {
         }
     }
 
-    fn greet(&mut self) -> io::Result<()> {
-        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id() };
+    fn greet(&mut self, token: Option<String>) -> io::Result<()> {
+        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id(), token };
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
         self.send(Kind::Hello, 0, 0, &hello)
     }
@@ -182,8 +218,16 @@ impl Worker {
             return Err(io::Error::other(format!("the pool began with a frame of kind {:?}", frame.kind)));
         }
         let setup: Setup = postcard::from_bytes(&frame.payload).map_err(io::Error::other)?;
-        let _ = INDEX.set(setup.index);
+        if !setup.forks {
+            let _ = INDEX.set(setup.index);
+        }
         if let Err(why) = setup.carry_out() {
+            self.send(Kind::Ready, 0, 0, why.as_bytes())?;
+            sys::exit_now(WITHOUT_POOL);
+        }
+        if setup.forks && !zygote::is_single_threaded() {
+            let why = "its initializer has started a thread, and a process with threads cannot fork workers: \
+                       use `Start::Exec`, or start the thread in the first call";
             self.send(Kind::Ready, 0, 0, why.as_bytes())?;
             sys::exit_now(WITHOUT_POOL);
         }
@@ -244,7 +288,7 @@ impl Worker {
     /// Whether the pool wants this batch answered early.
     fn is_stopped(&mut self, call: u64) -> io::Result<bool> {
         let mut space = [0; 256];
-        match sys::receive_at_once(self.channel.as_fd(), &mut space) {
+        match sys::receive_at_once(self.channel.input().as_fd(), &mut space) {
             Ok(received) => self.decoder.push(&space[..received]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
@@ -309,7 +353,7 @@ impl Worker {
     fn flush(&mut self) -> io::Result<()> {
         let mut rest = &self.out[..];
         while !rest.is_empty() {
-            let sent = sys::send(self.channel.as_fd(), rest)?;
+            let sent = sys::send(self.channel.output(), rest)?;
             rest = &rest[sent..];
         }
         self.out.clear();
@@ -323,7 +367,7 @@ impl Worker {
             if let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
                 return Ok(frame);
             }
-            match sys::receive(self.channel.as_fd(), &mut space)? {
+            match sys::receive(self.channel.input().as_fd(), &mut space)? {
                 // The pool is gone without a word.
                 0 => sys::exit_now(0),
                 received => self.decoder.push(&space[..received]),

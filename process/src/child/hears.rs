@@ -18,6 +18,14 @@ impl Child {
     /// Reads what has arrived. A child that talks nonsense is condemned.
     pub(crate) fn read(&mut self, news: &mut Vec<News>) {
         let mut space = [0; 64 << 10];
+        if !self.connected && !self.closed {
+            match self.launched.connect() {
+                Ok(true) => self.connected = true,
+                Ok(false) => return,
+                Err(error) => return self.condemn(Lost::Protocol(format!("it did not connect: {error}"))),
+            }
+            self.flush();
+        }
         while !self.closed && self.fault.is_none() {
             match sys::receive(self.launched.channel(), &mut space) {
                 Ok(0) => self.close("it closed its channel and lived on"),
@@ -56,8 +64,16 @@ impl Child {
     fn frame(&mut self, frame: Frame) -> Result<Option<News>, String> {
         match (mem::replace(&mut self.phase, Phase::Idle), frame.kind) {
             (Phase::Starting, Kind::Hello) => {
-                check_hello(&frame)?;
+                let checked = check_hello(&frame, self.launched.token());
+                if let Err(why) = checked {
+                    self.phase = Phase::Starting;
+                    self.condemn(Lost::NotStarted(why));
+                    return Ok(None);
+                }
                 self.phase = Phase::Greeted;
+                if !self.setup.is_empty() {
+                    self.send_setup();
+                }
                 self.deadline = None;
                 record(Happened::Exec, self.id(), 0);
                 Ok(None)
@@ -144,13 +160,16 @@ impl Child {
     }
 }
 
-fn check_hello(frame: &Frame) -> Result<(), String> {
+fn check_hello(frame: &Frame, token: Option<&str>) -> Result<(), String> {
     let hello: Hello = postcard::from_bytes(&frame.payload).map_err(|error| format!("its hello: {error}"))?;
+    if token.is_some_and(|token| hello.token.as_deref() != Some(token)) {
+        return Err("whoever has connected as a worker lacks the token".into());
+    }
     if hello.fingerprint == Image::get().fingerprint {
         Ok(())
     } else {
         Err(format!(
-            "it runs another build (fingerprint {:016x}, ours is {:016x})",
+            "the worker runs another build (fingerprint {:016x}, ours is {:016x})",
             hello.fingerprint,
             Image::get().fingerprint
         ))

@@ -12,6 +12,9 @@ impl Supervisor<'_> {
         let mut child = self.children.swap_remove(at);
         let (pid, loss, end) = (child.pid(), child.loss(ended), child.end_kind());
         let why = child.confirm().err().map(|error| error.to_string());
+        if let Some(output) = &self.output {
+            output.ended(pid);
+        }
         let mut guard = self.shared.lock();
         let state = &mut *guard;
         let first = self.done.len();

@@ -33,7 +33,10 @@ impl Supervisor<'_> {
         let setup = self.setup.of_worker(index);
         let child = Child::start(&mut *self.launcher, &self.command, &setup);
         self.command.ring = None;
-        let child = child?;
+        let mut child = child?;
+        if let (Some(output), Some(pipes)) = (&self.output, child.output()) {
+            output.add(child.pid(), index, pipes);
+        }
         let mut state = self.shared.lock();
         state.staff.push(Member::new(child.pid(), index));
         if child.has_ring()

@@ -11,7 +11,9 @@ mod manners;
 mod maps;
 mod options;
 mod orphans;
+mod output;
 mod path;
+mod starts;
 // Unsafe: a test that damages its own process does what safe code cannot.
 #[allow(unsafe_code)]
 mod sys;
@@ -75,7 +77,13 @@ fn main() -> ExitCode {
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
-        orphans: workers_die_with_a_killed_parent;
+        starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
+            a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
+            a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
+            a_worker_behind_a_command_dials_back who_lacks_the_token_is_refused another_build_is_refused
+            a_command_that_is_no_worker_is_refused;
+        output: what_workers_print_is_captured_by_lines last_words_are_heard a_sink_that_panics_harms_nobody;
+        orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     };
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

@@ -2,9 +2,10 @@
 
 use crate::{
     gate::{Gate, wait_at},
-    path::{Path, pool},
+    path::{Path, launcher, pool},
     sys,
 };
+use brigade_process::{ProcessPool, Start};
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -12,6 +13,7 @@ use std::{
 
 const PORT: &str = "BE_A_PARENT";
 const SOCKET: &str = "BY_SOCKET";
+const ZYGOTE: &str = "BY_ZYGOTE";
 
 /// In a process that was asked to: has a pool with one worker idle and one computing, and tells their ids.
 pub(crate) fn be_a_parent_if_asked() {
@@ -19,7 +21,15 @@ pub(crate) fn be_a_parent_if_asked() {
     if std::env::var(SOCKET).is_ok() {
         Path::Socket.choose();
     }
-    let procs = pool(2);
+    let procs = match std::env::var(ZYGOTE) {
+        Ok(_) => ProcessPool::builder()
+            .workers(2)
+            .launcher(launcher())
+            .start_method(Start::Zygote)
+            .build()
+            .unwrap(),
+        Err(_) => pool(2),
+    };
     let handle = procs.spawn(wait_at, port.parse().unwrap());
     println!("{:?}", procs.worker_ids());
     let _ = handle.join();
@@ -27,12 +37,23 @@ pub(crate) fn be_a_parent_if_asked() {
 }
 
 pub(crate) fn workers_die_with_a_killed_parent() {
+    die_with_a_killed_parent(Start::Exec);
+}
+
+pub(crate) fn workers_of_a_zygote_die_with_a_killed_parent() {
+    die_with_a_killed_parent(Start::Zygote);
+}
+
+fn die_with_a_killed_parent(start: Start) {
     for _ in 0..10 {
         let gate = Gate::new();
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new(this);
         if Path::now() == Path::Socket {
             command.env(SOCKET, "1");
+        }
+        if start == Start::Zygote {
+            command.env(ZYGOTE, "1");
         }
         let mut parent = command.env(PORT, gate.port().to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -1,0 +1,189 @@
+//! Workers on this machine: forked and exec'd, or forked from a zygote.
+
+use super::{Command, Ended, Launched, Launcher};
+use crate::{
+    exec::{self, BELL, CHANNEL, MEMORY, Plan},
+    sys, worker,
+    zygote::{self, Zygote},
+};
+use std::{
+    ffi::{CString, OsStr, OsString},
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+        unix::{ffi::OsStrExt, net::UnixStream},
+    },
+};
+
+/// Starts workers on this machine by fork and exec.
+///
+/// ```no_run
+/// use brigade_process::{Local, ProcessPool};
+/// // The first line of `main`:
+/// brigade_process::init();
+/// let launcher = Local::default().without_shared_memory();
+/// let procs = ProcessPool::builder().workers(2).launcher(launcher).build().unwrap();
+/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+/// ```
+#[derive(Debug, Default)]
+pub struct Local {
+    socket_only: bool,
+    zygote: Option<Zygote>,
+}
+
+impl Local {
+    /// Hands workers no shared memory: every call and answer goes over the worker's socket, one call at a time. That is
+    /// slower, and what happens anyway where a system has no shared memory to give.
+    #[must_use]
+    pub fn without_shared_memory(mut self) -> Self {
+        self.socket_only = true;
+        self
+    }
+}
+
+/// A child of this process.
+struct LocalChild {
+    forked: Option<exec::Forked>,
+    pid: i32,
+    channel: UnixStream,
+    exit: Option<OwnedFd>,
+    ring: bool,
+    output: Option<[OwnedFd; 2]>,
+}
+
+impl Launcher for Local {
+    fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
+        let ring = command.ring.as_ref().filter(|_| !self.socket_only);
+        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
+        sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
+        let theirs = OwnedFd::from(theirs);
+        let (output, written) = pipes(command)?;
+        let shared = ring.into_iter().flatten().map(|fd| &**fd).zip([MEMORY, BELL]);
+        let written = written.iter().flatten().zip(1..);
+        let handed: Vec<_> = [(&theirs, CHANNEL)].into_iter().chain(shared).chain(written).collect();
+        let (pid, forked) = match &command.zygote {
+            None => {
+                let marker = if ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING };
+                let forked = exec::fork(&plan(command, marker)?, &handed)?;
+                (forked.pid, Some(forked))
+            }
+            Some(setup) => (self.from_zygote(command, setup, &handed)?, None),
+        };
+        let exit = sys::exit_watch(pid);
+        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring: ring.is_some(), output }))
+    }
+}
+
+fn told(error: io::Error, what: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
+}
+
+/// Pipes for a worker's stdout and stderr, if they are to be read: the ends to read, and those to write.
+pub(super) fn pipes(command: &Command) -> io::Result<(Option<[OwnedFd; 2]>, Option<[OwnedFd; 2]>)> {
+    if !command.piped {
+        return Ok((None, None));
+    }
+    let ((out, written_out), (err, written_err)) = (sys::pipe()?, sys::pipe()?);
+    sys::set_nonblocking(out.as_fd())?;
+    sys::set_nonblocking(err.as_fd())?;
+    Ok((Some([out, err]), Some([written_out, written_err])))
+}
+
+impl Local {
+    /// Has the zygote fork a worker; the zygote is started first if there is none, or if it has ended.
+    fn from_zygote(
+        &mut self,
+        command: &Command,
+        setup: &[u8],
+        handed: &[(&OwnedFd, RawFd)],
+    ) -> io::Result<i32> {
+        if let Some(zygote) = &mut self.zygote {
+            match zygote.fork(handed) {
+                Ok(pid) => return Ok(pid),
+                // A new one may do better, and if not, it says why.
+                Err(_) => self.zygote = None,
+            }
+        }
+        let zygote = self.zygote.insert(Zygote::start(&plan(command, zygote::MARKER)?, setup)?);
+        zygote.fork(handed)
+    }
+}
+
+pub(super) fn plan(command: &Command, marker: &str) -> io::Result<Plan> {
+    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
+    let argv = command.argv.iter().map(|argument| text(argument)).collect::<io::Result<Vec<_>>>()?;
+    if argv.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "starting a worker: the command is empty"));
+    }
+    let variable = |name: &OsStr, value: &OsStr| {
+        let mut pair = name.to_owned();
+        pair.push("=");
+        pair.push(value);
+        text(&pair)
+    };
+    let inherited = command.environment.iter().filter(|(name, _)| name != worker::VARIABLE);
+    let mut environment =
+        inherited.map(|(name, value)| variable(name, value)).collect::<io::Result<Vec<_>>>()?;
+    environment.push(variable(worker::VARIABLE.as_ref(), marker.as_ref())?);
+    let directory = command.directory.as_ref().map(|path| text(path.as_os_str())).transpose()?;
+    Ok(Plan::new(argv, environment, directory))
+}
+
+impl Launched for LocalChild {
+    fn id(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    fn channel(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+
+    fn exit(&self) -> Option<BorrowedFd<'_>> {
+        self.exit.as_ref().map(AsFd::as_fd)
+    }
+
+    fn confirm(&mut self) -> io::Result<()> {
+        self.forked.take().map_or(Ok(()), exec::Forked::confirm)
+    }
+
+    fn has_ring(&self) -> bool {
+        self.ring
+    }
+
+    fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        self.output.take()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        sys::kill(self.pid)
+    }
+
+    fn wait(&mut self) -> io::Result<Option<Ended>> {
+        ended(self.pid)
+    }
+}
+
+/// Where a program is that is named by a word: a path if there is a slash in it, else what is found in `PATH`.
+pub(super) fn find_program(name: &OsStr, command: &Command) -> io::Result<OsString> {
+    if name.as_bytes().contains(&b'/') {
+        return Ok(name.to_owned());
+    }
+    let path = command.environment.iter().find(|(variable, _)| variable == "PATH");
+    let path = path.map_or(OsStr::new("/usr/bin:/bin"), |(_, path)| path);
+    let mut places = std::env::split_paths(path).map(|folder| folder.join(name));
+    let place = places.find(|place| place.is_file());
+    let missing = || {
+        let why = format!("starting a worker: there is no {} in PATH", name.display());
+        io::Error::new(io::ErrorKind::NotFound, why)
+    };
+    place.map(Into::into).ok_or_else(missing)
+}
+
+/// How a child of this process has ended, if it has.
+pub(super) fn ended(pid: i32) -> io::Result<Option<Ended>> {
+    let Some(status) = sys::reap(pid)? else { return Ok(None) };
+    Ok(Some(match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exited(code),
+        (None, signal) => Ended::Killed(signal.unwrap_or(0)),
+    }))
+}

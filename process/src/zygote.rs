@@ -1,0 +1,165 @@
+//! The zygote: a child with one thread, exec'd once and set up by the initializer, that forks workers on request.
+//!
+//! An exec'd worker loads the program and runs the initializer anew. One that is forked from a zygote has both already, in pages
+//! that it shares with the others until somebody writes there. A process with several threads must not fork and go on, since
+//! what the other threads hold stays held for ever; so the pool's own process is no zygote, and a process whose initializer has
+//! started a thread cannot be one.
+//!
+//! ```text
+//!   pool                                  zygote                          worker
+//!   exec ───────────────────────────────> Setup: initializer
+//!        <────────────────────────────── Ready
+//!   what, and descriptors by SCM_RIGHTS ─> clone(CLONE_PARENT) ─────────> descriptors to their numbers
+//!        <────────────────────────────── process id                       Hello, and so on
+//! ```
+//!
+//! # Whose children they are
+//!
+//! By `CLONE_PARENT` a worker is a child of the pool's supervising thread, as if that had forked it: it is reaped there, it dies
+//! with that thread, and the end of the zygote does not matter to it. So all that is said of workers elsewhere holds.
+
+// Unsafe: clone, and descriptors that travel over a socket.
+#[allow(unsafe_code)]
+mod sys;
+
+use crate::{
+    exec::{self, BELL, CHANNEL, MEMORY, Plan},
+    frame::{Decoder, Kind},
+    sys as calls,
+    sys::Watch,
+    worker,
+};
+use brigade_trace::clock;
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, IntoRawFd, OwnedFd, RawFd},
+        unix::net::UnixStream,
+    },
+    time::Duration,
+};
+
+/// What makes a process a zygote.
+pub(crate) const MARKER: &str = "1:zygote";
+/// How long it may take to be set up, and to fork.
+const SETUP: Duration = Duration::from_secs(120);
+const FORK: Duration = Duration::from_secs(10);
+/// The most descriptors that a request has: channel, memory, bell, stdout, stderr.
+const MOST: usize = 5;
+/// What a request says: which descriptors it has beside the channel.
+const RING: u8 = 1;
+const OUTPUT: u8 = 2;
+
+/// The pool's side. Ended and reaped when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    pid: i32,
+    channel: UnixStream,
+}
+
+impl Zygote {
+    /// Starts one and waits until it is set up by the frame `setup`.
+    pub(crate) fn start(plan: &Plan, setup: &[u8]) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL)])?;
+        let zygote = Self { pid: forked.pid, channel: ours };
+        forked.confirm()?;
+        zygote.set_up(setup)?;
+        Ok(zygote)
+    }
+
+    fn set_up(&self, setup: &[u8]) -> io::Result<()> {
+        let mut rest = setup;
+        while !rest.is_empty() {
+            rest = &rest[calls::send(self.channel.as_fd(), rest)?..];
+        }
+        let end = clock::now() + SETUP;
+        let (mut decoder, mut space) = (Decoder::default(), [0; 4096]);
+        loop {
+            if let Some(frame) = decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
+                return match frame.kind {
+                    Kind::Ready if frame.payload.is_empty() => Ok(()),
+                    _ => Err(io::Error::other(String::from_utf8_lossy(&frame.payload).into_owned())),
+                };
+            }
+            self.wait(end.saturating_duration_since(clock::now()))?;
+            match calls::receive(self.channel.as_fd(), &mut space)? {
+                0 => return Err(io::Error::other("the zygote ended before it was set up")),
+                received => decoder.push(&space[..received]),
+            }
+        }
+    }
+
+    fn wait(&self, time: Duration) -> io::Result<()> {
+        let mut watched = [Watch::readable(self.channel.as_fd())];
+        calls::poll(&mut watched, Some(time))?;
+        if watched[0].is_ready() { Ok(()) } else { Err(io::Error::other("the zygote does not answer")) }
+    }
+
+    /// Has it fork a worker with these descriptors under these numbers: its process id.
+    pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)]) -> io::Result<i32> {
+        let has = |number| handed.iter().any(|&(_, other)| other == number);
+        let what = if has(MEMORY) { RING } else { 0 } | if has(1) { OUTPUT } else { 0 };
+        let fds: Vec<_> = handed.iter().map(|(fd, _)| fd.as_fd()).collect();
+        sys::send(self.channel.as_fd(), what, &fds)?;
+        self.wait(FORK)?;
+        let mut answer = [0; 4];
+        match calls::receive(self.channel.as_fd(), &mut answer)? {
+            4 => {}
+            _ => return Err(io::Error::other("the zygote has ended")),
+        }
+        match i32::from_le_bytes(answer) {
+            pid if pid > 0 => Ok(pid),
+            code => Err(io::Error::from_raw_os_error(-code)),
+        }
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        // It has nothing to lose. Errors would mean that it is gone already.
+        let _ = calls::kill(self.pid);
+        let _ = calls::wait_for(self.pid);
+    }
+}
+
+/// The zygote's life, after it was set up. Returns in each worker, with what makes it one; and in the zygote only by an error.
+pub(crate) fn serve(channel: OwnedFd) -> io::Result<&'static str> {
+    let pool = calls::parent();
+    loop {
+        let Some((what, fds)) = sys::receive(channel.as_fd())? else { calls::exit_now(0) };
+        let pid = match sys::fork_sibling() {
+            Ok(0) => {
+                calls::die_with_parent(pool)?;
+                // Its number will lead to the worker's channel.
+                let _ = channel.into_raw_fd();
+                return adopt(what, fds);
+            }
+            Ok(pid) => pid,
+            Err(error) => -error.raw_os_error().unwrap_or(1),
+        };
+        drop(fds);
+        calls::send(channel.as_fd(), &pid.to_le_bytes())?;
+    }
+}
+
+/// In a new worker: moves the descriptors to where workers expect them.
+fn adopt(what: u8, fds: Vec<OwnedFd>) -> io::Result<&'static str> {
+    let ring = [MEMORY, BELL].into_iter().filter(|_| what & RING != 0);
+    let output = [1, 2].into_iter().filter(|_| what & OUTPUT != 0);
+    let numbers: Vec<RawFd> = [CHANNEL].into_iter().chain(ring).chain(output).collect();
+    if fds.len() != numbers.len() {
+        return Err(io::Error::other("a request of the pool's lacks descriptors"));
+    }
+    let high = fds.iter().map(|fd| calls::duplicate_above(fd, 10)).collect::<io::Result<Vec<_>>>()?;
+    drop(fds);
+    for (fd, number) in high.iter().zip(numbers) {
+        calls::move_to(fd, number)?;
+    }
+    Ok(if what & RING != 0 { worker::WITH_RING } else { worker::WITHOUT_RING })
+}
+
+/// Whether this process has one thread, so that it may fork and go on.
+pub(crate) fn is_single_threaded() -> bool {
+    fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}

@@ -1,0 +1,184 @@
+//! Other ways to start workers: from a zygote, behind a command, over a connection that they make; and who is refused.
+
+use crate::{
+    gate::{Gate, wait_at},
+    path::launcher,
+    sys,
+};
+use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool, Start, worker_index};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process,
+    sync::OnceLock,
+};
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+static RECIPE: OnceLock<(String, u32)> = OnceLock::new();
+
+fn zygote(workers: usize) -> Builder {
+    let load = |name: String| drop(RECIPE.set((name, process::id())));
+    let builder = ProcessPool::builder().workers(workers).launcher(launcher());
+    builder.start_method(Start::Zygote).initializer(load, "soup".to_owned())
+}
+
+fn assert_works(procs: &ProcessPool) {
+    assert!((0..1_000).eq(procs.map(|n: u32| n, 0..1_000).into_iter().map(Result::unwrap)));
+    assert_eq!(procs.spawn(|bytes: Vec<u8>| bytes.len(), vec![1; 300_000]).join().unwrap(), 300_000);
+    let error = procs.spawn(|n: u32| if n == 1 { panic!("no flour") } else { n }, 1).join().unwrap_err();
+    assert_eq!(error.panic_message(), Some("no flour"));
+}
+
+pub(crate) fn a_zygote_is_initialized_once_for_all_workers() {
+    let procs = zygote(3).build().unwrap();
+    assert_works(&procs);
+    let gate = Gate::new();
+    let told = |port: u16| {
+        wait_at(port);
+        (RECIPE.get().unwrap().clone(), worker_index().unwrap(), process::id())
+    };
+    let handles: Vec<_> = (0..3).map(|_| procs.spawn(told, gate.port())).collect();
+    drop([gate.arrival(), gate.arrival(), gate.arrival()]);
+    let told: Vec<_> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
+    let zygotes: BTreeSet<_> = told.iter().map(|((name, pid), ..)| (name.as_str(), *pid)).collect();
+    assert_eq!(zygotes.len(), 1, "{zygotes:?}");
+    assert!((0..3).eq(told.iter().map(|&(_, index, _)| index).collect::<BTreeSet<_>>()));
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn workers_of_a_zygote_die_and_are_replaced() {
+    let procs = zygote(2).build().unwrap();
+    for signal in 0..20 {
+        let ends = |how: u32| match how % 3 {
+            0 => sys::kill(process::id()),
+            1 => process::abort(),
+            _ => process::exit(3),
+        };
+        let lost = procs.spawn(ends, signal).join().unwrap_err();
+        let expected = [Lost::Killed { signal: 9 }, Lost::Killed { signal: 6 }, Lost::Exited { code: 3 }];
+        assert!(matches!(&lost, JoinError::Lost(lost) if *lost == expected[signal as usize % 3]), "{lost}");
+    }
+    assert_works(&procs);
+    drop(procs);
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn a_zygote_that_dies_is_replaced() {
+    let procs = zygote(1).build().unwrap();
+    for _ in 0..5 {
+        let (_, zygote) = procs.spawn(|(): ()| RECIPE.get().unwrap().clone(), ()).join().unwrap();
+        sys::kill(zygote);
+        let before = procs.worker_ids();
+        assert_eq!(procs.spawn(|n: u32| n, 5).join().unwrap(), 5, "workers do not need it");
+        sys::kill(before[0]);
+        while matches!(&procs.worker_ids()[..], ids if ids.is_empty() || ids == before) {
+            std::thread::yield_now();
+        }
+    }
+    assert_works(&procs);
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn a_zygote_needs_an_initializer_that_is_well_behaved() {
+    let builder = || ProcessPool::builder().workers(1).launcher(launcher()).start_method(Start::Zygote);
+    let error = builder().initializer(|(): ()| panic!("no oven"), ()).build().unwrap_err();
+    assert!(error.to_string().contains("no oven"), "{error}");
+    let threads = |(): ()| drop(std::thread::spawn(|| std::thread::park()));
+    let error = builder().initializer(threads, ()).build().unwrap_err();
+    assert!(error.to_string().contains("started a thread"), "{error}");
+    assert!(sys::has_no_child());
+}
+
+pub(crate) fn a_worker_of_a_zygote_may_have_threads_and_a_pool() {
+    let procs = zygote(1).build().unwrap();
+    let work = |n: u64| {
+        let sum = std::thread::spawn(move || n + 1).join().unwrap();
+        let inner = ProcessPool::new(1).unwrap();
+        inner.spawn(|n: u64| n * 2, sum).join().unwrap()
+    };
+    assert_eq!(procs.spawn(work, 20).join().unwrap(), 42);
+}
+
+/// Behind a command that only runs its arguments.
+fn behind(launcher: Argv) -> std::io::Result<ProcessPool> {
+    ProcessPool::builder().workers(2).launcher(launcher).build()
+}
+
+const SHELL: [&str; 4] = ["sh", "-c", "exec \"$@\"", "sh"];
+
+pub(crate) fn a_worker_behind_a_command_talks_over_its_stdio() {
+    for launcher in [
+        Argv::new(SHELL),
+        Argv::new(["env", "OVEN=hot"]),
+        Argv::new(["sh", "-c", "cat | \"$@\" | cat", "sh"]),
+    ] {
+        let procs = behind(launcher).unwrap();
+        assert_works(&procs);
+        let chatty = |n: u32| {
+            print!("{}", "x".repeat(n as usize));
+            std::io::read_to_string(std::io::stdin()).unwrap().len()
+        };
+        assert_eq!(procs.spawn(chatty, 3).join().unwrap(), 0);
+        procs.shutdown();
+        assert!(sys::has_no_child());
+    }
+}
+
+pub(crate) fn a_worker_behind_a_command_dials_back() {
+    let procs = behind(Argv::new(SHELL).dial_back(LOCALHOST)).unwrap();
+    assert_works(&procs);
+    sys::kill(procs.worker_ids()[0]);
+    assert_works(&procs);
+    drop(procs);
+    assert!(sys::has_no_child());
+}
+
+/// Why there is no worker.
+fn refusal(launcher: Argv) -> String {
+    let procs = behind(launcher).unwrap();
+    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
+    procs.shutdown();
+    assert!(sys::has_no_child());
+    why
+}
+
+pub(crate) fn who_lacks_the_token_is_refused() {
+    let wrong = "0123456789abcdef0123456789abcdef";
+    let guess = format!("read token; echo {wrong} | \"$@\"");
+    let why = refusal(Argv::new(["sh", "-c", &guess, "sh"]).dial_back(LOCALHOST));
+    assert!(why.contains("lacks the token"), "{why}");
+}
+
+/// This program with another build id.
+fn another_build() -> PathBuf {
+    let mut bytes = fs::read(std::env::current_exe().unwrap()).unwrap();
+    let note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
+    let at =
+        bytes.windows(note.len()).position(|window| window == note).expect("the linker has made a build id");
+    bytes[at + note.len()] ^= 1;
+    let path = std::env::temp_dir().join(format!("brigade-another-build-{}", process::id()));
+    fs::write(&path, bytes).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    path
+}
+
+pub(crate) fn another_build_is_refused() {
+    let path = another_build();
+    let why = refusal(Argv::new(SHELL).program(&path));
+    fs::remove_file(&path).unwrap();
+    assert!(why.contains("another build"), "{why}");
+}
+
+pub(crate) fn a_command_that_is_no_worker_is_refused() {
+    let why = refusal(Argv::new(["echo", "two", "eggs"]));
+    assert!(why.contains("BRG1") || why.contains("before it was ready"), "{why}");
+    let error = behind(Argv::new(["no-such-command"])).unwrap_err();
+    assert!(error.to_string().contains("no-such-command"), "{error}");
+    assert!(sys::has_no_child());
+}
