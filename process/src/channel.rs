@@ -1,6 +1,10 @@
 //! The worker's end of what it speaks through: a socket that it was handed, its standard streams, or a connection that it makes.
 
-use crate::sys;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+pub(crate) mod sys;
+
+use crate::sys as calls;
 use std::{
     io,
     net::TcpStream,
@@ -26,19 +30,19 @@ impl Channel {
     /// The standard streams; calls then find nothing on stdin, and what they print goes to stderr.
     pub(crate) fn of_stdio() -> io::Result<Self> {
         let (input, output) =
-            (sys::duplicate_above(&io::stdin(), 10)?, sys::duplicate_above(&io::stdout(), 10)?);
-        sys::take_null_for_stdin()?;
-        sys::move_to(&sys::duplicate_above(&io::stderr(), 10)?, 1)?;
+            (calls::duplicate_above(&io::stdin(), 10)?, calls::duplicate_above(&io::stdout(), 10)?);
+        calls::take_null_for_stdin()?;
+        calls::move_to(&calls::duplicate_above(&io::stderr(), 10)?, 1)?;
         Ok(Self { input: Arc::new(input), output: Some(output) })
     }
 
     /// The token, which is the first line of stdin; calls then find nothing there.
     pub(crate) fn token_of_stdin() -> io::Result<String> {
         let (mut token, mut byte) = (String::new(), [0]);
-        while token.len() < TOKEN && sys::receive(io::stdin().as_fd(), &mut byte)? == 1 {
+        while token.len() < TOKEN && calls::receive(io::stdin().as_fd(), &mut byte)? == 1 {
             token.push(char::from(byte[0]));
         }
-        sys::take_null_for_stdin()?;
+        calls::take_null_for_stdin()?;
         Ok(token)
     }
 

@@ -4,6 +4,7 @@
 //! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
 //! times a second), `waitpid`, and the loaded image's segments.
 
+pub(crate) use crate::channel::sys::{read, receive, receive_at_once, send};
 use std::{
     io,
     mem::MaybeUninit,
@@ -16,7 +17,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn again(error: &io::Error) -> bool {
+pub(crate) fn again(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
 }
 
@@ -79,85 +80,6 @@ pub(crate) fn no_signals() -> libc::sigset_t {
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     // SAFETY: it was written just now.
     unsafe { set.assume_init() }
-}
-
-// ---------------------------------------------------------------------------------------------------- sockets
-
-/// Whether it is an error that says that this is a pipe, say, and no socket.
-fn is_no_socket(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENOTSOCK)
-}
-
-/// Sends what the socket or pipe takes. A peer that is gone is an error and never a signal.
-pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    #[cfg(target_os = "linux")]
-    let flags = libc::MSG_NOSIGNAL;
-    #[cfg(not(target_os = "linux"))]
-    let flags = 0;
-    loop {
-        // SAFETY: the bytes are borrowed across the call.
-        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
-        match usize::try_from(sent) {
-            Ok(sent) => return Ok(sent),
-            Err(_) if again(&io::Error::last_os_error()) => {}
-            Err(_) if is_no_socket(&io::Error::last_os_error()) => return write(socket, bytes),
-            Err(_) => return Err(io::Error::last_os_error()),
-        }
-    }
-}
-
-/// Rust programs ignore SIGPIPE, so a peer that is gone is an error here as well.
-fn write(pipe: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: the bytes are borrowed across the call.
-    let written = unsafe { libc::write(pipe.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-    match usize::try_from(written) {
-        Ok(written) => Ok(written),
-        Err(_) if again(&io::Error::last_os_error()) => Ok(0),
-        Err(_) => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Receives what has arrived; 0 is the end of the stream. Waits for something as the socket does.
-pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
-    receive_with(socket, into, 0)
-}
-
-/// [`receive`] that never waits.
-pub(crate) fn receive_at_once(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
-    receive_with(socket, into, libc::MSG_DONTWAIT)
-}
-
-fn receive_with(socket: BorrowedFd<'_>, into: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
-    loop {
-        // SAFETY: the bytes are borrowed for writing across the call.
-        let received = unsafe { libc::recv(socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), flags) };
-        match usize::try_from(received) {
-            Ok(received) => return Ok(received),
-            Err(_) if again(&io::Error::last_os_error()) => {}
-            Err(_) if is_no_socket(&io::Error::last_os_error()) => {
-                let mut watched = [Watch::readable(socket)];
-                poll(&mut watched, (flags & libc::MSG_DONTWAIT != 0).then_some(Duration::ZERO))?;
-                if !watched[0].is_ready() {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                return read(socket, into);
-            }
-            Err(_) => return Err(io::Error::last_os_error()),
-        }
-    }
-}
-
-/// Reads what has arrived from a pipe.
-pub(crate) fn read(pipe: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        // SAFETY: the bytes are borrowed for writing across the call.
-        let read = unsafe { libc::read(pipe.as_raw_fd(), into.as_mut_ptr().cast(), into.len()) };
-        match usize::try_from(read) {
-            Ok(read) => return Ok(read),
-            Err(_) if again(&io::Error::last_os_error()) => {}
-            Err(_) => return Err(io::Error::last_os_error()),
-        }
-    }
 }
 
 // ---------------------------------------------------------------------------------------------------- waiting

@@ -67,7 +67,7 @@ impl Launcher for Local {
                 let forked = exec::fork(&plan(command, marker)?, &handed)?;
                 (forked.pid, Some(forked))
             }
-            Some(setup) => (self.from_zygote(command, setup, &handed)?, None),
+            Some(setup) => (self.ask_zygote(command, setup, &handed)?, None),
         };
         let exit = sys::exit_watch(pid);
         Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring: ring.is_some(), output }))
@@ -78,8 +78,11 @@ fn told(error: io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
 }
 
+/// Two ends of pipes, if there are any.
+type Ends = Option<[OwnedFd; 2]>;
+
 /// Pipes for a worker's stdout and stderr, if they are to be read: the ends to read, and those to write.
-pub(super) fn pipes(command: &Command) -> io::Result<(Option<[OwnedFd; 2]>, Option<[OwnedFd; 2]>)> {
+pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
     if !command.piped {
         return Ok((None, None));
     }
@@ -91,7 +94,7 @@ pub(super) fn pipes(command: &Command) -> io::Result<(Option<[OwnedFd; 2]>, Opti
 
 impl Local {
     /// Has the zygote fork a worker; the zygote is started first if there is none, or if it has ended.
-    fn from_zygote(
+    fn ask_zygote(
         &mut self,
         command: &Command,
         setup: &[u8],

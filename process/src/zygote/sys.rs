@@ -91,6 +91,7 @@ fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
     }
     // SAFETY: the data begin behind the header.
     let data = unsafe { libc::CMSG_DATA(header) };
+    #[allow(clippy::unnecessary_cast, reason = "the type differs among systems")]
     let bytes = (filled.cmsg_len as usize).saturating_sub(lengths(0).0 as usize);
     let read = |index: usize| {
         // SAFETY: the kernel says that there are so many bytes.

@@ -89,7 +89,7 @@ pub(crate) fn a_zygote_needs_an_initializer_that_is_well_behaved() {
     let builder = || ProcessPool::builder().workers(1).launcher(launcher()).start_method(Start::Zygote);
     let error = builder().initializer(|(): ()| panic!("no oven"), ()).build().unwrap_err();
     assert!(error.to_string().contains("no oven"), "{error}");
-    let threads = |(): ()| drop(std::thread::spawn(|| std::thread::park()));
+    let threads = |(): ()| drop(std::thread::spawn(std::thread::park));
     let error = builder().initializer(threads, ()).build().unwrap_err();
     assert!(error.to_string().contains("started a thread"), "{error}");
     assert!(sys::has_no_child());
