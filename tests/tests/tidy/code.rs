@@ -31,6 +31,7 @@ const UNSAFE: &[&str] = &[
     "process/src/usage/sys.rs",
     "process/src/worker.rs",
     "process/src/zygote/sys.rs",
+    "process/tests/chaos/sys.rs",
     "process/tests/situations/sys.rs",
     "runtime/src/queue.rs",
     "runtime/src/scope.rs",

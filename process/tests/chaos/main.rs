@@ -1,0 +1,55 @@
+//! Everything goes wrong at once: workers are killed, stopped and aborted at random, parents are killed, system calls
+//! fail. Every handle completes, and nothing is left behind.
+//!
+//! The storms take a few seconds here; `BRIGADE_CHAOS_SECONDS` makes each as long as one likes, and `BRIGADE_CHAOS_SEED` gives
+//! another run of the dice. A pool starts this very program as its worker, so the tests have a `main` of their own.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+mod dice;
+mod ledger;
+mod leftovers;
+mod orders;
+mod parents;
+#[path = "../situations/path.rs"]
+mod path;
+mod storm;
+// Unsafe: signals to workers.
+#[allow(unsafe_code)]
+mod sys;
+
+use self::path::Path;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    brigade_process::init();
+    parents::be_a_parent_if_asked();
+    let mut trials = Vec::new();
+    for (path, name) in [(Path::Ring, "ring"), (Path::Socket, "socket")] {
+        let mut on = |test_name: &str, test: fn()| {
+            trials.push(Trial::test(format!("{name}::{test_name}"), move || {
+                path.choose();
+                test();
+                Ok::<(), Failed>(())
+            }));
+        };
+        on("every_call_completes_in_a_storm", storm::every_call_completes_in_a_storm);
+        on("a_parent_killed_at_random_leaves_nothing", parents::a_parent_killed_at_random_leaves_nothing);
+    }
+    // One after the other on this thread: threads of the harness would be counted among the pools'.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// How many seconds a storm takes.
+fn seconds(usual: u64) -> u64 {
+    let text = std::env::var("BRIGADE_CHAOS_SECONDS").ok();
+    text.map_or(usual, |text| text.parse().expect("BRIGADE_CHAOS_SECONDS is a number of seconds"))
+}
+
+/// Whether a storm is to be long, and tell what it has seen.
+fn is_long() -> bool {
+    std::env::var_os("BRIGADE_CHAOS_SECONDS").is_some()
+}
