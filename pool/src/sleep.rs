@@ -34,6 +34,9 @@
 //!   rings, fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever becomes
 //!   available later does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Crew::blocked`.
 //!
+//! Who takes work out of a queue and puts it into another one, or back, is a producer of it: a sleeper that looked in between saw
+//! it nowhere.
+//!
 //! A woken worker is counted as searching by its waker, so between the wake-up and its first look the duty is carried, too,
 //! and producers do not wake a second one for the same work.
 //!
@@ -46,7 +49,8 @@
 //! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
 //! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
 //! `tests/loom.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
-//! a producer of halves, who is rung for, against a sleeper; and mail for a worker that falls asleep.
+//! a job that changes its queue while a sleeper looks; a producer of halves, who is rung for, against a sleeper; and mail for a worker
+//! that falls asleep.
 
 use crate::{
     counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},

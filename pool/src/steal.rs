@@ -132,7 +132,13 @@ impl Worker {
         if injector.is_empty() {
             return None;
         }
-        self.take(|| injector.steal_batch_and_pop(&self.jobs))
+        let oldest = self.take(|| injector.steal_batch_and_pop(&self.jobs));
+        // On its way the rest of the batch lay in no queue, so somebody may have gone to sleep over it. A worker that searches has
+        // the duty anyway; this one may have come without.
+        if !self.jobs.is_empty() {
+            self.crew.announce_job();
+        }
+        oldest
     }
 
     /// A job that this worker has to run itself.

@@ -204,8 +204,9 @@ impl Worker {
                     job.run();
                     pause = Pause::new();
                 }
-                // For a moment the stranger may stay where it is.
-                Some(stranger) if pause.once_more() => self.jobs.push(stranger),
+                // For a moment the stranger may stay where it is. Who looked for it just now did not see it, so it is announced
+                // again.
+                Some(stranger) if pause.once_more() => self.crew.submit(stranger),
                 Some(stranger) => self.crew.inject(stranger),
                 None if pause.once_more() => {}
                 None => self.park_until(&is_done),

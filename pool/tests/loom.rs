@@ -179,6 +179,23 @@ fn a_searcher_that_finds_work_passes_its_duty_on() {
     });
 }
 
+#[test]
+fn a_job_that_changes_its_queue_wakes_a_sleeper() {
+    check(|| {
+        let shared = Arc::new((Sleep::new(2, 2), Jobs(AtomicUsize::new(1))));
+        shared.0.prepare(1);
+        let sleeper = {
+            let shared = shared.clone();
+            thread::spawn(move || take_one(&shared.0, 1, &shared.1))
+        };
+        // A worker that is not searching takes the job out of one queue and puts it into another, or back.
+        if shared.1.take() {
+            shared.1.push(&shared.0);
+        }
+        sleeper.join().unwrap();
+    });
+}
+
 /// A worker that dozes before it sleeps, as one does whose thefts did not pay.
 fn take_one_dozing(sleep: &Sleep, index: usize, jobs: &Jobs) {
     sleep.occupy(index);
