@@ -23,7 +23,7 @@ use crate::{
     crew::{Crew, Phase, SPARES},
     current,
     sleep::Queues,
-    worker,
+    worker::{self, Worker},
 };
 use brigade_handle::wait;
 use std::{
@@ -94,10 +94,28 @@ impl Roster {
 
 /// What a joining worker calls around its sleep, through the policy of its thread.
 pub(crate) static HOOKS: wait::Hooks =
-    wait::Hooks { blocked: || at_crew(Crew::blocked), unblocked: || at_crew(Crew::unblocked) };
+    wait::Hooks { blocked: || at_worker(Worker::blocked), unblocked: || at_worker(Worker::unblocked) };
 
-fn at_crew(f: fn(&Crew)) {
-    current::with(|worker| worker.into_iter().for_each(|worker| f(&worker.crew)));
+fn at_worker(f: fn(&Worker)) {
+    current::with(|worker| worker.into_iter().for_each(f));
+}
+
+impl Worker {
+    /// This worker is about to park inside its job. It may do so while it waits already: a [`blocking`] call may join a handle. That
+    /// is one thread less to be replaced, not two, so only the outermost wait counts.
+    pub(crate) fn blocked(&self) {
+        if self.waits.replace(self.waits.get() + 1) == 0 {
+            self.crew.blocked();
+        }
+    }
+
+    /// This worker goes on with its job.
+    pub(crate) fn unblocked(&self) {
+        self.waits.set(self.waits.get() - 1);
+        if self.waits.get() == 0 {
+            self.crew.unblocked();
+        }
+    }
 }
 
 impl Crew {
@@ -106,8 +124,8 @@ impl Crew {
         self.surplus.store(active.saturating_sub(self.plan.threads), Ordering::Relaxed);
     }
 
-    /// This worker is about to park inside its job.
-    pub(crate) fn blocked(&self) {
+    /// A worker is about to park inside its job.
+    fn blocked(&self) {
         let mut roster = self.roster();
         roster.active -= 1;
         self.set_surplus(roster.active);
@@ -121,8 +139,8 @@ impl Crew {
         }
     }
 
-    /// This worker goes on with its job.
-    pub(crate) fn unblocked(&self) {
+    /// A worker goes on with its job.
+    fn unblocked(&self) {
         self.count_active(&mut self.roster());
     }
 
@@ -272,10 +290,10 @@ pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
     struct Away;
     impl Drop for Away {
         fn drop(&mut self) {
-            at_crew(Crew::unblocked);
+            at_worker(Worker::unblocked);
         }
     }
-    at_crew(Crew::blocked);
+    at_worker(Worker::blocked);
     let _away = Away;
     work()
 }

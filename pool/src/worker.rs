@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) id: Id,
     searching: Cell<Option<Searching>>,
     turn: Cell<u32>,
+    /// How many waits it is in, one inside of another: see `spare.rs`.
+    pub(crate) waits: Cell<u32>,
     /// For the jobs that it spawns.
     pub(crate) blocks: Blocks,
     thrift: Thrift,
@@ -218,11 +220,11 @@ impl Worker {
     fn park_until(&self, is_done: impl Fn() -> bool) {
         self.tally().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
-        self.crew.blocked();
+        self.blocked();
         while !is_done() {
             thread::park();
         }
-        self.crew.unblocked();
+        self.unblocked();
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
 
@@ -240,6 +242,7 @@ impl Worker {
             id,
             searching,
             turn: Cell::new(0),
+            waits: Cell::new(0),
             blocks: Blocks::default(),
             thrift: Thrift::default(),
         }

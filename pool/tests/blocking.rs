@@ -1,8 +1,12 @@
 //! Jobs that wait: for one another, for other pools, under locks.
 #![cfg(not(loom))]
 
-use brigade_pool::{Pool, join, spawn};
-use std::sync::{Arc, Mutex, mpsc};
+use brigade_pool::{Pool, blocking, join, spawn};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
 
 fn pool(threads: usize) -> Pool {
     Pool::builder().threads(threads).build().expect("the threads start")
@@ -92,6 +96,30 @@ fn many_jobs_that_wait_for_another_pool_finish() {
         .collect();
     for (n, handle) in handles.into_iter().enumerate() {
         assert_eq!(handle.join().unwrap(), n);
+    }
+}
+
+#[test]
+fn a_wait_inside_of_a_wait_counts_once() {
+    for _ in 0..20 {
+        let pool = pool(1);
+        let (go, wait) = mpsc::channel::<()>();
+        let waits = pool.spawn(move || blocking(|| blocking(|| wait.recv().unwrap())));
+        // These run on one spare thread, so one at a time.
+        let running = Arc::new(AtomicUsize::new(0));
+        let others: Vec<_> = (0..20)
+            .map(|_| {
+                let running = running.clone();
+                pool.spawn(move || {
+                    assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Ordering::Relaxed);
+                })
+            })
+            .collect();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        pool.spawn(move || go.send(()).unwrap()).join().unwrap();
+        waits.join().unwrap();
     }
 }
 
