@@ -116,6 +116,13 @@ impl Worker {
             self.crew.unblocked();
         }
     }
+
+    /// Nobody stands in for this worker while it runs a start hook: a spare thread would begin with the same hook.
+    pub(crate) fn without_spare(&self, hook: impl FnOnce()) {
+        self.waits.set(1);
+        hook();
+        self.waits.set(0);
+    }
 }
 
 impl Crew {

@@ -286,7 +286,11 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
             let call = || hook.iter().for_each(|hook| hook(index));
             crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(call)));
         };
-        hook(&worker.crew.plan.on_start);
+        if worker.crew.plan.on_start.is_some() {
+            // The hook may take its time, so the duty of one that searches is not for this worker yet.
+            worker.end_search();
+            worker.without_spare(|| hook(&worker.crew.plan.on_start));
+        }
         worker.run();
         hook(&worker.crew.plan.on_exit);
     });

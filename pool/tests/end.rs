@@ -121,6 +121,30 @@ fn hooks_see_each_thread_begin_and_end() {
 }
 
 #[test]
+fn a_start_hook_that_takes_its_time_keeps_no_job_waiting() {
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let hook = move |index| {
+        if index == 1 {
+            // Nobody stands in for it, or the spare threads would wait here, too.
+            brigade_pool::blocking(|| _ = wait.lock().unwrap().recv());
+        }
+    };
+    let pool = Pool::builder().threads(2).on_start(hook).build().unwrap();
+    for round in 0..20 {
+        // The other one sleeps, or is about to.
+        while pool.stats().parks < round {
+            std::thread::yield_now();
+        }
+        let (tell, told) = mpsc::channel();
+        pool.spawn_detached(move || tell.send(round).unwrap());
+        assert_eq!(told.recv(), Ok(round));
+    }
+    assert_eq!(pool.stats().threads, 2);
+    drop(go);
+}
+
+#[test]
 fn shutdown_now_says_how_many_jobs_it_cancelled() {
     for threads in 1..=3 {
         let pool = pool(threads);
