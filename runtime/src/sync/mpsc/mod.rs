@@ -37,9 +37,11 @@
 mod channel;
 mod receiver;
 mod sender;
+mod sink;
 
 pub use receiver::Receiver;
 pub use sender::{OwnedPermit, Permit, Sender, UnboundedSender};
+pub use sink::SendSink;
 
 use channel::Channel;
 use std::{error, fmt, sync::Arc};

@@ -97,6 +97,19 @@ impl<T> Sender<T> {
         }
     }
 
+    /// [`try_reserve`](Self::try_reserve), for a permit that owns the sender.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] says why not, and has the sender.
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        match self.channel.try_send(&mut None) {
+            Room::Free => Ok(OwnedPermit { sender: Some(self) }),
+            Room::Full => Err(TrySendError::Full(self)),
+            Room::Closed => Err(TrySendError::Closed(self)),
+        }
+    }
+
     async fn promise(&self) -> Result<(), SendError<()>> {
         let wish = Stand::new(Sending(&self.channel), Wish { value: None, closed: false }).await;
         if wish.closed { Err(SendError(())) } else { Ok(()) }
