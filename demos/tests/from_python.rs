@@ -73,6 +73,40 @@ fn asyncio_queue_event_and_lock() {
 }
 
 #[test]
+fn asyncio_where_tasks_meet() {
+    run(async {
+        let (n, p) = (1, |value: &mut i32| *value == 0);
+        for q in [sync::Queue::bounded_priority(n), sync::Queue::priority()] {
+            q.put(1).await;
+        }
+        for q in [sync::Queue::bounded_lifo(n), sync::Queue::lifo()] {
+            q.put(1).await;
+        }
+        let semaphore = sync::Semaphore::new(n);
+        drop(semaphore.acquire().await);
+        semaphore.add_permits(1);
+        assert_eq!(semaphore.available_permits(), 2);
+        let (mutex, condition) = (sync::Mutex::new(0), sync::Condition::new());
+        let guard = mutex.lock().await;
+        let guard = condition.wait_for(guard, p).await;
+        let notified = async {
+            let guard = mutex.lock().await;
+            condition.notify(n);
+            condition.notify_all();
+            drop(guard);
+        };
+        let waits = async { drop(condition.wait(guard).await) };
+        let both: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(waits), Box::pin(notified)];
+        gather(both).await;
+        let barrier = sync::Barrier::new(n);
+        assert!(barrier.wait().await.is_ok());
+        barrier.abort();
+        assert!(barrier.wait().await.is_err());
+        barrier.reset();
+    });
+}
+
+#[test]
 fn asyncio_generators() {
     async fn sum(s: impl Stream<Item = u32>) -> u32 {
         let mut s = pin!(s);

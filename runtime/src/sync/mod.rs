@@ -32,13 +32,13 @@
 //! So as long as somebody stands in line there is nothing available that is not granted, by 1 and 2; and by 3 each turn
 //! that is granted ends in somebody's hands or is free for newcomers. Where there is a fast path around the lock (a permit,
 //! a notification), one word says both what is available and whether somebody stands in line, and the fast path is a
-//! compare-and-swap that fails if somebody does. `model.rs` holds the loom models.
+//! compare-and-swap that fails if somebody does. The folder `model` holds the loom models.
 //!
 //! # Cost
 //!
-//! A permit, a mutex, an event and a notification cost one atomic operation while nobody waits. Else it is a `std` mutex,
-//! taken for some tens of instructions and never across an `.await`. Waiting allocates nothing: the place in line lies in the
-//! future.
+//! Taking a permit, a lock or a notification that is there, and giving it back while nobody waits, is one atomic operation;
+//! so is waiting for an event that is set. All else takes a `std` mutex for some tens of instructions, never across an
+//! `.await`. Waiting allocates nothing: the place in line lies in the future.
 
 mod barrier;
 pub mod broadcast;
@@ -49,8 +49,8 @@ mod event;
 mod line;
 #[cfg(all(loom, test))]
 mod model;
-// Unsafe: the value is touched by whoever has the permit.
 pub mod mpsc;
+// Unsafe: the value is touched by whoever has the permit.
 #[allow(unsafe_code)]
 mod mutex;
 mod notify;
@@ -61,8 +61,8 @@ pub mod oneshot;
 mod order;
 mod permit;
 mod queue;
-// Unsafe: the value is touched by whoever has the permits.
 mod role;
+// Unsafe: the value is touched by whoever has the permits.
 #[allow(unsafe_code)]
 mod rw_lock;
 mod semaphore;

@@ -90,7 +90,8 @@ impl Semaphore {
     ///
     /// Dropping the future gives up the place in line; a permit that was meant for it goes to the next.
     pub async fn acquire(&self) -> Result<Permit<'_>, Closed> {
-        self.acquire_many(1).await
+        self.take(1).await?;
+        Ok(Permit { semaphore: self, permits: 1 })
     }
 
     /// Waits for so many permits at once. Nobody behind it is served before. If there never are so many, it waits for ever.
