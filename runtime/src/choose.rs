@@ -1,6 +1,8 @@
-//! The chooser: whom to steal from.
+//! The chooser: whom to steal from, and who of several racers is polled first.
 //!
 //! Everything that an executor decides without a reason goes through here, so that a test could decide it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Decides what does not matter, cheaply.
 #[derive(Debug)]
@@ -15,7 +17,14 @@ impl Chooser {
         Self::Fast((seed as u32).wrapping_mul(0x9E37_79B9) | 1)
     }
 
-    /// The first of `count` victims to try.
+    /// One for a thread, which differs from those of other threads.
+    pub(crate) fn of_thread() -> Self {
+        static THREADS: AtomicUsize = AtomicUsize::new(1000);
+        // Relaxed: only uniqueness matters.
+        Self::fast(THREADS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The first of `count` victims, or of `count` racers, to try.
     #[inline]
     pub(crate) fn victim(&mut self, count: usize) -> usize {
         match self {

@@ -4,10 +4,12 @@
 //! thread that drives a current-thread runtime, or a worker. The free functions (`spawn`, `sleep`, …) and every wake-up ask
 //! here. No foreign code runs while the cell is borrowed.
 
-use crate::{local, scheduler::Scheduler, worker::Worker};
+use crate::{choose::Chooser, local, scheduler::Scheduler, task_local, worker::Worker};
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
 };
 
 /// Where a thread stands.
@@ -25,6 +27,8 @@ pub(crate) enum Place {
 thread_local! {
     static PLACE: RefCell<Place> = const { RefCell::new(Place::Nowhere) };
     static BUDGET: Cell<u8> = const { Cell::new(budget::UNLIMITED) };
+    static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
+    static TASK_LOCALS: RefCell<Vec<task_local::Entry>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -76,6 +80,30 @@ pub(crate) fn try_scheduler() -> Option<Scheduler> {
         Place::Worker(worker) => Some(Scheduler::Multi(worker.shared.clone())),
     })
     .flatten()
+}
+
+/// Which of `count` comes first. 0 if there are none.
+pub(crate) fn choose(count: usize) -> usize {
+    CHOOSER.try_with(|chooser| chooser.borrow_mut().victim(count.max(1))).unwrap_or(0)
+}
+
+/// Puts the value of a task-local on the stack of this thread.
+pub(crate) fn push_task_local(entry: task_local::Entry) {
+    TASK_LOCALS.with(|stack| stack.borrow_mut().push(entry));
+}
+
+/// Takes the one off again that was pushed last.
+pub(crate) fn pop_task_local() {
+    // Dropped after the stack is free again.
+    let _entry = TASK_LOCALS.with(|stack| stack.borrow_mut().pop());
+}
+
+/// The innermost value of a task-local.
+pub(crate) fn task_local(id: usize) -> Option<Arc<dyn Any>> {
+    let find = |stack: &RefCell<Vec<task_local::Entry>>| {
+        stack.borrow().iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1.clone())
+    };
+    TASK_LOCALS.try_with(find).ok().flatten()
 }
 
 /// A buffer of this thread, for bytes on their way between two interfaces that do not fit.

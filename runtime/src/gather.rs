@@ -1,14 +1,13 @@
 //! Several futures at once inside one task.
 
+use crate::crowd::{Ticket, Woken};
 use std::{
+    collections::VecDeque,
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::Arc,
+    task::{Context, Poll, Waker},
 };
 
 /// Awaits all futures concurrently and gives their outputs in the order of the futures.
@@ -33,22 +32,24 @@ where
     I::Item: Future,
 {
     let children: Vec<_> = futures.into_iter().map(|future| Child::Running(Box::pin(future))).collect();
-    let list = Mutex::new(List { woken: (0..children.len()).collect(), parent: None });
-    let shared = Arc::new(Shared { list });
-    let waker = |index| {
-        let child = Arc::new(ChildWaker { index, listed: AtomicBool::new(true), shared: shared.clone() });
-        (child.clone(), Waker::from(child))
+    let woken = Arc::default();
+    let waker = |number| {
+        let ticket = Ticket::listed(number, &woken);
+        (ticket.clone(), Waker::from(ticket))
     };
     let wakers = (0..children.len()).map(waker).collect();
-    Gather { running: children.len(), wakers, children, shared }
+    let due = (0..children.len()).collect();
+    Gather { running: children.len(), wakers, children, due, woken }
 }
 
 /// The future of [`gather`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Gather<F: Future> {
     children: Vec<Child<F>>,
-    wakers: Vec<(Arc<ChildWaker>, Waker)>,
-    shared: Arc<Shared>,
+    wakers: Vec<(Arc<Ticket>, Waker)>,
+    /// Those to poll.
+    due: VecDeque<usize>,
+    woken: Arc<Woken>,
     running: usize,
 }
 
@@ -59,49 +60,6 @@ enum Child<F: Future> {
     Gone,
 }
 
-struct Shared {
-    list: Mutex<List>,
-}
-
-struct List {
-    /// The children to poll.
-    woken: Vec<usize>,
-    parent: Option<Waker>,
-}
-
-/// Puts one child on the list.
-struct ChildWaker {
-    index: usize,
-    /// The child is on the list.
-    listed: AtomicBool,
-    shared: Arc<Shared>,
-}
-
-impl Wake for ChildWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel pairs with the swap in `poll`: either this puts the child on the list, or the poll that follows the swap
-        // sees what the caller did before.
-        if self.listed.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let parent = {
-            let mut list = lock(&self.shared.list);
-            list.woken.push(self.index);
-            list.parent.take()
-        };
-        parent.into_iter().for_each(Waker::wake);
-    }
-}
-
-fn lock(list: &Mutex<List>) -> std::sync::MutexGuard<'_, List> {
-    // No foreign code runs under the lock.
-    list.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 // The children are pinned by their boxes, and the outputs are not pinned at all.
 impl<F: Future> Unpin for Gather<F> {}
 
@@ -110,15 +68,10 @@ impl<F: Future> Future for Gather<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let (woken, old) = {
-            let mut list = lock(&this.shared.list);
-            // Stored before the children are polled: whoever wakes one from now on wakes this task.
-            let old = list.parent.replace(cx.waker().clone());
-            (std::mem::take(&mut list.woken), old)
-        };
-        drop(old);
-        for index in woken {
-            this.poll_child(index);
+        // Before the children are polled: whoever wakes one from now on wakes this task.
+        this.woken.take(&mut this.due, cx.waker());
+        while let Some(number) = this.due.pop_front() {
+            this.poll_child(number);
         }
         if this.running > 0 {
             return Poll::Pending;
@@ -132,13 +85,13 @@ impl<F: Future> Future for Gather<F> {
 }
 
 impl<F: Future> Gather<F> {
-    fn poll_child(&mut self, index: usize) {
-        let Child::Running(future) = &mut self.children[index] else { return };
-        let (child, waker) = &self.wakers[index];
+    fn poll_child(&mut self, number: usize) {
+        let Child::Running(future) = &mut self.children[number] else { return };
+        let (ticket, waker) = &self.wakers[number];
         // Before the poll, so that a wake-up during it puts the child on the list again.
-        child.listed.swap(false, Ordering::AcqRel);
+        ticket.strike();
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
-            self.children[index] = Child::Done(output);
+            self.children[number] = Child::Done(output);
             self.running -= 1;
         }
     }

@@ -11,7 +11,8 @@
 //!
 //! # Verbs
 //!
-//! [`spawn`] starts a task, [`gather`] awaits several futures inside one, [`sleep`] and [`timeout`] deal in time,
+//! [`spawn`] starts a task; [`task_group`] and [`JoinSet`] look after several. [`gather`], [`as_completed`], [`race`] and [`select`] await
+//! several futures inside one task. [`sleep`] and [`timeout`] deal in time,
 //! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
 //! of what an async function yields. [`sync`] has what tasks wait for together.
 //!
@@ -38,6 +39,7 @@
 //! Reading order: `block_on` (how a future becomes a value), `task/mod` and `task/state`, `local`, `reactor` and `source`,
 //! `time/wheel`, then `worker`, `queue` and `idle`.
 
+mod as_completed;
 mod block_on;
 mod blocking;
 mod builder;
@@ -45,15 +47,18 @@ mod choose;
 mod clock;
 pub mod command;
 mod context;
+mod crowd;
 mod driver;
 pub mod fs;
 mod gather;
 mod generator;
+mod group;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod idle;
 mod injector;
 pub mod io;
+mod join_set;
 mod local;
 #[cfg(loom)]
 mod model;
@@ -64,6 +69,7 @@ mod parker;
 // Unsafe: slots hold tasks as pointers, which whoever moves the head has taken.
 #[allow(unsafe_code)]
 mod queue;
+mod race;
 mod reactor;
 mod registered;
 mod runtime;
@@ -71,6 +77,7 @@ mod scheduler;
 // Unsafe: gives borrowing futures a lifetime that they do not have, and sees to it that they end in time.
 #[allow(unsafe_code)]
 mod scope;
+mod shield;
 mod shim;
 pub mod signal;
 mod slab;
@@ -81,21 +88,28 @@ pub mod sync;
 #[allow(unsafe_code)]
 mod sys;
 mod task;
+mod task_local;
 mod time;
 #[cfg(feature = "tokio-io")]
 pub mod tokio_io;
 mod worker;
 mod yield_now;
 
+pub use as_completed::{AsCompleted, as_completed, wait_for};
 pub use block_on::run;
 pub use blocking::spawn_blocking;
-pub use brigade_handle::{JoinError, JoinHandle};
+pub use brigade_handle::{JoinError, JoinHandle, Until, Waited};
 pub use builder::Builder;
 pub use gather::gather;
 pub use generator::{Generator, Next, Yield, Yielder, generator, next};
+pub use group::{TaskGroup, task_group, try_task_group};
+pub use join_set::{JoinNext, JoinSet};
+pub use race::{Either, Racers, race, select};
 pub use runtime::Runtime;
 pub use scope::Scope;
-pub use spawn::{spawn, spawn_local};
+pub use shield::{Shield, shield};
+pub use spawn::{spawn, spawn_local, spawn_named, task_name};
+pub use task_local::{Scoped, TaskLocal};
 pub use time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use yield_now::{YieldNow, yield_now};
 

@@ -1,11 +1,18 @@
 //! Spawning from inside a runtime.
 
 use crate::{
+    TaskLocal,
     context::{self, Place},
     local,
 };
 use brigade_handle::JoinHandle;
-use std::{future::Future, panic::Location};
+use brigade_trace::{current, label};
+use std::{
+    borrow::Cow,
+    future::{Future, poll_fn},
+    panic::Location,
+    pin::Pin,
+};
 
 /// Starts a task on the runtime that this thread is inside of. It runs whether or not its handle is awaited.
 ///
@@ -30,7 +37,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let at = Location::caller();
+    spawn_at(future, Location::caller())
+}
+
+/// [`spawn`], from that line of a program.
+#[track_caller]
+pub(crate) fn spawn_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let spawned = context::with(|place| match place {
         Place::Nowhere => None,
         Place::Local(core) => Some(core.spawn(future, at)),
@@ -67,7 +83,58 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    local::spawn_local(future, Location::caller()).unwrap_or_else(|| {
-        panic!("spawn_local was called outside of a current-thread runtime: use `spawn`, or call it from within `run`")
-    })
+    local::spawn_local(future, Location::caller()).unwrap_or_else(|| panic_outside_of_local())
+}
+
+#[cold]
+#[track_caller]
+pub(crate) fn panic_outside_of_local() -> ! {
+    panic!(
+        "spawn_local was called outside of a current-thread runtime: use `spawn`, or call it from within `run`"
+    )
+}
+
+/// The name of the task that runs here.
+static NAME: TaskLocal<Cow<'static, str>> = TaskLocal::new();
+
+/// [`spawn`] for a task with a name, which [`task_name`] gives inside it, and a trace shows beside the line that spawned it.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// As for [`spawn`].
+///
+/// ```
+/// use brigade_runtime::{run, spawn_named, task_name};
+///
+/// run(async {
+///     let waiter = spawn_named("waiter", async { task_name() });
+///     assert_eq!(waiter.await.unwrap().as_deref(), Some("waiter"));
+///     assert_eq!(task_name(), None);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<Cow<'static, str>>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (name, at) = (name.into(), Location::caller());
+    let mut unlabelled = brigade_trace::on().then(|| name.clone());
+    let mut future = NAME.scope(name, future);
+    let named = poll_fn(move |cx| {
+        if let Some(name) = unlabelled.take() {
+            label(current(), || format!("{name} ({}:{})", at.file(), at.line()));
+        }
+        Pin::new(&mut future).poll(cx)
+    });
+    spawn_at(named, at)
+}
+
+/// The name of the task that runs here, if it was spawned by [`spawn_named`]. A panic hook may ask as well.
+pub fn task_name() -> Option<Cow<'static, str>> {
+    NAME.get()
 }

@@ -351,6 +351,14 @@ fn discard<T>(value: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
 }
 
+/// Asks the task to end early that this is a waker of. Does nothing if it is another executor's.
+pub(crate) fn cancel_by(waker: &Waker) {
+    if std::ptr::eq(waker.vtable(), &WAKER) {
+        // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the borrow keeps.
+        ask_to_end(unsafe { &*waker.data().cast::<Header>() }, pointer(waker.data()));
+    }
+}
+
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
 /// Makes a waker from a waker.

@@ -54,4 +54,4 @@
 mod cell;
 mod state;
 
-pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, new};
+pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};

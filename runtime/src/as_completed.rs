@@ -1,0 +1,131 @@
+//! Several futures inside one task: their outputs in the order in which they come, or until enough are there.
+
+use crate::{context::budget, crowd::Crowd, generator::Next, next};
+use brigade_handle::{JoinHandle, Until, Waited};
+use futures_core::Stream;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// A stream of the outputs of several futures in the order in which they are ready, each with the future's place in the input.
+///
+/// What `asyncio.as_completed` is in Python. The futures are polled inside this task, as those of [`gather`](crate::gather) are; give
+/// it the handles of spawned tasks to run them in parallel.
+///
+/// # Cancellation
+///
+/// Dropping the stream drops all futures that are not ready; tasks whose handles it has are detached. Dropping a future of
+/// [`next`](AsCompleted::next) loses nothing.
+///
+/// ```
+/// use brigade_runtime::{as_completed, run, sleep};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let mut naps = as_completed([30, 10].map(|ms| async move {
+///         sleep(Duration::from_millis(ms)).await;
+///         ms
+///     }));
+///     assert_eq!(naps.next().await, Some((1, 10)));
+///     assert_eq!(naps.next().await, Some((0, 30)));
+///     assert_eq!(naps.next().await, None);
+/// });
+/// ```
+pub fn as_completed<I>(futures: I) -> AsCompleted<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Future,
+{
+    let mut crowd = Crowd::new();
+    futures.into_iter().for_each(|future| crowd.insert(Box::pin(future)));
+    AsCompleted { crowd }
+}
+
+/// The stream of [`as_completed`].
+#[must_use = "streams do nothing unless asked for a value"]
+pub struct AsCompleted<F> {
+    crowd: Crowd<Pin<Box<F>>>,
+}
+
+impl<F: Future> AsCompleted<F> {
+    /// The next output, or None if there were all.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Next<'_, Self> {
+        next(self)
+    }
+}
+
+// The futures are pinned by their boxes.
+impl<F> Unpin for AsCompleted<F> {}
+
+impl<F: Future> Stream for AsCompleted<F> {
+    type Item = (usize, F::Output);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.crowd.len() == 0 {
+            return Poll::Ready(None);
+        }
+        ready!(budget::poll(cx));
+        let next = ready!(self.crowd.poll_next(cx));
+        budget::spend();
+        Poll::Ready(Some(next))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.crowd.len(), Some(self.crowd.len()))
+    }
+}
+
+/// Waits until the first of these tasks has ended, the first has failed, or all have. Ready at once if there are none.
+///
+/// What `asyncio.wait` is in Python, and the same as [`brigade_handle::wait_for`] is for a thread: the handles may be those of any
+/// executor. What has not ended then goes on, and its handle is among those that are
+/// [`pending`](Waited::pending).
+///
+/// # Cancellation
+///
+/// Dropping the future detaches the tasks.
+///
+/// # Panics
+///
+/// If a handle has given its result already.
+///
+/// ```
+/// use brigade_runtime::{Until, run, spawn, wait_for};
+///
+/// run(async {
+///     let tasks = [spawn(std::future::pending()), spawn(async { 7 })];
+///     let waited = wait_for(tasks, Until::FirstCompleted).await;
+///     assert!(matches!(waited.done[..], [(1, Ok(7))]));
+///     assert_eq!(waited.pending.len(), 1);
+/// });
+/// ```
+pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
+    let mut crowd = Crowd::new();
+    handles.into_iter().for_each(|handle| crowd.insert(handle));
+    let mut done = Vec::with_capacity(crowd.len());
+    let mut enough = false;
+    // What has ended meanwhile is done, too.
+    std::future::poll_fn(|cx| {
+        while let Poll::Ready((number, result)) = crowd.poll_next(cx) {
+            enough |= match until {
+                Until::FirstCompleted => true,
+                Until::FirstFailed => result.is_err(),
+                Until::All => false,
+            };
+            done.push((number, result));
+        }
+        if enough || crowd.len() == 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    Waited { done, pending: crowd.drain().collect() }
+}
+
+impl<F> fmt::Debug for AsCompleted<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("left", &self.crowd.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Several futures polled by one task, each with a waker of its own, so that a wake-up polls that one future and not all.
+//!
+//! # Why no wake-up is lost
+//!
+//! A child's **ticket** is *listed* while its number is in the list of the woken, or in the hands of the one who polls. Waking a
+//! child lists its ticket if it is not, and wakes the parent. The parent leaves its waker, takes the list, strikes each ticket off
+//! and only then polls that child:
+//!
+//! ```text
+//!   waking                               polling
+//!   make it ready                        parent = me; numbers = the list        (one critical section)
+//!   listed.swap(true)? it is listed      listed.swap(false)
+//!   push the number, take the parent     poll the child
+//!   wake the parent
+//! ```
+//!
+//! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (both acquire and
+//! release); if it comes second, it lists the number anew, and whoever is the parent then is woken.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// The children that were woken, and whom to tell.
+#[derive(Default)]
+pub(crate) struct Woken(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    numbers: VecDeque<usize>,
+    parent: Option<Waker>,
+}
+
+impl Woken {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // No foreign code runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the numbers of those woken, and has the parent woken by the next.
+    pub(crate) fn take(&self, numbers: &mut VecDeque<usize>, parent: &Waker) {
+        let parent = parent.clone();
+        let mut list = self.lock();
+        let old = list.parent.replace(parent);
+        numbers.append(&mut list.numbers);
+        drop(list);
+        drop(old);
+    }
+}
+
+/// What wakes one child.
+pub(crate) struct Ticket {
+    number: usize,
+    listed: AtomicBool,
+    woken: Arc<Woken>,
+}
+
+impl Ticket {
+    /// A ticket that is listed: the caller has its number in its hands.
+    pub(crate) fn listed(number: usize, woken: &Arc<Woken>) -> Arc<Self> {
+        Arc::new(Self { number, listed: AtomicBool::new(true), woken: woken.clone() })
+    }
+
+    /// Lists it by hand. False if it was listed.
+    fn list(&self) -> bool {
+        !self.listed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Strikes it off the list, before the poll.
+    pub(crate) fn strike(&self) {
+        // A swap and not a store: Acquire pairs with the waking swap that this one comes after.
+        self.listed.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Wake for Ticket {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.list() {
+            return;
+        }
+        let mut list = self.woken.lock();
+        list.numbers.push_back(self.number);
+        let parent = list.parent.take();
+        drop(list);
+        parent.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Futures that come and go, and whose outputs come out in the order in which they are ready.
+///
+/// A place whose future is ready is given to the next one, with its ticket; a late wake-up by the one before polls it once in vain.
+pub(crate) struct Crowd<F> {
+    places: Vec<Place<F>>,
+    free: Vec<usize>,
+    /// Those to poll.
+    due: VecDeque<usize>,
+    woken: Arc<Woken>,
+}
+
+struct Place<F> {
+    future: Option<F>,
+    ticket: Arc<Ticket>,
+    waker: Waker,
+}
+
+impl<F> Crowd<F> {
+    pub(crate) fn new() -> Self {
+        Self { places: Vec::new(), free: Vec::new(), due: VecDeque::new(), woken: Arc::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Lets a future in. It is polled at the next `poll_next`, also if the task that polls waits already: the caller has to poll.
+    pub(crate) fn insert(&mut self, future: F) {
+        if let Some(number) = self.free.pop() {
+            let place = &mut self.places[number];
+            place.future = Some(future);
+            if place.ticket.list() {
+                self.due.push_back(number);
+            }
+            return;
+        }
+        let number = self.places.len();
+        let ticket = Ticket::listed(number, &self.woken);
+        let waker = Waker::from(ticket.clone());
+        self.places.push(Place { future: Some(future), ticket, waker });
+        self.due.push_back(number);
+    }
+
+    /// Those that are not ready.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
+        self.places.iter().filter_map(|place| place.future.as_ref())
+    }
+
+    /// Takes out those that are not ready, each with its number.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (usize, F)> + use<F> {
+        self.free.clear();
+        self.due.clear();
+        let places = std::mem::take(&mut self.places).into_iter().enumerate();
+        // Wakers of those that are gone must not name a place that is new.
+        self.woken = Arc::default();
+        places.filter_map(|(number, place)| Some((number, place.future?)))
+    }
+}
+
+impl<F: Future + Unpin> Crowd<F> {
+    /// The next output with the number of its place. Pending if there is none now, or nobody is in.
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(usize, F::Output)> {
+        self.woken.take(&mut self.due, cx.waker());
+        while let Some(number) = self.due.pop_front() {
+            let place = &mut self.places[number];
+            place.ticket.strike();
+            let Some(future) = &mut place.future else { continue };
+            let mut context = Context::from_waker(&place.waker);
+            if let Poll::Ready(output) = Pin::new(future).poll(&mut context) {
+                place.future = None;
+                self.free.push(number);
+                return Poll::Ready((number, output));
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,385 @@
+//! Task groups: structured concurrency. No task of a group outlives the call that made the group.
+//!
+//! A **member** is a task whose future is wrapped: it is counted from its spawning until its future has been dropped, and while it
+//! runs, its waker lies in the group's list, by which it can be cancelled. The group's own future runs the **body**, then waits
+//! until no member is left.
+//!
+//! # Failing
+//!
+//! The first failure (a member's or the body's panic or error) is kept, *closes* the group, and cancels all members. What is spawned
+//! into a closed group is cancelled before it runs. A member that was spawned and has not run yet is not in the list, but finds the
+//! group closed at its first poll, under the lock under which it would enter the list.
+//!
+//! # Why the end is not missed
+//!
+//! The group's future leaves its waker under the lock before it looks at failure and count; whoever fails, or counts down to zero,
+//! does so under the lock and takes the waker there.
+//!
+//! After trio's nurseries (Smith, "Notes on structured concurrency", 2018) and `asyncio.TaskGroup`.
+
+use crate::{
+    shim::{Mutex, MutexGuard, lock},
+    slab::{Key, Slab},
+    spawn::spawn_at,
+    task,
+};
+use brigade_handle::JoinHandle;
+use std::{
+    any::Any,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+/// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is ready, every task of the
+/// group has ended.
+///
+/// What `async with asyncio.TaskGroup()` is in Python, and a nursery in trio. If a task panics, the body and the other tasks are cancelled,
+/// and when they have ended the panic goes on here. For tasks that can fail with an error there is [`try_task_group`].
+///
+/// # Cancellation
+///
+/// Dropping the future drops the body and cancels all tasks of the group; it cannot wait for them then.
+///
+/// # Panics
+///
+/// If the body or a task panics, with the first panic. Spawning panics outside of a runtime.
+///
+/// ```
+/// use brigade_runtime::{run, task_group};
+///
+/// run(async {
+///     let (a, b) = task_group(async |group| {
+///         let a = group.spawn(async { 1 });
+///         let b = group.spawn(async { 2 });
+///         (a.await.unwrap(), b.await.unwrap())
+///     })
+///     .await;
+///     assert_eq!(a + b, 3);
+/// });
+/// ```
+pub async fn task_group<F, B>(body: F) -> B::Output
+where
+    F: FnOnce(TaskGroup) -> B,
+    B: Future,
+{
+    let body = async |group| Ok(body(group).await);
+    match try_task_group(body).await {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+/// [`task_group`] for a body, and tasks, that can fail: the first error cancels the body and the other tasks, and is the result when
+/// they have ended.
+///
+/// # Errors
+///
+/// The first error of the body or of a task that was spawned by [`try_spawn`](TaskGroup::try_spawn).
+///
+/// # Cancellation
+///
+/// As for [`task_group`].
+///
+/// # Panics
+///
+/// As for [`task_group`].
+///
+/// ```
+/// use brigade_runtime::{run, sleep, try_task_group};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let result = try_task_group(async |group| {
+///         drop(group.spawn(sleep(Duration::MAX)));
+///         drop(group.try_spawn(async { "7".parse::<u32>() }));
+///         drop(group.try_spawn(async { "seven".parse::<u32>() }));
+///         Ok("the body is through")
+///     });
+///     assert_eq!(result.await.unwrap_err().to_string(), "invalid digit found in string");
+/// });
+/// ```
+pub fn try_task_group<F, B, R, E>(body: F) -> impl Future<Output = Result<R, E>>
+where
+    F: FnOnce(TaskGroup<E>) -> B,
+    B: Future<Output = Result<R, E>>,
+{
+    let shared = Arc::new(Shared::new());
+    let body = body(TaskGroup { shared: shared.clone() });
+    Running { body: Some(Box::pin(body)), value: None, shared }
+}
+
+/// Where tasks are spawned into the group of [`task_group`] or [`try_task_group`]. Its clones are the same group: a task of the group
+/// may have one, to spawn more.
+///
+/// Once the group has failed or ended, what is spawned is cancelled before it runs.
+pub struct TaskGroup<E = Infallible> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Starts a task in the group. Its handle may be dropped: the group waits for the task.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Cancelling one task by its handle is no failure of the group.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.start(async move { Ok(future.await) }, Location::caller())
+    }
+
+    /// [`spawn`](Self::spawn) for a task whose error fails the group. The handle then says that the task was cancelled: the error
+    /// itself is the group's.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn try_spawn<F, T>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.start(future, Location::caller())
+    }
+
+    fn start<F, T>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let closed = self.shared.count_in();
+        let member = Member { future: Some(Box::pin(future)), key: None, shared: self.shared.clone() };
+        let handle = spawn_at(member, at);
+        if closed {
+            handle.cancel();
+        }
+        handle
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = lock(&self.shared.state).running;
+        f.debug_struct("TaskGroup").field("running", &running).finish_non_exhaustive()
+    }
+}
+
+struct Shared<E> {
+    state: Mutex<State<E>>,
+}
+
+struct State<E> {
+    /// How many members there are whose futures have not been dropped.
+    running: usize,
+    /// The wakers of those that have been polled. Taken out when the group closes.
+    members: Slab<Waker>,
+    closed: bool,
+    /// The first.
+    failure: Option<Failure<E>>,
+    parent: Option<Waker>,
+}
+
+enum Failure<E> {
+    Error(E),
+    Panic(Box<dyn Any + Send>),
+}
+
+impl<E> Shared<E> {
+    fn new() -> Self {
+        let members = Slab::new();
+        let state = State { running: 0, members, closed: false, failure: None, parent: None };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Counts a member in. True if the group is closed.
+    fn count_in(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.running += 1;
+        state.closed
+    }
+
+    /// Puts the waker of a member into the list, by which it is cancelled. None if the group is closed.
+    fn enlist(&self, waker: &Waker) -> Option<Key> {
+        let waker = waker.clone();
+        let mut state = lock(&self.state);
+        if state.closed {
+            drop(state);
+            return None;
+        }
+        Some(state.members.insert(waker))
+    }
+
+    /// The future of a member has been dropped.
+    fn count_out(&self, key: Option<Key>) {
+        let mut state = lock(&self.state);
+        let waker = key.and_then(|key| state.members.remove(key));
+        state.running -= 1;
+        let parent = if state.running == 0 { state.parent.take() } else { None };
+        drop(state);
+        drop(waker);
+        parent.into_iter().for_each(Waker::wake);
+    }
+
+    /// Keeps the failure, if it is the first, and cancels all members.
+    fn fail(&self, failure: Failure<E>) {
+        let state = lock(&self.state);
+        if state.closed {
+            drop(state);
+            // The later ones have nobody to tell; a destructor of theirs that panics as little.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(failure)));
+            return;
+        }
+        Self::close(state, Some(failure));
+    }
+
+    /// Lets no task in any more, cancels all members, and wakes the group.
+    fn close(mut state: MutexGuard<'_, State<E>>, failure: Option<Failure<E>>) {
+        state.closed = true;
+        state.failure = failure;
+        let members = std::mem::replace(&mut state.members, Slab::new());
+        let parent = state.parent.take();
+        drop(state);
+        // Not under the lock: a task that its executor refuses is dropped where it is cancelled.
+        members.into_values().for_each(|waker| task::cancel(&waker));
+        parent.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The future of a member's task.
+struct Member<F, E> {
+    /// Taken out when it is dropped.
+    future: Option<Pin<Box<F>>>,
+    /// Its place in the group's list, once it has been polled.
+    key: Option<Key>,
+    shared: Arc<Shared<E>>,
+}
+
+impl<F, T, E> Future for Member<F, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        if this.key.is_none() {
+            this.key = this.shared.enlist(cx.waker());
+        }
+        let Some(future) = this.future.as_mut().filter(|_| this.key.is_some()) else {
+            task::cancel(cx.waker());
+            return Poll::Pending;
+        };
+        let failure = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(value))) => return Poll::Ready(value),
+            Ok(Poll::Ready(Err(error))) => Failure::Error(error),
+            Err(payload) => Failure::Panic(payload),
+        };
+        this.shared.fail(failure);
+        // Its own end is that of the others: the task is dropped as soon as this returns.
+        task::cancel(cx.waker());
+        Poll::Pending
+    }
+}
+
+impl<F, E> Drop for Member<F, E> {
+    fn drop(&mut self) {
+        let future = self.future.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+            self.shared.fail(Failure::Panic(payload));
+        }
+        self.shared.count_out(self.key);
+    }
+}
+
+/// The future of a group.
+struct Running<B, R, E> {
+    /// None once it has ended.
+    body: Option<Pin<Box<B>>>,
+    value: Option<R>,
+    shared: Arc<Shared<E>>,
+}
+
+// The body is pinned by its box.
+impl<B, R, E> Unpin for Running<B, R, E> {}
+
+impl<B, R, E> Running<B, R, E> {
+    fn drop_body(&mut self) {
+        let body = self.body.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            self.shared.fail(Failure::Panic(payload));
+        }
+    }
+}
+
+impl<B, R, E> Future for Running<B, R, E>
+where
+    B: Future<Output = Result<R, E>>,
+{
+    type Output = Result<R, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, E>> {
+        let this = self.get_mut();
+        let waker = cx.waker().clone();
+        let (old, closed) = {
+            let mut state = lock(&this.shared.state);
+            (state.parent.replace(waker), state.closed)
+        };
+        drop(old);
+        if closed {
+            this.drop_body();
+        }
+        if let Some(body) = &mut this.body {
+            match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(value))) => this.value = Some(value),
+                Ok(Poll::Ready(Err(error))) => this.shared.fail(Failure::Error(error)),
+                Err(payload) => this.shared.fail(Failure::Panic(payload)),
+            }
+            this.drop_body();
+        }
+        let mut state = lock(&this.shared.state);
+        if state.running > 0 {
+            return Poll::Pending;
+        }
+        state.closed = true;
+        let failure = state.failure.take();
+        drop(state);
+        match failure {
+            Some(Failure::Panic(payload)) => resume_unwind(payload),
+            Some(Failure::Error(error)) => Poll::Ready(Err(error)),
+            None => {
+                Poll::Ready(Ok(this.value.take().expect("a group without a failure has its value, once")))
+            }
+        }
+    }
+}
+
+impl<B, R, E> Drop for Running<B, R, E> {
+    fn drop(&mut self) {
+        self.drop_body();
+        let state = lock(&self.shared.state);
+        if !state.closed {
+            Shared::close(state, None);
+        }
+    }
+}

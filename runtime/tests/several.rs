@@ -1,0 +1,259 @@
+//! Several futures in one task: who comes first, who is dropped, and what belongs to a task.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_runtime::{
+    Either, Runtime, TaskLocal, Until, as_completed, race, run, select, shield, sleep, spawn, spawn_named,
+    task_name, timeout, wait_for, yield_now,
+};
+use std::{
+    future::{Future, pending, poll_fn, ready},
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn kinds() -> [Runtime; 3] {
+    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
+}
+
+#[test]
+fn as_completed_polls_only_those_that_were_woken() {
+    run(async {
+        let polls = Rc::new(std::cell::Cell::new(0));
+        let slow = |ms: u32| {
+            let polls = polls.clone();
+            async move {
+                poll_fn(|_| {
+                    polls.set(polls.get() + 1);
+                    Poll::Ready(())
+                })
+                .await;
+                sleep(ms * MS).await;
+                poll_fn(|_| {
+                    polls.set(polls.get() + 1);
+                    Poll::Ready(ms)
+                })
+                .await
+            }
+        };
+        let mut stream = as_completed([30, 10, 20].map(slow));
+        let mut order = Vec::new();
+        while let Some((_, ms)) = stream.next().await {
+            order.push(ms);
+        }
+        assert_eq!(order, [10, 20, 30]);
+        assert_eq!(polls.get(), 6);
+    });
+}
+
+#[test]
+fn as_completed_of_many_handles_gives_each_once() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let mut stream = as_completed((0..1000).map(|n| spawn(async move { n })));
+            let mut seen = vec![false; 1000];
+            while let Some((place, result)) = stream.next().await {
+                assert_eq!(result.unwrap(), place);
+                assert!(!std::mem::replace(&mut seen[place], true));
+            }
+            assert!(seen.into_iter().all(|seen| seen));
+        });
+    }
+}
+
+#[test]
+fn waiting_stops_at_the_first_the_first_failure_or_the_last() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let tasks = || [spawn(pending()), spawn(async { 1 }), spawn(async { panic!("meant") })];
+            let waited = wait_for(tasks(), Until::FirstFailed).await;
+            assert!(waited.done.iter().any(|(place, result)| *place == 2 && result.is_err()));
+            assert!(waited.pending.iter().any(|(place, _)| *place == 0));
+            let waited = wait_for(tasks(), Until::FirstCompleted).await;
+            assert!(!waited.done.is_empty());
+            let waited = wait_for(tasks().into_iter().skip(1), Until::All).await;
+            assert_eq!((waited.done.len(), waited.pending.len()), (2, 0));
+            let waited = wait_for(Vec::<brigade_runtime::JoinHandle<()>>::new(), Until::FirstCompleted).await;
+            assert!(waited.done.is_empty());
+        });
+    }
+}
+
+#[test]
+fn the_losers_of_a_race_are_dropped_before_it_is_over() {
+    for runtime in kinds() {
+        // Spawned: a race of what is Send is Send.
+        let task = runtime.spawn(async {
+            let held = Arc::new(());
+            let loser = |held: Arc<()>| async move {
+                let _held = held;
+                pending::<u32>().await
+            };
+            assert_eq!(race((loser(held.clone()), ready(7), loser(held.clone()))).await, 7);
+            assert_eq!(race((loser(held.clone()), async { 8 })).await, 8);
+            assert_eq!(Arc::strong_count(&held), 1);
+            assert_eq!(race([sleep(MS), sleep(1000 * MS)]).await, ());
+            let won = select(loser(held.clone()), sleep(MS)).await;
+            assert_eq!(won, Either::Right(()));
+            assert_eq!(Arc::strong_count(&held), 1);
+            let nobody = race(Vec::<std::future::Ready<()>>::new());
+            assert!(timeout(MS, nobody).await.is_err());
+        });
+        runtime.block_on(task).unwrap();
+    }
+}
+
+#[test]
+fn of_those_that_are_always_ready_each_wins_at_times() {
+    run(async {
+        let mut wins = [0; 6];
+        for _ in 0..1000 {
+            wins[race((ready(0), ready(1), ready(2), ready(3), ready(4), ready(5))).await] += 1;
+        }
+        assert!(wins.iter().all(|&wins| wins > 50), "{wins:?}");
+        let mut wins = [0; 2];
+        for _ in 0..1000 {
+            match select(ready(()), ready(())).await {
+                Either::Left(()) => wins[0] += 1,
+                Either::Right(()) => wins[1] += 1,
+            }
+        }
+        assert!(wins.iter().all(|&wins| wins > 200), "{wins:?}");
+        let mut wins = [0; 3];
+        for _ in 0..1000 {
+            wins[race([ready(0), ready(1), ready(2)]).await] += 1;
+        }
+        assert!(wins.iter().all(|&wins| wins > 100), "{wins:?}");
+    });
+}
+
+#[test]
+fn what_is_shielded_goes_on_and_its_panic_is_that_of_the_one_who_waits() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let done = Arc::new(AtomicUsize::new(0));
+            let inner = done.clone();
+            let shielded = shield(async move {
+                sleep(3 * MS).await;
+                inner.fetch_add(1, Ordering::SeqCst);
+            });
+            let waiting = spawn(shielded);
+            yield_now().await;
+            waiting.cancel();
+            assert!(waiting.await.is_err());
+            while done.load(Ordering::SeqCst) == 0 {
+                sleep(MS).await;
+            }
+            assert_eq!(shield(async { 7 }).await, 7);
+            let error = spawn(shield(async { panic!("inside") })).await.unwrap_err();
+            assert_eq!(error.panic_message(), Some("inside"));
+        });
+    }
+}
+
+static NUMBER: TaskLocal<u32> = TaskLocal::new();
+static WORD: TaskLocal<String> = TaskLocal::new();
+
+#[test]
+fn task_locals_follow_their_task_and_nobody_else() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let task = |n: u32| {
+                NUMBER.scope(n, async move {
+                    for turn in 0..20 {
+                        assert_eq!(NUMBER.get(), Some(n));
+                        let inner = NUMBER.scope(n + turn, async {
+                            yield_now().await;
+                            NUMBER.with(|number| WORD.try_with(|_| ()).map_or(*number, |()| 0))
+                        });
+                        assert_eq!(inner.await, n + turn);
+                        assert_eq!(spawn(async { NUMBER.get() }).await.unwrap(), None);
+                    }
+                })
+            };
+            let tasks: Vec<_> = (0..50).map(|n| spawn(task(100 * n))).collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            assert_eq!(NUMBER.get(), None);
+        });
+    }
+}
+
+#[test]
+fn a_task_local_is_there_for_destructors_and_gone_after_a_panic() {
+    struct Reads(Arc<Mutex<Vec<Option<u32>>>>);
+    impl Drop for Reads {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push(NUMBER.get());
+        }
+    }
+    run(async {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (cancelled, panicking) = (Reads(seen.clone()), Reads(seen.clone()));
+        let task = spawn(NUMBER.scope(1, async move {
+            let _reads = cancelled;
+            pending::<()>().await;
+        }));
+        yield_now().await;
+        task.cancel();
+        assert!(task.await.is_err());
+        let task = spawn(NUMBER.scope(2, async move {
+            let _reads = panicking;
+            panic!("meant");
+        }));
+        assert!(task.await.is_err());
+        assert_eq!(*seen.lock().unwrap(), [Some(1), Some(2)]);
+        assert_eq!(NUMBER.get(), None);
+        let outside = catch_unwind(|| NUMBER.with(|_| ())).unwrap_err();
+        assert!(outside.downcast_ref::<String>().unwrap().contains("outside of its `scope`"));
+    });
+}
+
+#[test]
+fn a_name_is_seen_in_the_task_and_in_the_trace() {
+    let session = brigade_trace::Session::start(4096).unwrap();
+    run(async {
+        let named = spawn_named("sous-chef", async { task_name() });
+        assert_eq!(named.await.unwrap().as_deref(), Some("sous-chef"));
+        assert_eq!(spawn(async { task_name() }).await.unwrap(), None);
+    });
+    let trace = session.stop().to_string();
+    assert!(trace.contains("sous-chef ("), "{trace}");
+}
+
+#[test]
+fn a_stale_waker_of_a_child_does_no_harm() {
+    run(async {
+        let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));
+        let mut set = brigade_runtime::JoinSet::new();
+        let keep = wakers.clone();
+        set.spawn(async move {
+            poll_fn(|cx| {
+                keep.lock().unwrap().push(cx.waker().clone());
+                Poll::Ready(())
+            })
+            .await;
+        });
+        set.join_next().await.unwrap().unwrap();
+        set.spawn(sleep(MS));
+        wakers.lock().unwrap().drain(..).for_each(Waker::wake);
+        set.join_next().await.unwrap().unwrap();
+        let mut stream = as_completed([async { 1 }]);
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let next = std::pin::pin!(stream.next());
+            next.poll(&mut std::task::Context::from_waker(Waker::noop())).is_ready()
+        }));
+        assert!(polled.unwrap());
+        assert_eq!(stream.next().await, None);
+    });
+}
