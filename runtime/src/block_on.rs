@@ -11,7 +11,7 @@
 //!   }
 //! ```
 //!
-//! [`run`] does it with a current-thread runtime: while the future waits, the loop in `local.rs` runs the tasks that it has
+//! [`run`] does it with a current-thread runtime: while the future waits, the loop in `local/core.rs` runs the tasks that it has
 //! spawned, and sleeps in the reactor when there is nothing left to do but to wait. On a multi-threaded runtime the
 //! workers run the tasks, and the loop is the bare one, in `brigade_handle::wait::block`.
 

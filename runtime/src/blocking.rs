@@ -1,19 +1,27 @@
-//! Blocking work beside the tasks: a thread pool of the runtime's own, started when it is first needed.
+//! Blocking work beside the tasks: a thread pool of the runtime's own, started when it is first needed, which grows while calls block.
 
 use crate::{
     context,
-    shim::{Mutex, lock},
+    scheduler::Scheduler,
+    shim::{AtomicUsize, Mutex, Ordering, lock},
 };
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_pool::Pool;
-use std::{future::Future, io};
+use std::{
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-/// How many blocking calls may be under way at once. They wait more than they work, so more than there are cores.
-const THREADS: usize = 64;
+/// How many threads there are as long as nothing blocks. One that does makes room for a spare one, so what counts is the pool's limit of
+/// those: 256 blocking calls are under way at once.
+const THREADS: usize = 2;
 
 /// The pool of one executor.
 pub(crate) struct Blocking {
     state: Mutex<State>,
+    /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
+    under_way: AtomicUsize,
 }
 
 enum State {
@@ -24,7 +32,7 @@ enum State {
 
 impl Blocking {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State::NotStarted) }
+        Self { state: Mutex::new(State::NotStarted), under_way: AtomicUsize::new(0) }
     }
 
     fn spawn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
@@ -34,13 +42,19 @@ impl Blocking {
             *state = State::Started(pool.expect("the operating system has threads for blocking work"));
         }
         if let State::Started(pool) = &*state {
-            return pool.spawn(f);
+            return pool.spawn_blocking(f);
         }
         drop(state);
         // Where `f` is dropped no lock is held.
         let (completer, handle) = brigade_handle::pair();
         completer.complete(Err(JoinError::Cancelled));
         handle
+    }
+
+    /// Whether no call is under way, as far as is counted.
+    pub(crate) fn is_idle(&self) -> bool {
+        // SeqCst, as in `UnderWay::drop`: who sees the zero sees the task that the end of the call woke.
+        self.under_way.load(Ordering::SeqCst) == 0
     }
 
     /// Cancels what is queued, waits for what runs, ends the threads.
@@ -73,7 +87,44 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    context::scheduler("spawn_blocking").blocking().spawn(f)
+    let scheduler = context::scheduler("spawn_blocking");
+    if scheduler.driver().timers.clock.is_paused() {
+        return spawn_counted(scheduler, f);
+    }
+    scheduler.blocking().spawn(f)
+}
+
+/// Holds up a clock that is paused.
+struct UnderWay(Scheduler);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.blocking().under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.driver().reactor.wake();
+    }
+}
+
+/// Runs a closure, and counts it until the one who waits for it has been woken.
+#[cold]
+fn spawn_counted<F, T>(scheduler: Scheduler, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    scheduler.blocking().under_way.fetch_add(1, Ordering::SeqCst);
+    let under_way = UnderWay(scheduler.clone());
+    let (completer, handle) = brigade_handle::pair();
+    let counted = move || {
+        let _under_way = under_way;
+        let completer = completer;
+        if completer.is_finished() {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(f));
+        let _ = catch_unwind(AssertUnwindSafe(|| completer.complete(result.map_err(JoinError::Panicked))));
+    };
+    drop(scheduler.blocking().spawn(counted));
+    handle
 }
 
 /// Makes a blocking call of the operating system beside the tasks.

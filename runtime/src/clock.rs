@@ -5,18 +5,28 @@
 //! clock was made, which is as fine as the reactor can sleep.
 
 use brigade_trace::clock;
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 /// A tick is a millisecond.
 const NANOS_PER_TICK: u128 = 1_000_000;
 
 /// The source of time of one executor.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Clock {
     /// The operating system's monotonic clock.
     Os {
         /// Tick 0.
         start: Instant,
+    },
+    /// One that stands still until it is told what the time is: for tests. See [`Builder::paused_clock`](crate::Builder::paused_clock).
+    Paused {
+        /// Tick 0.
+        start: Instant,
+        /// What has passed since, in nanoseconds.
+        passed: AtomicU64,
     },
 }
 
@@ -25,17 +35,35 @@ impl Clock {
         Self::Os { start: clock::now() }
     }
 
+    pub(crate) fn paused() -> Self {
+        Self::Paused { start: clock::now(), passed: AtomicU64::new(0) }
+    }
+
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Os { .. } => clock::now(),
+            // Relaxed: what the driving thread stores guards nothing.
+            Self::Paused { start, passed } => *start + Duration::from_nanos(passed.load(Ordering::Relaxed)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        matches!(self, Self::Paused { .. })
+    }
+
+    /// Moves a clock that is paused to the beginning of a tick. What has passed already stays so.
+    pub(crate) fn jump_to(&self, tick: u64) {
+        if let Self::Paused { passed, .. } = self {
+            passed.fetch_max(tick.saturating_mul(NANOS_PER_TICK as u64), Ordering::Relaxed);
         }
     }
 
     #[inline]
     fn start(&self) -> Instant {
         match self {
-            Self::Os { start } => *start,
+            Self::Os { start } | Self::Paused { start, .. } => *start,
         }
     }
 

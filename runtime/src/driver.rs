@@ -26,9 +26,9 @@ pub(crate) struct Turn<'a> {
 
 impl Driver {
     /// A driver with timer wheels for so many workers, and one for threads that are none.
-    pub(crate) fn new(workers: usize) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(workers: usize, clock: Clock) -> io::Result<Arc<Self>> {
         let (reactor, poller) = reactor::new()?;
-        let timers = Timers::new(Clock::os(), workers + 1);
+        let timers = Timers::new(clock, workers + 1);
         Ok(Arc::new(Self { reactor, timers, poller: Mutex::new(Some(poller)) }))
     }
 
@@ -60,7 +60,9 @@ impl Turn<'_> {
     /// wakes what is ready.
     pub(crate) fn sleep(&mut self, at_most: Option<Duration>, awake: impl FnOnce()) {
         let timers = &self.driver.timers;
-        let until = timers.before_sleep().map(|tick| timers.clock.until(tick));
+        let next = timers.before_sleep();
+        // A clock that is paused is moved by who sleeps, not by the sleep.
+        let until = next.filter(|_| !timers.clock.is_paused()).map(|tick| timers.clock.until(tick));
         let timeout = match (until, at_most) {
             (Some(until), Some(at_most)) => Some(until.min(at_most)),
             (until, at_most) => until.or(at_most),
@@ -69,6 +71,15 @@ impl Turn<'_> {
             timers.after_sleep();
             awake();
         });
+    }
+
+    /// Moves a clock that is paused to the next timer, and fires it. False if there is none.
+    pub(crate) fn jump(&mut self) -> bool {
+        let timers = &self.driver.timers;
+        let Some(tick) = timers.first() else { return false };
+        timers.clock.jump_to(tick);
+        self.look();
+        true
     }
 
     fn poll(&mut self, timeout: Option<Duration>, awake: impl FnOnce()) {

@@ -3,7 +3,7 @@
 //! # Nouns
 //!
 //! * **task**: a spawned future, in one allocation. `task/mod.rs` is its protocol.
-//! * **executor**: runs tasks. `local.rs` is the one without threads of its own, `worker.rs` the work-stealing one.
+//! * **executor**: runs tasks. `local/core.rs` is the one without threads of its own, `worker.rs` the work-stealing one.
 //! * **driver**: what an executor sleeps in: the **reactor** (which descriptors are ready) and the **timers** (a wheel for
 //!   each worker).
 //! * **source**: what the reactor knows of a descriptor. **Interest** is what was asked, **readiness** what was observed.
@@ -12,7 +12,7 @@
 //! # Verbs
 //!
 //! [`spawn`] starts a task; [`task_group`] and [`JoinSet`] look after several. [`gather`], [`as_completed`], [`race`] and [`select`] await
-//! several futures inside one task. [`sleep`] and [`timeout`] deal in time,
+//! several futures inside one task. [`sleep`], [`interval`] and [`timeout`] deal in time,
 //! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
 //! of what an async function yields. [`sync`] has what tasks wait for together.
 //!
@@ -110,7 +110,10 @@ pub use scope::Scope;
 pub use shield::{Shield, shield};
 pub use spawn::{spawn, spawn_local, spawn_named, task_name};
 pub use task_local::{Scoped, TaskLocal};
-pub use time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
+pub use time::{
+    Elapsed, Interval, MissedTicks, Sleep, Timeout, interval, interval_at, now, sleep, sleep_until, timeout,
+    timeout_at,
+};
 pub use yield_now::{YieldNow, yield_now};
 
 use brigade_handle::wait::Policy;

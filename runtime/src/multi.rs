@@ -1,7 +1,9 @@
 //! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking, ending.
 
 use crate::{
+    block_on::block_on_as_guest,
     blocking::Blocking,
+    clock::Clock,
     context::{self, Place},
     driver::Driver,
     idle::Idle,
@@ -13,11 +15,12 @@ use crate::{
     scheduler::Scheduler,
     shim::{Mutex, lock},
     task::{self, Task},
+    time::{Elapsed, timeout},
     worker::Worker,
 };
 use brigade_handle::{JoinHandle, wait};
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     panic::Location,
     rc::Rc,
@@ -25,8 +28,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
+    time::Duration,
 };
 
 /// What all threads see.
@@ -64,7 +68,7 @@ pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io
         injector: Injector::new(),
         idle: Idle::new(workers),
         owned: Owned::new(workers),
-        driver: Driver::new(workers)?,
+        driver: Driver::new(workers, Clock::os())?,
         blocking: Blocking::new(),
         stopped: AtomicBool::new(false),
         alive: AtomicUsize::new(workers),
@@ -81,7 +85,7 @@ pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io
             Err(error) => {
                 // Those that were not started have ended already.
                 crew.shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
-                crew.close(End::Cancel);
+                let _cancelled = crew.close(End::Cancel);
                 return Err(error);
             }
         }
@@ -202,17 +206,24 @@ impl Wake for Stop {
 }
 
 impl Crew {
-    /// Cancels all tasks, or lets them end by themselves, and ends the threads.
+    /// Cancels all tasks, or lets them end by themselves, and ends the threads. `Elapsed` if some had to be cancelled in the end.
     ///
     /// A worker that drops its own runtime cannot wait for itself: there the tasks are cancelled, and the threads end on
     /// their own when the last task has been dropped.
-    pub(crate) fn close(&self, end: End) {
+    pub(crate) fn close(&self, end: End) -> Result<(), Elapsed> {
         let threads = std::mem::take(&mut *lock(&self.threads));
         let own = context::with(|place| match place {
             Place::Worker(worker) => Arc::ptr_eq(&worker.shared, &self.shared),
             _ => false,
         });
-        if end == End::Cancel {
+        let drained = match end {
+            End::Cancel => {
+                self.shared.owned.cancel_all();
+                Ok(())
+            }
+            End::Drain { at_most } => at_most.map_or(Ok(()), |at_most| self.drain(at_most)),
+        };
+        if drained.is_err() {
             self.shared.owned.cancel_all();
         }
         if own == Some(true) {
@@ -220,7 +231,7 @@ impl Crew {
             if self.shared.owned.when_empty(&stop) {
                 self.shared.stop();
             }
-            return;
+            return drained;
         }
         // This may be a thread that must not block, but nothing here waits for it.
         let _policy = wait::set(wait::Policy::Park);
@@ -235,5 +246,17 @@ impl Crew {
         for thread in threads {
             thread.join().expect("a worker catches the panics of its tasks");
         }
+        drained
+    }
+
+    /// Waits until no task is left, or for so long.
+    fn drain(&self, at_most: Duration) -> Result<(), Elapsed> {
+        let empty =
+            poll_fn(
+                |cx: &mut Context<'_>| {
+                    if self.shared.owned.when_empty(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+                },
+            );
+        block_on_as_guest(&Scheduler::Multi(self.shared.clone()), async { timeout(at_most, empty).await })
     }
 }

@@ -1,8 +1,8 @@
 //! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
 
-use crate::{Builder, block_on, driver::Driver, local, multi, scheduler::Scheduler};
+use crate::{Builder, Elapsed, block_on, driver::Driver, local, multi, scheduler::Scheduler};
 use brigade_handle::{JoinError, JoinHandle};
-use std::{fmt, future::Future, io, panic::Location, sync::Arc};
+use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 
 /// An executor for tasks, with its reactor and its timers.
 ///
@@ -42,8 +42,8 @@ pub(crate) enum Kind {
 /// How an executor ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// All tasks run to their end first.
-    Drain,
+    /// All tasks run to their end first, unless that takes longer than `at_most`.
+    Drain { at_most: Option<Duration> },
     /// All tasks are cancelled.
     Cancel,
 }
@@ -169,15 +169,47 @@ impl Runtime {
     pub fn shutdown(self) {
         block_on::assert_outside("Runtime::shutdown");
         self.assert_not_forked();
-        self.close(End::Drain);
+        let drained = self.close(End::Drain { at_most: None });
+        debug_assert_eq!(drained, Ok(()), "a shutdown without a deadline waits for ever");
     }
 
-    fn close(&self, end: End) {
+    /// [`shutdown`](Self::shutdown) with a deadline: tasks that have not ended in so long are cancelled. All futures have been dropped
+    /// when this returns, and all threads have ended.
+    ///
+    /// A poll, and a call of [`spawn_blocking`](crate::spawn_blocking), cannot be broken off: this waits for those that are under
+    /// way, also beyond the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if tasks had to be cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If this thread runs async tasks.
+    ///
+    /// ```
+    /// use brigade_runtime::{Elapsed, Runtime};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let runtime = Runtime::multi_thread(2)?;
+    /// let (quick, stuck) = (runtime.spawn(async { 7 }), runtime.spawn(pending::<()>()));
+    /// assert_eq!(runtime.shutdown_timeout(Duration::from_millis(20)), Err(Elapsed));
+    /// assert_eq!(quick.join().unwrap(), 7);
+    /// assert!(stuck.join().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown_timeout(self, at_most: Duration) -> Result<(), Elapsed> {
+        block_on::assert_outside("Runtime::shutdown_timeout");
+        self.assert_not_forked();
+        self.close(End::Drain { at_most: Some(at_most) })
+    }
+
+    fn close(&self, end: End) -> Result<(), Elapsed> {
         if self.driver().reactor.is_forked() {
             // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
             // for ever: it leaves everything as it is.
             std::mem::forget(self.scheduler());
-            return;
+            return Ok(());
         }
         match &self.kind {
             Kind::Local(shared) => local::close(shared, end),
@@ -188,7 +220,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.close(End::Cancel);
+        let _cancelled = self.close(End::Cancel);
     }
 }
 

@@ -3,7 +3,9 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-use brigade_runtime::{JoinError, Runtime, run, sleep, spawn, spawn_local, yield_now};
+use brigade_runtime::{
+    Elapsed, JoinError, Runtime, run, sleep, spawn, spawn_blocking, spawn_local, yield_now,
+};
 use std::{
     cell::Cell,
     rc::Rc,
@@ -47,6 +49,61 @@ fn shutdown_runs_what_is_queued_and_what_that_spawns() {
         }
         runtime.shutdown();
         assert_eq!(count.load(Ordering::SeqCst), 2000);
+    }
+}
+
+#[test]
+fn a_shutdown_with_a_deadline_waits_for_those_that_end_and_cancels_those_that_do_not() {
+    for runtime in kinds() {
+        let task = runtime.spawn(async {
+            sleep(Duration::from_millis(3)).await;
+            7
+        });
+        assert_eq!(runtime.shutdown_timeout(Duration::MAX), Ok(()));
+        assert_eq!(task.join().unwrap(), 7);
+    }
+    for limit in [0, 5] {
+        for runtime in kinds() {
+            let drops = Arc::new(AtomicUsize::new(0));
+            let count = || {
+                let drops = drops.clone();
+                OnDrop(move || _ = drops.fetch_add(1, Ordering::SeqCst))
+            };
+            let (waits, spins) = (count(), count());
+            let stuck = runtime.spawn(async move {
+                let _guard = waits;
+                std::future::pending::<()>().await;
+            });
+            let busy = runtime.spawn(async move {
+                let _guard = spins;
+                loop {
+                    yield_now().await;
+                }
+            });
+            assert_eq!(runtime.shutdown_timeout(Duration::from_millis(limit)), Err(Elapsed));
+            assert_eq!(drops.load(Ordering::SeqCst), 2);
+            assert!(matches!(stuck.join(), Err(JoinError::Cancelled)));
+            assert!(matches!(busy.join(), Err::<(), _>(JoinError::Cancelled)));
+        }
+    }
+}
+
+#[test]
+fn a_hundred_blocking_calls_may_wait_for_each_other() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let all = Arc::new(std::sync::Barrier::new(100));
+            let calls: Vec<_> = (0..100)
+                .map(|_| {
+                    let all = all.clone();
+                    spawn_blocking(move || _ = all.wait())
+                })
+                .collect();
+            for call in calls {
+                call.await.unwrap();
+            }
+        });
+        assert_eq!(runtime.shutdown_timeout(Duration::MAX), Ok(()));
     }
 }
 

@@ -36,7 +36,7 @@ use std::{
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let now = now("sleep");
+    let now = now_of("sleep");
     Sleep { deadline: now.checked_add(duration), due: duration.is_zero(), set: None }
 }
 
@@ -47,7 +47,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Outside of a runtime.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    let now = now("sleep_until");
+    let now = now_of("sleep_until");
     Sleep { deadline: Some(deadline), due: deadline <= now, set: None }
 }
 
@@ -82,9 +82,21 @@ fn with_driver<R>(what: &str, f: impl FnOnce(&Arc<Driver>, usize) -> R) -> R {
     })
 }
 
+/// The time of the runtime that this thread is inside of, which `what` needs.
 #[track_caller]
-fn now(what: &str) -> Instant {
+pub(crate) fn now_of(what: &str) -> Instant {
     with_driver(what, |driver, _| driver.timers.clock.now())
+}
+
+/// The time, as the runtime sees it: what [`sleep_until`] counts by. It differs from that of the operating system if the
+/// [clock is paused](crate::Builder::paused_clock).
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn now() -> Instant {
+    now_of("now")
 }
 
 impl Sleep {
@@ -103,6 +115,13 @@ impl Sleep {
         self.unset();
         self.deadline = Some(deadline);
         self.due = false;
+    }
+
+    /// [`reset`](Self::reset), and ready at once if the time has passed. None is never.
+    pub(super) fn reset_as_of(&mut self, now: Instant, deadline: Option<Instant>) {
+        self.unset();
+        self.deadline = deadline;
+        self.due = deadline.is_some_and(|deadline| deadline <= now);
     }
 
     fn unset(&mut self) {

@@ -1,12 +1,12 @@
 //! Giving up after a while.
 
-use super::sleep::{Sleep, sleep};
+use super::sleep::{Sleep, sleep, sleep_until};
 use std::{
     error, fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Awaits a future for so long at most.
@@ -36,7 +36,31 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future: Some(Box::pin(future)), sleep: sleep(duration) }
 }
 
-/// The future of [`timeout`].
+/// Awaits a future until that time at most: [`timeout`] with a deadline, which several futures may share.
+///
+/// # Errors
+///
+/// [`Elapsed`] if the time came first. The future is then dropped with the [`Timeout`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use brigade_runtime::{now, timeout_at};
+/// # brigade_runtime::run(async {
+/// let deadline = now() + Duration::from_millis(2);
+/// assert_eq!(timeout_at(deadline, async { 1 }).await, Ok(1));
+/// assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
+/// # });
+/// ```
+#[track_caller]
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    Timeout { future: Some(Box::pin(future)), sleep: sleep_until(deadline) }
+}
+
+/// The future of [`timeout`] and [`timeout_at`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {
     /// None once it is ready or the time is over.

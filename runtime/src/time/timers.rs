@@ -134,6 +134,11 @@ impl Timers {
         self.until.store(AWAKE, Ordering::Relaxed);
     }
 
+    /// A tick at or before the first timer.
+    pub(crate) fn first(&self) -> Option<u64> {
+        Some(self.next()).filter(|&next| next != NEVER)
+    }
+
     fn next(&self) -> u64 {
         self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NEVER)
     }

@@ -132,7 +132,7 @@ pub(super) static CARDS: &[Card] = &[
         "The current-thread executor is about to sleep when another thread wakes a task. Why is that not lost?",
         "It says that it sleeps, then looks at the injector once more; the other pushes, then looks whether it sleeps. All \
          sequentially consistent: one of them sees the other.",
-        "runtime/src/local.rs",
+        "runtime/src/local/mod.rs",
     ),
     read(
         "timing-wheel",

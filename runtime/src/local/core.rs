@@ -1,21 +1,4 @@
-//! The current-thread executor: a queue, a list, and a loop.
-//!
-//! Long: the loop and the verbs by which other threads reach it are one argument, and are read together.
-//!
-//! The [`Core`] is what only the driving thread touches: the queue of ready tasks, the lists of all tasks. It lies in
-//! [`Shared`] while nobody drives, and in the thread's context while `block_on` does. What other threads wake or spawn
-//! comes through the injector.
-//!
-//! # Why no wake-up is lost
-//!
-//! ```text
-//!   other thread                        driving thread, before it sleeps
-//!   injector.push, or woken = true      sleeping = true
-//!   sleeping? wake the reactor          recheck: injector empty and not woken? sleep in the reactor
-//! ```
-//!
-//! All of it is sequentially consistent, so one of the two sees the other; and a wake of the reactor that comes before the
-//! sleep ends the sleep.
+//! The loop of the current-thread executor, and what only the driving thread touches.
 //!
 //! # Fairness
 //!
@@ -23,31 +6,27 @@
 //! was woken, and the driver is looked at if it has not been for [`LOOK`]. So a task that wakes itself for ever starves
 //! nobody.
 
+use super::Shared;
 use crate::{
-    blocking::Blocking,
     context::{self, Place, budget},
-    driver::Driver,
-    injector::Injector,
+    driver::Turn,
     scheduler::Scheduler,
-    shim::{Mutex, lock},
+    shim::lock,
     slab::{Key, Slab},
     task::{self, Outcome, Task, TaskRef, UNPLACED},
+    time::{Elapsed, sleep},
 };
 use brigade_handle::{JoinHandle, wait};
-use brigade_trace::{Domain, Id, Kind, record};
+use brigade_trace::{Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::Future,
-    io,
     panic::Location,
     pin::{Pin, pin},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -56,235 +35,54 @@ const ROUND: usize = 61;
 /// How long the driver may be left alone while there is work.
 const LOOK: Duration = Duration::from_micros(50);
 
-/// What all threads see.
-pub(crate) struct Shared {
-    injector: Injector,
-    pub(crate) driver: Arc<Driver>,
-    pub(crate) blocking: Blocking,
-    /// The future of `block_on` was woken.
-    woken: AtomicBool,
-    /// The driving thread sleeps in the reactor, or is about to.
-    sleeping: AtomicBool,
-    /// The core while nobody drives, and who waits for it.
-    resting: Mutex<Resting>,
-}
-
-struct Resting {
-    core: Option<Lists>,
-    waiting: Vec<Waker>,
-}
-
 /// What moves from one driving thread to the next: no local task is among it.
-struct Lists {
-    ready: VecDeque<Task>,
-    owned: Slab<TaskRef>,
-    closing: bool,
+pub(super) struct Lists {
+    pub(super) ready: VecDeque<Task>,
+    pub(super) owned: Slab<TaskRef>,
+    pub(super) closing: bool,
 }
 
 /// What only the driving thread touches.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
-    ready: RefCell<VecDeque<Task>>,
+    pub(super) ready: RefCell<VecDeque<Task>>,
     /// All tasks that may move between threads.
     owned: RefCell<Slab<TaskRef>>,
     /// All tasks that may not. They end with the `block_on` in which they were spawned.
-    locals: RefCell<Slab<TaskRef>>,
+    pub(super) locals: RefCell<Slab<TaskRef>>,
     /// Tasks that are spawned now are cancelled at once.
-    closing: Cell<bool>,
+    pub(super) closing: Cell<bool>,
     looked: Cell<Instant>,
     /// How many polls there were since the clock was looked at.
     polls: Cell<usize>,
 }
 
 /// The bit of a place that says: in the list `locals`.
-const LOCAL: u64 = 1 << 63;
-
-impl Shared {
-    pub(crate) fn new() -> io::Result<Arc<Self>> {
-        let lists = Lists { ready: VecDeque::new(), owned: Slab::new(), closing: false };
-        Ok(Arc::new(Self {
-            injector: Injector::new(),
-            driver: Driver::new(0)?,
-            blocking: Blocking::new(),
-            woken: AtomicBool::new(false),
-            sleeping: AtomicBool::new(false),
-            resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
-        }))
-    }
-
-    /// Wakes the driving thread, after something was put where it will look.
-    fn unpark(&self) {
-        // SeqCst: see the head of this file. Only one of many wakers has to pay for the wake.
-        if self.sleeping.load(Ordering::SeqCst) && self.sleeping.swap(false, Ordering::SeqCst) {
-            self.driver.reactor.wake();
-        }
-    }
-}
-
-/// The waker of the future of `block_on`.
-impl Wake for Shared {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // SeqCst: see the head of this file.
-        if !self.woken.swap(true, Ordering::SeqCst) {
-            self.unpark();
-        }
-    }
-}
-
-/// Calls `f` if this thread drives that executor.
-#[inline]
-fn with_core<R>(shared: &Arc<Shared>, f: impl FnOnce(&Core) -> R) -> Option<R> {
-    context::with(|place| match place {
-        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(f(core)),
-        _ => None,
-    })
-    .flatten()
-}
-
-/// Queues a task that was woken, from any thread.
-#[inline]
-pub(crate) fn schedule(shared: &Arc<Shared>, task: Task) {
-    let mut task = Some(task);
-    with_core(shared, |core| core.ready.borrow_mut().extend(task.take()));
-    if let Some(task) = task {
-        schedule_from_elsewhere(shared, task);
-    }
-}
-
-#[cold]
-fn schedule_from_elsewhere(shared: &Shared, task: Task) {
-    match shared.injector.push(task) {
-        Ok(()) => shared.unpark(),
-        // The executor is gone, and with it all its tasks but this one, which was just spawned: it is cancelled here.
-        Err(task) => drop(task),
-    }
-}
-
-/// Strikes a task off the list.
-#[inline]
-pub(crate) fn release(shared: &Arc<Shared>, place: u64) {
-    // A task that never ran may end elsewhere, and is in no list.
-    if place != UNPLACED {
-        with_core(shared, |core| core.release(place))
-            .expect("a task that is in a list ends on its driving thread");
-    }
-}
-
-/// Spawns a task from any thread.
-pub(crate) fn spawn<F>(
-    shared: &Arc<Shared>,
-    future: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
-where
-    F: Future + Send,
-    F::Output: Send,
-{
-    let core = context::with(|place| match place {
-        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(core.clone()),
-        _ => None,
-    });
-    if let Some(core) = core.flatten() {
-        let (handle, refused) = core.spawn(future, at);
-        drop(refused);
-        return handle;
-    }
-    let (task, handle) = task::new(future, Scheduler::Local(shared.clone()), at);
-    schedule_from_elsewhere(shared, task);
-    handle
-}
-
-/// Spawns a task that stays on this thread. None if this thread does not drive a current-thread executor.
-pub(crate) fn spawn_local<F>(future: F, at: &'static Location<'static>) -> Option<JoinHandle<F::Output>>
-where
-    F: Future + 'static,
-{
-    let core = context::with(|place| match place {
-        Place::Local(core) => Some(core.clone()),
-        _ => None,
-    });
-    let core = core.flatten()?;
-    let (task, handle) = task::new(future, Scheduler::Local(core.shared.clone()), at);
-    if core.closing.get() {
-        drop(task);
-    } else {
-        let key = core.locals.borrow_mut().insert(task.to_ref());
-        task.set_place(key.to_bits() | LOCAL);
-        core.ready.borrow_mut().push_back(task);
-    }
-    Some(handle)
-}
-
-/// Runs tasks until the future is ready.
-pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
-    let mut future = pin!(future);
-    // Another thread may drive already: then this one polls its future only, until the core is free.
-    let first = wait::block("block_on", |waker| {
-        let core = {
-            let mut resting = lock(&shared.resting);
-            let core = resting.core.take();
-            if core.is_none() && !resting.waiting.iter().any(|other| other.will_wake(waker)) {
-                resting.waiting.push(waker.clone());
-            }
-            core
-        };
-        match core {
-            Some(core) => Poll::Ready(Err(core)),
-            None => crate::block_on::poll_as_guest(&Scheduler::Local(shared.clone()), future.as_mut(), waker)
-                .map(Ok),
-        }
-    });
-    match first {
-        Ok(output) => output,
-        Err(core) => Driving::begin(shared, core).block_on(future),
-    }
-}
-
-/// Cancels all tasks, or lets them end by themselves, and closes the executor.
-pub(crate) fn close(shared: &Arc<Shared>, end: crate::runtime::End) {
-    // Nobody else drives: the one who closes owns the runtime. A core that is missing was lost to a panic of ours.
-    let Some(core) = lock(&shared.resting).core.take() else { return };
-    let driving = Driving::begin(shared, core);
-    let core = &driving.core;
-    if end == crate::runtime::End::Drain {
-        core.drive(|| core.is_empty().then_some(()));
-    }
-    core.closing.set(true);
-    core.owned.borrow().iter().for_each(TaskRef::cancel);
-    core.drive(|| core.is_empty().then_some(()));
-    drop(shared.injector.close());
-    drop(driving);
-    shared.blocking.close();
-    shared.driver.close();
-}
+pub(super) const LOCAL: u64 = 1 << 63;
 
 /// The time in which this thread drives the executor.
-struct Driving {
+pub(super) struct Driving {
     core: Rc<Core>,
     _entered: context::Entered,
     _policy: wait::Restore,
 }
 
 impl Driving {
-    fn begin(shared: &Arc<Shared>, lists: Lists) -> Self {
+    pub(super) fn begin(shared: &Arc<Shared>, lists: Lists) -> Self {
         let core = Rc::new(Core {
             shared: shared.clone(),
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
             locals: RefCell::new(Slab::new()),
             closing: Cell::new(lists.closing),
-            looked: Cell::new(shared.driver.timers.clock.now()),
+            looked: Cell::new(clock::now()),
             polls: Cell::new(0),
         });
         let entered = context::enter(Place::Local(core.clone()));
         Self { core, _entered: entered, _policy: wait::set(crate::FORBID) }
     }
 
-    fn block_on<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+    pub(super) fn block_on<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
         let mut context = Context::from_waker(&waker);
@@ -301,6 +99,32 @@ impl Driving {
                 Poll::Pending => None,
             }
         })
+    }
+}
+
+impl Driving {
+    /// Runs tasks until none is left, or for so long.
+    pub(super) fn drain(&self, at_most: Option<Duration>) -> Result<(), Elapsed> {
+        let core = &self.core;
+        let Some(at_most) = at_most else { return Ok(core.drive(|| core.is_empty().then_some(()))) };
+        let mut end = pin!(sleep(at_most));
+        let waker = Waker::from(core.shared.clone());
+        core.drive(|| {
+            if core.is_empty() {
+                return Some(Ok(()));
+            }
+            core.shared.woken.store(false, Ordering::SeqCst);
+            budget::begin();
+            end.as_mut().poll(&mut Context::from_waker(&waker)).is_ready().then_some(Err(Elapsed))
+        })
+    }
+
+    /// Cancels all tasks, and lets none in any more.
+    pub(super) fn cancel(&self) {
+        let core = &self.core;
+        core.closing.set(true);
+        core.owned.borrow().iter().for_each(TaskRef::cancel);
+        core.drive(|| core.is_empty().then_some(()));
     }
 }
 
@@ -407,7 +231,7 @@ impl Core {
         task
     }
 
-    fn release(&self, place: u64) {
+    pub(super) fn release(&self, place: u64) {
         let list = if place & LOCAL == 0 { &self.owned } else { &self.locals };
         // Relies on the list's references having nothing to drop.
         list.borrow_mut().remove(Key::from_bits(place & !LOCAL));
@@ -422,7 +246,8 @@ impl Core {
     #[cold]
     fn look(&self) {
         self.polls.set(0);
-        let now = self.shared.driver.timers.clock.now();
+        // The real time: a clock that is paused does not pause the descriptors.
+        let now = clock::now();
         if now - self.looked.get() > LOOK {
             self.looked.set(now);
             if let Some(mut turn) = self.shared.driver.try_turn() {
@@ -437,6 +262,9 @@ impl Core {
         let Some(mut turn) = shared.driver.try_turn() else {
             unreachable!("only the driving thread turns the driver of a current-thread runtime")
         };
+        if shared.driver.timers.clock.is_paused() && self.jump(&mut turn) {
+            return;
+        }
         // SeqCst: see the head of this file.
         shared.sleeping.store(true, Ordering::SeqCst);
         if shared.injector.len() == 0 && !shared.woken.load(Ordering::SeqCst) {
@@ -448,5 +276,14 @@ impl Core {
             });
         }
         shared.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// Moves a clock that is paused, if everything waits. True if there is something to do then.
+    #[cold]
+    fn jump(&self, turn: &mut Turn<'_>) -> bool {
+        let shared = &self.shared;
+        turn.look();
+        let woken = shared.woken.load(Ordering::SeqCst) || shared.injector.len() > 0;
+        woken || !self.ready.borrow().is_empty() || (shared.blocking.is_idle() && turn.jump())
     }
 }

@@ -1,0 +1,228 @@
+//! The current-thread executor: a queue, a list, and a loop. Here it is as seen from outside of the loop; the loop is `core.rs`.
+//!
+//! The [`Core`] is what only the driving thread touches: the queue of ready tasks, the lists of all tasks. Its lists lie in
+//! [`Shared`] while nobody drives, and in the thread's context while `block_on` does. What other threads wake or spawn
+//! comes through the injector.
+//!
+//! # Why no wake-up is lost
+//!
+//! ```text
+//!   other thread                        driving thread, before it sleeps
+//!   injector.push, or woken = true      sleeping = true
+//!   sleeping? wake the reactor          recheck: injector empty and not woken? sleep in the reactor
+//! ```
+//!
+//! All of it is sequentially consistent, so one of the two sees the other; and a wake of the reactor that comes before the
+//! sleep ends the sleep.
+
+mod core;
+
+pub(crate) use self::core::Core;
+
+use self::core::{Driving, LOCAL, Lists};
+use crate::{
+    blocking::Blocking,
+    clock::Clock,
+    context::{self, Place},
+    driver::Driver,
+    injector::Injector,
+    runtime::End,
+    scheduler::Scheduler,
+    shim::{Mutex, lock},
+    slab::Slab,
+    task::{self, Task, UNPLACED},
+    time::Elapsed,
+};
+use brigade_handle::{JoinHandle, wait};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    panic::Location,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, Wake, Waker},
+};
+
+/// What all threads see.
+pub(crate) struct Shared {
+    injector: Injector,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) blocking: Blocking,
+    /// The future of `block_on` was woken.
+    woken: AtomicBool,
+    /// The driving thread sleeps in the reactor, or is about to.
+    sleeping: AtomicBool,
+    /// The core while nobody drives, and who waits for it.
+    resting: Mutex<Resting>,
+}
+
+struct Resting {
+    core: Option<Lists>,
+    waiting: Vec<Waker>,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
+        let lists = Lists { ready: VecDeque::new(), owned: Slab::new(), closing: false };
+        Ok(Arc::new(Self {
+            injector: Injector::new(),
+            driver: Driver::new(0, clock)?,
+            blocking: Blocking::new(),
+            woken: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
+        }))
+    }
+
+    /// Wakes the driving thread, after something was put where it will look.
+    fn unpark(&self) {
+        // SeqCst: see the head of this file. Only one of many wakers has to pay for the wake.
+        if self.sleeping.load(Ordering::SeqCst) && self.sleeping.swap(false, Ordering::SeqCst) {
+            self.driver.reactor.wake();
+        }
+    }
+}
+
+/// The waker of the future of `block_on`.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // SeqCst: see the head of this file.
+        if !self.woken.swap(true, Ordering::SeqCst) {
+            self.unpark();
+        }
+    }
+}
+
+/// Calls `f` if this thread drives that executor.
+#[inline]
+fn with_core<R>(shared: &Arc<Shared>, f: impl FnOnce(&Core) -> R) -> Option<R> {
+    context::with(|place| match place {
+        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(f(core)),
+        _ => None,
+    })
+    .flatten()
+}
+
+/// Queues a task that was woken, from any thread.
+#[inline]
+pub(crate) fn schedule(shared: &Arc<Shared>, task: Task) {
+    let mut task = Some(task);
+    with_core(shared, |core| core.ready.borrow_mut().extend(task.take()));
+    if let Some(task) = task {
+        schedule_from_elsewhere(shared, task);
+    }
+}
+
+#[cold]
+fn schedule_from_elsewhere(shared: &Shared, task: Task) {
+    match shared.injector.push(task) {
+        Ok(()) => shared.unpark(),
+        // The executor is gone, and with it all its tasks but this one, which was just spawned: it is cancelled here.
+        Err(task) => drop(task),
+    }
+}
+
+/// Strikes a task off the list.
+#[inline]
+pub(crate) fn release(shared: &Arc<Shared>, place: u64) {
+    // A task that never ran may end elsewhere, and is in no list.
+    if place != UNPLACED {
+        with_core(shared, |core| core.release(place))
+            .expect("a task that is in a list ends on its driving thread");
+    }
+}
+
+/// Spawns a task from any thread.
+pub(crate) fn spawn<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    let core = context::with(|place| match place {
+        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(core.clone()),
+        _ => None,
+    });
+    if let Some(core) = core.flatten() {
+        let (handle, refused) = core.spawn(future, at);
+        drop(refused);
+        return handle;
+    }
+    let (task, handle) = task::new(future, Scheduler::Local(shared.clone()), at);
+    schedule_from_elsewhere(shared, task);
+    handle
+}
+
+/// Spawns a task that stays on this thread. None if this thread does not drive a current-thread executor.
+pub(crate) fn spawn_local<F>(future: F, at: &'static Location<'static>) -> Option<JoinHandle<F::Output>>
+where
+    F: Future + 'static,
+{
+    let core = context::with(|place| match place {
+        Place::Local(core) => Some(core.clone()),
+        _ => None,
+    });
+    let core = core.flatten()?;
+    let (task, handle) = task::new(future, Scheduler::Local(core.shared.clone()), at);
+    if core.closing.get() {
+        drop(task);
+    } else {
+        let key = core.locals.borrow_mut().insert(task.to_ref());
+        task.set_place(key.to_bits() | LOCAL);
+        core.ready.borrow_mut().push_back(task);
+    }
+    Some(handle)
+}
+
+/// Runs tasks until the future is ready.
+pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    // Another thread may drive already: then this one polls its future only, until the core is free.
+    let first = wait::block("block_on", |waker| {
+        let core = {
+            let mut resting = lock(&shared.resting);
+            let core = resting.core.take();
+            if core.is_none() && !resting.waiting.iter().any(|other| other.will_wake(waker)) {
+                resting.waiting.push(waker.clone());
+            }
+            core
+        };
+        match core {
+            Some(core) => Poll::Ready(Err(core)),
+            None => crate::block_on::poll_as_guest(&Scheduler::Local(shared.clone()), future.as_mut(), waker)
+                .map(Ok),
+        }
+    });
+    match first {
+        Ok(output) => output,
+        Err(core) => Driving::begin(shared, core).block_on(future),
+    }
+}
+
+/// Cancels all tasks, or lets them end by themselves, and closes the executor. `Elapsed` if some had to be cancelled in the end.
+pub(crate) fn close(shared: &Arc<Shared>, end: End) -> Result<(), Elapsed> {
+    // Nobody else drives: the one who closes owns the runtime. A core that is missing was lost to a panic of ours.
+    let Some(core) = lock(&shared.resting).core.take() else { return Ok(()) };
+    let driving = Driving::begin(shared, core);
+    let drained = match end {
+        End::Drain { at_most } => driving.drain(at_most),
+        End::Cancel => Ok(()),
+    };
+    driving.cancel();
+    drop(shared.injector.close());
+    drop(driving);
+    shared.blocking.close();
+    shared.driver.close();
+    drained
+}

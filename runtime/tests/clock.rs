@@ -1,0 +1,201 @@
+//! Time by a clock that is paused: nothing here waits, and nothing depends on how busy the machine is.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_runtime::{
+    MissedTicks, Runtime, gather, interval, interval_at, net::TcpListener, net::TcpStream, now, sleep,
+    sleep_until, spawn, spawn_blocking, timeout, timeout_at, yield_now,
+};
+use std::{
+    cell::RefCell,
+    future::{Future, pending},
+    pin::pin,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+const MS: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn paused<F: Future>(future: F) -> F::Output {
+    Runtime::builder().paused_clock().build().unwrap().block_on(future)
+}
+
+fn ms_since(begin: Instant) -> u128 {
+    (now() - begin).as_millis()
+}
+
+#[test]
+fn time_jumps_from_timer_to_timer_when_all_tasks_wait() {
+    let seen = RefCell::new(Vec::new());
+    paused(async {
+        let begin = now();
+        let task = spawn(async move {
+            sleep(2 * DAY).await;
+            now() - begin
+        });
+        gather([3, 1, 2].map(|days| {
+            let seen = &seen;
+            async move {
+                sleep(days * DAY).await;
+                seen.borrow_mut().push((days, now() - begin));
+            }
+        }))
+        .await;
+        assert_eq!(task.await.unwrap(), 2 * DAY);
+    });
+    assert_eq!(seen.into_inner(), [(1, DAY), (2, 2 * DAY), (3, 3 * DAY)]);
+}
+
+#[test]
+fn time_stands_still_while_a_task_is_ready() {
+    paused(async {
+        let begin = now();
+        for _ in 0..1000 {
+            yield_now().await;
+            spawn(async {}).await.unwrap();
+        }
+        assert_eq!(now(), begin);
+    });
+}
+
+#[test]
+fn time_stands_still_while_blocking_work_is_under_way() {
+    paused(async {
+        let begin = now();
+        let (go, gone) = mpsc::channel();
+        let nap = spawn(sleep(DAY));
+        let blocking = spawn_blocking(move || gone.recv().unwrap());
+        let other = std::thread::spawn(move || go.send(7).unwrap());
+        assert_eq!(blocking.await.unwrap(), 7);
+        assert_eq!(now(), begin);
+        // Nobody waits for this one, and its end lets the clock go on.
+        drop(spawn_blocking(|| ()));
+        nap.await.unwrap();
+        assert_eq!(now() - begin, DAY);
+        let panicked = spawn_blocking(|| panic!("meant")).await.unwrap_err();
+        assert_eq!(panicked.panic_message(), Some("meant"));
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn descriptors_are_looked_at_before_time_jumps() {
+    paused(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let greeting = spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            drop(stream);
+        });
+        let stream = TcpStream::connect(address).await.unwrap();
+        greeting.await.unwrap();
+        drop(stream);
+    });
+}
+
+#[test]
+fn a_paused_clock_wants_no_workers() {
+    let error = Runtime::builder().workers(2).paused_clock().build().unwrap_err();
+    assert!(error.to_string().contains("current-thread"), "{error}");
+    assert!(Runtime::builder().paused_clock().current_thread().build().is_ok());
+}
+
+/// When ticks come, in milliseconds from the start, of an interval of 10 whose third tick is asked for when it is `late`.
+fn ticks(missed: MissedTicks, late: u32) -> Vec<(u128, u128)> {
+    paused(async move {
+        let begin = now();
+        let mut interval = interval(10 * MS).missed(missed);
+        let mut ticks = Vec::new();
+        for turn in 0..8 {
+            let due = interval.tick().await;
+            ticks.push(((due - begin).as_millis(), ms_since(begin)));
+            if turn == 1 {
+                sleep(late * MS).await;
+            }
+        }
+        ticks
+    })
+}
+
+#[test]
+fn missed_ticks_come_at_once_or_later_or_not_at_all() {
+    let on_time: Vec<_> = (0..8).map(|n| (10 * n, 10 * n)).collect();
+    for missed in [MissedTicks::Burst, MissedTicks::Delay, MissedTicks::Skip] {
+        assert_eq!(ticks(missed, 7), on_time, "{missed:?}");
+    }
+    // From 10 to 47 nobody asks.
+    let burst = [(0, 0), (10, 10), (20, 47), (30, 47), (40, 47), (50, 50), (60, 60), (70, 70)];
+    assert_eq!(ticks(MissedTicks::Burst, 37), burst);
+    let delay = [(0, 0), (10, 10), (20, 47), (57, 57), (67, 67), (77, 77), (87, 87), (97, 97)];
+    assert_eq!(ticks(MissedTicks::Delay, 37), delay);
+    let skip = [(0, 0), (10, 10), (20, 47), (50, 50), (60, 60), (70, 70), (80, 80), (90, 90)];
+    assert_eq!(ticks(MissedTicks::Skip, 37), skip);
+}
+
+#[test]
+fn an_interval_begins_when_it_is_told_and_anew_when_it_is_reset() {
+    paused(async {
+        let begin = now();
+        let mut ticks = interval_at(begin + DAY, 3 * MS);
+        assert_eq!(ticks.tick().await, begin + DAY);
+        assert_eq!(ticks.tick().await, begin + DAY + 3 * MS);
+        sleep(2 * MS).await;
+        ticks.reset();
+        assert_eq!(ticks.tick().await, begin + DAY + 8 * MS);
+    });
+}
+
+#[test]
+fn spans_without_end_are_safe() {
+    paused(async {
+        let begin = now();
+        let mut rare = interval(Duration::MAX);
+        assert_eq!(rare.tick().await, begin);
+        assert!(timeout(DAY, rare.tick()).await.is_err());
+        rare.reset();
+        assert!(timeout(DAY, rare.tick()).await.is_err());
+        assert!(timeout(DAY, sleep(Duration::MAX)).await.is_err());
+        let far = begin + Duration::from_secs(1 << 40);
+        assert!(timeout(DAY, sleep_until(far)).await.is_err());
+        assert!(timeout_at(begin + 5 * DAY, timeout_at(far, pending::<()>())).await.is_err());
+        assert_eq!(now() - begin, 5 * DAY);
+        assert_eq!(timeout(Duration::MAX, sleep(400 * DAY)).await, Ok(()));
+    });
+}
+
+#[test]
+fn a_sleep_may_be_set_to_another_time_before_and_after_it_is_ready() {
+    paused(async {
+        let begin = now();
+        let mut nap = pin!(sleep(10 * MS));
+        assert!(timeout(5 * MS, &mut nap).await.is_err());
+        nap.reset(begin + 20 * MS);
+        nap.as_mut().await;
+        assert_eq!(ms_since(begin), 20);
+        nap.reset(begin + 30 * MS);
+        assert!(!nap.is_elapsed());
+        nap.as_mut().await;
+        assert_eq!(ms_since(begin), 30);
+    });
+}
+
+#[test]
+fn timers_of_all_distances_fire_in_order_and_on_time() {
+    paused(async {
+        let begin = now();
+        let ends = RefCell::new(Vec::new());
+        let naps = (0..300_u64).map(|n| {
+            let span = MS * ((n * n * n * 7919) % 300_000_007) as u32;
+            let ends = &ends;
+            async move {
+                sleep(span).await;
+                assert_eq!(now() - begin, span);
+                ends.borrow_mut().push(span);
+            }
+        });
+        gather(naps).await;
+        assert!(ends.borrow().is_sorted());
+    });
+}
