@@ -18,7 +18,12 @@
 //! again, and its handle says how many it has ended. What the pool did to the worker because of the call (its time was over,
 //! it was cancelled, it took too much memory) is no reason to try again.
 
-use crate::{batch::Batch, codec, frame, panics, shared::Shared};
+use crate::{
+    batch::Batch,
+    block::{Inner, luggage::Origin},
+    codec, frame, panics,
+    shared::Shared,
+};
 use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, Rendezvous, Slot};
 use brigade_trace::{Domain, Id, Kind, record};
 use serde::de::DeserializeOwned;
@@ -42,6 +47,8 @@ const DOOMED: u8 = 3;
 pub(crate) struct Call {
     pub(crate) name: u64,
     pub(crate) load: Load,
+    /// Blocks that the argument names.
+    pub(crate) luggage: Vec<Arc<Inner>>,
     pub(crate) caller: Arc<dyn Caller>,
     /// None: as usual.
     pub(crate) terms: Option<Box<Terms>>,
@@ -81,7 +88,11 @@ impl Call {
 
     /// The frame that it is sent in.
     pub(crate) fn kind(&self) -> frame::Kind {
-        if self.batch().is_some() { frame::Kind::Batch } else { frame::Kind::Call }
+        match self.batch() {
+            Some(_) => frame::Kind::Batch,
+            None if self.luggage.is_empty() => frame::Kind::Call,
+            None => frame::Kind::Loaded,
+        }
     }
 
     /// How many calls it stands for.
@@ -98,7 +109,7 @@ impl Call {
     pub(crate) fn cut(&mut self, workers: usize) -> Option<Self> {
         let Load::Batch(batch) = &mut self.load else { return None };
         let load = Load::Batch(batch.cut(workers)?);
-        Some(Self { name: self.name, load, caller: self.caller.clone(), terms: None })
+        Some(self.piece(load))
     }
 
     /// Cuts off the first `count` of a batch. The other part is what remains, if anything does.
@@ -108,7 +119,11 @@ impl Call {
             return (self, None);
         }
         let load = Load::Batch(batch.cut_off(count));
-        (Self { name: self.name, load, caller: self.caller.clone(), terms: None }, Some(self))
+        (self.piece(load), Some(self))
+    }
+
+    fn piece(&self, load: Load) -> Self {
+        Self { name: self.name, load, luggage: Vec::new(), caller: self.caller.clone(), terms: None }
     }
 
     /// Tells the caller.
@@ -155,6 +170,8 @@ pub(crate) enum Answer {
     Value(Vec<u8>),
     /// Of a batch: see `batch.rs`.
     Records(Vec<u8>),
+    /// A value that names blocks, and from where they come; the lane knows that.
+    Loaded(Vec<u8>, Option<Origin>),
     Panicked(panics::Report),
     Lost(Lost),
     Cancelled,
@@ -166,6 +183,7 @@ impl Answer {
         match kind {
             frame::Kind::Value => Ok(Self::Value(payload)),
             frame::Kind::Records => Ok(Self::Records(payload)),
+            frame::Kind::LoadedValue => Ok(Self::Loaded(payload, None)),
             frame::Kind::Failed => {
                 Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned())))
             }
@@ -180,8 +198,15 @@ impl Answer {
     /// How many bytes it has.
     pub(crate) fn length(&self) -> usize {
         match self {
-            Self::Value(bytes) | Self::Records(bytes) => bytes.len(),
+            Self::Value(bytes) | Self::Records(bytes) | Self::Loaded(bytes, _) => bytes.len(),
             Self::Panicked(_) | Self::Lost(_) | Self::Cancelled => 0,
+        }
+    }
+
+    /// Lets the blocks go that nobody wants.
+    pub(crate) fn discard(self) {
+        if let Self::Loaded(message, Some(origin)) = self {
+            let _ = origin.unpacking(&message, |_| ());
         }
     }
 
@@ -194,6 +219,12 @@ impl Answer {
             }
             Self::Lost(lost) => Err(JoinError::Lost(lost)),
             Self::Cancelled => Err(JoinError::Cancelled),
+            Self::Loaded(message, origin) => {
+                let decoded = origin.and_then(|origin| origin.unpacking(&message, codec::decode_result));
+                let damaged =
+                    || Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())));
+                decoded.unwrap_or_else(damaged)
+            }
             Self::Records(_) => Err(JoinError::Lost(Lost::Protocol("records answer a batch alone".into()))),
         }
     }

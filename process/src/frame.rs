@@ -61,9 +61,13 @@ pub(crate) enum Kind {
     Leaving = 12,
     /// Pool to worker: answer the batch early, after the item that runs. Worker to pool: what was answered is all.
     Stop = 13,
+    /// A call whose argument names blocks that come along (`block.rs`).
+    Loaded = 14,
+    /// A result that does.
+    LoadedValue = 15,
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 15] = [
     Kind::Hello,
     Kind::Call,
     Kind::Value,
@@ -77,6 +81,8 @@ const KINDS: [Kind; 13] = [
     Kind::Ready,
     Kind::Leaving,
     Kind::Stop,
+    Kind::Loaded,
+    Kind::LoadedValue,
 ];
 
 impl Kind {

@@ -9,16 +9,22 @@ mod batches;
 mod tests;
 
 use crate::{
+    block::luggage::{Leases, Origin},
     call::{Answer, Call},
     frame::{self, Kind},
     memory::{self, Memory},
-    ring::{Bell, Head, INLINE, Place, Progress, Ring, SLOTS, WIDE, WIDE_PLACES, WORDS},
+    ring::{
+        Bell, Head, INLINE, LENT_TO_POOL, LENT_TO_WORKER, Place, Progress, Ring, SLOTS, WIDE, WIDE_PLACES,
+        WORDS,
+    },
 };
 use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
 use std::{
+    borrow::Cow,
     io,
     os::fd::OwnedFd,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,7 +37,9 @@ pub(crate) type Done = Vec<(Call, Answer)>;
 /// The pool's half of a ring.
 pub(crate) struct Lane {
     pub(crate) pid: u32,
-    memory: Memory,
+    memory: Arc<Memory>,
+    /// Blocks that the worker may be reading.
+    lent: Leases,
     /// The call in each slot; none if it was taken back or answered.
     given: Box<[Option<(Call, Place)>]>,
     head: u64,
@@ -72,9 +80,11 @@ impl Lane {
     /// New memory for a ring, and the lane that uses it.
     pub(crate) fn new() -> io::Result<(OwnedFd, Self)> {
         let fd = memory::create(WORDS)?;
+        let memory = Arc::new(Memory::map(&fd, WORDS)?);
         let lane = Self {
             pid: 0,
-            memory: Memory::map(&fd, WORDS)?,
+            lent: Leases::new(memory.clone(), LENT_TO_WORKER),
+            memory,
             given: (0..SLOTS).map(|_| None).collect(),
             head: 1,
             tail: 1,
@@ -126,10 +136,17 @@ impl Lane {
     pub(crate) fn give(&mut self, call: Call) {
         debug_assert!(self.load() < SLOTS, "a call is given to a lane that has room");
         let number = self.head;
-        let length = call.argument().len();
-        let place = self.place(&call);
+        let mut message = Cow::Borrowed(call.argument());
+        if !call.luggage.is_empty() {
+            let mut loaded = Vec::with_capacity(message.len() + 64);
+            self.lent.declare(&call.luggage, &mut loaded);
+            loaded.extend_from_slice(&message);
+            message = Cow::Owned(loaded);
+        }
+        let length = message.len();
+        let place = self.place(&call, length);
         if place == Place::Stream {
-            frame::encode(&mut self.outgoing, call.kind(), number, call.name, 0, call.argument());
+            frame::encode(&mut self.outgoing, call.kind(), number, call.name, 0, &message);
         }
         self.batches += u8::from(call.batch().is_some());
         self.served.sent += length as u64;
@@ -140,14 +157,14 @@ impl Lane {
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, Id::new(Domain::Child, self.pid.into()), length as u64);
         let head = Head { kind: call.kind() as u8, place, length, name: call.name };
-        self.ring().publish(number, head, call.argument());
+        self.ring().publish(number, head, &message);
+        drop(message);
         *self.slot(number) = Some((call, place));
         self.head += 1;
         self.wake();
     }
 
-    fn place(&mut self, call: &Call) -> Place {
-        let length = call.argument().len();
+    fn place(&mut self, call: &Call, length: usize) -> Place {
         match self.wide_free.trailing_zeros() as u8 {
             _ if length <= INLINE && call.batch().is_none() => Place::Inline,
             place if place < WIDE_PLACES && length <= WIDE => {
@@ -251,7 +268,16 @@ impl Lane {
         record(Happened::RunEnd, call.caller.id(), 1);
         record(Happened::Receive, Id::new(Domain::Child, self.pid.into()), answer.length() as u64);
         self.served.received += answer.length() as u64;
+        if !call.luggage.is_empty() {
+            self.lent.sweep();
+        }
         match answer {
+            Answer::Loaded(message, _) => {
+                self.served.calls += 1;
+                let memory = self.memory.clone();
+                let origin = Origin { pid: self.pid, memory, first: LENT_TO_POOL };
+                done.push((call, Answer::Loaded(message, Some(origin))));
+            }
             Answer::Records(records) => return self.settle_batch(call, records, nanos, done),
             answer => {
                 self.served.calls += call.count() as u64;

@@ -27,8 +27,12 @@
 //!
 //! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`.
 
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+mod attention;
 #[cfg(not(loom))]
 mod batch;
+#[cfg(not(loom))]
+mod block;
 #[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
@@ -103,6 +107,8 @@ mod worker;
 mod zygote;
 
 #[cfg(not(loom))]
+pub use block::{Block, BlockMut, Plain};
+#[cfg(not(loom))]
 pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, as_completed};
 #[cfg(not(loom))]
 pub use builder::{Builder, Start};
@@ -126,5 +132,6 @@ pub use worker::{init, worker_index};
 /// What the loom models look at: nothing else is built for them.
 #[cfg(loom)]
 pub mod model {
+    pub use crate::attention::Attention;
     pub use crate::ring::{Bell, Claim, Head, Place, Progress, Ring, WORDS};
 }

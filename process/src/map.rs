@@ -101,7 +101,7 @@ where
         let (items, pace) = (Arc::new(items), Arc::new(Pace::new(size)));
         for (from, first, count) in runs {
             let load = Load::Batch(Batch::new(items.clone(), from, first, count, pace.clone()));
-            shared.submit(Call { name, load, caller: gathering.clone(), terms: None });
+            shared.submit(Call { name, load, luggage: Vec::new(), caller: gathering.clone(), terms: None });
         }
     }
     handle
@@ -146,14 +146,14 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
 
     fn finish(&self, first: usize, count: usize, answer: Answer) {
         if self.cancelled.load(Ordering::Relaxed) {
-            return;
+            return answer.discard();
         }
         let results: Results<R> = match answer {
             Answer::Records(bytes) => batch::records(&bytes).take(count).map(decode).collect(),
             answer if count == 1 => vec![answer.into_result()],
             Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::Lost(lost.clone()))).collect(),
             Answer::Cancelled => (0..count).map(|_| Err(JoinError::Cancelled)).collect(),
-            Answer::Value(_) | Answer::Panicked(_) => {
+            Answer::Value(_) | Answer::Panicked(_) | Answer::Loaded(..) => {
                 let lost = || JoinError::Lost(Lost::Protocol("a batch is answered by records".into()));
                 (0..count).map(|_| Err(lost())).collect()
             }

@@ -1,6 +1,7 @@
 //! The pool's front: how it is built, how calls are submitted, how it ends.
 
 use crate::{
+    block::{Keeper, luggage},
     builder::Builder,
     call::{self, Call, Load, OnCancel, Terms},
     codec, entry,
@@ -34,6 +35,7 @@ use std::{
 pub struct ProcessPool {
     shared: Arc<Shared>,
     supervisor: Option<thread::JoinHandle<()>>,
+    _blocks: Keeper,
 }
 
 impl ProcessPool {
@@ -77,7 +79,7 @@ impl ProcessPool {
             let _ = tell.send(started);
             supervisor.run();
         })?;
-        let pool = Self { shared, supervisor: Some(supervisor) };
+        let pool = Self { shared, supervisor: Some(supervisor), _blocks: Keeper::new() };
         told.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
         Ok(pool)
     }
@@ -134,12 +136,13 @@ impl ProcessPool {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         let mut bytes = Vec::new();
-        let encoded = codec::encode_argument(argument, &mut bytes)
-            .and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
+        let (encoded, luggage) =
+            luggage::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
+        let encoded = encoded.and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
         match encoded {
             Ok(entry::Name(name)) => {
                 let (caller, handle) = call::new(self.shared.clone(), on_cancel);
-                self.shared.submit(Call { name, load: Load::One(bytes), caller, terms });
+                self.shared.submit(Call { name, load: Load::One(bytes), luggage, caller, terms });
                 handle
             }
             Err(error) => {

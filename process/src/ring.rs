@@ -76,7 +76,11 @@ const STOP: usize = 1;
 const CURSOR: usize = 16;
 const BEGUN: usize = 17;
 const RECORDS: usize = 18;
-const FIRST_SLOT: usize = 24;
+/// How many blocks may be lent in each direction at a time (`block.rs`), and where the words of the leases are.
+pub(crate) const LEASES: usize = if cfg!(loom) { 0 } else { 32 };
+pub(crate) const LENT_TO_WORKER: usize = 24;
+pub(crate) const LENT_TO_POOL: usize = LENT_TO_WORKER + LEASES;
+const FIRST_SLOT: usize = LENT_TO_POOL + LEASES;
 const FIRST_WIDE: usize = FIRST_SLOT + SLOTS as usize * SLOT_WORDS;
 /// The whole ring's size in words.
 pub const WORDS: usize = FIRST_WIDE + WIDE_PLACES as usize * 2 * (WIDE / 8);

@@ -2,15 +2,16 @@
 
 use crate::{
     batch,
+    block::luggage::{self, Leases, Origin},
     exec::{BELL, CHANNEL},
     frame::Kind,
     memory::{self, Memory},
-    ring::{Claim, Head, INLINE, Place, Ring, WIDE},
+    ring::{Claim, Head, INLINE, LENT_TO_WORKER, Place, Ring, WIDE},
     sys::{self, Bell},
     worker::{Worker, lookup},
 };
 use brigade_trace::clock;
-use std::{io, mem, os::fd::RawFd, time::Duration};
+use std::{io, mem, os::fd::RawFd, sync::Arc, time::Duration};
 
 /// How long to look for the next call before sleeping: longer while that pays, shorter while it does not; or as long as
 /// the pool's builder has said.
@@ -53,9 +54,11 @@ impl Patience {
 }
 
 /// A worker that has a ring.
-pub(crate) struct RingWorker<'a> {
+pub(crate) struct RingWorker {
     pub(crate) worker: Worker,
-    pub(crate) memory: &'a Memory,
+    pub(crate) memory: Arc<Memory>,
+    /// Blocks in results, which the pool may be reading.
+    pub(crate) lent: Leases,
     pub(crate) bell: Bell,
     /// The next call's number.
     pub(crate) number: u64,
@@ -82,11 +85,11 @@ impl Lifelines {
     }
 }
 
-impl RingWorker<'_> {
+impl RingWorker {
     /// Answers calls until told to end.
     pub(crate) fn run(&mut self) -> io::Result<()> {
-        let memory = self.memory;
-        let ring = Ring::new(memory);
+        let memory = self.memory.clone();
+        let ring = Ring::new(&memory);
         let (mut argument, mut result) = (Vec::new(), Vec::new());
         loop {
             match ring.claim(self.number) {
@@ -104,7 +107,7 @@ impl RingWorker<'_> {
                     if head.kind == Kind::Batch as u8 {
                         self.batch(ring, head, &argument)?;
                     } else {
-                        let kind = self.worker.call(lookup(head.name), &argument, &mut result)?;
+                        let kind = self.call(head, &argument, &mut result)?;
                         self.publish(ring, kind, head.place, &result)?;
                     }
                 }
@@ -151,6 +154,32 @@ impl RingWorker<'_> {
         let head = Head { kind: kind as u8, place, length: result.len(), name: 0 };
         ring.finish(self.number, head, result);
         Ok(())
+    }
+
+    /// Runs a call. Blocks in its argument are mapped, blocks in its result are lent to the pool.
+    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<Kind> {
+        let (run, most) = (lookup(head.name), self.lent.free());
+        let worker = &mut self.worker;
+        let (kind, blocks) = luggage::packing(most, || {
+            if head.kind != Kind::Loaded as u8 {
+                return worker.call(run, argument, result);
+            }
+            let origin = Origin {
+                pid: sys::parent().unsigned_abs(),
+                memory: self.memory.clone(),
+                first: LENT_TO_WORKER,
+            };
+            let called = origin.unpacking(argument, |value| worker.call(run, value, result));
+            called.unwrap_or_else(|| Err(io::Error::other("a call with blocks is damaged")))
+        });
+        if kind.as_ref().is_ok_and(|&kind| kind == Kind::Value) && !blocks.is_empty() {
+            let mut loaded = Vec::with_capacity(result.len() + 64);
+            self.lent.declare(&blocks, &mut loaded);
+            loaded.append(result);
+            *result = loaded;
+            return Ok(Kind::LoadedValue);
+        }
+        kind
     }
 
     /// Runs the claimed batch, item by item, and tells the pool after each how far it is. Stops early if the pool wants that, if

@@ -18,11 +18,10 @@
 //!
 //! # Why no answer is lost
 //!
-//! While the supervisor sleeps and nobody lingers, each lane's bell is armed, and the lanes were looked at after that
-//! (`ring.rs` has the argument). A joiner that lingers silences the bells, and whoever is the last to leave arms them
-//! and looks once more.
+//! `attention.rs` has the rule by which somebody looks after the lanes at any time.
 
 use crate::{
+    attention::Attention,
     call::{Answer, Call},
     lane::{Done, Lane},
     ring::{self, Ring},
@@ -38,7 +37,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -54,6 +53,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// How many microseconds a joiner lingers: learnt from whether it helped.
     patience: AtomicU32,
+    /// Each worker has a ring, and so can map blocks.
+    pub(crate) maps: AtomicBool,
     /// How long it lingers whatever was learnt.
     busy_poll: Option<Duration>,
 }
@@ -63,10 +64,8 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Call>,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) orders: Orders,
-    /// The supervisor sleeps, or is about to: ring the bell.
-    pub(crate) asleep: bool,
-    /// Somebody lingers, and fetches everybody's answers.
-    lingering: bool,
+    /// Who looks after the lanes, and whether the supervisor must be woken.
+    pub(crate) attention: Attention,
     /// The children that are alive.
     pub(crate) staff: Vec<Member>,
     pub(crate) totals: Totals,
@@ -176,14 +175,8 @@ impl State {
     }
 
     /// Arms the bells. False if there are answers already, and then the bells are silent.
-    pub(crate) fn arm(&mut self, bell: ring::Bell) -> bool {
-        self.lanes.iter().for_each(|lane| lane.set_bell(bell));
-        Ring::settle();
-        let ripe = self.lanes.iter().any(Lane::is_ripe);
-        if ripe {
-            self.silence();
-        }
-        !ripe
+    fn arm(&self, bell: ring::Bell) -> bool {
+        arm(&self.lanes, bell)
     }
 
     pub(crate) fn silence(&self) {
@@ -199,11 +192,17 @@ impl State {
     pub(crate) fn has_calls(&self, pid: u32) -> bool {
         self.lanes.iter().any(|lane| lane.pid == pid && lane.load() > 0)
     }
+}
 
-    /// Whether a joiner looks after the lanes at the moment.
-    pub(crate) fn is_attended(&self) -> bool {
-        self.lingering
+/// See [`State::arm`].
+pub(crate) fn arm(lanes: &[Lane], bell: ring::Bell) -> bool {
+    lanes.iter().for_each(|lane| lane.set_bell(bell));
+    Ring::settle();
+    let ripe = lanes.iter().any(Lane::is_ripe);
+    if ripe {
+        lanes.iter().for_each(|lane| lane.set_bell(ring::Bell::Silent));
     }
+    !ripe
 }
 
 /// Completes the handles of calls that have ended. Runs foreign code: under no lock.
@@ -222,8 +221,7 @@ impl Shared {
             queue: VecDeque::new(),
             lanes: Vec::new(),
             orders: Orders::Work,
-            asleep: false,
-            lingering: false,
+            attention: Attention::default(),
             staff: Vec::new(),
             totals: Totals::default(),
             workers,
@@ -233,7 +231,13 @@ impl Shared {
             closed: false,
         };
         let patience = AtomicU32::new(LINGER);
-        Ok(Self { bell: Bell::new()?, state: Mutex::new(state), patience, busy_poll })
+        Ok(Self {
+            bell: Bell::new()?,
+            state: Mutex::new(state),
+            patience,
+            maps: AtomicBool::new(false),
+            busy_poll,
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -250,11 +254,17 @@ impl Shared {
                 return call.finish(Answer::Lost(Lost::NotStarted("the pool is closed".into())));
             }
             state.queue.push_back(call);
-            state.dispatch(Mover::Anybody) && std::mem::take(&mut state.asleep)
+            state.dispatch(Mover::Anybody) && state.attention.call()
         };
         if ring {
             self.bell.ring();
         }
+    }
+
+    /// How many blocks a call may name: none if there are workers that could not map them.
+    pub(crate) fn blocks(&self) -> usize {
+        // Relaxed: it is set before the pool is anybody's.
+        if self.maps.load(Ordering::Relaxed) { ring::LEASES } else { 0 }
     }
 
     /// Changes the state and wakes the supervisor if it sleeps.
@@ -262,7 +272,7 @@ impl Shared {
         let asleep = {
             let mut state = self.lock();
             change(&mut state);
-            std::mem::take(&mut state.asleep)
+            state.attention.call()
         };
         if asleep {
             self.bell.ring();
@@ -288,7 +298,7 @@ impl Shared {
         }
         // Workers without lanes are the supervisor's to tell.
         state.doomed = true;
-        let asleep = std::mem::take(&mut state.asleep);
+        let asleep = state.attention.call();
         drop(state);
         if asleep {
             self.bell.ring();
@@ -300,10 +310,9 @@ impl Shared {
         let mut done = Done::new();
         {
             let mut state = self.lock();
-            if state.lingering || state.lanes.is_empty() {
+            if state.lanes.is_empty() || !state.attention.begin() {
                 return;
             }
-            state.lingering = true;
             state.silence();
         }
         // Relaxed: a guess.
@@ -332,8 +341,7 @@ impl Shared {
     /// Hands the lanes back to the supervisor.
     fn leave(&self, done: &mut Done) {
         let mut state = self.lock();
-        state.lingering = false;
-        if state.asleep {
+        if state.attention.end() {
             while !state.arm(ring::Bell::EachAnswer) {
                 state.harvest(done);
             }
@@ -341,9 +349,11 @@ impl Shared {
             let for_the_supervisor =
                 state.orders != Orders::Work || state.lanes.iter().any(|lane| lane.fault.is_some());
             if state.dispatch(Mover::Anybody) | for_the_supervisor {
-                state.asleep = false;
+                let ring = state.attention.call();
                 drop(state);
-                self.bell.ring();
+                if ring {
+                    self.bell.ring();
+                }
             }
         }
     }

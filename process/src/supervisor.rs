@@ -15,6 +15,7 @@ mod ends;
 mod starts;
 
 use crate::{
+    call::Answer,
     child::{Child, News},
     lane::{Done, Lane},
     launcher::{Command, Launcher},
@@ -131,8 +132,13 @@ impl<'a> Supervisor<'a> {
             } else if child.is_idle()
                 && let Some(call) = next_call(&mut state)
             {
-                state.count_given(child.pid(), &call);
-                child.give(call);
+                if call.luggage.is_empty() {
+                    state.count_given(child.pid(), &call);
+                    child.give(call);
+                } else {
+                    let why = "a block cannot be sent to a worker without shared memory";
+                    self.done.push((call, Answer::Lost(Lost::Codec(why.into()))));
+                }
             } else if let Some(lost) = child.overdue(now) {
                 child.condemn(lost);
             }
@@ -172,12 +178,12 @@ impl<'a> Supervisor<'a> {
             }
             let flood = self.caught > 0 && state.load() >= FLOOD;
             let bell = if flood { ring::Bell::LowWater } else { ring::Bell::EachAnswer };
-            if !state.is_attended() && !state.arm(bell) {
+            let State { attention, lanes, .. } = &mut *state;
+            if !attention.fall_asleep(|| shared::arm(lanes, bell)) {
                 return Woken::ByAnswers;
             }
             state.alarm = self.alarm(&state, flood.then_some(NAP));
             timeout = state.alarm.map(|time| time.saturating_duration_since(clock::now()));
-            state.asleep = true;
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
         // An error would be a bug in the list of descriptors; then each child is asked in turn, which finds it.
@@ -185,7 +191,7 @@ impl<'a> Supervisor<'a> {
         record(Kind::Unpark, brigade_trace::Id::NONE, 0);
         {
             let mut state = self.shared.lock();
-            state.asleep = false;
+            state.attention.wake_up();
             state.silence();
         }
         if self.watched[0].is_ready() {

@@ -13,6 +13,7 @@
 
 use crate::{
     batch,
+    block::{Keeper, luggage::Leases},
     channel::Channel,
     entry::{self, Name, Outcome, Run},
     exec::{BELL, CHANNEL, MEMORY},
@@ -20,7 +21,7 @@ use crate::{
     image::Image,
     memory::{Memory, Original},
     panics,
-    ring::WORDS,
+    ring::{LENT_TO_POOL, WORDS},
     ring_worker::{Lifelines, Patience, RingWorker},
     setup::{Limits, Reason, Setup},
     sys,
@@ -156,12 +157,15 @@ fn start_local(variable: &str) -> io::Result<()> {
     watch(channel.input())?;
     let mut worker = Worker::new(channel);
     worker.greet(None)?;
-    let memory = Memory::map(&sys::adopt(MEMORY)?, WORDS)?;
+    let memory = Arc::new(Memory::map(&sys::adopt(MEMORY)?, WORDS)?);
+    let lent = Leases::new(memory.clone(), LENT_TO_POOL);
+    let _blocks = Keeper::new();
     let bell = sys::Bell::adopt(BELL)?;
     let setup = worker.set_up()?;
     let lifelines = Lifelines::new()?;
     let patience = Patience::new(setup.busy_poll);
-    RingWorker { worker, memory: &memory, bell, number: 1, patience, records: Vec::new(), lifelines }.run()
+    let records = Vec::new();
+    RingWorker { worker, memory, lent, bell, number: 1, patience, records, lifelines }.run()
 }
 
 /// Starts the watcher.

@@ -3,7 +3,7 @@
 //! kernel promises of them, written with a lock.
 #![cfg(loom)]
 
-use brigade_process::model::{Bell, Claim, Head, Place, Progress, Ring, WORDS};
+use brigade_process::model::{Attention, Bell, Claim, Head, Place, Progress, Ring, WORDS};
 use loom::{
     model::Builder,
     sync::{
@@ -122,6 +122,14 @@ impl Shared {
     }
 }
 
+/// A ring with these calls published, and a worker that answers up to and without call `end`.
+fn start(published: &[u64], end: u64) -> (Arc<Shared>, thread::JoinHandle<u64>) {
+    let shared = Shared::new();
+    published.iter().for_each(|&number| shared.publish(number));
+    let theirs = shared.clone();
+    (shared, thread::spawn(move || theirs.work(end)))
+}
+
 fn is_done(number: u64) -> impl Fn(Ring<'_>) -> bool {
     move |ring| ring.progress(number) == Progress::Done
 }
@@ -145,11 +153,7 @@ fn a_call_is_claimed_or_withdrawn_and_never_both() {
 #[test]
 fn a_worker_that_falls_asleep_is_woken_for_a_call() {
     check(|| {
-        let shared = Shared::new();
-        let worker = thread::spawn({
-            let shared = shared.clone();
-            move || shared.work(2)
-        });
+        let (shared, worker) = start(&[], 2);
         shared.publish(1);
         shared.wake();
         assert_eq!(worker.join().unwrap(), 1);
@@ -160,12 +164,7 @@ fn a_worker_that_falls_asleep_is_woken_for_a_call() {
 #[test]
 fn an_answer_rings_or_is_seen() {
     check(|| {
-        let shared = Shared::new();
-        shared.publish(1);
-        let worker = thread::spawn({
-            let shared = shared.clone();
-            move || shared.work(2)
-        });
+        let (shared, worker) = start(&[1], 2);
         shared.hear(Bell::EachAnswer, is_done(1));
         assert_eq!(shared.ring().progress(1), Progress::Done);
         shared.assert_answered(1);
@@ -176,13 +175,7 @@ fn an_answer_rings_or_is_seen() {
 #[test]
 fn the_last_answer_of_a_flood_rings_or_is_seen() {
     check(|| {
-        let shared = Shared::new();
-        shared.publish(1);
-        shared.publish(2);
-        let worker = thread::spawn({
-            let shared = shared.clone();
-            move || shared.work(3)
-        });
+        let (shared, worker) = start(&[1, 2], 3);
         shared.hear(Bell::LowWater, is_done(2));
         while shared.ring().progress(2) != Progress::Done {
             shared.hear(Bell::LowWater, is_done(2));
@@ -212,13 +205,7 @@ fn a_withdrawn_call_that_is_skipped_rings_or_is_seen() {
 #[test]
 fn an_answered_slot_is_used_again() {
     check(|| {
-        let shared = Shared::new();
-        shared.publish(1);
-        shared.publish(2);
-        let worker = thread::spawn({
-            let shared = shared.clone();
-            move || shared.work(4)
-        });
+        let (shared, worker) = start(&[1, 2], 4);
         shared.hear(Bell::EachAnswer, is_done(1));
         shared.assert_answered(1);
         shared.publish(3);
@@ -232,12 +219,7 @@ fn an_answered_slot_is_used_again() {
 #[test]
 fn a_withdrawn_slot_is_used_again_once_the_worker_is_past_it() {
     check(|| {
-        let shared = Shared::new();
-        shared.publish(1);
-        let worker = thread::spawn({
-            let shared = shared.clone();
-            move || shared.work(4)
-        });
+        let (shared, worker) = start(&[1], 4);
         let withdrawn = shared.ring().withdraw(1);
         shared.publish(2);
         shared.wake();
@@ -247,5 +229,120 @@ fn a_withdrawn_slot_is_used_again_once_the_worker_is_past_it() {
         shared.wake();
         assert_eq!(worker.join().unwrap(), if withdrawn { 2 } else { 3 });
         shared.assert_answered(3);
+    });
+}
+
+/// What the pool keeps under its lock: who looks after the lane, and how many answers were fetched.
+#[derive(Default)]
+struct Pool {
+    attention: Attention,
+    fetched: u64,
+    over: bool,
+}
+
+/// The pool's side of one lane: the lock, and those who wait for their handles.
+struct Front {
+    shared: Arc<Shared>,
+    pool: Mutex<Pool>,
+    finished: Condvar,
+}
+
+impl Front {
+    /// `State::harvest`, and `finish`.
+    fn harvest(&self, pool: &mut Pool) {
+        while is_done(pool.fetched + 1)(self.shared.ring()) {
+            pool.fetched += 1;
+            self.finished.notify_all();
+        }
+    }
+
+    /// `State::arm`.
+    fn arm(&self, fetched: u64) -> bool {
+        self.shared.ring().set_bell(Bell::EachAnswer);
+        Ring::settle();
+        let ripe = is_done(fetched + 1)(self.shared.ring());
+        if ripe {
+            self.shared.ring().set_bell(Bell::Silent);
+        }
+        !ripe
+    }
+
+    fn ring(&self) {
+        *self.shared.rung.lock().unwrap() = true;
+        self.shared.heard.notify_all();
+    }
+
+    /// `Supervisor::run`.
+    fn supervise(&self) {
+        loop {
+            {
+                let mut pool = self.pool.lock().unwrap();
+                self.harvest(&mut pool);
+                if pool.over {
+                    return;
+                }
+                let fetched = pool.fetched;
+                if !pool.attention.fall_asleep(|| self.arm(fetched)) {
+                    continue;
+                }
+            }
+            let mut rung = self.shared.rung.lock().unwrap();
+            while !*rung {
+                rung = self.shared.heard.wait(rung).unwrap();
+            }
+            *rung = false;
+            drop(rung);
+            self.pool.lock().unwrap().attention.wake_up();
+            self.shared.ring().set_bell(Bell::Silent);
+        }
+    }
+
+    /// `Shared::linger`, with one look.
+    fn linger(&self) {
+        {
+            let mut pool = self.pool.lock().unwrap();
+            if !pool.attention.begin() {
+                return;
+            }
+            self.shared.ring().set_bell(Bell::Silent);
+        }
+        self.harvest(&mut self.pool.lock().unwrap());
+        let mut pool = self.pool.lock().unwrap();
+        if pool.attention.end() {
+            while !self.arm(pool.fetched) {
+                self.harvest(&mut pool);
+            }
+        }
+    }
+
+    /// A handle's `join`, after it has lingered.
+    fn park(&self, number: u64) {
+        let mut pool = self.pool.lock().unwrap();
+        while pool.fetched < number {
+            pool = self.finished.wait(pool).unwrap();
+        }
+        pool.over = true;
+        if pool.attention.call() {
+            drop(pool);
+            self.ring();
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_fetched_whoever_looks_and_leaves() {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let (shared, worker) = start(&[1], 2);
+        let front = Arc::new(Front { shared, pool: Mutex::default(), finished: Condvar::new() });
+        let supervisor = thread::spawn({
+            let front = front.clone();
+            move || front.supervise()
+        });
+        front.linger();
+        front.park(1);
+        supervisor.join().unwrap();
+        worker.join().unwrap();
     });
 }

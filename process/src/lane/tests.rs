@@ -28,7 +28,7 @@ impl Caller for Nobody {
 }
 
 fn call(name: u64) -> Call {
-    Call { name, load: Load::One(Vec::new()), caller: Arc::new(Nobody), terms: None }
+    Call { name, load: Load::One(Vec::new()), luggage: Vec::new(), caller: Arc::new(Nobody), terms: None }
 }
 
 fn lane_with(calls: u64) -> Lane {

@@ -8,7 +8,11 @@ use super::Supervisor;
 use crate::{call::Answer, child::Child, lane::Lane, shared::Orders, statistics::Member};
 use brigade_handle::Lost;
 use brigade_trace::clock;
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// Failed starts in a row after which waiting calls are told.
 const PATIENCE: u32 = 3;
@@ -19,6 +23,8 @@ impl Supervisor<'_> {
         for _ in 0..self.workers {
             self.start_one()?;
         }
+        // Relaxed: the pool's maker waits for this thread's word.
+        self.shared.maps.store(self.children.iter().all(Child::has_ring), Ordering::Relaxed);
         self.children.iter_mut().try_for_each(Child::confirm)
     }
 

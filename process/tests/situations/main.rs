@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod blocks;
 mod calls;
 mod deaths;
 mod ending;
@@ -77,6 +78,9 @@ fn main() -> ExitCode {
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+        blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
+            a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
+            blocks_in_maps_and_small_ones_travel_with_the_message a_block_outlives_its_pool_and_its_worker;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio

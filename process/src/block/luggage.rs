@@ -1,0 +1,173 @@
+//! What travels beside a message: blocks are packed while a value is encoded, and unpacked while it is decoded.
+//!
+//! ```text
+//!   | count u8 | fd u32 | lease u8 | inode u64 | … the next … | the value, which names them by number …
+//! ```
+//!
+//! The receiver opens `/proc/PID/fd/FD` of the sender, and takes it only if it is the sealed file that the sender meant: the
+//! sender holds the descriptor while the lease is out, but a process may end, and its number may be another's by then.
+
+use super::{Inner, sys::Mapping};
+use crate::{memory::Memory, ring};
+use std::{
+    cell::RefCell,
+    sync::{Arc, atomic::Ordering},
+};
+
+/// What stands for no lease.
+const NO_LEASE: u8 = u8::MAX;
+const ENTRY: usize = 13;
+
+thread_local! {
+    /// Blocks that were named by the value that is being encoded; none while values have to travel whole.
+    static PACKED: RefCell<Option<Packing>> = const { RefCell::new(None) };
+    static ARRIVED: RefCell<Vec<Option<Arrival>>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Packing {
+    blocks: Vec<Arc<Inner>>,
+    most: usize,
+}
+
+/// A block that can be opened.
+struct Arrival {
+    pid: u32,
+    fd: u32,
+    inode: u64,
+    lease: Option<Lease>,
+}
+
+/// Ends the lease when it is dropped, unless the block has taken it over.
+struct Lease(Option<(Arc<Memory>, usize)>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some((memory, word)) = self.0.take() {
+            // Release pairs with the maker's Acquire: nothing was mapped.
+            memory[word].store(0, Ordering::Release);
+        }
+    }
+}
+
+/// Encodes with `f`; up to `most` blocks in there are named, and come out.
+pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inner>>) {
+    let packing = Packing { blocks: Vec::new(), most };
+    let before = PACKED.with(|packed| packed.replace(Some(packing)));
+    let result = f();
+    let packed = PACKED.with(|packed| packed.replace(before));
+    (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
+}
+
+/// The number of a block that is named in the value. None if it has to travel whole.
+pub(super) fn pack(block: &Arc<Inner>) -> Option<u32> {
+    PACKED.with(|packed| {
+        let mut packed = packed.borrow_mut();
+        let packing = packed.as_mut().filter(|packing| packing.blocks.len() < packing.most)?;
+        packing.blocks.push(block.clone());
+        u32::try_from(packing.blocks.len() - 1).ok()
+    })
+}
+
+/// The block of this number, opened. Once for each.
+pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
+    let place = usize::try_from(number).unwrap_or(usize::MAX);
+    let arrival = ARRIVED.with(|arrived| arrived.borrow_mut().get_mut(place).and_then(Option::take));
+    let mut arrival = arrival.ok_or("a block is named that did not come along")?;
+    let mapping = Mapping::open(arrival.pid, arrival.fd, arrival.inode)
+        .map_err(|error| format!("a block cannot be opened, since its sender has ended, perhaps: {error}"))?;
+    let lease = arrival.lease.as_mut().and_then(|lease| lease.0.take());
+    Ok(Arc::new(Inner { mapping: Some(mapping), spoilt: true.into(), lease }))
+}
+
+/// The sender's side of the leases of one ring.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    memory: Arc<Memory>,
+    first: usize,
+    out: Vec<Option<Arc<Inner>>>,
+    /// How many are out.
+    count: usize,
+}
+
+impl Leases {
+    /// The leases in this direction.
+    pub(crate) fn new(memory: Arc<Memory>, first: usize) -> Self {
+        Self { memory, first, out: vec![None; ring::LEASES], count: 0 }
+    }
+
+    /// How many blocks can be lent now.
+    pub(crate) fn free(&mut self) -> usize {
+        if self.count > 0 {
+            self.sweep();
+        }
+        self.out.len() - self.count
+    }
+
+    /// Takes back those that have ended.
+    pub(crate) fn sweep(&mut self) {
+        let words = &self.memory[self.first..];
+        for (place, word) in self.out.iter_mut().zip(words) {
+            // Acquire pairs with the receiver's Release (rule 3 of `block.rs`).
+            if place.is_some() && word.load(Ordering::Acquire) == 0 {
+                *place = None;
+                self.count -= 1;
+            }
+        }
+    }
+
+    /// Writes what goes in front of the value. Blocks for which there is no lease are held by the caller.
+    pub(crate) fn declare(&mut self, blocks: &[Arc<Inner>], out: &mut Vec<u8>) {
+        self.sweep();
+        out.push(u8::try_from(blocks.len()).unwrap_or(u8::MAX));
+        for block in blocks {
+            let lease = self.out.iter().position(Option::is_none);
+            match lease {
+                Some(lease) => {
+                    // Relaxed: published with the message.
+                    self.memory[self.first + lease].store(1, Ordering::Relaxed);
+                    self.out[lease] = Some(block.clone());
+                    self.count += 1;
+                }
+                None => block.spoil(),
+            }
+            let (fd, inode) = block.mapping().name();
+            out.extend_from_slice(&fd.to_le_bytes());
+            out.push(lease.and_then(|lease| u8::try_from(lease).ok()).unwrap_or(NO_LEASE));
+            out.extend_from_slice(&inode.to_le_bytes());
+        }
+    }
+}
+
+/// From whom messages come, and which leases the blocks in them have.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) pid: u32,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) first: usize,
+}
+
+impl Origin {
+    /// Decodes with `f` the value behind what `declare` wrote; blocks in there are opened. None if the message is damaged.
+    pub(crate) fn unpacking<R>(&self, message: &[u8], f: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let (&count, rest) = message.split_first()?;
+        let (entries, value) = rest.split_at_checked(usize::from(count) * ENTRY)?;
+        let arrivals = entries.as_chunks::<ENTRY>().0.iter().map(|entry| Some(self.arrival(entry))).collect();
+        let before = ARRIVED.with(|arrived| arrived.replace(arrivals));
+        let result = f(value);
+        let left = ARRIVED.with(|arrived| arrived.replace(before));
+        drop(left);
+        Some(result)
+    }
+
+    fn arrival(&self, entry: &[u8; ENTRY]) -> Arrival {
+        let [a, b, c, d, lease, inode @ ..] = *entry;
+        let word = usize::from(lease);
+        let lease = (word < ring::LEASES).then(|| Lease(Some((self.memory.clone(), self.first + word))));
+        Arrival {
+            pid: self.pid,
+            fd: u32::from_le_bytes([a, b, c, d]),
+            inode: u64::from_le_bytes(inode),
+            lease,
+        }
+    }
+}
