@@ -108,6 +108,7 @@ impl RingWorker {
                         self.batch(ring, head, &argument)?;
                     } else {
                         let kind = self.call(head, &argument, &mut result)?;
+                        self.worker.flush_stdout();
                         self.publish(ring, kind, head.place, &result)?;
                     }
                 }
@@ -208,6 +209,7 @@ impl RingWorker {
                 break;
             }
         }
+        self.worker.flush_stdout();
         let nanos = clock::nanos() - began;
         let mut answer =
             Head { kind: Kind::Records as u8, place: head.place, length: records.len(), name: nanos };

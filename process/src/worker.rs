@@ -211,8 +211,11 @@ impl Worker {
 
     fn greet(&mut self, token: Option<String>) -> io::Result<()> {
         let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id(), token };
+        let waits = hello.token.is_some();
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
-        self.send(Kind::Hello, 0, 0, &hello)
+        // The pool sends its setup at once, unless it wants to see a token first: then both words go out together.
+        self.push(Kind::Hello, 0, 0, &hello);
+        if waits { self.flush() } else { Ok(()) }
     }
 
     /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
@@ -224,6 +227,10 @@ impl Worker {
         let setup: Setup = postcard::from_bytes(&frame.payload).map_err(io::Error::other)?;
         if !setup.forks {
             let _ = INDEX.set(setup.index);
+        }
+        if setup.initializer.is_some() {
+            // That may take long.
+            self.flush()?;
         }
         if let Err(why) = setup.carry_out() {
             self.send(Kind::Ready, 0, 0, why.as_bytes())?;
@@ -262,6 +269,7 @@ impl Worker {
         self.send(Kind::Begun, frame.call, 0, &[])?;
         let mut result = Vec::new();
         let kind = self.call(lookup(frame.name), &frame.payload, &mut result)?;
+        self.flush_stdout();
         self.send(kind, frame.call, 0, &result)
     }
 
@@ -286,6 +294,7 @@ impl Worker {
             batch::push_record(&mut record, kind, &result);
             self.push(Kind::Records, frame.call, index, &record);
         }
+        self.flush_stdout();
         self.flush()
     }
 
@@ -313,8 +322,6 @@ impl Worker {
             sys::exit_now(0);
         }
         self.calls += 1;
-        // What the call printed must not wait for a call that may never come.
-        let _ = io::stdout().flush();
         match outcome {
             Outcome::Value => Ok(Kind::Value),
             Outcome::Failed(why) => {
@@ -328,6 +335,11 @@ impl Worker {
                 Ok(Kind::Panicked)
             }
         }
+    }
+
+    /// Lets go what calls have printed: it must not wait for a call that may never come.
+    pub(crate) fn flush_stdout(&self) {
+        let _ = io::stdout().flush();
     }
 
     /// Whether this worker has made as many calls, or takes as much memory, as it may.

@@ -40,9 +40,9 @@ pub(crate) fn a_worker_is_recycled_after_its_calls() {
     let ids: Vec<u32> = (0..9).map(|_| procs.spawn(|(): ()| process::id(), ()).join().unwrap()).collect();
     let different: BTreeSet<u32> = ids.iter().copied().collect();
     assert_eq!(different.len(), 3, "{ids:?}");
-    assert!((0..1_000).eq(procs.map(|n: u32| n, 0..1_000).into_iter().map(Result::unwrap)));
+    assert!((0..60).eq(procs.map(|n: u32| n, 0..60).into_iter().map(Result::unwrap)));
     let told = procs.statistics();
-    assert!(told.recycled >= 300 && told.deaths == 0, "{told:?}");
+    assert!(told.recycled >= 20 && told.deaths == 0, "{told:?}");
     procs.shutdown();
     assert!(sys::has_no_child());
 }
