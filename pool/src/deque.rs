@@ -88,6 +88,8 @@ pub struct Place(usize);
 pub enum Steal<T> {
     /// There was nothing.
     Empty,
+    /// There was something, but no more after the fence.
+    Gone,
     /// Somebody else was quicker.
     Lost,
     /// The oldest entry.
@@ -161,7 +163,7 @@ impl<T> Deque<T> {
         sys::heavy();
         // Acquire pairs with the owner's Release, so that we see the entry.
         if self.owner.0.bottom.load(Ordering::Acquire) <= top {
-            return Steal::Empty;
+            return Steal::Gone;
         }
         let entry = self.slots[top % CAPACITY].load(Ordering::Relaxed);
         // SeqCst as in Lê et al.; it also releases our read of the slot to the owner's Acquire in `attend`.

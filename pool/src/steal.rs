@@ -43,13 +43,13 @@ impl Pause {
 pub(crate) struct Thrift {
     /// When the work began that was found by searching.
     since: Cell<Option<Instant>>,
-    /// How many searches in a row did not pay.
+    /// How many attempts in a row did not pay.
     unpaid: Cell<u32>,
 }
 
 /// A theft is paid for by work of this length; it costs thief and victim about half of that.
 const WORTH: Duration = Duration::from_micros(10);
-/// How many thefts in a row may be unpaid: the last pieces of a parallel loop are.
+/// How many attempts in a row may be unpaid: the last pieces of a parallel loop are.
 const PATIENCE: u32 = 6;
 /// How long a doze takes, and how many may be in vain.
 const DOZE: Duration = Duration::from_micros(100);
@@ -67,6 +67,11 @@ impl Thrift {
             let paid = since.elapsed() >= WORTH;
             self.unpaid.set(if paid { 0 } else { self.unpaid.get().saturating_add(1) });
         }
+    }
+
+    /// That an attempt was paid for, by a fence, and brought nothing.
+    pub(crate) fn count_in_vain(&self) {
+        self.unpaid.set(self.unpaid.get().saturating_add(1));
     }
 
     pub(crate) fn is_used_up(&self) -> bool {
@@ -102,6 +107,10 @@ impl Worker {
         loop {
             match halves.steal() {
                 deque::Steal::Empty => return None,
+                deque::Steal::Gone => {
+                    self.thrift.count_in_vain();
+                    return None;
+                }
                 deque::Steal::Lost => hint::spin_loop(),
                 deque::Steal::Taken(half) => {
                     self.tally().count_steal();

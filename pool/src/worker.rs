@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     pub(crate) waits: Cell<u32>,
     /// For the jobs that it spawns.
     pub(crate) blocks: Blocks,
-    thrift: Thrift,
+    pub(crate) thrift: Thrift,
 }
 
 /// What a worker can find.
@@ -101,7 +101,7 @@ impl Worker {
         let mut pause = Pause::new();
         loop {
             let work = self.look();
-            if work.is_some() || !pause.once_more() {
+            if work.is_some() || self.thrift.is_used_up() || !pause.once_more() {
                 return work;
             }
         }

@@ -27,7 +27,7 @@ fn entry(number: usize) -> NonNull<u64> {
 fn steals(deque: &Deque<u64>, attempts: usize) -> Vec<usize> {
     let taken = |_| match deque.steal() {
         Steal::Taken(entry) => Some(entry.addr().get()),
-        Steal::Empty | Steal::Lost => None,
+        Steal::Empty | Steal::Gone | Steal::Lost => None,
     };
     (0..attempts).filter_map(taken).collect()
 }
