@@ -10,17 +10,22 @@ use brigade_trace::{Kind, clock};
 use crossbeam_deque::{Injector, Steal};
 use std::{
     cell::Cell,
-    hint, thread,
+    hint,
     time::{Duration, Instant},
 };
 
-/// How long to look before it is time to sleep: first with the processor's pause, then letting other threads run.
+/// How long to look before it is time to sleep: some microseconds.
+///
+/// It does not let other threads run in between (`sched_yield`), which is meant to be polite and is not: a thread that yields to another on its
+/// processor stays there, ready to run, until the other's time slice is over or the next balancing, milliseconds later, while other
+/// processors may be idle (`classic_skynet`). One that sleeps is put on an idle processor when it is woken.
 pub(crate) struct Pause {
     rounds: u32,
 }
 
-const SPINS: u32 = 6;
-const ROUNDS: u32 = 16;
+const ROUNDS: u32 = 9;
+/// The longest round is of 2 to the power of this many pauses.
+const LONGEST: u32 = 6;
 
 impl Pause {
     pub(crate) fn new() -> Self {
@@ -30,10 +35,7 @@ impl Pause {
     /// Pauses, unless it has been enough.
     pub(crate) fn once_more(&mut self) -> bool {
         self.rounds += 1;
-        match self.rounds {
-            0..=SPINS => (0..1 << self.rounds).for_each(|_| hint::spin_loop()),
-            _ => thread::yield_now(),
-        }
+        (0..1 << self.rounds.min(LONGEST)).for_each(|_| hint::spin_loop());
         self.rounds < ROUNDS
     }
 }
