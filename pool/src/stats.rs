@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Stats {
     /// Jobs that workers have taken out of the queues to run them, those included that turned out to be cancelled.
     pub jobs: u64,
-    /// Thefts from other workers: of the second half of a join, or of a batch of jobs.
+    /// Thefts from other workers: of the second half of a join, or of a job.
     pub steals: u64,
     /// How often a worker went to sleep, for want of work or inside a job.
     pub parks: u64,

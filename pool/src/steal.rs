@@ -99,7 +99,7 @@ impl Worker {
         let victims = (1..seats).map(|step| (self.index + step) % seats);
         victims.into_iter().find_map(|victim| {
             let half = self.steal_half(victim).map(Work::Half);
-            half.or_else(|| self.steal_jobs(victim).map(Work::Job))
+            half.or_else(|| self.steal_job(victim).map(Work::Job))
         })
     }
 
@@ -124,10 +124,11 @@ impl Worker {
         }
     }
 
-    /// Takes up to half of the jobs of this worker, and returns the oldest of them.
-    fn steal_jobs(&self, victim: usize) -> Option<JobRef> {
+    /// Takes the oldest job of this worker. Not a batch: the oldest one of a tree is half of what is left of it, and children of a
+    /// scope that come along are what their owner, who may run no stranger, then has to wait for (`classic_skynet`).
+    fn steal_job(&self, victim: usize) -> Option<JobRef> {
         let seat = self.crew.seat(victim);
-        self.take(|| seat.jobs.steal_batch_and_pop(&self.jobs)).inspect(|_| self.tally().count_steal())
+        self.take(|| seat.jobs.steal()).inspect(|_| self.tally().count_steal())
     }
 
     /// A job of those that nobody owns: out of the injector, or the oldest ordered one. Neither can starve the other: which comes
