@@ -54,6 +54,10 @@ mod entry;
 mod exec;
 #[cfg(not(loom))]
 mod frame;
+/// For the fuzz target.
+#[cfg(all(any(test, fuzzing), not(loom)))]
+#[doc(hidden)]
+pub mod hostile;
 #[cfg(not(loom))]
 mod image;
 #[cfg(not(loom))]

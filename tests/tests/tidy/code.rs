@@ -26,6 +26,7 @@ const UNSAFE: &[&str] = &[
     "process/src/channel/sys.rs",
     "process/src/entry.rs",
     "process/src/exec.rs",
+    "process/src/hostile/allocations.rs",
     "process/src/image/sys.rs",
     "process/src/memory/sys.rs",
     "process/src/sys.rs",
