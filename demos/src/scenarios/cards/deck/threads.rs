@@ -50,7 +50,7 @@ pub(super) static CARDS: &[Card] = &[
         "sentinel",
         "How does a producer tell a consumer on a blocking queue that nothing more will come?",
         "By a sentinel, an item that means the end: None. The consumer takes it in turn, after all that was put before it.",
-        "demos/src/scenarios/producer_consumer.rs",
+        "demos/src/scenarios/producer_consumer/mod.rs",
         "producer-consumer",
     ),
     shown(
