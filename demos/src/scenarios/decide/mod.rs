@@ -1,31 +1,31 @@
 //! `brigade decide`: the document's table of what to use when, measured now; or a verdict on a command of the user's.
 
 mod command;
+mod ways;
 
 use crate::{
     crew,
     interrupt::Guarded,
     scenario::{Exit, Scenario, Trouble},
     show::{Column, Ink, Stage, Table},
-    sums::sum_of_squares,
 };
-use brigade_runtime::gather;
-use brigade_trace::clock;
+use brigade_handle::JoinError;
 use clap::Arg;
 use serde_json::json;
-use std::{thread::sleep, time::Duration};
+use std::{thread::available_parallelism, time::Duration};
+use ways::Crew;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "decide",
-    about: "What to use when, measured on this machine; or which of them fits a command",
+    about: "What to use when, measured now; or which way fits a command",
     idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads; work that computes \
            wants more cores; what must answer at once must not run where something else computes. With a command, its exit \
            code is the command's.",
-    made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
+    made_by: &["runtime/src/gather.rs::gather", "pool/src/pool.rs::spawn", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
-        command.arg(program.help("A command to run once and judge, after `--`; the exit code is its own"))
+        command.arg(program.help("A command to run once and judge; the exit code is its own"))
     },
     run: |stage, matches| match matches.get_many::<String>("command") {
         Some(words) => command::judge(stage, &words.cloned().collect::<Vec<_>>()),
@@ -34,56 +34,73 @@ pub static SCENARIO: Scenario = Scenario {
 };
 
 const COLUMNS: &[Column] = &[
-    Column("task type", 13),
-    Column("sync", 8),
-    Column("threads", 8),
-    Column("async", 8),
+    Column("task type", 12),
+    Column("sync", 7),
+    Column("threads", 7),
+    Column("async", 7),
     Column("processes", 9),
+    Column("use here", 9),
+    Column("in Python", 14),
 ];
-const SUM: u64 = 20_000_000;
+
+/// The ways to work, what costs least first, and where each stands in a row of times.
+const BY_PRICE: [(&str, usize); 4] = [("sync", 0), ("async", 2), ("threads", 1), ("processes", 3)];
+
+/// Nobody notices a difference of so many seconds.
+const UNNOTICED: f64 = 0.005;
+
+/// The cheapest way that is about as quick as the quickest.
+fn cheapest(times: [f64; 4]) -> &'static str {
+    let quickest = times.into_iter().fold(f64::INFINITY, f64::min);
+    let mut quick = BY_PRICE.into_iter().filter(|&(_, way)| times[way] <= 1.25 * quickest + UNNOTICED);
+    quick.next().map_or("sync", |(name, _)| name)
+}
 
 fn table(stage: &Stage) -> Result<Exit, Trouble> {
-    let pause = stage.delay(0.2);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let table = Table::begin(stage, COLUMNS);
-    let row = |name: &str, times: [Option<Duration>; 4]| {
-        let seconds = times.map(|time| time.map(|time| time.as_secs_f64()));
-        stage.object(&json!({ "scenario": "decide", "row": name, "sync": seconds[0], "threads": seconds[1],
-            "async": seconds[2], "processes": seconds[3] }));
-        let cell = |time: Option<f64>| time.map_or("–".into(), |time| format!("{time:.3} s"));
-        let cells = seconds.map(cell);
-        table.row(Ink::Strong, &[&[name.to_owned()], cells.as_slice()].concat());
-    };
     let failed = |error| Trouble::failed("cannot start workers", error);
-    let sync = clock::timed(|| (0..5).for_each(|_| sleep(pause))).1;
-    let pool = crew::threads(5, "wait").map_err(failed)?;
-    let threads = clock::timed(|| pool.map(move |_| sleep(pause), 0..5)).1;
-    let tasks = || {
-        brigade_runtime::run(async move { gather((0..5).map(|_| brigade_runtime::sleep(pause))).await });
+    let lost = |error: JoinError| Trouble::failed("a worker", error);
+    let cores = available_parallelism().map_or(1, usize::from);
+    let n = (60e6 / stage.setting().speed).max(20e6) as u64;
+    let most = cores.max(ways::WAITS);
+    let threads = crew::threads(most, "worker").map_err(failed)?;
+    let crew = Crew { threads, processes: Guarded::start(most).map_err(failed)? };
+    let table = Table::begin(stage, COLUMNS);
+    let row = |name: &str, python: &str, times: [Duration; 4]| {
+        let times = times.map(|time| time.as_secs_f64());
+        let here = cheapest(times);
+        stage.object(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
+            "async": times[2], "processes": times[3], "use": here, "python": python }));
+        let [sync, threads, tasks, processes] = times.map(|time| format!("{time:.3} s"));
+        table.row(Ink::Strong, &[name.into(), sync, threads, tasks, processes, here.into(), python.into()]);
+        here
     };
-    row("I/O-bound", [Some(sync), Some(threads), Some(clock::timed(tasks).1), None]);
-    let sync = clock::timed(|| (0..cores).map(|_| sum_of_squares(0..SUM)).sum::<u128>()).1;
-    let pool = crew::threads(cores, "sum").map_err(failed)?;
-    let threads = clock::timed(|| pool.map(sum_of_squares, (0..cores).map(|_| 0..SUM))).1;
-    let procs = Guarded::start(cores).map_err(failed)?;
-    let processes = clock::timed(|| {
-        let spawn = |procs: &brigade_process::ProcessPool| {
-            (0..cores).map(|_| procs.spawn(sum_of_squares, 0..SUM)).collect::<Vec<_>>()
-        };
-        procs.with(spawn).into_iter().filter_map(|call| call.join().ok()).count()
-    });
-    procs.shutdown();
-    row("CPU-bound", [Some(sync), Some(threads), None, Some(processes.1)]);
-    // How long a click has to wait for its answer while a sum is computed: on the same thread, and on another.
-    let same = clock::timed(|| sum_of_squares(0..SUM)).1;
-    let busy = pool.spawn(|| sum_of_squares(0..SUM));
-    let other = clock::timed(std::thread::yield_now).1;
-    busy.join().map_err(|error| Trouble::failed("a worker", error))?;
-    row("Real-time UI", [Some(same), Some(other), None, None]);
-    stage.seen(
-        "I/O-bound: five waits; async needs one thread for what takes five otherwise. CPU-bound: a sum for each core; without \
-         a GIL threads do what Python needs processes for. Real-time UI: how long a click waits while a sum is computed; \
-         on a thread of its own the sum is in nobody's way.",
-    );
+    row("I/O-bound", "async, threads", ways::waits(&crew, stage.delay(0.2)).map_err(lost)?);
+    let sums = row("CPU-bound", "processes", ways::sums(&crew, cores, n).map_err(lost)?);
+    row("Real-time UI", "threads", ways::clicks(&crew, n).map_err(lost)?);
+    crew.processes.shutdown();
+    let cores = match sums {
+        "threads" => "Where there is no GIL threads do for sums what Python needs processes for.",
+        "processes" => "Processes computed quicker than threads this time; without a GIL either will do.",
+        _ => "The sums gained nothing from more workers: no second core was free for them.",
+    };
+    stage.seen(&format!(
+        "I/O-bound: five waits. CPU-bound: a sum for each core. Real-time UI: how late a click is noticed while a sum is \
+         computed. What to use here is the cheapest way that was about as quick as the quickest; by price they are sync, \
+         async, threads, processes. {cores}"
+    ));
     Ok(Exit::FINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cheapest_of_the_quick_ways_is_used() {
+        assert_eq!(cheapest([1.0, 0.2, 0.2, 0.2]), "async", "waits");
+        assert_eq!(cheapest([0.2, 0.11, 0.2, 0.1]), "threads", "sums on two cores");
+        assert_eq!(cheapest([0.2, 0.2, 0.2, 0.1]), "processes", "sums under a GIL");
+        assert_eq!(cheapest([0.2, 0.21, 0.2, 0.22]), "sync", "sums on one core");
+        assert_eq!(cheapest([0.08, 0.003, 0.08, 0.0]), "threads", "clicks");
+    }
 }
