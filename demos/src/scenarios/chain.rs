@@ -11,7 +11,7 @@ use brigade_trace::{Session, current, label};
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "chain",
-    about: "print_number awaits get_number: the await tree, and who woke whom",
+    about: "print_number awaits get_number: the tree, and who woke whom",
     idea: "Who awaits is woken by what it awaits. A timer wakes the innermost task; that one ends, and its end wakes the \
            task that joined it.",
     made_by: &["handle/src/slot.rs::complete_once", "runtime/src/spawn.rs::spawn_local"],
