@@ -207,9 +207,13 @@ impl<'a> Experiment<'a> {
             stage.line("");
             chart(stage, &bars.collect::<Vec<_>>());
         }
-        stage.line("");
-        for row in &self.rows {
-            let sentence = format!("{}{}", self.comparison(row), why(row));
+        // Where nothing was done there is nothing to explain but the failures.
+        let done = |row: &&Row| row.effort.outcomes.iter().any(|outcome| outcome.failure.is_none());
+        for (place, row) in self.rows.iter().filter(done).enumerate() {
+            if place == 0 {
+                stage.line("");
+            }
+            let sentence = format!("{}{}{}", self.comparison(row), why(row), row.doubt());
             stage.labelled(row.mode.ink(), &format!("  {:<9}  ", row.label()), &sentence);
         }
         self.tell_failures()
@@ -234,6 +238,12 @@ impl<'a> Experiment<'a> {
         for row in self.rows.iter().filter(|row| failures(row) > 0) {
             let label = format!("  {:<9}  ", row.label());
             let (failed, all) = (failures(row), row.effort.outcomes.len());
+            let mut reasons = row.effort.outcomes.iter().filter_map(|outcome| outcome.failure.as_ref());
+            let first = reasons.next().map(Failure::to_string).unwrap_or_default();
+            if failed > 1 && reasons.all(|reason| reason.to_string() == first) {
+                stage.labelled(Ink::Bad, &label, &format!("{failed} of {all} failed, all alike: {first}"));
+                continue;
+            }
             stage.labelled(Ink::Bad, &label, &format!("{failed} of {all} failed:"));
             let told = row.effort.outcomes.iter().enumerate();
             let told = told.filter_map(|(place, outcome)| Some((place + 1, outcome.failure.as_ref()?)));
@@ -256,7 +266,24 @@ impl<'a> Experiment<'a> {
     }
 }
 
+/// From so much on it is a gain, and not the weather.
+const GAIN: f64 = 1.3;
+
 impl Row {
+    /// What is to be said where ours gained nothing over sync, though there was something to gain.
+    fn doubt(&self) -> &'static str {
+        let several = match self.effort.crew {
+            Crew::Threads(n) | Crew::Children(n, _) => n > 1 || self.mode == Mode::Async,
+        };
+        let shared_out = several && self.mode != Mode::Sync && self.effort.outcomes.len() > 1;
+        let ours = self.effort.python.is_none();
+        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < GAIN) {
+            " It gained little here: there was too little work, or the machine was busy with something else."
+        } else {
+            ""
+        }
+    }
+
     /// What its line begins with; Python's stands below ours.
     fn label(&self) -> &'static str {
         if self.effort.python.is_some() { SECOND } else { self.mode.name() }

@@ -5,12 +5,13 @@ use crate::{
     scenario::{Exit, Scenario, Trouble, no_arguments},
     show::worker,
 };
+use brigade_trace::clock;
 use std::thread::sleep;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "executor",
-    about: "ThreadPoolExecutor(max_workers=2): map over 4, results in order",
+    about: "Two workers, four inputs: map gives results in order",
     idea: "A pool has fewer threads than there is work: each takes the next piece when it is done with one. `map` gives \
            the results in the order of the inputs, whoever had which.",
     made_by: &["pool/src/map.rs::map", "pool/src/worker.rs::run"],
@@ -23,17 +24,26 @@ pub static SCENARIO: Scenario = Scenario {
         let fetch_data = move |input: u32| {
             ours.event(&worker(), format_args!("takes {input}"));
             sleep(ours.delay(0.5));
-            format!("Data received by {}", worker())
+            worker()
         };
-        let results = pool.map(fetch_data, 0..4);
+        let (results, took) = clock::timed(|| pool.map(fetch_data, 0..4));
         pool.shutdown();
+        let mut by = Vec::new();
         for (input, result) in results.into_iter().enumerate() {
-            let result = result.map_err(|error| Trouble::failed("a job", error))?;
-            stage.event("main", format_args!("result {input}: {result}"));
+            by.push(result.map_err(|error| Trouble::failed("a job", error))?);
+            stage.event("main", format_args!("result {input}: Data received by {}", by[input]));
         }
-        stage.seen("Two at a time, so four took two rounds. Each worker took neighbours, since map shares the inputs out in runs; the \
-             results stand in the order of the inputs, whoever had which.",
-        );
+        let neighbours = if workers == 2 && by[0] == by[1] && by[2] == by[3] && by[1] != by[2] {
+            " Each worker took neighbours, since map shares the inputs out in runs."
+        } else {
+            ""
+        };
+        stage.seen(&format!(
+            "Four waits of {:.3} s took {:.3} s with {workers} at a time.{neighbours} The results stand in the order of the \
+             inputs, whoever had which.",
+            stage.delay(0.5).as_secs_f64(),
+            took.as_secs_f64()
+        ));
         Ok(Exit::FINE)
     },
 };

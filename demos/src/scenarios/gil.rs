@@ -4,7 +4,7 @@ use crate::{
     crew,
     gil::Gil,
     scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Column, Ink, Stage, Table, count},
+    show::{Column, Ink, Table, count},
     sums::{pieces, sum_of_squares},
 };
 use brigade_trace::clock;
@@ -14,50 +14,61 @@ use std::{sync::Arc, thread::sleep, time::Duration};
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "gil",
-    about: "A model of Python's GIL: threads gain nothing for computing, all for waiting",
+    about: "A model of Python's GIL: threads gain for waiting only",
     idea: "One token lets one thread run at a time; who waits for it asks after 5 ms, and gets it. So threads that compute \
            take turns, and gain nothing. Threads that wait give the token up while they do, and gain everything.",
     made_by: &["demos/src/gil.rs::check", "demos/src/gil.rs::released"],
     arguments: no_arguments,
     run: |stage, _| {
         let n = (400e6 / stage.setting().speed).max(20e6) as u64;
-        stage.line(format_args!(
-            "2 × the sum of i² for i < {}, and 4 × a wait of {:?}",
-            count(n),
-            stage.delay(1.0)
-        ));
+        let pause = stage.delay(1.0);
+        stage.line(format_args!("2 × the sum of i² for i < {}, and 4 × a wait of {pause:?}", count(n)));
         stage.line("");
         let table = Table::begin(stage, COLUMNS);
         let show = |what: &str, took: Duration, sync: Duration, gil: &Gil| {
             let (seconds, gain) = (took.as_secs_f64(), sync.as_secs_f64() / took.as_secs_f64());
             let handovers = gil.handovers();
             stage.object(&json!({ "scenario": "gil", "row": what, "seconds": seconds, "gain": gain, "handovers": handovers }));
-            table.row(
-                Ink::Plain,
-                &[what.into(), format!("{seconds:.3}"), format!("{gain:.2} ×"), count(handovers)],
-            );
+            let cells = [what.into(), format!("{seconds:.3}"), format!("{gain:.2} ×"), count(handovers)];
+            table.row(Ink::Plain, &cells);
+            gain
         };
         let alone = Gil::default();
         let (_, sync) = clock::timed(|| (0..2).map(|_| compute(Some(&alone), n)).sum::<u128>());
         show("compute, one thread", sync, sync, &alone);
         let gil = Arc::new(Gil::default());
-        let took = on_threads(2, gil.clone(), move |gil| compute(Some(gil), n))?;
-        show("compute, 2 threads, GIL", took, sync, &gil);
+        let under = on_threads(2, gil.clone(), move |gil| compute(Some(gil), n))?;
+        let gain = show("compute, 2 threads, GIL", under, sync, &gil);
         let none = Arc::new(Gil::default());
         let took = on_threads(2, none.clone(), move |_| compute(None, n))?;
-        show("compute, 2 threads, no GIL", took, sync, &none);
-        let (_, sync) = clock::timed(|| (0..4).for_each(|_| wait(&alone, stage)));
+        let free = show("compute, 2 threads, no GIL", took, sync, &none);
+        let (_, sync) = clock::timed(|| (0..4).for_each(|_| wait(&alone, pause)));
         show("wait, one thread", sync, sync, &Gil::default());
-        let (gil, ours) = (Arc::new(Gil::default()), stage.clone());
-        let took = on_threads(4, gil.clone(), move |gil| wait(gil, &ours))?;
-        show("wait, 4 threads, GIL", took, sync, &gil);
-        stage.seen(
-            "Under the lock two threads that compute are as slow as one, and hand the token over every 5 ms; threads that \
-             wait overlap all the same. Without the lock both gain.",
-        );
+        let waiters = Arc::new(Gil::default());
+        let took = on_threads(4, waiters.clone(), move |gil| wait(gil, pause))?;
+        let waiting = show("wait, 4 threads, GIL", took, sync, &waiters);
+        let every = under.as_secs_f64() * 1e3 / gil.handovers().max(1) as f64;
+        stage.seen(&format!(
+            "Under the lock one of two threads computes at a time{}; the token went over every {every:.0} ms. {} Threads \
+             that wait give the token up first, so their waits overlap: {waiting:.1} × as fast.",
+            judged(gain),
+            if free > 1.3 { "Without the lock both compute at once." } else { NO_CORE },
+        ));
         Ok(Exit::FINE)
     },
 };
+
+const NO_CORE: &str =
+    "Without it they could compute at once, but they had hardly more than one core to themselves.";
+
+/// What to think of a gain under the lock, where there should be none.
+fn judged(gain: f64) -> &'static str {
+    match gain {
+        0.0..0.9 => ": nothing gained, and time lost by handing over, or to other programs",
+        0.9..1.1 => ": nothing gained",
+        _ => ", so what they gained came from elsewhere: other programs slowed the one thread down",
+    }
+}
 
 const COLUMNS: &[Column] =
     &[Column("what", 27), Column("seconds", 8), Column("gain", 8), Column("hand-overs", 10)];
@@ -82,8 +93,8 @@ fn compute(gil: Option<&Gil>, n: u64) -> u128 {
 }
 
 /// Waits as Python does: without the lock.
-fn wait(gil: &Gil, stage: &Stage) {
-    gil.hold(|| gil.released(|| sleep(stage.delay(1.0))));
+fn wait(gil: &Gil, pause: Duration) {
+    gil.hold(|| gil.released(|| sleep(pause)));
 }
 
 fn on_threads<F, R>(count: usize, gil: Arc<Gil>, work: F) -> Result<Duration, Trouble>

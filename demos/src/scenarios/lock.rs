@@ -65,9 +65,19 @@ pub static SCENARIO: Scenario = Scenario {
             "lock",
             format_args!("{:>9} lost, {:7.1} ns an addition", count(2 * ROUNDS - total), each(with)),
         );
+        let luck = if lost == 0 {
+            " (Without it none was lost either, this time: luck, and nothing else.)"
+        } else {
+            ""
+        };
+        let counts = if total == 2 * ROUNDS {
+            "every addition counts"
+        } else {
+            "additions are lost: the lock is broken"
+        };
         stage.seen(&format!(
-            "With the lock every addition counts, at {:.0} times the price: both want it all the time. Hold it briefly, or \
-             give each worker a number of its own.",
+            "With the lock {counts}, at {:.0} times the price: both want it all the time. Hold it briefly, or give each worker a \
+             number of its own.{luck}",
             each(with) / each(without).max(0.1)
         ));
         Ok(if total == 2 * ROUNDS { Exit::FINE } else { Exit::FAILED })

@@ -28,7 +28,7 @@ pub fn run(stage: &Stage, quick: bool) -> Result<Exit, Trouble> {
     let summed = cpu::run(&stage.for_scenario("cpu"), &cpu::MODES, &sums)?;
     stage.line("");
     stage.paragraph(
-        "So: work that waits wants async (or threads), work that computes wants threads on all cores (in Python, \
+        "The rule: work that waits wants async (or threads), work that computes wants threads on all cores (in Python, \
          processes). `brigade --help` shows what else there is.",
     );
     Ok(fetched.max(summed))

@@ -79,8 +79,8 @@ impl Lanes {
         Going { drawing: drawing.clone(), lane }
     }
 
-    /// Ends the drawing and leaves it where it is.
-    pub fn end(self) {
+    /// Ends the drawing and leaves it where it is. When its last step ended, in seconds.
+    pub fn end(self) -> f64 {
         self.bar.finish_and_clear();
         let Drawing { stage, title, names, .. } = &*self.drawing;
         let now = self.drawing.now();
@@ -95,6 +95,7 @@ impl Lanes {
             stage.line(self.drawing.lane(number, now));
         }
         stage.line(self.drawing.clock());
+        latest(&self.drawing.spans())
     }
 }
 
