@@ -13,6 +13,7 @@ use crate::{
     scenario::{ALL, Exit, Scenario, Trouble},
     scenarios::tour,
     show::{Ink, Setting, Stage},
+    sums::N_MAX,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -51,6 +52,11 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, Trouble> {
     let Some((name, inner)) = matches.subcommand() else {
         return tour::run(&Stage::new("tour", setting(matches)), matches.get_flag("quick"));
     };
+    if matches.get_flag("quick") {
+        return Err(Trouble::usage(format!(
+            "--quick is for the tour, which has no command; see `brigade {name} --help`"
+        )));
+    }
     let setting = setting(inner);
     match name {
         "list" => return Ok(list(&Stage::new("list", setting))),
@@ -70,11 +76,7 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, Trouble> {
 fn list(stage: &Stage) -> Exit {
     for scenario in ALL {
         stage.object(&json!({ "scenario": scenario.name, "about": scenario.about }));
-        stage.line(format_args!(
-            "  {:<19}{}",
-            stage.paint(Ink::Strong, format!("{:<18}", scenario.name)),
-            scenario.about
-        ));
+        stage.labelled(Ink::Strong, &format!("  {:<18} ", scenario.name), scenario.about);
     }
     Exit::FINE
 }
@@ -119,25 +121,28 @@ fn setting(matches: &ArgMatches) -> Setting {
 
 /// The whole command line.
 pub fn command() -> Command {
-    let quick = Arg::new("quick").long("quick").action(ArgAction::SetTrue).help("The tour in about 3 s");
+    let quick =
+        Arg::new("quick").long("quick").action(ArgAction::SetTrue).help("The tour (no command) in about 3 s");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true);
     let workers = Arg::new("workers").long("workers").value_name("N").global(true);
-    let workers = workers.value_parser(value_parser!(u16).range(1..=1024));
+    let workers = workers.value_parser(value_parser!(u16).range(1..=1024)).allow_negative_numbers(true);
     let speed = Arg::new("speed").long("speed").value_name("X").global(true).value_parser(speed);
+    // So that -1 is a value that is wrong, and not an unknown option.
+    let speed = speed.allow_negative_numbers(true);
     let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
-    let explain = explain.help("Say what it shows and which functions make it work, and do nothing");
+    let explain = explain.help("Say the idea and what makes it work; do nothing");
     let command = Command::new("brigade")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Concurrency on three executors written from scratch: tasks, threads, processes")
         .long_about(
             "Concurrency on three executors written from scratch: tasks, threads, processes.\n\nWithout a command it \
-             shows the tour: what waits and what computes, in every mode.",
+             shows the tour: what waits and what computes, each way.",
         )
         .args_conflicts_with_subcommands(false)
         .arg(quick)
         .arg(json.help("One JSON object a line"))
-        .arg(speed.help("How many times faster than in the document time goes by [default: 1]"))
-        .arg(workers.help("How many threads or children to use, instead of one for each piece of work"));
+        .arg(speed.help("How many times faster the waits go by [default: 1]"))
+        .arg(workers.help("How many threads or children: for io, cpu, executor"));
     let command = command
         .subcommand(Command::new("list").about("List all scenarios"))
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
@@ -167,6 +172,18 @@ pub fn limit(text: &str) -> Result<f64, String> {
     in_range(text, 0.001, 86_400.0)
 }
 
+/// How far a sum goes.
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn end_of_sum(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n <= N_MAX => Ok(n),
+        _ => Err(format!("not a whole number from 0 to {N_MAX}")),
+    }
+}
+
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
@@ -188,6 +205,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal() {
+        let mut brigade = command();
+        brigade.build();
+        let subcommands: Vec<_> = brigade.get_subcommands().cloned().collect();
+        for mut command in subcommands.into_iter().chain([brigade]) {
+            for page in [command.render_help(), command.render_long_help()] {
+                let page = page.to_string();
+                let wide = page.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{}", command.get_name());
+            }
+        }
     }
 
     #[test]

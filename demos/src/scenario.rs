@@ -98,6 +98,15 @@ mod tests {
     use std::{fs, path::Path};
 
     #[test]
+    fn every_line_about_a_scenario_fits_a_terminal() {
+        for Scenario { name, about, .. } in ALL {
+            // In the list and in the help: a margin, the longest name, a gap. As a heading: the name and three gaps.
+            let widest = (21 + about.chars().count()).max(7 + name.len() + about.chars().count());
+            assert!(widest <= 80, "{name}: {widest} columns");
+        }
+    }
+
+    #[test]
     fn every_function_that_an_explanation_names_is_there() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for scenario in ALL {

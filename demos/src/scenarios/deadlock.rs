@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "deadlock",
-    about: "Two workers, two locks, opposite order: found and told (exit code 3)",
+    about: "Two locks in opposite order: found and told (exit code 3)",
     idea: "Each holds what the other waits for, so both would wait for ever. Our lock follows who waits for whom, and tells \
            the one who would close the ring. The cure is one order that all keep: `--ordered`.",
     made_by: &["pool/src/lock.rs::take_or_wait", "pool/src/lock.rs::ring"],
@@ -50,7 +50,7 @@ pub static SCENARIO: Scenario = Scenario {
         pool.shutdown();
         match found {
             None => {
-                stage.seen("Both took the knife first, so one waited for the other, and both were done.");
+                stage.seen("Both take the knife first: who has it can get the board too, so nobody who holds something waits for ever.");
                 Ok(Exit::FINE)
             }
             Some(deadlock) => {
@@ -64,6 +64,7 @@ pub static SCENARIO: Scenario = Scenario {
 
 /// Takes one thing, and then the other.
 fn cut(stage: &Stage, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
+    stage.event(&worker(), format_args!("wants the {}", first.name()));
     let one = first.lock()?;
     stage.event(&worker(), format_args!("has the {}", first.name()));
     // Until each has one of the two, so that it happens every time.

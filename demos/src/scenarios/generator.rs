@@ -9,7 +9,7 @@ use brigade_runtime::{Yielder, generator, run, sleep};
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "generator",
-    about: "countdown yields 3, 2, 1, and `while let Some(n) = s.next().await` takes each",
+    about: "An async generator, and the loop that awaits each value",
     idea: "A generator is a function that stops in the middle, twice over: at a `yield_` until the next value is asked for, \
            and at an `.await` until it is woken. It runs inside the one who asks, so nothing is computed ahead and \
            nothing is shared.",

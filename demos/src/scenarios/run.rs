@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "run",
-    about: "run ends with its future: leftovers are cancelled, and it can run again",
+    about: "run cancels what is left over, and it can run again",
     idea: "`run` returns when its future is ready. Tasks that are still there are dropped first, with everything that \
            they own, as asyncio.run cancels them; so nothing is left over for the next run.",
     made_by: &["runtime/src/block_on.rs::run"],

@@ -10,7 +10,7 @@ use serde_json::json;
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "serve",
-    about: "Serve /delay, /status and /bytes on this machine until Ctrl-C",
+    about: "Serve /delay, /status and /bytes here until Ctrl-C",
     idea: "A server is the other side of I/O-bound work: it waits for many clients at once, here on one thread.",
     made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/serve.rs::start"],
     arguments: |command| {
@@ -18,6 +18,7 @@ pub static SCENARIO: Scenario = Scenario {
             .long("port")
             .value_name("P")
             .value_parser(value_parser!(u16))
+            .allow_negative_numbers(true)
             .default_value("8080");
         command.arg(port.help("The port; 0 lets the system choose one"))
     },

@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal};
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "cards",
-    about: "Flashcards: a quiz whose answers name their proof and run it",
+    about: "Flashcards: a quiz whose answers name their proof",
     idea: "What you recall, you keep: answer before you look. A card that you knew comes back later each time, one that you \
            did not comes back at once. Every answer names the file of ours that makes it true, and the scenario that \
            shows it.",

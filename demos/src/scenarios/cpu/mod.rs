@@ -7,7 +7,6 @@ use crate::{
     experiment::{Crew, Experiment, Mode, Row},
     scenario::{Exit, Scenario, Trouble},
     show::{Stage, count},
-    sums::N_MAX,
 };
 use clap::{Arg, Args, FromArgMatches, value_parser};
 use std::thread::available_parallelism;
@@ -20,7 +19,8 @@ pub static SCENARIO: Scenario = Scenario {
     made_by: &["pool/src/map.rs::map", "process/src/pool.rs::spawn", "demos/src/sums.rs::sum_of_squares"],
     arguments: |command| {
         let modes = ["sync", "threads", "processes", "all"];
-        let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
+        let mode = Arg::new("mode").value_parser(modes).default_value("all").hide_possible_values(true);
+        let mode = mode.help("sync, threads, processes or all");
         Options::augment_args(command.arg(mode))
     },
     run: |stage, matches| {
@@ -38,14 +38,16 @@ pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 #[derive(Args, Debug, Clone)]
 pub struct Options {
     /// Sum i² for all i below N
-    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = value_parser!(u64).range(0..=N_MAX))]
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = crate::cli::end_of_sum, allow_negative_numbers = true)]
     pub n: u64,
     /// How many such sums
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
     pub tasks: u32,
-    /// Do the same in Python too, mode by mode, in one table: the machine's python3. Where that
-    /// fails, the rest still runs, and the exit code is 1
-    #[arg(long)]
+    /// Do the same in Python too, in one table
+    ///
+    /// The machine's python3 does it, mode by mode. Where that fails the rest
+    /// still runs, and the exit code is 1.
+    #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
 }
 

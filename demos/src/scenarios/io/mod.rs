@@ -24,7 +24,8 @@ pub static SCENARIO: Scenario = Scenario {
     made_by: &["runtime/src/block_on.rs::run", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
     arguments: |command| {
         let modes = ["sync", "threads", "async", "processes", "all"];
-        let mode = Arg::new("mode").value_parser(modes).default_value("all").help("The mode, or all of them");
+        let mode = Arg::new("mode").value_parser(modes).default_value("all").hide_possible_values(true);
+        let mode = mode.help("sync, threads, async, processes or all");
         Options::augment_args(command.arg(mode))
     },
     run: |stage, matches| {
@@ -39,20 +40,23 @@ pub static SCENARIO: Scenario = Scenario {
 #[derive(Args, Debug, Clone)]
 pub struct Options {
     /// How many requests [default: 5, or one for each --url]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
     pub requests: Option<u32>,
-    /// How long our own server waits before it answers, in seconds [default: 1, by --speed]
-    #[arg(long, value_name = "S", value_parser = crate::cli::seconds, conflicts_with = "url")]
+    /// Our server's delay in seconds [default: 1 / speed]
+    #[arg(long, value_name = "S", value_parser = crate::cli::seconds, allow_negative_numbers = true, conflicts_with = "url")]
     pub delay: Option<f64>,
-    /// What to fetch instead of our own server's /delay; may be given several times
+    /// Fetch this instead of our server; may be repeated
     #[arg(long, value_name = "URL")]
     pub url: Vec<String>,
-    /// How long a request may take, in seconds [default: 30 more than the delay]
-    #[arg(long, value_name = "S", value_parser = crate::cli::limit)]
+    /// Seconds that a request may take [default: delay + 30]
+    #[arg(long, value_name = "S", value_parser = crate::cli::limit, allow_negative_numbers = true)]
     pub timeout: Option<f64>,
-    /// Do the same in Python too, mode by mode, in one table: the machine's python3, with requests and aiohttp if it has them. Where that
-    /// fails, the rest still runs, and the exit code is 1
-    #[arg(long)]
+    /// Do the same in Python too, in one table
+    ///
+    /// The machine's python3 does it, mode by mode, with requests and aiohttp
+    /// if it has them. Where that fails the rest still runs, and the exit
+    /// code is 1.
+    #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
 }
 
@@ -125,14 +129,12 @@ fn why(row: &Row) -> String {
         }
         (Mode::Async, _) => {
             format!(
-                "One thread: each of {requests} tasks gives it back while it waits, so all the waits overlap."
+                "One thread, {requests} tasks: each gives it back while it waits, so all the waits overlap."
             )
         }
         (_, crew) => {
             let n = if let Crew::Children(n, _) = crew { n } else { 0 };
-            format!(
-                "{n} processes wait at the same time; starting them costs more CPU and memory than the fetches."
-            )
+            format!("{n} processes wait at the same time; each has to be started, and has memory of its own.")
         }
     }
 }
