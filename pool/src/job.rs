@@ -250,7 +250,9 @@ where
             // Acquire pairs with the Release of the other owner.
             atomic::fence(atomic::Ordering::Acquire);
             // SAFETY: both references are gone, and the job was put there by `spawned`.
-            unsafe { blocks::drop_in_place(job) };
+            let free = || unsafe { blocks::drop_in_place(job) };
+            // It panics only if the destructor of a waker does, which must not end a worker.
+            forget_panic(panic::catch_unwind(AssertUnwindSafe(free)));
         }
     }
 }

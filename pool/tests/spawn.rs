@@ -2,10 +2,13 @@
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-    mpsc,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Wake, Waker},
 };
 
 fn pool(threads: usize) -> Pool {
@@ -64,6 +67,32 @@ fn a_running_job_that_is_cancelled_runs_to_its_end() {
     handle.cancel();
     go.send(()).unwrap();
     assert_eq!(handle.join().unwrap(), 7);
+}
+
+#[test]
+fn a_waker_whose_destructor_panics_does_not_end_the_worker_that_drops_it() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {}
+
+        fn wake_by_ref(self: &Arc<Self>) {}
+    }
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("the waker")
+        }
+    }
+    let pool = pool(1);
+    let (go, wait) = mpsc::channel::<()>();
+    let busy = pool.spawn(move || wait.recv().unwrap());
+    let mut queued = pool.spawn(|| ());
+    assert!(queued.poll_join(&Waker::from(Arc::new(Bad))).is_pending());
+    queued.cancel();
+    // What is left of the job, the waker with it, lies in the queue.
+    drop(queued);
+    go.send(()).unwrap();
+    busy.join().unwrap();
+    assert_eq!(pool.spawn(|| 7).join().unwrap(), 7);
 }
 
 #[test]
