@@ -69,6 +69,23 @@ fn drop_cancels_what_is_queued_and_waits_for_what_runs() {
 }
 
 #[test]
+fn what_is_queued_when_a_pool_is_dropped_is_cancelled_and_never_run() {
+    let (go, wait) = mpsc::channel::<()>();
+    let place = Arc::new(Mutex::new(Some(pool(1))));
+    let held = place.clone();
+    let spawn_queued = |n| place.lock().unwrap().as_ref().unwrap().spawn(move || n);
+    // The only worker drops the pool, so there is no doubt what comes first.
+    let running = place.lock().unwrap().as_ref().unwrap().spawn(move || {
+        wait.recv().unwrap();
+        drop(held.lock().unwrap().take());
+    });
+    let queued: Vec<_> = (0..100).map(spawn_queued).collect();
+    go.send(()).unwrap();
+    running.join().unwrap();
+    assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+}
+
+#[test]
 fn a_pool_may_be_dropped_or_shut_down_by_its_own_worker() {
     for threads in 1..=2 {
         for drain in [false, true] {
