@@ -174,10 +174,17 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
         // SAFETY: it was put there by a box, and is the caller's.
         return drop(unsafe { Box::from_raw(place.as_ptr()) });
     };
+    /// Goes back even if the destructor panics, as a box does.
+    struct Block(NonNull<u8>, Size);
+    impl Drop for Block {
+        fn drop(&mut self) {
+            // SAFETY: the value is gone, and the block came from `allocate`.
+            unsafe { release(self.0, self.1) };
+        }
+    }
+    let _block = Block(place.cast(), size);
     // SAFETY: it is the caller's, who does not use it again.
     unsafe { place.drop_in_place() };
-    // SAFETY: the value is gone, and the block came from `allocate`.
-    unsafe { release(place.cast(), size) };
 }
 
 /// # Safety
