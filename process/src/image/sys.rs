@@ -48,7 +48,7 @@ mod imp {
                 libc::PT_GNU_RELRO => image.constant.push(range.clone()),
                 libc::PT_NOTE => {
                     let note = bytes(&range);
-                    has_build_id |= note.get(8..16) == Some(&[BUILD_ID as u8, 0, 0, 0, b'G', b'N', b'U', 0]);
+                    has_build_id |= holds_build_id(note);
                     hash = xxh64(note, hash);
                 }
                 _ => {}
@@ -63,6 +63,22 @@ mod imp {
             hash = image.code.iter().fold(hash, |hash, range| xxh64(bytes(range), hash));
         }
         image.fingerprint = hash;
+    }
+
+    /// Whether the linker's build id is among these notes, each of which is: the lengths of its name and of its description, its
+    /// type, and the two, each filled up to four bytes. A linker may put others before it.
+    fn holds_build_id(mut notes: &[u8]) -> bool {
+        while let Some((head, rest)) = notes.split_first_chunk::<12>() {
+            let [name, description, kind] =
+                [0, 4, 8].map(|at| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+            if kind == BUILD_ID && rest.starts_with(b"GNU\0") {
+                return true;
+            }
+            let length = [name, description].map(|length| (length as usize).next_multiple_of(4)).iter().sum();
+            let Some(next) = rest.get(length..) else { return false };
+            notes = next;
+        }
+        false
     }
 
     /// A loaded, readable part of the image that nobody writes.
