@@ -5,7 +5,7 @@
 
 use brigade_handle::{Until, as_completed, wait_for};
 use brigade_pool::{Pool, lock::Deadlock};
-use brigade_process::{Lost, ProcessPool};
+use brigade_process::{Block, Lost, ProcessPool, Start};
 use brigade_runtime::{
     JoinError, command, gather, generator, net, next, run, signal, signal::SignalKind, sleep, spawn,
     spawn_blocking, spawn_local, sync, timeout, yield_now,
@@ -224,6 +224,38 @@ fn multiprocessing() -> io::Result<()> {
 }
 
 const _: fn() -> io::Result<()> = multiprocessing;
+
+/// Compiled, and not run: as above.
+fn multiprocessing_in_depth() -> io::Result<()> {
+    let procs = ProcessPool::new(5)?;
+    let f = |n: u32| n;
+    let g = |a: u32, b: u32| a + b;
+    let x = 7;
+    let inputs = [1, 2, 3];
+    let pairs = [(1, 2), (3, 4)];
+    let numbers = [0.5, 0.25];
+    let load = |_: u32| ();
+    let _ = procs.map_chunked(f, inputs, 100);
+    let _ = procs.starmap(g, pairs);
+    let _ = procs.imap(f, inputs).count();
+    let _ = procs.imap_unordered(f, inputs).count();
+    let _ = procs.spawn_map(f, inputs).join();
+    let _ = procs.call(f, x).timeout(Duration::from_secs(3)).spawn().join();
+    let _ = procs.spawn(|block: Block<f64>| block.len(), Block::copy_of(&numbers)?).join();
+    procs.close();
+    procs.join();
+    for builder in [
+        ProcessPool::builder().initializer(load, x),
+        ProcessPool::builder().max_calls_per_worker(100),
+        ProcessPool::builder().start_method(Start::Zygote),
+    ] {
+        let procs = builder.build()?;
+        procs.terminate();
+    }
+    Ok(())
+}
+
+const _: fn() -> io::Result<()> = multiprocessing_in_depth;
 
 /// The pieces of code in a column of the page's tables, with what stands left in their rows.
 fn column(number: usize) -> Vec<(String, String)> {
