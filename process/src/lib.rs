@@ -20,12 +20,16 @@
 //! * **ring**: memory shared with one worker, through which small calls and answers go without a system call. **Lane**: the
 //!   pool's half of it.
 //! * **frame**: what travels besides, on a socket of their own. A call that prints disturbs nothing.
+//! * **batch**: neighbouring inputs of a `map`, in one message; each is still a call of its own.
+//! * [`Block`]: a large value that is mapped and not copied.
 //! * **entry**: one row of the executable's table of calls; how a function is named, and how a name is checked.
-//! * [`Launcher`]: how a worker is started. [`Local`] forks and execs; others may follow.
+//! * [`Launcher`]: how a worker is started. [`Local`] forks and execs, or has a **zygote** fork; [`Argv`]
+//!   runs any command that ends in this program as a worker.
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`.
+//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`; then `batch`, `block` and
+//! `zygote`, each on its own.
 
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod attention;

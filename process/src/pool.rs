@@ -30,8 +30,12 @@ use std::{
 /// Dropping the pool cancels what is queued, kills the workers and reaps them; [`shutdown`](Self::shutdown) lets them
 /// finish first.
 ///
-/// A call is started at most once and completes exactly once: with its result, with its panic, or with the reason for
-/// which there is neither. The end of a worker ends the one call that it ran, and nothing else.
+/// A call completes exactly once: with its result, with its panic, or with the reason for which there is neither. It is started
+/// at most once; one with [`retry`](CallBuilder::retry) is started at least once, and one that ends every worker that it is given to
+/// is given up and reported. The end of a worker ends the one call that it ran, and nothing else.
+///
+/// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this program has. That pool's
+/// workers end with the worker that made it.
 pub struct ProcessPool {
     shared: Arc<Shared>,
     supervisor: Option<thread::JoinHandle<()>>,

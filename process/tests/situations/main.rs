@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod awaiting;
 mod blocks;
 mod calls;
 mod deaths;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+        awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
         blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
             a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
             blocks_in_maps_and_small_ones_travel_with_the_message a_block_outlives_its_pool_and_its_worker;
