@@ -41,7 +41,14 @@ fn main() -> ExitCode {
     }
     brigade_process::init();
     orphans::be_a_parent_if_asked();
-    let trials = trials! {
+    // One after the other on this thread: threads of the harness would be counted among the pools'.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, situations()).exit_code()
+}
+
+/// Every situation, on both paths.
+fn situations() -> Vec<Trial> {
+    trials! {
         calls: results_come_in_the_order_of_the_inputs a_panic_crosses_with_its_message_and_place
             an_odd_panic_payload_is_said_to_be_odd big_arguments_and_results_cross threads_may_spawn_at_once
             a_call_may_have_a_pool_of_its_own a_panic_while_encoding_the_argument_is_the_handles
@@ -90,10 +97,7 @@ fn main() -> ExitCode {
             a_command_that_is_no_worker_is_refused;
         output: what_workers_print_is_captured_by_lines last_words_are_heard a_sink_that_panics_harms_nobody;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
-    };
-    // One after the other on this thread: threads of the harness would be counted among the pools'.
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    }
 }
 
 fn trial(path: Path, name: &str, test: fn()) -> Trial {
