@@ -106,7 +106,10 @@ impl Driving {
     /// Runs tasks until none is left, or for so long.
     pub(super) fn drain(&self, at_most: Option<Duration>) -> Result<(), Elapsed> {
         let core = &self.core;
-        let Some(at_most) = at_most else { return Ok(core.drive(|| core.is_empty().then_some(()))) };
+        let Some(at_most) = at_most else {
+            core.drive(|| core.is_empty().then_some(()));
+            return Ok(());
+        };
         let mut end = pin!(sleep(at_most));
         let waker = Waker::from(core.shared.clone());
         core.drive(|| {

@@ -133,9 +133,9 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 /// The first multiple of the period from `due` on that is after `now`.
 fn after(due: Instant, now: Instant, period: Duration) -> Option<Instant> {
     let late = now.saturating_duration_since(due).as_nanos() % period.as_nanos();
-    // Less than the period, which is a duration.
-    let left = period - Duration::from_nanos_u128(late);
-    now.checked_add(left)
+    // 64 bits of nanoseconds last 584 years; who is later than that gets a tick that is early.
+    let late = Duration::from_nanos(u64::try_from(late).unwrap_or(u64::MAX));
+    now.checked_add(period.saturating_sub(late))
 }
 
 impl Stream for Interval {
