@@ -155,23 +155,22 @@ fn a_destructor_drops_a_runtime(runtime: Runtime) {
 
 fn a_waker_is_called_when_the_runtime_is_gone(runtime: Runtime) {
     let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));
-    let keep = |wakers: Arc<Mutex<Vec<Waker>>>| {
-        poll_fn(move |cx| {
-            wakers.lock().unwrap().push(cx.waker().clone());
-            if wakers.lock().unwrap().len() > 1 { Poll::Ready(()) } else { Poll::Pending }
-        })
-    };
-    let task = runtime.spawn(keep(wakers.clone()));
+    let kept = wakers.clone();
+    let task = runtime.spawn(poll_fn(move |cx| {
+        kept.lock().unwrap().push(cx.waker().clone());
+        Poll::<()>::Pending
+    }));
     runtime.block_on(async {
         while wakers.lock().unwrap().is_empty() {
             yield_now().await;
         }
-        keep(wakers.clone()).await;
+        let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        wakers.lock().unwrap().push(own);
     });
     drop(runtime);
     for waker in wakers.lock().unwrap().drain(..) {
         waker.wake_by_ref();
-        waker.clone().wake();
+        waker.wake();
     }
     task.cancel();
     assert!(matches!(task.join(), Err(JoinError::Cancelled)));
