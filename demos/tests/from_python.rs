@@ -51,6 +51,39 @@ fn asyncio_tasks() {
 }
 
 #[test]
+fn asyncio_groups() {
+    use brigade_runtime::{
+        JoinSet, TaskLocal, as_completed, shield, spawn_named, task_group, task_name, timeout_at,
+        try_task_group, wait_for,
+    };
+    static V: TaskLocal<u32> = TaskLocal::new();
+    run(async {
+        let handle = task_group(async |group| group.spawn(f())).await;
+        assert_eq!(handle.await.unwrap(), 7);
+        let failed: Result<(), &str> = try_task_group(async |group| {
+            drop(group.try_spawn(async { Err::<(), _>("burnt") }));
+            Ok(())
+        })
+        .await;
+        assert_eq!(failed, Err("burnt"));
+        let futures = [f(), f()];
+        assert_eq!(as_completed(futures).next().await.map(|(_, value)| value), Some(7));
+        let handles = [spawn(f()), spawn(f())];
+        assert!(!wait_for(handles, Until::FirstCompleted).await.done.is_empty());
+        let mut set = JoinSet::new();
+        set.spawn(f());
+        assert_eq!(set.join_next().await.unwrap().unwrap(), 7);
+        assert_eq!(shield(f()).await, 7);
+        assert_eq!(spawn_named("x", f()).await.unwrap(), 7);
+        assert_eq!(task_name(), None);
+        V.scope(7, f()).await;
+        assert_eq!(V.scope(7, async { V.get() }).await, Some(7));
+        let when = brigade_runtime::now() + Duration::from_secs(3);
+        assert_eq!(timeout_at(when, f()).await, Ok(7));
+    });
+}
+
+#[test]
 fn asyncio_queue_event_and_lock() {
     run(async {
         let (n, x, value) = (2, 'x', 0);

@@ -17,14 +17,12 @@
 //! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (both acquire and
 //! release); if it comes second, it lists the number anew, and whoever is the parent then is woken.
 
+use crate::shim::{AtomicBool, Mutex, Ordering, lock};
 use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -39,15 +37,10 @@ struct List {
 }
 
 impl Woken {
-    fn lock(&self) -> MutexGuard<'_, List> {
-        // No foreign code runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Appends the numbers of those woken, and has the parent woken by the next.
     pub(crate) fn take(&self, numbers: &mut VecDeque<usize>, parent: &Waker) {
         let parent = parent.clone();
-        let mut list = self.lock();
+        let mut list = lock(&self.0);
         let old = list.parent.replace(parent);
         numbers.append(&mut list.numbers);
         drop(list);
@@ -89,7 +82,7 @@ impl Wake for Ticket {
         if !self.list() {
             return;
         }
-        let mut list = self.woken.lock();
+        let mut list = lock(&self.woken.0);
         list.numbers.push_back(self.number);
         let parent = list.parent.take();
         drop(list);

@@ -2,7 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p brigade-runtime --lib --release` runs them. A model has no driver and no
 //! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
-//! the state word and the slot (`task`), the ring (`queue`), the book of sleepers (`idle`).
+//! the state word and the slot (`task`), the ring (`queue`), the book of sleepers and who watches (`idle`), the place to sleep
+//! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of a task group in `group/model.rs`.
 
 use crate::{
     scheduler::Scheduler,
@@ -52,7 +53,9 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::{
-        idle::{Awake, Idle},
+        crowd::Crowd,
+        idle::{Awake, Idle, Watch},
+        parker::{Call, Parker},
         queue,
     };
     use brigade_handle::JoinError;
@@ -62,7 +65,7 @@ mod tests {
     };
     use std::{
         future::poll_fn,
-        task::{Poll, Waker},
+        task::{Context, Poll, Wake, Waker},
     };
 
     /// A flag that a task waits for.
@@ -242,5 +245,101 @@ mod tests {
             let woken = pusher.join().unwrap();
             assert!(seen || woken == Some(0), "the task is left alone");
         });
+    }
+
+    #[test]
+    fn a_worker_that_stays_asleep_watches_one_that_wakes() {
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(2));
+            assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
+            let called = Arc::new(AtomicBool::new(false));
+            let (book, call) = (idle.clone(), called.clone());
+            let sleeper = thread::spawn(move || book.sleep(1, Awake::Working));
+            let _ = idle.leave(0, |worker| call.store(worker == 1, Ordering::Relaxed));
+            let watch = sleeper.join().unwrap();
+            assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 0");
+        });
+    }
+
+    #[test]
+    fn a_watcher_that_gives_up_is_called_again() {
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(2));
+            assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
+            assert_eq!(idle.sleep(1, Awake::Working), Watch::No);
+            let called = Arc::new(AtomicBool::new(false));
+            let (book, call) = (idle.clone(), called.clone());
+            let leaver = thread::spawn(move || {
+                let _ = book.leave(1, |worker| call.store(worker == 0, Ordering::Relaxed));
+            });
+            let watch = idle.watch_on(0);
+            leaver.join().unwrap();
+            assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 1");
+        });
+    }
+
+    #[test]
+    fn a_worker_that_is_called_does_not_sleep_on_its_thread() {
+        loom::model(|| {
+            let parker = Arc::new(Parker::default());
+            parker.own();
+            let calls = [Call::Search, Call::Watch].map(|call| {
+                let parker = parker.clone();
+                thread::spawn(move || parker.call(call, || panic!("it is not in the driver")))
+            });
+            // A call that was lost is a deadlock here.
+            while !parker.park(None).to(Call::Watch) {}
+            calls.into_iter().for_each(|call| call.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_worker_that_is_called_does_not_sleep_in_the_driver() {
+        loom::model(|| {
+            let parker = Arc::new(Parker::default());
+            parker.own();
+            let calling = parker.clone();
+            let caller = thread::spawn(move || {
+                let mut woken = false;
+                calling.call(Call::Search, || woken = true);
+                woken
+            });
+            let entered = parker.enter_driver();
+            let woken = caller.join().unwrap();
+            match entered {
+                Ok(()) => {
+                    assert!(woken, "it sleeps in the driver for ever");
+                    assert!(parker.awake().to(Call::Search));
+                }
+                Err(called) => assert!(called.to(Call::Search)),
+            }
+        });
+    }
+
+    #[test]
+    fn a_child_that_is_woken_is_polled_or_its_parent_is_woken() {
+        loom::model(|| {
+            let flag = Flag::new();
+            let mut crowd = Crowd::new();
+            crowd.insert(Box::pin(flag.clone().wait()));
+            let parent = Arc::new(Woken(AtomicBool::new(false)));
+            let waker = Waker::from(parent.clone());
+            let other = thread::spawn(move || flag.set());
+            let first = crowd.poll_next(&Context::from_waker(&waker));
+            other.join().unwrap();
+            if first.is_pending() {
+                assert!(parent.0.load(Ordering::Relaxed), "the wake-up was lost");
+                assert!(crowd.poll_next(&Context::from_waker(&waker)).is_ready());
+            }
+        });
+    }
+
+    /// Says that it was woken.
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 }

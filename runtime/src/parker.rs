@@ -13,15 +13,12 @@
 //! sleeps. All are read-modify-write operations on one word, so one of the two comes second and sees the other. An unpark
 //! or a wake of the reactor that comes before the sleep ends the sleep at once.
 
-use brigade_trace::clock;
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicU8, Ordering},
-    },
+use crate::shim::{
+    self, AtomicU8, Ordering,
     thread::{self, Thread},
-    time::Duration,
 };
+use brigade_trace::clock;
+use std::{sync::OnceLock, time::Duration};
 
 const SEARCH: u8 = 1 << 0;
 const WATCH: u8 = 1 << 1;
@@ -88,9 +85,8 @@ impl Parker {
         let mut old = self.state.fetch_or(THREAD, Ordering::AcqRel);
         while old & CALLS == 0 {
             match end.map(|end| end.saturating_duration_since(clock::now())) {
-                None => thread::park(),
                 Some(Duration::ZERO) => break,
-                Some(left) => thread::park_timeout(left),
+                left => shim::park(left),
             }
             old = self.state.load(Ordering::Acquire);
         }

@@ -2,6 +2,9 @@
 //!
 //! Everything that a loom model has to see goes through here, so that the code that is modelled is the code that runs.
 
+#[cfg(not(loom))]
+pub(crate) use std::thread;
+
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
@@ -9,12 +12,36 @@ pub(crate) use loom::{
         Mutex, MutexGuard, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
+    thread,
 };
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard,
     atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
+
+/// The place in the order of all sequentially consistent operations between the one before and the one after. Loom knows such an order of
+/// fences only; elsewhere the operations themselves have it, and this is nothing.
+#[inline(always)]
+pub(crate) fn in_order() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// Sleeps on this thread until it is unparked, or for so long.
+#[cfg(not(loom))]
+pub(crate) fn park(at_most: Option<std::time::Duration>) {
+    match at_most {
+        None => thread::park(),
+        Some(at_most) => thread::park_timeout(at_most),
+    }
+}
+
+/// Sleeps on this thread until it is unparked. In a model there is no time.
+#[cfg(loom)]
+pub(crate) fn park(_at_most: Option<std::time::Duration>) {
+    thread::park();
+}
 
 /// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because
 /// no foreign code runs under one.

@@ -25,7 +25,7 @@
 use super::wheel::Wheel;
 use crate::{
     clock::Clock,
-    shim::{AtomicU64, Mutex, Ordering, lock},
+    shim::{AtomicU64, Mutex, Ordering, in_order, lock},
     slab::Key,
 };
 use brigade_trace::{Id, Kind, record};
@@ -87,6 +87,7 @@ impl Timers {
         if when < shard.next.load(Ordering::Relaxed) {
             // SeqCst, both: see "Why no timer is missed".
             shard.next.store(when, Ordering::SeqCst);
+            in_order();
             if when < self.until.load(Ordering::SeqCst) {
                 return Set::WakeDriver(key);
             }
@@ -122,6 +123,7 @@ impl Timers {
             let next = self.next();
             // SeqCst, both: see "Why no timer is missed".
             self.until.store(next.max(AWAKE + 1), Ordering::SeqCst);
+            in_order();
             if self.next() >= next {
                 return (next != NEVER).then_some(next);
             }
@@ -175,5 +177,89 @@ impl Shard {
         wheel.expire(now, fired);
         // SeqCst, as every store that makes it earlier; this one makes it later.
         self.next.store(wheel.next().unwrap_or(NEVER), Ordering::SeqCst);
+    }
+}
+
+#[cfg(all(loom, test))]
+mod model {
+    use super::*;
+    use loom::thread;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+        task::Wake,
+    };
+
+    /// Counts how often it is woken. Not the model's: nobody waits for it.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn timers() -> Arc<Timers> {
+        Arc::new(Timers::new(Clock::os(), 1))
+    }
+
+    #[test]
+    fn the_driver_sleeps_no_longer_than_a_timer_or_is_woken() {
+        loom::model(|| {
+            let timers = timers();
+            let setting = timers.clone();
+            let setter = thread::spawn(move || setting.set(0, 5, Waker::noop()));
+            let until = timers.before_sleep();
+            let set = setter.join().unwrap();
+            assert!(until == Some(5) || matches!(set, Set::WakeDriver(_)), "the timer is missed");
+        });
+    }
+
+    #[test]
+    fn of_two_timers_the_driver_hears_of_the_earlier_one() {
+        loom::model(|| {
+            let timers = timers();
+            let setters = [9, 5].map(|when| {
+                let setting = timers.clone();
+                thread::spawn(move || matches!(setting.set(0, when, Waker::noop()), Set::WakeDriver(_)))
+            });
+            let until = timers.before_sleep();
+            let [_, woken] = setters.map(|setter| setter.join().unwrap());
+            assert!(until == Some(5) || woken, "the earlier timer is missed");
+        });
+    }
+
+    #[test]
+    fn a_timer_is_cancelled_or_fires() {
+        loom::model(|| {
+            let timers = timers();
+            let Set::Done(key) = timers.set(0, 5, Waker::noop()) else { panic!("the driver is awake") };
+            let cancelling = timers.clone();
+            let canceller = thread::spawn(move || cancelling.cancel(0, key));
+            let mut fired = Vec::new();
+            timers.expire_one(0, 10, &mut fired);
+            assert_ne!(canceller.join().unwrap(), fired.len() == 1);
+        });
+    }
+
+    #[test]
+    fn a_waker_that_was_changed_in_time_is_the_one_that_is_woken() {
+        loom::model(|| {
+            let timers = timers();
+            let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+            let Set::Done(key) = timers.set(0, 5, &Waker::from(first.clone())) else {
+                panic!("the driver is awake")
+            };
+            let (changing, new) = (timers.clone(), Waker::from(second.clone()));
+            let changer = thread::spawn(move || changing.rearm(0, key, &new));
+            let mut fired = Vec::new();
+            timers.expire_one(0, 10, &mut fired);
+            fired.into_iter().for_each(Waker::wake);
+            let woken = (first.0.load(Relaxed), second.0.load(Relaxed));
+            assert_eq!(woken, if changer.join().unwrap() { (0, 1) } else { (1, 0) });
+        });
     }
 }

@@ -17,6 +17,9 @@
 //!
 //! After trio's nurseries (Smith, "Notes on structured concurrency", 2018) and `asyncio.TaskGroup`.
 
+#[cfg(all(loom, test))]
+mod model;
+
 use crate::{
     shim::{Mutex, MutexGuard, lock},
     slab::{Key, Slab},

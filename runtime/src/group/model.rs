@@ -1,0 +1,57 @@
+//! Loom models: a member ends, or fails, while the group looks.
+
+use super::*;
+use loom::thread;
+use std::{
+    future::{pending, ready},
+    pin::pin,
+    task::Wake,
+};
+
+/// Says that it was woken.
+struct Woken(loom::sync::atomic::AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, loom::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Polls a group whose one member ends meanwhile: it is ready, or woken and then ready.
+fn ends<B>(body: B, end: fn(&Shared<u32>)) -> Result<u32, u32>
+where
+    B: Future<Output = Result<u32, u32>>,
+{
+    let shared = Arc::new(Shared::new());
+    assert!(!shared.count_in());
+    let ending = shared.clone();
+    let member = thread::spawn(move || end(&ending));
+    let mut group = pin!(Running { body: Some(Box::pin(body)), value: None, shared });
+    let parent = Arc::new(Woken(loom::sync::atomic::AtomicBool::new(false)));
+    let waker = Waker::from(parent.clone());
+    let mut context = Context::from_waker(&waker);
+    let first = group.as_mut().poll(&mut context);
+    member.join().unwrap();
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            assert!(parent.0.load(loom::sync::atomic::Ordering::Relaxed), "the wake-up was lost");
+            let Poll::Ready(result) = group.poll(&mut context) else { panic!("the group hangs") };
+            result
+        }
+    }
+}
+
+#[test]
+fn a_group_sees_its_last_member_end() {
+    loom::model(|| assert_eq!(ends(ready(Ok(7)), |shared| shared.count_out(None)), Ok(7)));
+}
+
+#[test]
+fn a_group_whose_body_waits_sees_a_member_fail() {
+    let fail = |shared: &Shared<u32>| {
+        shared.fail(Failure::Error(1));
+        shared.count_out(None);
+    };
+    loom::model(move || assert_eq!(ends(pending(), fail), Err(1)));
+}
