@@ -10,7 +10,7 @@
 //! step that fails is reported as two numbers through a pipe that a successful exec closes, so the parent can tell "exec
 //! went well" (end of file) from "step 4 failed with EACCES".
 
-use crate::sys;
+use crate::{launcher::told, sys};
 use std::{
     ffi::{CStr, CString},
     fs::File,
@@ -75,8 +75,7 @@ impl Forked {
                     .map(|half| i32::from_ne_bytes(*half.first_chunk().expect("a half is four bytes")));
                 let what =
                     usize::try_from(step).ok().and_then(|step| STEPS.get(step)).unwrap_or(&"unknown step");
-                let error = io::Error::from_raw_os_error(code);
-                Err(io::Error::new(error.kind(), format!("starting a worker: {what}: {error}")))
+                Err(told(io::Error::from_raw_os_error(code), what))
             }
         }
     }
@@ -91,10 +90,12 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
     };
     let (argv, environment) = plan.strings.split_at(plan.arguments);
     let (argv, environment) = (pointers(argv), pointers(environment));
-    let (report, reporter) = sys::pipe()?;
+    let (report, reporter) = sys::pipe().map_err(|error| told(error, "pipe"))?;
     // Above the fixed numbers, so that moving them overwrites none.
-    let reporter = sys::duplicate_above(&reporter, 10)?;
-    let high = |&(fd, number): &(&OwnedFd, RawFd)| Ok((sys::duplicate_above(fd, 10)?, number));
+    let above =
+        |fd: &OwnedFd| sys::duplicate_above(fd, 10).map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"));
+    let reporter = above(&reporter)?;
+    let high = |&(fd, number): &(&OwnedFd, RawFd)| Ok((above(fd)?, number));
     let handed = handed.iter().map(high).collect::<io::Result<Vec<_>>>()?;
     let numbers: Vec<_> = handed.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
     let child = Child {
@@ -116,7 +117,7 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
     let error = io::Error::last_os_error();
     drop(blocked);
     match pid {
-        -1 => Err(io::Error::new(error.kind(), format!("starting a worker: fork: {error}"))),
+        -1 => Err(told(error, "fork")),
         pid => Ok(Forked { pid, report: File::from(report) }),
     }
 }

@@ -133,3 +133,8 @@ impl fmt::Debug for dyn Launched {
         f.debug_struct("Launched").field("id", &self.id()).finish_non_exhaustive()
     }
 }
+
+/// The error, with what was being done for a worker that is to start.
+pub(crate) fn told(error: io::Error, what: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
+}

@@ -64,8 +64,12 @@ impl ProcessPool {
         setup: Setup,
         output: Option<Output>,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(workers, setup.busy_poll)?);
-        let (tell, told) = mpsc::sync_channel(1);
+        let told = |error: io::Error, what| {
+            io::Error::new(error.kind(), format!("starting the pool: {what}: {error}"))
+        };
+        let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
+        let shared = Arc::new(shared);
+        let (tell, hear) = mpsc::sync_channel(1);
         let theirs = shared.clone();
         // Children die with the thread that forked them, so this one thread does it, and outlives them all.
         let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
@@ -82,9 +86,10 @@ impl ProcessPool {
             // The receiver waits for just this.
             let _ = tell.send(started);
             supervisor.run();
-        })?;
+        });
+        let supervisor = supervisor.map_err(|error| told(error, "its supervisor's thread"))?;
         let pool = Self { shared, supervisor: Some(supervisor), _blocks: Keeper::new() };
-        told.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
+        hear.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
         Ok(pool)
     }
 

@@ -184,6 +184,7 @@ fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
         .stack_size(64 << 10)
         .spawn(wait_for_the_end)
         .map(drop)
+        .map_err(|error| io::Error::new(error.kind(), format!("its watcher's thread: {error}")))
 }
 
 /// The child's end of the channel.

@@ -25,6 +25,7 @@ mod sys;
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     frame::{Decoder, Kind},
+    launcher::told,
     sys as calls,
     sys::Watch,
     worker,
@@ -60,7 +61,7 @@ pub(crate) struct Zygote {
 impl Zygote {
     /// Starts one and waits until it is set up by the frame `setup`.
     pub(crate) fn start(plan: &Plan, setup: &[u8]) -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair()?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL)])?;
         let zygote = Self { pid: forked.pid, channel: ours };
         forked.confirm()?;

@@ -3,6 +3,7 @@
 use super::{
     Command, Ended, Launched, Launcher,
     local::{ended, find_program, pipes, plan},
+    told,
 };
 use crate::{
     exec::{self, Forked},
@@ -82,13 +83,13 @@ impl Argv {
 
 impl Launcher for Argv {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
-        let (ours, theirs) = UnixStream::pair()?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         let theirs = OwnedFd::from(theirs);
         let (output, written) = pipes(command)?;
         let (channel, variable) = match self.address {
             None => (Channel::There(ours.into()), "1:stdio".to_owned()),
             Some(address) => {
-                let listener = TcpListener::bind((address, 0))?;
+                let listener = TcpListener::bind((address, 0)).map_err(|error| told(error, "listen"))?;
                 listener.set_nonblocking(true)?;
                 let token = new_token()?;
                 // The worker's stdin: nobody else sees it, as they would see an argument.

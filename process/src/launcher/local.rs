@@ -1,6 +1,6 @@
 //! Workers on this machine: forked and exec'd, or forked from a zygote.
 
-use super::{Command, Ended, Launched, Launcher};
+use super::{Command, Ended, Launched, Launcher, told};
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     sys, worker,
@@ -74,10 +74,6 @@ impl Launcher for Local {
     }
 }
 
-fn told(error: io::Error, what: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
-}
-
 /// Two ends of pipes, if there are any.
 type Ends = Option<[OwnedFd; 2]>;
 
@@ -86,7 +82,8 @@ pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
     if !command.piped {
         return Ok((None, None));
     }
-    let ((out, written_out), (err, written_err)) = (sys::pipe()?, sys::pipe()?);
+    let pipe = || sys::pipe().map_err(|error| told(error, "pipe for its output"));
+    let ((out, written_out), (err, written_err)) = (pipe()?, pipe()?);
     sys::set_nonblocking(out.as_fd())?;
     sys::set_nonblocking(err.as_fd())?;
     Ok((Some([out, err]), Some([written_out, written_err])))

@@ -5,7 +5,7 @@
 //! what makes the pool try again.
 
 use super::Supervisor;
-use crate::{call::Answer, child::Child, lane::Lane, shared::Orders, statistics::Member};
+use crate::{call::Answer, child::Child, lane::Lane, launcher::told, shared::Orders, statistics::Member};
 use brigade_handle::Lost;
 use brigade_trace::clock;
 use std::{
@@ -32,7 +32,10 @@ impl Supervisor<'_> {
         // Where there is no shared memory to be had, calls go over the socket.
         let mut ring = Lane::new().ok();
         self.command.ring = match &mut ring {
-            Some((memory, _)) => Some([Arc::new(memory.try_clone()?), self.bell.clone()]),
+            Some((memory, _)) => Some([
+                Arc::new(memory.try_clone().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
+                self.bell.clone(),
+            ]),
             None => None,
         };
         let index = self.shared.lock().free_index();

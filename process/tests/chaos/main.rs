@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dice;
+mod faults;
 mod ledger;
 mod leftovers;
 mod orders;
@@ -15,7 +16,7 @@ mod parents;
 #[path = "../situations/path.rs"]
 mod path;
 mod storm;
-// Unsafe: signals to workers.
+// Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
 mod sys;
 
@@ -37,6 +38,25 @@ fn main() -> ExitCode {
         };
         on("every_call_completes_in_a_storm", storm::every_call_completes_in_a_storm);
         on("a_parent_killed_at_random_leaves_nothing", parents::a_parent_killed_at_random_leaves_nothing);
+        on("a_system_call_that_is_refused_is_named", faults::a_system_call_that_is_refused_is_named);
+        on("a_system_call_that_can_be_spared_is", faults::a_system_call_that_can_be_spared_is);
+        on("a_pool_whose_own_calls_are_refused_says_so", faults::a_pool_whose_own_calls_are_refused_says_so);
+        on(
+            "workers_that_cannot_be_replaced_are_told_to_the_calls",
+            faults::workers_that_cannot_be_replaced_are_told_to_the_calls,
+        );
+        on(
+            "a_worker_that_gets_no_thread_is_told_to_the_calls",
+            faults::a_worker_that_gets_no_thread_is_told_to_the_calls,
+        );
+        on(
+            "any_number_of_descriptors_is_enough_or_is_told",
+            faults::any_number_of_descriptors_is_enough_or_is_told,
+        );
+        on(
+            "a_pool_recovers_when_descriptors_are_free_again",
+            faults::a_pool_recovers_when_descriptors_are_free_again,
+        );
     }
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

@@ -1,0 +1,208 @@
+//! Each system call on the way to a worker is refused in turn: the error says which operation failed and why, or the pool does
+//! without; and either way nothing is left behind.
+//!
+//! The refusals are the kernel's (`sys.rs`): a filter on one thread, inherited by what it starts, so that the calls of a worker
+//! can be refused as those of the supervisor. The last tests take descriptors away from the whole process.
+
+use crate::{
+    leftovers::Leftovers,
+    path::{launcher, pool},
+    sys::{self, Errno, Signal, Syscall},
+};
+use brigade_process::{Command, JoinError, Launched, Launcher, Local, Lost, ProcessPool};
+use std::{io, thread};
+
+/// Starts workers by fork and exec, and has a system call refused from the start of worker number `from` on: on the
+/// supervisor's thread, and in the workers.
+struct Refusing {
+    from: usize,
+    started: usize,
+    call: Syscall,
+    error: Errno,
+    local: Local,
+}
+
+impl Launcher for Refusing {
+    fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
+        if self.started == self.from {
+            sys::refuse(self.call, self.error);
+        }
+        self.started += 1;
+        self.local.start(command)
+    }
+}
+
+/// Builds a pool of two workers, with a system call refused from worker number `from` on.
+fn build(call: Syscall, error: Errno, from: usize) -> io::Result<ProcessPool> {
+    let launcher = Refusing { from, started: 0, call, error, local: launcher() };
+    ProcessPool::builder().workers(2).launcher(launcher).current_dir("/").build()
+}
+
+fn works(procs: &ProcessPool) {
+    assert!((0..100).zip(procs.map(|n: u32| n, 0..100)).all(|(n, result)| result.unwrap() == n));
+}
+
+pub(crate) fn a_system_call_that_is_refused_is_named() {
+    let cases = [
+        (Syscall::Socketpair, Errno::TooManyFiles, "socketpair"),
+        (Syscall::GetFlags, Errno::Denied, "fcntl"),
+        (Syscall::Pipe, Errno::TooManyFiles, "pipe"),
+        (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
+        (Syscall::Fork, Errno::TryAgain, "fork"),
+        (Syscall::Fork, Errno::NoMemory, "fork"),
+        (Syscall::DieWithParent, Errno::Denied, "prctl(PR_SET_PDEATHSIG)"),
+        (Syscall::OpenNull, Errno::TooManyFiles, "open(/dev/null)"),
+        (Syscall::Dup2, Errno::TooManyFiles, "dup2"),
+        (Syscall::Chdir, Errno::Denied, "chdir"),
+        (Syscall::Exec, Errno::NoMemory, "exec"),
+        (Syscall::Exec, Errno::Denied, "exec"),
+    ];
+    let before = Leftovers::now();
+    for (call, error, operation) in cases {
+        // The first worker, or the second, when the first is there and must go.
+        for from in [0, 1] {
+            let told = build(call, error, from).expect_err("a worker cannot be started").to_string();
+            let why = error.text();
+            assert!(told.contains(operation) && told.contains(&why), "{call:?} from {from}: {told}");
+            before.wait_for();
+        }
+    }
+}
+
+pub(crate) fn a_system_call_that_can_be_spared_is() {
+    let cases = [
+        (Syscall::Memfd, Errno::TooManyFiles),
+        (Syscall::Memfd, Errno::Missing),
+        (Syscall::Truncate, Errno::NoMemory),
+        (Syscall::Seal, Errno::Denied),
+        (Syscall::MapShared, Errno::NoMemory),
+        (Syscall::Pidfd, Errno::TooManyFiles),
+        (Syscall::Pidfd, Errno::Missing),
+        (Syscall::CloseRange, Errno::Missing),
+        (Syscall::Madvise, Errno::Missing),
+    ];
+    let before = Leftovers::now();
+    for (call, error) in cases {
+        for from in [0, 1] {
+            let procs =
+                build(call, error, from).unwrap_or_else(|told| panic!("{call:?} from {from}: {told}"));
+            works(&procs);
+            procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
+            while procs.spawn(|n: u32| n, 1).join().is_err() {}
+            procs.shutdown();
+            before.wait_for();
+        }
+    }
+}
+
+pub(crate) fn a_pool_whose_own_calls_are_refused_says_so() {
+    let before = Leftovers::now();
+    let cases = [
+        (Syscall::Eventfd, Errno::TooManyFiles, "eventfd"),
+        (Syscall::Thread, Errno::TryAgain, "thread"),
+        (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
+    ];
+    for (call, error, operation) in cases {
+        let refused = move || {
+            sys::refuse(call, error);
+            pool_error()
+        };
+        let told = thread::spawn(refused).join().unwrap();
+        assert!(told.contains(operation) && told.contains(&error.text()), "{call:?}: {told}");
+        before.wait_for();
+    }
+}
+
+fn pool_error() -> String {
+    let built = ProcessPool::builder().workers(2).launcher(launcher()).build();
+    built.expect_err("the pool cannot be started").to_string()
+}
+
+/// Makes calls until one is told that no worker can be started, and why.
+fn not_started(procs: &ProcessPool) -> String {
+    loop {
+        match procs.spawn(|n: u32| n, 1).join() {
+            Err(JoinError::Lost(Lost::NotStarted(why))) => return why,
+            Ok(_) | Err(JoinError::Lost(Lost::Killed { signal: 9 })) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+pub(crate) fn workers_that_cannot_be_replaced_are_told_to_the_calls() {
+    let before = Leftovers::now();
+    for (call, error, operation) in [
+        (Syscall::Fork, Errno::TryAgain, "fork"),
+        (Syscall::Socketpair, Errno::TooManyFiles, "socketpair"),
+        (Syscall::Exec, Errno::NoMemory, "exec"),
+        (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
+    ] {
+        let procs = build(call, error, 2).unwrap();
+        let workers = procs.worker_ids();
+        works(&procs);
+        sys::send(workers[0], Signal::Kill);
+        while procs.worker_ids().contains(&workers[0]) {
+            thread::yield_now();
+        }
+        // The other one goes on.
+        works(&procs);
+        sys::send(workers[1], Signal::Kill);
+        let told = not_started(&procs);
+        assert!(told.contains(operation) && told.contains(&error.text()), "{call:?}: {told}");
+        procs.shutdown();
+        before.wait_for();
+    }
+}
+
+pub(crate) fn a_worker_that_gets_no_thread_is_told_to_the_calls() {
+    let before = Leftovers::now();
+    let procs = build(Syscall::Thread, Errno::TryAgain, 0).unwrap();
+    let told = not_started(&procs);
+    assert!(told.contains("before it was ready"), "{told}");
+    procs.shutdown();
+    before.wait_for();
+}
+
+pub(crate) fn any_number_of_descriptors_is_enough_or_is_told() {
+    let before = Leftovers::now();
+    let first = sys::lowest_free_descriptor();
+    let (mut refused, mut built) = (0, 0);
+    for more in 0..40 {
+        let result = {
+            let _limit = sys::DescriptorLimit::lower(first + more);
+            let built = ProcessPool::builder().workers(2).launcher(launcher()).build();
+            // What a build that went well has made do with is enough for its calls, too.
+            built.map(|procs| {
+                works(&procs);
+                procs.shutdown();
+            })
+        };
+        match result {
+            Ok(()) => built += 1,
+            Err(error) => {
+                refused += 1;
+                let told = error.to_string();
+                assert!(told.starts_with("starting "), "{more} descriptors: {told}");
+            }
+        }
+        before.wait_for();
+    }
+    assert!(refused > 5 && built > 5, "{refused} pools were refused, {built} built");
+}
+
+pub(crate) fn a_pool_recovers_when_descriptors_are_free_again() {
+    let before = Leftovers::now();
+    let procs = pool(2);
+    works(&procs);
+    {
+        let _limit = sys::DescriptorLimit::lower(sys::lowest_free_descriptor());
+        // Those that ended workers give back are too few for another one.
+        procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
+        let told = not_started(&procs);
+        assert!(told.starts_with("starting "), "{told}");
+    }
+    while procs.spawn(|n: u32| n, 1).join().is_err() {}
+    works(&procs);
+    procs.shutdown();
+    before.wait_for();
+}
