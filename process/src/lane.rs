@@ -6,6 +6,8 @@
 
 mod batches;
 #[cfg(test)]
+mod nonsense;
+#[cfg(test)]
 mod tests;
 
 use crate::{

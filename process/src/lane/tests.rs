@@ -7,7 +7,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-struct Nobody;
+pub(super) struct Nobody;
 
 impl Caller for Nobody {
     fn start(&self) -> bool {
