@@ -216,6 +216,12 @@ mod tests {
         assert_eq!(unsafe { take(large) }, [7; 128]);
         // SAFETY: as above.
         assert_eq!(unsafe { take(none) }, [7; 129]);
+        #[repr(align(64))]
+        struct Line(u8);
+        let aligned = put(Line(7));
+        assert!(aligned.addr().get().is_multiple_of(64));
+        // SAFETY: as above.
+        assert_eq!(unsafe { take(aligned) }.0, 7);
     }
 
     #[test]

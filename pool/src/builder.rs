@@ -74,6 +74,9 @@ impl Builder {
     /// Called when a spawned job panics whose handle is gone, so that nobody else would hear of it: on the thread that ran the job,
     /// with what was passed to `panic!`. A panic in the handler is ignored. Without a handler such a panic is dropped.
     ///
+    /// A job whose handle is dropped in the moment in which it panics may be missed; one of [`spawn_detached`](Pool::spawn_detached), which
+    /// has no handle, never is.
+    ///
     /// ```
     /// let (tell, told) = std::sync::mpsc::channel();
     /// let pool = brigade_pool::Pool::builder().on_panic(move |payload| _ = tell.send(payload)).build()?;

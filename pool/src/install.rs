@@ -93,8 +93,9 @@ where
     jobs.into_iter().map(|(_, job)| unsafe { job.into_result() }).collect()
 }
 
-/// The frame must not end before the jobs in it have.
-struct Stay;
+/// The frame must not end before the jobs in it have: an unwinding through it ends the process. There should be none, since the
+/// panics of jobs are caught inside.
+pub(crate) struct Stay;
 
 impl Drop for Stay {
     fn drop(&mut self) {

@@ -29,8 +29,12 @@
 //!
 //! It never runs a stranger, which could need a lock that it holds. It runs what it waits for, or a part of that; if
 //! there is nothing, it parks, and the pool may use a spare thread meanwhile. So nested parallelism under a mutex finishes,
-//! two pools may install into each other, and a pool of one thread finishes everything. What a pool cannot see is a job that blocks
-//! outside of it, in a channel or a read: say [`blocking`] around that.
+//! two pools may install into each other, and a pool of one thread finishes everything, as long as no more than 256 of its workers
+//! are blocked at a time: so many spare threads it has at most. What a pool cannot see is a job that blocks outside of it, in a channel or
+//! a read: say [`blocking`] around that.
+//!
+//! A worker that joins the handle of a queued job runs it in place, on top of its own stack. So a chain of jobs each of which joins the
+//! one before may be some ten thousand links long, and not longer: then let the one before spawn the next.
 
 // Unsafe: memory for values that are moved in and out.
 #[allow(unsafe_code)]
@@ -69,6 +73,7 @@ mod scope;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod sleep;
 mod spare;
+mod spawn;
 mod stats;
 // Unsafe: turns a stolen entry into the duty to run it.
 #[allow(unsafe_code)]
@@ -86,9 +91,10 @@ pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
 pub use builder::Builder;
 pub use data::{for_each, for_each_in, map_reduce, map_reduce_in};
 pub use join::{join, join3, join4};
-pub use pool::{Pool, spawn, spawn_fifo};
+pub use pool::Pool;
 pub use scope::{Scope, scope};
 pub use spare::blocking;
+pub use spawn::{spawn, spawn_detached, spawn_fifo};
 pub use stats::Stats;
 
 /// What the loom models look at.

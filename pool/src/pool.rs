@@ -7,11 +7,13 @@ use crate::{
     current,
     install::{broadcast, install},
     job, join, scope,
+    spawn::{spawn_fifo_on, spawn_on},
 };
 use brigade_handle::{JoinError, JoinHandle, wait};
 use std::{
     fmt, io,
     sync::{Arc, OnceLock, atomic::Ordering},
+    task::Poll,
 };
 
 /// A work-stealing thread pool.
@@ -239,7 +241,12 @@ impl Pool {
     ///
     /// On one of the pool's own workers that would be to wait for itself; there it does not wait, and the threads end by
     /// themselves when everything has run.
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown(mut self) {
+        wait::block("Pool::shutdown", |_| Poll::Ready(()));
         self.end(Phase::Draining);
         self.is_shut = true;
     }
@@ -256,11 +263,33 @@ impl Pool {
     /// assert_eq!(cancelled == 1, answer.join().is_err());
     /// # std::io::Result::Ok(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown_now(mut self) -> usize {
+        wait::block("Pool::shutdown_now", |_| Poll::Ready(()));
         self.end(Phase::Cancelling);
         self.is_shut = true;
         // Relaxed: the threads that count were joined.
         self.crew.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the pool: everything that is queued is run, by threads that nobody waits for. What they have not done when the
+    /// process ends, they never do, as a daemon thread in Python.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let answer = pool.spawn(|| 7);
+    /// pool.detach();
+    /// assert_eq!(answer.join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn detach(mut self) {
+        self.is_shut = true;
+        self.crew.advance(Phase::Draining);
+        // Dropping a thread's handle detaches it.
+        self.crew.roster().threads.clear();
     }
 
     fn end(&self, phase: Phase) {
@@ -292,6 +321,7 @@ impl Pool {
     }
 }
 
+/// As [`Pool::shutdown_now`], also where that would be refused: a destructor cannot refuse, so there it blocks.
 impl Drop for Pool {
     fn drop(&mut self) {
         if !self.is_shut {
@@ -308,58 +338,4 @@ impl fmt::Debug for Pool {
             .field("threads", &plan.threads)
             .finish_non_exhaustive()
     }
-}
-
-fn spawn_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let (job, handle) = job::spawned(crew, work);
-    crew.submit(job);
-    handle
-}
-
-fn spawn_fifo_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let (job, handle) = job::spawned(crew, work);
-    crew.submit_ordered(job);
-    handle
-}
-
-/// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
-///
-/// ```
-/// let answer = brigade_pool::spawn(|| 6 * 7);
-/// assert_eq!(answer.join().unwrap(), 42);
-/// ```
-pub fn spawn<F, T>(work: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    current::with(|worker| match worker {
-        Some(worker) => spawn_on(&worker.crew, work),
-        None => Pool::global().spawn(work),
-    })
-}
-
-/// [`Pool::spawn_fifo`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
-///
-/// ```
-/// let answer = brigade_pool::spawn_fifo(|| 6 * 7);
-/// assert_eq!(answer.join().unwrap(), 42);
-/// ```
-pub fn spawn_fifo<F, T>(work: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    current::with(|worker| match worker {
-        Some(worker) => spawn_fifo_on(&worker.crew, work),
-        None => Pool::global().spawn_fifo(work),
-    })
 }

@@ -82,9 +82,16 @@ impl Thrift {
 }
 
 impl Worker {
-    /// Looks around once after each of some dozes.
+    /// Looks around once after each of some dozes; at once if it cannot doze, so that work which forbids it to sleep is found.
     pub(crate) fn doze_and_look(&self) -> Option<Work> {
-        (0..DOZES).take_while(|_| self.doze(DOZE)).find_map(|_| self.look())
+        for _ in 0..DOZES {
+            let dozed = self.doze(DOZE);
+            let work = self.look();
+            if work.is_some() || !dozed {
+                return work;
+            }
+        }
+        None
     }
 
     /// Looks once at everything that others have.

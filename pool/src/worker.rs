@@ -9,6 +9,7 @@ use crate::{
     current,
     deque::{Attended, Deque, Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
+    install::Stay,
     job::JobRef,
     sleep::Searching,
     spare,
@@ -20,6 +21,7 @@ use brigade_trace::{Domain, Id, Kind};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
+    mem,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, atomic::Ordering},
     thread,
@@ -182,6 +184,7 @@ impl Worker {
     }
 
     fn wait_for(&self, half: &HalfState) {
+        let stay = Stay;
         let mut pause = Pause::new();
         while !half.is_done() {
             if let Some(work) = half.thief().and_then(|thief| self.steal_half(thief)) {
@@ -194,10 +197,12 @@ impl Worker {
         if !half.is_done() && half.begin_park() {
             self.park_until(|| half.is_done());
         }
+        mem::forget(stay);
     }
 
     /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
     pub(crate) fn wait_for_scope(&self, scope: usize, is_done: impl Fn() -> bool) {
+        let stay = Stay;
         let mut pause = Pause::new();
         while !is_done() {
             match self.jobs.pop() {
@@ -214,6 +219,7 @@ impl Worker {
                 None => self.park_until(&is_done),
             }
         }
+        mem::forget(stay);
     }
 
     /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.

@@ -124,6 +124,25 @@ fn a_wait_inside_of_a_wait_counts_once() {
 }
 
 #[test]
+fn a_spare_thread_takes_many_short_jobs_from_a_worker_that_is_blocked() {
+    let pool = pool(1);
+    let (go, wait) = mpsc::channel::<()>();
+    let left = Arc::new(AtomicUsize::new(1000));
+    // None of them is worth its theft, and nobody else is there to take them.
+    pool.install(move || {
+        for _ in 0..1000 {
+            let (left, go) = (left.clone(), go.clone());
+            brigade_pool::spawn_detached(move || {
+                if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    go.send(()).unwrap();
+                }
+            });
+        }
+        blocking(|| wait.recv().unwrap());
+    });
+}
+
+#[test]
 fn jobs_that_block_elsewhere_leave_the_pool_to_others() {
     let pool = pool(1);
     let gates: Vec<_> = (0..20)

@@ -225,3 +225,31 @@ fn what_runs_is_not_counted_as_cancelled() {
         assert_eq!(seen, cancelled + 1, "the first was cancelled by its owner");
     });
 }
+
+#[test]
+fn a_detached_pool_runs_what_is_queued() {
+    let (tell, told) = mpsc::channel();
+    let pool = pool(2);
+    for n in 0..100 {
+        let tell = tell.clone();
+        pool.spawn_detached(move || tell.send(n).unwrap());
+    }
+    drop(tell);
+    pool.detach();
+    let mut all: Vec<_> = told.iter().collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..100));
+}
+
+#[test]
+fn a_thread_that_must_not_block_cannot_shut_a_pool_down() {
+    let refuses = |end: fn(Pool)| {
+        let pool = pool(1);
+        let _policy = brigade_handle::wait::set(brigade_handle::wait::Policy::Forbid("it must not"));
+        let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end(pool))).unwrap_err();
+        let text = refused.downcast_ref::<String>().unwrap();
+        assert!(text.contains("it must not"), "{text}");
+    };
+    refuses(Pool::shutdown);
+    refuses(|pool| _ = pool.shutdown_now());
+}
