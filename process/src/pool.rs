@@ -32,7 +32,9 @@ use std::{
 ///
 /// A call completes exactly once: with its result, with its panic, or with the reason for which there is neither. It is started
 /// at most once; one with [`retry`](CallBuilder::retry) is started at least once, and one that ends every worker that it is given to
-/// is given up and reported. The end of a worker ends the one call that it ran, and nothing else.
+/// is given up and reported. The end of a worker ends the one call that it ran, and nothing else. A worker that is stopped (by
+/// SIGSTOP, or a debugger) may go on: the call that it has waits, the others are given to others; a
+/// [`timeout`](CallBuilder::timeout) ends the wait.
 ///
 /// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this program has. That pool's
 /// workers end with the worker that made it.

@@ -9,12 +9,18 @@
 
 mod dice;
 mod faults;
+// The frames themselves, to be spoken by peers that are no workers.
+#[allow(dead_code)]
+#[path = "../../src/frame.rs"]
+mod frame;
 mod ledger;
 mod leftovers;
 mod orders;
 mod parents;
 #[path = "../situations/path.rs"]
 mod path;
+mod peers;
+mod stopped;
 mod storm;
 // Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
@@ -38,6 +44,15 @@ fn main() -> ExitCode {
         };
         on("every_call_completes_in_a_storm", storm::every_call_completes_in_a_storm);
         on("a_parent_killed_at_random_leaves_nothing", parents::a_parent_killed_at_random_leaves_nothing);
+        on("a_stopped_worker_hinders_one_call_at_most", stopped::a_stopped_worker_hinders_one_call_at_most);
+        on(
+            "a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over",
+            stopped::a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over,
+        );
+        on(
+            "a_pool_with_a_stopped_worker_can_be_dropped",
+            stopped::a_pool_with_a_stopped_worker_can_be_dropped,
+        );
         on("a_system_call_that_is_refused_is_named", faults::a_system_call_that_is_refused_is_named);
         on("a_system_call_that_can_be_spared_is", faults::a_system_call_that_can_be_spared_is);
         on("a_pool_whose_own_calls_are_refused_says_so", faults::a_pool_whose_own_calls_are_refused_says_so);
@@ -58,6 +73,10 @@ fn main() -> ExitCode {
             faults::a_pool_recovers_when_descriptors_are_free_again,
         );
     }
+    trials.push(Trial::test("peers_that_talk_nonsense_leave_no_call_without_an_end", || {
+        peers::peers_that_talk_nonsense_leave_no_call_without_an_end();
+        Ok::<(), Failed>(())
+    }));
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -67,7 +67,7 @@ fn marked(mark: &str) -> Vec<u32> {
 }
 
 pub(crate) fn a_parent_killed_at_random_leaves_nothing() {
-    let rounds = if is_long() { 5 * seconds(0) } else { 12 };
+    let rounds = if is_long() { 5 * seconds(0) } else { 8 };
     let mut dice = Dice::new(7);
     let shm = || fs::read_dir("/dev/shm").map_or(0, Iterator::count);
     let shm_before = shm();

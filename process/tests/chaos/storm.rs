@@ -133,7 +133,7 @@ pub(crate) fn every_call_completes_in_a_storm() {
     let before = Leftovers::now();
     let ledger = Ledger::new("storm");
     let procs = pool(WORKERS);
-    let (began, time) = (clock::now(), Duration::from_secs(seconds(4)));
+    let (began, time) = (clock::now(), Duration::from_secs(seconds(3)));
     let least = if is_long() { CALLS / CALLERS } else { 0 };
     let over = AtomicBool::new(false);
     let running = AtomicU64::new(CALLERS);
