@@ -50,6 +50,8 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 ///   Delay   t       t------- busy -----t       t       t        a new count from the late tick on
 ///   Skip    t       t------- busy -----t   t       t            late ticks are left out
 /// ```
+///
+/// A tick is missed if it is asked for more than 5 ms late: as much may be the timer's own. The three policies are tokio's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTicks {
     /// They come at once, one after the other, until the interval has caught up. The number of ticks is right.
@@ -127,7 +129,7 @@ impl Interval {
     }
 }
 
-/// A tick that is later than this was missed. Timers are that much late of themselves.
+/// A tick that is later than this was missed.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
 /// The first multiple of the period from `due` on that is after `now`.
