@@ -43,6 +43,10 @@ fn main() -> ExitCode {
             }));
         };
         on("every_call_completes_in_a_storm", storm::every_call_completes_in_a_storm);
+        on(
+            "every_call_completes_in_a_storm_over_a_zygote",
+            storm::every_call_completes_in_a_storm_over_a_zygote,
+        );
         on("a_parent_killed_at_random_leaves_nothing", parents::a_parent_killed_at_random_leaves_nothing);
         on("a_stopped_worker_hinders_one_call_at_most", stopped::a_stopped_worker_hinders_one_call_at_most);
         on(

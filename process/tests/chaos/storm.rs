@@ -6,11 +6,11 @@ use crate::{
     ledger::Ledger,
     leftovers::Leftovers,
     orders::{Order, Outcomes},
-    path::{Path, pool},
+    path::{Path, launcher, pool},
     seconds,
     sys::{self, Signal},
 };
-use brigade_process::ProcessPool;
+use brigade_process::{ProcessPool, Start};
 use brigade_trace::clock;
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -130,9 +130,24 @@ fn is_at_full_strength(procs: &ProcessPool) {
 }
 
 pub(crate) fn every_call_completes_in_a_storm() {
+    storm(|| pool(WORKERS));
+}
+
+pub(crate) fn every_call_completes_in_a_storm_over_a_zygote() {
+    storm(|| {
+        ProcessPool::builder()
+            .workers(WORKERS)
+            .start_method(Start::Zygote)
+            .launcher(launcher())
+            .build()
+            .unwrap()
+    });
+}
+
+fn storm(build: fn() -> ProcessPool) {
     let before = Leftovers::now();
     let ledger = Ledger::new("storm");
-    let procs = pool(WORKERS);
+    let procs = build();
     let (began, time) = (clock::now(), Duration::from_secs(seconds(3)));
     let least = if is_long() { CALLS / CALLERS } else { 0 };
     let over = AtomicBool::new(false);
