@@ -47,15 +47,20 @@ pub(crate) struct Thrift {
     since: Cell<Option<Instant>>,
     /// How many attempts in a row did not pay.
     unpaid: Cell<u32>,
+    /// How long the last attempt took that got as far as its fence.
+    price: Cell<Duration>,
 }
 
 /// A theft is paid for by work of this length; it costs thief and victim about half of that.
 const WORTH: Duration = Duration::from_micros(10);
 /// How many attempts in a row may be unpaid: the last pieces of a parallel loop are.
 const PATIENCE: u32 = 6;
-/// How long a doze takes, and how many may be in vain.
+/// How long a doze takes at least, and how many may be in vain.
 const DOZE: Duration = Duration::from_micros(100);
 const DOZES: u32 = 4;
+/// A doze is so many times as long as an attempt, so that attempts in vain cost at most a tenth of the victim's time. An attempt interrupts
+/// the other processors, which takes a microsecond on some machines and a hundred on virtual ones.
+const DOZE_PER_PRICE: u32 = 10;
 
 impl Thrift {
     /// A search has found work.
@@ -69,6 +74,21 @@ impl Thrift {
             let paid = since.elapsed() >= WORTH;
             self.unpaid.set(if paid { 0 } else { self.unpaid.get().saturating_add(1) });
         }
+    }
+
+    /// Makes an attempt to steal, and remembers its price if it came to its fence.
+    fn pay<T>(&self, attempt: impl FnOnce() -> deque::Steal<T>) -> deque::Steal<T> {
+        let began = clock::now();
+        let outcome = attempt();
+        if !matches!(outcome, deque::Steal::Empty) {
+            self.price.set(began.elapsed());
+        }
+        outcome
+    }
+
+    /// How long to doze.
+    fn doze(&self) -> Duration {
+        DOZE.max(self.price.get() * DOZE_PER_PRICE)
     }
 
     /// That an attempt was paid for, by a fence, and brought nothing.
@@ -85,7 +105,7 @@ impl Worker {
     /// Looks around once after each of some dozes; at once if it cannot doze, so that work which forbids it to sleep is found.
     pub(crate) fn doze_and_look(&self) -> Option<Work> {
         for _ in 0..DOZES {
-            let dozed = self.doze(DOZE);
+            let dozed = self.doze(self.thrift.doze());
             let work = self.look();
             if work.is_some() || !dozed {
                 return work;
@@ -110,23 +130,24 @@ impl Worker {
         })
     }
 
-    /// Takes the oldest half of this worker.
+    /// Takes the oldest half of this worker. It tries once: while the fence takes its time, an owner whose halves are short has taken back that
+    /// one and pushed others, again and again.
     pub(crate) fn steal_half(&self, victim: usize) -> Option<Stolen> {
         let halves = &self.crew.seat(victim).halves;
-        loop {
-            match halves.steal() {
-                deque::Steal::Empty => return None,
-                deque::Steal::Gone => {
-                    self.thrift.count_in_vain();
-                    return None;
-                }
-                deque::Steal::Lost => hint::spin_loop(),
-                deque::Steal::Taken(half) => {
-                    self.tally().count_steal();
-                    brigade_trace::record(Kind::Steal, self.id, 1);
-                    // SAFETY: it came from this deque just now, and `steal` gives each entry to one thief.
-                    return Some(unsafe { Stolen::new(half, victim) });
-                }
+        if halves.looks_empty() {
+            return None;
+        }
+        match self.thrift.pay(|| halves.steal()) {
+            deque::Steal::Empty => None,
+            deque::Steal::Gone | deque::Steal::Lost => {
+                self.thrift.count_in_vain();
+                None
+            }
+            deque::Steal::Taken(half) => {
+                self.tally().count_steal();
+                brigade_trace::record(Kind::Steal, self.id, 1);
+                // SAFETY: it came from this deque just now, and `steal` gives each entry to one thief.
+                Some(unsafe { Stolen::new(half, victim) })
             }
         }
     }
