@@ -57,11 +57,13 @@ pub(crate) struct Member {
     pub(crate) index: usize,
     served: Served,
     under_way: u64,
+    /// It has said that it takes too much memory, and was counted for that.
+    too_large: bool,
 }
 
 impl Member {
     pub(crate) fn new(pid: u32, index: usize) -> Self {
-        Self { pid, index, served: Served::default(), under_way: 0 }
+        Self { pid, index, served: Served::default(), under_way: 0, too_large: false }
     }
 }
 
@@ -117,7 +119,12 @@ impl State {
     pub(crate) fn count_leaving(&mut self, pid: u32, reason: Reason) {
         match reason {
             Reason::Calls => self.totals.recycled += 1,
-            Reason::Memory => self.totals.over_memory += 1,
+            Reason::Memory => {
+                self.totals.over_memory += 1;
+                if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+                    member.too_large = true;
+                }
+            }
         }
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.pid == pid) {
             lane.open = false;
@@ -126,12 +133,15 @@ impl State {
 
     /// A worker is gone.
     pub(crate) fn forget_worker(&mut self, pid: u32, end: End, loss: &Lost) {
+        let mut is_counted = false;
         if let Some(at) = self.staff.iter().position(|member| member.pid == pid) {
             let member = self.staff.swap_remove(at);
             self.totals.add(&member.served);
+            is_counted = member.too_large;
         }
         self.totals.deaths += u64::from(end == End::Unasked);
-        self.totals.over_memory += u64::from(matches!(loss, Lost::OverMemory { .. }));
+        // It may have been killed for its size while it was leaving for that.
+        self.totals.over_memory += u64::from(matches!(loss, Lost::OverMemory { .. }) && !is_counted);
         self.totals.timed_out += u64::from(matches!(loss, Lost::TimedOut { .. }));
     }
 
@@ -164,5 +174,21 @@ impl State {
             bytes_received: served.received,
             under_way,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::Shared;
+
+    #[test]
+    fn a_worker_that_is_killed_while_it_leaves_is_counted_once() {
+        let shared = Shared::new(1, None).unwrap();
+        let mut state = shared.lock();
+        state.staff.push(Member::new(7, 0));
+        state.count_leaving(7, Reason::Memory);
+        state.forget_worker(7, End::Unasked, &Lost::OverMemory { limit: 1 });
+        assert_eq!(state.statistics().over_memory, 1);
     }
 }
