@@ -59,6 +59,9 @@ struct Python {
 impl Python {
     fn start(script: &str, arguments: &[String]) -> Result<Self, Skip> {
         let path = format!("{}/python/{script}", env!("CARGO_MANIFEST_DIR"));
+        if !std::path::Path::new(&path).exists() {
+            return Err(format!("{path} is gone: build the benches again where their sources are now"));
+        }
         // -B: leave no compiled files in the source tree.
         let mut command = Command::new("python3");
         command.arg("-B").arg(&path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
