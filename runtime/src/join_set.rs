@@ -3,8 +3,7 @@
 use crate::{
     context::budget,
     crowd::Crowd,
-    local,
-    spawn::{self, spawn_at},
+    spawn::{spawn_at, spawn_local_at},
 };
 use brigade_handle::{JoinError, JoinHandle};
 use futures_core::Stream;
@@ -76,8 +75,7 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        let handle = local::spawn_local(future, Location::caller());
-        self.insert(handle.unwrap_or_else(|| spawn::panic_outside_of_local()));
+        self.insert(spawn_local_at(future, Location::caller()));
     }
 
     /// Puts work that was started elsewhere into the set: a task, or a job or a call of another executor.

@@ -83,15 +83,22 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    local::spawn_local(future, Location::caller()).unwrap_or_else(|| panic_outside_of_local())
+    spawn_local_at(future, Location::caller())
 }
 
-#[cold]
+/// [`spawn_local`], from that line of a program.
 #[track_caller]
-pub(crate) fn panic_outside_of_local() -> ! {
-    panic!(
-        "spawn_local was called outside of a current-thread runtime: use `spawn`, or call it from within `run`"
-    )
+pub(crate) fn spawn_local_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let Some(handle) = local::spawn_local(future, at) else {
+        panic!(
+            "spawn_local was called outside of a current-thread runtime: use `spawn`, or call it from within `run`"
+        )
+    };
+    handle
 }
 
 /// The name of the task that runs here.

@@ -8,9 +8,11 @@ use brigade_runtime::{
     yield_now,
 };
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -315,5 +317,58 @@ fn a_set_cancels_when_it_is_dropped_and_lets_go_when_it_is_told() {
                 yield_now().await;
             }
         });
+    }
+}
+
+#[test]
+fn local_tasks_of_a_group_share_what_is_not_send_and_end_with_it() {
+    let alive = Rc::new(Cell::new(0));
+    let task = |alive: &Rc<Cell<i32>>| {
+        let guard = Guard::new(alive);
+        async move {
+            pending::<()>().await;
+            drop(guard);
+        }
+    };
+    let result = run(try_task_group(async |group| {
+        drop(group.spawn_local(task(&alive)));
+        // A local task may spawn more, also those of the other kind.
+        let (inner, counted) = (group.clone(), alive.clone());
+        let spawned = group.spawn_local(async move {
+            drop(inner.spawn(pending::<()>()));
+            inner.spawn_local(async move { counted.get() }).await.unwrap()
+        });
+        assert_eq!(spawned.await.unwrap(), 1);
+        let failing = alive.clone();
+        drop(group.try_spawn_local(async move { Err::<(), _>(failing.get()) }));
+        pending::<Result<(), i32>>().await
+    }));
+    assert_eq!(result, Err(1));
+    assert_eq!(alive.get(), 0, "a task outlived its group");
+}
+
+#[test]
+fn local_tasks_are_refused_where_no_thread_is_theirs() {
+    let runtime = Runtime::multi_thread(1).unwrap();
+    let refused = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(task_group(async |group| drop(group.spawn_local(async {}))))
+    }));
+    let message = *refused.unwrap_err().downcast::<&str>().unwrap();
+    assert!(message.contains("current-thread"), "{message}");
+}
+
+/// Counts those that are alive, on one thread.
+struct Guard(Rc<Cell<i32>>);
+
+impl Guard {
+    fn new(count: &Rc<Cell<i32>>) -> Self {
+        count.set(count.get() + 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

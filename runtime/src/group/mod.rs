@@ -17,13 +17,15 @@
 //!
 //! After trio's nurseries (Smith, "Notes on structured concurrency", 2018) and `asyncio.TaskGroup`.
 
+mod member;
 #[cfg(all(loom, test))]
 mod model;
 
+use self::member::Member;
 use crate::{
     shim::{Mutex, MutexGuard, lock},
     slab::{Key, Slab},
-    spawn::spawn_at,
+    spawn::{spawn_at, spawn_local_at},
     task,
 };
 use brigade_handle::JoinHandle;
@@ -140,7 +142,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.start(async move { Ok(future.await) }, Location::caller())
+        let (member, closed) = self.admit(async move { Ok(future.await) });
+        started(spawn_at(member, Location::caller()), closed)
     }
 
     /// [`spawn`](Self::spawn) for a task whose error fails the group. The handle then says that the task was cancelled: the error
@@ -155,22 +158,71 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.start(future, Location::caller())
+        let (member, closed) = self.admit(future);
+        started(spawn_at(member, Location::caller()), closed)
     }
 
-    fn start<F, T>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<T>
+    /// [`spawn`](Self::spawn) for a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a current-thread runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, task_group};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let dishes = Rc::new(Cell::new(0));
+    /// run(task_group(async |group| {
+    ///     for _ in 0..3 {
+    ///         let dishes = dishes.clone();
+    ///         drop(group.spawn_local(async move { dishes.set(dishes.get() + 1) }));
+    ///     }
+    /// }));
+    /// assert_eq!(dishes.get(), 3);
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
+        F: Future + 'static,
+        F::Output: 'static,
     {
-        let closed = self.shared.count_in();
-        let member = Member { future: Some(Box::pin(future)), key: None, shared: self.shared.clone() };
-        let handle = spawn_at(member, at);
-        if closed {
-            handle.cancel();
-        }
-        handle
+        let (member, closed) = self.admit(async move { Ok(future.await) });
+        started(spawn_local_at(member, Location::caller()), closed)
     }
+
+    /// [`try_spawn`](Self::try_spawn) for a task that need not be `Send`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a current-thread runtime.
+    #[track_caller]
+    pub fn try_spawn_local<F, T>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let (member, closed) = self.admit(future);
+        started(spawn_local_at(member, Location::caller()), closed)
+    }
+
+    /// Counts a task in. Its future, and whether the group is closed already.
+    fn admit<F>(&self, future: F) -> (Member<F, E>, bool) {
+        let closed = self.shared.count_in();
+        (Member::new(future, &self.shared), closed)
+    }
+}
+
+/// A task that was admitted and started; it is cancelled if the group was closed.
+fn started<T>(handle: JoinHandle<T>, closed: bool) -> JoinHandle<T> {
+    if closed {
+        handle.cancel();
+    }
+    handle
 }
 
 impl<E> Clone for TaskGroup<E> {
@@ -264,53 +316,6 @@ impl<E> Shared<E> {
         // Not under the lock: a task that its executor refuses is dropped where it is cancelled.
         members.into_values().for_each(|waker| task::cancel(&waker));
         parent.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// The future of a member's task.
-struct Member<F, E> {
-    /// Taken out when it is dropped.
-    future: Option<Pin<Box<F>>>,
-    /// Its place in the group's list, once it has been polled.
-    key: Option<Key>,
-    shared: Arc<Shared<E>>,
-}
-
-impl<F, T, E> Future for Member<F, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let this = &mut *self;
-        if this.key.is_none() {
-            this.key = this.shared.enlist(cx.waker());
-        }
-        let Some(future) = this.future.as_mut().filter(|_| this.key.is_some()) else {
-            task::cancel(cx.waker());
-            return Poll::Pending;
-        };
-        let failure = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(value))) => return Poll::Ready(value),
-            Ok(Poll::Ready(Err(error))) => Failure::Error(error),
-            Err(payload) => Failure::Panic(payload),
-        };
-        this.shared.fail(failure);
-        // Its own end is that of the others: the task is dropped as soon as this returns.
-        task::cancel(cx.waker());
-        Poll::Pending
-    }
-}
-
-impl<F, E> Drop for Member<F, E> {
-    fn drop(&mut self) {
-        let future = self.future.take();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            self.shared.fail(Failure::Panic(payload));
-        }
-        self.shared.count_out(self.key);
     }
 }
 
