@@ -287,3 +287,15 @@ macro_rules! by_reference {
     };
 }
 pub(crate) use by_reference;
+
+/// Lends the descriptor of a type that has a field `socket`, which is `Registered`: for options that have no method here.
+macro_rules! as_fd {
+    ($type:ty) => {
+        impl ::std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
+                self.socket.io().as_fd()
+            }
+        }
+    };
+}
+pub(crate) use as_fd;

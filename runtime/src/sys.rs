@@ -60,6 +60,9 @@ pub(crate) fn peer_cred(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     Ok(Credentials { uid, gid, pid: None })
 }
 
+/// The flag of `open` that makes a descriptor non-blocking.
+pub(crate) const NONBLOCK: i32 = libc::O_NONBLOCK;
+
 pub(crate) const ALARM: i32 = libc::SIGALRM;
 pub(crate) const CHILD: i32 = libc::SIGCHLD;
 pub(crate) const HANGUP: i32 = libc::SIGHUP;
@@ -218,6 +221,19 @@ pub(crate) fn count_forks() {
         // forks are not noticed.
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
+}
+
+/// Whether a descriptor is in the mode in which a pipe has packets instead of bytes.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_direct(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: the descriptor is borrowed, so it is open, and the call takes two numbers.
+    Ok(check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })? & libc::O_DIRECT != 0)
+}
+
+/// There is no such mode here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_direct(_fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Whether a read of that descriptor would come back at once, with bytes, the end or an error.

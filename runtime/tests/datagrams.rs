@@ -9,7 +9,7 @@ use brigade_runtime::{
     run, spawn,
 };
 use futures_util::FutureExt;
-use std::{io::ErrorKind, path::PathBuf, sync::Arc};
+use std::{io::ErrorKind, os::fd::AsFd, path::PathBuf, sync::Arc};
 
 /// Sends back what comes, until it is cancelled.
 async fn echo(socket: UdpSocket) {
@@ -178,5 +178,16 @@ fn unix_datagrams_are_answered_by_path() {
         assert_eq!(one.recv(&mut buffer).await.unwrap(), 7);
         UnixDatagram::unbound().unwrap().send_to(b"who?", &here.0).await.unwrap();
         assert_eq!(one.recv_from(&mut buffer).await.unwrap().1.as_pathname(), None);
+    });
+}
+
+/// An option that has no method here is set by the descriptor.
+#[test]
+fn the_descriptor_of_a_socket_is_lent() {
+    run(async {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let second = std::net::UdpSocket::from(socket.as_fd().try_clone_to_owned().unwrap());
+        second.set_broadcast(true).unwrap();
+        assert!(socket.broadcast().unwrap());
     });
 }

@@ -1,18 +1,23 @@
-//! Pipes within one process.
+//! Pipes within one process, with and without a name, and copying.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
     Runtime,
-    io::{PipeReader, PipeWriter, copy, pipe},
-    run, spawn,
+    command::Command,
+    io::{PipeReader, PipeWriter, copy, copy_bidirectional, pipe},
+    net::unix::UnixStream,
+    run, spawn, yield_now,
 };
 use futures_util::{
     AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt,
     io::{BufReader, BufWriter},
 };
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
 
 async fn more_than_fits() {
     let (mut reader, mut writer) = pipe().unwrap();
@@ -105,5 +110,124 @@ fn a_copy_that_never_waits_lets_others_run() {
         spawn(async {}).await.unwrap();
         endless.cancel();
         assert!(endless.await.is_err());
+    });
+}
+
+/// A named pipe, which is removed in the end.
+struct Fifo(PathBuf);
+
+impl Fifo {
+    async fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("brigade-pipes-{}-{name}", std::process::id()));
+        assert!(Command::new("mkfifo").arg(&path).status().await.unwrap().success());
+        Self(path)
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn write_once(path: &Path, bytes: &[u8]) {
+    PipeWriter::open(path).unwrap().write_all(bytes).await.unwrap();
+}
+
+#[test]
+fn a_reader_of_a_named_pipe_waits_for_a_writer_and_ends_with_the_last() {
+    run(async {
+        let fifo = Fifo::new("ends").await;
+        let mut reader = PipeReader::open(&fifo.0).unwrap();
+        let reading = spawn(async move {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        assert!(!reading.is_finished(), "there was no writer yet");
+        let mut first = PipeWriter::open(&fifo.0).unwrap();
+        write_once(&fifo.0, b"hel").await;
+        first.write_all(b"lo").await.unwrap();
+        drop(first);
+        assert_eq!(reading.await.unwrap(), b"hello");
+    });
+}
+
+#[test]
+fn a_reader_that_lasts_reads_what_one_writer_after_the_other_writes() {
+    run(async {
+        let fifo = Fifo::new("lasts").await;
+        let mut reader = PipeReader::open_lasting(&fifo.0).unwrap();
+        for round in 0..3 {
+            write_once(&fifo.0, &[round]).await;
+            let mut byte = [9];
+            reader.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [round]);
+        }
+    });
+}
+
+#[test]
+fn a_writer_without_a_reader_and_what_is_no_pipe_are_refused() {
+    run(async {
+        let fifo = Fifo::new("nobody").await;
+        let error = PipeWriter::open(&fifo.0).unwrap_err();
+        assert!(error.to_string().contains("No such device or address"), "{error}");
+        assert_eq!(PipeReader::open("/dev/null").unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(PipeReader::open("/nowhere").unwrap_err().kind(), ErrorKind::NotFound);
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(PipeWriter::from_fd(one.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+/// A client and a server, and between them what copies.
+async fn through_a_proxy() {
+    let pairs = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    let ((mut client, mut front), (mut back, mut server)) = pairs;
+    let proxy = spawn(async move { copy_bidirectional(&mut front, &mut back).await });
+    let all: Vec<u8> = (0..1_000_000_u32).map(|n| (n / 7) as u8).collect();
+    let sent = all.clone();
+    let serving = spawn(async move {
+        let mut asked = vec![0; sent.len()];
+        server.read_exact(&mut asked).await.unwrap();
+        assert_eq!(asked, sent);
+        // The client has not ended yet, and the way back works.
+        server.write_all(&sent).await.unwrap();
+        server.close().await.unwrap();
+        let mut rest = Vec::new();
+        server.read_to_end(&mut rest).await.unwrap();
+        rest
+    });
+    client.write_all(&all).await.unwrap();
+    let mut answered = Vec::new();
+    client.read_to_end(&mut answered).await.unwrap();
+    assert_eq!(answered, all);
+    // One way has ended, and the other goes on.
+    client.write_all(b"bye").await.unwrap();
+    assert!(!proxy.is_finished());
+    drop(client);
+    assert_eq!(serving.await.unwrap(), b"bye");
+    assert_eq!(proxy.await.unwrap().unwrap(), (1_000_003, 1_000_000));
+}
+
+#[test]
+fn a_copy_both_ways_lets_each_way_end_by_itself() {
+    run(through_a_proxy());
+    Runtime::multi_thread(2).unwrap().block_on(through_a_proxy());
+}
+
+#[test]
+fn a_copy_both_ways_ends_with_the_first_error() {
+    run(async {
+        let ((client, mut front), (mut back, server)) =
+            (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        drop(server);
+        let mut client = client;
+        client.write_all(b"nobody reads this").await.unwrap();
+        let error = copy_bidirectional(&mut front, &mut back).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     });
 }

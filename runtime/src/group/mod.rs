@@ -142,8 +142,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (member, closed) = self.admit(async move { Ok(future.await) });
-        started(spawn_at(member, Location::caller()), closed)
+        let at = Location::caller();
+        self.enter(async move { Ok(future.await) }, |member| spawn_at(member, at))
     }
 
     /// [`spawn`](Self::spawn) for a task whose error fails the group. The handle then says that the task was cancelled: the error
@@ -158,8 +158,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let (member, closed) = self.admit(future);
-        started(spawn_at(member, Location::caller()), closed)
+        let at = Location::caller();
+        self.enter(future, |member| spawn_at(member, at))
     }
 
     /// [`spawn`](Self::spawn) for a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does.
@@ -191,8 +191,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let (member, closed) = self.admit(async move { Ok(future.await) });
-        started(spawn_local_at(member, Location::caller()), closed)
+        let at = Location::caller();
+        self.enter(async move { Ok(future.await) }, |member| spawn_local_at(member, at))
     }
 
     /// [`try_spawn`](Self::try_spawn) for a task that need not be `Send`.
@@ -206,23 +206,20 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let (member, closed) = self.admit(future);
-        started(spawn_local_at(member, Location::caller()), closed)
+        let at = Location::caller();
+        self.enter(future, |member| spawn_local_at(member, at))
     }
 
-    /// Counts a task in. Its future, and whether the group is closed already.
-    fn admit<F>(&self, future: F) -> (Member<F, E>, bool) {
+    /// Counts a task in, and starts it. It is cancelled if the group is closed.
+    #[track_caller]
+    fn enter<F, T>(&self, future: F, start: impl FnOnce(Member<F, E>) -> JoinHandle<T>) -> JoinHandle<T> {
         let closed = self.shared.count_in();
-        (Member::new(future, &self.shared), closed)
+        let handle = start(Member::new(future, &self.shared));
+        if closed {
+            handle.cancel();
+        }
+        handle
     }
-}
-
-/// A task that was admitted and started; it is cancelled if the group was closed.
-fn started<T>(handle: JoinHandle<T>, closed: bool) -> JoinHandle<T> {
-    if closed {
-        handle.cancel();
-    }
-    handle
 }
 
 impl<E> Clone for TaskGroup<E> {

@@ -1,4 +1,4 @@
-//! Copying all that comes from one stream to another.
+//! Copying all that comes from one stream to another, or both ways between two.
 
 use crate::context::budget;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -44,9 +44,83 @@ where
     R: AsyncRead + Unpin + ?Sized,
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let mut copy =
-        Copy { buffer: vec![0; BUFFER].into(), filled: 0, written: 0, flushed: true, ended: false, total: 0 };
+    let mut copy = Copy::new();
     poll_fn(|cx| copy.poll(cx, reader, writer)).await
+}
+
+/// Copies between two streams, both ways at once: what a proxy does. How many bytes went from the first to the second, and back.
+///
+/// When one of them ends, the writing direction of the other is closed, and the way back goes on: this is ready when both ways have
+/// ended. For each way what is said of [`copy`] holds.
+///
+/// # Errors
+///
+/// The first error of reading, writing or closing; the way back ends with it.
+///
+/// # Cancellation
+///
+/// What was read and not yet written is lost.
+///
+/// ```
+/// use brigade_runtime::{io::copy_bidirectional, net::unix::UnixStream, run, spawn};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let ((mut client, mut front), (mut back, mut server)) = (UnixStream::pair()?, UnixStream::pair()?);
+///     let proxy = spawn(async move { copy_bidirectional(&mut front, &mut back).await });
+///     client.write_all(b"ping").await?;
+///     client.close().await?;
+///     let mut asked = String::new();
+///     server.read_to_string(&mut asked).await?;
+///     server.write_all(b"pong!").await?;
+///     drop(server);
+///     let mut answered = String::new();
+///     client.read_to_string(&mut answered).await?;
+///     assert_eq!((asked.as_str(), answered.as_str()), ("ping", "pong!"));
+///     assert_eq!(proxy.await.unwrap()?, (4, 5));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub async fn copy_bidirectional<A, B>(first: &mut A, second: &mut B) -> io::Result<(u64, u64)>
+where
+    A: AsyncRead + AsyncWrite + Unpin + ?Sized,
+    B: AsyncRead + AsyncWrite + Unpin + ?Sized,
+{
+    let (mut there, mut back) = (Way::Copying(Copy::new()), Way::Copying(Copy::new()));
+    poll_fn(|cx| {
+        // Both, before either may be pending.
+        let (there, back) = (there.poll(cx, first, second)?, back.poll(cx, second, first)?);
+        Poll::Ready(Ok((ready!(there), ready!(back))))
+    })
+    .await
+}
+
+/// One direction of a connection between two streams.
+enum Way {
+    Copying(Copy),
+    /// The reader has ended, after so many bytes; the writer is being closed.
+    Closing(u64),
+    Ended(u64),
+}
+
+impl Way {
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        loop {
+            *self = match self {
+                Self::Copying(copy) => Self::Closing(ready!(copy.poll(cx, reader, writer))?),
+                Self::Closing(total) => {
+                    ready!(Pin::new(&mut *writer).poll_close(cx))?;
+                    Self::Ended(*total)
+                }
+                Self::Ended(total) => return Poll::Ready(Ok(*total)),
+            }
+        }
+    }
 }
 
 struct Copy {
@@ -63,6 +137,10 @@ struct Copy {
 }
 
 impl Copy {
+    fn new() -> Self {
+        Self { buffer: vec![0; BUFFER].into(), filled: 0, written: 0, flushed: true, ended: false, total: 0 }
+    }
+
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>
     where
         R: AsyncRead + Unpin + ?Sized,

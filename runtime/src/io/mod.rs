@@ -10,6 +10,6 @@ mod pipe;
 mod stdio;
 
 pub use async_fd::{AsyncFd, Ready, WouldBlock};
-pub use copy::copy;
+pub use copy::{copy, copy_bidirectional};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -1,14 +1,20 @@
-//! Pipes: one direction each, within this process or to another.
+//! Pipes, with and without a name: one direction each, within this process or to another.
 
 use crate::{
     registered::{Registered, by_reference},
     source::Initially,
+    sys,
 };
 use futures_io::AsyncWrite;
 use mio::unix::pipe::{Receiver, Sender};
 use std::{
+    fs::{File, OpenOptions},
     io::{self, IoSlice},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
+    path::Path,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -41,7 +47,7 @@ use std::{
 #[track_caller]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
-    Ok((PipeReader::register(receiver)?, PipeWriter::register(sender)?))
+    Ok((PipeReader::register(receiver, Initially::Ready)?, PipeWriter::register(sender)?))
 }
 
 /// The reading end of a pipe, such as the output of a child.
@@ -66,27 +72,96 @@ pub struct PipeWriter {
 }
 
 impl PipeReader {
-    /// Takes over the reading end of a pipe, such as a named one that was opened, and sets it to non-blocking: whoever
-    /// shares this open end sees that.
+    /// Takes over the reading end of a pipe and sets it to non-blocking: whoever shares this open end sees that.
     ///
     /// # Errors
     ///
-    /// If it cannot be set to non-blocking or registered.
+    /// If it is no pipe, or cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
     /// Outside of a runtime.
     #[track_caller]
     pub fn from_fd(end: OwnedFd) -> io::Result<Self> {
-        let end = Receiver::from(end);
+        let end = Receiver::from(assert_pipe(end)?);
         end.set_nonblocking(true)?;
-        Self::register(end)
+        Self::register(end, Initially::Ready)
+    }
+
+    /// Opens a named pipe (what `mkfifo` makes) to read from it. Reads wait for a writer if there is none yet, and end when the last
+    /// writer has gone.
+    ///
+    /// ```
+    /// use brigade_runtime::{command::Command, io::{PipeReader, PipeWriter}, run};
+    /// use futures_util::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// run(async {
+    ///     let path = std::env::temp_dir().join(format!("brigade-fifo-{}", std::process::id()));
+    ///     assert!(Command::new("mkfifo").arg(&path).status().await?.success());
+    ///     // In this order: a writer needs a reader that is there.
+    ///     let (mut reader, mut writer) = (PipeReader::open(&path)?, PipeWriter::open(&path)?);
+    ///     std::fs::remove_file(&path)?;
+    ///     writer.write_all(b"hello").await?;
+    ///     drop(writer);
+    ///     let mut text = String::new();
+    ///     reader.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "hello");
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no pipe at the path, or it may not be read.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let end = open(path.as_ref(), OpenOptions::new().read(true))?;
+        // Pending: without a writer a read would say that this is the end.
+        Self::register(Receiver::from(end), Initially::Pending)
+    }
+
+    /// [`open`](Self::open) for one that stays open when the last writer has gone: reads wait for the next.
+    ///
+    /// It is opened for writing as well, which POSIX does not promise; Linux and macOS allow it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no pipe at the path, or it may not be read and written.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn open_lasting(path: impl AsRef<Path>) -> io::Result<Self> {
+        let end = open(path.as_ref(), OpenOptions::new().read(true).write(true))?;
+        Self::register(Receiver::from(end), Initially::Pending)
     }
 
     #[track_caller]
-    fn register(end: Receiver) -> io::Result<Self> {
-        Ok(Self { end: Registered::here("PipeReader", end, Initially::Ready)? })
+    fn register(end: Receiver, initially: Initially) -> io::Result<Self> {
+        Ok(Self { end: Registered::here("PipeReader", end, initially)? })
     }
+}
+
+/// Opens a named pipe. It does not wait for the other side.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<OwnedFd> {
+    assert_pipe(options.custom_flags(sys::NONBLOCK).open(path)?.into())
+}
+
+/// An error unless it is a pipe, and one of bytes: of others it is not true that a read which fills less than its buffer has
+/// emptied it.
+fn assert_pipe(end: OwnedFd) -> io::Result<OwnedFd> {
+    let file = File::from(end);
+    if file.metadata()?.file_type().is_fifo() && !sys::is_direct(file.as_fd())? {
+        return Ok(file.into());
+    }
+    let advice = "this is no pipe, or one of packets: `AsyncFd` is for other descriptors";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, advice))
 }
 
 impl PipeWriter {
@@ -94,16 +169,31 @@ impl PipeWriter {
     ///
     /// # Errors
     ///
-    /// If it cannot be set to non-blocking or registered.
+    /// If it is no pipe, or cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
     /// Outside of a runtime.
     #[track_caller]
     pub fn from_fd(end: OwnedFd) -> io::Result<Self> {
-        let end = Sender::from(end);
+        let end = Sender::from(assert_pipe(end)?);
         end.set_nonblocking(true)?;
         Self::register(end)
+    }
+
+    /// Opens a named pipe (what `mkfifo` makes) to write to it, such as in the example of [`PipeReader::open`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no pipe at the path, it may not be written, or nobody has it open to read (`ENXIO`): for that no descriptor can be
+    /// waited for, so try again later.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::register(Sender::from(open(path.as_ref(), OpenOptions::new().write(true))?))
     }
 
     #[track_caller]

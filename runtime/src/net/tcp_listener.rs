@@ -2,7 +2,7 @@
 
 use super::{TcpStream, ToAddresses};
 use crate::{
-    registered::Registered,
+    registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, net::SocketAddr, os::fd::AsFd};
@@ -100,3 +100,5 @@ impl TcpListener {
         self.socket.io().local_addr()
     }
 }
+
+as_fd!(TcpListener);

@@ -2,7 +2,7 @@
 
 use super::{ToAddresses, split::connection};
 use crate::{
-    registered::Registered,
+    registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{
@@ -155,3 +155,5 @@ impl TcpStream {
 }
 
 connection!(TcpStream);
+
+as_fd!(TcpStream);

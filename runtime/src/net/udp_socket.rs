@@ -2,7 +2,7 @@
 
 use super::ToAddresses;
 use crate::{
-    registered::Registered,
+    registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, net::SocketAddr};
@@ -202,3 +202,5 @@ impl UdpSocket {
         self.socket.io().ttl()
     }
 }
+
+as_fd!(UdpSocket);

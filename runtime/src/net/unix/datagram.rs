@@ -1,7 +1,7 @@
 //! A Unix socket for datagrams.
 
 use crate::{
-    registered::Registered,
+    registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, net::Shutdown, os::unix::net as os, path::Path};
@@ -171,3 +171,5 @@ impl UnixDatagram {
         self.socket.io().shutdown(how)
     }
 }
+
+as_fd!(UnixDatagram);

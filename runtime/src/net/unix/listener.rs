@@ -2,7 +2,7 @@
 
 use super::UnixStream;
 use crate::{
-    registered::Registered,
+    registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, os::unix::net::SocketAddr, path::Path};
@@ -92,3 +92,5 @@ impl UnixListener {
         self.socket.io().local_addr()
     }
 }
+
+as_fd!(UnixListener);

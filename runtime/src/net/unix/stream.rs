@@ -1,6 +1,12 @@
 //! A Unix connection.
 
-use crate::{blocking::unblock, net::split::connection, registered::Registered, source::Initially, sys};
+use crate::{
+    blocking::unblock,
+    net::split::connection,
+    registered::{Registered, as_fd},
+    source::Initially,
+    sys,
+};
 use std::{
     io,
     net::Shutdown,
@@ -121,3 +127,5 @@ impl UnixStream {
 }
 
 connection!(UnixStream);
+
+as_fd!(UnixStream);
