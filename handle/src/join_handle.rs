@@ -4,7 +4,11 @@
 //! or an allocation that counts its references itself ([`JoinHandle::from_raw`]). Either way the slot lies inside the
 //! executor's own allocation, so that spawning costs one allocation and not two.
 
-use crate::{JoinError, Slot, wait};
+use crate::{
+    JoinError, Place,
+    signal::{Heir, Signal},
+    wait,
+};
 use std::{
     fmt,
     future::Future,
@@ -17,8 +21,11 @@ use std::{
 
 /// What an executor's allocation offers to the handle that joins it.
 pub trait Rendezvous<T>: Send + Sync {
-    /// Where the result will be.
-    fn slot(&self) -> &Slot<T>;
+    /// How far the work and the handle are: as a rule the [`signal`](crate::Slot::signal) of a slot.
+    fn signal(&self) -> &Signal;
+
+    /// Where the result is: as a rule the [`place`](crate::Slot::place) of a slot. Asked for when the signal says that it is there.
+    fn place(&self) -> Place<'_, T>;
 
     /// Asks the work to end early. Its slot is then completed with [`JoinError::Cancelled`], unless the work has ended
     /// or can no longer be stopped.
@@ -74,7 +81,7 @@ impl<T> JoinHandle<T> {
     ///
     /// If its slot has a joiner already.
     pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
-        assert!(target.slot().claim_joiner(), "a slot has one joiner, and this one had its own already");
+        assert!(target.signal().claim_joiner(), "a slot has one joiner, and this one had its own already");
         /// Drops the reference that `Arc::into_raw` left.
         ///
         /// # Safety
@@ -109,7 +116,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the work has ended, so that joining would not wait.
     pub fn is_finished(&self) -> bool {
-        self.taken || self.target().slot().is_finished()
+        self.taken || self.target().signal().is_finished()
     }
 
     /// Asks the work to end early; it then ends with [`JoinError::Cancelled`].
@@ -152,9 +159,12 @@ impl<T> JoinHandle<T> {
     pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
-        let poll = unsafe { self.target().slot().poll(waker) };
-        self.taken = poll.is_ready();
-        poll
+        if !unsafe { self.target().signal().poll(waker) } {
+            return Poll::Pending;
+        }
+        self.taken = true;
+        // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.
+        Poll::Ready(unsafe { self.target().place().take() })
     }
 }
 
@@ -179,8 +189,11 @@ impl<T> Drop for JoinHandle<T> {
         }
         let _reference = Reference(self.target.cast(), self.release);
         if !self.taken {
-            // SAFETY: the handle is the only joiner, and this is the last it does with the slot.
-            unsafe { self.target().slot().detach() };
+            // SAFETY: the handle is the only joiner, and this is the last it does with the signal.
+            if unsafe { self.target().signal().detach() } == Heir::Joiner {
+                // SAFETY: the result came first, so it is the joiner's, who has not taken it.
+                drop(unsafe { self.target().place().take() });
+            }
         }
     }
 }

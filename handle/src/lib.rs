@@ -6,8 +6,8 @@
 //!
 //! # Nouns
 //!
-//! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it. Read `slot.rs` first: its header
-//!   is the protocol, and no wake-up can be lost by it.
+//! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it.
+//! * [`Signal`]: how far the two sides are. Read `signal.rs` first: its header is the protocol, and no wake-up can be lost by it.
 //! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
 //! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its slot, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
@@ -35,7 +35,10 @@ mod error;
 mod join_handle;
 mod pair;
 mod parker;
-// Unsafe: the value and the waker are cells guarded by the slot's state word.
+// Unsafe: the waker is a cell guarded by the state byte.
+#[allow(unsafe_code)]
+mod signal;
+// Unsafe: the value is a cell guarded by the signal.
 #[allow(unsafe_code)]
 mod slot;
 mod sync;
@@ -45,5 +48,6 @@ mod wait_for;
 pub use error::{JoinError, Lost, RemotePanic};
 pub use join_handle::{JoinHandle, Release, Rendezvous};
 pub use pair::{Completer, pair, pair_with};
-pub use slot::Slot;
+pub use signal::{Heir, Signal};
+pub use slot::{Place, Slot};
 pub use wait_for::{AsCompleted, Until, Waited, as_completed, wait_for};

@@ -1,13 +1,13 @@
 //! A slot in an allocation of its own: the simplest rendezvous, for executors whose work lives elsewhere.
 
-use crate::{JoinError, JoinHandle, Lost, Rendezvous, Slot};
+use crate::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use std::{fmt, sync::Arc};
 
 /// The completing side of a [`pair`]. Dropping it without completing tells the joiner that the work was
 /// [`Abandoned`](Lost::Abandoned), so that nobody waits for ever.
 #[must_use = "dropping the completer fails the handle"]
 pub struct Completer<T> {
-    shared: Arc<dyn Rendezvous<T>>,
+    shared: Arc<dyn Whole<T>>,
 }
 
 struct Shared<T, C> {
@@ -15,9 +15,24 @@ struct Shared<T, C> {
     on_cancel: C,
 }
 
-impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
-    fn slot(&self) -> &Slot<T> {
+/// Both sides' allocation as the completer sees it.
+trait Whole<T>: Send + Sync {
+    fn whole(&self) -> &Slot<T>;
+}
+
+impl<T: Send, C: Fn() + Send + Sync> Whole<T> for Shared<T, C> {
+    fn whole(&self) -> &Slot<T> {
         &self.slot
+    }
+}
+
+impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, T> {
+        self.slot.place()
     }
 
     fn cancel(&self) {
@@ -35,9 +50,18 @@ impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
 /// ```
 pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
     struct Cancellable<T>(Slot<T>);
-    impl<T: Send> Rendezvous<T> for Cancellable<T> {
-        fn slot(&self) -> &Slot<T> {
+    impl<T: Send> Whole<T> for Cancellable<T> {
+        fn whole(&self) -> &Slot<T> {
             &self.0
+        }
+    }
+    impl<T: Send> Rendezvous<T> for Cancellable<T> {
+        fn signal(&self) -> &Signal {
+            self.0.signal()
+        }
+
+        fn place(&self) -> Place<'_, T> {
+            self.0.place()
         }
 
         fn cancel(&self) {
@@ -61,24 +85,24 @@ where
 impl<T> Completer<T> {
     /// Stores the result and wakes the joiner. False if the slot was completed already, by a cancel.
     pub fn complete(self, result: Result<T, JoinError>) -> bool {
-        self.shared.slot().complete(result)
+        self.shared.whole().complete(result)
     }
 
     /// Whether a result is there already, because the handle was cancelled.
     pub fn is_finished(&self) -> bool {
-        self.shared.slot().is_finished()
+        self.shared.whole().is_finished()
     }
 
     /// Whether the handle is gone, so that nobody will see the result.
     pub fn is_detached(&self) -> bool {
-        self.shared.slot().is_detached()
+        self.shared.whole().is_detached()
     }
 }
 
 impl<T> Drop for Completer<T> {
     fn drop(&mut self) {
         if !self.is_finished() {
-            self.shared.slot().complete(Err(JoinError::Lost(Lost::Abandoned)));
+            self.shared.whole().complete(Err(JoinError::Lost(Lost::Abandoned)));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! brigade-handle --test loom --release`.
 #![cfg(loom)]
 
-use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot, pair};
+use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, pair};
 use loom::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -125,8 +125,12 @@ fn a_slot_inside_a_foreign_allocation_is_released_once() {
         _drops: Tracked,
     }
     impl Rendezvous<u32> for Work {
-        fn slot(&self) -> &Slot<u32> {
-            &self.slot
+        fn signal(&self) -> &Signal {
+            self.slot.signal()
+        }
+
+        fn place(&self) -> Place<'_, u32> {
+            self.slot.place()
         }
         fn cancel(&self) {}
     }

@@ -29,7 +29,7 @@ use crate::{
     sync::{AtomicU8, Ordering, UnsafeCell},
     worker::Worker,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, Rendezvous, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     mem::{self, ManuallyDrop},
@@ -262,8 +262,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn slot(&self) -> &Slot<T> {
-        &self.slot
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, T> {
+        self.slot.place()
     }
 
     fn cancel(&self) {

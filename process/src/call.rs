@@ -24,7 +24,7 @@ use crate::{
     codec, frame, panics,
     shared::Shared,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, Rendezvous, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, RemotePanic, Rendezvous, Signal, Slot};
 use brigade_trace::{Domain, Id, Kind, record};
 use serde::de::DeserializeOwned;
 use std::{
@@ -363,8 +363,12 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
 }
 
 impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
-    fn slot(&self) -> &Slot<R> {
-        &self.slot
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, R> {
+        self.slot.place()
     }
 
     fn cancel(&self) {

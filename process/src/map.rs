@@ -8,7 +8,7 @@ use crate::{
     frame::Kind,
     shared::Shared,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, Rendezvous, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use brigade_trace::{Domain, Id, Kind as Happened, record};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -180,8 +180,12 @@ fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, Join
 }
 
 impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
-    fn slot(&self) -> &Slot<Results<R>> {
-        &self.slot
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, Results<R>> {
+        self.slot.place()
     }
 
     fn cancel(&self) {

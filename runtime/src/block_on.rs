@@ -17,8 +17,9 @@
 
 use crate::{
     Runtime,
-    context::{self, Place, budget},
+    context::{self, budget},
     scheduler::Scheduler,
+    task,
 };
 use brigade_handle::wait;
 use std::{
@@ -62,7 +63,9 @@ pub(crate) fn assert_outside(what: &str) {
 /// The loop on a thread that runs no tasks.
 pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> F::Output {
     let mut future = pin!(future);
-    wait::block("block_on", |waker| poll_as_guest(scheduler, future.as_mut(), waker))
+    let output = wait::block("block_on", |waker| poll_as_guest(scheduler, future.as_mut(), waker));
+    task::leave();
+    output
 }
 
 /// One poll on a thread that runs no tasks.
@@ -71,7 +74,7 @@ pub(crate) fn poll_as_guest<F: Future>(
     future: Pin<&mut F>,
     waker: &Waker,
 ) -> Poll<F::Output> {
-    let _entered = context::enter(Place::Guest(scheduler.clone()));
+    let _entered = context::enter_as_guest(scheduler);
     let _policy = wait::set(crate::FORBID);
     budget::begin();
     future.poll(&mut Context::from_waker(waker))

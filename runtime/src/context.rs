@@ -2,60 +2,113 @@
 //!
 //! A thread is nowhere, or a guest that polls a future of its own inside `block_on` of a multi-threaded runtime, or the
 //! thread that drives a current-thread runtime, or a worker. The free functions (`spawn`, `sleep`, …) and every wake-up ask
-//! here. No foreign code runs while the cell is borrowed.
+//! here, which is why the answer is a pointer, and not a cell that has to be borrowed.
+//!
+//! 1. The pointer is that of the place which the innermost [`Entered`] of this thread keeps alive. Guards are dropped in the reverse
+//!    order of their making, and stay on their thread.
 
 use crate::{choose::Chooser, local, scheduler::Scheduler, task_local, worker::Worker};
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    marker::PhantomData,
+    ptr::NonNull,
     rc::Rc,
     sync::Arc,
 };
 
 /// Where a thread stands.
-pub(crate) enum Place {
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
     /// Not inside a runtime.
     Nowhere,
     /// Polls the future of a `block_on` and runs no tasks.
-    Guest(Scheduler),
+    Guest(&'a Scheduler),
     /// Drives a current-thread runtime.
-    Local(Rc<local::Core>),
+    Local(&'a local::Core),
     /// A worker of a multi-threaded runtime.
-    Worker(Rc<Worker>),
+    Worker(&'a Worker),
+}
+
+/// A [`Place`] whose lifetime is that of a guard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pointer {
+    Nowhere,
+    Guest(NonNull<Scheduler>),
+    Local(NonNull<local::Core>),
+    Worker(NonNull<Worker>),
 }
 
 thread_local! {
-    static PLACE: RefCell<Place> = const { RefCell::new(Place::Nowhere) };
+    static HERE: Cell<Pointer> = const { Cell::new(Pointer::Nowhere) };
     static BUDGET: Cell<u8> = const { Cell::new(budget::UNLIMITED) };
     static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
     static TASK_LOCALS: RefCell<Vec<task_local::Entry>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Looks where this thread stands. None if the thread is ending and its locals are gone.
+/// Looks where this thread stands.
 #[inline]
-pub(crate) fn with<R>(f: impl FnOnce(&Place) -> R) -> Option<R> {
-    PLACE.try_with(|place| f(&place.borrow())).ok()
+pub(crate) fn with<R>(f: impl FnOnce(Place<'_>) -> R) -> R {
+    f(match HERE.get() {
+        Pointer::Nowhere => Place::Nowhere,
+        // SAFETY: a guard keeps it alive (rule 1), and as long as `f` runs, no guard that is older than `f` is dropped.
+        Pointer::Guest(scheduler) => Place::Guest(unsafe { scheduler.as_ref() }),
+        // SAFETY: as above.
+        Pointer::Local(core) => Place::Local(unsafe { core.as_ref() }),
+        // SAFETY: as above.
+        Pointer::Worker(worker) => Place::Worker(unsafe { worker.as_ref() }),
+    })
 }
 
-/// Puts the thread into a place until the guard is dropped, which puts back the one before.
-pub(crate) fn enter(place: Place) -> Entered {
-    Entered { before: PLACE.with(|here| here.replace(place)), budget: budget::replace(budget::UNLIMITED) }
+/// Whom a guard keeps alive.
+enum Keeps {
+    Guest,
+    Local(Rc<local::Core>),
+    Worker(Rc<Worker>),
 }
 
-/// Puts back the place that was there before [`enter`].
+/// Makes this thread a guest until the guard is dropped, which puts back the place that was there before.
+pub(crate) fn enter_as_guest(scheduler: &Scheduler) -> Entered<'_> {
+    enter(Pointer::Guest(scheduler.into()), Keeps::Guest)
+}
+
+/// Makes this thread the one that drives a current-thread runtime, as above.
+pub(crate) fn enter_as_driver(core: Rc<local::Core>) -> Entered<'static> {
+    enter(Pointer::Local(NonNull::from(&*core)), Keeps::Local(core))
+}
+
+/// Makes this thread a worker, as above.
+pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<'static> {
+    enter(Pointer::Worker(NonNull::from(&*worker)), Keeps::Worker(worker))
+}
+
+fn enter<'a>(here: Pointer, keeps: Keeps) -> Entered<'a> {
+    let before = HERE.replace(here);
+    Entered { here, before, keeps, budget: budget::replace(budget::UNLIMITED), _scheduler: PhantomData }
+}
+
+/// Puts back the place that was there before.
 #[must_use = "the place holds as long as the guard lives"]
-pub(crate) struct Entered {
-    before: Place,
+pub(crate) struct Entered<'a> {
+    here: Pointer,
+    before: Pointer,
+    keeps: Keeps,
     budget: u8,
+    _scheduler: PhantomData<&'a Scheduler>,
 }
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let before = std::mem::replace(&mut self.before, Place::Nowhere);
-        // Dropped after the cell is free again.
-        let _here = PLACE.try_with(|here| here.replace(before));
+        debug_assert!(HERE.get() == self.here, "guards are dropped in the reverse order of their making");
+        HERE.set(self.before);
         budget::replace(self.budget);
+        // What it keeps may end here, and looks where the thread stands: so it comes last.
+        match std::mem::replace(&mut self.keeps, Keeps::Guest) {
+            Keeps::Guest => {}
+            Keeps::Local(core) => drop(core),
+            Keeps::Worker(worker) => drop(worker),
+        }
     }
 }
 
@@ -79,7 +132,6 @@ pub(crate) fn try_scheduler() -> Option<Scheduler> {
         Place::Local(core) => Some(Scheduler::Local(core.shared.clone())),
         Place::Worker(worker) => Some(Scheduler::Multi(worker.shared.clone())),
     })
-    .flatten()
 }
 
 /// Which of `count` comes first. 0 if there are none.
@@ -135,17 +187,17 @@ pub(crate) mod budget {
     /// Begins a poll.
     #[inline]
     pub(crate) fn begin() {
-        replace(OPERATIONS);
+        BUDGET.set(OPERATIONS);
     }
 
     pub(super) fn replace(budget: u8) -> u8 {
-        BUDGET.try_with(|place| place.replace(budget)).unwrap_or(UNLIMITED)
+        BUDGET.replace(budget)
     }
 
     /// Pending, and the task is woken, if the budget is used up.
     #[inline]
     pub(crate) fn poll(cx: &mut Context<'_>) -> Poll<()> {
-        if BUDGET.try_with(std::cell::Cell::get) == Ok(0) {
+        if BUDGET.get() == 0 {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -155,17 +207,15 @@ pub(crate) mod budget {
     /// Whether there is some left: for an operation that can be done without a waker.
     #[inline]
     pub(crate) fn is_left() -> bool {
-        BUDGET.try_with(std::cell::Cell::get) != Ok(0)
+        BUDGET.get() != 0
     }
 
     /// An operation was completed. One that is pending costs nothing: a task that polls a thousand of those is no hog.
     #[inline]
     pub(crate) fn spend() {
-        let spend = |budget: &std::cell::Cell<u8>| {
-            if budget.get() != UNLIMITED {
-                budget.set(budget.get().saturating_sub(1));
-            }
-        };
-        let _ = BUDGET.try_with(spend);
+        let budget = BUDGET.get();
+        if budget != UNLIMITED {
+            BUDGET.set(budget.saturating_sub(1));
+        }
     }
 }

@@ -46,6 +46,8 @@ mod builder;
 mod choose;
 mod clock;
 pub mod command;
+// Unsafe: where a thread stands is a pointer, which a guard keeps alive.
+#[allow(unsafe_code)]
 mod context;
 mod crowd;
 mod driver;
@@ -72,6 +74,7 @@ mod queue;
 mod race;
 mod reactor;
 mod registered;
+mod roll;
 mod runtime;
 mod scheduler;
 // Unsafe: gives borrowing futures a lifetime that they do not have, and sees to it that they end in time.

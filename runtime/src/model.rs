@@ -6,9 +6,9 @@
 //! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of a task group in `group/model.rs`.
 
 use crate::{
-    scheduler::Scheduler,
+    scheduler::At,
     shim::{Mutex, lock},
-    task::{self, Outcome, Task},
+    task::{self, Homes, Outcome, Task},
 };
 use brigade_handle::JoinHandle;
 use std::{collections::VecDeque, future::Future, panic::Location, sync::Arc};
@@ -16,11 +16,12 @@ use std::{collections::VecDeque, future::Future, panic::Location, sync::Arc};
 /// The executor of a model: tasks that are ready, for whoever comes to run them.
 pub(crate) struct Queue {
     ready: Mutex<VecDeque<Task>>,
+    pub(crate) homes: Homes,
 }
 
 impl Queue {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ready: Mutex::new(VecDeque::new()) })
+        Arc::new(Self { ready: Mutex::new(VecDeque::new()), homes: Homes::default() })
     }
 
     #[track_caller]
@@ -29,7 +30,7 @@ impl Queue {
         future: F,
         at: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
-        let (task, handle) = task::new(future, Scheduler::Model(self.clone()), at);
+        let (task, handle) = task::new(future, At::Model(self), at);
         self.push(task);
         handle
     }

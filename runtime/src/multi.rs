@@ -14,15 +14,14 @@ use crate::{
     runtime::End,
     scheduler::Scheduler,
     shim::{Mutex, lock},
-    task::{self, Task},
+    task::{self, Homes, Task},
     time::{Elapsed, timeout},
     worker::Worker,
 };
-use brigade_handle::{JoinHandle, wait};
+use brigade_handle::wait;
 use std::{
-    future::{Future, poll_fn},
-    io,
-    panic::Location,
+    future::poll_fn,
+    io, ptr,
     rc::Rc,
     sync::{
         Arc,
@@ -39,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
+    pub(crate) homes: Homes,
     pub(crate) driver: Arc<Driver>,
     pub(crate) blocking: Blocking,
     /// The workers end.
@@ -68,6 +68,7 @@ pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io
         injector: Injector::new(),
         idle: Idle::new(workers),
         owned: Owned::new(workers),
+        homes: Homes::default(),
         driver: Driver::new(workers, Clock::os())?,
         blocking: Blocking::new(),
         stopped: AtomicBool::new(false),
@@ -98,46 +99,31 @@ fn work(index: usize, shared: Arc<Shared>, queue: queue::Owner) {
     shared.remotes[index].parker.own();
     let policy = wait::set(crate::FORBID);
     let worker = Rc::new(Worker::new(index, shared.clone(), queue));
-    let entered = context::enter(Place::Worker(worker.clone()));
+    let entered = context::enter_as_worker(worker.clone());
     worker.run();
     drop((entered, worker, policy));
+    task::leave();
     // AcqRel: the last one comes after all that the others did.
     if shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
         shared.close();
     }
 }
 
-/// Spawns a task from any thread.
-pub(crate) fn spawn<F>(
-    shared: &Arc<Shared>,
-    future: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
-where
-    F: Future + Send,
-    F::Output: Send,
-{
-    let (task, handle) = task::new(future, Scheduler::Multi(shared.clone()), at);
+/// Takes in a task that was just spawned, from a thread that is no worker or stands elsewhere. It is cancelled if the runtime ends.
+pub(crate) fn take_in(shared: &Shared, task: Task) {
     match shared.owned.insert(usize::MAX, task) {
         Ok(task) => schedule(shared, task),
         Err(task) => drop(task),
     }
-    handle
 }
 
 /// Queues a task, from any thread.
 #[inline]
-pub(crate) fn schedule(shared: &Arc<Shared>, task: Task) {
-    let mut task = Some(task);
+pub(crate) fn schedule(shared: &Shared, task: Task) {
     context::with(|place| match place {
-        Place::Worker(worker) if Arc::ptr_eq(&worker.shared, shared) => {
-            task.take().into_iter().for_each(|task| worker.schedule(task));
-        }
-        _ => {}
+        Place::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.schedule(task),
+        _ => shared.inject(task),
     });
-    if let Some(task) = task {
-        shared.inject(task);
-    }
 }
 
 impl Shared {
@@ -226,7 +212,7 @@ impl Crew {
         if drained.is_err() {
             self.shared.owned.cancel_all();
         }
-        if own == Some(true) {
+        if own {
             let stop = Waker::from(Arc::new(Stop(self.shared.clone())));
             if self.shared.owned.when_empty(&stop) {
                 self.shared.stop();

@@ -4,18 +4,16 @@
 //! only to strike off what they have completed.
 
 use crate::{
+    roll::Roll,
     shim::{Mutex, lock},
-    slab::{Key, Slab},
-    task::{Task, TaskRef},
+    task::{Task, TaskRef, UNPLACED},
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     task::Waker,
 };
 
-/// A place is the shard in the highest byte, and a key below.
-const SHARD: u32 = 56;
-/// So many shards at most.
+/// So many shards at most. A place is the number on the roll, times the count of shards, plus the shard's.
 const SHARDS: usize = 128;
 
 #[repr(align(128))]
@@ -24,7 +22,7 @@ struct Shard {
 }
 
 struct List {
-    tasks: Slab<TaskRef>,
+    tasks: Roll,
     /// No task is let in any more.
     closed: bool,
 }
@@ -40,7 +38,7 @@ pub(crate) struct Owned {
 impl Owned {
     /// A list for so many workers and for others.
     pub(crate) fn new(workers: usize) -> Self {
-        let shard = || Shard { list: Mutex::new(List { tasks: Slab::new(), closed: false }) };
+        let shard = || Shard { list: Mutex::new(List { tasks: Roll::new(), closed: false }) };
         Self {
             shards: (0..=workers.min(SHARDS - 1)).map(|_| shard()).collect(),
             awaited: AtomicBool::new(false),
@@ -51,23 +49,27 @@ impl Owned {
     /// Lists a new task. Gives it back if the runtime ends.
     #[inline]
     pub(crate) fn insert(&self, shard: usize, task: Task) -> Result<Task, Task> {
-        let shard = shard % self.shards.len();
+        let shards = self.shards.len();
+        // The last one is for threads that are no workers.
+        let shard = shard.min(shards - 1);
         let mut list = lock(&self.shards[shard].list);
         if list.closed {
             return Err(task);
         }
-        let key = list.tasks.insert(task.to_ref());
+        let number = list.tasks.enter(task.to_ref());
         drop(list);
-        task.set_place((shard as u64) << SHARD | key.to_bits());
+        task.set_place(number * shards as u32 + shard as u32);
         Ok(task)
     }
 
     /// Strikes a task off. Nothing happens for one that was never listed.
     #[inline]
-    pub(crate) fn remove(&self, place: u64) {
-        let Some(shard) = self.shards.get((place >> SHARD) as usize) else { return };
-        let key = Key::from_bits(place & ((1 << SHARD) - 1));
-        lock(&shard.list).tasks.remove(key);
+    pub(crate) fn remove(&self, place: u32) {
+        if place == UNPLACED {
+            return;
+        }
+        let shards = self.shards.len() as u32;
+        lock(&self.shards[(place % shards) as usize].list).tasks.strike(place / shards);
         // SeqCst pairs with `when_empty`: if that saw our task, this sees that somebody waits.
         if self.awaited.load(Ordering::SeqCst) {
             self.wake_if_empty();

@@ -1,6 +1,12 @@
 //! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
 
-use crate::{Builder, Elapsed, block_on, driver::Driver, local, multi, scheduler::Scheduler};
+use crate::{
+    Builder, Elapsed, block_on,
+    driver::Driver,
+    local, multi,
+    scheduler::{At, Scheduler},
+    task,
+};
 use brigade_handle::{JoinError, JoinHandle};
 use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 
@@ -125,11 +131,13 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         self.assert_not_forked();
-        let at = Location::caller();
-        match &self.kind {
-            Kind::Local(shared) => local::spawn(shared, future, at),
-            Kind::Multi(crew) => multi::spawn(&crew.shared, future, at),
-        }
+        let at = match &self.kind {
+            Kind::Local(shared) => At::Local(shared),
+            Kind::Multi(crew) => At::Multi(&crew.shared),
+        };
+        let (task, handle) = task::new(future, at, Location::caller());
+        at.take_in(task);
+        handle
     }
 
     /// Spawns `f(input)` for each input and waits for all. The results come in the order of the inputs; a panic or a
@@ -221,6 +229,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         let _cancelled = self.close(End::Cancel);
+        // This thread may have spawned from outside.
+        task::leave();
     }
 }
 

@@ -1,6 +1,11 @@
 //! Which executor a task belongs to: the one place where the two meet.
 
-use crate::{blocking::Blocking, driver::Driver, local, multi, task::Task};
+use crate::{
+    blocking::Blocking,
+    driver::Driver,
+    local, multi,
+    task::{self, Task},
+};
 use brigade_handle::JoinHandle;
 use std::{future::Future, panic::Location, sync::Arc};
 
@@ -9,54 +14,55 @@ use std::{future::Future, panic::Location, sync::Arc};
 pub(crate) enum Scheduler {
     Local(Arc<local::Shared>),
     Multi(Arc<multi::Shared>),
+}
+
+/// A reference to the executor that a task is for.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'a> {
+    Local(&'a Arc<local::Shared>),
+    Multi(&'a Arc<multi::Shared>),
     /// The executor of a loom model: a bare queue.
     #[cfg(loom)]
-    Model(Arc<crate::model::Queue>),
+    Model(&'a Arc<crate::model::Queue>),
+}
+
+impl At<'_> {
+    /// Takes in a task that was just spawned, from any thread.
+    pub(crate) fn take_in(self, task: Task) {
+        match self {
+            Self::Local(shared) => local::take_in(shared, task),
+            Self::Multi(shared) => multi::take_in(shared, task),
+            #[cfg(loom)]
+            Self::Model(queue) => queue.push(task),
+        }
+    }
 }
 
 impl Scheduler {
+    /// By reference.
+    #[inline]
+    pub(crate) fn at(&self) -> At<'_> {
+        match self {
+            Self::Local(shared) => At::Local(shared),
+            Self::Multi(shared) => At::Multi(shared),
+        }
+    }
+
     /// Spawns a task, from any thread.
     pub(crate) fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
     where
         F: Future + Send,
         F::Output: Send,
     {
-        match self {
-            Self::Local(shared) => local::spawn(shared, future, at),
-            Self::Multi(shared) => multi::spawn(shared, future, at),
-            #[cfg(loom)]
-            Self::Model(queue) => queue.spawn(future, at),
-        }
-    }
-
-    /// Queues a task that was woken.
-    #[inline]
-    pub(crate) fn schedule(&self, task: Task) {
-        match self {
-            Self::Local(shared) => local::schedule(shared, task),
-            Self::Multi(shared) => multi::schedule(shared, task),
-            #[cfg(loom)]
-            Self::Model(queue) => queue.push(task),
-        }
-    }
-
-    /// Strikes a task off the list: it is about to be complete.
-    #[inline]
-    pub(crate) fn release(&self, place: u64) {
-        match self {
-            Self::Local(shared) => local::release(shared, place),
-            Self::Multi(shared) => shared.owned.remove(place),
-            #[cfg(loom)]
-            Self::Model(_) => {}
-        }
+        let (task, handle) = task::new(future, self.at(), at);
+        self.at().take_in(task);
+        handle
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
         match self {
             Self::Local(shared) => &shared.driver,
             Self::Multi(shared) => &shared.driver,
-            #[cfg(loom)]
-            Self::Model(_) => unreachable!("a model has no driver"),
         }
     }
 
@@ -64,8 +70,6 @@ impl Scheduler {
         match self {
             Self::Local(shared) => &shared.blocking,
             Self::Multi(shared) => &shared.blocking,
-            #[cfg(loom)]
-            Self::Model(_) => unreachable!("a model has no blocking pool"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A table with stable keys: where the executors keep their tasks, the wheel its timers, and the reactor its sources.
+//! A table with stable keys: where the wheel keeps its timers, and the reactor its sources.
 //!
 //! A key is an index and a generation, so that a key of something that has been removed finds nothing, even when its place
 //! has been given to another.
@@ -36,21 +36,15 @@ const NIL: u32 = u32::MAX;
 pub(crate) struct Slab<T> {
     entries: Vec<(u32, Entry<T>)>,
     free: u32,
-    len: usize,
 }
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), free: NIL, len: 0 }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        Self { entries: Vec::new(), free: NIL }
     }
 
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Key {
-        self.len += 1;
         let index = self.free;
         if let Some((generation, entry)) = self.entries.get_mut(index as usize) {
             let Entry::Free(next) = *entry else { unreachable!("the list of free places holds free places") };
@@ -74,7 +68,6 @@ impl<T> Slab<T> {
             unreachable!("a place is used or free")
         };
         self.free = key.index;
-        self.len -= 1;
         Some(value)
     }
 
@@ -123,6 +116,5 @@ mod tests {
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get(Key::from_bits(second.to_bits())), Some(&'b'));
-        assert!(!slab.is_empty());
     }
 }

@@ -4,6 +4,8 @@ use crate::{
     TaskLocal,
     context::{self, Place},
     local,
+    scheduler::At,
+    task,
 };
 use brigade_handle::JoinHandle;
 use brigade_trace::{current, label};
@@ -47,17 +49,27 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let spawned = context::with(|place| match place {
-        Place::Nowhere => None,
-        Place::Local(core) => Some(core.spawn(future, at)),
-        Place::Worker(worker) => Some(worker.spawn(future, at)),
-        Place::Guest(scheduler) => Some((scheduler.spawn(future, at), None)),
-    });
-    let Some((handle, refused)) = spawned.flatten() else {
-        panic!("spawn was called outside of a runtime: call it from within `run`, `block_on` or a task")
-    };
-    drop(refused);
-    handle
+    context::with(|place| {
+        let executor = match place {
+            Place::Local(core) => At::Local(&core.shared),
+            Place::Worker(worker) => At::Multi(&worker.shared),
+            Place::Guest(scheduler) => scheduler.at(),
+            Place::Nowhere => panic_outside(),
+        };
+        let (task, handle) = task::new(future, executor, at);
+        match place {
+            Place::Local(core) => core.take_in(task),
+            Place::Worker(worker) => worker.take_in(task),
+            Place::Guest(_) | Place::Nowhere => executor.take_in(task),
+        }
+        handle
+    })
+}
+
+#[cold]
+#[track_caller]
+fn panic_outside() -> ! {
+    panic!("spawn was called outside of a runtime: call it from within `run`, `block_on` or a task")
 }
 
 /// Starts a task that need not be `Send`, on this thread, inside [`run`](crate::run) or inside `block_on` of a current-thread

@@ -13,16 +13,12 @@ use crate::{
     multi::Shared,
     parker::{Call, Called},
     queue::Owner,
-    scheduler::Scheduler,
-    task::{self, Outcome, Task},
+    task::{Outcome, Task},
     wake_all,
 };
-use brigade_handle::JoinHandle;
 use brigade_trace::{Cause, Domain, Id, Kind, record};
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
-    panic::Location,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -141,24 +137,11 @@ impl Worker {
         self.shared.notify();
     }
 
-    /// Spawns a task. It comes back if the runtime ends, to be dropped by the caller when nothing is borrowed any more.
-    #[inline]
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> (JoinHandle<F::Output>, Option<Task>)
-    where
-        F: Future + Send,
-        F::Output: Send,
-    {
-        let (task, handle) = task::new(future, Scheduler::Multi(self.shared.clone()), at);
+    /// Takes in a task that was just spawned by this worker. It is cancelled if the runtime ends.
+    pub(crate) fn take_in(&self, task: Task) {
         match self.shared.owned.insert(self.index, task) {
-            Ok(task) => {
-                self.schedule(task);
-                (handle, None)
-            }
-            Err(task) => (handle, Some(task)),
+            Ok(task) => self.schedule(task),
+            Err(task) => drop(task),
         }
     }
 

@@ -14,7 +14,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "print_number awaits get_number: the tree, and who woke whom",
     idea: "Who awaits is woken by what it awaits. A timer wakes the innermost task; that one ends, and its end wakes the \
            task that joined it.",
-    made_by: &["handle/src/slot.rs::complete_once", "runtime/src/spawn.rs::spawn_local"],
+    made_by: &["handle/src/signal.rs::complete", "runtime/src/spawn.rs::spawn_local"],
     arguments: no_arguments,
     run: |stage, _| {
         stage.line("print_number");

@@ -8,21 +8,19 @@
 
 use super::Shared;
 use crate::{
-    context::{self, Place, budget},
+    context::{self, budget},
     driver::Turn,
-    scheduler::Scheduler,
+    roll::Roll,
     shim::lock,
-    slab::{Key, Slab},
     task::{self, Outcome, Task, TaskRef, UNPLACED},
     time::{Elapsed, sleep},
 };
-use brigade_handle::{JoinHandle, wait};
+use brigade_handle::wait;
 use brigade_trace::{Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::Future,
-    panic::Location,
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -38,7 +36,7 @@ const LOOK: Duration = Duration::from_micros(50);
 /// What moves from one driving thread to the next: no local task is among it.
 pub(super) struct Lists {
     pub(super) ready: VecDeque<Task>,
-    pub(super) owned: Slab<TaskRef>,
+    pub(super) owned: Roll,
     pub(super) closing: bool,
 }
 
@@ -47,9 +45,9 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(super) ready: RefCell<VecDeque<Task>>,
     /// All tasks that may move between threads.
-    owned: RefCell<Slab<TaskRef>>,
+    owned: RefCell<Roll>,
     /// All tasks that may not. They end with the `block_on` in which they were spawned.
-    pub(super) locals: RefCell<Slab<TaskRef>>,
+    locals: RefCell<Roll>,
     /// Tasks that are spawned now are cancelled at once.
     pub(super) closing: Cell<bool>,
     looked: Cell<Instant>,
@@ -57,13 +55,13 @@ pub(crate) struct Core {
     polls: Cell<usize>,
 }
 
-/// The bit of a place that says: in the list `locals`.
-pub(super) const LOCAL: u64 = 1 << 63;
+/// A place is twice the number on the roll; and this, if that is `locals`.
+const LOCAL: u32 = 1;
 
 /// The time in which this thread drives the executor.
 pub(super) struct Driving {
     core: Rc<Core>,
-    _entered: context::Entered,
+    _entered: context::Entered<'static>,
     _policy: wait::Restore,
 }
 
@@ -73,12 +71,12 @@ impl Driving {
             shared: shared.clone(),
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
-            locals: RefCell::new(Slab::new()),
+            locals: RefCell::new(Roll::new()),
             closing: Cell::new(lists.closing),
             looked: Cell::new(clock::now()),
             polls: Cell::new(0),
         });
-        let entered = context::enter(Place::Local(core.clone()));
+        let entered = context::enter_as_driver(core.clone());
         Self { core, _entered: entered, _policy: wait::set(crate::FORBID) }
     }
 
@@ -138,7 +136,7 @@ impl Drop for Driving {
         core.drive(|| core.locals.borrow().is_empty().then_some(()));
         let lists = Lists {
             ready: core.ready.take(),
-            owned: core.owned.replace(Slab::new()),
+            owned: core.owned.replace(Roll::new()),
             closing: core.closing.get(),
         };
         let waiting = {
@@ -146,6 +144,7 @@ impl Drop for Driving {
             resting.core = Some(lists);
             std::mem::take(&mut resting.waiting)
         };
+        task::leave();
         waiting.into_iter().for_each(Waker::wake);
     }
 }
@@ -207,37 +206,37 @@ impl Core {
         fetched
     }
 
-    /// Spawns a task from the driving thread. It comes back if the executor is closing, to be dropped by the caller when
-    /// nothing is borrowed any more.
-    #[inline]
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> (JoinHandle<F::Output>, Option<Task>)
-    where
-        F: Future + Send,
-        F::Output: Send,
-    {
-        let (task, handle) = task::new(future, Scheduler::Local(self.shared.clone()), at);
+    /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
+    pub(crate) fn take_in(&self, task: Task) {
         if self.closing.get() {
-            return (handle, Some(task));
+            drop(task);
+        } else {
+            let task = self.adopt(task);
+            self.ready.borrow_mut().push_back(task);
         }
-        self.ready.borrow_mut().push_back(self.adopt(task));
-        (handle, None)
+    }
+
+    /// The same for a task that may not leave this thread.
+    pub(super) fn take_in_local(&self, task: Task) {
+        if self.closing.get() {
+            drop(task);
+        } else {
+            task.set_place(2 * self.locals.borrow_mut().enter(task.to_ref()) + LOCAL);
+            self.ready.borrow_mut().push_back(task);
+        }
     }
 
     /// Puts a task that was just spawned on the list.
     #[inline]
     fn adopt(&self, task: Task) -> Task {
-        task.set_place(self.owned.borrow_mut().insert(task.to_ref()).to_bits());
+        task.set_place(2 * self.owned.borrow_mut().enter(task.to_ref()));
         task
     }
 
-    pub(super) fn release(&self, place: u64) {
-        let list = if place & LOCAL == 0 { &self.owned } else { &self.locals };
-        // Relies on the list's references having nothing to drop.
-        list.borrow_mut().remove(Key::from_bits(place & !LOCAL));
+    pub(super) fn release(&self, place: u32) {
+        let list = if place % 2 == LOCAL { &self.locals } else { &self.owned };
+        // Relies on the roll's references having nothing to drop.
+        list.borrow_mut().strike(place / 2);
     }
 
     /// Whether no task is left.

@@ -19,18 +19,18 @@ mod core;
 
 pub(crate) use self::core::Core;
 
-use self::core::{Driving, LOCAL, Lists};
+use self::core::{Driving, Lists};
 use crate::{
     blocking::Blocking,
     clock::Clock,
     context::{self, Place},
     driver::Driver,
     injector::Injector,
+    roll::Roll,
     runtime::End,
-    scheduler::Scheduler,
+    scheduler::{At, Scheduler},
     shim::{Mutex, lock},
-    slab::Slab,
-    task::{self, Task, UNPLACED},
+    task::{self, Homes, Task, UNPLACED},
     time::Elapsed,
 };
 use brigade_handle::{JoinHandle, wait};
@@ -40,6 +40,7 @@ use std::{
     io,
     panic::Location,
     pin::pin,
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     injector: Injector,
     pub(crate) driver: Arc<Driver>,
     pub(crate) blocking: Blocking,
+    pub(crate) homes: Homes,
     /// The future of `block_on` was woken.
     woken: AtomicBool,
     /// The driving thread sleeps in the reactor, or is about to.
@@ -67,11 +69,12 @@ struct Resting {
 
 impl Shared {
     pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
-        let lists = Lists { ready: VecDeque::new(), owned: Slab::new(), closing: false };
+        let lists = Lists { ready: VecDeque::new(), owned: Roll::new(), closing: false };
         Ok(Arc::new(Self {
             injector: Injector::new(),
             driver: Driver::new(0, clock)?,
             blocking: Blocking::new(),
+            homes: Homes::default(),
             woken: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
@@ -101,24 +104,13 @@ impl Wake for Shared {
     }
 }
 
-/// Calls `f` if this thread drives that executor.
-#[inline]
-fn with_core<R>(shared: &Arc<Shared>, f: impl FnOnce(&Core) -> R) -> Option<R> {
-    context::with(|place| match place {
-        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(f(core)),
-        _ => None,
-    })
-    .flatten()
-}
-
 /// Queues a task that was woken, from any thread.
 #[inline]
-pub(crate) fn schedule(shared: &Arc<Shared>, task: Task) {
-    let mut task = Some(task);
-    with_core(shared, |core| core.ready.borrow_mut().extend(task.take()));
-    if let Some(task) = task {
-        schedule_from_elsewhere(shared, task);
-    }
+pub(crate) fn schedule(shared: &Shared, task: Task) {
+    context::with(|place| match place {
+        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.ready.borrow_mut().push_back(task),
+        _ => schedule_from_elsewhere(shared, task),
+    });
 }
 
 #[cold]
@@ -132,36 +124,22 @@ fn schedule_from_elsewhere(shared: &Shared, task: Task) {
 
 /// Strikes a task off the list.
 #[inline]
-pub(crate) fn release(shared: &Arc<Shared>, place: u64) {
+pub(crate) fn release(shared: &Shared, place: u32) {
     // A task that never ran may end elsewhere, and is in no list.
     if place != UNPLACED {
-        with_core(shared, |core| core.release(place))
-            .expect("a task that is in a list ends on its driving thread");
+        context::with(|here| match here {
+            Place::Local(core) if ptr::eq(&*core.shared, shared) => core.release(place),
+            _ => unreachable!("a task that is in a list ends on its driving thread"),
+        });
     }
 }
 
-/// Spawns a task from any thread.
-pub(crate) fn spawn<F>(
-    shared: &Arc<Shared>,
-    future: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
-where
-    F: Future + Send,
-    F::Output: Send,
-{
-    let core = context::with(|place| match place {
-        Place::Local(core) if Arc::ptr_eq(&core.shared, shared) => Some(core.clone()),
-        _ => None,
+/// Takes in a task that was just spawned, from any thread.
+pub(crate) fn take_in(shared: &Shared, task: Task) {
+    context::with(|place| match place {
+        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.take_in(task),
+        _ => schedule_from_elsewhere(shared, task),
     });
-    if let Some(core) = core.flatten() {
-        let (handle, refused) = core.spawn(future, at);
-        drop(refused);
-        return handle;
-    }
-    let (task, handle) = task::new(future, Scheduler::Local(shared.clone()), at);
-    schedule_from_elsewhere(shared, task);
-    handle
 }
 
 /// Spawns a task that stays on this thread. None if this thread does not drive a current-thread executor.
@@ -169,20 +147,12 @@ pub(crate) fn spawn_local<F>(future: F, at: &'static Location<'static>) -> Optio
 where
     F: Future + 'static,
 {
-    let core = context::with(|place| match place {
-        Place::Local(core) => Some(core.clone()),
-        _ => None,
-    });
-    let core = core.flatten()?;
-    let (task, handle) = task::new(future, Scheduler::Local(core.shared.clone()), at);
-    if core.closing.get() {
-        drop(task);
-    } else {
-        let key = core.locals.borrow_mut().insert(task.to_ref());
-        task.set_place(key.to_bits() | LOCAL);
-        core.ready.borrow_mut().push_back(task);
-    }
-    Some(handle)
+    context::with(|place| {
+        let Place::Local(core) = place else { return None };
+        let (task, handle) = task::new(future, At::Local(&core.shared), at);
+        core.take_in_local(task);
+        Some(handle)
+    })
 }
 
 /// Runs tasks until the future is ready.

@@ -4,9 +4,13 @@
 //!
 //! The numbered rules are those at the head of `task/mod.rs`.
 
-use super::state::{Begin, End, Release, State, Wake};
-use crate::{scheduler::Scheduler, shim::UnsafeCell};
-use brigade_handle::{JoinError, JoinHandle, Rendezvous, Slot};
+use super::{
+    home::Home,
+    state::{Begin, End, Release, State, Wake},
+    store::{self, Size},
+};
+use crate::{scheduler::At, shim::UnsafeCell};
+use brigade_handle::{Heir, JoinError, JoinHandle, Place, Rendezvous, Signal};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{
     future::Future,
@@ -14,20 +18,19 @@ use std::{
     panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
     ptr::NonNull,
-    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
 /// The place of a task that is in no list of its executor.
-pub(crate) const UNPLACED: u64 = u64::MAX;
+pub(crate) const UNPLACED: u32 = u32::MAX;
 
 struct Header {
     state: State,
     vtable: &'static Vtable,
-    scheduler: Scheduler,
+    home: Home,
     id: Id,
-    /// Opaque here: the executor's list of tasks knows what it means.
-    place: AtomicU64,
+    /// Its note is the place on the executor's roll, which knows what it means.
+    signal: Signal,
 }
 
 /// What depends on the future's type. Each is called with a pointer to the header of a `Cell` of that type.
@@ -36,17 +39,21 @@ struct Vtable {
     run: unsafe fn(NonNull<Header>) -> End,
     /// Completes without running. The caller has the entry.
     cancel: unsafe fn(NonNull<Header>),
-    /// Frees. There is no reference any more.
-    free: unsafe fn(NonNull<Header>),
+    size: Size,
 }
 
 // The header comes first, so that a pointer to it is a pointer to the cell.
 #[repr(C)]
 struct Cell<F: Future> {
     header: Header,
-    slot: Slot<F::Output>,
-    /// The runner's (rule 2). None once the task is complete.
-    future: UnsafeCell<Option<F>>,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+/// What a task has first and what it has last, both at its beginning. Which of the two, the state word and the signal say (rule 6).
+#[repr(C)]
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
 // SAFETY: a future and its output are reached by the runner and the handle only. For `spawn` both are Send. A future from
@@ -60,7 +67,7 @@ unsafe impl<F: Future> Sync for Cell<F> {}
 #[inline]
 pub(crate) fn new<F: Future>(
     future: F,
-    scheduler: Scheduler,
+    at: At<'_>,
     spawned_at: &'static Location<'static>,
 ) -> (Task, JoinHandle<F::Output>) {
     let id = Id::fresh(Domain::Task);
@@ -68,15 +75,18 @@ pub(crate) fn new<F: Future>(
         record(Kind::Spawn, id, 0);
         label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
     }
+    let (block, home) = store::take(const { Size::of::<Cell<F>>() }, at);
     let header = Header {
         state: State::new(),
-        vtable: &Vtable { run: run::<F>, cancel: cancel::<F>, free: free::<F> },
-        scheduler,
+        vtable: &Vtable { run: run::<F>, cancel: cancel::<F>, size: const { Size::of::<Cell<F>>() } },
+        home,
         id,
-        place: AtomicU64::new(UNPLACED),
+        signal: Signal::joined(UNPLACED),
     };
-    let cell = Box::new(Cell { header, slot: Slot::joined(), future: UnsafeCell::new(Some(future)) });
-    let cell = NonNull::from(Box::leak(cell));
+    let cell = block.cast::<Cell<F>>();
+    let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
+    // SAFETY: the block is large enough and aligned for a cell of this type, and nobody else's.
+    unsafe { cell.write(Cell { header, stage }) };
     // For `cancel`, which starts from a reference that the handle made, and needs the pointer to the whole.
     cell.as_ptr().expose_provenance();
     let target: NonNull<dyn Rendezvous<F::Output> + '_> = cell;
@@ -109,21 +119,23 @@ unsafe fn release(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the header alive until the next line at least.
     let state = unsafe { &header.as_ref().state };
     if state.release() == Release::Last {
-        // SAFETY: as above; nobody else has a reference, so nobody frees it.
-        let free = unsafe { header.as_ref() }.vtable.free;
         // SAFETY: this was the last reference.
         unsafe { free(header) };
     }
 }
 
-/// `Vtable::free` for this type of future.
+/// Frees the cell. Of its stage nothing is left (rule 6).
 ///
 /// # Safety
 ///
 /// There is no reference any more.
-unsafe fn free<F: Future>(header: NonNull<Header>) {
-    // SAFETY: the pointer is from `Box::leak` of a `Cell<F>`, and nobody has a reference.
-    drop(unsafe { Box::from_raw(header.cast::<Cell<F>>().as_ptr()) });
+unsafe fn free(header: NonNull<Header>) {
+    // SAFETY: nobody has a reference, and this is moved out once.
+    let Header { vtable, home, signal, .. } = unsafe { header.read() };
+    // SAFETY: the block is from `take` with this size, as is the reference home, and both are nobody's.
+    unsafe { store::give(header.cast(), vtable.size, home) };
+    // A waker that is left is foreign code, and may panic.
+    drop(signal);
 }
 
 /// What became of a run.
@@ -163,18 +175,16 @@ impl Task {
         }
     }
 
-    /// Where the executor's list of tasks has it.
+    /// Where the executor's roll has it. Written and read by who has the entry, which travels through a queue that synchronises.
     #[inline]
-    pub(crate) fn place(&self) -> u64 {
-        // Relaxed: written and read by who has the entry, which travels through a queue that synchronises.
-        self.header().place.load(Ordering::Relaxed)
+    pub(crate) fn place(&self) -> u32 {
+        self.header().signal.note()
     }
 
-    /// Says where the executor's list of tasks has it: for `Scheduler::release` when it is complete.
+    /// Says where the executor's roll has it: it is struck off there when it is complete.
     #[inline]
-    pub(crate) fn set_place(&self, place: u64) {
-        // Relaxed: as above.
-        self.header().place.store(place, Ordering::Relaxed);
+    pub(crate) fn set_place(&self, place: u32) {
+        self.header().signal.set_note(place);
     }
 
     /// What an executor's list of tasks holds.
@@ -229,13 +239,21 @@ fn ask_to_end(header: &Header, pointer: NonNull<Header>) {
     record(Kind::Cancel, header.id, 0);
     if header.state.cancel() == Wake::Schedule {
         because(Cause::Cancel, || record(Kind::Wake, header.id, 0));
-        header.scheduler.schedule(Task { header: pointer });
+        header.home.executor().schedule(Task { header: pointer });
     }
 }
 
 impl<F: Future> Rendezvous<F::Output> for Cell<F> {
-    fn slot(&self) -> &Slot<F::Output> {
-        &self.slot
+    #[inline]
+    fn signal(&self) -> &Signal {
+        &self.header.signal
+    }
+
+    #[inline]
+    fn place(&self) -> Place<'_, F::Output> {
+        let stage = self.stage.with_mut(|stage| NonNull::new(stage).expect("a cell has an address"));
+        // SAFETY: the output lies at the beginning of the stage from `complete` on, and is the heir's alone (rule 6).
+        unsafe { Place::new(stage.cast()) }
     }
 
     fn cancel(&self) {
@@ -301,8 +319,7 @@ unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Resul
     let mut context = Context::from_waker(&waker);
     let polled = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the future is the runner's (rule 2).
-        let future = cell.future.with_mut(|future| unsafe { &mut *future });
-        let future = future.as_mut().expect("a task that is not complete has its future");
+        let future = cell.stage.with_mut(|stage| unsafe { &mut *stage.cast::<F>() });
         // SAFETY: the future lies in the task's allocation, and is dropped there without having been moved.
         unsafe { Pin::new_unchecked(future) }.poll(&mut context)
     }));
@@ -323,7 +340,7 @@ unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: R
     // A future must not outlive its end, and its destructor may panic: that is the task's panic then.
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the future is the runner's (rule 2).
-        cell.future.with_mut(|future| unsafe { *future = None });
+        cell.stage.with_mut(|stage| unsafe { stage.cast::<F>().drop_in_place() });
     }));
     let result = match dropped {
         Ok(()) => result,
@@ -335,13 +352,32 @@ unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: R
     record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
     // If the handle is gone the result is dropped here, and a destructor that panics then has nobody to tell.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: `complete` is called once and nothing else completes a task's slot.
-        because(Cause::Join, || unsafe { cell.slot.complete_once(result) });
+        if !cell.header.signal.is_detached() {
+            // SAFETY: this is the runner, the future is gone, and `complete` is called once.
+            because(Cause::Join, || unsafe { publish(cell, result) });
+        }
     }));
-    cell.header.scheduler.release(cell.header.place.load(Ordering::Relaxed));
+    cell.header.home.executor().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
         // SAFETY: that was the last reference.
-        unsafe { free::<F>(header) };
+        unsafe { free(header) };
+    }
+}
+
+/// Stores the output and tells the joiner.
+///
+/// # Safety
+///
+/// The caller is the runner, has dropped the future, and this is the only call.
+#[inline]
+unsafe fn publish<F: Future>(cell: &Cell<F>, result: Result<F::Output, JoinError>) {
+    let output = ManuallyDrop::new(result);
+    // SAFETY: until the signal is completed the stage is the runner's, and the future is gone (rule 6).
+    cell.stage.with_mut(|stage| unsafe { stage.write(Stage { output }) });
+    // SAFETY: the output is stored, and this is the only call.
+    if unsafe { cell.header.signal.complete() } == Heir::Completer {
+        // SAFETY: nobody else takes the output, which was stored above.
+        cell.stage.with_mut(|stage| unsafe { stage.cast::<Result<F::Output, JoinError>>().drop_in_place() });
     }
 }
 
@@ -395,7 +431,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let header = unsafe { &*data.cast::<Header>() };
     record(Kind::Wake, header.id, 0);
     if header.state.wake() == Wake::Schedule {
-        header.scheduler.schedule(Task { header: pointer(data) });
+        header.home.executor().schedule(Task { header: pointer(data) });
     }
 }
 

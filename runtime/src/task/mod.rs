@@ -4,11 +4,12 @@
 //!   Cell<F>   ┌ Header ───────────────────────────────────────────────┐
 //!             │ state      bits and reference count in one atomic     │  anyone, by its verbs
 //!             │ vtable     how to run, drop and free this F           │  read only
-//!             │ scheduler  where to go when woken                     │  read only
+//!             │ home       where to go when woken                     │  read only
 //!             │ id         the name in a trace                        │  read only
-//!             │ place      where the executor's list of tasks has it  │  the executor
-//!             ├ slot ─────────────────────────────────────────────────┤  the runner completes, the handle joins
-//!             ├ future ───────────────────────────────────────────────┤  the runner
+//!             │ signal     how far runner and handle are              │  the runner completes, the handle joins
+//!             │   note     where the executor's roll has it           │  the executor
+//!             ├ stage ────────────────────────────────────────────────┤
+//!             │ future, and in its place later the output             │  the runner, then the heir
 //!             └───────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -19,10 +20,13 @@
 //! 2. The **runner** is whoever turned an entry into the bit RUNNING. Until it clears the bit, the future is its own.
 //! 3. References are counted: one that the task has in itself **until it is complete**, one for the handle, one for each
 //!    waker. An entry has none: while it exists the task is not complete, so the task's own reference keeps it alive.
-//! 4. COMPLETE is set once, by the runner, after the future is dropped and the slot is completed, and gives up the task's
+//! 4. COMPLETE is set once, by the runner, after the future is dropped and the signal is completed, and gives up the task's
 //!    own reference in the same step. Nobody schedules or runs a complete task.
-//! 5. The scheduler is read by whoever holds a reference: a waker, the handle. A runner does *not* read it after it has
+//! 5. Home is read by whoever holds a reference: a waker, the handle. A runner does *not* read it after it has
 //!    given the entry away: another thread may complete and free the task at once. It uses its executor's own.
+//! 6. The stage holds the future until the runner drops it, at the task's end; then the output, from just before the signal is
+//!    completed until its heir takes or drops it (`Signal` in brigade-handle says who that is). If the handle was gone before, it
+//!    never holds one. So a task that nobody has a reference to holds neither.
 //!
 //! # One life
 //!
@@ -52,6 +56,14 @@
 // Unsafe: the allocation is shared by raw pointers and counts its own references.
 #[allow(unsafe_code)]
 mod cell;
+// Unsafe: a reference to one of several types in one word, counted by hand.
+#[allow(unsafe_code)]
+mod home;
 mod state;
+// Unsafe: allocates, and keeps memory on lists that lie in it.
+#[allow(unsafe_code)]
+mod store;
 
 pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};
+pub(crate) use home::Homes;
+pub(crate) use store::leave;

@@ -90,6 +90,11 @@ impl State {
     /// RUNNING => COMPLETE, and the task's own reference is given up.
     #[inline]
     pub(super) fn complete(&self) -> Release {
+        // Acquire: what others did with their references comes before the freeing. A reference that is the only one is the caller's,
+        // and nobody can make another.
+        if self.0.load(Ordering::Acquire) / REFERENCE == 1 {
+            return Release::Last;
+        }
         let change = COMPLETE.wrapping_sub(RUNNING).wrapping_sub(REFERENCE);
         // Release: what the runner did to the allocation comes before its freeing; Acquire: so does what others did.
         let old = self.0.fetch_add(change, Ordering::AcqRel);
@@ -130,6 +135,10 @@ impl State {
     /// One reference less.
     #[inline]
     pub(super) fn release(&self) -> Release {
+        // Acquire: as in `complete`.
+        if self.0.load(Ordering::Acquire) / REFERENCE == 1 {
+            return Release::Last;
+        }
         // Release and Acquire: all uses by all threads come before the freeing.
         let old = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
         debug_assert!(old >= REFERENCE, "a reference that was not there");

@@ -77,7 +77,7 @@ fn with_driver<R>(what: &str, f: impl FnOnce(&Arc<Driver>, usize) -> R) -> R {
         Place::Local(core) => Some(f(&core.shared.driver, 0)),
         Place::Worker(worker) => Some(f(&worker.shared.driver, worker.index)),
     });
-    result.flatten().unwrap_or_else(|| {
+    result.unwrap_or_else(|| {
         panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
     })
 }

@@ -10,6 +10,7 @@ use syn::{spanned::Spanned, visit::Visit};
 const UNSAFE: &[&str] = &[
     "benches/src/sys.rs",
     "handle/src/join_handle.rs",
+    "handle/src/signal.rs",
     "handle/src/slot.rs",
     "pool/src/blocks.rs",
     "pool/src/current.rs",
@@ -35,6 +36,7 @@ const UNSAFE: &[&str] = &[
     "process/src/zygote/sys.rs",
     "process/tests/chaos/sys.rs",
     "process/tests/situations/sys.rs",
+    "runtime/src/context.rs",
     "runtime/src/queue.rs",
     "runtime/src/scope.rs",
     "runtime/src/sync/line.rs",
@@ -43,6 +45,8 @@ const UNSAFE: &[&str] = &[
     "runtime/src/sync/rw_lock.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
+    "runtime/src/task/home.rs",
+    "runtime/src/task/store.rs",
     "runtime/tests/fork/sys.rs",
 ];
 

@@ -65,7 +65,7 @@ pub(super) static CARDS: &[Card] = &[
         "Completer and joiner meet in the slot at the same moment. Why is no wake-up lost?",
         "Each stores its part (value, waker), then sets its bit by a read-modify-write on one byte. One of the two comes \
          second and sees the other's bit, and that one acts.",
-        "handle/src/slot.rs",
+        "handle/src/signal.rs",
     ),
     read(
         "handle-everywhere",

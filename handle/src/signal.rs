@@ -1,0 +1,230 @@
+//! The signal: how far the two sides of a rendezvous are, and the waker of the one who waits. What the result is, and where it lies, is
+//! the affair of whoever holds the signal: a [`Slot`](crate::Slot), or an executor's allocation.
+//!
+//! # Who may touch what, and when
+//!
+//! A signal has two sides, each used by at most one thread at a time: the **completer**, who stores the result once, and
+//! the **joiner**, who polls for it. One byte says how far they are:
+//!
+//! ```text
+//!   bit 0  DONE      the result is stored                 set by the completer, once, never cleared
+//!   bit 1  WAITING   the waker is stored                  set and cleared by the joiner
+//!   bit 2  DETACHED  nobody will take the result          set by the joiner, once, never cleared
+//!   bit 3  JOINED    a joiner exists                      set when a handle is made, never cleared
+//!   bit 4  CLAIMED   a completer has begun                set by `claim`, never cleared
+//! ```
+//!
+//! 1. Until DONE the value belongs to the completer. From DONE on it belongs to the joiner, unless the bit DETACHED was
+//!    set before DONE: then it stays the completer's, who drops it.
+//! 2. While neither WAITING nor DONE is set the waker belongs to the joiner, who may write it.
+//! 3. While WAITING is set both sides may read the waker and neither may write it. The joiner takes it back by clearing
+//!    WAITING, which it may do only while DONE is not set.
+//! 4. The completer reads the waker only if the operation that set DONE found WAITING set and DETACHED not set. It wakes
+//!    by reference; the waker is dropped with the signal, or by a detach that came before DONE.
+//!
+//! # Why no wake-up is lost
+//!
+//! The completer stores the value, then sets DONE. The joiner stores the waker, then sets WAITING. Both are
+//! read-modify-write operations on one byte, so one of them comes second and sees the other's bit:
+//!
+//! ```text
+//!   completer                          joiner
+//!   value = result                     waker = me
+//!   old = state.fetch_or(DONE)         old = state.fetch_or(WAITING)
+//!   old has WAITING? wake              old has DONE? take the value
+//! ```
+//!
+//! The protocol is tokio's for `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that pool jobs and process
+//! calls use it too. `tests/loom.rs` models each pair of operations.
+
+use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
+use std::task::Waker;
+
+const DONE: u8 = 1 << 0;
+const WAITING: u8 = 1 << 1;
+const DETACHED: u8 = 1 << 2;
+const JOINED: u8 = 1 << 3;
+const CLAIMED: u8 = 1 << 4;
+
+/// Whose a result is when both sides have said what they had to say.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heir {
+    /// The completer's: the joiner has detached.
+    Completer,
+    /// The joiner's.
+    Joiner,
+}
+
+/// How far a completer and a joiner are. See the head of `signal.rs` for the protocol.
+pub struct Signal {
+    state: AtomicU8,
+    /// The executor's own.
+    note: AtomicU32,
+    // --- the joiner's until WAITING, then read by both (rules 2 to 4) ---
+    waker: UnsafeCell<Option<Waker>>,
+}
+
+// SAFETY: the waker is Send and Sync itself, and is never written while the other side may read it (rules 2 to 4).
+unsafe impl Sync for Signal {}
+
+impl Signal {
+    /// A signal that has no joiner yet.
+    #[cfg(not(loom))]
+    pub const fn new() -> Self {
+        Self { state: AtomicU8::new(0), note: AtomicU32::new(0), waker: UnsafeCell::new(None) }
+    }
+
+    /// A signal that has no joiner yet.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Self { state: AtomicU8::new(0), note: AtomicU32::new(0), waker: UnsafeCell::new(None) }
+    }
+
+    /// A signal whose joiner exists already: for [`JoinHandle::from_raw`](crate::JoinHandle::from_raw).
+    #[inline]
+    pub fn joined(note: u32) -> Self {
+        Self { state: AtomicU8::new(JOINED), note: AtomicU32::new(note), waker: UnsafeCell::new(None) }
+    }
+
+    /// A number that the executor has left here: there is room for it beside the state.
+    #[inline]
+    pub fn note(&self) -> u32 {
+        // Relaxed: the executor sees to it that who reads comes after who wrote.
+        self.note.load(Ordering::Relaxed)
+    }
+
+    /// Leaves a number here for [`note`](Self::note).
+    #[inline]
+    pub fn set_note(&self, note: u32) {
+        self.note.store(note, Ordering::Relaxed);
+    }
+
+    /// True for the first of several completers who ask.
+    pub(crate) fn claim(&self) -> bool {
+        // The claim only has to be unique; what it guards is published by DONE.
+        self.state.fetch_or(CLAIMED, Ordering::Relaxed) & CLAIMED == 0
+    }
+
+    /// Marks that a joiner exists. False if there was one already.
+    pub(crate) fn claim_joiner(&self) -> bool {
+        // Only uniqueness matters: the allocation itself reaches the joiner by other means.
+        self.state.fetch_or(JOINED, Ordering::Relaxed) & JOINED == 0
+    }
+
+    /// Whether a joiner was ever there.
+    pub(crate) fn has_joiner(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & JOINED != 0
+    }
+
+    /// Whether the result has been stored.
+    #[inline]
+    pub fn is_finished(&self) -> bool {
+        // Acquire, so that what the work did is visible to who sees it finished.
+        self.state.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// Whether the joiner is gone, so that nobody will see a result that is not stored yet.
+    #[inline]
+    pub fn is_detached(&self) -> bool {
+        // Acquire pairs with `detach`: what the joiner did with the value comes before what the completer does.
+        self.state.load(Ordering::Acquire) & DETACHED != 0
+    }
+
+    /// The completer's: says that the value is stored, and wakes the joiner if there is one. If it is gone, the value stays with the
+    /// completer.
+    ///
+    /// # Safety
+    ///
+    /// In the signal's life this is called once, by the completer, after it has stored the value.
+    #[inline]
+    pub unsafe fn complete(&self) -> Heir {
+        // Release publishes the value to the joiner's Acquire; Acquire pairs with the joiner's fetch_or(WAITING) so
+        // that its waker is seen, and with `detach` so that its last accesses come before ours.
+        let old = self.state.fetch_or(DONE, Ordering::AcqRel);
+        if old & DETACHED != 0 {
+            return Heir::Completer;
+        }
+        if old & WAITING != 0 {
+            // SAFETY: the operation that set DONE found WAITING set, so the waker may be read and nobody writes it
+            // any more (rules 3 and 4).
+            self.waker.with(|waker| unsafe { (*waker).as_ref() }.map(Waker::wake_by_ref));
+        }
+        Heir::Joiner
+    }
+
+    /// The joiner's: whether the value is there, and so the joiner's. If it is not, `waker` is woken when it is.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only joiner, has not detached, and has not seen the value yet.
+    #[inline]
+    pub unsafe fn poll(&self, waker: &Waker) -> bool {
+        // Acquire pairs with the completer's fetch_or(DONE).
+        let state = self.state.load(Ordering::Acquire);
+        // SAFETY: the caller is the joiner.
+        state & DONE != 0 || !unsafe { self.register(state, waker) }
+    }
+
+    /// Stores the waker. False if the result came first.
+    ///
+    /// # Safety
+    ///
+    /// As for `poll`; `state` is what the joiner last saw.
+    unsafe fn register(&self, state: u8, waker: &Waker) -> bool {
+        if state & WAITING != 0 {
+            // SAFETY: while WAITING is set both sides may read the waker and nobody writes it (rule 3).
+            let same =
+                self.waker.with(|old| unsafe { (*old).as_ref() }.is_some_and(|old| old.will_wake(waker)));
+            if same {
+                return true;
+            }
+            // WAITING => not WAITING takes the waker back, unless DONE came first (rule 3). Release keeps our reads of
+            // it before; Acquire pairs with the completer's DONE.
+            let free = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now & DONE == 0).then_some(now & !WAITING)
+            });
+            if free.is_err() {
+                return false;
+            }
+        }
+        // SAFETY: neither WAITING nor DONE is set, or DONE was set without WAITING: the waker is the joiner's (rules 2, 4).
+        let old = self.waker.with_mut(|place| unsafe { (*place).replace(waker.clone()) });
+        // Release publishes the waker; Acquire pairs with the completer's DONE if that came first.
+        let won = self.state.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0;
+        // Dropped last: a waker's destructor is foreign code, which must not find the signal between two states.
+        drop(old);
+        won
+    }
+
+    /// The joiner's: says that nobody will take the result. If the value is there already, it is the joiner's, who drops it.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only joiner, has not seen the value, and does not touch the signal afterwards.
+    #[inline]
+    pub unsafe fn detach(&self) -> Heir {
+        // Release puts our last accesses before what the completer does next; Acquire pairs with its DONE.
+        let old = self.state.fetch_or(DETACHED, Ordering::AcqRel);
+        if old & DONE != 0 {
+            return Heir::Joiner;
+        }
+        if old & WAITING != 0 {
+            // SAFETY: DETACHED came before DONE, so the completer will not read the waker (rule 4).
+            drop(self.waker.with_mut(|waker| unsafe { (*waker).take() }));
+        }
+        Heir::Completer
+    }
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signal").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,174 @@
+//! A task's reference to its executor, in one word.
+//!
+//! An executor counts these references itself, beside the count of the `Arc` that it lies in: while there is one at least, all of them
+//! together hold one reference of the `Arc`'s. So a thread can take many at once, and give many back at once (`store.rs`), and
+//! spawning a task costs no write to a word that all threads share.
+//!
+//! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
+//!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
+
+use crate::{local, multi, scheduler::At};
+use std::{
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// How many references to an executor its tasks and its threads' stores have.
+#[derive(Default)]
+pub(crate) struct Homes(AtomicUsize);
+
+/// An executor's address, with its kind in the lowest bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address(NonNull<()>);
+
+const LOCAL: usize = 0;
+const MULTI: usize = 1;
+#[cfg(loom)]
+const MODEL: usize = 2;
+const KINDS: usize = 3;
+
+const _: () = assert!(align_of::<local::Shared>() > KINDS && align_of::<multi::Shared>() > KINDS);
+
+/// An executor, by reference.
+pub(crate) enum Executor<'a> {
+    Local(&'a local::Shared),
+    Multi(&'a multi::Shared),
+    #[cfg(loom)]
+    Model(&'a crate::model::Queue),
+}
+
+impl Executor<'_> {
+    fn homes(&self) -> &Homes {
+        match self {
+            Self::Local(shared) => &shared.homes,
+            Self::Multi(shared) => &shared.homes,
+            #[cfg(loom)]
+            Self::Model(queue) => &queue.homes,
+        }
+    }
+}
+
+impl Address {
+    #[inline]
+    pub(super) fn of(at: At<'_>) -> Self {
+        fn tagged<T>(shared: &Arc<T>, kind: usize) -> Address {
+            let address = NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc has an address");
+            Address(address.cast::<()>().map_addr(|address| address | kind))
+        }
+        match at {
+            At::Local(shared) => tagged(shared, LOCAL),
+            At::Multi(shared) => tagged(shared, MULTI),
+            #[cfg(loom)]
+            At::Model(queue) => tagged(queue, MODEL),
+        }
+    }
+
+    #[inline]
+    fn untagged<T>(self) -> NonNull<T> {
+        // The tag leaves an address that is not null: no executor lies below the highest tag.
+        NonNull::new(self.0.as_ptr().map_addr(|address| address & !KINDS))
+            .expect("an executor's address")
+            .cast()
+    }
+
+    /// # Safety
+    ///
+    /// The executor exists for as long as the result is used.
+    #[inline]
+    unsafe fn executor<'a>(self) -> Executor<'a> {
+        match self.0.addr().get() & KINDS {
+            // SAFETY: the tag says that this is its type, and the caller that it exists.
+            LOCAL => Executor::Local(unsafe { self.untagged().as_ref() }),
+            #[cfg(loom)]
+            // SAFETY: as above.
+            MODEL => Executor::Model(unsafe { self.untagged().as_ref() }),
+            // SAFETY: as above.
+            _ => Executor::Multi(unsafe { self.untagged().as_ref() }),
+        }
+    }
+
+    /// Adds so many references at once.
+    ///
+    /// # Safety
+    ///
+    /// The address is that of an `Arc` which the caller has.
+    pub(super) unsafe fn acquire(self, count: usize) {
+        // SAFETY: the caller's Arc keeps the executor alive.
+        let executor = unsafe { self.executor() };
+        // Relaxed: who takes a reference has one.
+        if executor.homes().0.fetch_add(count, Ordering::Relaxed) != 0 {
+            return;
+        }
+        match executor {
+            // SAFETY: the caller has an Arc of this address.
+            Executor::Local(shared) => unsafe { Arc::increment_strong_count(shared) },
+            // SAFETY: as above.
+            Executor::Multi(shared) => unsafe { Arc::increment_strong_count(shared) },
+            #[cfg(loom)]
+            // SAFETY: as above.
+            Executor::Model(queue) => unsafe { Arc::increment_strong_count(queue) },
+        }
+    }
+
+    /// Gives so many references back at once.
+    ///
+    /// # Safety
+    ///
+    /// The caller has so many, and does not use them again.
+    pub(super) unsafe fn release(self, count: usize) {
+        // SAFETY: the caller's references keep the executor alive (rule 1).
+        let executor = unsafe { self.executor() };
+        // Release and Acquire: all uses by all threads come before the end of the executor.
+        if executor.homes().0.fetch_sub(count, Ordering::AcqRel) != count {
+            return;
+        }
+        match executor {
+            // SAFETY: this is the reference that was added when the count left 0 (rule 1).
+            Executor::Local(shared) => unsafe { Arc::decrement_strong_count(shared) },
+            // SAFETY: as above.
+            Executor::Multi(shared) => unsafe { Arc::decrement_strong_count(shared) },
+            #[cfg(loom)]
+            // SAFETY: as above.
+            Executor::Model(queue) => unsafe { Arc::decrement_strong_count(queue) },
+        }
+    }
+}
+
+/// One reference. It has no destructor: `store.rs` takes it back, with the memory of the task.
+pub(super) struct Home(pub(super) Address);
+
+impl Home {
+    /// The executor.
+    #[inline]
+    pub(super) fn executor(&self) -> Executor<'_> {
+        // SAFETY: this is one reference, so the executor exists while it does (rule 1).
+        unsafe { self.0.executor() }
+    }
+}
+
+impl Executor<'_> {
+    /// Queues a task that was woken.
+    #[inline]
+    pub(super) fn schedule(&self, task: super::Task) {
+        match self {
+            Self::Local(shared) => local::schedule(shared, task),
+            Self::Multi(shared) => multi::schedule(shared, task),
+            #[cfg(loom)]
+            Self::Model(queue) => queue.push(task),
+        }
+    }
+
+    /// Strikes a task off the roll: it is about to be complete.
+    #[inline]
+    pub(super) fn release(&self, place: u32) {
+        match self {
+            Self::Local(shared) => local::release(shared, place),
+            Self::Multi(shared) => shared.owned.remove(place),
+            #[cfg(loom)]
+            Self::Model(_) => {}
+        }
+    }
+}
