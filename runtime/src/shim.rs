@@ -43,6 +43,20 @@ pub(crate) fn park(_at_most: Option<std::time::Duration>) {
     thread::park();
 }
 
+/// Functions that are `const`, so that what they make can be a `static`; but not under loom, whose types are made at run time.
+macro_rules! const_fn {
+    ($($(#[$meta:meta])* $vis:vis const fn $name:ident($($parameters:tt)*) -> $result:ty $body:block)*) => {$(
+        #[cfg(not(loom))]
+        $(#[$meta])*
+        $vis const fn $name($($parameters)*) -> $result $body
+
+        #[cfg(loom)]
+        $(#[$meta])*
+        $vis fn $name($($parameters)*) -> $result $body
+    )*};
+}
+pub(crate) use const_fn;
+
 /// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because
 /// no foreign code runs under one.
 #[inline]

@@ -8,7 +8,7 @@ use super::{
     role::{Come, Role},
     wakers::grant_all,
 };
-use crate::shim::{self, lock};
+use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{error, fmt};
 
@@ -39,15 +39,17 @@ struct Wish {
 }
 
 impl Barrier {
-    /// A barrier for so many tasks.
-    ///
-    /// # Panics
-    ///
-    /// If they are 0: nobody could be the last one to come.
-    #[must_use]
-    pub fn new(parties: usize) -> Self {
-        assert!(parties > 0, "a barrier is for one task at least");
-        Self { parties, state: shim::Mutex::new(State { broken: false, line: Line::new() }) }
+    const_fn! {
+        /// A barrier for so many tasks.
+        ///
+        /// # Panics
+        ///
+        /// If they are 0: nobody could be the last one to come.
+        #[must_use]
+        pub const fn new(parties: usize) -> Self {
+            assert!(parties > 0, "a barrier is for one task at least");
+            Self { parties, state: shim::Mutex::new(State { broken: false, line: Line::new() }) }
+        }
     }
 
     /// Waits until so many have come.

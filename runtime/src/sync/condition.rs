@@ -11,7 +11,7 @@ use super::{
     role::{Come, Role},
     wakers::Wakers,
 };
-use crate::shim::{self, lock};
+use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 
@@ -49,10 +49,12 @@ struct Wish {
 }
 
 impl Condition {
-    /// A condition that nobody waits for.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { line: shim::Mutex::new(Line::new()) }
+    const_fn! {
+        /// A condition that nobody waits for.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { line: shim::Mutex::new(Line::new()) }
+        }
     }
 
     /// Gives up the lock, waits for a notification, and waits for the lock again.

@@ -5,7 +5,7 @@ use super::{
     role::{Come, Role},
     wakers::grant_all,
 };
-use crate::shim::{self, AtomicBool, Ordering, lock};
+use crate::shim::{self, AtomicBool, Ordering, const_fn, lock};
 use brigade_trace::Cause;
 use std::fmt;
 
@@ -32,10 +32,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event that is not set.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { set: AtomicBool::new(false), line: shim::Mutex::new(Line::new()) }
+    const_fn! {
+        /// An event that is not set.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { set: AtomicBool::new(false), line: shim::Mutex::new(Line::new()) }
+        }
     }
 
     /// Sets the flag and wakes all who wait, in the order in which they came. Those who come later do not wait.

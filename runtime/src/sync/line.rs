@@ -248,6 +248,19 @@ impl<R: Role> Stand<R> {
         Poll::Ready(this.take())
     }
 
+    /// Stands in line without a task to wake, which the next poll leaves. Whether it has its turn, which it keeps until it is polled
+    /// or dropped.
+    pub(super) fn come_early(self: Pin<&mut Self>) -> bool {
+        let this = self.as_ref().get_ref();
+        if this.phase.get() == Phase::New && this.come(Waker::noop()) == Come::Has {
+            this.phase.set(Phase::Stands);
+            // Relaxed: nobody else knows of a place that was not linked.
+            this.place.granted.store(true, Ordering::Relaxed);
+        }
+        // Acquire pairs with the Release in `grant`.
+        this.phase.get() == Phase::Over || this.place.granted.load(Ordering::Acquire)
+    }
+
     #[inline]
     fn come(&self, waker: &Waker) -> Come {
         if self.with_wish(|wish| self.role.quick(wish)) == Come::Has {

@@ -53,6 +53,8 @@ pub mod mpsc;
 // Unsafe: the value is touched by whoever has the permit.
 #[allow(unsafe_code)]
 mod mutex;
+// Unsafe: projects a pin.
+#[allow(unsafe_code)]
 mod notify;
 mod once_cell;
 // Unsafe: the value and the wakers are cells guarded by the state byte, and the last side frees the channel.
@@ -73,7 +75,7 @@ pub use barrier::{Arrival, Barrier, Broken};
 pub use condition::Condition;
 pub use event::Event;
 pub use mutex::{Guard, Mutex, OwnedGuard};
-pub use notify::Notify;
+pub use notify::{Notified, Notify};
 pub use once_cell::{OnceCell, SetError};
 pub use order::{Fifo, Lifo, LifoQueue, Order, Priority, PriorityQueue};
 pub use permit::{Closed, OwnedPermit, Permit, TryAcquireError};

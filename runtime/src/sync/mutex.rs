@@ -6,6 +6,7 @@
 //! 2. Putting the permit back releases, and taking it acquires: the next holder sees what the one before did.
 
 use super::semaphore::Semaphore;
+use crate::shim::const_fn;
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -42,10 +43,12 @@ pub struct Mutex<T: ?Sized> {
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// A mutex that nobody holds.
-    #[must_use]
-    pub fn new(value: T) -> Self {
-        Self { permit: Semaphore::new(1), value: UnsafeCell::new(value) }
+    const_fn! {
+        /// A mutex that nobody holds.
+        #[must_use]
+        pub const fn new(value: T) -> Self {
+            Self { permit: Semaphore::new(1), value: UnsafeCell::new(value) }
+        }
     }
 
     /// The value, which nobody can hold any more.
@@ -151,6 +154,12 @@ macro_rules! guard {
     )*};
 }
 guard!(Guard<'_>, OwnedGuard);
+
+impl<T> From<T> for Mutex<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {

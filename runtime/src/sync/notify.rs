@@ -21,9 +21,14 @@ use super::{
     role::{Come, Role},
     wakers::{grant_all, wake},
 };
-use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, lock};
+use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, lock};
 use brigade_trace::Cause;
-use std::{fmt, future::Future};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 const NOTIFIED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
@@ -60,10 +65,12 @@ struct Wish {
 }
 
 impl Notify {
-    /// Without a permit.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { word: AtomicUsize::new(0), line: shim::Mutex::new(Line::new()) }
+    const_fn! {
+        /// Without a permit.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { word: AtomicUsize::new(0), line: shim::Mutex::new(Line::new()) }
+        }
     }
 
     /// Waits to be notified.
@@ -74,11 +81,10 @@ impl Notify {
     /// # Cancellation
     ///
     /// Dropping the future gives up the place in line. If it was notified by `notify_one`, another is notified in its place.
-    pub fn notified(&self) -> impl Future<Output = ()> + '_ {
+    pub fn notified(&self) -> Notified<'_> {
         // Acquire pairs with the Release of `notify_waiters`: who makes the future after it sees what was before it.
         let calls = self.word.load(Ordering::Acquire) / CALL;
-        let stand = Stand::new(Waiter(self), Wish { calls, only: false });
-        async move { _ = stand.await }
+        Notified { stand: Stand::new(Waiter(self), Wish { calls, only: false }) }
     }
 
     /// Wakes the one who waits longest, or stores a permit for the next.
@@ -132,6 +138,72 @@ impl Default for Notify {
     }
 }
 
+/// The future of [`Notify::notified`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Notified<'a> {
+    // Pinned with the future.
+    stand: Stand<Waiter<'a>>,
+}
+
+impl<'a> Notified<'a> {
+    fn stand(self: Pin<&mut Self>) -> Pin<&mut Stand<Waiter<'a>>> {
+        // SAFETY: the field is pinned whenever the future is: nothing moves it out, there is no destructor that could, and
+        // the future is `Unpin` only if the field is, which it is not.
+        unsafe { self.map_unchecked_mut(|this| &mut this.stand) }
+    }
+
+    /// Stands in line for [`notify_one`](Notify::notify_one) from now on, instead of from the first poll on: to look at something after
+    /// it and before the `.await`, and miss no change. Whether it has been notified already, so that the `.await` will not wait.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, spawn, sync::Notify};
+    /// use std::{pin::pin, sync::{Arc, Mutex}};
+    ///
+    /// /// The first item. Without `enable`, one that is pushed between the look and the wait, with another who waits, may be missed.
+    /// async fn pop(items: &Mutex<Vec<u32>>, pushed: &Notify) -> u32 {
+    ///     loop {
+    ///         let mut notified = pin!(pushed.notified());
+    ///         notified.as_mut().enable();
+    ///         if let Some(item) = items.lock().unwrap().pop() {
+    ///             return item;
+    ///         }
+    ///         notified.await;
+    ///     }
+    /// }
+    ///
+    /// run(async {
+    ///     let shared = Arc::new((Mutex::new(Vec::new()), Notify::new()));
+    ///     let popping = [0, 1].map(|_| {
+    ///         let shared = shared.clone();
+    ///         spawn(async move { pop(&shared.0, &shared.1).await })
+    ///     });
+    ///     for item in [3, 4] {
+    ///         shared.0.lock().unwrap().push(item);
+    ///         shared.1.notify_one();
+    ///     }
+    ///     let [one, other] = popping;
+    ///     assert_eq!(one.await.unwrap() + other.await.unwrap(), 7);
+    /// });
+    /// ```
+    pub fn enable(self: Pin<&mut Self>) -> bool {
+        self.stand().come_early()
+    }
+}
+
+impl Future for Notified<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.stand().poll(cx).map(drop)
+    }
+}
+
+impl fmt::Debug for Notified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notified").finish_non_exhaustive()
+    }
+}
+
 /// One who waits to be notified.
 struct Waiter<'a>(&'a Notify);
 
@@ -156,7 +228,10 @@ impl Role for Waiter<'_> {
             }
             let order = (Ordering::Acquire, Ordering::Acquire);
             match self.0.word.compare_exchange_weak(word, word & !NOTIFIED, order.0, order.1) {
-                Ok(_) => return Come::Has,
+                Ok(_) => {
+                    wish.only = true;
+                    return Come::Has;
+                }
                 Err(now) => word = now,
             }
         }

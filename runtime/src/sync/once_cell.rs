@@ -3,6 +3,7 @@
 //! A `std::sync::OnceLock` has the value, and a [`Semaphore`] of one permit lets one at a time try to make it.
 
 use super::semaphore::Semaphore;
+use crate::shim::const_fn;
 use std::{error, fmt, future::Future, sync::OnceLock};
 
 /// A cell that is filled once; those who come while it is being filled wait.
@@ -30,10 +31,12 @@ pub struct OnceCell<T> {
 }
 
 impl<T> OnceCell<T> {
-    /// An empty cell.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { value: OnceLock::new(), permit: Semaphore::new(1) }
+    const_fn! {
+        /// An empty cell.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { value: OnceLock::new(), permit: Semaphore::new(1) }
+        }
     }
 
     /// The value, if there is one.

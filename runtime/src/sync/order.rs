@@ -1,6 +1,7 @@
 //! In which order items leave a queue.
 
 use super::queue::Queue;
+use crate::shim::const_fn;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
@@ -38,9 +39,14 @@ macro_rules! order {
     ($name:ident $(: $bound:ident)?, $inside:ident, $push:expr, $pop:expr) => {
         impl<T $(: $bound)?> Order<T> for $name<T> {}
 
+        impl<T $(: $bound)?> $name<T> {
+            /// No items.
+            pub(super) const NONE: Self = Self($inside::new());
+        }
+
         impl<T $(: $bound)?> Default for $name<T> {
             fn default() -> Self {
-                Self($inside::new())
+                Self::NONE
             }
         }
 
@@ -87,37 +93,41 @@ pub type PriorityQueue<T> = Queue<T, Priority<T>>;
 pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 
 impl<T> LifoQueue<T> {
-    /// [`unbounded`](Queue::unbounded), with the latest item first.
-    #[must_use]
-    pub fn lifo() -> Self {
-        Self::with_capacity(None)
-    }
+    const_fn! {
+        /// [`unbounded`](Queue::unbounded), with the latest item first.
+        #[must_use]
+        pub const fn lifo() -> Self {
+            Self::of(Lifo::NONE, None)
+        }
 
-    /// [`bounded`](Queue::bounded), with the latest item first.
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0: nobody could ever put anything.
-    #[must_use]
-    pub fn bounded_lifo(capacity: usize) -> Self {
-        Self::with_capacity(Some(capacity))
+        /// [`bounded`](Queue::bounded), with the latest item first.
+        ///
+        /// # Panics
+        ///
+        /// If the capacity is 0: nobody could ever put anything.
+        #[must_use]
+        pub const fn bounded_lifo(capacity: usize) -> Self {
+            Self::of(Lifo::NONE, Some(capacity))
+        }
     }
 }
 
 impl<T: Ord> PriorityQueue<T> {
-    /// [`unbounded`](Queue::unbounded), with the least item first.
-    #[must_use]
-    pub fn priority() -> Self {
-        Self::with_capacity(None)
-    }
+    const_fn! {
+        /// [`unbounded`](Queue::unbounded), with the least item first.
+        #[must_use]
+        pub const fn priority() -> Self {
+            Self::of(Priority::NONE, None)
+        }
 
-    /// [`bounded`](Queue::bounded), with the least item first.
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0: nobody could ever put anything.
-    #[must_use]
-    pub fn bounded_priority(capacity: usize) -> Self {
-        Self::with_capacity(Some(capacity))
+        /// [`bounded`](Queue::bounded), with the least item first.
+        ///
+        /// # Panics
+        ///
+        /// If the capacity is 0: nobody could ever put anything.
+        #[must_use]
+        pub const fn bounded_priority(capacity: usize) -> Self {
+            Self::of(Priority::NONE, Some(capacity))
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     role::{Come, Role},
     wakers::{grant_all, wake},
 };
-use crate::shim::{self, lock};
+use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{error, fmt, task::Waker};
 
@@ -100,32 +100,44 @@ impl<T, O: Order<T>> State<T, O> {
 }
 
 impl<T> Queue<T> {
-    /// A queue for any number of items: `put` never waits.
-    #[must_use]
-    pub fn unbounded() -> Self {
-        Self::with_capacity(None)
-    }
+    const_fn! {
+        /// A queue for any number of items: `put` never waits.
+        #[must_use]
+        pub const fn unbounded() -> Self {
+            Self::of(Fifo::NONE, None)
+        }
 
-    /// A queue for `capacity` items: `put` waits while it is full.
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0: nobody could ever put anything.
-    #[must_use]
-    pub fn bounded(capacity: usize) -> Self {
-        Self::with_capacity(Some(capacity))
+        /// A queue for `capacity` items: `put` waits while it is full.
+        ///
+        /// # Panics
+        ///
+        /// If the capacity is 0: nobody could ever put anything.
+        #[must_use]
+        pub const fn bounded(capacity: usize) -> Self {
+            Self::of(Fifo::NONE, Some(capacity))
+        }
+    }
+}
+
+impl<T, O> Queue<T, O> {
+    const_fn! {
+        pub(super) const fn of(items: O, capacity: Option<usize>) -> Self {
+            assert!(!matches!(capacity, Some(0)), "a bounded queue has room for at least one item");
+            let state = State {
+                items,
+                unfinished: 0,
+                getters: Line::new(),
+                owed: 0,
+                putters: Line::new(),
+                promised: 0,
+                joiners: Line::new(),
+            };
+            Self { capacity, state: shim::Mutex::new(state) }
+        }
     }
 }
 
 impl<T, O: Order<T>> Queue<T, O> {
-    pub(super) fn with_capacity(capacity: Option<usize>) -> Self {
-        assert!(capacity != Some(0), "a bounded queue has room for at least one item");
-        let (items, unfinished, owed, promised) = (O::default(), 0, 0, 0);
-        let (getters, putters, joiners) = (Line::new(), Line::new(), Line::new());
-        let state = State { items, unfinished, getters, owed, putters, promised, joiners };
-        Self { capacity, state: shim::Mutex::new(state) }
-    }
-
     /// Puts an item in; waits while the queue is full.
     ///
     /// # Cancellation

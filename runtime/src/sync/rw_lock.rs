@@ -8,6 +8,7 @@
 //! After tokio's `sync/rwlock.rs`.
 
 use super::semaphore::Semaphore;
+use crate::shim::const_fn;
 use std::{
     cell::UnsafeCell,
     fmt, mem,
@@ -46,10 +47,12 @@ pub struct RwLock<T: ?Sized> {
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
-    /// A lock that nobody holds.
-    #[must_use]
-    pub fn new(value: T) -> Self {
-        Self { permits: Semaphore::new(ALL), value: UnsafeCell::new(value) }
+    const_fn! {
+        /// A lock that nobody holds.
+        #[must_use]
+        pub const fn new(value: T) -> Self {
+            Self { permits: Semaphore::new(ALL), value: UnsafeCell::new(value) }
+        }
     }
 
     /// The value, which nobody can hold any more.
@@ -158,6 +161,12 @@ impl<T: ?Sized> Drop for ReadGuard<'_, T> {
 impl<T: ?Sized> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.permits.release(ALL);
+    }
+}
+
+impl<T> From<T> for RwLock<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
     }
 }
 

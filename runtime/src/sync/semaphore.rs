@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     context::budget,
-    shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
+    shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, lock},
 };
 use brigade_trace::Cause;
 use std::{fmt, sync::Arc};
@@ -69,15 +69,17 @@ impl Semaphore {
     /// The most permits that there can be.
     pub const MAX_PERMITS: usize = usize::MAX >> (SHIFT + 1);
 
-    /// A semaphore with so many permits.
-    ///
-    /// # Panics
-    ///
-    /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
-    #[must_use]
-    pub fn new(permits: usize) -> Self {
-        assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
-        Self { word: AtomicUsize::new(permits << SHIFT), line: shim::Mutex::new(Line::new()) }
+    const_fn! {
+        /// A semaphore with so many permits.
+        ///
+        /// # Panics
+        ///
+        /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[must_use]
+        pub const fn new(permits: usize) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
+            Self { word: AtomicUsize::new(permits << SHIFT), line: shim::Mutex::new(Line::new()) }
+        }
     }
 
     /// Waits for one permit, and has it until what is returned is dropped.

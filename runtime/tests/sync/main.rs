@@ -10,6 +10,7 @@ mod notify;
 mod oneshot;
 mod permits;
 mod queue;
+mod statics;
 mod watch;
 
 use std::{

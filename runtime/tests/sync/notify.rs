@@ -115,3 +115,43 @@ fn as_many_go_on_as_were_notified_on_many_threads() {
         });
     });
 }
+
+#[test]
+fn one_who_is_enabled_stands_in_line_and_keeps_its_turn() {
+    let notify = Notify::new();
+    let mut first = Box::pin(notify.notified());
+    let mut second = Box::pin(notify.notified());
+    assert!(!first.as_mut().enable() && !first.as_mut().enable());
+    assert!(poll(second.as_mut()).is_pending());
+    notify.notify_one();
+    assert!(first.as_mut().enable(), "it came first");
+    assert!(poll(second.as_mut()).is_pending());
+    assert!(poll(first.as_mut()).is_ready());
+    // A stored notification is kept as well, and given back if it is not used.
+    drop((first, second));
+    notify.notify_one();
+    let mut third = Box::pin(notify.notified());
+    assert!(third.as_mut().enable());
+    assert!(poll(pin!(notify.notified())).is_pending());
+    drop(third);
+    assert!(poll(pin!(notify.notified())).is_ready(), "the notification was lost");
+}
+
+#[test]
+fn one_who_is_enabled_wakes_the_task_that_polls_it_later() {
+    let notify = Arc::new(Notify::new());
+    let ours = notify.clone();
+    let enabled = Arc::new(std::sync::Barrier::new(2));
+    let theirs = enabled.clone();
+    let waiter = thread::spawn(move || {
+        block_on(async {
+            let mut notified = pin!(ours.notified());
+            assert!(!notified.as_mut().enable());
+            theirs.wait();
+            notified.await;
+        });
+    });
+    enabled.wait();
+    notify.notify_one();
+    waiter.join().unwrap();
+}

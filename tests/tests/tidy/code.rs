@@ -41,12 +41,14 @@ const UNSAFE: &[&str] = &[
     "runtime/src/scope.rs",
     "runtime/src/sync/line.rs",
     "runtime/src/sync/mutex.rs",
+    "runtime/src/sync/notify.rs",
     "runtime/src/sync/oneshot.rs",
     "runtime/src/sync/rw_lock.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
     "runtime/src/task/home.rs",
     "runtime/src/task/store.rs",
+    "runtime/tests/allocations/counting.rs",
     "runtime/tests/fork/sys.rs",
 ];
 
