@@ -42,13 +42,6 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How often this thread allocated meanwhile.
-pub(crate) fn allocations(meanwhile: impl FnOnce()) -> usize {
-    let before = COUNT.get();
-    meanwhile();
-    COUNT.get() - before
-}
-
 /// How often this thread has allocated.
 pub(crate) fn so_far() -> usize {
     COUNT.get()

@@ -1,4 +1,4 @@
-//! What allocates and what does not: a task is one allocation, and waiting is none.
+//! What allocates and what does not: a task is one allocation at most, and waiting is none.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -8,7 +8,7 @@
 mod counting;
 
 use brigade_runtime::{
-    Runtime, run, spawn, spawn_local,
+    JoinHandle, Runtime, run, spawn, spawn_local,
     sync::{
         Barrier, Condition, Event, Mutex, Notify, OnceCell, Queue, RwLock, Semaphore, broadcast, mpsc,
         oneshot, watch,
@@ -23,15 +23,16 @@ use std::{
 
 /// Waits, once, and gives up.
 fn wait<F: Future>(what: &str, future: F) {
-    let allocations = counting::allocations(|| {
+    let before = counting::so_far();
+    {
         let mut future = pin!(future);
         let mut context = Context::from_waker(Waker::noop());
         // Twice: the second poll finds its place in line.
         for _ in 0..2 {
             assert!(future.as_mut().poll(&mut context).is_pending(), "{what} did not wait");
         }
-    });
-    assert_eq!(allocations, 0, "{what}");
+    }
+    assert_eq!(counting::so_far(), before, "{what}");
 }
 
 #[test]
@@ -74,53 +75,50 @@ fn waiting_allocates_nothing() {
     wait("watch::Sender::closed", sender.closed());
 }
 
-/// Some tasks: more than any list had before would grow it, so the first round is not counted.
 const TASKS: usize = 100;
 
-#[test]
-fn a_task_is_one_allocation_on_one_thread() {
-    run(async {
-        let mut handles = Vec::with_capacity(TASKS);
-        for round in 0..3 {
-            let before = counting::so_far();
-            handles.extend((0..TASKS).map(|n| spawn(async move { (yield_now().await, n).1 })));
-            for (n, handle) in handles.drain(..).enumerate() {
-                assert_eq!(handle.await.unwrap(), n);
-            }
-            let allocations = counting::so_far() - before;
-            assert!(round == 0 || allocations == TASKS, "{allocations} allocations for {TASKS} tasks");
-        }
-    });
-}
-
-#[test]
-fn a_local_task_is_one_allocation() {
-    run(async {
-        let mut handles = Vec::with_capacity(TASKS);
-        for round in 0..3 {
-            let before = counting::so_far();
-            handles.extend((0..TASKS).map(|n| spawn_local(async move { n })));
-            for handle in handles.drain(..) {
-                handle.await.unwrap();
-            }
-            let allocations = counting::so_far() - before;
-            assert!(round == 0 || allocations == TASKS, "{allocations} allocations for {TASKS} tasks");
-        }
-    });
-}
-
-/// The workers allocate nothing for them, but this counts on the thread that spawns.
-#[test]
-fn a_task_is_one_allocation_on_workers() {
-    let runtime = Runtime::multi_thread(2).unwrap();
-    let mut handles = Vec::with_capacity(TASKS);
-    // The lists have held as many as there can be.
-    (0..4).for_each(|_| _ = runtime.map(|n| async move { n }, 0..10 * TASKS));
-    let allocations = counting::allocations(|| {
-        handles.extend((0..TASKS).map(|n| runtime.spawn(async move { n })));
-    });
-    assert_eq!(allocations, TASKS);
-    for handle in handles {
-        handle.join().unwrap();
+/// Spawns some tasks and lets them end: how often that allocates, with the memory of tasks before, and with none that is free.
+async fn spawning(mut start: impl FnMut(usize) -> JoinHandle<usize>) -> [usize; 2] {
+    let mut held = Vec::with_capacity(4 * TASKS);
+    // The lists have held more than will come, and no memory is free: the handles have it.
+    held.extend((0..3 * TASKS).map(&mut start));
+    while !held.iter().all(JoinHandle::is_finished) {
+        yield_now().await;
     }
+    let mut round = async |held: &mut Vec<_>| {
+        let (before, others) = (counting::so_far(), held.len());
+        held.extend((0..TASKS).map(&mut start));
+        while !held[others..].iter().all(JoinHandle::is_finished) {
+            yield_now().await;
+        }
+        counting::so_far() - before
+    };
+    let fresh = round(&mut held).await;
+    held.clear();
+    let again = round(&mut held).await;
+    for (n, handle) in held.into_iter().enumerate() {
+        assert_eq!(handle.await.unwrap(), n);
+    }
+    [again, fresh]
+}
+
+#[test]
+fn a_task_is_one_allocation_or_memory_of_one_before() {
+    let task = |n| async move { (yield_now().await, n).1 };
+    assert_eq!(run(async { spawning(|n| spawn(task(n))).await }), [0, TASKS]);
+}
+
+#[test]
+fn a_local_task_is_one_allocation_or_memory_of_one_before() {
+    assert_eq!(run(async { spawning(|n| spawn_local(async move { n })).await }), [0, TASKS]);
+}
+
+/// What the thread that spawns allocates; memory of tasks that end on workers stays with those. How long the list gets from which the
+/// workers take them is a matter of chance, so it may grow a few times.
+#[test]
+fn a_task_on_workers_is_one_allocation_at_most() {
+    let runtime = Runtime::multi_thread(2).unwrap();
+    let [again, fresh] = runtime.block_on(spawning(|n| spawn(async move { n })));
+    let growth = 8;
+    assert!(fresh >= TASKS && again.max(fresh) <= TASKS + growth, "{again} and {fresh} for {TASKS} tasks");
 }
