@@ -8,7 +8,7 @@ use crate::{
     driver::Driver,
     idle::Idle,
     injector::Injector,
-    owned::Owned,
+    owned::{self, Owned},
     parker::{Call, Parker},
     queue::{self, Queue},
     runtime::End,
@@ -111,9 +111,12 @@ fn work(index: usize, shared: Arc<Shared>, queue: queue::Owner) {
 
 /// Takes in a task that was just spawned, from a thread that is no worker or stands elsewhere. It is cancelled if the runtime ends.
 pub(crate) fn take_in(shared: &Shared, task: Task) {
-    match shared.owned.insert(usize::MAX, task) {
-        Ok(task) => schedule(shared, task),
-        Err(task) => drop(task),
+    let worker = owned::worker_of(&shared.owned);
+    shared.owned.spawned(worker);
+    if shared.owned.is_closing() {
+        drop(task);
+    } else {
+        schedule(shared, task);
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::task::TaskRef;
 
 /// Tasks by number.
+#[derive(Default)]
 pub(crate) struct Roll {
     entries: Vec<Option<TaskRef>>,
     free: Vec<u32>,

@@ -139,9 +139,11 @@ impl Worker {
 
     /// Takes in a task that was just spawned by this worker. It is cancelled if the runtime ends.
     pub(crate) fn take_in(&self, task: Task) {
-        match self.shared.owned.insert(self.index, task) {
-            Ok(task) => self.schedule(task),
-            Err(task) => drop(task),
+        self.shared.owned.spawned(Some(self.index));
+        if self.shared.owned.is_closing() {
+            drop(task);
+        } else {
+            self.schedule(task);
         }
     }
 
@@ -192,6 +194,7 @@ impl Worker {
         if shared.has_tasks() {
             shared.notify();
         }
+        shared.owned.wake_if_empty();
         record(Kind::Park, id, 0);
         loop {
             let called = self.rest(watch);

@@ -12,7 +12,7 @@ use crate::{
     driver::Turn,
     roll::Roll,
     shim::lock,
-    task::{self, Outcome, Task, TaskRef, UNPLACED},
+    task::{self, Outcome, Task, TaskRef},
     time::{Elapsed, sleep},
 };
 use brigade_handle::wait;
@@ -37,19 +37,16 @@ const LOOK: Duration = Duration::from_micros(50);
 pub(super) struct Lists {
     pub(super) ready: VecDeque<Task>,
     pub(super) owned: Roll,
-    pub(super) closing: bool,
 }
 
 /// What only the driving thread touches.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(super) ready: RefCell<VecDeque<Task>>,
-    /// All tasks that may move between threads.
+    /// Those tasks that may move between threads, and have waited.
     owned: RefCell<Roll>,
     /// All tasks that may not. They end with the `block_on` in which they were spawned.
     locals: RefCell<Roll>,
-    /// Tasks that are spawned now are cancelled at once.
-    pub(super) closing: Cell<bool>,
     looked: Cell<Instant>,
     /// How many polls there were since the clock was looked at.
     polls: Cell<usize>,
@@ -72,7 +69,6 @@ impl Driving {
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
             locals: RefCell::new(Roll::new()),
-            closing: Cell::new(lists.closing),
             looked: Cell::new(clock::now()),
             polls: Cell::new(0),
         });
@@ -123,7 +119,7 @@ impl Driving {
     /// Cancels all tasks, and lets none in any more.
     pub(super) fn cancel(&self) {
         let core = &self.core;
-        core.closing.set(true);
+        core.shared.closing.store(true, Ordering::Relaxed);
         core.owned.borrow().iter().for_each(TaskRef::cancel);
         core.drive(|| core.is_empty().then_some(()));
     }
@@ -134,11 +130,7 @@ impl Drop for Driving {
         let core = &self.core;
         core.locals.borrow().iter().for_each(TaskRef::cancel);
         core.drive(|| core.locals.borrow().is_empty().then_some(()));
-        let lists = Lists {
-            ready: core.ready.take(),
-            owned: core.owned.replace(Roll::new()),
-            closing: core.closing.get(),
-        };
+        let lists = Lists { ready: core.ready.take(), owned: core.owned.replace(Roll::new()) };
         let waiting = {
             let mut resting = lock(&core.shared.resting);
             resting.core = Some(lists);
@@ -190,35 +182,25 @@ impl Core {
 
     /// Takes what other threads sent. False if that was nothing.
     fn fetch(&self) -> bool {
-        let mut refused = Vec::new();
-        let mut adopt = |task: Task| {
-            if task.place() != UNPLACED {
-                self.ready.borrow_mut().push_back(task);
-            } else if self.closing.get() {
-                refused.push(task);
-            } else {
-                self.ready.borrow_mut().push_back(self.adopt(task));
-            }
-        };
-        let first = self.shared.injector.pop_batch(|len| len, &mut adopt);
+        let mut queue = |task: Task| self.ready.borrow_mut().push_back(task);
+        let first = self.shared.injector.pop_batch(|len| len, &mut queue);
         let fetched = first.is_some();
-        first.into_iter().for_each(adopt);
+        first.into_iter().for_each(queue);
         fetched
     }
 
     /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
     pub(crate) fn take_in(&self, task: Task) {
-        if self.closing.get() {
+        if self.shared.is_closing() {
             drop(task);
         } else {
-            let task = self.adopt(task);
             self.ready.borrow_mut().push_back(task);
         }
     }
 
-    /// The same for a task that may not leave this thread.
+    /// The same for a task that may not leave this thread: it is listed from the beginning, since it ends with the `block_on`.
     pub(super) fn take_in_local(&self, task: Task) {
-        if self.closing.get() {
+        if self.shared.is_closing() {
             drop(task);
         } else {
             task.set_place(2 * self.locals.borrow_mut().enter(task.to_ref()) + LOCAL);
@@ -226,11 +208,9 @@ impl Core {
         }
     }
 
-    /// Puts a task that was just spawned on the list.
-    #[inline]
-    fn adopt(&self, task: Task) -> Task {
-        task.set_place(2 * self.owned.borrow_mut().enter(task.to_ref()));
-        task
+    /// Lists a task that waits for the first time, and says where. None if the executor is closing.
+    pub(super) fn list(&self, task: TaskRef) -> Option<u32> {
+        (!self.shared.is_closing()).then(|| 2 * self.owned.borrow_mut().enter(task))
     }
 
     pub(super) fn release(&self, place: u32) {
@@ -241,7 +221,10 @@ impl Core {
 
     /// Whether no task is left.
     fn is_empty(&self) -> bool {
-        self.owned.borrow().is_empty() && self.locals.borrow().is_empty() && self.shared.injector.len() == 0
+        self.ready.borrow().is_empty()
+            && self.owned.borrow().is_empty()
+            && self.locals.borrow().is_empty()
+            && self.shared.injector.len() == 0
     }
 
     /// Looks at the driver without sleeping, if the last look is long ago.

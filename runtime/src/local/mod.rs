@@ -30,7 +30,7 @@ use crate::{
     runtime::End,
     scheduler::{At, Scheduler},
     shim::{Mutex, lock},
-    task::{self, Homes, Task, UNPLACED},
+    task::{self, Homes, Task, TaskRef, UNPLACED},
     time::Elapsed,
 };
 use brigade_handle::{JoinHandle, wait};
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     woken: AtomicBool,
     /// The driving thread sleeps in the reactor, or is about to.
     sleeping: AtomicBool,
+    /// Tasks that are spawned now are cancelled at once. Relaxed: stored and read while driving; others may come late.
+    closing: AtomicBool,
     /// The core while nobody drives, and who waits for it.
     resting: Mutex<Resting>,
 }
@@ -69,7 +71,7 @@ struct Resting {
 
 impl Shared {
     pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
-        let lists = Lists { ready: VecDeque::new(), owned: Roll::new(), closing: false };
+        let lists = Lists { ready: VecDeque::new(), owned: Roll::new() };
         Ok(Arc::new(Self {
             injector: Injector::new(),
             driver: Driver::new(0, clock)?,
@@ -77,8 +79,14 @@ impl Shared {
             homes: Homes::default(),
             woken: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
         }))
+    }
+
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Wakes the driving thread, after something was put where it will look.
@@ -122,10 +130,18 @@ fn schedule_from_elsewhere(shared: &Shared, task: Task) {
     }
 }
 
-/// Strikes a task off the list.
+/// Lists a task that waits for the first time, and says where. None if the executor ends.
+pub(crate) fn list(shared: &Shared, task: TaskRef) -> Option<u32> {
+    context::with(|here| match here {
+        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.list(task),
+        _ => unreachable!("a task waits on its driving thread"),
+    })
+}
+
+/// Strikes a task off the list, if it is in it.
 #[inline]
 pub(crate) fn release(shared: &Shared, place: u32) {
-    // A task that never ran may end elsewhere, and is in no list.
+    // A task that never waited is in no list, and may end elsewhere.
     if place != UNPLACED {
         context::with(|here| match here {
             Place::Local(core) if ptr::eq(&*core.shared, shared) => core.release(place),

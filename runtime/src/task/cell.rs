@@ -5,7 +5,7 @@
 //! The numbered rules are those at the head of `task/mod.rs`.
 
 use super::{
-    home::Home,
+    home::{Executor, Home},
     state::{Begin, End, Release, State, Wake},
     store::{self, Size},
 };
@@ -175,13 +175,8 @@ impl Task {
         }
     }
 
-    /// Where the executor's roll has it. Written and read by who has the entry, which travels through a queue that synchronises.
-    #[inline]
-    pub(crate) fn place(&self) -> u32 {
-        self.header().signal.note()
-    }
-
-    /// Says where the executor's roll has it: it is struck off there when it is complete.
+    /// Says where the executor's roll has it: it is struck off there when it is complete. Written and read by the runner and by who has
+    /// the entry, which travels through a queue that synchronises.
     #[inline]
     pub(crate) fn set_place(&self, place: u32) {
         self.header().signal.set_note(place);
@@ -273,14 +268,18 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     let id = cell.header.id;
     let began = cell.header.state.begin();
     let before = begin(id);
+    let executor = cell.header.home.executor();
+    let is_new = cell.header.signal.note() == UNPLACED;
     let result = match began {
+        Begin::Poll if is_new && executor.is_closing() => Err(JoinError::Cancelled),
         // SAFETY: `begin` made this thread the runner.
         Begin::Poll => match unsafe { poll(cell, header) } {
-            Poll::Pending => {
+            Poll::Pending if !is_new || place(&executor, header) => {
                 end(id, before, 0);
                 // The cell may be gone once this says Idle.
                 return cell.header.state.end();
             }
+            Poll::Pending => Err(JoinError::Cancelled),
             Poll::Ready(result) => result,
         },
         Begin::Cancel => Err(JoinError::Cancelled),
@@ -289,6 +288,13 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     // SAFETY: this thread is the runner still, and the result is the first.
     unsafe { complete(cell, header, result) };
     End::Idle
+}
+
+/// Has the executor list a task that is pending for the first time. False if the executor ends: the task has to end, too.
+fn place(executor: &Executor<'_>, header: NonNull<Header>) -> bool {
+    let place = executor.list(TaskRef { header });
+    let task = ManuallyDrop::new(Task { header });
+    place.inspect(|&place| task.set_place(place)).is_some()
 }
 
 /// `Vtable::cancel` for this type of future.

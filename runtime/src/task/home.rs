@@ -7,7 +7,7 @@
 //! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
 //!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
 
-use crate::{local, multi, scheduler::At};
+use crate::{local, multi, owned, scheduler::At};
 use std::{
     ptr::NonNull,
     sync::{
@@ -161,12 +161,33 @@ impl Executor<'_> {
         }
     }
 
-    /// Strikes a task off the roll: it is about to be complete.
+    /// Whether it ends, so that a task that has not been polled is cancelled.
+    #[inline]
+    pub(super) fn is_closing(&self) -> bool {
+        match self {
+            Self::Local(shared) => shared.is_closing(),
+            Self::Multi(shared) => shared.owned.is_closing(),
+            #[cfg(loom)]
+            Self::Model(_) => false,
+        }
+    }
+
+    /// Lists a task that waits for the first time, and says where. None if the executor ends.
+    pub(super) fn list(&self, task: super::TaskRef) -> Option<u32> {
+        match self {
+            Self::Local(shared) => local::list(shared, task),
+            Self::Multi(shared) => shared.owned.list(owned::worker_of(&shared.owned), task),
+            #[cfg(loom)]
+            Self::Model(_) => Some(0),
+        }
+    }
+
+    /// Strikes a task off, if it was listed: it is about to be complete.
     #[inline]
     pub(super) fn release(&self, place: u32) {
         match self {
             Self::Local(shared) => local::release(shared, place),
-            Self::Multi(shared) => shared.owned.remove(place),
+            Self::Multi(shared) => shared.owned.ended(owned::worker_of(&shared.owned), place),
             #[cfg(loom)]
             Self::Model(_) => {}
         }
