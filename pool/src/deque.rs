@@ -1,4 +1,5 @@
-//! The deque of shared halves: its owner pushes and pops without a fence, a thief pays for both.
+//! The deque of shared halves: its owner pushes and pops without a fence. A thief asks the owner for the oldest half, and takes it
+//! if there is no answer, with a fence that pays for both.
 //!
 //! This is the deque of Chase and Lev ("Dynamic circular work-stealing deque", 2005) with the orderings of Lê et al. ("Correct
 //! and efficient work-stealing for weak memory models", 2013), cut down to what `join` needs: of a fixed size, and with their two
@@ -30,9 +31,21 @@
 //! room. But somebody who wants to hear of the next half *rings*: it sets the limit to 0, so that the owner turns aside
 //! ([`Owner::attend`]) and looks at the sleep counters, which need not be read in every join. The owner fences between `bottom` and `limit`, and
 //! whoever rings fences between `limit` and `bottom`; so either the owner hears the bell, or who rang sees the half.
+//!
+//! # Requests
+//!
+//! The fence of a thief interrupts the owner; together they lose ten microseconds and more. An owner that joins all the time hears the bell
+//! long before that. So a thief [requests](Deque::request) first: it raises `wanted` and rings. The owner then steals its own oldest entry,
+//! as any thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. After Acar,
+//! Charguéraud and Rainey, "Scheduling parallel programs by work stealing with private deques" (2013); there an owner that does not
+//! answer is waited for.
+//!
+//! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a swap or a compare-and-swap, has that entry.
+//! 7. The entry on offer is older than all in the deque. So when its owner comes to pop it, the deque is empty and nothing else can be on
+//!    offer: it takes the entry back, or somebody has it.
 
 use crate::{
-    sync::{AtomicPtr, AtomicUsize, Ordering, Padded},
+    sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, Padded},
     sys::{self, Fence},
 };
 use std::{marker::PhantomData, ptr, ptr::NonNull};
@@ -50,10 +63,10 @@ const RUNG: usize = 0;
 /// the page size, from the slots that it writes: a processor that takes them for the same forwards its stores wrongly.
 #[repr(C)]
 pub struct Deque<T> {
-    // --- written by the owner, `limit` also by whoever rings ---
+    // --- written by the owner, `limit` and `wanted` also by whoever rings ---
     owner: Padded<OwnerLine>,
-    // --- written by thieves, and by the owner for the last entry ---
-    top: Padded<AtomicUsize>,
+    // --- written by thieves, and by the owner for the last entry or an offer ---
+    thieves: Padded<ThievesLine<T>>,
     // --- written by the owner (rule 1) ---
     slots: [AtomicPtr<T>; CAPACITY],
 }
@@ -62,6 +75,15 @@ pub struct Deque<T> {
 struct OwnerLine {
     bottom: AtomicUsize,
     limit: AtomicUsize,
+    /// Whether somebody has requested an entry.
+    wanted: AtomicBool,
+}
+
+#[derive(Debug)]
+struct ThievesLine<T> {
+    top: AtomicUsize,
+    /// An entry that the owner has given away and nobody has taken yet (rules 6 and 7).
+    offer: AtomicPtr<T>,
 }
 
 /// The owner's end: for one thread at a time, which is why it is made by an unsafe act.
@@ -114,10 +136,15 @@ impl<T> Default for Deque<T> {
 impl<T> Deque<T> {
     /// An empty deque.
     pub fn new() -> Self {
-        let owner = OwnerLine { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(CAPACITY) };
+        let owner = OwnerLine {
+            bottom: AtomicUsize::new(0),
+            limit: AtomicUsize::new(CAPACITY),
+            wanted: AtomicBool::new(false),
+        };
+        let thieves = ThievesLine { top: AtomicUsize::new(0), offer: AtomicPtr::new(ptr::null_mut()) };
         Self {
             owner: Padded(owner),
-            top: Padded(AtomicUsize::new(0)),
+            thieves: Padded(thieves),
             slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
         }
     }
@@ -145,20 +172,48 @@ impl<T> Deque<T> {
         self.owner.0.limit.store(RUNG, Ordering::Release);
     }
 
-    /// Whether there is nothing to steal, as far as two plain loads tell.
+    /// Whether there is nothing to be had, as far as plain loads tell.
     #[inline]
     pub fn looks_empty(&self) -> bool {
         // Relaxed: whoever needs to be sure fences first.
-        self.top.0.load(Ordering::Relaxed) >= self.owner.0.bottom.load(Ordering::Relaxed)
+        self.has_no_entry() && self.thieves.0.offer.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes the oldest entry.
+    #[inline]
+    fn has_no_entry(&self) -> bool {
+        // Relaxed: as for `looks_empty`.
+        self.thieves.0.top.load(Ordering::Relaxed) >= self.owner.0.bottom.load(Ordering::Relaxed)
+    }
+
+    /// Asks the owner for its oldest entry: it will be on offer after the owner's next push.
+    pub fn request(&self) {
+        // Relaxed: what was raised stays until it is answered, with the bell rung.
+        if !self.owner.0.wanted.load(Ordering::Relaxed) {
+            // Relaxed: published by the bell.
+            self.owner.0.wanted.store(true, Ordering::Relaxed);
+            self.ring();
+        }
+    }
+
+    /// Takes what the owner has on offer, if anything.
+    #[inline]
+    pub fn accept(&self) -> Option<NonNull<T>> {
+        let offer = &self.thieves.0.offer;
+        // Relaxed: a first look, so that who polls leaves the line where it is.
+        if offer.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // Acquire pairs with the owner's Release in `give`: we see what the entry points to.
+        NonNull::new(offer.swap(ptr::null_mut(), Ordering::Acquire))
+    }
+
+    /// Takes the oldest entry of the deque, without asking.
     pub fn steal(&self) -> Steal<NonNull<T>> {
-        if self.looks_empty() {
+        if self.has_no_entry() {
             return Steal::Empty;
         }
         // Acquire pairs with the compare-and-swap that stored it, so that we read a slot not older than `top`.
-        let top = self.top.0.load(Ordering::Acquire);
+        let top = self.thieves.0.top.load(Ordering::Acquire);
         // Pairs with the light fence in `pop` (rule 3).
         sys::heavy();
         // Acquire pairs with the owner's Release, so that we see the entry.
@@ -167,7 +222,7 @@ impl<T> Deque<T> {
         }
         let entry = self.slots[top % CAPACITY].load(Ordering::Relaxed);
         // SeqCst as in Lê et al.; it also releases our read of the slot to the owner's Acquire in `attend`.
-        let swap = self.top.0.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed);
+        let swap = self.thieves.0.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed);
         match (swap, NonNull::new(entry)) {
             (Ok(_), Some(entry)) => Steal::Taken(entry),
             _ => Steal::Lost,
@@ -202,7 +257,7 @@ impl<T> Owner<'_, T> {
         self.deque.owner.0.bottom.store(bottom, Ordering::Release);
         // Pairs with `heavy` in `steal` (rule 3).
         F::light();
-        let top = self.deque.top.0.load(Ordering::Relaxed);
+        let top = self.deque.thieves.0.top.load(Ordering::Relaxed);
         if top < bottom { true } else { self.pop_last(top, bottom) }
     }
 
@@ -212,8 +267,9 @@ impl<T> Owner<'_, T> {
     fn pop_last(self, top: usize, bottom: usize) -> bool {
         let last = top == bottom;
         // Relaxed on failure: the thief's work is awaited by other means.
-        let swap =
-            |from| self.deque.top.0.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::Relaxed);
+        let swap = |from| {
+            self.deque.thieves.0.top.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::Relaxed)
+        };
         let mine = last && swap(top).is_ok();
         // Empty again, `bottom == top`: of the last entry whoever took it has moved `top`; and if `top` was above, what
         // was pushed later has been stolen, too, and nobody can move it further.
@@ -226,10 +282,12 @@ impl<T> Owner<'_, T> {
     #[inline(never)]
     pub fn attend(self, place: Place, look: impl FnOnce()) -> Attended {
         // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
-        let top = self.deque.top.0.load(Ordering::Acquire);
+        let top = self.deque.thieves.0.top.load(Ordering::Acquire);
         // Acquire pairs with `ring`; a ring that comes later stays. Release: nothing is published, but the swap must not
         // lose its place in the order of rings.
         self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::AcqRel);
+        // Before the look, so that whoever is woken finds it.
+        self.give(place.0);
         look();
         if place.0 + 1 < top + CAPACITY {
             return Attended::Pushed(place);
@@ -237,5 +295,39 @@ impl<T> Owner<'_, T> {
         let again = Place(place.0);
         // `Full` is right everywhere.
         if self.pop::<sys::Full>(place) { Attended::Full } else { Attended::Pushed(again) }
+    }
+
+    /// Answers a request: offers the oldest entry. `newest` is the place of the newest one.
+    fn give(self, newest: usize) {
+        let ThievesLine { top, offer } = &self.deque.thieves.0;
+        let wanted = &self.deque.owner.0.wanted;
+        // Relaxed: `attend` acquired what was rung for.
+        if !wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        // Relaxed: nothing is read that a request would publish. One that comes at the same time is answered by this offer; if
+        // another takes that, it is repeated.
+        wanted.store(false, Ordering::Relaxed);
+        // Relaxed: only we fill it (rule 6).
+        if !offer.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        // Acquire: as in `steal`, of which this is the owner's form.
+        let oldest = top.load(Ordering::Acquire);
+        let entry = self.deque.slots[oldest % CAPACITY].load(Ordering::Relaxed);
+        let is_ours =
+            || top.compare_exchange(oldest, oldest + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        if oldest <= newest && is_ours() {
+            // Release publishes what the entry points to.
+            offer.store(entry, Ordering::Release);
+        }
+    }
+
+    /// Takes an entry back that `pop` did not find because it is on offer. False if somebody has taken it.
+    #[must_use = "who has taken it runs it"]
+    pub fn take_back(self, entry: NonNull<T>) -> bool {
+        let offer = &self.deque.thieves.0.offer;
+        // Relaxed: on success the entry is ours again, as we wrote it; on failure it is awaited by other means.
+        offer.compare_exchange(entry.as_ptr(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

@@ -1,13 +1,13 @@
 //! `join`: two closures, perhaps in parallel.
 //!
 //! The worker pushes the second closure to its deque of halves, runs the first one, and pops the second one again. Mostly it is
-//! still there, and the worker runs it as an ordinary call: nothing was allocated, nothing was fenced. If it was stolen in the
-//! meantime, the worker waits for it.
+//! still there, and the worker runs it as an ordinary call: nothing was allocated, nothing was fenced. If it was given away or stolen in
+//! the meantime, the worker waits for it.
 //!
 //! # What a waiting worker may run
 //!
 //! Only what it waits for. It *leapfrogs* (Wagner and Calder, "Leapfrogging: a portable technique for implementing efficient
-//! futures", 1993): it steals from the thief of its half, from nobody else. That this is enough rests on one invariant:
+//! futures", 1993): it takes from the thief of its half, from nobody else. That this is enough rests on one invariant:
 //!
 //! * **A worker's deque of halves holds only work that every stolen half it runs depends on.** A worker that runs no half takes
 //!   the first one with an empty deque: in its main loop there is no `join` below it on the stack. While it runs a half, it pushes
@@ -62,15 +62,19 @@ where
         // SAFETY: it was just popped, and this branch is taken once.
         unsafe { half.run_here() }
     } else {
-        after_theft(&half)
+        after_theft(halves, &half)
     };
     (ra, rb)
 }
 
-/// The second half was stolen: waits for it, and goes on with its panic.
+/// The second half was given away: takes it back, or waits for it and goes on with its panic.
 #[cold]
 #[inline(never)]
-fn after_theft<B: FnOnce() -> RB, RB>(half: &Half<B, RB>) -> RB {
+fn after_theft<B: FnOnce() -> RB, RB>(halves: Owner<'_, HalfHeader>, half: &Half<B, RB>) -> RB {
+    if halves.take_back(half.header()) {
+        // SAFETY: nobody else has it, and this branch is taken once.
+        return unsafe { half.run_here() };
+    }
     Worker::wait_for_half(half.state());
     // SAFETY: it was stolen and is done.
     unsafe { half.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
@@ -83,8 +87,8 @@ fn after_panic<B, RB>(halves: Owner<'_, HalfHeader>, half: &Half<B, RB>, place: 
 where
     B: FnOnce() -> RB,
 {
-    let second = if halves.pop::<Full>(place) {
-        // SAFETY: it was just popped, and nobody else runs it.
+    let second = if halves.pop::<Full>(place) || halves.take_back(half.header()) {
+        // SAFETY: it was just taken out, and nobody else runs it.
         panic::catch_unwind(AssertUnwindSafe(|| unsafe { half.run_here() }))
     } else {
         Worker::wait_for_half(half.state());

@@ -101,7 +101,7 @@ pub use stats::Stats;
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
-        deque::{Attended, Deque, Steal},
+        deque::{Attended, Deque, Owner, Place, Steal},
         half::HalfState,
         sleep::{Queues, Searching, Sleep},
         sys::{Full, Light},

@@ -42,7 +42,7 @@
 //!
 //! # Dozing
 //!
-//! Stealing costs the thief and the victim a few microseconds. A worker whose thefts did not pay for that **dozes**: it sleeps for
+//! Stealing costs the thief and the victim a part of a microsecond. A worker whose thefts did not pay for that **dozes**: it sleeps for
 //! a moment, then looks again by itself. It carries the duty like one that searches, so producers wake nobody meanwhile, and a
 //! program of tiny pieces runs as if it were alone. Some dozes without work later it goes to sleep like any other.
 //!

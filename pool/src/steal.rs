@@ -2,7 +2,7 @@
 
 use crate::{
     deque,
-    half::Stolen,
+    half::{HalfHeader, Stolen},
     job::JobRef,
     worker::{Work, Worker},
 };
@@ -11,10 +11,11 @@ use crossbeam_deque::{Injector, Steal};
 use std::{
     cell::Cell,
     hint,
+    ptr::NonNull,
     time::{Duration, Instant},
 };
 
-/// How long to look before it is time to sleep: some microseconds.
+/// How long to look before it is time to sleep: as long as the fence of a thief takes on a virtual machine.
 ///
 /// It does not let other threads run in between (`sched_yield`), which is meant to be polite and is not: a thread that yields to another on its
 /// processor stays there, ready to run, until the other's time slice is over or the next balancing, milliseconds later, while other
@@ -23,9 +24,9 @@ pub(crate) struct Pause {
     rounds: u32,
 }
 
-const ROUNDS: u32 = 9;
+const ROUNDS: u32 = 30;
 /// The longest round is of 2 to the power of this many pauses.
-const LONGEST: u32 = 6;
+const LONGEST: u32 = 4;
 
 impl Pause {
     pub(crate) fn new() -> Self {
@@ -45,22 +46,17 @@ impl Pause {
 pub(crate) struct Thrift {
     /// When the work began that was found by searching.
     since: Cell<Option<Instant>>,
-    /// How many attempts in a row did not pay.
+    /// How many thefts in a row did not pay.
     unpaid: Cell<u32>,
-    /// How long the last attempt took that got as far as its fence.
-    price: Cell<Duration>,
 }
 
 /// A theft is paid for by work of this length; it costs thief and victim about half of that.
-const WORTH: Duration = Duration::from_micros(10);
-/// How many attempts in a row may be unpaid: the last pieces of a parallel loop are.
+const WORTH: Duration = Duration::from_micros(1);
+/// How many in a row may be unpaid: the last pieces of a parallel loop are.
 const PATIENCE: u32 = 6;
-/// How long a doze takes at least, and how many may be in vain.
+/// How long a doze takes, and how many may be in vain.
 const DOZE: Duration = Duration::from_micros(100);
 const DOZES: u32 = 4;
-/// A doze is so many times as long as an attempt, so that attempts in vain cost at most a tenth of the victim's time. An attempt interrupts
-/// the other processors, which takes a microsecond on some machines and a hundred on virtual ones.
-const DOZE_PER_PRICE: u32 = 10;
 
 impl Thrift {
     /// A search has found work.
@@ -76,37 +72,21 @@ impl Thrift {
         }
     }
 
-    /// Makes an attempt to steal, and remembers its price if it came to its fence.
-    fn pay<T>(&self, attempt: impl FnOnce() -> deque::Steal<T>) -> deque::Steal<T> {
-        let began = clock::now();
-        let outcome = attempt();
-        if !matches!(outcome, deque::Steal::Empty) {
-            self.price.set(began.elapsed());
-        }
-        outcome
-    }
-
-    /// How long to doze.
-    fn doze(&self) -> Duration {
-        DOZE.max(self.price.get() * DOZE_PER_PRICE)
-    }
-
-    /// That an attempt was paid for, by a fence, and brought nothing.
-    pub(crate) fn count_in_vain(&self) {
-        self.unpaid.set(self.unpaid.get().saturating_add(1));
-    }
-
     pub(crate) fn is_used_up(&self) -> bool {
         self.unpaid.get() >= PATIENCE
     }
 }
 
 impl Worker {
-    /// Looks around once after each of some dozes; at once if it cannot doze, so that work which forbids it to sleep is found.
-    pub(crate) fn doze_and_look(&self) -> Option<Work> {
+    /// Looks around for a while; after each of some dozes, if the thefts do not pay. It looks at once if it cannot doze, so that work which
+    /// forbids it to sleep is found.
+    pub(crate) fn look_around(&self) -> Option<Work> {
+        if !self.thrift.is_used_up() {
+            return self.keep_looking();
+        }
         for _ in 0..DOZES {
-            let dozed = self.doze(self.thrift.doze());
-            let work = self.look();
+            let dozed = self.doze(DOZE);
+            let work = self.keep_looking();
             if work.is_some() || !dozed {
                 return work;
             }
@@ -114,42 +94,58 @@ impl Worker {
         None
     }
 
+    fn keep_looking(&self) -> Option<Work> {
+        let mut pause = Pause::new();
+        loop {
+            let work = self.look();
+            if work.is_some() {
+                return work;
+            }
+            if !pause.once_more() {
+                return self.others().find_map(|victim| self.take_half(victim)).map(Work::Half);
+            }
+        }
+    }
+
     /// Looks once at everything that others have.
-    pub(crate) fn look(&self) -> Option<Work> {
-        self.steal().or_else(|| self.injected_job().map(Work::Job))
-    }
-
-    /// Takes something from another worker, if anything is there. Begins with the next one, so that not all begin with the
-    /// same.
-    pub(crate) fn steal(&self) -> Option<Work> {
-        let seats = self.crew.sleep.occupied();
-        let victims = (1..seats).map(|step| (self.index + step) % seats);
-        victims.into_iter().find_map(|victim| {
-            let half = self.steal_half(victim).map(Work::Half);
+    fn look(&self) -> Option<Work> {
+        let steal = |victim| {
+            let half = self.request_half(victim).map(Work::Half);
             half.or_else(|| self.steal_job(victim).map(Work::Job))
-        })
+        };
+        self.others().find_map(steal).or_else(|| self.injected_job().map(Work::Job))
     }
 
-    /// Takes the oldest half of this worker. It tries once: while the fence takes its time, an owner whose halves are short has taken back that
-    /// one and pushed others, again and again.
-    pub(crate) fn steal_half(&self, victim: usize) -> Option<Stolen> {
+    /// The other workers. Begins with the next one, so that not all begin with the same.
+    fn others(&self) -> impl Iterator<Item = usize> {
+        let (own, seats) = (self.index, self.crew.sleep.occupied());
+        (1..seats).map(move |step| (own + step) % seats)
+    }
+
+    /// Takes the half that this worker has on offer, or requests one.
+    pub(crate) fn request_half(&self, victim: usize) -> Option<Stolen> {
         let halves = &self.crew.seat(victim).halves;
-        if halves.looks_empty() {
-            return None;
+        let half = halves.accept();
+        if half.is_none() {
+            halves.request();
         }
-        match self.thrift.pay(|| halves.steal()) {
-            deque::Steal::Empty => None,
-            deque::Steal::Gone | deque::Steal::Lost => {
-                self.thrift.count_in_vain();
-                None
-            }
-            deque::Steal::Taken(half) => {
-                self.tally().count_steal();
-                brigade_trace::record(Kind::Steal, self.id, 1);
-                // SAFETY: it came from this deque just now, and `steal` gives each entry to one thief.
-                Some(unsafe { Stolen::new(half, victim) })
-            }
+        half.map(|half| self.stolen(half, victim))
+    }
+
+    /// Takes the oldest half of this worker, which did not answer a request: it joins nothing at the moment.
+    pub(crate) fn take_half(&self, victim: usize) -> Option<Stolen> {
+        match self.crew.seat(victim).halves.steal() {
+            deque::Steal::Empty | deque::Steal::Gone | deque::Steal::Lost => None,
+            deque::Steal::Taken(half) => Some(self.stolen(half, victim)),
         }
+    }
+
+    /// Both come out of the deque of the victim, which gives each half to one thief.
+    fn stolen(&self, half: NonNull<HalfHeader>, victim: usize) -> Stolen {
+        self.tally().count_steal();
+        brigade_trace::record(Kind::Steal, self.id, 1);
+        // SAFETY: as said above.
+        unsafe { Stolen::new(half, victim) }
     }
 
     /// Takes the oldest job of this worker. Not a batch: the oldest one of a tree is half of what is left of it, and children of a

@@ -97,16 +97,7 @@ impl Worker {
     fn search(&self) -> Option<Work> {
         let evidence = self.searching.take().or_else(|| self.crew.sleep.begin_search())?;
         self.searching.set(Some(evidence));
-        if self.thrift.is_used_up() {
-            return self.doze_and_look();
-        }
-        let mut pause = Pause::new();
-        loop {
-            let work = self.look();
-            if work.is_some() || self.thrift.is_used_up() || !pause.once_more() {
-                return work;
-            }
-        }
+        self.look_around()
     }
 
     fn execute(&self, job: JobRef) {
@@ -187,11 +178,17 @@ impl Worker {
         let stay = Stay;
         let mut pause = Pause::new();
         while !half.is_done() {
-            if let Some(work) = half.thief().and_then(|thief| self.steal_half(thief)) {
+            let thief = half.thief();
+            let mut work = thief.and_then(|thief| self.request_half(thief));
+            if work.is_none() && !pause.once_more() {
+                work = thief.and_then(|thief| self.take_half(thief));
+                if work.is_none() {
+                    break;
+                }
+            }
+            if let Some(work) = work {
                 work.run(self);
                 pause = Pause::new();
-            } else if !pause.once_more() {
-                break;
             }
         }
         if !half.is_done() && half.begin_park() {

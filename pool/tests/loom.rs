@@ -3,7 +3,7 @@
 #![cfg(loom)]
 
 use brigade_pool::{
-    model::{Attended, Deque, Full, HalfState, Queues, Sleep, Steal},
+    model::{Attended, Deque, Full, HalfState, Owner, Place, Queues, Sleep, Steal},
     queue::Queue,
 };
 use loom::{
@@ -64,6 +64,115 @@ fn two_thieves_do_not_take_the_same_half() {
         let kept = usize::from(owner.pop::<Full>(place));
         let stolen: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
         assert_eq!(kept + stolen, 1);
+    });
+}
+
+/// Pushes the entry, and attends if somebody rang. What the entries point to is there, as the thieves have to see.
+fn push_and_attend(owner: Owner<'_, u64>, number: usize, look: impl FnOnce()) -> Place {
+    let (place, quiet) = owner.push::<Full>(entry(number));
+    if quiet {
+        return place;
+    }
+    match owner.attend(place, look) {
+        Attended::Pushed(place) => place,
+        Attended::Full => panic!("there is room for two"),
+    }
+}
+
+/// Pops the entry, or takes it back. True if nobody else has it.
+fn pop_or_take_back(owner: Owner<'_, u64>, place: Place, number: usize) -> bool {
+    owner.pop::<Full>(place) || owner.take_back(entry(number))
+}
+
+#[test]
+fn a_half_on_offer_goes_to_its_owner_or_to_one_thief() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        deque.request();
+        let shared = deque.clone();
+        let thief = thread::spawn(move || {
+            let accepted = shared.accept().map(|entry| entry.addr().get());
+            let mut taken = steals(&shared, 1);
+            taken.extend(accepted);
+            taken
+        });
+        let owner = deque.owner_in_model();
+        let first = push_and_attend(owner, 1, || ());
+        let second = push_and_attend(owner, 2, || ());
+        let mut all = Vec::new();
+        all.extend(pop_or_take_back(owner, second, 2).then_some(2));
+        all.extend(pop_or_take_back(owner, first, 1).then_some(1));
+        all.extend(thief.join().unwrap());
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+        assert!(deque.looks_empty());
+    });
+}
+
+#[test]
+fn two_who_request_do_not_get_the_same_half() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        deque.request();
+        let thieves = [(); 2].map(|()| {
+            let shared = deque.clone();
+            thread::spawn(move || usize::from(shared.accept().is_some()))
+        });
+        let owner = deque.owner_in_model();
+        let place = push_and_attend(owner, 1, || ());
+        let kept = usize::from(pop_or_take_back(owner, place, 1));
+        let given: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
+        assert_eq!(kept + given, 1);
+    });
+}
+
+#[test]
+fn a_second_request_does_not_overwrite_the_offer() {
+    check(|| {
+        let deque = Arc::new(Deque::<u64>::new());
+        let owner = deque.owner_in_model();
+        deque.request();
+        let first = push_and_attend(owner, 1, || ());
+        deque.request();
+        let second = push_and_attend(owner, 2, || ());
+        let shared = deque.clone();
+        let thief = thread::spawn(move || shared.accept().is_some());
+        assert!(pop_or_take_back(owner, second, 2));
+        assert!(pop_or_take_back(owner, first, 1) != thief.join().unwrap());
+    });
+}
+
+#[test]
+fn what_a_half_points_to_is_seen_by_who_accepts_it() {
+    check(|| {
+        let deque = Arc::new((Deque::new(), AtomicBool::new(false)));
+        deque.0.request();
+        let shared = deque.clone();
+        let thief = thread::spawn(move || shared.0.accept().is_none() || shared.1.load(Ordering::Relaxed));
+        deque.1.store(true, Ordering::Relaxed);
+        let owner = deque.0.owner_in_model();
+        let place = push_and_attend(owner, 1, || ());
+        assert!(thief.join().unwrap());
+        _ = pop_or_take_back(owner, place, 1);
+    });
+}
+
+#[test]
+fn a_request_is_answered_after_the_next_push_that_sees_it() {
+    check(|| {
+        let deque = Arc::new(Deque::<u64>::new());
+        let owner = deque.owner_in_model();
+        // An offer that was taken back, and a request that came meanwhile, leave no request unheard.
+        deque.request();
+        let place = push_and_attend(owner, 1, || ());
+        let shared = deque.clone();
+        let thief = thread::spawn(move || shared.request());
+        let kept = pop_or_take_back(owner, place, 1);
+        assert!(kept);
+        thief.join().unwrap();
+        let place = push_and_attend(owner, 1, || ());
+        assert!(deque.accept().is_some());
+        assert!(!pop_or_take_back(owner, place, 1));
     });
 }
 
@@ -258,35 +367,51 @@ impl Queues for Halves {
     }
 }
 
-#[test]
-fn a_sleeper_wakes_for_a_half() {
-    check(|| {
+/// A thief that first requests a half, if it is one that does, and sleeps until it has one. Whether it has to wake somebody then.
+fn take_one_half(sleep: &Sleep, halves: &Halves, requests: Requests) -> bool {
+    sleep.occupy(1);
+    let mut searching = sleep.begin_search();
+    if matches!(requests, Requests::First) {
+        halves.0.request();
+    }
+    while halves.0.accept().is_none() && steals(&halves.0, 1).is_empty() {
+        searching = Some(sleep.rest(1, searching, halves));
+    }
+    searching.is_some_and(|searching| sleep.end_search(searching, halves))
+}
+
+#[derive(Clone, Copy)]
+enum Requests {
+    First,
+    Never,
+}
+
+fn a_sleeper_wakes_for_a_half(requests: Requests) {
+    check(move || {
         let shared = Arc::new((Sleep::new(2, 2), Halves(Deque::new())));
         shared.0.prepare(1);
         let thief = {
             let shared = shared.clone();
-            thread::spawn(move || {
-                shared.0.occupy(1);
-                let mut searching = shared.0.begin_search();
-                while steals(&shared.1.0, 1).is_empty() {
-                    searching = Some(shared.0.rest(1, searching, &shared.1));
-                }
-                // The owner produces nothing more, so there is nobody to pass the duty on to.
-                searching.is_some_and(|searching| shared.0.end_search(searching, &shared.1))
-            })
+            thread::spawn(move || take_one_half(&shared.0, &shared.1, requests))
         };
-        let owner = shared.1.0.owner_in_model();
-        let (place, quiet) = owner.push::<Full>(entry(1));
-        if !quiet {
-            let look = || {
-                if shared.0.wants_wake() {
-                    shared.0.wake_one();
-                }
-            };
-            assert!(matches!(owner.attend(place, look), Attended::Pushed(_)));
-        }
+        _ = push_and_attend(shared.1.0.owner_in_model(), 1, || {
+            if shared.0.wants_wake() {
+                shared.0.wake_one();
+            }
+        });
+        // The owner produces nothing more, so there is nobody to pass the duty on to.
         assert!(!thief.join().unwrap(), "there was one half");
     });
+}
+
+#[test]
+fn a_sleeper_wakes_for_a_half_in_the_deque() {
+    a_sleeper_wakes_for_a_half(Requests::Never);
+}
+
+#[test]
+fn a_sleeper_wakes_for_a_half_on_offer() {
+    a_sleeper_wakes_for_a_half(Requests::First);
 }
 
 /// Mail for one worker, which others must not take.
