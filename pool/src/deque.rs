@@ -35,17 +35,17 @@
 //! # Requests
 //!
 //! The fence of a thief interrupts the owner; together they lose ten microseconds and more. An owner that joins all the time hears the bell
-//! long before that. So a thief [requests](Deque::request) first: it raises `wanted` and rings. The owner then steals its own oldest entry,
-//! as any thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. After Acar,
-//! Charguéraud and Rainey, "Scheduling parallel programs by work stealing with private deques" (2013); there an owner that does not
-//! answer is waited for.
+//! long before that. So a thief [requests](Deque::request) first, by the bell. An owner that was rung for steals its own oldest entry, as any
+//! thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. Whoever takes it
+//! from there rings again, so that another lies ready. After Acar, Charguéraud and Rainey, "Scheduling parallel programs by work stealing
+//! with private deques" (2013); there an owner that does not answer is waited for.
 //!
 //! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a swap or a compare-and-swap, has that entry.
 //! 7. The entry on offer is older than all in the deque. So when its owner comes to pop it, the deque is empty and nothing else can be on
 //!    offer: it takes the entry back, or somebody has it.
 
 use crate::{
-    sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, Padded},
+    sync::{AtomicPtr, AtomicUsize, Ordering, Padded},
     sys::{self, Fence},
 };
 use std::{marker::PhantomData, ptr, ptr::NonNull};
@@ -63,7 +63,7 @@ const RUNG: usize = 0;
 /// the page size, from the slots that it writes: a processor that takes them for the same forwards its stores wrongly.
 #[repr(C)]
 pub struct Deque<T> {
-    // --- written by the owner, `limit` and `wanted` also by whoever rings ---
+    // --- written by the owner, `limit` also by whoever rings ---
     owner: Padded<OwnerLine>,
     // --- written by thieves, and by the owner for the last entry or an offer ---
     thieves: Padded<ThievesLine<T>>,
@@ -75,8 +75,6 @@ pub struct Deque<T> {
 struct OwnerLine {
     bottom: AtomicUsize,
     limit: AtomicUsize,
-    /// Whether somebody has requested an entry.
-    wanted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -136,11 +134,7 @@ impl<T> Default for Deque<T> {
 impl<T> Deque<T> {
     /// An empty deque.
     pub fn new() -> Self {
-        let owner = OwnerLine {
-            bottom: AtomicUsize::new(0),
-            limit: AtomicUsize::new(CAPACITY),
-            wanted: AtomicBool::new(false),
-        };
+        let owner = OwnerLine { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(CAPACITY) };
         let thieves = ThievesLine { top: AtomicUsize::new(0), offer: AtomicPtr::new(ptr::null_mut()) };
         Self {
             owner: Padded(owner),
@@ -187,10 +181,8 @@ impl<T> Deque<T> {
 
     /// Asks the owner for its oldest entry: it will be on offer after the owner's next push.
     pub fn request(&self) {
-        // Relaxed: what was raised stays until it is answered, with the bell rung.
-        if !self.owner.0.wanted.load(Ordering::Relaxed) {
-            // Relaxed: published by the bell.
-            self.owner.0.wanted.store(true, Ordering::Relaxed);
+        // Relaxed: if it was rung already, so much the better.
+        if self.owner.0.limit.load(Ordering::Relaxed) != RUNG {
             self.ring();
         }
     }
@@ -297,17 +289,9 @@ impl<T> Owner<'_, T> {
         if self.pop::<sys::Full>(place) { Attended::Full } else { Attended::Pushed(again) }
     }
 
-    /// Answers a request: offers the oldest entry. `newest` is the place of the newest one.
+    /// Offers the oldest entry, if none is on offer. `newest` is the place of the newest one.
     fn give(self, newest: usize) {
         let ThievesLine { top, offer } = &self.deque.thieves.0;
-        let wanted = &self.deque.owner.0.wanted;
-        // Relaxed: `attend` acquired what was rung for.
-        if !wanted.load(Ordering::Relaxed) {
-            return;
-        }
-        // Relaxed: nothing is read that a request would publish. One that comes at the same time is answered by this offer; if
-        // another takes that, it is repeated.
-        wanted.store(false, Ordering::Relaxed);
         // Relaxed: only we fill it (rule 6).
         if !offer.load(Ordering::Relaxed).is_null() {
             return;

@@ -46,6 +46,12 @@
 //! a moment, then looks again by itself. It carries the duty like one that searches, so producers wake nobody meanwhile, and a
 //! program of tiny pieces runs as if it were alone. Some dozes without work later it goes to sleep like any other.
 //!
+//! # Two on one processor
+//!
+//! Linux puts a thread that is woken on the processor of its waker if it takes no other for idle, and a virtual machine takes one that sleeps for
+//! taken (`vcpu_is_preempted`). There the worker would keep the very one from going on that woke it for its work, find nothing, fall asleep,
+//! and be woken again. So a worker that wakes up on the processor of the worker that woke it lets that one go first.
+//!
 //! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
 //! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
 //! `tests/loom.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
@@ -54,6 +60,7 @@
 
 use crate::{
     counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
+    current,
     sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
@@ -67,18 +74,48 @@ const WAKING: u8 = 2;
 /// The owner is out of service until it is recalled: it is not counted anywhere.
 const RESERVE: u8 = 3;
 
+/// No processor.
+const NOWHERE: usize = usize::MAX;
+
+/// The processor that this thread runs on, where one can know.
+fn here() -> usize {
+    sys::processor().unwrap_or(NOWHERE)
+}
+
 /// One worker's place to sleep.
 #[derive(Debug)]
 struct Bed {
     state: AtomicU8,
     /// How often the owner was woken. Written by who has claimed the bed.
     wakes: AtomicU64,
+    /// On which processor the worker was that woke the owner. Written by who has claimed the bed.
+    waker_on: AtomicUsize,
     thread: Mutex<Option<Thread>>,
 }
 
 impl Bed {
     fn new() -> Self {
-        Self { state: AtomicU8::new(AWAKE), wakes: AtomicU64::new(0), thread: Mutex::new(None) }
+        Self {
+            state: AtomicU8::new(AWAKE),
+            wakes: AtomicU64::new(0),
+            waker_on: AtomicUsize::new(NOWHERE),
+            thread: Mutex::new(None),
+        }
+    }
+
+    /// For who has claimed the bed.
+    fn note_waker(&self) {
+        // Relaxed, both: the claim lets only one waker write at a time.
+        self.wakes.store(self.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let is_worker = current::address() != 0;
+        self.waker_on.store(if is_worker { here() } else { NOWHERE }, Ordering::Relaxed);
+    }
+
+    /// Whether the owner, which was woken, would keep the worker that woke it from its work.
+    fn is_in_the_way(&self) -> bool {
+        // Relaxed: written before AWAKE, which the owner has acquired.
+        let waker_on = self.waker_on.load(Ordering::Relaxed);
+        waker_on != NOWHERE && waker_on == here()
     }
 
     fn unpark(&self) {
@@ -216,8 +253,7 @@ impl Sleep {
             && bed.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if claimed {
             self.counters.0.change(SEARCHING, SLEEPING);
-            // Relaxed: the claim lets only one waker write at a time.
-            bed.wakes.store(bed.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            bed.note_waker();
             // Release pairs with the sleeper's Acquire.
             bed.state.store(AWAKE, Ordering::Release);
             bed.unpark();
@@ -264,6 +300,9 @@ impl Sleep {
             return Searching(());
         }
         bed.park_while_not_awake();
+        if bed.is_in_the_way() {
+            thread::yield_now();
+        }
         // The waker has counted us as searching.
         Searching(())
     }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to look before it is time to sleep: as long as the fence of a thief takes on a virtual machine.
+/// How long to look before it is time to take a half without an answer, or to sleep: about as long as the fence takes that either needs.
 ///
 /// It does not let other threads run in between (`sched_yield`), which is meant to be polite and is not: a thread that yields to another on its
 /// processor stays there, ready to run, until the other's time slice is over or the next balancing, milliseconds later, while other
@@ -48,6 +48,8 @@ pub(crate) struct Thrift {
     since: Cell<Option<Instant>>,
     /// How many thefts in a row did not pay.
     unpaid: Cell<u32>,
+    /// Whether what came of the last one took long.
+    is_coarse: Cell<bool>,
 }
 
 /// A theft is paid for by work of this length; it costs thief and victim about half of that.
@@ -58,6 +60,9 @@ const PATIENCE: u32 = 6;
 const DOZE: Duration = Duration::from_micros(100);
 const DOZES: u32 = 4;
 
+/// Where pieces take that long, an owner is long in answering, so it is asked for the next half beforehand.
+const COARSE: Duration = Duration::from_micros(10);
+
 impl Thrift {
     /// A search has found work.
     pub(crate) fn begin(&self) {
@@ -67,9 +72,15 @@ impl Thrift {
     /// That work has come to its end.
     pub(crate) fn end(&self) {
         if let Some(since) = self.since.take() {
-            let paid = since.elapsed() >= WORTH;
+            let time = since.elapsed();
+            let paid = time >= WORTH;
+            self.is_coarse.set(time >= COARSE);
             self.unpaid.set(if paid { 0 } else { self.unpaid.get().saturating_add(1) });
         }
+    }
+
+    fn is_coarse(&self) -> bool {
+        self.is_coarse.get()
     }
 
     pub(crate) fn is_used_up(&self) -> bool {
@@ -128,6 +139,10 @@ impl Worker {
         let half = halves.accept();
         if half.is_none() {
             halves.request();
+        } else if self.thrift.is_coarse() {
+            // For when this one is done; and for the victim, which will help if it is done first.
+            halves.request();
+            self.shared_halves().request();
         }
         half.map(|half| self.stolen(half, victim))
     }

@@ -1,4 +1,4 @@
-//! The platform wall: a fence that one side pays for.
+//! The platform wall: a fence that one side pays for, and where a thread runs.
 //!
 //! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns on each side. Here
 //! one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that goes to sleep), so the rare side
@@ -44,25 +44,30 @@ impl Fence for Full {
 impl Fence for Light {
     #[inline(always)]
     fn light() {
-        barrier::keep_order();
+        platform::keep_order();
     }
 }
 
 /// Whether [`heavy`] pays for the hot side, so that [`Light`] is enough there. Decided once a process.
 pub(crate) fn is_asymmetric() -> bool {
-    barrier::is_asymmetric()
+    platform::is_asymmetric()
 }
 
 /// The rare side's fence.
 pub(crate) fn heavy() {
     fence(Ordering::SeqCst);
     if is_asymmetric() {
-        barrier::everywhere();
+        platform::everywhere();
     }
 }
 
+/// The number of the processor that this thread runs on at the moment, where one can know.
+pub(crate) fn processor() -> Option<usize> {
+    platform::processor()
+}
+
 #[cfg(all(target_os = "linux", not(loom)))]
-mod barrier {
+mod platform {
     use std::sync::{
         OnceLock,
         atomic::{Ordering, compiler_fence},
@@ -87,10 +92,16 @@ mod barrier {
         let done = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         assert!(done == 0, "membarrier cannot fail once the process has registered for it");
     }
+
+    pub(super) fn processor() -> Option<usize> {
+        // SAFETY: it takes nothing and touches no memory of ours.
+        let number = unsafe { libc::sched_getcpu() };
+        usize::try_from(number).ok()
+    }
 }
 
 #[cfg(not(all(target_os = "linux", not(loom))))]
-mod barrier {
+mod platform {
     use super::{Fence, Full};
 
     pub(super) fn is_asymmetric() -> bool {
@@ -103,4 +114,8 @@ mod barrier {
     }
 
     pub(super) fn everywhere() {}
+
+    pub(super) fn processor() -> Option<usize> {
+        None
+    }
 }

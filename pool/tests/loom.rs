@@ -1,5 +1,7 @@
 //! Every order of the pool's protocols, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p brigade-pool --test loom
 //! --release`. Under loom both sides of the asymmetric fence are full fences.
+//!
+//! Long: a model for each protocol, side by side.
 #![cfg(loom)]
 
 use brigade_pool::{
@@ -367,51 +369,30 @@ impl Queues for Halves {
     }
 }
 
-/// A thief that first requests a half, if it is one that does, and sleeps until it has one. Whether it has to wake somebody then.
-fn take_one_half(sleep: &Sleep, halves: &Halves, requests: Requests) -> bool {
-    sleep.occupy(1);
-    let mut searching = sleep.begin_search();
-    if matches!(requests, Requests::First) {
-        halves.0.request();
-    }
-    while halves.0.accept().is_none() && steals(&halves.0, 1).is_empty() {
-        searching = Some(sleep.rest(1, searching, halves));
-    }
-    searching.is_some_and(|searching| sleep.end_search(searching, halves))
-}
-
-#[derive(Clone, Copy)]
-enum Requests {
-    First,
-    Never,
-}
-
-fn a_sleeper_wakes_for_a_half(requests: Requests) {
-    check(move || {
+#[test]
+fn a_sleeper_wakes_for_a_half() {
+    check(|| {
         let shared = Arc::new((Sleep::new(2, 2), Halves(Deque::new())));
         shared.0.prepare(1);
         let thief = {
             let shared = shared.clone();
-            thread::spawn(move || take_one_half(&shared.0, &shared.1, requests))
+            thread::spawn(move || {
+                shared.0.occupy(1);
+                let mut searching = shared.0.begin_search();
+                while shared.1.0.accept().is_none() && steals(&shared.1.0, 1).is_empty() {
+                    searching = Some(shared.0.rest(1, searching, &shared.1));
+                }
+                // The owner produces nothing more, so there is nobody to pass the duty on to.
+                searching.is_some_and(|searching| shared.0.end_search(searching, &shared.1))
+            })
         };
         _ = push_and_attend(shared.1.0.owner_in_model(), 1, || {
             if shared.0.wants_wake() {
                 shared.0.wake_one();
             }
         });
-        // The owner produces nothing more, so there is nobody to pass the duty on to.
         assert!(!thief.join().unwrap(), "there was one half");
     });
-}
-
-#[test]
-fn a_sleeper_wakes_for_a_half_in_the_deque() {
-    a_sleeper_wakes_for_a_half(Requests::Never);
-}
-
-#[test]
-fn a_sleeper_wakes_for_a_half_on_offer() {
-    a_sleeper_wakes_for_a_half(Requests::First);
 }
 
 /// Mail for one worker, which others must not take.
