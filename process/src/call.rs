@@ -354,6 +354,9 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     }
 
     fn finish(&self, _first: usize, _count: usize, answer: Answer) {
+        // The worker may be gone before the one who cancels has said so.
+        let answer =
+            if matches!(answer, Answer::Lost(_)) && self.is_doomed() { Answer::Cancelled } else { answer };
         self.complete(answer.into_result());
     }
 

@@ -113,6 +113,11 @@ impl<R: Send> Gathering<R> {
         let all = {
             // No foreign code runs under the lock: a place that is taken is not dropped there.
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            // Relaxed: the lock orders it before `cancel` takes the results, if it was not seen here.
+            if self.cancelled.load(Ordering::Relaxed) {
+                drop(found);
+                return drop(results);
+            }
             found.left -= results.len();
             for (place, result) in found.results.iter_mut().skip(first).zip(results) {
                 debug_assert!(place.is_none(), "an item has one result");
