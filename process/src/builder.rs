@@ -4,11 +4,11 @@ use crate::{
     codec,
     entry::{self, Name},
     image::Image,
+    init,
     launcher::{Command, Launcher, Local},
     output::{self, Line, Output, Sink},
     pool::ProcessPool,
     setup::Setup,
-    worker,
 };
 use brigade_handle::JoinError;
 use serde::{Serialize, de::DeserializeOwned};
@@ -210,7 +210,7 @@ impl Builder {
     /// argument cannot be sent to another process, or if the operating system refuses a thread, a descriptor or a child;
     /// the text says which.
     pub fn build(mut self) -> io::Result<ProcessPool> {
-        if !worker::is_initialized() {
+        if !init::is_initialized() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "a process pool starts this program again as its worker, and the program does not expect that: \

@@ -22,7 +22,7 @@ use crate::{
     frame::{self, Decoder, Kind},
     lane::Lane,
     launcher::{Command, Launched, Launcher},
-    setup::{Reason, Setup},
+    setup::Reason,
     sys,
     sys::Watch,
 };
@@ -94,7 +94,8 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn start(launcher: &mut dyn Launcher, command: &Command, setup: &Setup) -> io::Result<Self> {
+    /// Starts a child, which the command's setup sets up.
+    pub(crate) fn start(launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
         let launched = launcher.start(command)?;
         let mut child = Self {
             launched,
@@ -117,7 +118,9 @@ impl Child {
             fault: None,
         };
         record(Happened::Fork, child.id(), 0);
-        child.setup = setup.frame();
+        if !child.launched.has_setup() {
+            child.setup.clone_from(&command.setup);
+        }
         child.connected = child.launched.connect()?;
         if child.launched.token().is_none() {
             child.send_setup();

@@ -201,7 +201,7 @@ impl Child<'_> {
         }
     }
 
-    /// Elsewhere the worker's watcher alone sees to it (`worker.rs`).
+    /// Elsewhere the worker's watcher alone sees to it (`init.rs`).
     #[cfg(not(target_os = "linux"))]
     fn die_with_parent(&self) {
         let _ = self.parent;

@@ -68,6 +68,11 @@ pub trait Launched: Send {
         false
     }
 
+    /// Whether the worker's setup, which the command offers, was put into the channel before the worker began.
+    fn has_setup(&self) -> bool {
+        false
+    }
+
     /// Ends the process at once, whatever it does.
     ///
     /// # Errors
@@ -103,6 +108,8 @@ pub struct Command {
     pub directory: Option<PathBuf>,
     /// Shared memory for the worker's ring, and the bell to ring. Only a launcher on this machine can hand them over.
     pub(crate) ring: Option<[Arc<OwnedFd>; 2]>,
+    /// The frame that sets this worker up. A launcher that can write it into the channel at the start spares the worker a wait.
+    pub(crate) setup: Vec<u8>,
     /// The worker's stdout and stderr are to be read by the pool.
     pub(crate) piped: bool,
     /// Workers are to be forked from a zygote, which is set up by this frame.
@@ -122,6 +129,7 @@ impl Command {
             environment: std::env::vars_os().collect(),
             directory: None,
             ring: None,
+            setup: Vec::new(),
             piped: false,
             zygote: None,
         })

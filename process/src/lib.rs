@@ -28,7 +28,7 @@
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`; then `batch`, `block` and
+//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`; then `batch`, `block` and
 //! `zygote`, each on its own.
 
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -66,6 +66,10 @@ pub mod hostile;
 mod image;
 #[cfg(not(loom))]
 mod imap;
+#[cfg(not(loom))]
+// Unsafe: removes a variable from the environment while the process has one thread.
+#[allow(unsafe_code)]
+mod init;
 #[cfg(not(loom))]
 mod lane;
 #[cfg(not(loom))]
@@ -108,8 +112,6 @@ mod terms;
 #[cfg(not(loom))]
 pub mod usage;
 #[cfg(not(loom))]
-// Unsafe: removes a variable from the environment while the process has one thread.
-#[allow(unsafe_code)]
 mod worker;
 #[cfg(not(loom))]
 mod zygote;
@@ -123,6 +125,8 @@ pub use builder::{Builder, Start};
 #[cfg(not(loom))]
 pub use imap::{Imap, ImapUnordered};
 #[cfg(not(loom))]
+pub use init::init;
+#[cfg(not(loom))]
 pub use launcher::{Argv, Command, Ended, Launched, Launcher, Local};
 #[cfg(not(loom))]
 pub use output::{Line, Stream};
@@ -135,7 +139,7 @@ pub use statistics::{Statistics, WorkerStatistics};
 #[cfg(not(loom))]
 pub use terms::CallBuilder;
 #[cfg(not(loom))]
-pub use worker::{init, worker_index};
+pub use worker::worker_index;
 
 /// What the loom models look at: nothing else is built for them.
 #[cfg(loom)]

@@ -288,6 +288,20 @@ pub(crate) fn die_with_parent(parent: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether that is still so: a process that changes its user is forgotten.
+#[cfg(target_os = "linux")]
+pub(crate) fn dies_with_parent() -> bool {
+    let mut signal: libc::c_int = 0;
+    // SAFETY: the place is ours to write.
+    check(unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) }).is_ok() && signal == libc::SIGKILL
+}
+
+/// Whether that is still so.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn dies_with_parent() -> bool {
+    false
+}
+
 /// Elsewhere a worker's watcher alone sees to it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn die_with_parent(_parent: i32) -> io::Result<()> {

@@ -1,32 +1,17 @@
-//! The child's side: from the first line of `main` to the loop that answers calls.
-//!
-//! A process is a worker if it was started with [`VARIABLE`] in its environment. [`init`] sees that, and then never returns:
-//! it greets the pool, answers calls until it is told to end, and exits. In every other process it only notes that it was
-//! called, so that a pool can refuse to start where it was not: without `init`, a child would run the program's `main`
-//! from the start, start a pool there, and so on for ever.
-//!
-//! # A worker never outlives its pool
-//!
-//! The kernel kills it when the parent's supervising thread ends (`exec.rs`), and where that does not reach (other systems,
-//! a worker behind a launcher), the *watcher* does: a thread that waits for nothing but the end of the channel, and
-//! ends the process at once, even while a call computes.
+//! The child's side: a worker, which greets the pool, sets itself up, and answers the calls that come over its channel. One
+//! with a ring goes on in `ring_worker.rs`. How a process becomes a worker is told in `init.rs`.
 
 use crate::{
     batch,
-    block::{Keeper, luggage::Leases},
+    block::luggage,
     channel::Channel,
     entry::{self, Name, Outcome, Run},
-    exec::{BELL, CHANNEL, MEMORY},
     frame::{self, Decoder, Frame, Kind},
     image::Image,
-    memory::{Memory, Original},
-    panics,
-    ring::{LENT_TO_POOL, WORDS},
-    ring_worker::{Lifelines, Patience, RingWorker},
+    init::{self, WITHOUT_POOL},
+    memory::Original,
     setup::{Limits, Reason, Setup},
-    sys,
-    sys::Watch,
-    usage, zygote,
+    sys, usage, zygote,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -34,24 +19,12 @@ use std::{
     mem,
     os::fd::{AsFd, OwnedFd},
     process,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    sync::{Arc, OnceLock},
 };
 
-/// The environment variable that makes a process a worker: the protocol's version and the channel.
-pub(crate) const VARIABLE: &str = "BRIGADE_WORKER";
-/// What the variable holds if calls come over the socket alone.
-pub(crate) const WITHOUT_RING: &str = "1:socket";
-/// What it holds if there is a ring besides.
-pub(crate) const WITH_RING: &str = "1:ring";
+/// How many bytes are received at once at most.
+const MOST_RECEIVED: usize = 128 << 10;
 
-/// The exit code of a worker that cannot speak to its pool.
-const WITHOUT_POOL: i32 = 70;
-
-static INITIALIZED: AtomicBool = AtomicBool::new(false);
 static INDEX: OnceLock<usize> = OnceLock::new();
 
 /// What a worker says first.
@@ -61,38 +34,6 @@ pub(crate) struct Hello {
     pub(crate) pid: u32,
     /// What it was given, if it could be anybody who says hello.
     pub(crate) token: Option<String>,
-}
-
-/// Makes this process a worker if a pool has started it as one. Must be the first line of `main`.
-///
-/// In a worker it does not return: the process answers calls and then exits. Anywhere else it returns at once.
-///
-/// ```no_run
-/// // The first line of `main`:
-/// brigade_process::init();
-/// let procs = brigade_process::ProcessPool::new(2).unwrap();
-/// let handle = procs.spawn(|n: u64| n * n, 12);
-/// assert_eq!(handle.join().unwrap(), 144);
-/// ```
-///
-/// # Panics
-///
-/// Never in an ordinary process. A worker that cannot reach its pool says so on stderr and exits with code 70.
-pub fn init() {
-    // Relaxed: the flag guards no other memory.
-    INITIALIZED.store(true, Ordering::Relaxed);
-    let Ok(variable) = std::env::var(VARIABLE) else { return };
-    // SAFETY: this is the first line of `main`, so no other thread is running. What a call starts must not take itself for
-    // a worker.
-    unsafe { sys::forget_variable(VARIABLE) };
-    let code = match start(&variable) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("brigade: this process was started as a worker, but {error}");
-            WITHOUT_POOL
-        }
-    };
-    process::exit(code);
 }
 
 /// Which of its pool's workers this process is, from 0 on; None if it is no worker. One that takes another's place has its
@@ -105,112 +46,36 @@ pub fn worker_index() -> Option<usize> {
     INDEX.get().copied()
 }
 
-/// Whether `init` was called in this process.
-pub(crate) fn is_initialized() -> bool {
-    INITIALIZED.load(Ordering::Relaxed)
-}
-
-fn start(variable: &str) -> io::Result<()> {
-    panics::install_hook();
-    let channel = match variable {
-        zygote::MARKER => {
-            // From here on this is a worker, forked from what was the zygote.
-            let variable = be_zygote()?;
-            return start_local(variable);
-        }
-        WITHOUT_RING | WITH_RING => return start_local(variable),
-        "1:stdio" => Channel::of_stdio()?,
-        other => match other.strip_prefix("1:dial:") {
-            Some(address) => {
-                let token = Channel::token_of_stdin()?;
-                let channel = Channel::dial(address)?;
-                return start_socket(channel, Some(token));
-            }
-            None => return Err(io::Error::other(format!("{VARIABLE}={other} is not for this version"))),
-        },
-    };
-    start_socket(channel, None)
-}
-
-/// Sets this process up and forks workers from it, in which it returns.
-fn be_zygote() -> io::Result<&'static str> {
-    let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
-    worker.set_up()?;
-    zygote::serve(worker.channel.into_socket()?)
-}
-
-/// A worker that talks over a channel alone.
-fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
-    watch(channel.input())?;
-    let mut worker = Worker::new(channel);
-    worker.greet(token)?;
-    worker.set_up()?;
-    worker.run()
-}
-
-/// A worker on the pool's machine.
-fn start_local(variable: &str) -> io::Result<()> {
-    let channel = Channel::of_socket(sys::adopt(CHANNEL)?);
-    if variable == WITHOUT_RING {
-        return start_socket(channel, None);
-    }
-    watch(channel.input())?;
-    let mut worker = Worker::new(channel);
-    worker.greet(None)?;
-    let memory = Arc::new(Memory::map(&sys::adopt(MEMORY)?, WORDS)?);
-    let lent = Leases::new(memory.clone(), LENT_TO_POOL);
-    let _blocks = Keeper::new();
-    let bell = sys::Bell::adopt(BELL)?;
-    let setup = worker.set_up()?;
-    let lifelines = Lifelines::new()?;
-    let patience = Patience::new(setup.busy_poll);
-    let records = Vec::new();
-    RingWorker { worker, memory, lent, bell, number: 1, patience, records, lifelines }.run()
-}
-
-/// Starts the watcher.
-fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
-    let wait_for_the_end = move || {
-        loop {
-            let mut watched = [Watch::hang_up(channel.as_fd())];
-            if sys::poll(&mut watched, None).is_err() || watched[0].is_ready() {
-                // Closed by a call before this thread looked for the first time, or by the pool.
-                sys::exit_now(if watched[0].is_closed() { WITHOUT_POOL } else { 0 });
-            }
-        }
-    };
-    thread::Builder::new()
-        .name("brigade-watcher".into())
-        .stack_size(64 << 10)
-        .spawn(wait_for_the_end)
-        .map(drop)
-        .map_err(|error| io::Error::new(error.kind(), format!("its watcher's thread: {error}")))
-}
-
 /// The child's end of the channel.
 pub(crate) struct Worker {
     channel: Channel,
     decoder: Decoder,
+    /// Where bytes are received: as long as the last ones wanted it, since a new worker pays for each page that it touches.
+    space: Vec<u8>,
     out: Vec<u8>,
     original: Original,
+    /// The channel, while the watcher has not begun and is to.
+    unwatched: Option<Arc<OwnedFd>>,
     limits: Limits,
     /// How many calls it has answered.
     calls: u64,
 }
 
 impl Worker {
-    fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         Self {
             channel,
             decoder: Decoder::default(),
+            space: vec![0; 512],
             out: Vec::new(),
             original: Original::new(),
+            unwatched: None,
             limits: Limits::default(),
             calls: 0,
         }
     }
 
-    fn greet(&mut self, token: Option<String>) -> io::Result<()> {
+    pub(crate) fn greet(&mut self, token: Option<String>) -> io::Result<()> {
         let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id(), token };
         let waits = hello.token.is_some();
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
@@ -220,7 +85,7 @@ impl Worker {
     }
 
     /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
-    fn set_up(&mut self) -> io::Result<Setup> {
+    pub(crate) fn set_up(&mut self) -> io::Result<Setup> {
         let frame = self.receive()?;
         if frame.kind != Kind::Setup {
             return Err(io::Error::other(format!("the pool began with a frame of kind {:?}", frame.kind)));
@@ -230,8 +95,9 @@ impl Worker {
             let _ = INDEX.set(setup.index);
         }
         if setup.initializer.is_some() {
-            // That may take long.
+            // That may take long, and do anything.
             self.flush()?;
+            self.watch()?;
         }
         if let Err(why) = setup.carry_out() {
             self.send(Kind::Ready, 0, 0, why.as_bytes())?;
@@ -248,8 +114,16 @@ impl Worker {
         Ok(setup)
     }
 
+    /// Does once what a worker's first call does, so that those who are forked find symbols bound and places made.
+    pub(crate) fn rehearse(&mut self) -> io::Result<()> {
+        let run: Run = |_, _| Outcome::Value;
+        luggage::packing(0, || self.call(Some(run), &[], &mut Vec::new())).0?;
+        self.flush_stdout();
+        Ok(())
+    }
+
     /// Answers calls until told to end.
-    fn run(&mut self) -> io::Result<()> {
+    pub(crate) fn run(&mut self) -> io::Result<()> {
         loop {
             let frame = self.receive()?;
             match frame.kind {
@@ -310,6 +184,30 @@ impl Worker {
         // While a batch runs the pool says nothing else.
         let frame = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))?;
         Ok(frame.is_some_and(|frame| frame.kind == Kind::Stop && frame.call == call))
+    }
+
+    /// The watcher does not begin before [`watch`](Self::watch) says so.
+    pub(crate) fn watch_later(&mut self) {
+        self.unwatched = Some(self.channel.input());
+    }
+
+    /// Starts the watcher, if it has not begun.
+    pub(crate) fn watch(&mut self) -> io::Result<()> {
+        if let Some(channel) = &self.unwatched {
+            init::watch(channel.clone())?;
+            self.unwatched = None;
+        }
+        Ok(())
+    }
+
+    /// The socket that it talked over.
+    pub(crate) fn into_socket(self) -> io::Result<OwnedFd> {
+        self.channel.into_socket()
+    }
+
+    /// How many calls it has answered.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// Runs a call. Its answer is appended to `out`, which must be empty.
@@ -379,15 +277,18 @@ impl Worker {
     }
 
     pub(crate) fn receive(&mut self) -> io::Result<Frame> {
-        let mut space = [0; 16 << 10];
         loop {
             if let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
                 return Ok(frame);
             }
-            match sys::receive(self.channel.input().as_fd(), &mut space)? {
+            let received = sys::receive(self.channel.input().as_fd(), &mut self.space)?;
+            if received == 0 {
                 // The pool is gone without a word.
-                0 => sys::exit_now(0),
-                received => self.decoder.push(&space[..received]),
+                sys::exit_now(0);
+            }
+            self.decoder.push(&self.space[..received]);
+            if received == self.space.len() && received < MOST_RECEIVED {
+                self.space = vec![0; received * 4];
             }
         }
     }

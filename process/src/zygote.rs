@@ -25,10 +25,10 @@ mod sys;
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     frame::{Decoder, Kind},
+    init,
     launcher::told,
     sys as calls,
     sys::Watch,
-    worker,
 };
 use brigade_trace::clock;
 use std::{
@@ -157,7 +157,7 @@ fn adopt(what: u8, fds: Vec<OwnedFd>) -> io::Result<&'static str> {
     for (fd, number) in high.iter().zip(numbers) {
         calls::move_to(fd, number)?;
     }
-    Ok(if what & RING != 0 { worker::WITH_RING } else { worker::WITHOUT_RING })
+    Ok(if what & RING != 0 { init::WITH_RING } else { init::WITHOUT_RING })
 }
 
 /// Whether this process has one thread, so that it may fork and go on.

@@ -76,7 +76,7 @@ impl Argv {
             None => std::env::current_exe()?,
         };
         let mut argv = self.prefix.clone();
-        argv.extend(["env".into(), format!("{}={variable}", crate::worker::VARIABLE).into(), program.into()]);
+        argv.extend(["env".into(), format!("{}={variable}", crate::init::VARIABLE).into(), program.into()]);
         Ok(argv)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Command, Ended, Launched, Launcher, told};
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
-    sys, worker,
+    init, sys,
     zygote::{self, Zygote},
 };
 use std::{
@@ -14,6 +14,9 @@ use std::{
         unix::{ffi::OsStrExt, net::UnixStream},
     },
 };
+
+/// How long a message is that surely fits into an empty socket, in bytes.
+const SHORT: usize = 4096;
 
 /// Starts workers on this machine by fork and exec.
 ///
@@ -48,6 +51,7 @@ struct LocalChild {
     channel: UnixStream,
     exit: Option<OwnedFd>,
     ring: bool,
+    has_setup: bool,
     output: Option<[OwnedFd; 2]>,
 }
 
@@ -57,20 +61,23 @@ impl Launcher for Local {
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
         let theirs = OwnedFd::from(theirs);
+        // A short message fits into an empty socket, or it does not go at all.
+        let has_setup = command.setup.len() <= SHORT && sys::send(ours.as_fd(), &command.setup).is_ok();
         let (output, written) = pipes(command)?;
         let shared = ring.into_iter().flatten().map(|fd| &**fd).zip([MEMORY, BELL]);
         let written = written.iter().flatten().zip(1..);
         let handed: Vec<_> = [(&theirs, CHANNEL)].into_iter().chain(shared).chain(written).collect();
         let (pid, forked) = match &command.zygote {
             None => {
-                let marker = if ring.is_some() { worker::WITH_RING } else { worker::WITHOUT_RING };
+                let marker = if ring.is_some() { init::WITH_RING } else { init::WITHOUT_RING };
                 let forked = exec::fork(&plan(command, marker)?, &handed)?;
                 (forked.pid, Some(forked))
             }
             Some(setup) => (self.ask_zygote(command, setup, &handed)?, None),
         };
         let exit = sys::exit_watch(pid);
-        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring: ring.is_some(), output }))
+        let ring = ring.is_some();
+        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring, has_setup, output }))
     }
 }
 
@@ -121,10 +128,10 @@ pub(super) fn plan(command: &Command, marker: &str) -> io::Result<Plan> {
         pair.push(value);
         text(&pair)
     };
-    let inherited = command.environment.iter().filter(|(name, _)| name != worker::VARIABLE);
+    let inherited = command.environment.iter().filter(|(name, _)| name != init::VARIABLE);
     let mut environment =
         inherited.map(|(name, value)| variable(name, value)).collect::<io::Result<Vec<_>>>()?;
-    environment.push(variable(worker::VARIABLE.as_ref(), marker.as_ref())?);
+    environment.push(variable(init::VARIABLE.as_ref(), marker.as_ref())?);
     let directory = command.directory.as_ref().map(|path| text(path.as_os_str())).transpose()?;
     Ok(Plan::new(argv, environment, directory))
 }
@@ -148,6 +155,10 @@ impl Launched for LocalChild {
 
     fn has_ring(&self) -> bool {
         self.ring
+    }
+
+    fn has_setup(&self) -> bool {
+        self.has_setup
     }
 
     fn output(&mut self) -> Option<[OwnedFd; 2]> {

@@ -65,7 +65,10 @@ impl Supervisor<'_> {
             Orders::Drain => {
                 for child in &mut self.children {
                     let lane = state.lanes.iter_mut().find(|lane| lane.pid == child.pid());
-                    if child.is_idle() && lane.as_ref().is_none_or(|lane| lane.load() == 0) {
+                    if lane.as_ref().is_some_and(|lane| lane.load() > 0) {
+                        continue;
+                    }
+                    if child.is_idle() {
                         child.end(lane);
                     } else if child.is_starting() {
                         child.condemn(Lost::Protocol("it was not needed any more".into()));

@@ -39,8 +39,8 @@ impl Supervisor<'_> {
             None => None,
         };
         let index = self.shared.lock().free_index();
-        let setup = self.setup.of_worker(index);
-        let child = Child::start(&mut *self.launcher, &self.command, &setup);
+        self.command.setup = self.setup.of_worker(index).frame();
+        let child = Child::start(&mut *self.launcher, &self.command);
         self.command.ring = None;
         let mut child = child?;
         if let (Some(output), Some(pipes)) = (&self.output, child.output()) {
@@ -52,6 +52,8 @@ impl Supervisor<'_> {
             && let Some((_, mut lane)) = ring
         {
             lane.pid = child.pid();
+            // A zygote's worker is ready in less time than it takes to hear of that.
+            lane.open = self.command.zygote.is_some();
             state.lanes.push(lane);
         }
         drop(state);

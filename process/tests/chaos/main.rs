@@ -65,8 +65,8 @@ fn main() -> ExitCode {
             faults::workers_that_cannot_be_replaced_are_told_to_the_calls,
         );
         on(
-            "a_worker_that_gets_no_thread_is_told_to_the_calls",
-            faults::a_worker_that_gets_no_thread_is_told_to_the_calls,
+            "a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls",
+            faults::a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls,
         );
         on(
             "any_number_of_descriptors_is_enough_or_is_told",

@@ -32,7 +32,7 @@ const UNSAFE: &[&str] = &[
     "process/src/memory/sys.rs",
     "process/src/sys.rs",
     "process/src/usage/sys.rs",
-    "process/src/worker.rs",
+    "process/src/init.rs",
     "process/src/zygote/sys.rs",
     "process/tests/chaos/sys.rs",
     "process/tests/situations/sys.rs",

@@ -34,14 +34,14 @@ pub(super) static CARDS: &[Card] = &[
         "watcher",
         "Where PR_SET_PDEATHSIG does not reach, what ends a worker whose pool is gone?",
         "Its watcher: a thread that waits for the end of the channel and then ends the process, even in the midst of a call.",
-        "process/src/worker.rs",
+        "process/src/init.rs",
     ),
     read(
         "init-first",
         "Why must `init` be the first line of main?",
         "A worker is this same executable. init sees that it is one and never returns; without it the child would run \
          main, start a pool of its own, and so on for ever.",
-        "process/src/worker.rs",
+        "process/src/init.rs",
     ),
     read(
         "name-of-function",
