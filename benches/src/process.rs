@@ -7,7 +7,7 @@ use crate::{
     bench::{Bench, Measure, Side, Sides, Skip, What, limit, sides, timed, timed_with_children, workers},
     cpu, python,
 };
-use brigade_process::{Block, BlockMut, JoinHandle, ProcessPool};
+use brigade_process::{Block, BlockMut, JoinHandle, ProcessPool, Start};
 use brigade_trace::clock;
 use std::{fs, hint::black_box, thread, time::Duration};
 
@@ -41,6 +41,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     vec![
         against("start", "fork", start, "start_fork").goal(0.5),
         against("start", "spawn", start, "start_spawn").goal(0.05),
+        Bench::new("zygote_worker", "0.3 ms", || sides(zygote_worker(), limit(300_000))).goal(1.0),
         against("calls", "Pool", calls, "calls").reads(What::Rate).goal(1.0 / 15.0),
         against("calls", "Executor", calls, "executor_calls").reads(What::Rate).goal(1.0 / 50.0),
         against("map", "Pool", map, "map").reads(What::Rate).goal(0.5),
@@ -52,6 +53,8 @@ pub(crate) fn benches() -> Vec<Bench> {
         Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER))).goal(1.0),
         against("result_64mib", "Pool", result, "result"),
         Bench::new("cpu_bound", "sequential", || sides(cpu_bound(), cpu_bound_sequential())).goal(1.0 / 1.95),
+        // What two cores give on this machine while that is measured.
+        Bench::new("cpu_bound", "threads", || sides(cpu_bound(), cpu_bound_threads())).goal(1.03),
         against("idle_worker", "Pool", memory, "memory").reads(What::ExtraBytes(0)).goal(0.25),
     ]
 }
@@ -93,6 +96,37 @@ fn start() -> Side {
         let cpu = cpu::with_children().saturating_sub(before);
         Measure { ops: iterations, wall, cpu, extra: Vec::new() }
     })
+}
+
+/// How many more workers a zygote forks.
+const MORE: usize = 16;
+
+/// A worker more from a zygote, with its first call: how much longer a pool of seventeen takes than a pool of one, until each
+/// worker has answered, divided by sixteen.
+fn zygote_worker() -> Side {
+    Box::new(|iterations| {
+        let before = cpu::with_children();
+        let mut wall = Duration::ZERO;
+        for _ in 0..iterations {
+            let (one, few) = clock::timed(|| from_zygote(1));
+            drop(one);
+            let (all, many) = clock::timed(|| from_zygote(1 + MORE));
+            drop(all);
+            wall += many.saturating_sub(few);
+        }
+        let cpu = cpu::with_children().saturating_sub(before);
+        Measure { ops: iterations * MORE as u64, wall, cpu, extra: Vec::new() }
+    })
+}
+
+/// A pool whose workers have each answered.
+fn from_zygote(workers: usize) -> ProcessPool {
+    let builder = ProcessPool::builder().workers(workers).start_method(Start::Zygote);
+    let pool = builder.build().expect("the machine lets us start a few processes");
+    while pool.statistics().workers.iter().any(|worker| worker.calls == 0) {
+        call_each(&pool, workers as u64);
+    }
+    pool
 }
 
 /// Many calls at once, each in a frame of its own.
@@ -171,23 +205,34 @@ fn result() -> Side {
     })
 }
 
-/// Sums of squares, as many as a person would start: several a worker.
-const SUMS: u64 = 4;
-const BELOW: u64 = 3_000_000;
+/// The document's sums of squares are five and do not divide by two cores. These take as long as ten of them, and are a
+/// hundred, so that no core waits long for the last one.
+const SUMS: u64 = 100;
+const BELOW: u64 = 1_000_000;
 
 fn cpu_bound() -> Side {
     let pool = pool();
-    timed_with_children(SUMS * workers() as u64, move |iterations| {
+    timed_with_children(SUMS, move |iterations| {
         for _ in 0..iterations {
-            let results = pool.map(sum_of_squares, (0..SUMS * workers() as u64).map(|_| BELOW));
+            let results = pool.map(sum_of_squares, (0..SUMS).map(|_| BELOW));
             assert!(results.iter().all(Result::is_ok), "a call went wrong");
         }
     })
 }
 
 fn cpu_bound_sequential() -> Side {
-    let sums = SUMS * workers() as u64;
-    timed(sums, move |iterations| (0..iterations * sums).for_each(|_| _ = black_box(sum_of_squares(BELOW))))
+    timed(SUMS, |iterations| (0..iterations * SUMS).for_each(|_| _ = black_box(sum_of_squares(BELOW))))
+}
+
+/// A thread a core, each with its share.
+fn cpu_bound_threads() -> Side {
+    let share = || (0..SUMS / workers() as u64).for_each(|_| _ = black_box(sum_of_squares(BELOW)));
+    let ops = SUMS / workers() as u64 * workers() as u64;
+    timed(ops, move |iterations| {
+        for _ in 0..iterations {
+            thread::scope(|scope| (0..workers()).for_each(|_| drop(scope.spawn(share))));
+        }
+    })
 }
 
 /// The proportional share of memory of an idle worker, in bytes: pages that several processes map are divided among them.
