@@ -7,7 +7,7 @@
 //! 1. The pointer is that of the place which the innermost [`Entered`] of this thread keeps alive. Guards are dropped in the reverse
 //!    order of their making, and stay on their thread.
 
-use crate::{choose::Chooser, local, scheduler::Scheduler, task_local, worker::Worker};
+use crate::{choose::Chooser, local, scheduler::Scheduler, task::Task, task_local, worker::Worker};
 use std::{
     any::Any,
     cell::{Cell, RefCell},
@@ -28,6 +28,18 @@ pub(crate) enum Place<'a> {
     Local(&'a local::Core),
     /// A worker of a multi-threaded runtime.
     Worker(&'a Worker),
+}
+
+impl Place<'_> {
+    /// Queues a task of the executor whose tasks this thread runs.
+    #[inline]
+    pub(crate) fn schedule(self, task: Task) {
+        match self {
+            Self::Local(core) => core.schedule(task),
+            Self::Worker(worker) => worker.schedule(task),
+            Self::Nowhere | Self::Guest(_) => unreachable!("this thread runs tasks"),
+        }
+    }
 }
 
 /// A [`Place`] whose lifetime is that of a guard.

@@ -198,6 +198,13 @@ impl Owner {
         None
     }
 
+    /// Whether the ring holds a task, as far as its owner knows.
+    #[inline]
+    pub(crate) fn has_older(&self) -> bool {
+        // Relaxed, both: a thief may be taking the last one.
+        self.queue.tail.load(Ordering::Relaxed) != self.queue.head.load(Ordering::Relaxed)
+    }
+
     /// How many tasks the ring has room for.
     pub(crate) fn room(&self) -> usize {
         let len =

@@ -4,7 +4,8 @@
 //!
 //! A worker looks for tasks in this order: its newest, its ring, the injector, the rings of others. Every [`TURN`] tasks the
 //! injector comes first, the worker's own timers are looked at, and the driver if it was left alone for [`LOOK`]. The newest
-//! task goes first, but only [`NEWEST`] times in a row, so that two tasks that wake each other starve nobody.
+//! task goes first, but if there are others in the ring only [`NEWEST`] times in a row, so that two tasks that wake each other starve
+//! nobody.
 
 use crate::{
     choose::Chooser,
@@ -96,9 +97,9 @@ impl Worker {
                 return Some(task);
             }
         }
-        if self.newest_runs.get() < NEWEST {
+        if self.newest_runs.get() < NEWEST || !self.queue.has_older() {
             if let Some(task) = self.queue.pop_newest() {
-                self.newest_runs.set(self.newest_runs.get() + 1);
+                self.newest_runs.set(self.newest_runs.get().saturating_add(1));
                 return Some(task);
             }
         } else if let Some(task) = self.queue.pop_newest() {

@@ -189,6 +189,12 @@ impl Core {
         fetched
     }
 
+    /// Queues a task that was woken on the driving thread.
+    #[inline]
+    pub(crate) fn schedule(&self, task: Task) {
+        self.ready.borrow_mut().push_back(task);
+    }
+
     /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
     pub(crate) fn take_in(&self, task: Task) {
         if self.shared.is_closing() {

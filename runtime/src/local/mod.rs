@@ -116,7 +116,7 @@ impl Wake for Shared {
 #[inline]
 pub(crate) fn schedule(shared: &Shared, task: Task) {
     context::with(|place| match place {
-        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.ready.borrow_mut().push_back(task),
+        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.schedule(task),
         _ => schedule_from_elsewhere(shared, task),
     });
 }

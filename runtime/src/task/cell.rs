@@ -9,7 +9,7 @@ use super::{
     state::{Begin, End, Release, State, Wake},
     store::{self, Size},
 };
-use crate::{scheduler::At, shim::UnsafeCell};
+use crate::{context, scheduler::At, shim::UnsafeCell};
 use brigade_handle::{Heir, JoinError, JoinHandle, Place, Rendezvous, Signal};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{
@@ -420,10 +420,27 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 ///
 /// The data is a header, and the caller hands over a reference to it.
 unsafe fn wake(data: *const ()) {
-    // SAFETY: the waker has a reference until the next line.
-    unsafe { wake_by_ref(data) };
-    // SAFETY: waking by value gives the waker's reference back.
-    unsafe { drop_waker(data) };
+    // SAFETY: the data of a waker is a header, and the waker has a reference.
+    let header = unsafe { &*data.cast::<Header>() };
+    record(Kind::Wake, header.id, 0);
+    context::with(|here| {
+        if header.home.executor().is_at(here) {
+            // The executor lives as long as this thread runs its tasks, so nothing hangs on the task's reference to it.
+            let (wake, release) = header.state.wake_and_release();
+            if wake == Wake::Schedule {
+                here.schedule(Task { header: pointer(data) });
+            } else if release == Release::Last {
+                // SAFETY: that was the last reference.
+                unsafe { free(pointer(data)) };
+            }
+        } else {
+            if header.state.wake() == Wake::Schedule {
+                header.home.executor().schedule(Task { header: pointer(data) });
+            }
+            // SAFETY: waking by value gives the waker's reference back.
+            unsafe { drop_waker(data) };
+        }
+    });
 }
 
 /// Wakes.

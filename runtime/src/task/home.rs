@@ -7,9 +7,9 @@
 //! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
 //!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
 
-use crate::{local, multi, owned, scheduler::At};
+use crate::{context::Place, local, multi, owned, scheduler::At};
 use std::{
-    ptr::NonNull,
+    ptr::{self, NonNull},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -158,6 +158,16 @@ impl Executor<'_> {
             Self::Multi(shared) => multi::schedule(shared, task),
             #[cfg(loom)]
             Self::Model(queue) => queue.push(task),
+        }
+    }
+
+    /// Whether a thread that stands there runs this executor's tasks.
+    #[inline]
+    pub(super) fn is_at(&self, place: Place<'_>) -> bool {
+        match (self, place) {
+            (Self::Local(shared), Place::Local(core)) => ptr::eq(&*core.shared, *shared),
+            (Self::Multi(shared), Place::Worker(worker)) => ptr::eq(&*worker.shared, *shared),
+            _ => false,
         }
     }
 

@@ -113,6 +113,22 @@ impl State {
         self.schedule(SCHEDULED | CANCELLED)
     }
 
+    /// `wake`, and a reference less, which is not the last if the task has to be scheduled: it has its own.
+    #[inline]
+    pub(super) fn wake_and_release(&self) -> (Wake, Release) {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            // Orders as in `schedule` and `release`.
+            let new = (old | SCHEDULED) - REFERENCE;
+            match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => old = now,
+            }
+        }
+        let wake = if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { Wake::Schedule } else { Wake::Nothing };
+        (wake, if old / REFERENCE == 1 { Release::Last } else { Release::Alive })
+    }
+
     #[inline]
     fn schedule(&self, bits: usize) -> Wake {
         // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
@@ -171,6 +187,20 @@ mod tests {
         assert_eq!(state.wake(), Wake::Nothing);
         assert_eq!(state.cancel(), Wake::Nothing);
         assert_eq!(state.release(), Release::Last);
+    }
+
+    #[test]
+    fn a_wake_up_by_the_last_waker_of_a_complete_task_is_its_last_reference() {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        state.retain();
+        assert_eq!(state.end(), End::Idle);
+        assert_eq!(state.wake_and_release(), (Wake::Schedule, Release::Alive));
+        assert_eq!(state.begin(), Begin::Poll);
+        state.retain();
+        assert_eq!(state.release(), Release::Alive);
+        assert_eq!(state.complete(), Release::Alive);
+        assert_eq!(state.wake_and_release(), (Wake::Nothing, Release::Last));
     }
 
     #[test]
