@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A tick is a millisecond.
-const NANOS_PER_TICK: u128 = 1_000_000;
+const NANOS_PER_TICK: u32 = 1_000_000;
 
 /// The source of time of one executor.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ pub(crate) enum Clock {
         /// What has passed since, in nanoseconds.
         passed: AtomicU64,
     },
+}
+
+/// So many ticks of the last second, and those of the seconds before. Not by way of all nanoseconds, whose division costs as much as a
+/// timer does.
+#[inline]
+fn ticks(since: Duration, of_last_second: u32) -> u64 {
+    const PER_SECOND: u64 = 1_000_000_000 / NANOS_PER_TICK as u64;
+    since.as_secs().saturating_mul(PER_SECOND).saturating_add(of_last_second.into())
 }
 
 impl Clock {
@@ -77,14 +85,14 @@ impl Clock {
     #[inline]
     pub(crate) fn tick_at(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.start());
-        u64::try_from(since.as_nanos() / NANOS_PER_TICK).unwrap_or(u64::MAX)
+        ticks(since, since.subsec_nanos() / NANOS_PER_TICK)
     }
 
     /// The first tick that does not begin before the deadline: a timer may be late, never early.
     #[inline]
     pub(crate) fn tick_of(&self, deadline: Instant) -> u64 {
         let since = deadline.saturating_duration_since(self.start());
-        u64::try_from(since.as_nanos().div_ceil(NANOS_PER_TICK)).unwrap_or(u64::MAX)
+        ticks(since, since.subsec_nanos().div_ceil(NANOS_PER_TICK))
     }
 
     /// How long until the tick begins.

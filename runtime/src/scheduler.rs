@@ -26,7 +26,17 @@ pub(crate) enum At<'a> {
     Model(&'a Arc<crate::model::Queue>),
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    #[inline]
+    pub(crate) fn driver(self) -> &'a Driver {
+        match self {
+            Self::Local(shared) => &shared.driver,
+            Self::Multi(shared) => &shared.driver,
+            #[cfg(loom)]
+            Self::Model(_) => unreachable!("a model has no driver"),
+        }
+    }
+
     /// Takes in a task that was just spawned, from any thread.
     pub(crate) fn take_in(self, task: Task) {
         match self {

@@ -7,7 +7,7 @@
 //! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
 //!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
 
-use crate::{context::Place, local, multi, owned, scheduler::At};
+use crate::{context::Place, driver::Driver, local, multi, owned, scheduler::At};
 use std::{
     ptr::{self, NonNull},
     sync::{
@@ -140,6 +140,17 @@ impl Address {
 /// One reference. It has no destructor: `store.rs` takes it back, with the memory of the task.
 pub(super) struct Home(pub(super) Address);
 
+// SAFETY: as an `Arc` of either executor, which other threads may use, and end.
+unsafe impl Send for Home {}
+// SAFETY: as above.
+unsafe impl Sync for Home {}
+
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<local::Shared>();
+    is_shared::<multi::Shared>();
+};
+
 impl Home {
     /// The executor.
     #[inline]
@@ -149,7 +160,7 @@ impl Home {
     }
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
     /// Queues a task that was woken.
     #[inline]
     pub(super) fn schedule(&self, task: super::Task) {
@@ -158,6 +169,16 @@ impl Executor<'_> {
             Self::Multi(shared) => multi::schedule(shared, task),
             #[cfg(loom)]
             Self::Model(queue) => queue.push(task),
+        }
+    }
+
+    #[inline]
+    pub(super) fn driver(&self) -> &'a Driver {
+        match self {
+            Self::Local(shared) => &shared.driver,
+            Self::Multi(shared) => &shared.driver,
+            #[cfg(loom)]
+            Self::Model(_) => unreachable!("a model has no driver"),
         }
     }
 

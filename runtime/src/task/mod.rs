@@ -66,4 +66,4 @@ mod store;
 
 pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};
 pub(crate) use home::Homes;
-pub(crate) use store::leave;
+pub(crate) use store::{Lease, leave};

@@ -9,7 +9,7 @@
 //!    thread that has never spawned keeps none.
 
 use super::home::{Address, Home};
-use crate::scheduler::At;
+use crate::{driver::Driver, scheduler::At};
 use std::{
     alloc::{self, Layout},
     cell::Cell,
@@ -115,6 +115,37 @@ pub(super) unsafe fn give(block: NonNull<u8>, size: Size, Home(address): Home) {
     if !home {
         // SAFETY: as the caller says.
         unsafe { address.release(1) };
+    }
+}
+
+/// A reference to an executor that is not a task's: taken from the store, and given back to the store of the thread that drops it.
+pub(crate) struct Lease(Home);
+
+impl Lease {
+    #[inline]
+    pub(crate) fn new(at: At<'_>) -> Self {
+        let address = Address::of(at);
+        if STORE.try_with(|store| store.take_home(address)).is_err() {
+            // SAFETY: the caller has the Arc, and it is this reference that is handed out.
+            unsafe { address.acquire(1) };
+        }
+        Self(Home(address))
+    }
+
+    #[inline]
+    pub(crate) fn driver(&self) -> &Driver {
+        self.0.executor().driver()
+    }
+}
+
+impl Drop for Lease {
+    #[inline]
+    fn drop(&mut self) {
+        let Home(address) = self.0;
+        if !STORE.try_with(|store| store.give_home(address)).unwrap_or(false) {
+            // SAFETY: this lease has the reference, and does not use it again.
+            unsafe { address.release(1) };
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 use super::timers::Set;
 use crate::{
     context::{self, Place, budget},
-    driver::Driver,
+    scheduler::At,
     slab::Key,
+    task::Lease,
 };
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -63,19 +63,19 @@ pub struct Sleep {
 
 /// A timer that was set, and on which wheel.
 struct Timer {
-    driver: Arc<Driver>,
+    executor: Lease,
     shard: usize,
     key: Key,
 }
 
-/// Calls `f` with the driver of this thread's runtime, and the wheel that this thread uses.
+/// Calls `f` with this thread's runtime, and the wheel that this thread uses.
 #[track_caller]
-fn with_driver<R>(what: &str, f: impl FnOnce(&Arc<Driver>, usize) -> R) -> R {
+fn with_executor<R>(what: &str, f: impl FnOnce(At<'_>, usize) -> R) -> R {
     let result = context::with(|place| match place {
         Place::Nowhere => None,
-        Place::Guest(scheduler) => Some(f(scheduler.driver(), scheduler.driver().timers.guests())),
-        Place::Local(core) => Some(f(&core.shared.driver, 0)),
-        Place::Worker(worker) => Some(f(&worker.shared.driver, worker.index)),
+        Place::Guest(scheduler) => Some(f(scheduler.at(), scheduler.driver().timers.guests())),
+        Place::Local(core) => Some(f(At::Local(&core.shared), 0)),
+        Place::Worker(worker) => Some(f(At::Multi(&worker.shared), worker.index)),
     });
     result.unwrap_or_else(|| {
         panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
@@ -85,7 +85,7 @@ fn with_driver<R>(what: &str, f: impl FnOnce(&Arc<Driver>, usize) -> R) -> R {
 /// The time of the runtime that this thread is inside of, which `what` needs.
 #[track_caller]
 pub(crate) fn now_of(what: &str) -> Instant {
-    with_driver(what, |driver, _| driver.timers.clock.now())
+    with_executor(what, |executor, _| executor.driver().timers.clock.now())
 }
 
 /// The time, as the runtime sees it: what [`sleep_until`] counts by. It differs from that of the operating system if the
@@ -126,23 +126,25 @@ impl Sleep {
 
     fn unset(&mut self) {
         if let Some(timer) = self.set.take() {
-            timer.driver.timers.cancel(timer.shard, timer.key);
+            timer.executor.driver().timers.cancel(timer.shard, timer.key);
         }
     }
 
     /// Sets the timer on the wheel of the worker that polls.
     fn set(&mut self, cx: &Context<'_>) {
         let Some(deadline) = self.deadline else { return };
-        let (driver, shard) = with_driver("sleep", |driver, shard| (driver.clone(), shard));
+        let (executor, shard) = with_executor("sleep", |executor, shard| (Lease::new(executor), shard));
+        let driver = executor.driver();
         let when = driver.timers.clock.tick_of(deadline);
-        match driver.timers.set(shard, when, cx.waker()) {
-            Set::Done(key) => self.set = Some(Timer { driver, shard, key }),
+        let key = match driver.timers.set(shard, when, cx.waker()) {
+            Set::Done(key) => key,
             Set::WakeDriver(key) => {
                 driver.reactor.wake();
-                self.set = Some(Timer { driver, shard, key });
+                key
             }
             Set::Closed => panic!("a sleep was polled after its runtime had ended"),
-        }
+        };
+        self.set = Some(Timer { executor, shard, key });
     }
 }
 
@@ -155,7 +157,7 @@ impl Future for Sleep {
         match &this.set {
             _ if this.due => {}
             // The timer is gone from the wheel exactly if it has fired.
-            Some(timer) if !timer.driver.timers.rearm(timer.shard, timer.key, cx.waker()) => {
+            Some(timer) if !timer.executor.driver().timers.rearm(timer.shard, timer.key, cx.waker()) => {
                 this.set = None;
                 this.due = true;
             }
