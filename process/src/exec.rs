@@ -11,12 +11,14 @@
 //! went well" (end of file) from "step 4 failed with EACCES".
 
 use crate::{launcher::told, sys};
+use brigade_trace::clock;
 use std::{
     ffi::{CStr, CString},
     fs::File,
     io::{self, Read},
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     ptr,
+    time::Duration,
 };
 
 /// The number under which a worker finds its channel.
@@ -25,6 +27,9 @@ pub(crate) const CHANNEL: RawFd = 3;
 pub(crate) const MEMORY: RawFd = 4;
 /// See [`MEMORY`].
 pub(crate) const BELL: RawFd = 5;
+
+/// How long a child may take from fork to exec.
+const EXEC: Duration = Duration::from_secs(10);
 
 /// What can fail between fork and exec. The numbers go through the pipe.
 const STEPS: [&str; 6] = [
@@ -66,6 +71,10 @@ pub(crate) struct Forked {
 impl Forked {
     /// Waits until the exec has gone well, or says which step did not.
     pub(crate) fn confirm(mut self) -> io::Result<()> {
+        if !sys::wait_for_input(self.report.as_fd(), clock::now() + EXEC)? {
+            // Somebody has stopped it, or the program lies on a disk that does not answer.
+            return Err(told(io::ErrorKind::TimedOut.into(), "exec"));
+        }
         let mut report = [0; 8];
         match self.report.read_exact(&mut report) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),

@@ -5,11 +5,12 @@
 //! times a second), `waitpid`, and the loaded image's segments.
 
 pub(crate) use crate::channel::sys::{read, receive, receive_at_once, send};
+use brigade_trace::clock;
 use std::{
     io,
     mem::MaybeUninit,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// -1 means an error whose number is in `errno`.
@@ -127,6 +128,18 @@ pub(crate) fn poll(watched: &mut [Watch], timeout: Option<Duration>) -> io::Resu
     match check(unsafe { libc::poll(watched.as_mut_ptr().cast(), watched.len() as libc::nfds_t, millis) }) {
         Err(error) if !again(&error) => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Waits until the descriptor has something to read, or its end, but not beyond `end`. Whether it has.
+pub(crate) fn wait_for_input(fd: BorrowedFd<'_>, end: Instant) -> io::Result<bool> {
+    loop {
+        let left = end.saturating_duration_since(clock::now());
+        let mut watched = [Watch::readable(fd)];
+        poll(&mut watched, Some(left))?;
+        if watched[0].is_ready() || left.is_zero() {
+            return Ok(watched[0].is_ready());
+        }
     }
 }
 

@@ -17,6 +17,9 @@
 //!
 //! By `CLONE_PARENT` a worker is a child of the pool's supervising thread, as if that had forked it: it is reaped there, it dies
 //! with that thread, and the end of the zygote does not matter to it. So all that is said of workers elsewhere holds.
+//!
+//! A zygote that ends, or is stopped, is replaced. If that was between its fork and its answer, nobody knows of the worker: then the worker's
+//! own hello tells its process id, and it is ended ([`end_orphan`]).
 
 // Unsafe: clone, and descriptors that travel over a socket.
 #[allow(unsafe_code)]
@@ -28,13 +31,13 @@ use crate::{
     init,
     launcher::told,
     sys as calls,
-    sys::Watch,
+    worker::Hello,
 };
 use brigade_trace::clock;
 use std::{
     fs, io,
     os::{
-        fd::{AsFd, IntoRawFd, OwnedFd, RawFd},
+        fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
     time::Duration,
@@ -44,7 +47,7 @@ use std::{
 pub(crate) const MARKER: &str = "1:zygote";
 /// How long it may take to be set up, and to fork.
 const SETUP: Duration = Duration::from_secs(120);
-const FORK: Duration = Duration::from_secs(10);
+const FORK: Duration = Duration::from_secs(2);
 /// The most descriptors that a request has: channel, memory, bell, stdout, stderr.
 const MOST: usize = 5;
 /// What a request says: which descriptors it has beside the channel.
@@ -83,7 +86,9 @@ impl Zygote {
                     _ => Err(io::Error::other(String::from_utf8_lossy(&frame.payload).into_owned())),
                 };
             }
-            self.wait(end.saturating_duration_since(clock::now()))?;
+            if !calls::wait_for_input(self.channel.as_fd(), end)? {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the zygote is not set up in time"));
+            }
             match calls::receive(self.channel.as_fd(), &mut space)? {
                 0 => return Err(io::Error::other("the zygote ended before it was set up")),
                 received => decoder.push(&space[..received]),
@@ -91,28 +96,59 @@ impl Zygote {
         }
     }
 
-    fn wait(&self, time: Duration) -> io::Result<()> {
-        let mut watched = [Watch::readable(self.channel.as_fd())];
-        calls::poll(&mut watched, Some(time))?;
-        if watched[0].is_ready() { Ok(()) } else { Err(io::Error::other("the zygote does not answer")) }
-    }
-
     /// Has it fork a worker with these descriptors under these numbers: its process id.
-    pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)]) -> io::Result<i32> {
+    pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)]) -> Result<i32, NoWorker> {
         let has = |number| handed.iter().any(|&(_, other)| other == number);
         let what = if has(MEMORY) { RING } else { 0 } | if has(1) { OUTPUT } else { 0 };
         let fds: Vec<_> = handed.iter().map(|(fd, _)| fd.as_fd()).collect();
-        sys::send(self.channel.as_fd(), what, &fds)?;
-        self.wait(FORK)?;
+        sys::send(self.channel.as_fd(), what, &fds).map_err(|_| NoWorker::NotAsked)?;
+        match self.answer() {
+            Ok(pid) if pid > 0 => Ok(pid),
+            Ok(code) => {
+                Err(NoWorker::Refused(told(io::Error::from_raw_os_error(-code), "fork by the zygote")))
+            }
+            Err(error) => Err(NoWorker::Unknown(told(error, "asking the zygote"))),
+        }
+    }
+
+    fn answer(&self) -> io::Result<i32> {
+        if !calls::wait_for_input(self.channel.as_fd(), clock::now() + FORK)? {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
+        }
         let mut answer = [0; 4];
         match calls::receive(self.channel.as_fd(), &mut answer)? {
-            4 => {}
-            _ => return Err(io::Error::other("the zygote has ended")),
+            4 => Ok(i32::from_le_bytes(answer)),
+            _ => Err(io::Error::other("it has ended")),
         }
-        match i32::from_le_bytes(answer) {
-            pid if pid > 0 => Ok(pid),
-            code => Err(io::Error::from_raw_os_error(-code)),
-        }
+    }
+}
+
+/// Why a zygote gave no worker.
+#[derive(Debug)]
+pub(crate) enum NoWorker {
+    /// It had ended before.
+    NotAsked,
+    /// It could not fork.
+    Refused(io::Error),
+    /// It did not answer, and may have forked: the descriptors may be a worker's.
+    Unknown(io::Error),
+}
+
+/// Ends and reaps the worker at the other end of this channel, which is ours alone on this side, if there is one. Its zygote has
+/// ended without a word of it.
+pub(crate) fn end_orphan(channel: BorrowedFd<'_>) {
+    let (mut decoder, mut space) = (Decoder::default(), [0; 256]);
+    // The end of the stream says that nobody has the other end.
+    let is_there = calls::wait_for_input(channel, clock::now() + FORK).unwrap_or(false);
+    let received = if is_there { calls::receive_at_once(channel, &mut space).unwrap_or(0) } else { 0 };
+    decoder.push(&space[..received]);
+    if let Ok(Some(frame)) = decoder.next()
+        && let Ok(hello) = postcard::from_bytes::<Hello>(&frame.payload)
+        && let Ok(pid) = i32::try_from(hello.pid)
+    {
+        // It is our child and was not reaped, so the number is its own.
+        let _ = calls::kill(pid);
+        let _ = calls::wait_for(pid);
     }
 }
 

@@ -90,7 +90,7 @@ impl Launcher for Argv {
             None => (Channel::There(ours.into()), "1:stdio".to_owned()),
             Some(address) => {
                 let listener = TcpListener::bind((address, 0)).map_err(|error| told(error, "listen"))?;
-                listener.set_nonblocking(true)?;
+                listener.set_nonblocking(true).map_err(|error| told(error, "ioctl(FIONBIO)"))?;
                 let token = new_token()?;
                 // The worker's stdin: nobody else sees it, as they would see an argument.
                 let line = format!("{token}\n");
@@ -100,7 +100,7 @@ impl Launcher for Argv {
             }
         };
         if let Channel::There(fd) = &channel {
-            sys::set_nonblocking(fd.as_fd())?;
+            sys::set_nonblocking(fd.as_fd()).map_err(|error| told(error, "fcntl"))?;
         }
         let mut argv = self.argv(&variable)?;
         argv[0] = find_program(&argv[0], command)?;

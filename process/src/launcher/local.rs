@@ -4,7 +4,7 @@ use super::{Command, Ended, Launched, Launcher, told};
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     init, sys,
-    zygote::{self, Zygote},
+    zygote::{self, NoWorker, Zygote},
 };
 use std::{
     ffi::{CString, OsStr, OsString},
@@ -73,7 +73,20 @@ impl Launcher for Local {
                 let forked = exec::fork(&plan(command, marker)?, &handed)?;
                 (forked.pid, Some(forked))
             }
-            Some(setup) => (self.ask_zygote(command, setup, &handed)?, None),
+            Some(setup) => match self.ask_zygote(command, setup, &handed) {
+                Ok(pid) => (pid, None),
+                Err(NoWorker::NotAsked) => {
+                    return Err(told(io::ErrorKind::BrokenPipe.into(), "asking the zygote"));
+                }
+                Err(NoWorker::Refused(error)) => return Err(error),
+                Err(NoWorker::Unknown(error)) => {
+                    // It ends before its orphan can be told from it.
+                    self.zygote = None;
+                    drop(theirs);
+                    zygote::end_orphan(ours.as_fd());
+                    return Err(error);
+                }
+            },
         };
         let exit = sys::exit_watch(pid);
         let ring = ring.is_some();
@@ -91,8 +104,9 @@ pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
     }
     let pipe = || sys::pipe().map_err(|error| told(error, "pipe for its output"));
     let ((out, written_out), (err, written_err)) = (pipe()?, pipe()?);
-    sys::set_nonblocking(out.as_fd())?;
-    sys::set_nonblocking(err.as_fd())?;
+    for end in [&out, &err] {
+        sys::set_nonblocking(end.as_fd()).map_err(|error| told(error, "fcntl"))?;
+    }
     Ok((Some([out, err]), Some([written_out, written_err])))
 }
 
@@ -103,16 +117,19 @@ impl Local {
         command: &Command,
         setup: &[u8],
         handed: &[(&OwnedFd, RawFd)],
-    ) -> io::Result<i32> {
+    ) -> Result<i32, NoWorker> {
         if let Some(zygote) = &mut self.zygote {
             match zygote.fork(handed) {
-                Ok(pid) => return Ok(pid),
-                // A new one may do better, and if not, it says why.
-                Err(_) => self.zygote = None,
+                Err(NoWorker::NotAsked) => self.zygote = None,
+                Err(NoWorker::Unknown(error)) => {
+                    self.zygote = None;
+                    return Err(NoWorker::Unknown(error));
+                }
+                answer => return answer,
             }
         }
-        let zygote = self.zygote.insert(Zygote::start(&plan(command, zygote::MARKER)?, setup)?);
-        zygote.fork(handed)
+        let zygote = plan(command, zygote::MARKER).and_then(|plan| Zygote::start(&plan, setup));
+        self.zygote.insert(zygote.map_err(NoWorker::Refused)?).fork(handed)
     }
 }
 

@@ -9,18 +9,29 @@ use crate::{
     path::{Path, launcher, pool},
     sys::{self, Errno, Signal, Syscall},
 };
-use brigade_process::{Command, JoinError, Launched, Launcher, Local, Lost, ProcessPool};
+use brigade_process::{Argv, Command, JoinError, Launched, Launcher, Lost, ProcessPool, Start};
 use std::{io, thread};
 
-/// Starts workers by fork and exec, and has a system call refused from the start of worker number `from` on: on the
-/// supervisor's thread, and in the workers.
+/// Starts workers, and has a system call refused from the start of worker number `from` on: on the supervisor's thread, and in
+/// the workers and the zygote that begin after that.
 struct Refusing {
     from: usize,
     started: usize,
     call: Syscall,
     error: Errno,
-    local: Local,
+    launcher: Box<dyn Launcher>,
 }
+
+/// The ways to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Exec,
+    Zygote,
+    Captured,
+    Command,
+}
+
+const WAYS: [Way; 4] = [Way::Exec, Way::Zygote, Way::Captured, Way::Command];
 
 impl Launcher for Refusing {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
@@ -28,14 +39,23 @@ impl Launcher for Refusing {
             sys::refuse(self.call, self.error);
         }
         self.started += 1;
-        self.local.start(command)
+        self.launcher.start(command)
     }
 }
 
-/// Builds a pool of two workers, with a system call refused from worker number `from` on.
-fn build(call: Syscall, error: Errno, from: usize) -> io::Result<ProcessPool> {
-    let launcher = Refusing { from, started: 0, call, error, local: launcher() };
-    ProcessPool::builder().workers(2).launcher(launcher).current_dir("/").build()
+/// Builds a pool of two workers this way, with a system call refused from worker number `from` on.
+fn build(way: Way, call: Syscall, error: Errno, from: usize) -> io::Result<ProcessPool> {
+    let launcher: Box<dyn Launcher> = match way {
+        Way::Command => Box::new(Argv::new(["env"])),
+        _ => Box::new(launcher()),
+    };
+    let launcher = Refusing { from, started: 0, call, error, launcher };
+    let builder = ProcessPool::builder().workers(2).launcher(launcher).current_dir("/");
+    match way {
+        Way::Zygote => builder.start_method(Start::Zygote).build(),
+        Way::Captured => builder.captured(|_| ()).build(),
+        Way::Exec | Way::Command => builder.build(),
+    }
 }
 
 fn works(procs: &ProcessPool) {
@@ -58,13 +78,16 @@ pub(crate) fn a_system_call_that_is_refused_is_named() {
         (Syscall::Exec, Errno::Denied, "exec"),
     ];
     let before = Leftovers::now();
-    for (call, error, operation) in cases {
-        // The first worker, or the second, when the first is there and must go.
-        for from in [0, 1] {
-            let told = build(call, error, from).expect_err("a worker cannot be started").to_string();
-            let why = error.text();
-            assert!(told.contains(operation) && told.contains(&why), "{call:?} from {from}: {told}");
-            before.wait_for();
+    for way in WAYS {
+        for (call, error, operation) in cases {
+            // The first worker, or the second, when the first is there and must go. The second's fork is the zygote's affair.
+            for from in if way == Way::Zygote { vec![0] } else { vec![0, 1] } {
+                let told = build(way, call, error, from).expect_err("a worker cannot be started").to_string();
+                let why = error.text();
+                let is_named = told.contains(operation) && told.contains(&why);
+                assert!(is_named, "{call:?} from {from} by {way:?}: {told}");
+                before.wait_for();
+            }
         }
     }
 }
@@ -82,15 +105,17 @@ pub(crate) fn a_system_call_that_can_be_spared_is() {
         (Syscall::Madvise, Errno::Missing),
     ];
     let before = Leftovers::now();
-    for (call, error) in cases {
-        for from in [0, 1] {
-            let procs =
-                build(call, error, from).unwrap_or_else(|told| panic!("{call:?} from {from}: {told}"));
-            works(&procs);
-            procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
-            while procs.spawn(|n: u32| n, 1).join().is_err() {}
-            procs.shutdown();
-            before.wait_for();
+    for way in WAYS {
+        for (call, error) in cases {
+            for from in [0, 1] {
+                let told = |told| panic!("{call:?} from {from} by {way:?}: {told}");
+                let procs = build(way, call, error, from).unwrap_or_else(told);
+                works(&procs);
+                procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
+                while procs.spawn(|n: u32| n, 1).join().is_err() {}
+                procs.shutdown();
+                before.wait_for();
+            }
         }
     }
 }
@@ -131,32 +156,41 @@ fn not_started(procs: &ProcessPool) -> String {
 
 pub(crate) fn workers_that_cannot_be_replaced_are_told_to_the_calls() {
     let before = Leftovers::now();
-    for (call, error, operation) in [
-        (Syscall::Fork, Errno::TryAgain, "fork"),
-        (Syscall::Socketpair, Errno::TooManyFiles, "socketpair"),
-        (Syscall::Exec, Errno::NoMemory, "exec"),
-        (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
-    ] {
-        let procs = build(call, error, 2).unwrap();
-        let workers = procs.worker_ids();
-        works(&procs);
-        sys::send(workers[0], Signal::Kill);
-        while procs.worker_ids().contains(&workers[0]) {
-            thread::yield_now();
+    for way in WAYS {
+        for (call, error, operation) in [
+            (Syscall::Fork, Errno::TryAgain, "fork"),
+            (Syscall::Socketpair, Errno::TooManyFiles, "socketpair"),
+            (Syscall::Exec, Errno::NoMemory, "exec"),
+            (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
+        ] {
+            // A zygote that is there was started before these were refused, and needs none of them but for its own end.
+            if way != Way::Zygote || matches!(call, Syscall::Socketpair) {
+                cannot_be_replaced(way, call, error, operation);
+                before.wait_for();
+            }
         }
-        // The other one goes on.
-        works(&procs);
-        sys::send(workers[1], Signal::Kill);
-        let told = not_started(&procs);
-        assert!(told.contains(operation) && told.contains(&error.text()), "{call:?}: {told}");
-        procs.shutdown();
-        before.wait_for();
     }
+}
+
+fn cannot_be_replaced(way: Way, call: Syscall, error: Errno, operation: &str) {
+    let procs = build(way, call, error, 2).unwrap();
+    let workers = procs.worker_ids();
+    works(&procs);
+    sys::send(workers[0], Signal::Kill);
+    while procs.worker_ids().contains(&workers[0]) {
+        thread::yield_now();
+    }
+    // The other one goes on.
+    works(&procs);
+    sys::send(workers[1], Signal::Kill);
+    let told = not_started(&procs);
+    assert!(told.contains(operation) && told.contains(&error.text()), "{call:?} by {way:?}: {told}");
+    procs.shutdown();
 }
 
 pub(crate) fn a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls() {
     let before = Leftovers::now();
-    let procs = build(Syscall::Thread, Errno::TryAgain, 0).unwrap();
+    let procs = build(Way::Exec, Syscall::Thread, Errno::TryAgain, 0).unwrap();
     match Path::now() {
         Path::Ring => works(&procs),
         Path::Socket => {

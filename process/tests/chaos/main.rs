@@ -25,6 +25,7 @@ mod storm;
 // Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
 mod sys;
+mod zygotes;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -57,6 +58,11 @@ fn main() -> ExitCode {
             "a_pool_with_a_stopped_worker_can_be_dropped",
             stopped::a_pool_with_a_stopped_worker_can_be_dropped,
         );
+        on(
+            "a_zygote_that_is_killed_at_any_moment_is_replaced",
+            zygotes::a_zygote_that_is_killed_at_any_moment_is_replaced,
+        );
+        on("a_zygote_that_is_stopped_is_replaced", zygotes::a_zygote_that_is_stopped_is_replaced);
         on("a_system_call_that_is_refused_is_named", faults::a_system_call_that_is_refused_is_named);
         on("a_system_call_that_can_be_spared_is", faults::a_system_call_that_can_be_spared_is);
         on("a_pool_whose_own_calls_are_refused_says_so", faults::a_pool_whose_own_calls_are_refused_says_so);

@@ -1,0 +1,80 @@
+//! A zygote that is killed or stopped at any moment: the pool starts another, and each call has an end.
+
+use crate::{
+    dice::Dice,
+    leftovers::Leftovers,
+    path::launcher,
+    sys::{self, Signal},
+};
+use brigade_process::{JoinError, Lost, ProcessPool, Start};
+use std::{
+    process,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+static ZYGOTE: OnceLock<u32> = OnceLock::new();
+
+/// Each call has a worker of its own, so that the zygote is asked all the time.
+fn build() -> ProcessPool {
+    let note = |(): ()| _ = ZYGOTE.set(process::id());
+    let builder = ProcessPool::builder().workers(2).launcher(launcher()).max_calls_per_worker(1);
+    builder.start_method(Start::Zygote).initializer(note, ()).build().unwrap()
+}
+
+/// From which zygote the worker comes. Starts may fail while zygotes die.
+fn zygote(procs: &ProcessPool) -> Result<u32, String> {
+    match procs.spawn(|(): ()| *ZYGOTE.get().unwrap(), ()).join() {
+        Ok(zygote) => Ok(zygote),
+        Err(JoinError::Lost(Lost::NotStarted(why))) => Err(why),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(crate) fn a_zygote_that_is_killed_at_any_moment_is_replaced() {
+    let before = Leftovers::now();
+    let procs = build();
+    let latest = AtomicU32::new(zygote(&procs).unwrap());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut dice, mut last) = (Dice::new(5), 0);
+            while !over.load(Ordering::Relaxed) {
+                thread::park_timeout(Duration::from_micros(dice.below(4_000)));
+                // Each once: when another was seen, this one was reaped, and its number may be anybody's.
+                let zygote = latest.load(Ordering::Relaxed);
+                if zygote != last {
+                    sys::send(zygote, Signal::Kill);
+                    last = zygote;
+                }
+            }
+        });
+        let (mut zygotes, mut seen) = (0, latest.load(Ordering::Relaxed));
+        while zygotes < 100 {
+            if let Ok(zygote) = zygote(&procs) {
+                latest.store(zygote, Ordering::Relaxed);
+                zygotes += u32::from(zygote != seen);
+                seen = zygote;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    procs.shutdown();
+    before.wait_for();
+}
+
+pub(crate) fn a_zygote_that_is_stopped_is_replaced() {
+    let before = Leftovers::now();
+    let procs = build();
+    let first = zygote(&procs).unwrap();
+    sys::send(first, Signal::Stop);
+    // Those that were forked before may go on; then a worker comes from another one.
+    while zygote(&procs).is_ok_and(|zygote| zygote == first) {}
+    while zygote(&procs).is_err() {}
+    drop(procs);
+    before.wait_for();
+}
