@@ -1,17 +1,23 @@
-//! Memory for jobs: each worker keeps the blocks of jobs that have ended for those that it spawns next.
+//! Memory for jobs: each thread keeps the blocks of jobs that have ended for those that it spawns next.
 //!
 //! Most jobs live for a moment and are alike in size, and a scope has more of them at a time than an allocator keeps at hand for a thread: in
 //! `classic_skynet` a third of the time went to `malloc` and `free`. So a job that fits lies in a block of one of two sizes, which any thread
-//! may allocate and free; a worker that frees one puts it on a list of its own, and takes from there first.
+//! may allocate and free; a thread that frees one keeps it in a magazine of its own, and takes from there first.
+//!
+//! Jobs that are spawned outside of the pool end elsewhere than they began, which is what allocators are worst at. So a thread that has two full
+//! magazines leaves one in the depot, and one that has none takes one from there. After Bonwick and Adams, "Magazines and Vmem" (2001). A
+//! magazine is an array, not a list through the blocks: whoever takes a block need not wait until its memory comes from the other processor.
 //!
 //! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
-//! 2. A worker's lists are used by its own thread only. What is on them belongs to nobody, and its first word is the next one's address.
+//! 2. What is in a magazine belongs to nobody else.
 
 use crate::current;
 use std::{
     alloc::{self, Layout},
-    cell::Cell,
+    cell::{RefCell, RefMut},
+    mem,
     ptr::NonNull,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// How large a block is.
@@ -26,8 +32,11 @@ const ALIGN: usize = 16;
 const SMALL: Layout = layout(64);
 const LARGE: Layout = layout(128);
 
-/// How many blocks of each size a worker keeps.
-const KEPT: usize = 512;
+/// How many blocks fill a magazine.
+const MAGAZINE: usize = 256;
+
+/// How many magazines of each size the depot keeps: some megabytes.
+const DEPOT: usize = 256;
 
 const fn layout(size: usize) -> Layout {
     match Layout::from_size_align(size, ALIGN) {
@@ -56,73 +65,115 @@ impl Size {
     }
 }
 
-struct Free {
-    next: Option<NonNull<Free>>,
-}
+/// A block that nobody uses.
+struct Free(NonNull<u8>);
 
-/// The blocks that a worker keeps.
+// SAFETY: whoever has it, has all of it (rule 2).
+unsafe impl Send for Free {}
+
+type Magazine = Vec<Free>;
+
+/// The blocks that a thread keeps.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    small: List,
-    large: List,
+    small: RefCell<Kept>,
+    large: RefCell<Kept>,
 }
 
-/// Blocks of one size.
+/// Blocks of one size: a magazine in use, and a full or an empty one.
 #[derive(Default)]
-struct List {
-    first: Cell<Option<NonNull<Free>>>,
-    count: Cell<usize>,
+struct Kept {
+    used: Magazine,
+    other: Magazine,
+}
+
+/// The full magazines that no thread has.
+static SMALL_DEPOT: Mutex<Vec<Magazine>> = Mutex::new(Vec::new());
+static LARGE_DEPOT: Mutex<Vec<Magazine>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// The blocks of a thread that is no worker: one that spawns from outside.
+    static OUTSIDE: Blocks = Blocks::default();
+}
+
+impl Size {
+    fn depot(self) -> MutexGuard<'static, Vec<Magazine>> {
+        let depot = match self {
+            Self::Small => &SMALL_DEPOT,
+            Self::Large => &LARGE_DEPOT,
+        };
+        depot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    #[inline]
+    fn take(&mut self, size: Size) -> Option<Free> {
+        self.used.pop().or_else(|| self.reload(size))
+    }
+
+    /// The magazine in use is empty: takes up a full one, if there is one.
+    #[cold]
+    fn reload(&mut self, size: Size) -> Option<Free> {
+        mem::swap(&mut self.used, &mut self.other);
+        if self.used.is_empty() {
+            self.used = size.depot().pop()?;
+        }
+        self.used.pop()
+    }
+
+    /// Gives the block back if there are enough.
+    #[inline]
+    fn keep(&mut self, block: Free, size: Size) -> Option<Free> {
+        if self.used.len() >= MAGAZINE && !self.unload(size) {
+            return Some(block);
+        }
+        self.used.push(block);
+        None
+    }
+
+    /// The magazine in use is full: takes up an empty one, if there is room for the full one.
+    #[cold]
+    fn unload(&mut self, size: Size) -> bool {
+        if !self.other.is_empty() {
+            let mut depot = size.depot();
+            if depot.len() >= DEPOT {
+                return false;
+            }
+            depot.push(mem::replace(&mut self.other, Magazine::with_capacity(MAGAZINE)));
+        }
+        mem::swap(&mut self.used, &mut self.other);
+        true
+    }
 }
 
 impl Blocks {
     #[inline]
-    fn list(&self, size: Size) -> &List {
-        match size {
+    fn of(&self, size: Size) -> RefMut<'_, Kept> {
+        let kept = match size {
             Size::Small => &self.small,
             Size::Large => &self.large,
-        }
-    }
-}
-
-impl List {
-    #[inline]
-    fn take(&self) -> Option<NonNull<u8>> {
-        let first = self.first.get()?;
-        // SAFETY: what is on the list is a block whose first word was written by `keep` (rule 2).
-        let next = unsafe { first.as_ref() }.next;
-        self.first.set(next);
-        self.count.set(self.count.get() - 1);
-        Some(first.cast())
-    }
-
-    /// False if there are enough.
-    ///
-    /// # Safety
-    ///
-    /// The block came from [`allocate`] with this list's size, and is the caller's.
-    #[inline]
-    unsafe fn keep(&self, block: NonNull<u8>) -> bool {
-        let keeps = self.count.get() < KEPT;
-        if keeps {
-            let free = block.cast::<Free>();
-            // SAFETY: the block is large enough, aligned, and the caller's.
-            unsafe { free.write(Free { next: self.first.get() }) };
-            self.first.set(Some(free));
-            self.count.set(self.count.get() + 1);
-        }
-        keeps
+        };
+        kept.borrow_mut()
     }
 }
 
 impl Drop for Blocks {
     fn drop(&mut self) {
         for size in [Size::Small, Size::Large] {
-            while let Some(block) = self.list(size).take() {
-                // SAFETY: it came from `allocate` with this size (rule 1), and nobody has it.
-                unsafe { alloc::dealloc(block.as_ptr(), size.layout()) };
-            }
+            let kept = mem::take(&mut *self.of(size));
+            kept.used.into_iter().chain(kept.other).for_each(|block| free(block, size));
         }
     }
+}
+
+/// Gives `f` this thread's blocks, unless the thread is about to end.
+#[inline]
+fn with_blocks<R>(f: impl FnOnce(&Blocks) -> R) -> Option<R> {
+    current::with(|worker| match worker {
+        Some(worker) => Some(f(&worker.blocks)),
+        None => OUTSIDE.try_with(f).ok(),
+    })
 }
 
 /// Moves the value to the heap.
@@ -131,18 +182,24 @@ pub(crate) fn put<T>(value: T) -> NonNull<T> {
     let Some(size) = Size::of::<T>() else {
         return NonNull::from(Box::leak(Box::new(value)));
     };
-    let kept = current::with(|worker| worker.and_then(|worker| worker.blocks.list(size).take()));
-    let block = kept.unwrap_or_else(|| allocate(size)).cast::<T>();
+    let kept = with_blocks(|blocks| blocks.of(size).take(size)).flatten();
+    let Free(block) = kept.unwrap_or_else(|| allocate(size));
+    let block = block.cast::<T>();
     // SAFETY: a block is large enough and aligned, as the type fits, and this one is ours.
     unsafe { block.write(value) };
     block
 }
 
 #[cold]
-fn allocate(size: Size) -> NonNull<u8> {
+fn allocate(size: Size) -> Free {
     // SAFETY: the layout is not empty.
     let block = unsafe { alloc::alloc(size.layout()) };
-    NonNull::new(block).unwrap_or_else(|| alloc::handle_alloc_error(size.layout()))
+    Free(NonNull::new(block).unwrap_or_else(|| alloc::handle_alloc_error(size.layout())))
+}
+
+fn free(Free(block): Free, size: Size) {
+    // SAFETY: it came from `allocate` with this size (rule 1), and is nobody else's (rule 2).
+    unsafe { alloc::dealloc(block.as_ptr(), size.layout()) };
 }
 
 /// Moves the value out of the heap again.
@@ -192,18 +249,17 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
 /// The block came from [`allocate`] with this size, and is the caller's.
 #[inline]
 unsafe fn release(block: NonNull<u8>, size: Size) {
-    // SAFETY: as the caller says.
-    let keep = |worker: &crate::worker::Worker| unsafe { worker.blocks.list(size).keep(block) };
-    if !current::with(|worker| worker.is_some_and(keep)) {
-        // SAFETY: as the caller says (rule 1).
-        unsafe { alloc::dealloc(block.as_ptr(), size.layout()) };
+    let mut left = Some(Free(block));
+    with_blocks(|blocks| left = left.take().and_then(|block| blocks.of(size).keep(block, size)));
+    if let Some(block) = left {
+        free(block, size);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use std::{iter, sync::Arc};
 
     #[test]
     fn what_is_put_is_taken_whatever_its_size() {
@@ -229,7 +285,7 @@ mod tests {
         let counted = Arc::new(());
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         let put_and_drop = |value: Arc<()>| {
-            for _ in 0..2 * KEPT {
+            for _ in 0..4 * MAGAZINE {
                 let place = put(value.clone());
                 // SAFETY: it was put above, and is dropped once.
                 unsafe { drop_in_place(place) };
@@ -247,9 +303,26 @@ mod tests {
         struct Sent(NonNull<u64>);
         // SAFETY: a number may go anywhere, and is used by one thread at a time.
         unsafe impl Send for Sent {}
-        let sent: Vec<_> = (0..2 * KEPT as u64).map(|n| Sent(put(n))).collect();
+        let sent: Vec<_> = (0..4 * MAGAZINE as u64).map(|n| Sent(put(n))).collect();
         // SAFETY: each was put above, and is taken once.
         let sum: u64 = pool.install(|| sent.into_iter().map(|Sent(place)| unsafe { take(place) }).sum());
-        assert_eq!(sum, (0..2 * KEPT as u64).sum());
+        assert_eq!(sum, (0..4 * MAGAZINE as u64).sum());
+    }
+
+    #[test]
+    fn what_one_thread_frees_another_gets_by_the_depot() {
+        // The depot is everybody's, but other tests use few large blocks.
+        let many = || (0..4 * MAGAZINE).map(|_| allocate(Size::Large)).collect::<Vec<_>>();
+        let ours = many();
+        let addresses: Vec<_> = ours.iter().map(|block| block.0.addr()).collect();
+        let mut kept = Kept::default();
+        let left: Vec<_> = ours.into_iter().filter_map(|block| kept.keep(block, Size::Large)).collect();
+        assert!(left.is_empty(), "the depot has room");
+        // A thread with nothing of its own gets what we left in the depot, or what others left there meanwhile.
+        let mut other = Kept::default();
+        let got: Vec<_> = iter::from_fn(|| other.take(Size::Large)).collect();
+        assert!(got.iter().any(|block| addresses.contains(&block.0.addr())));
+        let rest = kept.used.into_iter().chain(kept.other);
+        got.into_iter().chain(rest).for_each(|block| free(block, Size::Large));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     turn: Cell<u32>,
     /// How many waits it is in, one inside of another: see `spare.rs`.
     pub(crate) waits: Cell<u32>,
-    /// For the jobs that it spawns.
+    /// For the jobs that it spawns and ends.
     pub(crate) blocks: Blocks,
     pub(crate) thrift: Thrift,
 }
