@@ -36,9 +36,9 @@
 //!
 //! The fence of a thief interrupts the owner; together they lose ten microseconds and more. An owner that joins all the time hears the bell
 //! long before that. So a thief [requests](Deque::request) first, by the bell. An owner that was rung for steals its own oldest entry, as any
-//! thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. Whoever takes it
-//! from there rings again, so that another lies ready. After Acar, Charguéraud and Rainey, "Scheduling parallel programs by work stealing
-//! with private deques" (2013); there an owner that does not answer is waited for.
+//! thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. After Acar,
+//! Charguéraud and Rainey, "Scheduling parallel programs by work stealing with private deques" (2013); there an owner that does not
+//! answer is waited for. When to ask, and for how long to wait, `steal.rs` says.
 //!
 //! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a swap or a compare-and-swap, has that entry.
 //! 7. The entry on offer is older than all in the deque. So when its owner comes to pop it, the deque is empty and nothing else can be on
