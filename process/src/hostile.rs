@@ -11,18 +11,25 @@ mod allocations;
 
 use crate::{
     batch,
+    block::{Block, luggage::Origin},
     call::Answer,
+    codec,
     entry::{self, Name},
     frame::{self, Decoder, Frame, Kind},
+    memory::{self, Memory},
+    ring::{LENT_TO_POOL, WORDS},
     setup::Setup,
     worker::Hello,
+    zygote,
 };
+use std::sync::{Arc, OnceLock};
 
 /// Decodes the bytes in every way in which a pool or a worker decodes what it has received.
 pub fn swallow(bytes: &[u8]) {
     stream(bytes);
     crafted(bytes);
     parts(bytes);
+    blocks(bytes);
     // Of types of unknown length serde reserves up to a MiB before it has seen an element.
     let _ = postcard::from_bytes::<Setup>(bytes);
 }
@@ -78,6 +85,22 @@ fn meaning(Frame { kind, payload, .. }: Frame) {
     if let Ok(answer) = Answer::from_parts(kind, payload) {
         drop(answer.into_result::<(String, u64)>());
     }
+}
+
+/// A value that names blocks, from a peer that may name any descriptor of this process's.
+fn blocks(bytes: &[u8]) {
+    static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
+    let map = || {
+        let file = memory::create(WORDS).expect("there is shared memory");
+        Arc::new(Memory::map(&file, WORDS).expect("it can be mapped"))
+    };
+    let memory = MEMORY.get_or_init(map).clone();
+    let origin = Origin { pid: std::process::id(), memory, first: LENT_TO_POOL };
+    let decode = codec::decode_result::<(Block<u64>, Option<Block<u8>>, String)>;
+    drop(origin.unpacking(bytes, decode));
+    drop(codec::decode_result::<Block<u32>>(bytes));
+    // What a zygote is asked for is one byte.
+    assert!(bytes.iter().all(|&byte| (1..=zygote::MOST).contains(&zygote::numbers(byte).len())));
 }
 
 fn parts(bytes: &[u8]) {

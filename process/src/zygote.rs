@@ -49,7 +49,7 @@ pub(crate) const MARKER: &str = "1:zygote";
 const SETUP: Duration = Duration::from_secs(120);
 const FORK: Duration = Duration::from_secs(2);
 /// The most descriptors that a request has: channel, memory, bell, stdout, stderr.
-const MOST: usize = 5;
+pub(crate) const MOST: usize = 5;
 /// What a request says: which descriptors it has beside the channel.
 const RING: u8 = 1;
 const OUTPUT: u8 = 2;
@@ -104,9 +104,10 @@ impl Zygote {
         sys::send(self.channel.as_fd(), what, &fds).map_err(|_| NoWorker::NotAsked)?;
         match self.answer() {
             Ok(pid) if pid > 0 => Ok(pid),
-            Ok(code) => {
-                Err(NoWorker::Refused(told(io::Error::from_raw_os_error(-code), "fork by the zygote")))
-            }
+            Ok(code) => Err(NoWorker::Refused(told(
+                io::Error::from_raw_os_error(code.wrapping_neg()),
+                "fork by the zygote",
+            ))),
             Err(error) => Err(NoWorker::Unknown(told(error, "asking the zygote"))),
         }
     }
@@ -180,11 +181,16 @@ pub(crate) fn serve(channel: OwnedFd) -> io::Result<&'static str> {
     }
 }
 
-/// In a new worker: moves the descriptors to where workers expect them.
-fn adopt(what: u8, fds: Vec<OwnedFd>) -> io::Result<&'static str> {
+/// Under which numbers a request's descriptors are expected, in the order in which they come.
+pub(crate) fn numbers(what: u8) -> Vec<RawFd> {
     let ring = [MEMORY, BELL].into_iter().filter(|_| what & RING != 0);
     let output = [1, 2].into_iter().filter(|_| what & OUTPUT != 0);
-    let numbers: Vec<RawFd> = [CHANNEL].into_iter().chain(ring).chain(output).collect();
+    [CHANNEL].into_iter().chain(ring).chain(output).collect()
+}
+
+/// In a new worker: moves the descriptors to where workers expect them.
+fn adopt(what: u8, fds: Vec<OwnedFd>) -> io::Result<&'static str> {
+    let numbers = numbers(what);
     if fds.len() != numbers.len() {
         return Err(io::Error::other("a request of the pool's lacks descriptors"));
     }
