@@ -2,7 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p brigade-runtime --lib --release` runs them. A model has no driver and no
 //! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
-//! the state word and the slot (`task`), the ring (`queue`), the book of sleepers and who watches (`idle`), the place to sleep
+//! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders), the ring (`queue`; in
+//! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
 //! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of a task group in `group/model.rs`.
 
 use crate::{
@@ -49,6 +50,11 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod ring;
+#[cfg(test)]
+mod wakes;
 
 #[cfg(test)]
 mod tests {
@@ -183,28 +189,6 @@ mod tests {
             }
             other.join().unwrap();
             assert_eq!(runs.load(Ordering::Relaxed), 3);
-        });
-    }
-
-    #[test]
-    fn the_newest_task_is_taken_by_its_owner_or_a_thief() {
-        loom::model(|| {
-            let model = Queue::new();
-            let runs = Arc::new(AtomicUsize::new(0));
-            let counter = runs.clone();
-            let (owner, shared) = queue::new();
-            drop(model.spawn(
-                async move {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                },
-                Location::caller(),
-            ));
-            let task = lock(&model.ready).pop_front().unwrap();
-            assert!(owner.replace_newest(task).is_none());
-            let other = thread::spawn(move || shared.steal_newest().map(|task| drop(task.run())));
-            let _ = owner.pop_newest().map(|task| drop(task.run()));
-            other.join().unwrap();
-            assert_eq!(runs.load(Ordering::Relaxed), 1);
         });
     }
 

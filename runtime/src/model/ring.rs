@@ -1,0 +1,115 @@
+//! Models of a worker's ring: the owner appends and takes while thieves take, and the tasks are made meanwhile, so that a model sees
+//! whether what is published is seen.
+
+use super::Queue;
+use crate::{
+    queue::{self, Owner},
+    shim::lock,
+    task::Task,
+};
+use loom::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+use std::{panic::Location, sync::Arc};
+
+/// Makes tasks that count their runs.
+#[derive(Clone)]
+struct Counting {
+    model: Arc<Queue>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    fn new() -> Self {
+        Self { model: Queue::new(), runs: Arc::new(AtomicUsize::new(0)) }
+    }
+
+    fn task(&self) -> Task {
+        let runs = self.runs.clone();
+        let count = async move {
+            runs.fetch_add(1, Relaxed);
+        };
+        drop(self.model.spawn(count, Location::caller()));
+        lock(&self.model.ready).pop_front().expect("it was just pushed")
+    }
+
+    fn append(&self, owner: &Owner) {
+        owner.push(self.task(), |surplus| surplus.into_iter().for_each(run));
+    }
+}
+
+fn run(task: Task) {
+    drop(task.run());
+}
+
+fn run_all(owner: &Owner) {
+    while let Some(task) = owner.pop() {
+        run(task);
+    }
+}
+
+/// Steals once, and runs what that gave.
+fn steal(from: &queue::Queue) {
+    let (thief, _) = queue::new();
+    from.steal(&thief).into_iter().for_each(|(task, _)| run(task));
+    run_all(&thief);
+}
+
+#[test]
+fn what_is_appended_while_a_thief_looks_is_run_once() {
+    loom::model(|| {
+        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        tasks.append(&owner);
+        let other = thread::spawn(move || steal(&shared));
+        tasks.append(&owner);
+        run_all(&owner);
+        other.join().unwrap();
+        assert_eq!(tasks.runs.load(Relaxed), 2);
+    });
+}
+
+/// The owner comes round to a place that the thief has just read.
+#[test]
+fn what_is_appended_to_a_full_ring_is_run_once() {
+    loom::model(|| {
+        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        (0..4).for_each(|_| tasks.append(&owner));
+        let other = thread::spawn(move || steal(&shared));
+        tasks.append(&owner);
+        run_all(&owner);
+        other.join().unwrap();
+        assert_eq!(tasks.runs.load(Relaxed), 5);
+    });
+}
+
+/// What a thief has put into its own ring is stolen from there.
+#[test]
+fn what_was_stolen_is_stolen_again_and_run_once() {
+    loom::model(|| {
+        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        (0..3).for_each(|_| tasks.append(&owner));
+        let (thief, its) = queue::new();
+        let other = thread::spawn(move || {
+            shared.steal(&thief).into_iter().for_each(|(task, _)| run(task));
+            run_all(&thief);
+        });
+        steal(&its);
+        run_all(&owner);
+        other.join().unwrap();
+        assert_eq!(tasks.runs.load(Relaxed), 3);
+    });
+}
+
+#[test]
+fn the_newest_task_is_taken_by_its_owner_or_a_thief() {
+    loom::model(|| {
+        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        let other = thread::spawn(move || shared.steal_newest().into_iter().for_each(run));
+        assert!(owner.replace_newest(tasks.task()).is_none());
+        owner.replace_newest(tasks.task()).into_iter().for_each(run);
+        owner.pop_newest().into_iter().for_each(run);
+        other.join().unwrap();
+        assert_eq!(tasks.runs.load(Relaxed), 2);
+    });
+}
