@@ -83,19 +83,27 @@ fn reads_writes_and_seeks_keep_their_order() {
     });
 }
 
+/// Begins to read four bytes, and drops that. If the pool was so quick that there was nothing to drop, goes back instead.
+async fn drop_a_read(file: &mut File) {
+    if let Some(read) = file.read(&mut [0; 4]).now_or_never() {
+        let back = -i64::try_from(read.unwrap()).unwrap();
+        file.seek(std::io::SeekFrom::Current(back)).await.unwrap();
+    }
+}
+
 #[test]
 fn a_dropped_read_loses_no_bytes() {
     let folder = Folder::new("dropped");
     run(async {
         fs::write(folder.at("a"), "0123456789").await.unwrap();
         let mut file = File::open_with(folder.at("a"), both()).await.unwrap();
-        assert!(file.read(&mut [0; 4]).now_or_never().is_none());
+        drop_a_read(&mut file).await;
         let mut three = [0; 3];
         file.read_exact(&mut three).await.unwrap();
         assert_eq!(&three, b"012");
         // One byte more was read ahead: it is given back before the write.
         file.write_all(b"x").await.unwrap();
-        assert!(file.read(&mut [0; 4]).now_or_never().is_none());
+        drop_a_read(&mut file).await;
         assert_eq!(file.stream_position().await.unwrap(), 4);
         let mut rest = String::new();
         file.read_to_string(&mut rest).await.unwrap();
