@@ -27,6 +27,7 @@ use crate::{
 };
 use std::{
     io,
+    mem::ManuallyDrop,
     os::fd::{AsFd, OwnedFd},
     process,
     sync::{
@@ -117,7 +118,7 @@ fn be_zygote() -> io::Result<&'static str> {
 /// A worker that talks over a channel alone.
 fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
     watch(channel.input())?;
-    let mut worker = Worker::new(channel);
+    let mut worker = undropped(Worker::new(channel));
     worker.greet(token)?;
     worker.set_up()?;
     worker.run()
@@ -134,13 +135,19 @@ fn start_local(variable: &str) -> io::Result<()> {
     worker.greet(None)?;
     let memory = Arc::new(Memory::map(&sys::adopt(MEMORY)?, WORDS)?);
     let lent = Leases::new(memory.clone(), LENT_TO_POOL);
-    let _blocks = Keeper::new();
+    let _blocks = undropped(Keeper::new());
     let bell = sys::Bell::adopt(BELL)?;
     let setup = worker.set_up()?;
     let lifelines = Lifelines::new()?;
     let patience = Patience::new(setup.busy_poll);
     let records = Vec::new();
-    RingWorker { worker, memory, lent, bell, number: 1, patience, records, lifelines }.run()
+    undropped(RingWorker { worker, memory, lent, bell, number: 1, patience, records, lifelines }).run()
+}
+
+/// What a worker works with goes when its process does. A call may have closed the descriptors that it owns, and to close them
+/// again would be to close somebody else's, or an abort where the standard library finds it out.
+fn undropped<T>(tools: T) -> ManuallyDrop<T> {
+    ManuallyDrop::new(tools)
 }
 
 /// Starts the watcher.
