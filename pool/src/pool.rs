@@ -82,6 +82,20 @@ impl Pool {
         self.crew.plan.threads
     }
 
+    /// The number of the calling thread among this pool's, if it is one of them.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// assert_eq!(pool.current_thread_index(), None);
+    /// assert_eq!(pool.install(|| pool.current_thread_index()), Some(0));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn current_thread_index(&self) -> Option<usize> {
+        current::with(|worker| {
+            worker.filter(|worker| Arc::ptr_eq(&worker.crew, &self.crew)).map(|worker| worker.index)
+        })
+    }
+
     /// Queues a job, and returns at once.
     ///
     /// ```
@@ -299,9 +313,7 @@ impl Pool {
 
     /// Waits for the threads to end, unless this is one of them.
     fn go_home(&self) {
-        let is_own =
-            current::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(&worker.crew, &self.crew)));
-        if is_own {
+        if self.current_thread_index().is_some() {
             // They are detached: whoever is the last of them ends the pool.
             self.crew.roster().threads.clear();
             return;

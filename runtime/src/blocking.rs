@@ -51,6 +51,11 @@ impl Blocking {
         handle
     }
 
+    /// Whether this thread is one of those that make the calls.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        matches!(&*lock(&self.state), State::Started(pool) if pool.current_thread_index().is_some())
+    }
+
     /// Whether no call is under way, as far as is counted.
     pub(crate) fn is_idle(&self) -> bool {
         // SeqCst, as in `UnderWay::drop`: who sees the zero sees the task that the end of the call woke.

@@ -197,14 +197,14 @@ impl Wake for Stop {
 impl Crew {
     /// Cancels all tasks, or lets them end by themselves, and ends the threads. `Elapsed` if some had to be cancelled in the end.
     ///
-    /// A worker that drops its own runtime cannot wait for itself: there the tasks are cancelled, and the threads end on
-    /// their own when the last task has been dropped.
+    /// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
+    /// tasks are cancelled, and the threads end on their own when the last task has been dropped.
     pub(crate) fn close(&self, end: End) -> Result<(), Elapsed> {
         let threads = std::mem::take(&mut *lock(&self.threads));
         let own = context::with(|place| match place {
             Place::Worker(worker) => Arc::ptr_eq(&worker.shared, &self.shared),
             _ => false,
-        });
+        }) || self.shared.blocking.is_own_thread();
         let drained = match end {
             End::Cancel => {
                 self.shared.owned.cancel_all();

@@ -224,6 +224,27 @@ fn a_task_may_drop_its_own_runtime() {
 }
 
 #[test]
+fn a_blocking_call_may_drop_the_runtime_that_it_belongs_to() {
+    for runtime in kinds() {
+        let runtime = Arc::new(runtime);
+        let own = runtime.clone();
+        let (go, gone) = mpsc::channel::<()>();
+        let (sender, receiver) = mpsc::channel();
+        let call = move || {
+            gone.recv().unwrap();
+            drop(own);
+            sender.send(()).unwrap();
+        };
+        drop(runtime.block_on(async { spawn_blocking(call) }));
+        drop(runtime);
+        go.send(()).unwrap();
+        receiver.recv().unwrap();
+        // The thread ends by itself.
+        assert!(receiver.recv().is_err());
+    }
+}
+
+#[test]
 fn a_runtime_may_be_dropped_inside_another() {
     run(async {
         let runtime = Runtime::multi_thread(1).unwrap();
