@@ -186,7 +186,7 @@ impl Peer {
 pub(crate) fn peers_that_talk_nonsense_leave_no_call_without_an_end() {
     let before = Leftovers::now();
     let mut answered = 0;
-    for seed in 0..if is_long() { 300 } else { 6 } {
+    for seed in 0..if is_long() { 300 } else { 4 } {
         let launcher = Peers { started: 0, seed };
         let procs = ProcessPool::builder().workers(2).launcher(launcher).build().unwrap();
         let handles: Vec<_> = (0..20).map(|n| procs.spawn(|n: u64| n, n)).collect();

@@ -148,7 +148,7 @@ fn storm(build: fn() -> ProcessPool) {
     let before = Leftovers::now();
     let ledger = Ledger::new("storm");
     let procs = build();
-    let (began, time) = (clock::now(), Duration::from_secs(seconds(3)));
+    let (began, time) = (clock::now(), Duration::from_secs(seconds(1)));
     let least = if is_long() { CALLS / CALLERS } else { 0 };
     let over = AtomicBool::new(false);
     let running = AtomicU64::new(CALLERS);

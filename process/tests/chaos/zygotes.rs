@@ -2,6 +2,7 @@
 
 use crate::{
     dice::Dice,
+    is_long,
     leftovers::Leftovers,
     path::launcher,
     sys::{self, Signal},
@@ -54,7 +55,7 @@ pub(crate) fn a_zygote_that_is_killed_at_any_moment_is_replaced() {
             }
         });
         let (mut zygotes, mut seen) = (0, latest.load(Ordering::Relaxed));
-        while zygotes < 100 {
+        while zygotes < if is_long() { 1_000 } else { 40 } {
             if let Ok(zygote) = zygote(&procs) {
                 latest.store(zygote, Ordering::Relaxed);
                 zygotes += u32::from(zygote != seen);
