@@ -82,7 +82,8 @@ fn situations() -> Vec<Trial> {
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
-        options: each_worker_is_initialized_before_its_first_call a_failing_initializer_is_told
+        options: each_worker_is_initialized_before_its_first_call an_initializer_may_have_a_pool_of_its_own
+            a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
@@ -94,8 +95,8 @@ fn situations() -> Vec<Trial> {
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
             a_worker_behind_a_command_dials_back who_lacks_the_token_is_refused another_build_is_refused
-            a_command_that_is_no_worker_is_refused;
-        output: what_workers_print_is_captured_by_lines last_words_are_heard a_sink_that_panics_harms_nobody;
+            a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
+        output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard a_sink_that_panics_harms_nobody;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     }
 }

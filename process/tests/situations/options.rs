@@ -27,6 +27,20 @@ pub(crate) fn each_worker_is_initialized_before_its_first_call() {
     assert!(RECIPE.get().is_none(), "not in this process");
 }
 
+static DOUBLE: OnceLock<u64> = OnceLock::new();
+
+pub(crate) fn an_initializer_may_have_a_pool_of_its_own() {
+    let double = |n: u64| {
+        let inner = ProcessPool::new(1).unwrap();
+        let _ = DOUBLE.set(inner.spawn(|n: u64| n * 2, n).join().unwrap());
+        inner.shutdown();
+    };
+    let procs = builder(2).initializer(double, 21).build().unwrap();
+    assert_eq!(procs.spawn(|(): ()| *DOUBLE.get().unwrap(), ()).join().unwrap(), 42);
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
 pub(crate) fn a_failing_initializer_is_told() {
     let procs = builder(2).initializer(|n: u32| panic!("no oven {n}"), 7).build().unwrap();
     let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };

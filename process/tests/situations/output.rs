@@ -49,6 +49,20 @@ pub(crate) fn what_workers_print_is_captured_by_lines() {
     }
 }
 
+pub(crate) fn labelled_lines_say_whose_they_are() {
+    // The pool that labels is a call's, so that what it prints can be captured.
+    let (procs, lines) = capturing(Start::Exec);
+    let labelled = |(): ()| {
+        let inner = ProcessPool::builder().workers(1).labelled().build().unwrap();
+        inner.spawn(|(): ()| println!("soup\nbread"), ()).join().unwrap();
+        inner.shutdown();
+    };
+    procs.spawn(labelled, ()).join().unwrap();
+    procs.shutdown();
+    let lines: Vec<_> = lines.lock().unwrap().drain(..).map(|(_, _, text)| text).collect();
+    assert_eq!(lines, ["[worker 0] soup", "[worker 0] bread"]);
+}
+
 pub(crate) fn last_words_are_heard() {
     let (procs, lines) = capturing(Start::Exec);
     let last_words = |(): ()| {

@@ -182,3 +182,24 @@ pub(crate) fn a_command_that_is_no_worker_is_refused() {
     assert!(error.to_string().contains("no-such-command"), "{error}");
     assert!(sys::has_no_child());
 }
+
+pub(crate) fn a_cancel_kills_a_worker_however_it_was_started() {
+    let builder = || ProcessPool::builder().workers(2);
+    let ways: [&dyn Fn() -> Builder; 4] = [
+        &|| builder().launcher(launcher()),
+        &|| zygote(2),
+        &|| builder().launcher(Argv::new(SHELL)),
+        &|| builder().launcher(Argv::new(SHELL).dial_back(LOCALHOST)),
+    ];
+    let gate = Gate::new();
+    for way in ways {
+        let procs = way().build().unwrap();
+        let running = procs.call(wait_at, gate.port()).kill_on_cancel().spawn();
+        let _waiting = gate.arrival();
+        running.cancel();
+        assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+        assert_works(&procs);
+        procs.shutdown();
+        assert!(sys::has_no_child());
+    }
+}
