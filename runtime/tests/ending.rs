@@ -268,7 +268,7 @@ fn a_blocking_call_may_drop_the_runtime_that_it_belongs_to() {
             drop(own);
             sender.send(()).unwrap();
         };
-        drop(runtime.block_on(async { spawn_blocking(call) }));
+        runtime.block_on(async { drop(spawn_blocking(call)) });
         drop(runtime);
         go.send(()).unwrap();
         receiver.recv().unwrap();
