@@ -162,8 +162,9 @@ impl<T> Deque<T> {
 
     /// Has the owner attend after its next push. Whoever relies on that fences next, then looks into the deque.
     pub fn ring(&self) {
-        // Release pairs with the swap in `attend`: the owner sees why it was rung for.
-        self.owner.0.limit.store(RUNG, Ordering::Release);
+        // Release pairs with the swap in `attend`: the owner sees why it was rung for. A swap, since a store would hide who rang
+        // before from the owner.
+        self.owner.0.limit.swap(RUNG, Ordering::Release);
     }
 
     /// Whether there is nothing to be had, as far as plain loads tell.
@@ -275,9 +276,8 @@ impl<T> Owner<'_, T> {
     pub fn attend(self, place: Place, look: impl FnOnce()) -> Attended {
         // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
         let top = self.deque.thieves.0.top.load(Ordering::Acquire);
-        // Acquire pairs with `ring`; a ring that comes later stays. Release: nothing is published, but the swap must not
-        // lose its place in the order of rings.
-        self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::AcqRel);
+        // Acquire pairs with every `ring` so far; a ring that comes later stays.
+        self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::Acquire);
         // Before the look, so that whoever is woken finds it.
         self.give(place.0);
         look();

@@ -199,6 +199,37 @@ fn the_owner_hears_the_bell_or_the_half_is_seen() {
 }
 
 #[test]
+fn whoever_rings_is_heard_of_though_somebody_rings_after_it() {
+    check(|| {
+        let shared = Arc::new((Deque::<u64>::new(), AtomicUsize::new(0)));
+        let sleeper = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.1.fetch_add(1, Ordering::AcqRel);
+                shared.0.ring();
+                fence(Ordering::SeqCst);
+                !shared.0.looks_empty()
+            })
+        };
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.0.ring())
+        };
+        let owner = shared.0.owner_in_model();
+        let mut heard = false;
+        let mut look = || {
+            fence(Ordering::SeqCst);
+            heard |= shared.1.load(Ordering::Relaxed) > 0;
+        };
+        let first = push_and_attend(owner, 1, &mut look);
+        assert!(pop_or_take_back(owner, first, 1));
+        _ = push_and_attend(owner, 2, &mut look);
+        other.join().unwrap();
+        assert!(sleeper.join().unwrap() || heard);
+    });
+}
+
+#[test]
 fn the_owner_of_a_stolen_half_is_woken() {
     check(|| {
         let half = Arc::new((HalfState::new(), AtomicBool::new(false)));
