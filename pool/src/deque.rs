@@ -40,9 +40,13 @@
 //! Charguéraud and Rainey, "Scheduling parallel programs by work stealing with private deques" (2013); there an owner that does not
 //! answer is waited for. When to ask, and for how long to wait, `steal.rs` says.
 //!
-//! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a swap or a compare-and-swap, has that entry.
-//! 7. The entry on offer is older than all in the deque. So when its owner comes to pop it, the deque is empty and nothing else can be on
-//!    offer: it takes the entry back, or somebody has it.
+//! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a compare-and-swap, has that entry.
+//! 7. The entry on offer is older than all in the deque, and a thief takes none of those as long as it is there. So when an owner comes
+//!    to pop an entry that was given away or stolen, the deque is empty and nothing older is on offer: it takes that entry back, or
+//!    somebody has it, and nothing else is to be had of an owner that waits (`join.rs`).
+//! 8. That a thief does not overtake the offer: the owner says [`coming`] before it moves `top`. A thief that reads `top` above an entry
+//!    that was given away therefore finds the place full, until that entry is taken; and if another is given away after the thief
+//!    looked there, `top` has moved, and the thief loses its compare-and-swap.
 
 use crate::{
     sync::{AtomicPtr, AtomicUsize, Ordering, Padded},
@@ -58,6 +62,11 @@ const _: () = assert!(CAPACITY.is_power_of_two(), "the place of an entry is cut 
 
 /// The limit that makes the owner attend.
 const RUNG: usize = 0;
+
+/// What `offer` holds while the owner is about to fill it: the address of no entry.
+fn coming<T>() -> *mut T {
+    ptr::without_provenance_mut(usize::MAX)
+}
 
 /// A deque of pointers. See the head of `deque.rs`. The layout keeps the words that every join touches a few slots away, modulo
 /// the page size, from the slots that it writes: a processor that takes them for the same forwards its stores wrongly.
@@ -80,7 +89,7 @@ struct OwnerLine {
 #[derive(Debug)]
 struct ThievesLine<T> {
     top: AtomicUsize,
-    /// An entry that the owner has given away and nobody has taken yet (rules 6 and 7).
+    /// An entry that the owner has given away and nobody has taken yet (rules 6 to 8).
     offer: AtomicPtr<T>,
 }
 
@@ -167,11 +176,18 @@ impl<T> Deque<T> {
         self.owner.0.limit.swap(RUNG, Ordering::Release);
     }
 
-    /// Whether there is nothing to be had, as far as plain loads tell.
+    /// Whether there is nothing to be had, as far as plain loads tell. What the owner is about to offer is not there yet: it looks who is to be
+    /// woken for it afterwards (`attend`).
     #[inline]
     pub fn looks_empty(&self) -> bool {
+        self.has_no_entry() && self.offered().is_none()
+    }
+
+    /// What is on offer at the moment.
+    #[inline]
+    fn offered(&self) -> Option<NonNull<T>> {
         // Relaxed: whoever needs to be sure fences first.
-        self.has_no_entry() && self.thieves.0.offer.load(Ordering::Relaxed).is_null()
+        NonNull::new(self.thieves.0.offer.load(Ordering::Relaxed)).filter(|entry| entry.as_ptr() != coming())
     }
 
     #[inline]
@@ -191,22 +207,26 @@ impl<T> Deque<T> {
     /// Takes what the owner has on offer, if anything.
     #[inline]
     pub fn accept(&self) -> Option<NonNull<T>> {
+        // A first look, so that who polls leaves the line where it is.
+        let entry = self.offered()?.as_ptr();
+        // Acquire pairs with the owner's Release in `give`: we see what the entry points to. If it is another one at the same address by
+        // now, that one is as good.
         let offer = &self.thieves.0.offer;
-        // Relaxed: a first look, so that who polls leaves the line where it is.
-        if offer.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
-        // Acquire pairs with the owner's Release in `give`: we see what the entry points to.
-        NonNull::new(offer.swap(ptr::null_mut(), Ordering::Acquire))
+        let swap = offer.compare_exchange(entry, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed);
+        swap.ok().and_then(NonNull::new)
     }
 
-    /// Takes the oldest entry of the deque, without asking.
+    /// Takes the oldest entry, without asking.
     pub fn steal(&self) -> Steal<NonNull<T>> {
         if self.has_no_entry() {
             return Steal::Empty;
         }
-        // Acquire pairs with the compare-and-swap that stored it, so that we read a slot not older than `top`.
+        // Acquire pairs with the compare-and-swap that stored it, so that we read a slot, and an offer, not older than `top`.
         let top = self.thieves.0.top.load(Ordering::Acquire);
+        // Relaxed: only that it is empty matters, and `accept` looks again (rule 8).
+        if !self.thieves.0.offer.load(Ordering::Relaxed).is_null() {
+            return self.accept().map_or(Steal::Lost, Steal::Taken);
+        }
         // Pairs with the light fence in `pop` (rule 3).
         sys::heavy();
         // Acquire pairs with the owner's Release, so that we see the entry.
@@ -278,7 +298,7 @@ impl<T> Owner<'_, T> {
         let top = self.deque.thieves.0.top.load(Ordering::Acquire);
         // Acquire pairs with every `ring` so far; a ring that comes later stays.
         self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::Acquire);
-        // Before the look, so that whoever is woken finds it.
+        // Before the look: whoever is woken finds it, and is woken if it looked before.
         self.give(place.0);
         look();
         if place.0 + 1 < top + CAPACITY {
@@ -298,13 +318,16 @@ impl<T> Owner<'_, T> {
         }
         // Acquire: as in `steal`, of which this is the owner's form.
         let oldest = top.load(Ordering::Acquire);
-        let entry = self.deque.slots[oldest % CAPACITY].load(Ordering::Relaxed);
-        let is_ours =
-            || top.compare_exchange(oldest, oldest + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-        if oldest <= newest && is_ours() {
-            // Release publishes what the entry points to.
-            offer.store(entry, Ordering::Release);
+        if oldest > newest {
+            return;
         }
+        let entry = self.deque.slots[oldest % CAPACITY].load(Ordering::Relaxed);
+        // Relaxed: the compare-and-swap releases it to whoever acquires `top` (rule 8).
+        offer.store(coming(), Ordering::Relaxed);
+        let swap = top.compare_exchange(oldest, oldest + 1, Ordering::SeqCst, Ordering::Relaxed);
+        let given = swap.map_or(ptr::null_mut(), |_| entry);
+        // Release publishes what the entry points to.
+        offer.store(given, Ordering::Release);
     }
 
     /// Takes an entry back that `pop` did not find because it is on offer. False if somebody has taken it.

@@ -11,9 +11,9 @@
 //!
 //! * **A worker's deque of halves holds only work that every stolen half it runs depends on.** A worker that runs no half takes
 //!   the first one with an empty deque: in its main loop there is no `join` below it on the stack. While it runs a half, it pushes
-//!   what that half joins. When it finds its own half stolen, its deque is empty, since thieves take the oldest first and what was
-//!   newer has been popped; what it leapfrogs then is needed for the half that it waits for, and so is what that pushes. A job that
-//!   it claims by joining its handle is needed by whoever joined it.
+//!   what that half joins. When it finds its own half stolen, its deque is empty, and nothing is on offer: thieves take the oldest first
+//!   (`deque.rs`, rule 7), and what was newer has been popped. What it leapfrogs then is needed for the half that it waits for, and so is
+//!   what that pushes. A job that it claims by joining its handle is needed by whoever joined it.
 //!
 //! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
 //! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.

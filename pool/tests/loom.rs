@@ -229,6 +229,29 @@ fn whoever_rings_is_heard_of_though_somebody_rings_after_it() {
     });
 }
 
+/// What `join.rs` rests on: a worker that waits has nothing that is not needed for what it waits for.
+#[test]
+fn who_finds_its_half_stolen_has_nothing_older_on_offer() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        let shared = deque.clone();
+        let thief = thread::spawn(move || {
+            shared.request();
+            steals(&shared, 1).len()
+        });
+        let owner = deque.owner_in_model();
+        let first = push_and_attend(owner, 1, || ());
+        let second = push_and_attend(owner, 2, || ());
+        let kept_second = pop_or_take_back(owner, second, 2);
+        assert!(
+            kept_second || deque.looks_empty(),
+            "its owner waits, so nobody may have the first one of it"
+        );
+        let kept = usize::from(kept_second) + usize::from(pop_or_take_back(owner, first, 1));
+        assert_eq!(kept + thief.join().unwrap(), 2);
+    });
+}
+
 #[test]
 fn the_owner_of_a_stolen_half_is_woken() {
     check(|| {
@@ -400,6 +423,20 @@ impl Queues for Halves {
     }
 }
 
+impl Halves {
+    fn take(&self) -> bool {
+        if self.0.accept().is_some() {
+            return true;
+        }
+        let stolen = self.0.steal();
+        if stolen == Steal::Lost {
+            // The owner is about to offer it: nobody sleeps over that, so it has to go on.
+            thread::yield_now();
+        }
+        matches!(stolen, Steal::Taken(_))
+    }
+}
+
 #[test]
 fn a_sleeper_wakes_for_a_half() {
     check(|| {
@@ -410,7 +447,7 @@ fn a_sleeper_wakes_for_a_half() {
             thread::spawn(move || {
                 shared.0.occupy(1);
                 let mut searching = shared.0.begin_search();
-                while shared.1.0.accept().is_none() && steals(&shared.1.0, 1).is_empty() {
+                while !shared.1.take() {
                     searching = Some(shared.0.rest(1, searching, &shared.1));
                 }
                 // The owner produces nothing more, so there is nobody to pass the duty on to.
