@@ -8,7 +8,7 @@
 //!   bits 2..   THIEF    the thief's index plus one    set by the thief, once, before it runs the half
 //! ```
 //!
-//! 1. The owner pushes the half to its deque and pops it again before its frame ends. If `pop` says that it was not stolen, no
+//! 1. The owner pushes the half to its deque and pops it again, or takes it back, before its frame ends. If it got it so, no
 //!    thief has it or will get it: the closure is the owner's.
 //! 2. If it was stolen, the closure and the result are the thief's until DONE, and the owner's from DONE on.
 //! 3. The thief does not touch the half after it set DONE: the owner's frame may be gone. It unparks the owner through the
@@ -26,6 +26,8 @@
 //! ```
 
 use crate::{
+    blocks, current,
+    job::{Header, JobRef, Verbs},
     sync::{AtomicU32, Ordering, UnsafeCell},
     worker::Worker,
 };
@@ -130,7 +132,7 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
     ///
     /// # Safety
     ///
-    /// The half was popped from its deque, and this is called once.
+    /// The half was popped from its deque or taken back, and this is called once.
     #[inline(always)]
     pub(crate) unsafe fn run_here(&self) -> R {
         // SAFETY: no thief has the half, so the closure is the owner's, and it is taken once (rule 1).
@@ -176,7 +178,7 @@ pub(crate) struct Stolen {
 impl Stolen {
     /// # Safety
     ///
-    /// The half came out of the deque of the worker `victim`, just now, and is given to nobody else.
+    /// The half came out of the deque of the worker `victim`, or was on offer there, just now, and is given to nobody else.
     pub(crate) unsafe fn new(half: NonNull<HalfHeader>, victim: usize) -> Self {
         Self { half, victim }
     }
@@ -192,5 +194,67 @@ impl Stolen {
         if header.state().finish() {
             thief.crew.sleep.unpark(self.victim);
         }
+    }
+}
+
+/// A half whose thief may not run it, on its way to somebody who may.
+#[repr(C)]
+struct PassedOn {
+    header: Header,
+    half: Stolen,
+}
+
+impl Stolen {
+    /// Makes a job of it, for a worker that waits for nothing.
+    pub(crate) fn into_job(self) -> JobRef {
+        let job = blocks::put(PassedOn { header: Header::new(&PassedOn::VERBS, 0), half: self });
+        // SAFETY: the header is the first field; a half is made to be run elsewhere (`join` asks that its closure and its result
+        // are Send), and this block lives until a verb takes it.
+        unsafe { JobRef::from_raw(job.cast()) }
+    }
+}
+
+impl PassedOn {
+    /// Somebody waits for it, so it cannot be discarded: it is run.
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+        // SAFETY: this is the only call.
+        unsafe { Self::run(job) };
+        false
+    }
+
+    /// # Safety
+    ///
+    /// This is the queue's only call for this job.
+    unsafe fn run(job: NonNull<Header>) {
+        // SAFETY: it was put there by `into_job`, and its verb is called once.
+        let Self { half, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        current::with(|worker| {
+            half.run(worker.expect("a pool whose worker waits for a half runs all its jobs"))
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_that_is_passed_on_is_run_by_somebody_else() {
+        let pool = crate::Pool::builder().threads(1).build().unwrap();
+        let ours = thread::current().id();
+        let half = Half::new(|| thread::current().id() != ours);
+        // SAFETY: it is in no deque, and nobody else has it.
+        let stolen = unsafe { Stolen::new(half.header(), 0) };
+        pool.crew.inject(stolen.into_job());
+        while !half.state().is_done() {
+            thread::yield_now();
+        }
+        // SAFETY: it is done, and the result is taken once.
+        assert!(unsafe { half.take_result() }.unwrap());
     }
 }

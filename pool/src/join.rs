@@ -15,6 +15,9 @@
 //!   (`deque.rs`, rule 7), and what was newer has been popped. What it leapfrogs then is needed for the half that it waits for, and so is
 //!   what that pushes. A job that it claims by joining its handle is needed by whoever joined it.
 //!
+//! The thief may end the half just when the half's owner takes something from it, and that may be of what it did next. So the owner
+//! looks again whether its half is done before it runs what it took; if so, it passes that on as a job.
+//!
 //! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
 //! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.
 //!

@@ -186,9 +186,15 @@ impl Worker {
                     break;
                 }
             }
-            if let Some(work) = work {
-                work.run(self);
-                pause = Pause::new();
+            match work {
+                // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
+                // whoever takes it acquires all that came before the offer.
+                Some(stranger) if half.is_done() => self.crew.inject(stranger.into_job()),
+                Some(work) => {
+                    work.run(self);
+                    pause = Pause::new();
+                }
+                None => {}
             }
         }
         if !half.is_done() && half.begin_park() {

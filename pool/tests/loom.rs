@@ -252,6 +252,30 @@ fn who_finds_its_half_stolen_has_nothing_older_on_offer() {
     });
 }
 
+/// The thief of a half may have ended it, and go on with a stranger, when the half's owner takes something from it.
+#[test]
+fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
+    check(|| {
+        let shared = Arc::new((Deque::new(), HalfState::new()));
+        let waiter = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let taken = shared.0.accept().map(|entry| entry.addr().get());
+                let taken = taken.or_else(|| steals(&shared.0, 1).pop());
+                assert!(taken != Some(2) || shared.1.is_done(), "it is known for a stranger");
+            })
+        };
+        let owner = shared.0.owner_in_model();
+        let needed = push_and_attend(owner, 1, || ());
+        _ = pop_or_take_back(owner, needed, 1);
+        _ = shared.1.finish();
+        shared.0.request();
+        let stranger = push_and_attend(owner, 2, || ());
+        _ = pop_or_take_back(owner, stranger, 2);
+        waiter.join().unwrap();
+    });
+}
+
 #[test]
 fn the_owner_of_a_stolen_half_is_woken() {
     check(|| {
