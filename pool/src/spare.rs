@@ -117,7 +117,8 @@ impl Worker {
         }
     }
 
-    /// Nobody stands in for this worker while it runs a start hook: a spare thread would begin with the same hook.
+    /// Nobody stands in for this worker while it runs a hook: a spare thread would begin with the same start hook, and whoever runs its exit
+    /// hook has left already.
     pub(crate) fn without_spare(&self, hook: impl FnOnce()) {
         self.waits.set(1);
         hook();
@@ -303,4 +304,46 @@ pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
     at_worker(Worker::blocked);
     let _away = Away;
     work()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    #[test]
+    fn an_exit_hook_may_block_while_everybody_else_does() {
+        let (leaves, left) = mpsc::channel();
+        let hook = move |_| {
+            struct Leaves<'a>(&'a mpsc::Sender<bool>);
+            impl Drop for Leaves<'_> {
+                fn drop(&mut self) {
+                    self.0.send(thread::panicking()).expect("the test is still there");
+                }
+            }
+            let _leaves = Leaves(&leaves);
+            super::blocking(|| ());
+        };
+        let pool = crate::Pool::builder().threads(1).on_exit(hook).build().unwrap();
+        let wait = |receive: mpsc::Receiver<()>| move || super::blocking(|| receive.recv().unwrap());
+        // A worker that blocks and its spare are one too many afterwards.
+        let (go, gate) = mpsc::channel();
+        let blocked = pool.spawn(wait(gate));
+        pool.spawn(move || go.send(()).unwrap()).join().unwrap();
+        blocked.join().unwrap();
+        let is_surplus_gone = || {
+            let roster = pool.crew.roster();
+            roster.total == 1 || !roster.reserve.is_empty()
+        };
+        while !is_surplus_gone() {
+            thread::yield_now();
+        }
+        let (go, gate) = mpsc::channel();
+        let blocked = pool.spawn(wait(gate));
+        // It goes home from the reserve while the other one is blocked.
+        let panicked = left.recv().unwrap();
+        go.send(()).unwrap();
+        blocked.join().unwrap();
+        drop(pool);
+        assert!(!panicked);
+    }
 }

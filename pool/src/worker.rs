@@ -301,7 +301,8 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
             worker.without_spare(|| hook(&worker.crew.plan.on_start));
         }
         worker.run();
-        hook(&worker.crew.plan.on_exit);
+        // It is counted as active no more, or its pool has ended.
+        worker.without_spare(|| hook(&worker.crew.plan.on_exit));
     });
     let Worker { crew, jobs, .. } = worker;
     crew.seat(index).leave_kit(Kit { jobs });
