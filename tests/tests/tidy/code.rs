@@ -50,6 +50,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/task/store.rs",
     "runtime/tests/allocations/counting.rs",
     "runtime/tests/fork/sys.rs",
+    "runtime/tests/soak/sys.rs",
 ];
 
 /// Where libc may be called: the platform walls.
