@@ -14,6 +14,9 @@
 //!    A receiver that has ended has no mapping. One for which no lease was free makes the block one that is never recycled.
 //!
 //! Recycling is what makes blocks fast: new memory costs a page fault and a cleared page for every 4 KiB.
+//!
+//! A block is its maker's: one that a worker answered with is gone if the worker ends before the answer is decoded. The call is lost then
+//! ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
 // Unsafe: maps files, and sees their bytes as plain numbers.
 #[allow(unsafe_code)]

@@ -20,7 +20,10 @@
 
 use crate::{
     batch::Batch,
-    block::{Inner, luggage::Origin},
+    block::{
+        Inner,
+        luggage::{self, Origin},
+    },
     codec, frame, panics,
     shared::Shared,
 };
@@ -220,7 +223,12 @@ impl Answer {
             Self::Lost(lost) => Err(JoinError::Lost(lost)),
             Self::Cancelled => Err(JoinError::Cancelled),
             Self::Loaded(message, origin) => {
+                luggage::is_one_gone();
                 let decoded = origin.and_then(|origin| origin.unpacking(&message, codec::decode_result));
+                if luggage::is_one_gone() && matches!(decoded, Some(Err(JoinError::Lost(Lost::Codec(_))))) {
+                    let why = "the result's block is gone: its worker ended before the block was opened";
+                    return Err(JoinError::Lost(Lost::Codec(why.into())));
+                }
                 let damaged =
                     || Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())));
                 decoded.unwrap_or_else(damaged)

@@ -10,7 +10,7 @@
 use super::{Inner, sys::Mapping};
 use crate::{memory::Memory, ring};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -22,6 +22,8 @@ thread_local! {
     /// Blocks that were named by the value that is being encoded; none while values have to travel whole.
     static PACKED: RefCell<Option<Packing>> = const { RefCell::new(None) };
     static ARRIVED: RefCell<Vec<Option<Arrival>>> = const { RefCell::new(Vec::new()) };
+    /// A block could not be opened. Serde's errors keep no text.
+    static GONE: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Packing {
@@ -73,10 +75,17 @@ pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let arrival = ARRIVED.with(|arrived| arrived.borrow_mut().get_mut(place).and_then(Option::take));
     let mut arrival = arrival.ok_or("a block is named that did not come along")?;
-    let mapping = Mapping::open(arrival.pid, arrival.fd, arrival.inode)
-        .map_err(|error| format!("a block cannot be opened, since its sender has ended, perhaps: {error}"))?;
+    let mapping = Mapping::open(arrival.pid, arrival.fd, arrival.inode).map_err(|error| {
+        GONE.set(true);
+        format!("a block cannot be opened, since its sender has ended, perhaps: {error}")
+    })?;
     let lease = arrival.lease.as_mut().and_then(|lease| lease.0.take());
     Ok(Arc::new(Inner { mapping: Some(mapping), spoilt: true.into(), lease }))
+}
+
+/// Whether a block could not be opened since this was asked last.
+pub(crate) fn is_one_gone() -> bool {
+    GONE.take()
 }
 
 /// The sender's side of the leases of one ring.

@@ -1,7 +1,7 @@
 //! The calls of a storm: of every size and manner, each with what it must give.
 
 use crate::{dice::Dice, ledger};
-use brigade_process::{JoinError, JoinHandle, Lost, ProcessPool};
+use brigade_process::{Block, BlockMut, JoinError, JoinHandle, Lost, ProcessPool};
 use std::time::Duration;
 
 /// What became of calls.
@@ -40,6 +40,8 @@ impl Outcomes {
                 self.right += 1;
             }
             Err(JoinError::Lost(Lost::Killed { signal: 9 | 6 })) => self.lost += 1,
+            // The worker was killed after it had answered.
+            Err(JoinError::Lost(Lost::Codec(why))) if why.contains("block is gone") => self.lost += 1,
             Err(JoinError::Lost(Lost::NotStarted(_))) => self.not_started += 1,
             Err(JoinError::Lost(Lost::Quarantined { workers, .. })) if workers > 1 => self.quarantined += 1,
             Err(JoinError::Lost(Lost::TimedOut { .. })) if what == "limited" => self.timed_out += 1,
@@ -70,11 +72,30 @@ fn compute(n: u64) -> u64 {
     dice
 }
 
+/// Numbers from the first one on, enough to be mapped and not copied.
+fn numbers(first: u64, length: u64) -> Block<u64> {
+    let count = ((64 << 10) + length) / 8;
+    let mut block = BlockMut::recycled(count as usize).expect("the machine has memory for a block");
+    block.iter_mut().zip(first..).for_each(|(place, n)| *place = n);
+    block.freeze()
+}
+
+fn are_numbers(block: &[u64], first: u64) -> bool {
+    block.iter().zip(first..).all(|(place, n)| *place == n)
+}
+
+/// The numbers that follow those of the block. Dies of others, and is not excused.
+fn successors(block: Block<u64>) -> Block<u64> {
+    assert!(are_numbers(&block, block[0]), "somebody writes what is read here");
+    numbers(block[0] + 1, block.len() as u64 * 8 - (64 << 10))
+}
+
 /// A call on its way.
 pub(crate) enum Order {
     Number(JoinHandle<u64>, u64, &'static str),
     Text(JoinHandle<String>, u64, u64),
     Map(JoinHandle<Vec<Result<u64, JoinError>>>, u64),
+    Block(JoinHandle<Block<u64>>, u64),
 }
 
 impl Order {
@@ -110,6 +131,7 @@ impl Order {
                 handle.cancel();
                 Self::Number(handle, compute(number), "cancelled")
             }
+            36 => Self::Block(procs.spawn(successors, numbers(number, length)), number + 1),
             35 => {
                 let handle = procs.spawn(|n: u64| n, number);
                 handle.cancel();
@@ -139,6 +161,11 @@ impl Order {
             }
             Self::Text(handle, seed, length) => {
                 outcomes.count(handle.join(), &text(seed, length), "text");
+                None
+            }
+            Self::Block(handle, first) => {
+                let result = handle.join().map(|block| are_numbers(&block, first));
+                outcomes.count(result, &true, "block");
                 None
             }
             Self::Map(handle, first) => {
