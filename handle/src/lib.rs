@@ -9,7 +9,7 @@
 //! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it.
 //! * [`Signal`]: how far the two sides are. Read `signal.rs` first: its header is the protocol, and no wake-up can be lost by it.
 //! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
-//! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its slot, how to cancel, how to help.
+//! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its signal, where the result is, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
 //! * [`as_completed`] and [`wait_for`]: waiting for several handles.
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or

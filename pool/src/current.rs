@@ -1,6 +1,7 @@
 //! Which worker this thread is: the pool's only thread-locals.
 
 use crate::{
+    crew::Crew,
     deque::{Deque, Owner},
     half::HalfHeader,
     sys,
@@ -21,6 +22,11 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     // SAFETY: the pointer is null or what `enter` set, and `enter` keeps the worker alive until it has reset it. The
     // reference cannot outlive `f`, and `f` runs on this thread, inside of `enter`.
     f(unsafe { worker.as_ref() })
+}
+
+/// The number of the worker that this thread is, if it is one of that crew.
+pub(crate) fn index_in(crew: &Crew) -> Option<usize> {
+    with(|worker| worker.filter(|worker| ptr::eq(&*worker.crew, crew)).map(|worker| worker.index))
 }
 
 /// How many threads the pool runs at a time that this thread works for, if it works for one.

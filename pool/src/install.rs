@@ -44,8 +44,7 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    let here = current::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(&worker.crew, crew)));
-    if here { work() } else { install_from_outside(crew, what, work) }
+    if current::index_in(crew).is_some() { work() } else { install_from_outside(crew, what, work) }
 }
 
 fn install_from_outside<F, R>(crew: &Arc<Crew>, what: &str, work: F) -> R
@@ -72,7 +71,7 @@ where
     F: Fn(usize) -> R + Sync,
     R: Send,
 {
-    let is_own = current::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(&worker.crew, crew)));
+    let is_own = current::index_in(crew).is_some();
     assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
     wait::block("Pool::broadcast", |_| Poll::Ready(()));
     let (mut jobs, mut ends) = (Vec::new(), Vec::new());

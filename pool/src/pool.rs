@@ -91,9 +91,7 @@ impl Pool {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn current_thread_index(&self) -> Option<usize> {
-        current::with(|worker| {
-            worker.filter(|worker| Arc::ptr_eq(&worker.crew, &self.crew)).map(|worker| worker.index)
-        })
+        current::index_in(&self.crew)
     }
 
     /// Queues a job, and returns at once.

@@ -179,14 +179,13 @@ impl Worker {
         let mut pause = Pause::new();
         while !half.is_done() {
             let thief = half.thief();
-            let mut work = thief.and_then(|thief| self.request_half(thief));
-            if work.is_none() && !pause.once_more() {
-                work = thief.and_then(|thief| self.take_half(thief));
-                if work.is_none() {
-                    break;
-                }
-            }
+            let work = match thief.and_then(|thief| self.request_half(thief)) {
+                None if pause.once_more() => continue,
+                None => thief.and_then(|thief| self.take_half(thief)),
+                offered => offered,
+            };
             match work {
+                None => break,
                 // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
                 // whoever takes it acquires all that came before the offer.
                 Some(stranger) if half.is_done() => self.crew.inject(stranger.into_job()),
@@ -194,7 +193,6 @@ impl Worker {
                     work.run(self);
                     pause = Pause::new();
                 }
-                None => {}
             }
         }
         if !half.is_done() && half.begin_park() {
