@@ -223,9 +223,8 @@ impl Answer {
             Self::Lost(lost) => Err(JoinError::Lost(lost)),
             Self::Cancelled => Err(JoinError::Cancelled),
             Self::Loaded(message, origin) => {
-                luggage::is_one_gone();
                 let decoded = origin.and_then(|origin| origin.unpacking(&message, codec::decode_result));
-                if luggage::is_one_gone() && matches!(decoded, Some(Err(JoinError::Lost(Lost::Codec(_))))) {
+                if matches!(decoded, Some(Err(JoinError::Lost(Lost::Codec(_))))) && luggage::is_one_gone() {
                     let why = "the result's block is gone: its worker ended before the block was opened";
                     return Err(JoinError::Lost(Lost::Codec(why.into())));
                 }

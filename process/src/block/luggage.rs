@@ -83,9 +83,9 @@ pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
     Ok(Arc::new(Inner { mapping: Some(mapping), spoilt: true.into(), lease }))
 }
 
-/// Whether a block could not be opened since this was asked last.
+/// Whether a block could not be opened by the last [`unpacking`](Origin::unpacking) on this thread.
 pub(crate) fn is_one_gone() -> bool {
-    GONE.take()
+    GONE.get()
 }
 
 /// The sender's side of the leases of one ring.
@@ -162,6 +162,7 @@ impl Origin {
         let (entries, value) = rest.split_at_checked(usize::from(count) * ENTRY)?;
         let arrivals = entries.as_chunks::<ENTRY>().0.iter().map(|entry| Some(self.arrival(entry))).collect();
         let before = ARRIVED.with(|arrived| arrived.replace(arrivals));
+        GONE.set(false);
         let result = f(value);
         let left = ARRIVED.with(|arrived| arrived.replace(before));
         drop(left);

@@ -34,8 +34,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     brigade_process::init();
     parents::be_a_parent_if_asked();
-    let mut trials = situations(Path::Ring, "ring");
-    trials.extend(situations(Path::Socket, "socket"));
+    let mut trials = situations(Path::Ring);
+    trials.extend(situations(Path::Socket));
     trials.push(Trial::test("peers_that_talk_nonsense_leave_no_call_without_an_end", || {
         peers::peers_that_talk_nonsense_leave_no_call_without_an_end();
         Ok::<(), Failed>(())
@@ -46,51 +46,29 @@ fn main() -> ExitCode {
 }
 
 /// What may happen to a pool whose calls take this path.
-fn situations(path: Path, name: &str) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    let mut on = |test_name: &str, test: fn()| {
-        trials.push(Trial::test(format!("{name}::{test_name}"), move || {
-            path.choose();
-            test();
-            Ok::<(), Failed>(())
-        }));
+fn situations(path: Path) -> Vec<Trial> {
+    /// Names tests by their functions.
+    macro_rules! trials {
+        ($($module:ident: $($name:ident)*;)*) => {
+            vec![$($(path.trial(stringify!($name), $module::$name),)*)*]
+        };
+    }
+    let mut trials = trials! {
+        storm: every_call_completes_in_a_storm every_call_completes_in_a_storm_over_a_zygote;
+        parents: a_parent_killed_at_random_leaves_nothing;
+        stopped: a_stopped_worker_hinders_one_call_at_most
+            a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over
+            a_pool_with_a_stopped_worker_can_be_dropped;
+        zygotes: a_zygote_that_is_killed_at_any_moment_is_replaced;
+        faults: a_system_call_that_is_refused_is_named a_system_call_that_can_be_spared_is
+            a_pool_whose_own_calls_are_refused_says_so workers_that_cannot_be_replaced_are_told_to_the_calls
+            a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls
+            any_number_of_descriptors_is_enough_or_is_told a_pool_recovers_when_descriptors_are_free_again;
     };
-    on("every_call_completes_in_a_storm", storm::every_call_completes_in_a_storm);
-    on("every_call_completes_in_a_storm_over_a_zygote", storm::every_call_completes_in_a_storm_over_a_zygote);
-    on("a_parent_killed_at_random_leaves_nothing", parents::a_parent_killed_at_random_leaves_nothing);
-    on("a_stopped_worker_hinders_one_call_at_most", stopped::a_stopped_worker_hinders_one_call_at_most);
-    on(
-        "a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over",
-        stopped::a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over,
-    );
-    on("a_pool_with_a_stopped_worker_can_be_dropped", stopped::a_pool_with_a_stopped_worker_can_be_dropped);
-    on(
-        "a_zygote_that_is_killed_at_any_moment_is_replaced",
-        zygotes::a_zygote_that_is_killed_at_any_moment_is_replaced,
-    );
     if path == Path::Ring {
         // It waits for the zygote for seconds, whichever way calls go.
-        on("a_zygote_that_is_stopped_is_replaced", zygotes::a_zygote_that_is_stopped_is_replaced);
+        trials.extend(trials! { zygotes: a_zygote_that_is_stopped_is_replaced; });
     }
-    on("a_system_call_that_is_refused_is_named", faults::a_system_call_that_is_refused_is_named);
-    on("a_system_call_that_can_be_spared_is", faults::a_system_call_that_can_be_spared_is);
-    on("a_pool_whose_own_calls_are_refused_says_so", faults::a_pool_whose_own_calls_are_refused_says_so);
-    on(
-        "workers_that_cannot_be_replaced_are_told_to_the_calls",
-        faults::workers_that_cannot_be_replaced_are_told_to_the_calls,
-    );
-    on(
-        "a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls",
-        faults::a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls,
-    );
-    on(
-        "any_number_of_descriptors_is_enough_or_is_told",
-        faults::any_number_of_descriptors_is_enough_or_is_told,
-    );
-    on(
-        "a_pool_recovers_when_descriptors_are_free_again",
-        faults::a_pool_recovers_when_descriptors_are_free_again,
-    );
     trials
 }
 

@@ -22,14 +22,14 @@ mod sys;
 mod terms;
 
 use self::path::Path;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 /// Names tests by their functions, on both paths.
 macro_rules! trials {
     ($($module:ident: $($name:ident)*;)*) => {
         [Path::Ring, Path::Socket].into_iter().flat_map(|path| {
-            [$($(trial(path, concat!(stringify!($module), "::", stringify!($name)), $module::$name),)*)*]
+            [$($(path.trial(concat!(stringify!($module), "::", stringify!($name)), $module::$name),)*)*]
         }).collect()
     };
 }
@@ -99,18 +99,6 @@ fn situations() -> Vec<Trial> {
         output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard a_sink_that_panics_harms_nobody;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     }
-}
-
-fn trial(path: Path, name: &str, test: fn()) -> Trial {
-    let path_name = match path {
-        Path::Ring => "ring",
-        Path::Socket => "socket",
-    };
-    Trial::test(format!("{path_name}::{name}"), move || {
-        path.choose();
-        test();
-        Ok::<(), Failed>(())
-    })
 }
 
 /// In a process that was asked to: what a pool says where `init` was not called.

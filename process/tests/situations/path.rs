@@ -1,6 +1,7 @@
 //! The two paths that a call can take: through the ring, or over the socket alone. Each situation is met on both.
 
 use brigade_process::{Local, ProcessPool};
+use libtest_mimic::{Failed, Trial};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static SOCKET_ONLY: AtomicBool = AtomicBool::new(false);
@@ -22,6 +23,19 @@ impl Path {
     pub(crate) fn choose(self) {
         // Relaxed: as above.
         SOCKET_ONLY.store(self == Self::Socket, Ordering::Relaxed);
+    }
+
+    /// A test of this name that is met on this path.
+    pub(crate) fn trial(self, name: &str, test: fn()) -> Trial {
+        let path_name = match self {
+            Self::Ring => "ring",
+            Self::Socket => "socket",
+        };
+        Trial::test(format!("{path_name}::{name}"), move || {
+            self.choose();
+            test();
+            Ok::<(), Failed>(())
+        })
     }
 }
 
