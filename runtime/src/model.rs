@@ -13,6 +13,11 @@ use crate::{
 };
 use brigade_handle::JoinHandle;
 use std::{collections::VecDeque, future::Future, panic::Location, sync::Arc};
+#[cfg(test)]
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Wake,
+};
 
 /// The executor of a model: tasks that are ready, for whoever comes to run them.
 pub(crate) struct Queue {
@@ -48,6 +53,25 @@ impl Queue {
                 self.push(task);
             }
         }
+    }
+}
+
+/// Counts how often it is woken. Not the model's: nobody waits for it.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Count(AtomicUsize);
+
+#[cfg(test)]
+impl Count {
+    pub(crate) fn times(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     driver::Driver,
     idle::Idle,
     injector::Injector,
-    owned::{self, Owned},
+    owned::Owned,
     parker::{Call, Parker},
     queue::{self, Queue},
     runtime::End,
@@ -109,15 +109,19 @@ fn work(index: usize, shared: Arc<Shared>, queue: queue::Owner) {
     }
 }
 
-/// Takes in a task that was just spawned, from a thread that is no worker or stands elsewhere. It is cancelled if the runtime ends.
+/// Takes in a task that was just spawned, from any thread. It is cancelled if the runtime ends.
 pub(crate) fn take_in(shared: &Shared, task: Task) {
-    let worker = owned::worker_of(&shared.owned);
-    shared.owned.spawned(worker);
-    if shared.owned.is_closing() {
-        drop(task);
-    } else {
-        schedule(shared, task);
-    }
+    context::with(|place| match place {
+        Place::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.take_in(task),
+        _ => {
+            shared.owned.spawned(None);
+            if shared.owned.is_closing() {
+                drop(task);
+            } else {
+                shared.inject(task);
+            }
+        }
+    });
 }
 
 /// Queues a task, from any thread.

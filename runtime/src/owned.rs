@@ -176,30 +176,15 @@ pub(crate) fn worker_of(owned: &Owned) -> Option<usize> {
 #[cfg(all(loom, test))]
 mod model {
     use super::*;
+    use crate::model::Count;
     use loom::thread;
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering::Relaxed},
-        },
-        task::Wake,
-    };
-
-    /// Counts how often it is woken. Not the model's: nobody waits for it.
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use std::sync::Arc;
 
     /// Waits on this thread; whether it was woken, or saw at once that no task is left, is told by what is returned.
     fn wait(owned: &Owned) -> impl FnOnce() -> bool {
         let count = Arc::new(Count::default());
         let empty = owned.when_empty(&Waker::from(count.clone()));
-        move || empty || count.0.load(Relaxed) > 0
+        move || empty || count.times() > 0
     }
 
     #[test]

@@ -13,10 +13,6 @@ pub(crate) struct Roll {
 }
 
 impl Roll {
-    pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.len() == self.free.len()
     }

@@ -68,7 +68,7 @@ impl Driving {
             shared: shared.clone(),
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
-            locals: RefCell::new(Roll::new()),
+            locals: RefCell::default(),
             looked: Cell::new(clock::now()),
             polls: Cell::new(0),
         });
@@ -130,7 +130,7 @@ impl Drop for Driving {
         let core = &self.core;
         core.locals.borrow().iter().for_each(TaskRef::cancel);
         core.drive(|| core.locals.borrow().is_empty().then_some(()));
-        let lists = Lists { ready: core.ready.take(), owned: core.owned.replace(Roll::new()) };
+        let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
         let waiting = {
             let mut resting = lock(&core.shared.resting);
             resting.core = Some(lists);

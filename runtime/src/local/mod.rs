@@ -71,7 +71,7 @@ struct Resting {
 
 impl Shared {
     pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
-        let lists = Lists { ready: VecDeque::new(), owned: Roll::new() };
+        let lists = Lists { ready: VecDeque::new(), owned: Roll::default() };
         Ok(Arc::new(Self {
             injector: Injector::new(),
             driver: Driver::new(0, clock)?,

@@ -56,31 +56,28 @@ fn steal(from: &queue::Queue) {
     run_all(&thief);
 }
 
-#[test]
-fn what_is_appended_while_a_thief_looks_is_run_once() {
-    loom::model(|| {
+/// With so many tasks in the ring, one is appended while a thief looks.
+fn all_are_run_once(before: usize) {
+    loom::model(move || {
         let (tasks, (owner, shared)) = (Counting::new(), queue::new());
-        tasks.append(&owner);
+        (0..before).for_each(|_| tasks.append(&owner));
         let other = thread::spawn(move || steal(&shared));
         tasks.append(&owner);
         run_all(&owner);
         other.join().unwrap();
-        assert_eq!(tasks.runs.load(Relaxed), 2);
+        assert_eq!(tasks.runs.load(Relaxed), before + 1);
     });
+}
+
+#[test]
+fn what_is_appended_while_a_thief_looks_is_run_once() {
+    all_are_run_once(1);
 }
 
 /// The owner comes round to a place that the thief has just read.
 #[test]
 fn what_is_appended_to_a_full_ring_is_run_once() {
-    loom::model(|| {
-        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
-        (0..4).for_each(|_| tasks.append(&owner));
-        let other = thread::spawn(move || steal(&shared));
-        tasks.append(&owner);
-        run_all(&owner);
-        other.join().unwrap();
-        assert_eq!(tasks.runs.load(Relaxed), 5);
-    });
+    all_are_run_once(4);
 }
 
 /// What a thief has put into its own ring is stolen from there.

@@ -183,24 +183,9 @@ impl Shard {
 #[cfg(all(loom, test))]
 mod model {
     use super::*;
+    use crate::model::Count;
     use loom::thread;
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering::Relaxed},
-        },
-        task::Wake,
-    };
-
-    /// Counts how often it is woken. Not the model's: nobody waits for it.
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use std::sync::Arc;
 
     fn timers() -> Arc<Timers> {
         Arc::new(Timers::new(Clock::os(), 1))
@@ -258,7 +243,7 @@ mod model {
             let mut fired = Vec::new();
             timers.expire_one(0, 10, &mut fired);
             fired.into_iter().for_each(Waker::wake);
-            let woken = (first.0.load(Relaxed), second.0.load(Relaxed));
+            let woken = (first.times(), second.times());
             assert_eq!(woken, if changer.join().unwrap() { (0, 1) } else { (1, 0) });
         });
     }
