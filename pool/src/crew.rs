@@ -158,6 +158,7 @@ impl Crew {
     // --- producing ---
 
     /// Queues a job: with this worker if it is one of the crew, else with the injector.
+    #[inline]
     pub(crate) fn submit(&self, job: JobRef) {
         current::with(|worker| match worker {
             Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),

@@ -4,12 +4,18 @@ use crate::{
     crew::Crew,
     deque::{Deque, Owner},
     half::HalfHeader,
+    scope::Lineage,
     sys,
     worker::Worker,
 };
-use std::{cell::Cell, ptr};
+use std::{
+    cell::Cell,
+    ptr::{self, NonNull},
+};
 
 thread_local! {
+    /// The innermost scope of which a child runs on this thread.
+    static INSIDE: Cell<Option<NonNull<Lineage>>> = const { Cell::new(None) };
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
     /// The worker's halves, where a light fence is enough: all that a join touches hangs on this one pointer.
     static HALVES: Cell<*const Deque<HalfHeader>> = const { Cell::new(ptr::null()) };
@@ -48,6 +54,18 @@ pub(crate) fn with_halves<R>(f: impl FnOnce(Option<Owner<'_, HalfHeader>>) -> R)
     let halves = unsafe { halves.as_ref() };
     // SAFETY: this thread is the worker, and the end cannot outlive `f`.
     f(halves.map(|halves| unsafe { halves.owner() }))
+}
+
+/// The innermost scope of which a child runs on this thread, and which therefore is there.
+#[inline]
+pub(crate) fn inside() -> Option<NonNull<Lineage>> {
+    INSIDE.get()
+}
+
+/// Says of which scope a child runs from now on; returns of which one did.
+#[inline]
+pub(crate) fn swap_inside(scope: Option<NonNull<Lineage>>) -> Option<NonNull<Lineage>> {
+    INSIDE.replace(scope)
 }
 
 /// Makes this thread the worker while `f` runs.

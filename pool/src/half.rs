@@ -207,7 +207,7 @@ struct PassedOn {
 impl Stolen {
     /// Makes a job of it, for a worker that waits for nothing.
     pub(crate) fn into_job(self) -> JobRef {
-        let job = blocks::put(PassedOn { header: Header::new(&PassedOn::VERBS, 0), half: self });
+        let job = blocks::put(PassedOn { header: Header::new(&PassedOn::VERBS), half: self });
         // SAFETY: the header is the first field; a half is made to be run elsewhere (`join` asks that its closure and its result
         // are Send), and this block lives until a verb takes it.
         unsafe { JobRef::from_raw(job.cast()) }

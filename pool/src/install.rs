@@ -108,7 +108,7 @@ impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
         let (completer, done) = brigade_handle::pair::<()>();
         let id = Id::fresh(Domain::Job);
         let inside = Inside { work: Some(work), result: None, completer: Some(completer) };
-        let job = Self { header: Header::new(&Self::VERBS, 0), id, inside: UnsafeCell::new(inside) };
+        let job = Self { header: Header::new(&Self::VERBS), id, inside: UnsafeCell::new(inside) };
         brigade_trace::record(Kind::Spawn, id, 0);
         (job, done)
     }

@@ -26,6 +26,7 @@ use crate::{
     blocks,
     crew::Crew,
     current,
+    scope::Lineage,
     sync::{AtomicU8, Ordering, UnsafeCell},
     worker::Worker,
 };
@@ -42,8 +43,8 @@ use std::{
 #[repr(C)]
 pub(crate) struct Header {
     verbs: &'static Verbs,
-    /// Which scope the job belongs to, by its address; 0 if to none.
-    pub(crate) scope: usize,
+    /// Of which scope the job is a child, if of any.
+    scope: Option<NonNull<Lineage>>,
 }
 
 /// What can be done with a queued job. Each ends the [`JobRef`]'s ownership.
@@ -55,8 +56,13 @@ pub(crate) struct Verbs {
 }
 
 impl Header {
-    pub(crate) fn new(verbs: &'static Verbs, scope: usize) -> Self {
-        Self { verbs, scope }
+    pub(crate) fn new(verbs: &'static Verbs) -> Self {
+        Self { verbs, scope: None }
+    }
+
+    /// For a child of this scope, which outlives it.
+    pub(crate) fn of_child(verbs: &'static Verbs, scope: NonNull<Lineage>) -> Self {
+        Self { verbs, scope: Some(scope) }
     }
 }
 
@@ -80,8 +86,11 @@ impl JobRef {
         unsafe { self.0.as_ref() }
     }
 
-    pub(crate) fn scope(&self) -> usize {
-        self.header().scope
+    /// Whether this scope cannot end before the job has, because the job is its child, or a child of a scope that was opened in the
+    /// course of such a one.
+    pub(crate) fn is_within(&self, scope: NonNull<Lineage>) -> bool {
+        // SAFETY: a scope is there until its children have ended, and this one has yet to be run.
+        self.header().scope.is_some_and(|own| own == scope || unsafe { own.as_ref() }.is_within(scope))
     }
 
     /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.
@@ -137,7 +146,7 @@ where
 {
     let id = Id::fresh(Domain::Job);
     let job = blocks::put(Spawned {
-        header: Header::new(&Spawned::<F, T>::VERBS, 0),
+        header: Header::new(&Spawned::<F, T>::VERBS),
         claim: AtomicU8::new(QUEUED),
         references: AtomicU8::new(2),
         id,
@@ -291,7 +300,7 @@ struct Detached<F> {
 /// Makes a job without a handle.
 pub(crate) fn detached<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
     let id = Id::fresh(Domain::Job);
-    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS, 0), id, work });
+    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
     brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
     unsafe { JobRef::from_raw(job.cast()) }

@@ -65,6 +65,8 @@ mod job;
 mod join;
 pub mod lock;
 mod map;
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+mod pending;
 mod pool;
 pub mod queue;
 // Unsafe: children point to a scope on the stack of a thread that waits for them.
@@ -103,6 +105,7 @@ pub mod model {
     pub use crate::{
         deque::{Attended, Deque, Owner, Place, Steal},
         half::HalfState,
+        pending::{Away, Here},
         sleep::{Queues, Searching, Sleep},
         sys::{Full, Light},
     };

@@ -2,15 +2,23 @@
 //!
 //! # Who may touch what, and when
 //!
-//! 1. `pending` counts the scope's body and its children. A child is counted before it is queued, and counted off as the last thing
+//! 1. `here` and `away` together count the scope's body and its children (`pending.rs`). A child is counted before it is queued, and counted off as the last thing
 //!    that it does with the scope; the frame that holds the scope ends only after the count was seen to be zero. So every child
 //!    may use the scope, and what it borrows, until it has counted itself off.
-//! 2. The owner is the worker that called `scope`. Whoever counts down to zero unparks it, by an index that it read before. So a
-//!    wake-up is not lost: the owner parks only while the count is not zero, and an unpark that comes before the park ends it.
+//! 2. The owner is the worker that called `scope`. It settles the count before it parks, and whoever counts down to zero after that
+//!    unparks it, by an index that it read before. So a wake-up is not lost: the owner parks only while the count is not
+//!    zero, and an unpark that comes before the park ends it.
 //!
-//! While it waits, the owner runs the scope's own children from its queue, and no stranger: a stranger that lies above them goes
-//! to the injector, for others. Children that lie elsewhere are run by the other workers, or by a spare thread in the place of
-//! the owner (`spare.rs`). The interface follows rayon's.
+//! # What a waiting owner may run
+//!
+//! Only what the scope cannot end without: its children, and the children of scopes that were opened in the course of those. A scope's
+//! [`Lineage`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, which cannot go on
+//! before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
+//! and the owner need not idle while the thief of its last child has children of its own to give.
+//!
+//! It takes them from its own queue and from others'. A stranger that lies above them in its own goes to the injector, for others; so
+//! does one that it stole, and then it steals no more. Children that lie elsewhere are run by the other workers, or by a spare thread in
+//! the place of the owner (`spare.rs`). The interface follows rayon's.
 //!
 //! # First in, first out
 //!
@@ -23,6 +31,7 @@ use crate::{
     crew::Crew,
     current,
     job::{Header, JobRef, Verbs, forget_panic},
+    pending::{Away, Here},
     worker::Worker,
 };
 use brigade_trace::{Domain, Id, Kind};
@@ -33,19 +42,20 @@ use std::{
     marker::PhantomData,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
 pub struct Scope<'scope> {
     /// The owner's, who is there as long as the scope.
     crew: NonNull<Crew>,
-    /// The bed of the owner.
+    /// The bed of the owner, and its address, for comparison only.
     owner: usize,
-    pending: AtomicUsize,
+    owner_at: usize,
+    lineage: Lineage,
+    /// Touched by the owner alone, who knows itself by `owner_at`.
+    here: Here,
+    away: Away,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// What is to be run in the order in which it was spawned.
@@ -56,6 +66,21 @@ pub struct Scope<'scope> {
 
 type Ordered<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + 'scope>;
 
+/// In the course of what a scope was opened. See the head of `scope.rs`.
+#[derive(Debug)]
+pub(crate) struct Lineage {
+    /// The innermost scope of which a child was running on the owner's thread.
+    outer: Option<NonNull<Self>>,
+}
+
+impl Lineage {
+    /// Whether the scope was opened, directly or not, in the course of a child of that other one.
+    pub(crate) fn is_within(&self, other: NonNull<Self>) -> bool {
+        // SAFETY: a child of the outer scope is still running, since it waits for this one, so the outer one is there.
+        self.outer.is_some_and(|outer| outer == other || unsafe { outer.as_ref() }.is_within(other))
+    }
+}
+
 /// A child in its queue.
 #[repr(C)]
 struct Child<'scope, F> {
@@ -65,7 +90,8 @@ struct Child<'scope, F> {
     work: F,
 }
 
-// SAFETY: a crew is shared by threads anyway, and this one is there as long as the scope; the other fields may be shared.
+// SAFETY: a crew is shared by threads anyway, and this one is there as long as the scope; so are the outer scopes, of which only the lineage
+// is read. `here` is touched on the owner's thread alone. The other fields may be shared.
 unsafe impl Send for Scope<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Scope<'_> {}
@@ -122,10 +148,13 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        // Relaxed: whoever may spawn is counted itself, so the count is not zero (rule 1).
-        self.pending.fetch_add(1, Ordering::Relaxed);
+        if current::address() == self.owner_at {
+            self.here.add();
+        } else {
+            self.away.add();
+        }
         let scope = NonNull::from(self);
-        let header = Header::new(&Child::<'scope, F>::VERBS, scope.addr().get());
+        let header = Header::of_child(&Child::<'scope, F>::VERBS, NonNull::from(&self.lineage));
         let id = Id::fresh(Domain::Job);
         let child = blocks::put(Child { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
@@ -141,22 +170,19 @@ impl<'scope> Scope<'scope> {
         forget_panic(loser.map_or(Ok(()), Err));
     }
 
-    fn is_done(&self) -> bool {
-        // Acquire pairs with the Release of those who counted themselves off.
-        self.pending.load(Ordering::Acquire) == 0
-    }
-
-    /// Counts off the body or a child. Afterwards the scope may be gone.
+    /// Counts off a child. Afterwards the scope may be gone.
     ///
     /// # Safety
     ///
     /// The scope is valid, and the caller was counted and is counted off once.
+    #[inline]
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let scope = unsafe { scope.as_ref() };
         let (owner, crew) = (scope.owner, scope.crew);
-        // AcqRel: everything that any child did comes before the scope's end.
-        if scope.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if current::address() == scope.owner_at {
+            scope.here.end();
+        } else if scope.away.end() {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
             unsafe { crew.as_ref() }.sleep.unpark(owner);
         }
@@ -188,7 +214,9 @@ where
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
         let before = brigade_trace::begin(id);
+        let outer = current::swap_inside(Some(NonNull::from(&open.lineage)));
         let result = panic::catch_unwind(AssertUnwindSafe(|| work(open)));
+        current::swap_inside(outer);
         brigade_trace::end(id, before, 1);
         brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
         if let Err(payload) = result {
@@ -204,18 +232,21 @@ pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
 {
+    let (here, away) = Here::body();
     let scope = Scope {
         crew: NonNull::from(&*worker.crew),
         owner: worker.index,
-        pending: AtomicUsize::new(1),
+        owner_at: current::address(),
+        lineage: Lineage { outer: current::inside() },
+        here,
+        away,
         panic: Mutex::new(None),
         fifo: Mutex::new(VecDeque::new()),
         _scope: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
-    // SAFETY: the body was counted at the start; the frame keeps the scope until the count is zero.
-    unsafe { Scope::count_off(NonNull::from(&scope)) };
-    worker.wait_for_scope(NonNull::from(&scope).addr().get(), || scope.is_done());
+    scope.here.end();
+    worker.wait_for_scope(NonNull::from(&scope.lineage), &scope.here, &scope.away);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
     match (result, child) {
         (Ok(result), None) => result,
@@ -263,7 +294,6 @@ where
 
 impl fmt::Debug for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pending = self.pending.load(Ordering::Relaxed);
-        f.debug_struct("Scope").field("pending", &pending).finish_non_exhaustive()
+        f.debug_struct("Scope").field("owner", &self.owner).finish_non_exhaustive()
     }
 }

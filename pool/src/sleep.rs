@@ -54,7 +54,7 @@
 //!
 //! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
 //! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
-//! `tests/loom.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
+//! `tests/loom/sleep.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
 //! a job that changes its queue while a sleeper looks; a producer of halves, who is rung for, against a sleeper; and mail for a worker
 //! that falls asleep.
 

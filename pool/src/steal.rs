@@ -4,6 +4,7 @@ use crate::{
     deque,
     half::{HalfHeader, Stolen},
     job::JobRef,
+    scope::Lineage,
     worker::{Work, Worker},
 };
 use brigade_trace::{Kind, clock};
@@ -168,6 +169,20 @@ impl Worker {
     fn steal_job(&self, victim: usize) -> Option<JobRef> {
         let seat = self.crew.seat(victim);
         self.take(|| seat.jobs.steal()).inspect(|_| self.tally().count_steal())
+    }
+
+    /// Steals a job that the scope cannot end without; a stranger that comes along is passed on, and the last one.
+    pub(crate) fn steal_within(&self, scope: NonNull<Lineage>, steals: &mut bool) -> Option<JobRef> {
+        if !*steals {
+            return None;
+        }
+        let job = self.others().find_map(|victim| self.steal_job(victim))?;
+        *steals = job.is_within(scope);
+        if *steals {
+            return Some(job);
+        }
+        self.crew.inject(job);
+        None
     }
 
     /// A job of those that nobody owns: out of the injector, or the oldest ordered one. Neither can starve the other: which comes

@@ -11,6 +11,8 @@ use crate::{
     half::{HalfHeader, HalfState, Stolen},
     install::Stay,
     job::JobRef,
+    pending::{Away, Here},
+    scope::Lineage,
     sleep::Searching,
     spare,
     stats::Tally,
@@ -23,6 +25,7 @@ use std::{
     cell::Cell,
     mem,
     panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -202,12 +205,14 @@ impl Worker {
     }
 
     /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
-    pub(crate) fn wait_for_scope(&self, scope: usize, is_done: impl Fn() -> bool) {
+    pub(crate) fn wait_for_scope(&self, scope: NonNull<Lineage>, here: &Here, away: &Away) {
         let stay = Stay;
         let mut pause = Pause::new();
-        while !is_done() {
-            match self.jobs.pop() {
-                Some(job) if job.scope() == scope => {
+        let mut steals = true;
+        while !here.is_done(away) {
+            let job = self.jobs.pop().or_else(|| self.steal_within(scope, &mut steals));
+            match job {
+                Some(job) if job.is_within(scope) => {
                     self.tally().count_job();
                     job.run();
                     pause = Pause::new();
@@ -217,7 +222,10 @@ impl Worker {
                 Some(stranger) if pause.once_more() => self.crew.submit(stranger),
                 Some(stranger) => self.crew.inject(stranger),
                 None if pause.once_more() => {}
-                None => self.park_until(&is_done),
+                None => {
+                    here.settle(away);
+                    self.park_until(|| here.is_done(away));
+                }
             }
         }
         mem::forget(stay);

@@ -1,0 +1,34 @@
+//! The blocking queue.
+
+use super::check;
+use brigade_pool::queue::Queue;
+use loom::thread;
+use std::sync::Arc;
+
+#[test]
+fn a_getter_gets_what_is_put_and_a_putter_the_room_that_is_made() {
+    check(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        let theirs = queue.clone();
+        let getter = thread::spawn(move || (theirs.get(), theirs.get()));
+        queue.put(1);
+        queue.put(2);
+        assert_eq!(getter.join().unwrap(), (1, 2));
+    });
+}
+
+#[test]
+fn a_joiner_sees_the_last_task_done() {
+    check(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put(1);
+        let theirs = queue.clone();
+        let worker = thread::spawn(move || {
+            theirs.get();
+            theirs.task_done();
+        });
+        queue.join();
+        assert_eq!((queue.len(), queue.unfinished()), (0, 0));
+        worker.join().unwrap();
+    });
+}
