@@ -216,7 +216,7 @@ pub(crate) unsafe fn take<T>(place: NonNull<T>) -> T {
     // SAFETY: it is the caller's, who does not use it again.
     let value = unsafe { place.read() };
     // SAFETY: the value is gone, and the block came from `allocate`.
-    unsafe { release(place.cast(), size) };
+    unsafe { release(place, size) };
     value
 }
 
@@ -232,14 +232,14 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
         return drop(unsafe { Box::from_raw(place.as_ptr()) });
     };
     /// Goes back even if the destructor panics, as a box does.
-    struct Block(NonNull<u8>, Size);
-    impl Drop for Block {
+    struct Block<T>(NonNull<T>, Size);
+    impl<T> Drop for Block<T> {
         fn drop(&mut self) {
             // SAFETY: the value is gone, and the block came from `allocate`.
             unsafe { release(self.0, self.1) };
         }
     }
-    let _block = Block(place.cast(), size);
+    let _block = Block(place, size);
     // SAFETY: it is the caller's, who does not use it again.
     unsafe { place.drop_in_place() };
 }
@@ -248,8 +248,8 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
 ///
 /// The block came from [`allocate`] with this size, and is the caller's.
 #[inline]
-unsafe fn release(block: NonNull<u8>, size: Size) {
-    let mut left = Some(Free(block));
+unsafe fn release<T>(block: NonNull<T>, size: Size) {
+    let mut left = Some(Free(block.cast()));
     with_blocks(|blocks| left = left.take().and_then(|block| blocks.of(size).keep(block, size)));
     if let Some(block) = left {
         free(block, size);

@@ -41,7 +41,7 @@ use std::{
     fmt,
     marker::PhantomData,
     panic::{self, AssertUnwindSafe},
-    ptr::NonNull,
+    ptr::{self, NonNull},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -104,8 +104,19 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let job = self.child(work);
-        self.crew().submit(job);
+        let (job, crew) = (self.child(work), self.crew());
+        // Counted before it is queued (rule 1).
+        current::with(|worker| match worker {
+            Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
+                self.here.add();
+                worker.jobs.push(job);
+                crew.announce_job();
+            }
+            _ => {
+                self.away.add();
+                crew.submit(job);
+            }
+        });
     }
 
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned. Of those that
@@ -148,11 +159,6 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        if current::address() == self.owner_at {
-            self.here.add();
-        } else {
-            self.away.add();
-        }
         let scope = NonNull::from(self);
         let header = Header::of_child(&Child::<'scope, F>::VERBS, NonNull::from(&self.lineage));
         let id = Id::fresh(Domain::Job);
