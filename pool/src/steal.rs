@@ -16,29 +16,46 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to look before it is time to take a half without an answer, or to sleep: about as long as the fence takes that either needs.
+/// How long to look. After one spell, which takes about as long as a fence, it is time to take a half without an answer. After how many
+/// it is time to sleep depends on how long the worker has been awake: so a program of one parallel loop after another need not
+/// wake its workers for each of them (`classic_sieve`), and none spends more than a small part of its time in vain.
 ///
 /// It does not let other threads run in between (`sched_yield`), which is meant to be polite and is not: a thread that yields to another on its
 /// processor stays there, ready to run, until the other's time slice is over or the next balancing, milliseconds later, while other
 /// processors may be idle (`classic_skynet`). One that sleeps is put on an idle processor when it is woken.
-pub(crate) struct Pause {
+pub(crate) struct Pause<'worker> {
+    worker: &'worker Worker,
     rounds: u32,
+    end: Option<Instant>,
 }
 
+/// How many rounds a spell has.
 const ROUNDS: u32 = 30;
 /// The longest round is of 2 to the power of this many pauses.
 const LONGEST: u32 = 4;
+/// Which part of the time since it woke up a worker may spend on the spells after the first, and how long at most.
+const PART: u32 = 16;
+const AT_MOST: Duration = Duration::from_micros(150);
 
-impl Pause {
-    pub(crate) fn new() -> Self {
-        Self { rounds: 0 }
+impl<'worker> Pause<'worker> {
+    pub(crate) fn new(worker: &'worker Worker) -> Self {
+        Self { worker, rounds: 0, end: None }
     }
 
-    /// Pauses, unless it has been enough.
+    /// Pauses, unless the spell is over.
     pub(crate) fn once_more(&mut self) -> bool {
         self.rounds += 1;
         (0..1 << self.rounds.min(LONGEST)).for_each(|_| hint::spin_loop());
         self.rounds < ROUNDS
+    }
+
+    /// Begins another spell, unless it is time to sleep.
+    pub(crate) fn begin_again(&mut self) -> bool {
+        let now = clock::now();
+        let allowed = || (now.saturating_duration_since(self.worker.awake_since()) / PART).min(AT_MOST);
+        let end = *self.end.get_or_insert_with(|| now + allowed());
+        self.rounds = LONGEST;
+        now < end
     }
 }
 
@@ -107,14 +124,17 @@ impl Worker {
     }
 
     fn keep_looking(&self) -> Option<Work> {
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self);
         loop {
             let work = self.look();
             if work.is_some() {
                 return work;
             }
             if !pause.once_more() {
-                return self.others().find_map(|victim| self.take_half(victim)).map(Work::Half);
+                let half = self.others().find_map(|victim| self.take_half(victim)).map(Work::Half);
+                if half.is_some() || !pause.begin_again() {
+                    return half;
+                }
             }
         }
     }

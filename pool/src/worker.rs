@@ -19,7 +19,7 @@ use crate::{
     steal::{Pause, Thrift},
 };
 use brigade_handle::wait;
-use brigade_trace::{Domain, Id, Kind};
+use brigade_trace::{Domain, Id, Kind, clock};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
@@ -28,7 +28,7 @@ use std::{
     ptr::NonNull,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often the injector comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
@@ -49,6 +49,7 @@ pub(crate) struct Worker {
     /// For the jobs that it spawns and ends.
     pub(crate) blocks: Blocks,
     pub(crate) thrift: Thrift,
+    awake_since: Cell<Instant>,
 }
 
 /// What a worker can find.
@@ -146,6 +147,7 @@ impl Worker {
         let seat = SeatOf { crew, index: self.index };
         let evidence = crew.sleep.rest(self.index, self.searching.take(), &seat);
         self.searching.set(Some(evidence));
+        self.awake_since.set(clock::now());
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
 
@@ -179,7 +181,7 @@ impl Worker {
 
     fn wait_for(&self, half: &HalfState) {
         let stay = Stay;
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self);
         while !half.is_done() {
             let thief = half.thief();
             let work = match thief.and_then(|thief| self.request_half(thief)) {
@@ -188,13 +190,14 @@ impl Worker {
                 offered => offered,
             };
             match work {
+                None if pause.begin_again() => {}
                 None => break,
                 // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
                 // whoever takes it acquires all that came before the offer.
                 Some(stranger) if half.is_done() => self.crew.inject(stranger.into_job()),
                 Some(work) => {
                     work.run(self);
-                    pause = Pause::new();
+                    pause = Pause::new(self);
                 }
             }
         }
@@ -207,7 +210,7 @@ impl Worker {
     /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
     pub(crate) fn wait_for_scope(&self, scope: NonNull<Lineage>, here: &Here, away: &Away) {
         let stay = Stay;
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self);
         let mut steals = true;
         while !here.is_done(away) {
             let job = self.jobs.pop().or_else(|| self.steal_within(scope, &mut steals));
@@ -215,13 +218,13 @@ impl Worker {
                 Some(job) if job.is_within(scope) => {
                     self.tally().count_job();
                     job.run();
-                    pause = Pause::new();
+                    pause = Pause::new(self);
                 }
                 // For a moment the stranger may stay where it is. Who looked for it just now did not see it, so it is announced
                 // again.
                 Some(stranger) if pause.once_more() => self.crew.submit(stranger),
                 Some(stranger) => self.crew.inject(stranger),
-                None if pause.once_more() => {}
+                None if pause.once_more() || pause.begin_again() => {}
                 None => {
                     here.settle(away);
                     self.park_until(|| here.is_done(away));
@@ -260,7 +263,13 @@ impl Worker {
             waits: Cell::new(0),
             blocks: Blocks::default(),
             thrift: Thrift::default(),
+            awake_since: Cell::new(clock::now()),
         }
+    }
+
+    /// When the worker last woke up.
+    pub(crate) fn awake_since(&self) -> Instant {
+        self.awake_since.get()
     }
 
     pub(crate) fn turn_is_odd(&self) -> bool {
