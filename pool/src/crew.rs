@@ -42,7 +42,7 @@ pub(crate) struct Seat {
     pub(crate) halves: Arc<Deque<HalfHeader>>,
     /// Jobs that this worker has to run itself.
     pub(crate) mail: Injector<JobRef>,
-    pub(crate) tally: Tally,
+    pub(crate) tally: Arc<Tally>,
     /// The owner's end of the jobs, while no thread sits here.
     kit: Mutex<Option<Kit>>,
 }
@@ -59,7 +59,7 @@ impl Seat {
             jobs: kit.jobs.stealer(),
             halves: Arc::new(Deque::new()),
             mail: Injector::new(),
-            tally: Tally::default(),
+            tally: Arc::default(),
             kit: Mutex::new(Some(kit)),
         }
     }

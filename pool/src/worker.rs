@@ -37,6 +37,7 @@ const FAIR: u32 = 61;
 /// A thread's own side of its seat. Only this thread has it.
 pub(crate) struct Worker {
     halves: Arc<Deque<HalfHeader>>,
+    tally: Arc<Tally>,
     pub(crate) crew: Arc<Crew>,
     pub(crate) index: usize,
     pub(crate) jobs: Queue<JobRef>,
@@ -249,11 +250,13 @@ impl Worker {
     // --- beginning, reserve, end ---
 
     fn new(crew: Arc<Crew>, index: usize, kit: Kit) -> Self {
-        let halves = crew.seat(index).halves.clone();
+        let seat = crew.seat(index);
+        let (halves, tally) = (seat.halves.clone(), seat.tally.clone());
         let id = Id::new(Domain::Worker, crew.number << 16 | index as u64);
         let searching = Cell::new(Some(crew.sleep.enlisted()));
         Self {
             halves,
+            tally,
             crew,
             index,
             jobs: kit.jobs,
@@ -279,7 +282,7 @@ impl Worker {
     /// What this worker counts.
     #[inline]
     pub(crate) fn tally(&self) -> &Tally {
-        &self.crew.seat(self.index).tally
+        &self.tally
     }
 
     #[inline]
