@@ -43,6 +43,27 @@ fn scopes(pool: &Pool, turn: u64) {
     assert_eq!(count.load(Ordering::Relaxed), turn % 50 * 6);
 }
 
+/// Scopes within scopes, so that those who wait help one another, with strangers between the children.
+fn actors(pool: &Pool, turn: u64) {
+    fn actor(first: u64, count: u64) -> u64 {
+        if count == 1 {
+            return first;
+        }
+        let mut answers = [0; 6];
+        scope(|s| {
+            for (child, answer) in answers.iter_mut().enumerate() {
+                if child == 3 {
+                    drop(spawn(move || first));
+                }
+                s.spawn(move |_| *answer = actor(first + child as u64 * (count / 6), count / 6));
+            }
+        });
+        answers.iter().sum()
+    }
+    let count = 6_u64.pow(turn as u32 / 3 % 5);
+    assert_eq!(pool.install(|| actor(0, count)), count * (count - 1) / 2);
+}
+
 fn spawns(pool: &Pool, turn: u64) {
     let handles: Vec<_> =
         (0..turn % 100).map(|n| pool.spawn(move || spawn(move || n).join().unwrap_or(0))).collect();
@@ -102,14 +123,15 @@ fn everything_at_once_goes_well() {
                 while begin.elapsed() < time {
                     let pool = &pools[turn as usize % 3];
                     let other = &pools[(turn as usize + 1) % 3];
-                    match turn / 3 % 8 {
+                    match turn / 3 % 9 {
                         0 => joins(pool, turn),
                         1 => scopes(pool, turn),
                         2 => spawns(pool, turn),
                         3 => cancels(pool, turn),
                         4 => panics(pool, turn),
                         5 => locks(pool, turn),
-                        6 => pool.install(|| other.install(|| pool.install(|| _ = fib(6)))),
+                        6 => actors(pool, turn),
+                        7 => pool.install(|| other.install(|| pool.install(|| _ = fib(6)))),
                         _ => lives(turn),
                     }
                     turn += 1;
