@@ -142,16 +142,22 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
         drop(before);
         let ended = future.as_mut().poll(cx).is_ready();
         this.future = if ended { None } else { Some(future) };
-        let (value, yielding) = {
+        let mut asks = None;
+        let (value, yielding) = loop {
             let mut content = this.cell.lock();
-            match content.value.take() {
-                Some(value) => (value, content.yielding.take()),
-                None if ended => return Poll::Ready(None),
-                None => {
-                    content.asking = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
+            if let Some(value) = content.value.take() {
+                break (value, content.yielding.take());
             }
+            if ended {
+                return Poll::Ready(None);
+            }
+            if asks.is_some() {
+                content.asking = asks;
+                return Poll::Pending;
+            }
+            drop(content);
+            // Foreign code, so outside of the lock.
+            asks = Some(cx.waker().clone());
         };
         if let Some(waker) = yielding.filter(|waker| !waker.will_wake(cx.waker())) {
             waker.wake();
@@ -193,13 +199,18 @@ impl<T> Future for Yield<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        if this.value.is_none() && this.yielder.cell.lock().value.is_none() {
+            return Poll::Ready(());
+        }
+        // Foreign code, so before the lock.
+        let waker = cx.waker().clone();
         let mut content = this.yielder.cell.lock();
         if content.value.is_none() {
             let Some(value) = this.value.take() else { return Poll::Ready(()) };
             content.value = Some(value);
         }
         // A cell that is full before this value is in it has the value of a future that was leaked.
-        let old = content.yielding.replace(cx.waker().clone());
+        let old = content.yielding.replace(waker);
         let asking = content.asking.take();
         drop(content);
         drop(old);

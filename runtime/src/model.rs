@@ -4,7 +4,8 @@
 //! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
 //! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders), the ring (`queue`; in
 //! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
-//! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of a task group in `group/model.rs`.
+//! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
+//! `local/inbox.rs`, of a task group in `group/model.rs`.
 
 use crate::{
     scheduler::At,
@@ -45,10 +46,14 @@ impl Queue {
         lock(&self.ready).push_back(task);
     }
 
+    /// Takes the first that is ready.
+    pub(crate) fn pop(&self) -> Option<Task> {
+        lock(&self.ready).pop_front()
+    }
+
     /// Runs what is ready until nothing is.
     pub(crate) fn run(&self) {
-        loop {
-            let Some(task) = lock(&self.ready).pop_front() else { return };
+        while let Some(task) = self.pop() {
             if let Outcome::Again(task) = task.run() {
                 self.push(task);
             }
@@ -199,7 +204,7 @@ mod tests {
                     },
                     Location::caller(),
                 ));
-                let task = lock(&model.ready).pop_front().unwrap();
+                let task = model.pop().unwrap();
                 owner.push(task, |_| panic!("the ring has room for three"));
             }
             let other = thread::spawn(move || {

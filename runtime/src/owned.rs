@@ -156,7 +156,9 @@ impl Owned {
 
     /// Whether no task is left; if one is, `waker` is woken when none is.
     pub(crate) fn when_empty(&self, waker: &Waker) -> bool {
-        *lock(&self.waiting) = Some(waker.clone());
+        // Foreign code, cloning and dropping a waker, has no lock.
+        let waker = waker.clone();
+        let _old = lock(&self.waiting).replace(waker);
         self.awaited.store(true, Ordering::Relaxed);
         // See the head of this file.
         fence(Ordering::SeqCst);

@@ -166,7 +166,9 @@ impl Runtime {
 
 impl Count {
     fn poll_zero(&self, cx: &Context<'_>) -> Poll<()> {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        // Foreign code, cloning and dropping a waker, has no lock.
+        let waker = cx.waker().clone();
+        let _old = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
         // Acquire pairs with `Counted::drop`: what the children did is seen.
         if self.running.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -57,8 +57,9 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because
-/// no foreign code runs under one.
+/// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because no foreign code
+/// runs under one. Foreign are what others' types do when they are dropped, cloned or shown, and whatever a waker does: it is cloned before the
+/// lock, and woken and dropped after it. What is compared in a priority queue is the one exception (`sync/order.rs`).
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -97,7 +97,8 @@ pub(crate) struct Source {
 struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
-    others: Slab<(Direction, Waker)>,
+    /// Each with its waker, as long as it was not woken.
+    others: Slab<(Direction, Option<Waker>)>,
 }
 
 impl Source {
@@ -148,9 +149,12 @@ impl Source {
         if bits & Direction::Write.mask() != 0 {
             woken.extend(waiting.writer.take());
         }
-        // They leave by themselves, when they have seen the bits.
-        let hit = |(direction, _): &&(Direction, Waker)| bits & direction.mask() != 0;
-        woken.extend(waiting.others.iter().filter(hit).map(|(_, waker)| waker.clone()));
+        // They leave by themselves, when they have seen the bits, or come with a waker anew.
+        for (direction, waker) in waiting.others.iter_mut() {
+            if bits & direction.mask() != 0 {
+                woken.extend(waker.take());
+            }
+        }
     }
 
     /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task.
@@ -162,15 +166,14 @@ impl Source {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
+        // Foreign code, so before the lock.
+        let waker = cx.waker().clone();
         let mut waiting = lock(&self.waiting);
         let place = match direction {
             Direction::Read => &mut waiting.reader,
             Direction::Write => &mut waiting.writer,
         };
-        let old = match place {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            place => place.replace(cx.waker().clone()),
-        };
+        let old = place.replace(waker);
         let seen = self.seen(direction);
         drop(waiting);
         drop(old);
@@ -188,13 +191,16 @@ impl Source {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
+        // Foreign code, so before the lock.
+        let waker = Some(cx.waker().clone());
         let mut waiting = lock(&self.waiting);
-        let mut old = None;
-        match key.and_then(|key| waiting.others.get_mut(key)) {
-            Some((_, waker)) if waker.will_wake(cx.waker()) => {}
-            Some((_, waker)) => old = Some(std::mem::replace(waker, cx.waker().clone())),
-            None => *key = Some(waiting.others.insert((direction, cx.waker().clone()))),
-        }
+        let old = match key.and_then(|key| waiting.others.get_mut(key)) {
+            Some((_, place)) => std::mem::replace(place, waker),
+            None => {
+                *key = Some(waiting.others.insert((direction, waker)));
+                None
+            }
+        };
         let seen = self.seen(direction);
         drop(waiting);
         drop(old);

@@ -80,10 +80,10 @@ impl Driving {
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
         let mut context = Context::from_waker(&waker);
-        // SeqCst: see the head of this file. The first poll is due without a wake-up.
-        shared.woken.store(true, Ordering::SeqCst);
+        // The first poll is due without a wake-up.
+        shared.inbox.set_woken();
         self.core.drive(|| {
-            if !shared.woken.load(Ordering::Relaxed) || !shared.woken.swap(false, Ordering::SeqCst) {
+            if !shared.inbox.take_woken() {
                 return None;
             }
             self.core.polls.set(self.core.polls.get() + 1);
@@ -110,7 +110,8 @@ impl Driving {
             if core.is_empty() {
                 return Some(Ok(()));
             }
-            core.shared.woken.store(false, Ordering::SeqCst);
+            // Polled in any case: what woke it was its timer, or nothing.
+            core.shared.inbox.take_woken();
             budget::begin();
             end.as_mut().poll(&mut Context::from_waker(&waker)).is_ready().then_some(Err(Elapsed))
         })
@@ -183,7 +184,7 @@ impl Core {
     /// Takes what other threads sent. False if that was nothing.
     fn fetch(&self) -> bool {
         let mut queue = |task: Task| self.ready.borrow_mut().push_back(task);
-        let first = self.shared.injector.pop_batch(|len| len, &mut queue);
+        let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue);
         let fetched = first.is_some();
         first.into_iter().for_each(queue);
         fetched
@@ -230,7 +231,7 @@ impl Core {
         self.ready.borrow().is_empty()
             && self.owned.borrow().is_empty()
             && self.locals.borrow().is_empty()
-            && self.shared.injector.len() == 0
+            && self.shared.inbox.injector.len() == 0
     }
 
     /// Looks at the driver without sleeping, if the last look is long ago.
@@ -256,17 +257,14 @@ impl Core {
         if shared.driver.timers.clock.is_paused() && self.jump(&mut turn) {
             return;
         }
-        // SeqCst: see the head of this file.
-        shared.sleeping.store(true, Ordering::SeqCst);
-        if shared.injector.len() == 0 && !shared.woken.load(Ordering::SeqCst) {
+        if shared.inbox.may_sleep() {
             record(Kind::Park, Id::new(Domain::Worker, 0), 0);
             turn.sleep(None, || {
                 record(Kind::Unpark, Id::new(Domain::Worker, 0), 0);
-                // From here on this thread's own wake-ups are seen without waking the reactor.
-                shared.sleeping.store(false, Ordering::SeqCst);
+                shared.inbox.awake();
             });
         }
-        shared.sleeping.store(false, Ordering::SeqCst);
+        shared.inbox.awake();
     }
 
     /// Moves a clock that is paused, if everything waits. True if there is something to do then.
@@ -274,7 +272,8 @@ impl Core {
     fn jump(&self, turn: &mut Turn<'_>) -> bool {
         let shared = &self.shared;
         turn.look();
-        let woken = shared.woken.load(Ordering::SeqCst) || shared.injector.len() > 0;
-        woken || !self.ready.borrow().is_empty() || (shared.blocking.is_idle() && turn.jump())
+        !shared.inbox.is_empty()
+            || !self.ready.borrow().is_empty()
+            || (shared.blocking.is_idle() && turn.jump())
     }
 }

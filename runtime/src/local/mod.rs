@@ -2,30 +2,22 @@
 //!
 //! The [`Core`] is what only the driving thread touches: the queue of ready tasks, the lists of all tasks. Its lists lie in
 //! [`Shared`] while nobody drives, and in the thread's context while `block_on` does. What other threads wake or spawn
-//! comes through the injector.
-//!
-//! # Why no wake-up is lost
-//!
-//! ```text
-//!   other thread                        driving thread, before it sleeps
-//!   injector.push, or woken = true      sleeping = true
-//!   sleeping? wake the reactor          recheck: injector empty and not woken? sleep in the reactor
-//! ```
-//!
-//! All of it is sequentially consistent, so one of the two sees the other; and a wake of the reactor that comes before the
-//! sleep ends the sleep.
+//! comes through the [`Inbox`], where the argument is that no wake-up is lost.
 
 mod core;
+mod inbox;
 
 pub(crate) use self::core::Core;
 
-use self::core::{Driving, Lists};
+use self::{
+    core::{Driving, Lists},
+    inbox::{Inbox, Rouse},
+};
 use crate::{
     blocking::Blocking,
     clock::Clock,
     context::{self, Place},
     driver::Driver,
-    injector::Injector,
     roll::Roll,
     runtime::End,
     scheduler::{At, Scheduler},
@@ -50,14 +42,10 @@ use std::{
 
 /// What all threads see.
 pub(crate) struct Shared {
-    injector: Injector,
+    inbox: Inbox,
     pub(crate) driver: Arc<Driver>,
     pub(crate) blocking: Blocking,
     pub(crate) homes: Homes,
-    /// The future of `block_on` was woken.
-    woken: AtomicBool,
-    /// The driving thread sleeps in the reactor, or is about to.
-    sleeping: AtomicBool,
     /// Tasks that are spawned now are cancelled at once. Relaxed: stored and read while driving; others may come late.
     closing: AtomicBool,
     /// The core while nobody drives, and who waits for it.
@@ -73,12 +61,10 @@ impl Shared {
     pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
         let lists = Lists { ready: VecDeque::new(), owned: Roll::default() };
         Ok(Arc::new(Self {
-            injector: Injector::new(),
+            inbox: Inbox::new(),
             driver: Driver::new(0, clock)?,
             blocking: Blocking::new(),
             homes: Homes::default(),
-            woken: AtomicBool::new(false),
-            sleeping: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
         }))
@@ -89,10 +75,8 @@ impl Shared {
         self.closing.load(Ordering::Relaxed)
     }
 
-    /// Wakes the driving thread, after something was put where it will look.
-    fn unpark(&self) {
-        // SeqCst: see the head of this file. Only one of many wakers has to pay for the wake.
-        if self.sleeping.load(Ordering::SeqCst) && self.sleeping.swap(false, Ordering::SeqCst) {
+    fn wake_reactor(&self, rouse: Rouse) {
+        if rouse == Rouse::Reactor {
             self.driver.reactor.wake();
         }
     }
@@ -105,10 +89,7 @@ impl Wake for Shared {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // SeqCst: see the head of this file.
-        if !self.woken.swap(true, Ordering::SeqCst) {
-            self.unpark();
-        }
+        self.wake_reactor(self.inbox.wake());
     }
 }
 
@@ -123,8 +104,8 @@ pub(crate) fn schedule(shared: &Shared, task: Task) {
 
 #[cold]
 fn schedule_from_elsewhere(shared: &Shared, task: Task) {
-    match shared.injector.push(task) {
-        Ok(()) => shared.unpark(),
+    match shared.inbox.send(task) {
+        Ok(rouse) => shared.wake_reactor(rouse),
         // The executor is gone, and with it all its tasks but this one, which was just spawned: it is cancelled here.
         Err(task) => drop(task),
     }
@@ -180,6 +161,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
             let mut resting = lock(&shared.resting);
             let core = resting.core.take();
             if core.is_none() && !resting.waiting.iter().any(|other| other.will_wake(waker)) {
+                // Not foreign: it unparks this thread.
                 resting.waiting.push(waker.clone());
             }
             core
@@ -206,7 +188,7 @@ pub(crate) fn close(shared: &Arc<Shared>, end: End) -> Result<(), Elapsed> {
         End::Cancel => Ok(()),
     };
     driving.cancel();
-    drop(shared.injector.close());
+    drop(shared.inbox.injector.close());
     drop(driving);
     shared.blocking.close();
     shared.driver.close();

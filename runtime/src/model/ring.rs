@@ -4,7 +4,6 @@
 use super::Queue;
 use crate::{
     queue::{self, Owner},
-    shim::lock,
     task::Task,
 };
 use loom::{
@@ -31,7 +30,7 @@ impl Counting {
             runs.fetch_add(1, Relaxed);
         };
         drop(self.model.spawn(count, Location::caller()));
-        lock(&self.model.ready).pop_front().expect("it was just pushed")
+        self.model.pop().expect("it was just pushed")
     }
 
     fn append(&self, owner: &Owner) {

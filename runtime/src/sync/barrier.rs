@@ -169,11 +169,14 @@ impl error::Error for Broken {}
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.state);
+        let (waiting, broken) = {
+            let state = lock(&self.state);
+            (state.line.len(), state.broken)
+        };
         f.debug_struct("Barrier")
             .field("parties", &self.parties)
-            .field("waiting", &state.line.len())
-            .field("broken", &state.broken)
+            .field("waiting", &waiting)
+            .field("broken", &broken)
             .finish_non_exhaustive()
     }
 }

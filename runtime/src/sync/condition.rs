@@ -157,6 +157,7 @@ impl Role for Waiter<'_> {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condition").field("waiting", &lock(&self.line).len()).finish_non_exhaustive()
+        let waiting = lock(&self.line).len();
+        f.debug_struct("Condition").field("waiting", &waiting).finish_non_exhaustive()
     }
 }

@@ -31,6 +31,9 @@ pub struct Fifo<T>(VecDeque<T>);
 pub struct Lifo<T>(Vec<T>);
 
 /// The least item first, as in a `heapq` of Python. Among equal ones the order is not defined.
+///
+/// Items are compared while the queue is locked: a comparison must not use the queue. If it panics, the panic goes on where the item is put
+/// or taken, and the queue may have lost an item, or who waits for one may wait for the next.
 #[derive(Debug, Clone)]
 pub struct Priority<T>(BinaryHeap<Reverse<T>>);
 

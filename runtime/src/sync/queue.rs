@@ -340,11 +340,10 @@ pub struct Full<T>(pub T);
 
 impl<T, O: Order<T>> fmt::Debug for Queue<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.state);
         f.debug_struct("Queue")
-            .field("len", &state.items.len())
+            .field("len", &self.len())
             .field("capacity", &self.capacity)
-            .field("unfinished", &state.unfinished)
+            .field("unfinished", &self.unfinished())
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A task's timer goes to the wheel of the worker that polls it, so that the lock of a wheel is taken by one thread almost
 //! always. It is taken by another when the task has moved and drops its timer elsewhere, and when the driver fires
-//! timers for a worker that is busy. No waker is called or dropped under it.
+//! timers for a worker that is busy. No waker is cloned, called or dropped under it.
 //!
 //! # Cancel against fire
 //!
@@ -106,15 +106,23 @@ impl Timers {
     /// Has `waker` woken instead of the one before. False if the timer has fired.
     #[inline]
     pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> bool {
-        let mut wheel = lock(&self.shards[shard].wheel);
-        let Some(place) = wheel.as_mut().and_then(|wheel| wheel.waker(key)) else { return false };
-        if place.will_wake(waker) {
-            return true;
+        let mut fresh = None;
+        loop {
+            let mut wheel = lock(&self.shards[shard].wheel);
+            let Some(place) = wheel.as_mut().and_then(|wheel| wheel.waker(key)) else { return false };
+            if place.will_wake(waker) {
+                return true;
+            }
+            if let Some(fresh) = fresh.take() {
+                let old = std::mem::replace(place, fresh);
+                drop(wheel);
+                drop(old);
+                return true;
+            }
+            drop(wheel);
+            // Foreign code, so outside of the lock.
+            fresh = Some(waker.clone());
         }
-        let old = std::mem::replace(place, waker.clone());
-        drop(wheel);
-        drop(old);
-        true
     }
 
     /// The tick until which the driver may sleep, which it says is what it is about to do. None is for ever.
