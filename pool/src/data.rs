@@ -8,8 +8,10 @@
 //! the budget is renewed, so that the last pieces of a loop are divided as finely as the thieves ask for. The idea is that of rayon's
 //! `Splitter`, and of Tzannes and others, "Lazy binary-splitting" (2010); the first budget is larger than rayon's, since a join costs
 //! so little.
+//!
+//! The loop over a piece may use vector instructions that the rest of the program must not take for granted (`vector.rs`).
 
-use crate::{Pool, current, join};
+use crate::{Pool, current, join, vector::with_widest};
 use std::ops::Range;
 
 /// Into how many pieces a loop is split for each thread if nobody steals.
@@ -104,7 +106,7 @@ where
     F: Fn(R, R) -> R + Sync,
 {
     let len = piece.len();
-    let Some(budget) = budget.split(len) else { return leaf(piece) };
+    let Some(budget) = budget.split(len) else { return with_widest(|| leaf(piece)) };
     let (left, right) = piece.split_at(len / 2);
     let here = current::address();
     let (left, right) = join(

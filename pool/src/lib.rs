@@ -85,6 +85,9 @@ mod sync;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 #[allow(unsafe_code)]
 mod sys;
+// Unsafe: calls what is compiled for some processors only.
+#[allow(unsafe_code)]
+mod vector;
 // Unsafe: says that it is the owner of its halves.
 #[allow(unsafe_code)]
 mod worker;

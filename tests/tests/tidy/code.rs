@@ -22,6 +22,7 @@ const UNSAFE: &[&str] = &[
     "pool/src/scope.rs",
     "pool/src/steal.rs",
     "pool/src/sys.rs",
+    "pool/src/vector.rs",
     "pool/src/worker.rs",
     "process/src/block/sys.rs",
     "process/src/channel/sys.rs",
