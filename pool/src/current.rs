@@ -46,14 +46,20 @@ pub(crate) fn address() -> usize {
     WORKER.get().addr()
 }
 
-/// Gives `f` the halves of the worker that this thread is, if it is one and a [light](sys::Light) fence is enough.
+/// The owner's end of the halves of the worker that this thread is, if it is one and a [light](sys::Light) fence is enough.
+///
+/// It is returned, and not lent to a closure as in [`with`], for the sake of `join`: a closure around its two would be compiled as a function,
+/// and what they capture would go there through memory.
+///
+/// # Safety
+///
+/// The caller uses it on this thread, and not after it has returned to where the worker found its work.
 #[inline(always)]
-pub(crate) fn with_halves<R>(f: impl FnOnce(Option<Owner<'_, HalfHeader>>) -> R) -> R {
-    let halves = HALVES.get();
-    // SAFETY: as in `with`; the worker owns its halves.
-    let halves = unsafe { halves.as_ref() };
-    // SAFETY: this thread is the worker, and the end cannot outlive `f`.
-    f(halves.map(|halves| unsafe { halves.owner() }))
+pub(crate) unsafe fn halves<'frame>() -> Option<Owner<'frame, HalfHeader>> {
+    // SAFETY: the pointer is null or what `enter` set, and the worker, which owns its halves, is there as long as it runs work.
+    let halves = unsafe { HALVES.get().as_ref() }?;
+    // SAFETY: this thread is the worker.
+    Some(unsafe { halves.owner() })
 }
 
 /// The innermost scope of which a child runs on this thread, and which therefore is there.

@@ -179,10 +179,11 @@ where
     RA: Send,
     RB: Send,
 {
-    current::with_halves(|halves| match halves {
+    // SAFETY: it is used in this frame alone.
+    match unsafe { current::halves() } {
         Some(halves) => join_on::<Light, _, _, _, _>(halves, a, b),
         None => join_elsewhere(a, b),
-    })
+    }
 }
 
 /// [`join`] of three closures.
