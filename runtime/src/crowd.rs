@@ -14,8 +14,8 @@
 //!   wake the parent
 //! ```
 //!
-//! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (both acquire and
-//! release); if it comes second, it lists the number anew, and whoever is the parent then is woken.
+//! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (the one releases, the
+//! other acquires); if it comes second, it lists the number anew, and whoever is the parent then is woken.
 
 use crate::shim::{AtomicBool, Mutex, Ordering, lock};
 use std::{
@@ -63,13 +63,14 @@ impl Ticket {
 
     /// Lists it by hand. False if it was listed.
     fn list(&self) -> bool {
-        !self.listed.swap(true, Ordering::AcqRel)
+        // Release: the poll that comes after sees what came before the wake-up, also if it was listed already.
+        !self.listed.swap(true, Ordering::Release)
     }
 
     /// Strikes it off the list, before the poll.
     pub(crate) fn strike(&self) {
-        // A swap and not a store: Acquire pairs with the waking swap that this one comes after.
-        self.listed.swap(false, Ordering::AcqRel);
+        // A swap and not a store: Acquire pairs with the waking swaps that this one comes after.
+        self.listed.swap(false, Ordering::Acquire);
     }
 }
 

@@ -28,7 +28,8 @@
 //! ```
 //!
 //! All four are sequentially consistent: so either the pushing worker sees the new word, or the other sees the task. A
-//! worker that was searching when the push looked at the word has its own look still before it.
+//! worker that was searching when the push looked at the word has its own look still before it. The other changes of the word, by one who
+//! begins to search, is woken or wakes up, need no order: such a worker is awake, and has a look still before it, too.
 //!
 //! # What the watch is for
 //!
@@ -40,7 +41,7 @@
 //!
 //! After tokio's `multi_thread/idle.rs` and Go's "spinning" threads (`runtime/proc.go`); the watch is ours.
 
-use crate::shim::{AtomicU64, Mutex, Ordering, lock};
+use crate::shim::{AtomicU64, Mutex, Ordering, in_order, lock};
 
 const ASLEEP: u64 = 1;
 const SEARCHING: u64 = 1 << 32;
@@ -86,6 +87,7 @@ impl Idle {
     #[inline]
     pub(crate) fn should_wake(&self) -> bool {
         // SeqCst: see "Why no task is left alone".
+        in_order();
         let word = self.word.load(Ordering::SeqCst);
         word != 0 && word < SEARCHING
     }
@@ -97,13 +99,16 @@ impl Idle {
         if 2 * searching as usize >= self.workers {
             return false;
         }
-        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+        self.word.fetch_add(SEARCHING, Ordering::Relaxed);
         true
     }
 
     /// Stops to search, because a task was found. True if nobody searches any more.
     pub(crate) fn stop_search(&self) -> bool {
-        self.word.fetch_sub(SEARCHING, Ordering::SeqCst) / SEARCHING == 1
+        // SeqCst: see "Why no task is left alone".
+        let was_last = self.word.fetch_sub(SEARCHING, Ordering::SeqCst) / SEARCHING == 1;
+        in_order();
+        was_last
     }
 
     /// Falls asleep. The caller then looks once more whether there is a task.
@@ -114,7 +119,9 @@ impl Idle {
             Awake::Searching => ASLEEP.wrapping_sub(SEARCHING),
             Awake::Working => ASLEEP,
         };
+        // SeqCst: see "Why no task is left alone".
         self.word.fetch_add(change, Ordering::SeqCst);
+        in_order();
         if sleepers.watcher.is_none() && sleepers.list.len() < self.workers {
             sleepers.watcher = Some(worker);
             return Watch::Yes;
@@ -133,7 +140,7 @@ impl Idle {
         let cheap = sleepers.list.iter().rposition(|&worker| !costly(worker));
         let position = cheap.or(sleepers.list.len().checked_sub(1))?;
         let worker = sleepers.list.remove(position);
-        self.word.fetch_add(SEARCHING.wrapping_sub(ASLEEP), Ordering::SeqCst);
+        self.word.fetch_add(SEARCHING.wrapping_sub(ASLEEP), Ordering::Relaxed);
         Some(worker)
     }
 
@@ -143,7 +150,7 @@ impl Idle {
         let position = sleepers.list.iter().position(|&sleeper| sleeper == worker);
         if let Some(position) = position {
             sleepers.list.remove(position);
-            self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
+            self.word.fetch_sub(ASLEEP, Ordering::Relaxed);
         }
         if sleepers.watcher == Some(worker) {
             sleepers.watcher = None;

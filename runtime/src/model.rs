@@ -91,6 +91,7 @@ mod tests {
     use crate::{
         crowd::Crowd,
         idle::{Awake, Idle, Watch},
+        injector::Injector,
         parker::{Call, Parker},
         queue,
     };
@@ -221,43 +222,41 @@ mod tests {
         });
     }
 
-    /// Loom has no order over all sequentially consistent operations, so the task lies under a lock here, which orders a
-    /// push and a last look as that order does.
+    /// Acts as whoever has put a task where others can take it. Whom that woke.
+    fn notify(idle: &Idle) -> Option<usize> {
+        if idle.should_wake() { idle.wake_one(|_| false) } else { None }
+    }
+
     #[test]
-    fn a_worker_that_falls_asleep_sees_the_task_or_is_woken() {
+    fn a_worker_that_falls_asleep_sees_the_task_in_a_ring_or_is_woken() {
         loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
-            let task = Arc::new(Mutex::new(false));
-            let (book, place) = (idle.clone(), task.clone());
-            let pusher = thread::spawn(move || {
-                *lock(&place) = true;
-                if book.should_wake() { book.wake_one(|_| false) } else { None }
+            let (idle, model, (owner, shared)) = (Arc::new(Idle::new(2)), Queue::new(), queue::new());
+            drop(model.spawn(async {}, Location::caller()));
+            let book = idle.clone();
+            let sleeper = thread::spawn(move || {
+                assert!(book.try_search());
+                let _watch = book.sleep(1, Awake::Searching);
+                shared.has_ring()
             });
-            assert!(idle.try_search());
-            let _watch = idle.sleep(1, Awake::Searching);
-            let seen = *lock(&task);
-            let woken = pusher.join().unwrap();
-            assert!(seen || woken == Some(1), "the task is left alone");
+            owner.push(model.pop().unwrap(), |_| panic!("the ring has room"));
+            let woken = notify(&idle);
+            assert!(sleeper.join().unwrap() || woken == Some(1), "the task is left alone");
         });
     }
 
     #[test]
     fn a_worker_that_stops_to_search_looks_for_what_came_meanwhile() {
         loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
-            let task = Arc::new(Mutex::new(false));
+            let (idle, model, injector) = (Arc::new(Idle::new(2)), Queue::new(), Arc::new(Injector::new()));
+            drop(model.spawn(async {}, Location::caller()));
             // The other worker sleeps already.
             let _watch = idle.sleep(0, Awake::Working);
-            let (book, place) = (idle.clone(), task.clone());
             assert!(idle.try_search());
-            let pusher = thread::spawn(move || {
-                *lock(&place) = true;
-                if book.should_wake() { book.wake_one(|_| false) } else { None }
-            });
-            let last = idle.stop_search();
-            let seen = last && *lock(&task);
-            let woken = pusher.join().unwrap();
-            assert!(seen || woken == Some(0), "the task is left alone");
+            let (book, from) = (idle.clone(), injector.clone());
+            let searcher = thread::spawn(move || book.stop_search() && from.len() > 0);
+            assert!(injector.push(model.pop().unwrap()).is_ok());
+            let woken = notify(&idle);
+            assert!(searcher.join().unwrap() || woken == Some(0), "the task is left alone");
         });
     }
 
@@ -297,12 +296,19 @@ mod tests {
         loom::model(|| {
             let parker = Arc::new(Parker::default());
             parker.own();
+            let came = Arc::new(AtomicBool::new(false));
             let calls = [Call::Search, Call::Watch].map(|call| {
-                let parker = parker.clone();
-                thread::spawn(move || parker.call(call, || panic!("it is not in the driver")))
+                let (parker, came) = (parker.clone(), came.clone());
+                thread::spawn(move || {
+                    if call == Call::Watch {
+                        came.store(true, Ordering::Relaxed);
+                    }
+                    parker.call(call, || panic!("it is not in the driver"));
+                })
             });
             // A call that was lost is a deadlock here.
             while !parker.park(None).to(Call::Watch) {}
+            assert!(came.load(Ordering::Relaxed), "what came before the call is not seen");
             calls.into_iter().for_each(|call| call.join().unwrap());
         });
     }
@@ -312,20 +318,23 @@ mod tests {
         loom::model(|| {
             let parker = Arc::new(Parker::default());
             parker.own();
-            let calling = parker.clone();
+            let came = Arc::new(AtomicBool::new(false));
+            let (calling, coming) = (parker.clone(), came.clone());
             let caller = thread::spawn(move || {
                 let mut woken = false;
+                coming.store(true, Ordering::Relaxed);
                 calling.call(Call::Search, || woken = true);
                 woken
             });
             let entered = parker.enter_driver();
+            if let Err(called) = entered {
+                assert!(called.to(Call::Search));
+                assert!(came.load(Ordering::Relaxed), "what came before the call is not seen");
+            }
             let woken = caller.join().unwrap();
-            match entered {
-                Ok(()) => {
-                    assert!(woken, "it sleeps in the driver for ever");
-                    assert!(parker.awake().to(Call::Search));
-                }
-                Err(called) => assert!(called.to(Call::Search)),
+            if entered.is_ok() {
+                assert!(woken, "it sleeps in the driver for ever");
+                assert!(parker.awake().to(Call::Search));
             }
         });
     }
@@ -345,6 +354,38 @@ mod tests {
                 assert!(parent.0.load(Ordering::Relaxed), "the wake-up was lost");
                 assert!(crowd.poll_next(&Context::from_waker(&waker)).is_ready());
             }
+        });
+    }
+
+    /// Nothing but the ticket orders: the child's waker lies where loom does not look, and what it waits for is a relaxed flag.
+    #[test]
+    fn a_child_that_is_woken_while_it_is_listed_sees_what_came_before() {
+        loom::model(|| {
+            let come = Arc::new(AtomicBool::new(false));
+            let left = Arc::new(std::sync::Mutex::new(None::<Waker>));
+            let (coming, place) = (come.clone(), left.clone());
+            let mut crowd = Crowd::new();
+            crowd.insert(Box::pin(poll_fn(move |cx| {
+                place.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
+                if coming.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+            })));
+            let parent = Arc::new(Woken(AtomicBool::new(false)));
+            let waker = Waker::from(parent.clone());
+            assert!(crowd.poll_next(&Context::from_waker(&waker)).is_pending());
+            let child = left.lock().unwrap().clone().unwrap();
+            child.wake_by_ref();
+            parent.0.store(false, Ordering::Relaxed);
+            let other = thread::spawn(move || {
+                come.store(true, Ordering::Relaxed);
+                child.wake();
+            });
+            let polled = crowd.poll_next(&Context::from_waker(&waker));
+            other.join().unwrap();
+            if polled.is_pending() {
+                assert!(parent.0.load(Ordering::Relaxed), "the wake-up was lost");
+                assert!(crowd.poll_next(&Context::from_waker(&waker)).is_ready());
+            }
+            drop(left.lock().unwrap().take());
         });
     }
 

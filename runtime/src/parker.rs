@@ -66,7 +66,8 @@ impl Parker {
 
     /// Calls the worker. `wake_driver` is called if it sleeps in the driver.
     pub(crate) fn call(&self, call: Call, wake_driver: impl FnOnce()) {
-        // AcqRel: what was done before is seen by the one who is called.
+        // Release pairs with the Acquire in `awake`: what was done before is seen by the one who is called. Acquire pairs with the Release in
+        // `park`: its thread is known.
         let old = self.state.fetch_or(call as u8, Ordering::AcqRel);
         // If it was called before, it was woken then.
         if old & CALLS != 0 {
@@ -82,25 +83,28 @@ impl Parker {
     /// Sleeps on the thread until called, or for so long.
     pub(crate) fn park(&self, at_most: Option<Duration>) -> Called {
         let end = at_most.map(|at_most| clock::now() + at_most);
-        let mut old = self.state.fetch_or(THREAD, Ordering::AcqRel);
+        // Release publishes the thread. What the calls publish is for `awake` to acquire.
+        let mut old = self.state.fetch_or(THREAD, Ordering::Release);
         while old & CALLS == 0 {
             match end.map(|end| end.saturating_duration_since(clock::now())) {
                 Some(Duration::ZERO) => break,
                 left => shim::park(left),
             }
-            old = self.state.load(Ordering::Acquire);
+            old = self.state.load(Ordering::Relaxed);
         }
         self.awake()
     }
 
     /// About to sleep in the driver. What it was called for, if it was already.
     pub(crate) fn enter_driver(&self) -> Result<(), Called> {
-        let old = self.state.fetch_or(DRIVER, Ordering::AcqRel);
+        // Relaxed: nothing is published by it, and `awake` acquires.
+        let old = self.state.fetch_or(DRIVER, Ordering::Relaxed);
         if old & CALLS == 0 { Ok(()) } else { Err(self.awake()) }
     }
 
     /// Awake: takes what it was called for.
     pub(crate) fn awake(&self) -> Called {
-        Called(self.state.swap(0, Ordering::AcqRel) & CALLS)
+        // Acquire pairs with the Release of every call that is taken here.
+        Called(self.state.swap(0, Ordering::Acquire) & CALLS)
     }
 }

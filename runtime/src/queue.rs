@@ -90,7 +90,7 @@ impl Queue {
     /// Takes the newest task, whose owner seems to be stuck.
     pub(crate) fn steal_newest(&self) -> Option<Task> {
         // Acquire pairs with the owner's swap that put it there.
-        let newest = self.newest.swap(null_mut(), Ordering::AcqRel);
+        let newest = self.newest.swap(null_mut(), Ordering::Acquire);
         // SAFETY: swapping it out has taken it (rule 4).
         (!newest.is_null()).then(|| unsafe { taken(newest) })
     }
@@ -124,10 +124,11 @@ impl Queue {
                 let task = self.slot(head.wrapping_add(n)).load(Ordering::Relaxed);
                 into.slot(into_tail.wrapping_add(n - 1)).store(task, Ordering::Relaxed);
             }
+            // Release: our reads of the slots come before the owner's next writes.
             let moved = self.head.compare_exchange(
                 head,
                 head.wrapping_add(count),
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Relaxed,
             );
             if moved.is_ok() {
@@ -144,8 +145,8 @@ impl Owner {
     /// Makes a task the newest. The one that was it is returned.
     #[inline]
     pub(crate) fn replace_newest(&self, task: Task) -> Option<Task> {
-        // Release publishes the task to who takes it; Acquire pairs with who put the one before.
-        let old = self.queue.newest.swap(task.into_raw().as_ptr(), Ordering::AcqRel);
+        // Release publishes the task to who takes it. The one before was put there by this thread.
+        let old = self.queue.newest.swap(task.into_raw().as_ptr(), Ordering::Release);
         // SAFETY: swapping it out has taken it (rule 4).
         (!old.is_null()).then(|| unsafe { taken(old) })
     }
@@ -180,15 +181,16 @@ impl Owner {
         let queue = &*self.queue;
         // Relaxed: only this thread stores it.
         let tail = queue.tail.load(Ordering::Relaxed);
-        // Acquire pairs with the other takers' moves.
-        let mut head = queue.head.load(Ordering::Acquire);
+        // Relaxed: what the slots hold was written by this thread.
+        let mut head = queue.head.load(Ordering::Relaxed);
         while head != tail {
             let task = queue.slot(head).load(Ordering::Relaxed);
+            // Release: a thief that sees this head sees our tail as well, and does not look again and again.
             match queue.head.compare_exchange_weak(
                 head,
                 head.wrapping_add(1),
-                Ordering::AcqRel,
-                Ordering::Acquire,
+                Ordering::Release,
+                Ordering::Relaxed,
             ) {
                 // SAFETY: moving the head has taken it (rule 3).
                 Ok(_) => return Some(unsafe { taken(task) }),
@@ -221,14 +223,15 @@ impl Owner {
     fn take_half(&self) -> Vec<Task> {
         let queue = &*self.queue;
         loop {
-            let head = queue.head.load(Ordering::Acquire);
+            // Orders as in `pop`.
+            let head = queue.head.load(Ordering::Relaxed);
             let count = queue.tail.load(Ordering::Relaxed).wrapping_sub(head) / 2;
             let read = |n| queue.slot(head.wrapping_add(n)).load(Ordering::Relaxed);
             let pointers: Vec<_> = (0..count).map(read).collect();
             let moved = queue.head.compare_exchange(
                 head,
                 head.wrapping_add(count),
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Relaxed,
             );
             if moved.is_ok() {

@@ -139,9 +139,9 @@ impl Source {
     }
 
     fn add(&self, bits: usize, woken: &mut Vec<Waker>) {
-        // Release publishes nothing but the bits; Acquire and Release order them before the lock for `poll_ready`.
+        // Release: who sees the bits without the lock sees what the reactor saw, such as the count of a signal.
         let add = |old: usize| Some(old.wrapping_add(TURN) | bits);
-        let _ = self.readiness.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add);
+        let _ = self.readiness.fetch_update(Ordering::Release, Ordering::Relaxed, add);
         let mut waiting = lock(&self.waiting);
         if bits & Direction::Read.mask() != 0 {
             woken.extend(waiting.reader.take());
@@ -230,8 +230,8 @@ impl Source {
     #[inline]
     pub(crate) fn clear(&self, seen: Seen, direction: Direction) {
         let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !direction.bit());
-        // Relaxed on failure: another turn has come, and its bits stay.
-        let _ = self.readiness.fetch_update(Ordering::AcqRel, Ordering::Relaxed, clear);
+        // Relaxed: it publishes nothing. If it fails another turn has come, and its bits stay.
+        let _ = self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear);
     }
 }
 
@@ -303,6 +303,25 @@ mod models {
             beside([wait(Direction::Read), wait(Direction::Write)], move || {
                 report(&from, READABLE | WRITABLE);
             });
+        });
+    }
+
+    /// Whoever finds the source ready does so after the reactor has: also without the lock.
+    #[test]
+    fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
+        loom::model(|| {
+            let source = Arc::new(Source::new(Initially::Pending));
+            let count = Arc::new(AtomicUsize::new(0));
+            let (from, counted) = (source.clone(), count.clone());
+            let other = thread::spawn(move || {
+                counted.store(1, Ordering::Relaxed);
+                report(&from, READABLE);
+            });
+            let mut cx = Context::from_waker(Waker::noop());
+            if source.poll_ready(&mut cx, Direction::Read).is_ready() {
+                assert_eq!(count.load(Ordering::Relaxed), 1);
+            }
+            other.join().unwrap();
         });
     }
 

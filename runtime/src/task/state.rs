@@ -70,7 +70,7 @@ impl State {
     pub(super) fn begin(&self) -> Begin {
         // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire pairs with
         // the Release of `wake` and of the last `end`: the poll sees what the waker and the last poll did.
-        let old = self.0.fetch_add(RUNNING.wrapping_sub(SCHEDULED), Ordering::AcqRel);
+        let old = self.0.fetch_add(RUNNING.wrapping_sub(SCHEDULED), Ordering::Acquire);
         debug_assert!(
             old & (SCHEDULED | RUNNING | COMPLETE) == SCHEDULED,
             "an entry of a task in state {old:b}"
@@ -81,8 +81,8 @@ impl State {
     /// RUNNING => idle, or => SCHEDULED if it was woken meanwhile.
     #[inline]
     pub(super) fn end(&self) -> End {
-        // Release publishes the future to the next runner; Acquire pairs with the `wake` that set SCHEDULED.
-        let old = self.0.fetch_sub(RUNNING, Ordering::AcqRel);
+        // Release publishes the future to the next runner. What a `wake` published that came meanwhile is the next `begin`'s to acquire.
+        let old = self.0.fetch_sub(RUNNING, Ordering::Release);
         debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the end of a run in state {old:b}");
         if old & SCHEDULED == 0 { End::Idle } else { End::Again }
     }
@@ -118,7 +118,7 @@ impl State {
     pub(super) fn wake_and_release(&self) -> (Wake, Release) {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
-            // Orders as in `schedule` and `release`.
+            // Release as in `schedule`, and both as in `release`.
             let new = (old | SCHEDULED) - REFERENCE;
             match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
@@ -132,8 +132,9 @@ impl State {
     #[inline]
     fn schedule(&self, bits: usize) -> Wake {
         // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
-        // from this operation or a later one. Acquire pairs with the last `end`.
-        let old = self.0.fetch_or(bits, Ordering::AcqRel);
+        // from this operation or a later one. What the last `end` published is that `begin`'s to acquire: who makes an entry reads nothing
+        // of the task that changes.
+        let old = self.0.fetch_or(bits, Ordering::Release);
         if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { Wake::Schedule } else { Wake::Nothing }
     }
 
@@ -210,5 +211,118 @@ mod tests {
         assert_eq!(state.end(), End::Idle);
         assert_eq!(state.cancel(), Wake::Schedule);
         assert_eq!(state.begin(), Begin::Cancel);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::thread;
+    use std::sync::Arc;
+
+    /// The state, and what each of two threads did before it came to the state: by relaxed stores, so that only the state orders them.
+    struct Shared {
+        state: State,
+        did: [AtomicUsize; 2],
+    }
+
+    impl Shared {
+        fn new(state: State) -> Arc<Self> {
+            Arc::new(Self { state, did: [AtomicUsize::new(0), AtomicUsize::new(0)] })
+        }
+
+        fn sees_both(&self) -> bool {
+            self.did.iter().all(|did| did.load(Ordering::Relaxed) == 1)
+        }
+    }
+
+    /// With references of the task's own and of its handle.
+    fn running() -> State {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        state
+    }
+
+    /// With references of the handle and of a waker.
+    fn complete() -> State {
+        let state = running();
+        state.retain();
+        assert_eq!(state.complete(), Release::Alive);
+        state
+    }
+
+    type GiveUp = fn(&State) -> Release;
+
+    /// Each of two threads gives up one of two references: one of them frees, and comes after what the other did.
+    fn the_last_comes_after_the_other(state: fn() -> State, give_up: [GiveUp; 2]) {
+        loom::model(move || {
+            let shared = Shared::new(state());
+            let end = move |shared: &Shared, thread: usize| {
+                shared.did[thread].store(1, Ordering::Relaxed);
+                let last = give_up[thread](&shared.state) == Release::Last;
+                assert!(!last || shared.sees_both(), "freed before the last use");
+                last
+            };
+            let theirs = shared.clone();
+            let other = thread::spawn(move || end(&theirs, 1));
+            let last = end(&shared, 0);
+            assert_ne!(last, other.join().unwrap(), "one of them frees");
+        });
+    }
+
+    #[test]
+    fn who_frees_comes_after_all_the_others() {
+        let wake: GiveUp = |state| state.wake_and_release().1;
+        for gives_up in [State::release, wake] {
+            the_last_comes_after_the_other(running, [State::complete, gives_up]);
+            the_last_comes_after_the_other(running, [gives_up, State::complete]);
+            the_last_comes_after_the_other(complete, [State::release, gives_up]);
+            the_last_comes_after_the_other(complete, [gives_up, wake]);
+        }
+    }
+
+    /// Polls until nobody has woken it meanwhile; whether the last poll saw what both did.
+    fn run(shared: &Shared) -> bool {
+        loop {
+            assert_eq!(shared.state.begin(), Begin::Poll);
+            let sees = shared.sees_both();
+            if shared.state.end() == End::Idle {
+                return sees;
+            }
+        }
+    }
+
+    #[test]
+    fn one_of_two_wake_ups_makes_the_entry_and_the_last_poll_sees_what_came_before_both() {
+        loom::model(|| {
+            let shared = Shared::new(running());
+            shared.state.retain();
+            assert_eq!(shared.state.end(), End::Idle);
+            let wake = |shared: &Shared, thread: usize| {
+                shared.did[thread].store(1, Ordering::Relaxed);
+                let wake = if thread == 0 { shared.state.wake() } else { shared.state.wake_and_release().0 };
+                wake == Wake::Schedule && run(shared)
+            };
+            let theirs = shared.clone();
+            let other = thread::spawn(move || wake(&theirs, 1));
+            let saw = wake(&shared, 0);
+            assert!(saw | other.join().unwrap(), "a wake-up was lost");
+        });
+    }
+
+    #[test]
+    fn a_wake_up_during_a_poll_makes_the_runner_poll_again() {
+        loom::model(|| {
+            let shared = Shared::new(running());
+            shared.state.retain();
+            shared.did[0].store(1, Ordering::Relaxed);
+            let theirs = shared.clone();
+            let other = thread::spawn(move || {
+                theirs.did[1].store(1, Ordering::Relaxed);
+                theirs.state.wake_and_release().0 == Wake::Schedule && run(&theirs)
+            });
+            let saw = shared.state.end() == End::Again && run(&shared);
+            assert!(saw | other.join().unwrap(), "a wake-up was lost");
+        });
     }
 }

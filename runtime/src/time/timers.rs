@@ -183,8 +183,8 @@ impl Shard {
         let mut wheel = lock(&self.wheel);
         let Some(wheel) = &mut *wheel else { return };
         wheel.expire(now, fired);
-        // SeqCst, as every store that makes it earlier; this one makes it later.
-        self.next.store(wheel.next().unwrap_or(NEVER), Ordering::SeqCst);
+        // Relaxed, unlike the store that makes it earlier: who does not see this one looks too early.
+        self.next.store(wheel.next().unwrap_or(NEVER), Ordering::Relaxed);
     }
 }
 

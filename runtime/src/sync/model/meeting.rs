@@ -17,22 +17,22 @@ fn one_who_waits_for_a_condition_sees_the_change() {
             let guard = ours.0.lock().await;
             *ours.1.wait_for(guard, |set| *set).await
         };
-        let handle = beside(wait, move || {
-            // If the lock is not free, the other has not waited yet, and the change was made before it looks.
-            if let Some(mut guard) = shared.0.try_lock() {
-                *guard = true;
-                drop(guard);
-            } else {
-                let executor = model::Queue::new();
-                let ours = shared.clone();
-                let set = executor.spawn(async move { *ours.0.lock().await = true }, Location::caller());
-                while !set.is_finished() {
-                    executor.run();
-                    thread::yield_now();
-                }
-            }
+        let set = |shared: &(Mutex<bool>, Condition)| {
+            let Some(mut guard) = shared.0.try_lock() else { return false };
+            *guard = true;
+            drop(guard);
             shared.1.notify(1);
-        });
+            true
+        };
+        let executor = model::Queue::new();
+        let handle = executor.spawn(wait, Location::caller());
+        let theirs = shared.clone();
+        let other = thread::spawn(move || set(&theirs));
+        executor.run();
+        // If the lock was not free, it is now.
+        assert!(other.join().unwrap() || set(&shared));
+        executor.run();
+        assert!(handle.is_finished(), "a wake-up was lost");
         assert!(handle.join().unwrap());
     });
 }
