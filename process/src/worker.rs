@@ -13,6 +13,7 @@ use crate::{
     setup::{Limits, Reason, Setup},
     sys, usage, zygote,
 };
+use brigade_trace::clock;
 use serde::{Deserialize, Serialize};
 use std::{
     io::{self, Write},
@@ -86,6 +87,11 @@ impl Worker {
 
     /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
     pub(crate) fn set_up(&mut self) -> io::Result<Setup> {
+        // As a rule the setup is there already, and the hello goes out with the answer to it. If it is not, the pool may want the hello
+        // first: it does not know of this process if its zygote died when it had just forked it.
+        if !sys::wait_for_input(self.channel.input().as_fd(), clock::now())? {
+            self.flush()?;
+        }
         let frame = self.receive()?;
         if frame.kind != Kind::Setup {
             return Err(io::Error::other(format!("the pool began with a frame of kind {:?}", frame.kind)));

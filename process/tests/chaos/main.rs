@@ -59,7 +59,8 @@ fn situations(path: Path) -> Vec<Trial> {
         stopped: a_stopped_worker_hinders_one_call_at_most
             a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over
             a_pool_with_a_stopped_worker_can_be_dropped;
-        zygotes: a_zygote_that_is_killed_at_any_moment_is_replaced;
+        zygotes: a_zygote_that_is_killed_at_any_moment_is_replaced
+            a_zygote_is_killed_whose_workers_have_a_long_setup;
         faults: a_system_call_that_is_refused_is_named a_system_call_that_can_be_spared_is
             a_pool_whose_own_calls_are_refused_says_so workers_that_cannot_be_replaced_are_told_to_the_calls
             a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls

@@ -7,7 +7,7 @@ use crate::{
     path::launcher,
     sys::{self, Signal},
 };
-use brigade_process::{JoinError, Lost, ProcessPool, Start};
+use brigade_process::{Builder, JoinError, Lost, ProcessPool, Start};
 use std::{
     process,
     sync::{
@@ -21,10 +21,10 @@ use std::{
 static ZYGOTE: OnceLock<u32> = OnceLock::new();
 
 /// Each call has a worker of its own, so that the zygote is asked all the time.
-fn build() -> ProcessPool {
+fn build() -> Builder {
     let note = |(): ()| _ = ZYGOTE.set(process::id());
     let builder = ProcessPool::builder().workers(2).launcher(launcher()).max_calls_per_worker(1);
-    builder.start_method(Start::Zygote).initializer(note, ()).build().unwrap()
+    builder.start_method(Start::Zygote).initializer(note, ())
 }
 
 /// From which zygote the worker comes. Starts may fail while zygotes die.
@@ -37,8 +37,17 @@ fn zygote(procs: &ProcessPool) -> Result<u32, String> {
 }
 
 pub(crate) fn a_zygote_that_is_killed_at_any_moment_is_replaced() {
+    kill_zygotes(build());
+}
+
+/// What does not fit into the first message is sent when the worker is known, which it is not if its zygote is killed at the wrong moment.
+pub(crate) fn a_zygote_is_killed_whose_workers_have_a_long_setup() {
+    kill_zygotes(build().affinity(vec![[0, 1]; 5_000]));
+}
+
+fn kill_zygotes(builder: Builder) {
     let before = Leftovers::now();
-    let procs = build();
+    let procs = builder.build().unwrap();
     let latest = AtomicU32::new(zygote(&procs).unwrap());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -70,7 +79,7 @@ pub(crate) fn a_zygote_that_is_killed_at_any_moment_is_replaced() {
 
 pub(crate) fn a_zygote_that_is_stopped_is_replaced() {
     let before = Leftovers::now();
-    let procs = build();
+    let procs = build().build().unwrap();
     let first = zygote(&procs).unwrap();
     sys::send(first, Signal::Stop);
     // Those that were forked before may go on; then a worker comes from another one.
