@@ -26,10 +26,10 @@ pub(crate) struct Turn<'a> {
 
 impl Driver {
     /// A driver with timer wheels for so many workers, and one for threads that are none.
-    pub(crate) fn new(workers: usize, clock: Clock) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(workers: usize, clock: Clock) -> io::Result<Self> {
         let (reactor, poller) = reactor::new()?;
         let timers = Timers::new(clock, workers + 1);
-        Ok(Arc::new(Self { reactor, timers, poller: Mutex::new(Some(poller)) }))
+        Ok(Self { reactor, timers, poller: Mutex::new(Some(poller)) })
     }
 
     /// The right to turn, unless another thread has it.

@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
     pub(crate) homes: Homes,
-    pub(crate) driver: Arc<Driver>,
+    pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     /// The workers end.
     stopped: AtomicBool,

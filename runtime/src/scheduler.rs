@@ -69,7 +69,7 @@ impl Scheduler {
         handle
     }
 
-    pub(crate) fn driver(&self) -> &Arc<Driver> {
+    pub(crate) fn driver(&self) -> &Driver {
         match self {
             Self::Local(shared) => &shared.driver,
             Self::Multi(shared) => &shared.driver,

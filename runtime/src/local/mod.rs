@@ -43,7 +43,7 @@ use std::{
 /// What all threads see.
 pub(crate) struct Shared {
     inbox: Inbox,
-    pub(crate) driver: Arc<Driver>,
+    pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     pub(crate) homes: Homes,
     /// Tasks that are spawned now are cancelled at once. Relaxed: stored and read while driving; others may come late.
