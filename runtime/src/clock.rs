@@ -95,6 +95,11 @@ impl Clock {
         ticks(since, since.subsec_nanos().div_ceil(NANOS_PER_TICK))
     }
 
+    /// When the tick begins. None if that is too far away to be named.
+    pub(crate) fn beginning(&self, tick: u64) -> Option<Instant> {
+        self.start().checked_add(Duration::from_millis(tick))
+    }
+
     /// How long until the tick begins.
     pub(crate) fn until(&self, tick: u64) -> Duration {
         let since_start = Duration::from_millis(tick);

@@ -94,6 +94,17 @@ impl<T> Slab<T> {
         })
     }
 
+    /// What is at this index, with its key.
+    #[inline]
+    pub(crate) fn at_mut(&mut self, index: usize) -> Option<(Key, &mut T)> {
+        match self.entries.get_mut(index) {
+            Some(&mut (generation, Entry::Used(ref mut value))) => {
+                Some((Key { index: index as u32, generation }, value))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.entries.into_iter().filter_map(|(_, entry)| match entry {
             Entry::Used(value) => Some(value),

@@ -4,6 +4,7 @@ pub(crate) mod timers;
 mod wheel;
 
 mod interval;
+mod rings;
 mod sleep;
 mod timeout;
 

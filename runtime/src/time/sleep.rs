@@ -70,16 +70,21 @@ struct Timer {
 
 /// Calls `f` with this thread's runtime, and the wheel that this thread uses.
 #[track_caller]
+#[inline]
 fn with_executor<R>(what: &str, f: impl FnOnce(At<'_>, usize) -> R) -> R {
-    let result = context::with(|place| match place {
-        Place::Nowhere => None,
-        Place::Guest(scheduler) => Some(f(scheduler.at(), scheduler.driver().timers.guests())),
-        Place::Local(core) => Some(f(At::Local(&core.shared), 0)),
-        Place::Worker(worker) => Some(f(At::Multi(&worker.shared), worker.index)),
+    let result = context::with(|place| {
+        let (executor, shard) = match place {
+            Place::Nowhere => return None,
+            Place::Guest(scheduler) => (scheduler.at(), scheduler.driver().timers.guests()),
+            Place::Local(core) => (At::Local(&core.shared), 0),
+            Place::Worker(worker) => (At::Multi(&worker.shared), worker.index),
+        };
+        Some(f(executor, shard))
     });
-    result.unwrap_or_else(|| {
+    let Some(result) = result else {
         panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
-    })
+    };
+    result
 }
 
 /// The time of the runtime that this thread is inside of, which `what` needs.
@@ -133,18 +138,19 @@ impl Sleep {
     /// Sets the timer on the wheel of the worker that polls.
     fn set(&mut self, cx: &Context<'_>) {
         let Some(deadline) = self.deadline else { return };
-        let (executor, shard) = with_executor("sleep", |executor, shard| (Lease::new(executor), shard));
-        let driver = executor.driver();
-        let when = driver.timers.clock.tick_of(deadline);
-        let key = match driver.timers.set(shard, when, cx.waker()) {
-            Set::Done(key) => key,
-            Set::WakeDriver(key) => {
-                driver.reactor.wake();
-                key
-            }
-            Set::Closed => panic!("a sleep was polled after its runtime had ended"),
-        };
-        self.set = Some(Timer { executor, shard, key });
+        self.set = Some(with_executor("sleep", |executor, shard| {
+            let driver = executor.driver();
+            let executor = Lease::new(executor);
+            let key = match driver.timers.set(shard, deadline, cx.waker()) {
+                Set::Done(key) => key,
+                Set::WakeDriver(key) => {
+                    driver.reactor.wake();
+                    key
+                }
+                Set::Closed => panic!("a sleep was polled after its runtime had ended"),
+            };
+            Timer { executor, shard, key }
+        }));
     }
 }
 

@@ -28,8 +28,8 @@ use crate::{
     shim::{AtomicU64, Mutex, Ordering, in_order, lock},
     slab::Key,
 };
-use brigade_trace::{Id, Kind, record};
-use std::task::Waker;
+use brigade_trace::{Id, Kind, on, record};
+use std::{task::Waker, time::Instant};
 
 /// No timer.
 const NEVER: u64 = u64::MAX;
@@ -42,7 +42,14 @@ struct Shard {
     /// A tick at or before the wheel's first timer. Stored under the lock, read without.
     next: AtomicU64,
     /// None once the executor is gone.
-    wheel: Mutex<Option<Wheel>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What the lock of a shard guards.
+struct Kept {
+    wheel: Wheel,
+    /// When `next` begins. None if there is none, or if it is too far away to be named.
+    begins: Option<Instant>,
 }
 
 /// All wheels of one executor.
@@ -65,7 +72,8 @@ pub(crate) enum Set {
 
 impl Timers {
     pub(crate) fn new(clock: Clock, shards: usize) -> Self {
-        let shard = || Shard { next: AtomicU64::new(NEVER), wheel: Mutex::new(Some(Wheel::new())) };
+        let kept = || Kept { wheel: Wheel::new(), begins: None };
+        let shard = || Shard { next: AtomicU64::new(NEVER), kept: Mutex::new(Some(kept())) };
         Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(AWAKE) }
     }
 
@@ -76,30 +84,41 @@ impl Timers {
 
     /// Sets a timer on the wheel of a worker, or on the last one, which is for threads that are no workers.
     #[inline]
-    pub(crate) fn set(&self, shard: usize, when: u64, waker: &Waker) -> Set {
-        record(Kind::TimerSet, Id::NONE, when.saturating_mul(1_000_000));
+    pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> Set {
+        if on() {
+            record(Kind::TimerSet, Id::NONE, self.clock.tick_of(deadline).saturating_mul(1_000_000));
+        }
         let shard = &self.shards[shard];
         let waker = waker.clone();
-        let mut wheel = lock(&shard.wheel);
-        let Some(wheel) = &mut *wheel else { return Set::Closed };
-        let key = wheel.insert(when, waker);
-        // Relaxed: stored under the lock that is held.
-        if when < shard.next.load(Ordering::Relaxed) {
-            // SeqCst, both: see "Why no timer is missed".
-            shard.next.store(when, Ordering::SeqCst);
-            in_order();
-            if when < self.until.load(Ordering::SeqCst) {
-                return Set::WakeDriver(key);
-            }
+        let mut kept = lock(&shard.kept);
+        let Some(kept) = &mut *kept else { return Set::Closed };
+        let key = kept.wheel.insert(deadline, waker);
+        // Most are later than the first, and then its tick is nobody's concern yet.
+        if kept.begins.is_none_or(|begins| deadline < begins) && self.advance(shard, kept, deadline) {
+            return Set::WakeDriver(key);
         }
         Set::Done(key)
+    }
+
+    /// Has the driver see a timer that may be the first. True if it sleeps for longer.
+    fn advance(&self, shard: &Shard, kept: &mut Kept, deadline: Instant) -> bool {
+        let when = self.clock.tick_of(deadline);
+        // Relaxed: stored under the lock that is held.
+        if when >= shard.next.load(Ordering::Relaxed) {
+            return false;
+        }
+        kept.begins = self.clock.beginning(when);
+        // SeqCst, both: see "Why no timer is missed".
+        shard.next.store(when, Ordering::SeqCst);
+        in_order();
+        when < self.until.load(Ordering::SeqCst)
     }
 
     /// Takes a timer out. False if it has fired.
     #[inline]
     pub(crate) fn cancel(&self, shard: usize, key: Key) -> bool {
         // The wheel's first tick is left as it is: too early means a look for nothing, and it is set right then.
-        let waker = lock(&self.shards[shard].wheel).as_mut().and_then(|wheel| wheel.remove(key));
+        let waker = lock(&self.shards[shard].kept).as_mut().and_then(|kept| kept.wheel.remove(key));
         waker.is_some()
     }
 
@@ -108,18 +127,18 @@ impl Timers {
     pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> bool {
         let mut fresh = None;
         loop {
-            let mut wheel = lock(&self.shards[shard].wheel);
-            let Some(place) = wheel.as_mut().and_then(|wheel| wheel.waker(key)) else { return false };
+            let mut kept = lock(&self.shards[shard].kept);
+            let Some(place) = kept.as_mut().and_then(|kept| kept.wheel.waker(key)) else { return false };
             if place.will_wake(waker) {
                 return true;
             }
             if let Some(fresh) = fresh.take() {
                 let old = std::mem::replace(place, fresh);
-                drop(wheel);
+                drop(kept);
                 drop(old);
                 return true;
             }
-            drop(wheel);
+            drop(kept);
             // Foreign code, so outside of the lock.
             fresh = Some(waker.clone());
         }
@@ -158,33 +177,34 @@ impl Timers {
         // Relaxed, here and below: a timer that is set at this moment is seen at the next look.
         if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NEVER) {
             let now = self.clock.tick_now();
-            self.shards.iter().for_each(|shard| shard.expire(now, fired));
+            self.shards.iter().for_each(|shard| shard.expire(&self.clock, now, fired));
         }
     }
 
     /// Takes out the timers of one worker that fire by now.
     pub(crate) fn expire_one(&self, shard: usize, now: u64, fired: &mut Vec<Waker>) {
-        self.shards[shard].expire(now, fired);
+        self.shards[shard].expire(&self.clock, now, fired);
     }
 
     /// Takes out all timers; no more can be set.
     pub(crate) fn close(&self) -> Vec<Waker> {
-        let take = |shard: &Shard| lock(&shard.wheel).take().map(|mut wheel| wheel.clear());
+        let take = |shard: &Shard| lock(&shard.kept).take().map(|mut kept| kept.wheel.clear());
         self.shards.iter().filter_map(take).flatten().collect()
     }
 }
 
 impl Shard {
     #[inline]
-    fn expire(&self, now: u64, fired: &mut Vec<Waker>) {
+    fn expire(&self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) {
         if self.next.load(Ordering::Relaxed) > now {
             return;
         }
-        let mut wheel = lock(&self.wheel);
-        let Some(wheel) = &mut *wheel else { return };
-        wheel.expire(now, fired);
+        let mut kept = lock(&self.kept);
+        let Some(kept) = &mut *kept else { return };
+        let next = kept.wheel.expire(clock, now, fired);
+        kept.begins = next.and_then(|next| clock.beginning(next));
         // Relaxed, unlike the store that makes it earlier: who does not see this one looks too early.
-        self.next.store(wheel.next().unwrap_or(NEVER), Ordering::Relaxed);
+        self.next.store(next.unwrap_or(NEVER), Ordering::Relaxed);
     }
 }
 
@@ -199,12 +219,16 @@ mod model {
         Arc::new(Timers::new(Clock::os(), 1))
     }
 
+    fn set(timers: &Timers, tick: u64, waker: &Waker) -> Set {
+        timers.set(0, timers.clock.beginning(tick).unwrap(), waker)
+    }
+
     #[test]
     fn the_driver_sleeps_no_longer_than_a_timer_or_is_woken() {
         loom::model(|| {
             let timers = timers();
             let setting = timers.clone();
-            let setter = thread::spawn(move || setting.set(0, 5, Waker::noop()));
+            let setter = thread::spawn(move || set(&setting, 5, Waker::noop()));
             let until = timers.before_sleep();
             let set = setter.join().unwrap();
             assert!(until == Some(5) || matches!(set, Set::WakeDriver(_)), "the timer is missed");
@@ -217,7 +241,7 @@ mod model {
             let timers = timers();
             let setters = [9, 5].map(|when| {
                 let setting = timers.clone();
-                thread::spawn(move || matches!(setting.set(0, when, Waker::noop()), Set::WakeDriver(_)))
+                thread::spawn(move || matches!(set(&setting, when, Waker::noop()), Set::WakeDriver(_)))
             });
             let until = timers.before_sleep();
             let [_, woken] = setters.map(|setter| setter.join().unwrap());
@@ -229,7 +253,7 @@ mod model {
     fn a_timer_is_cancelled_or_fires() {
         loom::model(|| {
             let timers = timers();
-            let Set::Done(key) = timers.set(0, 5, Waker::noop()) else { panic!("the driver is awake") };
+            let Set::Done(key) = set(&timers, 5, Waker::noop()) else { panic!("the driver is awake") };
             let cancelling = timers.clone();
             let canceller = thread::spawn(move || cancelling.cancel(0, key));
             let mut fired = Vec::new();
@@ -243,7 +267,7 @@ mod model {
         loom::model(|| {
             let timers = timers();
             let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-            let Set::Done(key) = timers.set(0, 5, &Waker::from(first.clone())) else {
+            let Set::Done(key) = set(&timers, 5, &Waker::from(first.clone())) else {
                 panic!("the driver is awake")
             };
             let (changing, new) = (timers.clone(), Waker::from(second.clone()));

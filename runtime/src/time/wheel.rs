@@ -14,110 +14,123 @@
 //! level above 0, its timers *cascade*: each is put where it belongs now, on a lower level. What lies further ahead than
 //! the wheel reaches goes into the slot of the top level that comes last, and is put anew when that is reached.
 //!
-//! 1. Every timer's `when` is later than `elapsed`, or equal to it only while `expire` is at work.
+//! Most timers are timeouts, which are taken back before anybody asks what is due. So a timer is *new* at first: it is in a list of its
+//! own, and which tick and which slot are its own is reckoned when the wheel is next asked. Nothing but asking moves `elapsed`, so
+//! that is the slot into which it would have gone at once.
+//!
+//! 1. Every timer's tick is later than `elapsed`, or equal to it only while `expire` is at work; but for those that are new.
 //! 2. A bit of `occupied` is set exactly if that slot's list is not empty.
-//! 3. Lists are doubly linked by key, so that a timer leaves its list without a search, and the first knows the last, so
-//!    that timers of one tick fire in the order in which they were set.
+//! 3. Lists are doubly linked (`rings.rs`), so that a timer leaves its list without a search, and at their end a timer joins, so that
+//!    those of one tick fire in the order in which they were set. A list's number is that of its slot, counted through all levels; a
+//!    timer's is its index in the table, after the lists.
 //!
 //! After Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987); the levels by highest differing bit are
 //! tokio's (`runtime/time/wheel`).
 
-use crate::slab::{Key, Slab};
-use std::task::Waker;
+use super::rings::Rings;
+use crate::{
+    clock::Clock,
+    slab::{Key, Slab},
+};
+use std::{task::Waker, time::Instant};
 
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
 const LEVELS: usize = 6;
+/// The number of the list of those that are new.
+const NEW: usize = LEVELS * SLOTS;
+const LISTS: usize = NEW + 1;
 const REACH: u64 = 1 << (BITS * LEVELS as u32);
 
-struct Timer {
-    /// The tick at which it fires.
-    when: u64,
-    waker: Waker,
-    level: u8,
-    slot: u8,
-    /// The one before; of the first, the last.
-    previous: Key,
-    next: Option<Key>,
+/// When a timer fires.
+#[derive(Clone, Copy)]
+enum When {
+    /// Of one that is new.
+    Deadline(Instant),
+    Tick(u64),
 }
 
-struct Level {
-    occupied: u64,
-    slots: [Option<Key>; SLOTS],
+struct Timer {
+    when: When,
+    waker: Waker,
 }
 
 /// Timers that have not fired.
 pub(crate) struct Wheel {
     elapsed: u64,
-    levels: Box<[Level]>,
+    /// A bit for each slot, by level.
+    occupied: [u64; LEVELS],
+    lists: Rings,
     timers: Slab<Timer>,
 }
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        let level = || Level { occupied: 0, slots: [None; SLOTS] };
-        Self { elapsed: 0, levels: (0..LEVELS).map(|_| level()).collect(), timers: Slab::new() }
+        Self { elapsed: 0, occupied: [0; LEVELS], lists: Rings::new(LISTS), timers: Slab::new() }
     }
 
     /// Sets a timer. One whose tick has passed already fires at the next call of `expire`.
-    pub(crate) fn insert(&mut self, when: u64, waker: Waker) -> Key {
-        let unlinked = Key::from_bits(0);
-        let key =
-            self.timers.insert(Timer { when, waker, level: 0, slot: 0, previous: unlinked, next: None });
-        self.link(key, when);
+    #[inline]
+    pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Key {
+        let key = self.timers.insert(Timer { when: When::Deadline(deadline), waker });
+        self.lists.append(NEW, number(key));
         key
     }
 
     /// The waker of a timer that has not fired.
+    #[inline]
     pub(crate) fn waker(&mut self, key: Key) -> Option<&mut Waker> {
         self.timers.get_mut(key).map(|timer| &mut timer.waker)
     }
 
     /// Takes a timer out. None if it has fired.
+    #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
         let timer = self.timers.remove(key)?;
-        let (level, slot) = (usize::from(timer.level), usize::from(timer.slot));
-        let head = self.levels[level].slots[slot].expect("the list of a timer in it is not empty");
-        if head == key {
-            self.levels[level].slots[slot] = timer.next;
-            match timer.next {
-                Some(next) => self.timer(next).previous = timer.previous,
-                None => self.levels[level].occupied &= !(1 << slot),
-            }
-        } else {
-            self.timer(timer.previous).next = timer.next;
-            self.timer(timer.next.unwrap_or(head)).previous = timer.previous;
+        if let Some(list) = self.lists.remove(number(key)).filter(|&list| list != NEW) {
+            self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
         }
         Some(timer.waker)
     }
 
-    /// A tick at or before the first at which a timer fires.
-    pub(crate) fn next(&self) -> Option<u64> {
-        self.next_slot().map(|(_, _, start)| start)
-    }
-
-    /// Advances to `now` and gives the wakers of the timers that fire until then, earlier ticks first.
-    pub(crate) fn expire(&mut self, now: u64, fired: &mut Vec<Waker>) {
-        while let Some((level, slot, start)) = self.next_slot() {
+    /// Advances to `now`, a tick of the clock's, and gives the wakers of the timers that fire until then, earlier ticks first. Returns a tick
+    /// at or before the first at which another fires.
+    pub(crate) fn expire(&mut self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
+        self.empty(NEW, clock, Self::list);
+        let next = loop {
+            let Some((level, slot, start)) = self.next_slot() else { break None };
             if start > now {
-                break;
+                break Some(start);
             }
             self.elapsed = self.elapsed.max(start);
-            self.levels[level].occupied &= !(1 << slot);
-            let mut list = self.levels[level].slots[slot].take();
-            while let Some(key) = list {
-                let timer = self.timer(key);
-                list = timer.next;
-                let when = timer.when;
-                if when <= self.elapsed {
-                    let timer = self.timers.remove(key).expect("a timer in a list is in the table");
-                    fired.push(timer.waker);
+            self.occupied[level] &= !(1 << slot);
+            self.empty(level * SLOTS + slot, clock, |wheel, key, when| {
+                if when <= wheel.elapsed {
+                    fired.extend(wheel.timers.remove(key).map(|timer| timer.waker));
                 } else {
-                    self.link(key, when);
+                    wheel.list(key, when);
                 }
-            }
-        }
+            });
+        };
         self.elapsed = self.elapsed.max(now);
+        next
+    }
+
+    /// Empties a list. Each of its timers is in none when `then` is called with its key and its tick.
+    #[inline]
+    fn empty(&mut self, list: usize, clock: &Clock, mut then: impl FnMut(&mut Self, Key, u64)) {
+        let mut number = self.lists.take(list);
+        while number != list {
+            let next = self.lists.next(number);
+            let (key, timer) = self.timers.at_mut(number - LISTS).expect("a timer in a list is in the table");
+            let when = match timer.when {
+                When::Deadline(deadline) => clock.tick_of(deadline),
+                When::Tick(when) => when,
+            };
+            timer.when = When::Tick(when);
+            then(self, key, when);
+            number = next;
+        }
     }
 
     /// Takes all timers out.
@@ -125,12 +138,8 @@ impl Wheel {
         std::mem::replace(self, Self::new()).timers.into_values().map(|timer| timer.waker)
     }
 
-    fn timer(&mut self, key: Key) -> &mut Timer {
-        self.timers.get_mut(key).expect("a timer in a list is in the table")
-    }
-
     /// Puts a timer at the end of the list where it belongs.
-    fn link(&mut self, key: Key, when: u64) {
+    fn list(&mut self, key: Key, when: u64) {
         // One that is due already counts as due at the next tick (rule 1), and one out of reach as due at the end of it.
         let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH - 1));
         // The lowest level is 0, also if only the lowest bits differ.
@@ -138,39 +147,37 @@ impl Wheel {
         // Beyond the top level's turn the slot is one that comes before `elapsed`'s own, and so one turn later.
         let level = (((u64::BITS - 1 - differing.leading_zeros()) / BITS) as usize).min(LEVELS - 1);
         let slot = (when >> (BITS * level as u32)) as usize % SLOTS;
-        let head = *self.levels[level].slots[slot].get_or_insert(key);
-        self.levels[level].occupied |= 1 << slot;
-        // A list of one is its own last.
-        let last = if head == key { key } else { std::mem::replace(&mut self.timer(head).previous, key) };
-        let timer = self.timer(key);
-        (timer.level, timer.slot) = (level as u8, slot as u8);
-        (timer.previous, timer.next) = (last, None);
-        if head != key {
-            self.timer(last).next = Some(key);
-        }
+        self.occupied[level] |= 1 << slot;
+        self.lists.append(level * SLOTS + slot, number(key));
     }
 
     /// The first slot that is not empty, with its level and its first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
-        let first = |(level, slots): (usize, &Level)| {
-            if slots.occupied == 0 {
+        let first = |(level, &occupied): (usize, &u64)| {
+            if occupied == 0 {
                 return None;
             }
             let shift = BITS * level as u32;
             let here = (self.elapsed >> shift) as u32 % SLOTS as u32;
             // The slots in the order in which they come, beginning with the one after `elapsed`'s own: what is in that
             // one itself is a whole turn away.
-            let ahead = slots.occupied.rotate_right((here + 1) % SLOTS as u32).trailing_zeros() + 1;
+            let ahead = occupied.rotate_right((here + 1) % SLOTS as u32).trailing_zeros() + 1;
             let start = ((self.elapsed >> shift) + u64::from(ahead)) << shift;
             Some((level, (here + ahead) as usize % SLOTS, start))
         };
         // A lower level comes before a higher one: a higher slot begins where the lower levels' turn ends.
-        self.levels
+        self.occupied
             .iter()
             .enumerate()
             .filter_map(first)
             .min_by_key(|&(level, _, start)| (start, LEVELS - level))
     }
+}
+
+/// A timer's number in the lists.
+#[inline]
+fn number(key: Key) -> usize {
+    LISTS + key.index as usize
 }
 
 #[cfg(all(test, not(loom)))]
@@ -190,6 +197,23 @@ mod tests {
     impl Wake for Named {
         fn wake(self: Arc<Self>) {
             self.1.store(self.0, Ordering::Relaxed);
+        }
+    }
+
+    /// A wheel whose deadlines are given as ticks.
+    struct Ticking(Wheel, Clock);
+
+    impl Ticking {
+        fn new() -> Self {
+            Self(Wheel::new(), Clock::os())
+        }
+
+        fn insert(&mut self, when: u64, waker: Waker) -> Key {
+            self.0.insert(self.1.beginning(when).expect("a tick that can be named"), waker)
+        }
+
+        fn expire(&mut self, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
+            self.0.expire(&self.1, now, fired)
         }
     }
 
@@ -219,14 +243,13 @@ mod tests {
 
     #[test]
     fn timers_of_one_tick_fire_in_the_order_in_which_they_were_set() {
-        let (mut wheel, names) = (Wheel::new(), Names(Arc::default()));
+        let (mut wheel, names) = (Ticking::new(), Names(Arc::default()));
         (0..5).for_each(|name| _ = wheel.insert(1000, names.waker(name)));
         let mut fired = Vec::new();
         wheel.expire(999, &mut fired);
         assert!(fired.is_empty());
-        wheel.expire(1000, &mut fired);
+        assert_eq!(wheel.expire(1000, &mut fired), None);
         assert_eq!(names.of(fired), [0, 1, 2, 3, 4]);
-        assert_eq!(wheel.next(), None);
     }
 
     #[test]
@@ -234,15 +257,17 @@ mod tests {
         let names = Names(Arc::default());
         for start in [0, 1, 63, 64, 4095, 1 << 20, (1 << 36) - 1, 1 << 40] {
             for distance in [1, 2, 63, 64, 65, 4095, 4096, 4097, 1 << 30, (1 << 36) - 1, 1 << 36, 1 << 41] {
-                let mut wheel = Wheel::new();
+                let mut wheel = Ticking::new();
                 let mut fired = Vec::new();
                 wheel.expire(start, &mut fired);
                 wheel.insert(start + distance, names.waker(7));
-                while let Some(next) = wheel.next().filter(|&next| next < start + distance) {
-                    wheel.expire(next, &mut fired);
-                    assert!(fired.is_empty(), "{distance} after {start} fired at {next}");
+                let mut now = start;
+                while let Some(next) = wheel.expire(now, &mut fired).filter(|&next| next < start + distance) {
+                    assert!(fired.is_empty(), "{distance} after {start} fired at {now}");
+                    now = next;
                 }
-                assert_eq!(wheel.next(), Some(start + distance));
+                assert!(fired.is_empty(), "{distance} after {start} fired at {now}");
+                assert_eq!(wheel.expire(now, &mut fired), Some(start + distance));
                 wheel.expire(start + distance, &mut fired);
                 assert_eq!(names.of(fired), [7]);
             }
@@ -252,15 +277,15 @@ mod tests {
     #[test]
     fn a_random_history_fires_what_a_sorted_list_fires() {
         for seed in 0..200 {
-            let (mut wheel, names, mut number) = (Wheel::new(), Names(Arc::default()), numbers(seed));
+            let (mut wheel, names, mut number) = (Ticking::new(), Names(Arc::default()), numbers(seed));
             let mut model: Vec<(u64, u64, Key)> = Vec::new();
             let mut now = 0;
             for name in 0..300 {
                 match number(4) {
                     0 if !model.is_empty() => {
                         let (.., key) = model.swap_remove(number(model.len() as u64) as usize);
-                        assert!(wheel.remove(key).is_some());
-                        assert!(wheel.remove(key).is_none());
+                        assert!(wheel.0.remove(key).is_some());
+                        assert!(wheel.0.remove(key).is_none());
                     }
                     1 => {
                         now += number(200);
@@ -278,7 +303,10 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(wheel.clear().count(), model.len());
+            model.retain(|&(.., key)| seed % 2 == 0 || wheel.0.remove(key).is_none());
+            let mut due = Vec::new();
+            assert_eq!(wheel.expire(now, &mut due).is_none() && due.is_empty(), model.is_empty());
+            assert_eq!(wheel.0.clear().count(), model.len());
         }
     }
 }
