@@ -13,6 +13,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::NonNull,
     sync::{Arc, Mutex},
@@ -51,7 +52,8 @@ pub type Release = unsafe fn(NonNull<()>);
 
 /// Waits for spawned work: `.await` it on any executor, or [`join`](Self::join) it from a thread.
 ///
-/// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there.
+/// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there. If the result's destructor panics then, nobody
+/// hears of it.
 ///
 /// # Cancellation
 ///
@@ -192,7 +194,9 @@ impl<T> Drop for JoinHandle<T> {
             // SAFETY: the handle is the only joiner, and this is the last it does with the signal.
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
                 // SAFETY: the result came first, so it is the joiner's, who has not taken it.
-                drop(unsafe { self.target().place().take() });
+                let result = unsafe { self.target().place().take() };
+                // Whether it came first is chance: so a destructor that panics has nobody to tell either way.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
             }
         }
     }

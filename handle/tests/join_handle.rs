@@ -39,6 +39,22 @@ fn a_dropped_completer_fails_the_handle() {
     assert!(matches!(handle.join(), Err(JoinError::Lost(Lost::Abandoned))));
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in the result's destructor, as told");
+    }
+}
+
+#[test]
+fn who_drops_a_handle_does_not_hear_of_the_destructor_of_its_result() {
+    let (completer, handle) = pair();
+    completer.complete(Ok(Bomb));
+    drop(handle);
+}
+
 #[test]
 fn a_dropped_await_loses_nothing() {
     let (completer, mut handle) = pair();

@@ -46,6 +46,21 @@ fn a_joiner_that_parks_is_woken() {
 }
 
 #[test]
+fn who_sees_the_work_finished_sees_what_it_did() {
+    loom::model(|| {
+        let (completer, handle) = pair::<u32>();
+        let did = Arc::new(AtomicUsize::new(0));
+        let doing = did.clone();
+        let other = thread::spawn(move || {
+            doing.store(1, Ordering::Relaxed);
+            completer.complete(Ok(7))
+        });
+        assert!(!handle.is_finished() || did.load(Ordering::Relaxed) == 1);
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn a_poll_is_ready_or_its_waker_is_woken() {
     loom::model(|| {
         let (completer, mut handle) = pair::<u32>();

@@ -222,15 +222,21 @@ mod model {
 
     #[test]
     fn nobody_is_told_that_none_is_left_while_a_task_has_spawned_another() {
-        loom::model(|| {
+        // On a worker, and on a thread that is none.
+        one_is_left_at_all_times(Some(0));
+        one_is_left_at_all_times(None);
+    }
+
+    fn one_is_left_at_all_times(worker: Option<usize>) {
+        loom::model(move || {
             let owned = Arc::new(Owned::new(2));
             owned.spawned(None);
             let other = owned.clone();
             let asking = thread::spawn(move || assert!(!other.is_empty(), "one task is left at all times"));
-            // Spawns one by a worker, which ends elsewhere, and ends itself. On this thread: loom does not try all orders of a read and the
+            // Spawns one, which ends elsewhere, and ends itself. On this thread: loom does not try all orders of a read and the
             // writes of a thread that comes after it and reads the same first.
-            owned.spawned(Some(0));
-            owned.ended(Some(0), UNPLACED);
+            owned.spawned(worker);
+            owned.ended(worker, UNPLACED);
             owned.wake_if_empty();
             asking.join().unwrap();
             owned.ended(Some(1), UNPLACED);

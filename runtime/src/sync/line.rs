@@ -307,7 +307,8 @@ impl<R: Role> Stand<R> {
                 return Come::Has;
             }
             let state = lock(self.role.lock());
-            if self.place.granted.load(Ordering::Acquire) {
+            // Relaxed: it is granted under this lock.
+            if self.place.granted.load(Ordering::Relaxed) {
                 return Come::Has;
             }
             let replaced = self.place.inside.with_mut(|inside| {
@@ -359,7 +360,8 @@ impl<R: Role> Stand<R> {
         // Acquire pairs with the Release in `grant`.
         if !self.place.granted.load(Ordering::Acquire) {
             let mut state = lock(self.role.lock());
-            if !self.place.granted.load(Ordering::Acquire) {
+            // Relaxed: as in `look`.
+            if !self.place.granted.load(Ordering::Relaxed) {
                 let waker = self.place.inside.with_mut(|inside| {
                     // SAFETY: no turn is granted and we have the lock (rule 1).
                     let inside = unsafe { &mut *inside };

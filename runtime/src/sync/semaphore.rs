@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     context::budget,
-    shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, lock},
+    shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, fence, lock},
 };
 use brigade_trace::Cause;
 use std::{fmt, sync::Arc};
@@ -231,6 +231,8 @@ impl Semaphore {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
+                // Pairs with the Release of `close`.
+                fence(Ordering::Acquire);
                 return Err(TryAcquireError::Closed);
             }
             if word & WAITING != 0 || word >> SHIFT < permits {

@@ -50,6 +50,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/task/home.rs",
     "runtime/src/task/store.rs",
     "runtime/tests/allocations/counting.rs",
+    "runtime/tests/foreign/waker.rs",
     "runtime/tests/fork/sys.rs",
     "runtime/tests/soak/sys.rs",
 ];

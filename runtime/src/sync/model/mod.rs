@@ -2,6 +2,7 @@
 
 mod channels;
 mod meeting;
+mod seeing;
 
 use super::{Event, Mutex, Notify, Queue, Semaphore};
 use crate::model;
