@@ -1,7 +1,7 @@
 //! Sleep: producers, searchers, sleepers and those that doze.
 
 use super::{check, halves::push_and_attend};
-use brigade_pool::model::{Deque, Queues, Sleep, Steal};
+use brigade_pool::model::{Deque, Queues, Searching, Sleep, Steal};
 use loom::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -19,29 +19,61 @@ impl Queues for Jobs {
     fn ring(&self) {}
 }
 
-impl Jobs {
-    fn push(&self, sleep: &Sleep) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        if sleep.wants_wake() {
-            sleep.wake_one();
+/// The sleep of some workers, and their queue.
+struct Crew {
+    sleep: Sleep,
+    jobs: Jobs,
+}
+
+impl Crew {
+    /// With the beds made ready that the model uses, and so many jobs queued.
+    fn new(threads: usize, beds: usize, jobs: usize) -> Arc<Self> {
+        let sleep = Sleep::new(threads, beds);
+        sleep.prepare(beds - 1);
+        Arc::new(Self { sleep, jobs: Jobs(AtomicUsize::new(jobs)) })
+    }
+
+    fn start(self: &Arc<Self>, index: usize, life: fn(&Self, usize)) -> thread::JoinHandle<()> {
+        let crew = self.clone();
+        thread::spawn(move || life(&crew, index))
+    }
+
+    fn push(&self) {
+        self.jobs.0.fetch_add(1, Ordering::Relaxed);
+        if self.sleep.wants_wake() {
+            self.sleep.wake_one();
         }
     }
 
     fn take(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |jobs| jobs.checked_sub(1)).is_ok()
+        let one_less = |jobs: usize| jobs.checked_sub(1);
+        self.jobs.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
-}
 
-/// A worker that takes one job, and sleeps until there is one. If a wake-up were lost, loom would report a deadlock.
-fn take_one(sleep: &Sleep, index: usize, jobs: &Jobs) {
-    sleep.occupy(index);
-    let mut searching = sleep.begin_search();
-    while !jobs.take() {
-        searching = Some(sleep.rest(index, searching, jobs));
+    /// A worker that takes one job, and sleeps until there is one. If a wake-up were lost, loom would report a deadlock.
+    fn take_one(&self, index: usize) {
+        self.sleep.occupy(index);
+        self.sleep_until_one_is_taken(index, self.sleep.begin_search());
     }
-    if let Some(searching) = searching {
-        if sleep.end_search(searching, jobs) {
-            sleep.wake_one();
+
+    /// A worker that dozes before it sleeps, as one does whose thefts did not pay.
+    fn take_one_dozing(&self, index: usize) {
+        self.sleep.occupy(index);
+        let searching = self.sleep.begin_search().map(|evidence| {
+            let (Ok(evidence) | Err(evidence)) = self.sleep.doze(index, evidence, Duration::ZERO);
+            evidence
+        });
+        self.sleep_until_one_is_taken(index, searching);
+    }
+
+    fn sleep_until_one_is_taken(&self, index: usize, mut searching: Option<Searching>) {
+        while !self.take() {
+            searching = Some(self.sleep.rest(index, searching, &self.jobs));
+        }
+        if let Some(searching) = searching
+            && self.sleep.end_search(searching, &self.jobs)
+        {
+            self.sleep.wake_one();
         }
     }
 }
@@ -49,13 +81,9 @@ fn take_one(sleep: &Sleep, index: usize, jobs: &Jobs) {
 #[test]
 fn a_sleeper_wakes_for_a_job() {
     check(|| {
-        let shared = Arc::new((Sleep::new(1, 1), Jobs(AtomicUsize::new(0))));
-        shared.0.prepare(0);
-        let worker = {
-            let shared = shared.clone();
-            thread::spawn(move || take_one(&shared.0, 0, &shared.1))
-        };
-        shared.1.push(&shared.0);
+        let crew = Crew::new(1, 1, 0);
+        let worker = crew.start(0, Crew::take_one);
+        crew.push();
         worker.join().unwrap();
     });
 }
@@ -65,14 +93,10 @@ fn a_searcher_that_finds_work_passes_its_duty_on() {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(|| {
-        let shared = Arc::new((Sleep::new(2, 2), Jobs(AtomicUsize::new(0))));
-        shared.0.prepare(1);
-        let workers = [0, 1].map(|index| {
-            let shared = shared.clone();
-            thread::spawn(move || take_one(&shared.0, index, &shared.1))
-        });
-        shared.1.push(&shared.0);
-        shared.1.push(&shared.0);
+        let crew = Crew::new(2, 2, 0);
+        let workers = [0, 1].map(|index| crew.start(index, Crew::take_one));
+        crew.push();
+        crew.push();
         workers.into_iter().for_each(|worker| worker.join().unwrap());
     });
 }
@@ -80,49 +104,23 @@ fn a_searcher_that_finds_work_passes_its_duty_on() {
 #[test]
 fn a_job_that_changes_its_queue_wakes_a_sleeper() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 2), Jobs(AtomicUsize::new(1))));
-        shared.0.prepare(1);
-        let sleeper = {
-            let shared = shared.clone();
-            thread::spawn(move || take_one(&shared.0, 1, &shared.1))
-        };
+        let crew = Crew::new(2, 2, 1);
+        let sleeper = crew.start(1, Crew::take_one);
         // A worker that is not searching takes the job out of one queue and puts it into another, or back.
-        if shared.1.take() {
-            shared.1.push(&shared.0);
+        if crew.take() {
+            crew.push();
         }
         sleeper.join().unwrap();
     });
-}
-
-/// A worker that dozes before it sleeps, as one does whose thefts did not pay.
-fn take_one_dozing(sleep: &Sleep, index: usize, jobs: &Jobs) {
-    sleep.occupy(index);
-    let mut searching = sleep.begin_search();
-    if let Some(evidence) = searching.take() {
-        let (Ok(evidence) | Err(evidence)) = sleep.doze(index, evidence, Duration::ZERO);
-        searching = Some(evidence);
-    }
-    while !jobs.take() {
-        searching = Some(sleep.rest(index, searching, jobs));
-    }
-    if let Some(searching) = searching {
-        if sleep.end_search(searching, jobs) {
-            sleep.wake_one();
-        }
-    }
 }
 
 #[test]
 fn who_dozes_sees_what_was_queued_meanwhile() {
     check(|| {
         // Of two threads, so that one of them may doze; the producer stands for the other.
-        let shared = Arc::new((Sleep::new(2, 1), Jobs(AtomicUsize::new(0))));
-        shared.0.prepare(0);
-        let worker = {
-            let shared = shared.clone();
-            thread::spawn(move || take_one_dozing(&shared.0, 0, &shared.1))
-        };
-        shared.1.push(&shared.0);
+        let crew = Crew::new(2, 1, 0);
+        let worker = crew.start(0, Crew::take_one_dozing);
+        crew.push();
         worker.join().unwrap();
     });
 }
@@ -130,16 +128,12 @@ fn who_dozes_sees_what_was_queued_meanwhile() {
 #[test]
 fn who_dozes_may_be_woken_before_its_time() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 1), Jobs(AtomicUsize::new(0))));
-        shared.0.prepare(0);
-        let worker = {
-            let shared = shared.clone();
-            thread::spawn(move || take_one_dozing(&shared.0, 0, &shared.1))
-        };
-        shared.1.0.fetch_add(1, Ordering::Relaxed);
-        shared.0.wake_all();
+        let crew = Crew::new(2, 1, 0);
+        let worker = crew.start(0, Crew::take_one_dozing);
+        crew.jobs.0.fetch_add(1, Ordering::Relaxed);
+        crew.sleep.wake_all();
         worker.join().unwrap();
-        assert!(!shared.0.wants_wake(), "nobody is counted as asleep who is not");
+        assert!(!crew.sleep.wants_wake(), "nobody is counted as asleep who is not");
     });
 }
 
