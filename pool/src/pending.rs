@@ -6,7 +6,7 @@
 //! 1. [`Here`] is changed by the owner alone: for a child that it spawns, and for one that has ended on its thread.
 //! 2. [`Away`] is changed by everybody else. A child that is spawned here and ends elsewhere takes one from `Away`, so both parts may be
 //!    negative, and only the owner, which knows both, can tell that the sum is zero.
-//! 3. To be told, the owner **settles** before it parks: it adds `Here` to `Away`, and has nothing to do with the count from then on. Until
+//! 3. To be told, the owner **settles** before it parks: it adds `Here` to `Away`, and from then on only reads the count. Until
 //!    then `Away` has a head start of [`BIAS`], which `Here` lacks; so whoever brings `Away` to zero knows that the owner has settled,
 //!    and that it was the last.
 //! 4. Whoever adds a child is itself counted, as a child or as the scope's body. So a sum of zero is final.

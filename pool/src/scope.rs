@@ -38,7 +38,7 @@ use brigade_trace::{Domain, Id, Kind};
 use std::{
     any::Any,
     collections::VecDeque,
-    fmt,
+    fmt, iter,
     marker::PhantomData,
     panic::{self, AssertUnwindSafe},
     ptr::{self, NonNull},
@@ -76,8 +76,11 @@ pub(crate) struct Lineage {
 impl Lineage {
     /// Whether the scope was opened, directly or not, in the course of a child of that other one.
     pub(crate) fn is_within(&self, other: NonNull<Self>) -> bool {
-        // SAFETY: a child of the outer scope is still running, since it waits for this one, so the outer one is there.
-        self.outer.is_some_and(|outer| outer == other || unsafe { outer.as_ref() }.is_within(other))
+        // SAFETY: this scope is there; so a child of the outer one is still running, since it waits for this one, and the outer one
+        // is there; and so on outwards.
+        let further = |outer: &NonNull<Self>| unsafe { outer.as_ref() }.outer;
+        // A loop, not a recursion: joins that are nested deeper than the deque of halves open a scope each (`join.rs`).
+        iter::successors(self.outer, further).any(|outer| outer == other)
     }
 }
 
@@ -301,5 +304,28 @@ where
 impl fmt::Debug for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_lineage_may_be_longer_than_the_stack_is_deep() {
+        let is_within = || {
+            let outermost = Lineage { outer: None };
+            let mut scopes = Vec::with_capacity(500_000);
+            let mut outer = NonNull::from(&outermost);
+            for _ in 0..500_000 {
+                scopes.push(Lineage { outer: Some(outer) });
+                outer = NonNull::from(scopes.last().expect("one was just pushed"));
+            }
+            let innermost = scopes.last().expect("there are many");
+            innermost.is_within(NonNull::from(&outermost)) && !outermost.is_within(outer)
+        };
+        let thread = thread::Builder::new().stack_size(256 << 10).spawn(is_within).unwrap();
+        assert!(thread.join().unwrap());
     }
 }

@@ -191,7 +191,8 @@ impl Worker {
         self.take(|| seat.jobs.steal()).inspect(|_| self.tally().count_steal())
     }
 
-    /// Steals a job that the scope cannot end without; a stranger that comes along is passed on, and the last one.
+    /// Steals a job that the scope cannot end without. What it steals may be a stranger: that goes to the injector, and `steals` is
+    /// false from then on, so that each wait moves one stranger at most.
     pub(crate) fn steal_within(&self, scope: NonNull<Lineage>, steals: &mut bool) -> Option<JobRef> {
         if !*steals {
             return None;

@@ -243,6 +243,7 @@ impl Worker {
         while !is_done() {
             thread::park();
         }
+        self.awake_since.set(clock::now());
         self.unblocked();
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
@@ -270,7 +271,7 @@ impl Worker {
         }
     }
 
-    /// When the worker last woke up.
+    /// When the worker last woke up, from its bed, the reserve or a wait inside a job. A doze does not count.
     pub(crate) fn awake_since(&self) -> Instant {
         self.awake_since.get()
     }
@@ -296,6 +297,7 @@ impl Worker {
         self.end_search();
         let recalled = self.crew.stay_in_reserve(self.index);
         if recalled {
+            self.awake_since.set(clock::now());
             self.searching.set(Some(self.crew.sleep.enlisted()));
         }
         recalled
@@ -325,4 +327,34 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
     let Worker { crew, jobs, .. } = worker;
     crew.seat(index).leave_kit(Kit { jobs });
     crew.free_bed(index);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn who_was_parked_inside_a_job_has_just_woken_up() {
+        let pool = crate::Pool::builder().threads(2).build().unwrap();
+        let awake_since = || current::with(|worker| worker.map(Worker::awake_since)).unwrap();
+        let (before, after) = pool.install(|| {
+            let begun = AtomicBool::new(false);
+            let before = awake_since();
+            pool.scope(|scope| {
+                scope.spawn(|_| {
+                    begun.store(true, Ordering::Relaxed);
+                    // The owner is not counted as active from when it parks until it goes on.
+                    while pool.crew.roster().blocked() == 0 {
+                        thread::yield_now();
+                    }
+                });
+                while !begun.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+            });
+            (before, awake_since())
+        });
+        assert!(before < after);
+    }
 }
