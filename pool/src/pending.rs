@@ -1,7 +1,7 @@
 //! How many children a scope still waits for: a count that the scope's owner changes without an atomic operation.
 //!
 //! Most children are spawned and run by the worker that owns their scope, and two atomic operations would be a third of what such a child
-//! costs. So the count has two parts, and means their sum:
+//! costs. So the count is the sum of two parts:
 //!
 //! 1. [`Here`] is changed by the owner alone: for a child that it spawns, and for one that has ended on its thread.
 //! 2. [`Away`] is changed by everybody else. A child that is spawned here and ends elsewhere takes one from `Away`, so both parts may be

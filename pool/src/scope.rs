@@ -11,9 +11,17 @@
 //!
 //! # What a waiting owner may run
 //!
-//! Only what the scope cannot end without: its children, and the children of scopes that were opened in the course of those. A scope's
-//! [`Lineage`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, which cannot go on
-//! before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
+//! Only what the scope cannot end without: its children, and the children of scopes that were opened in the course of those.
+//!
+//! ```text
+//!   owner of S                     thief
+//!     scope S, waits                 a child of S
+//!     runs a child of T                scope T, opened in the course of that child: T lies within S
+//!                                        runs a child of T
+//! ```
+//!
+//! A scope's [`Lineage`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, and
+//! cannot go on before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
 //! and the owner need not idle while the thief of its last child has children of its own to give.
 //!
 //! It takes them from its own queue and from others'. A stranger that lies above them in its own goes to the injector, for others; so

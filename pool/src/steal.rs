@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to look. After one spell, which takes about as long as a fence, it is time to take a half without an answer. After how many
+/// How long to look. After one spell of some ten microseconds, about what a fence costs, it is time to take a half without an answer. After how many
 /// it is time to sleep depends on how long the worker has been awake: so a program of one parallel loop after another need not
 /// wake its workers for each of them (`classic_sieve`), and none spends more than a small part of its time in vain.
 ///
