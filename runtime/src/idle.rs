@@ -176,3 +176,24 @@ impl Idle {
         Watch::Yes
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_who_is_woken_counts_as_searching_until_it_stops() {
+        let idle = Idle::new(2);
+        assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
+        assert_eq!(idle.sleep(1, Awake::Working), Watch::No);
+        assert!(idle.should_wake());
+        assert_eq!(idle.wake_one(|worker| worker == 1), Some(0), "who is cheap to wake is woken first");
+        assert!(!idle.should_wake());
+        assert_eq!(idle.wake_one(|_| false), None, "one searches already");
+        assert_eq!(idle.leave(0, |worker| assert_eq!(worker, 1, "one who sleeps watches")), Awake::Searching);
+        assert!(idle.stop_search(), "it was the only one to search");
+        assert!(idle.should_wake());
+        assert_eq!(idle.leave(1, |_| panic!("nobody sleeps")), Awake::Working);
+        assert!(!idle.should_wake());
+    }
+}

@@ -389,6 +389,25 @@ mod tests {
         });
     }
 
+    #[test]
+    fn of_two_parents_the_later_is_woken() {
+        loom::model(|| {
+            let flag = Flag::new();
+            let mut crowd = Crowd::new();
+            crowd.insert(Box::pin(flag.clone().wait()));
+            let parents = [(); 2].map(|()| Arc::new(Woken(AtomicBool::new(false))));
+            let [before, now] = parents.clone().map(Waker::from);
+            assert!(crowd.poll_next(&Context::from_waker(&before)).is_pending());
+            let other = thread::spawn(move || flag.set());
+            let polled = crowd.poll_next(&Context::from_waker(&now));
+            other.join().unwrap();
+            if polled.is_pending() {
+                assert!(parents[1].0.load(Ordering::Relaxed), "the wake-up was lost");
+                assert!(crowd.poll_next(&Context::from_waker(&now)).is_ready());
+            }
+        });
+    }
+
     /// Says that it was woken.
     struct Woken(AtomicBool);
 

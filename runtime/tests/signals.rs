@@ -55,6 +55,18 @@ fn every_listener_hears_it_in_whatever_runtime() {
 }
 
 #[test]
+fn the_request_to_end_and_the_end_of_a_child_are_heard() {
+    run(async {
+        let mut terminate = signal(SignalKind::TERMINATE).unwrap();
+        let mut child = signal(SignalKind::CHILD).unwrap();
+        // It is a child itself, and ends.
+        send(SignalKind::TERMINATE);
+        terminate.recv().await.unwrap();
+        child.recv().await.unwrap();
+    });
+}
+
+#[test]
 fn it_is_a_stream() {
     run(async {
         let mut listener = signal(SignalKind::ALARM).unwrap();

@@ -78,6 +78,19 @@ fn what_is_appended_while_a_thief_looks_is_run_once() {
 #[test]
 fn what_is_appended_to_a_full_ring_is_run_once() {
     all_are_run_once(4);
+    // The same the other way round, for loom tries other orders then.
+    loom::model(|| {
+        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        (0..4).for_each(|_| tasks.append(&owner));
+        let theirs = tasks.clone();
+        let other = thread::spawn(move || {
+            theirs.append(&owner);
+            run_all(&owner);
+        });
+        steal(&shared);
+        other.join().unwrap();
+        assert_eq!(tasks.runs.load(Relaxed), 5);
+    });
 }
 
 /// What a thief has put into its own ring is stolen from there: by another thread, since loom does not try all orders of a read and the

@@ -80,5 +80,5 @@ pub use once_cell::{OnceCell, SetError};
 pub use order::{Fifo, Lifo, LifoQueue, Order, Priority, PriorityQueue};
 pub use permit::{Closed, OwnedPermit, Permit, TryAcquireError};
 pub use queue::{Full, Queue};
-pub use rw_lock::{ReadGuard, RwLock, WriteGuard};
+pub use rw_lock::{OwnedReadGuard, OwnedWriteGuard, ReadGuard, RwLock, WriteGuard};
 pub use semaphore::Semaphore;

@@ -131,9 +131,9 @@ unsafe fn register(
     // Foreign code, so before anything is changed.
     let waker = waker.clone();
     if state.load(Ordering::Relaxed) & bit != 0 {
-        // Takes the waker back (rule 2). Acquire pairs with the Release of who set `end`.
+        // Takes the waker back (rule 2), which publishes nothing. Acquire on failure pairs with the Release of who set `end`.
         let back = |now| (now & end == 0).then_some(now & !bit);
-        if state.fetch_update(Ordering::AcqRel, Ordering::Acquire, back).is_err() {
+        if state.fetch_update(Ordering::Relaxed, Ordering::Acquire, back).is_err() {
             return false;
         }
     }

@@ -13,6 +13,8 @@ use std::{
     cell::UnsafeCell,
     fmt, mem,
     ops::{Deref, DerefMut},
+    ptr,
+    sync::Arc,
 };
 
 /// How many may read at once: more than there can be.
@@ -82,6 +84,39 @@ impl<T: ?Sized> RwLock<T> {
         WriteGuard { lock: self }
     }
 
+    /// [`read`](Self::read), for a guard that borrows nothing.
+    ///
+    /// # Cancellation
+    ///
+    /// As with [`read`](Self::read).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, spawn, sync::RwLock};
+    /// use std::sync::Arc;
+    ///
+    /// run(async {
+    ///     let menu = Arc::new(RwLock::new(vec!["soup"]));
+    ///     let mut writing = menu.clone().write_owned().await;
+    ///     // The guard goes to another task, which may outlive this one.
+    ///     spawn(async move { writing.push("pie") }).await.unwrap();
+    ///     assert_eq!(menu.read_owned().await.len(), 2);
+    /// });
+    /// ```
+    pub async fn read_owned(self: Arc<Self>) -> OwnedReadGuard<T> {
+        self.permits.take(1).await.expect(OPEN);
+        OwnedReadGuard { lock: self }
+    }
+
+    /// [`write`](Self::write), for a guard that borrows nothing.
+    ///
+    /// # Cancellation
+    ///
+    /// As with [`read`](Self::read).
+    pub async fn write_owned(self: Arc<Self>) -> OwnedWriteGuard<T> {
+        self.permits.take(ALL).await.expect(OPEN);
+        OwnedWriteGuard { lock: self }
+    }
+
     /// Reads if nobody writes and nobody waits.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         self.permits.try_take(1).is_ok().then(|| ReadGuard { lock: self })
@@ -112,6 +147,18 @@ pub struct WriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
 }
 
+/// Reads the value of an [`RwLock`] until it is dropped, and borrows nothing: it keeps the lock alive.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct OwnedReadGuard<T: ?Sized> {
+    lock: Arc<RwLock<T>>,
+}
+
+/// Reads and writes the value of an [`RwLock`] until it is dropped, and borrows nothing: it keeps the lock alive.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct OwnedWriteGuard<T: ?Sized> {
+    lock: Arc<RwLock<T>>,
+}
+
 // SAFETY: a shared guard gives shared access to the value alone, so T must be Sync.
 unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
 // SAFETY: as above.
@@ -127,42 +174,56 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     }
 }
 
-impl<T: ?Sized> Deref for ReadGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        // SAFETY: the guard is a permit, and it is borrowed for as long (rule 1).
-        unsafe { &*self.lock.value.get() }
+impl<T: ?Sized> OwnedWriteGuard<T> {
+    /// Reads from now on: other readers who wait may read as well, and no writer comes in between.
+    pub fn downgrade(self) -> OwnedReadGuard<T> {
+        let this = mem::ManuallyDrop::new(self);
+        // SAFETY: the guard is not dropped, so the lock is moved out of it once.
+        let lock = unsafe { ptr::read(&this.lock) };
+        lock.permits.release(ALL - 1);
+        OwnedReadGuard { lock }
     }
 }
 
-impl<T: ?Sized> Deref for WriteGuard<'_, T> {
-    type Target = T;
+/// What all kinds of guards can do: how many permits each is.
+macro_rules! guard {
+    ($($name:ident $(<$life:lifetime>)? = $permits:expr),*) => {$(
+        impl<T: ?Sized> Deref for $name<$($life,)? T> {
+            type Target = T;
 
-    fn deref(&self) -> &T {
-        // SAFETY: the guard is all permits, and it is borrowed for as long (rule 1).
-        unsafe { &*self.lock.value.get() }
-    }
-}
+            fn deref(&self) -> &T {
+                // SAFETY: the guard is one permit at least, and it is borrowed for as long (rule 1).
+                unsafe { &*self.lock.value.get() }
+            }
+        }
 
-impl<T: ?Sized> DerefMut for WriteGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard is all permits, and it is borrowed exclusively for as long (rule 1).
-        unsafe { &mut *self.lock.value.get() }
-    }
-}
+        impl<T: ?Sized> Drop for $name<$($life,)? T> {
+            fn drop(&mut self) {
+                self.lock.permits.release($permits);
+            }
+        }
 
-impl<T: ?Sized> Drop for ReadGuard<'_, T> {
-    fn drop(&mut self) {
-        self.lock.permits.release(1);
-    }
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $name<$($life,)? T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    )*};
 }
+guard!(ReadGuard<'_> = 1, WriteGuard<'_> = ALL, OwnedReadGuard = 1, OwnedWriteGuard = ALL);
 
-impl<T: ?Sized> Drop for WriteGuard<'_, T> {
-    fn drop(&mut self) {
-        self.lock.permits.release(ALL);
-    }
+/// What those can do that write.
+macro_rules! writes {
+    ($($name:ident $(<$life:lifetime>)?),*) => {$(
+        impl<T: ?Sized> DerefMut for $name<$($life,)? T> {
+            fn deref_mut(&mut self) -> &mut T {
+                // SAFETY: the guard is all permits, and it is borrowed exclusively for as long (rule 1).
+                unsafe { &mut *self.lock.value.get() }
+            }
+        }
+    )*};
 }
+writes!(WriteGuard<'_>, OwnedWriteGuard);
 
 impl<T> From<T> for RwLock<T> {
     fn from(value: T) -> Self {
@@ -183,17 +244,5 @@ impl<T: ?Sized> fmt::Debug for RwLock<T> {
             readers => format!("{readers} readers"),
         };
         f.debug_struct("RwLock").field("held_by", &holders).finish_non_exhaustive()
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for WriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }

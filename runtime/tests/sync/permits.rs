@@ -153,6 +153,27 @@ fn readers_read_together_and_a_writer_waits_for_them() {
 }
 
 #[test]
+fn guards_that_own_go_to_other_tasks_and_keep_the_lock_alive() {
+    let runtime = brigade_runtime::Runtime::multi_thread(2).unwrap();
+    runtime.block_on(async {
+        let lock = Arc::new(RwLock::new(0));
+        let mut writing = lock.clone().write_owned().await;
+        assert!(lock.try_read().is_none());
+        let reading = spawn(async move {
+            *writing += 1;
+            writing.downgrade()
+        });
+        let reading = reading.await.unwrap();
+        let other = lock.clone().read_owned().await;
+        assert!(lock.try_write().is_none());
+        drop(lock);
+        assert_eq!((*reading, *other), (1, 1));
+        drop(other);
+        assert_eq!(format!("{reading:?}"), "1");
+    });
+}
+
+#[test]
 fn a_writer_that_gives_up_lets_readers_in() {
     let lock = RwLock::new(());
     let _reader = lock.try_read().unwrap();

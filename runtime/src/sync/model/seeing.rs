@@ -1,7 +1,7 @@
 //! What came before is seen by who comes after, also by those who take no lock: what comes before is a relaxed store, which nothing but the
 //! type itself orders.
 
-use crate::sync::{Notify, Semaphore};
+use crate::sync::{Event, Notify, Semaphore, mpsc, oneshot, watch};
 use loom::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -10,20 +10,24 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Wake, Waker},
 };
 
-/// `tell` happens on another thread, after a store. If `told` says that it has happened, the store is seen; and in the end it says so.
-fn who_is_told_sees(tell: impl FnOnce() + Send + 'static, mut told: impl FnMut() -> bool) {
+/// `tell` happens after a store. If `told` says on another thread that it has happened, the store is seen; and in the end it says so.
+///
+/// `told` is on the other thread, since loom does not try all orders of a read and the writes of a thread that comes after it and reads the
+/// same first.
+fn who_is_told_sees(tell: impl FnOnce(), mut told: impl FnMut() -> bool + Send + 'static) {
     let came = Arc::new(AtomicBool::new(false));
     let coming = came.clone();
     let other = thread::spawn(move || {
-        coming.store(true, Ordering::Relaxed);
-        tell();
+        let was_told = told();
+        assert!(!was_told || coming.load(Ordering::Relaxed), "what came before is not seen");
+        (was_told, told)
     });
-    let was_told = told();
-    assert!(!was_told || came.load(Ordering::Relaxed), "what came before is not seen");
-    other.join().unwrap();
+    came.store(true, Ordering::Relaxed);
+    tell();
+    let (was_told, mut told) = other.join().unwrap();
     assert!(was_told || told(), "nobody is told");
 }
 
@@ -36,7 +40,7 @@ fn who_takes_a_permit_sees_what_was_done_with_it() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let permit = semaphore.clone().try_acquire_many_owned(1).unwrap();
-        who_is_told_sees(move || drop(permit), || semaphore.try_acquire().is_ok());
+        who_is_told_sees(|| drop(permit), move || semaphore.try_acquire().is_ok());
     });
 }
 
@@ -46,8 +50,8 @@ fn who_takes_a_permit_that_is_left_by_one_who_waited_sees_what_was_done_with_it(
         let semaphore = Arc::new(Semaphore::new(0));
         let mut waits = Box::pin(semaphore.acquire());
         assert!(!is_ready(&mut waits));
-        let adding = semaphore.clone();
-        who_is_told_sees(move || adding.add_permits(2), || semaphore.try_acquire().is_ok());
+        let taking = semaphore.clone();
+        who_is_told_sees(|| semaphore.add_permits(2), move || taking.try_acquire().is_ok());
         assert!(is_ready(&mut waits));
     });
 }
@@ -57,8 +61,8 @@ fn who_finds_it_closed_sees_what_came_before() {
     for is_closed in [Semaphore::is_closed, |semaphore: &Semaphore| semaphore.try_acquire().is_err()] {
         loom::model(move || {
             let semaphore = Arc::new(Semaphore::new(1));
-            let closing = semaphore.clone();
-            who_is_told_sees(move || closing.close(), || is_closed(&semaphore));
+            let looking = semaphore.clone();
+            who_is_told_sees(|| semaphore.close(), move || is_closed(&looking));
         });
     }
 }
@@ -67,9 +71,9 @@ fn who_finds_it_closed_sees_what_came_before() {
 fn who_is_notified_sees_what_came_before() {
     for notify_by in [Notify::notify_one, Notify::notify_waiters] {
         loom::model(move || {
-            let notify = Arc::new(Notify::new());
-            let (notifying, mut notified) = (notify.clone(), Box::pin(notify.notified()));
-            who_is_told_sees(move || notify_by(&notifying), || is_ready(&mut notified));
+            let notify: &'static Notify = Box::leak(Box::default());
+            let mut notified = Box::pin(notify.notified());
+            who_is_told_sees(|| notify_by(notify), move || is_ready(&mut notified));
         });
     }
 }
@@ -77,10 +81,10 @@ fn who_is_notified_sees_what_came_before() {
 #[test]
 fn who_finds_itself_notified_when_it_stands_in_line_sees_what_came_before() {
     loom::model(|| {
-        let notify = Arc::new(Notify::new());
-        let (notifying, mut notified) = (notify.clone(), Box::pin(notify.notified()));
+        let notify: &'static Notify = Box::leak(Box::default());
+        let mut notified = Box::pin(notify.notified());
         assert!(!notified.as_mut().enable());
-        who_is_told_sees(move || notifying.notify_one(), || notified.as_mut().enable());
+        who_is_told_sees(|| notify.notify_one(), move || notified.as_mut().enable());
     });
 }
 
@@ -98,5 +102,149 @@ fn who_looks_after_it_has_made_the_future_misses_nothing() {
         let saw = came.load(Ordering::Relaxed);
         other.join().unwrap();
         assert!(saw || is_ready(&mut notified), "the notification was missed");
+    });
+}
+
+#[test]
+fn who_finds_an_event_set_or_not_sees_what_came_before() {
+    loom::model(|| {
+        let event = Arc::new(Event::new());
+        let looking = event.clone();
+        who_is_told_sees(|| event.set(), move || looking.is_set());
+    });
+    loom::model(|| {
+        let event = Arc::new(Event::new());
+        event.set();
+        let looking = event.clone();
+        who_is_told_sees(|| event.clear(), move || !looking.is_set());
+    });
+}
+
+#[test]
+fn who_receives_the_one_value_sees_what_came_before() {
+    loom::model(|| {
+        let (sender, mut receiver) = oneshot::channel();
+        who_is_told_sees(|| sender.send(1).unwrap(), move || receiver.try_recv() == Ok(1));
+    });
+    loom::model(|| {
+        let (sender, receiver) = oneshot::channel();
+        let mut receiver = Box::pin(receiver);
+        who_is_told_sees(|| sender.send(1).unwrap(), move || is_ready(&mut receiver));
+    });
+}
+
+#[test]
+fn a_sender_that_finds_its_receiver_gone_sees_what_came_before() {
+    type Closed = fn(&mut oneshot::Sender<u32>) -> bool;
+    let polls: Closed = |sender| sender.poll_closed(&mut Context::from_waker(Waker::noop())).is_ready();
+    for is_closed in [|sender: &mut oneshot::Sender<u32>| sender.is_closed(), polls] {
+        loom::model(move || {
+            let (mut sender, receiver) = oneshot::channel();
+            who_is_told_sees(|| drop(receiver), move || is_closed(&mut sender));
+        });
+        loom::model(move || {
+            let (mut sender, mut receiver) = oneshot::channel();
+            who_is_told_sees(|| receiver.close(), move || is_closed(&mut sender));
+        });
+    }
+}
+
+/// A waker that is left in a channel: dropped by who frees it, after all that both sides did.
+struct Left(Arc<[AtomicBool; 2]>);
+
+impl Wake for Left {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        assert!(self.0.iter().all(|did| did.load(Ordering::Relaxed)), "freed before the last use");
+    }
+}
+
+#[test]
+fn who_frees_a_channel_comes_after_what_both_sides_did() {
+    for receiver_waits in [false, true] {
+        loom::model(move || {
+            let (mut sender, receiver) = oneshot::channel();
+            let did = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            let waker = Waker::from(Arc::new(Left(did.clone())));
+            assert_eq!(sender.poll_closed(&mut Context::from_waker(&waker)), Poll::Pending);
+            drop(waker);
+            let mut receiver = Box::pin(receiver);
+            if receiver_waits {
+                assert!(!is_ready(&mut receiver));
+            }
+            let theirs = did.clone();
+            let other = thread::spawn(move || {
+                // A receiver that goes before there is a value takes the waker out.
+                if receiver.try_recv().is_err() {
+                    return Some(receiver);
+                }
+                theirs[1].store(true, Ordering::Relaxed);
+                drop(receiver);
+                None
+            });
+            did[0].store(true, Ordering::Relaxed);
+            sender.send(1).unwrap();
+            let late = other.join().unwrap();
+            did[1].store(true, Ordering::Relaxed);
+            drop(late);
+        });
+    }
+}
+
+/// The waker that is left last is the one that is woken.
+#[test]
+fn a_receiver_that_comes_with_another_waker_gets_the_value_or_is_woken() {
+    loom::model(|| {
+        let (sender, receiver) = oneshot::channel();
+        let mut receiver = Box::pin(receiver);
+        assert!(!is_ready(&mut receiver));
+        let count = Arc::new(crate::model::Count::default());
+        let waker = Waker::from(count.clone());
+        let other = thread::spawn(move || {
+            let polled = receiver.as_mut().poll(&mut Context::from_waker(&waker));
+            (polled.is_ready(), receiver)
+        });
+        sender.send(1).unwrap();
+        let (was_ready, mut receiver) = other.join().unwrap();
+        assert!(was_ready || (count.times() == 1 && is_ready(&mut receiver)), "a wake-up was lost");
+    });
+}
+
+#[test]
+fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::unbounded::<u32>();
+        let mut theirs = Some(sender.clone());
+        who_is_told_sees(
+            || drop(sender),
+            move || {
+                drop(theirs.take());
+                receiver.try_recv() == Err(mpsc::TryRecvError::Closed)
+            },
+        );
+    });
+}
+
+#[test]
+fn who_finds_room_sees_what_came_before_it_was_made() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(1)), move || sender.try_send(2).is_ok());
+    });
+}
+
+#[test]
+fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
+    loom::model(|| {
+        let (sender, receiver) = watch::channel(0);
+        who_is_told_sees(|| sender.send(1).unwrap(), move || receiver.has_changed().unwrap());
+    });
+    loom::model(|| {
+        let (sender, receiver) = watch::channel(0);
+        who_is_told_sees(|| drop(receiver), move || sender.is_closed());
     });
 }
