@@ -4,7 +4,7 @@
 //! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
 //! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders), the ring (`queue`; in
 //! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
-//! (`parker`), the children of one task (`crowd`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
+//! (`parker`), the children of one task (`crowd`; in `model/crowd.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
 //! `local/inbox.rs`, of a task group in `group/model.rs`.
 
 use crate::{
@@ -81,6 +81,8 @@ impl Wake for Count {
 }
 
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod ring;
 #[cfg(test)]
 mod wakes;
@@ -89,7 +91,6 @@ mod wakes;
 mod tests {
     use super::*;
     use crate::{
-        crowd::Crowd,
         idle::{Awake, Idle, Watch},
         injector::Injector,
         parker::{Call, Parker},
@@ -102,21 +103,21 @@ mod tests {
     };
     use std::{
         future::poll_fn,
-        task::{Context, Poll, Wake, Waker},
+        task::{Poll, Waker},
     };
 
     /// A flag that a task waits for.
-    struct Flag {
+    pub(super) struct Flag {
         set: AtomicBool,
         waker: Mutex<Option<Waker>>,
     }
 
     impl Flag {
-        fn new() -> Arc<Self> {
+        pub(super) fn new() -> Arc<Self> {
             Arc::new(Self { set: AtomicBool::new(false), waker: Mutex::new(None) })
         }
 
-        async fn wait(self: Arc<Self>) -> u32 {
+        pub(super) async fn wait(self: Arc<Self>) -> u32 {
             poll_fn(|cx| {
                 *lock(&self.waker) = Some(cx.waker().clone());
                 if self.set.load(Ordering::Acquire) { Poll::Ready(7) } else { Poll::Pending }
@@ -124,7 +125,7 @@ mod tests {
             .await
         }
 
-        fn set(&self) {
+        pub(super) fn set(&self) {
             self.set.store(true, Ordering::Release);
             let waker = lock(&self.waker).take();
             if let Some(waker) = waker {
@@ -337,83 +338,5 @@ mod tests {
                 assert!(parker.awake().to(Call::Search));
             }
         });
-    }
-
-    #[test]
-    fn a_child_that_is_woken_is_polled_or_its_parent_is_woken() {
-        loom::model(|| {
-            let flag = Flag::new();
-            let mut crowd = Crowd::new();
-            crowd.insert(Box::pin(flag.clone().wait()));
-            let parent = Arc::new(Woken(AtomicBool::new(false)));
-            let waker = Waker::from(parent.clone());
-            let other = thread::spawn(move || flag.set());
-            let first = crowd.poll_next(&Context::from_waker(&waker));
-            other.join().unwrap();
-            if first.is_pending() {
-                assert!(parent.0.load(Ordering::Relaxed), "the wake-up was lost");
-                assert!(crowd.poll_next(&Context::from_waker(&waker)).is_ready());
-            }
-        });
-    }
-
-    /// Nothing but the ticket orders: the child's waker lies where loom does not look, and what it waits for is a relaxed flag.
-    #[test]
-    fn a_child_that_is_woken_while_it_is_listed_sees_what_came_before() {
-        loom::model(|| {
-            let come = Arc::new(AtomicBool::new(false));
-            let left = Arc::new(std::sync::Mutex::new(None::<Waker>));
-            let (coming, place) = (come.clone(), left.clone());
-            let mut crowd = Crowd::new();
-            crowd.insert(Box::pin(poll_fn(move |cx| {
-                place.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
-                if coming.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
-            })));
-            let parent = Arc::new(Woken(AtomicBool::new(false)));
-            let waker = Waker::from(parent.clone());
-            assert!(crowd.poll_next(&Context::from_waker(&waker)).is_pending());
-            let child = left.lock().unwrap().clone().unwrap();
-            child.wake_by_ref();
-            parent.0.store(false, Ordering::Relaxed);
-            let other = thread::spawn(move || {
-                come.store(true, Ordering::Relaxed);
-                child.wake();
-            });
-            let polled = crowd.poll_next(&Context::from_waker(&waker));
-            other.join().unwrap();
-            if polled.is_pending() {
-                assert!(parent.0.load(Ordering::Relaxed), "the wake-up was lost");
-                assert!(crowd.poll_next(&Context::from_waker(&waker)).is_ready());
-            }
-            drop(left.lock().unwrap().take());
-        });
-    }
-
-    #[test]
-    fn of_two_parents_the_later_is_woken() {
-        loom::model(|| {
-            let flag = Flag::new();
-            let mut crowd = Crowd::new();
-            crowd.insert(Box::pin(flag.clone().wait()));
-            let parents = [(); 2].map(|()| Arc::new(Woken(AtomicBool::new(false))));
-            let [before, now] = parents.clone().map(Waker::from);
-            assert!(crowd.poll_next(&Context::from_waker(&before)).is_pending());
-            let other = thread::spawn(move || flag.set());
-            let polled = crowd.poll_next(&Context::from_waker(&now));
-            other.join().unwrap();
-            if polled.is_pending() {
-                assert!(parents[1].0.load(Ordering::Relaxed), "the wake-up was lost");
-                assert!(crowd.poll_next(&Context::from_waker(&now)).is_ready());
-            }
-        });
-    }
-
-    /// Says that it was woken.
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::Relaxed);
-        }
     }
 }
