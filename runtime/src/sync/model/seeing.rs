@@ -213,6 +213,25 @@ fn a_receiver_that_comes_with_another_waker_gets_the_value_or_is_woken() {
     });
 }
 
+/// The same in a line.
+#[test]
+fn one_who_stands_in_line_with_another_waker_has_its_turn_or_is_woken() {
+    loom::model(|| {
+        let notify: &'static Notify = Box::leak(Box::default());
+        let mut notified = Box::pin(notify.notified());
+        assert!(!is_ready(&mut notified));
+        let count = Arc::new(crate::model::Count::default());
+        let waker = Waker::from(count.clone());
+        let other = thread::spawn(move || {
+            let polled = notified.as_mut().poll(&mut Context::from_waker(&waker));
+            (polled.is_ready(), notified)
+        });
+        notify.notify_one();
+        let (was_ready, mut notified) = other.join().unwrap();
+        assert!(was_ready || (count.times() == 1 && is_ready(&mut notified)), "a wake-up was lost");
+    });
+}
+
 #[test]
 fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
     loom::model(|| {
