@@ -21,7 +21,6 @@ use brigade_trace::{Cause, Domain, Id, Kind, record};
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -44,8 +43,6 @@ pub(crate) struct Worker {
     awake: Cell<Awake>,
     /// It was on watch and has seen a newest task that nobody ran.
     take_newest: Cell<bool>,
-    /// It has had a task of the injector's since it last gave way.
-    fetched: Cell<bool>,
     tick: Cell<u32>,
     newest_runs: Cell<u32>,
     looked: Cell<Instant>,
@@ -59,7 +56,6 @@ impl Worker {
             chooser: RefCell::new(Chooser::fast(index + 1)),
             awake: Cell::new(Awake::Working),
             take_newest: Cell::new(false),
-            fetched: Cell::new(false),
             tick: Cell::new(0),
             newest_runs: Cell::new(0),
             looked: Cell::new(shared.driver.timers.clock.now()),
@@ -120,7 +116,6 @@ impl Worker {
         if injector.len() == 0 {
             return None;
         }
-        self.fetched.set(true);
         // A fair share, and no more than half of the ring's room, so that none of it overflows.
         let share = |len: usize| (len / self.shared.workers()).min(self.queue.room() / 2);
         injector.pop_batch(share, |task| {
@@ -173,14 +168,6 @@ impl Worker {
         }
         if let Some(task) = self.fetch() {
             return Some(task);
-        }
-        // A thread that is no worker may have been put off this core when it woke this worker, and would be again by its next task:
-        // where the cores are fewer than the threads (`sleeps_100k`), hundreds of times. While this one searches nobody is woken.
-        if self.fetched.take() {
-            thread::yield_now();
-            if let Some(task) = self.fetch() {
-                return Some(task);
-            }
         }
         if self.take_newest.take() {
             return { others }.find_map(|victim| victims[victim].queue.steal_newest());
