@@ -58,6 +58,7 @@ use std::{
 };
 
 /// Those who wait. See the head of `line.rs`.
+#[repr(C)]
 pub(super) struct Line<W> {
     first: *const Place<W>,
     last: *const Place<W>,

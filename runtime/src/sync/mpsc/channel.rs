@@ -16,34 +16,44 @@ const WAITING: usize = 1 << 0;
 /// One value received.
 const ONE: usize = 1 << 1;
 
+/// In this order, so that what every send touches lies in one line of the cache, and what every receipt touches in another.
+#[repr(C, align(128))]
 pub(super) struct Channel<T> {
+    // --- written by the senders ---
+    pub(super) state: shim::Mutex<State<T>>,
     pub(super) capacity: Option<usize>,
     /// How many handles of senders there are.
     senders: AtomicUsize,
-    /// How many values were received, in steps of ONE, and WAITING. Counts only if there is a capacity.
-    received: AtomicUsize,
-    pub(super) state: shim::Mutex<State<T>>,
+    // --- written by the receiver ---
+    received: Received,
 }
 
+/// How many values were received, in steps of ONE, and WAITING. Counts only if there is a capacity.
+#[repr(align(128))]
+struct Received(AtomicUsize);
+
+#[repr(C)]
 pub(super) struct State<T> {
+    // --- touched by every send ---
     /// Sent, and not taken by the receiver.
     pub(super) items: VecDeque<T>,
     /// Room that was seen to be free.
     free: usize,
-    /// Room that is kept for permits, and for senders that were granted a turn.
-    pub(super) promised: usize,
-    /// The word `received`, as it was when `free` was last counted.
-    seen: usize,
     /// The receiver wants no more values.
     pub(super) closed: bool,
     /// There is no receiver any more.
     pub(super) abandoned: bool,
     /// All senders are gone.
     pub(super) finished: bool,
-    /// The receiver's, while it waits.
-    pub(super) receiver: Option<Waker>,
     /// Senders that wait for room.
     senders: Line<Wish<T>>,
+    /// The receiver's, while it waits.
+    pub(super) receiver: Option<Waker>,
+    // --- and these are not ---
+    /// Room that is kept for permits, and for senders that were granted a turn.
+    pub(super) promised: usize,
+    /// The word `received`, as it was when `free` was last counted.
+    seen: usize,
     /// Senders that wait for the end.
     watchers: Line<()>,
 }
@@ -90,8 +100,8 @@ impl<T> Channel<T> {
             senders: Line::new(),
             watchers: Line::new(),
         };
-        let (senders, received) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { capacity, senders, received, state: shim::Mutex::new(state) }
+        let (senders, received) = (AtomicUsize::new(0), Received(AtomicUsize::new(0)));
+        Self { state: shim::Mutex::new(state), capacity, senders, received }
     }
 
     /// One more handle of a sender.
@@ -129,7 +139,7 @@ impl<T> Channel<T> {
         }
         if state.free == 0 {
             // Acquire pairs with the Release in `make_room`.
-            state.refresh(self.received.load(Ordering::Acquire));
+            state.refresh(self.received.0.load(Ordering::Acquire));
         }
         if state.free == 0 {
             return Room::Full;
@@ -184,7 +194,7 @@ impl<T> Channel<T> {
             return;
         }
         // AcqRel pairs with the same in `stand`; Release, so that what was taken out is out.
-        if self.received.fetch_add(values * ONE, Ordering::AcqRel) & WAITING != 0 {
+        if self.received.0.fetch_add(values * ONE, Ordering::AcqRel) & WAITING != 0 {
             self.hand_over(lock(&self.state));
         }
     }
@@ -194,7 +204,7 @@ impl<T> Channel<T> {
     fn hand_over<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) {
         let mut wakers = Wakers::new();
         loop {
-            state.refresh(self.received.load(Ordering::Acquire));
+            state.refresh(self.received.0.load(Ordering::Acquire));
             while state.free > 0
                 && !wakers.is_full()
                 && let Some(waker) = state.senders.grant(|_| ())
@@ -205,7 +215,7 @@ impl<T> Channel<T> {
             }
             if state.senders.is_empty() {
                 // Relaxed: nothing is published by it. Set again before the next one stands.
-                self.received.fetch_and(!WAITING, Ordering::Relaxed);
+                self.received.0.fetch_and(!WAITING, Ordering::Relaxed);
             }
             drop(state);
             let more = wakers.is_full();
@@ -232,7 +242,7 @@ impl<T> Channel<T> {
     /// How much room nobody has.
     pub(super) fn free(&self) -> usize {
         let mut state = lock(&self.state);
-        state.refresh(self.received.load(Ordering::Acquire));
+        state.refresh(self.received.0.load(Ordering::Acquire));
         state.free
     }
 }
@@ -266,7 +276,7 @@ impl<T> Role for Sending<'_, T> {
             && state.senders.is_empty()
         {
             // AcqRel pairs with the fetch_add in `make_room`: either that sees WAITING, or we see what it made.
-            state.refresh(channel.received.fetch_or(WAITING, Ordering::AcqRel));
+            state.refresh(channel.received.0.fetch_or(WAITING, Ordering::AcqRel));
             room = channel.room(state);
         }
         match room {
