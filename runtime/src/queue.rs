@@ -81,6 +81,20 @@ impl Queue {
         self.tail.load(Ordering::SeqCst) != self.head.load(Ordering::SeqCst)
     }
 
+    /// The ring's tail, and how many tasks it holds, for a thief that looks again later.
+    pub(crate) fn look(&self) -> (usize, usize) {
+        // Relaxed, all here and in `has_before`: hints, a thief takes by `steal`. A head that is newer than the tail counts as none.
+        let tail = self.tail.load(Ordering::Relaxed);
+        let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
+        (tail, if len > CAPACITY { 0 } else { len })
+    }
+
+    /// Whether a task still lies there that did when the tail was this one.
+    pub(crate) fn has_before(&self, tail: usize) -> bool {
+        let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
+        0 < len && len <= CAPACITY
+    }
+
     /// Whether there is a newest task.
     pub(crate) fn has_newest(&self) -> bool {
         // Relaxed: looked at again and again.

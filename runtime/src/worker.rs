@@ -6,6 +6,11 @@
 //! injector comes first, the worker's own timers are looked at, and the driver if it was left alone for [`LOOK`]. The newest
 //! task goes first, but if there are others in the ring only [`NEWEST`] times in a row, so that two tasks that wake each other starve
 //! nobody.
+//!
+//! A thief leaves alone what the owner gets to within [`PATIENCE`]. A handful of tasks that wake one another are done sooner by one
+//! worker than by two, between which the memory that the tasks share goes to and fro (requests and replies of eight clients: twice to five
+//! times as soon). A task behind one that runs for longer is stolen as it always was. After Go's thieves, who sleep for 3 µs before they
+//! take the newest task (`runtime/proc.go`, `runqgrab`).
 
 use crate::{
     choose::Chooser,
@@ -17,9 +22,10 @@ use crate::{
     task::{Outcome, Task},
     wake_all,
 };
-use brigade_trace::{Cause, Domain, Id, Kind, record};
+use brigade_trace::{Cause, Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
+    hint,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,6 +34,12 @@ use std::{
 const TURN: u32 = 61;
 /// How often in a row the newest task goes first.
 const NEWEST: u32 = 3;
+/// What the owner of a ring gets to within this time is not stolen from it.
+const PATIENCE: Duration = Duration::from_micros(3);
+/// More tasks than these take longer than that: nothing runs in less than 50 ns.
+const SOON: usize = 60;
+/// How often a thief looks while tasks come and go.
+const LOOKS: u32 = 8;
 /// How long the driver may be left alone while there is work.
 const LOOK: Duration = Duration::from_micros(50);
 /// How often the watcher looks.
@@ -46,6 +58,16 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     newest_runs: Cell<u32>,
     looked: Cell<Instant>,
+    /// The tails of all rings, as a thief saw them before it waited.
+    seen: Box<[Cell<usize>]>,
+}
+
+/// Waits without sleeping.
+fn pause(time: Duration) {
+    let end = clock::now() + time;
+    while clock::now() < end {
+        hint::spin_loop();
+    }
 }
 
 impl Worker {
@@ -59,6 +81,7 @@ impl Worker {
             tick: Cell::new(0),
             newest_runs: Cell::new(0),
             looked: Cell::new(shared.driver.timers.clock.now()),
+            seen: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
             shared,
         }
     }
@@ -161,9 +184,7 @@ impl Worker {
         let first = self.chooser.borrow_mut().victim(victims.len());
         let others =
             (0..victims.len()).map(|n| (first + n) % victims.len()).filter(|&victim| victim != self.index);
-        let stolen = others.clone().find_map(|victim| victims[victim].queue.steal(&self.queue));
-        if let Some((task, count)) = stolen {
-            record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
+        if let Some(task) = self.steal(others.clone()) {
             return Some(task);
         }
         if let Some(task) = self.fetch() {
@@ -171,6 +192,39 @@ impl Worker {
         }
         if self.take_newest.take() {
             return { others }.find_map(|victim| victims[victim].queue.steal_newest());
+        }
+        None
+    }
+
+    /// Takes half of the ring of another worker. From a short ring only if something lies there for longer than [`PATIENCE`].
+    fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
+        let ring = |victim: usize| &*self.shared.remotes[victim].queue;
+        let take = |victim: usize| ring(victim).steal(&self.queue);
+        for _ in 0..LOOKS {
+            let (mut longest, mut its) = (0, 0);
+            for victim in others.clone() {
+                let (tail, len) = ring(victim).look();
+                self.seen[victim].set(tail);
+                if len > longest {
+                    (longest, its) = (len, victim);
+                }
+            }
+            let stolen = if longest > SOON {
+                take(its)
+            } else if longest > 0 {
+                pause(PATIENCE);
+                let lies = |&victim: &usize| ring(victim).has_before(self.seen[victim].get());
+                others.clone().filter(lies).find_map(take)
+            } else {
+                return None;
+            };
+            if let Some((task, count)) = stolen {
+                record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
+                return Some(task);
+            }
+            if self.shared.injector.len() > 0 {
+                return None;
+            }
         }
         None
     }
