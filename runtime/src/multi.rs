@@ -51,6 +51,8 @@ pub(crate) struct Shared {
 pub(crate) struct Remote {
     pub(crate) queue: Arc<Queue>,
     pub(crate) parker: Parker,
+    /// Where a task lay when this worker was last woken: a ring, and its tail then.
+    pub(crate) lay: (AtomicUsize, AtomicUsize),
 }
 
 /// The workers' threads, owned by the runtime.
@@ -62,7 +64,7 @@ pub(crate) struct Crew {
 /// Starts an executor.
 pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io::Result<Crew> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue::new()).unzip();
-    let remote = |queue| Remote { queue, parker: Parker::default() };
+    let remote = |queue| Remote { queue, parker: Parker::default(), lay: Default::default() };
     let shared = Arc::new(Shared {
         remotes: queues.into_iter().map(remote).collect(),
         injector: Injector::new(),
@@ -146,26 +148,38 @@ impl Shared {
 
     fn inject(&self, task: Task) {
         match self.injector.push(task) {
-            Ok(()) => self.notify(),
+            Ok(()) => self.notify(None),
             // The executor is gone, and with it all its tasks: this one is dropped here, if it was not complete.
             Err(task) => drop(task),
         }
     }
 
-    /// Wakes a worker for a task that was put where others can take it, if one has to be.
+    /// Wakes a worker for a task that was put where others can take it, if one has to be. `near` is the worker whose ring it is in, or the
+    /// first to be asked.
     #[inline]
-    pub(crate) fn notify(&self) {
+    pub(crate) fn notify(&self, near: Option<usize>) {
         if self.idle.should_wake() {
-            self.wake_one();
+            self.wake_one(near);
         }
     }
 
     #[cold]
-    fn wake_one(&self) {
+    fn wake_one(&self, near: Option<usize>) {
         // To wake the one in the driver costs more, and leaves the driver alone.
-        if let Some(worker) = self.idle.wake_one(|worker| self.remotes[worker].parker.is_driving()) {
-            self.call(worker, Call::Search);
+        let driving = |worker: usize| self.remotes[worker].parker.is_driving();
+        let Some(worker) = self.idle.wake_one(driving) else { return };
+        if let Some(near) = near {
+            let looks = (0..self.workers()).map(|n| (near + n) % self.workers());
+            let lies =
+                looks.filter(|&ring| ring != worker).find(|&ring| self.remotes[ring].queue.look().1 > 0);
+            if let Some(ring) = lies {
+                let lay = &self.remotes[worker].lay;
+                // Relaxed, both: hints, and the call publishes them.
+                lay.0.store(ring, Ordering::Relaxed);
+                lay.1.store(self.remotes[ring].queue.look().0, Ordering::Relaxed);
+            }
         }
+        self.call(worker, Call::Search);
     }
 
     pub(crate) fn call(&self, worker: usize, call: Call) {

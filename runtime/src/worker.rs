@@ -9,8 +9,8 @@
 //!
 //! A thief leaves alone what the owner gets to within [`PATIENCE`]. A handful of tasks that wake one another are done sooner by one
 //! worker than by two, between which the memory that the tasks share goes to and fro (requests and replies of eight clients: twice to five
-//! times as soon). A task behind one that runs for longer is stolen as it always was. After Go's thieves, who sleep for 3 µs before they
-//! take the newest task (`runtime/proc.go`, `runqgrab`).
+//! times as soon). A task behind one that runs for longer is stolen as it always was, and at once if it lay there when the thief was
+//! woken. After Go's thieves, who sleep for 3 µs before they take the newest task (`runtime/proc.go`, `runqgrab`).
 
 use crate::{
     choose::Chooser,
@@ -26,7 +26,7 @@ use brigade_trace::{Cause, Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
     hint,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -158,7 +158,7 @@ impl Worker {
     #[inline]
     fn append(&self, task: Task) {
         self.queue.push(task, |surplus| self.shared.injector.push_all(surplus));
-        self.shared.notify();
+        self.shared.notify(Some(self.index));
     }
 
     /// Takes in a task that was just spawned by this worker. It is cancelled if the runtime ends.
@@ -198,35 +198,39 @@ impl Worker {
 
     /// Takes half of the ring of another worker. From a short ring only if something lies there for longer than [`PATIENCE`].
     fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
-        let ring = |victim: usize| &*self.shared.remotes[victim].queue;
-        let take = |victim: usize| ring(victim).steal(&self.queue);
+        let remotes = &self.shared.remotes;
+        let lies = |&ring: &usize, tail: usize| remotes[ring].queue.has_before(tail);
+        let take = |ring: usize| {
+            let (task, count) = remotes[ring].queue.steal(&self.queue)?;
+            record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
+            Some(task)
+        };
+        // What it was woken for and is there still: to wake up takes longer than that.
+        let lay = &remotes[self.index].lay;
+        let (ring, tail) = (lay.0.load(Ordering::Relaxed), lay.1.load(Ordering::Relaxed));
+        let mut stolen = Some(ring).filter(|ring| lies(ring, tail)).and_then(take);
         for _ in 0..LOOKS {
+            if stolen.is_some() || self.shared.injector.len() > 0 {
+                break;
+            }
             let (mut longest, mut its) = (0, 0);
-            for victim in others.clone() {
-                let (tail, len) = ring(victim).look();
-                self.seen[victim].set(tail);
+            for ring in others.clone() {
+                let (tail, len) = remotes[ring].queue.look();
+                self.seen[ring].set(tail);
                 if len > longest {
-                    (longest, its) = (len, victim);
+                    (longest, its) = (len, ring);
                 }
             }
-            let stolen = if longest > SOON {
+            stolen = if longest > SOON {
                 take(its)
             } else if longest > 0 {
                 pause(PATIENCE);
-                let lies = |&victim: &usize| ring(victim).has_before(self.seen[victim].get());
-                others.clone().filter(lies).find_map(take)
+                others.clone().filter(|ring| lies(ring, self.seen[*ring].get())).find_map(take)
             } else {
-                return None;
+                break;
             };
-            if let Some((task, count)) = stolen {
-                record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
-                return Some(task);
-            }
-            if self.shared.injector.len() > 0 {
-                return None;
-            }
         }
-        None
+        stolen
     }
 
     /// Ends a search that was successful.
@@ -235,7 +239,7 @@ impl Worker {
         self.awake.set(Awake::Working);
         self.take_newest.set(false);
         if self.shared.idle.stop_search() && self.shared.has_tasks() {
-            self.shared.notify();
+            self.shared.notify(Some(self.index));
         }
     }
 
@@ -247,7 +251,7 @@ impl Worker {
         let mut watch = shared.idle.sleep(self.index, self.awake.replace(Awake::Working));
         // See the head of `idle.rs`: the one who is woken may well be this worker.
         if shared.has_tasks() {
-            shared.notify();
+            shared.notify(Some(self.index));
         }
         shared.owned.wake_if_empty();
         record(Kind::Park, id, 0);
