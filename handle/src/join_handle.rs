@@ -6,6 +6,7 @@
 
 use crate::{
     JoinError, Place,
+    cancel_handle::{CancelHandle, CancelVerbs},
     signal::{Heir, Signal},
     wait,
 };
@@ -43,6 +44,93 @@ pub trait Rendezvous<T>: Send + Sync {
     fn attend(&self) {}
 }
 
+/// What an allocation offers that counts its own references, so that a handle is made of it by [`JoinHandle::from_raw`].
+pub trait Counted<T>: Rendezvous<T> {
+    /// What a [`CancelHandle`] does with the allocation, whose address is its target.
+    fn cancel_verbs(&self) -> &'static CancelVerbs;
+}
+
+/// What lies in an `Arc`, which counts the references.
+#[repr(transparent)]
+struct InArc<R>(R);
+
+impl<R> InArc<R> {
+    /// Another reference.
+    ///
+    /// # Safety
+    ///
+    /// The pointer is that of an `Arc<R>`, of which the caller has a reference.
+    unsafe fn retain(target: NonNull<()>) {
+        // SAFETY: as the caller says.
+        unsafe { Arc::increment_strong_count(target.cast::<R>().as_ptr()) };
+    }
+
+    /// One reference less.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Release`], and the pointer is that of an `Arc<R>`.
+    unsafe fn release(target: NonNull<()>) {
+        // SAFETY: the pointer is an Arc's, and it is this reference that is given back.
+        drop(unsafe { Arc::from_raw(target.cast::<R>().as_ptr()) });
+    }
+
+    /// # Safety
+    ///
+    /// As for `retain`.
+    unsafe fn cancel<T>(target: NonNull<()>)
+    where
+        R: Rendezvous<T>,
+    {
+        // SAFETY: the caller's reference keeps it alive.
+        unsafe { target.cast::<R>().as_ref() }.cancel();
+    }
+
+    /// # Safety
+    ///
+    /// As for `retain`.
+    unsafe fn is_finished<T>(target: NonNull<()>) -> bool
+    where
+        R: Rendezvous<T>,
+    {
+        // SAFETY: as in `cancel`.
+        unsafe { target.cast::<R>().as_ref() }.signal().is_finished()
+    }
+}
+
+impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
+    fn signal(&self) -> &Signal {
+        self.0.signal()
+    }
+
+    fn place(&self) -> Place<'_, T> {
+        self.0.place()
+    }
+
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    fn help(&self) -> bool {
+        self.0.help()
+    }
+
+    fn attend(&self) {
+        self.0.attend();
+    }
+}
+
+impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
+    fn cancel_verbs(&self) -> &'static CancelVerbs {
+        &CancelVerbs {
+            cancel: Self::cancel::<T>,
+            is_finished: Self::is_finished::<T>,
+            retain: Self::retain,
+            release: Self::release,
+        }
+    }
+}
+
 /// Gives back one reference to the allocation that a handle was made from.
 ///
 /// # Safety
@@ -61,7 +149,7 @@ pub type Release = unsafe fn(NonNull<()>);
 /// dropped and awaited again. [`cancel`](Self::cancel) is something else: it ends the work.
 #[must_use = "dropping the handle detaches the work; say `drop(handle)` if that is meant"]
 pub struct JoinHandle<T> {
-    target: NonNull<dyn Rendezvous<T>>,
+    target: NonNull<dyn Counted<T>>,
     release: Release,
     /// Whether the result has been given out.
     taken: bool,
@@ -84,19 +172,11 @@ impl<T> JoinHandle<T> {
     /// If its slot has a joiner already.
     pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
         assert!(target.signal().claim_joiner(), "a slot has one joiner, and this one had its own already");
-        /// Drops the reference that `Arc::into_raw` left.
-        ///
-        /// # Safety
-        ///
-        /// As for [`Release`].
-        unsafe fn release<R>(target: NonNull<()>) {
-            // SAFETY: the pointer is from `Arc::into_raw` below, and `release` is called once.
-            drop(unsafe { Arc::from_raw(target.cast::<R>().as_ptr()) });
-        }
-        let target: *const dyn Rendezvous<T> = Arc::into_raw(target);
+        // `InArc` is laid out as what it holds.
+        let target: *const dyn Counted<T> = Arc::into_raw(target).cast::<InArc<R>>();
         let target = NonNull::new(target.cast_mut()).expect("an Arc's pointer is never null");
         // SAFETY: the Arc's reference keeps the target alive until it is released, and `claim_joiner` was true.
-        unsafe { Self::from_raw(target, release::<R>) }
+        unsafe { Self::from_raw(target, InArc::<R>::release) }
     }
 
     /// Makes a handle that owns one reference to an allocation which counts its own references.
@@ -104,14 +184,15 @@ impl<T> JoinHandle<T> {
     /// # Safety
     ///
     /// The target stays valid, and may be shared with the thread that holds the handle, until the handle calls `release`
-    /// with the target's address. The handle is the only joiner of the target's slot.
+    /// with the target's address. The handle is the only joiner of the target's slot. The target's `cancel_verbs` are as
+    /// [`CancelHandle::from_raw`] demands.
     #[inline]
-    pub unsafe fn from_raw(target: NonNull<dyn Rendezvous<T>>, release: Release) -> Self {
+    pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
         Self { target, release, taken: false, _value: PhantomData }
     }
 
     #[inline]
-    fn target(&self) -> &dyn Rendezvous<T> {
+    fn target(&self) -> &dyn Counted<T> {
         // SAFETY: the reference that the handle owns keeps the target alive until `drop`.
         unsafe { self.target.as_ref() }
     }
@@ -127,6 +208,17 @@ impl<T> JoinHandle<T> {
     /// to its end if it is not. The handle still gives the result, whichever it is. Does nothing if the work has ended.
     pub fn cancel(&self) {
         self.target().cancel();
+    }
+
+    /// A handle that can [`cancel`](Self::cancel) the work and does not own its result: to be cloned, and sent to other threads,
+    /// while this one is awaited.
+    #[must_use = "dropping it does nothing"]
+    pub fn cancel_handle(&self) -> CancelHandle {
+        let (target, verbs) = (self.target.cast(), self.target().cancel_verbs());
+        // SAFETY: the reference that this handle owns keeps the target alive; the new one is the new handle's.
+        unsafe { (verbs.retain)(target) };
+        // SAFETY: it has a reference of its own, and whoever called `from_raw` answers for the verbs.
+        unsafe { CancelHandle::from_raw(target, verbs) }
     }
 
     /// Waits for the result on this thread.

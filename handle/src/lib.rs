@@ -9,6 +9,7 @@
 //! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it.
 //! * [`Signal`]: how far the two sides are. Read `signal.rs` first: its header is the protocol, and no wake-up can be lost by it.
 //! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
+//! * [`CancelHandle`]: ends the work early, and has nothing to do with its result.
 //! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its signal, where the result is, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
 //! * [`as_completed`] and [`wait_for`]: waiting for several handles.
@@ -29,6 +30,9 @@
 //! *Cancel* asks the work to end early and is answered by [`JoinError::Cancelled`]; *detach* lets it run unobserved;
 //! *shutdown* is an executor's word, not a handle's. The three are never synonyms.
 
+// Unsafe: as `join_handle`.
+#[allow(unsafe_code)]
+mod cancel_handle;
 mod error;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
@@ -45,8 +49,9 @@ mod sync;
 pub mod wait;
 mod wait_for;
 
+pub use cancel_handle::{CancelHandle, CancelVerbs};
 pub use error::{JoinError, Lost, RemotePanic};
-pub use join_handle::{JoinHandle, Release, Rendezvous};
+pub use join_handle::{Counted, JoinHandle, Release, Rendezvous};
 pub use pair::{Completer, pair, pair_with};
 pub use signal::{Heir, Signal};
 pub use slot::{Place, Slot};

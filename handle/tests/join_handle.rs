@@ -80,6 +80,43 @@ fn a_cancel_hook_is_called_and_decides_nothing_by_itself() {
 }
 
 #[test]
+fn a_cancel_handle_cancels_and_keeps_no_result() {
+    fn may_go_anywhere<T: Send + Sync + 'static>(_: &T) {}
+    let (completer, handle) = pair();
+    let cancel = handle.cancel_handle();
+    may_go_anywhere(&cancel);
+    let value = Arc::new(());
+    assert!(!cancel.is_finished());
+    completer.complete(Ok(value.clone()));
+    assert!(cancel.is_finished());
+    drop(handle);
+    assert_eq!(Arc::strong_count(&value), 1);
+
+    let (completer, handle) = pair::<()>();
+    let cancel = handle.cancel_handle();
+    let clone = cancel.clone();
+    drop(cancel);
+    clone.cancel();
+    assert!(completer.is_finished() && clone.is_finished());
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+}
+
+#[test]
+fn a_cancel_handle_may_be_the_last_that_is_left() {
+    let hook = Arc::new(AtomicUsize::new(0));
+    let calls = hook.clone();
+    let (completer, handle) = pair_with::<(), _>(move || {
+        calls.fetch_add(1, Ordering::Relaxed);
+    });
+    let cancel = handle.cancel_handle();
+    drop((completer, handle));
+    cancel.cancel();
+    assert_eq!((Arc::strong_count(&hook), hook.load(Ordering::Relaxed)), (2, 1));
+    drop(cancel);
+    assert_eq!(Arc::strong_count(&hook), 1);
+}
+
+#[test]
 fn a_thread_that_must_not_block_says_so_and_names_the_fix() {
     let (completer, handle) = pair();
     completer.complete(Ok(()));

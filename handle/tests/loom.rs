@@ -134,6 +134,22 @@ fn of_a_cancel_and_a_result_one_wins() {
 }
 
 #[test]
+fn a_cancel_handle_and_a_result_meet() {
+    loom::model(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (completer, handle) = pair();
+        let cancel = handle.cancel_handle();
+        let value = Tracked(drops.clone());
+        let other = thread::spawn(move || completer.complete(Ok(value)));
+        let canceller = thread::spawn(move || cancel.cancel());
+        drop(handle);
+        other.join().unwrap();
+        canceller.join().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
 fn a_slot_inside_a_foreign_allocation_is_released_once() {
     struct Work {
         slot: Slot<u32>,

@@ -8,7 +8,8 @@
 //!
 //! # A spawned job
 //!
-//! Its allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], and one byte for who may run it:
+//! Its allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], beside them those cancel handles that were asked for,
+//! and one byte for who may run it:
 //!
 //! ```text
 //!   QUEUED --claim--> CLAIMED      by whoever comes first: a worker that popped it, a joiner that helps, a cancel
@@ -17,7 +18,8 @@
 //! 1. Until CLAIMED nobody touches the closure. Who claimed it moves the closure out, once, and completes the slot, once.
 //! 2. A job that was claimed by its joiner or by a cancel stays in its queue as a tombstone: the worker that pops it finds it
 //!    claimed, and only gives back its reference.
-//! 3. The allocation is freed by whoever gives back the last of the two references.
+//! 3. The allocation is freed by whoever gives back the last of the references. A cancel handle that is left has nothing to
+//!    cancel: the queue's reference is given back by who found the job claimed, or claimed it.
 //!
 //! That a joiner runs a queued job in place is what lets a worker wait without running strangers: it runs the very job that it
 //! waits for, and nothing else.
@@ -27,10 +29,10 @@ use crate::{
     crew::Crew,
     current,
     scope::Lineage,
-    sync::{AtomicU8, Ordering, UnsafeCell},
+    sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
     worker::Worker,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
+use brigade_handle::{CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     mem::{self, ManuallyDrop},
@@ -123,7 +125,7 @@ const CLAIMED: u8 = 1;
 struct Spawned<F, T> {
     header: Header,
     claim: AtomicU8,
-    references: AtomicU8,
+    references: AtomicU32,
     id: Id,
     /// The pool that the job is queued in, for comparison only.
     home: *const Crew,
@@ -148,7 +150,7 @@ where
     let job = blocks::put(Spawned {
         header: Header::new(&Spawned::<F, T>::VERBS),
         claim: AtomicU8::new(QUEUED),
-        references: AtomicU8::new(2),
+        references: AtomicU32::new(2),
         id,
         home: Arc::as_ptr(home),
         slot: Slot::joined(),
@@ -157,7 +159,7 @@ where
     brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until both references are given back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };
-    let target: NonNull<dyn Rendezvous<T>> = job;
+    let target: NonNull<dyn Counted<T>> = job;
     // SAFETY: the second reference is the handle's, which is the only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, Spawned::<F, T>::release) };
     (queued, handle)
@@ -245,7 +247,38 @@ where
         cancelled
     }
 
-    /// Gives back one of the two references (rule 3).
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    unsafe fn cancel(job: NonNull<()>) {
+        // SAFETY: the caller's reference keeps the job alive.
+        unsafe { job.cast::<Self>().as_ref() }.cancel_queued();
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    unsafe fn is_finished(job: NonNull<()>) -> bool {
+        // SAFETY: the caller's reference keeps the job alive.
+        unsafe { job.cast::<Self>().as_ref() }.slot.is_finished()
+    }
+
+    /// One reference more.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    unsafe fn retain(job: NonNull<()>) {
+        // SAFETY: the caller's reference keeps the job alive.
+        let references = unsafe { &job.cast::<Self>().as_ref().references };
+        // Relaxed: who makes a reference has one, so nobody frees meanwhile.
+        if references.fetch_add(1, Ordering::Relaxed) > u32::MAX / 2 {
+            // As `Arc` does: unwinding could not give back what was leaked.
+            std::process::abort();
+        }
+    }
+
+    /// Gives back one of the references (rule 3).
     ///
     /// # Safety
     ///
@@ -254,11 +287,11 @@ where
         let job = job.cast::<Self>();
         // SAFETY: the reference that is given back keeps the job alive until here.
         let references = unsafe { &(*job.as_ptr()).references };
-        // Release puts what this owner did before the other's destruction of the job.
+        // Release puts what this owner did before another's destruction of the job.
         if references.fetch_sub(1, Ordering::Release) == 1 {
-            // Acquire pairs with the Release of the other owner.
+            // Acquire pairs with the Release of the other owners.
             atomic::fence(atomic::Ordering::Acquire);
-            // SAFETY: both references are gone, and the job was put there by `spawned`.
+            // SAFETY: all references are gone, and the job was put there by `spawned`.
             let free = || unsafe { blocks::drop_in_place(job) };
             // It panics only if the destructor of a waker does, which must not end a worker.
             forget_panic(panic::catch_unwind(AssertUnwindSafe(free)));
@@ -286,6 +319,21 @@ where
     fn help(&self) -> bool {
         let at_home = |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.crew) == self.home);
         current::with(at_home) && self.run_claimed()
+    }
+}
+
+impl<F, T> Counted<T> for Spawned<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn cancel_verbs(&self) -> &'static CancelVerbs {
+        &CancelVerbs {
+            cancel: Self::cancel,
+            is_finished: Self::is_finished,
+            retain: Self::retain,
+            release: Self::release,
+        }
     }
 }
 

@@ -54,6 +54,32 @@ fn a_queued_job_that_is_cancelled_drops_its_closure_at_once() {
 }
 
 #[test]
+fn a_job_is_cancelled_by_any_of_many_handles_that_do_not_own_its_result() {
+    let pool = pool(1);
+    let (open, gate) = mpsc::channel::<()>();
+    let first = pool.spawn(move || gate.recv().unwrap());
+    let held = Arc::new(());
+    let holding = held.clone();
+    let queued = pool.spawn(move || drop(holding));
+    // More than a byte would count.
+    let cancels = vec![queued.cancel_handle(); 1_000];
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || cancels.into_iter().for_each(|cancel| sender.send(cancel).unwrap()));
+    for cancel in receiver {
+        cancel.cancel();
+        assert!(cancel.is_finished());
+    }
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    open.send(()).unwrap();
+    let ends = first.cancel_handle();
+    first.join().unwrap();
+    drop(pool);
+    assert!(ends.is_finished());
+    ends.cancel();
+}
+
+#[test]
 fn a_running_job_that_is_cancelled_runs_to_its_end() {
     let pool = pool(1);
     let (started, starts) = mpsc::channel();

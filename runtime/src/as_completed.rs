@@ -40,7 +40,9 @@ where
     I::Item: Future,
 {
     let mut crowd = Crowd::new();
-    futures.into_iter().for_each(|future| crowd.insert(Box::pin(future)));
+    for future in futures {
+        crowd.insert(Box::pin(future));
+    }
     AsCompleted { crowd }
 }
 
@@ -105,7 +107,9 @@ impl<F: Future> Stream for AsCompleted<F> {
 /// ```
 pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
     let mut crowd = Crowd::new();
-    handles.into_iter().for_each(|handle| crowd.insert(handle));
+    for handle in handles {
+        crowd.insert(handle);
+    }
     let mut done = Vec::with_capacity(crowd.len());
     let mut enough = false;
     // What has ended meanwhile is done, too.

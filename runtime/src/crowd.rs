@@ -118,20 +118,20 @@ impl<F> Crowd<F> {
     }
 
     /// Lets a future in. It is polled at the next `poll_next`, also if the task that polls waits already: the caller has to poll.
-    pub(crate) fn insert(&mut self, future: F) {
+    pub(crate) fn insert(&mut self, future: F) -> &F {
         if let Some(number) = self.free.pop() {
             let place = &mut self.places[number];
-            place.future = Some(future);
             if place.ticket.list() {
                 self.due.push_back(number);
             }
-            return;
+            return place.future.insert(future);
         }
         let number = self.places.len();
         let ticket = Ticket::listed(number, &self.woken);
         let waker = Waker::from(ticket.clone());
-        self.places.push(Place { future: Some(future), ticket, waker });
         self.due.push_back(number);
+        self.places.push(Place { future: None, ticket, waker });
+        self.places[number].future.insert(future)
     }
 
     /// Those that are not ready.

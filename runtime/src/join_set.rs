@@ -50,32 +50,47 @@ impl<T> JoinSet<T> {
         Self { crowd: Crowd::new() }
     }
 
-    /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set.
+    /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set. Its handle, which lies there, can cancel this one task,
+    /// or make a [`CancelHandle`](crate::CancelHandle) that can.
     ///
     /// # Panics
     ///
     /// Outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{JoinSet, run};
+    ///
+    /// run(async {
+    ///     let mut set = JoinSet::new();
+    ///     let cancel = set.spawn(std::future::pending()).cancel_handle();
+    ///     set.spawn(async { 1 });
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    ///     cancel.cancel();
+    ///     assert!(set.join_next().await.unwrap().is_err());
+    /// });
+    /// ```
     #[track_caller]
-    pub fn spawn<F>(&mut self, future: F)
+    pub fn spawn<F>(&mut self, future: F) -> &JoinHandle<T>
     where
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        self.insert(spawn_at(future, Location::caller()));
+        self.crowd.insert(spawn_at(future, Location::caller()))
     }
 
-    /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into the set.
+    /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into the set, as
+    /// [`spawn`](Self::spawn) does.
     ///
     /// # Panics
     ///
     /// Outside of a current-thread runtime.
     #[track_caller]
-    pub fn spawn_local<F>(&mut self, future: F)
+    pub fn spawn_local<F>(&mut self, future: F) -> &JoinHandle<T>
     where
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        self.insert(spawn_local_at(future, Location::caller()));
+        self.crowd.insert(spawn_local_at(future, Location::caller()))
     }
 
     /// Puts work that was started elsewhere into the set: a task, or a job or a call of another executor.

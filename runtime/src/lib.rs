@@ -101,7 +101,7 @@ mod yield_now;
 pub use as_completed::{AsCompleted, as_completed, wait_for};
 pub use block_on::run;
 pub use blocking::spawn_blocking;
-pub use brigade_handle::{JoinError, JoinHandle, Until, Waited};
+pub use brigade_handle::{CancelHandle, JoinError, JoinHandle, Until, Waited};
 pub use builder::Builder;
 pub use gather::gather;
 pub use generator::{Generator, Next, Yield, Yielder, generator, next};

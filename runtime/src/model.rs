@@ -2,7 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p brigade-runtime --lib --release` runs them. A model has no driver and no
 //! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
-//! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders), the ring (`queue`; in
+//! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders; in `model/cancel.rs` with handles
+//! that cancel), the ring (`queue`; in
 //! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
 //! (`parker`), the children of one task (`crowd`; in `model/crowd.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
 //! `local/inbox.rs`, of a task group in `group/model.rs`.
@@ -22,13 +23,14 @@ use std::{
 
 /// The executor of a model: tasks that are ready, for whoever comes to run them.
 pub(crate) struct Queue {
-    ready: Mutex<VecDeque<Task>>,
+    /// None when the executor has ended.
+    ready: Mutex<Option<VecDeque<Task>>>,
     pub(crate) homes: Homes,
 }
 
 impl Queue {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ready: Mutex::new(VecDeque::new()), homes: Homes::default() })
+        Arc::new(Self { ready: Mutex::new(Some(VecDeque::new())), homes: Homes::default() })
     }
 
     #[track_caller]
@@ -43,12 +45,26 @@ impl Queue {
     }
 
     pub(crate) fn push(&self, task: Task) {
-        lock(&self.ready).push_back(task);
+        let refused = match &mut *lock(&self.ready) {
+            Some(ready) => {
+                ready.push_back(task);
+                None
+            }
+            None => Some(task),
+        };
+        drop(refused);
     }
 
     /// Takes the first that is ready.
     pub(crate) fn pop(&self) -> Option<Task> {
-        lock(&self.ready).pop_front()
+        lock(&self.ready).as_mut()?.pop_front()
+    }
+
+    /// Ends the executor: what is ready is cancelled, and so is what comes later.
+    #[cfg(test)]
+    pub(crate) fn close(&self) {
+        let ready = lock(&self.ready).take();
+        drop(ready);
     }
 
     /// Runs what is ready until nothing is.
@@ -80,6 +96,8 @@ impl Wake for Count {
     }
 }
 
+#[cfg(test)]
+mod cancel;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]

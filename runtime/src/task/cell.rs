@@ -10,7 +10,7 @@ use super::{
     store::{self, Size},
 };
 use crate::{context, scheduler::At, shim::UnsafeCell};
-use brigade_handle::{Heir, JoinError, JoinHandle, Place, Rendezvous, Signal};
+use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{
     future::Future,
@@ -89,17 +89,17 @@ pub(crate) fn new<F: Future>(
     unsafe { cell.write(Cell { header, stage }) };
     // For `cancel`, which starts from a reference that the handle made, and needs the pointer to the whole.
     cell.as_ptr().expose_provenance();
-    let target: NonNull<dyn Rendezvous<F::Output> + '_> = cell;
+    let target: NonNull<dyn Counted<F::Output> + '_> = cell;
     // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as well: what the
     // handle does with the future's own data is nothing, since rule 2 keeps it to the runner.
-    let target: NonNull<dyn Rendezvous<F::Output>> = unsafe { std::mem::transmute(target) };
+    let target: NonNull<dyn Counted<F::Output>> = unsafe { std::mem::transmute(target) };
     // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the slot is new,
     // so this is its only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, release_handle) };
     (Task { header: cell.cast() }, handle)
 }
 
-/// Gives back the handle's reference.
+/// Gives back the handle's reference, or a cancel handle's.
 ///
 /// # Safety
 ///
@@ -107,6 +107,42 @@ pub(crate) fn new<F: Future>(
 unsafe fn release_handle(target: NonNull<()>) {
     // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference back.
     unsafe { release(target.cast()) };
+}
+
+/// One for all types of future: a cancel handle touches the header only.
+static CANCEL_VERBS: CancelVerbs =
+    CancelVerbs { cancel: cancel_by_handle, is_finished, retain: retain_handle, release: release_handle };
+
+/// Asks the task to end early.
+///
+/// # Safety
+///
+/// The target is a header to which the caller has a reference.
+unsafe fn cancel_by_handle(target: NonNull<()>) {
+    // SAFETY: the caller's reference keeps the header alive.
+    ask_to_end(unsafe { target.cast().as_ref() }, target.cast());
+}
+
+/// Whether the task has ended.
+///
+/// # Safety
+///
+/// As for `cancel_by_handle`.
+unsafe fn is_finished(target: NonNull<()>) -> bool {
+    // SAFETY: the caller's reference keeps the header alive.
+    let header: &Header = unsafe { target.cast().as_ref() };
+    // A task without a handle does not complete its signal.
+    header.signal.is_finished() || header.state.is_complete()
+}
+
+/// One reference more.
+///
+/// # Safety
+///
+/// As for `cancel_by_handle`.
+unsafe fn retain_handle(target: NonNull<()>) {
+    // SAFETY: the caller's reference keeps the header alive.
+    unsafe { target.cast::<Header>().as_ref() }.state.retain();
 }
 
 /// Gives one reference back.
@@ -254,6 +290,12 @@ impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     fn cancel(&self) {
         let address = NonNull::from(self).addr();
         ask_to_end(&self.header, NonNull::with_exposed_provenance(address));
+    }
+}
+
+impl<F: Future> Counted<F::Output> for Cell<F> {
+    fn cancel_verbs(&self) -> &'static CancelVerbs {
+        &CANCEL_VERBS
     }
 }
 

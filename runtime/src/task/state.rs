@@ -129,6 +129,12 @@ impl State {
         (wake, if old / REFERENCE == 1 { Release::Last } else { Release::Alive })
     }
 
+    /// Whether the task is complete. One whose result is there may not be yet: the handle's signal knows earlier.
+    pub(super) fn is_complete(&self) -> bool {
+        // Acquire pairs with the Release of `complete`: who sees the end sees what the task did.
+        self.0.load(Ordering::Acquire) & COMPLETE != 0
+    }
+
     #[inline]
     fn schedule(&self, bits: usize) -> Wake {
         // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
@@ -279,6 +285,23 @@ mod models {
             the_last_comes_after_the_other(complete, [State::release, gives_up]);
             the_last_comes_after_the_other(complete, [gives_up, wake]);
         }
+    }
+
+    #[test]
+    fn who_sees_the_end_sees_what_came_before_it() {
+        loom::model(|| {
+            let shared = Shared::new(running());
+            let theirs = shared.clone();
+            let other = thread::spawn(move || {
+                theirs.did[1].store(1, Ordering::Relaxed);
+                theirs.state.complete()
+            });
+            // A cancel that comes between does not hide it.
+            assert_eq!(shared.state.cancel(), Wake::Nothing);
+            assert!(!shared.state.is_complete() || shared.did[1].load(Ordering::Relaxed) == 1);
+            assert_eq!(other.join().unwrap(), Release::Alive);
+            assert!(shared.state.is_complete());
+        });
     }
 
     /// Polls until nobody has woken it meanwhile; whether the last poll saw what both did.

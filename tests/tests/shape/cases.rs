@@ -46,6 +46,23 @@ pub(crate) fn queued_work_can_be_cancelled<E: Executor>() {
     executor.shutdown();
 }
 
+pub(crate) fn a_cancel_handle_cancels_what_another_handle_waits_for<E: Executor>() {
+    let executor = E::start(1);
+    let gate = Gate::new();
+    let first = executor.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let queued = executor.spawn(double, 1);
+    let (cancel, detached) = (queued.cancel_handle(), executor.spawn(double, 2).cancel_handle());
+    let canceller = std::thread::spawn(move || cancel.clone().cancel());
+    detached.cancel();
+    canceller.join().unwrap();
+    drop(waiting);
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert_eq!(first.join().unwrap(), gate.port(), "the work before it is not touched");
+    executor.shutdown();
+    assert!(detached.is_finished());
+}
+
 pub(crate) fn a_dropped_handle_detaches<E: Executor>() {
     let executor = E::start(1);
     let gate = Gate::new();

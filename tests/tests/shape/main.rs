@@ -30,6 +30,7 @@ macro_rules! suites {
             results_come_in_the_order_of_the_inputs
             a_panic_fails_its_own_unit_only
             queued_work_can_be_cancelled
+            a_cancel_handle_cancels_what_another_handle_waits_for
             a_dropped_handle_detaches
             a_shutdown_drains_what_is_queued
             a_drop_leaves_no_handle_waiting
