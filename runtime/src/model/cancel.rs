@@ -94,16 +94,15 @@ fn a_cancel_by_one_thread_and_a_run_by_another_end_the_task_once() {
     });
 }
 
-/// A task that is ready at once, whose output is dropped once, whatever `handle` and `runner` do meanwhile.
-fn the_last_frees(handle: fn(JoinHandle<Output>), runner: fn(&Queue), before: bool) {
+/// A task that is ready at once, whose output is dropped once, whatever `handle` and `runner` do while another thread cancels. `before` runs
+/// first.
+fn the_last_frees(before: fn(&Queue), handle: fn(JoinHandle<Output>), runner: fn(&Queue)) {
     loom::model(move || {
         let (queue, outputs) = (Queue::new(), Arc::new(AtomicUsize::new(0)));
         let output = Output(outputs.clone());
         let joiner = queue.spawn(async { output }, Location::caller());
         let canceller = joiner.cancel_handle();
-        if before {
-            queue.run();
-        }
+        before(&queue);
         let other = thread::spawn(move || cancel(canceller));
         handle(joiner);
         runner(&queue);
@@ -115,9 +114,9 @@ fn the_last_frees(handle: fn(JoinHandle<Output>), runner: fn(&Queue), before: bo
 
 #[test]
 fn the_last_of_runner_handle_and_cancel_handle_frees_the_task() {
-    the_last_frees(drop, Queue::run, false);
-    the_last_frees(drop, |_| {}, true);
-    the_last_frees(|handle| drop(handle.join()), |_| {}, true);
+    the_last_frees(|_| {}, drop, Queue::run);
+    the_last_frees(Queue::run, drop, |_| {});
+    the_last_frees(Queue::run, |handle| drop(handle.join()), |_| {});
 }
 
 /// Counts how often it is dropped. Not the model's.
