@@ -6,15 +6,17 @@
 //!
 //! 1. The pointer is that of the place which the innermost [`Entered`] of this thread keeps alive. Guards are dropped in the reverse
 //!    order of their making, and stay on their thread.
+//! 2. The values of task-locals lie where their futures are; the thread's stack has pointers to them. An [`InTaskLocal`] borrows the
+//!    value, and takes the pointer off when it is dropped, in the reverse order of their making. Who reads a value does so in a call that
+//!    was made, and returns, while the guard lives: so the value is there, and is read by this thread only.
 
-use crate::{choose::Chooser, local, scheduler::Scheduler, task::Task, task_local, worker::Worker};
+use crate::{choose::Chooser, local, scheduler::Scheduler, task::Task, worker::Worker};
 use std::{
     any::Any,
     cell::{Cell, RefCell},
     marker::PhantomData,
     ptr::NonNull,
     rc::Rc,
-    sync::Arc,
 };
 
 /// Where a thread stands.
@@ -55,7 +57,7 @@ thread_local! {
     static HERE: Cell<Pointer> = const { Cell::new(Pointer::Nowhere) };
     static BUDGET: Cell<u8> = const { Cell::new(budget::UNLIMITED) };
     static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
-    static TASK_LOCALS: RefCell<Vec<task_local::Entry>> = const { RefCell::new(Vec::new()) };
+    static TASK_LOCALS: RefCell<Vec<TaskLocal>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -151,23 +153,36 @@ pub(crate) fn choose(count: usize) -> usize {
     CHOOSER.try_with(|chooser| chooser.borrow_mut().victim(count.max(1))).unwrap_or(0)
 }
 
-/// Puts the value of a task-local on the stack of this thread.
-pub(crate) fn push_task_local(entry: task_local::Entry) {
-    TASK_LOCALS.with(|stack| stack.borrow_mut().push(entry));
+/// A task-local's number, and its value (rule 2).
+type TaskLocal = (usize, NonNull<dyn Any>);
+
+/// Lets a task-local have this value on this thread until the guard is dropped.
+pub(crate) fn enter_task_local(id: usize, value: &dyn Any) -> InTaskLocal<'_> {
+    TASK_LOCALS.with(|stack| stack.borrow_mut().push((id, NonNull::from(value))));
+    InTaskLocal { _value: PhantomData }
 }
 
-/// Takes the one off again that was pushed last.
-pub(crate) fn pop_task_local() {
-    // Dropped after the stack is free again.
-    let _entry = TASK_LOCALS.with(|stack| stack.borrow_mut().pop());
+/// Takes the value off again that was pushed last.
+#[must_use = "the task-local has its value as long as the guard lives"]
+pub(crate) struct InTaskLocal<'a> {
+    // Neither Send nor Sync: it belongs to its thread's stack.
+    _value: PhantomData<(&'a dyn Any, *const ())>,
 }
 
-/// The innermost value of a task-local.
-pub(crate) fn task_local(id: usize) -> Option<Arc<dyn Any>> {
-    let find = |stack: &RefCell<Vec<task_local::Entry>>| {
-        stack.borrow().iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1.clone())
+impl Drop for InTaskLocal<'_> {
+    fn drop(&mut self) {
+        TASK_LOCALS.with(|stack| stack.borrow_mut().pop());
+    }
+}
+
+/// Calls `f` with the innermost value of a task-local. None if it has none.
+pub(crate) fn with_task_local<R>(id: usize, f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
+    let find = |stack: &RefCell<Vec<TaskLocal>>| {
+        stack.borrow().iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1)
     };
-    TASK_LOCALS.try_with(find).ok().flatten()
+    let value = TASK_LOCALS.try_with(find).ok().flatten()?;
+    // SAFETY: its guard lives until this call has returned (rule 2). The stack is not borrowed: `f` may enter scopes of its own.
+    Some(f(unsafe { value.as_ref() }))
 }
 
 /// A buffer of this thread, for bytes on their way between two interfaces that do not fit.

@@ -119,18 +119,22 @@ impl<F> Crowd<F> {
 
     /// Lets a future in. It is polled at the next `poll_next`, also if the task that polls waits already: the caller has to poll.
     pub(crate) fn insert(&mut self, future: F) -> &F {
-        if let Some(number) = self.free.pop() {
-            let place = &mut self.places[number];
-            if place.ticket.list() {
-                self.due.push_back(number);
+        let number = match self.free.pop() {
+            Some(number) => {
+                if self.places[number].ticket.list() {
+                    self.due.push_back(number);
+                }
+                number
             }
-            return place.future.insert(future);
-        }
-        let number = self.places.len();
-        let ticket = Ticket::listed(number, &self.woken);
-        let waker = Waker::from(ticket.clone());
-        self.due.push_back(number);
-        self.places.push(Place { future: None, ticket, waker });
+            None => {
+                let number = self.places.len();
+                let ticket = Ticket::listed(number, &self.woken);
+                let waker = Waker::from(ticket.clone());
+                self.places.push(Place { future: None, ticket, waker });
+                self.due.push_back(number);
+                number
+            }
+        };
         self.places[number].future.insert(future)
     }
 

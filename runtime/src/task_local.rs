@@ -1,26 +1,23 @@
 //! Values that belong to a task, as a thread-local belongs to a thread.
 //!
-//! A future that runs in the scope of a value carries it along. Around each of its polls, and around its destruction, the value lies
-//! on a stack of the thread, from where the innermost one of each [`TaskLocal`] is read. So it is found wherever the task runs, and
-//! by nobody else.
+//! A future that runs in the scope of a value carries it along. Around each of its polls, and around its destruction, a pointer to the value
+//! lies on a stack of the thread, by which the innermost one of each [`TaskLocal`] is read. So it is found wherever the task runs, and
+//! by nobody else: not by two threads at a time either, so a value need not be `Sync`, and need be `Send` only for a task that is.
 
 use crate::context;
 use std::{
-    any::Any,
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll},
 };
 
 /// A value that belongs to a task: set for a future by [`scope`](Self::scope), read inside it by [`with`](Self::with).
 ///
 /// What a `contextvars.ContextVar` is in Python, but that a task which is spawned inside does not inherit it: give it its own scope.
-/// To be declared as a `static`.
+/// To be declared as a `static`. The value may be of any type without borrows: a future in its scope is `Send` if the value is, and a value
+/// that is not, such as an `Rc`, goes with [`spawn_local`](crate::spawn_local).
 ///
 /// ```
 /// use brigade_runtime::{TaskLocal, run, spawn};
@@ -39,16 +36,45 @@ use std::{
 ///     assert_eq!(log("outside").await, "[0] outside");
 /// });
 /// ```
+///
+/// ```
+/// use brigade_runtime::{TaskLocal, run, spawn_local};
+/// use std::{cell::Cell, rc::Rc};
+///
+/// static SEEN: TaskLocal<Rc<Cell<u32>>> = TaskLocal::new();
+///
+/// run(async {
+///     let seen = Rc::new(Cell::new(0));
+///     spawn_local(SEEN.scope(seen.clone(), async { SEEN.with(|seen| seen.set(7)) })).await.unwrap();
+///     assert_eq!(seen.get(), 7);
+/// });
+/// ```
+///
+/// A task that may move between threads has no such value:
+///
+/// ```compile_fail,E0277
+/// use brigade_runtime::{TaskLocal, spawn};
+/// use std::rc::Rc;
+///
+/// static SEEN: TaskLocal<Rc<u32>> = TaskLocal::new();
+/// drop(spawn(SEEN.scope(Rc::new(7), async {})));
+/// ```
+///
+/// A reference to the value does not outlive the call that reads it:
+///
+/// ```compile_fail
+/// use brigade_runtime::TaskLocal;
+///
+/// static NAME: TaskLocal<String> = TaskLocal::new();
+/// let name: Option<&'static String> = NAME.try_with(|name| name);
+/// ```
 pub struct TaskLocal<T> {
     /// Which one it is; 0 before the first use. Its own address would not do: equal constants may share one.
     id: AtomicUsize,
     _value: std::marker::PhantomData<fn() -> T>,
 }
 
-/// A value on the thread's stack, and whose it is.
-pub(crate) type Entry = (usize, Arc<dyn Any>);
-
-impl<T: Send + Sync + 'static> TaskLocal<T> {
+impl<T: 'static> TaskLocal<T> {
     /// One that has no value anywhere.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
@@ -72,14 +98,12 @@ impl<T: Send + Sync + 'static> TaskLocal<T> {
 
     /// Runs a future with this value. Inside it a further scope hides the value for as long as it lasts.
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scoped<T, F> {
-        Scoped { id: self.id(), value: Arc::new(value), future: Some(Box::pin(future)) }
+        Scoped { id: self.id(), value, future: Some(Box::pin(future)) }
     }
 
     /// Calls `f` with the value of the task that runs here. None if it has none.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        // A reference of its own, so that `f` may open a scope, or poll what does.
-        let value = context::task_local(self.id())?;
-        value.downcast_ref().map(f)
+        context::with_task_local(self.id(), |value| value.downcast_ref().map(f)).flatten()
     }
 
     /// Calls `f` with the value of the task that runs here.
@@ -113,53 +137,41 @@ impl<T> fmt::Debug for TaskLocal<T> {
 
 /// The future of [`TaskLocal::scope`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct Scoped<T: Send + Sync + 'static, F> {
+pub struct Scoped<T: 'static, F> {
     id: usize,
-    value: Arc<T>,
+    value: T,
     /// None once it is ready. It is dropped inside the scope.
     future: Option<Pin<Box<F>>>,
 }
 
-/// The time in which the value lies on the thread's stack.
-struct Inside;
+// The value is not pinned, and the future by its box.
+impl<T, F> Unpin for Scoped<T, F> {}
 
-impl Drop for Inside {
-    fn drop(&mut self) {
-        context::pop_task_local();
-    }
-}
-
-impl<T: Send + Sync + 'static, F> Scoped<T, F> {
-    fn enter(&self) -> Inside {
-        context::push_task_local((self.id, self.value.clone()));
-        Inside
-    }
-}
-
-impl<T: Send + Sync + 'static, F: Future> Future for Scoped<T, F> {
+impl<T: 'static, F: Future> Future for Scoped<T, F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _inside = self.enter();
-        let future = self.future.as_mut().expect("a scope was polled again after it was ready");
-        let poll = future.as_mut().poll(cx);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { id, value, future } = self.get_mut();
+        let _inside = context::enter_task_local(*id, value);
+        let running = future.as_mut().expect("a scope was polled again after it was ready");
+        let poll = running.as_mut().poll(cx);
         if poll.is_ready() {
-            self.future = None;
+            *future = None;
         }
         poll
     }
 }
 
-impl<T: Send + Sync + 'static, F> Drop for Scoped<T, F> {
+impl<T: 'static, F> Drop for Scoped<T, F> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            let _inside = self.enter();
+            let _inside = context::enter_task_local(self.id, &self.value);
             self.future = None;
         }
     }
 }
 
-impl<T: Send + Sync + fmt::Debug + 'static, F> fmt::Debug for Scoped<T, F> {
+impl<T: fmt::Debug + 'static, F> fmt::Debug for Scoped<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped").field("value", &self.value).finish_non_exhaustive()
     }

@@ -4,18 +4,20 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    Either, Runtime, TaskLocal, Until, as_completed, race, run, select, shield, sleep, spawn, spawn_named,
-    task_name, timeout, wait_for, yield_now,
+    Either, Runtime, TaskLocal, Until, as_completed, race, run, select, shield, sleep, spawn, spawn_local,
+    spawn_named, task_name, timeout, wait_for, yield_now,
 };
 use std::{
+    cell::{Cell, RefCell},
     future::{Future, pending, poll_fn, ready},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -187,6 +189,72 @@ fn task_locals_follow_their_task_and_nobody_else() {
             assert_eq!(NUMBER.get(), None);
         });
     }
+}
+
+static STEPS: TaskLocal<Cell<u32>> = TaskLocal::new();
+static NOTES: TaskLocal<Rc<RefCell<Vec<u32>>>> = TaskLocal::new();
+
+#[test]
+fn a_task_local_may_be_a_cell_whose_task_moves_between_threads() {
+    for runtime in kinds() {
+        runtime.block_on(async {
+            let task = || {
+                STEPS.scope(Cell::new(0), async {
+                    for turn in 0..50 {
+                        assert_eq!(STEPS.with(|steps| steps.replace(turn + 1)), turn);
+                        yield_now().await;
+                    }
+                    STEPS.with(Cell::get)
+                })
+            };
+            let tasks: Vec<_> = (0..50).map(|_| spawn(task())).collect();
+            for task in tasks {
+                assert_eq!(task.await.unwrap(), 50);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_local_task_has_a_value_that_stays_on_its_thread_and_is_dropped_with_it() {
+    run(async {
+        let notes = Rc::new(RefCell::new(Vec::new()));
+        let task = |n: u32| {
+            NOTES.scope(notes.clone(), async move {
+                NOTES.with(|notes| notes.borrow_mut().push(n));
+                pending::<()>().await;
+            })
+        };
+        let tasks = [spawn_local(task(1)), spawn_local(task(2))];
+        yield_now().await;
+        assert_eq!((*notes.borrow()).clone(), [1, 2]);
+        for task in tasks {
+            task.cancel();
+            assert!(task.await.is_err());
+        }
+        assert_eq!(Rc::strong_count(&notes), 1);
+    });
+}
+
+#[test]
+fn who_reads_a_value_may_read_and_hide_it_again_meanwhile() {
+    let inner = || {
+        STEPS.scope(Cell::new(10), async {
+            yield_now().await;
+            STEPS.with(Cell::get)
+        })
+    };
+    let outer = STEPS.scope(Cell::new(1), async {
+        STEPS.with(|steps| {
+            let mut hidden = pin!(inner());
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(hidden.as_mut().poll(&mut cx).is_pending());
+            STEPS.with(|again| again.set(steps.get() + 1));
+            assert_eq!(hidden.as_mut().poll(&mut cx), Poll::Ready(10));
+            steps.get()
+        })
+    });
+    assert_eq!(run(outer), 2);
 }
 
 #[test]
