@@ -127,7 +127,7 @@ impl Signal {
     /// Whether the joiner is gone, so that nobody will see a result that is not stored yet.
     #[inline]
     pub fn is_detached(&self) -> bool {
-        // Acquire pairs with `detach`: what the joiner did with the value comes before what the completer does.
+        // Acquire pairs with the Release of `detach`: what came before that is seen.
         self.state.load(Ordering::Acquire) & DETACHED != 0
     }
 
@@ -140,7 +140,7 @@ impl Signal {
     #[inline]
     pub unsafe fn complete(&self) -> Heir {
         // Release publishes the value to the joiner's Acquire; Acquire pairs with the joiner's fetch_or(WAITING) so
-        // that its waker is seen, and with `detach` so that its last accesses come before ours.
+        // that its waker is seen, and with `detach` so that the destructor of the result sees what came before that.
         let old = self.state.fetch_or(DONE, Ordering::AcqRel);
         if old & DETACHED != 0 {
             return Heir::Completer;
@@ -179,9 +179,9 @@ impl Signal {
             if same {
                 return true;
             }
-            // WAITING => not WAITING takes the waker back, unless DONE came first (rule 3). Release keeps our reads of
-            // it before; Acquire pairs with the completer's DONE.
-            let free = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            // WAITING => not WAITING takes the waker back, unless DONE came first (rule 3). Relaxed: that publishes nothing, and the
+            // completer has not touched the waker. Acquire on failure pairs with its DONE.
+            let free = self.state.fetch_update(Ordering::Relaxed, Ordering::Acquire, |now| {
                 (now & DONE == 0).then_some(now & !WAITING)
             });
             if free.is_err() {
@@ -204,7 +204,7 @@ impl Signal {
     /// The caller is the only joiner, has not seen the value, and does not touch the signal afterwards.
     #[inline]
     pub unsafe fn detach(&self) -> Heir {
-        // Release puts our last accesses before what the completer does next; Acquire pairs with its DONE.
+        // Release, so that the destructor of a result that nobody wants sees what came before; Acquire pairs with the completer's DONE.
         let old = self.state.fetch_or(DETACHED, Ordering::AcqRel);
         if old & DONE != 0 {
             return Heir::Joiner;

@@ -120,6 +120,46 @@ fn a_detach_after_a_poll_races_the_result() {
 }
 
 #[test]
+fn who_finds_nobody_who_wants_the_result_sees_what_came_before() {
+    loom::model(|| {
+        let (completer, handle) = pair::<u32>();
+        let did = Arc::new(AtomicUsize::new(0));
+        let doing = did.clone();
+        let other = thread::spawn(move || {
+            doing.store(1, Ordering::Relaxed);
+            drop(handle);
+        });
+        assert!(!completer.is_detached() || did.load(Ordering::Relaxed) == 1);
+        other.join().unwrap();
+    });
+}
+
+/// Notes, when it is dropped, whether what the one who did not want it did before is seen.
+struct Unwanted(thread::ThreadId, Arc<AtomicUsize>);
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        // Only the completer's thread has to see it from elsewhere.
+        assert!(thread::current().id() != self.0 || self.1.load(Ordering::Relaxed) == 1);
+    }
+}
+
+#[test]
+fn the_destructor_of_a_result_that_nobody_wants_sees_what_came_before() {
+    loom::model(|| {
+        let (completer, handle) = pair();
+        let did = Arc::new(AtomicUsize::new(0));
+        let value = Unwanted(thread::current().id(), did.clone());
+        let other = thread::spawn(move || {
+            did.store(1, Ordering::Relaxed);
+            drop(handle);
+        });
+        completer.complete(Ok(value));
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn of_a_cancel_and_a_result_one_wins() {
     loom::model(|| {
         let (completer, handle) = pair::<u32>();
