@@ -100,6 +100,14 @@ impl<T> Side<T> {
     /// The caller saw the other side's GONE bit by an Acquire and has set its own, or would now.
     #[inline]
     unsafe fn free(&self) {
+        // Loom does not see that a cell is dropped, only that it is used.
+        #[cfg(loom)]
+        {
+            let channel = self.channel();
+            channel.value.with_mut(drop);
+            channel.receiver.with_mut(drop);
+            channel.sender.with_mut(drop);
+        }
         // SAFETY: it came from a box, and nobody but us touches it any more (rule 4).
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }

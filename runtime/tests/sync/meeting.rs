@@ -61,6 +61,33 @@ fn a_notification_of_one_who_is_dropped_goes_to_the_next() {
 }
 
 #[test]
+fn a_notification_of_all_is_passed_to_nobody() {
+    let (mutex, condition) = (Mutex::new(()), Condition::new());
+    let mut first = Box::pin(condition.wait(mutex.try_lock().unwrap()));
+    assert!(poll(first.as_mut()).is_pending());
+    condition.notify_all();
+    let mut second = pin!(condition.wait(mutex.try_lock().unwrap()));
+    assert!(poll(second.as_mut()).is_pending());
+    drop(first);
+    assert!(poll(second.as_mut()).is_pending(), "it came after that");
+}
+
+#[test]
+fn one_who_is_notified_and_finds_it_not_true_waits_again() {
+    let (mutex, condition) = (Mutex::new(0), Condition::new());
+    let mut wait = pin!(condition.wait_for(mutex.try_lock().unwrap(), |count| *count == 2));
+    assert!(poll(wait.as_mut()).is_pending());
+    for count in 0..2 {
+        *mutex.try_lock().unwrap() = count;
+        condition.notify_all();
+        assert!(poll(wait.as_mut()).is_pending());
+    }
+    *mutex.try_lock().unwrap() = 2;
+    condition.notify(1);
+    assert!(poll(wait.as_mut()).is_ready());
+}
+
+#[test]
 fn tasks_wait_until_it_is_true() {
     let runtime = Runtime::multi_thread(2).unwrap();
     let shared = Arc::new((Mutex::new(0), Condition::new()));

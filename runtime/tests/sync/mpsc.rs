@@ -1,12 +1,18 @@
 //! A channel from many senders to one receiver: room, order, closing, permits.
 
-use super::{block_on, poll};
+use super::{Count, block_on, poll};
 use brigade_runtime::{
     Runtime, next, run, spawn,
     sync::mpsc::{self, TryRecvError, TrySendError},
     timeout, yield_now,
 };
-use std::{pin::pin, sync::Arc, task::Poll, thread, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+    time::Duration,
+};
 
 #[test]
 fn values_come_in_the_order_of_sending_and_then_none() {
@@ -114,6 +120,42 @@ fn a_permit_that_is_dropped_lets_a_closed_channel_end() {
 }
 
 #[test]
+fn a_send_that_hears_of_the_end_and_is_dropped_leaves_the_channel_as_it_is() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    sender.try_send(1).unwrap();
+    let mut waits = Box::pin(sender.send(2));
+    assert!(poll(waits.as_mut()).is_pending());
+    receiver.close();
+    drop(waits);
+    assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Err(TryRecvError::Closed)));
+}
+
+#[test]
+fn the_one_who_polled_last_is_woken() {
+    let (sender, mut receiver) = mpsc::unbounded();
+    let counts = [(); 2].map(|()| Arc::new(Count::default()));
+    let [one, other] = counts.each_ref().map(|count| Waker::from(count.clone()));
+    sender.send(1).unwrap();
+    assert_eq!(receiver.poll_recv(&mut Context::from_waker(&one)), Poll::Ready(Some(1)));
+    assert!(receiver.poll_recv(&mut Context::from_waker(&other)).is_pending());
+    sender.send(2).unwrap();
+    assert_eq!(counts.each_ref().map(|count| count.times()), [0, 1]);
+}
+
+#[test]
+fn a_receiver_that_waits_hears_that_the_last_permit_of_a_closed_channel_is_gone() {
+    let (sender, mut receiver) = mpsc::channel::<()>(1);
+    let permit = sender.try_reserve().unwrap();
+    receiver.close();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    drop(permit);
+    assert_eq!(count.times(), 1);
+    assert_eq!(receiver.poll_recv(&mut Context::from_waker(&waker)), Poll::Ready(None));
+}
+
+#[test]
 fn values_left_inside_are_dropped_with_the_receiver() {
     let value = Arc::new(());
     let (sender, mut receiver) = mpsc::channel(4);
@@ -122,6 +164,7 @@ fn values_left_inside_are_dropped_with_the_receiver() {
     }
     let permit = sender.try_reserve().unwrap();
     drop(receiver.try_recv());
+    sender.try_send(value.clone()).unwrap();
     drop(receiver);
     assert_eq!(Arc::strong_count(&value), 1);
     permit.send(value.clone());

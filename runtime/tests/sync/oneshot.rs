@@ -1,12 +1,18 @@
 //! A channel for one value: who is gone when, and what becomes of the value.
 
-use super::{block_on, poll};
+use super::{Count, block_on, poll};
 use brigade_runtime::{
     Runtime, run, spawn,
     sync::oneshot::{self, RecvError, TryRecvError},
     yield_now,
 };
-use std::{pin::pin, sync::Arc, task::Poll, thread};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+};
 
 #[test]
 fn a_value_waits_for_its_receiver() {
@@ -61,6 +67,11 @@ fn a_closed_receiver_refuses_a_value_but_has_one_that_was_sent() {
     let (sender, mut receiver) = oneshot::channel();
     sender.send(1).unwrap();
     receiver.close();
+    assert_eq!(block_on(receiver), Ok(1));
+
+    let (sender, mut receiver) = oneshot::channel();
+    sender.send(1).unwrap();
+    receiver.close();
     assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Err(TryRecvError::Closed)));
 }
 
@@ -75,6 +86,39 @@ fn a_value_that_nobody_took_is_dropped_with_the_channel() {
     sender.send(value.clone()).unwrap();
     drop(receiver);
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// Wakers that were left in the channel tell when it is freed.
+#[test]
+fn a_channel_is_freed_whoever_goes_first_and_whoever_waits() {
+    for case in 0..16 {
+        let [waits, sends, sender_first, closes] = [0, 1, 2, 3].map(|bit| case >> bit & 1 == 1);
+        let (mut sender, receiver) = oneshot::channel();
+        let mut receiver = Box::pin(receiver);
+        let counts = [(); 2].map(|()| Arc::new(Count::default()));
+        let [senders, receivers] = counts.each_ref().map(|count| Waker::from(count.clone()));
+        assert!(sender.poll_closed(&mut Context::from_waker(&senders)).is_pending());
+        assert!(!waits || receiver.as_mut().poll(&mut Context::from_waker(&receivers)).is_pending());
+        drop((senders, receivers));
+        let last_word =
+            move || if sends { assert_eq!(sender.send(1).is_ok(), sender_first) } else { drop(sender) };
+        let gone = move || {
+            if closes {
+                receiver.close();
+            }
+            drop(receiver);
+        };
+        if sender_first {
+            last_word();
+            gone();
+        } else {
+            gone();
+            last_word();
+        }
+        assert_eq!(counts.each_ref().map(Arc::strong_count), [1, 1], "case {case:04b} leaks");
+        let woken = [!sender_first, sender_first && waits].map(usize::from);
+        assert_eq!(counts.each_ref().map(|count| count.times()), woken, "case {case:04b}");
+    }
 }
 
 #[test]

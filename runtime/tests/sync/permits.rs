@@ -137,12 +137,14 @@ fn plain_threads_with_an_executor_of_their_own_take_turns() {
 fn readers_read_together_and_a_writer_waits_for_them() {
     let lock = RwLock::new(0);
     let (one, other) = (lock.try_read().unwrap(), lock.try_read().unwrap());
+    drop(lock.try_read());
+    assert!(lock.try_write().is_none());
     let mut write = Box::pin(lock.write());
     let mut late = pin!(lock.read());
     assert!(poll(write.as_mut()).is_pending());
     assert!(poll(late.as_mut()).is_pending() && lock.try_read().is_none(), "nobody overtakes the writer");
     drop(one);
-    assert!(poll(write.as_mut()).is_pending());
+    assert!(poll(write.as_mut()).is_pending() && lock.try_write().is_none());
     drop(other);
     let Poll::Ready(mut guard) = poll(write.as_mut()) else { panic!("all readers are gone") };
     *guard += 1;
@@ -166,9 +168,13 @@ fn guards_that_own_go_to_other_tasks_and_keep_the_lock_alive() {
         let reading = reading.await.unwrap();
         let other = lock.clone().read_owned().await;
         assert!(lock.try_write().is_none());
-        drop(lock);
-        assert_eq!((*reading, *other), (1, 1));
+        drop(reading);
+        assert!(lock.try_write().is_none(), "one still reads");
         drop(other);
+        assert!(poll(pin!(lock.clone().write_owned())).is_ready());
+        assert!(lock.try_write().is_some(), "all is given back");
+        let reading = lock.clone().read_owned().await;
+        drop(lock);
         assert_eq!(format!("{reading:?}"), "1");
     });
 }
@@ -176,6 +182,10 @@ fn guards_that_own_go_to_other_tasks_and_keep_the_lock_alive() {
 #[test]
 fn a_writer_that_gives_up_lets_readers_in() {
     let lock = RwLock::new(());
+    let reader = lock.try_read().unwrap();
+    assert!(lock.try_write().is_none(), "one reads");
+    drop(reader);
+    drop(lock.try_write().unwrap());
     let _reader = lock.try_read().unwrap();
     let mut write = Box::pin(lock.write());
     let mut read = pin!(lock.read());
@@ -223,6 +233,7 @@ fn a_value_is_made_once() {
         };
         let tasks: Vec<_> = (0..10).map(|_| spawn(get(shared.clone()))).collect();
         assert!(gather(tasks).await.into_iter().all(|value| value.unwrap() == 0));
+        assert_eq!(shared.1.load(Ordering::SeqCst), 1);
     });
 }
 

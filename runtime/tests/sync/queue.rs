@@ -101,6 +101,7 @@ fn a_put_that_is_dropped_puts_nothing_and_passes_its_room_on() {
     drop(first);
     assert!(poll(second.as_mut()).is_ready());
     assert_eq!((queue.try_get(), queue.try_get()), (Some(3), None));
+    assert_eq!(queue.try_put(5), Ok(()), "the first keeps no room");
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! Channels: a value that comes while its receiver looks, room that is made while a sender looks, and either side that goes.
 
-use super::beside;
+use super::{beside, seeing::is_ready};
 use crate::{
     model,
     sync::{broadcast, mpsc, oneshot, watch},
 };
 use loom::thread;
-use std::{panic::Location, sync::Arc};
+use std::{
+    future::Future,
+    mem,
+    panic::Location,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 #[test]
 fn a_receiver_gets_the_one_value() {
@@ -46,9 +52,32 @@ fn a_receiver_that_is_dropped_leaves_the_value_with_one_of_both() {
 }
 
 #[test]
+fn a_receiver_that_closes_has_the_value_or_its_sender_has_it_back() {
+    loom::model(|| {
+        let (sender, mut receiver) = oneshot::channel();
+        let other = thread::spawn(move || sender.send(1).is_ok());
+        receiver.close();
+        let mut receiver = Box::pin(receiver);
+        let value = receiver.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let sent = other.join().unwrap();
+        assert!(matches!((sent, value), (true, Poll::Ready(Ok(1))) | (false, Poll::Ready(Err(_)))));
+    });
+}
+
+#[test]
 fn a_sender_hears_that_its_receiver_is_gone() {
     loom::model(|| {
         let (mut sender, receiver) = oneshot::channel::<()>();
+        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        handle.join().unwrap();
+    });
+    loom::model(|| {
+        let (sender, receiver) = mpsc::unbounded::<()>();
+        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        handle.join().unwrap();
+    });
+    loom::model(|| {
+        let (sender, receiver) = watch::channel(());
         let handle = beside(async move { sender.closed().await }, move || drop(receiver));
         handle.join().unwrap();
     });
@@ -73,9 +102,44 @@ fn a_sender_gets_the_room_that_its_receiver_makes() {
         let handle = beside(send, move || {
             assert_eq!(receiver.try_recv(), Ok(1));
             // Kept: a receiver that is dropped would end the waiting as well.
-            std::mem::forget(receiver);
+            mem::forget(receiver);
         });
         handle.join().unwrap();
+    });
+}
+
+#[test]
+fn a_channel_ends_after_what_was_sent_into_room_that_was_just_made() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(1));
+            receiver
+        });
+        let mut send = Box::pin(sender.send(2));
+        let at_once = is_ready(&mut send);
+        let mut receiver = other.join().unwrap();
+        assert!(at_once || is_ready(&mut send), "the room was lost");
+        drop(send);
+        drop(sender);
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(2), Err(mpsc::TryRecvError::Closed)));
+    });
+}
+
+#[test]
+fn a_sender_that_waits_is_not_overtaken() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(1).unwrap();
+        let mut send = Box::pin(sender.send(2));
+        assert!(!is_ready(&mut send));
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(1));
+            receiver
+        });
+        assert_eq!(sender.try_send(3), Err(mpsc::TrySendError::Full(3)));
+        other.join().unwrap();
     });
 }
 
@@ -126,6 +190,25 @@ fn a_receiver_gets_what_is_broadcast_and_then_the_end() {
 }
 
 #[test]
+fn a_receiver_gets_what_is_broadcast() {
+    loom::model(|| {
+        let (sender, mut receiver) = broadcast::channel(1);
+        let handle = beside(async move { receiver.recv().await }, move || {
+            assert_eq!(sender.send(1), Ok(1));
+            // Kept: its end would wake the receiver as well.
+            mem::forget(sender);
+        });
+        assert_eq!(handle.join().unwrap(), Ok(1));
+    });
+}
+
+/// Sends one, and keeps the sender: its end would wake a receiver as well.
+fn change(sender: watch::Sender<u32>) {
+    sender.send(1).unwrap();
+    mem::forget(sender);
+}
+
+#[test]
 fn a_receiver_sees_the_change() {
     loom::model(|| {
         let (sender, mut receiver) = watch::channel(0);
@@ -133,12 +216,34 @@ fn a_receiver_sees_the_change() {
             receiver.changed().await.unwrap();
             *receiver.borrow()
         };
-        let handle = beside(receive, move || {
-            sender.send(1).unwrap();
-            // Kept: its end would wake the receiver as well.
-            std::mem::forget(sender);
-        });
-        assert_eq!(handle.join().unwrap(), 1);
+        assert_eq!(beside(receive, move || change(sender)).join().unwrap(), 1);
+    });
+    loom::model(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let receive = async move { *receiver.wait_for(|value| *value == 1).await.unwrap() };
+        assert_eq!(beside(receive, move || change(sender)).join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_value_is_borrowed_with_its_own_version() {
+    loom::model(|| {
+        let (sender, receiver) = watch::channel(0);
+        let other = thread::spawn(move || change(sender));
+        let value = receiver.borrow();
+        assert_eq!(value.has_changed(), *value == 1);
+        drop(value);
+        other.join().unwrap();
+    });
+    loom::model(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let other = thread::spawn(move || change(sender));
+        let value = receiver.borrow_and_update();
+        let saw = *value;
+        assert_eq!(value.has_changed(), saw == 1);
+        drop(value);
+        other.join().unwrap();
+        assert_eq!(receiver.has_changed(), Ok(saw == 0));
     });
 }
 

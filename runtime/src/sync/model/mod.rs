@@ -1,10 +1,12 @@
 //! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
 
 mod channels;
+mod foreign;
 mod meeting;
 mod seeing;
+mod words;
 
-use super::{Event, Mutex, Notify, Queue, Semaphore};
+use super::{Event, Full, Mutex, Notify, Queue, Semaphore};
 use crate::model;
 use brigade_handle::JoinHandle;
 use loom::thread;
@@ -27,8 +29,12 @@ fn a_getter_gets_what_is_put() {
     loom::model(|| {
         let queue = Arc::new(Queue::unbounded());
         let ours = queue.clone();
-        let handle = beside(async move { ours.get().await }, move || queue.try_put(1).unwrap());
+        let theirs = queue.clone();
+        let handle = beside(async move { ours.get().await }, move || theirs.try_put(1).unwrap());
         assert_eq!(handle.join().unwrap(), 1);
+        // Nothing is owed any more.
+        queue.try_put(2).unwrap();
+        assert_eq!(queue.try_get(), Some(2));
     });
 }
 
@@ -43,6 +49,8 @@ fn a_putter_gets_the_room_that_is_made() {
         });
         handle.join().unwrap();
         assert_eq!((queue.try_get(), queue.try_get()), (Some(2), None));
+        // Nothing is promised any more.
+        assert_eq!((queue.try_put(3), queue.try_put(4)), (Ok(()), Err(Full(4))));
     });
 }
 

@@ -31,7 +31,7 @@ fn who_is_told_sees(tell: impl FnOnce(), mut told: impl FnMut() -> bool + Send +
     assert!(was_told || told(), "nobody is told");
 }
 
-fn is_ready(future: &mut Pin<Box<impl Future>>) -> bool {
+pub(super) fn is_ready(future: &mut Pin<Box<impl Future>>) -> bool {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
@@ -149,6 +149,21 @@ fn a_sender_that_finds_its_receiver_gone_sees_what_came_before() {
     }
 }
 
+#[test]
+fn a_sender_that_gets_its_value_back_sees_what_came_before() {
+    for end in [|mut receiver: oneshot::Receiver<u32>| receiver.close(), drop] {
+        loom::model(move || {
+            let (sender, receiver) = oneshot::channel();
+            let mut sender = Some(sender);
+            // Back for the first time; then it is gone, or was received.
+            who_is_told_sees(
+                || end(receiver),
+                move || sender.take().is_none_or(|sender| sender.send(1).is_err()),
+            );
+        });
+    }
+}
+
 /// A waker that is left in a channel: dropped by who frees it, after all that both sides did.
 struct Left(Arc<[AtomicBool; 2]>);
 
@@ -190,6 +205,7 @@ fn who_frees_a_channel_comes_after_what_both_sides_did() {
             let late = other.join().unwrap();
             did[1].store(true, Ordering::Relaxed);
             drop(late);
+            assert_eq!(Arc::strong_count(&did), 1, "nobody freed it");
         });
     }
 }
@@ -247,12 +263,44 @@ fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
     });
 }
 
+/// A channel without room, whose receiver makes some without the lock: what it receives next is its own already.
+fn full() -> (mpsc::Sender<u32>, mpsc::Receiver<u32>) {
+    let (sender, mut receiver) = mpsc::channel(2);
+    sender.try_send(1).unwrap();
+    sender.try_send(2).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(1));
+    sender.try_send(3).unwrap();
+    (sender, receiver)
+}
+
 #[test]
 fn who_finds_room_sees_what_came_before_it_was_made() {
+    type Finds = fn(&mpsc::Sender<u32>) -> bool;
+    let finds: [Finds; 2] = [|sender| sender.try_send(4).is_ok(), |sender| sender.capacity() > 0];
+    for finds_room in finds {
+        loom::model(move || {
+            let (sender, mut receiver) = full();
+            who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(2)), move || finds_room(&sender));
+        });
+    }
     loom::model(|| {
-        let (sender, mut receiver) = mpsc::channel(1);
-        sender.try_send(1).unwrap();
-        who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(1)), move || sender.try_send(2).is_ok());
+        let (sender, mut receiver) = full();
+        let mut send = Box::pin(async move { sender.send(4).await });
+        who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(2)), move || is_ready(&mut send));
+    });
+    // The one before leaves the line, and lets the next look.
+    loom::model(|| {
+        let (sender, mut receiver) = full();
+        let sender: &'static mpsc::Sender<u32> = Box::leak(Box::new(sender));
+        let (mut first, mut second) = (Some(Box::pin(sender.send(4))), Box::pin(sender.send(5)));
+        assert!(first.as_mut().is_some_and(|first| !is_ready(first)) && !is_ready(&mut second));
+        who_is_told_sees(
+            || assert_eq!(receiver.try_recv(), Ok(2)),
+            move || {
+                drop(first.take());
+                is_ready(&mut second)
+            },
+        );
     });
 }
 
@@ -262,8 +310,30 @@ fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
         let (sender, receiver) = watch::channel(0);
         who_is_told_sees(|| sender.send(1).unwrap(), move || receiver.has_changed().unwrap());
     });
+    type Closed = fn(&watch::Sender<u32>) -> bool;
+    let waits: Closed = |sender| is_ready(&mut Box::pin(sender.closed()));
+    for is_closed in [watch::Sender::is_closed, waits] {
+        loom::model(move || {
+            let (sender, receiver) = watch::channel(0);
+            let mut theirs = Some(receiver.clone());
+            who_is_told_sees(
+                || drop(receiver),
+                move || {
+                    drop(theirs.take());
+                    is_closed(&sender)
+                },
+            );
+        });
+    }
     loom::model(|| {
         let (sender, receiver) = watch::channel(0);
-        who_is_told_sees(|| drop(receiver), move || sender.is_closed());
+        let mut theirs = Some(sender.clone());
+        who_is_told_sees(
+            || drop(sender),
+            move || {
+                drop(theirs.take());
+                receiver.has_changed().is_err()
+            },
+        );
     });
 }
