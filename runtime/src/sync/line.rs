@@ -165,7 +165,6 @@ impl<W> Line<W> {
             // SAFETY: the place is its future's own until now (rule 1), who called with the lock held.
             let inside = unsafe { &mut *inside };
             inside.waker = Some(waker);
-            inside.before = self.last;
             inside.line = self;
             inside.round = self.round;
         });

@@ -241,7 +241,8 @@ impl Role for Waiter<'_> {
     fn come(&self, _: &mut Line<Wish>, wish: &mut Wish) -> Come {
         while self.quick(wish) == Come::Waits {
             let old = self.0.word.load(Ordering::Relaxed);
-            if old / CALL == wish.calls && old & NOTIFIED == 0 {
+            // There was no new call since: calls are raised under the lock.
+            if old & NOTIFIED == 0 {
                 let set =
                     self.0.word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);
                 if set.is_ok() {

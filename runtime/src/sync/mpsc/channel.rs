@@ -193,8 +193,8 @@ impl<T> Channel<T> {
         if self.capacity.is_none() || values == 0 {
             return;
         }
-        // AcqRel pairs with the same in `stand`; Release, so that what was taken out is out.
-        if self.received.0.fetch_add(values * ONE, Ordering::AcqRel) & WAITING != 0 {
+        // Release pairs with the Acquire of who finds the room: what was taken out is out. Who says that it waits has the lock.
+        if self.received.0.fetch_add(values * ONE, Ordering::Release) & WAITING != 0 {
             self.hand_over(lock(&self.state));
         }
     }
@@ -275,8 +275,8 @@ impl<T> Role for Sending<'_, T> {
         if let Room::Full = room
             && state.senders.is_empty()
         {
-            // AcqRel pairs with the fetch_add in `make_room`: either that sees WAITING, or we see what it made.
-            state.refresh(channel.received.0.fetch_or(WAITING, Ordering::AcqRel));
+            // Either the fetch_add in `make_room` comes second and sees WAITING, or we see what it made: by an Acquire.
+            state.refresh(channel.received.0.fetch_or(WAITING, Ordering::Acquire));
             room = channel.room(state);
         }
         match room {

@@ -139,7 +139,8 @@ impl<T> Role for Close<'_, T> {
     }
 
     fn quick(&self, (): &mut ()) -> Come {
-        Come::if_true(self.0.receivers.load(Ordering::Acquire) == 0)
+        // Relaxed: who need not wait looks again, by an Acquire. The lock of the line orders it with the last receiver's grants.
+        Come::if_true(self.0.receivers.load(Ordering::Relaxed) == 0)
     }
 
     fn come(&self, _: &mut Lines, (): &mut ()) -> Come {

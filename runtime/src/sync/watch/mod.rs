@@ -244,8 +244,9 @@ impl<T> Drop for Sender<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // AcqRel pairs with the Acquire of who finds that there is no receiver.
-        if self.channel.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // Release pairs with the Acquire of who finds that there is no receiver, which sees what each one did: all of them write by a
+        // read-modify-write operation.
+        if self.channel.receivers.fetch_sub(1, Ordering::Release) == 1 {
             grant_all(&Close(&self.channel), lock(&self.channel.lines), Cause::Notify, |()| ());
         }
     }
