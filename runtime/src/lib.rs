@@ -111,7 +111,7 @@ pub use race::{Either, Racers, race, select};
 pub use runtime::Runtime;
 pub use scope::Scope;
 pub use shield::{Shield, shield};
-pub use spawn::{spawn, spawn_local, spawn_named, task_name};
+pub use spawn::{Named, named, spawn, spawn_local, spawn_named, task_name};
 pub use task_local::{Scoped, TaskLocal};
 pub use time::{
     Elapsed, Interval, MissedTicks, Sleep, Timeout, interval, interval_at, now, sleep, sleep_until, timeout,

@@ -1,7 +1,7 @@
 //! Spawning from inside a runtime.
 
 use crate::{
-    TaskLocal,
+    Scoped, TaskLocal,
     context::{self, Place},
     local,
     scheduler::At,
@@ -11,9 +11,10 @@ use brigade_handle::JoinHandle;
 use brigade_trace::{current, label};
 use std::{
     borrow::Cow,
-    future::{Future, poll_fn},
+    future::Future,
     panic::Location,
     pin::Pin,
+    task::{Context, Poll},
 };
 
 /// Starts a task on the runtime that this thread is inside of. It runs whether or not its handle is awaited.
@@ -141,19 +142,56 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let (name, at) = (name.into(), Location::caller());
-    let mut unlabelled = brigade_trace::on().then(|| name.clone());
-    let mut future = NAME.scope(name, future);
-    let named = poll_fn(move |cx| {
-        if let Some(name) = unlabelled.take() {
-            label(current(), || format!("{name} ({}:{})", at.file(), at.line()));
-        }
-        Pin::new(&mut future).poll(cx)
-    });
-    spawn_at(named, at)
+    spawn_at(named(name, future), Location::caller())
 }
 
-/// The name of the task that runs here, if it was spawned by [`spawn_named`]. A panic hook may ask as well.
+/// The future of a task with a name, for whatever spawns it: [`spawn_local`], a [`TaskGroup`](crate::TaskGroup), a
+/// [`JoinSet`](crate::JoinSet), a [`Scope`](crate::Scope). [`task_name`] gives the name inside it and in the destructors of what it holds, and a
+/// trace shows it beside the line of this call.
+///
+/// A task that has no name pays nothing for those that have one.
+///
+/// ```
+/// use brigade_runtime::{JoinSet, named, run, task_name};
+///
+/// run(async {
+///     let mut set = JoinSet::new();
+///     for n in 0..3 {
+///         set.spawn(named(format!("cook {n}"), async { task_name().unwrap() }));
+///     }
+///     let mut names: Vec<_> = set.join_all().await.into_iter().map(Result::unwrap).collect();
+///     names.sort();
+///     assert_eq!(names, ["cook 0", "cook 1", "cook 2"]);
+/// });
+/// ```
+#[track_caller]
+pub fn named<F: Future>(name: impl Into<Cow<'static, str>>, future: F) -> Named<F> {
+    let (name, at) = (name.into(), Location::caller());
+    Named { unlabelled: brigade_trace::on().then(|| name.clone()), at, future: NAME.scope(name, future) }
+}
+
+/// The future of [`named`].
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Named<F> {
+    /// The name that the trace has not been told.
+    unlabelled: Option<Cow<'static, str>>,
+    at: &'static Location<'static>,
+    future: Scoped<Cow<'static, str>, F>,
+}
+
+impl<F: Future> Future for Named<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if let Some(name) = self.unlabelled.take() {
+            label(current(), || format!("{name} ({}:{})", self.at.file(), self.at.line()));
+        }
+        Pin::new(&mut self.future).poll(cx)
+    }
+}
+
+/// The name of the task that runs here, if its future was [`named`]. A panic hook may ask as well.
 pub fn task_name() -> Option<Cow<'static, str>> {
     NAME.get()
 }

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    Either, Runtime, TaskLocal, Until, as_completed, race, run, select, shield, sleep, spawn, spawn_local,
-    spawn_named, task_name, timeout, wait_for, yield_now,
+    Either, Runtime, TaskGroup, TaskLocal, Until, as_completed, named, race, run, select, shield, sleep,
+    spawn, spawn_local, spawn_named, task_group, task_name, timeout, wait_for, yield_now,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -284,6 +284,21 @@ fn a_task_local_is_there_for_destructors_and_gone_after_a_panic() {
         assert_eq!(NUMBER.get(), None);
         let outside = catch_unwind(|| NUMBER.with(|_| ())).unwrap_err();
         assert!(outside.downcast_ref::<String>().unwrap().contains("outside of its `scope`"));
+    });
+}
+
+#[test]
+fn every_kind_of_task_may_have_a_name() {
+    fn name() -> String {
+        task_name().map_or_else(|| "nobody".into(), Into::into)
+    }
+    run(async {
+        assert_eq!(spawn_local(named("local", async { name() })).await.unwrap(), "local");
+        let member = async |group: TaskGroup| group.spawn(named("member", async { name() })).await.unwrap();
+        assert_eq!(task_group(member).await, "member");
+        let both = named("outer", async { (named("inner", async { name() }).await, name()) });
+        assert_eq!(spawn(both).await.unwrap(), ("inner".into(), "outer".into()));
+        assert_eq!(spawn(async { name() }).await.unwrap(), "nobody");
     });
 }
 
