@@ -34,7 +34,7 @@ pub trait Rendezvous<T>: Send + Sync {
     fn cancel(&self);
 
     /// Runs the work on the calling thread if it has not been started. True if it ran. Called by
-    /// [`JoinHandle::join`] on threads whose policy is [`wait::Policy::Help`].
+    /// [`JoinHandle::join`], [`as_completed`](crate::as_completed) and [`wait_for`](crate::wait_for) on threads whose policy is [`wait::Policy::Help`].
     fn help(&self) -> bool {
         false
     }
@@ -235,13 +235,16 @@ impl<T> JoinHandle<T> {
     /// On a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Also if an earlier `.await` has
     /// taken the result already.
     pub fn join(mut self) -> Result<T, JoinError> {
-        if matches!(wait::policy(), wait::Policy::Help(_)) && !self.is_finished() {
-            self.target().help();
-        }
+        self.help();
         if !matches!(wait::policy(), wait::Policy::Forbid(_)) && !self.is_finished() {
             self.target().attend();
         }
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
+    }
+
+    /// On a worker that helps: runs the work here if it waits in a queue. True if it ran.
+    pub(crate) fn help(&self) -> bool {
+        matches!(wait::policy(), wait::Policy::Help(_)) && !self.is_finished() && self.target().help()
     }
 
     /// Takes the result, or has `waker` woken when it is there.

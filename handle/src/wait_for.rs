@@ -22,6 +22,8 @@ pub struct AsCompleted<T> {
     /// By number; `None` when the result has been given out.
     handles: Vec<Option<Watched<T>>>,
     left: usize,
+    /// Those before this one do not wait in a queue any more: we have run them, or somebody else has begun.
+    begun: usize,
     finished: Arc<Finished>,
 }
 
@@ -89,7 +91,8 @@ impl Wake for Ticket {
 
 /// Gives the results of these handles in the order in which they finish, each with the handle's place in the input.
 ///
-/// The iterator waits on this thread, as [`JoinHandle::join`] does. Results that were there already come first, in the order of
+/// The iterator waits on this thread, as [`JoinHandle::join`] does, and as that it first runs what waits in a queue if this is a worker of the
+/// pool. Results that were there already come first, in the order of
 /// the input. Dropping it detaches what has not been given out.
 ///
 /// ```
@@ -121,7 +124,7 @@ pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCo
         Some(Watched { handle, waker, early })
     };
     let handles: Vec<_> = handles.into_iter().enumerate().map(watch).collect();
-    AsCompleted { left: handles.len(), handles, finished }
+    AsCompleted { left: handles.len(), begun: 0, handles, finished }
 }
 
 impl<T> Iterator for AsCompleted<T> {
@@ -131,6 +134,7 @@ impl<T> Iterator for AsCompleted<T> {
         if self.left == 0 {
             return None;
         }
+        self.help();
         let next = wait::block("AsCompleted::next", |waker| {
             loop {
                 let Poll::Ready(number) = self.finished.poll(waker) else { return Poll::Pending };
@@ -165,6 +169,16 @@ fn take<T>(place: &mut Option<Watched<T>>) -> Option<Result<T, JoinError>> {
 }
 
 impl<T> AsCompleted<T> {
+    /// Runs work that waits in a queue, on a worker that helps, until something has finished: it may be that nobody else can run it.
+    fn help(&mut self) {
+        while self.begun < self.handles.len() && self.finished.lock().numbers.is_empty() {
+            if let Some(watched) = &self.handles[self.begun] {
+                watched.handle.help();
+            }
+            self.begun += 1;
+        }
+    }
+
     /// The handles whose results have not been given out. To be called when no [early](Watched::early) result is left.
     fn into_pending(self) -> Vec<(usize, JoinHandle<T>)> {
         let pending = self.handles.into_iter().enumerate();
@@ -205,7 +219,7 @@ pub struct Waited<T> {
 }
 
 /// Waits for these handles on this thread until the first has finished, the first has failed, or all have finished. Returns at once
-/// if there are none.
+/// if there are none. A worker of the pool first runs what waits in a queue.
 ///
 /// ```
 /// use brigade_handle::{Until, pair, wait_for};

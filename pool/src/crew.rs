@@ -4,7 +4,7 @@ use crate::{
     builder::Plan,
     current,
     deque::Deque,
-    half::HalfHeader,
+    half::{HalfHeader, PassedOn},
     job::JobRef,
     sleep::{Queues, Sleep},
     spare::Roster,
@@ -40,6 +40,7 @@ pub(crate) enum Phase {
 pub(crate) struct Seat {
     pub(crate) jobs: Stealer<JobRef>,
     pub(crate) halves: Arc<Deque<HalfHeader>>,
+    pub(crate) passed_on: PassedOn,
     /// Jobs that this worker has to run itself.
     pub(crate) mail: Injector<JobRef>,
     pub(crate) tally: Arc<Tally>,
@@ -58,6 +59,7 @@ impl Seat {
         Self {
             jobs: kit.jobs.stealer(),
             halves: Arc::new(Deque::new()),
+            passed_on: PassedOn::default(),
             mail: Injector::new(),
             tally: Arc::default(),
             kit: Mutex::new(Some(kit)),
@@ -169,7 +171,7 @@ impl Crew {
 
     /// Queues a job with the injector.
     pub(crate) fn inject(&self, job: JobRef) {
-        self.injector.push(job);
+        self.injector.push(job.or_ticket());
         self.announce_job();
     }
 

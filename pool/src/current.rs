@@ -1,10 +1,10 @@
 //! Which worker this thread is: the pool's only thread-locals.
 
 use crate::{
+    astray::Lineage,
     crew::Crew,
     deque::{Deque, Owner},
     half::HalfHeader,
-    scope::Lineage,
     sys,
     worker::Worker,
 };

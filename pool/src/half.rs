@@ -4,8 +4,9 @@
 //!
 //! ```text
 //!   bit 0      DONE     the result is stored          set by the thief, once
-//!   bit 1      PARKED   the owner sleeps until DONE   set by the owner, once
-//!   bits 2..   THIEF    the thief's index plus one    set by the thief, once, before it runs the half
+//!   bit 1      PARKED   the owner sleeps              set by the owner, once
+//!   bit 2      PASSED   the thief may not run it      set by the thief, once, instead of THIEF
+//!   bits 3..   THIEF    the thief's index plus one    set by the thief, once, before it runs the half
 //! ```
 //!
 //! 1. The owner pushes the half to its deque and pops it again, or takes it back, before its frame ends. If it got it so, no
@@ -13,6 +14,11 @@
 //! 2. If it was stolen, the closure and the result are the thief's until DONE, and the owner's from DONE on.
 //! 3. The thief does not touch the half after it set DONE: the owner's frame may be gone. It unparks the owner through the
 //!    pool's beds, which outlive both.
+//!
+//! 4. A half that its thief may not run (`join.rs`) is **passed on**: it goes to a list at the seat of its owner, and a ticket for it into the
+//!    injector. Whoever takes it out of the list is its thief from then on: who runs the ticket, or the owner, which may hold a
+//!    lock that all others wait for and so must not depend on them. PASSED is set under the lock of the list, together with the
+//!    entry; so it is set before anybody else can have the half.
 //!
 //! # Why no wake-up is lost
 //!
@@ -24,9 +30,13 @@
 //!   old = state.fetch_or(DONE)         old has DONE? go on
 //!   old has PARKED? unpark the owner   while not DONE: park
 //! ```
+//!
+//! The same holds for PASSED in the place of DONE, with the list in the place of the result.
 
 use crate::{
-    blocks, current,
+    blocks,
+    crew::Crew,
+    current,
     job::{Header, JobRef, Verbs},
     sync::{AtomicU32, Ordering, UnsafeCell},
     worker::Worker,
@@ -34,13 +44,15 @@ use crate::{
 use std::{
     mem::{ManuallyDrop, MaybeUninit},
     panic::{self, AssertUnwindSafe},
-    ptr::NonNull,
+    ptr::{self, NonNull},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
 const DONE: u32 = 1 << 0;
 const PARKED: u32 = 1 << 1;
-const THIEF_SHIFT: u32 = 2;
+const PASSED: u32 = 1 << 2;
+const THIEF_SHIFT: u32 = 3;
 
 /// The part of a half that does not depend on its types. A deque of halves holds pointers to it.
 #[repr(C)]
@@ -86,11 +98,23 @@ impl HalfState {
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// Says that the owner will park. False if the result came first.
-    #[must_use = "if the result came first, nobody will unpark the owner"]
-    pub fn begin_park(&self) -> bool {
-        // Acquire pairs with `finish` if that came first.
-        self.0.fetch_or(PARKED, Ordering::Acquire) & DONE == 0
+    /// Says that it lies in the list of its owner's seat. True if the owner has to be unparked.
+    #[must_use = "if it says so, the owner has to be unparked"]
+    pub fn pass_on(&self) -> bool {
+        // Relaxed: the list has a lock.
+        self.0.fetch_or(PASSED, Ordering::Relaxed) & PARKED != 0
+    }
+
+    /// Whether it lies in the list, or lay there.
+    pub fn is_passed_on(&self) -> bool {
+        // Relaxed: as above.
+        self.0.load(Ordering::Relaxed) & PASSED != 0
+    }
+
+    /// Says that the owner will park, which then looks at all of this once more.
+    pub fn begin_park(&self) {
+        // Relaxed: the loads that follow in the same word acquire.
+        self.0.fetch_or(PARKED, Ordering::Relaxed);
     }
 }
 
@@ -197,25 +221,55 @@ impl Stolen {
     }
 }
 
-/// A half whose thief may not run it, on its way to somebody who may.
-#[repr(C)]
-struct PassedOn {
-    header: Header,
-    half: Stolen,
-}
+// SAFETY: a half is made to be run elsewhere: `join` asks that its closure and its result are Send.
+unsafe impl Send for Stolen {}
 
-impl Stolen {
-    /// Makes a job of it, for a worker that waits for nothing.
-    pub(crate) fn into_job(self) -> JobRef {
-        let job = blocks::put(PassedOn { header: Header::new(&PassedOn::VERBS), half: self });
-        // SAFETY: the header is the first field; a half is made to be run elsewhere (`join` asks that its closure and its result
-        // are Send), and this block lives until a verb takes it.
-        unsafe { JobRef::from_raw(job.cast()) }
+/// The halves of one worker that their thieves may not run, with those thieves' duty (rule 4).
+#[derive(Default)]
+pub(crate) struct PassedOn(Mutex<Vec<Stolen>>);
+
+impl PassedOn {
+    fn lock(&self) -> MutexGuard<'_, Vec<Stolen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes this half out, if it is there.
+    pub(crate) fn take(&self, half: &HalfState) -> Option<Stolen> {
+        let mut list = self.lock();
+        // SAFETY: a half in the list is not done, so its owner keeps it (rule 2).
+        let position =
+            list.iter().position(|stolen| ptr::eq(unsafe { stolen.half.as_ref() }.state(), half))?;
+        Some(list.remove(position))
     }
 }
 
-impl PassedOn {
-    /// Somebody waits for it, so it cannot be discarded: it is run.
+impl Stolen {
+    /// Passes it on, for a thief that waits for something else.
+    pub(crate) fn pass_on(self, crew: &Crew) {
+        let victim = self.victim;
+        let mut list = crew.seat(victim).passed_on.lock();
+        // SAFETY: it is not done, and nobody else can have it before the lock is free.
+        let tell = unsafe { self.half.as_ref() }.state().pass_on();
+        list.push(self);
+        drop(list);
+        if tell {
+            crew.sleep.unpark(victim);
+        }
+        let ticket = blocks::put(Ticket { header: Header::new(&Ticket::VERBS), victim });
+        // SAFETY: the header is the first field, and this block, which may be sent, lives until a verb takes it.
+        crew.inject(unsafe { JobRef::from_raw(ticket.cast()) });
+    }
+}
+
+/// Runs a half that was passed on, if the owner has not taken it.
+#[repr(C)]
+struct Ticket {
+    header: Header,
+    victim: usize,
+}
+
+impl Ticket {
+    /// Somebody waits for the half, so it cannot be discarded: it is run.
     const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
 
     /// # Safety
@@ -229,12 +283,14 @@ impl PassedOn {
 
     /// # Safety
     ///
-    /// This is the queue's only call for this job.
+    /// This is the queue's only call for this ticket.
     unsafe fn run(job: NonNull<Header>) {
-        // SAFETY: it was put there by `into_job`, and its verb is called once.
-        let Self { half, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        // SAFETY: it was put there by `pass_on`, and its verb is called once.
+        let Self { victim, .. } = unsafe { blocks::take(job.cast::<Self>()) };
         current::with(|worker| {
-            half.run(worker.expect("a pool whose worker waits for a half runs all its jobs"))
+            let Some(worker) = worker else { return };
+            let half = worker.crew.seat(victim).passed_on.lock().pop();
+            half.into_iter().for_each(|half| half.run(worker));
         });
     }
 }
@@ -250,11 +306,33 @@ mod tests {
         let half = Half::new(|| thread::current().id() != ours);
         // SAFETY: it is in no deque, and nobody else has it.
         let stolen = unsafe { Stolen::new(half.header(), 0) };
-        pool.crew.inject(stolen.into_job());
+        stolen.pass_on(&pool.crew);
         while !half.state().is_done() {
             thread::yield_now();
         }
         // SAFETY: it is done, and the result is taken once.
         assert!(unsafe { half.take_result() }.unwrap());
+    }
+
+    #[test]
+    fn the_owner_takes_back_a_half_that_was_passed_on_if_nobody_else_is_there() {
+        let pool = crate::Pool::builder().threads(1).build().unwrap();
+        let is_here = pool.install(|| {
+            let ours = thread::current().id();
+            let half = Half::new(|| thread::current().id() == ours);
+            current::with(|worker| {
+                let worker = worker.expect("it is installed on a worker");
+                // The only other thread that could ever run the ticket comes to a job that waits for this one.
+                let (go, gate) = std::sync::mpsc::channel::<()>();
+                worker.crew.inject(crate::job::detached(move || assert!(gate.recv().is_err())));
+                // SAFETY: it is in no deque, and nobody else has it.
+                unsafe { Stolen::new(half.header(), worker.index) }.pass_on(&worker.crew);
+                Worker::wait_for_half(half.state());
+                drop(go);
+            });
+            // SAFETY: it is done, and the result is taken once.
+            unsafe { half.take_result() }.unwrap()
+        });
+        assert!(is_here);
     }
 }

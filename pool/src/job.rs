@@ -25,10 +25,10 @@
 //! waits for, and nothing else.
 
 use crate::{
+    astray::Lineage,
     blocks,
     crew::Crew,
     current,
-    scope::Lineage,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
     worker::Worker,
 };
@@ -93,6 +93,15 @@ impl JobRef {
     pub(crate) fn is_within(&self, scope: NonNull<Lineage>) -> bool {
         // SAFETY: a scope is there until its children have ended, and this one has yet to be run.
         self.header().scope.is_some_and(|own| own == scope || unsafe { own.as_ref() }.is_within(scope))
+    }
+
+    /// The job, or a ticket for it if it is the child of a scope: what may be queued where its owner does not look.
+    pub(crate) fn or_ticket(self) -> Self {
+        match self.header().scope {
+            // SAFETY: as in `is_within`.
+            Some(scope) => unsafe { scope.as_ref() }.stray(self),
+            None => self,
+        }
     }
 
     /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.

@@ -16,7 +16,8 @@
 //!   what that pushes. A job that it claims by joining its handle is needed by whoever joined it.
 //!
 //! The thief may end the half just when the half's owner takes something from it, and that may be of what it did next. So the owner
-//! looks again whether its half is done before it runs what it took; if so, it passes that on as a job.
+//! looks again whether its half is done before it runs what it took; if so, it passes that on (`half.rs`): to its owner, or to somebody who
+//! waits for nothing, whoever comes first.
 //!
 //! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
 //! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.

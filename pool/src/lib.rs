@@ -36,6 +36,10 @@
 //! A worker that joins the handle of a queued job runs it in place, on top of its own stack. So a chain of jobs each of which joins the
 //! one before may be some ten thousand links long, and not longer: then let the one before spawn the next.
 
+// Unsafe: follows from scope to scope, and a ticket is a reference that was taken apart.
+#[allow(unsafe_code)]
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+mod astray;
 // Unsafe: memory for values that are moved in and out.
 #[allow(unsafe_code)]
 mod blocks;
@@ -106,6 +110,7 @@ pub use stats::Stats;
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
+        astray::Astray,
         deque::{Attended, Deque, Owner, Place, Steal},
         half::HalfState,
         pending::{Away, Here},

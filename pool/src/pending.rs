@@ -6,9 +6,10 @@
 //! 1. [`Here`] is changed by the owner alone: for a child that it spawns, and for one that has ended on its thread.
 //! 2. [`Away`] is changed by everybody else. A child that is spawned here and ends elsewhere takes one from `Away`, so both parts may be
 //!    negative, and only the owner, which knows both, can tell that the sum is zero.
-//! 3. To be told, the owner **settles** before it parks: it adds `Here` to `Away`, and from then on only reads the count. Until
-//!    then `Away` has a head start of [`BIAS`], which `Here` lacks; so whoever brings `Away` to zero knows that the owner has settled,
-//!    and that it was the last.
+//! 3. To be told, the owner **settles** each time before it parks: it adds `Here` to `Away`, and while it is parked only `Away` counts.
+//!    Before the first time `Away` has a head start of [`BIAS`], which `Here` lacks; so whoever brings `Away` to zero knows that the owner
+//!    has settled. It was the last one if the owner is parked; if the owner goes on and has spawned meanwhile, it may not be, and
+//!    the owner is told for nothing.
 //! 4. Whoever adds a child is itself counted, as a child or as the scope's body. So a sum of zero is final.
 //!
 //! After Choi, Shull and Torrellas, "Biased reference counting: minimizing atomic operations in garbage collection" (2018).
@@ -53,7 +54,7 @@ impl Here {
         self.0.get() + away.0.load(Ordering::Acquire) == 0
     }
 
-    /// The owner will park: from now on whoever is last says so (rule 3).
+    /// The owner will park: until it goes on, whoever is last says so (rule 3).
     pub fn settle(&self, away: &Away) {
         // Relaxed: nobody acquires what ended here but the owner, and the owner asks whether all is done next. An addition does not end
         // the release sequence of those who ended elsewhere before.

@@ -5,8 +5,8 @@
 //! 1. `here` and `away` together count the scope's body and its children (`pending.rs`). A child is counted before it is queued, and counted off as the last thing
 //!    that it does with the scope; the frame that holds the scope ends only after the count was seen to be zero. So every child
 //!    may use the scope, and what it borrows, until it has counted itself off.
-//! 2. The owner is the worker that called `scope`. It settles the count before it parks, and whoever counts down to zero after that
-//!    unparks it, by an index that it read before. So a wake-up is not lost: the owner parks only while the count is not
+//! 2. The owner is the worker that called `scope`. It settles the count each time before it parks, and whoever counts down to zero after
+//!    that unparks it, by an index that it read before. So a wake-up is not lost: the owner parks only while the count is not
 //!    zero, and an unpark that comes before the park ends it.
 //!
 //! # What a waiting owner may run
@@ -24,9 +24,10 @@
 //! cannot go on before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
 //! and the owner need not idle while the thief of its last child has children of its own to give.
 //!
-//! It takes them from its own queue and from others'. A stranger that lies above them in its own goes to the injector, for others; so
-//! does one that it stole, and then it steals no more. Children that lie elsewhere are run by the other workers, or by a spare thread in
-//! the place of the owner (`spare.rs`). The interface follows rayon's.
+//! It takes them from its own queue, from the list of its children that lie elsewhere (`astray.rs`), and from others' queues. A stranger that
+//! lies above them in its own goes to the injector, for others; so does one that it stole, and then it steals no more: what it
+//! cannot find then are children of inner scopes, whose owners find them. A child that goes astray while it is parked wakes it. The
+//! interface follows rayon's.
 //!
 //! # First in, first out
 //!
@@ -35,9 +36,8 @@
 //! the order in which the children run does not matter. Rayon does the same.
 
 use crate::{
-    blocks,
-    crew::Crew,
-    current,
+    astray::Lineage,
+    blocks, current,
     job::{Header, JobRef, Verbs, forget_panic},
     pending::{Away, Here},
     worker::Worker,
@@ -46,7 +46,7 @@ use brigade_trace::{Domain, Id, Kind};
 use std::{
     any::Any,
     collections::VecDeque,
-    fmt, iter,
+    fmt,
     marker::PhantomData,
     panic::{self, AssertUnwindSafe},
     ptr::{self, NonNull},
@@ -55,12 +55,9 @@ use std::{
 
 /// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
 pub struct Scope<'scope> {
-    /// The owner's, who is there as long as the scope.
-    crew: NonNull<Crew>,
-    /// The bed of the owner, and its address, for comparison only.
-    owner: usize,
-    owner_at: usize,
     lineage: Lineage,
+    /// The address of the owner, for comparison only.
+    owner_at: usize,
     /// Touched by the owner alone, who knows itself by `owner_at`.
     here: Here,
     away: Away,
@@ -73,24 +70,6 @@ pub struct Scope<'scope> {
 }
 
 type Ordered<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + 'scope>;
-
-/// In the course of what a scope was opened. See the head of `scope.rs`.
-#[derive(Debug)]
-pub(crate) struct Lineage {
-    /// The innermost scope of which a child was running on the owner's thread.
-    outer: Option<NonNull<Self>>,
-}
-
-impl Lineage {
-    /// Whether the scope was opened, directly or not, in the course of a child of that other one.
-    pub(crate) fn is_within(&self, other: NonNull<Self>) -> bool {
-        // SAFETY: this scope is there; so a child of the outer one is still running, since it waits for this one, and the outer one
-        // is there; and so on outwards.
-        let further = |outer: &NonNull<Self>| unsafe { outer.as_ref() }.outer;
-        // A loop, not a recursion: joins that are nested deeper than the deque of halves open a scope each (`join.rs`).
-        iter::successors(self.outer, further).any(|outer| outer == other)
-    }
-}
 
 /// A child in its queue.
 #[repr(C)]
@@ -115,7 +94,7 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let (job, crew) = (self.child(work), self.crew());
+        let (job, crew) = (self.child(work), self.lineage.crew());
         // Counted before it is queued (rule 1).
         current::with(|worker| match worker {
             Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
@@ -125,7 +104,7 @@ impl<'scope> Scope<'scope> {
             }
             _ => {
                 self.away.add();
-                crew.submit(job);
+                crew.submit(self.lineage.stray(job));
             }
         });
     }
@@ -155,11 +134,6 @@ impl<'scope> Scope<'scope> {
             let oldest = scope.ordered().pop_front();
             oldest.expect("as many closures are queued as there are children for them")(scope);
         });
-    }
-
-    fn crew(&self) -> &Crew {
-        // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
-        unsafe { self.crew.as_ref() }
     }
 
     fn ordered(&self) -> MutexGuard<'_, VecDeque<Ordered<'scope>>> {
@@ -196,7 +170,7 @@ impl<'scope> Scope<'scope> {
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let scope = unsafe { scope.as_ref() };
-        let (owner, crew) = (scope.owner, scope.crew);
+        let (owner, crew) = (scope.lineage.owner(), NonNull::from(scope.lineage.crew()));
         if current::address() == scope.owner_at {
             scope.here.end();
         } else if scope.away.end() {
@@ -251,10 +225,8 @@ where
 {
     let (here, away) = Here::body();
     let scope = Scope {
-        crew: NonNull::from(&*worker.crew),
-        owner: worker.index,
+        lineage: Lineage::new(current::inside(), NonNull::from(&*worker.crew), worker.index),
         owner_at: current::address(),
-        lineage: Lineage { outer: current::inside() },
         here,
         away,
         panic: Mutex::new(None),
@@ -263,7 +235,7 @@ where
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
     scope.here.end();
-    worker.wait_for_scope(NonNull::from(&scope.lineage), &scope.here, &scope.away);
+    worker.wait_for_scope(&scope.lineage, &scope.here, &scope.away);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
     match (result, child) {
         (Ok(result), None) => result,
@@ -311,29 +283,6 @@ where
 
 impl fmt::Debug for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::thread;
-
-    #[test]
-    fn a_lineage_may_be_longer_than_the_stack_is_deep() {
-        let is_within = || {
-            let outermost = Lineage { outer: None };
-            let mut scopes = Vec::with_capacity(500_000);
-            let mut outer = NonNull::from(&outermost);
-            for _ in 0..500_000 {
-                scopes.push(Lineage { outer: Some(outer) });
-                outer = NonNull::from(scopes.last().expect("one was just pushed"));
-            }
-            let innermost = scopes.last().expect("there are many");
-            innermost.is_within(NonNull::from(&outermost)) && !outermost.is_within(outer)
-        };
-        let thread = thread::Builder::new().stack_size(256 << 10).spawn(is_within).unwrap();
-        assert!(thread.join().unwrap());
+        f.debug_struct("Scope").field("owner", &self.lineage.owner()).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,10 @@
 //! Stealing: what a worker takes from others, and how long it looks.
 
 use crate::{
+    astray::Lineage,
     deque,
     half::{HalfHeader, Stolen},
     job::JobRef,
-    scope::Lineage,
     worker::{Work, Worker},
 };
 use brigade_trace::{Kind, clock};

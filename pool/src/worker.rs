@@ -4,6 +4,7 @@
 //! [`FAIR`]th time mail and injector come first, so that a worker that feeds itself cannot starve it.
 
 use crate::{
+    astray::Lineage,
     blocks::Blocks,
     crew::{Crew, Kit, Phase, SeatOf},
     current,
@@ -12,7 +13,6 @@ use crate::{
     install::Stay,
     job::JobRef,
     pending::{Away, Here},
-    scope::Lineage,
     sleep::Searching,
     spare,
     stats::Tally,
@@ -183,7 +183,15 @@ impl Worker {
     fn wait_for(&self, half: &HalfState) {
         let stay = Stay;
         let mut pause = Pause::new(self);
+        // Whether it was passed on and is out of the list again: run by us, or by somebody else.
+        let mut is_out = false;
         while !half.is_done() {
+            if !is_out && half.is_passed_on() {
+                is_out = true;
+                let own = self.crew.seat(self.index).passed_on.take(half);
+                own.into_iter().for_each(|half| half.run(self));
+                continue;
+            }
             let thief = half.thief();
             let work = match thief.and_then(|thief| self.request_half(thief)) {
                 None if pause.once_more() => continue,
@@ -192,28 +200,35 @@ impl Worker {
             };
             match work {
                 None if pause.begin_again() => {}
-                None => break,
+                None => {
+                    half.begin_park();
+                    self.park_until(|| half.is_done() || !is_out && half.is_passed_on());
+                }
                 // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
                 // whoever takes it acquires all that came before the offer.
-                Some(stranger) if half.is_done() => self.crew.inject(stranger.into_job()),
+                Some(stranger) if half.is_done() => stranger.pass_on(&self.crew),
                 Some(work) => {
                     work.run(self);
                     pause = Pause::new(self);
                 }
             }
         }
-        if !half.is_done() && half.begin_park() {
-            self.park_until(|| half.is_done());
-        }
         mem::forget(stay);
     }
 
     /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
-    pub(crate) fn wait_for_scope(&self, scope: NonNull<Lineage>, here: &Here, away: &Away) {
+    pub(crate) fn wait_for_scope(&self, lineage: &Lineage, here: &Here, away: &Away) {
         let stay = Stay;
+        let scope = NonNull::from(lineage);
         let mut pause = Pause::new(self);
         let mut steals = true;
         while !here.is_done(away) {
+            if let Some(child) = lineage.oldest_stray() {
+                // Its ticket counts as the job.
+                child.run();
+                pause = Pause::new(self);
+                continue;
+            }
             let job = self.jobs.pop().or_else(|| self.steal_within(scope, &mut steals));
             match job {
                 Some(job) if job.is_within(scope) => {
@@ -228,7 +243,9 @@ impl Worker {
                 None if pause.once_more() || pause.begin_again() => {}
                 None => {
                     here.settle(away);
-                    self.park_until(|| here.is_done(away));
+                    if lineage.begin_park() {
+                        self.park_until(|| here.is_done(away) || lineage.has_strays());
+                    }
                 }
             }
         }

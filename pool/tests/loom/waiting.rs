@@ -1,7 +1,7 @@
 //! Waiting inside a job: for a half that was stolen, and for the children of a scope.
 
 use super::check;
-use brigade_pool::model::{Away, HalfState, Here};
+use brigade_pool::model::{Astray, Away, HalfState, Here};
 use loom::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -21,10 +21,9 @@ fn the_owner_of_a_stolen_half_is_woken() {
                 owner.unpark();
             }
         });
-        if half.0.begin_park() {
-            while !half.0.is_done() {
-                thread::park();
-            }
+        half.0.begin_park();
+        while !half.0.is_done() {
+            thread::park();
         }
         assert!(half.1.load(Ordering::Relaxed), "the result is published");
         thief.join().unwrap();
@@ -103,5 +102,97 @@ fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
         }
         others.into_iter().for_each(|other| other.join().unwrap());
         assert_eq!(scope.1.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// Waits as `wait_for_scope` does for a scope with a list of strays, and runs what it finds there.
+fn wait_with_strays(here: &Here, scope: &Scope, strays: &Astray<usize>) {
+    while !here.is_done(&scope.away) {
+        if let Some(child) = strays.pop_oldest() {
+            scope.work.fetch_add(child, Ordering::Relaxed);
+            here.end();
+            continue;
+        }
+        here.settle(&scope.away);
+        if strays.begin_park() {
+            while !here.is_done(&scope.away) && strays.is_empty() {
+                thread::park();
+            }
+        }
+    }
+}
+
+#[test]
+fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
+    check(|| {
+        let (here, away) = Here::body();
+        let scope = Arc::new(Scope { away, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
+        let list = Arc::new(Astray::new());
+        let owner = thread::current();
+        here.add();
+        let (of, strays) = (scope.clone(), list.clone());
+        let thief = thread::spawn(move || {
+            // A child spawns another one, and leaves it to whoever finds it.
+            of.away.add();
+            if strays.push(7) {
+                owner.unpark();
+            }
+            if of.away.end() {
+                owner.unpark();
+            }
+        });
+        here.end();
+        wait_with_strays(&here, &scope, &list);
+        assert_eq!(scope.work.load(Ordering::Relaxed), 7, "the owner ran it, since nobody else did");
+        thief.join().unwrap();
+    });
+}
+
+#[test]
+fn a_stray_is_run_once_by_the_owner_or_by_who_has_its_ticket() {
+    check(|| {
+        let (here, away) = Here::body();
+        let scope = Arc::new(Scope { away, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
+        let list = Arc::new(Astray::new());
+        let owner = thread::current();
+        scope.away.add();
+        assert!(!list.push(1), "the owner does not park yet");
+        let (of, strays) = (scope.clone(), list.clone());
+        let other = thread::spawn(move || {
+            if let Some(child) = strays.pop_newest() {
+                of.work.fetch_add(child, Ordering::Relaxed);
+                if of.away.end() {
+                    owner.unpark();
+                }
+            }
+        });
+        here.end();
+        wait_with_strays(&here, &scope, &list);
+        assert_eq!(scope.work.load(Ordering::Relaxed), 1);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn an_owner_that_parks_is_told_of_a_half_that_is_passed_on() {
+    check(|| {
+        let half = Arc::new((HalfState::new(), loom::sync::Mutex::new(false)));
+        let shared = half.clone();
+        let owner = thread::current();
+        let thief = thread::spawn(move || {
+            let mut list = shared.1.lock().unwrap();
+            let tell = shared.0.pass_on();
+            *list = true;
+            drop(list);
+            if tell {
+                owner.unpark();
+            }
+        });
+        half.0.begin_park();
+        while !half.0.is_passed_on() {
+            thread::park();
+        }
+        assert!(*half.1.lock().unwrap(), "it lies in the list");
+        thief.join().unwrap();
     });
 }

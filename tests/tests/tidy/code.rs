@@ -13,6 +13,7 @@ const UNSAFE: &[&str] = &[
     "handle/src/join_handle.rs",
     "handle/src/signal.rs",
     "handle/src/slot.rs",
+    "pool/src/astray.rs",
     "pool/src/blocks.rs",
     "pool/src/current.rs",
     "pool/src/deque.rs",
