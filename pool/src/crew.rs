@@ -15,7 +15,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -151,6 +151,10 @@ impl Crew {
     pub(crate) fn advance(&self, phase: Phase) {
         // Release publishes why; the fence in `wake_all` pairs with the one of a worker that goes to sleep.
         self.phase.fetch_max(phase as u8, Ordering::Release);
+        // If all sleep already, one wake-up for each is enough. Who ends a pool owns it, so nobody else brings work.
+        if matches!(phase, Phase::Draining | Phase::Cancelling) && self.try_to_end() {
+            return;
+        }
         self.sleep.wake_all();
         if phase == Phase::Ended {
             self.dismiss_reserve();
@@ -221,6 +225,8 @@ impl Crew {
             (roster.active, roster.blocked())
         };
         let counts = self.sleep.counts();
+        // Acquire: what those who sleep queued before is seen.
+        atomic::fence(Ordering::Acquire);
         let idle = blocked == 0 && counts.searching() == 0 && counts.sleeping() == active as u64;
         let ended = idle && !self.have_work();
         if ended {

@@ -102,7 +102,8 @@ impl Worker {
     fn search(&self) -> Option<Work> {
         let evidence = self.searching.take().or_else(|| self.crew.sleep.begin_search())?;
         self.searching.set(Some(evidence));
-        self.look_around()
+        // At the end there is nothing, and to look at a thousand others takes long.
+        if self.crew.phase() == Phase::Ended { None } else { self.look_around() }
     }
 
     fn execute(&self, job: JobRef) {
