@@ -31,7 +31,7 @@
 //!
 //! # First in, first out
 //!
-//! A worker runs its newest job first. What is spawned by `spawn_fifo` goes to a queue of the scope, and an ordinary child is spawned
+//! A worker runs its newest job first as a rule. What is spawned by `spawn_fifo` goes to a queue of the scope, and an ordinary child is spawned
 //! for it that runs whatever is the oldest there when its turn comes. So there are always as many such children as closures, and
 //! the order in which the children run does not matter. Rayon does the same.
 
@@ -110,7 +110,7 @@ impl<'scope> Scope<'scope> {
     }
 
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned. Of those that
-    /// `spawn` spawns a worker runs its newest first.
+    /// `spawn` spawns a worker runs its newest first as a rule.
     ///
     /// ```
     /// let order = std::sync::Mutex::new(Vec::new());

@@ -187,8 +187,13 @@ impl Worker {
     /// Takes the oldest job of this worker. Not a batch: the oldest one of a tree is half of what is left of it, and children of a
     /// scope that come along are what their owner, who may run no stranger, then has to wait for (`classic_skynet`).
     fn steal_job(&self, victim: usize) -> Option<JobRef> {
-        let seat = self.crew.seat(victim);
-        self.take(|| seat.jobs.steal()).inspect(|_| self.tally().count_steal())
+        self.oldest_job(victim).inspect(|_| self.tally().count_steal())
+    }
+
+    /// The oldest job of a worker, which may be this one.
+    pub(crate) fn oldest_job(&self, of: usize) -> Option<JobRef> {
+        let seat = self.crew.seat(of);
+        self.take(|| seat.jobs.steal())
     }
 
     /// Steals a job that the scope cannot end without. What it steals may be a stranger: that goes to the injector, and `steals` is

@@ -1,7 +1,7 @@
 //! HOT. The worker: one thread's loop, and what it does while it waits inside a job.
 //!
 //! Order of work: its own jobs, newest first; then its mail; then the injector, oldest first; then what others have, halves before jobs. Every
-//! [`FAIR`]th time mail and injector come first, so that a worker that feeds itself cannot starve it.
+//! [`FAIR`]th time mail, the injector and its own oldest job come first, so that a worker that feeds itself starves none of them.
 
 use crate::{
     astray::Lineage,
@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the injector comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
+/// How often what is not the newest comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
 const FAIR: u32 = 61;
 
 /// A thread's own side of its seat. Only this thread has it.
@@ -93,9 +93,14 @@ impl Worker {
     fn local_job(&self) -> Option<JobRef> {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
-        let early =
-            if turn.is_multiple_of(FAIR) { self.mail().or_else(|| self.injected_job()) } else { None };
+        let early = if turn.is_multiple_of(FAIR) { self.early_job() } else { None };
         early.or_else(|| self.jobs.pop()).or_else(|| self.mail())
+    }
+
+    /// What would otherwise wait for as long as this worker has newer jobs of its own.
+    #[cold]
+    fn early_job(&self) -> Option<JobRef> {
+        self.mail().or_else(|| self.injected_job()).or_else(|| self.oldest_job(self.index))
     }
 
     /// Looks around until there is something, or until it is time to sleep. At most half of the workers do that at a time.

@@ -5,7 +5,7 @@ use brigade_pool::{JoinError, Pool};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     task::{Wake, Waker},
@@ -181,4 +181,22 @@ fn free_functions_outside_of_a_pool_use_the_global_one() {
     let (a, b) = brigade_pool::join(name, || 7);
     assert!(a.unwrap().starts_with("global-"));
     assert_eq!(b, 7);
+}
+
+#[test]
+fn a_job_that_spawns_its_like_starves_none_that_was_there_before() {
+    fn again(seen: Arc<AtomicBool>, tell: mpsc::Sender<()>) {
+        if seen.load(Ordering::Relaxed) {
+            return tell.send(()).expect("the test waits");
+        }
+        brigade_pool::spawn_detached(move || again(seen, tell));
+    }
+    let pool = pool(1);
+    let (seen, (tell, told)) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
+    pool.install(|| {
+        let older = seen.clone();
+        brigade_pool::spawn_detached(move || older.store(true, Ordering::Relaxed));
+        brigade_pool::spawn_detached(move || again(seen, tell));
+    });
+    told.recv().unwrap();
 }
