@@ -6,7 +6,7 @@
 //! that cancel), the ring (`queue`; in
 //! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
 //! (`parker`), the children of one task (`crowd`; in `model/crowd.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
-//! `local/inbox.rs`, of a task group in `group/model.rs`.
+//! `local/inbox.rs`, of a task group in `group/model.rs`, of a source in `source/model.rs`.
 
 use crate::{
     scheduler::At,

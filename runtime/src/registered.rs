@@ -76,7 +76,10 @@ impl<S: OsSource> Registered<S> {
         loop {
             match operation(&self.io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.source.clear(seen, direction);
+                    if !self.source.clear(seen, direction) {
+                        // It is tried again. That counts, so that reports without end do not hold the thread.
+                        budget::spend();
+                    }
                     return None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -149,17 +152,17 @@ impl<S: Bytes> Registered<S> {
         len: usize,
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        ready!(budget::poll(cx));
         let short_is_last = match direction {
             Direction::Read => S::SHORT_READ_IS_LAST,
             Direction::Write => S::SHORT_WRITE_IS_LAST,
         };
         loop {
+            ready!(budget::poll(cx));
             let seen = ready!(self.source.poll_ready(cx, direction))?;
             match self.attempt(seen, direction, &mut operation) {
                 Some(Ok(done)) => {
                     if short_is_last && 0 < done && done < len {
-                        self.source.clear(seen, direction);
+                        self.source.clear_used_up(seen, direction);
                     }
                     return Poll::Ready(Ok(done));
                 }

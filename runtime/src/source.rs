@@ -1,12 +1,12 @@
 //! A source: what the reactor knows of one descriptor, and who waits for it.
 //!
 //! ```text
-//!   readiness   63                    8     4             3             2           1          0
-//!              [  turn                | GONE | WRITE_CLOSED | READ_CLOSED | WRITABLE | READABLE ]
+//!   readiness   63                    8     4             3            2           1          0
+//!              [  turn                | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
 //! ```
 //!
 //! A bit says that the operation is worth trying. The reactor sets bits, and raises the turn each time. A task whose attempt
-//! would have blocked clears the bit, but only if the turn is still the one that it saw before the attempt:
+//! would have blocked clears the bits of its direction, but only if the turn is still the one that it saw before the attempt:
 //!
 //! ```text
 //!   task                                    reactor
@@ -20,11 +20,22 @@
 //! So a readiness that comes between the attempt and the clearing is not lost, though descriptors are registered for edges
 //! and the operating system will not repeat it. The idea is tokio's (`runtime/io/scheduled_io.rs`).
 //!
+//! # Ends and errors
+//!
+//! `READ_ENDED` and `WRITE_ENDED` say that there is an end or an error (EPOLLHUP, EPOLLRDHUP, EPOLLERR; EV_EOF). That lies *behind* the
+//! bytes, and may have been told along with them. So an attempt that has emptied or filled the buffer clears the other bits only, and
+//! the next attempt finds the end.
+//!
+//! Neither is for ever. The next call on a UDP socket takes its error, and the socket goes on; a named pipe and the master of a terminal
+//! may get another peer after the last has left; an error queue (`MSG_ERRQUEUE`) is emptied. So an attempt that would have blocked clears
+//! these bits as well: if they stayed, it would be made over and over in one poll. Nothing is lost by that. It would have blocked, so
+//! there was neither byte nor end nor error at that moment, and when there is, that is a new edge.
+//!
 //! # Why no wake-up is lost
 //!
 //! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then takes the wakers
-//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits. The models at the
-//! end of this file try every order of that, and of the clearing above, across threads.
+//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits. The models in
+//! `source/model.rs` try every order of that, and of the clearing above, across threads.
 //!
 //! A descriptor has two directions, and each has its own waker, since the halves of a split may wait in different tasks.
 //! Several tasks may wait for one listener: those are in the table `others`, which they leave when they are dropped.
@@ -41,8 +52,8 @@ use std::{
 
 const READABLE: usize = 1 << 0;
 const WRITABLE: usize = 1 << 1;
-const READ_CLOSED: usize = 1 << 2;
-const WRITE_CLOSED: usize = 1 << 3;
+const READ_ENDED: usize = 1 << 2;
+const WRITE_ENDED: usize = 1 << 3;
 const GONE: usize = 1 << 4;
 const TURN: usize = 1 << 8;
 
@@ -57,12 +68,12 @@ impl Direction {
     /// The bits that make an attempt worthwhile.
     fn mask(self) -> usize {
         match self {
-            Self::Read => READABLE | READ_CLOSED | GONE,
-            Self::Write => WRITABLE | WRITE_CLOSED | GONE,
+            Self::Read => READABLE | READ_ENDED | GONE,
+            Self::Write => WRITABLE | WRITE_ENDED | GONE,
         }
     }
 
-    /// The bit that an attempt which would have blocked clears.
+    /// The bit that an attempt which has emptied or filled the buffer clears.
     fn bit(self) -> usize {
         match self {
             Self::Read => READABLE,
@@ -120,9 +131,9 @@ impl Source {
         let bit = |is: bool, bit: usize| if is { bit } else { 0 };
         let bits = bit(event.is_readable(), READABLE)
             | bit(event.is_writable(), WRITABLE)
-            | bit(event.is_read_closed(), READ_CLOSED)
-            | bit(event.is_write_closed() || event.is_error(), WRITE_CLOSED)
-            | bit(event.is_error(), READ_CLOSED);
+            | bit(event.is_read_closed(), READ_ENDED)
+            | bit(event.is_write_closed() || event.is_error(), WRITE_ENDED)
+            | bit(event.is_error(), READ_ENDED);
         record(Kind::Readiness, self.id, (bits & (READABLE | WRITABLE)) as u64);
         self.add(bits, woken);
     }
@@ -226,132 +237,25 @@ impl Source {
         }
     }
 
-    /// Says that an attempt would have blocked, or has emptied or filled the buffer of the operating system.
+    /// Says that an attempt would have blocked. False if the reactor has said something since, so that the next is worthwhile.
     #[inline]
-    pub(crate) fn clear(&self, seen: Seen, direction: Direction) {
-        let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !direction.bit());
+    pub(crate) fn clear(&self, seen: Seen, direction: Direction) -> bool {
+        self.clear_bits(seen, direction.mask() & !GONE)
+    }
+
+    /// Says that an attempt has emptied or filled the buffer of the operating system. An end or an error may be behind that.
+    #[inline]
+    pub(crate) fn clear_used_up(&self, seen: Seen, direction: Direction) {
+        self.clear_bits(seen, direction.bit());
+    }
+
+    #[inline]
+    fn clear_bits(&self, seen: Seen, bits: usize) -> bool {
+        let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !bits);
         // Relaxed: it publishes nothing. If it fails another turn has come, and its bits stay.
-        let _ = self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear);
+        self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear).is_ok()
     }
 }
 
 #[cfg(all(test, loom))]
-mod models {
-    use super::*;
-    use crate::model::Queue;
-    use loom::thread;
-    use std::{
-        future::{Future, poll_fn},
-        panic::Location,
-        sync::Arc,
-    };
-
-    /// Runs the futures as tasks, while `other` happens on another thread; then runs what is ready.
-    fn beside<F: Future>(futures: impl IntoIterator<Item = F>, other: impl FnOnce() + Send + 'static) {
-        let executor = Queue::new();
-        let spawn = |future| executor.spawn(future, Location::caller());
-        let handles: Vec<_> = futures.into_iter().map(spawn).collect();
-        let other = thread::spawn(other);
-        executor.run();
-        other.join().unwrap();
-        executor.run();
-        assert!(handles.iter().all(|handle| handle.is_finished()), "a wake-up was lost");
-    }
-
-    /// What the reactor does when the operating system has told it something.
-    fn report(source: &Source, bits: usize) {
-        let mut woken = Vec::new();
-        source.add(bits, &mut woken);
-        woken.into_iter().for_each(Waker::wake);
-    }
-
-    /// Reads as `Registered` does: an attempt when the source says so, and the clearing if it was in vain.
-    fn poll_read(source: &Source, bytes: &Mutex<bool>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else { return Poll::Pending };
-            let seen = seen.expect("the reactor lives");
-            if std::mem::take(&mut *lock(bytes)) {
-                return Poll::Ready(());
-            }
-            source.clear(seen, Direction::Read);
-        }
-    }
-
-    /// The operating system has the bytes before the reactor says so.
-    #[test]
-    fn bytes_that_arrive_while_readiness_is_cleared_are_read() {
-        loom::model(|| {
-            let source = Arc::new(Source::new(Initially::Ready));
-            let bytes = Arc::new(Mutex::new(false));
-            let (from, there) = (source.clone(), bytes.clone());
-            beside([poll_fn(move |cx| poll_read(&source, &bytes, cx))], move || {
-                *lock(&there) = true;
-                report(&from, READABLE);
-            });
-        });
-    }
-
-    #[test]
-    fn each_direction_wakes_its_own_task() {
-        loom::model(|| {
-            let source = Arc::new(Source::new(Initially::Pending));
-            let from = source.clone();
-            let wait = |direction| {
-                let source = source.clone();
-                poll_fn(move |cx| source.poll_ready(cx, direction).map(|seen| drop(seen)))
-            };
-            beside([wait(Direction::Read), wait(Direction::Write)], move || {
-                report(&from, READABLE | WRITABLE);
-            });
-        });
-    }
-
-    /// Whoever finds the source ready does so after the reactor has: also without the lock.
-    #[test]
-    fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
-        loom::model(|| {
-            let source = Arc::new(Source::new(Initially::Pending));
-            let count = Arc::new(AtomicUsize::new(0));
-            let (from, counted) = (source.clone(), count.clone());
-            let other = thread::spawn(move || {
-                counted.store(1, Ordering::Relaxed);
-                report(&from, READABLE);
-            });
-            let mut cx = Context::from_waker(Waker::noop());
-            if source.poll_ready(&mut cx, Direction::Read).is_ready() {
-                assert_eq!(count.load(Ordering::Relaxed), 1);
-            }
-            other.join().unwrap();
-        });
-    }
-
-    /// Of several tasks that wait for one listener one leaves, and the other does not miss its wake-up.
-    #[test]
-    fn one_of_several_that_wait_may_leave() {
-        loom::model(|| {
-            let source = Arc::new(Source::new(Initially::Pending));
-            let from = source.clone();
-            let (mut leaver, mut key) = (None, None);
-            let mut cx = Context::from_waker(Waker::noop());
-            assert!(source.poll_ready_among(&mut cx, Direction::Read, &mut leaver).is_pending());
-            let stay = poll_fn(move |cx| {
-                if let Some(leaver) = leaver.take() {
-                    source.leave(leaver);
-                }
-                source.poll_ready_among(cx, Direction::Read, &mut key).map(|seen| drop(seen))
-            });
-            beside([stay], move || report(&from, READABLE));
-        });
-    }
-
-    #[test]
-    fn the_end_of_the_reactor_reaches_who_waits_and_who_comes_to_wait() {
-        loom::model(|| {
-            let source = Arc::new(Source::new(Initially::Pending));
-            let from = source.clone();
-            let wait =
-                poll_fn(move |cx| source.poll_ready(cx, Direction::Read).map(|seen| assert!(seen.is_err())));
-            beside([wait], move || report(&from, GONE));
-        });
-    }
-}
+mod model;

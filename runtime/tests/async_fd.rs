@@ -99,6 +99,37 @@ fn a_cleared_readiness_waits_for_the_next_report() {
     });
 }
 
+/// Another call has taken the error that was told.
+#[test]
+fn an_error_that_is_none_any_more_is_tried_once() {
+    run(async {
+        let bind = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (socket, gone) = (bind(), bind());
+        socket.connect(gone.local_addr().unwrap()).unwrap();
+        drop(gone);
+        socket.set_nonblocking(true).unwrap();
+        let socket = AsyncFd::new(socket).unwrap();
+        socket.readable().await.unwrap().clear_ready();
+        socket.get_ref().send(b"anybody?").unwrap();
+        drop(socket.readable().await.unwrap());
+        assert_eq!(socket.get_ref().take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
+        let mut tries = 0;
+        let reading = socket.read_with(|socket| {
+            tries += 1;
+            assert!(tries < 10, "it is tried over and over");
+            socket.recv(&mut [0; 8])
+        });
+        assert!(reading.now_or_never().is_none());
+        assert_eq!(tries, 1);
+        // Also where the attempt is made elsewhere.
+        socket.get_ref().send(b"anybody?").unwrap();
+        let mut guard = socket.readable().await.unwrap();
+        assert!(socket.get_ref().take_error().unwrap().is_some());
+        guard.clear_ready();
+        assert!(socket.readable().now_or_never().is_none());
+    });
+}
+
 #[test]
 fn several_tasks_wait_for_one_descriptor() {
     Runtime::multi_thread(2).unwrap().block_on(async {

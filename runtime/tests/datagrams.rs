@@ -91,6 +91,30 @@ fn a_receiver_that_is_not_there_is_an_error() {
     });
 }
 
+/// The error comes while a receive waits, which takes it. What comes after that waits again, instead of trying for ever.
+#[test]
+fn a_socket_goes_on_after_an_error_that_came_while_it_waited() {
+    run(async {
+        let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = gone.local_addr().unwrap();
+        drop(gone);
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(address).await.unwrap();
+        let mut buffer = [0; 8];
+        // In this order: the receive waits when the datagram is sent.
+        let both = futures_util::future::join(socket.recv(&mut buffer), socket.send(b"anybody?"));
+        let (received, sent) = both.await;
+        assert_eq!(sent.unwrap(), 8);
+        assert_eq!(received.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert!(socket.recv(&mut buffer).now_or_never().is_none());
+        let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(other.local_addr().unwrap()).await.unwrap();
+        let sending = other.send_to(b"me", socket.local_addr().unwrap());
+        let (received, sent) = futures_util::future::join(socket.recv(&mut buffer), sending).await;
+        assert_eq!((received.unwrap(), sent.unwrap()), (2, 2));
+    });
+}
+
 #[test]
 fn settings_of_a_udp_socket_are_kept() {
     run(async {

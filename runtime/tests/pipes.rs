@@ -11,12 +11,14 @@ use brigade_runtime::{
     run, spawn, yield_now,
 };
 use futures_util::{
-    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt,
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt,
+    future::{Either, join, select},
     io::{BufReader, BufWriter},
 };
 use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
+    pin::pin,
 };
 
 async fn more_than_fits() {
@@ -153,6 +155,51 @@ fn a_reader_of_a_named_pipe_waits_for_a_writer_and_ends_with_the_last() {
         first.write_all(b"lo").await.unwrap();
         drop(first);
         assert_eq!(reading.await.unwrap(), b"hello");
+    });
+}
+
+/// After an end there is a writer again, and the read waits for it, instead of trying for ever.
+#[test]
+fn a_reader_of_a_named_pipe_goes_on_with_a_writer_that_comes_after_the_last_has_left() {
+    run(async {
+        let fifo = Fifo::new("again").await;
+        let mut reader = PipeReader::open(&fifo.0).unwrap();
+        let mut buffer = [0; 8];
+        for _ in 0..3 {
+            let mut writer = PipeWriter::open(&fifo.0).unwrap();
+            assert!(reader.read(&mut buffer).now_or_never().is_none(), "nothing was written yet");
+            let (read, written) = join(reader.read(&mut buffer), writer.write(b"hello")).await;
+            assert_eq!((read.unwrap(), written.unwrap()), (5, 5));
+            let (read, ()) = join(reader.read(&mut buffer), async { drop(writer) }).await;
+            assert_eq!(read.unwrap(), 0, "the last writer has left");
+        }
+    });
+}
+
+/// The reader hears of the end when it is none any more.
+#[test]
+fn a_reader_of_a_named_pipe_waits_on_if_a_writer_comes_just_after_the_last_has_left() {
+    run(async {
+        let fifo = Fifo::new("between").await;
+        let mut reader = PipeReader::open(&fifo.0).unwrap();
+        let writer = PipeWriter::open(&fifo.0).unwrap();
+        let mut buffer = [0; 8];
+        let change = async {
+            drop(writer);
+            PipeWriter::open(&fifo.0).unwrap()
+        };
+        let mut reading = Box::pin(reader.read(&mut buffer));
+        let second = match select(&mut reading, pin!(change)).await {
+            Either::Left((read, _)) => panic!("there is always a writer, but the read has ended: {read:?}"),
+            Either::Right((second, _)) => second,
+        };
+        // The end of a third pipe's writer is told after that of the first writer.
+        let (mut later, end) = pipe().unwrap();
+        let (read, ()) = join(later.read(&mut [0; 1]), async { drop(end) }).await;
+        assert_eq!(read.unwrap(), 0);
+        assert!((&mut reading).now_or_never().is_none());
+        drop(second);
+        assert_eq!(reading.await.unwrap(), 0);
     });
 }
 

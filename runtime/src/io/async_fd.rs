@@ -237,7 +237,8 @@ pub struct Ready<'a, T: AsFd> {
 pub struct WouldBlock;
 
 impl<'a, T: AsFd> Ready<'a, T> {
-    /// Makes one attempt, and clears the readiness if it says `WouldBlock`.
+    /// Makes one attempt, and clears the readiness if it says `WouldBlock`. It has to be the descriptor that says so, else
+    /// the next wait is for something that may never come.
     ///
     /// # Errors
     ///
@@ -250,8 +251,11 @@ impl<'a, T: AsFd> Ready<'a, T> {
         self.fd.inner.attempt(self.seen, self.direction, &mut |_| operation(io)).ok_or(WouldBlock)
     }
 
-    /// Clears the readiness, if it is still the one of this guard: the next wait is for a new one. For an attempt that was
-    /// made elsewhere and would have blocked, or one that did all there was to do.
+    /// Clears the readiness, if it is still the one of this guard: the next wait is for a new one. For an attempt that was made elsewhere and
+    /// would have blocked, or one after which the next would.
+    ///
+    /// A read that got less than it asked for does not say so of a stream: the end or an error may be next, and to clear the readiness
+    /// would be to miss it.
     pub fn clear_ready(&mut self) {
         self.fd.inner.source().clear(self.seen, self.direction);
     }

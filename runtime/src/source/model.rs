@@ -1,0 +1,179 @@
+//! Models of a source: what is told and what is cleared, in every order, across threads.
+
+use super::*;
+use crate::model::Queue;
+use loom::thread;
+use std::{
+    future::{Future, poll_fn},
+    panic::Location,
+    sync::Arc,
+};
+
+/// Runs the futures as tasks, while `other` happens on another thread; then runs what is ready.
+fn beside<F: Future>(futures: impl IntoIterator<Item = F>, other: impl FnOnce() + Send + 'static) {
+    let executor = Queue::new();
+    let spawn = |future| executor.spawn(future, Location::caller());
+    let handles: Vec<_> = futures.into_iter().map(spawn).collect();
+    let other = thread::spawn(other);
+    executor.run();
+    other.join().unwrap();
+    executor.run();
+    assert!(handles.iter().all(|handle| handle.is_finished()), "a wake-up was lost");
+}
+
+/// What the reactor does when the operating system has told it something.
+fn report(source: &Source, bits: usize) {
+    let mut woken = Vec::new();
+    source.add(bits, &mut woken);
+    woken.into_iter().for_each(Waker::wake);
+}
+
+/// Reads as `Registered` does: an attempt when the source says so, and the clearing if it was in vain.
+fn poll_read(source: &Source, bytes: &Mutex<bool>, cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else { return Poll::Pending };
+        let seen = seen.expect("the reactor lives");
+        if std::mem::take(&mut *lock(bytes)) {
+            return Poll::Ready(());
+        }
+        source.clear(seen, Direction::Read);
+    }
+}
+
+/// An error that another call has taken, or an end after which there is another peer: the attempt would have blocked.
+#[test]
+fn an_end_that_is_none_any_more_is_not_tried_over_and_over() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        report(&source, READ_ENDED);
+        let bytes = Arc::new(Mutex::new(false));
+        let (from, there) = (source.clone(), bytes.clone());
+        beside([poll_fn(move |cx| poll_read(&source, &bytes, cx))], move || {
+            *lock(&there) = true;
+            report(&from, READABLE | READ_ENDED);
+        });
+    });
+}
+
+/// The end comes before, while or after the bytes are read, and before or after that was said to be all.
+#[test]
+fn an_end_behind_the_last_bytes_is_found() {
+    /// What a read finds, one after the other.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Next {
+        Nothing,
+        Bytes,
+        BytesAndEnd,
+        End,
+    }
+    fn poll_end(source: &Source, next: &Mutex<Next>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else { return Poll::Pending };
+            let seen = seen.expect("the reactor lives");
+            let mut next = lock(next);
+            let (found, left) = match *next {
+                Next::Bytes => (Next::Bytes, Next::Nothing),
+                Next::BytesAndEnd => (Next::Bytes, Next::End),
+                other => (other, other),
+            };
+            *next = left;
+            drop(next);
+            match found {
+                Next::End => return Poll::Ready(()),
+                Next::Nothing => _ = source.clear(seen, Direction::Read),
+                _ => source.clear_used_up(seen, Direction::Read),
+            }
+        }
+    }
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Ready));
+        let next = Arc::new(Mutex::new(Next::Nothing));
+        let (from, there) = (source.clone(), next.clone());
+        beside([poll_fn(move |cx| poll_end(&source, &next, cx))], move || {
+            *lock(&there) = Next::Bytes;
+            {
+                let mut next = lock(&there);
+                *next = if *next == Next::Bytes { Next::BytesAndEnd } else { Next::End };
+            }
+            report(&from, READABLE | READ_ENDED);
+        });
+    });
+}
+
+/// The operating system has the bytes before the reactor says so.
+#[test]
+fn bytes_that_arrive_while_readiness_is_cleared_are_read() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Ready));
+        let bytes = Arc::new(Mutex::new(false));
+        let (from, there) = (source.clone(), bytes.clone());
+        beside([poll_fn(move |cx| poll_read(&source, &bytes, cx))], move || {
+            *lock(&there) = true;
+            report(&from, READABLE);
+        });
+    });
+}
+
+#[test]
+fn each_direction_wakes_its_own_task() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let from = source.clone();
+        let wait = |direction| {
+            let source = source.clone();
+            poll_fn(move |cx| source.poll_ready(cx, direction).map(|seen| drop(seen)))
+        };
+        beside([wait(Direction::Read), wait(Direction::Write)], move || {
+            report(&from, READABLE | WRITABLE);
+        });
+    });
+}
+
+/// Whoever finds the source ready does so after the reactor has: also without the lock.
+#[test]
+fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let count = Arc::new(AtomicUsize::new(0));
+        let (from, counted) = (source.clone(), count.clone());
+        let other = thread::spawn(move || {
+            counted.store(1, Ordering::Relaxed);
+            report(&from, READABLE);
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        if source.poll_ready(&mut cx, Direction::Read).is_ready() {
+            assert_eq!(count.load(Ordering::Relaxed), 1);
+        }
+        other.join().unwrap();
+    });
+}
+
+/// Of several tasks that wait for one listener one leaves, and the other does not miss its wake-up.
+#[test]
+fn one_of_several_that_wait_may_leave() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let from = source.clone();
+        let (mut leaver, mut key) = (None, None);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(source.poll_ready_among(&mut cx, Direction::Read, &mut leaver).is_pending());
+        let stay = poll_fn(move |cx| {
+            if let Some(leaver) = leaver.take() {
+                source.leave(leaver);
+            }
+            source.poll_ready_among(cx, Direction::Read, &mut key).map(|seen| drop(seen))
+        });
+        beside([stay], move || report(&from, READABLE));
+    });
+}
+
+#[test]
+fn the_end_of_the_reactor_reaches_who_waits_and_who_comes_to_wait() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let from = source.clone();
+        let wait =
+            poll_fn(move |cx| source.poll_ready(cx, Direction::Read).map(|seen| assert!(seen.is_err())));
+        beside([wait], move || report(&from, GONE));
+    });
+}
