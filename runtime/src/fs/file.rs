@@ -5,11 +5,9 @@ use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use std::{
     fmt,
     fs::{self, Metadata, OpenOptions, Permissions},
-    future::poll_fn,
     io::{self, SeekFrom},
     path::Path,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -23,8 +21,9 @@ use std::{
 ///
 /// # Cancellation
 ///
-/// A read that is dropped loses nothing: the next one gets its bytes. A write that is dropped while it is pending has written
-/// nothing.
+/// The calls of one file keep their order, also those that are dropped. A read that is dropped loses nothing: the next one gets its bytes.
+/// A write that is dropped while it is pending has written nothing. Any other call, such as [`set_len`](Self::set_len), may have
+/// begun when it is dropped: then it is made all the same, before those that come later, and nobody hears of its error.
 ///
 /// # Example
 ///
@@ -105,7 +104,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn metadata(&mut self) -> io::Result<Metadata> {
-        self.call(fs::File::metadata).await
+        self.inner.call(fs::File::metadata).await
     }
 
     /// Cuts the file off, or fills it up with zeros, to that length in bytes.
@@ -118,7 +117,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.call(move |file| file.set_len(len)).await
+        self.inner.call(move |file| file.set_len(len)).await
     }
 
     /// Says who may read, write and execute it.
@@ -131,7 +130,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn set_permissions(&mut self, permissions: Permissions) -> io::Result<()> {
-        self.call(move |file| file.set_permissions(permissions)).await
+        self.inner.call(move |file| file.set_permissions(permissions)).await
     }
 
     /// Waits until what was written is on the disk, with its metadata.
@@ -144,7 +143,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn sync_all(&mut self) -> io::Result<()> {
-        self.call(fs::File::sync_all).await
+        self.inner.call(fs::File::sync_all).await
     }
 
     /// Waits until what was written is on the disk, with as much metadata as is needed to read it.
@@ -157,17 +156,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn sync_data(&mut self) -> io::Result<()> {
-        self.call(fs::File::sync_data).await
-    }
-
-    /// Makes a call after those that are under way.
-    async fn call<R: Send + 'static>(
-        &mut self,
-        call: impl FnOnce(&fs::File) -> io::Result<R> + Send + 'static,
-    ) -> io::Result<R> {
-        poll_fn(|cx| self.inner.poll_flush(cx)).await?;
-        let file: Arc<fs::File> = self.inner.io().clone();
-        unblock(move || call(&file)).await
+        self.inner.call(fs::File::sync_data).await
     }
 }
 
@@ -213,5 +202,60 @@ impl AsyncSeek for File {
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.inner.io(), f)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+// A test fails by panicking, in what it calls as well.
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::run;
+    use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
+    use std::sync::mpsc;
+
+    /// A file to read and write, without a name.
+    fn file(name: &str) -> File {
+        let path = std::env::temp_dir().join(format!("brigade-file-{name}-{}", std::process::id()));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        fs::remove_file(path).unwrap();
+        file.into()
+    }
+
+    /// The call that is dropped waits on the pool as long as it is told to. A write that began meanwhile would be cut off by it.
+    #[test]
+    fn a_write_waits_for_a_call_that_was_dropped() {
+        run(async {
+            let mut file = file("cut");
+            let (tell, told) = mpsc::channel::<()>();
+            let cut = file.inner.call(move |file| {
+                // Ends when the sender is dropped.
+                let _ = told.recv();
+                file.set_len(0)
+            });
+            assert!(cut.now_or_never().is_none());
+            assert!(file.write(b"hello").now_or_never().is_none(), "the call before has not ended");
+            drop(tell);
+            file.write_all(b"hello").await.unwrap();
+            assert_eq!(file.metadata().await.unwrap().len(), 5);
+        });
+    }
+
+    #[test]
+    fn a_call_that_was_dropped_keeps_what_was_read_ahead() {
+        run(async {
+            let mut file = file("ahead");
+            file.write_all(b"soup").await.unwrap();
+            file.seek(SeekFrom::Start(0)).await.unwrap();
+            // Dropped, so that the bytes lie there; if the pool was so quick that they do not, there is nothing to keep.
+            let read = file.read(&mut [0; 4]).now_or_never();
+            drop(file.metadata().now_or_never());
+            let error =
+                file.inner.call(|_| io::Result::<()>::Err(io::ErrorKind::Other.into())).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Other);
+            let mut rest = Vec::new();
+            file.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(rest, if read.is_none() { &b"soup"[..] } else { b"" });
+        });
     }
 }

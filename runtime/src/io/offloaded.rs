@@ -1,17 +1,21 @@
 //! A stream that blocks, with its calls on the blocking pool: what files and the standard streams have in common.
 //!
 //! ```text
-//!   Idle ── read, seek: a job begins ──> Busy ── the job has ended ──> Idle, with the bytes that it read
+//!   Idle ── read, seek, another call: a job begins ──> Busy ── the job has ended ──> Idle, with the bytes that it read
 //!     └──── write: the bytes are copied, a job begins, and the write is done already ──> Busy
 //! ```
 //!
-//! One job at a time, so calls keep their order. A future that is dropped while its job runs loses nothing: the
-//! next call finds the job, waits for it, and takes over the bytes that it read. A write is done when its bytes are with the
+//! One job at a time, whatever it does, so calls keep their order. A future that is dropped while its job is queued or runs loses
+//! nothing: the next call finds the job, waits for it, and takes over the bytes that it read. A write is done when its bytes are with the
 //! job; if that fails, the next call says so, at the latest the flush.
 
-use crate::blocking::spawn_blocking;
+use crate::{
+    blocking::spawn_blocking,
+    shim::{Mutex, lock},
+};
 use brigade_handle::JoinHandle;
 use std::{
+    future::poll_fn,
     io::{self, Read, Seek, SeekFrom, Write},
     pin::Pin,
     sync::Arc,
@@ -46,6 +50,8 @@ enum Done {
     Read(io::Result<usize>),
     Write(io::Result<()>),
     Seek(SeekFrom, io::Result<u64>),
+    /// Its result is where the one who asked for it finds it.
+    Call,
 }
 
 impl<T: Send + Sync + 'static> Offloaded<T> {
@@ -143,6 +149,27 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
             self.failed = Some(error);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Makes a call that neither reads nor writes, after those that are under way. What was read ahead stays.
+    ///
+    /// A call that is dropped when it has begun is made all the same, before those that come later, and nobody hears of its error.
+    pub(crate) async fn call<R: Send + 'static>(
+        &mut self,
+        call: impl FnOnce(&T) -> io::Result<R> + Send + 'static,
+    ) -> io::Result<R> {
+        poll_fn(|cx| self.poll_flush(cx)).await?;
+        let answer = Arc::new(Mutex::new(None));
+        let place = answer.clone();
+        self.begin(move |io, _| {
+            let result = call(io);
+            *lock(&place) = Some(result);
+            Done::Call
+        });
+        // An error only if the job never ran.
+        poll_fn(|cx| self.poll_flush(cx)).await?;
+        let result = lock(&answer).take();
+        result.expect("the job has ended, and left its result")
     }
 
     /// Goes back to where the last byte was taken, if there are bytes that were read ahead.
