@@ -6,7 +6,7 @@
 //!
 //! # Why no signal is lost
 //!
-//! The handler adds to a count, then writes a byte to a bell (a pair of sockets, one for the process), which every reactor that
+//! The handler adds to a count, then writes a byte to a bell (a pair of sockets, one for each process), which every reactor that
 //! has listeners watches.
 //!
 //! ```text
@@ -20,6 +20,12 @@
 //! before the handler was installed, so it misses nothing from its creation on, whether it is polled or not. The mark
 //! lies in a source like the readiness of a descriptor, and the argument there covers the clearing. Signals of one
 //! kind that come before the listener looks are one, as they are for the operating system.
+//!
+//! # In a forked child
+//!
+//! A child has its parent's handlers, and a bell and listeners of its own, from the first listener on that a runtime of its own makes. If
+//! they shared a bell, each could empty it for the other, which would then hear nothing. What the parent has of these is not touched in the
+//! child: a lock may have been held when it forked.
 //!
 //! # Example
 //!
@@ -41,7 +47,7 @@ use crate::{
     registered::Registered,
     slab::{Key, Slab},
     source::{Direction, Initially, Source},
-    sys,
+    sys::{self, PerProcess},
 };
 use futures_core::Stream;
 use mio::{Interest, Registry, Token, event::Source as OsSource};
@@ -52,7 +58,7 @@ use std::{
     io::Read,
     os::{fd::AsFd, unix::net::UnixStream},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -93,7 +99,16 @@ impl SignalKind {
     }
 }
 
-/// What the process has one of: the bell, the listeners, which signals have their handler.
+/// What each process has one of.
+struct Process {
+    /// The end of the bell to listen at.
+    listen: UnixStream,
+    /// The end that rings.
+    ring: UnixStream,
+    signals: Mutex<Signals>,
+}
+
+/// The listeners, and which signals have their handler and ring the bell.
 struct Signals {
     listeners: Slab<Listener>,
     caught: BTreeSet<SignalKind>,
@@ -106,38 +121,35 @@ struct Listener {
     source: Arc<Source>,
 }
 
-static SIGNALS: Mutex<Signals> = Mutex::new(Signals { listeners: Slab::new(), caught: BTreeSet::new() });
+static PROCESS: PerProcess<Process> = PerProcess::new();
 
-/// The end to listen at, and the end that rings.
-static BELL: OnceLock<(UnixStream, UnixStream)> = OnceLock::new();
-
-fn signals() -> MutexGuard<'static, Signals> {
-    SIGNALS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn bell() -> io::Result<&'static (UnixStream, UnixStream)> {
-    if let Some(bell) = BELL.get() {
-        return Ok(bell);
+impl Process {
+    fn new() -> io::Result<Self> {
+        let (listen, ring) = UnixStream::pair()?;
+        listen.set_nonblocking(true)?;
+        ring.set_nonblocking(true)?;
+        let signals = Signals { listeners: Slab::new(), caught: BTreeSet::new() };
+        Ok(Self { listen, ring, signals: Mutex::new(signals) })
     }
-    let (listen, ring) = UnixStream::pair()?;
-    listen.set_nonblocking(true)?;
-    ring.set_nonblocking(true)?;
-    Ok(BELL.get_or_init(|| (listen, ring)))
+
+    fn signals(&self) -> MutexGuard<'_, Signals> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Answers the bell: marks the sources of all listeners whose signal came, and takes the wakers of those who wait.
 pub(crate) fn deliver(woken: &mut Vec<Waker>) {
-    let Some((listen, _)) = BELL.get() else { return };
+    let Some(process) = PROCESS.get() else { return };
     // The bell is emptied before the counts are read: a signal after that rings again.
     let mut bytes = [0; 64];
     loop {
-        match { listen }.read(&mut bytes) {
+        match (&process.listen).read(&mut bytes) {
             Ok(1..) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
         }
     }
-    for listener in signals().listeners.iter() {
+    for listener in process.signals().listeners.iter() {
         let count = sys::caught(listener.kind.0);
         if listener.told.replace(count) != count {
             listener.source.set_readable(woken);
@@ -168,6 +180,8 @@ pub struct Signal {
     /// The count that was last received.
     received: usize,
     registered: Registered<Nothing>,
+    /// Where it is listed.
+    process: &'static Process,
     listener: Key,
 }
 
@@ -183,18 +197,19 @@ pub struct Signal {
 /// Outside of a runtime.
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
-    let (listen, ring) = bell()?;
-    let received = sys::caught(kind.0);
+    // First: with a runtime forks are counted.
     let registered = Registered::here("signal", Nothing, Initially::Pending)?;
-    registered.reactor().hear_signals(listen.as_fd())?;
-    let mut signals = signals();
+    let process = PROCESS.get_or_make(Process::new)?;
+    let received = sys::caught(kind.0);
+    registered.reactor().hear_signals(process.listen.as_fd())?;
+    let mut signals = process.signals();
     if !signals.caught.contains(&kind) {
-        sys::catch(kind.0, ring.as_fd())?;
+        sys::catch(kind.0, process.ring.as_fd())?;
         signals.caught.insert(kind);
     }
     let source = registered.source().clone();
     let listener = signals.listeners.insert(Listener { kind, told: Cell::new(received), source });
-    Ok(Signal { kind, received, registered, listener })
+    Ok(Signal { kind, received, registered, process, listener })
 }
 
 /// Waits for ctrl-c once. From the first call on, ctrl-c does not end the process by itself.
@@ -270,7 +285,10 @@ impl Stream for Signal {
 
 impl Drop for Signal {
     fn drop(&mut self) {
-        let listener = signals().listeners.remove(self.listener);
+        if self.registered.reactor().is_forked() {
+            return;
+        }
+        let listener = self.process.signals().listeners.remove(self.listener);
         // Outside of the lock, since it may be the last to hold the wakers of others.
         drop(listener);
     }

@@ -10,7 +10,7 @@ use std::{
     ptr,
     sync::{
         Once,
-        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering},
     },
 };
 
@@ -79,26 +79,27 @@ pub(crate) const SIGNALS: usize = 65;
 
 /// How often each signal was caught.
 static CAUGHT: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
+/// Whether it is caught by the handler, in this process or already in the one that it was forked from.
+static INSTALLED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
 /// What was called for each signal before [`catch`]: a handler, or the numbers of SIG_DFL and SIG_IGN.
 static BEFORE: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(libc::SIG_DFL) }; SIGNALS];
 /// Whether that takes three arguments.
 static BEFORE_TAKES_INFO: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
-/// The descriptor to write to when a signal was caught.
-static BELL: AtomicI32 = AtomicI32::new(-1);
+/// The descriptor to write to when a signal was caught, or -1 while this process has none.
+static BELL: AtomicI32 = AtomicI32::new(NO_BELL);
+const NO_BELL: i32 = -1;
 
 /// How often the signal was caught.
 pub(crate) fn caught(signal: i32) -> usize {
-    // Acquire pairs with `on_signal`.
-    usize::try_from(signal)
-        .ok()
-        .and_then(|signal| CAUGHT.get(signal))
-        .map_or(0, |n| n.load(Ordering::Acquire))
+    // SeqCst: see `on_signal`.
+    usize::try_from(signal).ok().and_then(|signal| CAUGHT.get(signal)).map_or(0, |n| n.load(Ordering::SeqCst))
 }
 
 /// Has the signal counted from now on, and a byte written to `bell`, for as long as the process lives. What was called for
 /// it before is called as well; that it was ignored, or ended the process, is over.
 ///
-/// The caller sees to it that this is called once a signal, and with the same bell.
+/// The caller sees to it that this is called by one thread at a time, once a signal and process, and in a process always with the same
+/// bell. In a forked child the handler is there already, and rings nothing until this is called.
 pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
     let refused = [libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
     let index = usize::try_from(signal).unwrap_or(0);
@@ -108,36 +109,59 @@ pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
             format!("signal {signal} cannot be waited for"),
         ));
     }
-    // Relaxed: the handler runs after the call of `sigaction` that comes after this.
-    BELL.store(bell.as_raw_fd(), Ordering::Relaxed);
+    // SeqCst: see `on_signal`.
+    BELL.store(bell.as_raw_fd(), Ordering::SeqCst);
     let mut before = mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action this writes the present one to a place of its type.
     check(unsafe { libc::sigaction(signal, ptr::null(), before.as_mut_ptr()) })?;
     // SAFETY: the call went well, so it wrote the whole of it.
     let before = unsafe { before.assume_init() };
+    let handler = on_signal as extern "C" fn(_, _, _) as libc::sighandler_t;
+    // The parent has installed it, before the fork. It must not become what it calls itself, nor what calls it. Looked at in both ways, since
+    // the fork may have been just after it was installed.
+    if INSTALLED[index].load(Ordering::Relaxed) || before.sa_sigaction == handler {
+        return Ok(());
+    }
+    // Relaxed: the handler runs after the call of `sigaction` that comes after this.
     BEFORE[index].store(before.sa_sigaction, Ordering::Relaxed);
     BEFORE_TAKES_INFO[index].store(before.sa_flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
     // SAFETY: `sigaction` is integers and a set of bits, for which all zeros is a value: an empty set.
     let mut action = unsafe { mem::zeroed::<libc::sigaction>() };
-    action.sa_sigaction = on_signal as extern "C" fn(_, _, _) as libc::sighandler_t;
+    action.sa_sigaction = handler;
     action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO | libc::SA_ONSTACK;
     // SAFETY: the handler makes async-signal-safe calls only (see there), and lives as long as the process.
-    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }).map(drop)
+    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
+    // Relaxed: who comes next comes by the caller's lock, or by a fork.
+    INSTALLED[index].store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The handler. It may interrupt anything, so it allocates nothing, takes no lock, and leaves `errno` as it was.
+///
+/// In a forked child it may run before [`catch`] has given it the bell of that process, on another thread:
+///
+/// ```text
+///   catch, then a listener that is polled      handler
+///   BELL = the bell                            count + 1
+///   looks at the count                         looks at BELL
+/// ```
+///
+/// All four are sequentially consistent, so in their one order either the bell comes before the look at it, and it is rung; or the count
+/// comes before the look at it, and the listener sees the signal without being told.
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the place of this thread's `errno`.
     let place = unsafe { errno() };
     // SAFETY: the place is valid as long as this thread is.
     let errno = unsafe { *place };
     let index = signal as usize;
-    // Release: who sees the count sees what came before the signal. It comes before the byte: who reads the byte sees it.
-    CAUGHT[index].fetch_add(1, Ordering::Release);
-    let byte = 0_u8;
-    // SAFETY: the bell is open as long as the process lives, and does not block; `write` is async-signal-safe. If it is
-    // full, there are bytes that nobody has read yet, which will do.
-    unsafe { libc::write(BELL.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+    // Who sees the count sees what came before the signal. It comes before the byte: who reads the byte sees it.
+    CAUGHT[index].fetch_add(1, Ordering::SeqCst);
+    let (bell, byte) = (BELL.load(Ordering::SeqCst), 0_u8);
+    if bell != NO_BELL {
+        // SAFETY: the bell is open as long as the process lives, and does not block; `write` is async-signal-safe. If it is
+        // full, there are bytes that nobody has read yet, which will do.
+        unsafe { libc::write(bell, (&raw const byte).cast(), 1) };
+    }
     let before = BEFORE[index].load(Ordering::Relaxed);
     if before != libc::SIG_DFL && before != libc::SIG_IGN {
         if BEFORE_TAKES_INFO[index].load(Ordering::Relaxed) {
@@ -210,17 +234,68 @@ pub(crate) fn forks() -> usize {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Has [`forks`] counted from now on.
+/// Has [`forks`] counted from now on. A forked child has no bell, as it begins, since the one that it knows is its parent's as well.
 pub(crate) fn count_forks() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        // Relaxed: as above. A signal before this rings for the parent, which finds nothing new, and the child has no listener yet.
+        BELL.store(NO_BELL, Ordering::Relaxed);
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler only adds to a number, which may be done in a forked child. If there is no memory for it,
+        // SAFETY: the handler only writes to two numbers, which may be done in a forked child. If there is no memory for it,
         // forks are not noticed.
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
+}
+
+/// What each process has one of, from when it is first made to the end. A forked child does not see its parent's, whose locks may be held for
+/// ever there, but makes its own.
+///
+/// There is no moment in which a fork could find it half made: it is a pointer, to what is complete.
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
+
+struct Made<T> {
+    /// The [`forks`] of its process.
+    forks: usize,
+    value: T,
+}
+
+impl<T: Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// This process's, if it has been made.
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        // Acquire pairs with the exchange in `get_or_make`.
+        Self::of_this_process(self.0.load(Ordering::Acquire))
+    }
+
+    fn of_this_process(made: *mut Made<T>) -> Option<&'static T> {
+        // SAFETY: the pointer is null, or what `get_or_make` published, which is never freed nor written to.
+        let made = unsafe { made.as_ref() };
+        made.filter(|made| made.forks == forks()).map(|made| &made.value)
+    }
+
+    /// This process's, which is made if it has not been.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> io::Result<T>) -> io::Result<&'static T> {
+        // Acquire, both: as in `get`.
+        let before = self.0.load(Ordering::Acquire);
+        if let Some(value) = Self::of_this_process(before) {
+            return Ok(value);
+        }
+        let made = Box::into_raw(Box::new(Made { forks: forks(), value: make()? }));
+        // Release publishes it.
+        match self.0.compare_exchange(before, made, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(Self::of_this_process(made).expect("it was made just now")),
+            Err(first) => {
+                // SAFETY: it comes from a box, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                Ok(Self::of_this_process(first).expect("another thread has made it just now"))
+            }
+        }
+    }
 }
 
 /// Whether a descriptor is in the mode in which a pipe has packets instead of bytes.

@@ -9,9 +9,19 @@
 #[allow(unsafe_code)]
 mod sys;
 
-use brigade_runtime::{Runtime, net::unix::UnixStream, run, spawn};
-use futures_util::{AsyncReadExt, AsyncWriteExt};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use brigade_runtime::{
+    Runtime,
+    io::{PipeReader, pipe},
+    net::unix::UnixStream,
+    run,
+    signal::{SignalKind, signal},
+    spawn, yield_now,
+};
+use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};
+use std::{
+    io::{Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Runs `inside` in a forked child, which must panic with the advice.
 fn must_refuse(inside: impl FnOnce()) {
@@ -105,6 +115,56 @@ fn a_new_runtime_works_in_the_child() {
     });
 }
 
+/// The parent has listeners too. It turns its reactor when the signal has come in the child, and before the child turns its own: what
+/// the signal left there is for the child.
+fn a_signal_in_the_child_is_for_the_child() {
+    let runtime = Runtime::current_thread().unwrap();
+    let mut hears = runtime.block_on(async { signal(SignalKind::USER_1).unwrap() });
+    let (mut parent_hears, mut parent_says) = std::io::pipe().unwrap();
+    let (child_hears, mut child_says) = std::io::pipe().unwrap();
+    let child = sys::beside_child(|| {
+        run(async {
+            let mut listener = signal(SignalKind::USER_1).unwrap();
+            let hearing = spawn(async move {
+                listener.recv().await.unwrap();
+                listener
+            });
+            yield_now().await;
+            sys::raise_user_1();
+            child_says.write_all(b"x").unwrap();
+            parent_hears.read_exact(&mut [0]).unwrap();
+            turn_the_reactor().await;
+            assert!(hearing.is_finished(), "the signal was not told");
+            // Nothing of it is left, and the next one is heard as well.
+            let mut listener = hearing.await.unwrap();
+            assert!(listener.recv().now_or_never().is_none());
+            sys::raise_user_1();
+            listener.recv().await.is_ok()
+        })
+    });
+    // Closed, so that the parent reads the end and does not wait if the child dies.
+    drop(child_says);
+    runtime.block_on(async {
+        assert_eq!(PipeReader::from_fd(child_hears.into()).unwrap().read(&mut [0]).await.unwrap(), 1);
+    });
+    parent_says.write_all(b"x").unwrap();
+    child.join();
+    assert!(hears.recv().now_or_never().is_none(), "the signal of the child was heard in the parent");
+    sys::raise_user_1();
+    runtime.block_on(hears.recv()).unwrap();
+}
+
+/// Comes back when everything was told that was to be told before.
+async fn turn_the_reactor() {
+    let (mut reader, writer) = pipe().unwrap();
+    let mut byte = [0];
+    let (read, ()) = futures_util::future::join(reader.read(&mut byte), async { drop(writer) }).await;
+    assert_eq!(read.unwrap(), 0);
+    for _ in 0..3 {
+        yield_now().await;
+    }
+}
+
 fn main() {
     let (one, two) = (Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap());
     for runtime in [&one, &two] {
@@ -117,5 +177,6 @@ fn main() {
     shutdown_refuses();
     a_task_that_forks_is_refused_when_it_waits();
     a_new_runtime_works_in_the_child();
+    a_signal_in_the_child_is_for_the_child();
     println!("a forked child is refused, and its parent goes on: ok");
 }

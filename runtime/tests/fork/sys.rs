@@ -4,6 +4,11 @@
 /// waits and checks that.
 #[track_caller]
 pub(crate) fn in_child(inside: impl FnOnce() -> bool) {
+    beside_child(inside).join();
+}
+
+/// As [`in_child`], but does not wait.
+pub(crate) fn beside_child(inside: impl FnOnce() -> bool) -> Child {
     // SAFETY: the child runs on the one thread that called this; what other threads of the parent hold it never asks for.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -12,7 +17,24 @@ pub(crate) fn in_child(inside: impl FnOnce() -> bool) {
         // SAFETY: ends the child at once.
         unsafe { libc::_exit(status) };
     }
-    assert_eq!(wait(pid), 0, "the child failed");
+    Child(pid)
+}
+
+/// A child that runs beside its parent.
+pub(crate) struct Child(libc::pid_t);
+
+impl Child {
+    /// Waits for its end, and checks that it said yes.
+    #[track_caller]
+    pub(crate) fn join(self) {
+        assert_eq!(wait(self.0), 0, "the child failed");
+    }
+}
+
+/// Sends the signal SIGUSR1 to this thread, and comes back when it was handled.
+pub(crate) fn raise_user_1() {
+    // SAFETY: it takes a number, and the handler is the runtime's.
+    assert_eq!(unsafe { libc::raise(libc::SIGUSR1) }, 0);
 }
 
 /// Forks, and comes back in the child with true, in the parent with false when the child has ended well. The child's
