@@ -9,6 +9,7 @@ use crate::{
     sleep::{Queues, Sleep},
     spare::Roster,
     stats::Tally,
+    sys,
 };
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::{
@@ -86,6 +87,8 @@ pub(crate) struct Crew {
     pub(crate) plan: Plan,
     /// Tells the workers of several pools apart in a trace.
     pub(crate) number: u64,
+    /// The [`sys::forks`] of the process that its threads are in.
+    forks: usize,
     pub(crate) injector: Injector<JobRef>,
     /// Jobs that are begun in their order: taken one at a time, never in batches.
     pub(crate) ordered: Injector<JobRef>,
@@ -102,11 +105,13 @@ pub(crate) struct Crew {
 impl Crew {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        sys::count_forks();
         let seats = plan.threads + SPARES;
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             // Relaxed: only uniqueness matters.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            forks: sys::forks(),
             injector: Injector::new(),
             ordered: Injector::new(),
             sleep: Sleep::new(plan.threads, seats),
@@ -161,14 +166,39 @@ impl Crew {
         }
     }
 
+    /// Whether this is a copy in a forked child, where none of its threads are.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks != sys::forks()
+    }
+
+    /// Refuses work from outside that nobody would run. A worker is not asked: its joins are plain calls mostly, also in a copy of its thread.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    #[inline]
+    pub(crate) fn assert_not_forked(&self) {
+        if self.is_forked() {
+            refuse_forked();
+        }
+    }
+
     // --- producing ---
 
     /// Queues a job: with this worker if it is one of the crew, else with the injector.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child, unless this is the copy of a worker.
     #[inline]
     pub(crate) fn submit(&self, job: JobRef) {
         current::with(|worker| match worker {
             Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),
-            _ => self.injector.push(job),
+            _ => {
+                self.assert_not_forked();
+                self.injector.push(job);
+            }
         });
         self.announce_job();
     }
@@ -180,7 +210,12 @@ impl Crew {
     }
 
     /// Queues a job that is begun after those that were queued so before.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     pub(crate) fn submit_ordered(&self, job: JobRef) {
+        self.assert_not_forked();
         self.ordered.push(job);
         self.announce_job();
     }
@@ -234,6 +269,15 @@ impl Crew {
         }
         ended
     }
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_forked() -> ! {
+    panic!(
+        "this pool was made before the process forked, and its threads are in the parent and not in the child; make a new Pool in the \
+         child, also instead of the global one"
+    )
 }
 
 /// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.

@@ -52,7 +52,8 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    // Where waiting is forbidden, this panics: before anything is queued.
+    // In a forked child and where waiting is forbidden, this panics: before anything is queued.
+    crew.assert_not_forked();
     wait::block(what, |_| Poll::Ready(()));
     let (job, done) = Installed::new(work);
     let stay = Stay;
@@ -73,6 +74,7 @@ where
 {
     let is_own = current::index_in(crew).is_some();
     assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
+    crew.assert_not_forked();
     wait::block("Pool::broadcast", |_| Poll::Ready(()));
     let (mut jobs, mut ends) = (Vec::new(), Vec::new());
     let stay = Stay;

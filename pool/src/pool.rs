@@ -11,7 +11,7 @@ use crate::{
 };
 use brigade_handle::{JoinError, JoinHandle, wait};
 use std::{
-    fmt, io,
+    fmt, io, mem,
     sync::{Arc, OnceLock, atomic::Ordering},
     task::Poll,
 };
@@ -20,6 +20,12 @@ use std::{
 ///
 /// Dropping it cancels what is queued (the handles say [`JoinError::Cancelled`]) and waits for what runs. On one of its own workers
 /// that would be to wait for itself; there it does not wait, and the threads end by themselves.
+///
+/// # In a forked child
+///
+/// The threads stay with the parent, so whatever would hand them work or wait for them panics: every method that spawns, blocks or shuts down,
+/// and the free functions, which use [the global pool](Self::global). A pool that is made in the child works. Dropping or detaching the
+/// parent's pool there does nothing. A handle from before the fork is never done in the child.
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
     pub(crate) crew: Arc<Crew>,
@@ -256,8 +262,9 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// On a thread whose waiting policy forbids blocking; the pool is dropped then.
+    /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown(mut self) {
+        self.crew.assert_not_forked();
         wait::block("Pool::shutdown", |_| Poll::Ready(()));
         self.end(Phase::Draining);
         self.is_shut = true;
@@ -278,8 +285,9 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// On a thread whose waiting policy forbids blocking; the pool is dropped then.
+    /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown_now(mut self) -> usize {
+        self.crew.assert_not_forked();
         wait::block("Pool::shutdown_now", |_| Poll::Ready(()));
         self.end(Phase::Cancelling);
         self.is_shut = true;
@@ -299,9 +307,17 @@ impl Pool {
     /// ```
     pub fn detach(mut self) {
         self.is_shut = true;
+        if self.crew.is_forked() {
+            return self.forget();
+        }
         self.crew.advance(Phase::Draining);
         // Dropping a thread's handle detaches it.
         self.crew.roster().threads.clear();
+    }
+
+    /// Leaves everything as it is, in a forked child: what the threads held when it was forked is held for ever.
+    fn forget(&self) {
+        mem::forget(self.crew.clone());
     }
 
     fn end(&self, phase: Phase) {
@@ -334,9 +350,13 @@ impl Pool {
 /// As [`Pool::shutdown_now`], also where that would be refused: a destructor cannot refuse, so there it blocks.
 impl Drop for Pool {
     fn drop(&mut self) {
-        if !self.is_shut {
-            self.end(Phase::Cancelling);
+        if self.is_shut {
+            return;
         }
+        if self.crew.is_forked() {
+            return self.forget();
+        }
+        self.end(Phase::Cancelling);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{Pool, crew::Crew, current, job};
 use brigade_handle::JoinHandle;
 use std::sync::Arc;
 
+#[inline]
 pub(crate) fn spawn_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -26,6 +26,7 @@ const UNSAFE: &[&str] = &[
     "pool/src/sys.rs",
     "pool/src/vector.rs",
     "pool/src/worker.rs",
+    "pool/tests/fork/sys.rs",
     "process/src/block/sys.rs",
     "process/src/channel/sys.rs",
     "process/src/entry.rs",
