@@ -2,7 +2,7 @@
 //!
 //! Two halves. The [`Reactor`] is shared by all threads: it registers sources, and wakes the thread that sleeps. The
 //! [`Poller`] belongs to whoever sleeps in it, one thread at a time. The operating system is reached through mio only
-//! (epoll, kqueue). Each descriptor is registered once, for both directions, for edges.
+//! (epoll, kqueue). Each descriptor is registered once, for both directions, for edges; a TCP connection for urgent bytes as well.
 //!
 //! A forked child has a copy of this memory, but the operating system's part is one for both: what the child registers or
 //! removes there it does to its parent. So a reactor knows in which process it was made, and refuses to work in another.
@@ -138,6 +138,7 @@ impl Reactor {
         self: &Arc<Self>,
         mut io: S,
         initially: Initially,
+        interest: Interest,
     ) -> io::Result<Registered<S>> {
         self.assert_not_forked();
         let source = Arc::new(Source::new(initially));
@@ -146,7 +147,7 @@ impl Reactor {
         let result = match &*os {
             Some((registry, _)) => {
                 let token = Token(usize::try_from(key.to_bits()).expect("a 64-bit platform"));
-                registry.register(&mut io, token, Interest::READABLE | Interest::WRITABLE)
+                registry.register(&mut io, token, interest)
             }
             None => Err(io::Error::other("the runtime is gone")),
         };

@@ -10,7 +10,7 @@ use crate::{
     slab::Key,
     source::{Direction, Initially, Seen, Source},
 };
-use mio::event::Source as OsSource;
+use mio::{Interest, event::Source as OsSource};
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
@@ -34,7 +34,13 @@ impl<S: OsSource> Registered<S> {
     /// Registers a descriptor with the runtime that this thread is inside of. `what` names it in the panic if there is none.
     #[track_caller]
     pub(crate) fn here(what: &str, io: S, initially: Initially) -> io::Result<Self> {
-        context::scheduler(what).driver().reactor.register(io, initially)
+        Self::here_for(what, io, initially, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// [`here`](Self::here) with other interests.
+    #[track_caller]
+    pub(crate) fn here_for(what: &str, io: S, initially: Initially, interest: Interest) -> io::Result<Self> {
+        context::scheduler(what).driver().reactor.register(io, initially, interest)
     }
 
     #[inline]
@@ -127,8 +133,8 @@ impl<S: OsSource> Registered<S> {
 
 /// A descriptor of bytes without borders.
 pub(crate) trait Bytes: OsSource {
-    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for TCP and
-    /// pipes; a read from a Unix socket also ends where another process passed a descriptor along.
+    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for pipes, and for TCP as long
+    /// as no bytes are urgent, of which the source is told; a read from a Unix socket also ends where another process passed a descriptor along.
     const SHORT_READ_IS_LAST: bool = cfg!(target_os = "linux");
     /// Whether a write that takes less than its buffer has filled the operating system's.
     const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");

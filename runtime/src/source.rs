@@ -1,8 +1,8 @@
 //! A source: what the reactor knows of one descriptor, and who waits for it.
 //!
 //! ```text
-//!   readiness   63                    8     4             3            2           1          0
-//!              [  turn                | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
+//!   readiness   63           8     5        4      3             2            1          0
+//!              [  turn       |    | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
 //! ```
 //!
 //! A bit says that the operation is worth trying. The reactor sets bits, and raises the turn each time. A task whose attempt
@@ -31,6 +31,12 @@
 //! these bits as well: if they stayed, it would be made over and over in one poll. Nothing is lost by that. It would have blocked, so
 //! there was neither byte nor end nor error at that moment, and when there is, that is a new edge.
 //!
+//! # Urgent bytes
+//!
+//! A read of a TCP connection ends at an urgent mark, as a rule, so one that got less than it asked for has not emptied the buffer then.
+//! The operating system tells of the mark along with the bytes (EPOLLPRI), which is kept as `URGENT` until an attempt would have blocked:
+//! so long a short read clears nothing. A mark that comes when the bits have been looked at is a new edge.
+//!
 //! # Why no wake-up is lost
 //!
 //! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then takes the wakers
@@ -55,6 +61,7 @@ const WRITABLE: usize = 1 << 1;
 const READ_ENDED: usize = 1 << 2;
 const WRITE_ENDED: usize = 1 << 3;
 const GONE: usize = 1 << 4;
+const URGENT: usize = 1 << 5;
 const TURN: usize = 1 << 8;
 
 /// Which half of a descriptor.
@@ -70,6 +77,14 @@ impl Direction {
         match self {
             Self::Read => READABLE | READ_ENDED | GONE,
             Self::Write => WRITABLE | WRITE_ENDED | GONE,
+        }
+    }
+
+    /// The bits that an attempt which would have blocked clears.
+    fn told(self) -> usize {
+        match self {
+            Self::Read => READABLE | READ_ENDED | URGENT,
+            Self::Write => WRITABLE | WRITE_ENDED,
         }
     }
 
@@ -133,7 +148,8 @@ impl Source {
             | bit(event.is_writable(), WRITABLE)
             | bit(event.is_read_closed(), READ_ENDED)
             | bit(event.is_write_closed() || event.is_error(), WRITE_ENDED)
-            | bit(event.is_error(), READ_ENDED);
+            | bit(event.is_error(), READ_ENDED)
+            | bit(event.is_priority(), URGENT);
         record(Kind::Readiness, self.id, (bits & (READABLE | WRITABLE)) as u64);
         self.add(bits, woken);
     }
@@ -240,13 +256,16 @@ impl Source {
     /// Says that an attempt would have blocked. False if the reactor has said something since, so that the next is worthwhile.
     #[inline]
     pub(crate) fn clear(&self, seen: Seen, direction: Direction) -> bool {
-        self.clear_bits(seen, direction.mask() & !GONE)
+        self.clear_bits(seen, direction.told())
     }
 
-    /// Says that an attempt has emptied or filled the buffer of the operating system. An end or an error may be behind that.
+    /// Says that an attempt has done less than it was to do, so that the buffer of the operating system is empty or full. An end or an error
+    /// may be behind that; bytes may only if some are urgent, and then nothing is cleared.
     #[inline]
     pub(crate) fn clear_used_up(&self, seen: Seen, direction: Direction) {
-        self.clear_bits(seen, direction.bit());
+        if direction == Direction::Write || seen.0 & URGENT == 0 {
+            self.clear_bits(seen, direction.bit());
+        }
     }
 
     #[inline]

@@ -6,6 +6,7 @@
 use brigade_runtime::{Runtime, gather, net, run, spawn};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use net::{TcpListener, TcpStream};
+use std::io::Write as _;
 
 /// Accepts connections and sends back what comes on each, until it is cancelled.
 async fn serve(listener: TcpListener) {
@@ -111,5 +112,41 @@ fn several_tasks_may_accept_from_one_listener() {
             streams.push(TcpStream::connect(address).await.unwrap());
         }
         assert!(gather(accepting).await.into_iter().all(|accepted| accepted.unwrap().is_ok()));
+    });
+}
+
+/// A read ends at the urgent byte, and nothing is told when it has: what lies behind is read all the same.
+#[test]
+fn what_lies_behind_an_urgent_byte_is_read() {
+    let sends = |mut stream: &std::net::TcpStream| {
+        stream.write_all(b"abc").unwrap();
+        assert_eq!(socket2::SockRef::from(&stream).send_out_of_band(b"!").unwrap(), 1);
+        stream.write_all(b"def").unwrap();
+    };
+    let connection = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let theirs = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        theirs.set_nodelay(true).unwrap();
+        let ours = TcpStream::from_std(listener.accept().unwrap().0).unwrap();
+        (ours, theirs)
+    };
+    let read = async |stream: &mut TcpStream| {
+        let mut six = [0; 6];
+        let mut read = 0;
+        // More than fits is asked for, so that each read gets less.
+        while read < 6 {
+            let mut buffer = [0; 64];
+            let len = stream.read(&mut buffer).await.unwrap();
+            six[read..read + len].copy_from_slice(&buffer[..len]);
+            read += len;
+        }
+        assert_eq!(&six, b"abcdef");
+    };
+    run(async {
+        let (mut ours, theirs) = connection();
+        sends(&theirs);
+        read(&mut ours).await;
+        // Now the reader waits when they come.
+        futures_util::future::join(read(&mut ours), async { sends(&theirs) }).await;
     });
 }

@@ -5,6 +5,7 @@ use crate::{
     registered::{Registered, as_fd},
     source::{Direction, Initially},
 };
+use mio::Interest;
 use std::{
     io,
     net::{Shutdown, SocketAddr},
@@ -14,6 +15,8 @@ use std::{
 ///
 /// Dropping it closes the connection. Both directions may be used at once, by [`split`](Self::split) in one task and by
 /// [`into_split`](Self::into_split) in two.
+///
+/// Urgent bytes (`MSG_OOB`) are not read, unless the option `SO_OOBINLINE` is set; those before and behind them are.
 ///
 /// # Cancellation
 ///
@@ -83,7 +86,11 @@ impl TcpStream {
 
     #[track_caller]
     pub(super) fn register(socket: mio::net::TcpStream, initially: Initially) -> io::Result<Self> {
-        Ok(Self { socket: Registered::here("TcpStream", socket, initially)? })
+        let both = Interest::READABLE | Interest::WRITABLE;
+        // Elsewhere a short read is not taken for the last.
+        #[cfg(target_os = "linux")]
+        let both = both | Interest::PRIORITY;
+        Ok(Self { socket: Registered::here_for("TcpStream", socket, initially, both)? })
     }
 
     /// Our address.
