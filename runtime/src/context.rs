@@ -200,7 +200,9 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
 /// The cooperative budget: how many operations a task may complete in one poll before it has to let others run.
 ///
 /// Without it a task whose socket always has bytes, or whose queue always has items, would never return to its executor.
-/// An operation that finds the budget used up wakes the task and is pending, so the task comes back behind the others. After
+/// An operation that finds the budget used up wakes the task and is pending, so the task comes back behind the others. To hear that a
+/// timer has fired is free (`time/sleep.rs`); those who poll several futures see to it that one which uses up the budget whenever it is
+/// polled starves no other (`race.rs`, `crowd.rs`, `time/timeout.rs`). After
 /// tokio's `task::coop`.
 pub(crate) mod budget {
     use super::BUDGET;

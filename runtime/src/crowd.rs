@@ -17,7 +17,10 @@
 //! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (the one releases, the
 //! other acquires); if it comes second, it lists the number anew, and whoever is the parent then is woken.
 
-use crate::shim::{AtomicBool, Mutex, Ordering, lock};
+use crate::{
+    context::budget,
+    shim::{AtomicBool, Mutex, Ordering, lock},
+};
 use std::{
     collections::VecDeque,
     future::Future,
@@ -46,6 +49,16 @@ impl Woken {
         drop(list);
         drop(old);
     }
+}
+
+/// Whether the budget is used up and others are due. They come in the next poll, for which the parent is woken, before those that are
+/// listed by then: so a child that uses up the budget whenever it is polled starves none.
+pub(crate) fn used_up(due: &VecDeque<usize>, cx: &Context<'_>) -> bool {
+    let used_up = !due.is_empty() && !budget::is_left();
+    if used_up {
+        cx.waker().wake_by_ref();
+    }
+    used_up
 }
 
 /// What wakes one child.
@@ -167,6 +180,9 @@ impl<F: Future + Unpin> Crowd<F> {
                 place.future = None;
                 self.free.push(number);
                 return Poll::Ready((number, output));
+            }
+            if used_up(&self.due, cx) {
+                return Poll::Pending;
             }
         }
         Poll::Pending

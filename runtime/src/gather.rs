@@ -1,6 +1,6 @@
 //! Several futures at once inside one task.
 
-use crate::crowd::{Ticket, Woken};
+use crate::crowd::{Ticket, Woken, used_up};
 use std::{
     collections::VecDeque,
     fmt,
@@ -72,6 +72,9 @@ impl<F: Future> Future for Gather<F> {
         this.woken.take(&mut this.due, cx.waker());
         while let Some(number) = this.due.pop_front() {
             this.poll_child(number);
+            if used_up(&this.due, cx) {
+                return Poll::Pending;
+            }
         }
         if this.running > 0 {
             return Poll::Pending;

@@ -1,11 +1,13 @@
 //! Several futures inside one task, of which the first that is ready wins and the others are dropped.
 //!
 //! Who is polled first changes from call to call (`choose.rs`), so that in a loop of races a future that is always ready starves
-//! no other. Which of two that are ready wins is therefore not said.
+//! no other. Which of two that are ready wins is therefore not said. It changes from poll to poll as well, by turns: so that one that
+//! uses up the cooperative budget (`context.rs`) whenever it is polled leaves some of it to each of the others.
 
 use crate::context;
 use std::{
     future::{Future, poll_fn},
+    ops::Range,
     pin::{Pin, pin},
     task::{Context, Poll},
 };
@@ -41,9 +43,9 @@ pub enum Either<A, B> {
 /// ```
 pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Output, B::Output> {
     let (mut first, mut second) = (pin!(first), pin!(second));
-    let begin = context::choose(2);
+    let mut turns = Turns::new(2);
     poll_fn(|cx| {
-        for turn in begin..begin + 2 {
+        for turn in turns.next() {
             let poll = match turn % 2 {
                 0 => first.as_mut().poll(cx).map(Either::Left),
                 _ => second.as_mut().poll(cx).map(Either::Right),
@@ -55,6 +57,25 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
         Poll::Pending
     })
     .await
+}
+
+/// Who is polled first.
+struct Turns {
+    begin: usize,
+    count: usize,
+}
+
+impl Turns {
+    fn new(count: usize) -> Self {
+        Self { begin: context::choose(count), count }
+    }
+
+    /// The turns of one poll, to be taken modulo the count; the next poll begins with another.
+    fn next(&mut self) -> Range<usize> {
+        let begin = self.begin;
+        self.begin = if begin + 1 < self.count { begin + 1 } else { 0 };
+        begin..begin + self.count
+    }
 }
 
 /// Awaits several futures of one type of output until the first is ready, and drops the others.
@@ -97,8 +118,8 @@ impl<F: Future> Racers for Vec<F> {
 
     async fn race(self) -> F::Output {
         let mut racers: Vec<_> = self.into_iter().map(Box::pin).collect();
-        let begin = context::choose(racers.len());
-        poll_fn(|cx| poll_all(&mut racers, begin, cx)).await
+        let mut turns = Turns::new(racers.len());
+        poll_fn(|cx| poll_all(&mut racers, turns.next(), cx)).await
     }
 }
 
@@ -110,8 +131,12 @@ impl<F: Future, const N: usize> Racers for [F; N] {
     }
 }
 
-fn poll_all<F: Future>(racers: &mut [Pin<Box<F>>], begin: usize, cx: &mut Context<'_>) -> Poll<F::Output> {
-    let (before, after) = racers.split_at_mut(begin);
+fn poll_all<F: Future>(
+    racers: &mut [Pin<Box<F>>],
+    turns: Range<usize>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let (before, after) = racers.split_at_mut(turns.start);
     for racer in after.iter_mut().chain(before) {
         if let Poll::Ready(output) = racer.as_mut().poll(cx) {
             return Poll::Ready(output);
@@ -131,9 +156,9 @@ macro_rules! tuple {
                 let ($first $(, $racer)+) = self;
                 let mut $first = pin!($first);
                 $(let mut $racer = pin!($racer);)+
-                let begin = context::choose($count);
+                let mut turns = Turns::new($count);
                 poll_fn(|cx| {
-                    for turn in begin..begin + $count {
+                    for turn in turns.next() {
                         let poll = match turn % $count {
                             $($number => $racer.as_mut().poll(cx),)+
                             _ => $first.as_mut().poll(cx),

@@ -135,6 +135,25 @@ impl Sleep {
         }
     }
 
+    /// What a poll does, without regard to the budget.
+    pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.set {
+            _ if self.due => {}
+            // The timer is gone from the wheel exactly if it has fired.
+            Some(timer) if !timer.executor.driver().timers.rearm(timer.shard, timer.key, cx.waker()) => {
+                self.set = None;
+                self.due = true;
+            }
+            Some(_) => return Poll::Pending,
+            None => {
+                self.set(cx);
+                return Poll::Pending;
+            }
+        }
+        budget::spend();
+        Poll::Ready(())
+    }
+
     /// Sets the timer on the wheel of the worker that polls.
     fn set(&mut self, cx: &Context<'_>) {
         let Some(deadline) = self.deadline else { return };
@@ -159,22 +178,11 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        ready!(budget::poll(cx));
-        match &this.set {
-            _ if this.due => {}
-            // The timer is gone from the wheel exactly if it has fired.
-            Some(timer) if !timer.executor.driver().timers.rearm(timer.shard, timer.key, cx.waker()) => {
-                this.set = None;
-                this.due = true;
-            }
-            Some(_) => return Poll::Pending,
-            None => {
-                this.set(cx);
-                return Poll::Pending;
-            }
+        // To set a timer and to hear that it has fired costs nothing, so that who has used up the budget beside it is not late.
+        if this.due {
+            ready!(budget::poll(cx));
         }
-        budget::spend();
-        Poll::Ready(())
+        this.poll_unbudgeted(cx)
     }
 }
 

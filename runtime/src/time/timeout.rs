@@ -1,18 +1,19 @@
 //! Giving up after a while.
 
 use super::sleep::{Sleep, sleep, sleep_until};
+use crate::context::budget;
 use std::{
     error, fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 /// Awaits a future for so long at most.
 ///
 /// The future is polled first, so a future that is ready wins over a time that is over. It is boxed, so that it can be
-/// polled without unsafe code.
+/// polled without unsafe code. However busy the future is, once it is pending the time is looked at.
 ///
 /// # Errors
 ///
@@ -77,12 +78,18 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let future = self.future.as_mut().expect("a `timeout` was polled again after it was ready");
+        let had_budget = budget::is_left();
         let result = match future.as_mut().poll(cx) {
             Poll::Ready(output) => Ok(output),
-            Poll::Pending => match Pin::new(&mut self.sleep).poll(cx) {
-                Poll::Ready(()) => Err(Elapsed),
-                Poll::Pending => return Poll::Pending,
-            },
+            Poll::Pending => {
+                // If the future has used up the budget, that must not keep the time from being over. If there was none before, this
+                // has to wait as all do: else a loop of timeouts would never let others run.
+                let used_up = had_budget && !budget::is_left();
+                let sleep = &mut self.sleep;
+                let over = if used_up { sleep.poll_unbudgeted(cx) } else { Pin::new(sleep).poll(cx) };
+                ready!(over);
+                Err(Elapsed)
+            }
         };
         // Dropped now: what has ended holds nothing any more.
         self.future = None;
