@@ -3,7 +3,8 @@
 //! # Why no notification is lost
 //!
 //! Who waits stands in line *before* it gives up the lock. Whoever changes the value has the lock, so it comes after, and its
-//! notification finds the line.
+//! notification finds the line. Who is notified and dropped before it has seen the change, which is when it has the lock again, hands the
+//! notification on, since the change is still there for another.
 
 use super::{
     line::{Line, Stand},
@@ -48,6 +49,20 @@ struct Wish {
     passes_on: bool,
 }
 
+/// One who was notified and does not have the lock yet. Dropped like this, it hands the notification on.
+struct Notified<'a> {
+    condition: &'a Condition,
+    wish: Wish,
+}
+
+impl Drop for Notified<'_> {
+    fn drop(&mut self) {
+        if self.wish.passes_on {
+            self.condition.notify(1);
+        }
+    }
+}
+
 impl Condition {
     const_fn! {
         /// A condition that nobody waits for.
@@ -62,7 +77,7 @@ impl Condition {
     /// # Cancellation
     ///
     /// Dropping the future leaves the mutex to others. If it was notified by [`notify`](Self::notify), another is notified
-    /// in its place, unless the future was waiting for the lock already.
+    /// in its place, also if the future was waiting for the lock already.
     pub async fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
         let mutex = guard.mutex();
         let mut turn = pin!(Stand::new(Waiter(self), Wish { passes_on: false }));
@@ -70,8 +85,10 @@ impl Condition {
         let waits = poll_fn(|cx| Poll::Ready(turn.as_mut().enroll(cx).is_pending())).await;
         debug_assert!(waits, "nobody is notified before it waits");
         drop(guard);
-        turn.as_mut().await;
-        mutex.lock().await
+        let mut notified = Notified { condition: self, wish: turn.as_mut().await };
+        let guard = mutex.lock().await;
+        notified.wish.passes_on = false;
+        guard
     }
 
     /// [`wait`](Self::wait)s until `is_true` of the value; not at all if it is so now.

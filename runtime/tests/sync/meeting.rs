@@ -88,6 +88,39 @@ fn one_who_is_notified_and_finds_it_not_true_waits_again() {
 }
 
 #[test]
+fn a_notification_of_one_who_is_dropped_while_it_waits_for_the_lock_goes_to_the_next() {
+    let (items, condition) = (Mutex::new(0), Condition::new());
+    let take = || async {
+        let mut items = condition.wait_for(items.lock().await, |items| *items > 0).await;
+        *items -= 1;
+    };
+    let (mut first, mut second) = (Box::pin(take()), pin!(take()));
+    assert!(poll(first.as_mut()).is_pending());
+    assert!(poll(second.as_mut()).is_pending());
+    let mut guard = items.try_lock().unwrap();
+    *guard += 1;
+    condition.notify(1);
+    assert!(poll(first.as_mut()).is_pending(), "it has to wait for the lock");
+    drop(first);
+    drop(guard);
+    assert!(poll(second.as_mut()).is_ready());
+    assert_eq!(items.try_lock().map(|items| *items), Some(0));
+}
+
+#[test]
+fn a_notification_that_led_to_the_lock_is_used_up() {
+    let (mutex, condition) = (Mutex::new(()), Condition::new());
+    let mut first = Box::pin(condition.wait(mutex.try_lock().unwrap()));
+    assert!(poll(first.as_mut()).is_pending());
+    let mut second = pin!(condition.wait(mutex.try_lock().unwrap()));
+    assert!(poll(second.as_mut()).is_pending());
+    condition.notify(1);
+    assert!(poll(first.as_mut()).is_ready());
+    drop(first);
+    assert!(poll(second.as_mut()).is_pending());
+}
+
+#[test]
 fn tasks_wait_until_it_is_true() {
     let runtime = Runtime::multi_thread(2).unwrap();
     let shared = Arc::new((Mutex::new(0), Condition::new()));

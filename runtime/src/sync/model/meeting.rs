@@ -38,6 +38,38 @@ fn one_who_waits_for_a_condition_sees_the_change() {
 }
 
 #[test]
+fn a_notification_outlives_one_who_is_cancelled_while_it_waits_for_the_lock() {
+    loom::model(|| {
+        let shared = Arc::new((Mutex::new(0), Condition::new()));
+        let executor = model::Queue::new();
+        let take = |shared: Arc<(Mutex<u32>, Condition)>| async move {
+            *shared.1.wait_for(shared.0.lock().await, |items| *items > 0).await -= 1;
+        };
+        let first = executor.spawn(take(shared.clone()), Location::caller());
+        let second = executor.spawn(take(shared.clone()), Location::caller());
+        executor.run();
+        let mut items = shared.0.try_lock().expect("both wait");
+        *items += 1;
+        shared.1.notify(1);
+        // Now the first one waits for the lock.
+        executor.run();
+        let runner = executor.clone();
+        let other = thread::spawn(move || {
+            first.cancel();
+            runner.run();
+            first
+        });
+        drop(items);
+        executor.run();
+        let first = other.join().unwrap();
+        executor.run();
+        let first = first.join().is_ok();
+        assert!(first != second.is_finished(), "the notification was lost");
+        assert_eq!(shared.0.try_lock().map(|items| *items), Some(0));
+    });
+}
+
+#[test]
 fn two_who_come_to_a_barrier_both_go_on() {
     loom::model(|| {
         let barrier = Arc::new(Barrier::new(2));
