@@ -2,21 +2,38 @@
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
+// Sleeps that outlive their runtime are what some of these tests are about.
+#![allow(clippy::async_yields_async)]
 
 use brigade_runtime::{
-    MissedTicks, Runtime, gather, interval, interval_at, net::TcpListener, net::TcpStream, now, sleep,
+    MissedTicks, Runtime, Sleep, gather, interval, interval_at, net::TcpListener, net::TcpStream, now, sleep,
     sleep_until, spawn, spawn_blocking, timeout, timeout_at, yield_now,
 };
 use std::{
     cell::RefCell,
     future::{Future, pending},
-    pin::pin,
-    sync::mpsc,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 
 const MS: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 fn paused<F: Future>(future: F) -> F::Output {
     Runtime::builder().paused_clock().build().unwrap().block_on(future)
@@ -179,6 +196,51 @@ fn a_sleep_may_be_set_to_another_time_before_and_after_it_is_ready() {
         nap.as_mut().await;
         assert_eq!(ms_since(begin), 30);
     });
+}
+
+/// A sleep that is set on a runtime which has since ended, `after` that much time.
+fn sleep_of_an_ended_runtime(duration: Duration, after: Duration) -> Pin<Box<Sleep>> {
+    paused(async {
+        let mut set = Box::pin(sleep(duration));
+        assert!(set.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        sleep(after).await;
+        set
+    })
+}
+
+#[test]
+#[should_panic(expected = "a sleep was polled after its runtime had ended")]
+fn a_sleep_is_not_early_if_its_runtime_ends() {
+    paused(sleep_of_an_ended_runtime(2 * MS, MS));
+}
+
+#[test]
+#[should_panic(expected = "a sleep was polled after its runtime had ended")]
+fn a_timeout_is_not_over_early_if_its_runtime_ends() {
+    let mut timeout = paused(async {
+        let mut timeout = Box::pin(timeout(MS, pending::<()>()));
+        assert!(timeout.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        timeout
+    });
+    let _over = timeout.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+}
+
+#[test]
+fn who_holds_a_sleep_hears_of_the_end_of_its_runtime() {
+    let woken = Arc::new(Flag::default());
+    let held = paused(async {
+        let mut held = Box::pin(sleep(DAY));
+        let waker = Waker::from(woken.clone());
+        assert!(held.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        held
+    });
+    assert!(woken.0.load(Ordering::Relaxed));
+    assert!(!held.is_elapsed());
+}
+
+#[test]
+fn a_sleep_whose_time_came_before_the_end_is_ready_after_it() {
+    paused(sleep_of_an_ended_runtime(MS, MS));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use std::{
 ///
 /// # Panics
 ///
-/// If `period` is zero. Outside of a runtime.
+/// If `period` is zero. Otherwise as for [`sleep`](crate::sleep).
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     interval_at(now_of("interval"), period)

@@ -1,6 +1,6 @@
 //! A future that is ready when a time has come.
 
-use super::timers::Set;
+use super::timers::{Armed, Set};
 use crate::{
     context::{self, Place, budget},
     scheduler::At,
@@ -22,7 +22,8 @@ use std::{
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Outside of a runtime. And when it is polled, if the runtime inside of which it was first polled has ended before the time has come:
+/// one that is held elsewhere is woken then.
 ///
 /// # Cancellation
 ///
@@ -44,7 +45,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// As for [`sleep`].
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let now = now_of("sleep_until");
@@ -60,6 +61,9 @@ pub struct Sleep {
     due: bool,
     set: Option<Timer>,
 }
+
+const ENDED: &str =
+    "a sleep was polled after its runtime had ended: nothing would wake it when its time comes";
 
 /// A timer that was set, and on which wheel.
 struct Timer {
@@ -137,18 +141,22 @@ impl Sleep {
 
     /// What a poll does, without regard to the budget.
     pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.set {
-            _ if self.due => {}
-            // The timer is gone from the wheel exactly if it has fired.
-            Some(timer) if !timer.executor.driver().timers.rearm(timer.shard, timer.key, cx.waker()) => {
-                self.set = None;
-                self.due = true;
-            }
-            Some(_) => return Poll::Pending,
-            None => {
+        if !self.due {
+            let Some(timer) = &self.set else {
                 self.set(cx);
                 return Poll::Pending;
+            };
+            let timers = &timer.executor.driver().timers;
+            match timers.rearm(timer.shard, timer.key, cx.waker()) {
+                Armed::Waits => return Poll::Pending,
+                Armed::Fired => {}
+                // It may have fired before.
+                Armed::Closed => {
+                    assert!(self.deadline.is_some_and(|due| due <= timers.clock.now()), "{ENDED}")
+                }
             }
+            self.set = None;
+            self.due = true;
         }
         budget::spend();
         Poll::Ready(())
@@ -166,7 +174,7 @@ impl Sleep {
                     driver.reactor.wake();
                     key
                 }
-                Set::Closed => panic!("a sleep was polled after its runtime had ended"),
+                Set::Closed => panic!("{ENDED}"),
             };
             Timer { executor, shard, key }
         }));

@@ -21,7 +21,7 @@ use std::{
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// As for [`sleep`](crate::sleep).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// As for [`sleep`](crate::sleep).
 ///
 /// ```
 /// # use std::time::Duration;

@@ -7,7 +7,8 @@
 //! # Cancel against fire
 //!
 //! Both take the timer out of the wheel under the wheel's lock, so one of them finds it gone. A timer has fired exactly
-//! if it is not in the wheel any more: that is what a `Sleep` asks, and not the clock.
+//! if it is not in the wheel any more: that is what a `Sleep` asks, and not the clock. When the executor ends, all timers are taken out
+//! and their wakers called, and no timer can be set any more: a `Sleep` that asks then is told so.
 //!
 //! # Why no timer is missed
 //!
@@ -70,6 +71,17 @@ pub(crate) enum Set {
     Closed,
 }
 
+/// What has become of a timer that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Armed {
+    /// It has not fired.
+    Waits,
+    /// It has.
+    Fired,
+    /// The executor is gone, and took out all timers.
+    Closed,
+}
+
 impl Timers {
     pub(crate) fn new(clock: Clock, shards: usize) -> Self {
         let kept = || Kept { wheel: Wheel::new(), begins: None };
@@ -122,21 +134,22 @@ impl Timers {
         waker.is_some()
     }
 
-    /// Has `waker` woken instead of the one before. False if the timer has fired.
+    /// Has `waker` woken instead of the one before, unless the timer is gone.
     #[inline]
-    pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> bool {
+    pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> Armed {
         let mut fresh = None;
         loop {
             let mut kept = lock(&self.shards[shard].kept);
-            let Some(place) = kept.as_mut().and_then(|kept| kept.wheel.waker(key)) else { return false };
+            let Some(wheels) = &mut *kept else { return Armed::Closed };
+            let Some(place) = wheels.wheel.waker(key) else { return Armed::Fired };
             if place.will_wake(waker) {
-                return true;
+                return Armed::Waits;
             }
             if let Some(fresh) = fresh.take() {
                 let old = std::mem::replace(place, fresh);
                 drop(kept);
                 drop(old);
-                return true;
+                return Armed::Waits;
             }
             drop(kept);
             // Foreign code, so outside of the lock.
@@ -276,7 +289,7 @@ mod model {
             timers.expire_one(0, 10, &mut fired);
             fired.into_iter().for_each(Waker::wake);
             let woken = (first.times(), second.times());
-            assert_eq!(woken, if changer.join().unwrap() { (0, 1) } else { (1, 0) });
+            assert_eq!(woken, if changer.join().unwrap() == Armed::Waits { (0, 1) } else { (1, 0) });
         });
     }
 }
