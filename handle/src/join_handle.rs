@@ -7,6 +7,7 @@
 use crate::{
     JoinError, Place,
     cancel_handle::{CancelHandle, CancelVerbs},
+    contain,
     signal::{Heir, Signal},
     wait,
 };
@@ -14,7 +15,6 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::NonNull,
     sync::{Arc, Mutex},
@@ -291,7 +291,7 @@ impl<T> Drop for JoinHandle<T> {
                 // SAFETY: the result came first, so it is the joiner's, who has not taken it.
                 let result = unsafe { self.target().place().take() };
                 // Whether it came first is chance: so a destructor that panics has nobody to tell either way.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
+                contain(|| drop(result));
             }
         }
     }

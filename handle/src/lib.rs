@@ -34,6 +34,7 @@
 #[allow(unsafe_code)]
 mod cancel_handle;
 mod error;
+mod forget;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;
@@ -51,6 +52,7 @@ mod wait_for;
 
 pub use cancel_handle::{CancelHandle, CancelVerbs};
 pub use error::{JoinError, Lost, RemotePanic};
+pub use forget::{contain, forget_panic};
 pub use join_handle::{Counted, JoinHandle, Release, Rendezvous};
 pub use pair::{Completer, pair, pair_with};
 pub use signal::{Heir, Signal};

@@ -32,10 +32,12 @@ use crate::{
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
     worker::Worker,
 };
-use brigade_handle::{CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
+use brigade_handle::{
+    CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain, forget_panic,
+};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
-    mem::{self, ManuallyDrop},
+    mem::ManuallyDrop,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::{Arc, atomic},
@@ -206,7 +208,7 @@ where
     fn unheard(&self, error: JoinError) -> JoinError {
         let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.crew.plan.on_panic), error) {
             (Some(Some(handler)), JoinError::Panicked(payload)) => {
-                forget_panic(panic::catch_unwind(AssertUnwindSafe(|| handler(payload))));
+                contain(|| handler(payload));
                 // It is dropped with the slot, unseen.
                 JoinError::Lost(Lost::Abandoned)
             }
@@ -220,7 +222,7 @@ where
         let Some(work) = self.claim() else { return false };
         brigade_trace::record(Kind::Cancel, self.id, 0);
         // The closure goes first: what it holds is free by the time the joiner hears of it.
-        forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
+        contain(|| drop(work));
         self.complete(Err(JoinError::Cancelled));
         true
     }
@@ -230,7 +232,7 @@ where
         // SAFETY: only who claimed the job completes it (rule 1).
         let complete = || unsafe { self.slot.complete_once(result) };
         // It panics only if the joiner is gone and the result's destructor panics: then nobody is left to be told.
-        forget_panic(panic::catch_unwind(AssertUnwindSafe(complete)));
+        contain(complete);
     }
 
     /// # Safety
@@ -303,7 +305,7 @@ where
             // SAFETY: all references are gone, and the job was put there by `spawned`.
             let free = || unsafe { blocks::drop_in_place(job) };
             // It panics only if the destructor of a waker does, which must not end a worker.
-            forget_panic(panic::catch_unwind(AssertUnwindSafe(free)));
+            contain(free);
         }
     }
 }
@@ -378,7 +380,7 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
         brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
         if let Err(payload) = result {
             current::with(|worker| match worker.and_then(|worker| worker.crew.plan.on_panic.as_ref()) {
-                Some(handler) => forget_panic(panic::catch_unwind(AssertUnwindSafe(|| handler(payload)))),
+                Some(handler) => contain(|| handler(payload)),
                 None => forget_panic(Err::<(), _>(payload)),
             });
         }
@@ -391,15 +393,7 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
         // SAFETY: as in `run`.
         let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
         brigade_trace::record(Kind::Cancel, id, 0);
-        forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(work))));
+        contain(|| drop(work));
         true
-    }
-}
-
-/// Drops what a destructor panicked with. If that panics as well, it is leaked: there is nobody to be told.
-pub(crate) fn forget_panic<T>(result: std::thread::Result<T>) {
-    if let Err(payload) = result {
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        mem::forget(dropped);
     }
 }

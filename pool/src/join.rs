@@ -99,7 +99,7 @@ where
         // SAFETY: it was stolen and is done.
         unsafe { half.take_result() }
     };
-    crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(|| drop(second))));
+    brigade_handle::contain(|| drop(second));
     panic::resume_unwind(payload)
 }
 

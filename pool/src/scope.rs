@@ -38,10 +38,11 @@
 use crate::{
     astray::Lineage,
     blocks, current,
-    job::{Header, JobRef, Verbs, forget_panic},
+    job::{Header, JobRef, Verbs},
     pending::{Away, Here},
     worker::Worker,
 };
+use brigade_handle::forget_panic;
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     any::Any,

@@ -24,7 +24,6 @@ use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
     mem,
-    panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::{Arc, atomic::Ordering},
     thread,
@@ -336,7 +335,7 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
     current::enter(&worker, || {
         let hook = |hook: &Option<crate::builder::Hook>| {
             let call = || hook.iter().for_each(|hook| hook(index));
-            crate::job::forget_panic(panic::catch_unwind(AssertUnwindSafe(call)));
+            brigade_handle::contain(call);
         };
         if worker.crew.plan.on_start.is_some() {
             // The hook may take its time, so the duty of one that searches is not for this worker yet.

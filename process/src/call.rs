@@ -27,12 +27,10 @@ use crate::{
     codec, frame, panics,
     shared::Shared,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, Place, RemotePanic, Rendezvous, Signal, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, RemotePanic, Rendezvous, Signal, Slot, contain};
 use brigade_trace::{Domain, Id, Kind, record};
 use serde::de::DeserializeOwned;
 use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::{
         Arc,
@@ -330,10 +328,9 @@ impl<R: DeserializeOwned + Send> Pending<R> {
 /// Completes a slot and survives what foreign code does on the way.
 pub(crate) fn complete<T: Send>(slot: &Slot<T>, result: Result<T, JoinError>) {
     // Unwind safe: the slot is in order before foreign code (the result's drop, the joiner's waker) runs.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| slot.complete(result))) {
-        // A result that panics when it is dropped may have a payload that does, too.
-        mem::forget(payload);
-    }
+    contain(|| {
+        slot.complete(result);
+    });
 }
 
 impl<R: DeserializeOwned + Send> Caller for Pending<R> {

@@ -3,6 +3,7 @@
 //! The payload holds the message; the place is known to the panic hook alone. So a worker installs a hook that notes the
 //! place for its own thread and then goes on to the hook that was there, which prints as usual.
 
+use brigade_handle::forget_panic;
 use serde::{Deserialize, Serialize};
 use std::{
     cell::RefCell,
@@ -38,7 +39,7 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R + UnwindSafe) -> Result<R, Report> 
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
         let message = text.unwrap_or_else(|| "(a payload that is not a text)".to_owned());
         // A payload's destructor is foreign code, too: a panic in there must not end the worker's loop.
-        let _ = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(payload)));
+        forget_panic(Err::<(), _>(payload));
         Report { message, location }
     })
 }

@@ -28,13 +28,12 @@ use crate::{
     statistics::{Member, Totals},
     sys::Bell,
 };
-use brigade_handle::Lost;
+use brigade_handle::{Lost, contain};
 use brigade_trace::clock;
 use std::{
     collections::VecDeque,
     hint::spin_loop,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -209,9 +208,7 @@ pub(crate) fn arm(lanes: &[Lane], bell: ring::Bell) -> bool {
 pub(crate) fn finish(done: &mut Done) {
     for (call, answer) in done.drain(..) {
         // Unwind safe: nothing is looked at again. What can panic here is the drop of a result that nobody wants.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call.finish(answer))) {
-            std::mem::forget(payload);
-        }
+        contain(|| call.finish(answer));
     }
 }
 

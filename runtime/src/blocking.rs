@@ -5,7 +5,7 @@ use crate::{
     scheduler::Scheduler,
     shim::{AtomicUsize, Mutex, Ordering, lock},
 };
-use brigade_handle::{JoinError, JoinHandle};
+use brigade_handle::{JoinError, JoinHandle, contain};
 use brigade_pool::Pool;
 use std::{
     future::Future,
@@ -126,7 +126,9 @@ where
             return;
         }
         let result = catch_unwind(AssertUnwindSafe(f));
-        let _ = catch_unwind(AssertUnwindSafe(|| completer.complete(result.map_err(JoinError::Panicked))));
+        contain(|| {
+            completer.complete(result.map_err(JoinError::Panicked));
+        });
     };
     drop(scheduler.blocking().spawn(counted));
     handle

@@ -119,12 +119,9 @@ pub use time::{
 };
 pub use yield_now::{YieldNow, yield_now};
 
-use brigade_handle::wait::Policy;
+use brigade_handle::{contain, wait::Policy};
 use brigade_trace::{Cause, because};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::Waker,
-};
+use std::task::Waker;
 
 /// What blocking means on a thread that polls tasks.
 const FORBID: Policy = Policy::Forbid(
@@ -134,6 +131,6 @@ const FORBID: Policy = Policy::Forbid(
 /// Wakes all, because of `cause`. A waker of another executor may panic, which is none of ours.
 fn wake_all(cause: Cause, wakers: &mut Vec<Waker>) {
     for waker in wakers.drain(..) {
-        let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
+        contain(|| because(cause, || waker.wake()));
     }
 }

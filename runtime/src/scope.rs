@@ -11,6 +11,7 @@
 //! waiting side takes to store its waker before it looks at the count: so no wake-up is lost.
 
 use crate::{Runtime, block_on, scheduler::Scheduler};
+use brigade_handle::{contain, forget_panic};
 use std::{
     any::Any,
     fmt,
@@ -68,7 +69,10 @@ impl Future for Child {
             Ok(poll) => poll,
             Err(payload) => {
                 let mut first = self.counted.0.panic.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert(payload);
+                let later = if first.is_none() { first.replace(payload) } else { Some(payload) };
+                drop(first);
+                // The later ones have nobody to tell.
+                forget_panic(later.map_or(Ok(()), Err));
                 Poll::Ready(())
             }
         }
@@ -158,7 +162,14 @@ impl Runtime {
         std::mem::forget(bomb);
         let panic = count.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {
-            (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
+            (Err(payload), childs) => {
+                forget_panic(childs.map_or(Ok(()), Err));
+                resume_unwind(payload)
+            }
+            (Ok(value), Some(payload)) => {
+                contain(|| drop(value));
+                resume_unwind(payload)
+            }
             (Ok(value), None) => value,
         }
     }

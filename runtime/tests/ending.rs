@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    Elapsed, JoinError, JoinHandle, Runtime, run, sleep, spawn, spawn_blocking, spawn_local, yield_now,
+    Elapsed, JoinError, Runtime, run, sleep, spawn, spawn_blocking, spawn_local, yield_now,
 };
 use std::{
     cell::Cell,
@@ -221,39 +221,6 @@ fn a_task_may_drop_its_own_runtime() {
     receiver.recv().unwrap();
     // The threads end by themselves: the future with the sender is dropped.
     assert!(receiver.recv().is_err());
-}
-
-#[test]
-fn a_panic_whose_payload_panics_when_it_is_dropped_ends_its_task_only() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if !std::thread::panicking() {
-                panic!("the payload's destructor");
-            }
-        }
-    }
-    /// If the task has ended, the payload is dropped here, and its panic is the caller's.
-    fn forgotten(handle: JoinHandle<()>) {
-        std::mem::forget(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(handle))));
-    }
-    for runtime in kinds() {
-        let (sender, receiver) = mpsc::channel::<()>();
-        forgotten(runtime.spawn(async move {
-            let _sender = sender;
-            std::panic::panic_any(Bomb)
-        }));
-        let unseen = runtime.spawn(async { std::panic::panic_any(Bomb) });
-        runtime.block_on(async {
-            while !unseen.is_finished() {
-                yield_now().await;
-            }
-            forgotten(unseen);
-            assert_eq!(spawn(async { 7 }).await.unwrap(), 7);
-        });
-        runtime.shutdown();
-        assert!(receiver.recv().is_err(), "the first task is gone");
-    }
 }
 
 #[test]

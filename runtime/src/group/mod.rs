@@ -28,7 +28,7 @@ use crate::{
     spawn::{spawn_at, spawn_local_at},
     task,
 };
-use brigade_handle::JoinHandle;
+use brigade_handle::{JoinHandle, contain};
 use std::{
     any::Any,
     convert::Infallible,
@@ -297,7 +297,7 @@ impl<E> Shared<E> {
         if state.closed {
             drop(state);
             // The later ones have nobody to tell; a destructor of theirs that panics as little.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(failure)));
+            contain(|| drop(failure));
             return;
         }
         Self::close(state, Some(failure));

@@ -2,11 +2,9 @@
 
 use super::role::Role;
 use crate::shim::{MutexGuard, lock};
+use brigade_handle::contain;
 use brigade_trace::{Cause, because};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::Waker,
-};
+use std::task::Waker;
 
 /// How many are woken at once: so many wakers are collected under the lock.
 const BATCH: usize = 16;
@@ -72,6 +70,6 @@ pub(super) fn grant_all<'a, R: Role>(
 /// Wakes the one who was granted a turn, outside of the lock. A waker of another executor may panic, which is none of ours.
 pub(super) fn wake(cause: Cause, waker: Option<Waker>) {
     if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| because(cause, || waker.wake())));
+        contain(|| because(cause, || waker.wake()));
     }
 }

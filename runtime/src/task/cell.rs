@@ -10,7 +10,7 @@ use super::{
     store::{self, Size},
 };
 use crate::{context, scheduler::At, shim::UnsafeCell};
-use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal};
+use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{
     future::Future,
@@ -399,12 +399,12 @@ unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: R
     };
     record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
     // If the handle is gone the result is dropped here, and a destructor that panics then has nobody to tell.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    contain(|| {
         if !cell.header.signal.is_detached() {
             // SAFETY: this is the runner, the future is gone, and `complete` is called once.
             because(Cause::Join, || unsafe { publish(cell, result) });
         }
-    }));
+    });
     cell.header.home.executor().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
         // SAFETY: that was the last reference.
@@ -432,7 +432,7 @@ unsafe fn publish<F: Future>(cell: &Cell<F>, result: Result<F::Output, JoinError
 /// Drops what nobody will see, and the panic of its destructor.
 #[cold]
 fn discard<T>(value: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    contain(|| drop(value));
 }
 
 /// Asks the task to end early that this is a waker of. Does nothing if it is another executor's.
