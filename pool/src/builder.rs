@@ -12,6 +12,8 @@ pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 /// What a pool was asked to be.
 pub(crate) struct Plan {
     pub(crate) threads: usize,
+    /// How many more there may be while others are blocked.
+    pub(crate) spares: usize,
     pub(crate) name: String,
     /// In bytes.
     pub(crate) stack_size: Option<usize>,
@@ -31,6 +33,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         let plan = Plan {
             threads: 0,
+            spares: SPARES,
             name: "pool".to_owned(),
             stack_size: None,
             on_start: None,
@@ -44,6 +47,13 @@ impl Builder {
     /// run one more thread in its place.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// How many threads the pool may have beyond those, at most, while workers are blocked inside jobs; 256 if this is not called. When all
+    /// of them are blocked as well, other jobs wait in the queue.
+    pub fn spares(mut self, spares: usize) -> Self {
+        self.plan.spares = spares;
         self
     }
 
@@ -99,7 +109,7 @@ impl Builder {
     /// # Errors
     ///
     /// If the operating system refuses a thread; those that were started have ended again by then. If `threads` is 0 or more
-    /// than 32,000, with [`io::ErrorKind::InvalidInput`].
+    /// than 32,000, or more than 32,256 with the spare ones, with [`io::ErrorKind::InvalidInput`].
     pub fn build(mut self) -> io::Result<Pool> {
         const MOST: usize = 32_000;
         const _: () = assert!(MOST + SPARES < 1 << 15, "the packed counters have room for all threads");
@@ -107,6 +117,10 @@ impl Builder {
         self.plan.threads = self.threads.unwrap_or_else(cores);
         if !(1..=MOST).contains(&self.plan.threads) {
             let text = format!("a pool has from 1 to {MOST} threads, not {}", self.plan.threads);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        if self.plan.threads.saturating_add(self.plan.spares) > MOST + SPARES {
+            let text = format!("a pool has at most {} threads with the spare ones", MOST + SPARES);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         if self.plan.name.contains('\0') {

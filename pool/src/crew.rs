@@ -20,7 +20,7 @@ use std::{
     },
 };
 
-/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked.
+/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked, unless it was told.
 pub(crate) const SPARES: usize = 256;
 
 /// How far the life of a pool has come. It only goes forward.
@@ -106,7 +106,7 @@ impl Crew {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         sys::count_forks();
-        let seats = plan.threads + SPARES;
+        let seats = plan.threads + plan.spares;
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             // Relaxed: only uniqueness matters.

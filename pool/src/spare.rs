@@ -15,12 +15,12 @@
 //!
 //! A worker that blocks adds its vacancy, fences, and looks into all queues, as one that goes to sleep does. So work that is
 //! queued, before or after, finds a worker that is not blocked, or a vacancy. It waits only if the operating system refuses a
-//! thread or if [`SPARES`](crate::crew::SPARES) threads are blocked already; then the vacancy is given up until its owner goes on.
+//! thread or if as many threads as may be are blocked already; then the vacancy is given up until its owner goes on.
 //!
 //! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
 
 use crate::{
-    crew::{Crew, Phase, SPARES},
+    crew::{Crew, Phase},
     current,
     sleep::Queues,
     worker::{self, Worker},
@@ -186,7 +186,7 @@ impl Crew {
             drop(roster);
             return self.sleep.recall(bed, searching);
         }
-        let bed = roster.take_bed(self.plan.threads + SPARES);
+        let bed = roster.take_bed(self.plan.threads + self.plan.spares);
         roster.given_up += usize::from(bed.is_none());
         drop(roster);
         match bed.map(|bed| self.start_thread(bed)) {

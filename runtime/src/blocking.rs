@@ -13,12 +13,15 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// How many threads there are as long as nothing blocks. One that does makes room for a spare one, so what counts is the pool's limit of
-/// those: 256 blocking calls are under way at once.
+/// How many threads there are at most as long as nothing blocks. One that does makes room for a spare one.
 const THREADS: usize = 2;
+/// How many calls are under way at once, unless the runtime's builder says otherwise.
+pub(crate) const USUAL_MOST: usize = 256;
 
 /// The pool of one executor.
 pub(crate) struct Blocking {
+    /// How many calls are under way at once: at least 1.
+    most: usize,
     state: Mutex<State>,
     /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
     under_way: AtomicUsize,
@@ -31,14 +34,16 @@ enum State {
 }
 
 impl Blocking {
-    pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State::NotStarted), under_way: AtomicUsize::new(0) }
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, state: Mutex::new(State::NotStarted), under_way: AtomicUsize::new(0) }
     }
 
     fn spawn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let mut state = lock(&self.state);
         if matches!(*state, State::NotStarted) {
-            let pool = Pool::builder().threads(THREADS).name("brigade-blocking").build();
+            let threads = self.most.min(THREADS);
+            let builder = Pool::builder().threads(threads).spares(self.most - threads);
+            let pool = builder.name("brigade-blocking").build();
             *state = State::Started(pool.expect("the operating system has threads for blocking work"));
         }
         if let State::Started(pool) = &*state {
@@ -67,9 +72,23 @@ impl Blocking {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
         drop(state);
     }
+
+    /// Runs what is queued, and ends the threads.
+    pub(crate) fn drain(&self) {
+        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
+        if let State::Started(pool) = state {
+            pool.shutdown();
+        }
+    }
 }
 
 /// Runs a closure that blocks on a thread beside the tasks.
+///
+/// Up to [`max_blocking_threads`](crate::Builder::max_blocking_threads) such calls are under way at once, 256 unless the builder says otherwise;
+/// others wait in a queue, in no particular order. So calls that wait for one another, or without an end, must not be that many.
+///
+/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Dropping the runtime
+/// and [`shutdown_timeout`](crate::Runtime::shutdown_timeout) cancel those that are still queued when the tasks have ended.
 ///
 /// # Panics
 ///

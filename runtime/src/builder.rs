@@ -1,6 +1,6 @@
 //! How a runtime is made.
 
-use crate::{Runtime, clock::Clock, local, multi, runtime::Kind};
+use crate::{Runtime, blocking::USUAL_MOST, clock::Clock, local, multi, runtime::Kind};
 use std::io;
 
 /// Makes a [`Runtime`] with other than the usual settings.
@@ -16,12 +16,19 @@ pub struct Builder {
     workers: Option<usize>,
     name: String,
     stack_size: Option<usize>,
+    max_blocking_threads: usize,
     paused_clock: bool,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { workers: None, name: "brigade-runtime".to_owned(), stack_size: None, paused_clock: false }
+        Self {
+            workers: None,
+            name: "brigade-runtime".to_owned(),
+            stack_size: None,
+            max_blocking_threads: USUAL_MOST,
+            paused_clock: false,
+        }
     }
 
     /// How many worker threads run tasks. Without this: as many as the machine runs at once. 0 means none, as for
@@ -45,6 +52,16 @@ impl Builder {
     /// The size of a worker's stack, in bytes. Without this: what the standard library gives, 2 MiB.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How many threads make the calls of [`spawn_blocking`](crate::spawn_blocking), of [`fs`](crate::fs), of the standard streams and the
+    /// look-ups of names at most, and so how many of those are under way at once; others wait in a queue. Without this: 256. They are started
+    /// when they are needed, beside those of [`workers`](Self::workers).
+    ///
+    /// From 1 to 32,000.
+    pub fn max_blocking_threads(mut self, most: usize) -> Self {
+        self.max_blocking_threads = most;
         self
     }
 
@@ -80,19 +97,28 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor or a thread. If the clock is to be paused and there are workers.
+    /// If the operating system refuses a descriptor or a thread. If the clock is to be paused and there are workers, or the number of
+    /// threads for blocking calls is out of range.
     pub fn build(self) -> io::Result<Runtime> {
+        let blocking = self.max_blocking_threads;
+        if !(1..=32_000).contains(&blocking) {
+            let text = format!("a runtime has from 1 to 32,000 threads for blocking calls, not {blocking}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         let usual = || std::thread::available_parallelism().map_or(1, Into::into);
         match self.workers.unwrap_or_else(usual) {
             0 => {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
-                Ok(Runtime { kind: Kind::Local(local::Shared::new(clock)?) })
+                Ok(Runtime { kind: Kind::Local(local::Shared::new(clock, blocking)?) })
             }
             _ if self.paused_clock => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
             )),
-            workers => Ok(Runtime { kind: Kind::Multi(multi::start(workers, &self.name, self.stack_size)?) }),
+            workers => {
+                let crew = multi::start(workers, &self.name, self.stack_size, blocking)?;
+                Ok(Runtime { kind: Kind::Multi(crew) })
+            }
         }
     }
 }

@@ -62,7 +62,12 @@ pub(crate) struct Crew {
 }
 
 /// Starts an executor.
-pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io::Result<Crew> {
+pub(crate) fn start(
+    workers: usize,
+    name: &str,
+    stack_size: Option<usize>,
+    max_blocking: usize,
+) -> io::Result<Crew> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue::new()).unzip();
     let remote = |queue| Remote { queue, parker: Parker::default(), lay: Default::default() };
     let shared = Arc::new(Shared {
@@ -72,7 +77,7 @@ pub(crate) fn start(workers: usize, name: &str, stack_size: Option<usize>) -> io
         owned: Owned::new(workers),
         homes: Homes::default(),
         driver: Driver::new(workers, Clock::os())?,
-        blocking: Blocking::new(),
+        blocking: Blocking::new(max_blocking),
         stopped: AtomicBool::new(false),
         alive: AtomicUsize::new(workers),
     });
@@ -246,6 +251,9 @@ impl Crew {
             |waker: &Waker| if self.shared.owned.when_empty(waker) { Poll::Ready(()) } else { Poll::Pending };
         if !threads.is_empty() {
             wait::block("the end of a runtime", empty);
+        }
+        if let End::Drain { at_most: None } = end {
+            self.shared.blocking.drain();
         }
         // After a drain tasks could still come in from outside.
         self.shared.owned.cancel_all();

@@ -168,8 +168,9 @@ impl Runtime {
         })
     }
 
-    /// Lets all tasks run to their end, also those that they spawn, then ends the threads. Never returns if a task never
-    /// ends: cancel those first, or drop the runtime instead.
+    /// Lets all tasks run to their end, also those that they spawn, then all calls of [`spawn_blocking`](crate::spawn_blocking) that are
+    /// queued, then ends the threads. Never returns if a task never ends: cancel those first, or drop the runtime instead. Tasks that
+    /// come in when all have ended, such as from the last blocking calls, are cancelled.
     ///
     /// # Panics
     ///
@@ -185,7 +186,7 @@ impl Runtime {
     /// when this returns, and all threads have ended.
     ///
     /// A poll, and a call of [`spawn_blocking`](crate::spawn_blocking), cannot be broken off: this waits for those that are under
-    /// way, also beyond the deadline.
+    /// way, also beyond the deadline. Calls that are queued still, when the tasks have ended or the deadline has come, are cancelled.
     ///
     /// # Errors
     ///

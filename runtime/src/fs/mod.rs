@@ -1,5 +1,5 @@
 //! Files and folders, on the blocking pool: no operating system tells when a file is ready, so each call has a thread while it
-//! lasts.
+//! lasts. Up to 256 of them, unless [the builder](crate::Builder::max_blocking_threads) says otherwise; further calls wait in a queue.
 //!
 //! The functions do what those of the same name in [`std::fs`] do, and fail as they do.
 //!
@@ -10,7 +10,7 @@
 //! # Cancellation
 //!
 //! A call that has begun goes on to its end behind the scenes, also when its future is dropped; the end of the runtime waits
-//! for it.
+//! for it. One that is queued is made as well, unless the runtime is dropped before.
 //!
 //! # Example
 //!

@@ -58,12 +58,12 @@ struct Resting {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(clock: Clock, max_blocking: usize) -> io::Result<Arc<Self>> {
         let lists = Lists { ready: VecDeque::new(), owned: Roll::default() };
         Ok(Arc::new(Self {
             inbox: Inbox::new(),
             driver: Driver::new(0, clock)?,
-            blocking: Blocking::new(),
+            blocking: Blocking::new(max_blocking),
             homes: Homes::default(),
             closing: AtomicBool::new(false),
             resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
@@ -190,6 +190,9 @@ pub(crate) fn close(shared: &Arc<Shared>, end: End) -> Result<(), Elapsed> {
     driving.cancel();
     drop(shared.inbox.injector.close());
     drop(driving);
+    if let End::Drain { at_most: None } = end {
+        shared.blocking.drain();
+    }
     shared.blocking.close();
     shared.driver.close();
     drained

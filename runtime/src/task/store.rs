@@ -274,7 +274,7 @@ mod tests {
     unsafe impl Send for Taken {}
 
     fn executor() -> (Arc<local::Shared>, Weak<local::Shared>) {
-        let shared = local::Shared::new(Clock::os()).expect("the system gives descriptors");
+        let shared = local::Shared::new(Clock::os(), 1).expect("the system gives descriptors");
         let weak = Arc::downgrade(&shared);
         (shared, weak)
     }
