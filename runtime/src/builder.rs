@@ -97,13 +97,20 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor or a thread. If the clock is to be paused and there are workers, or the number of
-    /// threads for blocking calls is out of range.
+    /// If the operating system refuses a descriptor or a thread. With [`io::ErrorKind::InvalidInput`] if the clock is to be paused and there
+    /// are workers, if there are more than 32,000, if their name contains a NUL, or if the number of threads for blocking calls is out of
+    /// range.
     pub fn build(self) -> io::Result<Runtime> {
+        const MOST: usize = 32_000;
+        let invalid = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         let blocking = self.max_blocking_threads;
-        if !(1..=32_000).contains(&blocking) {
-            let text = format!("a runtime has from 1 to 32,000 threads for blocking calls, not {blocking}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if !(1..=MOST).contains(&blocking) {
+            return invalid(&format!(
+                "a runtime has from 1 to {MOST} threads for blocking calls, not {blocking}"
+            ));
+        }
+        if self.name.contains('\0') {
+            return invalid("a thread's name cannot contain a NUL");
         }
         let usual = || std::thread::available_parallelism().map_or(1, Into::into);
         match self.workers.unwrap_or_else(usual) {
@@ -111,10 +118,12 @@ impl Builder {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
                 Ok(Runtime { kind: Kind::Local(local::Shared::new(clock, blocking)?) })
             }
-            _ if self.paused_clock => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
+            _ if self.paused_clock => invalid(
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
-            )),
+            ),
+            workers if workers > MOST => {
+                invalid(&format!("a runtime has at most {MOST} workers, not {workers}"))
+            }
             workers => {
                 let crew = multi::start(workers, &self.name, self.stack_size, blocking)?;
                 Ok(Runtime { kind: Kind::Multi(crew) })

@@ -107,3 +107,13 @@ fn the_last_change_reaches_every_receiver_on_many_threads() {
         assert!(receivers.into_iter().all(|receiver| receiver.join().unwrap() == 20));
     }
 }
+
+#[test]
+fn a_task_on_another_thread_can_wait_for_a_value() {
+    let runtime = Runtime::multi_thread(1).unwrap();
+    let (sender, mut receiver) = watch::channel(0);
+    let waits =
+        runtime.spawn(async move { receiver.wait_for(|&value| value == 5).await.map(|value| *value) });
+    sender.send(5).unwrap();
+    assert_eq!(waits.join().unwrap(), Ok(5));
+}

@@ -202,11 +202,13 @@ impl<T> Receiver<T> {
     pub async fn wait_for(&mut self, mut is_true: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
         let Self { channel, seen } = self;
         loop {
-            let value = channel.borrow_and_update(seen);
-            if is_true(&value) {
-                return Ok(value);
+            {
+                // Gone before the `.await`, and by the end of a block: so the future may be sent.
+                let value = channel.borrow_and_update(seen);
+                if is_true(&value) {
+                    return Ok(value);
+                }
             }
-            drop(value);
             channel.changed(seen).await?;
         }
     }
