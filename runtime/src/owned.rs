@@ -162,7 +162,10 @@ impl Owned {
         self.awaited.store(true, Ordering::Relaxed);
         // See the head of this file.
         fence(Ordering::SeqCst);
-        self.is_empty()
+        let is_empty = self.is_empty();
+        // Who need not wait leaves nothing behind: its waker may hold what holds this.
+        let _own = if is_empty { lock(&self.waiting).take() } else { None };
+        is_empty
     }
 }
 
@@ -173,6 +176,23 @@ pub(crate) fn worker_of(owned: &Owned) -> Option<usize> {
         Place::Worker(worker) if std::ptr::eq(&worker.shared.owned, owned) => Some(worker.index),
         _ => None,
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::{sync::Arc, task::Wake};
+
+    #[test]
+    fn who_need_not_wait_leaves_no_waker_behind() {
+        struct Idle;
+        impl Wake for Idle {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (owned, idle) = (Owned::new(1), Arc::new(Idle));
+        assert!(owned.when_empty(&Waker::from(idle.clone())));
+        assert_eq!(Arc::strong_count(&idle), 1);
+    }
 }
 
 #[cfg(all(loom, test))]
