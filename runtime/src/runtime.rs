@@ -172,6 +172,9 @@ impl Runtime {
     /// queued, then ends the threads. Never returns if a task never ends: cancel those first, or drop the runtime instead. Tasks that
     /// come in when all have ended, such as from the last blocking calls, are cancelled.
     ///
+    /// Called by a blocking call of its own, for which it cannot wait, this returns at once: the tasks run to their end, but the calls
+    /// that are queued then are cancelled.
+    ///
     /// # Panics
     ///
     /// If this thread runs async tasks.
