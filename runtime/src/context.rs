@@ -158,7 +158,8 @@ type TaskLocal = (usize, NonNull<dyn Any>);
 
 /// Lets a task-local have this value on this thread until the guard is dropped.
 pub(crate) fn enter_task_local(id: usize, value: &dyn Any) -> InTaskLocal<'_> {
-    TASK_LOCALS.with(|stack| stack.borrow_mut().push((id, NonNull::from(value))));
+    // The destructor of another thread-local may end a runtime after this one is gone: then no task-local has a value.
+    let _ = TASK_LOCALS.try_with(|stack| stack.borrow_mut().push((id, NonNull::from(value))));
     InTaskLocal { _value: PhantomData }
 }
 
@@ -171,7 +172,7 @@ pub(crate) struct InTaskLocal<'a> {
 
 impl Drop for InTaskLocal<'_> {
     fn drop(&mut self) {
-        TASK_LOCALS.with(|stack| stack.borrow_mut().pop());
+        let _ = TASK_LOCALS.try_with(|stack| stack.borrow_mut().pop());
     }
 }
 

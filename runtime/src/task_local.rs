@@ -101,7 +101,8 @@ impl<T: 'static> TaskLocal<T> {
         Scoped { id: self.id(), value, future: Some(Box::pin(future)) }
     }
 
-    /// Calls `f` with the value of the task that runs here. None if it has none.
+    /// Calls `f` with the value of the task that runs here. None if it has none, or if the thread has come to the destructors of its
+    /// thread-locals.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
         context::with_task_local(self.id(), |value| value.downcast_ref().map(f)).flatten()
     }

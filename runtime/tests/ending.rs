@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    Elapsed, JoinError, Runtime, run, sleep, spawn, spawn_blocking, spawn_local, yield_now,
+    Elapsed, JoinError, Runtime, named, run, sleep, spawn, spawn_blocking, spawn_local, task_name, yield_now,
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    future::pending,
     rc::Rc,
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use std::{
         mpsc,
     },
     task::Waker,
+    thread,
     time::Duration,
 };
 
@@ -202,6 +204,29 @@ fn a_cancelled_task_whose_destructor_panics_says_so() {
             }
         });
     }
+}
+
+#[test]
+fn a_runtime_in_a_thread_local_ends_with_its_thread() {
+    thread_local! {
+        static KEPT: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+    }
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        // First of all thread-locals, so it is the last one to be destroyed.
+        KEPT.with(|_| ());
+        let runtime = Runtime::current_thread().unwrap();
+        let task = runtime.spawn(named("kept", async move {
+            let _at_the_end = OnDrop(|| sender.send(task_name()).unwrap());
+            pending::<()>().await;
+        }));
+        runtime.block_on(yield_now());
+        KEPT.set(Some(runtime));
+        task
+    });
+    let task = thread.join().unwrap();
+    assert!(matches!(task.join(), Err(JoinError::Cancelled)));
+    assert_eq!(receiver.recv(), Ok(None), "the future was dropped, where no name can be had any more");
 }
 
 #[test]
