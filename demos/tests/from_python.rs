@@ -38,6 +38,8 @@ fn asyncio_tasks() {
         }
         let handle = spawn_local(sleep(Duration::from_secs(1)));
         handle.cancel();
+        let from_elsewhere = handle.cancel_handle();
+        from_elsewhere.cancel();
         assert!(matches!(handle.await, Err(JoinError::Cancelled)));
         let futures = [f(), f()];
         assert_eq!(gather(futures).await, [7, 7]);
@@ -53,12 +55,14 @@ fn asyncio_tasks() {
 #[test]
 fn asyncio_groups() {
     use brigade_runtime::{
-        JoinSet, TaskLocal, as_completed, shield, spawn_named, task_group, task_name, timeout_at,
+        JoinSet, TaskLocal, as_completed, named, shield, spawn_named, task_group, task_name, timeout_at,
         try_task_group, wait_for,
     };
     static V: TaskLocal<u32> = TaskLocal::new();
     run(async {
         let handle = task_group(async |group| group.spawn(f())).await;
+        assert_eq!(handle.await.unwrap(), 7);
+        let handle = task_group(async |group| group.spawn(named("x", f()))).await;
         assert_eq!(handle.await.unwrap(), 7);
         let failed: Result<(), &str> = try_task_group(async |group| {
             drop(group.try_spawn(async { Err::<(), _>("burnt") }));
