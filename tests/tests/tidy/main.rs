@@ -1,15 +1,18 @@
 //! The house rules that a program can check, so that they cannot rot.
 //!
-//! `source` reads the workspace; `code` holds the rules on Rust files, `crates` those on what may depend on what, and
-//! `prose` those on documents. Each rule collects every breach and fails once, with all of them.
+//! `source` reads the workspace; `code` holds the rules on Rust files, `crates` those on what may depend on what, `imports` those on
+//! the files of one crate, `names` and `voice` those on names and on prose, and `prose` those on documents. Each rule collects every breach and fails once, with all of them.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
 mod code;
 mod crates;
+mod imports;
+mod names;
 mod prose;
 mod source;
+mod voice;
 
 /// Fails with every breach of a rule.
 fn demand(rule: &str, breaches: Vec<String>) {
