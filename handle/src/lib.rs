@@ -16,6 +16,7 @@
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or
 //!   [`Lost`](JoinError::Lost).
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the policy.
+//! * [`fork`]: whether this is still the process that made something.
 //!
 //! # One worked example
 //!
@@ -35,6 +36,7 @@
 mod cancel_handle;
 mod error;
 mod forget;
+pub mod fork;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;

@@ -9,8 +9,8 @@ use crate::{
     sleep::{Queues, Sleep},
     spare::Roster,
     stats::Tally,
-    sys,
 };
+use brigade_handle::fork::Generation;
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::{
     ptr,
@@ -87,8 +87,8 @@ pub(crate) struct Crew {
     pub(crate) plan: Plan,
     /// Tells the workers of several pools apart in a trace.
     pub(crate) number: u64,
-    /// The [`sys::forks`] of the process that its threads are in.
-    forks: usize,
+    /// The process that its threads are in.
+    generation: Generation,
     pub(crate) injector: Injector<JobRef>,
     /// Jobs that are begun in their order: taken one at a time, never in batches.
     pub(crate) ordered: Injector<JobRef>,
@@ -105,13 +105,12 @@ pub(crate) struct Crew {
 impl Crew {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        sys::count_forks();
         let seats = plan.threads + plan.spares;
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             // Relaxed: only uniqueness matters.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            forks: sys::forks(),
+            generation: Generation::current(),
             injector: Injector::new(),
             ordered: Injector::new(),
             sleep: Sleep::new(plan.threads, seats),
@@ -169,7 +168,7 @@ impl Crew {
     /// Whether this is a copy in a forked child, where none of its threads are.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        self.forks != sys::forks()
+        !self.generation.is_current()
     }
 
     /// Refuses work from outside that nobody would run. A worker is not asked: its joins are plain calls mostly, also in a copy of its thread.

@@ -1,4 +1,4 @@
-//! The platform wall: a fence that one side pays for, where a thread runs, and how often the process was forked.
+//! The platform wall: a fence that one side pays for, and where a thread runs.
 //!
 //! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns on each side. Here
 //! one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that goes to sleep), so the rare side
@@ -19,11 +19,6 @@
 //! for which the same holds by the rules of the language; also under loom, which therefore checks the protocols.
 
 use crate::sync::{Ordering, fence};
-use std::sync::{
-    Once,
-    // Not loom's: no model forks, and a static of theirs would have to be made at run time.
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
 
 /// The hot side's fence: chosen by type, so that choosing costs nothing.
 pub trait Fence {
@@ -65,34 +60,6 @@ pub(crate) fn heavy() {
         platform::everywhere();
     }
 }
-
-/// How many forks lie between the process that was started and this one, of those after the first call of [`count_forks`]: a number that was
-/// remembered differs in a forked child. Always the same where forks cannot be counted.
-#[inline]
-pub(crate) fn forks() -> usize {
-    // Relaxed: the child is alone with its one thread when it counts.
-    FORKS.load(Relaxed)
-}
-
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-
-/// Has [`forks`] counted from now on.
-#[cfg(unix)]
-pub(crate) fn count_forks() {
-    extern "C" fn in_child() {
-        FORKS.fetch_add(1, Relaxed);
-    }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handler only adds to a number, which may be done in a forked child. If there is no memory for it,
-        // forks are not noticed.
-        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-}
-
-/// There are no forks here.
-#[cfg(not(unix))]
-pub(crate) fn count_forks() {}
 
 /// The number of the processor that this thread runs on at the moment, where one can know.
 pub(crate) fn processor() -> Option<usize> {

@@ -9,10 +9,10 @@ use crate::{
     frame::{self, Decoder, Frame, Kind},
     image::Image,
     init::{self, WITHOUT_POOL},
-    memory::Original,
     setup::{Limits, Reason, Setup},
     sys, usage, zygote,
 };
+use brigade_handle::fork::Generation;
 use brigade_trace::clock;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -54,7 +54,8 @@ pub(crate) struct Worker {
     /// Where bytes are received: as long as the last ones wanted it, since a new worker pays for each page that it touches.
     space: Vec<u8>,
     out: Vec<u8>,
-    original: Original,
+    /// The process that the pool knows.
+    generation: Generation,
     /// The channel, while the watcher has not begun and is to.
     unwatched: Option<Arc<OwnedFd>>,
     limits: Limits,
@@ -69,7 +70,7 @@ impl Worker {
             decoder: Decoder::default(),
             space: vec![0; 512],
             out: Vec::new(),
-            original: Original::new(),
+            generation: Generation::current(),
             unwatched: None,
             limits: Limits::default(),
             calls: 0,
@@ -222,7 +223,7 @@ impl Worker {
             Some(run) => run(argument, out),
             None => Outcome::Failed("the call names no function of this executable".into()),
         };
-        if !self.original.is_this() {
+        if !self.generation.is_current() {
             // The call forked, and this is the copy: the answer is the original's to give.
             sys::exit_now(0);
         }

@@ -16,8 +16,9 @@ use crate::{
     signal,
     slab::{Key, Slab},
     source::{Initially, Source},
-    sys, wake_all,
+    wake_all,
 };
+use brigade_handle::fork::Generation;
 use brigade_trace::Cause;
 use mio::{
     Events, Interest, Poll as Os, Registry, Token, Waker as OsWaker, event::Source as OsSource,
@@ -45,8 +46,8 @@ pub(crate) struct Reactor {
     sources: Mutex<Slab<Arc<Source>>>,
     /// Whether the bell of signals is registered.
     hears_signals: Mutex<bool>,
-    /// The `sys::forks` of the process that it belongs to.
-    forks: usize,
+    /// The process that it belongs to.
+    generation: Generation,
 }
 
 /// What the thread that sleeps needs.
@@ -58,7 +59,6 @@ pub(crate) struct Poller {
 
 /// Makes both halves.
 pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
-    sys::count_forks();
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
     let waker = OsWaker::new(&registry, WAKE)?;
@@ -66,7 +66,7 @@ pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
         os: RwLock::new(Some((registry, waker))),
         sources: Mutex::new(Slab::new()),
         hears_signals: Mutex::new(false),
-        forks: sys::forks(),
+        generation: Generation::current(),
     };
     let poller = Poller { os, events: Events::with_capacity(EVENTS), woken: Vec::new() };
     Ok((Arc::new(reactor), poller))
@@ -108,7 +108,7 @@ impl Reactor {
     /// Whether this process is a forked copy of the one that the reactor belongs to.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        self.forks != sys::forks()
+        !self.generation.is_current()
     }
 
     /// # Panics

@@ -47,8 +47,9 @@ use crate::{
     registered::Registered,
     slab::{Key, Slab},
     source::{Direction, Initially, Source},
-    sys::{self, PerProcess},
+    sys,
 };
+use brigade_handle::fork::PerProcess;
 use futures_core::Stream;
 use mio::{Interest, Registry, Token, event::Source as OsSource};
 use std::{
@@ -197,9 +198,8 @@ pub struct Signal {
 /// Outside of a runtime.
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
-    // First: with a runtime forks are counted.
     let registered = Registered::here("signal", Nothing, Initially::Pending)?;
-    let process = PROCESS.get_or_make(Process::new)?;
+    let process = PROCESS.get_or_try_init(Process::new)?;
     let received = sys::caught(kind.0);
     registered.reactor().hear_signals(process.listen.as_fd())?;
     let mut signals = process.signals();

@@ -1,17 +1,14 @@
 //! The platform wall: the system calls that neither the standard library nor mio offers.
 //!
 //! A port provides [`widen_backlog`], which may do nothing; [`peer_cred`]; [`catch`], which is POSIX but for the place of
-//! `errno`; [`pidfd_open`], which may always fail; [`kill`]; [`count_forks`], which may do nothing, and then a runtime that is
-//! used in a forked child is not noticed.
+//! `errno`; [`pidfd_open`], which may always fail; [`kill`].
 
+use brigade_handle::fork::PerProcess;
 use std::{
     io, mem,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
     ptr,
-    sync::{
-        Once,
-        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
 };
 
 /// Lets as many connections wait to be accepted as the operating system allows, instead of the standard library's 128. A
@@ -85,9 +82,8 @@ static INSTALLED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIG
 static BEFORE: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(libc::SIG_DFL) }; SIGNALS];
 /// Whether that takes three arguments.
 static BEFORE_TAKES_INFO: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
-/// The descriptor to write to when a signal was caught, or -1 while this process has none.
-static BELL: AtomicI32 = AtomicI32::new(NO_BELL);
-const NO_BELL: i32 = -1;
+/// Where this process writes to when a signal was caught. A forked child has no bell as it begins, since its parent's is for the parent.
+static BELL: PerProcess<BorrowedFd<'static>> = PerProcess::new();
 
 /// How often the signal was caught.
 pub(crate) fn caught(signal: i32) -> usize {
@@ -109,8 +105,9 @@ pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
             format!("signal {signal} cannot be waited for"),
         ));
     }
-    // SeqCst: see `on_signal`.
-    BELL.store(bell.as_raw_fd(), Ordering::SeqCst);
+    BELL.get_or_try_init(|| io::Result::Ok(bell))?;
+    // See `on_signal`.
+    fence(Ordering::SeqCst);
     let mut before = mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action this writes the present one to a place of its type.
     check(unsafe { libc::sigaction(signal, ptr::null(), before.as_mut_ptr()) })?;
@@ -143,11 +140,12 @@ pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
 /// ```text
 ///   catch, then a listener that is polled      handler
 ///   BELL = the bell                            count + 1
+///   fence                                      fence
 ///   looks at the count                         looks at BELL
 /// ```
 ///
-/// All four are sequentially consistent, so in their one order either the bell comes before the look at it, and it is rung; or the count
-/// comes before the look at it, and the listener sees the signal without being told.
+/// The fences are sequentially consistent, so one comes first. If it is that of `catch`, the handler sees the bell, and rings it; if it is
+/// the handler's, the listener sees the signal without being told.
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the place of this thread's `errno`.
     let place = unsafe { errno() };
@@ -156,11 +154,12 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     let index = signal as usize;
     // Who sees the count sees what came before the signal. It comes before the byte: who reads the byte sees it.
     CAUGHT[index].fetch_add(1, Ordering::SeqCst);
-    let (bell, byte) = (BELL.load(Ordering::SeqCst), 0_u8);
-    if bell != NO_BELL {
+    fence(Ordering::SeqCst);
+    if let Some(bell) = BELL.get() {
+        let byte = 0_u8;
         // SAFETY: the bell is open as long as the process lives, and does not block; `write` is async-signal-safe. If it is
         // full, there are bytes that nobody has read yet, which will do.
-        unsafe { libc::write(bell, (&raw const byte).cast(), 1) };
+        unsafe { libc::write(bell.as_raw_fd(), (&raw const byte).cast(), 1) };
     }
     let before = BEFORE[index].load(Ordering::Relaxed);
     if before != libc::SIG_DFL && before != libc::SIG_IGN {
@@ -222,80 +221,6 @@ pub(crate) fn kill(child: u32, signal: i32) -> io::Result<()> {
     let child = libc::pid_t::try_from(child).map_err(io::Error::other)?;
     // SAFETY: the call takes two numbers.
     check(unsafe { libc::kill(child, signal) }).map(drop)
-}
-
-/// How many forks lie between the process that was started and this one.
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-
-/// How many forks lie between the process that was started and this one, of those after the first call of this function: a
-/// number that was remembered differs in a forked child.
-pub(crate) fn forks() -> usize {
-    // Relaxed: the child is alone with its one thread when it counts.
-    FORKS.load(Ordering::Relaxed)
-}
-
-/// Has [`forks`] counted from now on. A forked child has no bell, as it begins, since the one that it knows is its parent's as well.
-pub(crate) fn count_forks() {
-    extern "C" fn in_child() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-        // Relaxed: as above. A signal before this rings for the parent, which finds nothing new, and the child has no listener yet.
-        BELL.store(NO_BELL, Ordering::Relaxed);
-    }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handler only writes to two numbers, which may be done in a forked child. If there is no memory for it,
-        // forks are not noticed.
-        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-}
-
-/// What each process has one of, from when it is first made to the end. A forked child does not see its parent's, whose locks may be held for
-/// ever there, but makes its own.
-///
-/// There is no moment in which a fork could find it half made: it is a pointer, to what is complete.
-pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
-
-struct Made<T> {
-    /// The [`forks`] of its process.
-    forks: usize,
-    value: T,
-}
-
-impl<T: Send + Sync> PerProcess<T> {
-    pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// This process's, if it has been made.
-    pub(crate) fn get(&self) -> Option<&'static T> {
-        // Acquire pairs with the exchange in `get_or_make`.
-        Self::of_this_process(self.0.load(Ordering::Acquire))
-    }
-
-    fn of_this_process(made: *mut Made<T>) -> Option<&'static T> {
-        // SAFETY: the pointer is null, or what `get_or_make` published, which is never freed nor written to.
-        let made = unsafe { made.as_ref() };
-        made.filter(|made| made.forks == forks()).map(|made| &made.value)
-    }
-
-    /// This process's, which is made if it has not been.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> io::Result<T>) -> io::Result<&'static T> {
-        // Acquire, both: as in `get`.
-        let before = self.0.load(Ordering::Acquire);
-        if let Some(value) = Self::of_this_process(before) {
-            return Ok(value);
-        }
-        let made = Box::into_raw(Box::new(Made { forks: forks(), value: make()? }));
-        // Release publishes it.
-        match self.0.compare_exchange(before, made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(Self::of_this_process(made).expect("it was made just now")),
-            Err(first) => {
-                // SAFETY: it comes from a box, and nobody else has seen it.
-                drop(unsafe { Box::from_raw(made) });
-                Ok(Self::of_this_process(first).expect("another thread has made it just now"))
-            }
-        }
-    }
 }
 
 /// Whether a descriptor is in the mode in which a pipe has packets instead of bytes.

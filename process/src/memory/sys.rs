@@ -10,7 +10,7 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     ptr::{self, NonNull},
     slice,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::AtomicU64,
 };
 
 /// Words that are shared with another process, unmapped when dropped.
@@ -57,50 +57,9 @@ impl Memory {
     }
 }
 
-/// Knows whether this process is still the one that made it, or a copy that was forked since.
-#[derive(Debug)]
-pub(crate) struct Original {
-    /// A word that the kernel sets to zero in a copy: looking at it costs nothing, while asking for the process id is a system
-    /// call after each call.
-    mark: Option<Memory>,
-    pid: u32,
-}
-
-impl Original {
-    pub(crate) fn new() -> Self {
-        Self { mark: imp::wiped_on_fork(), pid: std::process::id() }
-    }
-
-    pub(crate) fn is_this(&self) -> bool {
-        match &self.mark {
-            // Relaxed: nobody else writes it.
-            Some(mark) => mark[0].load(Ordering::Relaxed) == 1,
-            None => std::process::id() == self.pid,
-        }
-    }
-}
-
 #[cfg(target_os = "linux")]
 mod imp {
     use super::*;
-
-    /// A private word that is 1 here and 0 in a copy that is forked.
-    pub(crate) fn wiped_on_fork() -> Option<Memory> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping at a place of the kernel's choice touches nothing that exists.
-        let start = unsafe { libc::mmap(ptr::null_mut(), 8, protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return None;
-        }
-        let memory = Memory { words: NonNull::new(start.cast())?, count: 1 };
-        // SAFETY: the mapping is ours, and a page long.
-        if unsafe { libc::madvise(start, 8, libc::MADV_WIPEONFORK) } == -1 {
-            return None;
-        }
-        memory[0].store(1, Ordering::Relaxed);
-        Some(memory)
-    }
 
     /// A new memfd of `count` zero words, closed on exec.
     pub(crate) fn create(count: usize) -> io::Result<OwnedFd> {
@@ -148,6 +107,7 @@ mod imp {
     #[cfg(test)]
     #[test]
     fn both_mappings_see_the_same_words() {
+        use std::sync::atomic::Ordering;
         let fd = create(1024).unwrap();
         let (one, other) = (Memory::map(&fd, 1024).unwrap(), Memory::map(&fd, 1024).unwrap());
         one[1023].store(7, Ordering::Relaxed);
@@ -158,10 +118,6 @@ mod imp {
 #[cfg(not(target_os = "linux"))]
 mod imp {
     use super::*;
-
-    pub(crate) fn wiped_on_fork() -> Option<Memory> {
-        None
-    }
 
     pub(crate) fn create(_count: usize) -> io::Result<OwnedFd> {
         Err(io::ErrorKind::Unsupported.into())

@@ -5,9 +5,13 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-// Unsafe: fork and what goes with it.
+// Unsafe: a signal to this thread.
 #[allow(unsafe_code)]
 mod sys;
+// Unsafe: fork and what goes with it.
+#[allow(unsafe_code)]
+#[path = "../../../handle/tests/fork/sys.rs"]
+mod fork;
 
 use brigade_runtime::{
     Runtime,
@@ -17,6 +21,7 @@ use brigade_runtime::{
     signal::{SignalKind, signal},
     spawn, yield_now,
 };
+use fork::Way;
 use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use std::{
     io::{Read, Write},
@@ -24,8 +29,8 @@ use std::{
 };
 
 /// Runs `inside` in a forked child, which must panic with the advice.
-fn must_refuse(inside: impl FnOnce()) {
-    sys::in_child(|| {
+fn must_refuse(way: Way, inside: impl FnOnce()) {
+    way.in_child(|| {
         std::panic::set_hook(Box::new(|_| {}));
         let panic = catch_unwind(AssertUnwindSafe(inside)).unwrap_err();
         let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
@@ -43,25 +48,25 @@ async fn talk(one: &mut UnixStream, other: &mut UnixStream) {
     assert_eq!(&buffer, b"hello");
 }
 
-fn block_on_refuses(runtime: &Runtime) {
-    must_refuse(|| runtime.block_on(async {}));
+fn block_on_refuses(way: Way, runtime: &Runtime) {
+    must_refuse(way, || runtime.block_on(async {}));
 }
 
-fn spawn_refuses(runtime: &Runtime) {
-    must_refuse(|| drop(runtime.spawn(async {})));
+fn spawn_refuses(way: Way, runtime: &Runtime) {
+    must_refuse(way, || drop(runtime.spawn(async {})));
 }
 
-fn map_and_scope_refuse(runtime: &Runtime) {
-    must_refuse(|| drop(runtime.map(|n: u32| async move { n }, [1])));
-    must_refuse(|| runtime.scope(|_| ()));
+fn map_and_scope_refuse(way: Way, runtime: &Runtime) {
+    must_refuse(way, || drop(runtime.map(|n: u32| async move { n }, [1])));
+    must_refuse(way, || runtime.scope(|_| ()));
 }
 
 /// Dropping a stream in the child closes the child's copy, and must not end the parent's registration.
-fn the_parent_is_not_disturbed(runtime: &Runtime) {
+fn the_parent_is_not_disturbed(way: Way, runtime: &Runtime) {
     let (mut one, mut other) = runtime.block_on(async { UnixStream::pair().unwrap() });
     runtime.block_on(talk(&mut one, &mut other));
     let mut held = Some((one, other));
-    sys::in_child(|| {
+    way.in_child(|| {
         drop(held.take());
         true
     });
@@ -73,11 +78,11 @@ fn the_parent_is_not_disturbed(runtime: &Runtime) {
     assert_eq!(runtime.block_on(reading).unwrap().unwrap(), 1);
 }
 
-fn dropping_it_in_the_child_ends() {
+fn dropping_it_in_the_child_ends(way: Way) {
     for runtime in [Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap()] {
         drop(runtime.spawn(std::future::pending::<()>()));
         let mut runtime = Some(runtime);
-        sys::in_child(|| {
+        way.in_child(|| {
             drop(runtime.take());
             true
         });
@@ -86,17 +91,17 @@ fn dropping_it_in_the_child_ends() {
     }
 }
 
-fn shutdown_refuses() {
+fn shutdown_refuses(way: Way) {
     let mut runtime = Some(Runtime::multi_thread(1).unwrap());
-    must_refuse(|| runtime.take().unwrap().shutdown());
+    must_refuse(way, || runtime.take().unwrap().shutdown());
     runtime.unwrap().shutdown();
 }
 
-fn a_task_that_forks_is_refused_when_it_waits() {
-    must_refuse(|| {
+fn a_task_that_forks_is_refused_when_it_waits(way: Way) {
+    must_refuse(way, || {
         run(async {
             // The child comes back from this in a copy of a runtime that drives.
-            if sys::fork_and_wait() {
+            if way.fork_and_wait() {
                 brigade_runtime::sleep(std::time::Duration::from_secs(3600)).await;
                 unreachable!("the copy of the runtime must not wait");
             }
@@ -106,8 +111,8 @@ fn a_task_that_forks_is_refused_when_it_waits() {
     });
 }
 
-fn a_new_runtime_works_in_the_child() {
-    sys::in_child(|| {
+fn a_new_runtime_works_in_the_child(way: Way) {
+    way.in_child(|| {
         run(async {
             let (mut one, mut other) = UnixStream::pair().unwrap();
             spawn(async move { talk(&mut one, &mut other).await }).await.is_ok()
@@ -117,12 +122,12 @@ fn a_new_runtime_works_in_the_child() {
 
 /// The parent has listeners too. It turns its reactor when the signal has come in the child, and before the child turns its own: what
 /// the signal left there is for the child.
-fn a_signal_in_the_child_is_for_the_child() {
+fn a_signal_in_the_child_is_for_the_child(way: Way) {
     let runtime = Runtime::current_thread().unwrap();
     let mut hears = runtime.block_on(async { signal(SignalKind::USER_1).unwrap() });
     let (mut parent_hears, mut parent_says) = std::io::pipe().unwrap();
     let (child_hears, mut child_says) = std::io::pipe().unwrap();
-    let child = sys::beside_child(|| {
+    let child = way.beside_child(|| {
         run(async {
             let mut listener = signal(SignalKind::USER_1).unwrap();
             let hearing = spawn(async move {
@@ -167,16 +172,18 @@ async fn turn_the_reactor() {
 
 fn main() {
     let (one, two) = (Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap());
-    for runtime in [&one, &two] {
-        block_on_refuses(runtime);
-        spawn_refuses(runtime);
-        map_and_scope_refuse(runtime);
-        the_parent_is_not_disturbed(runtime);
+    for &way in Way::ALL {
+        for runtime in [&one, &two] {
+            block_on_refuses(way, runtime);
+            spawn_refuses(way, runtime);
+            map_and_scope_refuse(way, runtime);
+            the_parent_is_not_disturbed(way, runtime);
+        }
+        dropping_it_in_the_child_ends(way);
+        shutdown_refuses(way);
+        a_task_that_forks_is_refused_when_it_waits(way);
+        a_new_runtime_works_in_the_child(way);
+        a_signal_in_the_child_is_for_the_child(way);
     }
-    dropping_it_in_the_child_ends();
-    shutdown_refuses();
-    a_task_that_forks_is_refused_when_it_waits();
-    a_new_runtime_works_in_the_child();
-    a_signal_in_the_child_is_for_the_child();
     println!("a forked child is refused, and its parent goes on: ok");
 }

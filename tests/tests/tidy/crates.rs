@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 
 /// What the ground floor and the executors may take from outside, for use (tests may take more).
 const OUTSIDE: [(&str, &[&str]); 5] = [
-    ("handle", &["loom"]),
+    ("handle", &["libc", "loom"]),
     ("trace", &["loom"]),
     ("pool", &["crossbeam-deque", "libc", "loom"]),
     ("runtime", &["futures-core", "futures-io", "futures-sink", "hyper", "libc", "loom", "mio", "tokio"]),

@@ -1,0 +1,89 @@
+//! What each process has one of: made when it is first asked for, and made anew in a forked child.
+
+use super::Generation;
+use std::{
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+/// What each process has one of, from when it is first made to the end. A forked child does not see its parent's, whose locks may be held
+/// for ever there, but makes its own.
+///
+/// There is no moment in which a fork could find it half made: it is a pointer, to what is complete. The value of a process is never
+/// dropped.
+///
+/// ```
+/// use brigade_handle::fork::PerProcess;
+/// use std::{io, process};
+///
+/// static PID: PerProcess<u32> = PerProcess::new();
+/// assert!(PID.get().is_none());
+/// assert_eq!(*PID.get_or_try_init(|| io::Result::Ok(process::id()))?, process::id());
+/// # io::Result::Ok(())
+/// ```
+pub struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
+
+struct Made<T> {
+    generation: Generation,
+    value: T,
+}
+
+impl<T> PerProcess<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+}
+
+impl<T: Send + Sync> PerProcess<T> {
+    /// This process's, if it has been made. A signal handler may ask for it.
+    #[inline]
+    pub fn get(&self) -> Option<&'static T> {
+        // Acquire pairs with the exchange in `get_or_try_init`.
+        Self::of_this_process(self.0.load(Ordering::Acquire))
+    }
+
+    #[inline]
+    fn of_this_process(made: *mut Made<T>) -> Option<&'static T> {
+        // SAFETY: the pointer is null, or what `get_or_try_init` published, which is never freed nor written to.
+        let made = unsafe { made.as_ref() };
+        made.filter(|made| made.generation.is_current()).map(|made| &made.value)
+    }
+
+    /// This process's, which is made if it has not been. If several threads make one at once, the first that is complete counts, and the
+    /// others are dropped.
+    ///
+    /// # Errors
+    ///
+    /// What `make` returns. The next call tries again.
+    pub fn get_or_try_init<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
+        // Acquire, both: as in `get`.
+        let before = self.0.load(Ordering::Acquire);
+        if let Some(value) = Self::of_this_process(before) {
+            return Ok(value);
+        }
+        let value = make()?;
+        let made = Box::into_raw(Box::new(Made { generation: Generation::current(), value }));
+        // Release publishes it.
+        match self.0.compare_exchange(before, made, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(Self::of_this_process(made).expect("it was made just now")),
+            Err(first) => {
+                // SAFETY: it comes from a box, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                Ok(Self::of_this_process(first).expect("another thread has made it just now"))
+            }
+        }
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> std::fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PerProcess").finish_non_exhaustive()
+    }
+}
