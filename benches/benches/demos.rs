@@ -3,12 +3,12 @@
 //! Five fetches of a page that takes 10 ms, and five sums of squares below ten million; in each chart of criterion's report
 //! `sync` is the sequential baseline. A run begins with nothing, as in the document: starting a pool is part of it.
 
+use ::criterion::Criterion;
 use brigade_benches::{
     bench::Side,
-    demos::{CPU, IO, Mode, cpu_side, io_side},
-    reports,
+    group::demos::{CPU, IO, Mode, cpu_side, io_side},
+    report::criterion,
 };
-use criterion::Criterion;
 use std::time::Duration;
 
 fn main() {
@@ -17,7 +17,7 @@ fn main() {
     if brigade_benches::roles::play() {
         return;
     }
-    let mut criterion = reports::criterion();
+    let mut criterion = criterion::criterion();
     experiment(&mut criterion, "demos/io_bound", &IO, |mode| io_side(mode, Duration::from_millis(10)));
     experiment(&mut criterion, "demos/cpu_bound", &CPU, |mode| cpu_side(mode, 10_000_000));
     criterion.final_summary();

@@ -9,5 +9,5 @@ fn main() {
     if brigade_benches::roles::play() {
         return;
     }
-    brigade_benches::reports::run(brigade_benches::group::Group::Pool);
+    brigade_benches::report::criterion::run(brigade_benches::group::Group::Pool);
 }

@@ -8,5 +8,5 @@ fn main() {
     if brigade_benches::roles::play() {
         return;
     }
-    brigade_benches::reports::run(brigade_benches::group::Group::Process);
+    brigade_benches::report::criterion::run(brigade_benches::group::Group::Process);
 }

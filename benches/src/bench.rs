@@ -5,8 +5,8 @@
 //!     └── rows: what is read off a Measure, and the ratio that is wanted
 //! ```
 //!
-//! The files of a group (`pool`, `runtime`, `process`, `demos`) are lists of benches; `run` measures them, `show` and
-//! `results` print what came out. Criterion's benches read the same lists.
+//! The files of a group (`pool`, `runtime`, `process`, `demos`) are lists of benches; `run` measures them, and
+//! `report` prints what came out. Criterion's benches read the same lists.
 
 use crate::cpu;
 use brigade_trace::clock;

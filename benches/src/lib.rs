@@ -9,12 +9,10 @@
 //! # Nouns
 //!
 //! * [`bench`](mod@bench): a bench, its two sides, its rows and goals.
-//! * [`group`]: the four lists.
+//! * [`group`]: the four lists; [`group::demos`] holds the two headline experiments, in their modes.
 //! * [`run`]: the interleaved measurement and its statistics.
-//! * [`show`] and [`results`]: the table, JSON, and `RESULTS.md`.
+//! * [`report`]: the table, JSON, and `RESULTS.md`; the same benches under criterion.
 //! * [`roles`]: what the executable does as a child of itself.
-//! * [`demos`]: the two headline experiments, in their modes.
-//! * [`reports`]: the same benches under criterion.
 //!
 //! # Fairness
 //!
@@ -24,18 +22,12 @@
 
 pub mod bench;
 mod cpu;
-pub mod demos;
 pub mod group;
 mod load;
-mod pool;
-mod process;
 mod python;
-pub mod reports;
-pub mod results;
+pub mod report;
 pub mod roles;
 pub mod run;
-mod runtime;
-pub mod show;
 // Unsafe: calls of libc for CPU time, affinity and limits.
 #[allow(unsafe_code)]
 mod sys;

@@ -1,6 +1,9 @@
 //! What this executable does as a child of itself: generate load, serve, or be measured in a fresh process.
 
-use crate::{demos, load, runtime};
+use crate::{
+    group::{demos, runtime},
+    load,
+};
 use std::env;
 
 /// Plays the role that the command line names, if it names one; true if the process has then done its part.

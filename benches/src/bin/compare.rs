@@ -9,9 +9,11 @@
 use brigade_benches::{
     bench::Bench,
     group::Group,
-    results,
+    report::{
+        results,
+        table::{self, Table},
+    },
     run::{self, Outcome},
-    show::{self, Table},
 };
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
@@ -90,7 +92,7 @@ fn is_named(bench: &Bench, name: &str) -> bool {
 fn list(group: Group, benches: &[&Bench]) {
     for bench in benches {
         for row in &bench.rows {
-            let goal = row.goal.map_or_else(String::new, |goal| format!("≤ {}", show::ratio(goal)));
+            let goal = row.goal.map_or_else(String::new, |goal| format!("≤ {}", table::ratio(goal)));
             println!("{:8} {:26} {:12} {goal}", group.name(), row.name, bench.peer);
         }
     }
@@ -99,7 +101,7 @@ fn list(group: Group, benches: &[&Bench]) {
 fn measure(group: Group, benches: &[&Bench], options: &Options) {
     let table = Table::new(benches);
     let print = |outcome: &Outcome| {
-        println!("{}", if options.json { show::json(group.name(), outcome) } else { table.row(outcome) });
+        println!("{}", if options.json { table::json(group.name(), outcome) } else { table.row(outcome) });
     };
     if !options.json {
         println!("{}: {} pairs of runs\n{}", group.name(), options.pairs, table.head());

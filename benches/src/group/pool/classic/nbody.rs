@@ -1,7 +1,7 @@
 //! Gravity: every body pulls at every other.
 
 use super::{Program, check_sum, numbers};
-use crate::pool::join::{Join, for_pieces};
+use crate::group::pool::join::{Join, for_pieces};
 
 type Vector = [f64; 3];
 

@@ -1,7 +1,7 @@
 //! Two searches: deep, uneven trees of small steps.
 
 use super::{Program, numbers};
-use crate::pool::join::{Join, Sequential};
+use crate::group::pool::join::{Join, Sequential};
 
 /// Counts the ways to place n queens on a board so that none sees another.
 pub(crate) struct Queens {

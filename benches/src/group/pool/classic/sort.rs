@@ -1,7 +1,7 @@
 //! Two sorts: one whose halves are found by moving, one whose halves are merged.
 
 use super::{Program, check_sum, numbers};
-use crate::pool::join::Join;
+use crate::group::pool::join::Join;
 
 /// Below this many elements a sort goes on in one piece.
 const GRAIN: usize = 1024;

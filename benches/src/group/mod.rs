@@ -1,6 +1,11 @@
 //! The groups of benches.
 
-use crate::{bench::Bench, demos, pool, process, runtime};
+pub mod demos;
+mod pool;
+mod process;
+pub(crate) mod runtime;
+
+use crate::bench::Bench;
 
 /// A list of benches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

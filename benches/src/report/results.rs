@@ -1,10 +1,7 @@
 //! `RESULTS.md`: the latest outcome of each group, with the machine on which it came out.
 
-use crate::{
-    group::Group,
-    run::Outcome,
-    show::{figures, ratio, verdict},
-};
+use super::table::{figures, ratio, verdict};
+use crate::{group::Group, run::Outcome};
 use std::{fmt::Write, fs, io, process::Command};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");

@@ -3,7 +3,7 @@
 //! After github.com/atemerev/skynet.
 
 use super::Program;
-use crate::pool::join::Join;
+use crate::group::pool::join::Join;
 
 /// So many actors in the last generation: a power of ten.
 pub(crate) struct Skynet {

@@ -1,7 +1,7 @@
 //! Conway's game of life on a torus: a join tree and a barrier for each generation.
 
 use super::{Program, check_sum, numbers};
-use crate::pool::join::{Join, for_pieces};
+use crate::group::pool::join::{Join, for_pieces};
 
 /// A square board, and how many generations it lives.
 pub(crate) struct Board {

@@ -1,7 +1,7 @@
 //! The product of two square matrices, row by row.
 
 use super::{Program, check_sum, numbers};
-use crate::pool::join::{Join, for_pieces};
+use crate::group::pool::join::{Join, for_pieces};
 
 /// Two matrices, each row after row.
 pub(crate) struct Product {

@@ -1,7 +1,7 @@
 //! The sieve of Eratosthenes, a segment of the numbers at a time.
 
 use super::{Program, check_sum};
-use crate::pool::join::{Join, for_pieces};
+use crate::group::pool::join::{Join, for_pieces};
 
 /// Numbers in a segment: as many bytes as the first cache holds.
 const SEGMENT: usize = 32 * 1024;
@@ -47,7 +47,7 @@ impl Program for Sieve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::join::Sequential;
+    use crate::group::pool::join::Sequential;
 
     #[test]
     fn there_are_9592_primes_below_100000() {
