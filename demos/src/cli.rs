@@ -10,10 +10,9 @@
 
 use crate::{
     interrupt,
-    scenario::{ALL, Exit, Scenario, Trouble},
-    scenarios::tour,
+    scenario::{Exit, Scenario, Trouble},
+    scenarios::{ALL, tour},
     show::{Ink, Setting, Stage},
-    sums::N_MAX,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -99,10 +98,7 @@ fn all(setting: Setting) -> Result<Exit, Trouble> {
     let mut worst = Exit::FINE;
     for scenario in ALL.iter().filter(|scenario| !WAITING.contains(&scenario.name)) {
         let stage = Stage::new(scenario.name, setting);
-        stage.heading(&format!("── {} ── {}", scenario.name, scenario.about));
-        let matches = (scenario.arguments)(Command::new(scenario.name)).try_get_matches_from([scenario.name]);
-        let matches = matches.map_err(|error| Trouble::usage(error.to_string()))?;
-        match (scenario.run)(&stage, &matches)? {
+        match scenario.run_with_defaults(&stage)? {
             // What this one is there to show.
             Exit::DEADLOCK if scenario.name == "deadlock" => {}
             exit => worst = worst.max(exit),
@@ -154,47 +150,10 @@ pub fn command() -> Command {
     })
 }
 
-/// A number of seconds that our server can be asked to wait.
-///
-/// # Errors
-///
-/// What is wrong with the text.
-pub fn seconds(text: &str) -> Result<f64, String> {
-    in_range(text, 0.0, 60.0)
-}
-
-/// A number of seconds that a request may take.
-///
-/// # Errors
-///
-/// What is wrong with the text.
-pub fn limit(text: &str) -> Result<f64, String> {
-    in_range(text, 0.001, 86_400.0)
-}
-
-/// How far a sum goes.
-///
-/// # Errors
-///
-/// What is wrong with the text.
-pub fn end_of_sum(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(n) if n <= N_MAX => Ok(n),
-        _ => Err(format!("not a whole number from 0 to {N_MAX}")),
-    }
-}
-
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
         _ => Err("not a number from 0.01 to 1000".into()),
-    }
-}
-
-fn in_range(text: &str, least: f64, most: f64) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (least..=most).contains(&seconds) => Ok(seconds),
-        _ => Err(format!("not a number of seconds from {least} to {most}")),
     }
 }
 
@@ -219,14 +178,5 @@ mod tests {
                 assert_eq!(wide, None, "{}", command.get_name());
             }
         }
-    }
-
-    #[test]
-    fn seconds_are_finite_and_bounded() {
-        assert_eq!(seconds("0.25"), Ok(0.25));
-        for wrong in ["-1", "NaN", "inf", "61", "", "one"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-        assert!(limit("0").is_err());
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! # Nouns
 //!
-//! * [`scenario::Scenario`]: a command that shows one idea. [`scenario::ALL`] lists them; each is one file in
+//! * [`scenario::Scenario`]: a command that shows one idea. [`scenarios::ALL`] lists them; each is one file in
 //!   [`scenarios`].
 //! * [`show::Stage`]: where a scenario speaks from, to people or (with `--json`) to programs.
 //! * [`experiment::Experiment`]: the same work in several modes, measured and compared.
-//! * [`fetch`]: one HTTP request by two clients with one contract. [`serve::Server`]: what answers.
-//! * [`python`]: the same work by the machine's Python, to compare with.
+//! * [`fetch`]: one HTTP request by two clients with one contract. [`server::Server`]: what answers.
+//! * [`experiment::python`]: the same work by the machine's Python, to compare with.
 //! * [`interrupt`]: what Ctrl-C does.
 //!
 //! Read [`scenarios::io`] first: its four modes are four small files.
@@ -16,14 +16,9 @@ pub mod cli;
 pub mod crew;
 pub mod experiment;
 pub mod fetch;
-pub mod gil;
-pub mod hosting;
 pub mod interrupt;
-pub mod measure;
-pub mod phases;
-pub mod python;
 pub mod scenario;
 pub mod scenarios;
-pub mod serve;
+pub mod server;
 pub mod show;
 pub mod sums;

@@ -1,8 +1,8 @@
 //! What a scenario is to the command line: a name, a line, an idea, and a function that shows it.
 //!
-//! A scenario is one file in `scenarios/` with one `pub static`, and one line in [`ALL`].
+//! A scenario is one file in `scenarios/` with one `pub static`, and one line in the list of `scenarios/mod.rs`.
 
-use crate::{scenarios, show::Stage};
+use crate::show::Stage;
 use clap::{ArgMatches, Command};
 use std::{error::Error, fmt};
 
@@ -22,28 +22,19 @@ pub struct Scenario {
     pub run: fn(&Stage, &ArgMatches) -> Result<Exit, Trouble>,
 }
 
-/// All scenarios, in the order of the document.
-pub static ALL: &[&Scenario] = &[
-    &scenarios::kitchen::SCENARIO,
-    &scenarios::io::SCENARIO,
-    &scenarios::cpu::SCENARIO,
-    &scenarios::decide::SCENARIO,
-    &scenarios::gil::SCENARIO,
-    &scenarios::hello::SCENARIO,
-    &scenarios::chain::SCENARIO,
-    &scenarios::queue::SCENARIO,
-    &scenarios::generator::SCENARIO,
-    &scenarios::run::SCENARIO,
-    &scenarios::thread::SCENARIO,
-    &scenarios::daemon::SCENARIO,
-    &scenarios::executor::SCENARIO,
-    &scenarios::race::SCENARIO,
-    &scenarios::lock::SCENARIO,
-    &scenarios::deadlock::SCENARIO,
-    &scenarios::producer_consumer::SCENARIO,
-    &scenarios::cards::SCENARIO,
-    &scenarios::serve::SCENARIO,
-];
+impl Scenario {
+    /// Shows it under its heading, with its default arguments.
+    ///
+    /// # Errors
+    ///
+    /// As the scenario itself.
+    pub fn run_with_defaults(&self, stage: &Stage) -> Result<Exit, Trouble> {
+        stage.heading(&format!("── {} ── {}", self.name, self.about));
+        let matches = (self.arguments)(Command::new(self.name)).try_get_matches_from([self.name]);
+        let matches = matches.map_err(|error| Trouble::usage(error.to_string()))?;
+        (self.run)(stage, &matches)
+    }
+}
 
 /// A command without arguments of its own.
 pub fn no_arguments(command: Command) -> Command {
@@ -89,35 +80,5 @@ impl Trouble {
     /// `what` could not be done.
     pub fn failed(what: &str, why: impl Error) -> Self {
         Self { exit: Exit::FAILED, message: format!("{what}: {why}") }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{fs, path::Path};
-
-    #[test]
-    fn every_line_about_a_scenario_fits_a_terminal() {
-        for Scenario { name, about, .. } in ALL {
-            // In the list and in the help: a margin, the longest name, a gap. As a heading: the name and three gaps.
-            let widest = (21 + about.chars().count()).max(7 + name.len() + about.chars().count());
-            assert!(widest <= 80, "{name}: {widest} columns");
-        }
-    }
-
-    #[test]
-    fn every_function_that_an_explanation_names_is_there() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for scenario in ALL {
-            assert!(!scenario.idea.is_empty() && !scenario.made_by.is_empty(), "{}", scenario.name);
-            for place in scenario.made_by {
-                let (file, function) = place.split_once("::").unwrap();
-                let text =
-                    fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-                let named = |end: &str| text.contains(&format!("fn {function}{end}"));
-                assert!(named("(") || named("<"), "{}: {place} is not there", scenario.name);
-            }
-        }
     }
 }

@@ -1,9 +1,8 @@
 //! `brigade chain`: one coroutine awaits another, and who woke whom.
 
 use crate::{
-    phases,
     scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::Stage,
+    show::{Stage, phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
 use brigade_trace::{Session, current, label};
@@ -26,7 +25,7 @@ pub static SCENARIO: Scenario = Scenario {
         run(async move {
             let _ = spawn_local(print_number(ours)).await;
         });
-        phases::show(stage, &session.stop());
+        phases(stage, &session.stop());
         stage.seen("The timer woke get_number; get_number's end woke print_number: the chain unwinds from the inside.");
         Ok(Exit::FINE)
     },

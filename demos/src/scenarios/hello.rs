@@ -1,9 +1,8 @@
 //! `brigade hello`: what `asyncio.run(say_hello())` does, seen from ten thousand feet.
 
 use crate::{
-    phases,
     scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::Stage,
+    show::{Stage, phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
 use brigade_trace::{Session, current, label};
@@ -26,7 +25,7 @@ pub static SCENARIO: Scenario = Scenario {
         run(async move {
             let _ = spawn_local(say_hello(ours)).await;
         });
-        phases::show(stage, &session.stop());
+        phases(stage, &session.stop());
         stage.seen(
             "While say_hello waited it was suspended and nobody ran it: the timer woke it, and only then was it polled \
              again.",

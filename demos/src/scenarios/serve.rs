@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::{Exit, Scenario, Trouble},
-    serve::{HELP, Server},
+    server::{HELP, Server},
 };
 use clap::{Arg, value_parser};
 use serde_json::json;
@@ -12,7 +12,7 @@ pub static SCENARIO: Scenario = Scenario {
     name: "serve",
     about: "Serve /delay, /status and /bytes here until Ctrl-C",
     idea: "A server is the other side of I/O-bound work: it waits for many clients at once, here on one thread.",
-    made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/serve.rs::start"],
+    made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/server/mod.rs::start"],
     arguments: |command| {
         let port = Arg::new("port")
             .long("port")

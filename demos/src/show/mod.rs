@@ -4,6 +4,7 @@
 
 mod chart;
 mod lanes;
+mod phases;
 mod progress;
 mod stage;
 mod table;
@@ -11,6 +12,7 @@ mod text;
 
 pub use chart::chart;
 pub use lanes::{Going, Lanes, Step};
+pub use phases::phases;
 pub use progress::Progress;
 pub use stage::{Setting, Stage};
 pub use table::{Column, Table};

@@ -48,13 +48,13 @@ fn print(stage: &Stage) -> Exit {
     for (number, card) in deck::all().enumerate() {
         let deck::Card { id, question, answer, proof, scenario } = card;
         stage.object(&json!({ "scenario": "cards", "card": id, "question": question, "answer": answer,
-            "proof": proof, "shown_by": scenario }));
+            "proof": proof, "shown_by": scenario.map(|scenario| scenario.name) }));
         if number > 0 {
             stage.line("");
         }
         stage.labelled(Ink::Strong, &format!("{:>2}. ", number + 1), question);
         stage.labelled(Ink::Plain, "    ", answer);
-        let shown = scenario.map_or(String::new(), |name| format!(" · brigade {name}"));
+        let shown = scenario.map_or(String::new(), |scenario| format!(" · brigade {}", scenario.name));
         stage.line(stage.paint(Ink::Faint, format!("    {proof}{shown}")));
     }
     Exit::FINE

@@ -7,10 +7,9 @@ use super::{
     store::Store,
 };
 use crate::{
-    scenario::{ALL, Exit, Trouble},
+    scenario::{Exit, Scenario, Trouble},
     show::{Stage, wrap},
 };
-use clap::Command;
 use ratatui::{
     Frame,
     crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
@@ -64,9 +63,9 @@ fn ask(stage: &Stage, quiz: &mut Quiz, store: &Store) -> Result<Exit, Trouble> {
         match quiz.press(key, card) {
             Step::Stay => {}
             Step::Save => store.save(&quiz.session.progress)?,
-            Step::Show(name) => {
+            Step::Show(scenario) => {
                 drop(screen);
-                show(stage, name)?;
+                show(stage, scenario)?;
                 screen = Screen::open().map_err(no_screen)?;
             }
             Step::End(exit) => return Ok(exit),
@@ -76,14 +75,10 @@ fn ask(stage: &Stage, quiz: &mut Quiz, store: &Store) -> Result<Exit, Trouble> {
 }
 
 /// Runs a scenario as its command would, and waits for Enter.
-fn show(stage: &Stage, name: &str) -> Result<(), Trouble> {
-    let scenario = ALL.iter().find(|scenario| scenario.name == name).expect("the deck's tests look for them");
+fn show(stage: &Stage, scenario: &Scenario) -> Result<(), Trouble> {
     let stage = stage.for_scenario(scenario.name);
-    stage.heading(&format!("── {} ── {}", scenario.name, scenario.about));
-    let matches = (scenario.arguments)(Command::new(scenario.name)).try_get_matches_from([scenario.name]);
-    let matches = matches.map_err(|error| Trouble::usage(error.to_string()))?;
     // A scenario that fails is no reason to end the quiz.
-    if let Err(trouble) = (scenario.run)(&stage, &matches) {
+    if let Err(trouble) = scenario.run_with_defaults(&stage) {
         stage.paragraph(&trouble.message);
     }
     stage.line("");
@@ -93,11 +88,11 @@ fn show(stage: &Stage, name: &str) -> Result<(), Trouble> {
 }
 
 /// What a key leads to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Step {
     Stay,
     Save,
-    Show(&'static str),
+    Show(&'static Scenario),
     End(Exit),
 }
 
@@ -149,7 +144,7 @@ impl Quiz {
         let grade = match (code, card.scenario) {
             (KeyCode::Char('g'), _) => Grade::Good,
             (KeyCode::Char('a'), _) => Grade::Again,
-            (KeyCode::Char('r'), Some(name)) => return Step::Show(name),
+            (KeyCode::Char('r'), Some(scenario)) => return Step::Show(scenario),
             (KeyCode::Char('q'), _) => return Step::End(Exit::FINE),
             _ => return Step::Stay,
         };
@@ -182,7 +177,7 @@ impl Quiz {
             add(Style::new(), card.answer);
             add(FAINT, "");
             add(FAINT, &format!("Proved by {}", card.proof));
-            if let Some(name) = card.scenario {
+            if let Some(Scenario { name, .. }) = card.scenario {
                 add(FAINT, &format!("Shown by brigade {name}: r runs it"));
             }
         }

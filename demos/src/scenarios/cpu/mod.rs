@@ -7,6 +7,7 @@ use crate::{
     experiment::{Crew, Experiment, Mode, Row},
     scenario::{Exit, Scenario, Trouble},
     show::{Stage, count},
+    sums::N_MAX,
 };
 use clap::{Arg, Args, FromArgMatches, value_parser};
 use std::thread::available_parallelism;
@@ -38,7 +39,7 @@ pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 #[derive(Args, Debug, Clone)]
 pub struct Options {
     /// Sum i² for all i below N
-    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = crate::cli::end_of_sum, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = end_of_sum, allow_negative_numbers = true)]
     pub n: u64,
     /// How many such sums
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
@@ -49,6 +50,18 @@ pub struct Options {
     /// still runs, and the exit code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
+}
+
+/// How far a sum goes.
+///
+/// # Errors
+///
+/// What is wrong with the text.
+fn end_of_sum(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n <= N_MAX => Ok(n),
+        _ => Err(format!("not a whole number from 0 to {N_MAX}")),
+    }
 }
 
 /// What every mode is given.

@@ -3,10 +3,9 @@
 use super::Plan;
 use crate::{
     crew,
-    experiment::{Crew, Effort, Outcome},
+    experiment::{Crew, Effort, Outcome, peak_bytes},
     fetch::Failure,
     interrupt::Guarded,
-    measure::peak_bytes,
     show::Progress,
     sums::{self, sum_of_squares},
 };

@@ -2,12 +2,15 @@
 
 use super::Plan;
 use crate::{
-    experiment::{Effort, Mode, Outcome},
-    python,
+    experiment::{Effort, Mode, Outcome, python},
     show::Progress,
 };
 use serde::Serialize;
 use std::io;
+
+/// What Python runs.
+const PROGRAM: &str =
+    concat!(include_str!("../../../python/harness.py"), "\n", include_str!("../../../python/cpu.py"));
 
 /// What Python is given.
 #[derive(Serialize)]
@@ -23,7 +26,7 @@ pub(super) fn sum_all(plan: &Plan, mode: Mode, progress: &Progress) -> io::Resul
     // As many workers as ours, and each sum in as many pieces.
     let (workers, pieces) = if mode == Mode::Sync { (1, 1) } else { (plan.workers, plan.pieces_each()) };
     let job = Job { mode: mode.name(), n: plan.n, tasks: plan.tasks, pieces, workers };
-    python::run(python::SUMS, &job, progress, |sum| Outcome { value: sum, failure: None })
+    python::run(PROGRAM, &job, progress, |sum| Outcome { value: sum, failure: None })
 }
 
 /// From so much on it is a gain, and not the weather.

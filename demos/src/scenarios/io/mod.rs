@@ -1,5 +1,6 @@
 //! `brigade io`: speeding up a program that waits. The same fetches in four modes, one file each.
 
+mod hosting;
 mod processes;
 mod python;
 mod sync;
@@ -9,11 +10,11 @@ mod threads;
 use crate::{
     experiment::{Crew, Effort, Experiment, Mode, Outcome, Row},
     fetch::{Failure, Kind, Reply},
-    hosting::Hosting,
     scenario::{Exit, Scenario, Trouble},
     show::{Stage, count},
 };
 use clap::{Arg, Args, FromArgMatches, value_parser};
+use hosting::Hosting;
 use std::{sync::Arc, time::Duration};
 
 /// The scenario.
@@ -43,13 +44,13 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
     pub requests: Option<u32>,
     /// Our server's delay in seconds [default: 1 / speed]
-    #[arg(long, value_name = "S", value_parser = crate::cli::seconds, allow_negative_numbers = true, conflicts_with = "url")]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true, conflicts_with = "url")]
     pub delay: Option<f64>,
     /// Fetch this instead of our server; may be repeated
     #[arg(long, value_name = "URL")]
     pub url: Vec<String>,
     /// Seconds that a request may take [default: delay + 30]
-    #[arg(long, value_name = "S", value_parser = crate::cli::limit, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = limit, allow_negative_numbers = true)]
     pub timeout: Option<f64>,
     /// Do the same in Python too, in one table
     ///
@@ -58,6 +59,31 @@ pub struct Options {
     /// code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
+}
+
+/// A number of seconds that our server can be asked to wait.
+///
+/// # Errors
+///
+/// What is wrong with the text.
+fn seconds(text: &str) -> Result<f64, String> {
+    in_range(text, 0.0, 60.0)
+}
+
+/// A number of seconds that a request may take.
+///
+/// # Errors
+///
+/// What is wrong with the text.
+fn limit(text: &str) -> Result<f64, String> {
+    in_range(text, 0.001, 86_400.0)
+}
+
+fn in_range(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (least..=most).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("not a number of seconds from {least} to {most}")),
+    }
 }
 
 /// What every mode is given.
@@ -157,4 +183,18 @@ fn outcome(reply: Reply) -> Outcome {
 
 fn effort(crew: Crew, replies: impl IntoIterator<Item = Reply>) -> Effort {
     Effort { crew, outcomes: replies.into_iter().map(outcome).collect(), python: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_finite_and_bounded() {
+        assert_eq!(seconds("0.25"), Ok(0.25));
+        for wrong in ["-1", "NaN", "inf", "61", "", "one"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        assert!(limit("0").is_err());
+    }
 }

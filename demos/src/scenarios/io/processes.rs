@@ -2,10 +2,9 @@
 
 use super::{Plan, effort};
 use crate::{
-    experiment::{Crew, Effort},
+    experiment::{Crew, Effort, peak_bytes},
     fetch::{Failure, Reply, blocking},
     interrupt::Guarded,
-    measure::peak_bytes,
     show::Progress,
 };
 use std::{io, time::Duration};

@@ -2,14 +2,17 @@
 
 use super::{Plan, outcome, processes, threads};
 use crate::{
-    experiment::{Effort, Mode, Outcome},
+    experiment::{Effort, Mode, Outcome, python},
     fetch::{Failure, Kind},
-    python,
     show::Progress,
 };
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
+
+/// What Python runs.
+const PROGRAM: &str =
+    concat!(include_str!("../../../python/harness.py"), "\n", include_str!("../../../python/io.py"));
 
 /// What Python is given.
 #[derive(Serialize)]
@@ -30,7 +33,7 @@ pub(super) fn fetch_all(plan: &Plan, mode: Mode, progress: &Progress) -> io::Res
     };
     let (limit, at_once) = (plan.limit.as_secs_f64(), plan.at_once);
     let job = Job { mode: mode.name(), urls: &plan.urls, limit, workers, at_once };
-    python::run(python::FETCHES, &job, progress, read)
+    python::run(PROGRAM, &job, progress, read)
 }
 
 /// A reply as Python tells it: a status, or a failure.

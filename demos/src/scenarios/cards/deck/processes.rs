@@ -1,6 +1,7 @@
 //! Cards on processes: fork and exec, frames, rings, the supervisor, the ends of children.
 
 use super::{Card, read, shown};
+use crate::scenarios::io;
 
 pub(super) static CARDS: &[Card] = &[
     shown(
@@ -8,7 +9,7 @@ pub(super) static CARDS: &[Card] = &[
         "Processes overlap waits as well as threads do. Why are they the dearest way to fetch five URLs?",
         "Each must be started and has memory of its own; that costs more than the fetches themselves need.",
         "demos/src/scenarios/io/processes.rs",
-        "io",
+        &io::SCENARIO,
     ),
     read(
         "fork-threads",

@@ -1,6 +1,7 @@
 //! Cards on tasks: polls and wake-ups, the executors, the reactor, timers.
 
 use super::{Card, read, shown};
+use crate::scenarios::{chain, hello, run};
 
 pub(super) static CARDS: &[Card] = &[
     shown(
@@ -9,7 +10,7 @@ pub(super) static CARDS: &[Card] = &[
         "It polls it. Pending means that the future has left a waker with what it waits for; the thread may sleep or run \
          others until that waker is called. Ready ends the loop.",
         "runtime/src/block_on.rs",
-        "hello",
+        &hello::SCENARIO,
     ),
     shown(
         "await-chain",
@@ -17,14 +18,14 @@ pub(super) static CARDS: &[Card] = &[
         "The outermost of that task: wakers belong to tasks. Its poll goes down the chain of awaits to where it stopped. \
          Only if the inner one is a task of its own is it woken first, and its end then wakes the outer one.",
         "demos/src/scenarios/chain.rs",
-        "chain",
+        &chain::SCENARIO,
     ),
     shown(
         "run-leftovers",
         "What happens to tasks that are still unfinished when `run` has its result?",
         "They are cancelled and dropped before `run` returns, so that their destructors have run and nothing leaks.",
         "runtime/src/block_on.rs",
-        "run",
+        &run::SCENARIO,
     ),
     read(
         "task-one-entry",

@@ -1,6 +1,7 @@
 //! Cards on threads: stealing, join, sleeping, spare threads, locks, races, the GIL.
 
 use super::{Card, read, shown};
+use crate::scenarios::{daemon, deadlock, executor, gil, lock, producer_consumer, race};
 
 pub(super) static CARDS: &[Card] = &[
     shown(
@@ -8,28 +9,28 @@ pub(super) static CARDS: &[Card] = &[
         "Two workers, four inputs: in which order does `map` return the results?",
         "In the order of the inputs, whichever worker ran which and whichever ended first.",
         "pool/src/map.rs",
-        "executor",
+        &executor::SCENARIO,
     ),
     shown(
         "daemon",
         "What becomes of a daemon thread's work when main ends?",
         "It is cut off where it stands: nobody waits for it, and no destructor of its runs. Joining is what waits.",
         "demos/src/scenarios/daemon.rs",
-        "daemon",
+        &daemon::SCENARIO,
     ),
     shown(
         "lost-update",
         "Two threads each add 1 to a counter by load and store. How can the sum be 1?",
         "Both load 0 before either stores; the second store overwrites the first. Each operation is atomic, the pair is not.",
         "demos/src/scenarios/race.rs",
-        "race",
+        &race::SCENARIO,
     ),
     shown(
         "lock-cost",
         "What does a lock around load and store mend, and what does it cost?",
         "Nobody comes between the two any more, so no update is lost; but those who want it go one after the other there.",
         "demos/src/scenarios/lock.rs",
-        "lock",
+        &lock::SCENARIO,
     ),
     shown(
         "deadlock-ring",
@@ -37,36 +38,36 @@ pub(super) static CARDS: &[Card] = &[
         "Who is about to wait follows the chain: the holder of the lock, what that one waits for, and so on. A chain that \
          comes back to itself can never go on.",
         "pool/src/lock.rs",
-        "deadlock",
+        &deadlock::SCENARIO,
     ),
     shown(
         "deadlock-cure",
         "What cure for deadlocks does `brigade deadlock --ordered` show?",
         "Everybody takes the locks in the same order, so the chain of who waits for whom cannot close to a ring.",
         "demos/src/scenarios/deadlock.rs",
-        "deadlock",
+        &deadlock::SCENARIO,
     ),
     shown(
         "sentinel",
         "How does a producer tell a consumer on a blocking queue that nothing more will come?",
         "By a sentinel, an item that means the end: None. The consumer takes it in turn, after all that was put before it.",
         "demos/src/scenarios/producer_consumer/mod.rs",
-        "producer-consumer",
+        &producer_consumer::SCENARIO,
     ),
     shown(
         "gil-interval",
         "When does a computing thread give up the GIL?",
         "When another has waited for the switch interval (5 ms by default) and asks: the holder looks between two \
          batches of work, gives the lock up, and waits until the other has it.",
-        "demos/src/gil.rs",
-        "gil",
+        "demos/src/scenarios/gil/model.rs",
+        &gil::SCENARIO,
     ),
     shown(
         "gil-io",
         "Why do threads speed up I/O in Python in spite of the GIL?",
         "The lock is given up around a blocking call, so threads wait at the same time; they only compute one by one.",
-        "demos/src/scenarios/gil.rs",
-        "gil",
+        "demos/src/scenarios/gil/mod.rs",
+        &gil::SCENARIO,
     ),
     read(
         "queue-wakeup",

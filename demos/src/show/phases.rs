@@ -1,11 +1,11 @@
 //! What happened to each task, told from a trace.
 
-use crate::show::{Ink, Stage};
+use super::{Ink, Stage};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Trace};
 use serde_json::json;
 
 /// Shows the lives of all tasks that have a name, oldest event first.
-pub fn show(stage: &Stage, trace: &Trace) {
+pub fn phases(stage: &Stage, trace: &Trace) {
     let mut events: Vec<_> = trace.events().filter(|event| event.subject.domain() == Domain::Task).collect();
     events.sort_by_key(|event| event.at);
     let start = events.first().map_or(0, |event| event.at);

@@ -1,100 +1,31 @@
 //! The same work in several modes, side by side: measured, shown as it comes, compared at the end.
 
+mod effort;
+mod measure;
+pub mod python;
+mod record;
+mod row;
+
+pub use effort::{Account, Crew, Effort, Mode, Outcome};
+pub use measure::{Cost, Peak, peak_bytes};
+pub use row::Row;
+
 use crate::{
     fetch::Failure,
-    measure::{self, Cost, Peak},
-    python::{self, Account},
     scenario::{Exit, Trouble},
-    serve::Server,
-    show::{Column, Ink, Progress, Stage, Table, chart, count, memory},
+    server::ThreadClock,
+    show::{Column, Ink, Progress, Stage, Table, chart, count},
 };
-use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
-use std::{io, time::Duration};
-
-/// A way to do many things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// One after the other.
-    Sync,
-    /// On threads of the pool.
-    Threads,
-    /// As tasks on one thread.
-    Async,
-    /// In child processes.
-    Processes,
-}
-
-impl Mode {
-    /// All modes, in the order of the document.
-    pub const ALL: [Self; 4] = [Self::Sync, Self::Threads, Self::Async, Self::Processes];
-
-    /// Its name on the command line and in tables.
-    pub fn name(self) -> &'static str {
-        ["sync", "threads", "async", "processes"][self as usize]
-    }
-
-    /// Those of `modes` that a word of the command line names: one, or `all`.
-    pub fn named(word: &str, modes: &[Self]) -> Vec<Self> {
-        modes.iter().copied().filter(|mode| word == "all" || word == mode.name()).collect()
-    }
-
-    fn ink(self) -> Ink {
-        Ink::Way(self as usize)
-    }
-}
-
-/// Who did the work.
-#[derive(Debug, Clone, Copy)]
-pub enum Crew {
-    /// So many threads of this process.
-    Threads(usize),
-    /// So many child processes, of which the largest held so many bytes at its peak.
-    Children(usize, u64),
-}
-
-/// What came of one piece of work: its value if there is one, its failure if it failed. A status other than 200 is both.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// What the JSON shows.
-    pub value: Value,
-    /// Why it does not count as done.
-    pub failure: Option<Failure>,
-}
-
-/// What a mode's function hands back.
-#[derive(Debug)]
-pub struct Effort {
-    /// Who did it.
-    pub crew: Crew,
-    /// What came of each piece, in order.
-    pub outcomes: Vec<Outcome>,
-    /// If Python did it: what with.
-    pub python: Option<Account>,
-}
-
-/// A mode that has run.
-#[derive(Debug)]
-pub struct Row {
-    /// Which.
-    pub mode: Mode,
-    /// How long it took to get its workers.
-    pub start: Duration,
-    /// How long the work took then, to the last result.
-    pub wall: Duration,
-    /// What both cost.
-    pub cost: Cost,
-    /// What came of it.
-    pub effort: Effort,
-    /// How many times faster than sync in the same language, if that has run.
-    pub speedup: Option<f64>,
-}
+use record::Line;
+use row::SECOND;
+use serde_json::json;
+use std::io;
 
 /// Modes side by side on a stage.
 #[derive(Debug)]
 pub struct Experiment<'a> {
     stage: &'a Stage,
-    server: Option<&'a Server>,
+    server: Option<&'a ThreadClock>,
     table: Table<'a>,
     rows: Vec<Row>,
     /// Whether Python is to do the same.
@@ -102,9 +33,6 @@ pub struct Experiment<'a> {
     /// Whether Python could not do what it was asked for.
     python_failed: bool,
 }
-
-/// The name of a mode's second row, in Python.
-const SECOND: &str = "└ Python";
 
 const COLUMNS: &[Column] = &[
     Column("mode", 9),
@@ -120,8 +48,8 @@ const COLUMNS: &[Column] = &[
 const TOLD: usize = 5;
 
 impl<'a> Experiment<'a> {
-    /// Begins with the table's head. The CPU time of `server` is not counted.
-    pub fn begin(stage: &'a Stage, server: Option<&'a Server>) -> Self {
+    /// Begins with the table's head. The CPU time of the thread of `server` is not counted.
+    pub fn begin(stage: &'a Stage, server: Option<&'a ThreadClock>) -> Self {
         let table = Table::begin(stage, COLUMNS);
         Self { stage, server, table, rows: Vec::new(), with_python: false, python_failed: false }
     }
@@ -264,115 +192,4 @@ impl<'a> Experiment<'a> {
         }
         Exit::FAILED
     }
-}
-
-/// From so much on it is a gain, and not the weather.
-const GAIN: f64 = 1.3;
-
-impl Row {
-    /// What is to be said where ours gained nothing over sync, though there was something to gain.
-    fn doubt(&self) -> &'static str {
-        let several = match self.effort.crew {
-            Crew::Threads(n) | Crew::Children(n, _) => n > 1 || self.mode == Mode::Async,
-        };
-        let shared_out = several && self.mode != Mode::Sync && self.effort.outcomes.len() > 1;
-        let ours = self.effort.python.is_none();
-        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < GAIN) {
-            " It gained little here: there was too little work, or the machine was busy with something else."
-        } else {
-            ""
-        }
-    }
-
-    /// What its line begins with; Python's stands below ours.
-    fn label(&self) -> &'static str {
-        if self.effort.python.is_some() { SECOND } else { self.mode.name() }
-    }
-
-    /// What it is called where it stands alone.
-    fn name(&self) -> String {
-        let mode = self.mode.name();
-        if self.effort.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
-    }
-
-    fn cells(&self) -> [String; 7] {
-        let Cost { cpu, peak } = self.cost;
-        let own = if peak.is_own { memory(peak.bytes) } else { format!("≤ {}", memory(peak.bytes)) };
-        let (workers, memory) = match self.effort.crew {
-            Crew::Threads(1) => ("1 thread".into(), own),
-            Crew::Threads(n) => (format!("{n} threads"), own),
-            Crew::Children(1, child) => ("1 child".into(), format!("{own} + {}", memory(child))),
-            Crew::Children(n, child) => {
-                (format!("{n} children"), format!("{own} + {n} × {}", memory(child)).replacen(" MiB", "", 1))
-            }
-        };
-        let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
-        [
-            self.label().into(),
-            format!("{:.3}", self.start.as_secs_f64()),
-            format!("{:.3}", self.wall.as_secs_f64()),
-            speedup,
-            format!("{:.3}", cpu.as_secs_f64()),
-            workers,
-            memory,
-        ]
-    }
-}
-
-/// A row as a JSON object.
-#[derive(Serialize)]
-struct Line<'a> {
-    scenario: &'a str,
-    mode: &'a str,
-    /// Both only there if Python did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    library: Option<&'a str>,
-    #[serde(serialize_with = "millis")]
-    seconds: f64,
-    #[serde(serialize_with = "hundredths")]
-    speedup: Option<f64>,
-    #[serde(serialize_with = "millis")]
-    cpu_seconds: f64,
-    results: Vec<&'a Value>,
-    /// Only there if something failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    failures: Vec<Failed<'a>>,
-}
-
-/// A failed piece of work; `index` is its place in `results`.
-#[derive(Serialize)]
-struct Failed<'a> {
-    index: usize,
-    #[serde(flatten)]
-    failure: &'a Failure,
-}
-
-impl<'a> Line<'a> {
-    fn of(stage: &Stage, row: &'a Row) -> Self {
-        let outcomes = &row.effort.outcomes;
-        let failed = |(index, outcome): (usize, &'a Outcome)| {
-            outcome.failure.as_ref().map(|failure| Failed { index, failure })
-        };
-        Self {
-            scenario: stage.scenario(),
-            mode: row.mode.name(),
-            runtime: row.effort.python.as_ref().map(|_| "python"),
-            library: row.effort.python.as_ref().map(|python| python.library.as_str()),
-            seconds: row.wall.as_secs_f64(),
-            speedup: row.speedup,
-            cpu_seconds: row.cost.cpu.as_secs_f64(),
-            results: outcomes.iter().map(|outcome| &outcome.value).collect(),
-            failures: outcomes.iter().enumerate().filter_map(failed).collect(),
-        }
-    }
-}
-
-fn millis<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((seconds * 1e3).round() / 1e3)
-}
-
-fn hundredths<S: Serializer>(ratio: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    ratio.map(|ratio| (ratio * 1e2).round() / 1e2).serialize(serializer)
 }

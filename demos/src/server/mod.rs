@@ -1,13 +1,14 @@
 //! A small HTTP server to fetch from: hyper on our runtime, on one thread of its own.
 //!
-//! It runs inside the program that measures its clients, so it keeps account of its own thread: [`Server::cpu`] is what
-//! it has used, to be subtracted from what the process has.
+//! It runs inside the program that measures its clients, so it keeps account of its own thread: [`Server::clock`] tells
+//! what it has used, to be subtracted from what the process has.
 
+mod clock;
 mod routes;
 
+pub use clock::ThreadClock;
 pub use routes::HELP;
 
-use crate::measure::ThreadClock;
 use brigade_handle::{Completer, JoinHandle};
 use brigade_runtime::{
     hyper::{Io, Timer},
@@ -78,9 +79,9 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// How much CPU time its thread has used, where the system can tell.
-    pub fn cpu(&self) -> Option<Duration> {
-        self.clock.elapsed()
+    /// The clock of its thread, which tells the CPU time that it has used.
+    pub fn clock(&self) -> &ThreadClock {
+        &self.clock
     }
 
     /// Serves until the process ends.

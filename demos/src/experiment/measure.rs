@@ -5,9 +5,9 @@
 //! * *Peak memory*: of this process (server included) while the mode ran. Linux can forget an earlier peak; where the
 //!   system cannot, the number is the peak so far, and [`Peak::is_own`] says so. A child tells its own peak.
 
-use crate::serve::Server;
+use crate::server::ThreadClock;
 use brigade_process::usage;
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 /// What was measured.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +27,12 @@ pub struct Peak {
     pub is_own: bool,
 }
 
-/// Runs `work` and says what it cost.
-pub fn measured<R>(server: Option<&Server>, work: impl FnOnce() -> R) -> (R, Cost) {
+/// Runs `work` and says what it cost, without the thread of `server`.
+pub(super) fn measured<R>(server: Option<&ThreadClock>, work: impl FnOnce() -> R) -> (R, Cost) {
     let is_own = forget_peak();
     let cpu = || {
         let all = usage::this_process().cpu + usage::reaped_children().cpu;
-        all.saturating_sub(server.and_then(Server::cpu).unwrap_or_default())
+        all.saturating_sub(server.and_then(ThreadClock::elapsed).unwrap_or_default())
     };
     let before = cpu();
     let result = work();
@@ -55,24 +55,4 @@ pub fn peak_bytes() -> u64 {
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     });
     kib.map_or_else(|| usage::this_process().peak_bytes, |kib| kib * 1024)
-}
-
-/// The CPU time of one thread, readable from any other.
-#[derive(Debug)]
-pub struct ThreadClock(Option<PathBuf>);
-
-impl ThreadClock {
-    /// The calling thread's clock.
-    pub fn mine() -> Self {
-        // A link to `PID/task/TID`, on Linux.
-        let mine = fs::read_link("/proc/thread-self").ok();
-        Self(mine.map(|mine| PathBuf::from("/proc").join(mine).join("schedstat")))
-    }
-
-    /// How long the thread has run, if the system tells.
-    pub fn elapsed(&self) -> Option<Duration> {
-        // The first number is the time on the CPU in nanoseconds.
-        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
-        text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
-    }
 }

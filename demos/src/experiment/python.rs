@@ -5,11 +5,8 @@
 //! open as a *lifeline*: when it is closed, because Ctrl-C or an error ends the comparison, or because this process was
 //! killed, the interpreter and the processes that it has forked end by themselves.
 
-use crate::{
-    experiment::{Crew, Effort, Outcome},
-    interrupt::Guarded,
-    show::Progress,
-};
+use super::effort::{Account, Crew, Effort, Outcome};
+use crate::{interrupt::Guarded, show::Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -23,25 +20,8 @@ use std::{
 
 const PYTHON: &str = "python3";
 
-/// The fetches of `brigade io`.
-pub const FETCHES: &str =
-    concat!(include_str!("../python/harness.py"), "\n", include_str!("../python/io.py"));
-/// The sums of `brigade cpu`.
-pub const SUMS: &str = concat!(include_str!("../python/harness.py"), "\n", include_str!("../python/cpu.py"));
-
 /// At what distance, and how many times, we look whether an interpreter whose lifeline is cut has ended.
 const LOOK: (Duration, u32) = (Duration::from_millis(5), 200);
-
-/// What only an effort in Python has.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The library that did the work.
-    pub library: String,
-    /// The most memory that the interpreter held, in bytes.
-    pub peak: u64,
-    /// Whether it runs with a global interpreter lock.
-    pub gil: bool,
-}
 
 /// A line that the program says.
 #[derive(Deserialize)]

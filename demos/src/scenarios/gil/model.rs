@@ -14,11 +14,11 @@ use std::{
 };
 
 /// How long a thread waits before it asks: CPython's default (`sys.getswitchinterval`).
-pub const INTERVAL: Duration = Duration::from_millis(5);
+pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The lock.
 #[derive(Debug, Default)]
-pub struct Gil {
+pub(super) struct Gil {
     state: Mutex<State>,
     /// The token is free.
     freed: Condvar,
@@ -44,7 +44,7 @@ impl Gil {
     }
 
     /// Runs `work` with the token.
-    pub fn hold<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub(super) fn hold<R>(&self, work: impl FnOnce() -> R) -> R {
         self.take();
         let result = work();
         self.give(self.lock());
@@ -52,7 +52,7 @@ impl Gil {
     }
 
     /// Called between two batches of work, as the interpreter does between bytecodes: hands over if somebody has asked.
-    pub fn check(&self) {
+    pub(super) fn check(&self) {
         // Relaxed: seen a batch later is early enough.
         if self.asked.load(Ordering::Relaxed) {
             let mut state = self.lock();
@@ -71,7 +71,7 @@ impl Gil {
     }
 
     /// Gives the token up while `work` blocks, and takes it back.
-    pub fn released<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub(super) fn released<R>(&self, work: impl FnOnce() -> R) -> R {
         self.give(self.lock());
         let result = work();
         self.take();
@@ -79,7 +79,7 @@ impl Gil {
     }
 
     /// How often it was handed over because somebody had asked.
-    pub fn handovers(&self) -> u64 {
+    pub(super) fn handovers(&self) -> u64 {
         self.lock().handovers
     }
 

@@ -1,13 +1,15 @@
 //! `brigade gil`: a model of Python's lock: what threads gain under it, and without it.
 
+mod model;
+
 use crate::{
     crew,
-    gil::Gil,
     scenario::{Exit, Scenario, Trouble, no_arguments},
     show::{Column, Ink, Table, count},
     sums::{pieces, sum_of_squares},
 };
 use brigade_trace::clock;
+use model::Gil;
 use serde_json::json;
 use std::{sync::Arc, thread::sleep, time::Duration};
 
@@ -17,7 +19,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "A model of Python's GIL: threads gain for waiting only",
     idea: "One token lets one thread run at a time; who waits for it asks after 5 ms, and gets it. So threads that compute \
            take turns, and gain nothing. Threads that wait give the token up while they do, and gain everything.",
-    made_by: &["demos/src/gil.rs::check", "demos/src/gil.rs::released"],
+    made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::released"],
     arguments: no_arguments,
     run: |stage, _| {
         let n = (400e6 / stage.setting().speed).max(20e6) as u64;

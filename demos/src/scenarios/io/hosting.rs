@@ -5,10 +5,10 @@
 //! has a limit of its own. Where even that is too little, the requests go in waves.
 
 use crate::{
+    experiment::peak_bytes,
     interrupt::Guarded,
-    measure::peak_bytes,
     scenario::Trouble,
-    serve::Server,
+    server::{Server, ThreadClock},
     show::{Stage, count, memory},
 };
 use brigade_process::usage;
@@ -19,13 +19,13 @@ const RESERVE: usize = 256;
 
 /// The place that answers.
 #[derive(Debug)]
-pub struct Hosting {
+pub(super) struct Hosting {
     /// What is fetched, for the heading.
-    pub what: String,
+    pub(super) what: String,
     /// What the user should know beforehand.
-    pub notes: Vec<String>,
+    pub(super) notes: Vec<String>,
     /// How many requests fit at once.
-    pub at_once: usize,
+    pub(super) at_once: usize,
     urls: Vec<String>,
     host: Host,
 }
@@ -46,7 +46,7 @@ impl Hosting {
     /// # Errors
     ///
     /// If the server cannot be started.
-    pub fn prepare(requests: usize, urls: &[String], delay: f64) -> Result<Self, Trouble> {
+    pub(super) fn prepare(requests: usize, urls: &[String], delay: f64) -> Result<Self, Trouble> {
         let limit =
             usage::raise_descriptor_limit(2 * requests as u64 + RESERVE as u64).map_or(1024, |n| n as usize);
         let at_once = limit.saturating_sub(RESERVE).max(1);
@@ -88,17 +88,17 @@ impl Hosting {
     }
 
     /// So many URLs to fetch, the user's in turn.
-    pub fn urls(&self, requests: usize) -> Vec<String> {
+    pub(super) fn urls(&self, requests: usize) -> Vec<String> {
         self.urls.iter().cycle().take(requests).cloned().collect()
     }
 
-    /// The server, if it runs in this process.
-    pub fn server(&self) -> Option<&Server> {
-        if let Host::Thread(server) = &self.host { Some(server) } else { None }
+    /// The clock of the server's thread, if that is one of this process.
+    pub(super) fn server(&self) -> Option<&ThreadClock> {
+        if let Host::Thread(server) = &self.host { Some(server.clock()) } else { None }
     }
 
     /// Ends our server; a child first says what it cost.
-    pub fn end(self, stage: &Stage) {
+    pub(super) fn end(self, stage: &Stage) {
         if let Host::Child(child) = self.host
             && let Ok(peak) = child.with(|child| child.spawn(|()| peak_bytes(), ())).join()
         {

@@ -1,0 +1,64 @@
+//! A row as programs read it: one JSON object.
+
+use super::{effort::Outcome, row::Row};
+use crate::{fetch::Failure, show::Stage};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// A row as a JSON object.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    scenario: &'a str,
+    mode: &'a str,
+    /// Both only there if Python did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    library: Option<&'a str>,
+    #[serde(serialize_with = "millis")]
+    seconds: f64,
+    #[serde(serialize_with = "hundredths")]
+    speedup: Option<f64>,
+    #[serde(serialize_with = "millis")]
+    cpu_seconds: f64,
+    results: Vec<&'a Value>,
+    /// Only there if something failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failed<'a>>,
+}
+
+/// A failed piece of work; `index` is its place in `results`.
+#[derive(Serialize)]
+struct Failed<'a> {
+    index: usize,
+    #[serde(flatten)]
+    failure: &'a Failure,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn of(stage: &Stage, row: &'a Row) -> Self {
+        let outcomes = &row.effort.outcomes;
+        let failed = |(index, outcome): (usize, &'a Outcome)| {
+            outcome.failure.as_ref().map(|failure| Failed { index, failure })
+        };
+        Self {
+            scenario: stage.scenario(),
+            mode: row.mode.name(),
+            runtime: row.effort.python.as_ref().map(|_| "python"),
+            library: row.effort.python.as_ref().map(|python| python.library.as_str()),
+            seconds: row.wall.as_secs_f64(),
+            speedup: row.speedup,
+            cpu_seconds: row.cost.cpu.as_secs_f64(),
+            results: outcomes.iter().map(|outcome| &outcome.value).collect(),
+            failures: outcomes.iter().enumerate().filter_map(failed).collect(),
+        }
+    }
+}
+
+fn millis<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((seconds * 1e3).round() / 1e3)
+}
+
+fn hundredths<S: Serializer>(ratio: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    ratio.map(|ratio| (ratio * 1e2).round() / 1e2).serialize(serializer)
+}

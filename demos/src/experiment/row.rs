@@ -1,0 +1,81 @@
+//! A row of the table: a mode that has run, as it is shown to people.
+
+use super::{
+    effort::{Crew, Effort, Mode},
+    measure::Cost,
+};
+use crate::show::memory;
+use std::time::Duration;
+
+/// A mode that has run.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub mode: Mode,
+    /// How long it took to get its workers.
+    pub start: Duration,
+    /// How long the work took then, to the last result.
+    pub wall: Duration,
+    /// What both cost.
+    pub cost: Cost,
+    /// What came of it.
+    pub effort: Effort,
+    /// How many times faster than sync in the same language, if that has run.
+    pub speedup: Option<f64>,
+}
+
+/// The name of a mode's second row, in Python.
+pub(super) const SECOND: &str = "└ Python";
+
+/// From so much on it is a gain, and not the weather.
+const GAIN: f64 = 1.3;
+
+impl Row {
+    /// What is to be said where ours gained nothing over sync, though there was something to gain.
+    pub(super) fn doubt(&self) -> &'static str {
+        let several = match self.effort.crew {
+            Crew::Threads(n) | Crew::Children(n, _) => n > 1 || self.mode == Mode::Async,
+        };
+        let shared_out = several && self.mode != Mode::Sync && self.effort.outcomes.len() > 1;
+        let ours = self.effort.python.is_none();
+        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < GAIN) {
+            " It gained little here: there was too little work, or the machine was busy with something else."
+        } else {
+            ""
+        }
+    }
+
+    /// What its line begins with; Python's stands below ours.
+    pub(super) fn label(&self) -> &'static str {
+        if self.effort.python.is_some() { SECOND } else { self.mode.name() }
+    }
+
+    /// What it is called where it stands alone.
+    pub(super) fn name(&self) -> String {
+        let mode = self.mode.name();
+        if self.effort.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
+    }
+
+    pub(super) fn cells(&self) -> [String; 7] {
+        let Cost { cpu, peak } = self.cost;
+        let own = if peak.is_own { memory(peak.bytes) } else { format!("≤ {}", memory(peak.bytes)) };
+        let (workers, memory) = match self.effort.crew {
+            Crew::Threads(1) => ("1 thread".into(), own),
+            Crew::Threads(n) => (format!("{n} threads"), own),
+            Crew::Children(1, child) => ("1 child".into(), format!("{own} + {}", memory(child))),
+            Crew::Children(n, child) => {
+                (format!("{n} children"), format!("{own} + {n} × {}", memory(child)).replacen(" MiB", "", 1))
+            }
+        };
+        let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
+        [
+            self.label().into(),
+            format!("{:.3}", self.start.as_secs_f64()),
+            format!("{:.3}", self.wall.as_secs_f64()),
+            speedup,
+            format!("{:.3}", cpu.as_secs_f64()),
+            workers,
+            memory,
+        ]
+    }
+}
