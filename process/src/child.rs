@@ -166,7 +166,7 @@ impl Child {
     /// When the supervisor must look after it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let limit = self.call().and_then(|call| call.terms.as_ref()?.timeout);
-        self.deadline.into_iter().chain(limit.map(|limit| self.since + limit)).min()
+        self.deadline.into_iter().chain(limit.map(|limit| clock::after(self.since, limit))).min()
     }
 
     fn call(&self) -> Option<&Call> {
@@ -188,7 +188,7 @@ impl Child {
             return Some(Lost::Killed { signal: 9 });
         }
         let limit = call.terms.as_ref()?.timeout?;
-        (self.since + limit <= now).then_some(Lost::TimedOut { limit })
+        (clock::after(self.since, limit) <= now).then_some(Lost::TimedOut { limit })
     }
 
     /// What to wait for: the channel, and the end of the process.

@@ -154,7 +154,8 @@ impl Lane {
         self.served.sent += length as u64;
         if call.is_alone() {
             let limit = call.terms.as_ref().and_then(|terms| terms.timeout);
-            self.alone = Some(Alone { number, deadline: limit.map(|limit| (clock::now() + limit, limit)) });
+            let deadline = limit.map(|limit| (clock::after(clock::now(), limit), limit));
+            self.alone = Some(Alone { number, deadline });
         }
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, Id::new(Domain::Child, self.pid.into()), length as u64);

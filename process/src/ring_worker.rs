@@ -39,7 +39,7 @@ impl Patience {
                 came
             }
             Self::Fixed(time) => {
-                let end = clock::now() + *time;
+                let end = clock::after(clock::now(), *time);
                 loop {
                     if ring.spin(number, Self::LEAST) {
                         return true;

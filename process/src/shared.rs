@@ -314,7 +314,8 @@ impl Shared {
         }
         // Relaxed: a guess.
         let patience = self.patience.load(Ordering::Relaxed);
-        let end = clock::now() + self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
+        let most = self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
+        let end = clock::after(clock::now(), most);
         let mut helped = is_over();
         while !helped && clock::now() < end {
             for _ in 0..20 {

@@ -87,7 +87,7 @@ impl<'a> Supervisor<'a> {
             setup,
             output,
             workers,
-            children: Vec::with_capacity(workers),
+            children: Vec::new(),
             done: Vec::new(),
             news: Vec::new(),
             watched: Vec::new(),

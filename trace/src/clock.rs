@@ -14,6 +14,24 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// How far the far future is. No clock of ours runs for so long, and every one of them can name it.
+const FAR_FUTURE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The instant `wait` after `start`. A user's "for ever" may be longer than the clock can name: then it is the far future.
+///
+/// ```
+/// use brigade_trace::clock;
+/// use std::time::Duration;
+///
+/// let now = clock::now();
+/// assert_eq!(clock::after(now, Duration::from_secs(1)), now + Duration::from_secs(1));
+/// assert!(clock::after(now, Duration::MAX) > now + Duration::from_secs(1_000_000_000));
+/// ```
+#[inline]
+pub fn after(start: Instant, wait: Duration) -> Instant {
+    start.checked_add(wait.min(FAR_FUTURE)).unwrap_or(start)
+}
+
 /// The instant from which [`nanos`] counts: the first time that anybody asked.
 pub fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();

@@ -78,7 +78,8 @@ fn situations() -> Vec<Trial> {
             a_map_that_is_cancelled_stops_early a_map_meets_the_end_of_its_pool a_function_of_several_arguments
             a_lazy_map_reads_no_further_than_it_may a_lazy_map_gives_what_comes_first
             a_lazy_map_that_is_dropped_cancels handles_are_given_as_they_complete;
-        terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_cancel_may_kill
+        terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
+            a_cancel_may_kill
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
@@ -86,7 +87,7 @@ fn situations() -> Vec<Trial> {
             a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
-            busy_workers_answer_and_end statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+            busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
         awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
         blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
             a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block

@@ -133,6 +133,17 @@ pub(crate) fn busy_workers_answer_and_end() {
     assert!(sys::has_no_child());
 }
 
+pub(crate) fn workers_and_joiners_may_be_busy_for_ever() {
+    let procs = builder(1).busy_poll(std::time::Duration::MAX).build().unwrap();
+    for n in 0..10 {
+        assert_eq!(procs.spawn(|n: u32| n, n).join().unwrap(), n);
+    }
+    // Its answer comes over the socket.
+    assert_eq!(procs.spawn(|n: usize| vec![7_u8; n], 1 << 20).join().unwrap().len(), 1 << 20);
+    procs.shutdown();
+    assert!(sys::has_no_child());
+}
+
 pub(crate) fn statistics_count_what_was_done() {
     let procs = builder(2).build().unwrap();
     let gate = Gate::new();

@@ -42,6 +42,22 @@ pub(crate) fn a_call_in_time_gives_its_result() {
     assert_eq!(procs.statistics().deaths, 0);
 }
 
+pub(crate) fn a_time_limit_may_be_for_ever() {
+    let procs = pool(1);
+    let gate = Gate::new();
+    // To a worker that is idle the caller's thread gives the call, to one that is busy the supervisor does.
+    assert_eq!(procs.call(|n: u32| n, 1).timeout(Duration::MAX).spawn().join().unwrap(), 1);
+    let running = procs.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let handle = procs.call(|n: u32| n, 2).timeout(Duration::MAX).retry(1).spawn();
+    drop(waiting);
+    assert_eq!(running.join().unwrap(), gate.port());
+    assert_eq!(handle.join().unwrap(), 2);
+    assert_eq!(procs.spawn(|n: u32| n, 3).join().unwrap(), 3);
+    assert_eq!(procs.statistics().deaths, 0);
+    procs.shutdown();
+}
+
 pub(crate) fn a_cancel_may_kill() {
     let procs = pool(1);
     let gate = Gate::new();
