@@ -1,6 +1,6 @@
 //! Why there is no result: the three ways in which spawned work can fail to produce one.
 
-use std::{any::Any, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 /// Why a [`JoinHandle`](crate::JoinHandle) has no result to give.
 #[must_use]
@@ -65,22 +65,16 @@ pub struct RemotePanic {
 }
 
 impl JoinError {
-    /// The panic's message, if this is a panic and its payload is a text.
+    /// The panic's message, if this is a panic and its payload is a text: see [`panic_message`].
     pub fn panic_message(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
-        if let Some(text) = payload.downcast_ref::<&'static str>() {
-            Some(text)
-        } else if let Some(text) = payload.downcast_ref::<String>() {
-            Some(text)
-        } else {
-            payload.downcast_ref::<RemotePanic>().map(|panic| panic.message.as_str())
-        }
+        panic_message(&**payload)
     }
 
     /// Where a panic of another process happened, as `file:line:column`.
     pub fn panic_location(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
-        payload.downcast_ref::<RemotePanic>()?.location.as_deref()
+        innermost(&**payload).downcast_ref::<RemotePanic>()?.location.as_deref()
     }
 
     /// Goes on with the panic on this thread.
@@ -88,11 +82,47 @@ impl JoinError {
     /// # Panics
     ///
     /// Always: with the work's own payload if it panicked, else with this error's text.
+    #[track_caller]
     pub fn resume(self) -> ! {
         match self {
             Self::Panicked(payload) => std::panic::resume_unwind(payload),
             other => panic!("{other}"),
         }
+    }
+}
+
+/// The payload that a panic began with, under the boxes and errors in which it was passed on.
+fn innermost(mut payload: &(dyn Any + Send)) -> &(dyn Any + Send) {
+    loop {
+        payload = if let Some(inner) = payload.downcast_ref::<Box<dyn Any + Send>>() {
+            &**inner
+        } else if let Some(JoinError::Panicked(inner)) = payload.downcast_ref::<JoinError>() {
+            &**inner
+        } else {
+            return payload;
+        };
+    }
+}
+
+/// The message in a panic's payload, if it is a text: a `&'static str`, a `String`, another owned `str`, or the words of a
+/// [`RemotePanic`]. A payload that was panicked with once more, in its box or as a [`JoinError`], keeps its message.
+///
+/// ```
+/// let payload = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new("no flour"))).unwrap_err();
+/// assert_eq!(brigade_handle::panic_message(&*payload), Some("no flour"));
+/// ```
+pub fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let payload = innermost(payload);
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        Some(text)
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        Some(text)
+    } else if let Some(text) = payload.downcast_ref::<Box<str>>() {
+        Some(text)
+    } else if let Some(text) = payload.downcast_ref::<Cow<'static, str>>() {
+        Some(text)
+    } else {
+        payload.downcast_ref::<RemotePanic>().map(|panic| panic.message.as_str())
     }
 }
 
@@ -157,6 +187,24 @@ mod tests {
         let error = JoinError::Panicked(Box::new(panic));
         assert_eq!(error.to_string(), "panicked: no flour, at src/bake.rs:3:5");
         assert_eq!(error.panic_message(), Some("no flour"));
+    }
+
+    #[test]
+    fn a_payload_that_is_passed_on_keeps_its_words() {
+        let panic = RemotePanic { message: "no flour".into(), location: Some("src/bake.rs:3:5".into()) };
+        let payload: Box<dyn Any + Send> = Box::new(panic);
+        let error = JoinError::Panicked(Box::new(JoinError::Panicked(Box::new(payload))));
+        assert_eq!(error.to_string(), "panicked: no flour, at src/bake.rs:3:5");
+        let texts: [Box<dyn Any + Send>; 4] = [
+            Box::new("no flour"),
+            Box::new("no flour".to_owned()),
+            Box::new(Box::<str>::from("no flour")),
+            Box::new(Cow::Borrowed("no flour")),
+        ];
+        for payload in texts {
+            assert_eq!(panic_message(&*payload), Some("no flour"));
+            assert_eq!(JoinError::Panicked(Box::new(payload)).panic_message(), Some("no flour"));
+        }
     }
 
     #[test]

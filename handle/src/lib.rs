@@ -53,7 +53,7 @@ pub mod wait;
 mod wait_for;
 
 pub use cancel_handle::{CancelHandle, CancelVerbs};
-pub use error::{JoinError, Lost, RemotePanic};
+pub use error::{JoinError, Lost, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
 pub use join_handle::{Counted, JoinHandle, Release, Rendezvous};
 pub use pair::{Completer, pair, pair_with};

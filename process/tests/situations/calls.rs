@@ -3,6 +3,11 @@
 use crate::path::pool;
 use brigade_process::{JoinError, Lost, ProcessPool, RemotePanic};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+use std::{
+    any::Any,
+    panic::{catch_unwind, panic_any, resume_unwind},
+    thread,
+};
 
 pub(crate) fn results_come_in_the_order_of_the_inputs() {
     let procs = pool(2);
@@ -24,6 +29,87 @@ pub(crate) fn a_panic_crosses_with_its_message_and_place() {
     assert!(panic.location.unwrap().contains("calls.rs:"));
     assert_eq!(procs.spawn(|n: u32| n + 1, 1).join().unwrap(), 2);
     assert_eq!(procs.worker_ids(), worker, "the worker lives on");
+}
+
+/// Ends with a panic that no hook sees, after another one was caught.
+fn resume_after_another((caught, resumed): (u8, u8)) -> u8 {
+    let first = match caught {
+        0 => catch_unwind(|| panic!("caught")),
+        1 => catch_unwind(|| panic!("caught at {caught}")),
+        _ => catch_unwind(|| panic_any(7_u64)),
+    };
+    assert!(first.is_err());
+    resume_unwind(match resumed {
+        0 => Box::new("burnt"),
+        1 => Box::new("burnt".to_owned()),
+        2 => Box::new(Box::<dyn Any + Send>::from(Box::new("burnt"))),
+        _ => Box::new(RemotePanic { message: "burnt".into(), location: None }),
+    })
+}
+
+pub(crate) fn a_panic_is_not_told_the_place_of_another() {
+    let procs = pool(1);
+    for way in (0..3).flat_map(|caught| (0..4).map(move |resumed| (caught, resumed))) {
+        let error = procs.spawn(resume_after_another, way).join().unwrap_err();
+        assert_eq!((error.panic_message(), error.panic_location()), (Some("burnt"), None), "{way:?}");
+    }
+}
+
+/// Passes a panic on that has happened on another thread, while others happen.
+fn pass_on(way: u8) -> u8 {
+    let first = match way {
+        0 => thread::spawn(|| panic!("burnt")).join(),
+        1 => thread::spawn(move || panic!("burnt {way}")).join(),
+        _ => catch_unwind(|| panic!("burnt")),
+    };
+    let payload = first.unwrap_err();
+    assert!(catch_unwind(|| panic!("caught")).is_err());
+    resume_unwind(payload)
+}
+
+pub(crate) fn a_panic_that_is_passed_on_keeps_its_place() {
+    let procs = pool(1);
+    for way in 0..3 {
+        let error = procs.spawn(pass_on, way).join().unwrap_err();
+        assert!(error.panic_message().unwrap().starts_with("burnt"), "{error}");
+        assert!(error.panic_location().is_some_and(|place| place.contains("calls.rs:")), "{way}: {error}");
+    }
+}
+
+fn fail_in_a_pool(depth: u32) -> u8 {
+    if depth == 0 {
+        refuse(3);
+    }
+    let inner = ProcessPool::new(1).unwrap();
+    inner.spawn(fail_in_a_pool, depth - 1).join().unwrap_or_else(|error| error.resume())
+}
+
+pub(crate) fn the_panic_of_a_pool_in_a_pool_keeps_its_words_and_its_place() {
+    let procs = pool(1);
+    let direct = procs.spawn(fail_in_a_pool, 0).join().unwrap_err();
+    let passed = procs.spawn(fail_in_a_pool, 2).join().unwrap_err();
+    assert_eq!(direct.to_string(), passed.to_string());
+    assert_eq!(passed.panic_message(), Some("no flour for 3"));
+    let mapped = procs.map(fail_in_a_pool, [1]).remove(0).unwrap_err();
+    assert_eq!(mapped.to_string(), passed.to_string());
+    // A handle's error may be panicked with itself.
+    let panic_with_it = |error: u8| -> u8 {
+        let inner = ProcessPool::new(1).unwrap();
+        panic_any(inner.spawn(fail_in_a_pool, u32::from(error)).join().unwrap_err())
+    };
+    assert_eq!(procs.spawn(panic_with_it, 0).join().unwrap_err().to_string(), passed.to_string());
+}
+
+pub(crate) fn a_very_long_panic_message_is_cut() {
+    let procs = pool(1);
+    let error = procs.spawn(|length: usize| -> u8 { panic!("{}", "é".repeat(length)) }, 1 << 20).join();
+    let error = error.unwrap_err();
+    let message = error.panic_message().unwrap();
+    assert!(
+        message.len() < (1 << 20) + 100 && message.ends_with("(2097152 bytes in all)"),
+        "{}",
+        message.len()
+    );
 }
 
 pub(crate) fn an_odd_panic_payload_is_said_to_be_odd() {
