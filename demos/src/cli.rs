@@ -10,9 +10,9 @@
 
 use crate::{
     interrupt,
-    scenario::{Exit, Scenario, Trouble},
+    scenario::{CommandError, Exit, Scenario},
     scenarios::{ALL, tour},
-    show::{Ink, Setting, Stage},
+    show::{Output, Settings, Style},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -32,73 +32,73 @@ pub fn main() -> ExitCode {
     }));
     let result = panic::catch_unwind(|| {
         let matches = command().get_matches();
-        interrupt::listen().map_err(|error| Trouble::failed("cannot catch Ctrl-C", error))?;
+        interrupt::listen().map_err(|error| CommandError::failed("cannot catch Ctrl-C", error))?;
         dispatch(&matches)
     });
-    interrupt::stay_out_of_the_way();
+    interrupt::park_if_exiting();
     let exit = match result {
         Ok(Ok(exit)) => exit,
-        Ok(Err(trouble)) => {
-            eprintln!("brigade: {}", trouble.message);
-            trouble.exit
+        Ok(Err(error)) => {
+            eprintln!("brigade: {}", error.message);
+            error.exit
         }
-        Err(_panic) => Exit::FAILED,
+        Err(_panic) => Exit::FAILURE,
     };
     ExitCode::from(exit.0)
 }
 
-fn dispatch(matches: &ArgMatches) -> Result<Exit, Trouble> {
+fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let Some((name, inner)) = matches.subcommand() else {
-        return tour::run(&Stage::new("tour", setting(matches)), matches.get_flag("quick"));
+        return tour::run(&Output::new("tour", settings(matches)), matches.get_flag("quick"));
     };
     if matches.get_flag("quick") {
-        return Err(Trouble::usage(format!(
+        return Err(CommandError::usage(format!(
             "--quick is for the tour, which has no command; see `brigade {name} --help`"
         )));
     }
-    let setting = setting(inner);
+    let settings = settings(inner);
     match name {
-        "list" => return Ok(list(&Stage::new("list", setting))),
-        "all" => return all(setting),
+        "list" => return Ok(list(&Output::new("list", settings))),
+        "all" => return all(settings),
         _ => {}
     }
     let scenario =
         ALL.iter().find(|scenario| scenario.name == name).expect("clap knows the commands from this list");
-    let stage = Stage::new(scenario.name, setting);
+    let output = Output::new(scenario.name, settings);
     if inner.get_flag("explain") {
-        return Ok(explain(&stage, scenario));
+        return Ok(explain(&output, scenario));
     }
-    (scenario.run)(&stage, inner)
+    (scenario.run)(&output, inner)
 }
 
 /// Shows every scenario with its line.
-fn list(stage: &Stage) -> Exit {
+fn list(output: &Output) -> Exit {
     for scenario in ALL {
-        stage.object(&json!({ "scenario": scenario.name, "about": scenario.about }));
-        stage.labelled(Ink::Strong, &format!("  {:<18} ", scenario.name), scenario.about);
+        output.record(&json!({ "scenario": scenario.name, "about": scenario.about }));
+        output.labelled(Style::Strong, &format!("  {:<18} ", scenario.name), scenario.about);
     }
-    Exit::FINE
+    Exit::SUCCESS
 }
 
-fn explain(stage: &Stage, scenario: &Scenario) -> Exit {
+fn explain(output: &Output, scenario: &Scenario) -> Exit {
     let Scenario { name, about, idea, made_by, .. } = scenario;
-    stage.object(&json!({ "scenario": name, "about": about, "idea": idea, "made_by": made_by }));
-    stage.paragraph(idea);
-    stage.line("");
-    stage.line("Made by:");
-    made_by.iter().for_each(|place| stage.line(format_args!("  {place}")));
-    Exit::FINE
+    output.record(&json!({ "scenario": name, "about": about, "idea": idea, "made_by": made_by }));
+    output.paragraph(idea);
+    output.line("");
+    output.line("Made by:");
+    made_by.iter().for_each(|place| output.line(format_args!("  {place}")));
+    Exit::SUCCESS
 }
 
 /// The scenarios that go on until the user ends them.
 const WAITING: [&str; 2] = ["cards", "serve"];
 
 /// Runs all scenarios that end by themselves, with their default arguments.
-fn all(setting: Setting) -> Result<Exit, Trouble> {
-    let mut worst = Exit::FINE;
+fn all(settings: Settings) -> Result<Exit, CommandError> {
+    let mut worst = Exit::SUCCESS;
     for scenario in ALL.iter().filter(|scenario| !WAITING.contains(&scenario.name)) {
-        let stage = Stage::new(scenario.name, setting);
-        match scenario.run_with_defaults(&stage)? {
+        let output = Output::new(scenario.name, settings);
+        match scenario.run_with_defaults(&output)? {
             // What this one is there to show.
             Exit::DEADLOCK if scenario.name == "deadlock" => {}
             exit => worst = worst.max(exit),
@@ -107,8 +107,8 @@ fn all(setting: Setting) -> Result<Exit, Trouble> {
     Ok(worst)
 }
 
-fn setting(matches: &ArgMatches) -> Setting {
-    Setting {
+fn settings(matches: &ArgMatches) -> Settings {
+    Settings {
         json: matches.get_flag("json"),
         workers: matches.get_one::<u16>("workers").map(|&workers| workers.into()),
         speed: matches.get_one::<f64>("speed").copied().unwrap_or(1.0),

@@ -4,7 +4,7 @@
 //!
 //! * [`scenario::Scenario`]: a command that shows one idea. [`scenarios::ALL`] lists them; each is one file in
 //!   [`scenarios`].
-//! * [`show::Stage`]: where a scenario speaks from, to people or (with `--json`) to programs.
+//! * [`show::Output`]: where a scenario speaks from, to people or (with `--json`) to programs.
 //! * [`experiment::Experiment`]: the same work in several modes, measured and compared.
 //! * [`fetch`]: one HTTP request by two clients with one contract. [`server::Server`]: what answers.
 //! * [`experiment::python`]: the same work by the machine's Python, to compare with.
@@ -13,10 +13,10 @@
 //! Read [`scenarios::io`] first: its four modes are four small files.
 
 pub mod cli;
-pub mod crew;
 pub mod experiment;
 pub mod fetch;
 pub mod interrupt;
+pub mod pools;
 pub mod scenario;
 pub mod scenarios;
 pub mod server;

@@ -2,7 +2,7 @@
 //!
 //! A scenario is one file in `scenarios/` with one `pub static`, and one line in the list of `scenarios/mod.rs`.
 
-use crate::show::Stage;
+use crate::show::Output;
 use clap::{ArgMatches, Command};
 use std::{error::Error, fmt};
 
@@ -19,7 +19,7 @@ pub struct Scenario {
     /// Adds the arguments that only this command has.
     pub arguments: fn(Command) -> Command,
     /// Shows it.
-    pub run: fn(&Stage, &ArgMatches) -> Result<Exit, Trouble>,
+    pub run: fn(&Output, &ArgMatches) -> Result<Exit, CommandError>,
 }
 
 impl Scenario {
@@ -28,11 +28,11 @@ impl Scenario {
     /// # Errors
     ///
     /// As the scenario itself.
-    pub fn run_with_defaults(&self, stage: &Stage) -> Result<Exit, Trouble> {
-        stage.heading(&format!("── {} ── {}", self.name, self.about));
+    pub fn run_with_defaults(&self, output: &Output) -> Result<Exit, CommandError> {
+        output.heading(&format!("── {} ── {}", self.name, self.about));
         let matches = (self.arguments)(Command::new(self.name)).try_get_matches_from([self.name]);
-        let matches = matches.map_err(|error| Trouble::usage(error.to_string()))?;
-        (self.run)(stage, &matches)
+        let matches = matches.map_err(|error| CommandError::usage(error.to_string()))?;
+        (self.run)(output, &matches)
     }
 }
 
@@ -53,9 +53,9 @@ pub struct Exit(pub u8);
 
 impl Exit {
     /// Everything went well.
-    pub const FINE: Self = Self(0);
+    pub const SUCCESS: Self = Self(0);
     /// Something of what was asked for failed.
-    pub const FAILED: Self = Self(1);
+    pub const FAILURE: Self = Self(1);
     /// The command line is wrong.
     pub const USAGE: Self = Self(2);
     /// A deadlock was found, as announced.
@@ -64,14 +64,14 @@ impl Exit {
 
 /// Why a command could not be carried out at all.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct CommandError {
     /// The exit code.
     pub exit: Exit,
     /// What to tell the user.
     pub message: String,
 }
 
-impl Trouble {
+impl CommandError {
     /// The command line asks for something that cannot be.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::USAGE, message: message.into() }
@@ -79,6 +79,6 @@ impl Trouble {
 
     /// `what` could not be done.
     pub fn failed(what: &str, why: impl Error) -> Self {
-        Self { exit: Exit::FAILED, message: format!("{what}: {why}") }
+        Self { exit: Exit::FAILURE, message: format!("{what}: {why}") }
     }
 }

@@ -9,7 +9,7 @@ use crate::server::ThreadClock;
 use brigade_process::usage;
 use std::{fs, time::Duration};
 
-/// What was measured.
+/// What was measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     /// CPU time of all threads and children.
@@ -28,7 +28,7 @@ pub struct Peak {
 }
 
 /// Runs `work` and says what it cost, without the thread of `server`.
-pub(super) fn measured<R>(server: Option<&ThreadClock>, work: impl FnOnce() -> R) -> (R, Cost) {
+pub(super) fn measure<R>(server: Option<&ThreadClock>, work: impl FnOnce() -> R) -> (R, Cost) {
     let is_own = forget_peak();
     let cpu = || {
         let all = usage::this_process().cpu + usage::reaped_children().cpu;

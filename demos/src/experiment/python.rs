@@ -5,8 +5,8 @@
 //! open as a *lifeline*: when it is closed, because Ctrl-C or an error ends the comparison, or because this process was
 //! killed, the interpreter and the processes that it has forked end by themselves.
 
-use super::effort::{Account, Crew, Effort, Outcome};
-use crate::{interrupt::Guarded, show::Progress};
+use super::mode::{Completed, Outcome, PythonRun, Workers};
+use crate::{interrupt::Interruptible, show::Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -20,24 +20,27 @@ use std::{
 
 const PYTHON: &str = "python3";
 
-/// At what distance, and how many times, we look whether an interpreter whose lifeline is cut has ended.
-const LOOK: (Duration, u32) = (Duration::from_millis(5), 200);
+/// The pause between two looks whether an interpreter whose lifeline is cut has ended.
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How many such looks there are before the interpreter is killed.
+const EXIT_POLLS_MAX: u32 = 200;
 
 /// A line that the program says.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Said {
+enum Message {
     Ready(()),
     Tick(()),
     Done(()),
-    End(End),
+    End(Summary),
 }
 
 /// The last line.
 #[derive(Deserialize)]
-struct End {
+struct Summary {
     results: Vec<Value>,
-    kind: Kind,
+    kind: WorkerKind,
     workers: usize,
     child_peak: u64,
     library: String,
@@ -47,7 +50,7 @@ struct End {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum WorkerKind {
     Threads,
     Children,
 }
@@ -58,8 +61,8 @@ enum Kind {
 ///
 /// If it has none, or one that does not work.
 pub fn version() -> io::Result<String> {
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
-    let output = Command::new(PYTHON).arg("--version").stdin(Stdio::null()).output().map_err(told)?;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
+    let output = Command::new(PYTHON).arg("--version").stdin(Stdio::null()).output().map_err(named)?;
     if !output.status.success() {
         return Err(io::Error::other(format!("{PYTHON} --version ended with {}", output.status)));
     }
@@ -76,7 +79,7 @@ pub fn run(
     job: &impl Serialize,
     progress: &Progress,
     outcome: impl Fn(Value) -> Outcome,
-) -> io::Result<Effort> {
+) -> io::Result<Completed> {
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(PYTHON);
     command.args(["-B", "-c", program]).stdin(Stdio::piped());
@@ -88,7 +91,7 @@ pub fn run(
     let mut line = serde_json::to_vec(job)?;
     line.push(b'\n');
     let stdin = child.stdin.as_ref().map(|stdin| stdin.as_fd().try_clone_to_owned()).transpose();
-    let interpreter = Guarded::of(Interpreter(child));
+    let interpreter = Interruptible::new(Interpreter(child));
     if let Some(stdin) = stdin? {
         // Python may have ended already; it has said why, and that is read below.
         let _ = File::from(stdin).write_all(&line);
@@ -96,36 +99,36 @@ pub fn run(
     let (end, last_words) = listen(BufReader::new(reader), progress)?;
     let status = interpreter.take().wait()?;
     match end {
-        Some(end) if status.success() => Ok(end.effort(outcome)),
+        Some(end) if status.success() => Ok(end.completed(outcome)),
         _ if last_words.is_empty() => Err(io::Error::other(format!("{PYTHON} ended with {status}"))),
         _ => Err(io::Error::other(format!("{PYTHON} ended with {status}: {last_words}"))),
     }
 }
 
 /// Follows what the program says, to the end: its answer, if it gave one, and the last line that was not for us.
-fn listen(reader: impl BufRead, progress: &Progress) -> io::Result<(Option<End>, String)> {
+fn listen(reader: impl BufRead, progress: &Progress) -> io::Result<(Option<Summary>, String)> {
     let (mut end, mut last_words) = (None, String::new());
     for line in reader.split(b'\n') {
         let line = line?;
         match serde_json::from_slice(&line) {
-            Ok(Said::Ready(())) => progress.workers_ready(),
-            Ok(Said::Tick(())) => progress.tick(()),
-            Ok(Said::Done(())) => progress.work_done(),
-            Ok(Said::End(said)) => end = Some(said),
+            Ok(Message::Ready(())) => progress.workers_ready(),
+            Ok(Message::Tick(())) => progress.tick(()),
+            Ok(Message::Done(())) => progress.work_done(),
+            Ok(Message::End(said)) => end = Some(said),
             Err(_) => last_words = String::from_utf8_lossy(line.trim_ascii()).into_owned(),
         }
     }
     Ok((end, last_words))
 }
 
-impl End {
-    fn effort(self, outcome: impl Fn(Value) -> Outcome) -> Effort {
-        let crew = match self.kind {
-            Kind::Threads => Crew::Threads(self.workers),
-            Kind::Children => Crew::Children(self.workers, self.child_peak),
+impl Summary {
+    fn completed(self, outcome: impl Fn(Value) -> Outcome) -> Completed {
+        let workers = match self.kind {
+            WorkerKind::Threads => Workers::Threads(self.workers),
+            WorkerKind::Children => Workers::Children { count: self.workers, peak_bytes: self.child_peak },
         };
-        let account = Account { library: self.library, peak: self.peak, gil: self.gil };
-        Effort { crew, outcomes: self.results.into_iter().map(outcome).collect(), python: Some(account) }
+        let run = PythonRun { library: self.library, peak_bytes: self.peak, gil: self.gil };
+        Completed { workers, outcomes: self.results.into_iter().map(outcome).collect(), python: Some(run) }
     }
 }
 
@@ -142,12 +145,11 @@ impl Interpreter {
 impl Drop for Interpreter {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        let (pause, times) = LOOK;
-        for _ in 0..times {
+        for _ in 0..EXIT_POLLS_MAX {
             if !matches!(self.0.try_wait(), Ok(None)) {
                 return;
             }
-            thread::sleep(pause);
+            thread::sleep(EXIT_POLL_INTERVAL);
         }
         // It hangs where it cannot even see the end of its input.
         let _ = self.0.kill();

@@ -1,13 +1,13 @@
 //! A row as programs read it: one JSON object.
 
-use super::{effort::Outcome, row::Row};
-use crate::{fetch::Failure, show::Stage};
+use super::{mode::Outcome, row::Row};
+use crate::{fetch::Failure, show::Output};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// A row as a JSON object.
 #[derive(Serialize)]
-pub(super) struct Line<'a> {
+pub(super) struct RowRecord<'a> {
     scenario: &'a str,
     mode: &'a str,
     /// Both only there if Python did it.
@@ -24,28 +24,28 @@ pub(super) struct Line<'a> {
     results: Vec<&'a Value>,
     /// Only there if something failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    failures: Vec<Failed<'a>>,
+    failures: Vec<FailureRecord<'a>>,
 }
 
 /// A failed piece of work; `index` is its place in `results`.
 #[derive(Serialize)]
-struct Failed<'a> {
+struct FailureRecord<'a> {
     index: usize,
     #[serde(flatten)]
     failure: &'a Failure,
 }
 
-impl<'a> Line<'a> {
-    pub(super) fn of(stage: &Stage, row: &'a Row) -> Self {
-        let outcomes = &row.effort.outcomes;
+impl<'a> RowRecord<'a> {
+    pub(super) fn of(output: &Output, row: &'a Row) -> Self {
+        let outcomes = &row.completed.outcomes;
         let failed = |(index, outcome): (usize, &'a Outcome)| {
-            outcome.failure.as_ref().map(|failure| Failed { index, failure })
+            outcome.failure.as_ref().map(|failure| FailureRecord { index, failure })
         };
         Self {
-            scenario: stage.scenario(),
+            scenario: output.scenario(),
             mode: row.mode.name(),
-            runtime: row.effort.python.as_ref().map(|_| "python"),
-            library: row.effort.python.as_ref().map(|python| python.library.as_str()),
+            runtime: row.completed.python.as_ref().map(|_| "python"),
+            library: row.completed.python.as_ref().map(|python| python.library.as_str()),
             seconds: row.wall.as_secs_f64(),
             speedup: row.speedup,
             cpu_seconds: row.cost.cpu.as_secs_f64(),

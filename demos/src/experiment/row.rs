@@ -1,10 +1,10 @@
 //! A row of the table: a mode that has run, as it is shown to people.
 
 use super::{
-    effort::{Crew, Effort, Mode},
     measure::Cost,
+    mode::{Completed, Mode, Workers},
 };
-use crate::show::memory;
+use crate::show::mebibytes;
 use std::time::Duration;
 
 /// A mode that has run.
@@ -19,26 +19,26 @@ pub struct Row {
     /// What both cost.
     pub cost: Cost,
     /// What came of it.
-    pub effort: Effort,
+    pub completed: Completed,
     /// How many times faster than sync in the same language, if that has run.
     pub speedup: Option<f64>,
 }
 
 /// The name of a mode's second row, in Python.
-pub(super) const SECOND: &str = "└ Python";
+pub(super) const PYTHON_LABEL: &str = "└ Python";
 
 /// From so much on it is a gain, and not the weather.
-const GAIN: f64 = 1.3;
+const SPEEDUP_MIN: f64 = 1.3;
 
 impl Row {
     /// What is to be said where ours gained nothing over sync, though there was something to gain.
-    pub(super) fn doubt(&self) -> &'static str {
-        let several = match self.effort.crew {
-            Crew::Threads(n) | Crew::Children(n, _) => n > 1 || self.mode == Mode::Async,
+    pub(super) fn caveat(&self) -> &'static str {
+        let several = match self.completed.workers {
+            Workers::Threads(n) | Workers::Children { count: n, .. } => n > 1 || self.mode == Mode::Async,
         };
-        let shared_out = several && self.mode != Mode::Sync && self.effort.outcomes.len() > 1;
-        let ours = self.effort.python.is_none();
-        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < GAIN) {
+        let shared_out = several && self.mode != Mode::Sync && self.completed.outcomes.len() > 1;
+        let ours = self.completed.python.is_none();
+        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < SPEEDUP_MIN) {
             " It gained little here: there was too little work, or the machine was busy with something else."
         } else {
             ""
@@ -47,25 +47,28 @@ impl Row {
 
     /// What its line begins with; Python's stands below ours.
     pub(super) fn label(&self) -> &'static str {
-        if self.effort.python.is_some() { SECOND } else { self.mode.name() }
+        if self.completed.python.is_some() { PYTHON_LABEL } else { self.mode.name() }
     }
 
     /// What it is called where it stands alone.
     pub(super) fn name(&self) -> String {
         let mode = self.mode.name();
-        if self.effort.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
+        if self.completed.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
     }
 
     pub(super) fn cells(&self) -> [String; 7] {
         let Cost { cpu, peak } = self.cost;
-        let own = if peak.is_own { memory(peak.bytes) } else { format!("≤ {}", memory(peak.bytes)) };
-        let (workers, memory) = match self.effort.crew {
-            Crew::Threads(1) => ("1 thread".into(), own),
-            Crew::Threads(n) => (format!("{n} threads"), own),
-            Crew::Children(1, child) => ("1 child".into(), format!("{own} + {}", memory(child))),
-            Crew::Children(n, child) => {
-                (format!("{n} children"), format!("{own} + {n} × {}", memory(child)).replacen(" MiB", "", 1))
+        let own = if peak.is_own { mebibytes(peak.bytes) } else { format!("≤ {}", mebibytes(peak.bytes)) };
+        let (workers, memory) = match self.completed.workers {
+            Workers::Threads(1) => ("1 thread".into(), own),
+            Workers::Threads(n) => (format!("{n} threads"), own),
+            Workers::Children { count: 1, peak_bytes: child } => {
+                ("1 child".into(), format!("{own} + {}", mebibytes(child)))
             }
+            Workers::Children { count: n, peak_bytes: child } => (
+                format!("{n} children"),
+                format!("{own} + {n} × {}", mebibytes(child)).replacen(" MiB", "", 1),
+            ),
         };
         let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
         [

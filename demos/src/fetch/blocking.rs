@@ -3,7 +3,7 @@
 //! To keep its time limit during name resolution, ureq resolves on a short-lived thread of its own; it is not counted
 //! among a mode's workers, since it is gone before the waiting begins.
 
-use super::{Failure, Kind, Reply, Target, tls};
+use super::{Failure, FailureKind, Reply, Target, tls};
 use std::{io, time::Duration};
 use ureq::{Agent, Error, tls::TlsConfig};
 
@@ -40,12 +40,12 @@ fn explain(error: Error, limit: Duration) -> Failure {
             Err(error) => Failure::from_io(&error),
         },
         Error::Timeout(_) => Failure::timeout(limit.as_secs_f64()),
-        Error::HostNotFound => Failure::new(Kind::Resolve, "the host name has no address"),
-        Error::ConnectionFailed => Failure::new(Kind::Refused, "no connection could be made"),
-        Error::BadUri(why) => Failure::new(Kind::Url, why),
-        Error::Http(error) => Failure::new(Kind::Url, error.to_string()),
-        Error::Tls(why) => Failure::new(Kind::Tls, why),
-        Error::Rustls(error) => Failure::new(Kind::Tls, error.to_string()),
-        other => Failure::new(Kind::Protocol, other.to_string()),
+        Error::HostNotFound => Failure::new(FailureKind::Resolve, "the host name has no address"),
+        Error::ConnectionFailed => Failure::new(FailureKind::Refused, "no connection could be made"),
+        Error::BadUri(why) => Failure::new(FailureKind::Url, why),
+        Error::Http(error) => Failure::new(FailureKind::Url, error.to_string()),
+        Error::Tls(why) => Failure::new(FailureKind::Tls, why),
+        Error::Rustls(error) => Failure::new(FailureKind::Tls, error.to_string()),
+        other => Failure::new(FailureKind::Protocol, other.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 //! The client for tasks: hyper on our runtime. While it waits for an answer, its thread serves other tasks.
 
-use super::{Failure, Kind, Reply, Target, tls};
+use super::{Failure, FailureKind, Reply, Target, tls};
 use brigade_runtime::{hyper::Io, net::TcpStream};
 use bytes::Bytes;
 use futures_rustls::rustls::pki_types::ServerName;
@@ -9,7 +9,7 @@ use hyper::{Request, client::conn::http1, header, rt};
 use std::{error::Error, future::poll_fn, io, pin::pin, time::Duration};
 
 /// The room for an answer's head and for each piece of its body. Small, since ten thousand requests have one each.
-const BUFFER: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// Fetches a URL and reads the whole answer.
 ///
@@ -39,20 +39,23 @@ async fn connect_and_ask(target: &Target) -> Reply {
 
 async fn encrypt_and_ask(tcp: TcpStream, target: &Target) -> Reply {
     let name = ServerName::try_from(target.host.clone())
-        .map_err(|error| Failure::new(Kind::Url, format!("{:?}: {error}", target.host)))?;
+        .map_err(|error| Failure::new(FailureKind::Url, format!("{:?}: {error}", target.host)))?;
     let tls = tls::connector()?.connect(name, tcp).await.map_err(|error| Failure::from_io(&error))?;
     ask(Io::new(tls), target).await
 }
 
 /// Sends the request and reads the answer, with the connection driven by the same task.
 async fn ask(io: impl rt::Read + rt::Write + Unpin, target: &Target) -> Reply {
-    let (mut sender, connection) =
-        http1::Builder::new().read_buf_exact_size(Some(BUFFER)).handshake(io).await.map_err(explain)?;
+    let (mut sender, connection) = http1::Builder::new()
+        .read_buf_exact_size(Some(READ_BUFFER_BYTES))
+        .handshake(io)
+        .await
+        .map_err(explain)?;
     let request = Request::get(target.path())
         .header(header::HOST, target.authority())
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| Failure::new(Kind::Url, error.to_string()))?;
+        .map_err(|error| Failure::new(FailureKind::Url, error.to_string()))?;
     let mut answer = pin!(async {
         let mut response = sender.send_request(request).await?;
         while let Some(frame) = response.body_mut().frame().await {
@@ -79,6 +82,6 @@ fn explain(error: hyper::Error) -> Failure {
     }
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(error) => Failure::from_io(error),
-        None => Failure::new(Kind::Protocol, error.to_string()),
+        None => Failure::new(FailureKind::Protocol, error.to_string()),
     }
 }

@@ -21,7 +21,7 @@ pub type Reply = Result<u16, Failure>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What kind of failure, for programs.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// What happened, for people: a phrase that goes on after a colon.
     pub message: String,
 }
@@ -29,7 +29,7 @@ pub struct Failure {
 /// The kinds of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FailureKind {
     /// The URL is none, or not one that we fetch.
     Url,
     /// The host's name has no address.
@@ -54,7 +54,7 @@ pub enum Kind {
     Io,
 }
 
-impl Kind {
+impl FailureKind {
     /// The word for it, as in the JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -75,25 +75,25 @@ impl Kind {
 
 impl Failure {
     /// A failure of this kind; the message says what happened.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
     /// What an operating system's error means for a request.
     pub fn from_io(error: &io::Error) -> Self {
         let (kind, message) = match error.kind() {
-            io::ErrorKind::ConnectionRefused => (Kind::Refused, "nobody listens there".into()),
+            io::ErrorKind::ConnectionRefused => (FailureKind::Refused, "nobody listens there".into()),
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof => {
-                (Kind::Reset, "the server hung up before it had answered".into())
+                (FailureKind::Reset, "the server hung up before it had answered".into())
             }
-            io::ErrorKind::TimedOut => (Kind::Timeout, "the network gave up waiting".into()),
+            io::ErrorKind::TimedOut => (FailureKind::Timeout, "the network gave up waiting".into()),
             // rustls reports what it rejects as invalid data.
-            io::ErrorKind::InvalidData => (Kind::Tls, error.to_string()),
-            _ if is_name_failure(error) => (Kind::Resolve, "the host name has no address".into()),
-            _ => (Kind::Io, error.to_string()),
+            io::ErrorKind::InvalidData => (FailureKind::Tls, error.to_string()),
+            _ if is_name_failure(error) => (FailureKind::Resolve, "the host name has no address".into()),
+            _ => (FailureKind::Io, error.to_string()),
         };
         Self { kind, message }
     }
@@ -103,16 +103,16 @@ impl Failure {
         use brigade_handle::JoinError;
         match error {
             JoinError::Panicked(_) => {
-                Self::new(Kind::Panicked, error.panic_message().unwrap_or("it did not say why"))
+                Self::new(FailureKind::Panicked, error.panic_message().unwrap_or("it did not say why"))
             }
-            JoinError::Lost(lost) => Self::new(Kind::Lost, lost.to_string()),
-            JoinError::Cancelled => Self::new(Kind::Lost, error.to_string()),
+            JoinError::Lost(lost) => Self::new(FailureKind::Lost, lost.to_string()),
+            JoinError::Cancelled => Self::new(FailureKind::Lost, error.to_string()),
         }
     }
 
     /// The request was not over after `seconds`.
     pub fn timeout(seconds: f64) -> Self {
-        Self::new(Kind::Timeout, format!("no answer within {seconds} s"))
+        Self::new(FailureKind::Timeout, format!("no answer within {seconds} s"))
     }
 }
 

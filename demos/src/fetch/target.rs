@@ -1,6 +1,6 @@
 //! Where a request goes: a URL, taken apart and checked once for both clients.
 
-use super::{Failure, Kind};
+use super::{Failure, FailureKind};
 use hyper::Uri;
 
 /// A URL that can be fetched.
@@ -21,9 +21,9 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A [`Failure`] of kind [`Kind::Url`] that says what is wrong with it.
+    /// A [`Failure`] of kind [`FailureKind::Url`] that says what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, Failure> {
-        let bad = |why: String| Failure::new(Kind::Url, format!("{url:?} {why}"));
+        let bad = |why: String| Failure::new(FailureKind::Url, format!("{url:?} {why}"));
         let uri: Uri = url.parse().map_err(|error| bad(format!("is not a URL ({error})")))?;
         let secure = match uri.scheme_str() {
             Some("http") => false,
@@ -69,7 +69,7 @@ mod tests {
 
     fn why(url: &str) -> String {
         let failure = Target::parse(url).unwrap_err();
-        assert_eq!(failure.kind, Kind::Url, "{url}");
+        assert_eq!(failure.kind, FailureKind::Url, "{url}");
         failure.message
     }
 

@@ -4,7 +4,7 @@
 //! `SSL_CERT_DIR` put others in their place, for both clients and in children too, so that a server with a certificate
 //! of your own can be fetched.
 
-use super::{Failure, Kind};
+use super::{Failure, FailureKind};
 use futures_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
@@ -26,7 +26,7 @@ fn certificates() -> Result<&'static [CertificateDer<'static>], Failure> {
     match found {
         Ok(certificates) => Ok(certificates),
         Err(why) => Err(Failure::new(
-            Kind::Tls,
+            FailureKind::Tls,
             format!("no trusted certificates: {why} (SSL_CERT_FILE may name some)"),
         )),
     }
@@ -42,7 +42,7 @@ pub(super) fn connector() -> Result<TlsConnector, Failure> {
     roots.add_parsable_certificates(certificates()?.iter().cloned());
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::new(Kind::Tls, error.to_string()))?
+        .map_err(|error| Failure::new(FailureKind::Tls, error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(CONNECTOR.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())

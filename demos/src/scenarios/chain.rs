@@ -1,8 +1,8 @@
 //! `brigade chain`: one coroutine awaits another, and who woke whom.
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Stage, phases},
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::{Output, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
 use brigade_trace::{Session, current, label};
@@ -15,32 +15,32 @@ pub static SCENARIO: Scenario = Scenario {
            task that joined it.",
     made_by: &["handle/src/signal.rs::complete", "runtime/src/spawn.rs::spawn_local"],
     arguments: no_arguments,
-    run: |stage, _| {
-        stage.line("print_number");
-        stage.line("└─ get_number");
-        stage.line("   └─ sleep(1)");
-        stage.line("");
-        let session = Session::start(4096).map_err(|error| Trouble::failed("cannot trace", error))?;
-        let ours = stage.clone();
+    run: |output, _| {
+        output.line("print_number");
+        output.line("└─ get_number");
+        output.line("   └─ sleep(1)");
+        output.line("");
+        let session = Session::start(4096).map_err(|error| CommandError::failed("cannot trace", error))?;
+        let ours = output.clone();
         run(async move {
             let _ = spawn_local(print_number(ours)).await;
         });
-        phases(stage, &session.stop());
-        stage.seen("The timer woke get_number; get_number's end woke print_number: the chain unwinds from the inside.");
-        Ok(Exit::FINE)
+        show_phases(output, &session.stop());
+        output.lesson("The timer woke get_number; get_number's end woke print_number: the chain unwinds from the inside.");
+        Ok(Exit::SUCCESS)
     },
 };
 
-async fn get_number(stage: Stage) -> u32 {
+async fn get_number(output: Output) -> u32 {
     label(current(), || "get_number".into());
-    sleep(stage.delay(1.0)).await;
+    sleep(output.delay(1.0)).await;
     42
 }
 
-async fn print_number(stage: Stage) {
+async fn print_number(output: Output) {
     label(current(), || "print_number".into());
-    // A task of its own, so that each of the two can be seen; `get_number(stage).await` would be one task.
-    if let Ok(number) = spawn_local(get_number(stage.clone())).await {
-        stage.event("print_number", number);
+    // A task of its own, so that each of the two can be seen; `get_number(output).await` would be one task.
+    if let Ok(number) = spawn_local(get_number(output.clone())).await {
+        output.event("print_number", number);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::{Exit, Scenario, no_arguments},
-    show::worker,
+    show::worker_name,
 };
 use brigade_pool::Pool;
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 const STEPS: usize = 20;
 /// What the step counter says when main is over.
-const OVER: usize = usize::MAX / 2;
+const MAIN_ENDED: usize = usize::MAX / 2;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -25,29 +25,29 @@ pub static SCENARIO: Scenario = Scenario {
            be finished needs somebody who joins it.",
     made_by: &["pool/src/pool.rs::global", "handle/src/join_handle.rs::is_finished"],
     arguments: no_arguments,
-    run: |stage, _| {
+    run: |output, _| {
         let done = Arc::new(AtomicUsize::new(0));
-        let (ours, theirs) = (stage.clone(), done.clone());
+        let (ours, theirs) = (output.clone(), done.clone());
         let handle = Pool::global().spawn(move || {
             for step in 1..=STEPS {
                 sleep(ours.delay(0.5));
                 // Main ends with the process; when other scenarios follow, this is what ends the daemon.
-                if theirs.fetch_add(1, Ordering::Relaxed) >= OVER {
+                if theirs.fetch_add(1, Ordering::Relaxed) >= MAIN_ENDED {
                     return;
                 }
-                ours.event(&worker(), format_args!("step {step} of {STEPS}"));
+                ours.event(&worker_name(), format_args!("step {step} of {STEPS}"));
             }
         });
-        sleep(stage.delay(1.25));
+        sleep(output.delay(1.25));
         let finished = handle.is_finished();
-        let done = done.fetch_add(OVER, Ordering::Relaxed);
-        stage.event("main", "is over, and waits for nobody");
+        let done = done.fetch_add(MAIN_ENDED, Ordering::Relaxed);
+        output.event("main", "is over, and waits for nobody");
         if finished || done >= STEPS {
-            stage.seen("The daemon came to its end before main did; nobody would have waited for it.");
+            output.lesson("The daemon came to its end before main did; nobody would have waited for it.");
         } else {
-            stage.event("main", format_args!("unfinished: the daemon's steps {} to {STEPS}", done + 1));
-            stage.seen("The daemon did not get to its end: a daemon is for work that nobody misses.");
+            output.event("main", format_args!("unfinished: the daemon's steps {} to {STEPS}", done + 1));
+            output.lesson("The daemon did not get to its end: a daemon is for work that nobody misses.");
         }
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };

@@ -1,9 +1,9 @@
 //! `brigade deadlock`: two workers, two locks, opposite order: found, told, and ended.
 
 use crate::{
-    crew,
-    scenario::{Exit, Scenario, Trouble},
-    show::{Stage, worker},
+    pools,
+    scenario::{CommandError, Exit, Scenario},
+    show::{Output, worker_name},
 };
 use brigade_pool::lock::{Deadlock, Lock};
 use clap::{Arg, ArgAction};
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-const LONGEST: Duration = Duration::from_millis(500);
+const CUTTING_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -27,16 +27,16 @@ pub static SCENARIO: Scenario = Scenario {
         let ordered = Arg::new("ordered").long("ordered").action(ArgAction::SetTrue);
         command.arg(ordered.help("Both take the locks in the same order, which is the cure"))
     },
-    run: |stage, matches| {
+    run: |output, matches| {
         let ordered = matches.get_flag("ordered");
-        let pool = crew::threads(2, "worker");
-        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
+        let pool = pools::threads(2, "worker");
+        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
         let knife = Arc::new(Lock::new("knife", ()));
         let board = Arc::new(Lock::new("board", ()));
         let both = Arc::new(Barrier::new(2));
         let cook = |first: &Arc<Lock<()>>, then: &Arc<Lock<()>>| {
-            let (stage, first, then, both) = (stage.clone(), first.clone(), then.clone(), both.clone());
-            pool.spawn(move || cut(&stage, &first, &then, (!ordered).then_some(&*both)))
+            let (output, first, then, both) = (output.clone(), first.clone(), then.clone(), both.clone());
+            pool.spawn(move || cut(&output, &first, &then, (!ordered).then_some(&*both)))
         };
         let jobs = if ordered {
             [cook(&knife, &board), cook(&knife, &board)]
@@ -45,17 +45,17 @@ pub static SCENARIO: Scenario = Scenario {
         };
         let mut found = None;
         for job in jobs {
-            found = job.join().map_err(|error| Trouble::failed("a worker", error))?.err().or(found);
+            found = job.join().map_err(|error| CommandError::failed("a worker", error))?.err().or(found);
         }
         pool.shutdown();
         match found {
             None => {
-                stage.seen("Both take the knife first: who has it can get the board too, so nobody who holds something waits for ever.");
-                Ok(Exit::FINE)
+                output.lesson("Both take the knife first: who has it can get the board too, so nobody who holds something waits for ever.");
+                Ok(Exit::SUCCESS)
             }
             Some(deadlock) => {
-                report(stage, &deadlock);
-                stage.seen("The last to wait was told, and let go; the other went on. With --ordered there is no ring.");
+                report(output, &deadlock);
+                output.lesson("The last to wait was told, and let go; the other went on. With --ordered there is no ring.");
                 Ok(Exit::DEADLOCK)
             }
         }
@@ -63,39 +63,39 @@ pub static SCENARIO: Scenario = Scenario {
 };
 
 /// Takes one thing, and then the other.
-fn cut(stage: &Stage, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
-    stage.event(&worker(), format_args!("wants the {}", first.name()));
+fn cut(output: &Output, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
+    output.event(&worker_name(), format_args!("wants the {}", first.name()));
     let one = first.lock()?;
-    stage.event(&worker(), format_args!("has the {}", first.name()));
+    output.event(&worker_name(), format_args!("has the {}", first.name()));
     // Until each has one of the two, so that it happens every time.
     if let Some(both) = both {
         both.wait();
     }
-    stage.event(&worker(), format_args!("wants the {}", then.name()));
+    output.event(&worker_name(), format_args!("wants the {}", then.name()));
     let other = then.lock().inspect_err(|_| {
-        stage.event(
-            &worker(),
+        output.event(
+            &worker_name(),
             format_args!("would wait for ever: is told, and puts the {} back", first.name()),
         );
     })?;
     // Not longer at any speed: the end is promised within a second.
-    sleep(stage.delay(0.1).min(LONGEST));
+    sleep(output.delay(0.1).min(CUTTING_TIME_MAX));
     drop((one, other));
-    stage.event(&worker(), "has cut, and puts both back");
+    output.event(&worker_name(), "has cut, and puts both back");
     Ok(())
 }
 
-fn report(stage: &Stage, deadlock: &Deadlock) {
-    stage.line("");
-    stage.line("Deadlock:");
+fn report(output: &Output, deadlock: &Deadlock) {
+    output.line("");
+    output.line("Deadlock:");
     for link in &deadlock.links {
         let wanted = format!("{}:{}", link.wanted_at.file(), link.wanted_at.line());
         let held = format!("{}:{}", link.held_since.file(), link.held_since.line());
-        stage.object(
+        output.record(
             &json!({ "scenario": "deadlock", "waiter": link.waiter, "wants": link.wanted, "at": wanted,
             "holder": link.holder, "since": held }),
         );
-        stage.line(format_args!("  {} waits for the {} at {wanted},", link.waiter, link.wanted));
-        stage.line(format_args!("    which {} has held since {held}", link.holder));
+        output.line(format_args!("  {} waits for the {} at {wanted},", link.waiter, link.wanted));
+        output.line(format_args!("    which {} has held since {held}", link.holder));
     }
 }

@@ -1,9 +1,9 @@
 //! `brigade executor`: two workers, four inputs, results in order.
 
 use crate::{
-    crew,
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::worker,
+    pools,
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::worker_name,
 };
 use brigade_trace::clock;
 use std::thread::sleep;
@@ -16,34 +16,34 @@ pub static SCENARIO: Scenario = Scenario {
            the results in the order of the inputs, whoever had which.",
     made_by: &["pool/src/map.rs::map", "pool/src/worker.rs::run"],
     arguments: no_arguments,
-    run: |stage, _| {
-        let workers = stage.setting().workers.unwrap_or(2);
-        let pool = crew::threads(workers, "worker");
-        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
-        let ours = stage.clone();
+    run: |output, _| {
+        let workers = output.settings().workers.unwrap_or(2);
+        let pool = pools::threads(workers, "worker");
+        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
+        let ours = output.clone();
         let fetch_data = move |input: u32| {
-            ours.event(&worker(), format_args!("takes {input}"));
+            ours.event(&worker_name(), format_args!("takes {input}"));
             sleep(ours.delay(0.5));
-            worker()
+            worker_name()
         };
         let (results, took) = clock::timed(|| pool.map(fetch_data, 0..4));
         pool.shutdown();
         let mut by = Vec::new();
         for (input, result) in results.into_iter().enumerate() {
-            by.push(result.map_err(|error| Trouble::failed("a job", error))?);
-            stage.event("main", format_args!("result {input}: Data received by {}", by[input]));
+            by.push(result.map_err(|error| CommandError::failed("a job", error))?);
+            output.event("main", format_args!("result {input}: Data received by {}", by[input]));
         }
         let neighbours = if workers == 2 && by[0] == by[1] && by[2] == by[3] && by[1] != by[2] {
             " Each worker took neighbours, since map shares the inputs out in runs."
         } else {
             ""
         };
-        stage.seen(&format!(
+        output.lesson(&format!(
             "Four waits of {:.3} s took {:.3} s with {workers} at a time.{neighbours} The results stand in the order of the \
              inputs, whoever had which.",
-            stage.delay(0.5).as_secs_f64(),
+            output.delay(0.5).as_secs_f64(),
             took.as_secs_f64()
         ));
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };

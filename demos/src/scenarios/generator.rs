@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::{Exit, Scenario, no_arguments},
-    show::Stage,
+    show::Output,
 };
 use brigade_runtime::{Yielder, generator, run, sleep};
 
@@ -19,28 +19,28 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/generator.rs::yield_",
     ],
     arguments: no_arguments,
-    run: |stage, _| {
+    run: |output, _| {
         run(async {
-            let mut numbers = generator(|yielder| countdown(stage, yielder));
-            stage.event("main", "the generator is made, and has not begun");
+            let mut numbers = generator(|yielder| countdown(output, yielder));
+            output.event("main", "the generator is made, and has not begun");
             while let Some(n) = numbers.next().await {
-                stage.event("main", n);
+                output.event("main", n);
             }
-            stage.event("main", "None: it has returned");
+            output.event("main", "None: it has returned");
         });
-        stage.seen(
+        output.lesson(
             "Each number was yielded only when it was asked for, and the second between two of them was awaited inside the \
              generator: the loop does not know of it.",
         );
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
-async fn countdown(stage: &Stage, mut yielder: Yielder<u32>) {
+async fn countdown(output: &Output, mut yielder: Yielder<u32>) {
     for n in (1..=3).rev() {
-        stage.event("countdown", format_args!("yields {n}"));
+        output.event("countdown", format_args!("yields {n}"));
         yielder.yield_(n).await;
-        stage.event("countdown", "is asked for more: sleeps");
-        sleep(stage.delay(1.0)).await;
+        output.event("countdown", "is asked for more: sleeps");
+        sleep(output.delay(1.0)).await;
     }
 }

@@ -1,8 +1,8 @@
 //! `brigade hello`: what `asyncio.run(say_hello())` does, seen from ten thousand feet.
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Stage, phases},
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::{Output, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
 use brigade_trace::{Session, current, label};
@@ -19,24 +19,24 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/task/state.rs::wake",
     ],
     arguments: no_arguments,
-    run: |stage, _| {
-        let session = Session::start(4096).map_err(|error| Trouble::failed("cannot trace", error))?;
-        let ours = stage.clone();
+    run: |output, _| {
+        let session = Session::start(4096).map_err(|error| CommandError::failed("cannot trace", error))?;
+        let ours = output.clone();
         run(async move {
             let _ = spawn_local(say_hello(ours)).await;
         });
-        phases(stage, &session.stop());
-        stage.seen(
+        show_phases(output, &session.stop());
+        output.lesson(
             "While say_hello waited it was suspended and nobody ran it: the timer woke it, and only then was it polled \
              again.",
         );
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
-async fn say_hello(stage: Stage) {
+async fn say_hello(output: Output) {
     label(current(), || "say_hello".into());
-    stage.event("say_hello", "Hello");
-    sleep(stage.delay(1.0)).await;
-    stage.event("say_hello", "World");
+    output.event("say_hello", "Hello");
+    sleep(output.delay(1.0)).await;
+    output.event("say_hello", "World");
 }

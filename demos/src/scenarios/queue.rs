@@ -2,14 +2,14 @@
 
 use crate::{
     scenario::{Exit, Scenario, no_arguments},
-    show::Stage,
+    show::Output,
 };
 use brigade_runtime::{gather, run, sleep, sync::Queue, timeout};
 use std::{cell::Cell, future::Future, pin::Pin};
 
 const ITEMS: u32 = 5;
 /// How many items wait in the queue at most; the document's queue has no bound.
-const ROOM: usize = 2;
+const QUEUE_CAPACITY: usize = 2;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -25,19 +25,19 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/time/timeout.rs::timeout",
     ],
     arguments: no_arguments,
-    run: |stage, _| {
-        let queue = Queue::bounded(ROOM);
+    run: |output, _| {
+        let queue = Queue::bounded(QUEUE_CAPACITY);
         let most = Cell::new(0);
         let in_time = run(async {
             let both: [Pin<Box<dyn Future<Output = ()>>>; 2] =
-                [Box::pin(produce(stage, &queue, &most)), Box::pin(consume(stage, &queue))];
-            timeout(stage.delay(3.0), gather(both)).await.is_ok()
+                [Box::pin(produce(output, &queue, &most)), Box::pin(consume(output, &queue))];
+            timeout(output.delay(3.0), gather(both)).await.is_ok()
         });
         if in_time {
-            return Ok(Exit::FAILED);
+            return Ok(Exit::FAILURE);
         }
-        stage.event("timeout", "the time is up: it drops the gather, and so the consumer");
-        stage.event("queue", format_args!("{} waiting, {} not done", queue.len(), queue.unfinished()));
+        output.event("timeout", "the time is up: it drops the gather, and so the consumer");
+        output.event("queue", format_args!("{} waiting, {} not done", queue.len(), queue.unfinished()));
         let pace = match most.get() {
             0 | 1 => "Each item was consumed before the next was produced, since the consumer is the quicker of the two: it waits.".into(),
             most => format!("Up to {most} items were not done at a time: the consumer got its turn late."),
@@ -46,29 +46,29 @@ pub static SCENARIO: Scenario = Scenario {
             0 => "nothing was left undone".into(),
             rest => format!("{rest} not done were left"),
         };
-        stage.seen(&format!(
+        output.lesson(&format!(
             "{pace} It did not end by itself: the timeout cancelled it where it waited, and {rest}."
         ));
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
 /// `most` is how many items were not done at a time.
-async fn produce(stage: &Stage, queue: &Queue<u32>, most: &Cell<usize>) {
+async fn produce(output: &Output, queue: &Queue<u32>, most: &Cell<usize>) {
     for item in 0..ITEMS {
         queue.put(item).await;
         most.set(most.get().max(queue.unfinished()));
-        stage.event("producer", format_args!("Produced {item}"));
-        sleep(stage.delay(0.5)).await;
+        output.event("producer", format_args!("Produced {item}"));
+        sleep(output.delay(0.5)).await;
     }
     queue.join().await;
-    stage.event("producer", "ends: join says that each item is done");
+    output.event("producer", "ends: join says that each item is done");
 }
 
-async fn consume(stage: &Stage, queue: &Queue<u32>) {
+async fn consume(output: &Output, queue: &Queue<u32>) {
     loop {
         let item = queue.get().await;
         queue.task_done();
-        stage.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
+        output.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
     }
 }

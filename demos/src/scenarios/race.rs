@@ -1,9 +1,9 @@
 //! `brigade race`: two workers add one to the same number, and one addition is lost.
 
 use crate::{
-    crew,
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Stage, count},
+    pools,
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::{Output, thousands},
 };
 use std::{
     hint::black_box,
@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-const ROUNDS: u64 = 10_000_000;
+const ADDITIONS_PER_WORKER: u64 = 10_000_000;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -23,30 +23,31 @@ pub static SCENARIO: Scenario = Scenario {
            and what it stored is overwritten. Each step here is atomic, so nothing is undefined; the three together are not.",
     made_by: &["pool/src/pool.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
     arguments: no_arguments,
-    run: |stage, _| {
-        let pool = crew::threads(2, "worker");
-        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
-        stage.line(format_args!("{:22}{:<28}{}", "", "worker 1", "worker 2"));
+    run: |output, _| {
+        let pool = pools::threads(2, "worker");
+        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
+        output.line(format_args!("{:22}{:<28}{}", "", "worker 1", "worker 2"));
         let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
         let jobs = [0, 1].map(|column| {
-            let (stage, number, step) = (stage.clone(), number.clone(), step.clone());
-            pool.spawn(move || add_in_step(&stage, column, &number, &step))
+            let (output, number, step) = (output.clone(), number.clone(), step.clone());
+            pool.spawn(move || add_in_step(&output, column, &number, &step))
         });
         for job in jobs {
-            job.join().map_err(|error| Trouble::failed("a worker", error))?;
+            job.join().map_err(|error| CommandError::failed("a worker", error))?;
         }
-        stage.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
+        output.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
         let number = Arc::new(AtomicU64::new(0));
         let (ours, both) = (number.clone(), Barrier::new(2));
         let adding = move |_| {
             both.wait();
-            (0..ROUNDS).for_each(|_| add(&ours));
+            (0..ADDITIONS_PER_WORKER).for_each(|_| add(&ours));
         };
         pool.map(adding, 0..2);
-        let (got, wanted) = (number.load(Ordering::Relaxed), 2 * ROUNDS);
-        stage.event("main", format_args!("{} additions, {} lost", count(wanted), count(wanted - got)));
+        let (got, wanted) = (number.load(Ordering::Relaxed), 2 * ADDITIONS_PER_WORKER);
+        output
+            .event("main", format_args!("{} additions, {} lost", thousands(wanted), thousands(wanted - got)));
         pool.shutdown();
-        stage.seen(&match wanted - got {
+        output.lesson(&match wanted - got {
             0 => "Both loaded 0, so both stored 1. That was made to happen; of the additions that ran freely none was lost this \
                   time: the two threads probably took turns on one core. Nothing prevents it, so the next run may lose \
                   millions, and that is what makes a race hard to find."
@@ -57,18 +58,18 @@ pub static SCENARIO: Scenario = Scenario {
                 100.0 * lost as f64 / wanted as f64
             ),
         });
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
 /// A lost update, made to happen: nobody stores before both have loaded.
-fn add_in_step(stage: &Stage, column: usize, number: &AtomicU64, step: &Barrier) {
+fn add_in_step(output: &Output, column: usize, number: &AtomicU64, step: &Barrier) {
     let say = |what: String| {
-        if stage.json() {
-            stage.event(&format!("worker {}", column + 1), what);
+        if output.is_json() {
+            output.event(&format!("worker {}", column + 1), what);
         } else {
             // Nobody's name, but the time and a column.
-            stage.event("", format_args!("{:indent$}{what}", "", indent = column * 28));
+            output.event("", format_args!("{:indent$}{what}", "", indent = column * 28));
         }
     };
     let turn = |mine: usize, act: &dyn Fn()| {

@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::{Exit, Scenario, no_arguments},
-    show::Stage,
+    show::Output,
 };
 use brigade_runtime::{run, sleep, spawn, yield_now};
 use std::time::Duration;
@@ -15,8 +15,8 @@ pub static SCENARIO: Scenario = Scenario {
            they own, as asyncio.run cancels them; so nothing is left over for the next run.",
     made_by: &["runtime/src/block_on.rs::run"],
     arguments: no_arguments,
-    run: |stage, _| {
-        let ours = stage.clone();
+    run: |output, _| {
+        let ours = output.clone();
         run(async move {
             let theirs = ours.clone();
             drop(spawn(async move {
@@ -27,16 +27,16 @@ pub static SCENARIO: Scenario = Scenario {
             yield_now().await;
             ours.event("main", "Hello Async");
         });
-        stage.event("main", "run has returned");
+        output.event("main", "run has returned");
         let answer = run(async { 42 });
-        stage.event("main", format_args!("a second run works: {answer}"));
-        stage.seen("The leftover's destructor ran before run returned, though nobody had waited for it.");
-        Ok(Exit::FINE)
+        output.event("main", format_args!("a second run works: {answer}"));
+        output.lesson("The leftover's destructor ran before run returned, though nobody had waited for it.");
+        Ok(Exit::SUCCESS)
     },
 };
 
 /// Says when it is dropped.
-struct Destructor(Stage);
+struct Destructor(Output);
 
 impl Drop for Destructor {
     fn drop(&mut self) {

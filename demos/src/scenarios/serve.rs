@@ -1,8 +1,8 @@
 //! `brigade serve`: the server of the experiments, for use by hand.
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble},
-    server::{HELP, Server},
+    scenario::{CommandError, Exit, Scenario},
+    server::{ROUTES_HELP, Server},
 };
 use clap::{Arg, value_parser};
 use serde_json::json;
@@ -22,17 +22,17 @@ pub static SCENARIO: Scenario = Scenario {
             .default_value("8080");
         command.arg(port.help("The port; 0 lets the system choose one"))
     },
-    run: |stage, matches| {
+    run: |output, matches| {
         let port = *matches.get_one::<u16>("port").expect("the port has a default");
         let server = Server::start(port)
-            .map_err(|error| Trouble::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
+            .map_err(|error| CommandError::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
         let url = server.url("/");
-        stage.object(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
-        HELP.lines().for_each(|line| stage.line(format_args!("  {line}")));
-        stage.line("");
+        output.record(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
+        ROUTES_HELP.lines().for_each(|line| output.line(format_args!("  {line}")));
+        output.line("");
         // Last, so that a program that waits for this line may close the pipe after it.
-        stage.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
+        output.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
         server.serve_for_ever();
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };

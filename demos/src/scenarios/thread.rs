@@ -1,8 +1,8 @@
 //! `brigade thread`: start a thread, and wait for it.
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::worker,
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::worker_name,
 };
 use brigade_pool::Pool;
 use std::thread::sleep;
@@ -14,22 +14,22 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "A job runs on another thread while this one goes on. `join` is where they meet: it waits, and gives the result.",
     made_by: &["pool/src/pool.rs::spawn", "handle/src/join_handle.rs::join"],
     arguments: no_arguments,
-    run: |stage, _| {
+    run: |output, _| {
         let pool = Pool::builder().threads(1).name("worker").build();
-        let pool = pool.map_err(|error| Trouble::failed("cannot start a thread", error))?;
-        let ours = stage.clone();
-        stage.event("main", "starts the thread");
+        let pool = pool.map_err(|error| CommandError::failed("cannot start a thread", error))?;
+        let ours = output.clone();
+        output.event("main", "starts the thread");
         let handle = pool.spawn(move || {
-            ours.event(&worker(), "Running in a thread");
+            ours.event(&worker_name(), "Running in a thread");
             sleep(ours.delay(1.0));
-            ours.event(&worker(), "done");
+            ours.event(&worker_name(), "done");
             42
         });
-        stage.event("main", "goes on, and joins");
-        let answer = handle.join().map_err(|error| Trouble::failed("the thread", error))?;
-        stage.event("main", format_args!("has joined, and has the result: {answer}"));
+        output.event("main", "goes on, and joins");
+        let answer = handle.join().map_err(|error| CommandError::failed("the thread", error))?;
+        output.event("main", format_args!("has joined, and has the result: {answer}"));
         pool.shutdown();
-        stage.seen("Main went on while the thread ran; join came back only after the thread was done.");
-        Ok(Exit::FINE)
+        output.lesson("Main went on while the thread ran; join came back only after the thread was done.");
+        Ok(Exit::SUCCESS)
     },
 };

@@ -7,7 +7,7 @@ mod clock;
 mod routes;
 
 pub use clock::ThreadClock;
-pub use routes::HELP;
+pub use routes::ROUTES_HELP;
 
 use brigade_handle::{Completer, JoinHandle};
 use brigade_runtime::{
@@ -28,10 +28,10 @@ use std::{
 };
 
 /// How long to wait when accepting fails, as it does while the process has no descriptor left.
-const PAUSE: Duration = Duration::from_millis(20);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// How many connections may wait to be accepted; the system caps it (`net.core.somaxconn`).
-const BACKLOG: i32 = 16 * 1024;
+const LISTEN_BACKLOG: i32 = 16 * 1024;
 
 /// A running server. Dropping it stops it: its connections are closed and its thread has ended.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ fn listen(port: u16) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(LISTEN_BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -127,7 +127,7 @@ async fn accept(listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, _)) => drop(brigade_runtime::spawn(converse(stream))),
             // A peer that hung up at once, or no descriptor free: neither is a reason to stop serving.
-            Err(_) => brigade_runtime::sleep(PAUSE).await,
+            Err(_) => brigade_runtime::sleep(ACCEPT_RETRY_DELAY).await,
         }
     }
 }

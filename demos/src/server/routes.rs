@@ -14,19 +14,19 @@ use std::{
 };
 
 /// The routes, as `GET /` and `brigade serve` show them.
-pub const HELP: &str = "\
+pub const ROUTES_HELP: &str = "\
 GET /delay/SECONDS   answers 200 after so long (fractions allowed, 60 at most)
 GET /status/CODE     answers at once with this status (200 to 599)
 GET /bytes/N         answers with N bytes, streamed (1 GiB at most)
 ";
 
-const DELAY_MAX: f64 = 60.0;
+const DELAY_MAX_SECONDS: f64 = 60.0;
 const BYTES_MAX: u64 = 1 << 30;
-const CHUNK: usize = 16 * 1024;
-static ZEROS: [u8; CHUNK] = [0; CHUNK];
+const CHUNK_BYTES: usize = 16 * 1024;
+static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
 /// The answer to a request.
-pub(super) async fn answer<B>(request: &Request<B>) -> Response<Payload> {
+pub(super) async fn answer<B>(request: &Request<B>) -> Response<ResponseBody> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".into());
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -35,37 +35,38 @@ pub(super) async fn answer<B>(request: &Request<B>) -> Response<Payload> {
     let path = request.uri().path();
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     match (parts.next().unwrap_or(""), parts.next()) {
-        ("", None) => text(StatusCode::OK, HELP.into()),
+        ("", None) => text(StatusCode::OK, ROUTES_HELP.into()),
         ("delay", Some(seconds)) => delay(seconds).await,
         ("status", Some(code)) => status(code),
         ("bytes", Some(count)) => bytes(count),
-        _ => text(StatusCode::NOT_FOUND, format!("nothing is at {path}; what is here:\n{HELP}")),
+        _ => text(StatusCode::NOT_FOUND, format!("nothing is at {path}; what is here:\n{ROUTES_HELP}")),
     }
 }
 
-async fn delay(seconds: &str) -> Response<Payload> {
+async fn delay(seconds: &str) -> Response<ResponseBody> {
     match seconds.parse::<f64>() {
-        Ok(seconds) if (0.0..=DELAY_MAX).contains(&seconds) => {
+        Ok(seconds) if (0.0..=DELAY_MAX_SECONDS).contains(&seconds) => {
             brigade_runtime::sleep(Duration::from_secs_f64(seconds)).await;
             text(StatusCode::OK, format!("waited {seconds} s\n"))
         }
-        _ => {
-            text(StatusCode::BAD_REQUEST, format!("the delay is a number of seconds from 0 to {DELAY_MAX}\n"))
-        }
+        _ => text(
+            StatusCode::BAD_REQUEST,
+            format!("the delay is a number of seconds from 0 to {DELAY_MAX_SECONDS}\n"),
+        ),
     }
 }
 
-fn status(code: &str) -> Response<Payload> {
+fn status(code: &str) -> Response<ResponseBody> {
     match code.parse::<u16>().ok().filter(|code| (200..600).contains(code)).map(StatusCode::from_u16) {
         Some(Ok(code)) => text(code, format!("{code}\n")),
         _ => text(StatusCode::BAD_REQUEST, "the status is a number from 200 to 599\n".into()),
     }
 }
 
-fn bytes(count: &str) -> Response<Payload> {
+fn bytes(count: &str) -> Response<ResponseBody> {
     match count.parse::<u64>() {
         Ok(count) if count <= BYTES_MAX => {
-            let mut response = Response::new(Payload::Zeros(count));
+            let mut response = Response::new(ResponseBody::Zeros(count));
             let kind = HeaderValue::from_static("application/octet-stream");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
             response
@@ -74,8 +75,8 @@ fn bytes(count: &str) -> Response<Payload> {
     }
 }
 
-fn text(status: StatusCode, words: String) -> Response<Payload> {
-    let mut response = Response::new(Payload::Text(Some(words.into())));
+fn text(status: StatusCode, words: String) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Text(Some(words.into())));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -84,14 +85,14 @@ fn text(status: StatusCode, words: String) -> Response<Payload> {
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(super) enum Payload {
+pub(super) enum ResponseBody {
     /// A text, until it has been given out.
     Text(Option<Bytes>),
     /// So many zeros are still to come.
     Zeros(u64),
 }
 
-impl Body for Payload {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -103,7 +104,7 @@ impl Body for Payload {
             Self::Text(words) => words.take(),
             Self::Zeros(0) => None,
             Self::Zeros(left) => {
-                let piece = (CHUNK as u64).min(*left);
+                let piece = (CHUNK_BYTES as u64).min(*left);
                 *left -= piece;
                 Some(Bytes::from_static(&ZEROS[..piece as usize]))
             }

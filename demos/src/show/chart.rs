@@ -1,19 +1,19 @@
 //! Bars whose lengths are to one another as the numbers are.
 
-use super::{Ink, Stage};
+use super::{Output, Style};
 
 /// One eighth of a character to seven eighths, for the end of a bar.
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Shows a bar for each entry: its label, its ink, its seconds.
-pub fn chart(stage: &Stage, entries: &[(&str, Ink, f64)]) {
+/// Shows a bar for each entry: its label, its style, its seconds.
+pub fn bar_chart(output: &Output, entries: &[(&str, Style, f64)]) {
     let longest = entries.iter().map(|entry| entry.2).fold(0.0, f64::max);
     let label = entries.iter().map(|entry| entry.0.len()).max().unwrap_or(0);
     // Margin, label, gap, bar, gap, and the number, which takes at most ten characters.
-    let room = stage.width().saturating_sub(2 + label + 2 + 2 + 10).min(60);
-    for &(name, ink, seconds) in entries {
-        let bar = stage.paint(ink, bar(seconds / longest.max(f64::MIN_POSITIVE), room));
-        stage.line(format_args!("  {name:<label$}  {bar} {}", time(seconds)));
+    let room = output.width().saturating_sub(2 + label + 2 + 2 + 10).min(60);
+    for &(name, style, seconds) in entries {
+        let bar = output.paint(style, bar(seconds / longest.max(f64::MIN_POSITIVE), room));
+        output.line(format_args!("  {name:<label$}  {bar} {}", time(seconds)));
     }
 }
 

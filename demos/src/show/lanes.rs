@@ -1,7 +1,7 @@
 //! What happens side by side: a lane for each, time from left to right. On a terminal the lanes grow while it happens; a
 //! pipe gets a line for each step, and the lanes at the end.
 
-use super::{Ink, Stage};
+use super::{Output, Style};
 use brigade_trace::clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
@@ -12,20 +12,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-const REFRESH: Duration = Duration::from_millis(50);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(50);
 /// What stands left of a lane: margin, name, gap.
-const LEFT: usize = 9;
-const LONGEST: usize = 60;
+const LANE_LEFT_COLUMNS: usize = 9;
+const LANE_COLUMNS_MAX: usize = 60;
 /// What indicatif's template calls the lanes; so many there can be.
-const KEYS: [&str; 4] = ["lane0", "lane1", "lane2", "lane3"];
+const TEMPLATE_KEYS: [&str; 4] = ["lane0", "lane1", "lane2", "lane3"];
 
 /// What a step needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Activity {
     /// Somebody works in it: `█`.
-    Works,
+    Working,
     /// It only waits: `░`.
-    Waits,
+    Waiting,
 }
 
 /// A piece of a lane, in seconds since the beginning.
@@ -46,7 +46,7 @@ pub struct Lanes {
 
 #[derive(Debug)]
 struct Drawing {
-    stage: Stage,
+    output: Output,
     title: &'static str,
     names: &'static [&'static str],
     start: Instant,
@@ -58,43 +58,43 @@ struct Drawing {
 
 impl Lanes {
     /// Begins empty lanes with these names, under a title. Lanes with the same `scale`, in seconds, can be compared by eye.
-    pub fn begin(stage: &Stage, title: &'static str, names: &'static [&'static str], scale: f64) -> Self {
-        stage.line("");
-        stage.labelled(Ink::Strong, "", title);
+    pub fn begin(output: &Output, title: &'static str, names: &'static [&'static str], scale: f64) -> Self {
+        output.line("");
+        output.labelled(Style::Strong, "", title);
         let spans = Mutex::new(vec![Vec::new(); names.len()]);
         let drawing =
-            Arc::new(Drawing { stage: stage.clone(), title, names, start: clock::now(), scale, spans });
-        let bar = if stage.live() { drawing.clone().live() } else { ProgressBar::hidden() };
+            Arc::new(Drawing { output: output.clone(), title, names, start: clock::now(), scale, spans });
+        let bar = if output.is_live() { drawing.clone().live() } else { ProgressBar::hidden() };
         Self { drawing, bar }
     }
 
     /// A step begins in a lane; it ends when the guard is dropped.
-    pub fn step(&self, lane: usize, who: &str, step: Step, what: impl fmt::Display) -> Going {
+    pub fn step(&self, lane: usize, who: &str, step: Activity, what: impl fmt::Display) -> StepGuard {
         let drawing = &self.drawing;
-        if !drawing.stage.live() {
-            drawing.stage.event(who, what);
+        if !drawing.output.is_live() {
+            drawing.output.event(who, what);
         }
-        let span = Span { begin: drawing.now(), end: None, busy: step == Step::Works };
+        let span = Span { begin: drawing.now(), end: None, busy: step == Activity::Working };
         drawing.spans()[lane].push(span);
-        Going { drawing: drawing.clone(), lane }
+        StepGuard { drawing: drawing.clone(), lane }
     }
 
     /// Ends the drawing and leaves it where it is. When its last step ended, in seconds.
     pub fn end(self) -> f64 {
         self.bar.finish_and_clear();
-        let Drawing { stage, title, names, .. } = &*self.drawing;
+        let Drawing { output, title, names, .. } = &*self.drawing;
         let now = self.drawing.now();
-        if !stage.live() {
-            stage.line("");
+        if !output.is_live() {
+            output.line("");
         }
         for (number, name) in names.iter().enumerate() {
             let spans = self.drawing.spans()[number].clone();
-            stage.object(
-                &json!({ "scenario": stage.scenario(), "lanes": title, "lane": name, "spans": spans }),
+            output.record(
+                &json!({ "scenario": output.scenario(), "lanes": title, "lane": name, "spans": spans }),
             );
-            stage.line(self.drawing.lane(number, now));
+            output.line(self.drawing.lane(number, now));
         }
-        stage.line(self.drawing.clock());
+        output.line(self.drawing.clock());
         latest(&self.drawing.spans())
     }
 }
@@ -102,12 +102,12 @@ impl Lanes {
 /// A step that goes on.
 #[derive(Debug)]
 #[must_use = "the step ends when this is dropped"]
-pub struct Going {
+pub struct StepGuard {
     drawing: Arc<Drawing>,
     lane: usize,
 }
 
-impl Drop for Going {
+impl Drop for StepGuard {
     fn drop(&mut self) {
         let now = self.drawing.now();
         if let Some(span) = self.drawing.spans()[self.lane].last_mut() {
@@ -129,7 +129,7 @@ impl Drawing {
     /// Draws anew from now on until the bar is ended.
     fn live(self: Arc<Self>) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let lanes = &KEYS[..self.names.len()];
+        let lanes = &TEMPLATE_KEYS[..self.names.len()];
         let template: String = lanes.iter().map(|key| format!("{{{key}}}\n")).collect();
         let style = ProgressStyle::with_template(&(template + "{clock}"));
         let mut style = style.expect("the template is made of names in braces");
@@ -144,19 +144,19 @@ impl Drawing {
             let _ = out.write_str(&self.clock());
         });
         bar.set_style(style);
-        bar.enable_steady_tick(REFRESH);
+        bar.enable_steady_tick(REFRESH_INTERVAL);
         bar
     }
 
     fn room(&self) -> usize {
-        self.stage.width().saturating_sub(LEFT + 1).min(LONGEST)
+        self.output.width().saturating_sub(LANE_LEFT_COLUMNS + 1).min(LANE_COLUMNS_MAX)
     }
 
     /// A lane as it is at this time.
     fn lane(&self, number: usize, now: f64) -> String {
         let spans = self.spans();
         let text = cells(&spans[number], now, self.scale.max(latest(&spans)), self.room());
-        format!("  {:<6} {}", self.names[number], self.stage.paint(Ink::Way(number), text))
+        format!("  {:<6} {}", self.names[number], self.output.paint(Style::Series(number), text))
     }
 
     /// When the last step ended, below that end.
@@ -164,7 +164,7 @@ impl Drawing {
         let spans = self.spans();
         let goes_on = spans.iter().flatten().any(|span| span.end.is_none());
         let end = if goes_on { self.now() } else { latest(&spans) };
-        let place = LEFT + place(end, self.scale.max(end), self.room());
+        let place = LANE_LEFT_COLUMNS + place(end, self.scale.max(end), self.room());
         format!("{:>place$}", format!("{end:.3} s"))
     }
 }

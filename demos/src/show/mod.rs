@@ -1,19 +1,19 @@
-//! What the reader sees: a stage to speak from, a table, a bar chart, lanes, a progress line.
+//! What the reader sees: an output to speak from, a table, a bar chart, lanes, a progress line.
 //!
 //! Everything here looks right in 80 columns, in a pipe and without colour: colour only repeats what the words say.
 
 mod chart;
 mod lanes;
+mod output;
 mod phases;
 mod progress;
-mod stage;
 mod table;
 mod text;
 
-pub use chart::chart;
-pub use lanes::{Going, Lanes, Step};
-pub use phases::phases;
+pub use chart::bar_chart;
+pub use lanes::{Activity, Lanes, StepGuard};
+pub use output::{Output, Settings};
+pub use phases::show_phases;
 pub use progress::Progress;
-pub use stage::{Setting, Stage};
 pub use table::{Column, Table};
-pub use text::{Ink, count, memory, worker, wrap};
+pub use text::{Style, mebibytes, thousands, worker_name, wrap};

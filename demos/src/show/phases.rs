@@ -1,18 +1,18 @@
 //! What happened to each task, told from a trace.
 
-use super::{Ink, Stage};
+use super::{Output, Style};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Trace};
 use serde_json::json;
 
 /// Shows the lives of all tasks that have a name, oldest event first.
-pub fn phases(stage: &Stage, trace: &Trace) {
+pub fn show_phases(output: &Output, trace: &Trace) {
     let mut events: Vec<_> = trace.events().filter(|event| event.subject.domain() == Domain::Task).collect();
     events.sort_by_key(|event| event.at);
     let start = events.first().map_or(0, |event| event.at);
     // Tasks of one thread: whom an end wakes is woken by the one that was closed last.
     let mut closed = None;
-    stage.line("");
-    stage.line(stage.paint(Ink::Faint, "  from the trace"));
+    output.line("");
+    output.line(output.paint(Style::Faint, "  from the trace"));
     for event in events {
         let (Some(name), Some(phase)) = (trace.labels.get(&event.subject), phase(trace, event, closed))
         else {
@@ -22,8 +22,8 @@ pub fn phases(stage: &Stage, trace: &Trace) {
             closed = Some(name.as_str());
         }
         let at = (event.at - start) as f64 / 1e9;
-        stage.object(&json!({ "scenario": stage.scenario(), "task": name, "at": at, "phase": phase }));
-        stage.line(format_args!("{at:11.6} s  {name:<13} {phase}"));
+        output.record(&json!({ "scenario": output.scenario(), "task": name, "at": at, "phase": phase }));
+        output.line(format_args!("{at:11.6} s  {name:<13} {phase}"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far a mode has come, while it runs: one line on standard error, if that is a terminal. And when its workers were
 //! ready and its work done.
 
-use super::Stage;
+use super::Output;
 use brigade_trace::clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -10,18 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-const REFRESH: Duration = Duration::from_millis(100);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A progress line. Clones advance the same line, from any thread.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
-    laps: Arc<Laps>,
+    laps: Arc<Milestones>,
 }
 
 /// When what happened.
 #[derive(Debug)]
-struct Laps {
+struct Milestones {
     begin: Instant,
     ready: OnceLock<Instant>,
     done: OnceLock<Instant>,
@@ -29,8 +29,8 @@ struct Laps {
 
 impl Progress {
     /// Shows that `total` pieces of work begin.
-    pub fn begin(stage: &Stage, label: &str, total: usize) -> Self {
-        if stage.json() || !io::stderr().is_terminal() {
+    pub fn begin(output: &Output, label: &str, total: usize) -> Self {
+        if output.is_json() || !io::stderr().is_terminal() {
             return Self::of(ProgressBar::hidden());
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
@@ -38,12 +38,12 @@ impl Progress {
         let style = ProgressStyle::with_template(template).expect("the template names what indicatif has");
         bar.set_style(style.progress_chars("━╸ "));
         bar.set_message(label.to_owned());
-        bar.enable_steady_tick(REFRESH);
+        bar.enable_steady_tick(REFRESH_INTERVAL);
         Self::of(bar)
     }
 
     fn of(bar: ProgressBar) -> Self {
-        let laps = Laps { begin: clock::now(), ready: OnceLock::new(), done: OnceLock::new() };
+        let laps = Milestones { begin: clock::now(), ready: OnceLock::new(), done: OnceLock::new() };
         Self { bar, laps: Arc::new(laps) }
     }
 

@@ -1,15 +1,15 @@
 //! A table whose rows appear one by one, as soon as each is known: so its columns have their widths from the beginning.
 
-use super::{Ink, Stage};
+use super::{Output, Style};
 
 /// A column: its title and how wide it is. The first stands left, all others right.
 #[derive(Debug, Clone, Copy)]
 pub struct Column(pub &'static str, pub usize);
 
-/// A table on a stage.
+/// A table on a output.
 #[derive(Debug)]
 pub struct Table<'a> {
-    stage: &'a Stage,
+    output: &'a Output,
     columns: &'a [Column],
 }
 
@@ -18,19 +18,19 @@ const MARGIN: &str = "  ";
 
 impl<'a> Table<'a> {
     /// Shows the titles.
-    pub fn begin(stage: &'a Stage, columns: &'a [Column]) -> Self {
-        let table = Self { stage, columns };
+    pub fn begin(output: &'a Output, columns: &'a [Column]) -> Self {
+        let table = Self { output, columns };
         let titles: Vec<_> = columns.iter().map(|column| column.0.to_owned()).collect();
-        stage.line(stage.paint(Ink::Faint, table.align(&titles)));
+        output.line(output.paint(Style::Faint, table.align(&titles)));
         table
     }
 
-    /// Shows a row, its first cell in this ink.
-    pub fn row(&self, ink: Ink, cells: &[String]) {
+    /// Shows a row, its first cell in this style.
+    pub fn row(&self, style: Style, cells: &[String]) {
         let text = self.align(cells);
         let first = text.len().min(MARGIN.len() + cells[0].len());
         let (head, rest) = text.split_at(first);
-        self.stage.line(format_args!("{}{rest}", self.stage.paint(ink, head)));
+        self.output.line(format_args!("{}{rest}", self.output.paint(style, head)));
     }
 
     fn align(&self, cells: &[String]) -> String {

@@ -4,7 +4,7 @@ use std::thread;
 
 /// What a piece of text means; a terminal with colours shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub enum Style {
     /// As it is.
     Plain,
     /// A heading.
@@ -16,11 +16,11 @@ pub enum Ink {
     /// Went wrong.
     Bad,
     /// One of the four ways to work; the number chooses the colour.
-    Way(usize),
+    Series(usize),
 }
 
-impl Ink {
-    /// The text between this ink's escape sequences.
+impl Style {
+    /// The text between this style's escape sequences.
     pub(super) fn paint(self, text: &str) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),
@@ -29,7 +29,7 @@ impl Ink {
             Self::Good => "32",
             Self::Bad => "31",
             // Yellow, blue, green, magenta: legible on light and dark.
-            Self::Way(way) => ["33", "34", "32", "35"][way % 4],
+            Self::Series(number) => ["33", "34", "32", "35"][number % 4],
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
@@ -53,7 +53,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A whole number with its thousands apart: `10,000`.
-pub fn count(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -66,12 +66,12 @@ pub fn count(number: u64) -> String {
 }
 
 /// The name of this thread.
-pub fn worker() -> String {
+pub fn worker_name() -> String {
     thread::current().name().unwrap_or("a thread").to_owned()
 }
 
 /// An amount of memory in MiB.
-pub fn memory(bytes: u64) -> String {
+pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn thousands_stand_apart() {
         assert_eq!(
-            [count(0), count(999), count(10_000), count(1_234_567)],
+            [thousands(0), thousands(999), thousands(10_000), thousands(1_234_567)],
             ["0", "999", "10,000", "1,234,567"]
         );
     }

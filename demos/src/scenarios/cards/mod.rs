@@ -7,8 +7,8 @@ mod screen;
 mod store;
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble},
-    show::{Ink, Stage},
+    scenario::{CommandError, Exit, Scenario},
+    show::{Output, Style},
 };
 use clap::{Arg, ArgAction};
 use serde_json::json;
@@ -30,32 +30,32 @@ pub static SCENARIO: Scenario = Scenario {
         let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
         command.arg(print.help("List all cards with their answers, and ask nothing"))
     },
-    run: |stage, matches| {
-        if stage.json() || matches.get_flag("print") {
-            return Ok(print(stage));
+    run: |output, matches| {
+        if output.is_json() || matches.get_flag("print") {
+            return Ok(print(output));
         }
         if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-            return Err(Trouble::usage(
+            return Err(CommandError::usage(
                 "the quiz needs a terminal; `brigade cards --print` lists the cards without one",
             ));
         }
-        quiz::run(stage)
+        quiz::run(output)
     },
 };
 
 /// All cards, with what they hide.
-fn print(stage: &Stage) -> Exit {
+fn print(output: &Output) -> Exit {
     for (number, card) in deck::all().enumerate() {
         let deck::Card { id, question, answer, proof, scenario } = card;
-        stage.object(&json!({ "scenario": "cards", "card": id, "question": question, "answer": answer,
+        output.record(&json!({ "scenario": "cards", "card": id, "question": question, "answer": answer,
             "proof": proof, "shown_by": scenario.map(|scenario| scenario.name) }));
         if number > 0 {
-            stage.line("");
+            output.line("");
         }
-        stage.labelled(Ink::Strong, &format!("{:>2}. ", number + 1), question);
-        stage.labelled(Ink::Plain, "    ", answer);
+        output.labelled(Style::Strong, &format!("{:>2}. ", number + 1), question);
+        output.labelled(Style::Plain, "    ", answer);
         let shown = scenario.map_or(String::new(), |scenario| format!(" · brigade {}", scenario.name));
-        stage.line(stage.paint(Ink::Faint, format!("    {proof}{shown}")));
+        output.line(output.paint(Style::Faint, format!("    {proof}{shown}")));
     }
-    Exit::FINE
+    Exit::SUCCESS
 }

@@ -2,13 +2,13 @@
 
 use super::{
     deck::{self, Card},
-    schedule::{Grade, Session, TOP},
+    schedule::{BOX_MAX, Grade, QuizSession},
     screen::Screen,
     store::Store,
 };
 use crate::{
-    scenario::{Exit, Scenario, Trouble},
-    show::{Stage, wrap},
+    scenario::{CommandError, Exit, Scenario},
+    show::{Output, wrap},
 };
 use ratatui::{
     Frame,
@@ -24,72 +24,72 @@ use std::io;
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 /// The widest that text gets.
-const WIDTH_MAX: u16 = 100;
+const TEXT_COLUMNS_MAX: u16 = 100;
 /// What a shell reports for Ctrl-C.
-const INTERRUPTED: Exit = Exit(130);
+const CTRL_C: Exit = Exit(130);
 
 /// Asks what is due.
 ///
 /// # Errors
 ///
 /// If the terminal cannot be used or what you know cannot be kept.
-pub(super) fn run(stage: &Stage) -> Result<Exit, Trouble> {
+pub(super) fn run(output: &Output) -> Result<Exit, CommandError> {
     let store = Store::of_user()?;
     let (progress, note) = store.load()?;
     let deck: Vec<&'static str> = deck::all().map(|card| card.id).collect();
     let mut quiz = Quiz {
-        session: Session::begin(progress, &deck),
+        session: QuizSession::begin(progress, &deck),
         typed: String::new(),
         revealed: false,
         known: 0,
         note,
     };
-    let exit = ask(stage, &mut quiz, &store)?;
+    let exit = ask(output, &mut quiz, &store)?;
     let (session, due) = (&quiz.session, quiz.session.queue.len());
     if let Some(note) = &quiz.note {
-        stage.paragraph(note);
+        output.paragraph(note);
     }
     let rest = if due == 0 { "nothing is left".into() } else { format!("{due} left") };
-    stage.line(format_args!("Session {}: {} known, {rest}.", session.number, quiz.known));
+    output.line(format_args!("QuizSession {}: {} known, {rest}.", session.number, quiz.known));
     Ok(exit)
 }
 
-fn ask(stage: &Stage, quiz: &mut Quiz, store: &Store) -> Result<Exit, Trouble> {
-    let no_screen = |error| Trouble::failed("cannot use the terminal", error);
+fn ask(output: &Output, quiz: &mut Quiz, store: &Store) -> Result<Exit, CommandError> {
+    let no_screen = |error| CommandError::failed("cannot use the terminal", error);
     let mut screen = Screen::open().map_err(no_screen)?;
     while let Some(card) = quiz.card() {
         screen.terminal.draw(|frame| quiz.draw(card, frame)).map_err(no_screen)?;
         let Event::Key(key) = event::read().map_err(no_screen)? else { continue };
         match quiz.press(key, card) {
-            Step::Stay => {}
-            Step::Save => store.save(&quiz.session.progress)?,
-            Step::Show(scenario) => {
+            Action::Stay => {}
+            Action::Save => store.save(&quiz.session.progress)?,
+            Action::Show(scenario) => {
                 drop(screen);
-                show(stage, scenario)?;
+                show(output, scenario)?;
                 screen = Screen::open().map_err(no_screen)?;
             }
-            Step::End(exit) => return Ok(exit),
+            Action::End(exit) => return Ok(exit),
         }
     }
-    Ok(Exit::FINE)
+    Ok(Exit::SUCCESS)
 }
 
 /// Runs a scenario as its command would, and waits for Enter.
-fn show(stage: &Stage, scenario: &Scenario) -> Result<(), Trouble> {
-    let stage = stage.for_scenario(scenario.name);
+fn show(output: &Output, scenario: &Scenario) -> Result<(), CommandError> {
+    let output = output.for_scenario(scenario.name);
     // A scenario that fails is no reason to end the quiz.
-    if let Err(trouble) = scenario.run_with_defaults(&stage) {
-        stage.paragraph(&trouble.message);
+    if let Err(error) = scenario.run_with_defaults(&output) {
+        output.paragraph(&error.message);
     }
-    stage.line("");
-    stage.line("Enter leads back to the cards.");
+    output.line("");
+    output.line("Enter leads back to the cards.");
     let read = io::stdin().read_line(&mut String::new());
-    read.map(|_| ()).map_err(|error| Trouble::failed("cannot read the terminal", error))
+    read.map(|_| ()).map_err(|error| CommandError::failed("cannot read the terminal", error))
 }
 
 /// What a key leads to.
 #[derive(Debug)]
-enum Step {
+enum Action {
     Stay,
     Save,
     Show(&'static Scenario),
@@ -98,7 +98,7 @@ enum Step {
 
 #[derive(Debug)]
 struct Quiz {
-    session: Session,
+    session: QuizSession,
     typed: String,
     revealed: bool,
     /// How many were known in this session.
@@ -114,21 +114,21 @@ impl Quiz {
         deck::all().find(|card| card.id == id)
     }
 
-    fn press(&mut self, key: KeyEvent, card: &Card) -> Step {
+    fn press(&mut self, key: KeyEvent, card: &Card) -> Action {
         if key.kind == KeyEventKind::Release {
-            return Step::Stay;
+            return Action::Stay;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, control) {
-            (KeyCode::Char('c'), true) => return Step::End(INTERRUPTED),
-            (KeyCode::Esc, _) | (KeyCode::Char('d'), true) => return Step::End(Exit::FINE),
+            (KeyCode::Char('c'), true) => return Action::End(CTRL_C),
+            (KeyCode::Esc, _) | (KeyCode::Char('d'), true) => return Action::End(Exit::SUCCESS),
             _ => {}
         }
         if self.revealed { self.judge(key.code, card) } else { self.write(key.code, control) }
     }
 
     /// A key while the answer is hidden.
-    fn write(&mut self, code: KeyCode, control: bool) -> Step {
+    fn write(&mut self, code: KeyCode, control: bool) -> Action {
         match (code, control) {
             (KeyCode::Enter, _) => self.revealed = true,
             (KeyCode::Backspace, _) => drop(self.typed.pop()),
@@ -136,35 +136,35 @@ impl Quiz {
             (KeyCode::Char(letter), false) => self.typed.push(letter),
             _ => {}
         }
-        Step::Stay
+        Action::Stay
     }
 
     /// A key while the answer is seen.
-    fn judge(&mut self, code: KeyCode, card: &Card) -> Step {
+    fn judge(&mut self, code: KeyCode, card: &Card) -> Action {
         let grade = match (code, card.scenario) {
             (KeyCode::Char('g'), _) => Grade::Good,
             (KeyCode::Char('a'), _) => Grade::Again,
-            (KeyCode::Char('r'), Some(scenario)) => return Step::Show(scenario),
-            (KeyCode::Char('q'), _) => return Step::End(Exit::FINE),
-            _ => return Step::Stay,
+            (KeyCode::Char('r'), Some(scenario)) => return Action::Show(scenario),
+            (KeyCode::Char('q'), _) => return Action::End(Exit::SUCCESS),
+            _ => return Action::Stay,
         };
         self.known += usize::from(grade == Grade::Good);
         self.session.grade(grade);
         self.revealed = false;
         self.typed.clear();
-        Step::Save
+        Action::Save
     }
 
     fn draw(&self, card: &Card, frame: &mut Frame<'_>) {
         let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-        let width = usize::from(body.width.min(WIDTH_MAX));
+        let width = usize::from(body.width.min(TEXT_COLUMNS_MAX));
         let mut lines = Vec::new();
         let mut add = |style: Style, text: &str| {
             lines.extend(wrap(text, width).into_iter().map(|line| Line::styled(line, style)));
         };
-        let level = self.session.progress.cards.get(card.id).map_or(0, |place| place.level);
+        let level = self.session.progress.cards.get(card.id).map_or(0, |state| state.level);
         let (number, left) = (self.session.number, self.session.queue.len());
-        add(FAINT, &format!("brigade cards · session {number} · {left} to go · box {level} of {TOP}"));
+        add(FAINT, &format!("brigade cards · session {number} · {left} to go · box {level} of {BOX_MAX}"));
         if let Some(note) = &self.note {
             add(Style::new(), note);
         }

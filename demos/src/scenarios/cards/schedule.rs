@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The highest box: 16 sessions of rest.
-pub(super) const TOP: u8 = 5;
+pub(super) const BOX_MAX: u8 = 5;
 /// How many cards are met for the first time in one session.
-const NEW: usize = 10;
+const NEW_CARDS_MAX: usize = 10;
 
 /// Whether a card was known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Grade {
 
 /// Where a card is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct CardState {
     /// Its box.
     #[serde(rename = "box")]
     pub(super) level: u8,
@@ -29,12 +29,12 @@ pub(super) struct Place {
     pub(super) due: u64,
 }
 
-impl Place {
+impl CardState {
     fn after(old: Option<Self>, grade: Grade, session: u64) -> Self {
         match grade {
             Grade::Again => Self { level: 0, due: session },
             Grade::Good => {
-                let level = old.map_or(0, |place| place.level).min(TOP - 1) + 1;
+                let level = old.map_or(0, |state| state.level).min(BOX_MAX - 1) + 1;
                 Self { level, due: session.saturating_add(1 << (level - 1)) }
             }
         }
@@ -43,26 +43,26 @@ impl Place {
 
 /// What is remembered of all cards, those that the deck has no more included.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Progress {
+pub(super) struct StudyProgress {
     /// How many sessions there were.
     pub(super) sessions: u64,
-    pub(super) cards: BTreeMap<String, Place>,
+    pub(super) cards: BTreeMap<String, CardState>,
 }
 
 /// One session: what is still to be asked, the front first.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct QuizSession {
     pub(super) number: u64,
     pub(super) queue: VecDeque<&'static str>,
-    pub(super) progress: Progress,
+    pub(super) progress: StudyProgress,
 }
 
-impl Session {
+impl QuizSession {
     /// The next session: first what is due, longest overdue first, then some new cards. If there is neither, the session is that
     /// in which the next card is due.
-    pub(super) fn begin(progress: Progress, deck: &[&'static str]) -> Self {
+    pub(super) fn begin(progress: StudyProgress, deck: &[&'static str]) -> Self {
         let place = |id: &str| progress.cards.get(id).copied();
-        let new: Vec<_> = deck.iter().copied().filter(|id| place(id).is_none()).take(NEW).collect();
+        let new: Vec<_> = deck.iter().copied().filter(|id| place(id).is_none()).take(NEW_CARDS_MAX).collect();
         let mut met: Vec<_> = deck.iter().filter_map(|&id| Some((place(id)?.due, id))).collect();
         // Stable: cards that are due together keep the order of the deck.
         met.sort_by_key(|&(due, _)| due);
@@ -79,7 +79,7 @@ impl Session {
         let Some(id) = self.queue.pop_front() else { return };
         let old = self.progress.cards.get(id).copied();
         self.progress.sessions = self.number;
-        self.progress.cards.insert(id.into(), Place::after(old, grade, self.number));
+        self.progress.cards.insert(id.into(), CardState::after(old, grade, self.number));
         if grade == Grade::Again {
             self.queue.push_back(id);
         }
@@ -95,44 +95,45 @@ mod tests {
         let mut place = None;
         let mut rests = Vec::new();
         for _ in 0..6 {
-            let next = Place::after(place, Grade::Good, 10);
+            let next = CardState::after(place, Grade::Good, 10);
             rests.push((next.level, next.due - 10));
             place = Some(next);
         }
         assert_eq!(rests, [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (5, 16)]);
-        assert_eq!(Place::after(place, Grade::Again, 11), Place { level: 0, due: 11 });
+        assert_eq!(CardState::after(place, Grade::Again, 11), CardState { level: 0, due: 11 });
     }
 
     #[test]
     fn what_was_not_known_comes_again_in_the_same_session() {
-        let mut session = Session::begin(Progress::default(), &["a", "b"]);
+        let mut session = QuizSession::begin(StudyProgress::default(), &["a", "b"]);
         session.grade(Grade::Again);
         assert_eq!(session.queue, ["b", "a"]);
         session.grade(Grade::Good);
         session.grade(Grade::Good);
         assert!(session.queue.is_empty());
-        assert_eq!(session.progress.cards["a"], Place { level: 1, due: 2 });
+        assert_eq!(session.progress.cards["a"], CardState { level: 1, due: 2 });
         session.grade(Grade::Good);
         assert_eq!(session.progress.sessions, 1);
     }
 
     #[test]
     fn due_cards_come_before_new_ones() {
-        let cards = [("b", 2), ("c", 9), ("d", 1)].map(|(id, due)| (id.into(), Place { level: 1, due }));
-        let progress = Progress { sessions: 1, cards: cards.into() };
-        assert_eq!(Session::begin(progress, &["a", "b", "c", "d"]).queue, ["d", "b", "a"]);
+        let cards = [("b", 2), ("c", 9), ("d", 1)].map(|(id, due)| (id.into(), CardState { level: 1, due }));
+        let progress = StudyProgress { sessions: 1, cards: cards.into() };
+        assert_eq!(QuizSession::begin(progress, &["a", "b", "c", "d"]).queue, ["d", "b", "a"]);
     }
 
     #[test]
     fn when_nothing_is_due_the_sessions_go_on_to_the_next_card() {
-        let cards = [("a".into(), Place { level: 4, due: 9 }), ("b".into(), Place { level: 5, due: 17 })];
-        let session = Session::begin(Progress { sessions: 1, cards: cards.into() }, &["a", "b"]);
+        let cards =
+            [("a".into(), CardState { level: 4, due: 9 }), ("b".into(), CardState { level: 5, due: 17 })];
+        let session = QuizSession::begin(StudyProgress { sessions: 1, cards: cards.into() }, &["a", "b"]);
         assert_eq!((session.number, session.queue.into_iter().collect::<Vec<_>>()), (9, vec!["a"]));
     }
 
     #[test]
     fn a_session_has_a_bounded_number_of_new_cards() {
         let deck: Vec<&'static str> = super::super::deck::all().map(|card| card.id).collect();
-        assert_eq!(Session::begin(Progress::default(), &deck).queue.len(), NEW);
+        assert_eq!(QuizSession::begin(StudyProgress::default(), &deck).queue.len(), NEW_CARDS_MAX);
     }
 }

@@ -42,7 +42,7 @@ impl Screen {
                 close();
                 before(info);
             }));
-            interrupt::before_leaving(close);
+            interrupt::on_exit(close);
         });
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         // Release: pairs with the swap in `close`. Set before the first change, so that

@@ -3,8 +3,8 @@
 //! It is written beside its place and renamed, so that whoever reads it finds the old or the new one and never a half. A file that cannot
 //! be understood is renamed, not overwritten: nothing of it is lost.
 
-use super::schedule::Progress;
-use crate::scenario::Trouble;
+use super::schedule::StudyProgress;
+use crate::scenario::CommandError;
 use std::{
     env,
     fs::{self, File},
@@ -23,12 +23,14 @@ pub(super) struct Store {
 
 impl Store {
     /// The user's: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`.
-    pub(super) fn of_user() -> Result<Self, Trouble> {
+    pub(super) fn of_user() -> Result<Self, CommandError> {
         // A relative path is to be ignored, says the XDG base directory specification.
         let path = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
         let state = state.ok_or_else(|| {
-            Trouble::usage("there is no place to keep what you know: XDG_STATE_HOME and HOME are not set")
+            CommandError::usage(
+                "there is no place to keep what you know: XDG_STATE_HOME and HOME are not set",
+            )
         })?;
         Ok(Self { folder: state.join("brigade") })
     }
@@ -38,31 +40,31 @@ impl Store {
     }
 
     /// What was kept, and, if that could not be understood, where it lies now and why.
-    pub(super) fn load(&self) -> Result<(Progress, Option<String>), Trouble> {
+    pub(super) fn load(&self) -> Result<(StudyProgress, Option<String>), CommandError> {
         let file = self.file();
-        let trouble =
-            |what: &str, error| Trouble::failed(&format!("cannot {what} {}", file.display()), error);
+        let failed =
+            |what: &str, error| CommandError::failed(&format!("cannot {what} {}", file.display()), error);
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Default::default()),
-            Err(error) => return Err(trouble("read", error)),
+            Err(error) => return Err(failed("read", error)),
         };
         match serde_json::from_slice(&bytes) {
             Ok(progress) => Ok((progress, None)),
             Err(error) => {
-                let aside = set_aside(&file).map_err(|error| trouble("set aside", error))?;
+                let aside = set_aside(&file).map_err(|error| failed("set aside", error))?;
                 let note = format!(
                     "{} cannot be understood ({error}). It was set aside as {}; you begin anew.",
                     file.display(),
                     aside.display()
                 );
-                Ok((Progress::default(), Some(note)))
+                Ok((StudyProgress::default(), Some(note)))
             }
         }
     }
 
     /// Keeps it.
-    pub(super) fn save(&self, progress: &Progress) -> Result<(), Trouble> {
+    pub(super) fn save(&self, progress: &StudyProgress) -> Result<(), CommandError> {
         let file = self.file();
         let text = serde_json::to_string_pretty(progress).expect("progress has text keys and whole numbers");
         let beside = self.folder.join(format!(".{FILE}.{}", process::id()));
@@ -70,7 +72,7 @@ impl Store {
         written.map_err(|error| {
             // Best effort: what matters is the error that came first.
             let _ = fs::remove_file(&beside);
-            Trouble::failed(&format!("cannot write {}", file.display()), error)
+            CommandError::failed(&format!("cannot write {}", file.display()), error)
         })
     }
 }
@@ -99,7 +101,7 @@ fn set_aside(file: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::schedule::Place, *};
+    use super::{super::schedule::CardState, *};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A folder of its own, which ends with it.
@@ -127,15 +129,18 @@ mod tests {
         }
     }
 
-    fn some() -> Progress {
-        Progress { sessions: 3, cards: [("gone-from-the-deck".into(), Place { level: 2, due: 5 })].into() }
+    fn some() -> StudyProgress {
+        StudyProgress {
+            sessions: 3,
+            cards: [("gone-from-the-deck".into(), CardState { level: 2, due: 5 })].into(),
+        }
     }
 
     #[test]
     fn what_is_saved_is_loaded_and_nothing_else_lies_about() {
         let temporary = Temporary::new();
-        assert_eq!(temporary.0.load().unwrap(), (Progress::default(), None));
-        temporary.0.save(&Progress::default()).unwrap();
+        assert_eq!(temporary.0.load().unwrap(), (StudyProgress::default(), None));
+        temporary.0.save(&StudyProgress::default()).unwrap();
         temporary.0.save(&some()).unwrap();
         assert_eq!(temporary.0.load().unwrap(), (some(), None));
         assert_eq!(temporary.names(), [FILE]);
@@ -148,7 +153,7 @@ mod tests {
         for broken in ["{\"sessions\": 1", "what?"] {
             fs::write(temporary.0.file(), broken).unwrap();
             let (progress, note) = temporary.0.load().unwrap();
-            assert_eq!(progress, Progress::default());
+            assert_eq!(progress, StudyProgress::default());
             assert!(note.unwrap().contains("set aside"));
         }
         assert_eq!(temporary.names(), ["cards.json.unreadable-1", "cards.json.unreadable-2"]);
@@ -160,8 +165,8 @@ mod tests {
     fn a_file_that_cannot_be_written_is_an_error_with_its_name() {
         let temporary = Temporary::new();
         fs::create_dir_all(temporary.0.file().join("in the way")).unwrap();
-        let trouble = temporary.0.save(&some()).unwrap_err();
-        assert!(trouble.message.contains(FILE), "{trouble:?}");
+        let error = temporary.0.save(&some()).unwrap_err();
+        assert!(error.message.contains(FILE), "{error:?}");
         assert_eq!(temporary.names(), [FILE]);
     }
 }

@@ -4,9 +4,9 @@ mod modes;
 mod python;
 
 use crate::{
-    experiment::{Crew, Experiment, Mode, Row},
-    scenario::{Exit, Scenario, Trouble},
-    show::{Stage, count},
+    experiment::{Experiment, Mode, Row, Workers},
+    scenario::{CommandError, Exit, Scenario},
+    show::{Output, thousands},
     sums::N_MAX,
 };
 use clap::{Arg, Args, FromArgMatches, value_parser};
@@ -22,13 +22,13 @@ pub static SCENARIO: Scenario = Scenario {
         let modes = ["sync", "threads", "processes", "all"];
         let mode = Arg::new("mode").value_parser(modes).default_value("all").hide_possible_values(true);
         let mode = mode.help("sync, threads, processes or all");
-        Options::augment_args(command.arg(mode))
+        SumOptions::augment_args(command.arg(mode))
     },
-    run: |stage, matches| {
+    run: |output, matches| {
         let options =
-            Options::from_arg_matches(matches).map_err(|error| Trouble::usage(error.to_string()))?;
+            SumOptions::from_arg_matches(matches).map_err(|error| CommandError::usage(error.to_string()))?;
         let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
-        run(stage, &Mode::named(mode, &MODES), &options)
+        run(output, &Mode::selected(mode, &MODES), &options)
     },
 };
 
@@ -37,7 +37,7 @@ pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 
 /// What can be said about the experiment.
 #[derive(Args, Debug, Clone)]
-pub struct Options {
+pub struct SumOptions {
     /// Sum i² for all i below N
     #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = end_of_sum, allow_negative_numbers = true)]
     pub n: u64,
@@ -66,7 +66,7 @@ fn end_of_sum(text: &str) -> Result<u64, String> {
 
 /// What every mode is given.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct SumPlan {
     /// The sum's end.
     pub n: u64,
     /// How many sums.
@@ -80,15 +80,19 @@ pub struct Plan {
 /// # Errors
 ///
 /// If an executor cannot be started.
-pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Trouble> {
+pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit, CommandError> {
     let tasks = options.tasks as usize;
     // The document has a worker for each sum. Five on two cores get in each other's way, so there is one for each core
     // here; and since five is no multiple of two, each sum is cut into pieces.
-    let workers = stage.setting().workers.unwrap_or(cores());
-    let plan = Plan { n: options.n, tasks, workers };
-    stage.heading(&format!("CPU-bound: {} × the sum of i² for i < {}", count(tasks as u64), count(plan.n)));
-    stage.line("");
-    let mut experiment = Experiment::begin(stage, None);
+    let workers = output.settings().workers.unwrap_or(cores());
+    let plan = SumPlan { n: options.n, tasks, workers };
+    output.heading(&format!(
+        "CPU-bound: {} × the sum of i² for i < {}",
+        thousands(tasks as u64),
+        thousands(plan.n)
+    ));
+    output.line("");
+    let mut experiment = Experiment::begin(output, None);
     if options.compare_python {
         experiment.compare_python();
     }
@@ -108,17 +112,17 @@ fn cores() -> usize {
 }
 
 fn why(row: &Row) -> String {
-    if let Some(account) = &row.effort.python {
-        return python::why(row.mode, account.gil, row.speedup).into();
+    if let Some(run) = &row.completed.python {
+        return python::why(row.mode, run.gil, row.speedup).into();
     }
     let cores = cores();
-    match row.effort.crew {
+    match row.completed.workers {
         _ if row.mode == Mode::Sync => "One sum after the other, on one core.".into(),
-        Crew::Threads(n) => format!(
+        Workers::Threads(n) => format!(
             "{n} on {cores} cores, each with pieces of every sum, and no lock between them. In Python the GIL, where there is one, \
              lets only one run at a time."
         ),
-        Crew::Children(n, _) => format!(
+        Workers::Children { count: n, .. } => format!(
             "{n} on {cores} cores, likewise. Over threads they cost their start, their memory, and the way of the answers."
         ),
     }

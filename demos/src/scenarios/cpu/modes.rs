@@ -1,11 +1,10 @@
 //! The sums one after the other, on threads, and in processes.
 
-use super::Plan;
+use super::SumPlan;
 use crate::{
-    crew,
-    experiment::{Crew, Effort, Outcome, peak_bytes},
+    experiment::{Completed, Outcome, Workers, peak_bytes},
     fetch::Failure,
-    interrupt::Guarded,
+    pools,
     show::Progress,
     sums::{self, sum_of_squares},
 };
@@ -14,36 +13,36 @@ use std::{io, ops::Range};
 
 /// How many pieces of each sum there are for each worker: more than one, so that a worker that starts late, or has to let
 /// another program run, gets fewer of them, and all end at the same time.
-const PIECES: usize = 2;
+const PIECES_PER_WORKER: usize = 2;
 
 /// How far each thread sums to warm up: some tens of milliseconds of work.
-const WARM_UP: u64 = 20_000_000;
+const WARM_UP_TERMS_MAX: u64 = 20_000_000;
 
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
-pub(super) fn sync(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+pub(super) fn sync(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let sums: Vec<_> = (0..plan.tasks).map(|_| Ok(progress.tick(sum_of_squares(0..plan.n)))).collect();
-    Ok(effort(Crew::Threads(1), sums))
+    Ok(completed(Workers::Threads(1), sums))
 }
 
 /// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
-pub(super) fn threads(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
-    let pool = crew::threads(plan.workers, "sum")?;
+pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
+    let pool = pools::threads(plan.workers, "sum")?;
     // Threads that have only slept so far may all lie on one core, where they would share it until the operating system
     // notices. A moment of work for all at once spreads them; it counts as their start.
-    let warm_up = WARM_UP.min(plan.n.saturating_mul(plan.tasks as u64));
+    let warm_up = WARM_UP_TERMS_MAX.min(plan.n.saturating_mul(plan.tasks as u64));
     drop(pool.broadcast(|_| sum_of_squares(0..warm_up)));
     progress.workers_ready();
     // A job for each piece: `map` would give each worker several pieces at a time, which is cheaper and less even.
     let jobs: Vec<_> = plan.pieces().map(|piece| pool.spawn(move || sum_of_squares(piece))).collect();
-    let sums = plan.put_together(jobs.into_iter().map(|job| job.join()), progress);
+    let sums = plan.combine(jobs.into_iter().map(|job| job.join()), progress);
     progress.work_done();
     pool.shutdown();
-    Ok(effort(Crew::Threads(plan.workers), sums))
+    Ok(completed(Workers::Threads(plan.workers), sums))
 }
 
 /// The document: `with Pool(5) as p: p.map(compute, [10_000_000] * 5)`.
-pub(super) fn processes(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
-    let procs = Guarded::start(plan.workers)?;
+pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
+    let procs = pools::processes(plan.workers)?;
     progress.workers_ready();
     let calls: Vec<_> =
         procs.with(|procs| plan.pieces().map(|piece| procs.spawn(sum_in_child, piece)).collect());
@@ -53,10 +52,10 @@ pub(super) fn processes(plan: &Plan, progress: &Progress) -> io::Result<Effort> 
         largest = largest.max(peak);
         Ok(sum)
     });
-    let sums = plan.put_together(parts, progress);
+    let sums = plan.combine(parts, progress);
     progress.work_done();
     procs.shutdown();
-    Ok(effort(Crew::Children(plan.workers, largest), sums))
+    Ok(completed(Workers::Children { count: plan.workers, peak_bytes: largest }, sums))
 }
 
 /// Runs in the child: the sum, and the most memory that the child has held.
@@ -64,10 +63,10 @@ fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
     (sum_of_squares(piece), peak_bytes())
 }
 
-impl Plan {
+impl SumPlan {
     /// Into how many pieces each sum is cut.
     pub(super) fn pieces_each(&self) -> usize {
-        self.workers * PIECES
+        self.workers * PIECES_PER_WORKER
     }
 
     /// All sums, each in its pieces.
@@ -76,7 +75,7 @@ impl Plan {
     }
 
     /// The sums, from the sums of their pieces. A sum fails with the first of its pieces that failed.
-    fn put_together<I>(&self, parts: I, progress: &Progress) -> Vec<Result<u128, JoinError>>
+    fn combine<I>(&self, parts: I, progress: &Progress) -> Vec<Result<u128, JoinError>>
     where
         I: IntoIterator<Item = Result<u128, JoinError>>,
     {
@@ -91,10 +90,10 @@ impl Plan {
 }
 
 /// A sum is a text in JSON: it has more digits than a number there can be trusted with.
-fn effort(crew: Crew, sums: impl IntoIterator<Item = Result<u128, JoinError>>) -> Effort {
+fn completed(workers: Workers, sums: impl IntoIterator<Item = Result<u128, JoinError>>) -> Completed {
     let outcome = |sum: Result<u128, JoinError>| match sum {
         Ok(sum) => Outcome { value: sum.to_string().into(), failure: None },
         Err(error) => Outcome { value: serde_json::Value::Null, failure: Some(Failure::from_join(&error)) },
     };
-    Effort { crew, outcomes: sums.into_iter().map(outcome).collect(), python: None }
+    Completed { workers, outcomes: sums.into_iter().map(outcome).collect(), python: None }
 }

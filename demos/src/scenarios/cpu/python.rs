@@ -1,8 +1,8 @@
 //! In Python, for comparison: the program is `demos/python/cpu.py`.
 
-use super::Plan;
+use super::SumPlan;
 use crate::{
-    experiment::{Effort, Mode, Outcome, python},
+    experiment::{Completed, Mode, Outcome, python},
     show::Progress,
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ const PROGRAM: &str =
 
 /// What Python is given.
 #[derive(Serialize)]
-struct Job {
+struct SumJob {
     mode: &'static str,
     n: u64,
     tasks: usize,
@@ -22,19 +22,19 @@ struct Job {
     workers: usize,
 }
 
-pub(super) fn sum_all(plan: &Plan, mode: Mode, progress: &Progress) -> io::Result<Effort> {
+pub(super) fn sum_all(plan: &SumPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
     // As many workers as ours, and each sum in as many pieces.
     let (workers, pieces) = if mode == Mode::Sync { (1, 1) } else { (plan.workers, plan.pieces_each()) };
-    let job = Job { mode: mode.name(), n: plan.n, tasks: plan.tasks, pieces, workers };
+    let job = SumJob { mode: mode.name(), n: plan.n, tasks: plan.tasks, pieces, workers };
     python::run(PROGRAM, &job, progress, |sum| Outcome { value: sum, failure: None })
 }
 
 /// From so much on it is a gain, and not the weather.
-const GAIN: f64 = 1.3;
+const SPEEDUP_MIN: f64 = 1.3;
 
 /// Why it took as long as it did: what was measured decides, not what is expected.
 pub(super) fn why(mode: Mode, gil: bool, speedup: Option<f64>) -> &'static str {
-    let gains = speedup.map(|speedup| speedup >= GAIN);
+    let gains = speedup.map(|speedup| speedup >= SPEEDUP_MIN);
     match (mode, gil, gains) {
         (Mode::Threads, true, Some(false)) => {
             "The GIL lets one thread compute at a time: no gain, and the hand-overs on top."

@@ -1,11 +1,11 @@
-//! `brigade decide -- CMD`: runs a command once, measures how it spends its time, and says which of the four ways fits.
+//! `brigade decide -- CMD`: runs a command once, measures how it spends its time, and says which of the four modes fits.
 
 use crate::{
-    interrupt::Guarded,
-    scenario::{Exit, Trouble},
-    show::{Stage, count},
+    interrupt::Interruptible,
+    scenario::{CommandError, Exit},
+    show::{Output, thousands},
 };
-use brigade_process::usage::{self, Waits};
+use brigade_process::usage::{self as kernel, Waits};
 use brigade_trace::clock;
 use serde_json::json;
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
@@ -17,14 +17,14 @@ use std::{
 };
 
 /// What has been over sooner, in seconds, was over before workers would have started.
-const SHORT: f64 = 0.02;
+const SHORT_COMMAND_SECONDS: f64 = 0.02;
 
 /// Blocks that a slow disk reads in a second, page by page: 256 KiB.
-const SLOW_DISK: f64 = 512.0;
+const SLOW_DISK_BLOCKS_PER_SECOND: f64 = 512.0;
 
-/// How a command spent its time.
+/// How a command usage its time.
 #[derive(Debug, Clone, Copy)]
-struct Spent {
+struct Usage {
     /// Seconds that passed.
     wall: f64,
     /// Seconds on the CPU, of all cores together.
@@ -33,51 +33,51 @@ struct Spent {
 }
 
 /// Runs the command and judges it. The exit code is the command's own, as a shell would tell it.
-pub(super) fn judge(stage: &Stage, words: &[String]) -> Result<Exit, Trouble> {
-    let before = (usage::reaped_children().cpu, usage::waits_of_reaped_children());
-    let (status, wall) = clock::timed(|| run(stage, words));
+pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandError> {
+    let before = (kernel::reaped_children().cpu, kernel::waits_of_reaped_children());
+    let (status, wall) = clock::timed(|| run(output, words));
     let status = status.map_err(|error| cannot_run(&words[0], &error))?;
-    let cpu = usage::reaped_children().cpu.saturating_sub(before.0);
-    let waits = usage::waits_of_reaped_children();
+    let cpu = kernel::reaped_children().cpu.saturating_sub(before.0);
+    let waits = kernel::waits_of_reaped_children();
     let waits = Waits {
         times: waits.times - before.1.times,
         blocks_read: waits.blocks_read - before.1.blocks_read,
         blocks_written: waits.blocks_written - before.1.blocks_written,
     };
-    let spent = Spent { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64(), waits };
-    let (fits, why) = spent.verdict(available_parallelism().map_or(1, usize::from));
+    let usage = Usage { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64(), waits };
+    let (fits, why) = usage.verdict(available_parallelism().map_or(1, usize::from));
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    stage.object(&json!({ "scenario": "decide", "wall": spent.wall, "cpu": spent.cpu, "waits": waits.times,
+    output.record(&json!({ "scenario": "decide", "wall": usage.wall, "cpu": usage.cpu, "waits": waits.times,
         "blocks_read": waits.blocks_read, "blocks_written": waits.blocks_written, "code": code, "fits": fits, "why": why }));
-    stage.line("");
-    stage.line(format_args!("  {:9.3} s passed", spent.wall));
-    stage.line(format_args!("  {:9.3} s on the CPU, {:.0} % of one core", spent.cpu, spent.share() * 100.0));
-    stage.line(format_args!("  {:9.3} s of waiting, in {} waits", spent.idle(), count(waits.times)));
+    output.line("");
+    output.line(format_args!("  {:9.3} s passed", usage.wall));
+    output.line(format_args!("  {:9.3} s on the CPU, {:.0} % of one core", usage.cpu, usage.share() * 100.0));
+    output.line(format_args!("  {:9.3} s of waiting, in {} waits", usage.idle(), thousands(waits.times)));
     // Blocks of 512 bytes.
-    let kib = |blocks: u64| count(blocks / 2);
+    let kib = |blocks: u64| thousands(blocks / 2);
     let (read, written) = (kib(waits.blocks_read), kib(waits.blocks_written));
-    stage.line(format_args!("  {read:>9} KiB read from disk, {written} KiB written"));
+    output.line(format_args!("  {read:>9} KiB read from disk, {written} KiB written"));
     if !status.success() {
-        stage.line("");
-        stage.paragraph(&format!("The command failed ({status}), so this is how failing spends its time."));
+        output.line("");
+        output.paragraph(&format!("The command failed ({status}), so this is how failing spends its time."));
     }
-    stage.seen(&format!("{fits}: {why}."));
-    Ok(Exit(u8::try_from(code).unwrap_or(Exit::FAILED.0)))
+    output.lesson(&format!("{fits}: {why}."));
+    Ok(Exit(u8::try_from(code).unwrap_or(Exit::FAILURE.0)))
 }
 
 /// Runs the command to its end, which is also its end if the signal that ends us comes first.
-fn run(stage: &Stage, words: &[String]) -> io::Result<ExitStatus> {
+fn run(output: &Output, words: &[String]) -> io::Result<ExitStatus> {
     // Before the child is there, so that its end is not missed.
     let mut ended = Signals::new([SIGCHLD])?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
-    if stage.json() {
+    if output.is_json() {
         // Standard output is for JSON alone.
         command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
     }
-    let running = Guarded::of(Running(command.spawn()?));
+    let running = Interruptible::new(Running(command.spawn()?));
     loop {
-        if let Some(status) = running.inside(|running| running.0.try_wait())? {
+        if let Some(status) = running.with_mut(|running| running.0.try_wait())? {
             return Ok(status);
         }
         ended.wait().for_each(drop);
@@ -97,7 +97,7 @@ impl Drop for Running {
 }
 
 /// With the exit codes that a shell has for it.
-fn cannot_run(name: &str, error: &io::Error) -> Trouble {
+fn cannot_run(name: &str, error: &io::Error) -> CommandError {
     let (exit, why) = match error.kind() {
         ErrorKind::NotFound => {
             (127, "there is no such command (what a shell understands needs one: sh -c '…')".to_owned())
@@ -105,10 +105,10 @@ fn cannot_run(name: &str, error: &io::Error) -> Trouble {
         ErrorKind::PermissionDenied => (126, "it is not a program, or not one that you may run".to_owned()),
         _ => (126, error.to_string()),
     };
-    Trouble { exit: Exit(exit), message: format!("cannot run {name:?}: {why}") }
+    CommandError { exit: Exit(exit), message: format!("cannot run {name:?}: {why}") }
 }
 
-impl Spent {
+impl Usage {
     /// How many cores it kept busy.
     fn share(&self) -> f64 {
         self.cpu / self.wall.max(1e-9)
@@ -121,13 +121,14 @@ impl Spent {
 
     /// Whether it was a disk that it waited for: it read at least as fast as a slow one can while nothing else happened.
     fn waits_for_disk(&self) -> bool {
-        self.waits.blocks_read as f64 >= SLOW_DISK * self.idle() && self.waits.blocks_read > 0
+        self.waits.blocks_read as f64 >= SLOW_DISK_BLOCKS_PER_SECOND * self.idle()
+            && self.waits.blocks_read > 0
     }
 
-    /// Which of the four ways fits more work of this kind, and why.
+    /// Which of the four modes fits more work of this kind, and why.
     fn verdict(&self, cores: usize) -> (&'static str, &'static str) {
         let share = self.share();
-        if self.wall < SHORT {
+        if self.wall < SHORT_COMMAND_SECONDS {
             return ("sync", "it is over before workers would have started");
         }
         if share < 0.2 {
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     fn fits(wall: f64, cpu: f64, times: u64, blocks_read: u64) -> &'static str {
-        Spent { wall, cpu, waits: Waits { times, blocks_read, blocks_written: 0 } }.verdict(4).0
+        Usage { wall, cpu, waits: Waits { times, blocks_read, blocks_written: 0 } }.verdict(4).0
     }
 
     #[test]

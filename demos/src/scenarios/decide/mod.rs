@@ -1,19 +1,18 @@
 //! `brigade decide`: the document's table of what to use when, measured now; or a verdict on a command of the user's.
 
 mod command;
-mod ways;
+mod modes;
 
 use crate::{
-    crew,
-    interrupt::Guarded,
-    scenario::{Exit, Scenario, Trouble},
-    show::{Column, Ink, Stage, Table},
+    pools,
+    scenario::{CommandError, Exit, Scenario},
+    show::{Column, Output, Style, Table},
 };
 use brigade_handle::JoinError;
 use clap::Arg;
+use modes::Executors;
 use serde_json::json;
 use std::{thread::available_parallelism, time::Duration};
-use ways::Crew;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -27,9 +26,9 @@ pub static SCENARIO: Scenario = Scenario {
         let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
         command.arg(program.help("A command to run once and judge; the exit code is its own"))
     },
-    run: |stage, matches| match matches.get_many::<String>("command") {
-        Some(words) => command::judge(stage, &words.cloned().collect::<Vec<_>>()),
-        None => table(stage),
+    run: |output, matches| match matches.get_many::<String>("command") {
+        Some(words) => command::judge(output, &words.cloned().collect::<Vec<_>>()),
+        None => table(output),
     },
 };
 
@@ -43,52 +42,53 @@ const COLUMNS: &[Column] = &[
     Column("in Python", 14),
 ];
 
-/// The ways to work, what costs least first, and where each stands in a row of times.
-const BY_PRICE: [(&str, usize); 4] = [("sync", 0), ("async", 2), ("threads", 1), ("processes", 3)];
+/// The modes to work, what costs least first, and where each stands in a row of times.
+const MODES_BY_PRICE: [(&str, usize); 4] = [("sync", 0), ("async", 2), ("threads", 1), ("processes", 3)];
 
 /// Nobody notices a difference of so many seconds.
-const UNNOTICED: f64 = 0.005;
+const UNNOTICED_SECONDS: f64 = 0.005;
 
 /// The cheapest way that is about as quick as the quickest.
 fn cheapest(times: [f64; 4]) -> &'static str {
     let quickest = times.into_iter().fold(f64::INFINITY, f64::min);
-    let mut quick = BY_PRICE.into_iter().filter(|&(_, way)| times[way] <= 1.25 * quickest + UNNOTICED);
+    let mut quick =
+        MODES_BY_PRICE.into_iter().filter(|&(_, way)| times[way] <= 1.25 * quickest + UNNOTICED_SECONDS);
     quick.next().map_or("sync", |(name, _)| name)
 }
 
-fn table(stage: &Stage) -> Result<Exit, Trouble> {
-    let failed = |error| Trouble::failed("cannot start workers", error);
-    let lost = |error: JoinError| Trouble::failed("a worker", error);
+fn table(output: &Output) -> Result<Exit, CommandError> {
+    let failed = |error| CommandError::failed("cannot start workers", error);
+    let lost = |error: JoinError| CommandError::failed("a worker", error);
     let cores = available_parallelism().map_or(1, usize::from);
-    let n = (60e6 / stage.setting().speed).max(20e6) as u64;
-    let most = cores.max(ways::WAITS);
-    let threads = crew::threads(most, "worker").map_err(failed)?;
-    let crew = Crew { threads, processes: Guarded::start(most).map_err(failed)? };
-    let table = Table::begin(stage, COLUMNS);
+    let n = (60e6 / output.settings().speed).max(20e6) as u64;
+    let most = cores.max(modes::WAIT_COUNT);
+    let threads = pools::threads(most, "worker").map_err(failed)?;
+    let executors = Executors { threads, processes: pools::processes(most).map_err(failed)? };
+    let table = Table::begin(output, COLUMNS);
     let row = |name: &str, python: &str, times: [Duration; 4]| {
         let times = times.map(|time| time.as_secs_f64());
         let here = cheapest(times);
-        stage.object(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
+        output.record(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
             "async": times[2], "processes": times[3], "use": here, "python": python }));
         let [sync, threads, tasks, processes] = times.map(|time| format!("{time:.3} s"));
-        table.row(Ink::Strong, &[name.into(), sync, threads, tasks, processes, here.into(), python.into()]);
+        table.row(Style::Strong, &[name.into(), sync, threads, tasks, processes, here.into(), python.into()]);
         here
     };
-    row("I/O-bound", "async, threads", ways::waits(&crew, stage.delay(0.2)).map_err(lost)?);
-    let sums = row("CPU-bound", "processes", ways::sums(&crew, cores, n).map_err(lost)?);
-    row("Real-time UI", "threads", ways::clicks(&crew, n).map_err(lost)?);
-    crew.processes.shutdown();
+    row("I/O-bound", "async, threads", modes::waits(&executors, output.delay(0.2)).map_err(lost)?);
+    let sums = row("CPU-bound", "processes", modes::sums(&executors, cores, n).map_err(lost)?);
+    row("Real-time UI", "threads", modes::clicks(&executors, n).map_err(lost)?);
+    executors.processes.shutdown();
     let cores = match sums {
         "threads" => "Where there is no GIL threads do for sums what Python needs processes for.",
         "processes" => "Processes computed quicker than threads this time; without a GIL either will do.",
         _ => "The sums gained nothing from more workers: no second core was free for them.",
     };
-    stage.seen(&format!(
+    output.lesson(&format!(
         "I/O-bound: five waits. CPU-bound: a sum for each core. Real-time UI: how late a click is noticed while a sum is \
          computed. What to use here is the cheapest way that was about as quick as the quickest; by price they are sync, \
          async, threads, processes. {cores}"
     ));
-    Ok(Exit::FINE)
+    Ok(Exit::SUCCESS)
 }
 
 #[cfg(test)]

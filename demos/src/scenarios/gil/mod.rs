@@ -3,9 +3,9 @@
 mod model;
 
 use crate::{
-    crew,
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Column, Ink, Table, count},
+    pools,
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::{Column, Style, Table, thousands},
     sums::{pieces, sum_of_squares},
 };
 use brigade_trace::clock;
@@ -19,20 +19,20 @@ pub static SCENARIO: Scenario = Scenario {
     about: "A model of Python's GIL: threads gain for waiting only",
     idea: "One token lets one thread run at a time; who waits for it asks after 5 ms, and gets it. So threads that compute \
            take turns, and gain nothing. Threads that wait give the token up while they do, and gain everything.",
-    made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::released"],
+    made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::release_during"],
     arguments: no_arguments,
-    run: |stage, _| {
-        let n = (400e6 / stage.setting().speed).max(20e6) as u64;
-        let pause = stage.delay(1.0);
-        stage.line(format_args!("2 × the sum of i² for i < {}, and 4 × a wait of {pause:?}", count(n)));
-        stage.line("");
-        let table = Table::begin(stage, COLUMNS);
+    run: |output, _| {
+        let n = (400e6 / output.settings().speed).max(20e6) as u64;
+        let pause = output.delay(1.0);
+        output.line(format_args!("2 × the sum of i² for i < {}, and 4 × a wait of {pause:?}", thousands(n)));
+        output.line("");
+        let table = Table::begin(output, COLUMNS);
         let show = |what: &str, took: Duration, sync: Duration, gil: &Gil| {
             let (seconds, gain) = (took.as_secs_f64(), sync.as_secs_f64() / took.as_secs_f64());
             let handovers = gil.handovers();
-            stage.object(&json!({ "scenario": "gil", "row": what, "seconds": seconds, "gain": gain, "handovers": handovers }));
-            let cells = [what.into(), format!("{seconds:.3}"), format!("{gain:.2} ×"), count(handovers)];
-            table.row(Ink::Plain, &cells);
+            output.record(&json!({ "scenario": "gil", "row": what, "seconds": seconds, "gain": gain, "handovers": handovers }));
+            let cells = [what.into(), format!("{seconds:.3}"), format!("{gain:.2} ×"), thousands(handovers)];
+            table.row(Style::Plain, &cells);
             gain
         };
         let alone = Gil::default();
@@ -50,13 +50,13 @@ pub static SCENARIO: Scenario = Scenario {
         let took = on_threads(4, waiters.clone(), move |gil| wait(gil, pause))?;
         let waiting = show("wait, 4 threads, GIL", took, sync, &waiters);
         let every = under.as_secs_f64() * 1e3 / gil.handovers().max(1) as f64;
-        stage.seen(&format!(
+        output.lesson(&format!(
             "Under the lock one of two threads computes at a time{}; the token went over every {every:.0} ms. {} Threads \
              that wait give the token up first, so their waits overlap: {waiting:.1} × as fast.",
             judged(gain),
             if free > 1.3 { "Without the lock both compute at once." } else { NO_CORE },
         ));
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
@@ -76,11 +76,11 @@ const COLUMNS: &[Column] =
     &[Column("what", 27), Column("seconds", 8), Column("gain", 8), Column("hand-overs", 10)];
 
 /// How many numbers are added between two looks at the lock.
-const BATCH: u64 = 10_000;
+const BATCH_TERMS: u64 = 10_000;
 
 /// Computes under the lock, or without one.
 fn compute(gil: Option<&Gil>, n: u64) -> u128 {
-    let batches = usize::try_from(n / BATCH).unwrap_or(usize::MAX).max(1);
+    let batches = usize::try_from(n / BATCH_TERMS).unwrap_or(usize::MAX).max(1);
     let parts = pieces(n, batches);
     match gil {
         None => parts.map(sum_of_squares).sum(),
@@ -96,20 +96,20 @@ fn compute(gil: Option<&Gil>, n: u64) -> u128 {
 
 /// Waits as Python does: without the lock.
 fn wait(gil: &Gil, pause: Duration) {
-    gil.hold(|| gil.released(|| sleep(pause)));
+    gil.hold(|| gil.release_during(|| sleep(pause)));
 }
 
-fn on_threads<F, R>(count: usize, gil: Arc<Gil>, work: F) -> Result<Duration, Trouble>
+fn on_threads<F, R>(count: usize, gil: Arc<Gil>, work: F) -> Result<Duration, CommandError>
 where
     F: Fn(&Gil) -> R + Send + Sync + 'static,
     R: Send + 'static,
 {
-    let pool =
-        crew::threads(count, "worker").map_err(|error| Trouble::failed("cannot start threads", error))?;
+    let pool = pools::threads(count, "worker")
+        .map_err(|error| CommandError::failed("cannot start threads", error))?;
     let (results, took) = clock::timed(|| pool.map(move |_| work(&gil), 0..count));
     pool.shutdown();
     for result in results {
-        result.map_err(|error| Trouble::failed("a worker", error))?;
+        result.map_err(|error| CommandError::failed("a worker", error))?;
     }
     Ok(took)
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long a thread waits before it asks: CPython's default (`sys.getswitchinterval`).
-pub(super) const INTERVAL: Duration = Duration::from_millis(5);
+pub(super) const SWITCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The lock.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Gil {
     /// Somebody has taken the token.
     taken: Condvar,
     /// Somebody has waited long enough. Only a hint that is read often: the state says what is true.
-    asked: AtomicBool,
+    drop_requested: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -54,11 +54,11 @@ impl Gil {
     /// Called between two batches of work, as the interpreter does between bytecodes: hands over if somebody has asked.
     pub(super) fn check(&self) {
         // Relaxed: seen a batch later is early enough.
-        if self.asked.load(Ordering::Relaxed) {
+        if self.drop_requested.load(Ordering::Relaxed) {
             let mut state = self.lock();
             state.handovers += 1;
             let takes = state.takes;
-            self.asked.store(false, Ordering::Relaxed);
+            self.drop_requested.store(false, Ordering::Relaxed);
             state.held = false;
             self.freed.notify_one();
             // Forced: not before another has had it. A waiter cannot go away, so another will.
@@ -71,7 +71,7 @@ impl Gil {
     }
 
     /// Gives the token up while `work` blocks, and takes it back.
-    pub(super) fn released<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub(super) fn release_during<R>(&self, work: impl FnOnce() -> R) -> R {
         self.give(self.lock());
         let result = work();
         self.take();
@@ -87,18 +87,19 @@ impl Gil {
         let mut state = self.lock();
         let mut since = (clock::now(), state.takes);
         while state.held {
-            let (next, _) = self.freed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner);
+            let (next, _) =
+                self.freed.wait_timeout(state, SWITCH_INTERVAL).unwrap_or_else(PoisonError::into_inner);
             state = next;
             if since.1 != state.takes {
                 // Somebody else had a turn meanwhile: the interval begins anew.
                 since = (clock::now(), state.takes);
-            } else if state.held && since.0.elapsed() >= INTERVAL {
-                self.asked.store(true, Ordering::Relaxed);
+            } else if state.held && since.0.elapsed() >= SWITCH_INTERVAL {
+                self.drop_requested.store(true, Ordering::Relaxed);
             }
         }
         state.held = true;
         state.takes += 1;
-        self.asked.store(false, Ordering::Relaxed);
+        self.drop_requested.store(false, Ordering::Relaxed);
         self.taken.notify_all();
     }
 

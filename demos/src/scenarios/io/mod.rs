@@ -1,21 +1,21 @@
 //! `brigade io`: speeding up a program that waits. The same fetches in four modes, one file each.
 
-mod hosting;
 mod processes;
 mod python;
 mod sync;
 mod tasks;
 mod threads;
+mod upstream;
 
 use crate::{
-    experiment::{Crew, Effort, Experiment, Mode, Outcome, Row},
-    fetch::{Failure, Kind, Reply},
-    scenario::{Exit, Scenario, Trouble},
-    show::{Stage, count},
+    experiment::{Completed, Experiment, Mode, Outcome, Row, Workers},
+    fetch::{Failure, FailureKind, Reply},
+    scenario::{CommandError, Exit, Scenario},
+    show::{Output, thousands},
 };
 use clap::{Arg, Args, FromArgMatches, value_parser};
-use hosting::Hosting;
 use std::{sync::Arc, time::Duration};
+use upstream::Upstream;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -27,19 +27,19 @@ pub static SCENARIO: Scenario = Scenario {
         let modes = ["sync", "threads", "async", "processes", "all"];
         let mode = Arg::new("mode").value_parser(modes).default_value("all").hide_possible_values(true);
         let mode = mode.help("sync, threads, async, processes or all");
-        Options::augment_args(command.arg(mode))
+        FetchOptions::augment_args(command.arg(mode))
     },
-    run: |stage, matches| {
-        let options =
-            Options::from_arg_matches(matches).map_err(|error| Trouble::usage(error.to_string()))?;
+    run: |output, matches| {
+        let options = FetchOptions::from_arg_matches(matches)
+            .map_err(|error| CommandError::usage(error.to_string()))?;
         let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
-        run(stage, &Mode::named(mode, &Mode::ALL), &options)
+        run(output, &Mode::selected(mode, &Mode::ALL), &options)
     },
 };
 
 /// What can be said about the experiment.
 #[derive(Args, Debug, Clone)]
-pub struct Options {
+pub struct FetchOptions {
     /// How many requests [default: 5, or one for each --url]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
     pub requests: Option<u32>,
@@ -88,7 +88,7 @@ fn in_range(text: &str, least: f64, most: f64) -> Result<f64, String> {
 
 /// What every mode is given.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct FetchPlan {
     /// What to fetch.
     pub urls: Arc<Vec<String>>,
     /// How long each may take.
@@ -99,7 +99,7 @@ pub struct Plan {
     pub at_once: usize,
 }
 
-impl Plan {
+impl FetchPlan {
     /// As many workers as there is work, which is what the document does, but not more than `cap`.
     fn workers(&self, cap: usize) -> usize {
         self.workers.unwrap_or(self.urls.len().min(cap))
@@ -111,21 +111,21 @@ impl Plan {
 /// # Errors
 ///
 /// If the server or an executor cannot be started.
-pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Trouble> {
+pub fn run(output: &Output, modes: &[Mode], options: &FetchOptions) -> Result<Exit, CommandError> {
     let requests = options.requests.map_or(options.url.len().max(1), |n| n as usize);
     let requests = if options.requests.is_none() && options.url.len() < 2 { 5 } else { requests };
-    let delay = options.delay.unwrap_or(stage.delay(1.0).as_secs_f64());
-    let hosting = Hosting::prepare(requests, &options.url, delay)?;
-    let plan = Plan {
-        urls: Arc::new(hosting.urls(requests)),
+    let delay = options.delay.unwrap_or(output.delay(1.0).as_secs_f64());
+    let upstream = Upstream::prepare(requests, &options.url, delay)?;
+    let plan = FetchPlan {
+        urls: Arc::new(upstream.urls(requests)),
         limit: Duration::from_secs_f64(options.timeout.unwrap_or(delay + 30.0)),
-        workers: stage.setting().workers,
-        at_once: hosting.at_once,
+        workers: output.settings().workers,
+        at_once: upstream.at_once,
     };
-    stage.heading(&format!("I/O-bound: {} × GET {}", count(requests as u64), hosting.what));
-    hosting.notes.iter().for_each(|note| stage.paragraph(note));
-    stage.line("");
-    let mut experiment = Experiment::begin(stage, hosting.server());
+    output.heading(&format!("I/O-bound: {} × GET {}", thousands(requests as u64), upstream.what));
+    upstream.notes.iter().for_each(|note| output.paragraph(note));
+    output.line("");
+    let mut experiment = Experiment::begin(output, upstream.server());
     if options.compare_python {
         experiment.compare_python();
     }
@@ -139,16 +139,16 @@ pub fn run(stage: &Stage, modes: &[Mode], options: &Options) -> Result<Exit, Tro
         experiment.run_python(mode, requests, |progress| python::fetch_all(&plan, mode, progress));
     }
     let exit = experiment.end(why);
-    hosting.end(stage);
+    upstream.end(output);
     Ok(exit)
 }
 
 fn why(row: &Row) -> String {
-    let requests = count(row.effort.outcomes.len() as u64);
-    match (row.mode, row.effort.crew) {
-        _ if row.effort.python.is_some() => python::why(row.mode).into(),
+    let requests = thousands(row.completed.outcomes.len() as u64);
+    match (row.mode, row.completed.workers) {
+        _ if row.completed.python.is_some() => python::why(row.mode).into(),
         (Mode::Sync, _) => "Asks, waits, and only then asks again: the waits add up.".into(),
-        (Mode::Threads, Crew::Threads(n)) => {
+        (Mode::Threads, Workers::Threads(n)) => {
             format!(
                 "{n} threads wait at the same time, each blocked in its own request; a thread costs memory."
             )
@@ -158,8 +158,8 @@ fn why(row: &Row) -> String {
                 "One thread, {requests} tasks: each gives it back while it waits, so all the waits overlap."
             )
         }
-        (_, crew) => {
-            let n = if let Crew::Children(n, _) = crew { n } else { 0 };
+        (_, workers) => {
+            let n = if let Workers::Children { count, .. } = workers { count } else { 0 };
             format!("{n} processes wait at the same time; each has to be started, and has memory of its own.")
         }
     }
@@ -171,18 +171,18 @@ fn outcome(reply: Reply) -> Outcome {
         Ok(200) => Outcome { value: 200.into(), failure: None },
         Ok(status @ 300..=399) => {
             let why = format!("{status} sends us elsewhere, and no redirect is followed here");
-            Outcome { value: status.into(), failure: Some(Failure::new(Kind::Status, why)) }
+            Outcome { value: status.into(), failure: Some(Failure::new(FailureKind::Status, why)) }
         }
         Ok(status) => {
             let why = format!("the server answered {status}");
-            Outcome { value: status.into(), failure: Some(Failure::new(Kind::Status, why)) }
+            Outcome { value: status.into(), failure: Some(Failure::new(FailureKind::Status, why)) }
         }
         Err(failure) => Outcome { value: serde_json::Value::Null, failure: Some(failure) },
     }
 }
 
-fn effort(crew: Crew, replies: impl IntoIterator<Item = Reply>) -> Effort {
-    Effort { crew, outcomes: replies.into_iter().map(outcome).collect(), python: None }
+fn completed(workers: Workers, replies: impl IntoIterator<Item = Reply>) -> Completed {
+    Completed { workers, outcomes: replies.into_iter().map(outcome).collect(), python: None }
 }
 
 #[cfg(test)]

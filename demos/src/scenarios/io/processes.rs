@@ -1,20 +1,20 @@
 //! In child processes. The document: `with Pool(5) as p: p.map(fetch, urls)`.
 
-use super::{Plan, effort};
+use super::{FetchPlan, completed};
 use crate::{
-    experiment::{Crew, Effort, peak_bytes},
+    experiment::{Completed, Workers, peak_bytes},
     fetch::{Failure, Reply, blocking},
-    interrupt::Guarded,
+    pools,
     show::Progress,
 };
 use std::{io, time::Duration};
 
 /// More children than this are of no use to anybody, however many requests there are.
-pub(super) const MOST: usize = 64;
+pub(super) const CHILDREN_MAX: usize = 64;
 
-pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
-    let workers = plan.workers(MOST);
-    let procs = Guarded::start(workers)?;
+pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
+    let workers = plan.workers(CHILDREN_MAX);
+    let procs = pools::processes(workers)?;
     progress.workers_ready();
     let calls: Vec<_> = procs.with(|procs| {
         let limit = plan.limit.as_secs_f64();
@@ -30,7 +30,7 @@ pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> 
     let replies: Vec<Reply> = replies.collect();
     progress.work_done();
     procs.shutdown();
-    Ok(effort(Crew::Children(workers, largest), replies))
+    Ok(completed(Workers::Children { count: workers, peak_bytes: largest }, replies))
 }
 
 /// Runs in the child: an ordinary function, named by where it stands in the program that both are.

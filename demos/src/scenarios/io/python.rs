@@ -1,9 +1,9 @@
 //! In Python, for comparison: the program is `demos/python/io.py`.
 
-use super::{Plan, outcome, processes, threads};
+use super::{FetchPlan, outcome, processes, threads};
 use crate::{
-    experiment::{Effort, Mode, Outcome, python},
-    fetch::{Failure, Kind},
+    experiment::{Completed, Mode, Outcome, python},
+    fetch::{Failure, FailureKind},
     show::Progress,
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ const PROGRAM: &str =
 
 /// What Python is given.
 #[derive(Serialize)]
-struct Job<'a> {
+struct FetchJob<'a> {
     mode: &'static str,
     urls: &'a [String],
     limit: f64,
@@ -24,15 +24,15 @@ struct Job<'a> {
     at_once: usize,
 }
 
-pub(super) fn fetch_all(plan: &Plan, mode: Mode, progress: &Progress) -> io::Result<Effort> {
+pub(super) fn fetch_all(plan: &FetchPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
     // As many workers as ours.
     let workers = match mode {
-        Mode::Threads => plan.workers(threads::MOST),
-        Mode::Processes => plan.workers(processes::MOST),
+        Mode::Threads => plan.workers(threads::THREADS_MAX),
+        Mode::Processes => plan.workers(processes::CHILDREN_MAX),
         Mode::Sync | Mode::Async => 1,
     };
     let (limit, at_once) = (plan.limit.as_secs_f64(), plan.at_once);
-    let job = Job { mode: mode.name(), urls: &plan.urls, limit, workers, at_once };
+    let job = FetchJob { mode: mode.name(), urls: &plan.urls, limit, workers, at_once };
     python::run(PROGRAM, &job, progress, read)
 }
 
@@ -41,8 +41,10 @@ fn read(reply: Value) -> Outcome {
     let reply = match serde_json::from_value::<(Option<u16>, Option<Failure>)>(reply) {
         Ok((Some(status), None)) => Ok(status),
         Ok((_, Some(failure))) => Err(failure),
-        Ok((None, None)) => Err(Failure::new(Kind::Protocol, "Python says neither a status nor a failure")),
-        Err(error) => Err(Failure::new(Kind::Protocol, error.to_string())),
+        Ok((None, None)) => {
+            Err(Failure::new(FailureKind::Protocol, "Python says neither a status nor a failure"))
+        }
+        Err(error) => Err(Failure::new(FailureKind::Protocol, error.to_string())),
     };
     outcome(reply)
 }

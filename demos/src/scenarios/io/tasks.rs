@@ -1,14 +1,14 @@
 //! As tasks on one thread. The document: `await asyncio.gather(*tasks)` under `asyncio.run`.
 
-use super::{Plan, effort};
+use super::{FetchPlan, completed};
 use crate::{
-    experiment::{Crew, Effort},
+    experiment::{Completed, Workers},
     fetch::{Failure, concurrent},
     show::Progress,
 };
 use std::io;
 
-pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
+pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
     let mut replies = Vec::with_capacity(plan.urls.len());
     brigade_runtime::run(async {
         // One wave, unless the process may not open so many connections at once.
@@ -25,5 +25,5 @@ pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> 
             }
         }
     });
-    Ok(effort(Crew::Threads(1), replies))
+    Ok(completed(Workers::Threads(1), replies))
 }

@@ -1,20 +1,20 @@
 //! On threads. The document: `threading.Thread(target=fetch, args=(url,))` for each, then `join` each.
 
-use super::{Plan, effort};
+use super::{FetchPlan, completed};
 use crate::{
-    crew,
-    experiment::{Crew, Effort},
+    experiment::{Completed, Workers},
     fetch::{Failure, blocking},
+    pools,
     show::Progress,
 };
 use std::io;
 
 /// More threads than this are of no use to anybody, however many requests there are.
-pub(super) const MOST: usize = 256;
+pub(super) const THREADS_MAX: usize = 256;
 
-pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> {
-    let workers = plan.workers(MOST);
-    let pool = crew::threads(workers, "fetch")?;
+pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
+    let workers = plan.workers(THREADS_MAX);
+    let pool = pools::threads(workers, "fetch")?;
     progress.workers_ready();
     let (limit, line) = (plan.limit, progress.clone());
     let fetch = move |url: String| line.tick(blocking::fetch(&url, limit));
@@ -23,5 +23,5 @@ pub(super) fn fetch_all(plan: &Plan, progress: &Progress) -> io::Result<Effort> 
     pool.shutdown();
     let replies =
         replies.into_iter().map(|reply| reply.unwrap_or_else(|error| Err(Failure::from_join(&error))));
-    Ok(effort(Crew::Threads(workers), replies))
+    Ok(completed(Workers::Threads(workers), replies))
 }

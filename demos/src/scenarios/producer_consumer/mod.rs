@@ -3,8 +3,8 @@
 mod processes;
 
 use crate::{
-    scenario::{Exit, Scenario, Trouble, no_arguments},
-    show::{Stage, worker},
+    scenario::{CommandError, Exit, Scenario, no_arguments},
+    show::{Output, worker_name},
 };
 use brigade_pool::{Pool, queue::Queue};
 use std::{sync::Arc, thread::sleep};
@@ -25,45 +25,45 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/sync/queue.rs::put",
     ],
     arguments: no_arguments,
-    run: |stage, _| {
-        stage.line("between threads");
+    run: |output, _| {
+        output.line("between threads");
         let pool = Pool::builder().threads(2).name("worker").build();
-        let pool = pool.map_err(|error| Trouble::failed("cannot start threads", error))?;
+        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
         let queue = Arc::new(Queue::unbounded());
-        let (ours, theirs) = (stage.clone(), queue.clone());
+        let (ours, theirs) = (output.clone(), queue.clone());
         let consumer = pool.spawn(move || consume(&ours, &theirs));
-        let (ours, theirs) = (stage.clone(), queue.clone());
+        let (ours, theirs) = (output.clone(), queue.clone());
         let producer = pool.spawn(move || produce(&ours, &theirs));
-        producer.join().map_err(|error| Trouble::failed("the producer", error))?;
-        let consumed = consumer.join().map_err(|error| Trouble::failed("the consumer", error))?;
+        producer.join().map_err(|error| CommandError::failed("the producer", error))?;
+        let consumed = consumer.join().map_err(|error| CommandError::failed("the consumer", error))?;
         queue.join();
         pool.shutdown();
-        let counted = processes::between(stage)?;
-        stage.seen(&format!(
+        let counted = processes::between(output)?;
+        output.lesson(&format!(
             "{consumed} items between threads, {counted} between processes, in the order in which they were made. Each \
              consumer ended by itself, at the sentinel; without one it would wait for a next item for ever.",
         ));
-        Ok(Exit::FINE)
+        Ok(Exit::SUCCESS)
     },
 };
 
-fn produce(stage: &Stage, queue: &Queue<Option<u32>>) {
+fn produce(output: &Output, queue: &Queue<Option<u32>>) {
     for item in 0..ITEMS {
-        stage.event(&worker(), format_args!("Produced {item}"));
+        output.event(&worker_name(), format_args!("Produced {item}"));
         queue.put(Some(item));
-        sleep(stage.delay(1.0));
+        sleep(output.delay(1.0));
     }
     queue.put(None);
 }
 
-fn consume(stage: &Stage, queue: &Queue<Option<u32>>) -> u32 {
+fn consume(output: &Output, queue: &Queue<Option<u32>>) -> u32 {
     let mut consumed = 0;
     while let Some(item) = queue.get() {
-        stage.event(&worker(), format_args!("Consumed {item}"));
+        output.event(&worker_name(), format_args!("Consumed {item}"));
         consumed += 1;
         queue.task_done();
     }
-    stage.event(&worker(), "None: no more");
+    output.event(&worker_name(), "None: no more");
     queue.task_done();
     consumed
 }

@@ -1,7 +1,7 @@
 //! Between processes: the queue lies in the parent, and its two ends are calls into two children.
 
 use super::ITEMS;
-use crate::{interrupt::Guarded, scenario::Trouble, show::Stage};
+use crate::{interrupt::Interruptible, pools, scenario::CommandError, show::Output};
 use brigade_handle::JoinError;
 use brigade_runtime::{run, spawn_local, sync::Queue};
 use std::{
@@ -15,16 +15,18 @@ use std::{
 };
 
 /// How many items wait in the queue at most.
-const ROOM: usize = 2;
+const QUEUE_CAPACITY: usize = 2;
 
 /// Two children, and the queue between them in this process, as with Python's `multiprocessing.Manager`: both its ends
 /// are calls. The consumer is the slower one here, so the queue fills up and the producer has to wait.
-pub(super) fn between(stage: &Stage) -> Result<u32, Trouble> {
-    stage.line("");
-    stage.line(format_args!("between processes: room for {ROOM} in the queue, and a slower consumer"));
-    let start = || Guarded::start(1).map_err(|error| Trouble::failed("cannot start a process", error));
+pub(super) fn between(output: &Output) -> Result<u32, CommandError> {
+    output.line("");
+    output.line(format_args!(
+        "between processes: room for {QUEUE_CAPACITY} in the queue, and a slower consumer"
+    ));
+    let start = || pools::processes(1).map_err(|error| CommandError::failed("cannot start a process", error));
     let (producer, consumer) = (start()?, start()?);
-    let (queue, ours) = (Arc::new(Queue::bounded(ROOM)), stage.clone());
+    let (queue, ours) = (Arc::new(Queue::bounded(QUEUE_CAPACITY)), output.clone());
     let counted = run(async {
         let theirs = queue.clone();
         let feeding = spawn_local(async move {
@@ -35,36 +37,36 @@ pub(super) fn between(stage: &Stage) -> Result<u32, Trouble> {
             fed
         });
         // If this fails, the end of `run` drops the task that feeds.
-        let counted = drain(stage, &queue, &consumer).await?;
+        let counted = drain(output, &queue, &consumer).await?;
         feeding.await??;
         Ok::<_, JoinError>(counted)
     });
     consumer.shutdown();
-    counted.map_err(|error| Trouble::failed("a child", error))
+    counted.map_err(|error| CommandError::failed("a child", error))
 }
 
 /// Each item is made in one child …
-async fn feed(stage: &Stage, queue: &Queue<Option<u32>>, child: &Guarded) -> Result<(), JoinError> {
+async fn feed(output: &Output, queue: &Queue<Option<u32>>, child: &Interruptible) -> Result<(), JoinError> {
     for item in 0..ITEMS {
         let pid = child.with(|child| child.spawn(|_| process::id(), item)).await?;
-        let full = if queue.len() == ROOM { ": the queue is full, it waits" } else { "" };
-        stage.event(&format!("pid {pid}"), format_args!("Produced {item}{full}"));
+        let full = if queue.len() == QUEUE_CAPACITY { ": the queue is full, it waits" } else { "" };
+        output.event(&format!("pid {pid}"), format_args!("Produced {item}{full}"));
         queue.put(Some(item)).await;
     }
     Ok(())
 }
 
 /// … and used in another, which counts; so is the sentinel, for which it gives the count.
-async fn drain(stage: &Stage, queue: &Queue<Option<u32>>, child: &Guarded) -> Result<u32, JoinError> {
+async fn drain(output: &Output, queue: &Queue<Option<u32>>, child: &Interruptible) -> Result<u32, JoinError> {
     loop {
-        let (item, pause) = (queue.get().await, stage.delay(0.5));
+        let (item, pause) = (queue.get().await, output.delay(0.5));
         let (pid, count) = child.with(|child| child.spawn(consume_in_child, (item, pause))).await?;
         queue.task_done();
         let who = format!("pid {pid}");
         match item {
-            Some(item) => stage.event(&who, format_args!("Consumed {item}")),
+            Some(item) => output.event(&who, format_args!("Consumed {item}")),
             None => {
-                stage.event(&who, "None: no more");
+                output.event(&who, "None: no more");
                 return Ok(count);
             }
         }

@@ -138,7 +138,7 @@ pub(super) static CARDS: &[Card] = &[
     read(
         "timing-wheel",
         "What does a hierarchical timing wheel give that a heap of deadlines does not?",
-        "Setting, removing and firing a timer in constant time. Far timers lie on coarse levels and cascade to finer ones \
+        "Settings, removing and firing a timer in constant time. Far timers lie on coarse levels and cascade to finer ones \
          as their time comes near.",
         "runtime/src/time/wheel.rs",
     ),

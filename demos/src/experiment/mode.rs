@@ -1,6 +1,6 @@
 //! The ways to do many things, and what comes of doing them one way.
 
-use crate::{fetch::Failure, show::Ink};
+use crate::{fetch::Failure, show::Style};
 use serde_json::Value;
 
 /// A way to do many things.
@@ -26,22 +26,27 @@ impl Mode {
     }
 
     /// Those of `modes` that a word of the command line names: one, or `all`.
-    pub fn named(word: &str, modes: &[Self]) -> Vec<Self> {
+    pub fn selected(word: &str, modes: &[Self]) -> Vec<Self> {
         modes.iter().copied().filter(|mode| word == "all" || word == mode.name()).collect()
     }
 
-    pub(super) fn ink(self) -> Ink {
-        Ink::Way(self as usize)
+    pub(super) fn style(self) -> Style {
+        Style::Series(self as usize)
     }
 }
 
 /// Who did the work.
 #[derive(Debug, Clone, Copy)]
-pub enum Crew {
+pub enum Workers {
     /// So many threads of this process.
     Threads(usize),
-    /// So many child processes, of which the largest held so many bytes at its peak.
-    Children(usize, u64),
+    /// Child processes.
+    Children {
+        /// How many.
+        count: usize,
+        /// The most memory that one of them held, in bytes.
+        peak_bytes: u64,
+    },
 }
 
 /// What came of one piece of work: its value if there is one, its failure if it failed. A status other than 200 is both.
@@ -55,22 +60,22 @@ pub struct Outcome {
 
 /// What a mode's function hands back.
 #[derive(Debug)]
-pub struct Effort {
+pub struct Completed {
     /// Who did it.
-    pub crew: Crew,
+    pub workers: Workers,
     /// What came of each piece, in order.
     pub outcomes: Vec<Outcome>,
     /// If Python did it: what with.
-    pub python: Option<Account>,
+    pub python: Option<PythonRun>,
 }
 
-/// What only an effort in Python has.
+/// What only a run in Python has.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct PythonRun {
     /// The library that did the work.
     pub library: String,
     /// The most memory that the interpreter held, in bytes.
-    pub peak: u64,
+    pub peak_bytes: u64,
     /// Whether it runs with a global interpreter lock.
     pub gil: bool,
 }

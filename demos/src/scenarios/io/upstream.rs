@@ -6,20 +6,21 @@
 
 use crate::{
     experiment::peak_bytes,
-    interrupt::Guarded,
-    scenario::Trouble,
+    interrupt::Interruptible,
+    pools,
+    scenario::CommandError,
     server::{Server, ThreadClock},
-    show::{Stage, count, memory},
+    show::{Output, mebibytes, thousands},
 };
 use brigade_process::usage;
 use std::sync::Mutex;
 
 /// Descriptors for everything that is not a connection: standard streams, epoll, sockets to children.
-const RESERVE: usize = 256;
+const RESERVED_DESCRIPTORS: usize = 256;
 
 /// The place that answers.
 #[derive(Debug)]
-pub(super) struct Hosting {
+pub(super) struct Upstream {
     /// What is fetched, for the heading.
     pub(super) what: String,
     /// What the user should know beforehand.
@@ -27,56 +28,58 @@ pub(super) struct Hosting {
     /// How many requests fit at once.
     pub(super) at_once: usize,
     urls: Vec<String>,
-    host: Host,
+    host: Placement,
 }
 
 #[derive(Debug)]
-enum Host {
+enum Placement {
     /// The user's.
     Foreign,
     /// Ours, on a thread.
     Thread(Server),
     /// Ours, in a child.
-    Child(Guarded),
+    Child(Interruptible),
 }
 
-impl Hosting {
+impl Upstream {
     /// Starts our server if `urls` is empty, and raises the descriptor limit as far as `requests` need it.
     ///
     /// # Errors
     ///
     /// If the server cannot be started.
-    pub(super) fn prepare(requests: usize, urls: &[String], delay: f64) -> Result<Self, Trouble> {
-        let limit =
-            usage::raise_descriptor_limit(2 * requests as u64 + RESERVE as u64).map_or(1024, |n| n as usize);
-        let at_once = limit.saturating_sub(RESERVE).max(1);
+    pub(super) fn prepare(requests: usize, urls: &[String], delay: f64) -> Result<Self, CommandError> {
+        let limit = usage::raise_descriptor_limit(2 * requests as u64 + RESERVED_DESCRIPTORS as u64)
+            .map_or(1024, |n| n as usize);
+        let at_once = limit.saturating_sub(RESERVED_DESCRIPTORS).max(1);
         let mut notes = Vec::new();
         if at_once < requests {
-            let limit = count(limit as u64);
-            let fit = count(at_once as u64);
+            let limit = thousands(limit as u64);
+            let fit = thousands(at_once as u64);
             notes.push(format!(
                 "The descriptor limit, {limit}, is too low (`ulimit -Hn`): async goes in waves of {fit}."
             ));
         }
-        let failed = |error| Trouble::failed("cannot start the server", error);
+        let failed = |error| CommandError::failed("cannot start the server", error);
         let path = format!("/delay/{delay}");
         let (host, base) = if !urls.is_empty() {
-            (Host::Foreign, String::new())
-        } else if 2 * requests + RESERVE <= limit {
+            (Placement::Foreign, String::new())
+        } else if 2 * requests + RESERVED_DESCRIPTORS <= limit {
             let server = Server::start(0).map_err(failed)?;
             let base = server.url("");
-            (Host::Thread(server), base)
+            (Placement::Thread(server), base)
         } else {
-            let limit = count(limit as u64);
+            let limit = thousands(limit as u64);
             notes.push(format!(
                 "The descriptor limit, {limit}, is too low for both sides: the server is a child process."
             ));
-            let child = Guarded::start(1).map_err(failed)?;
+            let child = pools::processes(1).map_err(failed)?;
             let base = child.with(|child| child.spawn(serve_in_child, 0)).join();
-            let base = base.map_err(|error| Trouble::failed("cannot start the server", error))?;
+            let base = base.map_err(|error| CommandError::failed("cannot start the server", error))?;
             (
-                Host::Child(child),
-                base.map_err(|why| Trouble::failed("cannot start the server", std::io::Error::other(why)))?,
+                Placement::Child(child),
+                base.map_err(|why| {
+                    CommandError::failed("cannot start the server", std::io::Error::other(why))
+                })?,
             )
         };
         let (urls, what) = match urls {
@@ -94,16 +97,16 @@ impl Hosting {
 
     /// The clock of the server's thread, if that is one of this process.
     pub(super) fn server(&self) -> Option<&ThreadClock> {
-        if let Host::Thread(server) = &self.host { Some(server.clock()) } else { None }
+        if let Placement::Thread(server) = &self.host { Some(server.clock()) } else { None }
     }
 
     /// Ends our server; a child first says what it cost.
-    pub(super) fn end(self, stage: &Stage) {
-        if let Host::Child(child) = self.host
+    pub(super) fn end(self, output: &Output) {
+        if let Placement::Child(child) = self.host
             && let Ok(peak) = child.with(|child| child.spawn(|()| peak_bytes(), ())).join()
         {
-            stage.line("");
-            stage.paragraph(&format!("The server's own process held {} at its peak.", memory(peak)));
+            output.line("");
+            output.paragraph(&format!("The server's own process held {} at its peak.", mebibytes(peak)));
         }
     }
 }

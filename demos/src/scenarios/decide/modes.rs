@@ -1,6 +1,6 @@
-//! The same work in the four ways: one after the other, on threads, as tasks on one thread, in processes.
+//! The same work in the four modes: one after the other, on threads, as tasks on one thread, in processes.
 
-use crate::{interrupt::Guarded, sums::sum_of_squares};
+use crate::{interrupt::Interruptible, sums::sum_of_squares};
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_pool::Pool;
 use brigade_runtime::{gather, run, spawn_local};
@@ -9,39 +9,45 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{hint::black_box, thread::sleep, time::Duration};
 
 /// How many waits there are at once.
-pub(super) const WAITS: usize = 5;
+pub(super) const WAIT_COUNT: usize = 5;
 /// How long after the beginning of a sum the click comes.
-const CLICK: Duration = Duration::from_millis(5);
+const CLICK_DELAY: Duration = Duration::from_millis(5);
 
 /// Who works, enough of them for each way.
-pub(super) struct Crew {
+pub(super) struct Executors {
     pub(super) threads: Pool,
-    pub(super) processes: Guarded,
+    pub(super) processes: Interruptible,
 }
 
 /// How long each way takes.
-type Times = Result<[Duration; 4], JoinError>;
+type ModeTimes = Result<[Duration; 4], JoinError>;
 
 /// Some waits.
-pub(super) fn waits(crew: &Crew, pause: Duration) -> Times {
-    each_way(crew, WAITS, sleep, pause, || brigade_runtime::sleep(pause))
+pub(super) fn waits(executors: &Executors, pause: Duration) -> ModeTimes {
+    each_mode(executors, WAIT_COUNT, sleep, pause, || brigade_runtime::sleep(pause))
 }
 
 /// So many sums, each up to `n`.
-pub(super) fn sums(crew: &Crew, count: usize, n: u64) -> Times {
+pub(super) fn sums(executors: &Executors, count: usize, n: u64) -> ModeTimes {
     // Threads that have only slept may all lie on one core; a moment of work for all at once spreads them.
-    drop(crew.threads.broadcast(move |_| sum(n / 4)));
-    each_way(crew, count, sum, n, || async move { sum(n) })
+    drop(executors.threads.broadcast(move |_| sum(n / 4)));
+    each_mode(executors, count, sum, n, || async move { sum(n) })
 }
 
-fn each_way<T, F, U>(crew: &Crew, count: usize, work: F, input: T, task: impl Fn() -> U) -> Times
+fn each_mode<T, F, U>(
+    executors: &Executors,
+    count: usize,
+    work: F,
+    input: T,
+    task: impl Fn() -> U,
+) -> ModeTimes
 where
     T: Serialize + DeserializeOwned + Copy + Send + 'static,
     F: Fn(T) + Copy + Send + Sync + 'static,
     U: Future<Output = ()>,
 {
-    let jobs = || (0..count).map(|_| crew.threads.spawn(move || work(input))).collect();
-    let calls = || crew.processes.with(|procs| (0..count).map(|_| procs.spawn(work, input)).collect());
+    let jobs = || (0..count).map(|_| executors.threads.spawn(move || work(input))).collect();
+    let calls = || executors.processes.with(|procs| (0..count).map(|_| procs.spawn(work, input)).collect());
     let tasks = || drop(run(async { gather((0..count).map(|_| task())).await }));
     let sync = clock::timed(|| (0..count).for_each(|_| work(input))).1;
     let (joined, threads) = clock::timed(|| join(jobs()));
@@ -54,21 +60,21 @@ where
 
 /// How late a click is noticed that comes while a sum up to `n` is computed: on the same thread, or by one that has
 /// nothing else to do.
-pub(super) fn clicks(crew: &Crew, n: u64) -> Times {
-    let late = |(_, took): ((), Duration)| took.saturating_sub(CLICK);
+pub(super) fn clicks(executors: &Executors, n: u64) -> ModeTimes {
+    let late = |(_, took): ((), Duration)| took.saturating_sub(CLICK_DELAY);
     let sync = late(clock::timed(|| sum(n)));
-    let busy = crew.threads.spawn(move || sum(n));
-    let threads = late(clock::timed(|| sleep(CLICK)));
+    let busy = executors.threads.spawn(move || sum(n));
+    let threads = late(clock::timed(|| sleep(CLICK_DELAY)));
     busy.join()?;
     let tasks = late(clock::timed(|| {
         run(async move {
             // Polled as soon as this one waits for the click; and nothing comes between its beginning and its end.
             let _busy = spawn_local(async move { sum(n) });
-            brigade_runtime::sleep(CLICK).await;
+            brigade_runtime::sleep(CLICK_DELAY).await;
         });
     }));
-    let busy = crew.processes.with(|procs| procs.spawn(sum, n));
-    let processes = late(clock::timed(|| sleep(CLICK)));
+    let busy = executors.processes.with(|procs| procs.spawn(sum, n));
+    let processes = late(clock::timed(|| sleep(CLICK_DELAY)));
     busy.join()?;
     Ok([sync, threads, tasks, processes])
 }
