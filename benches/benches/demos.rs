@@ -6,7 +6,7 @@
 use ::criterion::Criterion;
 use brigade_benches::{
     bench::Side,
-    group::demos::{CPU, IO, Mode, cpu_side, io_side},
+    group::demos::{CPU_MODES, IO_MODES, Mode, cpu_side, io_side},
     report::criterion,
 };
 use std::time::Duration;
@@ -18,8 +18,8 @@ fn main() {
         return;
     }
     let mut criterion = criterion::criterion();
-    experiment(&mut criterion, "demos/io_bound", &IO, |mode| io_side(mode, Duration::from_millis(10)));
-    experiment(&mut criterion, "demos/cpu_bound", &CPU, |mode| cpu_side(mode, 10_000_000));
+    experiment(&mut criterion, "demos/io_bound", &IO_MODES, |mode| io_side(mode, Duration::from_millis(10)));
+    experiment(&mut criterion, "demos/cpu_bound", &CPU_MODES, |mode| cpu_side(mode, 10_000_000));
     criterion.final_summary();
 }
 

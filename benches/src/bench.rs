@@ -21,7 +21,7 @@ pub struct Measure {
     pub wall: Duration,
     /// CPU time of all threads, and of child processes where they do the work, until the side had come to rest.
     pub cpu: Duration,
-    /// What else was seen, such as bytes or percentiles of a latency in nanoseconds. [`What::ExtraTime`] and [`What::ExtraBytes`] read it.
+    /// What else was seen, such as bytes or percentiles of a latency in nanoseconds. [`Metric::ExtraTime`] and [`Metric::ExtraBytes`] read it.
     pub extra: Vec<f64>,
 }
 
@@ -41,7 +41,7 @@ pub type Skip = String;
 
 /// What a row reads off a [`Measure`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum Metric {
     /// Wall time an operation, in nanoseconds.
     Wall,
     /// The same, shown as operations a second: a ratio below one still means that ours is faster.
@@ -54,7 +54,7 @@ pub enum What {
     ExtraBytes(usize),
 }
 
-impl What {
+impl Metric {
     /// The figure of this measure.
     pub fn read(self, measure: &Measure) -> f64 {
         let each = |time: Duration| time.as_nanos() as f64 / measure.ops.max(1) as f64;
@@ -72,7 +72,7 @@ pub struct Row {
     /// Its name in the table and in JSON.
     pub name: &'static str,
     /// What it reads.
-    pub what: What,
+    pub metric: Metric,
     /// The ratio, ours to peer's, that must not be exceeded.
     pub goal: Option<f64>,
 }
@@ -112,7 +112,7 @@ impl Bench {
         peer: &'static str,
         sides: impl Fn() -> Result<Sides, Skip> + 'static,
     ) -> Self {
-        let row = Row { name, what: What::Wall, goal: None };
+        let row = Row { name, metric: Metric::Wall, goal: None };
         Self { peer, rows: vec![row], family: None, needs, prepare: Box::new(sides) }
     }
 
@@ -122,8 +122,8 @@ impl Bench {
     }
 
     /// What the latest row reads, if not the wall time.
-    pub fn reads(mut self, what: What) -> Self {
-        self.last().what = what;
+    pub fn reads(mut self, metric: Metric) -> Self {
+        self.last().metric = metric;
         self
     }
 
@@ -134,8 +134,8 @@ impl Bench {
     }
 
     /// One more row, read off the same runs.
-    pub fn row(mut self, name: &'static str, what: What) -> Self {
-        self.rows.push(Row { name, what, goal: None });
+    pub fn row(mut self, name: &'static str, metric: Metric) -> Self {
+        self.rows.push(Row { name, metric, goal: None });
         self
     }
 

@@ -11,13 +11,13 @@ use brigade_trace::clock;
 use std::time::Duration;
 
 /// How long a run should last at least: long against the clock's and the scheduler's grain.
-const RUN: Duration = Duration::from_millis(40);
+const RUN_LENGTH_MIN: Duration = Duration::from_millis(40);
 
 /// Uncounted pairs after the calibration.
-const WARM_UP: usize = 2;
+const WARM_UP_PAIRS: usize = 2;
 
 /// How many pairs there are unless the user asks for another number.
-pub const PAIRS: usize = 15;
+pub const DEFAULT_PAIRS: usize = 15;
 
 /// What came out for one row of a bench.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl Spread {
 pub fn run(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
     let mut sides = bench.prepare()?;
     let iterations = calibrate(&mut sides);
-    for _ in 0..WARM_UP {
+    for _ in 0..WARM_UP_PAIRS {
         pair(&mut sides, iterations);
     }
     let measured: Vec<_> = (0..pairs.max(1)).map(|_| pair(&mut sides, iterations)).collect();
@@ -92,7 +92,7 @@ fn calibrate(sides: &mut Sides) -> u64 {
     loop {
         let ((), ours) = clock::timed(|| drop((sides.ours)(iterations)));
         let ((), theirs) = clock::timed(|| drop((sides.peer)(iterations)));
-        if ours.max(theirs) >= RUN || iterations >= 1 << 30 {
+        if ours.max(theirs) >= RUN_LENGTH_MIN || iterations >= 1 << 30 {
             return iterations;
         }
         iterations *= 2;
@@ -105,7 +105,7 @@ fn pair(sides: &mut Sides, iterations: u64) -> (Measure, Measure) {
 
 fn outcome(bench: &Bench, row: &Row, pairs: &[(Measure, Measure)]) -> Outcome {
     let ratio = |ours: f64, theirs: f64| if theirs == 0.0 { f64::INFINITY } else { ours / theirs };
-    let read = |measure: &Measure| row.what.read(measure);
+    let read = |measure: &Measure| row.metric.read(measure);
     let per_op = |m: &Measure| m.cpu.as_nanos() as f64 / m.ops.max(1) as f64;
     let cpu = Spread::of(pairs.iter().map(|(ours, theirs)| ratio(per_op(ours), per_op(theirs)))).median;
     Outcome {

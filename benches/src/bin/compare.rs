@@ -28,7 +28,7 @@ struct Options {
     #[arg(long)]
     json: bool,
     /// Count this many pairs of runs.
-    #[arg(long, value_name = "N", default_value_t = run::PAIRS, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = run::DEFAULT_PAIRS, value_parser = at_least_one)]
     pairs: usize,
     /// List the benches, their peers and goals, and measure nothing.
     #[arg(long)]

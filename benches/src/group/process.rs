@@ -4,16 +4,16 @@
 //! one worker a core.
 
 use crate::{
-    bench::{Bench, Measure, Side, Sides, Skip, What, limit, sides, timed, timed_with_children, workers},
+    bench::{Bench, Measure, Metric, Side, Sides, Skip, limit, sides, timed, timed_with_children, workers},
     cpu, python,
 };
 use brigade_process::{Block, BlockMut, JoinHandle, ProcessPool, Start};
 use brigade_trace::clock;
 use std::{fs, hint::black_box, thread, time::Duration};
 
-const LARGE: usize = 64 << 20;
+const LARGE_BYTES: usize = 64 << 20;
 const CALLS: u64 = 2000;
-const MAPPED: u64 = 200_000;
+const MAPPED_CALLS: u64 = 200_000;
 
 fn same(n: u64) -> u64 {
     n
@@ -38,25 +38,25 @@ fn sum_of_squares(n: u64) -> u64 {
 /// The group.
 pub(crate) fn benches() -> Vec<Bench> {
     // 64 MiB at 8 GiB/s.
-    const TRANSFER: u64 = 7_812_500;
+    const TRANSFER_NANOS: u64 = 7_812_500;
     vec![
         against("start", "fork", start, "start_fork").goal(0.5),
         against("start", "spawn", start, "start_spawn").goal(0.05),
         Bench::new("zygote_worker", "0.3 ms", || sides(zygote_worker(), limit(300_000))).goal(1.0),
-        against("calls", "Pool", calls, "calls").reads(What::Rate).goal(1.0 / 15.0),
-        against("calls", "Executor", calls, "executor_calls").reads(What::Rate).goal(1.0 / 50.0),
-        against("map", "Pool", map, "map").reads(What::Rate).goal(0.5),
-        against("imap", "Pool", imap, "imap").reads(What::Rate),
+        against("calls", "Pool", calls, "calls").reads(Metric::Rate).goal(1.0 / 15.0),
+        against("calls", "Executor", calls, "executor_calls").reads(Metric::Rate).goal(1.0 / 50.0),
+        against("map", "Pool", map, "map").reads(Metric::Rate).goal(0.5),
+        against("imap", "Pool", imap, "imap").reads(Metric::Rate),
         against("round_trip_idle", "Pool", round_trip, "round_trip").goal(0.3),
         against("round_trip_busy", "Pool", round_trip_busy, "round_trip").goal(0.05),
-        Bench::new("argument_64mib", "8 GiB/s", || sides(argument(), limit(TRANSFER))).goal(1.0),
+        Bench::new("argument_64mib", "8 GiB/s", || sides(argument(), limit(TRANSFER_NANOS))).goal(1.0),
         against("argument_64mib", "Pool", argument, "argument"),
-        Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER))).goal(1.0),
+        Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER_NANOS))).goal(1.0),
         against("result_64mib", "Pool", result, "result"),
         Bench::new("cpu_bound", "sequential", || sides(cpu_bound(), cpu_bound_sequential())).goal(1.0 / 1.95),
         // What two cores give on this machine while that is measured.
         Bench::new("cpu_bound", "threads", || sides(cpu_bound(), cpu_bound_threads())).goal(1.03),
-        against("idle_worker", "Pool", memory, "memory").reads(What::ExtraBytes(0)).goal(0.25),
+        against("idle_worker", "Pool", memory, "memory").reads(Metric::ExtraBytes(0)).goal(0.25),
     ]
 }
 
@@ -100,7 +100,7 @@ fn start() -> Side {
 }
 
 /// How many more workers a zygote forks.
-const MORE: usize = 16;
+const EXTRA_WORKERS: usize = 16;
 
 /// A worker more from a zygote, with its first call: how much longer a pool of seventeen takes than a pool of one, until each
 /// worker has answered, divided by sixteen.
@@ -111,12 +111,12 @@ fn zygote_worker() -> Side {
         for _ in 0..iterations {
             let (one, few) = clock::timed(|| from_zygote(1));
             drop(one);
-            let (all, many) = clock::timed(|| from_zygote(1 + MORE));
+            let (all, many) = clock::timed(|| from_zygote(1 + EXTRA_WORKERS));
             drop(all);
             wall += many.saturating_sub(few);
         }
         let cpu = cpu::with_children().saturating_sub(before);
-        Measure { ops: iterations * MORE as u64, wall, cpu, extra: Vec::new() }
+        Measure { ops: iterations * EXTRA_WORKERS as u64, wall, cpu, extra: Vec::new() }
     })
 }
 
@@ -139,9 +139,9 @@ fn calls() -> Side {
 /// Many trivial calls, in batches of the pool's choice.
 fn map() -> Side {
     let pool = pool();
-    timed_with_children(MAPPED, move |iterations| {
+    timed_with_children(MAPPED_CALLS, move |iterations| {
         for _ in 0..iterations {
-            let results = pool.map(same, 0..MAPPED);
+            let results = pool.map(same, 0..MAPPED_CALLS);
             assert!((0..).zip(results).all(|(n, result)| result.is_ok_and(|result| result == n)));
         }
     })
@@ -184,13 +184,13 @@ fn round_trip_with(pool: ProcessPool) -> Side {
 
 /// 64 MiB to a worker.
 fn argument() -> Side {
-    let (pool, data) = (pool(), vec![7_u8; LARGE]);
+    let (pool, data) = (pool(), vec![7_u8; LARGE_BYTES]);
     timed_with_children(1, move |iterations| {
         for _ in 0..iterations {
             // CPython's call copies its argument several times; ours is copied once, into the block, and that counts.
             let block = Block::copy_of(&data).expect("there is memory for a block");
             let length = pool.spawn(size, block).join().expect("the call does not fail");
-            assert_eq!(length, LARGE);
+            assert_eq!(length, LARGE_BYTES);
         }
     })
 }
@@ -200,8 +200,8 @@ fn result() -> Side {
     let pool = pool();
     timed_with_children(1, move |iterations| {
         for _ in 0..iterations {
-            let data = pool.spawn(zeroes, LARGE).join().expect("the call does not fail");
-            assert_eq!(data.len(), LARGE);
+            let data = pool.spawn(zeroes, LARGE_BYTES).join().expect("the call does not fail");
+            assert_eq!(data.len(), LARGE_BYTES);
         }
     })
 }
@@ -209,25 +209,25 @@ fn result() -> Side {
 /// The document's sums of squares are five and do not divide by two cores. These take as long as ten of them, and are a
 /// hundred, so that no core waits long for the last one.
 const SUMS: u64 = 100;
-const BELOW: u64 = 1_000_000;
+const SUM_END: u64 = 1_000_000;
 
 fn cpu_bound() -> Side {
     let pool = pool();
     timed_with_children(SUMS, move |iterations| {
         for _ in 0..iterations {
-            let results = pool.map(sum_of_squares, (0..SUMS).map(|_| BELOW));
+            let results = pool.map(sum_of_squares, (0..SUMS).map(|_| SUM_END));
             assert!(results.iter().all(Result::is_ok), "a call went wrong");
         }
     })
 }
 
 fn cpu_bound_sequential() -> Side {
-    timed(SUMS, |iterations| (0..iterations * SUMS).for_each(|_| _ = black_box(sum_of_squares(BELOW))))
+    timed(SUMS, |iterations| (0..iterations * SUMS).for_each(|_| _ = black_box(sum_of_squares(SUM_END))))
 }
 
 /// A thread a core, each with its share.
 fn cpu_bound_threads() -> Side {
-    let share = || (0..SUMS / workers() as u64).for_each(|_| _ = black_box(sum_of_squares(BELOW)));
+    let share = || (0..SUMS / workers() as u64).for_each(|_| _ = black_box(sum_of_squares(SUM_END)));
     let ops = SUMS / workers() as u64 * workers() as u64;
     timed(ops, move |iterations| {
         for _ in 0..iterations {

@@ -1,6 +1,6 @@
 //! The generator's own process: one thread, one mio poll, a closed loop on each connection.
 
-use super::{CPU, Traffic};
+use super::{LOAD_CPU, Traffic};
 use crate::sys;
 use brigade_trace::clock;
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
@@ -17,7 +17,7 @@ pub(crate) fn main(arguments: &[&str]) {
     let server = server.parse().expect("the parent gives an address");
     let connections = connections.parse().expect("the parent gives a number");
     // On a machine with one CPU there is nothing to keep apart.
-    let _ = sys::pin(CPU);
+    let _ = sys::pin(LOAD_CPU);
     sys::raise_descriptor_limit();
     let mut generator = Generator::connect(traffic, server, connections).expect("the server is there");
     println!("connected");
@@ -29,7 +29,7 @@ pub(crate) fn main(arguments: &[&str]) {
 
 /// After so many connections the generator waits for the server: less than a listener's queue holds, since a connection that
 /// finds it full is tried again only after a second.
-const BATCH: usize = 64;
+const CONNECT_BATCH: usize = 64;
 
 struct Generator {
     poll: Poll,
@@ -57,7 +57,7 @@ impl Generator {
         for number in 0..count {
             let mut stream = net::TcpStream::connect(server)?;
             stream.set_nodelay(true)?;
-            if number % BATCH == 0 {
+            if number % CONNECT_BATCH == 0 {
                 // An answer here means that all connections before were accepted: the queue of the listener is empty.
                 stream.write_all(&request)?;
                 stream.read_exact(&mut vec![0; length])?;

@@ -18,7 +18,7 @@ use std::{
 pub(crate) const ROLE: &str = "generate-load";
 
 /// The CPU of the generator. The server has the other one.
-pub(crate) const CPU: usize = 1;
+pub(crate) const LOAD_CPU: usize = 1;
 
 /// What the connections do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

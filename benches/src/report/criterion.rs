@@ -1,7 +1,7 @@
 //! The same benches under criterion: a criterion group a bench, with Brigade's side beside each peer's.
 
 use crate::{
-    bench::{Bench, Measure, Side, Sides, What},
+    bench::{Bench, Measure, Metric, Side, Sides},
     group::Group,
 };
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
@@ -23,7 +23,7 @@ pub fn run(group: Group) {
     let mut criterion = criterion();
     let benches = group.benches();
     let mut seen = BTreeSet::new();
-    for bench in benches.iter().filter(|bench| matches!(bench.rows[0].what, What::Wall | What::Rate)) {
+    for bench in benches.iter().filter(|bench| matches!(bench.rows[0].metric, Metric::Wall | Metric::Rate)) {
         if !seen.insert(bench.name()) {
             continue;
         }
@@ -52,15 +52,15 @@ fn report_side(
     let mut started = None;
     report.bench_function(name, |bencher| {
         let sides = started.get_or_insert_with(|| bench.prepare().expect("it was possible a moment ago"));
-        bencher.iter_custom(|iterations| time(bench.rows[0].what, &side(sides)(iterations), iterations));
+        bencher.iter_custom(|iterations| time(bench.rows[0].metric, &side(sides)(iterations), iterations));
     });
 }
 
 /// What criterion should take for the time of so many iterations.
-fn time(what: What, measure: &Measure, iterations: u64) -> Duration {
-    match what {
+fn time(metric: Metric, measure: &Measure, iterations: u64) -> Duration {
+    match metric {
         // Runs that have a length of their own: an operation counts as an iteration.
-        What::Rate => measure.wall.mul_f64(iterations as f64 / measure.ops.max(1) as f64),
+        Metric::Rate => measure.wall.mul_f64(iterations as f64 / measure.ops.max(1) as f64),
         _ => measure.wall,
     }
 }

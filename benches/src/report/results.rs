@@ -4,7 +4,7 @@ use super::table::{figures, ratio, verdict};
 use crate::{group::Group, run::Outcome};
 use std::{fmt::Write, fs, io, process::Command};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
+const RESULTS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
 
 const HEAD: &str = "# Results\n\n\
     The latest output of `compare`, written by its flag `--write-results` and never by hand: ours and the peer by turns\n\
@@ -17,12 +17,12 @@ const HEAD: &str = "# Results\n\n\
 ///
 /// If the file cannot be read or written.
 pub fn write(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usize) -> io::Result<()> {
-    let old = match fs::read_to_string(FILE) {
+    let old = match fs::read_to_string(RESULTS_FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         read => read?,
     };
     let fresh = section(group, outcomes, skipped, pairs);
-    fs::write(FILE, replaced(&old, group, &fresh))
+    fs::write(RESULTS_FILE, replaced(&old, group, &fresh))
 }
 
 /// The file with this section in its place.
@@ -98,11 +98,11 @@ fn plain(system: &str) -> String {
 mod tests {
     use super::*;
     use crate::run::{Outcome, Spread};
-    use crate::{bench::Row, bench::What};
+    use crate::{bench::Metric, bench::Row};
 
     fn outcome(goal: f64) -> Outcome {
         Outcome {
-            row: Row { name: "some_bench", what: What::Wall, goal: Some(goal) },
+            row: Row { name: "some_bench", metric: Metric::Wall, goal: Some(goal) },
             peer: "peer",
             ours: Some(1.0),
             theirs: Some(2.0),

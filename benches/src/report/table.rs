@@ -1,7 +1,7 @@
 //! How outcomes look: a table in 80 columns for people, one JSON object a line for programs.
 
 use crate::{
-    bench::{Bench, What},
+    bench::{Bench, Metric},
     run::Outcome,
 };
 use std::io::IsTerminal;
@@ -90,10 +90,10 @@ pub fn verdict(outcome: &Outcome) -> &'static str {
 
 /// Both sides' figures with their units.
 pub fn figures(outcome: &Outcome) -> (String, String) {
-    let show = |figure: Option<f64>| match (figure, outcome.row.what) {
+    let show = |figure: Option<f64>| match (figure, outcome.row.metric) {
         (None, _) => "-".to_owned(),
-        (Some(figure), What::Rate) => scaled(1e9 / figure, &[(1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")]),
-        (Some(figure), What::ExtraBytes(_)) => {
+        (Some(figure), Metric::Rate) => scaled(1e9 / figure, &[(1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")]),
+        (Some(figure), Metric::ExtraBytes(_)) => {
             scaled(figure, &[(1048576.0 * 1024.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")])
         }
         (Some(figure), _) => scaled(figure, &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")]),
@@ -119,7 +119,7 @@ pub fn ratio(ratio: f64) -> String {
 pub fn json(group: &str, outcome: &Outcome) -> String {
     let Outcome { row, peer, .. } = outcome;
     let bench = row.name;
-    let unit = if matches!(row.what, What::ExtraBytes(_)) { "bytes" } else { "ns" };
+    let unit = if matches!(row.metric, Metric::ExtraBytes(_)) { "bytes" } else { "ns" };
     let [ours, theirs] = [outcome.ours, outcome.theirs].map(number);
     let [ratio, cpu, goal] = [Some(outcome.ratio.median), outcome.cpu_ratio, row.goal].map(number);
     // Names are plain words, so that nothing needs to be escaped.
@@ -146,7 +146,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         Outcome {
-            row: Row { name: "fib30_join", what: What::Wall, goal: Some(0.3) },
+            row: Row { name: "fib30_join", metric: Metric::Wall, goal: Some(0.3) },
             peer: "rayon",
             ours: Some(1.9),
             theirs: Some(5.2),

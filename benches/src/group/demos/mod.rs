@@ -11,17 +11,17 @@ use crate::{
     bench::{Bench, Side, Sides, Skip, limit, sides, timed_with_children},
     python,
 };
-use server::Server;
+use server::DelayServer;
 use std::{rc::Rc, time::Duration};
 
 /// How many tasks an experiment has.
 const TASKS: usize = 5;
 
 /// The delay of a request against CPython. The document's second would make every run as long as its delays.
-const DELAY: Duration = Duration::from_millis(50);
+const REQUEST_DELAY: Duration = Duration::from_millis(50);
 
 /// The document's n.
-const N: u64 = 10_000_000;
+const SUM_END: u64 = 10_000_000;
 
 /// One way to run an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ pub enum Mode {
 }
 
 /// The modes of the I/O-bound experiment.
-pub const IO: [Mode; 4] = [Mode::Sync, Mode::Threads, Mode::Async, Mode::Processes];
+pub const IO_MODES: [Mode; 4] = [Mode::Sync, Mode::Threads, Mode::Async, Mode::Processes];
 /// The modes of the CPU-bound experiment.
-pub const CPU: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
+pub const CPU_MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 
 impl Mode {
     /// Its word in the names of benches.
@@ -55,10 +55,10 @@ impl Mode {
 
 /// Five fetches of a page that takes so long, from a server in another process.
 pub fn io_side(mode: Mode, delay: Duration) -> Side {
-    io_side_at(mode, Rc::new(Server::start()), delay)
+    io_side_at(mode, Rc::new(DelayServer::start()), delay)
 }
 
-fn io_side_at(mode: Mode, server: Rc<Server>, delay: Duration) -> Side {
+fn io_side_at(mode: Mode, server: Rc<DelayServer>, delay: Duration) -> Side {
     let url = server.url(delay);
     timed_with_children(1, move |iterations| {
         // The server lives as long as this side.
@@ -100,11 +100,11 @@ pub(crate) fn benches() -> Vec<Bench> {
         to_python("io_threads", blocking, Mode::Threads),
         to_python("io_async", asynchronous, Mode::Async),
         to_python("io_processes", blocking, Mode::Processes),
-        to_sync("cpu_threads", Mode::Threads, N),
-        to_sync("cpu_processes", Mode::Processes, N),
+        to_sync("cpu_threads", Mode::Threads, SUM_END),
+        to_sync("cpu_processes", Mode::Processes, SUM_END),
         // Ten times the document's n: what is left when starting counts less.
-        to_sync("cpu_threads_100m", Mode::Threads, 10 * N),
-        to_sync("cpu_processes_100m", Mode::Processes, 10 * N),
+        to_sync("cpu_threads_100m", Mode::Threads, 10 * SUM_END),
+        to_sync("cpu_processes_100m", Mode::Processes, 10 * SUM_END),
         to_python("cpu_sync", "CPython", Mode::Sync),
         to_python("cpu_threads", "CPython", Mode::Threads),
         to_python("cpu_processes", "CPython", Mode::Processes),
@@ -114,9 +114,13 @@ pub(crate) fn benches() -> Vec<Bench> {
 /// The bench against CPython's program of the same name.
 fn to_python(name: &'static str, peer: &'static str, mode: Mode) -> Bench {
     Bench::needing(python::needed, name, peer, move || -> Result<Sides, Skip> {
-        let server = Rc::new(Server::start());
-        let theirs = python::side("document.py", name, &[server.url(DELAY), N.to_string()])?;
-        let ours = if name.starts_with("io") { io_side_at(mode, server, DELAY) } else { cpu_side(mode, N) };
+        let server = Rc::new(DelayServer::start());
+        let theirs = python::side("document.py", name, &[server.url(REQUEST_DELAY), SUM_END.to_string()])?;
+        let ours = if name.starts_with("io") {
+            io_side_at(mode, server, REQUEST_DELAY)
+        } else {
+            cpu_side(mode, SUM_END)
+        };
         Ok(sides(ours, theirs))
     })
 }

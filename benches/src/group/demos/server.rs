@@ -22,12 +22,12 @@ use std::{
 pub(crate) const ROLE: &str = "serve-delays";
 
 /// The process. It ends when this is dropped.
-pub(crate) struct Server {
+pub(crate) struct DelayServer {
     child: Child,
     address: String,
 }
 
-impl Server {
+impl DelayServer {
     pub(crate) fn start() -> Self {
         let executable = env::current_exe().expect("the system knows what it runs");
         let mut command = Command::new(executable);
@@ -45,7 +45,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for DelayServer {
     fn drop(&mut self) {
         // The end of its input ends it.
         drop(self.child.stdin.take());

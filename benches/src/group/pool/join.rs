@@ -13,13 +13,13 @@ pub(crate) trait Join: 'static {
 }
 
 /// One after the other.
-pub(crate) struct Sequential;
+pub(crate) struct SequentialJoin;
 /// By brigade's pool, from inside a worker.
-pub(crate) struct Brigade;
+pub(crate) struct BrigadeJoin;
 /// By rayon, from inside a worker.
-pub(crate) struct Rayon;
+pub(crate) struct RayonJoin;
 
-impl Join for Sequential {
+impl Join for SequentialJoin {
     #[inline(always)]
     fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
         (a(), b())
@@ -30,7 +30,7 @@ impl Join for Sequential {
     }
 }
 
-impl Join for Brigade {
+impl Join for BrigadeJoin {
     #[inline(always)]
     fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
         brigade_pool::join(a, b)
@@ -46,7 +46,7 @@ impl Join for Brigade {
     }
 }
 
-impl Join for Rayon {
+impl Join for RayonJoin {
     #[inline(always)]
     fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
         rayon::join(a, b)
@@ -152,18 +152,18 @@ mod tests {
             if n < 2 { 0 } else { 1 + joins(n - 1) + joins(n - 2) }
         }
         assert_eq!(joins(30), FIB_30_JOINS);
-        assert_eq!(fib::<Sequential>(10), 55);
+        assert_eq!(fib::<SequentialJoin>(10), 55);
     }
 
     #[test]
     fn a_tree_of_ten_layers_has_1023_nodes() {
-        assert_eq!(Tree::new(10).sum::<Sequential>(), 1023);
+        assert_eq!(Tree::new(10).sum::<SequentialJoin>(), 1023);
     }
 
     #[test]
     fn pieces_cover_the_slice_once() {
         let mut items = [0; 100];
-        for_pieces::<Sequential, _>(&mut items, 0, 7, &|offset, piece| {
+        for_pieces::<SequentialJoin, _>(&mut items, 0, 7, &|offset, piece| {
             for (index, item) in piece.iter_mut().enumerate() {
                 *item += offset + index;
             }

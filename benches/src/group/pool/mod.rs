@@ -8,7 +8,7 @@ mod join;
 mod spawn;
 
 use crate::bench::{Bench, sides, workers};
-use join::{Brigade, FIB_30_JOINS, Rayon, Sequential, Tree, fib, fib_chili, scramble};
+use join::{BrigadeJoin, FIB_30_JOINS, RayonJoin, SequentialJoin, Tree, fib, fib_chili, scramble};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::{hint::black_box, sync::Arc};
 
@@ -28,12 +28,12 @@ fn fibs() -> Vec<Bench> {
     const N: u64 = 30;
     let check = |result: u64| assert_eq!(black_box(result), 832_040);
     let ours = move |threads| {
-        entrance::brigade_with(threads, FIB_30_JOINS, move || check(fib::<Brigade>(black_box(N))))
+        entrance::brigade_with(threads, FIB_30_JOINS, move || check(fib::<BrigadeJoin>(black_box(N))))
     };
-    let rayon = move || entrance::rayon(FIB_30_JOINS, move || check(fib::<Rayon>(black_box(N))));
+    let rayon = move || entrance::rayon(FIB_30_JOINS, move || check(fib::<RayonJoin>(black_box(N))));
     let chili = move || entrance::chili(FIB_30_JOINS, move |scope| check(fib_chili(scope, black_box(N))));
     let sequential =
-        move || entrance::sequential(FIB_30_JOINS, move || check(fib::<Sequential>(black_box(N))));
+        move || entrance::sequential(FIB_30_JOINS, move || check(fib::<SequentialJoin>(black_box(N))));
     vec![
         Bench::new("fib30_join", "rayon", move || sides(ours(workers()), rayon())).goal(0.30),
         Bench::new("fib30_join", "chili", move || sides(ours(workers()), chili())).goal(0.9),
@@ -48,7 +48,7 @@ fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
     let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
     let ours = move |tree: &Arc<Tree>| {
         let tree = tree.clone();
-        entrance::brigade(nodes, move || check(black_box(&tree).sum::<Brigade>()))
+        entrance::brigade(nodes, move || check(black_box(&tree).sum::<BrigadeJoin>()))
     };
     vec![
         Bench::new(name, "chili", move || {
@@ -60,13 +60,13 @@ fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
         Bench::new(name, "rayon", move || {
             let tree = Arc::new(Tree::new(layers));
             let ours = ours(&tree);
-            sides(ours, entrance::rayon(nodes, move || check(black_box(&tree).sum::<Rayon>())))
+            sides(ours, entrance::rayon(nodes, move || check(black_box(&tree).sum::<RayonJoin>())))
         })
         .goal(0.4),
         Bench::new(name, "sequential", move || {
             let tree = Arc::new(Tree::new(layers));
             let ours = ours(&tree);
-            sides(ours, entrance::sequential(nodes, move || check(black_box(&tree).sum::<Sequential>())))
+            sides(ours, entrance::sequential(nodes, move || check(black_box(&tree).sum::<SequentialJoin>())))
         }),
     ]
 }

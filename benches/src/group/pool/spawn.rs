@@ -1,12 +1,12 @@
 //! Work by `spawn`: jobs with nothing in them, the way into an idle pool, and what a pool burns between bursts.
 
 use super::entrance::{start_brigade, start_rayon};
-use crate::bench::{Bench, Measure, Side, What, limit, sides, timed, workers};
+use crate::bench::{Bench, Measure, Metric, Side, limit, sides, timed, workers};
 use crate::cpu;
 use brigade_trace::clock;
 use std::{hint::black_box, sync::mpsc, thread, time::Duration};
 
-const MANY: usize = 100_000;
+const JOBS: usize = 100_000;
 
 /// How jobs get into a pool.
 trait Jobs: Sync + 'static {
@@ -58,26 +58,26 @@ pub(crate) fn benches() -> Vec<Bench> {
         Bench::new("idle_wake", "rayon", move || sides(idle_wake(ours()), idle_wake(theirs()))).goal(1.0),
         // Nothing, by the goal; the limit is what a clock may misread: a tenth of a thousandth of one core.
         Bench::new("idle_cpu", "limit", move || sides(idle_cpu(ours()), limit(100_000)))
-            .reads(What::Cpu)
+            .reads(Metric::Cpu)
             .goal(1.0),
         Bench::new("bursts", "rayon", move || sides(bursts(ours()), bursts(theirs())))
             .goal(1.0)
-            .row("bursts_cpu", What::Cpu)
+            .row("bursts_cpu", Metric::Cpu)
             .goal(0.7),
     ]
 }
 
 /// Empty jobs, spawned by one worker into a scope; waits for all.
 fn in_scope(pool: impl Jobs) -> Side {
-    timed(MANY as u64, move |iterations| (0..iterations).for_each(|_| pool.scope(MANY, || ())))
+    timed(JOBS as u64, move |iterations| (0..iterations).for_each(|_| pool.scope(JOBS, || ())))
 }
 
 /// Empty jobs, spawned from outside; then one more, which tells that they have been taken out of the queue. Counting them would
 /// measure the counter.
 fn outside(pool: impl Jobs) -> Side {
-    timed(MANY as u64, move |iterations| {
+    timed(JOBS as u64, move |iterations| {
         for _ in 0..iterations {
-            (1..MANY).for_each(|_| pool.spawn(|| ()));
+            (1..JOBS).for_each(|_| pool.spawn(|| ()));
             let (last, done) = mpsc::sync_channel(1);
             pool.spawn(move || last.send(()).expect("somebody waits for it"));
             done.recv().expect("the last job is run");
@@ -101,13 +101,13 @@ fn idle_wake(pool: impl Jobs) -> Side {
 /// CPU time that a pool's threads use in a second in which they have nothing to do. Looks for 50 ms, a little after the
 /// last job.
 fn idle_cpu(pool: brigade_pool::Pool) -> Side {
-    const LOOKS_A_SECOND: u32 = 20;
+    const SAMPLES_PER_SECOND: u32 = 20;
     Box::new(move |_| {
         pool.round_trip();
         thread::sleep(Duration::from_millis(10));
         let before = cpu::of_other_threads();
-        let ((), wall) = clock::timed(|| thread::sleep(Duration::from_secs(1) / LOOKS_A_SECOND));
-        let cpu = cpu::of_other_threads().saturating_sub(before) * LOOKS_A_SECOND;
+        let ((), wall) = clock::timed(|| thread::sleep(Duration::from_secs(1) / SAMPLES_PER_SECOND));
+        let cpu = cpu::of_other_threads().saturating_sub(before) * SAMPLES_PER_SECOND;
         Measure { ops: 1, wall, cpu, extra: Vec::new() }
     })
 }

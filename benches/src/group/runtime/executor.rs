@@ -13,18 +13,18 @@ pub(crate) enum Threads {
 
 /// A runtime.
 pub(crate) trait Runtime: Sized + 'static {
-    type Inside: Inside;
+    type Spawner: Spawner;
 
     fn start(threads: Threads) -> Self;
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
     /// Spawns from a thread of nobody's.
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
     /// What tasks use.
-    fn inside(&self) -> Self::Inside;
+    fn spawner(&self) -> Self::Spawner;
 }
 
 /// A runtime as its tasks see it.
-pub(crate) trait Inside: Clone + Send + Sync + 'static {
+pub(crate) trait Spawner: Clone + Send + Sync + 'static {
     /// Spawns from inside. What is returned gives the task's result; it must be awaited or handed to [`detach`](Self::detach).
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
     /// Spawns, and lets go.
@@ -42,10 +42,10 @@ impl<T, F: Future<Output = T> + Send + 'static> Task<T> for F {}
 pub(crate) struct Brigade(brigade_runtime::Runtime);
 /// Brigade's free functions.
 #[derive(Clone)]
-pub(crate) struct InBrigade;
+pub(crate) struct BrigadeSpawner;
 
 impl Runtime for Brigade {
-    type Inside = InBrigade;
+    type Spawner = BrigadeSpawner;
 
     fn start(threads: Threads) -> Self {
         let started = match threads {
@@ -64,12 +64,12 @@ impl Runtime for Brigade {
         async { handle.await.expect("the task does not panic") }
     }
 
-    fn inside(&self) -> InBrigade {
-        InBrigade
+    fn spawner(&self) -> BrigadeSpawner {
+        BrigadeSpawner
     }
 }
 
-impl Inside for InBrigade {
+impl Spawner for BrigadeSpawner {
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
         let handle = brigade_runtime::spawn(future);
         async { handle.await.expect("the task does not panic") }
@@ -92,10 +92,10 @@ impl Inside for InBrigade {
 pub(crate) struct Tokio(tokio::runtime::Runtime);
 /// tokio's free functions.
 #[derive(Clone)]
-pub(crate) struct InTokio;
+pub(crate) struct TokioSpawner;
 
 impl Runtime for Tokio {
-    type Inside = InTokio;
+    type Spawner = TokioSpawner;
 
     fn start(threads: Threads) -> Self {
         let mut builder = match threads {
@@ -117,12 +117,12 @@ impl Runtime for Tokio {
         async { handle.await.expect("the task does not panic") }
     }
 
-    fn inside(&self) -> InTokio {
-        InTokio
+    fn spawner(&self) -> TokioSpawner {
+        TokioSpawner
     }
 }
 
-impl Inside for InTokio {
+impl Spawner for TokioSpawner {
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
         let handle = tokio::spawn(future);
         async { handle.await.expect("the task does not panic") }
@@ -152,10 +152,10 @@ pub(crate) struct Smol {
 
 /// A reference to smol's executor.
 #[derive(Clone)]
-pub(crate) struct InSmol(Arc<smol::Executor<'static>>);
+pub(crate) struct SmolSpawner(Arc<smol::Executor<'static>>);
 
 impl Runtime for Smol {
-    type Inside = InSmol;
+    type Spawner = SmolSpawner;
 
     fn start(threads: Threads) -> Self {
         let executor = Arc::new(smol::Executor::new());
@@ -182,8 +182,8 @@ impl Runtime for Smol {
         self.executor.spawn(future)
     }
 
-    fn inside(&self) -> InSmol {
-        InSmol(self.executor.clone())
+    fn spawner(&self) -> SmolSpawner {
+        SmolSpawner(self.executor.clone())
     }
 }
 
@@ -197,7 +197,7 @@ impl Drop for Smol {
     }
 }
 
-impl Inside for InSmol {
+impl Spawner for SmolSpawner {
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T> {
         self.0.spawn(future)
     }

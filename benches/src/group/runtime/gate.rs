@@ -9,11 +9,11 @@ use std::{
 /// Where tasks wait.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
-    inside: Arc<Mutex<Inside>>,
+    state: Arc<Mutex<GateState>>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct GateState {
     open: bool,
     waiting: Vec<Waker>,
     /// Who waits until so many wait at the gate.
@@ -21,20 +21,20 @@ struct Inside {
 }
 
 impl Gate {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the gate is open. A task that is polled again without need waits twice, which does no harm.
     pub(crate) async fn wait(self) {
         poll_fn(|cx| {
-            let mut inside = self.lock();
-            if inside.open {
+            let mut state = self.lock();
+            if state.open {
                 return Poll::Ready(());
             }
-            inside.waiting.push(cx.waker().clone());
-            let arrived = inside.waiting.len();
-            if let Some((_, waker)) = inside.watcher.take_if(|(count, _)| arrived >= *count) {
+            state.waiting.push(cx.waker().clone());
+            let arrived = state.waiting.len();
+            if let Some((_, waker)) = state.watcher.take_if(|(count, _)| arrived >= *count) {
                 waker.wake();
             }
             Poll::Pending
@@ -45,11 +45,11 @@ impl Gate {
     /// Waits until so many tasks wait.
     pub(crate) async fn arrived(&self, count: usize) {
         poll_fn(|cx| {
-            let mut inside = self.lock();
-            if inside.waiting.len() >= count {
+            let mut state = self.lock();
+            if state.waiting.len() >= count {
                 return Poll::Ready(());
             }
-            inside.watcher = Some((count, cx.waker().clone()));
+            state.watcher = Some((count, cx.waker().clone()));
             Poll::Pending
         })
         .await;
@@ -58,9 +58,9 @@ impl Gate {
     /// Lets all go on.
     pub(crate) fn open(&self) {
         let waiting = {
-            let mut inside = self.lock();
-            inside.open = true;
-            std::mem::take(&mut inside.waiting)
+            let mut state = self.lock();
+            state.open = true;
+            std::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
     }

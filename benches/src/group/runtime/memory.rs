@@ -1,7 +1,7 @@
 //! Memory, measured in a process that has done nothing else: this executable, started anew for each run.
 
 use super::{
-    executor::{Brigade, Inside, Runtime, Smol, Threads, Tokio},
+    executor::{Brigade, Runtime, Smol, Spawner, Threads, Tokio},
     gate::Gate,
     net::{Serve, Server, brigade_server, smol_server, tokio_server},
 };
@@ -23,7 +23,7 @@ pub(crate) const ROLE: &str = "measure-memory";
 
 /// Bytes that each of these costs a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Thing {
+pub(crate) enum Measured {
     /// A spawned task that waits.
     Task,
     /// An accepted connection, served by a task that waits for input.
@@ -34,16 +34,16 @@ pub(crate) enum Thing {
 
 /// Whose process it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum RuntimeName {
     Brigade,
     Tokio,
     Smol,
 }
 
-const THINGS: [(&str, Thing); 3] =
-    [("task", Thing::Task), ("connection", Thing::Connection), ("million", Thing::Million)];
-const RUNTIMES: [(&str, Whose); 3] =
-    [("brigade", Whose::Brigade), ("tokio", Whose::Tokio), ("smol", Whose::Smol)];
+const MEASURED: [(&str, Measured); 3] =
+    [("task", Measured::Task), ("connection", Measured::Connection), ("million", Measured::Million)];
+const RUNTIMES: [(&str, RuntimeName); 3] =
+    [("brigade", RuntimeName::Brigade), ("tokio", RuntimeName::Tokio), ("smol", RuntimeName::Smol)];
 
 /// The word for `value`, or the value of a word.
 fn word<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
@@ -55,11 +55,11 @@ fn value<T: Copy>(table: &[(&'static str, T)], word: &str) -> T {
 }
 
 /// A side that starts a process for each run: its first extra figure is the bytes of one thing.
-pub(crate) fn side(thing: Thing, whose: Whose) -> Side {
+pub(crate) fn side(measured: Measured, runtime_name: RuntimeName) -> Side {
     Box::new(move |_| {
         let executable = env::current_exe().expect("the system knows what it runs");
         let mut command = Command::new(executable);
-        command.args([ROLE, word(&THINGS, thing), word(&RUNTIMES, whose)]);
+        command.args([ROLE, word(&MEASURED, measured), word(&RUNTIMES, runtime_name)]);
         let output = command.output().expect("the machine lets us start a process");
         let text = String::from_utf8_lossy(&output.stdout);
         let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
@@ -71,17 +71,17 @@ pub(crate) fn side(thing: Thing, whose: Whose) -> Side {
 
 /// The fresh process.
 pub(crate) fn main(arguments: &[&str]) {
-    let [thing, whose] = arguments else { panic!("two arguments, not {arguments:?}") };
-    let measure = match (value(&THINGS, thing), value(&RUNTIMES, whose)) {
-        (Thing::Task, Whose::Brigade) => tasks::<Brigade>(100_000),
-        (Thing::Task, Whose::Tokio) => tasks::<Tokio>(100_000),
-        (Thing::Task, Whose::Smol) => tasks::<Smol>(100_000),
-        (Thing::Million, Whose::Brigade) => tasks::<Brigade>(1_000_000),
-        (Thing::Million, Whose::Tokio) => tasks::<Tokio>(1_000_000),
-        (Thing::Million, Whose::Smol) => tasks::<Smol>(1_000_000),
-        (Thing::Connection, Whose::Brigade) => connections(brigade_server),
-        (Thing::Connection, Whose::Tokio) => connections(tokio_server),
-        (Thing::Connection, Whose::Smol) => connections(smol_server),
+    let [measured, runtime_name] = arguments else { panic!("two arguments, not {arguments:?}") };
+    let measure = match (value(&MEASURED, measured), value(&RUNTIMES, runtime_name)) {
+        (Measured::Task, RuntimeName::Brigade) => tasks::<Brigade>(100_000),
+        (Measured::Task, RuntimeName::Tokio) => tasks::<Tokio>(100_000),
+        (Measured::Task, RuntimeName::Smol) => tasks::<Smol>(100_000),
+        (Measured::Million, RuntimeName::Brigade) => tasks::<Brigade>(1_000_000),
+        (Measured::Million, RuntimeName::Tokio) => tasks::<Tokio>(1_000_000),
+        (Measured::Million, RuntimeName::Smol) => tasks::<Smol>(1_000_000),
+        (Measured::Connection, RuntimeName::Brigade) => connections(brigade_server),
+        (Measured::Connection, RuntimeName::Tokio) => connections(tokio_server),
+        (Measured::Connection, RuntimeName::Smol) => connections(smol_server),
     };
     let Measure { ops, wall, cpu, extra } = measure;
     println!("{ops} {} {} {}", wall.as_nanos(), cpu.as_nanos(), extra[0].max(0.0).round());
@@ -90,7 +90,7 @@ pub(crate) fn main(arguments: &[&str]) {
 /// Spawns tasks that wait at a gate, looks at the memory, opens the gate, and awaits them all.
 fn tasks<R: Runtime>(count: usize) -> Measure {
     let runtime = R::start(Threads::Workers(workers()));
-    let inside = runtime.inside();
+    let spawner = runtime.spawner();
     let gate = Gate::default();
     let mut handles = Vec::with_capacity(count);
     // Touched before, so that the list of handles does not count.
@@ -100,7 +100,7 @@ fn tasks<R: Runtime>(count: usize) -> Measure {
     let mut bytes = 0.0;
     runtime.block_on(async {
         for handle in &mut handles {
-            *handle = Some(inside.spawn(gate.clone().wait()));
+            *handle = Some(spawner.spawn(gate.clone().wait()));
         }
         gate.arrived(count).await;
         bytes = (resident() - before) / count as f64;
@@ -114,7 +114,7 @@ fn tasks<R: Runtime>(count: usize) -> Measure {
 
 /// Accepts connections on which nothing comes after the first message.
 fn connections(serve: Serve) -> Measure {
-    const COUNT: usize = 1000;
+    const CONNECTIONS: usize = 1000;
     sys::raise_descriptor_limit();
     let server = Server::start(Traffic::Echo, serve);
     // One connection first, so that what the first one sets up for all does not count.
@@ -122,13 +122,13 @@ fn connections(serve: Serve) -> Measure {
     first.run(Duration::from_millis(1));
     let before = resident();
     let (load, wall) = clock::timed(|| {
-        let mut load = Load::start(Traffic::Echo, server.address, COUNT);
+        let mut load = Load::start(Traffic::Echo, server.address, CONNECTIONS);
         load.run(Duration::from_millis(1));
         load
     });
-    let bytes = (resident() - before) / COUNT as f64;
+    let bytes = (resident() - before) / CONNECTIONS as f64;
     drop((first, load));
-    Measure { ops: COUNT as u64, wall, cpu: cpu::own(), extra: vec![bytes] }
+    Measure { ops: CONNECTIONS as u64, wall, cpu: cpu::own(), extra: vec![bytes] }
 }
 
 /// Memory of this process that is resident now, in bytes.

@@ -11,9 +11,9 @@ mod sync;
 mod tasks;
 mod timers;
 
-use crate::bench::{Bench, Side, What, limit, sides, workers};
+use crate::bench::{Bench, Metric, Side, limit, sides, workers};
 use executor::{Brigade, Smol, Threads, Tokio};
-use memory::{Thing, Whose};
+use memory::{Measured, RuntimeName};
 
 /// The group.
 pub(crate) fn benches() -> Vec<Bench> {
@@ -124,12 +124,15 @@ fn timer_benches() -> Vec<Bench> {
     let create_and_drop = on_each!(timers::create_and_drop);
     let sleeps = on_each!(timers::sleeps);
     // The longest sleep of all is 50 ms.
-    const LIMIT: u64 = 50_000_000;
+    const LONGEST_SLEEP_NANOS: u64 = 50_000_000;
     let mut benches = Vec::new();
     benches.extend(create_and_drop.against("timer_drop", MULTI, multi, 0.6));
     benches.extend(create_and_drop.against("timer_drop_ct", SINGLE, single, 0.6));
     benches.push(
-        Bench::new("sleeps_100k", "limit", move || sides((sleeps.brigade)(multi), limit(LIMIT))).goal(1.25),
+        Bench::new("sleeps_100k", "limit", move || {
+            sides((sleeps.brigade)(multi), limit(LONGEST_SLEEP_NANOS))
+        })
+        .goal(1.25),
     );
     benches.extend(sleeps.against("sleeps_100k", MULTI, multi, 1.0));
     // Ours against ours: does the price of a timer depend on how many there are?
@@ -142,15 +145,17 @@ fn timer_benches() -> Vec<Bench> {
 
 fn memory_benches() -> Vec<Bench> {
     let mut benches = Vec::new();
-    for (peer, whose) in [("tokio", Whose::Tokio), ("smol", Whose::Smol)] {
-        let both =
-            move |thing| move || sides(memory::side(thing, Whose::Brigade), memory::side(thing, whose));
-        let bytes = What::ExtraBytes(0);
-        let million_goal = if whose == Whose::Tokio { 0.8 } else { 1.0 };
-        benches.push(Bench::new("memory_task", peer, both(Thing::Task)).reads(bytes).goal(1.0));
-        benches.push(Bench::new("memory_connection", peer, both(Thing::Connection)).reads(bytes).goal(1.0));
+    for (peer, runtime_name) in [("tokio", RuntimeName::Tokio), ("smol", RuntimeName::Smol)] {
+        let both = move |measured| {
+            move || sides(memory::side(measured, RuntimeName::Brigade), memory::side(measured, runtime_name))
+        };
+        let bytes = Metric::ExtraBytes(0);
+        let million_goal = if runtime_name == RuntimeName::Tokio { 0.8 } else { 1.0 };
+        benches.push(Bench::new("memory_task", peer, both(Measured::Task)).reads(bytes).goal(1.0));
+        benches
+            .push(Bench::new("memory_connection", peer, both(Measured::Connection)).reads(bytes).goal(1.0));
         benches.push(
-            Bench::new("million_tasks", peer, both(Thing::Million))
+            Bench::new("million_tasks", peer, both(Measured::Million))
                 .goal(million_goal)
                 .row("million_tasks_memory", bytes)
                 .goal(1.0),

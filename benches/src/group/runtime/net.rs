@@ -3,7 +3,7 @@
 //! A server here is the simplest that works: accept, spawn, and either echo or answer "Hello, world!" through hyper.
 
 use crate::{
-    bench::{Bench, Measure, Row, Side, What, rest, sides},
+    bench::{Bench, Measure, Metric, Row, Side, rest, sides},
     cpu,
     load::{Load, Traffic},
     sys,
@@ -27,10 +27,10 @@ use tokio::{
 };
 
 /// The servers' CPU. The load has the other one.
-const CPU: usize = 0;
+const SERVER_CPU: usize = 0;
 
 /// How long a run is.
-const RUN: Duration = Duration::from_millis(250);
+const RUN_LENGTH: Duration = Duration::from_millis(250);
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -50,7 +50,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             // On a machine with one CPU there is nothing to keep apart.
-            let _ = sys::pin(CPU);
+            let _ = sys::pin(SERVER_CPU);
             serve(traffic, tell, stopped).expect("a server on the loopback interface starts");
         });
         let address = told.recv().expect("the server tells its address");
@@ -82,10 +82,10 @@ pub(crate) fn benches() -> Vec<Bench> {
             let served = move |serve| served(traffic, connections, serve);
             let mut bench = Bench::new(names[0], peer, move || sides(served(brigade_server), served(serve)));
             bench.rows = vec![
-                Row { name: names[0], what: What::Rate, goal: Some(1.0) },
-                Row { name: names[1], what: What::Cpu, goal: Some(cpu_goal) },
-                Row { name: names[2], what: What::ExtraTime(0), goal: None },
-                Row { name: names[3], what: What::ExtraTime(1), goal: Some(1.0) },
+                Row { name: names[0], metric: Metric::Rate, goal: Some(1.0) },
+                Row { name: names[1], metric: Metric::Cpu, goal: Some(cpu_goal) },
+                Row { name: names[2], metric: Metric::ExtraTime(0), goal: None },
+                Row { name: names[3], metric: Metric::ExtraTime(1), goal: Some(1.0) },
             ];
             benches.push(bench);
         }
@@ -101,7 +101,7 @@ fn served(traffic: Traffic, connections: usize, serve: Serve) -> Side {
         // The server is dropped after the load, and with this closure.
         let _alive = &server;
         let before = cpu::own();
-        let report = load.run(RUN);
+        let report = load.run(RUN_LENGTH);
         rest();
         let cpu = cpu::own().saturating_sub(before);
         Measure { ops: report.requests, wall: report.wall, cpu, extra: vec![report.p50, report.p99] }

@@ -2,7 +2,7 @@
 //!
 //! smol's are `async-channel` (also for a single reply), `async-lock` and `event-listener`.
 
-use super::executor::{Brigade, Inside, Runtime, Smol, Threads, Tokio};
+use super::executor::{Brigade, Runtime, Smol, Spawner, Threads, Tokio};
 use crate::bench::{Side, timed};
 use std::{
     future::Future,
@@ -14,22 +14,22 @@ use std::{
 };
 
 const PRODUCERS: usize = 4;
-const MESSAGES: usize = 25_000;
+const MESSAGES_PER_PRODUCER: usize = 25_000;
 const CLIENTS: usize = 8;
-const REQUESTS: usize = 1000;
-const CAPACITY: usize = 128;
-const ALONE: usize = 10_000;
-const RIVALS: usize = 8;
-const TURNS: usize = 1000;
+const REQUESTS_PER_CLIENT: usize = 1000;
+const CHANNEL_CAPACITY: usize = 128;
+const UNCONTENDED_ROUNDS: usize = 10_000;
+const CONTENDERS: usize = 8;
+const ROUNDS_PER_CONTENDER: usize = 1000;
 const WAITERS: usize = 500;
-const ROUNDS: usize = 20;
+const NOTIFY_ROUNDS: usize = 20;
 
 /// A value that goes from task to task.
 pub(crate) trait Value: Send + 'static {}
 impl<T: Send + 'static> Value for T {}
 
 /// What the tasks of a runtime wait for together.
-pub(crate) trait Kit: Runtime {
+pub(crate) trait SyncPrimitives: Runtime {
     type Sender<T: Value>: Clone + Send + Sync + 'static;
     type Receiver<T: Value>: Send + 'static;
     type Reply<T: Value>: Send + 'static;
@@ -61,17 +61,17 @@ pub(crate) trait Kit: Runtime {
 }
 
 /// Four producers send 25,000 messages each to one task.
-pub(crate) fn mpsc<K: Kit>(threads: Threads) -> Side {
-    on_task::<K, _, _>(threads, PRODUCERS * MESSAGES, async |inside: K::Inside| {
+pub(crate) fn mpsc<K: SyncPrimitives>(threads: Threads) -> Side {
+    on_task::<K, _, _>(threads, PRODUCERS * MESSAGES_PER_PRODUCER, async |spawner: K::Spawner| {
         let (sender, mut receiver) = K::channel::<usize>();
         let produce = |sender: K::Sender<usize>| async move {
-            for number in 0..MESSAGES {
+            for number in 0..MESSAGES_PER_PRODUCER {
                 K::send(&sender, number).await;
             }
         };
-        let producers: Vec<_> = (0..PRODUCERS).map(|_| inside.spawn(produce(sender.clone()))).collect();
+        let producers: Vec<_> = (0..PRODUCERS).map(|_| spawner.spawn(produce(sender.clone()))).collect();
         drop(sender);
-        let consumer = inside.spawn(async move {
+        let consumer = spawner.spawn(async move {
             let mut sum = 0;
             while let Some(number) = K::receive(&mut receiver).await {
                 sum += number;
@@ -79,7 +79,7 @@ pub(crate) fn mpsc<K: Kit>(threads: Threads) -> Side {
             sum
         });
         let sum = consumer.await;
-        assert_eq!(black_box(sum), PRODUCERS * MESSAGES * (MESSAGES - 1) / 2);
+        assert_eq!(black_box(sum), PRODUCERS * MESSAGES_PER_PRODUCER * (MESSAGES_PER_PRODUCER - 1) / 2);
         for producer in producers {
             producer.await;
         }
@@ -87,19 +87,19 @@ pub(crate) fn mpsc<K: Kit>(threads: Threads) -> Side {
 }
 
 /// Eight clients send 1,000 requests each to a server, and await each reply.
-pub(crate) fn request_reply<K: Kit>(threads: Threads) -> Side {
-    on_task::<K, _, _>(threads, CLIENTS * REQUESTS, async |inside: K::Inside| {
+pub(crate) fn request_reply<K: SyncPrimitives>(threads: Threads) -> Side {
+    on_task::<K, _, _>(threads, CLIENTS * REQUESTS_PER_CLIENT, async |spawner: K::Spawner| {
         let (sender, mut requests) = K::channel::<(usize, K::Reply<usize>)>();
         let ask = |sender: K::Sender<(usize, K::Reply<usize>)>| async move {
-            for number in 0..REQUESTS {
+            for number in 0..REQUESTS_PER_CLIENT {
                 let (to, reply) = K::once();
                 K::send(&sender, (number, to)).await;
                 assert_eq!(reply.await, number + 1);
             }
         };
-        let clients: Vec<_> = (0..CLIENTS).map(|_| inside.spawn(ask(sender.clone()))).collect();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| spawner.spawn(ask(sender.clone()))).collect();
         drop(sender);
-        let server = inside.spawn(async move {
+        let server = spawner.spawn(async move {
             while let Some((number, to)) = K::receive(&mut requests).await {
                 K::reply(to, number + 1);
             }
@@ -112,50 +112,50 @@ pub(crate) fn request_reply<K: Kit>(threads: Threads) -> Side {
 }
 
 /// One task locks a mutex that nobody else wants.
-pub(crate) fn mutex<K: Kit>(threads: Threads) -> Side {
-    on_task::<K, _, _>(threads, ALONE, async |_| {
+pub(crate) fn mutex<K: SyncPrimitives>(threads: Threads) -> Side {
+    on_task::<K, _, _>(threads, UNCONTENDED_ROUNDS, async |_| {
         let mutex = K::mutex();
-        for _ in 0..ALONE {
+        for _ in 0..UNCONTENDED_ROUNDS {
             K::locked(&mutex, async {}).await;
         }
     })
 }
 
 /// Eight tasks lock a mutex in turn, and yield while they hold it.
-pub(crate) fn mutex_contended<K: Kit>(threads: Threads) -> Side {
-    rivals::<K, _, _>(threads, Arc::new(K::mutex), |mutex| async move {
-        for _ in 0..TURNS {
-            K::locked(&mutex, <K::Inside as Inside>::yield_now()).await;
+pub(crate) fn mutex_contended<K: SyncPrimitives>(threads: Threads) -> Side {
+    contenders::<K, _, _>(threads, Arc::new(K::mutex), |mutex| async move {
+        for _ in 0..ROUNDS_PER_CONTENDER {
+            K::locked(&mutex, <K::Spawner as Spawner>::yield_now()).await;
         }
     })
 }
 
 /// One task acquires a permit that nobody else wants.
-pub(crate) fn semaphore<K: Kit>(threads: Threads) -> Side {
-    on_task::<K, _, _>(threads, ALONE, async |_| {
+pub(crate) fn semaphore<K: SyncPrimitives>(threads: Threads) -> Side {
+    on_task::<K, _, _>(threads, UNCONTENDED_ROUNDS, async |_| {
         let semaphore = K::semaphore(2);
-        for _ in 0..ALONE {
+        for _ in 0..UNCONTENDED_ROUNDS {
             K::permitted(&semaphore, async {}).await;
         }
     })
 }
 
 /// Eight tasks share two permits, and yield while they have one.
-pub(crate) fn semaphore_contended<K: Kit>(threads: Threads) -> Side {
-    rivals::<K, _, _>(threads, Arc::new(|| K::semaphore(2)), |semaphore| async move {
-        for _ in 0..TURNS {
-            K::permitted(&semaphore, <K::Inside as Inside>::yield_now()).await;
+pub(crate) fn semaphore_contended<K: SyncPrimitives>(threads: Threads) -> Side {
+    contenders::<K, _, _>(threads, Arc::new(|| K::semaphore(2)), |semaphore| async move {
+        for _ in 0..ROUNDS_PER_CONTENDER {
+            K::permitted(&semaphore, <K::Spawner as Spawner>::yield_now()).await;
         }
     })
 }
 
 /// 500 tasks wait; the last one to come wakes them all. Twenty times.
-pub(crate) fn notify<K: Kit>(threads: Threads) -> Side {
-    on_task::<K, _, _>(threads, WAITERS * ROUNDS, async |inside: K::Inside| {
+pub(crate) fn notify<K: SyncPrimitives>(threads: Threads) -> Side {
+    on_task::<K, _, _>(threads, WAITERS * NOTIFY_ROUNDS, async |spawner: K::Spawner| {
         let shared = Arc::new((K::notify(), AtomicUsize::new(0)));
         let wait = |shared: Arc<(K::Notify, AtomicUsize)>| async move {
             let (notify, arrived) = &*shared;
-            for _ in 0..ROUNDS {
+            for _ in 0..NOTIFY_ROUNDS {
                 let listen = K::listen(notify);
                 // AcqRel: the last one comes after all others.
                 if arrived.fetch_add(1, Ordering::AcqRel) == WAITERS - 1 {
@@ -165,7 +165,7 @@ pub(crate) fn notify<K: Kit>(threads: Threads) -> Side {
                 listen.await;
             }
         };
-        let waiters: Vec<_> = (0..WAITERS).map(|_| inside.spawn(wait(shared.clone()))).collect();
+        let waiters: Vec<_> = (0..WAITERS).map(|_| spawner.spawn(wait(shared.clone()))).collect();
         for waiter in waiters {
             waiter.await;
         }
@@ -173,44 +173,44 @@ pub(crate) fn notify<K: Kit>(threads: Threads) -> Side {
 }
 
 /// Eight tasks do the same with one shared thing.
-fn rivals<K: Kit, S: Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+fn contenders<K: SyncPrimitives, S: Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
     threads: Threads,
     make: Arc<dyn Fn() -> S + Send + Sync>,
     work: impl Fn(Arc<S>) -> F + Copy + Send + Sync + 'static,
 ) -> Side {
-    on_task::<K, _, _>(threads, RIVALS * TURNS, move |inside: K::Inside| {
+    on_task::<K, _, _>(threads, CONTENDERS * ROUNDS_PER_CONTENDER, move |spawner: K::Spawner| {
         let shared = Arc::new(make());
         async move {
-            let rivals: Vec<_> = (0..RIVALS).map(|_| inside.spawn(work(shared.clone()))).collect();
-            for rival in rivals {
-                rival.await;
+            let contenders: Vec<_> = (0..CONTENDERS).map(|_| spawner.spawn(work(shared.clone()))).collect();
+            for contender in contenders {
+                contender.await;
             }
         }
     })
 }
 
 /// A side whose work is a task, and is `ops` operations each time.
-fn on_task<K: Kit, W, F>(threads: Threads, ops: usize, work: W) -> Side
+fn on_task<K: SyncPrimitives, W, F>(threads: Threads, ops: usize, work: W) -> Side
 where
-    W: Fn(K::Inside) -> F + 'static,
+    W: Fn(K::Spawner) -> F + 'static,
     F: Future<Output = ()>,
 {
     let runtime = K::start(threads);
     timed(ops as u64, move |iterations| {
         runtime.block_on(async {
             for _ in 0..iterations {
-                work(runtime.inside()).await;
+                work(runtime.spawner()).await;
             }
         });
     })
 }
 
-const OPEN: &str = "the other side lives as long";
+const PEER_LIVES: &str = "the other side lives as long";
 
 /// A kit whose channels, locks and notifications have the same names and the same results.
-macro_rules! kit {
+macro_rules! sync_primitives {
     ($runtime:ident, $($sync:ident)::+) => {
-        impl Kit for $runtime {
+        impl SyncPrimitives for $runtime {
             type Sender<T: Value> = $($sync)::+::mpsc::Sender<T>;
             type Receiver<T: Value> = $($sync)::+::mpsc::Receiver<T>;
             type Reply<T: Value> = $($sync)::+::oneshot::Sender<T>;
@@ -219,11 +219,11 @@ macro_rules! kit {
             type Notify = $($sync)::+::Notify;
 
             fn channel<T: Value>() -> (Self::Sender<T>, Self::Receiver<T>) {
-                $($sync)::+::mpsc::channel(CAPACITY)
+                $($sync)::+::mpsc::channel(CHANNEL_CAPACITY)
             }
 
             async fn send<T: Value>(to: &Self::Sender<T>, value: T) {
-                assert!(to.send(value).await.is_ok(), "{OPEN}");
+                assert!(to.send(value).await.is_ok(), "{PEER_LIVES}");
             }
 
             async fn receive<T: Value>(from: &mut Self::Receiver<T>) -> Option<T> {
@@ -232,11 +232,11 @@ macro_rules! kit {
 
             fn once<T: Value>() -> (Self::Reply<T>, impl Future<Output = T> + Send) {
                 let (to, reply) = $($sync)::+::oneshot::channel();
-                (to, async { reply.await.expect(OPEN) })
+                (to, async { reply.await.expect(PEER_LIVES) })
             }
 
             fn reply<T: Value>(to: Self::Reply<T>, value: T) {
-                assert!(to.send(value).is_ok(), "{OPEN}");
+                assert!(to.send(value).is_ok(), "{PEER_LIVES}");
             }
 
             fn mutex() -> Self::Mutex {
@@ -272,10 +272,10 @@ macro_rules! kit {
         }
     };
 }
-kit!(Brigade, brigade_runtime::sync);
-kit!(Tokio, tokio::sync);
+sync_primitives!(Brigade, brigade_runtime::sync);
+sync_primitives!(Tokio, tokio::sync);
 
-impl Kit for Smol {
+impl SyncPrimitives for Smol {
     type Sender<T: Value> = smol::channel::Sender<T>;
     type Receiver<T: Value> = smol::channel::Receiver<T>;
     type Reply<T: Value> = smol::channel::Sender<T>;
@@ -284,11 +284,11 @@ impl Kit for Smol {
     type Notify = event_listener::Event;
 
     fn channel<T: Value>() -> (Self::Sender<T>, Self::Receiver<T>) {
-        smol::channel::bounded(CAPACITY)
+        smol::channel::bounded(CHANNEL_CAPACITY)
     }
 
     async fn send<T: Value>(to: &Self::Sender<T>, value: T) {
-        assert!(to.send(value).await.is_ok(), "{OPEN}");
+        assert!(to.send(value).await.is_ok(), "{PEER_LIVES}");
     }
 
     async fn receive<T: Value>(from: &mut Self::Receiver<T>) -> Option<T> {
@@ -297,11 +297,11 @@ impl Kit for Smol {
 
     fn once<T: Value>() -> (Self::Reply<T>, impl Future<Output = T> + Send) {
         let (to, reply) = smol::channel::bounded(1);
-        (to, async move { reply.recv().await.expect(OPEN) })
+        (to, async move { reply.recv().await.expect(PEER_LIVES) })
     }
 
     fn reply<T: Value>(to: Self::Reply<T>, value: T) {
-        assert!(to.try_send(value).is_ok(), "{OPEN}");
+        assert!(to.try_send(value).is_ok(), "{PEER_LIVES}");
     }
 
     fn mutex() -> Self::Mutex {

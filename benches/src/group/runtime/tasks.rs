@@ -2,7 +2,7 @@
 //!
 //! Where tasks talk, they use tokio's channels on all runtimes, so that only the scheduling differs.
 
-use super::executor::{Inside, Runtime, Threads};
+use super::executor::{Runtime, Spawner, Threads};
 use crate::bench::{Side, timed};
 use std::{
     hint::black_box,
@@ -14,18 +14,18 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 const SPAWNS: usize = 10_000;
-const LINKS: usize = 1000;
-const PAIRS: usize = 1000;
-const RING: usize = 300;
-const ROUNDS: usize = 100;
+const CHAIN_TASKS: usize = 1000;
+const DEFAULT_PAIRS: usize = 1000;
+const RING_TASKS: usize = 300;
+const RING_ROUNDS: usize = 100;
 const YIELDERS: usize = 200;
-const YIELDS: usize = 1000;
+const YIELDS_PER_TASK: usize = 1000;
 
 /// Spawns 10,000 tasks from the future of `block_on`, and awaits them all.
 pub(crate) fn spawn_join<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(SPAWNS as u64, move |iterations| {
-        runtime.block_on(repeat(iterations, runtime.inside(), spawn_and_join));
+        runtime.block_on(repeat(iterations, runtime.spawner(), spawn_and_join));
     })
 }
 
@@ -33,8 +33,8 @@ pub(crate) fn spawn_join<R: Runtime>(threads: Threads) -> Side {
 pub(crate) fn spawn_join_worker<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(SPAWNS as u64, move |iterations| {
-        let inside = runtime.inside();
-        runtime.block_on(runtime.spawn(repeat(iterations, inside, spawn_and_join)));
+        let spawner = runtime.spawner();
+        runtime.block_on(runtime.spawn(repeat(iterations, spawner, spawn_and_join)));
     })
 }
 
@@ -56,14 +56,14 @@ pub(crate) fn spawn_join_remote<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-async fn repeat<I: Inside, F: Future<Output = ()>>(iterations: u64, inside: I, work: impl Fn(I) -> F) {
+async fn repeat<I: Spawner, F: Future<Output = ()>>(iterations: u64, spawner: I, work: impl Fn(I) -> F) {
     for _ in 0..iterations {
-        work(inside.clone()).await;
+        work(spawner.clone()).await;
     }
 }
 
-async fn spawn_and_join(inside: impl Inside) {
-    let tasks: Vec<_> = (0..SPAWNS).map(|number| inside.spawn(async move { number })).collect();
+async fn spawn_and_join(spawner: impl Spawner) {
+    let tasks: Vec<_> = (0..SPAWNS).map(|number| spawner.spawn(async move { number })).collect();
     let mut sum = 0;
     for task in tasks {
         sum += task.await;
@@ -73,29 +73,29 @@ async fn spawn_and_join(inside: impl Inside) {
 
 /// A chain of 1,000 tasks, each of which spawns the next.
 pub(crate) fn chain<R: Runtime>(threads: Threads) -> Side {
-    fn link<I: Inside>(inside: I, left: usize, done: oneshot::Sender<()>) {
+    fn link<I: Spawner>(spawner: I, left: usize, done: oneshot::Sender<()>) {
         if left == 0 {
             done.send(()).expect("the end of the chain is awaited");
         } else {
-            let next = inside.clone();
-            inside.detach(async move { link(next, left - 1, done) });
+            let next = spawner.clone();
+            spawner.detach(async move { link(next, left - 1, done) });
         }
     }
-    on_worker::<R, _>(threads, LINKS, async |inside| {
+    on_worker::<R, _>(threads, CHAIN_TASKS, async |spawner| {
         let (done, end) = oneshot::channel();
-        link(inside, LINKS, done);
+        link(spawner, CHAIN_TASKS, done);
         end.await.expect("the chain comes to its end");
     })
 }
 
 /// 1,000 pairs of tasks: each spawns a partner, sends it a message and gets one back.
 pub(crate) fn ping_pong<R: Runtime>(threads: Threads) -> Side {
-    on_worker::<R, _>(threads, PAIRS, async |inside| {
+    on_worker::<R, _>(threads, DEFAULT_PAIRS, async |spawner| {
         let (done, end) = oneshot::channel();
-        let done = Arc::new((AtomicUsize::new(PAIRS), std::sync::Mutex::new(Some(done))));
-        for _ in 0..PAIRS {
-            let (partner, done) = (inside.clone(), done.clone());
-            inside.detach(async move {
+        let done = Arc::new((AtomicUsize::new(DEFAULT_PAIRS), std::sync::Mutex::new(Some(done))));
+        for _ in 0..DEFAULT_PAIRS {
+            let (partner, done) = (spawner.clone(), done.clone());
+            spawner.detach(async move {
                 let (ping, pinged) = oneshot::channel();
                 let (pong, ponged) = oneshot::channel();
                 partner.detach(async move {
@@ -117,21 +117,21 @@ pub(crate) fn ping_pong<R: Runtime>(threads: Threads) -> Side {
 
 /// A token goes round a ring of 300 tasks, a hundred times. Times are told for one hop.
 pub(crate) fn ring<R: Runtime>(threads: Threads) -> Side {
-    on_worker::<R, _>(threads, RING * ROUNDS, async |inside| {
+    on_worker::<R, _>(threads, RING_TASKS * RING_ROUNDS, async |spawner| {
         let (first, mut from) = mpsc::channel::<usize>(1);
-        let mut tasks = Vec::with_capacity(RING);
-        for _ in 1..RING {
+        let mut tasks = Vec::with_capacity(RING_TASKS);
+        for _ in 1..RING_TASKS {
             let (to, next) = mpsc::channel(1);
             let mut own = std::mem::replace(&mut from, next);
-            tasks.push(inside.spawn(async move {
+            tasks.push(spawner.spawn(async move {
                 while let Some(token) = own.recv().await {
                     to.send(token + 1).await.expect("the next in the ring lives longer");
                 }
             }));
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..RING_ROUNDS {
             first.send(1).await.expect("the ring is closed");
-            assert_eq!(from.recv().await, Some(RING));
+            assert_eq!(from.recv().await, Some(RING_TASKS));
         }
         drop(first);
         for task in tasks {
@@ -142,13 +142,13 @@ pub(crate) fn ring<R: Runtime>(threads: Threads) -> Side {
 
 /// 200 tasks that yield 1,000 times each.
 pub(crate) fn yields<R: Runtime>(threads: Threads) -> Side {
-    on_worker::<R, _>(threads, YIELDERS * YIELDS, async |inside| {
+    on_worker::<R, _>(threads, YIELDERS * YIELDS_PER_TASK, async |spawner| {
         let yielder = || async {
-            for _ in 0..YIELDS {
-                <R::Inside as Inside>::yield_now().await;
+            for _ in 0..YIELDS_PER_TASK {
+                <R::Spawner as Spawner>::yield_now().await;
             }
         };
-        let tasks: Vec<_> = (0..YIELDERS).map(|_| inside.spawn(yielder())).collect();
+        let tasks: Vec<_> = (0..YIELDERS).map(|_| spawner.spawn(yielder())).collect();
         for task in tasks {
             task.await;
         }
@@ -156,12 +156,12 @@ pub(crate) fn yields<R: Runtime>(threads: Threads) -> Side {
 }
 
 /// A side whose work runs in `block_on`, and is `ops` operations each time.
-fn on_worker<R: Runtime, W: AsyncFn(R::Inside) + 'static>(threads: Threads, ops: usize, work: W) -> Side {
+fn on_worker<R: Runtime, W: AsyncFn(R::Spawner) + 'static>(threads: Threads, ops: usize, work: W) -> Side {
     let runtime = R::start(threads);
     timed(ops as u64, move |iterations| {
         runtime.block_on(async {
             for _ in 0..iterations {
-                work(runtime.inside()).await;
+                work(runtime.spawner()).await;
             }
         });
     })

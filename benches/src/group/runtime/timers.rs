@@ -1,6 +1,6 @@
 //! Timers: set and taken back, fired in large numbers, and outstanding in larger ones.
 
-use super::executor::{Brigade, Inside, Runtime, Threads};
+use super::executor::{Brigade, Runtime, Spawner, Threads};
 use crate::bench::{Side, timed};
 use std::{
     future::{Future, poll_fn},
@@ -21,7 +21,7 @@ async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     .await;
 }
 
-async fn set_and_take_back<I: Inside>(count: u64) {
+async fn set_and_take_back<I: Spawner>(count: u64) {
     for number in 0..count {
         let sleep = pin!(I::sleep(Duration::from_millis(1000 + number % 1000)));
         poll_once(sleep).await;
@@ -34,7 +34,7 @@ pub(crate) fn create_and_drop<R: Runtime>(threads: Threads) -> Side {
     timed(TIMERS, move |iterations| {
         runtime.block_on(async {
             for _ in 0..iterations {
-                set_and_take_back::<R::Inside>(TIMERS).await;
+                set_and_take_back::<R::Spawner>(TIMERS).await;
             }
         });
     })
@@ -44,12 +44,13 @@ pub(crate) fn create_and_drop<R: Runtime>(threads: Threads) -> Side {
 pub(crate) fn sleeps<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(1, move |iterations| {
-        let inside = runtime.inside();
+        let spawner = runtime.spawner();
         runtime.block_on(async {
             for _ in 0..iterations {
-                let sleeper =
-                    |number: u64| <R::Inside as Inside>::sleep(Duration::from_millis(1 + number * 7919 % 50));
-                let tasks: Vec<_> = (0..SLEEPS).map(|number| inside.spawn(sleeper(number))).collect();
+                let sleeper = |number: u64| {
+                    <R::Spawner as Spawner>::sleep(Duration::from_millis(1 + number * 7919 % 50))
+                };
+                let tasks: Vec<_> = (0..SLEEPS).map(|number| spawner.spawn(sleeper(number))).collect();
                 for task in tasks {
                     task.await;
                 }
@@ -65,7 +66,7 @@ pub(crate) fn among(outstanding: u64) -> Side {
         let mut others = Vec::new();
         for number in 0..outstanding {
             let long = Duration::from_millis(1_000_000 + number * 7919 % 1_000_000);
-            let mut other = Box::pin(<Brigade as Runtime>::Inside::sleep(long));
+            let mut other = Box::pin(<Brigade as Runtime>::Spawner::sleep(long));
             poll_once(other.as_mut()).await;
             others.push(other);
         }
@@ -76,7 +77,7 @@ pub(crate) fn among(outstanding: u64) -> Side {
         assert_eq!(others.len() as u64, outstanding);
         runtime.block_on(async {
             for _ in 0..iterations {
-                set_and_take_back::<<Brigade as Runtime>::Inside>(TIMERS).await;
+                set_and_take_back::<<Brigade as Runtime>::Spawner>(TIMERS).await;
             }
         });
     })

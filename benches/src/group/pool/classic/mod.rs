@@ -14,15 +14,15 @@ mod sort;
 
 use super::{
     entrance,
-    join::{Brigade, Join, Rayon, Sequential},
+    join::{BrigadeJoin, Join, RayonJoin, SequentialJoin},
 };
-use crate::bench::{Bench, Family, Row, What, sides};
+use crate::bench::{Bench, Family, Metric, Row, sides};
 use std::{hint::black_box, sync::Arc};
 
 /// The suite against rayon, as one number.
 static SUITE: Family = Family {
-    wall: Row { name: "classic_mean", what: What::Wall, goal: Some(0.9) },
-    cpu: Row { name: "classic_mean_cpu", what: What::Cpu, goal: Some(1.0) },
+    wall: Row { name: "classic_mean", metric: Metric::Wall, goal: Some(0.9) },
+    cpu: Row { name: "classic_mean_cpu", metric: Metric::Cpu, goal: Some(1.0) },
 };
 
 /// A program on its input. `run` gives a check sum.
@@ -51,7 +51,7 @@ pub(crate) fn benches() -> Vec<Bench> {
 fn pair<P: Program>(name: &'static str, input: fn() -> P) -> [Bench; 2] {
     let checked = move || {
         let program = Arc::new(input());
-        let expected = program.run::<Sequential>();
+        let expected = program.run::<SequentialJoin>();
         let check = move |sum: u64| assert_eq!(black_box(sum), expected, "{name} gave a wrong result");
         (program, check)
     };
@@ -59,16 +59,16 @@ fn pair<P: Program>(name: &'static str, input: fn() -> P) -> [Bench; 2] {
         let (ours, check) = checked();
         let theirs = ours.clone();
         sides(
-            entrance::brigade(1, move || check(ours.run::<Brigade>())),
-            entrance::rayon(1, move || check(theirs.run::<Rayon>())),
+            entrance::brigade(1, move || check(ours.run::<BrigadeJoin>())),
+            entrance::rayon(1, move || check(theirs.run::<RayonJoin>())),
         )
     });
     let sequential = Bench::new(name, "sequential", move || {
         let (ours, check) = checked();
         let theirs = ours.clone();
         sides(
-            entrance::brigade(1, move || check(ours.run::<Brigade>())),
-            entrance::sequential(1, move || check(theirs.run::<Sequential>())),
+            entrance::brigade(1, move || check(ours.run::<BrigadeJoin>())),
+            entrance::sequential(1, move || check(theirs.run::<SequentialJoin>())),
         )
     });
     [rayon, sequential]

@@ -1,7 +1,7 @@
 //! Two searches: deep, uneven trees of small steps.
 
 use super::{Program, numbers};
-use crate::group::pool::join::{Join, Sequential};
+use crate::group::pool::join::{Join, SequentialJoin};
 
 /// Counts the ways to place n queens on a board so that none sees another.
 pub(crate) struct Queens {
@@ -45,7 +45,7 @@ impl Program for Queens {
 }
 
 /// With this many cities left, the rest of the trip is searched by one thread.
-const SMALL: u32 = 5;
+const SEQUENTIAL_CITIES: u32 = 5;
 
 /// Finds the length of the shortest round trip through all cities. Prunes by the length of a greedy trip, known before,
 /// so that the amount of work does not depend on luck.
@@ -73,8 +73,8 @@ impl Salesman {
         if left == 0 {
             return length + self.distances[city][0];
         }
-        if left.count_ones() <= SMALL {
-            return self.step::<Sequential>(city, length, left);
+        if left.count_ones() <= SEQUENTIAL_CITIES {
+            return self.step::<SequentialJoin>(city, length, left);
         }
         self.step::<J>(city, length, left)
     }
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn eight_queens_stand_in_92_ways() {
-        assert_eq!(Queens::new(8).run::<Sequential>(), 92);
+        assert_eq!(Queens::new(8).run::<SequentialJoin>(), 92);
     }
 
     #[test]
     fn no_trip_is_longer_than_the_greedy_one() {
         let salesman = Salesman::new(7);
-        assert!(salesman.run::<Sequential>() <= salesman.bound);
+        assert!(salesman.run::<SequentialJoin>() <= salesman.bound);
     }
 }

@@ -4,7 +4,7 @@ use super::{Program, check_sum};
 use crate::group::pool::join::{Join, for_pieces};
 
 /// Numbers in a segment: as many bytes as the first cache holds.
-const SEGMENT: usize = 32 * 1024;
+const SEGMENT_NUMBERS: usize = 32 * 1024;
 
 /// Finds the primes below a limit.
 pub(crate) struct Sieve {
@@ -34,11 +34,11 @@ impl Sieve {
 
 impl Program for Sieve {
     fn run<J: Join>(&self) -> u64 {
-        let mut counts = vec![0; self.limit.div_ceil(SEGMENT)];
+        let mut counts = vec![0; self.limit.div_ceil(SEGMENT_NUMBERS)];
         for_pieces::<J, _>(&mut counts, 0, 1, &|segment, piece| {
-            let start = segment * SEGMENT;
-            let mut marks = [false; SEGMENT];
-            piece[0] = self.count(start, &mut marks[..SEGMENT.min(self.limit - start)]);
+            let start = segment * SEGMENT_NUMBERS;
+            let mut marks = [false; SEGMENT_NUMBERS];
+            piece[0] = self.count(start, &mut marks[..SEGMENT_NUMBERS.min(self.limit - start)]);
         });
         check_sum([counts.iter().sum()])
     }
@@ -47,10 +47,10 @@ impl Program for Sieve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::group::pool::join::Sequential;
+    use crate::group::pool::join::SequentialJoin;
 
     #[test]
     fn there_are_9592_primes_below_100000() {
-        assert_eq!(Sieve::new(100_000).run::<Sequential>(), check_sum([9592]));
+        assert_eq!(Sieve::new(100_000).run::<SequentialJoin>(), check_sum([9592]));
     }
 }

@@ -4,7 +4,7 @@ use super::{Program, check_sum, numbers};
 use crate::group::pool::join::Join;
 
 /// Below this many elements a sort goes on in one piece.
-const GRAIN: usize = 1024;
+const SEQUENTIAL_LENGTH: usize = 1024;
 
 /// Hoare's quicksort. Its halves differ in size, so that work has to be balanced.
 pub(crate) struct Quicksort {
@@ -26,7 +26,7 @@ impl Program for Quicksort {
 }
 
 fn quicksort<J: Join>(values: &mut [u32]) {
-    if values.len() <= GRAIN {
+    if values.len() <= SEQUENTIAL_LENGTH {
         return values.sort_unstable();
     }
     let middle = partition(values);
@@ -73,7 +73,7 @@ impl Program for Mergesort {
 }
 
 fn mergesort<J: Join>(values: &mut [u32], room: &mut [u32]) {
-    if values.len() <= GRAIN {
+    if values.len() <= SEQUENTIAL_LENGTH {
         return values.sort_unstable();
     }
     let middle = values.len() / 2;
@@ -89,7 +89,7 @@ fn merge<J: Join>(a: &[u32], b: &[u32], into: &mut [u32]) {
     if a.len() < b.len() {
         return merge::<J>(b, a, into);
     }
-    if into.len() <= GRAIN {
+    if into.len() <= SEQUENTIAL_LENGTH {
         return merge_in_one_piece(a, b, into);
     }
     let in_a = a.len() / 2;
