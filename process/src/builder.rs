@@ -5,6 +5,7 @@ use crate::{
     entry::{self, Name},
     image::Image,
     init,
+    interrupt::Interrupts,
     launcher::{Command, Launcher, Local},
     output::{self, Line, Output, Sink},
     pool::ProcessPool,
@@ -29,6 +30,7 @@ pub struct Builder {
     start: Start,
     sink: Option<Sink>,
     initializer: Option<Result<(Name, Vec<u8>), String>>,
+    interrupts: Interrupts,
     // --- the command ---
     environment: Vec<(OsString, OsString)>,
     cleared: bool,
@@ -56,6 +58,7 @@ impl Builder {
             start: Start::Exec,
             sink: None,
             initializer: None,
+            interrupts: Interrupts::Owner,
             environment: Vec::new(),
             cleared: false,
             directory: None,
@@ -135,6 +138,33 @@ impl Builder {
         self
     }
 
+    /// Says whether Ctrl-C and Ctrl-\ end workers: they do not if this is not called.
+    ///
+    /// The terminal sends SIGINT or SIGQUIT to the whole foreground process group, workers included. As a
+    /// rule workers leave both to the pool's process: one that handles them can finish its calls and shut
+    /// down, and one that does not dies of them, and its workers end with it. In workers the signals have a
+    /// handler that does nothing, so a system call in a worker that the kernel does not restart (a `poll`,
+    /// say) may be interrupted, and programs that a call starts have the default actions. A call or an
+    /// initializer may set handlers of its own.
+    ///
+    /// Ctrl-Z stops workers with the rest of the group. SIGTERM and SIGHUP end whoever gets them: a service
+    /// manager that sends SIGTERM to every process of a service must be told to send it to the main process
+    /// alone (systemd: `KillMode=mixed`) if that is to drain.
+    ///
+    /// A command that [`Argv`](crate::Argv) puts in front of workers, such as `ssh` or `srun`, is in the
+    /// foreground group too and does with interrupts what it always does. Most end, and the calls of their
+    /// workers are lost.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// // Calls may be lost at Ctrl-C, and nobody waits for them.
+    /// let procs = brigade_process::ProcessPool::builder().workers_die_of_interrupt(true).build().unwrap();
+    /// ```
+    pub fn workers_die_of_interrupt(mut self, die: bool) -> Self {
+        self.interrupts = if die { Interrupts::Everybody } else { Interrupts::Owner };
+        self
+    }
+
     /// Makes workers nicer than this process by so much, from 1 to 19. They get the CPU when nicer ones do not want it.
     pub fn nice(mut self, by: i32) -> Self {
         self.setup.nice = by;
@@ -206,9 +236,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, if the initializer or its
-    /// argument cannot be sent to another process, or if the operating system refuses a thread, a descriptor or a child;
-    /// the text says which.
+    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, if the
+    /// initializer or its argument cannot be sent to another process, if this program cannot be started again
+    /// (the loader was started as a command, `ld.so program`; `/proc` is not mounted; its file lies where
+    /// nothing may be executed), or if the operating system refuses a thread, a descriptor or a child; the
+    /// text says which.
     pub fn build(mut self) -> io::Result<ProcessPool> {
         if !init::is_initialized() {
             return Err(io::Error::new(
@@ -228,6 +260,7 @@ impl Builder {
             self.setup.initializer = Some((name, argument));
         }
         self.setup.fingerprint = Image::get().fingerprint;
+        self.setup.leaves_interrupts = self.interrupts == Interrupts::Owner;
         let mut command = self.command()?;
         if self.start == Start::Zygote {
             let (zygote, workers) = std::mem::take(&mut self.setup).split();
@@ -250,6 +283,7 @@ impl Builder {
             command.environment.push((name, value));
         }
         command.directory = self.directory.take();
+        command.interrupts = self.interrupts;
         Ok(command)
     }
 }

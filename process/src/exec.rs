@@ -4,13 +4,18 @@
 //! moment (the allocator's lock, say) stays locked in the child for ever. So the child calls nothing here but system
 //! calls. All strings and arrays are in a [`Plan`], made before the fork.
 //!
-//! What the child does, in order: it arranges to be killed with its parent, puts all signals back to their defaults,
-//! takes `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves what is handed over to its
-//! numbers (the channel to [`CHANNEL`] as a rule), and execs. A
-//! step that fails is reported as two numbers through a pipe that a successful exec closes, so the parent can tell "exec
-//! went well" (end of file) from "step 4 failed with EACCES".
+//! What the child does, in order: it arranges to be killed with its parent, puts all signals back to their
+//! defaults (but for the terminal's interrupts, which a worker leaves to the pool's process), takes
+//! `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves what is handed
+//! over to its numbers (the channel to [`CHANNEL`] as a rule), and execs. A step that fails is reported as
+//! two numbers through a pipe that a successful exec closes, so the parent can tell "exec went well" (end of
+//! file) from "step 4 failed with EACCES".
 
-use crate::{launcher::told, sys};
+use crate::{
+    interrupt::{self, Interrupts},
+    launcher::told,
+    sys,
+};
 use brigade_trace::clock;
 use std::{
     ffi::{CStr, CString},
@@ -47,13 +52,19 @@ pub(crate) struct Plan {
     strings: Vec<CString>,
     arguments: usize,
     directory: Option<CString>,
+    interrupts: Interrupts,
 }
 
 impl Plan {
     pub(crate) fn new(argv: Vec<CString>, environment: Vec<CString>, directory: Option<CString>) -> Self {
         let arguments = argv.len();
         let strings = argv.into_iter().chain(environment).collect();
-        Self { strings, arguments, directory }
+        Self { strings, arguments, directory, interrupts: Interrupts::Everybody }
+    }
+
+    /// Who answers the terminal's interrupts until the program has set itself up.
+    pub(crate) fn with_interrupts(self, interrupts: Interrupts) -> Self {
+        Self { interrupts, ..self }
     }
 
     fn program(&self) -> &CStr {
@@ -114,6 +125,7 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
         directory: plan.directory.as_ref().map_or(ptr::null(), |directory| directory.as_ptr()),
         handed: &numbers,
         reporter: reporter.as_raw_fd(),
+        interrupts: plan.interrupts,
         // SAFETY: getpid has no preconditions.
         parent: unsafe { libc::getpid() },
     };
@@ -160,6 +172,7 @@ struct Child<'a> {
     directory: *const libc::c_char,
     handed: &'a [(RawFd, RawFd)],
     reporter: RawFd,
+    interrupts: Interrupts,
     parent: libc::pid_t,
 }
 
@@ -167,7 +180,7 @@ impl Child<'_> {
     /// The child's whole life before exec.
     fn run(&self) -> ! {
         self.die_with_parent();
-        reset_signals();
+        reset_signals(self.interrupts);
         self.take_null_for_stdin();
         close_others_on_exec(CHANNEL);
         for &(fd, number) in self.handed {
@@ -227,12 +240,15 @@ impl Child<'_> {
     }
 }
 
-/// Puts every signal back to its default action and lets all of them through. Exec resets handlers, but what was ignored
-/// would stay ignored.
-fn reset_signals() {
+/// Puts every signal back to its default action and lets all of them through. Exec resets handlers, but what
+/// was ignored would stay ignored: the interrupts stay so on purpose, if they are the pool's process's alone.
+fn reset_signals(interrupts: Interrupts) {
     for signal in 1..=64 {
         // SAFETY: SIG_DFL needs no handler; a number that is no signal is refused, which is fine.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    if interrupts == Interrupts::Owner {
+        interrupt::ignore();
     }
     let none = sys::no_signals();
     // SAFETY: the set lives across the call.

@@ -7,6 +7,7 @@ mod argv;
 mod local;
 
 pub use self::{argv::Argv, local::Local};
+use crate::{image, interrupt::Interrupts};
 use std::{
     ffi::OsString,
     fmt, io,
@@ -114,14 +115,16 @@ pub struct Command {
     pub(crate) piped: bool,
     /// Workers are to be forked from a zygote, which is set up by this frame.
     pub(crate) zygote: Option<Vec<u8>>,
+    /// Who answers the terminal's interrupts. [`Local`] sees to it from the very start, the worker itself
+    /// once it is set up.
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Command {
     /// This executable, as a worker.
     pub(crate) fn this_executable() -> io::Result<Self> {
-        // `/proc/self/exe` is the very file that runs, even if another was put in its place since.
         let program: OsString = match cfg!(target_os = "linux") {
-            true => "/proc/self/exe".into(),
+            true => image::SELF.into(),
             false => std::env::current_exe()?.into(),
         };
         Ok(Self {
@@ -132,6 +135,7 @@ impl Command {
             setup: Vec::new(),
             piped: false,
             zygote: None,
+            interrupts: Interrupts::Owner,
         })
     }
 }

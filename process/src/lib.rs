@@ -71,6 +71,11 @@ mod imap;
 #[allow(unsafe_code)]
 mod init;
 #[cfg(not(loom))]
+// Unsafe: signal dispositions.
+#[allow(unsafe_code)]
+#[path = "interrupt/sys.rs"]
+mod interrupt;
+#[cfg(not(loom))]
 mod lane;
 #[cfg(not(loom))]
 mod launcher;

@@ -4,7 +4,7 @@ use crate::{
     entry::{self, Name, Outcome},
     frame::{self, Kind},
     image::Image,
-    sys,
+    interrupt, sys,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -16,6 +16,9 @@ pub(crate) struct Setup {
     pub(crate) fingerprint: u64,
     /// It is no worker, but what forks workers.
     pub(crate) forks: bool,
+    /// It has the terminal's interrupts do nothing. False for a zygote's workers: the zygote has done so
+    /// already, before its initializer, whose own handlers stand.
+    pub(crate) leaves_interrupts: bool,
     /// Which of the pool's workers it is, from 0 on.
     pub(crate) index: usize,
     /// How much nicer than the pool's process.
@@ -56,10 +59,11 @@ impl Setup {
         let zygote = Self {
             fingerprint: self.fingerprint,
             forks: true,
+            leaves_interrupts: self.leaves_interrupts,
             initializer: self.initializer.clone(),
             ..Self::default()
         };
-        (zygote, Self { initializer: None, ..self })
+        (zygote, Self { initializer: None, leaves_interrupts: false, ..self })
     }
 
     /// The same for this one of the pool's workers.
@@ -87,6 +91,10 @@ impl Setup {
             return Err(format!(
                 "the pool runs another build (fingerprint {theirs:016x}, the worker's is {ours:016x})"
             ));
+        }
+        if self.leaves_interrupts {
+            interrupt::leave_to_owner()
+                .map_err(|error| format!("leaving interrupts to the pool's process: {error}"))?;
         }
         if self.nice != 0 {
             sys::be_nice(self.nice).map_err(|error| format!("setting its niceness: {error}"))?;

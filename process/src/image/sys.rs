@@ -1,6 +1,7 @@
-//! Where the loaded executable lies, as the loader tells. A port must provide `read`.
+//! Where the loaded executable lies, as the loader tells. A port must provide `read`, and `is_run_by_loader`
+//! where a loader can be a command.
 
-pub(crate) use imp::read;
+pub(crate) use imp::{is_run_by_loader, read};
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod imp {
@@ -16,6 +17,56 @@ mod imp {
         // SAFETY: the callback matches the signature, and `image` outlives the call that hands it back as `data`.
         unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut image).cast()) };
         image
+    }
+
+    /// Whether the kernel has started the loader as a program, which has loaded this one: `ld.so program`.
+    ///
+    /// The kernel tells where the code lies of the file that it started. As a rule that is in the first
+    /// object of the process, which is the executable. Where it lies in none (an emulator, say), nothing is
+    /// known, and the answer is no.
+    pub(crate) fn is_run_by_loader() -> bool {
+        let Some(start) = start_of_code() else { return false };
+        let mut search = Search { start, objects: 0, found: None };
+        // SAFETY: the callback matches the signature, and `search` outlives the call that hands it back as
+        // `data`.
+        unsafe { libc::dl_iterate_phdr(Some(search_object), (&raw mut search).cast()) };
+        search.found.is_some_and(|object| object > 0)
+    }
+
+    /// Where the kernel has put the code of the file that it started: field 26 of `/proc/self/stat`.
+    fn start_of_code() -> Option<usize> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name is in parentheses and may hold anything. After it come the fields 3 and up.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(26 - 3)?.parse().ok()
+    }
+
+    /// Which of the process's objects holds an address.
+    struct Search {
+        start: usize,
+        objects: usize,
+        found: Option<usize>,
+    }
+
+    unsafe extern "C" fn search_object(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        data: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: the loader hands us a valid description of the object.
+        let info = unsafe { &*info };
+        // SAFETY: it names the object's program headers, which are loaded and constant.
+        let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+        // SAFETY: `is_run_by_loader` passed its search, which nobody else touches meanwhile.
+        let search = unsafe { &mut *data.cast::<Search>() };
+        let holds = headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
+            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+            (start..start.wrapping_add(header.p_memsz as usize)).contains(&search.start)
+        });
+        if holds {
+            search.found = Some(search.objects);
+        }
+        search.objects += 1;
+        libc::c_int::from(holds)
     }
 
     /// Reads the first object, which is the executable, and ends the iteration.
@@ -94,6 +145,11 @@ mod imp {
     use super::super::Image;
     use crate::frame::xxh64;
     use std::{ffi::CStr, slice};
+
+    /// The loader is no command here.
+    pub(crate) fn is_run_by_loader() -> bool {
+        false
+    }
 
     pub(crate) fn read() -> Image {
         let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     exec::{self, Forked},
-    sys,
+    image, sys,
 };
 use std::{
     ffi::OsString,
@@ -73,7 +73,7 @@ impl Argv {
     fn argv(&self, variable: &str) -> io::Result<Vec<OsString>> {
         let program = match &self.program {
             Some(program) => program.clone(),
-            None => std::env::current_exe()?,
+            None => image::path()?,
         };
         let mut argv = self.prefix.clone();
         argv.extend(["env".into(), format!("{}={variable}", crate::init::VARIABLE).into(), program.into()]);

@@ -3,7 +3,7 @@
 use super::{Command, Ended, Launched, Launcher, told};
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
-    init, sys,
+    image, init, sys,
     zygote::{self, NoWorker, Zygote},
 };
 use std::{
@@ -70,7 +70,7 @@ impl Launcher for Local {
         let (pid, forked) = match &command.zygote {
             None => {
                 let marker = if ring.is_some() { init::WITH_RING } else { init::WITHOUT_RING };
-                let forked = exec::fork(&plan(command, marker)?, &handed)?;
+                let forked = exec::fork(&own_plan(command, marker)?, &handed)?;
                 (forked.pid, Some(forked))
             }
             Some(setup) => match self.ask_zygote(command, setup, &handed) {
@@ -128,9 +128,17 @@ impl Local {
                 answer => return answer,
             }
         }
-        let zygote = plan(command, zygote::MARKER).and_then(|plan| Zygote::start(&plan, setup));
+        let zygote = own_plan(command, zygote::MARKER).and_then(|plan| Zygote::start(&plan, setup));
         self.zygote.insert(zygote.map_err(NoWorker::Refused)?).fork(handed)
     }
+}
+
+/// The plan for this program, which is known to set itself up as a worker.
+fn own_plan(command: &Command, marker: &str) -> io::Result<Plan> {
+    if command.argv.first().is_some_and(|program| program == image::SELF) {
+        image::can_be_started_again()?;
+    }
+    Ok(plan(command, marker)?.with_interrupts(command.interrupts))
 }
 
 pub(super) fn plan(command: &Command, marker: &str) -> io::Result<Plan> {

@@ -9,12 +9,14 @@ mod calls;
 mod deaths;
 mod ending;
 mod gate;
+mod interrupts;
 mod manners;
 mod maps;
 mod options;
 mod orphans;
 mod output;
 mod path;
+mod programs;
 mod starts;
 // Unsafe: a test that damages its own process does what safe code cannot.
 #[allow(unsafe_code)]
@@ -41,6 +43,9 @@ fn main() -> ExitCode {
     }
     brigade_process::init();
     orphans::be_a_parent_if_asked();
+    interrupts::be_interrupted_if_asked();
+    programs::mount_a_folder_if_asked();
+    programs::build_a_pool_if_asked();
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, situations()).exit_code()
@@ -100,6 +105,11 @@ fn situations() -> Vec<Trial> {
             a_worker_behind_a_command_dials_back who_lacks_the_token_is_refused another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
         output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard a_sink_that_panics_harms_nobody;
+        programs: a_program_that_its_loader_runs_as_a_command_is_refused a_program_that_was_deleted_or_replaced_goes_on
+            a_program_without_proc_is_refused a_program_where_nothing_may_be_executed_is_refused;
+        interrupts: workers_leave_interrupts_to_the_pools_process a_zygote_leaves_interrupts_to_the_pools_process
+            workers_may_be_told_to_die_of_interrupts what_a_call_starts_has_the_usual_signals
+            handlers_of_an_initializer_stand an_interrupt_that_nobody_handles_ends_everything;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     }
 }

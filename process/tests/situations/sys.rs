@@ -38,14 +38,35 @@ pub(crate) fn leak_a_grandchild() -> i32 {
 }
 
 pub(crate) fn kill(pid: u32) {
+    send(pid, libc::SIGKILL);
+}
+
+/// What the terminal sends for Ctrl-C and Ctrl-\.
+pub(crate) const INTERRUPTS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
+/// What it sends for Ctrl-Z.
+pub(crate) const STOP_FROM_THE_TERMINAL: i32 = libc::SIGTSTP;
+
+/// Sends a signal. It is no error if the process is gone.
+pub(crate) fn send(pid: u32, signal: i32) {
     // SAFETY: a plain system call.
-    unsafe { libc::kill(pid as i32, libc::SIGKILL) };
+    unsafe { libc::kill(pid as i32, signal) };
+}
+
+/// Sends a signal to all processes of the group that this process leads.
+pub(crate) fn send_to_group(pid: u32, signal: i32) {
+    // SAFETY: a plain system call.
+    unsafe { libc::kill(-(pid as i32), signal) };
+}
+
+/// Ignores a signal in this process.
+pub(crate) fn ignore(signal: i32) {
+    // SAFETY: SIG_IGN needs no handler.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
 /// Ignores SIGUSR1 in this process.
 pub(crate) fn ignore_a_signal() {
-    // SAFETY: SIG_IGN needs no handler.
-    unsafe { libc::signal(libc::SIGUSR1, libc::SIG_IGN) };
+    ignore(libc::SIGUSR1);
 }
 
 /// Whether this process has no child, alive or zombie.
@@ -66,4 +87,57 @@ pub(crate) fn leaky_descriptor() -> File {
     assert!(fd > 2);
     // SAFETY: the descriptor was made just now.
     unsafe { File::from_raw_fd(fd) }
+}
+
+// ---------------------------------------------------------------------------------------------------- mounts
+
+/// Whether a child of this process may have mounts of its own: as root, where no sandbox forbids it.
+pub(crate) fn may_mount() -> bool {
+    // SAFETY: the copy makes async-signal-safe calls only.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: a plain system call.
+        let refused = unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0;
+        // SAFETY: `_exit` has no preconditions.
+        unsafe { libc::_exit(i32::from(refused)) };
+    }
+    let mut status = 1;
+    // SAFETY: the place is ours to write.
+    unsafe { libc::waitpid(pid, &mut status, 0) };
+    status == 0
+}
+
+/// Gives this process mounts of its own, which nobody else sees.
+fn own_mounts() {
+    let none = std::ptr::null();
+    // SAFETY: a plain system call.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0);
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    // SAFETY: C string literals.
+    assert_eq!(unsafe { libc::mount(none, c"/".as_ptr(), none, private, none.cast()) }, 0);
+}
+
+/// Takes `/proc` away from this process.
+pub(crate) fn unmount_proc() {
+    own_mounts();
+    // SAFETY: a C string literal.
+    assert_eq!(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) }, 0);
+}
+
+/// Mounts an empty file system in memory at this folder, for this process and its children.
+pub(crate) fn mount_memory(folder: &str) {
+    own_mounts();
+    mount(folder, 0);
+}
+
+/// Lets nothing be executed any more that lies there.
+pub(crate) fn forbid_execution(folder: &str) {
+    mount(folder, libc::MS_REMOUNT | libc::MS_NOEXEC);
+}
+
+fn mount(folder: &str, flags: libc::c_ulong) {
+    let folder = std::ffi::CString::new(folder).unwrap();
+    let (kind, none) = (c"tmpfs".as_ptr(), std::ptr::null());
+    // SAFETY: C strings that live across the call.
+    assert_eq!(unsafe { libc::mount(kind, folder.as_ptr(), kind, flags, none) }, 0);
 }

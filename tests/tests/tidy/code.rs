@@ -35,6 +35,7 @@ const UNSAFE: &[&str] = &[
     "process/src/exec.rs",
     "process/src/hostile/allocations.rs",
     "process/src/image/sys.rs",
+    "process/src/interrupt/sys.rs",
     "process/src/memory/sys.rs",
     "process/src/sys.rs",
     "process/src/usage/sys.rs",
