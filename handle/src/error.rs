@@ -51,6 +51,8 @@ pub enum Lost {
         /// How the last one did.
         last: Box<Lost>,
     },
+    /// The work was handed to an executor before this process was forked: its threads and its workers are the parent's.
+    Forked,
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
 }
@@ -172,6 +174,9 @@ impl fmt::Display for Lost {
                     "the call is not tried again, {workers} workers have ended under it; the last time {last}"
                 )
             }
+            Self::Forked => f.write_str(
+                "its executor was made before the process forked, and works for the parent only; make a new one in the child",
+            ),
             Self::Abandoned => f.write_str("the executor abandoned the work"),
         }
     }

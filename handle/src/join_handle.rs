@@ -5,7 +5,7 @@
 //! executor's own allocation, so that spawning costs one allocation and not two.
 
 use crate::{
-    JoinError, Place,
+    JoinError, Lost, Place,
     cancel_handle::{CancelHandle, CancelVerbs},
     contain,
     signal::{Heir, Signal},
@@ -143,6 +143,11 @@ pub type Release = unsafe fn(NonNull<()>);
 /// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there. If the result's destructor panics then, nobody
 /// hears of it.
 ///
+/// # In a forked child
+///
+/// The executor that has the work is the parent's. A result that was there before the fork is there in the child, too; where the handle would
+/// have to wait, it gives [`Lost::Forked`].
+///
 /// # Cancellation
 ///
 /// Dropping a future that awaits the handle loses nothing as long as the handle itself lives: `(&mut handle).await` may be
@@ -257,11 +262,28 @@ impl<T> JoinHandle<T> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
         if !unsafe { self.target().signal().poll(waker) } {
-            return Poll::Pending;
+            return if self.target().signal().is_from_before_a_fork() {
+                self.give_up()
+            } else {
+                Poll::Pending
+            };
         }
         self.taken = true;
         // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.
         Poll::Ready(unsafe { self.target().place().take() })
+    }
+
+    /// Waits no longer, in a forked child, where nobody completes what the parent's executor has.
+    #[cold]
+    fn give_up(&mut self) -> Poll<Result<T, JoinError>> {
+        self.taken = true;
+        // SAFETY: `&mut self` is the only joiner, and `taken` lets this be the last it does with the signal.
+        let heir = unsafe { self.target().signal().detach() };
+        Poll::Ready(match heir {
+            Heir::Completer => Err(JoinError::Lost(Lost::Forked)),
+            // SAFETY: the result is there, and the joiner's: this very thread has completed it meanwhile.
+            Heir::Joiner => unsafe { self.target().place().take() },
+        })
     }
 }
 

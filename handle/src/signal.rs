@@ -37,8 +37,14 @@
 //! The protocol is tokio's for `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that pool jobs and process
 //! calls use it too. `tests/loom.rs` models each pair of operations.
 
-use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
-use std::task::Waker;
+use crate::{
+    fork::Generation,
+    sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
+};
+use std::{
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
+    task::Waker,
+};
 
 const DONE: u8 = 1 << 0;
 const WAITING: u8 = 1 << 1;
@@ -59,6 +65,8 @@ pub enum Heir {
 /// How far a completer and a joiner are. See the head of `signal.rs` for the protocol.
 pub struct Signal {
     state: AtomicU8,
+    /// The [stamp](Generation::stamp) of the process in which the handle was made; 0 before. Not loom's: no model forks.
+    home: AtomicU16,
     /// The executor's own.
     note: AtomicU32,
     // --- the joiner's until WAITING, then read by both (rules 2 to 4) ---
@@ -72,19 +80,34 @@ impl Signal {
     /// A signal that has no joiner yet.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Self { state: AtomicU8::new(0), note: AtomicU32::new(0), waker: UnsafeCell::new(None) }
+        Self {
+            state: AtomicU8::new(0),
+            home: AtomicU16::new(0),
+            note: AtomicU32::new(0),
+            waker: UnsafeCell::new(None),
+        }
     }
 
     /// A signal that has no joiner yet.
     #[cfg(loom)]
     pub fn new() -> Self {
-        Self { state: AtomicU8::new(0), note: AtomicU32::new(0), waker: UnsafeCell::new(None) }
+        Self {
+            state: AtomicU8::new(0),
+            home: AtomicU16::new(0),
+            note: AtomicU32::new(0),
+            waker: UnsafeCell::new(None),
+        }
     }
 
     /// A signal whose joiner exists already: for [`JoinHandle::from_raw`](crate::JoinHandle::from_raw).
     #[inline]
     pub fn joined(note: u32) -> Self {
-        Self { state: AtomicU8::new(JOINED), note: AtomicU32::new(note), waker: UnsafeCell::new(None) }
+        Self {
+            state: AtomicU8::new(JOINED),
+            home: AtomicU16::new(Generation::current().stamp()),
+            note: AtomicU32::new(note),
+            waker: UnsafeCell::new(None),
+        }
     }
 
     /// A number that the executor has left here: there is room for it beside the state.
@@ -109,12 +132,21 @@ impl Signal {
     /// Marks that a joiner exists. False if there was one already.
     pub(crate) fn claim_joiner(&self) -> bool {
         // Only uniqueness matters: the allocation itself reaches the joiner by other means.
+        self.home.store(Generation::current().stamp(), Relaxed);
         self.state.fetch_or(JOINED, Ordering::Relaxed) & JOINED == 0
     }
 
     /// Whether a joiner was ever there.
     pub(crate) fn has_joiner(&self) -> bool {
         self.state.load(Ordering::Relaxed) & JOINED != 0
+    }
+
+    /// Whether the handle was made before this process was forked, so that the completer is in the parent.
+    #[inline]
+    pub(crate) fn is_from_before_a_fork(&self) -> bool {
+        // Relaxed: it was written before there was a handle.
+        let home = self.home.load(Relaxed);
+        home != 0 && home != Generation::current().stamp()
     }
 
     /// Whether the result has been stored.

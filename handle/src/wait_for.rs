@@ -8,7 +8,7 @@
 //! who waits. The list and the waiter's waker are under one lock: whoever finds the list empty leaves its waker in the same critical
 //! section, so a number that comes later finds it. A handle that is finished when it is first polled is put into the list at once.
 
-use crate::{JoinError, JoinHandle, wait};
+use crate::{JoinError, JoinHandle, fork::Generation, wait};
 use std::{
     collections::VecDeque,
     fmt,
@@ -25,6 +25,8 @@ pub struct AsCompleted<T> {
     /// Those before this one do not wait in a queue any more: we have run them, or somebody else has begun.
     begun: usize,
     finished: Arc<Finished>,
+    /// Where the wakers wake: in a forked child nobody does.
+    generation: Generation,
 }
 
 /// A handle, and the waker that its executor was given.
@@ -124,7 +126,7 @@ pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCo
         Some(Watched { handle, waker, early })
     };
     let handles: Vec<_> = handles.into_iter().enumerate().map(watch).collect();
-    AsCompleted { left: handles.len(), begun: 0, handles, finished }
+    AsCompleted { left: handles.len(), begun: 0, handles, finished, generation: Generation::current() }
 }
 
 impl<T> Iterator for AsCompleted<T> {
@@ -133,6 +135,9 @@ impl<T> Iterator for AsCompleted<T> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;
+        }
+        if !self.generation.is_current() {
+            return self.next_in_child();
         }
         self.help();
         let next = wait::block("AsCompleted::next", |waker| {
@@ -179,6 +184,16 @@ impl<T> AsCompleted<T> {
         }
     }
 
+    /// The next result in a forked child, in the order of the input: one that was there before the fork, or that it is lost. The list is not
+    /// looked at, since it may have been locked when the process was forked.
+    #[cold]
+    fn next_in_child(&mut self) -> Option<(usize, Result<T, JoinError>)> {
+        let mut handles = self.handles.iter_mut().enumerate();
+        let next = handles.find_map(|(number, place)| Some((number, take(place)?)))?;
+        self.left -= 1;
+        Some(next)
+    }
+
     /// The handles whose results have not been given out. To be called when no [early](Watched::early) result is left.
     fn into_pending(self) -> Vec<(usize, JoinHandle<T>)> {
         let pending = self.handles.into_iter().enumerate();
@@ -187,6 +202,9 @@ impl<T> AsCompleted<T> {
 
     /// A result that is there already.
     fn try_next(&mut self) -> Option<(usize, Result<T, JoinError>)> {
+        if !self.generation.is_current() {
+            return self.next_in_child();
+        }
         loop {
             let number = self.finished.lock().numbers.pop_front()?;
             if let Some(result) = take(&mut self.handles[number]) {

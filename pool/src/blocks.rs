@@ -12,6 +12,7 @@
 //! 2. What is in a magazine belongs to nobody else.
 
 use crate::current;
+use brigade_handle::fork::PerProcess;
 use std::{
     alloc::{self, Layout},
     cell::{RefCell, RefMut},
@@ -87,9 +88,9 @@ struct Kept {
     other: Magazine,
 }
 
-/// The full magazines that no thread has.
-static SMALL_DEPOT: Mutex<Vec<Magazine>> = Mutex::new(Vec::new());
-static LARGE_DEPOT: Mutex<Vec<Magazine>> = Mutex::new(Vec::new());
+/// The full magazines that no thread has. A forked child begins with none: the locks may be held there for ever.
+static SMALL_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
+static LARGE_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 
 thread_local! {
     /// The blocks of a thread that is no worker: one that spawns from outside.
@@ -102,7 +103,7 @@ impl Size {
             Self::Small => &SMALL_DEPOT,
             Self::Large => &LARGE_DEPOT,
         };
-        depot.lock().unwrap_or_else(PoisonError::into_inner)
+        depot.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

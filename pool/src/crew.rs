@@ -272,7 +272,7 @@ impl Crew {
 
 #[cold]
 #[inline(never)]
-fn refuse_forked() -> ! {
+pub(crate) fn refuse_forked() -> ! {
     panic!(
         "this pool was made before the process forked, and its threads are in the parent and not in the child; make a new Pool in the \
          child, also instead of the global one"

@@ -28,7 +28,7 @@
 //! The wait-for graph is the textbook's (Coffman, Elphick, Shoshani: *System Deadlocks*, 1971); Linux's lockdep finds
 //! more (orders that could deadlock but did not), by remembering. A lock that nobody waits for costs two uncontended mutexes.
 
-use brigade_handle::wait;
+use brigade_handle::{fork::PerProcess, wait};
 use brigade_trace::{Cause, because};
 use std::{
     collections::{HashMap, VecDeque},
@@ -86,7 +86,12 @@ struct Wish {
     place: &'static Location<'static>,
 }
 
-static GRAPH: Mutex<Option<HashMap<ThreadId, Wish>>> = Mutex::new(None);
+/// Who waits for what. A forked child begins with nobody, and not with a lock that may be held for ever.
+static GRAPH: PerProcess<Mutex<Option<HashMap<ThreadId, Wish>>>> = PerProcess::new();
+
+fn wishes() -> MutexGuard<'static, Option<HashMap<ThreadId, Wish>>> {
+    guard(GRAPH.get_or_init(Mutex::default))
+}
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No foreign code runs under the core's and the graph's mutexes; a value outlives the panic of its holder.
@@ -138,7 +143,7 @@ impl Core {
         match taken {
             Taken::AtOnce => return Poll::Ready(Ok(())),
             Taken::AfterWaiting => {
-                if let Some(graph) = &mut *guard(&GRAPH) {
+                if let Some(graph) = &mut *wishes() {
                     graph.remove(&me);
                 }
                 return Poll::Ready(Ok(()));
@@ -146,7 +151,7 @@ impl Core {
             Taken::Not => {}
         }
         // The graph stays locked until this thread stands in both the graph and the line, or in neither.
-        let mut graph = guard(&GRAPH);
+        let mut graph = wishes();
         let graph = graph.get_or_insert_default();
         let mut state = guard(&self.state);
         if !matches!(state.take(me, place), Taken::Not) {

@@ -3,13 +3,13 @@
 use crate::{
     Scope,
     builder::{Builder, Plan},
-    crew::{Crew, Phase},
+    crew::{Crew, Phase, refuse_forked},
     current,
     install::{broadcast, install},
     job, join, scope,
     spawn::{spawn_fifo_on, spawn_on},
 };
-use brigade_handle::{JoinError, JoinHandle, wait};
+use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
 use std::{
     fmt, io, mem,
     sync::{Arc, OnceLock, atomic::Ordering},
@@ -25,7 +25,7 @@ use std::{
 ///
 /// The threads stay with the parent, so whatever would hand them work or wait for them panics: every method that spawns, blocks or shuts down,
 /// and the free functions, which use [the global pool](Self::global). A pool that is made in the child works. Dropping or detaching the
-/// parent's pool there does nothing. A handle from before the fork is never done in the child.
+/// parent's pool there does nothing. A handle from before the fork that would have to wait gives [`Lost::Forked`](brigade_handle::Lost::Forked).
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
     pub(crate) crew: Arc<Crew>,
@@ -60,9 +60,18 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If the operating system refuses its threads.
+    /// If the operating system refuses its threads. In a child that was forked while a thread of its parent started the pool.
     pub fn global() -> &'static Self {
         static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        if let Some(pool) = GLOBAL.get() {
+            return pool;
+        }
+        // A child that is forked while a thread of its parent starts the pool would wait for that thread.
+        static STARTED_BY: PerProcess<()> = PerProcess::new();
+        if STARTED_BY.is_inherited() {
+            refuse_forked();
+        }
+        STARTED_BY.get_or_init(|| ());
         GLOBAL.get_or_init(|| {
             let pool = Self::builder().name("global").build();
             pool.unwrap_or_else(|error| panic!("the global pool cannot start its threads: {error}"))

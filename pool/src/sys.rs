@@ -68,10 +68,8 @@ pub(crate) fn processor() -> Option<usize> {
 
 #[cfg(all(target_os = "linux", not(loom)))]
 mod platform {
-    use std::sync::{
-        OnceLock,
-        atomic::{Ordering, compiler_fence},
-    };
+    use brigade_handle::fork::PerProcess;
+    use std::sync::atomic::{Ordering, compiler_fence};
 
     fn membarrier(command: libc::c_int) -> libc::c_long {
         // SAFETY: membarrier takes a command and two zeros, and touches no memory of ours.
@@ -79,7 +77,8 @@ mod platform {
     }
 
     pub(super) fn is_asymmetric() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
+        // To register twice does no harm. A child inherits it, and asks again.
+        static REGISTERED: PerProcess<bool> = PerProcess::new();
         *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
     }
 

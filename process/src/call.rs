@@ -380,12 +380,17 @@ impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
 
     fn cancel(&self) {
         record(Kind::Cancel, self.id, 0);
+        if self.shared.is_forked() {
+            return;
+        }
         if self.withdraw() || self.on_cancel == OnCancel::Kill && self.doom() {
             self.complete(Err(JoinError::Cancelled));
         }
     }
 
     fn attend(&self) {
-        self.shared.linger(&|| self.slot.is_finished());
+        if !self.shared.is_forked() {
+            self.shared.linger(&|| self.slot.is_finished());
+        }
     }
 }

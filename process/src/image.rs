@@ -8,7 +8,8 @@
 #[allow(unsafe_code)]
 mod sys;
 
-use std::{fs, io, ops::Range, path::PathBuf, sync::OnceLock};
+use brigade_handle::fork::PerProcess;
+use std::{fs, io, ops::Range, path::PathBuf};
 
 /// Leads to the very file that runs, even if another was put in its place since, or it was deleted.
 pub(crate) const SELF: &str = "/proc/self/exe";
@@ -27,7 +28,8 @@ pub(crate) struct Image {
 
 impl Image {
     pub(crate) fn get() -> &'static Self {
-        static IMAGE: OnceLock<Image> = OnceLock::new();
+        // Not a `OnceLock`, on which a forked child might wait for a thread of its parent.
+        static IMAGE: PerProcess<Image> = PerProcess::new();
         IMAGE.get_or_init(sys::read)
     }
 }
@@ -39,7 +41,7 @@ impl Image {
 /// If that would start something else, or nothing.
 pub(crate) fn can_be_started_again() -> io::Result<()> {
     // The answer does not change while a process lives, but for `/proc`, without which the exec says so.
-    static REFUSAL: OnceLock<Option<(io::ErrorKind, String)>> = OnceLock::new();
+    static REFUSAL: PerProcess<Option<(io::ErrorKind, String)>> = PerProcess::new();
     match REFUSAL.get_or_init(refusal) {
         Some((kind, why)) => Err(io::Error::new(*kind, format!("{REFUSED}: {why}"))),
         None => Ok(()),

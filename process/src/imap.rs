@@ -45,7 +45,8 @@ struct Feed<'p, F, I: Iterator> {
 
 impl<'p, F, I: Iterator> Feed<'p, F, I> {
     fn new(pool: &'p ProcessPool, f: F, inputs: I) -> Self {
-        let most = pool.shared().lock().workers * MESSAGES;
+        // In a forked child each call says that it is lost, at once.
+        let most = if pool.shared().is_forked() { 1 } else { pool.shared().lock().workers * MESSAGES };
         Self { pool, f, inputs: inputs.fuse(), chunk: 1, most }
     }
 

@@ -57,6 +57,7 @@ mod entry;
 #[allow(unsafe_code)]
 mod exec;
 #[cfg(not(loom))]
+mod forked;
 mod frame;
 /// For the fuzz target.
 #[cfg(all(any(test, fuzzing), not(loom)))]

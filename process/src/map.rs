@@ -195,7 +195,8 @@ impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
 
     fn cancel(&self) {
         record(Happened::Cancel, self.id, 0);
-        if self.slot.is_finished() {
+        // In a forked child the results may be locked for ever.
+        if self.slot.is_finished() || self.shared.is_forked() {
             return;
         }
         // Relaxed: see `start`.
@@ -207,6 +208,8 @@ impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
     }
 
     fn attend(&self) {
-        self.shared.linger(&|| self.slot.is_finished());
+        if !self.shared.is_forked() {
+            self.shared.linger(&|| self.slot.is_finished());
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 use brigade_handle::{JoinError, JoinHandle, Lost};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    fmt, io,
+    fmt, io, mem,
     sync::{Arc, mpsc},
     thread,
 };
@@ -36,12 +36,21 @@ use std::{
 /// SIGSTOP, or a debugger) may go on: the call that it has waits, the others are given to others; a
 /// [`timeout`](CallBuilder::timeout) ends the wait.
 ///
+/// # In a forked child
+///
+/// The workers stay with the parent, which notices nothing of what the child does with its copy: calls give [`Lost::Forked`], and so does
+/// a handle from before the fork that would have to wait; a cancel and a drop do nothing; the other methods panic. A pool that is made in
+/// the child works.
+///
+/// # Pools in workers
+///
 /// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this program has. That pool's
 /// workers end with the worker that made it.
 pub struct ProcessPool {
     shared: Arc<Shared>,
     supervisor: Option<thread::JoinHandle<()>>,
-    _blocks: Keeper,
+    /// None once the pool was left alone in a forked child.
+    blocks: Option<Keeper>,
 }
 
 impl ProcessPool {
@@ -90,7 +99,7 @@ impl ProcessPool {
             supervisor.run();
         });
         let supervisor = supervisor.map_err(|error| told(error, "its supervisor's thread"))?;
-        let pool = Self { shared, supervisor: Some(supervisor), _blocks: Keeper::new() };
+        let pool = Self { shared, supervisor: Some(supervisor), blocks: Some(Keeper::new()) };
         hear.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
         Ok(pool)
     }
@@ -146,6 +155,9 @@ impl ProcessPool {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
+        if self.shared.is_forked() {
+            return failed(JoinError::Lost(Lost::Forked));
+        }
         let mut bytes = Vec::new();
         let (encoded, luggage) =
             luggage::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
@@ -156,11 +168,7 @@ impl ProcessPool {
                 self.shared.submit(Call { name, load: Load::One(bytes), luggage, caller, terms });
                 handle
             }
-            Err(error) => {
-                let (completer, handle) = brigade_handle::pair();
-                completer.complete(Err(error));
-                handle
-            }
+            Err(error) => failed(error),
         }
     }
 
@@ -284,11 +292,20 @@ impl ProcessPool {
     }
 
     /// The process ids of the workers that are alive now.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     pub fn worker_ids(&self) -> Vec<u32> {
+        self.shared.assert_not_forked();
         self.shared.lock().staff.iter().map(|member| member.pid).collect()
     }
 
     /// What the pool has done so far, and what it has to do.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     ///
     /// ```no_run
     /// brigade_process::init();
@@ -297,20 +314,35 @@ impl ProcessPool {
     /// assert_eq!(procs.statistics().calls, 1);
     /// ```
     pub fn statistics(&self) -> Statistics {
+        self.shared.assert_not_forked();
         self.shared.lock().statistics()
     }
 
     /// Takes no more calls: those that come give [`Lost::NotStarted`]. What was submitted is done. CPython's `close`.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     pub fn close(&self) {
+        self.shared.assert_not_forked();
         self.shared.lock().closed = true;
     }
 
     /// Lets the workers finish all that was submitted, then ends them, reaps them and returns.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     pub fn shutdown(mut self) {
+        self.shared.assert_not_forked();
         self.end(Orders::Drain);
     }
 
     /// [`shutdown`](Self::shutdown) by CPython's name. There it wants a `close` first; here nobody else can submit any more.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     pub fn join(self) {
         self.shutdown();
     }
@@ -318,6 +350,12 @@ impl ProcessPool {
     /// Cancels what is queued, kills the workers, reaps them and returns: what dropping the pool does, by CPython's name.
     pub fn terminate(self) {
         drop(self);
+    }
+
+    /// Leaves everything as it is, in a forked child: neither the supervisor's thread nor who held the blocks' lock is there.
+    fn forget(&mut self) {
+        mem::forget(self.supervisor.take());
+        mem::forget(self.blocks.take());
     }
 
     fn end(&mut self, orders: Orders) {
@@ -333,12 +371,26 @@ impl ProcessPool {
 
 impl Drop for ProcessPool {
     fn drop(&mut self) {
+        if self.shared.is_forked() {
+            return self.forget();
+        }
         self.end(Orders::Abort);
     }
 }
 
 impl fmt::Debug for ProcessPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessPool").field("workers", &self.worker_ids()).finish_non_exhaustive()
+        let mut shown = f.debug_struct("ProcessPool");
+        if !self.shared.is_forked() {
+            shown.field("workers", &self.worker_ids());
+        }
+        shown.finish_non_exhaustive()
     }
+}
+
+/// The handle of a call that is not made.
+fn failed<R: Send + 'static>(error: JoinError) -> JoinHandle<R> {
+    let (completer, handle) = brigade_handle::pair();
+    completer.complete(Err(error));
+    handle
 }

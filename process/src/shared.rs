@@ -28,7 +28,7 @@ use crate::{
     statistics::{Member, Totals},
     sys::Bell,
 };
-use brigade_handle::{Lost, contain};
+use brigade_handle::{Lost, contain, fork::Generation};
 use brigade_trace::clock;
 use std::{
     collections::VecDeque,
@@ -48,6 +48,8 @@ const GLANCE: u32 = 2;
 
 /// What the pool's handle, its joiners and the supervisor share.
 pub(crate) struct Shared {
+    /// The process that the supervisor is in: see `forked.rs`.
+    pub(crate) generation: Generation,
     pub(crate) bell: Bell,
     state: Mutex<State>,
     /// How many microseconds a joiner lingers: learnt from whether it helped.
@@ -229,6 +231,7 @@ impl Shared {
         };
         let patience = AtomicU32::new(LINGER);
         Ok(Self {
+            generation: Generation::current(),
             bell: Bell::new()?,
             state: Mutex::new(state),
             patience,
@@ -244,6 +247,9 @@ impl Shared {
 
     /// Submits a call: into a lane if it can be, else to the supervisor.
     pub(crate) fn submit(&self, call: Call) {
+        if self.is_forked() {
+            return call.finish(Answer::Lost(Lost::Forked));
+        }
         let ring = {
             let mut state = self.lock();
             if state.closed {

@@ -3,10 +3,8 @@
 //! Executors ask their own clock (`runtime/src/clock.rs`), which asks this one unless a test has put a virtual clock in
 //! its place. Nothing else calls `Instant::now`; `tests/tests/tidy.rs` sees to it.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use brigade_handle::fork::PerProcess;
+use std::time::{Duration, Instant};
 
 /// Now.
 #[inline]
@@ -32,9 +30,10 @@ pub fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait.min(FAR_FUTURE)).unwrap_or(start)
 }
 
-/// The instant from which [`nanos`] counts: the first time that anybody asked.
+/// The instant from which [`nanos`] counts: the first time that anybody asked in this process.
 pub fn epoch() -> Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    // Not a `OnceLock`, on which a forked child might wait for a thread of its parent.
+    static EPOCH: PerProcess<Instant> = PerProcess::new();
     *EPOCH.get_or_init(now)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     export::{ThreadTrace, Trace},
     ring::Ring,
 };
+use brigade_handle::fork::{Generation, PerProcess};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -23,13 +24,14 @@ use std::{
 
 static ON: AtomicBool = AtomicBool::new(false);
 static NEXT: AtomicU64 = AtomicU64::new(1);
-static BOOK: Mutex<Book> =
-    Mutex::new(Book { generation: 0, capacity: 0, running: false, rings: Vec::new(), labels: None });
+/// A forked child begins with an empty one: the lock may be held there for ever, and what it is about is the parent's.
+static BOOK: PerProcess<Mutex<Book>> = PerProcess::new();
 
 /// What a session shares between threads.
+#[derive(Default)]
 struct Book {
     /// Which session this is; a thread whose ring is of an earlier one makes a new ring.
-    generation: u64,
+    session: u64,
     capacity: usize,
     running: bool,
     rings: Vec<(String, Arc<Ring>)>,
@@ -43,11 +45,11 @@ thread_local! {
 }
 
 /// Counts sessions, so that a thread sees without a lock that its ring is old.
-static GENERATION: AtomicU64 = AtomicU64::new(0);
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 fn book() -> MutexGuard<'static, Book> {
     // Nothing in here can be left half done by a panic.
-    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+    BOOK.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a session is running.
@@ -132,15 +134,19 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 
 #[cold]
 fn write(kind: Kind, subject: Id, detail: u64) {
+    if BOOK.get().is_none() {
+        // A child that was forked while its parent recorded: nobody listens here.
+        return ON.store(false, Ordering::Relaxed);
+    }
     let cause = CAUSE.try_with(Cell::get).unwrap_or(Cause::Unknown);
     let event = Event { at: clock::nanos(), kind, subject, by: current(), cause, detail };
     // A thread that is ending has no ring any more; its last events are its own affair.
     let _ = RING.try_with(|ring| {
         let mut ring = ring.borrow_mut();
         // Relaxed: a stale read puts the event into the session before, which nobody reads any more.
-        let generation = GENERATION.load(Ordering::Relaxed);
+        let session = SESSIONS.load(Ordering::Relaxed);
         match &*ring {
-            Some((mine, ring)) if *mine == generation => ring.push(event),
+            Some((mine, ring)) if *mine == session => ring.push(event),
             _ => {
                 let fresh = register();
                 fresh.1.push(event);
@@ -159,13 +165,14 @@ fn register() -> (u64, Arc<Ring>) {
     if book.running {
         book.rings.push((name, ring.clone()));
     }
-    (book.generation, ring)
+    (book.session, ring)
 }
 
 /// A time of recording. Stop it to see what happened; dropping it throws the events away.
 #[derive(Debug)]
 pub struct Session {
-    _one: (),
+    /// The process that is recorded.
+    process: Generation,
 }
 
 /// Another session is running in this process.
@@ -192,16 +199,20 @@ impl Session {
             return Err(Busy);
         }
         clock::epoch();
-        let generation = book.generation + 1;
-        *book = Book { generation, capacity, running: true, rings: Vec::new(), labels: Some(HashMap::new()) };
-        GENERATION.store(generation, Ordering::Relaxed);
+        // Under the lock nobody else counts. Relaxed: see `write`.
+        let session = SESSIONS.load(Ordering::Relaxed) + 1;
+        *book = Book { session, capacity, running: true, rings: Vec::new(), labels: Some(HashMap::new()) };
+        SESSIONS.store(session, Ordering::Relaxed);
         ON.store(true, Ordering::Relaxed);
-        Ok(Self { _one: () })
+        Ok(Self { process: Generation::current() })
     }
 
-    /// Stops recording and gives what was recorded.
+    /// Stops recording and gives what was recorded. In a forked child that is nothing: the session is its parent's.
     #[must_use]
     pub fn stop(self) -> Trace {
+        if !self.process.is_current() {
+            return Trace { threads: Vec::new(), labels: HashMap::new() };
+        }
         ON.store(false, Ordering::Relaxed);
         let mut book = book();
         let threads = std::mem::take(&mut book.rings).into_iter().map(|(name, ring)| ThreadTrace {
@@ -215,6 +226,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            return;
+        }
         ON.store(false, Ordering::Relaxed);
         let mut book = book();
         book.running = false;

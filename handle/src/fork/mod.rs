@@ -73,6 +73,12 @@ impl Generation {
     pub fn is_current(self) -> bool {
         self.word.load(Relaxed) == self.number
     }
+
+    /// The low bits of the number, for where there is no room for more. Zero says nothing.
+    #[inline]
+    pub(crate) fn stamp(self) -> u16 {
+        self.number as u16
+    }
 }
 
 /// Gives this process its number. Several threads may do that at once: the first wins, and the numbers of the others are never used.

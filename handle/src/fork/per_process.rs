@@ -2,6 +2,7 @@
 
 use super::Generation;
 use std::{
+    convert::Infallible,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
@@ -14,12 +15,11 @@ use std::{
 ///
 /// ```
 /// use brigade_handle::fork::PerProcess;
-/// use std::{io, process};
+/// use std::process;
 ///
 /// static PID: PerProcess<u32> = PerProcess::new();
 /// assert!(PID.get().is_none());
-/// assert_eq!(*PID.get_or_try_init(|| io::Result::Ok(process::id()))?, process::id());
-/// # io::Result::Ok(())
+/// assert_eq!(*PID.get_or_init(process::id), process::id());
 /// ```
 pub struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
 
@@ -43,6 +43,13 @@ impl<T: Send + Sync> PerProcess<T> {
         Self::of_this_process(self.0.load(Ordering::Acquire))
     }
 
+    /// Whether there is one, which is that of a process that this one was forked from.
+    pub fn is_inherited(&self) -> bool {
+        // Acquire: as in `get`.
+        let made = self.0.load(Ordering::Acquire);
+        !made.is_null() && Self::of_this_process(made).is_none()
+    }
+
     #[inline]
     fn of_this_process(made: *mut Made<T>) -> Option<&'static T> {
         // SAFETY: the pointer is null, or what `get_or_try_init` published, which is never freed nor written to.
@@ -52,6 +59,15 @@ impl<T: Send + Sync> PerProcess<T> {
 
     /// This process's, which is made if it has not been. If several threads make one at once, the first that is complete counts, and the
     /// others are dropped.
+    #[inline]
+    pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &'static T {
+        match self.get_or_try_init(|| Ok::<_, Infallible>(make())) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// [`get_or_init`](Self::get_or_init) with something that can fail.
     ///
     /// # Errors
     ///

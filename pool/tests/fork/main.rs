@@ -7,8 +7,12 @@
 #[path = "../../../handle/tests/fork/sys.rs"]
 mod sys;
 
-use brigade_pool::{Pool, for_each, join, scope, spawn, spawn_detached, spawn_fifo};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use brigade_handle::Lost;
+use brigade_pool::{JoinError, Pool, for_each, join, scope, spawn, spawn_detached, spawn_fifo};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc,
+};
 use sys::Way;
 
 fn pool() -> Pool {
@@ -64,6 +68,32 @@ fn the_end_refuses_and_a_drop_does_nothing(way: Way) {
     pool.shutdown();
 }
 
+/// What was there is there, what would be waited for is lost. The parent's job is not cancelled by the child.
+fn handles_from_before_do_not_wait(way: Way, pool: &Pool) {
+    let (open, gate) = mpsc::channel::<()>();
+    let (tell, begun) = mpsc::channel();
+    let finished = pool.spawn(|| 7);
+    let running = pool.spawn(move || {
+        tell.send(()).expect("it is waited for");
+        gate.recv().is_err()
+    });
+    begun.recv().expect("it begins");
+    while !finished.is_finished() {
+        std::thread::yield_now();
+    }
+    let mut all = Some((finished, running));
+    way.in_child(|| {
+        let (finished, running) = all.take().expect("only children take it");
+        running.cancel();
+        finished.join().is_ok_and(|seven| seven == 7)
+            && matches!(running.join(), Err(JoinError::Lost(Lost::Forked)))
+    });
+    drop(open);
+    let (finished, running) = all.expect("only children take it");
+    assert_eq!(finished.join().expect("it runs"), 7);
+    assert!(running.join().expect("it runs"));
+}
+
 fn a_new_pool_works_in_the_child(way: Way) {
     way.in_child(|| {
         let pool = pool();
@@ -89,6 +119,7 @@ fn main() {
         every_method_refuses(way, &pool);
         the_free_functions_refuse(way);
         the_end_refuses_and_a_drop_does_nothing(way);
+        handles_from_before_do_not_wait(way, &pool);
         a_new_pool_works_in_the_child(way);
         a_pool_of_the_child_is_refused_in_its_child(way);
         assert_eq!(pool.spawn(|| 7).join().expect("it runs"), 7);

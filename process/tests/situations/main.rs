@@ -8,6 +8,7 @@ mod blocks;
 mod calls;
 mod deaths;
 mod ending;
+mod forks;
 mod gate;
 mod interrupts;
 mod manners;
@@ -79,6 +80,8 @@ fn situations() -> Vec<Trial> {
             a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
             workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
             a_forgotten_init_is_an_error;
+        forks: calls_in_a_child_are_lost what_cannot_say_that_it_is_lost_panics_in_a_child a_drop_in_a_child_does_nothing
+            handles_from_before_a_fork_do_not_wait a_new_pool_works_in_a_child;
         maps: every_size_of_chunk_gives_the_same a_panic_in_a_chunk_is_one_calls
             a_death_in_a_chunk_loses_one_call_and_none_runs_twice a_map_has_small_and_huge_values
             a_fork_in_a_chunk_answers_once an_idle_worker_is_given_the_rest_of_a_running_batch

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use crate::shim::{Mutex, lock};
+use brigade_handle::fork::PerProcess;
 use std::{
     process::Child,
     sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
@@ -24,11 +25,11 @@ struct Orphan {
     fate: Fate,
 }
 
-/// Those whose runtime ended before them.
-static LEFT: StdMutex<Vec<Child>> = StdMutex::new(Vec::new());
+/// Those whose runtime ended before them. A forked child has none of them: they are its parent's.
+static LEFT: PerProcess<StdMutex<Vec<Child>>> = PerProcess::new();
 
 fn left() -> MutexGuard<'static, Vec<Child>> {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+    LEFT.get_or_init(StdMutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has the child reaped when it ends.

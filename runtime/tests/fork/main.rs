@@ -14,7 +14,7 @@ mod sys;
 mod fork;
 
 use brigade_runtime::{
-    Runtime,
+    JoinError, Runtime,
     io::{PipeReader, pipe},
     net::unix::UnixStream,
     run,
@@ -76,6 +76,27 @@ fn the_parent_is_not_disturbed(way: Way, runtime: &Runtime) {
     let reading = runtime.spawn(async move { other.read(&mut [0; 8]).await });
     runtime.block_on(async move { one.write_all(b"x").await }).unwrap();
     assert_eq!(runtime.block_on(reading).unwrap().unwrap(), 1);
+}
+
+/// What was there is there, what would be waited for is lost. The parent's task is not cancelled by the child.
+fn handles_from_before_do_not_wait(way: Way, runtime: &Runtime) {
+    let (finished, waiting) = (runtime.spawn(async { 7 }), runtime.spawn(std::future::pending::<()>()));
+    runtime.block_on(async {
+        while !finished.is_finished() {
+            yield_now().await;
+        }
+    });
+    let mut all = Some((finished, waiting));
+    way.in_child(|| {
+        let (finished, waiting) = all.take().unwrap();
+        finished.join().is_ok_and(|seven| seven == 7)
+            && matches!(waiting.join(), Err(JoinError::Lost(brigade_handle::Lost::Forked)))
+    });
+    let (finished, waiting) = all.unwrap();
+    assert_eq!(runtime.block_on(finished).unwrap(), 7);
+    assert!(!waiting.is_finished());
+    waiting.cancel();
+    assert!(matches!(runtime.block_on(waiting), Err(JoinError::Cancelled)));
 }
 
 fn dropping_it_in_the_child_ends(way: Way) {
@@ -178,6 +199,7 @@ fn main() {
             spawn_refuses(way, runtime);
             map_and_scope_refuse(way, runtime);
             the_parent_is_not_disturbed(way, runtime);
+            handles_from_before_do_not_wait(way, runtime);
         }
         dropping_it_in_the_child_ends(way);
         shutdown_refuses(way);

@@ -5,7 +5,7 @@ use crate::{demand, source};
 /// Each crate, and the crates of ours that it may use.
 const ARROWS: [(&str, &[&str]); 8] = [
     ("handle", &[]),
-    ("trace", &[]),
+    ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
