@@ -1,6 +1,6 @@
-//! What is told of measurements: `table` for people and JSON for programs, `results` in `RESULTS.md`, and `criterion`,
-//! which measures by itself.
+//! How results are reported: as a table or JSON, in `RESULTS.md`, in `README.md`, and by criterion, which measures by itself.
 
 pub mod criterion;
+pub mod readme;
 pub mod results;
 pub mod table;
