@@ -49,11 +49,12 @@ fn main() -> ExitCode {
     programs::build_a_pool_if_asked();
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
-    libtest_mimic::run(&arguments, situations()).exit_code()
+    let situations = of_calls().into_iter().chain(of_pools()).collect();
+    libtest_mimic::run(&arguments, situations).exit_code()
 }
 
-/// Every situation, on both paths.
-fn situations() -> Vec<Trial> {
+/// What calls meet, on both paths.
+fn of_calls() -> Vec<Trial> {
     trials! {
         calls: results_come_in_the_order_of_the_inputs a_panic_crosses_with_its_message_and_place
             a_panic_is_not_told_the_place_of_another a_panic_that_is_passed_on_keeps_its_place
@@ -74,14 +75,6 @@ fn situations() -> Vec<Trial> {
             a_call_that_changes_directory_stays_alone a_leaked_grandchild_harms_nobody
             a_worker_has_no_descriptors_but_its_own a_worker_does_not_show_its_descent
             ignored_signals_are_not_inherited;
-        ending: a_queued_call_can_be_cancelled a_shutdown_drains_what_is_queued
-            a_drop_cancels_what_is_queued_and_kills_what_runs a_pool_leaves_nothing_behind
-            a_shutdown_meets_calls_that_were_cancelled a_shutdown_meets_a_joiner_on_another_thread
-            a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
-            workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
-            a_forgotten_init_is_an_error;
-        forks: calls_in_a_child_are_lost what_cannot_say_that_it_is_lost_panics_in_a_child a_drop_in_a_child_does_nothing
-            handles_from_before_a_fork_do_not_wait a_new_pool_works_in_a_child;
         maps: every_size_of_chunk_gives_the_same a_panic_in_a_chunk_is_one_calls
             a_death_in_a_chunk_loses_one_call_and_none_runs_twice a_map_has_small_and_huge_values
             a_fork_in_a_chunk_answers_once an_idle_worker_is_given_the_rest_of_a_running_batch
@@ -93,15 +86,29 @@ fn situations() -> Vec<Trial> {
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
+        awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
+        blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
+            a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
+            blocks_in_maps_and_small_ones_travel_with_the_message a_block_outlives_its_pool_and_its_worker;
+    }
+}
+
+/// What pools and their workers meet, on both paths.
+fn of_pools() -> Vec<Trial> {
+    trials! {
+        ending: a_queued_call_can_be_cancelled a_shutdown_drains_what_is_queued
+            a_drop_cancels_what_is_queued_and_kills_what_runs a_pool_leaves_nothing_behind
+            a_shutdown_meets_calls_that_were_cancelled a_shutdown_meets_a_joiner_on_another_thread
+            a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
+            workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
+            a_forgotten_init_is_an_error;
+        forks: calls_in_a_child_are_lost what_cannot_say_that_it_is_lost_panics_in_a_child a_drop_in_a_child_does_nothing
+            handles_from_before_a_fork_do_not_wait a_new_pool_works_in_a_child;
         options: each_worker_is_initialized_before_its_first_call an_initializer_may_have_a_pool_of_its_own
             a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
-        awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
-        blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
-            a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
-            blocks_in_maps_and_small_ones_travel_with_the_message a_block_outlives_its_pool_and_its_worker;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
