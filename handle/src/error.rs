@@ -28,7 +28,8 @@ pub enum Lost {
         /// The number of the signal, such as 9 for SIGKILL.
         signal: i32,
     },
-    /// The argument or the result could not be encoded or decoded; the text says which, and why.
+    /// The argument or the result could not be encoded or decoded, or has more bytes than a message carries; the text says which,
+    /// and why.
     Codec(String),
     /// The worker answered with something that is not a frame of the protocol; the text says what was wrong.
     Protocol(String),

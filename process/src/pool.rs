@@ -112,7 +112,9 @@ impl ProcessPool {
     /// # Errors
     ///
     /// The handle gives [`JoinError::Panicked`] with a [`RemotePanic`](brigade_handle::RemotePanic) if `f` panicked, and
-    /// [`JoinError::Lost`] if the worker ended, or if argument or result could not be encoded or decoded.
+    /// [`JoinError::Lost`] if the worker ended, or if argument or result could not be encoded or decoded. Neither may have more
+    /// bytes than a message carries, which is 2 GiB less 1 MiB: a longer one is refused before it is sent, and the worker goes on.
+    /// A [`Block`](crate::Block) may be longer.
     ///
     /// # Cancellation
     ///
