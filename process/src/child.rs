@@ -29,7 +29,7 @@ use crate::{
 use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
 use std::{
-    io,
+    io, mem,
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
@@ -250,7 +250,13 @@ impl Child {
     /// Sends frames that were made by a lane.
     pub(crate) fn take_over(&mut self, frames: &mut Vec<u8>) {
         if !frames.is_empty() {
-            self.outgoing.append(frames);
+            if self.outgoing.is_empty() {
+                mem::swap(&mut self.outgoing, frames);
+            } else {
+                self.outgoing.append(frames);
+            }
+            // A large argument's buffer is not kept.
+            frames.shrink_to(64 << 10);
             self.flush();
         }
     }

@@ -11,23 +11,25 @@
 //! of the payload, seeded with `head`. The header has a hash of its own because its length must be believed before
 //! the payload is there: a damaged length would else be waited for, perhaps for ever.
 //!
-//! The hash is XXH64 (Yann Collet's xxHash, 2012): it reads 32 bytes in four independent multiplications, so that it costs
-//! less than the copy into the socket, and it stands here in 50 lines. It finds damage, not malice: who may speak at all
-//! is the handshake's affair.
+//! The hash is XXH64 (`xxh64.rs`). It finds damage, not malice: who may speak at all is the handshake's affair.
 //!
 //! # What the decoder promises
 //!
 //! Whatever bytes it is given, it answers with frames, with "more bytes, please" or with [`Malformed`], and never panics.
-//! It holds only bytes that have really arrived; a length is a claim, and nothing is allocated for a claim.
+//! It holds only bytes that have really arrived; a length is a claim, and nothing is allocated for a claim. A large payload
+//! arrives in memory of its own, which leaves with the frame: a decoder keeps no more than a large payload begins with.
 
+use crate::xxh64::{word, xxh64};
 use std::fmt;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"BRG1");
 const HASHED: usize = 32;
 /// How long a header is.
 pub(crate) const HEADER: usize = 48;
-/// The longest payload that is believed. Larger data travels beside the frame, in shared memory.
+/// The longest payload that is believed, in bytes. Larger data travels beside the frame, in shared memory.
 pub(crate) const MAX_PAYLOAD: u64 = 1 << 31;
+/// A payload of more bytes than this leaves from where it lies, and arrives in memory of its own.
+pub(crate) const LARGE_PAYLOAD: usize = 64 << 10;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,14 @@ impl fmt::Display for Malformed {
 
 /// Appends a frame to `out`.
 pub(crate) fn encode(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u8, payload: &[u8]) {
+    out.reserve(HEADER + payload.len());
+    encode_header(out, kind, call, name, fds, payload);
+    out.extend_from_slice(payload);
+}
+
+/// Appends the frame's header to `out`. The payload follows it by itself, which spares a large one a copy.
+pub(crate) fn encode_header(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u8, payload: &[u8]) {
+    debug_assert!(payload.len() as u64 <= MAX_PAYLOAD, "what is longer is refused where it is encoded");
     let start = out.len();
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&[kind as u8, fds, 0, 0]);
@@ -136,7 +146,6 @@ pub(crate) fn encode(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u
     let head = xxh64(&out[start..start + HASHED], 0);
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(&xxh64(payload, head).to_le_bytes());
-    out.extend_from_slice(payload);
 }
 
 /// Cuts a stream of bytes into frames.
@@ -145,11 +154,28 @@ pub(crate) struct Decoder {
     bytes: Vec<u8>,
     /// How many of `bytes` have been given out as frames.
     taken: usize,
+    /// The frame that arrives, if its payload is large. Then nothing in `bytes` is left.
+    large: Option<Arriving>,
+}
+
+/// A frame whose payload is not there whole.
+#[derive(Debug)]
+struct Arriving {
+    header: [u8; HEADER],
+    kind: Kind,
+    length: usize,
+    payload: Vec<u8>,
 }
 
 impl Decoder {
     /// Adds bytes that have arrived.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        if let Some(large) = &mut self.large {
+            let left = large.length - large.payload.len();
+            let (payload, rest) = bytes.split_at(left.min(bytes.len()));
+            large.payload.extend_from_slice(payload);
+            bytes = rest;
+        }
         if self.taken == self.bytes.len() {
             self.bytes.clear();
             self.taken = 0;
@@ -162,6 +188,9 @@ impl Decoder {
 
     /// The next frame that is there whole. After an error the stream is lost: nobody knows where the next frame begins.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, Malformed> {
+        if let Some(large) = self.large.take() {
+            return self.next_large(large);
+        }
         let bytes = &self.bytes[self.taken..];
         let Some(header) = bytes.first_chunk::<HEADER>() else {
             // What cannot become a header is told at once: the rest may never come.
@@ -173,20 +202,34 @@ impl Decoder {
             };
         };
         let (kind, length) = check_header(header)?;
-        let Some(payload) = bytes.get(HEADER..).and_then(|rest| rest.get(..length)) else { return Ok(None) };
-        if xxh64(payload, word(header, 32)) != word(header, 40) {
-            return Err(Malformed::Payload);
+        let rest = &bytes[HEADER..];
+        if length > LARGE_PAYLOAD {
+            let payload = rest[..length.min(rest.len())].to_vec();
+            let large = Arriving { header: *header, kind, length, payload };
+            self.taken += HEADER + large.payload.len();
+            return self.next_large(large);
         }
-        let frame = Frame {
-            kind,
-            call: word(header, 8),
-            name: word(header, 16),
-            fds: header[5],
-            payload: payload.to_vec(),
-        };
+        let Some(payload) = rest.get(..length) else { return Ok(None) };
+        let frame = frame(header, kind, payload.to_vec())?;
         self.taken += HEADER + length;
         Ok(Some(frame))
     }
+
+    fn next_large(&mut self, large: Arriving) -> Result<Option<Frame>, Malformed> {
+        if large.payload.len() < large.length {
+            self.large = Some(large);
+            return Ok(None);
+        }
+        frame(&large.header, large.kind, large.payload).map(Some)
+    }
+}
+
+/// The frame of a checked header and this payload.
+fn frame(header: &[u8; HEADER], kind: Kind, payload: Vec<u8>) -> Result<Frame, Malformed> {
+    if xxh64(&payload, word(header, 32)) != word(header, 40) {
+        return Err(Malformed::Payload);
+    }
+    Ok(Frame { kind, call: word(header, 8), name: word(header, 16), fds: header[5], payload })
 }
 
 fn check_header(header: &[u8; HEADER]) -> Result<(Kind, usize), Malformed> {
@@ -203,60 +246,6 @@ fn check_header(header: &[u8; HEADER]) -> Result<(Kind, usize), Malformed> {
         Ok(bytes) if length <= MAX_PAYLOAD => Ok((kind, bytes)),
         _ => Err(Malformed::Length(length)),
     }
-}
-
-/// The little-endian word that begins at `at`.
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let word = bytes[at..].first_chunk().expect("the caller asks for words that are there");
-    u64::from_le_bytes(*word)
-}
-
-const P1: u64 = 0x9E37_79B1_85EB_CA87;
-const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;
-const P3: u64 = 0x1656_67B1_9E37_79F9;
-const P4: u64 = 0x85EB_CA77_C2B2_AE63;
-const P5: u64 = 0x27D4_EB2F_1656_67C5;
-
-fn round(lane: u64, input: u64) -> u64 {
-    lane.wrapping_add(input.wrapping_mul(P2)).rotate_left(31).wrapping_mul(P1)
-}
-
-/// The 64-bit xxHash of `bytes`.
-pub(crate) fn xxh64(bytes: &[u8], seed: u64) -> u64 {
-    let (stripes, rest) = bytes.as_chunks::<32>();
-    let mut hash = if stripes.is_empty() {
-        seed.wrapping_add(P5)
-    } else {
-        let mut lanes =
-            [seed.wrapping_add(P1).wrapping_add(P2), seed.wrapping_add(P2), seed, seed.wrapping_sub(P1)];
-        for stripe in stripes {
-            for (at, lane) in lanes.iter_mut().enumerate() {
-                *lane = round(*lane, word(stripe, at * 8));
-            }
-        }
-        let turns = [1, 7, 12, 18];
-        let sum =
-            lanes.iter().zip(turns).fold(0u64, |sum, (lane, turn)| sum.wrapping_add(lane.rotate_left(turn)));
-        lanes.iter().fold(sum, |hash, &lane| (hash ^ round(0, lane)).wrapping_mul(P1).wrapping_add(P4))
-    };
-    hash = hash.wrapping_add(bytes.len() as u64);
-    let (words, rest) = rest.as_chunks::<8>();
-    for bytes in words {
-        hash ^= round(0, u64::from_le_bytes(*bytes));
-        hash = hash.rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
-    }
-    let (halves, rest) = rest.as_chunks::<4>();
-    for bytes in halves {
-        hash ^= u64::from(u32::from_le_bytes(*bytes)).wrapping_mul(P1);
-        hash = hash.rotate_left(23).wrapping_mul(P2).wrapping_add(P3);
-    }
-    for &byte in rest {
-        hash ^= u64::from(byte).wrapping_mul(P5);
-        hash = hash.rotate_left(11).wrapping_mul(P1);
-    }
-    hash = (hash ^ (hash >> 33)).wrapping_mul(P2);
-    hash = (hash ^ (hash >> 29)).wrapping_mul(P3);
-    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]
@@ -276,13 +265,6 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_xxh64() {
-        assert_eq!(xxh64(b"", 0), 0xEF46_DB37_51D8_E999);
-        assert_eq!(xxh64(b"abc", 0), 0x44BC_2CF5_AD77_0999);
-        assert_eq!(xxh64(b"Nobody inspects the spammish repetition", 0), 0xFBCE_A83C_8A37_8BF1);
-    }
-
-    #[test]
     fn frames_come_back_however_they_are_cut() {
         let mut bytes = framed(b"flour");
         bytes.extend(framed(b""));
@@ -296,6 +278,48 @@ mod tests {
         assert!(
             frames.iter().all(|frame| frame.call == 7 && frame.name == 0xF00 && frame.kind == Kind::Call)
         );
+    }
+
+    #[test]
+    fn large_payloads_come_back_and_leave_no_memory_behind() {
+        let large: Vec<u8> = (0..5 * LARGE_PAYLOAD).map(|n| n as u8).collect();
+        let mut bytes = framed(b"flour");
+        bytes.extend(framed(&large));
+        bytes.extend(framed(b"sugar"));
+        bytes.extend(framed(&large[..=LARGE_PAYLOAD]));
+        bytes.extend(framed(&large[..LARGE_PAYLOAD]));
+        bytes.extend(framed(b""));
+        for size in [7, HEADER, 1000, LARGE_PAYLOAD, bytes.len()] {
+            let mut decoder = Decoder::default();
+            let mut lengths = Vec::new();
+            for piece in bytes.chunks(size) {
+                decoder.push(piece);
+                while let Some(frame) = decoder.next().unwrap() {
+                    assert!(
+                        [&b"flour"[..], b"sugar"].contains(&&*frame.payload)
+                            || large.starts_with(&frame.payload)
+                    );
+                    lengths.push(frame.payload.len());
+                }
+            }
+            assert_eq!(
+                lengths,
+                [5, large.len(), 5, LARGE_PAYLOAD + 1, LARGE_PAYLOAD, 0],
+                "in pieces of {size}"
+            );
+            let kept = decoder.bytes.capacity();
+            assert!(
+                decoder.large.is_none() && kept <= (4 * LARGE_PAYLOAD).max(2 * size),
+                "{kept} bytes are kept"
+            );
+        }
+    }
+
+    #[test]
+    fn a_damaged_large_payload_is_found() {
+        let mut bytes = framed(&vec![7; 2 * LARGE_PAYLOAD]);
+        *bytes.last_mut().unwrap() ^= 1;
+        assert_eq!(decode(&bytes), Err(Malformed::Payload));
     }
 
     #[test]

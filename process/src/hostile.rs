@@ -20,6 +20,7 @@ use crate::{
     ring::{LENT_TO_POOL, WORDS},
     setup::Setup,
     worker::Hello,
+    xxh64::xxh64,
     zygote,
 };
 use std::sync::{Arc, OnceLock};
@@ -57,10 +58,10 @@ fn crafted(bytes: &[u8]) {
     let Some((words, payload)) = bytes.split_at_checked(32) else { return };
     let mut whole = b"BRG1".to_vec();
     whole.extend_from_slice(&words[4..]);
-    let head = frame::xxh64(&whole, 0);
+    let head = xxh64(&whole, 0);
     whole.extend_from_slice(&head.to_le_bytes());
     // Sometimes with a wrong sum for the payload.
-    let sum = frame::xxh64(payload, head) ^ u64::from(words[0] == 0xFF);
+    let sum = xxh64(payload, head) ^ u64::from(words[0] == 0xFF);
     whole.extend_from_slice(&sum.to_le_bytes());
     whole.extend_from_slice(payload);
     stream(&whole);

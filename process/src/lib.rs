@@ -120,6 +120,8 @@ pub mod usage;
 #[cfg(not(loom))]
 mod worker;
 #[cfg(not(loom))]
+mod xxh64;
+#[cfg(not(loom))]
 mod zygote;
 
 #[cfg(not(loom))]

@@ -11,7 +11,7 @@
 //! moved on the way, so it is recognised by its type, and only if this thread has not panicked again since. A payload that
 //! nothing was noted of has no place, which is better than another's.
 
-use crate::frame::xxh64;
+use crate::xxh64::xxh64;
 use brigade_handle::{JoinError, forget_panic, panic_message};
 use serde::{Deserialize, Serialize};
 use std::{

@@ -95,6 +95,10 @@ impl Watch {
         Self(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 })
     }
 
+    pub(crate) fn writable(fd: BorrowedFd<'_>) -> Self {
+        Self(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 })
+    }
+
     pub(crate) fn writable_too(mut self) -> Self {
         self.0.events |= libc::POLLOUT;
         self

@@ -6,11 +6,12 @@ use crate::{
     block::luggage,
     channel::Channel,
     entry::{self, Name, Outcome, Run},
-    frame::{self, Decoder, Frame, Kind},
+    frame::{self, Decoder, Frame, Kind, LARGE_PAYLOAD},
     image::Image,
     init::{self, WITHOUT_POOL},
     setup::{Limits, Reason, Setup},
-    sys, usage, zygote,
+    sys::{self, Watch},
+    usage, zygote,
 };
 use brigade_handle::fork::Generation;
 use brigade_trace::clock;
@@ -174,7 +175,11 @@ impl Worker {
             record.clear();
             let kind = self.call(run, item, &mut result)?;
             batch::push_record(&mut record, kind, &result);
-            self.push(Kind::Records, frame.call, index, &record);
+            if record.len() > LARGE_PAYLOAD {
+                self.send(Kind::Records, frame.call, index, &record)?;
+            } else {
+                self.push(Kind::Records, frame.call, index, &record);
+            }
         }
         self.flush_stdout();
         self.flush()
@@ -264,6 +269,11 @@ impl Worker {
     }
 
     pub(crate) fn send(&mut self, kind: Kind, call: u64, name: u64, payload: &[u8]) -> io::Result<()> {
+        if payload.len() > LARGE_PAYLOAD {
+            frame::encode_header(&mut self.out, kind, call, name, 0, payload);
+            self.flush()?;
+            return self.send_all(payload);
+        }
         self.push(kind, call, name, payload);
         self.flush()
     }
@@ -273,13 +283,23 @@ impl Worker {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut rest = &self.out[..];
-        while !rest.is_empty() {
-            let sent = sys::send(self.channel.output(), rest)?;
-            rest = &rest[sent..];
-        }
+        self.send_all(&self.out)?;
         self.out.clear();
-        self.out.shrink_to(64 << 10);
+        self.out.shrink_to(LARGE_PAYLOAD);
+        Ok(())
+    }
+
+    fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match sys::send(self.channel.output(), bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                // Another process has the same open file, and does not want to wait for it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sys::poll(&mut [Watch::writable(self.channel.output())], None)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 
@@ -288,7 +308,15 @@ impl Worker {
             if let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
                 return Ok(frame);
             }
-            let received = sys::receive(self.channel.input().as_fd(), &mut self.space)?;
+            let received = match sys::receive(self.channel.input().as_fd(), &mut self.space) {
+                Ok(received) => received,
+                // As in `send_all`.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sys::poll(&mut [Watch::readable(self.channel.input().as_fd())], None)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if received == 0 {
                 // The pool is gone without a word.
                 sys::exit_now(0);

@@ -6,7 +6,7 @@ pub(crate) use imp::{is_run_by_loader, read};
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod imp {
     use super::super::Image;
-    use crate::frame::xxh64;
+    use crate::xxh64::xxh64;
     use std::slice;
 
     /// The note that holds the linker's build id: owner "GNU", type 3.
@@ -143,7 +143,7 @@ mod imp {
 #[cfg(target_os = "macos")]
 mod imp {
     use super::super::Image;
-    use crate::frame::xxh64;
+    use crate::xxh64::xxh64;
     use std::{ffi::CStr, slice};
 
     /// The loader is no command here.

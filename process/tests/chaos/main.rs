@@ -25,6 +25,9 @@ mod storm;
 // Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
 mod sys;
+#[allow(dead_code)]
+#[path = "../../src/xxh64.rs"]
+mod xxh64;
 mod zygotes;
 
 use self::path::Path;

@@ -1,7 +1,7 @@
 //! Calls that go well, and user code that fails at each step of a call.
 
 use crate::path::pool;
-use brigade_process::{JoinError, Lost, ProcessPool, RemotePanic};
+use brigade_process::{JoinError, Lost, ProcessPool, RemotePanic, usage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use std::{
     any::Any,
@@ -125,6 +125,34 @@ pub(crate) fn big_arguments_and_results_cross() {
     for handle in handles {
         assert!(handle.join().unwrap() == words);
     }
+}
+
+pub(crate) fn a_large_value_leaves_no_memory_behind() {
+    // More than an allocator keeps for the next one.
+    const LENGTH: usize = 40 << 20;
+    let procs = pool(1);
+    let small = || assert!((0..50).all(|n: u64| procs.spawn(|n: u64| n, n).join().unwrap() == n));
+    small();
+    let processes = [std::process::id(), procs.worker_ids()[0]];
+    let resident = || processes.map(|process| usage::resident(process).unwrap());
+    let before = resident();
+    let check = |what: &str| {
+        small();
+        for (before, now) in before.into_iter().zip(resident()) {
+            assert!(now < before + (LENGTH as u64) / 2, "after {what}, {} bytes more are kept", now - before);
+        }
+    };
+    assert_eq!(procs.spawn(|text: String| text.len(), "x".repeat(LENGTH)).join().unwrap(), LENGTH);
+    check("an argument");
+    assert_eq!(procs.spawn(|length: usize| "y".repeat(length), LENGTH).join().unwrap().len(), LENGTH);
+    check("a result");
+    let inputs = [1, LENGTH, 1, 1].map(|length| "z".repeat(length));
+    let results = procs.map_chunked(|text: String| text, inputs, 2);
+    assert_eq!(results.into_iter().map(|result| result.unwrap().len()).max(), Some(LENGTH));
+    check("a map");
+    let again = procs.call(|text: String| text, "x".repeat(LENGTH)).retry(1).spawn();
+    assert_eq!(again.join().unwrap().len(), LENGTH);
+    check("a call that may be tried again");
 }
 
 pub(crate) fn threads_may_spawn_at_once() {
