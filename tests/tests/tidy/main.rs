@@ -10,6 +10,7 @@ mod code;
 mod crates;
 mod imports;
 mod names;
+mod pages;
 mod prose;
 mod source;
 mod voice;
