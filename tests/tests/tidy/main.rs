@@ -10,7 +10,6 @@ mod code;
 mod crates;
 mod imports;
 mod names;
-mod pages;
 mod prose;
 mod source;
 mod voice;
