@@ -202,15 +202,21 @@ impl Builder {
         self
     }
 
-    /// Prints what workers print line by line, each line with `[worker 3] ` in front. Else workers share this process's
-    /// stdout and stderr.
+    /// Prints what workers print line by line, each line with `[worker 3] ` in front; one of more than 64 KiB in pieces, each as a
+    /// line. Else workers share this process's stdout and stderr. A stream that is non-blocking and full is waited for.
     pub fn labelled(mut self) -> Self {
         self.sink = Some(output::labels());
         self
     }
 
-    /// Gives each line that workers print to `sink`, which a thread of the pool's calls. All that was printed has been given when
-    /// the pool has ended. While the sink takes its time, workers that print wait. One that panics is not called again.
+    /// Gives each line that workers print to `sink`, which a thread of the pool's calls. A line of more than 64 KiB is given in
+    /// pieces: see [`Line::continues`].
+    ///
+    /// While the sink takes its time, workers that print more than a pipe holds wait; calls that print nothing go on, and so does
+    /// what the pool does about workers that end. All that workers have printed has been given when the pool has ended, unless
+    /// the sink takes no line for five seconds: then the pool ends without it, and its thread gives the rest later. A grandchild
+    /// that holds a worker's stdout or stderr is heard until the worker has ended, and no longer. The sink is not called again
+    /// after a panic, which is shown by the panic hook: what workers print is then thrown away.
     ///
     /// ```no_run
     /// brigade_process::init();

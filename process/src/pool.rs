@@ -1,17 +1,16 @@
 //! The pool's front: how it is built, how calls are submitted, how it ends.
 
+mod maps;
+
 use crate::{
     block::{Keeper, luggage},
     builder::Builder,
     call::{self, Call, Load, OnCancel, Terms},
     codec, entry,
-    imap::{Imap, ImapUnordered},
     launcher::{Command, Launcher},
-    map,
     output::Output,
     setup::Setup,
     shared::{Orders, Shared},
-    star::Star,
     statistics::Statistics,
     supervisor::Supervisor,
     terms::CallBuilder,
@@ -21,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt, io, mem,
     sync::{Arc, mpsc},
-    thread,
+    thread::{self, ThreadId},
 };
 
 /// A pool of worker processes that run calls.
@@ -49,6 +48,8 @@ use std::{
 pub struct ProcessPool {
     shared: Arc<Shared>,
     supervisor: Option<thread::JoinHandle<()>>,
+    /// The thread that calls the sink of what workers print.
+    sink: Option<ThreadId>,
     /// None once the pool was left alone in a forked child.
     blocks: Option<Keeper>,
 }
@@ -82,6 +83,7 @@ impl ProcessPool {
         let shared = Arc::new(shared);
         let (tell, hear) = mpsc::sync_channel(1);
         let theirs = shared.clone();
+        let sink = output.as_ref().and_then(Output::thread);
         // Children die with the thread that forked them, so this one thread does it, and outlives them all.
         let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
             let supervisor = Supervisor::new(&theirs, launcher, command, setup, output);
@@ -99,7 +101,7 @@ impl ProcessPool {
             supervisor.run();
         });
         let supervisor = supervisor.map_err(|error| told(error, "its supervisor's thread"))?;
-        let pool = Self { shared, supervisor: Some(supervisor), blocks: Some(Keeper::new()) };
+        let pool = Self { shared, supervisor: Some(supervisor), sink, blocks: Some(Keeper::new()) };
         hear.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
         Ok(pool)
     }
@@ -172,121 +174,6 @@ impl ProcessPool {
             }
             Err(error) => failed(error),
         }
-    }
-
-    /// Has the workers call `f` with each input, and waits for all results, which are in the order of the inputs.
-    ///
-    /// Inputs travel in batches, whose sizes follow from how long the calls take: short ones share a message, long ones do
-    /// not wait for one another. Still each has a result of its own: a panic is one input's, and a worker that ends takes
-    /// along the one call that it ran.
-    ///
-    /// # Errors
-    ///
-    /// As for [`spawn`](Self::spawn), for each input on its own.
-    ///
-    /// # Panics
-    ///
-    /// On a thread that must not block, such as a worker of an async executor: [`spawn_map`](Self::spawn_map) there.
-    ///
-    /// ```no_run
-    /// brigade_process::init();
-    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
-    /// let squares: Vec<u64> = procs.map(|n: u64| n * n, 0..4).into_iter().map(Result::unwrap).collect();
-    /// assert_eq!(squares, [0, 1, 4, 9]);
-    /// ```
-    pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Vec<Result<R, JoinError>>
-    where
-        F: Fn(A) -> R + Copy + Send + 'static,
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        // It is cancelled by its handle alone, which nobody else has.
-        map::submit(&self.shared, f, inputs, None).join().unwrap_or_default()
-    }
-
-    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own.
-    pub fn map_chunked<F, A, R>(
-        &self,
-        f: F,
-        inputs: impl IntoIterator<Item = A>,
-        size: usize,
-    ) -> Vec<Result<R, JoinError>>
-    where
-        F: Fn(A) -> R + Copy + Send + 'static,
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        map::submit(&self.shared, f, inputs, Some(size.max(1))).join().unwrap_or_default()
-    }
-
-    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited.
-    ///
-    /// # Cancellation
-    ///
-    /// Calls that no worker has begun are not made; the handle gives [`JoinError::Cancelled`].
-    pub fn spawn_map<F, A, R>(
-        &self,
-        f: F,
-        inputs: impl IntoIterator<Item = A>,
-    ) -> JoinHandle<Vec<Result<R, JoinError>>>
-    where
-        F: Fn(A) -> R + Copy + Send + 'static,
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        map::submit(&self.shared, f, inputs, None)
-    }
-
-    /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples.
-    ///
-    /// ```no_run
-    /// brigade_process::init();
-    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
-    /// let powers = procs.starmap(u64::pow, [(2, 3), (3, 2)]);
-    /// assert!(powers.into_iter().map(Result::unwrap).eq([8, 9]));
-    /// ```
-    pub fn starmap<F, A>(
-        &self,
-        f: F,
-        inputs: impl IntoIterator<Item = A>,
-    ) -> Vec<Result<F::Output, JoinError>>
-    where
-        F: Star<A> + Copy + Send + 'static,
-        A: Serialize + DeserializeOwned,
-        F::Output: Serialize + DeserializeOwned + Send + 'static,
-    {
-        self.map(move |arguments: A| f.apply(arguments), inputs)
-    }
-
-    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs.
-    ///
-    /// An input is read when a place is free, so as many are under way as [`Imap::in_flight`] says, and no more.
-    ///
-    /// ```no_run
-    /// brigade_process::init();
-    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
-    /// let squares: Vec<u64> = procs.imap(|n: u64| n * n, 0..).take(3).map(Result::unwrap).collect();
-    /// assert_eq!(squares, [0, 1, 4]);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// `next` does on a thread that must not block.
-    pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Imap<'_, F, I::IntoIter, R>
-    where
-        F: Fn(A) -> R + Copy + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
-        Imap::new(self, f, inputs.into_iter())
-    }
-
-    /// [`imap`](Self::imap) with the results as they come.
-    pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
-    where
-        F: Fn(A) -> R + Copy + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
-        ImapUnordered::new(self, f, inputs.into_iter())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -363,8 +250,10 @@ impl ProcessPool {
     fn end(&mut self, orders: Orders) {
         let Some(supervisor) = self.supervisor.take() else { return };
         self.shared.tell(|state| state.orders = orders);
-        // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end.
-        if supervisor.thread().id() != thread::current().id() {
+        // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end; and the supervisor waits for
+        // the sink.
+        let here = thread::current().id();
+        if supervisor.thread().id() != here && self.sink != Some(here) {
             // An error would be its panic, which the hook has shown; there is nobody to tell from a destructor.
             let _ = supervisor.join();
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// The kind of thing that an [`Id`] names.
+/// What kind of thing an [`Id`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Domain {
-    /// Nothing: the originator of an event that nobody caused, or a thing that was made while no session ran.
+    /// Nothing: an event that nobody caused, or a thing that was made while nobody listened.
     None = 0,
     /// A spawned future.
     Task = 1,
@@ -35,27 +35,17 @@ const DOMAINS: [(Domain, &str); 8] = [
     (Domain::Timer, "timer"),
 ];
 
-/// Names one task, job, call, worker, child, source or timer.
-///
-/// The highest byte holds the [`Domain`], the other seven a number.
-///
-/// ```
-/// use brigade_trace::{Domain, Id};
-///
-/// let child = Id::new(Domain::Child, 4711);
-/// assert_eq!((child.domain(), child.number()), (Domain::Child, 4711));
-/// assert_eq!(child.to_string(), "child#4711");
-/// ```
+/// Names one task, job, call, worker, child, source or timer: the domain in the highest byte, a number in the others.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(u64);
 
 const NUMBER_BITS: u32 = 56;
 
 impl Id {
-    /// The id of nothing, and of everything that was made while no session ran.
+    /// Names nothing. What everything is called that was made while nobody listened.
     pub const NONE: Self = Self(0);
 
-    /// Names the thing with this number, such as a child by its process id.
+    /// The thing with this number, such as a child by its process id.
     pub const fn new(domain: Domain, number: u64) -> Self {
         Self((domain as u64) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1))
     }
@@ -93,7 +83,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Defines an enum whose variants are stored in the ring as bytes, with the table that decodes them.
+/// Writes an enum whose variants go over the ring as bytes, with a table to come back by.
 macro_rules! bytes {
     ($(#[$doc:meta])* $name:ident, $first:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)* }) => {
         $(#[$doc])*
@@ -117,7 +107,7 @@ macro_rules! bytes {
 }
 
 bytes! {
-    /// The kinds of events. The comment of each says what [`Event::detail`] holds, if it holds anything.
+    /// What happened. The comment says what [`Event::detail`] holds, where it holds anything.
     Kind, Spawn {
         /// A task, job or call was made.
         Spawn => "spawn",
@@ -125,7 +115,7 @@ bytes! {
         RunBegin => "run",
         /// The poll or run ended. Detail: 1 if the work is complete.
         RunEnd => "end",
-        /// The work was made runnable again. The event says by whom and why.
+        /// The work was made runnable again. By whom and why is in the event.
         Wake => "wake",
         /// The work was asked to end early.
         Cancel => "cancel",
@@ -161,9 +151,9 @@ bytes! {
 }
 
 bytes! {
-    /// The reason for which something was woken.
+    /// Why a thing was woken.
     Cause, Unknown {
-        /// No reason was given.
+        /// Nobody said.
         Unknown => "",
         /// A timer fired.
         Timer => "timer",
@@ -175,7 +165,7 @@ bytes! {
         Queue => "queue",
         /// A child process ended.
         ChildExit => "child exit",
-        /// The awaited work ended.
+        /// The work that was waited for ended.
         Join => "join",
         /// The task asked to be polled again.
         Yield => "yield",
@@ -186,25 +176,25 @@ bytes! {
     }
 }
 
-/// One recorded event.
+/// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The time, in nanoseconds since [`clock::epoch`](crate::clock::epoch).
+    /// When, in nanoseconds since [`clock::epoch`](crate::clock::epoch).
     pub at: u64,
-    /// The kind of event.
+    /// What.
     pub kind: Kind,
-    /// The task, job, call, worker, child, source or timer that it happened to.
+    /// To whom.
     pub subject: Id,
-    /// The originator: the task, job or call that was running on the thread.
+    /// By whom: the task, job or call that was running on the thread.
     pub by: Id,
-    /// The reason, for wake-ups.
+    /// Why.
     pub cause: Cause,
-    /// A number up to 2⁴⁸ − 1 whose meaning [`Kind`] defines.
+    /// What else there is to say, up to 2⁴⁸ − 1. See [`Kind`].
     pub detail: u64,
 }
 
 /// The width of an event in the ring, in 64-bit words.
-pub(crate) const EVENT_WORDS: usize = 4;
+pub(crate) const WORDS: usize = 4;
 
 // Word 3:  63      56 55     48 47                0
 //         [  kind    |  cause  |      detail       ]
@@ -212,13 +202,13 @@ const DETAIL_BITS: u32 = 48;
 pub(crate) const DETAIL_MAX: u64 = (1 << DETAIL_BITS) - 1;
 
 impl Event {
-    pub(crate) fn to_words(self) -> [u64; EVENT_WORDS] {
+    pub(crate) fn to_words(self) -> [u64; WORDS] {
         let tail =
             (self.kind as u64) << 56 | (self.cause as u64) << DETAIL_BITS | self.detail.min(DETAIL_MAX);
         [self.at, self.subject.to_bits(), self.by.to_bits(), tail]
     }
 
-    pub(crate) fn from_words([at, subject, by, tail]: [u64; EVENT_WORDS]) -> Self {
+    pub(crate) fn from_words([at, subject, by, tail]: [u64; WORDS]) -> Self {
         Self {
             at,
             kind: Kind::from_byte((tail >> 56) as u8),

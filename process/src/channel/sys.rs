@@ -83,3 +83,13 @@ pub(crate) fn read(pipe: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
         }
     }
 }
+
+/// How many bytes a pipe or socket holds that could be read now.
+pub(crate) fn bytes_waiting(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the place is ours to write, and as wide as the call writes.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => usize::try_from(count).map_err(io::Error::other),
+    }
+}

@@ -23,7 +23,6 @@ mod starts;
 #[allow(unsafe_code)]
 mod sys;
 mod terms;
-mod thread_ends;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Trial};
@@ -87,7 +86,6 @@ fn of_calls() -> Vec<Trial> {
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
-        thread_ends: a_thread_that_ends_may_call a_thread_that_ends_may_map a_thread_that_ends_may_send_blocks;
         awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
         blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
             a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
@@ -116,7 +114,11 @@ fn of_pools() -> Vec<Trial> {
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
             a_worker_behind_a_command_dials_back who_lacks_the_token_is_refused another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
-        output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard a_sink_that_panics_harms_nobody;
+        output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard
+            a_sink_that_panics_harms_nobody a_line_without_an_end_comes_in_pieces
+            a_grandchild_that_prints_for_ever_holds_up_no_end a_slow_sink_holds_up_no_call
+            a_sink_that_does_not_come_back_is_not_waited_for_for_ever a_sink_may_drop_the_pool
+            labelled_lines_wait_for_a_stream_that_does_not_block;
         programs: a_program_that_its_loader_runs_as_a_command_is_refused a_program_that_was_deleted_or_replaced_goes_on
             a_program_without_proc_is_refused a_program_where_nothing_may_be_executed_is_refused;
         interrupts: workers_leave_interrupts_to_the_pools_process a_zygote_leaves_interrupts_to_the_pools_process

@@ -141,3 +141,19 @@ fn mount(folder: &str, flags: libc::c_ulong) {
     // SAFETY: C strings that live across the call.
     assert_eq!(unsafe { libc::mount(kind, folder.as_ptr(), kind, flags, none) }, 0);
 }
+
+/// Makes the open file non-blocking that this process prints to.
+pub(crate) fn make_stdout_nonblocking() {
+    // SAFETY: fcntl takes any number.
+    let flags = unsafe { libc::fcntl(1, libc::F_GETFL) };
+    // SAFETY: as above.
+    assert!(unsafe { libc::fcntl(1, libc::F_SETFL, flags | libc::O_NONBLOCK) } == 0);
+}
+
+/// How many bytes are in the pipe that this process prints to.
+pub(crate) fn bytes_in_stdout() -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the place is ours to write, and as wide as the call writes.
+    assert!(unsafe { libc::ioctl(1, libc::FIONREAD, &raw mut count) } == 0);
+    count as usize
+}

@@ -1,0 +1,127 @@
+//! Calls of one function with many inputs: at once, or lazily.
+
+use super::ProcessPool;
+use crate::{
+    imap::{Imap, ImapUnordered},
+    map,
+    star::Star,
+};
+use brigade_handle::{JoinError, JoinHandle};
+use serde::{Serialize, de::DeserializeOwned};
+
+impl ProcessPool {
+    /// Has the workers call `f` with each input, and waits for all results, which are in the order of the inputs.
+    ///
+    /// Inputs travel in batches, whose sizes follow from how long the calls take: short ones share a message, long ones do
+    /// not wait for one another. Still each has a result of its own: a panic is one input's, and a worker that ends takes
+    /// along the one call that it ran.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Self::spawn), for each input on its own.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that must not block, such as a worker of an async executor: [`spawn_map`](Self::spawn_map) there.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let squares: Vec<u64> = procs.map(|n: u64| n * n, 0..4).into_iter().map(Result::unwrap).collect();
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    /// ```
+    pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        // It is cancelled by its handle alone, which nobody else has.
+        map::submit(&self.shared, f, inputs, None).join().unwrap_or_default()
+    }
+
+    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own.
+    pub fn map_chunked<F, A, R>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+        size: usize,
+    ) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        map::submit(&self.shared, f, inputs, Some(size.max(1))).join().unwrap_or_default()
+    }
+
+    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited.
+    ///
+    /// # Cancellation
+    ///
+    /// Calls that no worker has begun are not made; the handle gives [`JoinError::Cancelled`].
+    pub fn spawn_map<F, A, R>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> JoinHandle<Vec<Result<R, JoinError>>>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        map::submit(&self.shared, f, inputs, None)
+    }
+
+    /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let powers = procs.starmap(u64::pow, [(2, 3), (3, 2)]);
+    /// assert!(powers.into_iter().map(Result::unwrap).eq([8, 9]));
+    /// ```
+    pub fn starmap<F, A>(
+        &self,
+        f: F,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> Vec<Result<F::Output, JoinError>>
+    where
+        F: Star<A> + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        F::Output: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.map(move |arguments: A| f.apply(arguments), inputs)
+    }
+
+    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs.
+    ///
+    /// An input is read when a place is free, so as many are under way as [`Imap::in_flight`] says, and no more.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let squares: Vec<u64> = procs.imap(|n: u64| n * n, 0..).take(3).map(Result::unwrap).collect();
+    /// assert_eq!(squares, [0, 1, 4]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// `next` does on a thread that must not block.
+    pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Imap<'_, F, I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        Imap::new(self, f, inputs.into_iter())
+    }
+
+    /// [`imap`](Self::imap) with the results as they come.
+    pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        ImapUnordered::new(self, f, inputs.into_iter())
+    }
+}
