@@ -1,21 +1,27 @@
-//! The operating system's monotonic clock: the only place in Brigade that asks for the time.
+//! The operating system's monotonic clock: the only module in Brigade that asks for the time.
 //!
-//! Executors ask their own clock (`runtime/src/clock.rs`), which asks this one unless a test has put a virtual clock in
-//! its place. Nothing else calls `Instant::now`; `tests/tests/tidy.rs` sees to it.
+//! Executors ask their own clock (`runtime/src/clock.rs`), which asks this one unless a test has put a
+//! virtual clock in its place. Nothing else calls `Instant::now`; `tests/tests/tidy/code.rs` checks that.
 
 use brigade_handle::fork::PerProcess;
 use std::time::{Duration, Instant};
 
-/// Now.
+/// Reads the clock.
+///
+/// ```
+/// let start = brigade_trace::clock::now();
+/// assert!(brigade_trace::clock::now() >= start);
+/// ```
 #[inline]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// How far the far future is. No clock of ours runs for so long, and every one of them can name it.
-const FAR_FUTURE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The longest wait that [`after`] adds. No program runs for so long, and every clock can name it.
+const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The instant `wait` after `start`. A user's "for ever" may be longer than the clock can name: then it is the far future.
+/// The instant `wait` after `start`. A wait longer than the clock can name, such as `Duration::MAX`, ends
+/// in the far future.
 ///
 /// ```
 /// use brigade_trace::clock;
@@ -27,10 +33,10 @@ const FAR_FUTURE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// ```
 #[inline]
 pub fn after(start: Instant, wait: Duration) -> Instant {
-    start.checked_add(wait.min(FAR_FUTURE)).unwrap_or(start)
+    start.checked_add(wait.min(LONGEST_WAIT)).unwrap_or(start)
 }
 
-/// The instant from which [`nanos`] counts: the first time that anybody asked in this process.
+/// The instant from which [`nanos`] counts: the first call of this function in this process.
 pub fn epoch() -> Instant {
     // Not a `OnceLock`, on which a forked child might wait for a thread of its parent.
     static EPOCH: PerProcess<Instant> = PerProcess::new();
@@ -41,11 +47,17 @@ pub fn epoch() -> Instant {
 #[inline]
 pub fn nanos() -> u64 {
     let since = epoch().elapsed();
-    // 64 bits of nanoseconds last 584 years.
+    // 64 bits of nanoseconds last for 584 years.
     since.as_nanos() as u64
 }
 
-/// How long `f` took.
+/// Runs `f` and returns its result with the time that it took.
+///
+/// ```
+/// let (sum, took) = brigade_trace::clock::timed(|| (1..=10).sum::<u32>());
+/// assert_eq!(sum, 55);
+/// assert!(took.as_secs() < 60);
+/// ```
 pub fn timed<R>(f: impl FnOnce() -> R) -> (R, Duration) {
     let start = now();
     let result = f();

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// What kind of thing an [`Id`] names.
+/// The kind of thing that an [`Id`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Domain {
-    /// Nothing: an event that nobody caused, or a thing that was made while nobody listened.
+    /// Nothing: the originator of an event that nobody caused, or a thing that was made while no session ran.
     None = 0,
     /// A spawned future.
     Task = 1,
@@ -35,17 +35,27 @@ const DOMAINS: [(Domain, &str); 8] = [
     (Domain::Timer, "timer"),
 ];
 
-/// Names one task, job, call, worker, child, source or timer: the domain in the highest byte, a number in the others.
+/// Names one task, job, call, worker, child, source or timer.
+///
+/// The highest byte holds the [`Domain`], the other seven a number.
+///
+/// ```
+/// use brigade_trace::{Domain, Id};
+///
+/// let child = Id::new(Domain::Child, 4711);
+/// assert_eq!((child.domain(), child.number()), (Domain::Child, 4711));
+/// assert_eq!(child.to_string(), "child#4711");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(u64);
 
 const NUMBER_BITS: u32 = 56;
 
 impl Id {
-    /// Names nothing. What everything is called that was made while nobody listened.
+    /// The id of nothing, and of everything that was made while no session ran.
     pub const NONE: Self = Self(0);
 
-    /// The thing with this number, such as a child by its process id.
+    /// Names the thing with this number, such as a child by its process id.
     pub const fn new(domain: Domain, number: u64) -> Self {
         Self((domain as u64) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1))
     }
@@ -83,7 +93,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Writes an enum whose variants go over the ring as bytes, with a table to come back by.
+/// Defines an enum whose variants are stored in the ring as bytes, with the table that decodes them.
 macro_rules! bytes {
     ($(#[$doc:meta])* $name:ident, $first:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)* }) => {
         $(#[$doc])*
@@ -107,7 +117,7 @@ macro_rules! bytes {
 }
 
 bytes! {
-    /// What happened. The comment says what [`Event::detail`] holds, where it holds anything.
+    /// The kinds of events. The comment of each says what [`Event::detail`] holds, if it holds anything.
     Kind, Spawn {
         /// A task, job or call was made.
         Spawn => "spawn",
@@ -115,7 +125,7 @@ bytes! {
         RunBegin => "run",
         /// The poll or run ended. Detail: 1 if the work is complete.
         RunEnd => "end",
-        /// The work was made runnable again. By whom and why is in the event.
+        /// The work was made runnable again. The event says by whom and why.
         Wake => "wake",
         /// The work was asked to end early.
         Cancel => "cancel",
@@ -151,9 +161,9 @@ bytes! {
 }
 
 bytes! {
-    /// Why a thing was woken.
+    /// The reason for which something was woken.
     Cause, Unknown {
-        /// Nobody said.
+        /// No reason was given.
         Unknown => "",
         /// A timer fired.
         Timer => "timer",
@@ -165,7 +175,7 @@ bytes! {
         Queue => "queue",
         /// A child process ended.
         ChildExit => "child exit",
-        /// The work that was waited for ended.
+        /// The awaited work ended.
         Join => "join",
         /// The task asked to be polled again.
         Yield => "yield",
@@ -176,25 +186,25 @@ bytes! {
     }
 }
 
-/// One thing that happened.
+/// One recorded event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When, in nanoseconds since [`clock::epoch`](crate::clock::epoch).
+    /// The time, in nanoseconds since [`clock::epoch`](crate::clock::epoch).
     pub at: u64,
-    /// What.
+    /// The kind of event.
     pub kind: Kind,
-    /// To whom.
+    /// The task, job, call, worker, child, source or timer that it happened to.
     pub subject: Id,
-    /// By whom: the task, job or call that was running on the thread.
+    /// The originator: the task, job or call that was running on the thread.
     pub by: Id,
-    /// Why.
+    /// The reason, for wake-ups.
     pub cause: Cause,
-    /// What else there is to say, up to 2⁴⁸ − 1. See [`Kind`].
+    /// A number up to 2⁴⁸ − 1 whose meaning [`Kind`] defines.
     pub detail: u64,
 }
 
 /// The width of an event in the ring, in 64-bit words.
-pub(crate) const WORDS: usize = 4;
+pub(crate) const EVENT_WORDS: usize = 4;
 
 // Word 3:  63      56 55     48 47                0
 //         [  kind    |  cause  |      detail       ]
@@ -202,13 +212,13 @@ const DETAIL_BITS: u32 = 48;
 pub(crate) const DETAIL_MAX: u64 = (1 << DETAIL_BITS) - 1;
 
 impl Event {
-    pub(crate) fn to_words(self) -> [u64; WORDS] {
+    pub(crate) fn to_words(self) -> [u64; EVENT_WORDS] {
         let tail =
             (self.kind as u64) << 56 | (self.cause as u64) << DETAIL_BITS | self.detail.min(DETAIL_MAX);
         [self.at, self.subject.to_bits(), self.by.to_bits(), tail]
     }
 
-    pub(crate) fn from_words([at, subject, by, tail]: [u64; WORDS]) -> Self {
+    pub(crate) fn from_words([at, subject, by, tail]: [u64; EVENT_WORDS]) -> Self {
         Self {
             at,
             kind: Kind::from_byte((tail >> 56) as u8),

@@ -1,4 +1,4 @@
-//! What a session saw, for reading.
+//! The events of a session, for reading.
 
 use crate::event::{Event, Id};
 use std::{collections::HashMap, fmt};
@@ -8,28 +8,41 @@ use std::{collections::HashMap, fmt};
 pub struct ThreadTrace {
     /// The thread's name, or its number if it has none.
     pub name: String,
-    /// What it recorded.
+    /// The events that it recorded.
     pub events: Vec<Event>,
-    /// How many events found its ring full and are missing at the end.
+    /// The number of events that found the ring full and are missing at the end.
     pub dropped: u64,
 }
 
-/// What a [`Session`](crate::Session) saw. Its `Display` is a dump in plain text: a line an event, oldest first.
+/// The events of a [`Session`](crate::Session). Its `Display` is a dump in plain text: one line an event,
+/// oldest first.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Session, label, record};
+///
+/// let session = Session::start(16).unwrap();
+/// let task = Id::fresh(Domain::Task);
+/// label(task, || "say_hello".into());
+/// record(Kind::Spawn, task, 0);
+/// let trace = session.stop();
+/// assert_eq!(trace.dropped(), 0);
+/// assert!(trace.to_string().contains("say_hello"));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
-    /// One entry for each thread that recorded anything.
+    /// One entry for each thread that recorded an event.
     pub threads: Vec<ThreadTrace>,
     /// The names that [`label`](crate::label) gave.
     pub labels: HashMap<Id, String>,
 }
 
 impl Trace {
-    /// All events, thread by thread.
+    /// Iterates over all events, thread by thread.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.threads.iter().flat_map(|thread| &thread.events)
     }
 
-    /// How many events are missing because a ring was full.
+    /// The number of events that are missing because a ring was full.
     pub fn dropped(&self) -> u64 {
         self.threads.iter().map(|thread| thread.dropped).sum()
     }

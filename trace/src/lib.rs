@@ -1,15 +1,16 @@
-//! What happened, in which order, on which thread, and why: one event model for tasks, jobs and calls.
+//! One event model for tasks, jobs and calls: what happened, in which order, on which thread, and why.
 //!
-//! Every executor of Brigade records what it does by [`record`]. While nobody listens that costs one relaxed load and a
-//! branch. Between [`Session::start`] and [`Session::stop`] each thread writes to a ring of its own, without a lock; when
-//! a ring is full the newest events are dropped and counted, never silently.
+//! Every executor of Brigade records what it does with [`record`]. While no session runs, a call costs one
+//! relaxed load and a branch. Between [`Session::start`] and [`Session::stop`] each thread writes to a ring
+//! of its own and takes no lock. When a ring is full, the newest events are dropped and counted.
 //!
 //! # Nouns
 //!
-//! * [`Event`]: when, what ([`Kind`]), to whom ([`Id`]), by whom, and why ([`Cause`]). `event.rs` is the vocabulary.
-//! * [`Session`]: the time between start and stop. One at a time in a process.
-//! * [`Trace`]: what a session saw; its `Display` is a plain-text dump, a line an event.
-//! * [`clock`]: the one place that reads the time of the operating system.
+//! * [`Event`]: when, what ([`Kind`]), to whom ([`Id`]), by whom, and why ([`Cause`]). `event.rs` is the
+//!   vocabulary.
+//! * [`Session`]: the time between start and stop. A process has one at a time.
+//! * [`Trace`]: the events of a session; its `Display` is a plain-text dump with one line an event.
+//! * [`clock`]: the one module that reads the time of the operating system.
 //!
 //! # One worked example
 //!

@@ -1,8 +1,8 @@
-//! Recording: the only code that knows whether anybody listens.
+//! Recording: the only code that knows whether a session runs.
 //!
-//! A process has one switch. While it is off, [`record`] is one relaxed load and a branch that is predicted. While it is
-//! on, the thread's ring is found through a thread-local; the first event of a thread in a session makes its ring and
-//! registers it under a lock, the others take none.
+//! A process has one switch. While it is off, [`record`] is one relaxed load and a predicted branch. While
+//! it is on, each thread finds its ring through a thread-local. The first event of a thread in a session
+//! makes the ring and registers it under a lock; later events take no lock.
 
 use crate::{
     clock,
@@ -22,15 +22,18 @@ use std::{
     thread,
 };
 
-static ON: AtomicBool = AtomicBool::new(false);
-static NEXT: AtomicU64 = AtomicU64::new(1);
-/// A forked child begins with an empty one: the lock may be held there for ever, and what it is about is the parent's.
-static BOOK: PerProcess<Mutex<Book>> = PerProcess::new();
+/// Whether a session runs.
+static RECORDING: AtomicBool = AtomicBool::new(false);
+/// The number of the next [`Id::fresh`].
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+/// The running session. A forked child starts without one: the copy of the lock may be held for ever, and
+/// its content describes the parent.
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
 
-/// What a session shares between threads.
+/// The part of a session that all threads share.
 #[derive(Default)]
-struct Book {
-    /// Which session this is; a thread whose ring is of an earlier one makes a new ring.
+struct Registry {
+    /// The number of the session. A thread whose ring belongs to an earlier session makes a new ring.
     session: u64,
     capacity: usize,
     running: bool,
@@ -47,29 +50,33 @@ thread_local! {
 /// Counts sessions, so that a thread sees without a lock that its ring is old.
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
-fn book() -> MutexGuard<'static, Book> {
-    // Nothing in here can be left half done by a panic.
-    BOOK.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+fn registry() -> MutexGuard<'static, Registry> {
+    // A panic leaves no change in here half done, so a poisoned lock is as good as any.
+    REGISTRY.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a session is running.
+///
+/// ```
+/// assert!(!brigade_trace::on());
+/// ```
 #[inline(always)]
 pub fn on() -> bool {
     // Relaxed: an event more or less at the edge of a session does not matter.
-    !cfg!(loom) && ON.load(Ordering::Relaxed)
+    !cfg!(loom) && RECORDING.load(Ordering::Relaxed)
 }
 
 impl Id {
-    /// A new name in this domain while a session runs, else [`Id::NONE`], which costs nothing.
+    /// Makes a new id in this domain while a session runs. Otherwise gives [`Id::NONE`], which costs nothing.
     #[inline]
     pub fn fresh(domain: Domain) -> Self {
         // Relaxed: only uniqueness matters.
-        if on() { Self::new(domain, NEXT.fetch_add(1, Ordering::Relaxed)) } else { Self::NONE }
+        if on() { Self::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)) } else { Self::NONE }
     }
 }
 
-/// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. By whom and why is taken from
-/// [`begin`] and [`because`].
+/// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. The event's originator and
+/// cause come from [`begin`] and [`because`].
 #[inline(always)]
 pub fn record(kind: Kind, subject: Id, detail: u64) {
     if on() {
@@ -77,7 +84,7 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
     }
 }
 
-/// Says that this thread runs `id` from now on, and returns who ran before, for [`end`].
+/// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].
 #[inline(always)]
 pub fn begin(id: Id) -> Id {
     if !on() {
@@ -87,7 +94,8 @@ pub fn begin(id: Id) -> Id {
     CURRENT.try_with(|current| current.replace(id)).unwrap_or(Id::NONE)
 }
 
-/// Says that the run of `id` is over; `before` is what [`begin`] returned. Detail 1 means that the work is complete.
+/// Marks the end of a run of `id`; `before` is the id that [`begin`] returned. Detail 1 means that the work
+/// is complete.
 #[inline(always)]
 pub fn end(id: Id, before: Id, detail: u64) {
     if on() {
@@ -96,21 +104,21 @@ pub fn end(id: Id, before: Id, detail: u64) {
     }
 }
 
-/// What this thread runs, as far as it was said.
+/// The task, job or call that this thread runs, as told by [`begin`]; else [`Id::NONE`].
 pub fn current() -> Id {
     CURRENT.try_with(Cell::get).unwrap_or(Id::NONE)
 }
 
-/// Runs `f`; what it wakes is woken because of `cause`.
+/// Runs `f`. Every wake-up that `f` records has this cause.
 #[inline(always)]
 pub fn because<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
     if on() { with_cause(cause, f) } else { f() }
 }
 
-/// Puts the cause before this one back, also when `f` panics.
-struct Before(Cause);
+/// Restores the previous cause, also when `f` panics.
+struct RestoreCause(Cause);
 
-impl Drop for Before {
+impl Drop for RestoreCause {
     fn drop(&mut self) {
         let _ = CAUSE.try_with(|place| place.set(self.0));
     }
@@ -118,15 +126,16 @@ impl Drop for Before {
 
 #[cold]
 fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
-    let _before = Before(CAUSE.try_with(|place| place.replace(cause)).unwrap_or(Cause::Unknown));
+    let _restore = RestoreCause(CAUSE.try_with(|place| place.replace(cause)).unwrap_or(Cause::Unknown));
     f()
 }
 
-/// Gives `id` a name that a dump shows: a task's name, where it was spawned. Ignored while no session runs.
+/// Gives `id` a name that a dump shows, such as a task's name or the place that spawned it. Does nothing
+/// while no session runs.
 pub fn label(id: Id, text: impl FnOnce() -> String) {
     if on() && id != Id::NONE {
         let text = text();
-        if let Some(labels) = &mut book().labels {
+        if let Some(labels) = &mut registry().labels {
             labels.insert(id, text);
         }
     }
@@ -134,16 +143,16 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 
 #[cold]
 fn write(kind: Kind, subject: Id, detail: u64) {
-    if BOOK.get().is_none() {
-        // A child that was forked while its parent recorded: nobody listens here.
-        return ON.store(false, Ordering::Relaxed);
+    if REGISTRY.get().is_none() {
+        // This is a child that was forked while its parent recorded: no session runs here.
+        return RECORDING.store(false, Ordering::Relaxed);
     }
     let cause = CAUSE.try_with(Cell::get).unwrap_or(Cause::Unknown);
     let event = Event { at: clock::nanos(), kind, subject, by: current(), cause, detail };
-    // A thread that is ending has no ring any more; its last events are its own affair.
+    // A thread that is ending has no ring any more; its last events are lost.
     let _ = RING.try_with(|ring| {
         let mut ring = ring.borrow_mut();
-        // Relaxed: a stale read puts the event into the session before, which nobody reads any more.
+        // Relaxed: a stale read puts the event into the previous session, which nobody reads any more.
         let session = SESSIONS.load(Ordering::Relaxed);
         match &*ring {
             Some((mine, ring)) if *mine == session => ring.push(event),
@@ -158,24 +167,39 @@ fn write(kind: Kind, subject: Id, detail: u64) {
 
 /// Makes this thread's ring for the running session.
 fn register() -> (u64, Arc<Ring>) {
-    let mut book = book();
-    let ring = Arc::new(Ring::new(book.capacity));
+    let mut registry = registry();
+    let ring = Arc::new(Ring::new(registry.capacity));
     let current = thread::current();
     let name = current.name().map_or_else(|| format!("{:?}", current.id()), str::to_owned);
-    if book.running {
-        book.rings.push((name, ring.clone()));
+    if registry.running {
+        registry.rings.push((name, ring.clone()));
     }
-    (book.session, ring)
+    (registry.session, ring)
 }
 
-/// A time of recording. Stop it to see what happened; dropping it throws the events away.
+/// A running recording. [`stop`](Self::stop) returns the events; dropping the session discards them.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Session, record};
+///
+/// let session = Session::start(16).unwrap();
+/// record(Kind::QueueDepth, Id::fresh(Domain::Worker), 3);
+/// assert_eq!(session.stop().events().count(), 1);
+/// ```
 #[derive(Debug)]
 pub struct Session {
-    /// The process that is recorded.
+    /// The process that the session records.
     process: Generation,
 }
 
-/// Another session is running in this process.
+/// The error of [`Session::start`]: another session is running in this process.
+///
+/// ```
+/// use brigade_trace::{Busy, Session};
+///
+/// let _running = Session::start(16).unwrap();
+/// assert_eq!(Session::start(16).unwrap_err(), Busy);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
@@ -188,39 +212,41 @@ impl fmt::Display for Busy {
 impl std::error::Error for Busy {}
 
 impl Session {
-    /// Starts to record, with room for `capacity` events (32 bytes each) on each thread.
+    /// Starts recording, with room for `capacity` events of 32 bytes on each thread.
     ///
     /// # Errors
     ///
     /// [`Busy`] if a session is running already.
     pub fn start(capacity: usize) -> Result<Self, Busy> {
-        let mut book = book();
-        if book.running {
+        let mut registry = registry();
+        if registry.running {
             return Err(Busy);
         }
         clock::epoch();
-        // Under the lock nobody else counts. Relaxed: see `write`.
+        // The lock keeps others from counting. Relaxed: see `write`.
         let session = SESSIONS.load(Ordering::Relaxed) + 1;
-        *book = Book { session, capacity, running: true, rings: Vec::new(), labels: Some(HashMap::new()) };
+        *registry =
+            Registry { session, capacity, running: true, rings: Vec::new(), labels: Some(HashMap::new()) };
         SESSIONS.store(session, Ordering::Relaxed);
-        ON.store(true, Ordering::Relaxed);
+        RECORDING.store(true, Ordering::Relaxed);
         Ok(Self { process: Generation::current() })
     }
 
-    /// Stops recording and gives what was recorded. In a forked child that is nothing: the session is its parent's.
+    /// Stops recording and returns the events. A forked child gets an empty trace: the session is its
+    /// parent's.
     #[must_use]
     pub fn stop(self) -> Trace {
         if !self.process.is_current() {
             return Trace { threads: Vec::new(), labels: HashMap::new() };
         }
-        ON.store(false, Ordering::Relaxed);
-        let mut book = book();
-        let threads = std::mem::take(&mut book.rings).into_iter().map(|(name, ring)| ThreadTrace {
+        RECORDING.store(false, Ordering::Relaxed);
+        let mut registry = registry();
+        let threads = std::mem::take(&mut registry.rings).into_iter().map(|(name, ring)| ThreadTrace {
             name,
             events: ring.drain(),
             dropped: ring.dropped(),
         });
-        Trace { threads: threads.collect(), labels: book.labels.take().unwrap_or_default() }
+        Trace { threads: threads.collect(), labels: registry.labels.take().unwrap_or_default() }
     }
 }
 
@@ -229,10 +255,10 @@ impl Drop for Session {
         if !self.process.is_current() {
             return;
         }
-        ON.store(false, Ordering::Relaxed);
-        let mut book = book();
-        book.running = false;
-        book.rings.clear();
-        book.labels = None;
+        RECORDING.store(false, Ordering::Relaxed);
+        let mut registry = registry();
+        registry.running = false;
+        registry.rings.clear();
+        registry.labels = None;
     }
 }

@@ -1,28 +1,30 @@
 //! A thread's ring of events: one writer, one reader, no lock and no unsafe.
 //!
 //! ```text
-//!   head   how many events were ever written   stored by the writer only
-//!   tail   how many events were ever read      stored by the reader only
-//!   slot i of event n is n % capacity; tail ≤ head ≤ tail + capacity
+//!   head   number of events ever written   stored by the writer only
+//!   tail   number of events ever read      stored by the reader only
+//!   event n lies in slot n % capacity; tail ≤ head ≤ tail + capacity
 //! ```
 //!
-//! 1. The writer writes slot `head` only while `head - tail < capacity`, then publishes it by storing `head` (Release).
-//! 2. The reader reads slots `tail..head` after loading `head` (Acquire), then gives them back by storing `tail`
-//!    (Release), which the writer loads (Acquire) before it writes there again.
+//! 1. The writer writes slot `head` only while `head - tail < capacity`, then publishes it by storing
+//!    `head` (Release).
+//! 2. The reader reads slots `tail..head` after loading `head` (Acquire), then gives them back by storing
+//!    `tail` (Release), which the writer loads (Acquire) before it writes there again.
 //!
-//! So no word is written while it may be read. The words are atomics only to say so without unsafe: a relaxed store to a
-//! line that nobody else touches costs what a plain store costs. When the ring is full the *new* event is dropped and
-//! counted: what led up to a state explains it better than what came long after.
+//! So no word is written while it may be read. The words are atomics only to avoid unsafe code: a relaxed
+//! store to a cache line that no other thread touches costs as much as a plain store. When the ring is
+//! full, the *new* event is dropped and counted, because the events that led to a state explain it better
+//! than those that came long after.
 
 use crate::{
-    event::{Event, WORDS},
+    event::{EVENT_WORDS, Event},
     sync::{AtomicU64, AtomicUsize, Ordering},
 };
 
-/// A fixed ring of events, written by one thread and read by one other at a time.
+/// A ring of events with a fixed capacity, written by one thread and read by one other at a time.
 #[derive(Debug)]
 pub struct Ring {
-    slots: Box<[[AtomicU64; WORDS]]>,
+    slots: Box<[[AtomicU64; EVENT_WORDS]]>,
     // --- written by the writer only ---
     head: AtomicUsize,
     dropped: AtomicU64,
@@ -31,7 +33,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring for `capacity` events, at least one.
+    /// Makes a ring for `capacity` events, at least one.
     pub fn new(capacity: usize) -> Self {
         let slot = || std::array::from_fn(|_| AtomicU64::new(0));
         Self {
@@ -42,8 +44,8 @@ impl Ring {
         }
     }
 
-    /// Writes an event, or counts it as dropped. Called by the writing thread only; a second writer could overwrite
-    /// events, though nothing worse.
+    /// Writes an event, or counts it as dropped. Called by the writing thread only; a second writer could
+    /// overwrite events, though nothing worse.
     pub fn push(&self, event: Event) {
         // Relaxed: only this thread stores it.
         let head = self.head.load(Ordering::Relaxed);
@@ -61,7 +63,7 @@ impl Ring {
         self.head.store(head.wrapping_add(1), Ordering::Release);
     }
 
-    /// Takes out all events that are there. Called by one reader at a time.
+    /// Takes out all events. Called by one reader at a time.
     pub fn drain(&self) -> Vec<Event> {
         // Relaxed: only this side stores it.
         let tail = self.tail.load(Ordering::Relaxed);
@@ -77,7 +79,7 @@ impl Ring {
         events
     }
 
-    /// How many events found the ring full.
+    /// The number of events that found the ring full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

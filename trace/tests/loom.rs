@@ -1,4 +1,5 @@
-//! A ring that is read while it is written: `RUSTFLAGS="--cfg loom" cargo test -p brigade-trace --test loom --release`.
+//! A ring that is read while it is written:
+//! `RUSTFLAGS="--cfg loom" cargo test -p brigade-trace --test loom --release`.
 #![cfg(loom)]
 
 use brigade_trace::{Cause, Event, Id, Kind, Ring};

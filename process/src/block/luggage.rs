@@ -11,6 +11,7 @@ use super::{Inner, sys::Mapping};
 use crate::{memory::Memory, ring};
 use std::{
     cell::{Cell, RefCell},
+    mem::ManuallyDrop,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -18,10 +19,13 @@ use std::{
 const NO_LEASE: u8 = u8::MAX;
 const ENTRY: usize = 13;
 
+// Nothing is left in them after use, so they need no destructor; without one they are there as long as the thread is, also for
+// the destructors of the user's thread-locals.
 thread_local! {
     /// Blocks that were named by the value that is being encoded; none while values have to travel whole.
-    static PACKED: RefCell<Option<Packing>> = const { RefCell::new(None) };
-    static ARRIVED: RefCell<Vec<Option<Arrival>>> = const { RefCell::new(Vec::new()) };
+    static PACKED: RefCell<ManuallyDrop<Option<Packing>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+    static ARRIVED: RefCell<ManuallyDrop<Vec<Option<Arrival>>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     /// A block could not be opened. Serde's errors keep no text.
     static GONE: Cell<bool> = const { Cell::new(false) };
 }
@@ -54,9 +58,9 @@ impl Drop for Lease {
 /// Encodes with `f`; up to `most` blocks in there are named, and come out.
 pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inner>>) {
     let packing = Packing { blocks: Vec::new(), most };
-    let before = PACKED.with(|packed| packed.replace(Some(packing)));
+    let before = PACKED.replace(ManuallyDrop::new(Some(packing)));
     let result = f();
-    let packed = PACKED.with(|packed| packed.replace(before));
+    let packed = ManuallyDrop::into_inner(PACKED.replace(before));
     (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
 }
 
@@ -161,11 +165,10 @@ impl Origin {
         let (&count, rest) = message.split_first()?;
         let (entries, value) = rest.split_at_checked(usize::from(count) * ENTRY)?;
         let arrivals = entries.as_chunks::<ENTRY>().0.iter().map(|entry| Some(self.arrival(entry))).collect();
-        let before = ARRIVED.with(|arrived| arrived.replace(arrivals));
+        let before = ARRIVED.replace(ManuallyDrop::new(arrivals));
         GONE.set(false);
         let result = f(value);
-        let left = ARRIVED.with(|arrived| arrived.replace(before));
-        drop(left);
+        drop(ManuallyDrop::into_inner(ARRIVED.replace(before)));
         Some(result)
     }
 

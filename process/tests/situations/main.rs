@@ -23,6 +23,7 @@ mod starts;
 #[allow(unsafe_code)]
 mod sys;
 mod terms;
+mod thread_ends;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Trial};
@@ -86,6 +87,7 @@ fn of_calls() -> Vec<Trial> {
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
+        thread_ends: a_thread_that_ends_may_call a_thread_that_ends_may_map a_thread_that_ends_may_send_blocks;
         awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
         blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
             a_worker_may_keep_more_blocks_than_there_are_leases the_dead_keep_no_block
