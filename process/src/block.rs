@@ -12,36 +12,35 @@
 //! 3. Each receiver has a *lease*, a word in the ring that both processes share. The maker's side holds a reference to the block
 //!    while the word is set; the receiver clears it (Release) after it has unmapped the memory, and the maker looks at it (Acquire).
 //!    A receiver that has ended has no mapping. One for which no lease was free makes the block one that is never recycled.
-//!
-//! Recycling is what makes blocks fast: new memory costs a page fault and a cleared page for every 4 KiB.
+//! 4. A process that was forked uses what it has inherited only as far as its maker, and whoever has sent it, surely leaves
+//!    it alone (`inherited.rs`).
 //!
 //! A block is its maker's: one that a worker answered with is gone if the worker ends before the answer is decoded. The call is lost then
 //! ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
+pub(crate) mod inherited;
+mod kept;
+pub(crate) mod luggage;
 // Unsafe: maps files, and sees their bytes as plain numbers.
 #[allow(unsafe_code)]
 mod sys;
 
-pub(crate) mod luggage;
-
-use self::sys::Mapping;
+pub(crate) use self::kept::Keeper;
 pub use self::sys::Plain;
-use crate::memory::Memory;
+use self::{luggage::Lease, sys::Mapping};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     fmt, io,
     marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 /// Shorter ones travel with the message: a mapping costs more than a copy.
 const SHORT: usize = 64 << 10;
-/// How much memory is kept to be recycled, in bytes.
-const KEPT: usize = 512 << 20;
 
 /// The memory of a block, and what becomes of it in the end.
 #[derive(Debug)]
@@ -49,13 +48,19 @@ pub(crate) struct Inner {
     mapping: Option<Mapping>,
     /// Somebody may read it who has no lease.
     spoilt: AtomicBool,
-    /// The word to clear when it is unmapped, for a receiver.
-    lease: Option<(Arc<Memory>, usize)>,
+    /// How often this process had forked when it was taken.
+    forks: u64,
+    /// To be ended when it is unmapped, for a receiver.
+    lease: Option<Lease>,
 }
 
 impl Inner {
-    fn new(mapping: Mapping) -> Self {
-        Self { mapping: Some(mapping), spoilt: AtomicBool::new(false), lease: None }
+    fn new(mapping: Mapping, forks: u64) -> Self {
+        Self { mapping: Some(mapping), spoilt: AtomicBool::new(false), forks, lease: None }
+    }
+
+    fn received(mapping: Mapping, lease: Option<Lease>) -> Self {
+        Self { mapping: Some(mapping), spoilt: AtomicBool::new(true), forks: 0, lease }
     }
 
     fn mapping(&self) -> &Mapping {
@@ -72,64 +77,27 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let mapping = self.mapping.take();
-        if let Some((memory, word)) = &self.lease {
-            drop(mapping);
-            // Release pairs with the maker's Acquire (rule 3).
-            memory[*word].store(0, Ordering::Release);
-        } else if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
+        if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
             && !*self.spoilt.get_mut()
         {
-            recycle(mapping);
+            kept::recycle(mapping, self.forks);
         }
-    }
-}
-
-static KEPT_BACK: Mutex<Vec<Mapping>> = Mutex::new(Vec::new());
-/// How many pools there are in this process: without one nothing is kept.
-static POOLS: AtomicUsize = AtomicUsize::new(0);
-
-fn kept_back() -> MutexGuard<'static, Vec<Mapping>> {
-    // Nothing panics under the lock.
-    KEPT_BACK.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn recycle(mapping: Mapping) {
-    let mut kept = kept_back();
-    // Relaxed: it is changed under the same lock.
-    let room = kept.iter().map(Mapping::capacity).sum::<usize>() + mapping.capacity() <= KEPT;
-    if room && POOLS.load(Ordering::Relaxed) > 0 {
-        kept.push(mapping);
-    }
-}
-
-/// Lets memory be recycled while there is a pool, or in a worker.
-#[derive(Debug)]
-pub(crate) struct Keeper(());
-
-impl Keeper {
-    pub(crate) fn new() -> Self {
-        let _kept = kept_back();
-        // Relaxed: see `recycle`.
-        POOLS.fetch_add(1, Ordering::Relaxed);
-        Self(())
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        let mut kept = kept_back();
-        // Relaxed: see `recycle`.
-        if POOLS.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let gone = std::mem::take(&mut *kept);
-            drop(kept);
-            drop(gone);
-        }
+        // What was received is unmapped by now, and its lease may end (rule 3).
+        drop(self.lease.take());
     }
 }
 
 /// A large slice of plain numbers that is being written. [`freeze`](Self::freeze) makes it a [`Block`], which can be sent.
+///
+/// # Panics
+///
+/// In a process that was forked since it was made, all that reads, writes or freezes it panics: its memory is
+/// the parent's. Workers that are forked from a [zygote](crate::Start::Zygote) are the exception: each has
+/// its own copy of what the initializer has made.
 pub struct BlockMut<T: Plain> {
     mapping: Mapping,
+    /// How often this process had forked when it was taken.
+    forks: u64,
     length: usize,
     elements: PhantomData<T>,
 }
@@ -139,7 +107,9 @@ impl<T: Plain> BlockMut<T> {
     ///
     /// # Errors
     ///
-    /// If the system has no such memory to give.
+    /// If the system has no such memory to give: there is too little of it, the process has too many
+    /// descriptors, it is longer than the file size limit (`ulimit -f`) allows, since a block is a file in
+    /// memory, or memfds are forbidden.
     pub fn zeroed(length: usize) -> io::Result<Self> {
         let (mut block, state) = Self::take(length)?;
         if state == State::Used {
@@ -160,21 +130,30 @@ impl<T: Plain> BlockMut<T> {
     fn take(length: usize) -> io::Result<(Self, State)> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a block is longer than the memory");
         let bytes = length.checked_mul(size_of::<T>()).ok_or_else(too_long)?;
-        let fits = |mapping: &Mapping| (bytes..=bytes.saturating_mul(2)).contains(&mapping.capacity());
-        let mut kept = kept_back();
-        let found = kept.iter().rposition(fits).map(|at| kept.swap_remove(at));
-        drop(kept);
-        let (mapping, state) = match found {
+        let (kept, forks) = kept::take(bytes);
+        let (mapping, state) = match kept {
             Some(mapping) => (mapping, State::Used),
-            None => (Mapping::create(bytes)?, State::Fresh),
+            None => (Mapping::create(bytes).map_err(|error| told(error, bytes))?, State::Fresh),
         };
-        Ok((Self { mapping, length, elements: PhantomData }, state))
+        Ok((Self { mapping, forks, length, elements: PhantomData }, state))
+    }
+
+    /// Zeros that no other process can map.
+    fn anonymous(length: usize) -> io::Result<Self> {
+        let mapping = Mapping::anonymous(length * size_of::<T>())?;
+        Ok(Self { mapping, forks: 0, length, elements: PhantomData })
     }
 
     /// Ends the writing.
     pub fn freeze(self) -> Block<T> {
-        Block { length: self.length, inner: Arc::new(Inner::new(self.mapping)), elements: PhantomData }
+        self.mapping.check_writable();
+        let inner = Inner::new(self.mapping, self.forks);
+        Block { length: self.length, inner: Arc::new(inner), elements: PhantomData }
     }
+}
+
+fn told(error: io::Error, bytes: usize) -> io::Error {
+    io::Error::new(error.kind(), format!("memory for a block of {bytes} bytes: {error}"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +166,7 @@ impl<T: Plain> Deref for BlockMut<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.mapping.elements(self.length)
+        self.mapping.elements_in_the_making(self.length)
     }
 }
 
@@ -222,7 +201,7 @@ impl<T: Plain> Block<T> {
     ///
     /// # Errors
     ///
-    /// If the system has no such memory to give.
+    /// As for [`BlockMut::zeroed`].
     pub fn copy_of(elements: &[T]) -> io::Result<Self> {
         let mut block = BlockMut::recycled(elements.len())?;
         block.copy_from_slice(elements);
@@ -260,7 +239,7 @@ impl Serialize for Raw<'_> {
 }
 
 /// Bytes that were copied into a block of their own.
-struct Copied(Mapping, usize);
+struct Copied(Block<u8>);
 
 impl<'de> Deserialize<'de> for Copied {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -273,9 +252,11 @@ impl<'de> Deserialize<'de> for Copied {
             }
 
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
-                let mut mapping = Mapping::create(bytes.len()).map_err(E::custom)?;
-                mapping.elements_mut::<u8>(bytes.len()).copy_from_slice(bytes);
-                Ok(Copied(mapping, bytes.len()))
+                // Where no file can be made, it cannot be passed on by name.
+                let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
+                let mut block = block.map_err(E::custom)?;
+                block.copy_from_slice(bytes);
+                Ok(Copied(block.freeze()))
             }
         }
         deserializer.deserialize_bytes(Copy)
@@ -299,7 +280,7 @@ impl<T: Plain> Serialize for Block<T> {
 impl<'de, T: Plain> Deserialize<'de> for Block<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (inner, length) = match Wire::<Copied>::deserialize(deserializer)? {
-            Wire::Whole(Copied(mapping, bytes)) => (Arc::new(Inner::new(mapping)), bytes / size_of::<T>()),
+            Wire::Whole(Copied(bytes)) => (bytes.inner, bytes.length / size_of::<T>()),
             Wire::Named { number, length } => {
                 let inner = luggage::unpack(number).map_err(de::Error::custom)?;
                 let length = usize::try_from(length).map_err(de::Error::custom)?;

@@ -13,7 +13,7 @@
 //! watcher begins with the second call: until then it would be most of what a new worker costs.
 
 use crate::{
-    block::{Keeper, luggage::Leases},
+    block::{Keeper, inherited, luggage::Leases},
     channel::Channel,
     exec::{BELL, CHANNEL, MEMORY},
     memory::Memory,
@@ -110,6 +110,7 @@ fn start(variable: &str) -> io::Result<()> {
 /// Sets this process up and forks workers from it, in which it returns.
 fn be_zygote() -> io::Result<&'static str> {
     let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
+    inherited::be_zygote();
     worker.set_up()?;
     worker.rehearse()?;
     zygote::serve(worker.into_socket()?)

@@ -26,6 +26,7 @@
 mod sys;
 
 use crate::{
+    block::inherited,
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     frame::{Decoder, Kind},
     init,
@@ -33,6 +34,7 @@ use crate::{
     sys as calls,
     worker::Hello,
 };
+use brigade_handle::fork::Generation;
 use brigade_trace::clock;
 use std::{
     fs, io,
@@ -164,11 +166,14 @@ impl Drop for Zygote {
 /// The zygote's life, after it was set up. Returns in each worker, with what makes it one; and in the zygote only by an error.
 pub(crate) fn serve(channel: OwnedFd) -> io::Result<&'static str> {
     let pool = calls::parent();
+    let zygote = Generation::current();
     loop {
         let Some((what, fds)) = sys::receive(channel.as_fd())? else { calls::exit_now(0) };
         let pid = match sys::fork_sibling() {
             Ok(0) => {
                 calls::die_with_parent(pool)?;
+                inherited::take_for_own(zygote)
+                    .map_err(|error| told(error, "making the initializer's blocks its own"))?;
                 // Its number will lead to the worker's channel.
                 let _ = channel.into_raw_fd();
                 return adopt(what, fds);

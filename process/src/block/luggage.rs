@@ -9,6 +9,7 @@
 
 use super::{Inner, sys::Mapping};
 use crate::{memory::Memory, ring};
+use brigade_handle::fork::Generation;
 use std::{
     cell::{Cell, RefCell},
     mem::ManuallyDrop,
@@ -43,14 +44,20 @@ struct Arrival {
     lease: Option<Lease>,
 }
 
-/// Ends the lease when it is dropped, unless the block has taken it over.
-struct Lease(Option<(Arc<Memory>, usize)>);
+/// The receiver's side of a lease, which ends when it is dropped. A process that was forked since it came has
+/// the same memory mapped, and does not end it: its parent may be reading.
+#[derive(Debug)]
+pub(super) struct Lease {
+    memory: Arc<Memory>,
+    word: usize,
+    generation: Generation,
+}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some((memory, word)) = self.0.take() {
-            // Release pairs with the maker's Acquire: nothing was mapped.
-            memory[word].store(0, Ordering::Release);
+        if self.generation.is_current() {
+            // Release pairs with the maker's Acquire (rule 3 of `block.rs`).
+            self.memory[self.word].store(0, Ordering::Release);
         }
     }
 }
@@ -78,13 +85,12 @@ pub(super) fn pack(block: &Arc<Inner>) -> Option<u32> {
 pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let arrival = ARRIVED.with(|arrived| arrived.borrow_mut().get_mut(place).and_then(Option::take));
-    let mut arrival = arrival.ok_or("a block is named that did not come along")?;
+    let arrival = arrival.ok_or("a block is named that did not come along")?;
     let mapping = Mapping::open(arrival.pid, arrival.fd, arrival.inode).map_err(|error| {
         GONE.set(true);
         format!("a block cannot be opened, since its sender has ended, perhaps: {error}")
     })?;
-    let lease = arrival.lease.as_mut().and_then(|lease| lease.0.take());
-    Ok(Arc::new(Inner { mapping: Some(mapping), spoilt: true.into(), lease }))
+    Ok(Arc::new(Inner::received(mapping, arrival.lease)))
 }
 
 /// Whether a block could not be opened by the last [`unpacking`](Origin::unpacking) on this thread.
@@ -175,7 +181,11 @@ impl Origin {
     fn arrival(&self, entry: &[u8; ENTRY]) -> Arrival {
         let [a, b, c, d, lease, inode @ ..] = *entry;
         let word = usize::from(lease);
-        let lease = (word < ring::LEASES).then(|| Lease(Some((self.memory.clone(), self.first + word))));
+        let lease = (word < ring::LEASES).then(|| Lease {
+            memory: self.memory.clone(),
+            word: self.first + word,
+            generation: Generation::current(),
+        });
         Arrival {
             pid: self.pid,
             fd: u32::from_le_bytes([a, b, c, d]),

@@ -1,10 +1,12 @@
 //! Shared memory and the futex: how two processes see the same words, and sleep until one changes.
 //!
-//! The memory is a memfd: it has no name, nothing of it is on disk or in `/dev/shm`, and it ends with its last descriptor
-//! and mapping. Its size is sealed, so that neither side can make the other fault by truncating it. A system without memfd
-//! and futex has no rings; calls then go over the socket alone.
+//! The memory is a memfd: it has no name, nothing of it is on disk or in `/dev/shm`, and it ends with its
+//! last descriptor and mapping. Its size is sealed, so that neither side can make the other fault by
+//! truncating it. A system without memfd and futex has no rings, and neither has a process that may have no
+//! file of that size; calls then go over the socket alone.
 
 use std::{
+    ffi::CStr,
     io,
     ops::Deref,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
@@ -61,27 +63,58 @@ impl Memory {
 mod imp {
     use super::*;
 
+    /// Why this system call has just failed.
+    fn failed(call: &str) -> io::Error {
+        let error = io::Error::last_os_error();
+        io::Error::new(error.kind(), format!("{call}: {error}"))
+    }
+
     /// A new memfd of `count` zero words, closed on exec.
     pub(crate) fn create(count: usize) -> io::Result<OwnedFd> {
-        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        // SAFETY: a C string literal.
-        let fd = unsafe { libc::memfd_create(c"brigade".as_ptr(), flags) };
-        if fd == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the kernel has just made this descriptor for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        let length = libc::off_t::try_from(count * 8).map_err(io::Error::other)?;
-        // SAFETY: a plain system call on our descriptor.
-        if unsafe { libc::ftruncate(fd.as_raw_fd(), length) } == -1 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = memfd(c"brigade", count * 8)?;
         let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-        // SAFETY: as above.
+        // SAFETY: a plain system call on our descriptor.
         if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
             return Err(io::Error::last_os_error());
         }
         Ok(fd)
+    }
+
+    /// A new memfd of so many zero bytes, closed on exec. It can be sealed.
+    pub(crate) fn memfd(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
+        check_file_size(bytes)?;
+        // SAFETY: a C string that lives across the call.
+        let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+        if fd == -1 {
+            return Err(failed("memfd_create"));
+        }
+        // SAFETY: the kernel has just made this descriptor for us.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let length = libc::off_t::try_from(bytes).map_err(io::Error::other)?;
+        // SAFETY: as above.
+        if unsafe { libc::ftruncate(fd.as_raw_fd(), length) } == -1 {
+            return Err(failed("ftruncate"));
+        }
+        Ok(fd)
+    }
+
+    /// Shared memory is a file, and a file that is to grow beyond the process's limit does not only fail: the
+    /// kernel sends SIGXFSZ, which ends the program.
+    fn check_file_size(bytes: usize) -> io::Result<()> {
+        let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the place is ours to write.
+        if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == -1 {
+            return Err(failed("getrlimit"));
+        }
+        if limit.rlim_cur == libc::RLIM_INFINITY || bytes as u64 <= limit.rlim_cur {
+            return Ok(());
+        }
+        let why = format!(
+            "{bytes} bytes of shared memory are a file, and over the file size limit of this process (RLIMIT_FSIZE, \
+             `ulimit -f`), which is {} bytes",
+            limit.rlim_cur
+        );
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
     }
 
     /// The half of the word that the kernel looks at.
@@ -123,6 +156,10 @@ mod imp {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub(crate) fn memfd(_name: &CStr, _bytes: usize) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(crate) fn futex_wait(_word: &AtomicU64, _value: u32) {
         std::thread::yield_now();
     }
@@ -130,4 +167,4 @@ mod imp {
     pub(crate) fn futex_wake(_word: &AtomicU64) {}
 }
 
-pub(crate) use imp::{create, futex_wait, futex_wake};
+pub(crate) use imp::{create, futex_wait, futex_wake, memfd};

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 // Unsafe: fork and what goes with it.
 #[allow(unsafe_code)]
 #[path = "../../../handle/tests/fork/sys.rs"]
-mod sys;
+pub(crate) mod sys;
 use sys::Way;
 
 fn double(n: u64) -> u64 {

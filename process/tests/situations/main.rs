@@ -10,7 +10,9 @@ mod deaths;
 mod ending;
 mod forks;
 mod gate;
+mod inherited_blocks;
 mod interrupts;
+mod limits;
 mod manners;
 mod maps;
 mod options;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     brigade_process::init();
     orphans::be_a_parent_if_asked();
     interrupts::be_interrupted_if_asked();
+    limits::be_limited_if_asked();
     programs::mount_a_folder_if_asked();
     programs::build_a_pool_if_asked();
     // One after the other on this thread: threads of the harness would be counted among the pools'.
@@ -111,6 +114,12 @@ fn of_pools() -> Vec<Trial> {
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+        inherited_blocks: a_forked_child_reads_blocks_that_its_parent_drops
+            a_block_that_is_written_refuses_in_a_forked_child
+            a_block_refuses_where_its_maker_cannot_notice_the_fork a_forked_child_uses_no_memory_of_its_parents
+            a_child_of_a_worker_does_not_let_the_workers_block_go
+            workers_of_a_zygote_have_its_blocks_each_for_itself;
+        limits: a_file_size_limit_is_an_error_or_done_without a_limit_of_memory_is_an_error;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio

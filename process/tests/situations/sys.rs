@@ -157,3 +157,23 @@ pub(crate) fn bytes_in_stdout() -> usize {
     assert!(unsafe { libc::ioctl(1, libc::FIONREAD, &raw mut count) } == 0);
     count as usize
 }
+
+// ---------------------------------------------------------------------------------------------------- limits
+
+/// A limit of a process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    FileSize(u64),
+    AddressSpace(u64),
+}
+
+/// Lowers a limit of this process and of those that it will start.
+pub(crate) fn lower(limit: Limit) {
+    let (which, bytes) = match limit {
+        Limit::FileSize(bytes) => (libc::RLIMIT_FSIZE, bytes),
+        Limit::AddressSpace(bytes) => (libc::RLIMIT_AS, bytes),
+    };
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limit is borrowed across the call.
+    assert_eq!(unsafe { libc::setrlimit(which, &limit) }, 0);
+}
