@@ -5,7 +5,7 @@ use crate::{path::Path, sys};
 use brigade_process::{Argv, Local, ProcessPool};
 use std::{
     env, fs,
-    io::Read,
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{self, Command, Stdio},
 };
@@ -34,7 +34,10 @@ pub(crate) fn build_a_pool_if_asked() {
         }
         "without proc" => sys::unmount_proc(),
         // Another process mounts it anew meanwhile.
-        _ => _ = std::io::stdin().read_to_end(&mut Vec::new()),
+        _ => {
+            println!("loaded");
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        }
     }
     for (name, argv) in launchers {
         let builder = ProcessPool::builder().workers(1);
@@ -127,10 +130,13 @@ pub(crate) fn mount_a_folder_if_asked() {
     let program = PathBuf::from(&folder).join("program");
     fs::copy(env::current_exe().unwrap(), &program).unwrap();
     let mut command = Command::new(program);
-    command.env_remove(FOLDER).env(MODE, "nothing is executed").stdin(Stdio::piped());
+    command.env_remove(FOLDER).env(MODE, "nothing is executed").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "loaded");
     sys::forbid_execution(&folder);
     drop(child.stdin.take());
+    lines.for_each(|line| println!("{}", line.unwrap()));
     process::exit(child.wait().unwrap().code().unwrap());
 }
 
@@ -141,6 +147,7 @@ pub(crate) fn a_program_where_nothing_may_be_executed_is_refused() {
     let copy = Copy::new("noexec");
     let mut command = Command::new(env::current_exe().unwrap());
     let output = command.env(FOLDER, &copy.0).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains("exec") && told.contains("Permission denied"), "{told}");
 }
