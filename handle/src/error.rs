@@ -54,6 +54,9 @@ pub enum Lost {
     },
     /// The work was handed to an executor before this process was forked: its threads and its workers are the parent's.
     Forked,
+    /// The thread that looks after the executor's workers could not go on, or not with this one: the text says why. It is a panic of ours, or of
+    /// a launcher that the executor was given.
+    Supervisor(String),
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
 }
@@ -178,6 +181,7 @@ impl fmt::Display for Lost {
             Self::Forked => f.write_str(
                 "its executor was made before the process forked, and works for the parent only; make a new one in the child",
             ),
+            Self::Supervisor(why) => write!(f, "the pool could not look after the call: {why}"),
             Self::Abandoned => f.write_str("the executor abandoned the work"),
         }
     }

@@ -35,6 +35,7 @@ pub struct Builder {
     environment: Vec<(OsString, OsString)>,
     cleared: bool,
     directory: Option<PathBuf>,
+    setup_limit: Option<Duration>,
 }
 
 /// How [`Local`] starts workers.
@@ -62,6 +63,7 @@ impl Builder {
             environment: Vec::new(),
             cleared: false,
             directory: None,
+            setup_limit: None,
         }
     }
 
@@ -107,6 +109,15 @@ impl Builder {
         let encoded = codec::encode_argument(&argument, &mut bytes);
         let told = |error: JoinError| format!("the initializer's argument: {error}");
         self.initializer = Some(encoded.map_err(told).and_then(|()| Ok((entry::name(f)?, bytes))));
+        self
+    }
+
+    /// Lets the initializer take so long. A worker that is not set up by then is killed, which is a start that has failed.
+    ///
+    /// If this is not called, a zygote's initializer may take two minutes, and that of other workers as long as it likes; but a
+    /// [`shutdown`](ProcessPool::shutdown) waits ten seconds for the first worker that is set up, if calls wait for it, and tells them then.
+    pub fn setup_timeout(mut self, limit: Duration) -> Self {
+        self.setup_limit = Some(limit);
         self
     }
 
@@ -290,6 +301,7 @@ impl Builder {
         }
         command.directory = self.directory.take();
         command.interrupts = self.interrupts;
+        command.setup_limit = self.setup_limit;
         Ok(command)
     }
 }

@@ -4,27 +4,33 @@
 //!   Starting --Hello--> Greeted --Ready--> Idle --give--> Given(call) --Begun--> Busy(call)
 //!       |                  |                | ^                |                    |
 //!       |                  |                | \----------------|------answer--------/
-//!       |                  |                \--Bye--> Ending   |                    |
-//!       \------------------+-----------------------+-----------+--------------------+--> ended, reaped
+//!       |                  |                \--Leaving-> Ending|                    |
+//!       \------------------+-----------------------+-----------+--------------------+--> ended, drained
 //! ```
 //!
 //! Between Greeted and Idle the worker sets itself up (`setup.rs`), which takes as long as the initializer does.
 //!
 //! Every state has its way to the end: a child may exit or be killed whenever it likes. What it had answered before is
-//! still in the channel then, so the channel is read to its end before the end counts. A call that was given and not begun
-//! is not lost with the child: another may have it, and it is still started at most once.
+//! still in the channel then, or on its way to it, so the channel is read to its end before the end counts. A call that was
+//! given and not begun is not lost with the child: another may have it, and it is still started at most once.
+//!
+//! # How it is let go
+//!
+//! A child that is to end, whether it is killed or told Bye, is *parting* first (`ends.rs`): until the pool has taken over its answers and
+//! mapped the blocks in them, which are the worker's own memory. Only then is it let go.
 
+mod contained;
 mod ends;
 mod hears;
 
+pub(crate) use self::contained::contained;
+use self::{contained::Contained, ends::Parting};
 use crate::{
-    call::{Answer, Call},
+    call::Call,
     frame::{self, Decoder, Kind},
-    lane::Lane,
-    launcher::{Command, Launched, Launcher},
-    setup::Reason,
-    sys,
-    sys::Watch,
+    launcher::{Command, Ended, Launcher},
+    sys::{self, Watch},
+    usage,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
@@ -34,12 +40,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::hears::News;
+
 /// How long a child may take to say hello.
-const START: Duration = Duration::from_secs(30);
-/// How long a child may live without its channel.
-const CLOSE: Duration = Duration::from_secs(1);
-/// How long a child may take to exit when it was told to.
-const END: Duration = Duration::from_secs(5);
+const HELLO_LIMIT: Duration = Duration::from_secs(30);
+/// How often a channel is given bytes in one turn: a child that takes all of them at once must not keep the others waiting.
+const SENDS_PER_TURN: u32 = 16;
+
+/// Tells a worker from all others of its pool. A process id does not: it is given out again as soon as a process is reaped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WorkerKey(pub(crate) u64);
 
 enum Phase {
     Starting,
@@ -52,19 +62,10 @@ enum Phase {
     Ending,
 }
 
-/// What a child's channel had to tell.
-pub(crate) enum News {
-    Ready,
-    Answered(Call, Answer),
-    /// An answer that did not fit into the ring, about the call with this number, which ran for so many nanoseconds.
-    Streamed(u64, Answer, u64),
-    /// It ends by its own choice.
-    Leaves(Reason),
-}
-
 /// One child.
 pub(crate) struct Child {
-    launched: Box<dyn Launched>,
+    pub(crate) key: WorkerKey,
+    process: Contained,
     phase: Phase,
     // --- the channel ---
     decoder: Decoder,
@@ -73,7 +74,10 @@ pub(crate) struct Child {
     connected: bool,
     outgoing: Vec<u8>,
     sent: usize,
+    /// The channel has ended.
     closed: bool,
+    /// The channel held nothing more when it was read last.
+    emptied: bool,
     /// It has said that it ends.
     leaving: bool,
     // --- the call that runs ---
@@ -83,22 +87,33 @@ pub(crate) struct Child {
     records: Vec<u8>,
     answered: usize,
     begun: usize,
-    /// What is left of one that was answered early.
-    pub(crate) rest: Option<Call>,
     asked_to_stop: bool,
+    // --- its life ---
+    /// What it calls itself.
+    hello_pid: u32,
+    /// How long it may take to be set up.
+    setup_limit: Option<Duration>,
+    /// Since when it is ready.
+    ready: Option<Instant>,
+    /// It has begun a call.
+    has_worked: bool,
     // --- the end ---
-    /// When it is killed if nothing happens before.
+    /// When something is done about it if nothing happens before.
     deadline: Option<Instant>,
     /// Why it was killed by us.
     fault: Option<Lost>,
+    parting: Option<Parting>,
+    /// How its process has ended.
+    ended: Option<Ended>,
 }
 
 impl Child {
     /// Starts a child, which the command's setup sets up.
-    pub(crate) fn start(launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
-        let launched = launcher.start(command)?;
+    pub(crate) fn start(key: WorkerKey, launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
+        let launched = contained("start", || launcher.start(command))??;
         let mut child = Self {
-            launched,
+            key,
+            process: Contained::new(launched)?,
             phase: Phase::Starting,
             decoder: Decoder::default(),
             setup: Vec::new(),
@@ -106,45 +121,71 @@ impl Child {
             outgoing: Vec::new(),
             sent: 0,
             closed: false,
+            emptied: false,
             leaving: false,
             number: 0,
             since: clock::now(),
             records: Vec::new(),
             answered: 0,
             begun: 0,
-            rest: None,
             asked_to_stop: false,
-            deadline: Some(clock::now() + START),
+            hello_pid: 0,
+            setup_limit: command.setup_limit,
+            ready: None,
+            has_worked: false,
+            deadline: Some(clock::now() + HELLO_LIMIT),
             fault: None,
+            parting: None,
+            ended: None,
         };
         record(Happened::Fork, child.id(), 0);
-        if !child.launched.has_setup() {
+        if !child.process.has_setup() {
             child.setup.clone_from(&command.setup);
         }
-        child.connected = child.launched.connect()?;
-        if child.launched.token().is_none() {
-            child.send_setup();
+        match child.begin() {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                child.end_at_once();
+                Err(error)
+            }
         }
-        Ok(child)
+    }
+
+    /// Connects, and sends the setup if the other side needs not be known first.
+    fn begin(&mut self) -> io::Result<()> {
+        self.connected = self.process.connect()?;
+        if self.process.token()?.is_none() {
+            self.send_setup();
+        }
+        Ok(())
     }
 
     fn send_setup(&mut self) {
-        let mut setup = std::mem::take(&mut self.setup);
+        let mut setup = mem::take(&mut self.setup);
         self.outgoing.append(&mut setup);
         self.flush();
     }
 
-    /// Where its stdout and stderr can be read.
-    pub(crate) fn output(&mut self) -> Option<[OwnedFd; 2]> {
-        self.launched.output()
+    /// Where its stdout and stderr can be read. Given out once.
+    pub(crate) fn output(&mut self) -> io::Result<Option<[OwnedFd; 2]>> {
+        self.process.output()
     }
 
+    /// Waits until its program was started.
     pub(crate) fn confirm(&mut self) -> io::Result<()> {
-        self.launched.confirm()
+        self.process.confirm()
     }
 
+    /// The process that was started.
     pub(crate) fn pid(&self) -> u32 {
-        self.launched.id()
+        self.process.id()
+    }
+
+    /// The process whose memory counts: a command may run the worker as its child.
+    pub(crate) fn worker_pid(&self) -> u32 {
+        // A number is anybody's on another machine, and in another namespace.
+        let (started, worker) = (self.pid(), self.hello_pid);
+        if worker != started && usage::is_descendant(worker, started) { worker } else { started }
     }
 
     pub(crate) fn id(&self) -> Id {
@@ -152,15 +193,21 @@ impl Child {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.fault.is_none() && !self.closed && !self.leaving
+        matches!(self.phase, Phase::Idle) && self.fault.is_none() && !self.closed && self.ended.is_none()
     }
 
     pub(crate) fn is_starting(&self) -> bool {
         matches!(self.phase, Phase::Starting | Phase::Greeted)
     }
 
-    pub(crate) fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Ending) || self.fault.is_some()
+    /// Whether it has worked, or could have.
+    pub(crate) fn is_up(&self) -> bool {
+        self.ready.is_some() && self.fault.is_none() && self.ended.is_none()
+    }
+
+    /// Since when it is ready.
+    pub(crate) fn up_since(&self) -> Option<Instant> {
+        self.ready
     }
 
     /// When the supervisor must look after it.
@@ -192,17 +239,27 @@ impl Child {
     }
 
     /// What to wait for: the channel, and the end of the process.
-    pub(crate) fn watches(&self, into: &mut Vec<Watch>) {
+    pub(crate) fn watches(&mut self, into: &mut Vec<Watch>) {
         if !self.closed {
-            let watch = Watch::readable(self.launched.channel());
-            into.push(if self.outgoing.is_empty() || !self.connected { watch } else { watch.writable_too() });
+            let wants_room = !self.outgoing.is_empty() && self.connected;
+            let watch = self.process.channel().map(Watch::readable);
+            match watch {
+                Ok(watch) => into.push(if wants_room { watch.writable_too() } else { watch }),
+                Err(error) => self.break_off(&error),
+            }
         }
-        into.extend(self.launched.exit().map(Watch::readable));
+        if self.ended.is_none() {
+            let watch = self.process.exit().map(|exit| exit.map(Watch::readable));
+            match watch {
+                Ok(watch) => into.extend(watch),
+                Err(error) => self.break_off(&error),
+            }
+        }
     }
 
     /// Whether the end of the process can only be found by asking.
     pub(crate) fn must_be_asked(&self) -> bool {
-        self.launched.exit().is_none()
+        self.ended.is_none() && self.process.exit().is_ok_and(|exit| exit.is_none())
     }
 
     // ------------------------------------------------------------------------------------------- sending
@@ -244,7 +301,7 @@ impl Child {
 
     /// Whether calls go through a ring.
     pub(crate) fn has_ring(&self) -> bool {
-        self.launched.has_ring()
+        self.process.has_ring()
     }
 
     /// Sends frames that were made by a lane.
@@ -261,28 +318,24 @@ impl Child {
         }
     }
 
-    /// Tells the child that no more calls will come.
-    pub(crate) fn end(&mut self, lane: Option<&mut Lane>) {
-        match lane {
-            Some(lane) => lane.end(),
-            None => frame::encode(&mut self.outgoing, Kind::Bye, 0, 0, 0, &[]),
-        }
-        self.phase = Phase::Ending;
-        self.deadline = Some(clock::now() + END);
-        self.flush();
-    }
-
     /// Sends what the channel takes. An error shows again when the channel is read, so it is not told here.
     pub(crate) fn flush(&mut self) {
-        if !self.connected {
+        if !self.connected || self.outgoing.is_empty() {
             return;
         }
-        while self.sent < self.outgoing.len() {
-            match sys::send(self.launched.channel(), &self.outgoing[self.sent..]) {
+        for _ in 0..SENDS_PER_TURN {
+            let channel = self.process.channel();
+            match channel.and_then(|channel| sys::send_at_once(channel, &self.outgoing[self.sent..])) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => break,
+                Err(_) => self.sent = self.outgoing.len(),
             }
+            if self.sent == self.outgoing.len() {
+                break;
+            }
+        }
+        if self.sent < self.outgoing.len() {
+            return;
         }
         self.outgoing.clear();
         self.sent = 0;

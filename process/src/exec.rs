@@ -13,7 +13,7 @@
 
 use crate::{
     interrupt::{self, Interrupts},
-    launcher::told,
+    launcher::{Stop, told},
     sys,
 };
 use brigade_trace::clock;
@@ -80,9 +80,9 @@ pub(crate) struct Forked {
 }
 
 impl Forked {
-    /// Waits until the exec has gone well, or says which step did not.
-    pub(crate) fn confirm(mut self) -> io::Result<()> {
-        if !sys::wait_for_input(self.report.as_fd(), clock::now() + EXEC)? {
+    /// Waits until the exec has gone well, or says which step did not; or until the pool ends.
+    pub(crate) fn confirm(mut self, stop: &Stop) -> io::Result<()> {
+        if !stop.wait_for_input(self.report.as_fd(), clock::now() + EXEC)? {
             // Somebody has stopped it, or the program lies on a disk that does not answer.
             return Err(told(io::ErrorKind::TimedOut.into(), "exec"));
         }

@@ -13,6 +13,7 @@ mod tests;
 use crate::{
     block::luggage::{Leases, Origin},
     call::{Answer, Call},
+    child::WorkerKey,
     frame::{self, Kind},
     memory::{self, Memory},
     ring::{
@@ -36,8 +37,18 @@ const BATCHES: u8 = 2;
 /// Calls that have ended, with their answers.
 pub(crate) type Done = Vec<(Call, Answer)>;
 
+/// Whose blocks an answer names. While it lives, they may not all have been mapped, and the worker must live, too.
+#[derive(Debug)]
+pub(crate) struct Lender {
+    pub(crate) origin: Origin,
+    /// One of the lane's [`unmapped`](Lane::unmapped).
+    _unmapped: Arc<()>,
+}
+
 /// The pool's half of a ring.
 pub(crate) struct Lane {
+    pub(crate) key: WorkerKey,
+    /// The process in which the worker's blocks are found.
     pub(crate) pid: u32,
     memory: Arc<Memory>,
     /// Blocks that the worker may be reading.
@@ -58,6 +69,10 @@ pub(crate) struct Lane {
     pub(crate) served: Served,
     /// Calls may be given to it.
     pub(crate) open: bool,
+    /// The worker is let go as soon as no answer of its is [`unmapped`](Self::is_settled).
+    pub(crate) parting: bool,
+    /// Held once more for each answer with blocks that has not been decoded.
+    unmapped: Arc<()>,
     /// Frames with arguments that the ring cannot hold, for the supervisor to send.
     pub(crate) outgoing: Vec<u8>,
     /// The worker's answers made no sense: why.
@@ -84,6 +99,7 @@ impl Lane {
         let fd = memory::create(WORDS)?;
         let memory = Arc::new(Memory::map(&fd, WORDS)?);
         let lane = Self {
+            key: WorkerKey::default(),
             pid: 0,
             lent: Leases::new(memory.clone(), LENT_TO_WORKER),
             memory,
@@ -97,6 +113,8 @@ impl Lane {
             asked_to_stop: 0,
             served: Served::default(),
             open: false,
+            parting: false,
+            unmapped: Arc::new(()),
             outgoing: Vec::new(),
             fault: None,
         };
@@ -114,6 +132,17 @@ impl Lane {
     /// How many calls are under way.
     pub(crate) fn load(&self) -> u64 {
         self.head - self.tail
+    }
+
+    /// Whether a call was ever begun in it.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.served.calls > 0
+            || (self.tail..self.head).any(|number| self.ring().progress(number) != Progress::Unbegun)
+    }
+
+    /// Whether everything that was answered so far has been taken over, blocks and all, so that the worker may go.
+    pub(crate) fn is_settled(&self) -> bool {
+        Arc::strong_count(&self.unmapped) == 1
     }
 
     /// Whether the call may be given to it now.
@@ -279,7 +308,8 @@ impl Lane {
                 self.served.calls += 1;
                 let memory = self.memory.clone();
                 let origin = Origin { pid: self.pid, memory, first: LENT_TO_POOL };
-                done.push((call, Answer::Loaded(message, Some(origin))));
+                let lender = Lender { origin, _unmapped: self.unmapped.clone() };
+                done.push((call, Answer::Loaded(message, Some(lender))));
             }
             Answer::Records(records) => return self.settle_batch(call, records, nanos, done),
             answer => {
@@ -342,10 +372,15 @@ impl Lane {
     /// The others it took along.
     pub(crate) fn dissolve(mut self, lost: &Lost, done: &mut Done) -> (Vec<Call>, Vec<Call>) {
         let (mut unbegun, mut again) = (Vec::new(), Vec::new());
+        let late =
+            self.alone.as_ref().map(|alone| alone.number).filter(|_| matches!(lost, Lost::TimedOut { .. }));
         for number in self.tail..self.head {
             let progress = self.ring().progress(number);
             let place = self.slot(number).as_ref().map(|&(_, place)| place);
             match self.take(number) {
+                Some(call) if progress == Progress::Unbegun && late == Some(number) => {
+                    call.outlive(lost.clone(), &mut unbegun, done);
+                }
                 Some(call) if progress == Progress::Unbegun => unbegun.push(call),
                 Some(call) if call.batch().is_some() => {
                     unbegun.extend(self.salvage(number, place, call, lost, done));

@@ -5,7 +5,9 @@
 
 mod argv;
 mod local;
+mod stop;
 
+pub(crate) use self::stop::Stop;
 pub use self::{argv::Argv, local::Local};
 use crate::{image, interrupt::Interrupts};
 use std::{
@@ -14,19 +16,28 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 /// Starts workers.
 pub trait Launcher: Send {
-    /// Starts one worker. Called on the pool's supervising thread, which lives longer than the worker.
+    /// Starts one worker. A thread of the pool's own calls it, the *starter*, which lives longer than the worker and has nothing else to
+    /// do: it may take its time. A pool that ends waits a second for it and then goes without it; what it has started then is killed.
     ///
     /// # Errors
     ///
-    /// When the worker cannot be started, with the operation that failed.
+    /// When the worker cannot be started, with the operation that failed. The pool tries again, each time after a longer pause.
+    ///
+    /// # Panics
+    ///
+    /// A panic is taken for an error with its text.
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>>;
 }
 
 /// A worker that was started.
+///
+/// But for [`confirm`](Self::confirm), the pool's supervisor calls the methods, the one thread that looks after all workers: none may wait.
+/// One that panics has its worker killed, and the worker's call gives [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
 pub trait Launched: Send {
     /// The process that must be waited for here; its number in reports and traces.
     fn id(&self) -> u32;
@@ -37,7 +48,8 @@ pub trait Launched: Send {
     /// A descriptor that becomes readable when the process ends. Without one the pool asks now and then.
     fn exit(&self) -> Option<BorrowedFd<'_>>;
 
-    /// Waits until it is certain that the program was started, where the launcher can know that.
+    /// Waits until it is certain that the program was started, where the launcher can know that. Called once, by the starter, right after
+    /// [`start`](Launcher::start).
     ///
     /// # Errors
     ///
@@ -62,6 +74,12 @@ pub trait Launched: Send {
     /// Where the worker's stdout and stderr can be read, if the command wants that. Given out once.
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         None
+    }
+
+    /// Whether all that the worker has sent can be read as soon as it has ended, as through a socket within one machine. If not, the pool waits
+    /// for the end of the channel, for a second at most: an answer may still be on its way when the end of the process is seen.
+    fn delivers_at_once(&self) -> bool {
+        false
     }
 
     /// Whether the worker was handed the shared memory that the command offers.
@@ -118,6 +136,10 @@ pub struct Command {
     /// Who answers the terminal's interrupts. [`Local`] sees to it from the very start, the worker itself
     /// once it is set up.
     pub(crate) interrupts: Interrupts,
+    /// Rung when the pool ends, for a launcher that waits.
+    pub(crate) stop: Arc<Stop>,
+    /// How long a worker, or a zygote, may take to be set up.
+    pub(crate) setup_limit: Option<Duration>,
 }
 
 impl Command {
@@ -136,6 +158,8 @@ impl Command {
             piped: false,
             zygote: None,
             interrupts: Interrupts::Owner,
+            stop: Arc::new(Stop::new()?),
+            setup_limit: None,
         })
     }
 }

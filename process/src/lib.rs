@@ -15,7 +15,7 @@
 //! # Nouns
 //!
 //! * **call**: a function sent to a child, with its argument. Completes exactly once.
-//! * [`ProcessPool`]: the front. **Supervisor**: the one thread that owns the children.
+//! * [`ProcessPool`]: the front. **Supervisor**: the one thread that looks after the children. **Starter**: the one that starts them.
 //! * **worker**: the child's side, a loop that answers calls.
 //! * **ring**: memory shared with one worker, through which small calls and answers go without a system call. **Lane**: the
 //!   pool's half of it.
@@ -28,7 +28,7 @@
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `exec`; then `batch`, `block` and
+//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `starter` → `exec`; then `batch`, `block` and
 //! `zygote`, each on its own.
 
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -104,6 +104,8 @@ mod setup;
 mod shared;
 #[cfg(not(loom))]
 mod star;
+#[cfg(not(loom))]
+mod starter;
 #[cfg(not(loom))]
 mod statistics;
 #[cfg(not(loom))]

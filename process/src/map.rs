@@ -101,7 +101,7 @@ where
         let (items, pace) = (Arc::new(items), Arc::new(Pace::new(size)));
         for (from, first, count) in runs {
             let load = Load::Batch(Batch::new(items.clone(), from, first, count, pace.clone()));
-            shared.submit(Call { name, load, luggage: Vec::new(), caller: gathering.clone(), terms: None });
+            shared.submit(Call::new(name, load, gathering.clone()));
         }
     }
     handle
@@ -145,7 +145,9 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
         self.start()
     }
 
-    fn put_back(&self) {}
+    fn put_back(&self) -> bool {
+        self.is_wanted()
+    }
 
     fn address(&self) -> usize {
         ptr::from_ref(self).addr()

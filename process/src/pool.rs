@@ -11,8 +11,9 @@ use crate::{
     output::Output,
     setup::Setup,
     shared::{Orders, Shared},
+    starter::{Desk, Workshop},
     statistics::Statistics,
-    supervisor::Supervisor,
+    supervisor::{self, Rules, supervise},
     terms::CallBuilder,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
@@ -47,11 +48,18 @@ use std::{
 /// workers end with the worker that made it.
 pub struct ProcessPool {
     shared: Arc<Shared>,
-    supervisor: Option<thread::JoinHandle<()>>,
-    /// The thread that calls the sink of what workers print.
-    sink: Option<ThreadId>,
+    threads: Option<Threads>,
     /// None once the pool was left alone in a forked child.
     blocks: Option<Keeper>,
+}
+
+/// The pool's threads.
+struct Threads {
+    supervisor: thread::JoinHandle<()>,
+    starter: thread::JoinHandle<()>,
+    desk: Arc<Desk>,
+    /// The thread that calls the sink of what workers print.
+    sink: Option<ThreadId>,
 }
 
 impl ProcessPool {
@@ -81,28 +89,30 @@ impl ProcessPool {
         };
         let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
         let shared = Arc::new(shared);
-        let (tell, hear) = mpsc::sync_channel(1);
-        let theirs = shared.clone();
+        let rules = Rules { workers, memory: setup.limits.memory, setup_limit: command.setup_limit };
+        let desk = Arc::new(Desk::new(command.stop.clone()));
+        let workshop = Workshop::new(shared.clone(), launcher, command, setup)?;
+        let (theirs, their_desk) = (shared.clone(), desk.clone());
         let sink = output.as_ref().and_then(Output::thread);
-        // Children die with the thread that forked them, so this one thread does it, and outlives them all.
-        let supervisor = thread::Builder::new().name("brigade-processes".into()).spawn(move || {
-            let supervisor = Supervisor::new(&theirs, launcher, command, setup, output);
-            let mut supervisor = match supervisor {
-                Ok(supervisor) => supervisor,
-                // The receiver waits for just this.
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            let started = supervisor.start_all();
-            if started.is_err() {
-                theirs.lock().orders = Orders::Abort;
+        let supervisor = supervisor::spawn(move || supervise(&theirs, &their_desk, &rules, output))
+            .map_err(|error| told(error, "its supervisor's thread"))?;
+        let (tell, hear) = mpsc::sync_channel(1);
+        let their_desk = desk.clone();
+        // The receiver waits for just this.
+        let run = move || workshop.run(&their_desk, workers, move |started| _ = tell.send(started));
+        let starter = thread::Builder::new().name("brigade-starter".into()).spawn(run);
+        let starter = match starter {
+            Ok(starter) => starter,
+            Err(error) => {
+                shared.tell(|state| (state.orders, state.opening) = (Orders::Abort, false));
+                let _ = supervisor.join();
+                return Err(told(error, "its starter's thread"));
             }
-            // The receiver waits for just this.
-            let _ = tell.send(started);
-            supervisor.run();
-        });
-        let supervisor = supervisor.map_err(|error| told(error, "its supervisor's thread"))?;
-        let pool = Self { shared, supervisor: Some(supervisor), sink, blocks: Some(Keeper::new()) };
-        hear.recv().map_err(|_| io::Error::other("the process pool's supervisor died"))??;
+        };
+        let threads = Some(Threads { supervisor, starter, desk, sink });
+        // Dropped if there is an error: then all ends.
+        let pool = Self { shared, threads, blocks: Some(Keeper::new()) };
+        hear.recv().map_err(|_| io::Error::other("the process pool's starter died"))??;
         Ok(pool)
     }
 
@@ -169,7 +179,9 @@ impl ProcessPool {
         match encoded {
             Ok(entry::Name(name)) => {
                 let (caller, handle) = call::new(self.shared.clone(), on_cancel);
-                self.shared.submit(Call { name, load: Load::One(bytes), luggage, caller, terms });
+                let mut call = Call::new(name, Load::One(bytes), caller);
+                (call.luggage, call.terms) = (luggage, terms);
+                self.shared.submit(call);
                 handle
             }
             Err(error) => failed(error),
@@ -187,7 +199,7 @@ impl ProcessPool {
     /// In a forked child.
     pub fn worker_ids(&self) -> Vec<u32> {
         self.shared.assert_not_forked();
-        self.shared.lock().staff.iter().map(|member| member.pid).collect()
+        self.shared.lock().worker_ids()
     }
 
     /// What the pool has done so far, and what it has to do.
@@ -214,7 +226,7 @@ impl ProcessPool {
     /// In a forked child.
     pub fn close(&self) {
         self.shared.assert_not_forked();
-        self.shared.lock().closed = true;
+        self.shared.refuse(Lost::NotStarted("the pool is closed".into()));
     }
 
     /// Lets the workers finish all that was submitted, then ends them, reaps them and returns.
@@ -243,19 +255,24 @@ impl ProcessPool {
 
     /// Leaves everything as it is, in a forked child: neither the supervisor's thread nor who held the blocks' lock is there.
     fn forget(&mut self) {
-        mem::forget(self.supervisor.take());
+        mem::forget(self.threads.take());
         mem::forget(self.blocks.take());
     }
 
     fn end(&mut self, orders: Orders) {
-        let Some(supervisor) = self.supervisor.take() else { return };
+        let Some(Threads { supervisor, starter, desk, sink }) = self.threads.take() else { return };
         self.shared.tell(|state| state.orders = orders);
         // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end; and the supervisor waits for
         // the sink.
         let here = thread::current().id();
-        if supervisor.thread().id() != here && self.sink != Some(here) {
-            // An error would be its panic, which the hook has shown; there is nobody to tell from a destructor.
-            let _ = supervisor.join();
+        if supervisor.thread().id() == here || sink == Some(here) {
+            return;
+        }
+        // An error would be a panic, which the hook has shown; there is nobody to tell from a destructor.
+        let _ = supervisor.join();
+        // A launcher of the user's that hangs keeps its thread, and nobody else.
+        if desk.wait_for_the_end() {
+            let _ = starter.join();
         }
     }
 }

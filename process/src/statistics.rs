@@ -2,6 +2,7 @@
 
 use crate::{
     call::{Answer, Call},
+    child::WorkerKey,
     lane::Served,
     setup::Reason,
     shared::State,
@@ -53,17 +54,20 @@ pub struct WorkerStatistics {
 /// A child that is alive. Those without a lane are counted here.
 #[derive(Debug)]
 pub(crate) struct Member {
+    key: WorkerKey,
     pub(crate) pid: u32,
     pub(crate) index: usize,
     served: Served,
     under_way: u64,
     /// It has said that it takes too much memory, and was counted for that.
     too_large: bool,
+    /// Its process has ended. Its last words may still be on their way.
+    has_ended: bool,
 }
 
 impl Member {
-    pub(crate) fn new(pid: u32, index: usize) -> Self {
-        Self { pid, index, served: Served::default(), under_way: 0, too_large: false }
+    pub(crate) fn new(key: WorkerKey, pid: u32, index: usize) -> Self {
+        Self { key, pid, index, served: Served::default(), under_way: 0, too_large: false, has_ended: false }
     }
 }
 
@@ -94,21 +98,27 @@ impl Totals {
 }
 
 impl State {
-    /// The lowest number that no worker has.
+    /// The lowest number that no worker has, and none that is on its way.
     pub(crate) fn free_index(&self) -> usize {
-        let taken = |index: &usize| self.staff.iter().any(|member| member.index == *index);
+        let taken = |index: &usize| {
+            self.staff.iter().any(|member| member.index == *index) || self.ordered.contains(index)
+        };
         (0..).find(|index| !taken(index)).unwrap_or(0)
     }
 
-    pub(crate) fn count_given(&mut self, pid: u32, call: &Call) {
-        if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+    fn member(&mut self, key: WorkerKey) -> Option<&mut Member> {
+        self.staff.iter_mut().find(|member| member.key == key)
+    }
+
+    pub(crate) fn count_given(&mut self, key: WorkerKey, call: &Call) {
+        if let Some(member) = self.member(key) {
             member.served.sent += call.argument().len() as u64;
             member.under_way = 1;
         }
     }
 
-    pub(crate) fn count_answered(&mut self, pid: u32, call: &Call, answer: &Answer) {
-        if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+    pub(crate) fn count_answered(&mut self, key: WorkerKey, call: &Call, answer: &Answer) {
+        if let Some(member) = self.member(key) {
             member.served.calls += call.count() as u64;
             member.served.received += answer.length() as u64;
             member.under_way = 0;
@@ -116,25 +126,38 @@ impl State {
     }
 
     /// A worker ends by its own choice.
-    pub(crate) fn count_leaving(&mut self, pid: u32, reason: Reason) {
+    pub(crate) fn count_leaving(&mut self, key: WorkerKey, reason: Reason) {
         match reason {
             Reason::Calls => self.totals.recycled += 1,
             Reason::Memory => {
                 self.totals.over_memory += 1;
-                if let Some(member) = self.staff.iter_mut().find(|member| member.pid == pid) {
+                if let Some(member) = self.member(key) {
                     member.too_large = true;
                 }
             }
         }
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.pid == pid) {
-            lane.open = false;
+    }
+
+    /// A worker's process has ended, and its number may be another's from now on.
+    pub(crate) fn count_ended(&mut self, key: WorkerKey) {
+        if let Some(member) = self.member(key) {
+            member.has_ended = true;
         }
     }
 
+    fn living(&self) -> impl Iterator<Item = &Member> {
+        self.staff.iter().filter(|member| !member.has_ended)
+    }
+
+    /// The process ids of the workers that are alive.
+    pub(crate) fn worker_ids(&self) -> Vec<u32> {
+        self.living().map(|member| member.pid).collect()
+    }
+
     /// A worker is gone.
-    pub(crate) fn forget_worker(&mut self, pid: u32, end: End, loss: &Lost) {
+    pub(crate) fn forget_worker(&mut self, key: WorkerKey, end: End, loss: &Lost) {
         let mut is_counted = false;
-        if let Some(at) = self.staff.iter().position(|member| member.pid == pid) {
+        if let Some(at) = self.staff.iter().position(|member| member.key == key) {
             let member = self.staff.swap_remove(at);
             self.totals.add(&member.served);
             is_counted = member.too_large;
@@ -146,9 +169,9 @@ impl State {
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
-        let workers: Vec<_> = self.staff.iter().map(|member| self.of_worker(member)).collect();
+        let all: Vec<_> = self.staff.iter().map(|member| self.of_worker(member)).collect();
         let gone = &self.totals.served;
-        let sum = |of: fn(&WorkerStatistics) -> u64| workers.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&WorkerStatistics) -> u64| all.iter().map(of).sum::<u64>();
         Statistics {
             calls: gone.calls + sum(|worker| worker.calls),
             bytes_sent: gone.sent + sum(|worker| worker.bytes_sent),
@@ -158,12 +181,12 @@ impl State {
             over_memory: self.totals.over_memory,
             timed_out: self.totals.timed_out,
             queued: self.queue.iter().map(Call::count).sum(),
-            workers,
+            workers: self.living().map(|member| self.of_worker(member)).collect(),
         }
     }
 
     fn of_worker(&self, member: &Member) -> WorkerStatistics {
-        let lane = self.lanes.iter().find(|lane| lane.pid == member.pid);
+        let lane = self.lanes.iter().find(|lane| lane.key == member.key);
         let (served, under_way) =
             lane.map_or((member.served, member.under_way), |lane| (lane.served, lane.load()));
         WorkerStatistics {
@@ -186,9 +209,10 @@ mod tests {
     fn a_worker_that_is_killed_while_it_leaves_is_counted_once() {
         let shared = Shared::new(1, None).unwrap();
         let mut state = shared.lock();
-        state.staff.push(Member::new(7, 0));
-        state.count_leaving(7, Reason::Memory);
-        state.forget_worker(7, End::Unasked, &Lost::OverMemory { limit: 1 });
+        let key = WorkerKey(7);
+        state.staff.push(Member::new(key, 7, 0));
+        state.count_leaving(key, Reason::Memory);
+        state.forget_worker(key, End::Unasked, &Lost::OverMemory { limit: 1 });
         assert_eq!(state.statistics().over_memory, 1);
     }
 }

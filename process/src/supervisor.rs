@@ -1,6 +1,6 @@
-//! HOT. The supervisor: one thread that owns all children of a pool.
+//! HOT. The supervisor: one thread that looks after all children of a pool.
 //!
-//! It starts children, gives calls to idle ones, takes their answers, reaps those that end and starts others in their
+//! It orders children from the starter, gives calls to idle ones, takes their answers, reaps those that end and orders others in their
 //! place. Between two turns it sleeps in `poll` until a channel, the end of a child, a deadline or the bell wakes it.
 //!
 //! Small calls pass it by: `shared.rs` and `lane.rs` move them through rings, on whichever thread comes along. What remains for
@@ -10,19 +10,29 @@
 //!
 //! A call is in exactly one place: in the queue, in one lane, in one child's phase, or in `done`. It leaves the last one by being
 //! finished. Foreign code (decoding, wakers) runs only there, when no lock is held and every child is in order.
+//!
+//! # Why it neither dies nor waits
+//!
+//! It calls no foreign code that is not contained: a launcher's in `child/contained.rs`, a result's and a waker's in `shared::finish`. A panic
+//! all the same is its end, but every handle's completion (`collapse.rs`). It waits for nobody but in `poll`, for all at once; what takes its time on the way
+//! to a worker is the starter's affair (`starter.rs`), and foreign code that would wait here is refused by the thread's wait policy.
 
+mod collapse;
 mod ends;
 mod starts;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use self::collapse::{spawn, supervise};
+use self::starts::Backoff;
 use crate::{
     call::Answer,
     child::{Child, News},
     lane::{Done, Lane},
-    launcher::{Command, Launcher, told},
     output::Output,
     ring,
-    setup::Setup,
-    shared::{self, Mover, Orders, Shared, State, next_call, set_open},
+    shared::{self, Mover, Orders, Shared, State},
+    starter::Desk,
     sys,
     sys::Watch,
     usage,
@@ -30,74 +40,74 @@ use crate::{
 use brigade_handle::Lost;
 use brigade_trace::{Kind, clock, record};
 use std::{
-    io,
-    os::fd::OwnedFd,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// How often children are asked whether they live, where the system does not tell by itself.
-const ASK: Duration = Duration::from_millis(100);
-/// So many calls under way make it worth to be woken for many answers at once.
+/// How often children are asked whether they live, where the system does not tell by itself, and how much memory they take.
+const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// With so many calls in flight the supervisor is woken once for many answers.
 const FLOOD: u64 = 64;
 /// How long an answer may wait in a flood.
-const NAP: Duration = Duration::from_millis(1);
+const FLOOD_NAP: Duration = Duration::from_millis(1);
+/// How much is read from a channel at once, in bytes.
+const READ_SIZE: usize = 64 << 10;
+
+/// What the pool's builder has said to the supervisor.
+pub(crate) struct Rules {
+    pub(crate) workers: usize,
+    /// How much memory a worker may take, in bytes.
+    pub(crate) memory: Option<u64>,
+    pub(crate) setup_limit: Option<Duration>,
+}
 
 /// The supervisor's own affairs.
 pub(crate) struct Supervisor<'a> {
     shared: &'a Shared,
-    launcher: Box<dyn Launcher>,
-    command: Command,
-    setup: Setup,
+    desk: Arc<Desk>,
     output: Option<Output>,
     workers: usize,
+    memory_limit: Option<u64>,
+    setup_limit: Option<Duration>,
     children: Vec<Child>,
     /// Calls that have ended and whose handles have not been told.
     done: Done,
     news: Vec<News>,
+    space: Vec<u8>,
     watched: Vec<Watch>,
     /// How many answers were there after the last sleep.
     caught: usize,
-    bell: Arc<OwnedFd>,
     /// When the workers' memory was last looked at.
     weighed: Option<Instant>,
-    // --- failed starts ---
-    failures: u32,
-    reason: String,
-    retry: Option<Instant>,
+    backoff: Backoff,
+    /// At a shutdown: since when calls wait and no worker is up.
+    without_worker: Option<Instant>,
+    /// When the starter was told that the pool ends.
+    stopped: Option<Instant>,
 }
 
 impl<'a> Supervisor<'a> {
-    pub(crate) fn new(
-        shared: &'a Shared,
-        launcher: Box<dyn Launcher>,
-        command: Command,
-        setup: Setup,
-        output: Option<Output>,
-    ) -> io::Result<Self> {
-        let workers = {
-            let mut state = shared.lock();
-            state.weighs = setup.limits.memory.is_some();
-            state.workers
-        };
-        Ok(Self {
+    pub(crate) fn new(shared: &'a Shared, desk: Arc<Desk>, rules: &Rules, output: Option<Output>) -> Self {
+        shared.lock().weighs = rules.memory.is_some();
+        Self {
             shared,
-            launcher,
-            command,
-            setup,
+            desk,
             output,
-            workers,
+            workers: rules.workers,
+            memory_limit: rules.memory,
+            setup_limit: rules.setup_limit,
             children: Vec::new(),
             done: Vec::new(),
             news: Vec::new(),
+            space: vec![0; READ_SIZE],
             watched: Vec::new(),
             caught: 0,
-            bell: Arc::new(shared.bell.share().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
             weighed: None,
-            failures: 0,
-            reason: String::new(),
-            retry: None,
-        })
+            backoff: Backoff::default(),
+            without_worker: None,
+            stopped: None,
+        }
     }
 
     /// Works until the owner's orders are carried out.
@@ -106,6 +116,7 @@ impl<'a> Supervisor<'a> {
             self.replace();
             self.dispatch();
             shared::finish(&mut self.done);
+            self.let_go();
             if self.sleep() == Woken::ByMore {
                 self.serve();
             }
@@ -117,12 +128,14 @@ impl<'a> Supervisor<'a> {
     fn dispatch(&mut self) {
         let now = clock::now();
         let mut state = self.shared.lock();
+        #[cfg(test)]
+        assert!(!state.sabotaged, "a test has sabotaged the supervisor");
         state.harvest(&mut self.done);
         self.caught = self.done.len();
         state.doomed = false;
         state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
-            if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.pid == child.pid()) {
+            if let Some(lane) = state.lane_of(child.key) {
                 child.take_over(&mut lane.outgoing);
                 let fault = lane.fault.take().map(Lost::Protocol);
                 if let Some(lost) = fault.or_else(|| lane.overdue(now)) {
@@ -130,36 +143,52 @@ impl<'a> Supervisor<'a> {
                     child.condemn(lost);
                 }
             } else if child.is_idle()
-                && let Some(call) = next_call(&mut state)
+                && let Some(call) = state.next_call()
             {
                 if call.luggage.is_empty() {
-                    state.count_given(child.pid(), &call);
+                    state.count_given(child.key, &call);
                     child.give(call);
                 } else {
                     let why = "a block cannot be sent to a worker without shared memory";
                     self.done.push((call, Answer::Lost(Lost::Codec(why.into()))));
                 }
-            } else if let Some(lost) = child.overdue(now) {
-                child.condemn(lost);
             }
         }
         let idle = state.queue.is_empty() && self.children.iter().any(Child::is_idle);
+        let delivered = mem::take(&mut state.delivered);
         drop(state);
         let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
         self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
+        self.expire_calls(now);
         self.weigh(now);
+        self.adopt(delivered);
+        self.close_lanes();
+    }
+
+    /// Condemns workers whose calls have come over their channels and have run for too long, or are to be killed.
+    fn expire_calls(&mut self, now: Instant) {
+        for child in &mut self.children {
+            if child.overdue(now).is_some() {
+                // Its answer may be there already.
+                child.read(&mut self.space, &mut self.news);
+                if let Some(lost) = child.overdue(now) {
+                    child.condemn(lost);
+                }
+                hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
+            }
+        }
     }
 
     /// Kills workers that take too much memory while they run a call. Between calls they see to it themselves.
     fn weigh(&mut self, now: Instant) {
-        let Some(limit) = self.setup.limits.memory else { return };
-        if self.weighed.is_some_and(|time| now < time + ASK) {
+        let Some(limit) = self.memory_limit else { return };
+        if self.weighed.is_some_and(|time| now < time + ASK_INTERVAL) {
             return;
         }
         self.weighed = Some(now);
         for child in &mut self.children {
-            let is_busy = child.has_call() || self.shared.lock().has_calls(child.pid());
-            if is_busy && usage::resident(child.pid()).is_ok_and(|bytes| bytes > limit) {
+            let is_busy = child.has_call() || self.shared.lock().has_calls(child.key);
+            if is_busy && usage::resident(child.worker_pid()).is_ok_and(|bytes| bytes > limit) {
                 child.condemn(Lost::OverMemory { limit });
             }
         }
@@ -169,8 +198,10 @@ impl<'a> Supervisor<'a> {
     fn sleep(&mut self) -> Woken {
         self.watched.clear();
         self.watched.push(Watch::readable(self.shared.bell.fd()));
-        self.children.iter().for_each(|child| child.watches(&mut self.watched));
-        let timeout;
+        for child in &mut self.children {
+            child.watches(&mut self.watched);
+        }
+        let alarm;
         {
             let mut state = self.shared.lock();
             if self.has_orders(&state) {
@@ -182,44 +213,41 @@ impl<'a> Supervisor<'a> {
             if !attention.fall_asleep(|| shared::arm(lanes, bell)) {
                 return Woken::ByAnswers;
             }
-            state.alarm = self.alarm(&state, flood.then_some(NAP));
-            timeout = state.alarm.map(|time| time.saturating_duration_since(clock::now()));
+            alarm = self.alarm(&state, flood.then_some(FLOOD_NAP));
+            state.alarm = alarm;
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
+        let timeout = alarm.map(|time| time.saturating_duration_since(clock::now()));
         // An error would be a bug in the list of descriptors; then each child is asked in turn, which finds it.
         let _ = sys::poll(&mut self.watched, timeout);
         record(Kind::Unpark, brigade_trace::Id::NONE, 0);
+        let orders;
         {
             let mut state = self.shared.lock();
             state.attention.wake_up();
             state.silence();
+            orders = state.orders;
         }
         if self.watched[0].is_ready() {
             self.shared.bell.silence();
         }
         let only_bell = self.watched[0].is_ready() && !self.watched[1..].iter().any(Watch::is_ready);
-        if only_bell && self.shared.lock().orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
+        let is_due = alarm.is_some_and(|time| time <= clock::now());
+        if only_bell && !is_due && orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
     }
 
     /// Whether something can be done without waiting.
     fn has_orders(&self, state: &State) -> bool {
-        let idle = self.children.iter().any(|child| child.is_idle() && !state.has_calls(child.pid()));
-        if state.doomed || state.lanes.iter().any(|lane| lane.fault.is_some()) {
+        if state.doomed || !state.delivered.is_empty() || state.lanes.iter().any(|lane| lane.fault.is_some())
+        {
             return true;
         }
-        match state.orders {
-            Orders::Abort => !self.children.iter().all(Child::is_ending) || self.children.is_empty(),
-            Orders::Drain if state.queue.is_empty() => idle || self.children.is_empty(),
-            Orders::Work | Orders::Drain => {
-                !state.queue.is_empty()
-                    && (idle && state.lanes.len() < self.children.len()
-                        || state.can_dispatch()
-                        || self.children.is_empty() && self.retry.is_none())
-            }
-        }
+        let is_free = |child: &Child| child.is_idle() && !child.has_ring();
+        let can_give = !state.queue.is_empty() && self.children.iter().any(is_free);
+        can_give || state.can_dispatch() || self.wanted(state, clock::now()) > 0 || self.must_obey(state)
     }
 
-    /// Hears what each child has to say, and reaps those that have ended.
+    /// Hears what each child has to say, and buries those that have ended.
     fn serve(&mut self) {
         let now = clock::now();
         let mut at = 0;
@@ -227,54 +255,82 @@ impl<'a> Supervisor<'a> {
             let child = &mut self.children[at];
             child.flush();
             // In this order: what a child answered before it ended is in the channel when the end is seen.
-            let ended = child.ended();
-            child.read(&mut self.news);
-            child.expire(now);
-            let pid = child.pid();
-            for news in self.news.drain(..) {
-                match news {
-                    News::Ready => {
-                        (self.failures, self.retry) = (0, None);
-                        set_open(&mut self.shared.lock(), pid);
-                    }
-                    News::Answered(call, answer) => {
-                        let mut state = self.shared.lock();
-                        state.count_answered(pid, &call, &answer);
-                        state.queue.extend(child.rest.take());
-                        drop(state);
-                        self.done.push((call, answer));
-                    }
-                    News::Streamed(number, answer, nanos) => {
-                        let mut state = self.shared.lock();
-                        let lane = state.lanes.iter_mut().find(|lane| lane.pid == pid);
-                        if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, &mut self.done)) {
-                            let why = format!("it answered call {number}, which it does not have");
-                            child.condemn(Lost::Protocol(why));
-                        }
-                        state.take_leftovers();
-                    }
-                    News::Leaves(reason) => self.shared.lock().count_leaving(pid, reason),
-                }
+            if child.notice_end(now) {
+                self.shared.lock().count_ended(child.key);
             }
-            match ended {
+            child.read(&mut self.space, &mut self.news);
+            child.expire(now);
+            hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
+            match child.gone(now) {
                 None => at += 1,
                 Some(ended) => self.bury(at, ended),
             }
         }
-        self.obey();
+        self.obey(now);
     }
 
     /// When to wake without being woken.
     fn alarm(&self, state: &State, nap: Option<Duration>) -> Option<Instant> {
-        let soon = |time| clock::now() + time;
-        let asked = self.children.iter().any(Child::must_be_asked).then(|| soon(ASK));
-        let nap = nap.map(soon);
-        let has_work = |child: &Child| child.has_call() || state.has_calls(child.pid());
-        let weighed =
-            self.setup.limits.memory.filter(|_| self.children.iter().any(has_work)).map(|_| soon(ASK));
+        let now = clock::now();
+        let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
+        let has_work = |child: &Child| child.has_call() || state.has_calls(child.key);
+        let weighs = self.memory_limit.is_some() && self.children.iter().any(has_work);
+        let weighed = weighs.then(|| now + ASK_INTERVAL);
         let calls = state.lanes.iter().filter_map(Lane::deadline);
         let deadlines = self.children.iter().filter_map(Child::deadline).chain(calls);
-        deadlines.chain(self.retry).chain(asked).chain(weighed).chain(nap).min()
+        // A pause counts while a worker is missing, whether calls wait for it or not.
+        let retry = self.backoff.retry.filter(|_| self.children.len() < self.workers);
+        let end =
+            self.stopped.map(|since| since + crate::starter::GRACE).filter(|_| self.children.is_empty());
+        let others = [retry, asked, weighed, nap.map(|nap| now + nap), self.shutdown_limit(), end];
+        deadlines.chain(others.into_iter().flatten()).min()
+    }
+}
+
+/// Takes in what a child has said.
+fn hear(
+    child: &mut Child,
+    shared: &Shared,
+    memory_limit: Option<u64>,
+    news: &mut Vec<News>,
+    done: &mut Done,
+) {
+    for news in news.drain(..) {
+        let mut state = shared.lock();
+        match news {
+            News::Ready => {
+                if let Some(lane) = state.lane_of(child.key) {
+                    lane.open = true;
+                }
+            }
+            News::Answered(call, answer) => {
+                state.count_answered(child.key, &call, &answer);
+                done.push((call, answer));
+            }
+            News::Returned(call) => state.give_back([call].into_iter()),
+            News::Streamed(number, answer, nanos) => {
+                let lane = state.lane_of(child.key);
+                if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, done)) {
+                    let why = format!("it answered call {number}, which it does not have");
+                    child.condemn(Lost::Protocol(why));
+                }
+                state.take_leftovers();
+            }
+            News::Leaves(reason) => {
+                state.count_leaving(child.key, reason);
+                if let Some(lane) = state.lane_of(child.key) {
+                    let mut unbegun = Vec::new();
+                    lane.leave(&mut unbegun);
+                    state.give_back(unbegun.into_iter());
+                }
+            }
+            News::Outgrown => {
+                child.condemn(memory_limit.map_or_else(
+                    || Lost::Protocol("it says that it is over a limit that it does not have".into()),
+                    |limit| Lost::OverMemory { limit },
+                ));
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
 //! times a second), `waitpid`, and the loaded image's segments.
 
-pub(crate) use crate::channel::sys::{bytes_waiting, read, receive, receive_at_once, send};
+pub(crate) use crate::channel::sys::{bytes_waiting, read, receive, receive_at_once, send, send_at_once};
 use brigade_trace::clock;
 use std::{
     io,

@@ -70,19 +70,42 @@ pub fn waits_of_reaped_children() -> Waits {
     sys::usage(Whose::Children).into()
 }
 
+/// The fields of `/proc/PID/stat` from the third one on.
+fn stat(pid: u32) -> io::Result<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The program's name is in parentheses and may hold anything, so fields are counted from the last one.
+    let (_, fields) = stat.rsplit_once(')').ok_or_else(unknown_format)?;
+    Ok(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+fn unknown_format() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/stat is unknown")
+}
+
+/// Whether a process was started by another one, or by what that has started. False where the system does not tell.
+pub(crate) fn is_descendant(mut pid: u32, ancestor: u32) -> bool {
+    // Loops are impossible in a tree; the bound is for a table that changes while it is read.
+    for _ in 0..64 {
+        let parent = stat(pid).ok().and_then(|fields| fields.get(1)?.parse().ok());
+        match parent {
+            Some(parent) if parent == ancestor => return true,
+            Some(parent) if parent > 1 => pid = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// What the process with this id has used so far. CPU time counts in steps of 10 ms as a rule.
 ///
 /// # Errors
 ///
 /// If there is no such process, or the system has no `/proc`.
 pub fn of(pid: u32) -> io::Result<Usage> {
-    let missing = || io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/stat is unknown");
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The program's name is in parentheses and may hold anything, so fields are counted from the last one. After it come
-    // the fields 3 and up; user and system time are the fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').ok_or_else(missing)?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-    let ticks: u64 = ticks.sum::<Result<_, _>>().map_err(|_| missing())?;
+    // User and system time are the fields 14 and 15.
+    let fields = stat(pid)?;
+    let ticks = fields.iter().skip(11).take(2).map(|field| field.parse::<u64>());
+    let ticks: u64 = ticks.sum::<Result<_, _>>().map_err(|_| unknown_format())?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|peak| peak.split_whitespace().next()?.parse::<u64>().ok());
@@ -102,6 +125,13 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     let pages = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     let unknown = || io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/statm is unknown");
     Ok(pages.ok_or_else(unknown)? * sys::page_size())
+}
+
+/// The stack of a thread that is to decode what the main thread could, in bytes: what the main thread may have, within reason.
+pub(crate) fn stack_size() -> usize {
+    const USUAL: u64 = 8 << 20;
+    let limit = sys::stack_limit().unwrap_or(Some(USUAL)).unwrap_or(64 << 20);
+    usize::try_from(limit.clamp(USUAL, 1 << 30)).unwrap_or(USUAL as usize)
 }
 
 /// Raises this process's limit of open descriptors to `wanted`, as far as the hard limit allows, and gives the limit that

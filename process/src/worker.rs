@@ -263,9 +263,13 @@ impl Worker {
         self.limits.memory.filter(|&most| over(most)).map(|_| Reason::Memory)
     }
 
-    /// Tells the pool that this process ends because of `reason`.
+    /// Tells the pool that this process ends because of `reason`, and waits until the pool has taken over all answers: blocks in them are
+    /// this process's memory, and what a connection has not delivered may be lost when this end closes it.
     pub(crate) fn leave(&mut self, reason: Reason) -> io::Result<()> {
-        self.send(Kind::Leaving, 0, reason as u64, &[])
+        self.send(Kind::Leaving, 0, reason as u64, &[])?;
+        // Calls that come meanwhile go to others. The end of the channel ends this process.
+        while self.receive()?.kind != Kind::Bye {}
+        Ok(())
     }
 
     pub(crate) fn send(&mut self, kind: Kind, call: u64, name: u64, payload: &[u8]) -> io::Result<()> {

@@ -30,7 +30,7 @@ use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     frame::{Decoder, Kind},
     init,
-    launcher::told,
+    launcher::{Command, Stop, told},
     sys as calls,
     worker::Hello,
 };
@@ -47,8 +47,9 @@ use std::{
 
 /// What makes a process a zygote.
 pub(crate) const MARKER: &str = "1:zygote";
-/// How long it may take to be set up, and to fork.
+/// How long it may take to be set up, if the pool's builder has not said.
 const SETUP: Duration = Duration::from_secs(120);
+/// How long a fork may take.
 const FORK: Duration = Duration::from_secs(2);
 /// The most descriptors that a request has: channel, memory, bell, stdout, stderr.
 pub(crate) const MOST: usize = 5;
@@ -64,22 +65,21 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Starts one and waits until it is set up by the frame `setup`.
-    pub(crate) fn start(plan: &Plan, setup: &[u8]) -> io::Result<Self> {
+    /// Starts one and waits until it is set up by the frame `setup`, or until the pool ends.
+    pub(crate) fn start(plan: &Plan, command: &Command, setup: &[u8]) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
+        calls::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
         let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL)])?;
         let zygote = Self { pid: forked.pid, channel: ours };
-        forked.confirm()?;
-        zygote.set_up(setup)?;
+        forked.confirm(&command.stop)?;
+        zygote.set_up(setup, command)?;
         Ok(zygote)
     }
 
-    fn set_up(&self, setup: &[u8]) -> io::Result<()> {
-        let mut rest = setup;
-        while !rest.is_empty() {
-            rest = &rest[calls::send(self.channel.as_fd(), rest)?..];
-        }
-        let end = clock::now() + SETUP;
+    fn set_up(&self, setup: &[u8], command: &Command) -> io::Result<()> {
+        let stop = &command.stop;
+        let end = clock::after(clock::now(), command.setup_limit.unwrap_or(SETUP));
+        stop.send(self.channel.as_fd(), setup, end)?;
         let (mut decoder, mut space) = (Decoder::default(), [0; 4096]);
         loop {
             if let Some(frame) = decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
@@ -88,7 +88,7 @@ impl Zygote {
                     _ => Err(io::Error::other(String::from_utf8_lossy(&frame.payload).into_owned())),
                 };
             }
-            if !calls::wait_for_input(self.channel.as_fd(), end)? {
+            if !stop.wait_for_input(self.channel.as_fd(), end)? {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the zygote is not set up in time"));
             }
             match calls::receive(self.channel.as_fd(), &mut space)? {
@@ -99,12 +99,12 @@ impl Zygote {
     }
 
     /// Has it fork a worker with these descriptors under these numbers: its process id.
-    pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)]) -> Result<i32, NoWorker> {
+    pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)], stop: &Stop) -> Result<i32, NoWorker> {
         let has = |number| handed.iter().any(|&(_, other)| other == number);
         let what = if has(MEMORY) { RING } else { 0 } | if has(1) { OUTPUT } else { 0 };
         let fds: Vec<_> = handed.iter().map(|(fd, _)| fd.as_fd()).collect();
         sys::send(self.channel.as_fd(), what, &fds).map_err(|_| NoWorker::NotAsked)?;
-        match self.answer() {
+        match self.answer(stop) {
             Ok(pid) if pid > 0 => Ok(pid),
             Ok(code) => Err(NoWorker::Refused(told(
                 io::Error::from_raw_os_error(code.wrapping_neg()),
@@ -114,8 +114,8 @@ impl Zygote {
         }
     }
 
-    fn answer(&self) -> io::Result<i32> {
-        if !calls::wait_for_input(self.channel.as_fd(), clock::now() + FORK)? {
+    fn answer(&self, stop: &Stop) -> io::Result<i32> {
+        if !stop.wait_for_input(self.channel.as_fd(), clock::now() + FORK)? {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
         }
         let mut answer = [0; 4];

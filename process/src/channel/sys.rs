@@ -14,10 +14,18 @@ fn is_no_socket(error: &io::Error) -> bool {
 
 /// Sends what the socket or pipe takes. A peer that is gone is an error and never a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    #[cfg(target_os = "linux")]
-    let flags = libc::MSG_NOSIGNAL;
-    #[cfg(not(target_os = "linux"))]
-    let flags = 0;
+    send_with(socket, bytes, 0)
+}
+
+/// [`send`] that never waits for a socket.
+pub(crate) fn send_at_once(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    send_with(socket, bytes, libc::MSG_DONTWAIT)
+}
+
+fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], mut flags: libc::c_int) -> io::Result<usize> {
+    if cfg!(target_os = "linux") {
+        flags |= libc::MSG_NOSIGNAL;
+    }
     loop {
         // SAFETY: the bytes are borrowed across the call.
         let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };

@@ -82,6 +82,18 @@ impl Lane {
         if batch.is_worth_splitting(left) { left } else { 0 }
     }
 
+    /// The worker leaves by its own choice: takes back all that it has not begun, in order.
+    pub(crate) fn leave(&mut self, unbegun: &mut Vec<Call>) {
+        self.open = false;
+        self.reclaim_all(|_| true, unbegun);
+    }
+
+    /// The worker is to be killed, or told that no more calls come: as [`leave`](Self::leave), but for the call for whose sake it is killed.
+    pub(crate) fn close(&mut self, unbegun: &mut Vec<Call>) {
+        self.open = false;
+        self.reclaim_all(|call| !call.is_alone(), unbegun);
+    }
+
     /// Takes back all that `is_it` knows and the worker has not begun.
     pub(crate) fn reclaim_all(&mut self, is_it: impl Fn(&Call) -> bool, into: &mut Vec<Call>) {
         for number in self.tail..self.head {

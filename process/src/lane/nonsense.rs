@@ -49,7 +49,7 @@ fn call(name: u64, dice: &mut Dice) -> Call {
         1 => Load::One(dice.bytes(2_000)),
         _ => Load::One(Vec::new()),
     };
-    Call { name, load, luggage: Vec::new(), caller: Arc::new(Nobody), terms: None }
+    Call::new(name, load, Arc::new(Nobody))
 }
 
 /// One thing that the worker does with its ring.

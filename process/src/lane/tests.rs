@@ -17,7 +17,9 @@ impl Caller for Nobody {
         true
     }
 
-    fn put_back(&self) {}
+    fn put_back(&self) -> bool {
+        true
+    }
     fn address(&self) -> usize {
         0
     }
@@ -28,7 +30,7 @@ impl Caller for Nobody {
 }
 
 fn call(name: u64) -> Call {
-    Call { name, load: Load::One(Vec::new()), luggage: Vec::new(), caller: Arc::new(Nobody), terms: None }
+    Call::new(name, Load::One(Vec::new()), Arc::new(Nobody))
 }
 
 fn lane_with(calls: u64) -> Lane {

@@ -1,7 +1,7 @@
 //! Workers behind a command: any argv that ends in this program as a worker, here or on another machine.
 
 use super::{
-    Command, Ended, Launched, Launcher,
+    Command, Ended, Launched, Launcher, Stop,
     local::{ended, find_program, pipes, plan},
     told,
 };
@@ -20,6 +20,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::PathBuf,
+    sync::Arc,
 };
 
 /// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: whatever ends in running the rest of its
@@ -115,7 +116,8 @@ impl Launcher for Argv {
         let forked = exec::fork(&plan, &handed)?;
         let pid = forked.pid;
         let exit = sys::exit_watch(pid);
-        Ok(Box::new(Behind { forked: Some(forked), pid, channel, token: None, exit, output }))
+        let stop = command.stop.clone();
+        Ok(Box::new(Behind { forked: Some(forked), pid, channel, token: None, exit, output, stop }))
     }
 }
 
@@ -148,6 +150,7 @@ struct Behind {
     token: Option<(String, UnixStream)>,
     exit: Option<OwnedFd>,
     output: Option<[OwnedFd; 2]>,
+    stop: Arc<Stop>,
 }
 
 impl Launched for Behind {
@@ -190,7 +193,7 @@ impl Launched for Behind {
     }
 
     fn confirm(&mut self) -> io::Result<()> {
-        self.forked.take().map_or(Ok(()), Forked::confirm)
+        self.forked.take().map_or(Ok(()), |forked| forked.confirm(&self.stop))
     }
 
     fn output(&mut self) -> Option<[OwnedFd; 2]> {

@@ -1,6 +1,6 @@
 //! Workers on this machine: forked and exec'd, or forked from a zygote.
 
-use super::{Command, Ended, Launched, Launcher, told};
+use super::{Command, Ended, Launched, Launcher, Stop, told};
 use crate::{
     exec::{self, BELL, CHANNEL, MEMORY, Plan},
     image, init, sys,
@@ -13,6 +13,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
         unix::{ffi::OsStrExt, net::UnixStream},
     },
+    sync::Arc,
 };
 
 /// How long a message is that surely fits into an empty socket, in bytes.
@@ -53,6 +54,7 @@ struct LocalChild {
     ring: bool,
     has_setup: bool,
     output: Option<[OwnedFd; 2]>,
+    stop: Arc<Stop>,
 }
 
 impl Launcher for Local {
@@ -90,7 +92,8 @@ impl Launcher for Local {
         };
         let exit = sys::exit_watch(pid);
         let ring = ring.is_some();
-        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring, has_setup, output }))
+        let stop = command.stop.clone();
+        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring, has_setup, output, stop }))
     }
 }
 
@@ -119,7 +122,7 @@ impl Local {
         handed: &[(&OwnedFd, RawFd)],
     ) -> Result<i32, NoWorker> {
         if let Some(zygote) = &mut self.zygote {
-            match zygote.fork(handed) {
+            match zygote.fork(handed, &command.stop) {
                 Err(NoWorker::NotAsked) => self.zygote = None,
                 Err(NoWorker::Unknown(error)) => {
                     self.zygote = None;
@@ -128,8 +131,8 @@ impl Local {
                 answer => return answer,
             }
         }
-        let zygote = own_plan(command, zygote::MARKER).and_then(|plan| Zygote::start(&plan, setup));
-        self.zygote.insert(zygote.map_err(NoWorker::Refused)?).fork(handed)
+        let zygote = own_plan(command, zygote::MARKER).and_then(|plan| Zygote::start(&plan, command, setup));
+        self.zygote.insert(zygote.map_err(NoWorker::Refused)?).fork(handed, &command.stop)
     }
 }
 
@@ -175,7 +178,11 @@ impl Launched for LocalChild {
     }
 
     fn confirm(&mut self) -> io::Result<()> {
-        self.forked.take().map_or(Ok(()), exec::Forked::confirm)
+        self.forked.take().map_or(Ok(()), |forked| forked.confirm(&self.stop))
+    }
+
+    fn delivers_at_once(&self) -> bool {
+        true
     }
 
     fn has_ring(&self) -> bool {

@@ -74,6 +74,14 @@ pub(crate) fn descriptor_limit() -> io::Result<(u64, u64)> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
+/// How large the stack of the main thread may grow, in bytes; None if there is no limit.
+pub(crate) fn stack_limit() -> io::Result<Option<u64>> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the place is ours to write.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) })?;
+    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+}
+
 /// Sets the limit of open descriptors; `most` stays how far it may be raised.
 pub(crate) fn set_descriptor_limit(now: u64, most: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: now, rlim_max: most };

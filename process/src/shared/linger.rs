@@ -1,0 +1,100 @@
+//! How a thread that joins a call looks after the lanes for a few microseconds, which saves two wake-ups for a short call.
+
+use super::{Mover, Orders, Shared, State, finish};
+use crate::{lane::Done, ring};
+use brigade_trace::clock;
+use std::{
+    hint::spin_loop,
+    sync::{MutexGuard, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// The longest that a joiner looks for its answer before it sleeps, in microseconds: about what two wake-ups cost.
+pub(super) const LONGEST: u32 = 60;
+/// The shortest, in microseconds.
+const SHORTEST: u32 = 2;
+
+impl Shared {
+    /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
+    ///
+    /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code then, which may take its time, or
+    /// wait for another call of this pool.
+    pub(crate) fn linger(&self, is_over: &dyn Fn() -> bool) {
+        let mut done = Done::new();
+        // Relaxed: a guess.
+        let patience = self.patience.load(Ordering::Relaxed);
+        let most = self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
+        let end = clock::after(clock::now(), most);
+        let (mut helped, mut lingered) = (is_over(), false);
+        while !helped && clock::now() < end && self.begin_to_linger() {
+            lingered = true;
+            let state = self.look(end, is_over, &mut done);
+            self.leave(state, &mut done);
+            if finish(&mut done) {
+                self.mapped();
+            }
+            helped = is_over();
+        }
+        if lingered || helped {
+            let next = if helped { (patience * 2).min(LONGEST) } else { (patience / 2).max(SHORTEST) };
+            self.patience.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the lanes over from the supervisor. False if another thread has them, or if there are none.
+    fn begin_to_linger(&self) -> bool {
+        let mut state = self.lock();
+        let begins = !state.lanes.is_empty() && state.attention.begin();
+        if begins {
+            state.silence();
+        }
+        begins
+    }
+
+    /// Looks until there are answers, the time is over, or somebody else has brought what was waited for.
+    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> MutexGuard<'_, State> {
+        loop {
+            for _ in 0..20 {
+                spin_loop();
+            }
+            let mut state = self.lock();
+            let found = state.harvest(done);
+            if found {
+                state.dispatch(Mover::Anybody);
+            }
+            if found || !done.is_empty() || is_over() || clock::now() >= end {
+                return state;
+            }
+        }
+    }
+
+    /// Hands the lanes back to the supervisor.
+    fn leave(&self, mut state: MutexGuard<'_, State>, done: &mut Done) {
+        if state.attention.end() {
+            while !state.arm(ring::Bell::EachAnswer) {
+                state.harvest(done);
+            }
+            // Among them: to end the workers whose last answer was fetched here.
+            let for_the_supervisor = state.orders != Orders::Work
+                || state.lanes.iter().any(|lane| lane.fault.is_some() || lane.parting);
+            if state.dispatch(Mover::Anybody) | for_the_supervisor {
+                let ring = state.attention.call();
+                drop(state);
+                if ring {
+                    self.bell.ring();
+                }
+            }
+        }
+    }
+
+    /// Blocks were mapped: a worker that waited for that may go.
+    #[cold]
+    fn mapped(&self) {
+        let mut state = self.lock();
+        let ring = state.lanes.iter().any(|lane| lane.parting) && state.attention.call();
+        drop(state);
+        if ring {
+            self.bell.ring();
+        }
+    }
+}
