@@ -305,8 +305,9 @@ impl<F: Future> Counted<F::Output> for Cell<F> {
 ///
 /// The caller has the entry, which this uses up or gives back.
 unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
-    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
-    let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
+    let whole = header.cast::<Cell<F>>();
+    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until the task is complete, or idle.
+    let cell = unsafe { whole.as_ref() };
     let id = cell.header.id;
     let began = cell.header.state.begin();
     let before = begin(id);
@@ -328,7 +329,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     };
     end(id, before, 1);
     // SAFETY: this thread is the runner still, and the result is the first.
-    unsafe { complete(cell, header, result) };
+    unsafe { complete(whole, result) };
     End::Idle
 }
 
@@ -345,12 +346,11 @@ fn place(executor: &Executor<'_>, header: NonNull<Header>) -> bool {
 ///
 /// The caller has the entry, which this uses up.
 unsafe fn cancel<F: Future>(header: NonNull<Header>) {
-    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until it is complete.
-    let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
+    // SAFETY: the caller has the entry, so the task's own reference keeps the header alive until the task is complete.
     // Whatever it says: this thread is the runner now, and ends the task.
-    let (Begin::Poll | Begin::Cancel) = cell.header.state.begin();
+    let (Begin::Poll | Begin::Cancel) = unsafe { header.as_ref() }.state.begin();
     // SAFETY: this thread is the runner, and the result is the first.
-    unsafe { complete(cell, header, Err(JoinError::Cancelled)) };
+    unsafe { complete(header.cast::<Cell<F>>(), Err(JoinError::Cancelled)) };
 }
 
 /// Polls the future; a panic is a result.
@@ -378,13 +378,16 @@ unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Resul
     }
 }
 
-/// Drops the future, gives the result to the joiner, and gives up the task's own reference.
+/// Drops the future, gives the result to the joiner, and gives up the task's own reference. The cell may be gone when this returns, which is
+/// why it takes a pointer.
 ///
 /// # Safety
 ///
 /// The caller is the runner, and this is the only call.
 #[inline]
-unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: Result<F::Output, JoinError>) {
+unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output, JoinError>) {
+    // SAFETY: the task's own reference keeps the cell alive until `state.complete` gives it up, below.
+    let cell = unsafe { whole.as_ref() };
     // A future must not outlive its end, and its destructor may panic: that is the task's panic then.
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the future is the runner's (rule 2).
@@ -408,7 +411,7 @@ unsafe fn complete<F: Future>(cell: &Cell<F>, header: NonNull<Header>, result: R
     cell.header.home.executor().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
         // SAFETY: that was the last reference.
-        unsafe { free(header) };
+        unsafe { free(whole.cast()) };
     }
 }
 
@@ -462,22 +465,23 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 ///
 /// The data is a header, and the caller hands over a reference to it.
 unsafe fn wake(data: *const ()) {
-    // SAFETY: the data of a waker is a header, and the waker has a reference.
-    let header = unsafe { &*data.cast::<Header>() };
-    record(Kind::Wake, header.id, 0);
+    let header = pointer(data);
     context::with(|here| {
-        if header.home.executor().is_at(here) {
+        // SAFETY: the data of a waker is a header, and the waker's reference keeps it alive until it is given back, below.
+        let this = unsafe { header.as_ref() };
+        record(Kind::Wake, this.id, 0);
+        if this.home.executor().is_at(here) {
             // The executor lives as long as this thread runs its tasks, so nothing hangs on the task's reference to it.
-            let (wake, release) = header.state.wake_and_release();
+            let (wake, release) = this.state.wake_and_release();
             if wake == Wake::Schedule {
-                here.schedule(Task { header: pointer(data) });
+                here.schedule(Task { header });
             } else if release == Release::Last {
                 // SAFETY: that was the last reference.
-                unsafe { free(pointer(data)) };
+                unsafe { free(header) };
             }
         } else {
-            if header.state.wake() == Wake::Schedule {
-                header.home.executor().schedule(Task { header: pointer(data) });
+            if this.state.wake() == Wake::Schedule {
+                this.home.executor().schedule(Task { header });
             }
             // SAFETY: waking by value gives the waker's reference back.
             unsafe { drop_waker(data) };

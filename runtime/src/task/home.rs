@@ -74,6 +74,11 @@ impl Address {
             .cast()
     }
 
+    /// The pointer that the `Arc` gave, for its count of references, which lies outside of what a reference to the executor may reach.
+    fn in_arc<T>(self) -> *const T {
+        self.untagged().as_ptr()
+    }
+
     /// # Safety
     ///
     /// The executor exists for as long as the result is used.
@@ -104,12 +109,14 @@ impl Address {
         }
         match executor {
             // SAFETY: the caller has an Arc of this address.
-            Executor::Local(shared) => unsafe { Arc::increment_strong_count(shared) },
+            Executor::Local(_) => unsafe { Arc::increment_strong_count(self.in_arc::<local::Shared>()) },
             // SAFETY: as above.
-            Executor::Multi(shared) => unsafe { Arc::increment_strong_count(shared) },
+            Executor::Multi(_) => unsafe { Arc::increment_strong_count(self.in_arc::<multi::Shared>()) },
             #[cfg(loom)]
             // SAFETY: as above.
-            Executor::Model(queue) => unsafe { Arc::increment_strong_count(queue) },
+            Executor::Model(_) => unsafe {
+                Arc::increment_strong_count(self.in_arc::<crate::model::Queue>())
+            },
         }
     }
 
@@ -127,12 +134,14 @@ impl Address {
         }
         match executor {
             // SAFETY: this is the reference that was added when the count left 0 (rule 1).
-            Executor::Local(shared) => unsafe { Arc::decrement_strong_count(shared) },
+            Executor::Local(_) => unsafe { Arc::decrement_strong_count(self.in_arc::<local::Shared>()) },
             // SAFETY: as above.
-            Executor::Multi(shared) => unsafe { Arc::decrement_strong_count(shared) },
+            Executor::Multi(_) => unsafe { Arc::decrement_strong_count(self.in_arc::<multi::Shared>()) },
             #[cfg(loom)]
             // SAFETY: as above.
-            Executor::Model(queue) => unsafe { Arc::decrement_strong_count(queue) },
+            Executor::Model(_) => unsafe {
+                Arc::decrement_strong_count(self.in_arc::<crate::model::Queue>())
+            },
         }
     }
 }
