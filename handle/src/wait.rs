@@ -2,7 +2,10 @@
 //!
 //! Only the owner of a thread knows whether the thread may sleep: an ordinary thread may, a pool worker should help
 //! first and tell its pool that it is away, an async worker must not. So whoever owns the thread [sets](set) the
-//! [`Policy`], and whatever blocks goes through [`block`].
+//! [`Policy`], and whatever blocks goes through [`block`], or through [`away`] if it sleeps by other means.
+//!
+//! A pool stays the owner of its thread when an executor that runs there sets a policy of its own: a job may run async tasks, among which
+//! blocking is forbidden, but when that executor sleeps, the pool has to hear of it.
 
 use crate::parker;
 use std::{
@@ -31,19 +34,29 @@ pub struct Hooks {
     pub unblocked: fn(),
 }
 
+/// What is set on a thread.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    policy: Policy,
+    /// Those of the latest [`Policy::Help`], whatever was set above it.
+    owner: Option<&'static Hooks>,
+}
+
 thread_local! {
-    static POLICY: Cell<Policy> = const { Cell::new(Policy::Park) };
+    // It has no destructor, so it can be used as long as the thread runs.
+    static SETTING: Cell<Setting> = const { Cell::new(Setting { policy: Policy::Park, owner: None }) };
 }
 
 /// This thread's policy.
 pub fn policy() -> Policy {
-    // A thread that is ending has no policy any more: it parks like any other.
-    POLICY.try_with(Cell::get).unwrap_or(Policy::Park)
+    SETTING.get().policy
 }
 
 /// Sets this thread's policy until the guard is dropped, which puts back the one before.
 pub fn set(policy: Policy) -> Restore {
-    let before = POLICY.with(|place| place.replace(policy));
+    let before = SETTING.get();
+    let owner = if let Policy::Help(hooks) = policy { Some(hooks) } else { before.owner };
+    SETTING.set(Setting { policy, owner });
     Restore { before, _not_send: PhantomData }
 }
 
@@ -51,13 +64,13 @@ pub fn set(policy: Policy) -> Restore {
 #[derive(Debug)]
 #[must_use = "the policy holds as long as the guard lives"]
 pub struct Restore {
-    before: Policy,
+    before: Setting,
     _not_send: PhantomData<*const ()>,
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        let _ = POLICY.try_with(|place| place.set(self.before));
+        SETTING.set(self.before);
     }
 }
 
@@ -68,15 +81,14 @@ impl Drop for Restore {
 /// If the policy is [`Policy::Forbid`], even if `poll` would have been ready at once: a mistake that shows only
 /// sometimes is worse than one that always shows.
 pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
-    let policy = policy();
-    if let Policy::Forbid(advice) = policy {
+    if let Policy::Forbid(advice) = policy() {
         panic!("{what} would block this thread: {advice}");
     }
     parker::with_parker(|parker, waker| {
         if let Poll::Ready(result) = poll(waker) {
             return result;
         }
-        let _away = Away::begin(policy);
+        let _away = away();
         loop {
             parker.park();
             if let Poll::Ready(result) = poll(waker) {
@@ -86,21 +98,27 @@ pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     })
 }
 
-/// Between the two hooks of a helping worker; also when the poll panics.
-struct Away(Policy);
-
-impl Away {
-    fn begin(policy: Policy) -> Self {
-        if let Policy::Help(hooks) = policy {
-            (hooks.blocked)();
-        }
-        Self(policy)
+/// Tells the pool that owns this thread, if one does, that the thread sleeps until the guard is dropped. For a sleep that is not a
+/// [`block`]: in an event loop, or until another thread has ended. Asks for no policy.
+pub fn away() -> Away {
+    let owner = SETTING.get().owner;
+    if let Some(hooks) = owner {
+        (hooks.blocked)();
     }
+    Away { owner, _not_send: PhantomData }
+}
+
+/// The time in which a thread sleeps, from [`away`].
+#[derive(Debug)]
+#[must_use = "the thread counts as asleep as long as the guard lives"]
+pub struct Away {
+    owner: Option<&'static Hooks>,
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        if let Policy::Help(hooks) = self.0 {
+        if let Some(hooks) = self.owner {
             (hooks.unblocked)();
         }
     }

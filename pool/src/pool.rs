@@ -341,17 +341,11 @@ impl Pool {
             self.crew.roster().threads.clear();
             return;
         }
-        let policy = wait::policy();
-        if let wait::Policy::Help(hooks) = policy {
-            (hooks.blocked)();
-        }
+        let _away = wait::away();
         loop {
             let Some(thread) = self.crew.roster().threads.pop() else { break };
             // A worker's loop does not panic: jobs and hooks are caught.
             let _ = thread.join();
-        }
-        if let wait::Policy::Help(hooks) = policy {
-            (hooks.unblocked)();
         }
     }
 }

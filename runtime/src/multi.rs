@@ -246,7 +246,8 @@ impl Crew {
             return drained;
         }
         // This may be a thread that must not block, but nothing here waits for it.
-        let _policy = wait::set(wait::Policy::Park);
+        let _policy =
+            matches!(wait::policy(), wait::Policy::Forbid(_)).then(|| wait::set(wait::Policy::Park));
         let empty =
             |waker: &Waker| if self.shared.owned.when_empty(waker) { Poll::Ready(()) } else { Poll::Pending };
         if !threads.is_empty() {
@@ -258,6 +259,7 @@ impl Crew {
         // After a drain tasks could still come in from outside.
         self.shared.owned.cancel_all();
         self.shared.stop();
+        let _away = wait::away();
         for thread in threads {
             thread.join().expect("a worker catches the panics of its tasks");
         }

@@ -259,7 +259,10 @@ impl Core {
         }
         if shared.inbox.may_sleep() {
             record(Kind::Park, Id::new(Domain::Worker, 0), 0);
+            // A job of a pool may be here: then a spare thread takes the place of this one.
+            let away = wait::away();
             turn.sleep(None, || {
+                drop(away);
                 record(Kind::Unpark, Id::new(Domain::Worker, 0), 0);
                 shared.inbox.awake();
             });
