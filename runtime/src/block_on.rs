@@ -24,6 +24,7 @@ use crate::{
 use brigade_handle::wait;
 use std::{
     future::Future,
+    mem,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
@@ -62,7 +63,7 @@ pub(crate) fn assert_outside(what: &str) {
 
 /// The loop on a thread that runs no tasks.
 pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> F::Output {
-    let mut future = pin!(future);
+    let mut future = pin!(Some(future));
     let output = wait::block("block_on", |waker| poll_as_guest(scheduler, future.as_mut(), waker));
     task::leave();
     output
@@ -71,11 +72,31 @@ pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> 
 /// One poll on a thread that runs no tasks.
 pub(crate) fn poll_as_guest<F: Future>(
     scheduler: &Scheduler,
-    future: Pin<&mut F>,
+    future: Pin<&mut Option<F>>,
     waker: &Waker,
 ) -> Poll<F::Output> {
     let _entered = context::enter_as_guest(scheduler);
     let _policy = wait::set(crate::FORBID);
     budget::begin();
-    future.poll(&mut Context::from_waker(waker))
+    let mut main = MainFuture(future);
+    let poll = main.poll(&mut Context::from_waker(waker));
+    if poll.is_pending() {
+        mem::forget(main);
+    }
+    poll
+}
+
+/// The future of a `block_on`, which ends inside the runtime, also if it panics: its destructor may spawn.
+pub(crate) struct MainFuture<'a, F>(pub(crate) Pin<&'a mut Option<F>>);
+
+impl<F: Future> MainFuture<'_, F> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.0.as_mut().as_pin_mut().expect("the future is there until it has ended").poll(cx)
+    }
+}
+
+impl<F> Drop for MainFuture<'_, F> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
 }

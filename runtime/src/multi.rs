@@ -123,7 +123,7 @@ pub(crate) fn take_in(shared: &Shared, task: Task) {
         _ => {
             shared.owned.spawned(None);
             if shared.owned.is_closing() {
-                drop(task);
+                task::refuse(task);
             } else {
                 shared.inject(task);
             }
@@ -154,8 +154,8 @@ impl Shared {
     fn inject(&self, task: Task) {
         match self.injector.push(task) {
             Ok(()) => self.notify(None),
-            // The executor is gone, and with it all its tasks: this one is dropped here, if it was not complete.
-            Err(task) => drop(task),
+            // The executor is gone, and with it all its tasks: this one is cancelled here, if it was not complete.
+            Err(task) => task::refuse(task),
         }
     }
 

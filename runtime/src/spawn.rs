@@ -26,7 +26,9 @@ use std::{
 /// # Cancellation
 ///
 /// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the handle
-/// detaches. If the runtime is ending, the future is dropped at once and the handle says that it was cancelled.
+/// detaches. If the runtime is ending, the future is dropped at once and the handle says that it was cancelled. A future that is spawned
+/// by the destructor of such a future is dropped after that one, so that a chain of them, however long, needs no stack; a chain that never
+/// ends is cut, and its next future is leaked.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -74,7 +76,8 @@ fn panic_outside() -> ! {
 }
 
 /// Starts a task that need not be `Send`, on this thread, inside [`run`](crate::run) or inside `block_on` of a current-thread
-/// runtime. It is cancelled when that `run` or `block_on` returns.
+/// runtime. It is cancelled when that `run` or `block_on` returns, or when a shutdown has run out of time. One that is spawned after that
+/// end has begun, by a task that still runs or by a destructor, is cancelled at once.
 ///
 /// # Panics
 ///

@@ -19,7 +19,7 @@ use crate::{
     multi::Shared,
     parker::{Call, Called},
     queue::Owner,
-    task::{Outcome, Task},
+    task::{self, Outcome, Task},
     wake_all,
 };
 use brigade_trace::{Cause, Domain, Id, Kind, clock, record};
@@ -165,7 +165,7 @@ impl Worker {
     pub(crate) fn take_in(&self, task: Task) {
         self.shared.owned.spawned(Some(self.index));
         if self.shared.owned.is_closing() {
-            drop(task);
+            task::refuse(task);
         } else {
             self.schedule(task);
         }

@@ -8,6 +8,7 @@
 
 use super::Shared;
 use crate::{
+    block_on::MainFuture,
     context::{self, budget},
     driver::Turn,
     roll::Roll,
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     owned: RefCell<Roll>,
     /// All tasks that may not. They end with the `block_on` in which they were spawned.
     locals: RefCell<Roll>,
+    /// That end has begun: local tasks that are spawned from now on are cancelled at once.
+    locals_end: Cell<bool>,
     looked: Cell<Instant>,
     /// How many polls there were since the clock was looked at.
     polls: Cell<usize>,
@@ -69,6 +72,7 @@ impl Driving {
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
             locals: RefCell::default(),
+            locals_end: Cell::new(false),
             looked: Cell::new(clock::now()),
             polls: Cell::new(0),
         });
@@ -76,7 +80,8 @@ impl Driving {
         Self { core, _entered: entered, _policy: wait::set(crate::FORBID) }
     }
 
-    pub(super) fn block_on<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+    pub(super) fn block_on<F: Future>(&self, future: Pin<&mut Option<F>>) -> F::Output {
+        let mut main = MainFuture(future);
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
         let mut context = Context::from_waker(&waker);
@@ -88,7 +93,7 @@ impl Driving {
             }
             self.core.polls.set(self.core.polls.get() + 1);
             budget::begin();
-            match future.as_mut().poll(&mut context) {
+            match main.poll(&mut context) {
                 Poll::Ready(output) => Some(output),
                 Poll::Pending => None,
             }
@@ -122,6 +127,7 @@ impl Driving {
         let core = &self.core;
         core.shared.closing.store(true, Ordering::Relaxed);
         core.owned.borrow().iter().for_each(TaskRef::cancel);
+        core.end_locals();
         core.drive(|| core.is_empty().then_some(()));
     }
 }
@@ -129,7 +135,7 @@ impl Driving {
 impl Drop for Driving {
     fn drop(&mut self) {
         let core = &self.core;
-        core.locals.borrow().iter().for_each(TaskRef::cancel);
+        core.end_locals();
         core.drive(|| core.locals.borrow().is_empty().then_some(()));
         let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
         let waiting = {
@@ -199,7 +205,7 @@ impl Core {
     /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
     pub(crate) fn take_in(&self, task: Task) {
         if self.shared.is_closing() {
-            drop(task);
+            task::refuse(task);
         } else {
             self.ready.borrow_mut().push_back(task);
         }
@@ -207,12 +213,18 @@ impl Core {
 
     /// The same for a task that may not leave this thread: it is listed from the beginning, since it ends with the `block_on`.
     pub(super) fn take_in_local(&self, task: Task) {
-        if self.shared.is_closing() {
-            drop(task);
+        if self.locals_end.get() {
+            task::refuse(task);
         } else {
             task.set_place(2 * self.locals.borrow_mut().enter(task.to_ref()) + LOCAL);
             self.ready.borrow_mut().push_back(task);
         }
+    }
+
+    /// Cancels the local tasks, and lets none in any more.
+    fn end_locals(&self) {
+        self.locals_end.set(true);
+        self.locals.borrow().iter().for_each(TaskRef::cancel);
     }
 
     /// Lists a task that waits for the first time, and says where. None if the executor is closing.

@@ -107,7 +107,7 @@ fn schedule_from_elsewhere(shared: &Shared, task: Task) {
     match shared.inbox.send(task) {
         Ok(rouse) => shared.wake_reactor(rouse),
         // The executor is gone, and with it all its tasks but this one, which was just spawned: it is cancelled here.
-        Err(task) => drop(task),
+        Err(task) => task::refuse(task),
     }
 }
 
@@ -139,7 +139,8 @@ pub(crate) fn take_in(shared: &Shared, task: Task) {
     });
 }
 
-/// Spawns a task that stays on this thread. None if this thread does not drive a current-thread executor.
+/// Spawns a task that stays on this thread, which is cancelled if the `block_on` is at its end. None if this thread does not drive a
+/// current-thread executor.
 pub(crate) fn spawn_local<F>(future: F, at: &'static Location<'static>) -> Option<JoinHandle<F::Output>>
 where
     F: Future + 'static,
@@ -154,7 +155,7 @@ where
 
 /// Runs tasks until the future is ready.
 pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
-    let mut future = pin!(future);
+    let mut future = pin!(Some(future));
     // Another thread may drive already: then this one polls its future only, until the core is free.
     let first = wait::block("block_on", |waker| {
         let core = {

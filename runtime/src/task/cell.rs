@@ -218,6 +218,13 @@ impl Task {
         self.header().signal.set_note(place);
     }
 
+    /// Leaves a task that is refused as it is: its future is not dropped, its handle never ready, and its memory not freed. Only the executor
+    /// does not count it any more.
+    pub(super) fn abandon(self) {
+        let this = ManuallyDrop::new(self);
+        this.header().home.executor().release(this.header().signal.note());
+    }
+
     /// What an executor's list of tasks holds.
     #[inline]
     pub(crate) fn to_ref(&self) -> TaskRef {

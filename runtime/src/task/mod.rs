@@ -73,6 +73,7 @@ mod cell;
 // Unsafe: a reference to one of several types in one word, counted by hand.
 #[allow(unsafe_code)]
 mod home;
+mod refusal;
 mod state;
 // Unsafe: allocates, and keeps memory on lists that lie in it.
 #[allow(unsafe_code)]
@@ -80,4 +81,5 @@ mod store;
 
 pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};
 pub(crate) use home::Homes;
+pub(crate) use refusal::refuse;
 pub(crate) use store::{Lease, leave};

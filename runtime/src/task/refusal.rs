@@ -1,0 +1,74 @@
+//! Refusing a task: an executor that ends drops the entry of every new one, and thereby cancels it.
+//!
+//! The future that is dropped runs a destructor of the user's, which may spawn the next task, which is refused as well:
+//!
+//! ```text
+//!   one inside the other                        one after the other
+//!   refuse 1                                    refuse 1
+//!     its future's destructor spawns 2            its future's destructor spawns 2, which is left here
+//!     refuse 2                                  take 2 from here, refuse it
+//!       its future's destructor spawns 3 …        its future's destructor spawns 3, which is left here …
+//! ```
+//!
+//! So the stack stays flat, however long the chain is: a list of a thousand nodes may drop each node in a task of its own. A chain without an
+//! end has to be cut, or the executor would never end: after [`CHAIN`] tasks the next one is abandoned, and its future is never dropped.
+
+use super::Task;
+use brigade_handle::contain;
+use std::{cell::Cell, mem::ManuallyDrop};
+
+/// How many tasks the destructors of one refused task may spawn, directly and by way of each other.
+const CHAIN: usize = 100_000;
+
+/// Entries that were refused inside destructors of what this thread refuses.
+#[derive(Default)]
+struct Left {
+    entries: Vec<Task>,
+    /// How many there were since the outermost began.
+    count: usize,
+}
+
+thread_local! {
+    /// None while this thread refuses nothing. It has no destructor, so it can be used as long as the thread runs.
+    static LEFT: Cell<Option<ManuallyDrop<Left>>> = const { Cell::new(None) };
+}
+
+/// Cancels a task that its executor does not take in: at once, or after the one whose destructor has spawned it.
+#[cold]
+pub(crate) fn refuse(entry: Task) {
+    if let Some(left) = LEFT.take() {
+        return leave(left, entry);
+    }
+    LEFT.set(Some(ManuallyDrop::default()));
+    let mut next = Some(entry);
+    while let Some(entry) = next {
+        // Contained, so that what is left is always taken.
+        contain(|| drop(entry));
+        next = take();
+    }
+}
+
+/// Leaves an entry for the outermost `refuse` of this thread.
+fn leave(mut left: ManuallyDrop<Left>, entry: Task) {
+    left.count += 1;
+    let surplus = if left.count <= CHAIN {
+        left.entries.push(entry);
+        None
+    } else {
+        Some(entry)
+    };
+    LEFT.set(Some(left));
+    surplus.into_iter().for_each(Task::abandon);
+}
+
+/// The entry that was left last. If there is none, the outermost `refuse` ends.
+fn take() -> Option<Task> {
+    let mut left = LEFT.take()?;
+    let entry = left.entries.pop();
+    if entry.is_some() {
+        LEFT.set(Some(left));
+    } else {
+        drop(ManuallyDrop::into_inner(left));
+    }
+    entry
+}
