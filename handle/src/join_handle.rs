@@ -22,7 +22,33 @@ use std::{
 };
 
 /// What an executor's allocation offers to the handle that joins it.
-pub trait Rendezvous<T>: Send + Sync {
+///
+/// It cannot be implemented by safe code, since a handle reads the place when the signal says so:
+///
+/// ```compile_fail,E0200
+/// use brigade_handle::{Place, Rendezvous, Signal, Slot};
+///
+/// struct Work(Slot<u32>);
+/// impl Rendezvous<u32> for Work {
+///     fn signal(&self) -> &Signal {
+///         self.0.signal()
+///     }
+///     fn place(&self) -> Place<'_, u32> {
+///         self.0.place()
+///     }
+///     fn cancel(&self) {}
+/// }
+/// ```
+///
+/// # Safety
+///
+/// 1. `signal` gives the same signal each time, and `place` the place in which that signal's completer stores the result: both of one
+///    [`Slot`](crate::Slot), as a rule.
+/// 2. The result stays there until the handle takes it, and nobody else touches it from when the signal was completed, unless the signal
+///    made the completer its [`Heir`].
+/// 3. Whoever completes the signal has a reference to the allocation of its own until that call has returned: the handle gives up its
+///    own as soon as it sees the result.
+pub unsafe trait Rendezvous<T>: Send + Sync {
     /// How far the work and the handle are: as a rule the [`signal`](crate::Slot::signal) of a slot.
     fn signal(&self) -> &Signal;
 
@@ -45,7 +71,11 @@ pub trait Rendezvous<T>: Send + Sync {
 }
 
 /// What an allocation offers that counts its own references, so that a handle is made of it by [`JoinHandle::from_raw`].
-pub trait Counted<T>: Rendezvous<T> {
+///
+/// # Safety
+///
+/// The verbs are as [`CancelHandle::from_raw`] demands for the address of `self`, for as long as the caller has a reference.
+pub unsafe trait Counted<T>: Rendezvous<T> {
     /// What a [`CancelHandle`] does with the allocation, whose address is its target.
     fn cancel_verbs(&self) -> &'static CancelVerbs;
 }
@@ -98,7 +128,8 @@ impl<R> InArc<R> {
     }
 }
 
-impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
+// SAFETY: whoever implemented it for `R` answers for the rules, and this hands them on.
+unsafe impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
     fn signal(&self) -> &Signal {
         self.0.signal()
     }
@@ -120,7 +151,8 @@ impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
     }
 }
 
-impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
+// SAFETY: an `InArc` lies in an Arc and nowhere else (`from_arc`), whose references the verbs count.
+unsafe impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
     fn cancel_verbs(&self) -> &'static CancelVerbs {
         &CancelVerbs {
             cancel: Self::cancel::<T>,
@@ -142,6 +174,14 @@ pub type Release = unsafe fn(NonNull<()>);
 ///
 /// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there. If the result's destructor panics then, nobody
 /// hears of it.
+///
+/// # Deadlocks
+///
+/// Work that joins a handle waits for it, whatever it needs itself. So two jobs that join each other's handles wait for ever, and so does a job that
+/// joins its own; on a pool of one thread as on one of many. Nobody tells: the threads are parked, and use no CPU. To see such a ring, look
+/// at the stacks of the threads in a debugger, where each stands in `JoinHandle::join`; or record a trace, which ends with a `Park` of each
+/// worker without an `Unpark`. A job that needs what another has waits for a value and not for the other's end: a channel, or a lock of
+/// `brigade_pool::lock`, which does tell of a ring.
 ///
 /// # In a forked child
 ///
@@ -189,8 +229,8 @@ impl<T> JoinHandle<T> {
     /// # Safety
     ///
     /// The target stays valid, and may be shared with the thread that holds the handle, until the handle calls `release`
-    /// with the target's address. The handle is the only joiner of the target's slot. The target's `cancel_verbs` are as
-    /// [`CancelHandle::from_raw`] demands.
+    /// with the target's address. The handle is the only joiner of the target's signal, which was made by
+    /// [`Signal::joined`], or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
         Self { target, release, taken: false, _value: PhantomData }
@@ -222,7 +262,7 @@ impl<T> JoinHandle<T> {
         let (target, verbs) = (self.target.cast(), self.target().cancel_verbs());
         // SAFETY: the reference that this handle owns keeps the target alive; the new one is the new handle's.
         unsafe { (verbs.retain)(target) };
-        // SAFETY: it has a reference of its own, and whoever called `from_raw` answers for the verbs.
+        // SAFETY: it has a reference of its own, and whoever implemented `Counted` answers for the verbs.
         unsafe { CancelHandle::from_raw(target, verbs) }
     }
 
@@ -262,11 +302,10 @@ impl<T> JoinHandle<T> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
         if !unsafe { self.target().signal().poll(waker) } {
-            return if self.target().signal().is_from_before_a_fork() {
-                self.give_up()
-            } else {
-                Poll::Pending
-            };
+            if self.target().signal().is_from_before_a_fork() {
+                return self.give_up();
+            }
+            return Poll::Pending;
         }
         self.taken = true;
         // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.

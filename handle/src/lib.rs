@@ -40,6 +40,8 @@ pub mod fork;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;
+// Unsafe: as `join_handle`.
+#[allow(unsafe_code)]
 mod pair;
 mod parker;
 // Unsafe: the waker is a cell guarded by the state byte.
@@ -48,6 +50,9 @@ mod signal;
 // Unsafe: the value is a cell guarded by the signal.
 #[allow(unsafe_code)]
 mod slot;
+// Only the tests of the documentation look at it.
+#[cfg(doctest)]
+mod soundness;
 mod sync;
 pub mod wait;
 mod wait_for;

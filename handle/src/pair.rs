@@ -26,7 +26,8 @@ impl<T: Send, C: Fn() + Send + Sync> Whole<T> for Shared<T, C> {
     }
 }
 
-impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
+// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+unsafe impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
     fn signal(&self) -> &Signal {
         self.slot.signal()
     }
@@ -55,7 +56,8 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
             &self.0
         }
     }
-    impl<T: Send> Rendezvous<T> for Cancellable<T> {
+    // SAFETY: as above.
+    unsafe impl<T: Send> Rendezvous<T> for Cancellable<T> {
         fn signal(&self) -> &Signal {
             self.0.signal()
         }

@@ -38,6 +38,7 @@
 //! calls use it too. `tests/loom.rs` models each pair of operations.
 
 use crate::{
+    contain,
     fork::Generation,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
 };
@@ -70,7 +71,7 @@ pub struct Signal {
     /// The executor's own.
     note: AtomicU32,
     // --- the joiner's until WAITING, then read by both (rules 2 to 4) ---
-    waker: UnsafeCell<Option<Waker>>,
+    waker: UnsafeCell<Kept>,
 }
 
 // SAFETY: the waker is Send and Sync itself, and is never written while the other side may read it (rules 2 to 4).
@@ -84,7 +85,7 @@ impl Signal {
             state: AtomicU8::new(0),
             home: AtomicU16::new(0),
             note: AtomicU32::new(0),
-            waker: UnsafeCell::new(None),
+            waker: UnsafeCell::new(Kept(None)),
         }
     }
 
@@ -95,7 +96,7 @@ impl Signal {
             state: AtomicU8::new(0),
             home: AtomicU16::new(0),
             note: AtomicU32::new(0),
-            waker: UnsafeCell::new(None),
+            waker: UnsafeCell::new(Kept(None)),
         }
     }
 
@@ -106,7 +107,7 @@ impl Signal {
             state: AtomicU8::new(JOINED),
             home: AtomicU16::new(Generation::current().stamp()),
             note: AtomicU32::new(note),
-            waker: UnsafeCell::new(None),
+            waker: UnsafeCell::new(Kept(None)),
         }
     }
 
@@ -164,11 +165,12 @@ impl Signal {
     }
 
     /// The completer's: says that the value is stored, and wakes the joiner if there is one. If it is gone, the value stays with the
-    /// completer.
+    /// completer. A panic of the waker is [contained](contain).
     ///
     /// # Safety
     ///
-    /// In the signal's life this is called once, by the completer, after it has stored the value.
+    /// In the signal's life this is called once, by the completer, after it has stored the value. The caller has a reference of its own to
+    /// what the signal lies in: the joiner may give up its own before this returns.
     #[inline]
     pub unsafe fn complete(&self) -> Heir {
         // Release publishes the value to the joiner's Acquire; Acquire pairs with the joiner's fetch_or(WAITING) so
@@ -180,7 +182,7 @@ impl Signal {
         if old & WAITING != 0 {
             // SAFETY: the operation that set DONE found WAITING set, so the waker may be read and nobody writes it
             // any more (rules 3 and 4).
-            self.waker.with(|waker| unsafe { (*waker).as_ref() }.map(Waker::wake_by_ref));
+            self.waker.with(|waker| unsafe { (*waker).0.as_ref() }.map(wake));
         }
         Heir::Joiner
     }
@@ -207,7 +209,7 @@ impl Signal {
         if state & WAITING != 0 {
             // SAFETY: while WAITING is set both sides may read the waker and nobody writes it (rule 3).
             let same =
-                self.waker.with(|old| unsafe { (*old).as_ref() }.is_some_and(|old| old.will_wake(waker)));
+                self.waker.with(|old| unsafe { (*old).0.as_ref() }.is_some_and(|old| old.will_wake(waker)));
             if same {
                 return true;
             }
@@ -221,11 +223,11 @@ impl Signal {
             }
         }
         // SAFETY: neither WAITING nor DONE is set, or DONE was set without WAITING: the waker is the joiner's (rules 2, 4).
-        let old = self.waker.with_mut(|place| unsafe { (*place).replace(waker.clone()) });
+        let old = self.waker.with_mut(|place| unsafe { (*place).0.replace(waker.clone()) });
         // Release publishes the waker; Acquire pairs with the completer's DONE if that came first.
         let won = self.state.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0;
         // Dropped last: a waker's destructor is foreign code, which must not find the signal between two states.
-        drop(old);
+        drop(Kept(old));
         won
     }
 
@@ -243,9 +245,27 @@ impl Signal {
         }
         if old & WAITING != 0 {
             // SAFETY: DETACHED came before DONE, so the completer will not read the waker (rule 4).
-            drop(self.waker.with_mut(|waker| unsafe { (*waker).take() }));
+            drop(Kept(self.waker.with_mut(|waker| unsafe { (*waker).0.take() })));
         }
         Heir::Completer
+    }
+}
+
+/// A waker is foreign code, and its panic is not the completer's, who has stored the value.
+#[inline(never)]
+fn wake(waker: &Waker) {
+    contain(|| waker.wake_by_ref());
+}
+
+/// A waker that is kept for a while. Its destructor is foreign code, and it is chance on whose thread it runs, so nobody hears of its panic.
+struct Kept(Option<Waker>);
+
+impl Drop for Kept {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            contain(|| drop(self.0.take()));
+        }
     }
 }
 

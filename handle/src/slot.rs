@@ -65,7 +65,7 @@ impl<T> Slot<T> {
             return false;
         }
         // SAFETY: the claim lets exactly one caller of `complete` come here, and whoever calls
-        // `complete_once` has promised that nobody else completes.
+        // `complete_once` has promised that nobody else completes. The caller's borrow keeps the slot there.
         unsafe { self.complete_once(result) };
         true
     }
@@ -78,11 +78,12 @@ impl<T> Slot<T> {
     ///
     /// # Safety
     ///
-    /// In the slot's life there is at most one call of `complete_once`, and none together with `complete`.
+    /// In the slot's life there is at most one call of `complete_once`, and none together with `complete`. The caller has a reference of its
+    /// own to what the slot lies in: the joiner may give up its own before this returns.
     pub unsafe fn complete_once(&self, result: Output<T>) {
         // SAFETY: DONE is not set, since only this call sets it, so the value is the completer's (rule 1).
         self.value.with_mut(|value| unsafe { (*value).write(result) });
-        // SAFETY: the value is stored, and this is the one call.
+        // SAFETY: the value is stored, and this is the one call; as for the slot, the caller has a reference.
         if unsafe { self.signal.complete() } == Heir::Completer {
             // SAFETY: it was stored above, and nobody else takes it (rule 1).
             self.value.with_mut(|value| unsafe { value.cast::<Output<T>>().drop_in_place() });

@@ -1,7 +1,7 @@
 //! Situations of a handle: awaited, joined, dropped, cancelled, on a thread that must not block.
 #![cfg(not(loom))]
 
-use brigade_handle::{JoinError, Lost, pair, pair_with, wait};
+use brigade_handle::{Completer, JoinError, JoinHandle, Lost, pair, pair_with, wait};
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
 };
 
@@ -53,6 +53,58 @@ fn who_drops_a_handle_does_not_hear_of_the_destructor_of_its_result() {
     let (completer, handle) = pair();
     completer.complete(Ok(Bomb));
     drop(handle);
+}
+
+/// Panics whenever it is used. One that is polled with by hand.
+struct BadWaker;
+
+impl Wake for BadWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        panic!("in the waker, as told");
+    }
+}
+
+impl Drop for BadWaker {
+    fn drop(&mut self) {
+        panic!("in the waker's destructor, as told");
+    }
+}
+
+/// A handle that will wake a bad waker, which nobody else holds.
+fn badly_awaited() -> (Completer<u32>, JoinHandle<u32>) {
+    let (completer, mut handle) = pair();
+    let waker = Waker::from(Arc::new(BadWaker));
+    assert!(handle.poll_join(&waker).is_pending());
+    drop(waker);
+    (completer, handle)
+}
+
+#[test]
+fn who_completes_does_not_hear_of_a_bad_waker() {
+    let (completer, handle) = badly_awaited();
+    assert!(completer.complete(Ok(7)));
+    assert_eq!(handle.join().unwrap(), 7);
+    let (completer, handle) = badly_awaited();
+    drop(completer);
+    drop(handle);
+}
+
+#[test]
+fn who_drops_or_cancels_a_handle_does_not_hear_of_a_bad_waker() {
+    let (completer, handle) = badly_awaited();
+    drop(handle);
+    drop(completer);
+    let (completer, handle) = badly_awaited();
+    handle.cancel();
+    drop((handle, completer));
+    let (completer, handle) = badly_awaited();
+    let cancel = handle.cancel_handle();
+    drop((handle, completer));
+    drop(cancel);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Every order of the slot's operations, on both sides, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p
 //! brigade-handle --test loom --release`.
 #![cfg(loom)]
+// Unsafe: a rendezvous of the test's own.
+#![allow(unsafe_code)]
 
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, pair};
 use loom::{
@@ -195,7 +197,8 @@ fn a_slot_inside_a_foreign_allocation_is_released_once() {
         slot: Slot<u32>,
         _drops: Tracked,
     }
-    impl Rendezvous<u32> for Work {
+    // SAFETY: signal and place are those of the one slot.
+    unsafe impl Rendezvous<u32> for Work {
         fn signal(&self) -> &Signal {
             self.slot.signal()
         }

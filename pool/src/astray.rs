@@ -173,10 +173,19 @@ impl Lineage {
         self.strays.get_or_init(|| Arc::new(make()))
     }
 
-    /// Puts a child into the list. What is returned is its ticket, to be queued. The scope may be gone when this returns, unless the caller is
-    /// a child of it.
-    pub(crate) fn stray(&self, child: JobRef) -> JobRef {
-        let (strays, owner, crew) = (self.strays().clone(), self.owner, self.crew);
+    /// Puts a child into the list. What is returned is its ticket, to be queued. Somebody may run the child at once, and then the scope may be
+    /// gone when this returns, unless the caller is a child of it.
+    ///
+    /// # Safety
+    ///
+    /// The lineage is that of the child's scope.
+    pub(crate) unsafe fn stray(this: NonNull<Self>, child: JobRef) -> JobRef {
+        let (strays, owner, crew) = {
+            // SAFETY: the scope is there as long as the child has not been run. The borrow ends before somebody else can have it.
+            let scope = unsafe { this.as_ref() };
+            (scope.strays().clone(), scope.owner, scope.crew)
+        };
+        // From here on the scope may be gone.
         if strays.list.push(child) {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
             unsafe { crew.as_ref() }.sleep.unpark(owner);

@@ -85,11 +85,17 @@ impl HalfState {
         (self.0.load(Ordering::Relaxed) >> THIEF_SHIFT).checked_sub(1).map(|thief| thief as usize)
     }
 
-    /// Publishes the result. True if the owner has to be unparked. The half may be gone when this returns.
+    /// Publishes the result. True if the owner has to be unparked. The half may be gone when this returns, which is why this takes a pointer.
+    ///
+    /// # Safety
+    ///
+    /// The half is there until it is done, and the caller is its thief, who calls this once.
     #[must_use = "if it says so, the owner has to be unparked"]
-    pub fn finish(&self) -> bool {
+    pub unsafe fn finish(this: NonNull<Self>) -> bool {
+        // SAFETY: it is not done before this operation (rule 2).
+        let state = unsafe { &(*this.as_ptr()).0 };
         // Release publishes the result; Acquire is not needed: PARKED publishes nothing.
-        self.0.fetch_or(DONE, Ordering::Release) & PARKED != 0
+        state.fetch_or(DONE, Ordering::Release) & PARKED != 0
     }
 
     /// Whether the result is there.
@@ -211,11 +217,12 @@ impl Stolen {
     pub(crate) fn run(self, thief: &Worker) {
         // SAFETY: the owner keeps the half until DONE (rule 2).
         let header = unsafe { self.half.as_ref() };
+        let state = NonNull::from(header.state());
         header.state().taken_by(thief.index);
         // SAFETY: the half was stolen by us, and `self` is used up.
         unsafe { (header.run)(self.half) };
-        // The last access to the half (rule 3).
-        if header.state().finish() {
+        // SAFETY: it is not done yet. This is the last access to the half (rule 3).
+        if unsafe { HalfState::finish(state) } {
             thief.crew.sleep.unpark(self.victim);
         }
     }
@@ -324,7 +331,7 @@ mod tests {
                 let worker = worker.expect("it is installed on a worker");
                 // The only other thread that could ever run the ticket comes to a job that waits for this one.
                 let (go, gate) = std::sync::mpsc::channel::<()>();
-                worker.crew.inject(crate::job::detached(move || assert!(gate.recv().is_err())));
+                worker.crew.inject(crate::detached::new(move || assert!(gate.recv().is_err())));
                 // SAFETY: it is in no deque, and nobody else has it.
                 unsafe { Stolen::new(half.header(), worker.index) }.pass_on(&worker.crew);
                 Worker::wait_for_half(half.state());

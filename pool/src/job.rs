@@ -33,7 +33,7 @@ use crate::{
     worker::Worker,
 };
 use brigade_handle::{
-    CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain, forget_panic,
+    CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain,
 };
 use brigade_trace::{Domain, Id, Kind};
 use std::{
@@ -100,8 +100,8 @@ impl JobRef {
     /// The job, or a ticket for it if it is the child of a scope: what may be queued where its owner does not look.
     pub(crate) fn or_ticket(self) -> Self {
         match self.header().scope {
-            // SAFETY: as in `is_within`.
-            Some(scope) => unsafe { scope.as_ref() }.stray(self),
+            // SAFETY: it is a child of that scope.
+            Some(scope) => unsafe { Lineage::stray(scope, self) },
             None => self,
         }
     }
@@ -229,7 +229,7 @@ where
 
     fn complete(&self, result: Result<T, JoinError>) {
         brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
-        // SAFETY: only who claimed the job completes it (rule 1).
+        // SAFETY: only who claimed the job completes it (rule 1), with a reference of its own (rule 3).
         let complete = || unsafe { self.slot.complete_once(result) };
         // It panics only if the joiner is gone and the result's destructor panics: then nobody is left to be told.
         contain(complete);
@@ -310,7 +310,8 @@ where
     }
 }
 
-impl<F, T> Rendezvous<T> for Spawned<F, T>
+// SAFETY: signal and place are those of the one slot. Who completes it has a reference: the queue's, a handle's or a cancel handle's (rule 3).
+unsafe impl<F, T> Rendezvous<T> for Spawned<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -333,7 +334,8 @@ where
     }
 }
 
-impl<F, T> Counted<T> for Spawned<F, T>
+// SAFETY: the job counts its references, and any thread may cancel it or give one back.
+unsafe impl<F, T> Counted<T> for Spawned<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -345,55 +347,5 @@ where
             retain: Self::retain,
             release: Self::release,
         }
-    }
-}
-
-/// What `spawn_detached` allocates: nobody waits for it.
-#[repr(C)]
-struct Detached<F> {
-    header: Header,
-    id: Id,
-    work: F,
-}
-
-/// Makes a job without a handle.
-pub(crate) fn detached<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
-    let id = Id::fresh(Domain::Job);
-    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
-    brigade_trace::record(Kind::Spawn, id, 0);
-    // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
-    unsafe { JobRef::from_raw(job.cast()) }
-}
-
-impl<F: FnOnce() + Send + 'static> Detached<F> {
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
-
-    /// # Safety
-    ///
-    /// This is the queue's only call for this job.
-    unsafe fn run(job: NonNull<Header>) {
-        // SAFETY: the job was put there by `detached`, and its verb is called once.
-        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
-        let before = brigade_trace::begin(id);
-        let result = panic::catch_unwind(AssertUnwindSafe(work));
-        brigade_trace::end(id, before, 1);
-        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
-        if let Err(payload) = result {
-            current::with(|worker| match worker.and_then(|worker| worker.crew.plan.on_panic.as_ref()) {
-                Some(handler) => contain(|| handler(payload)),
-                None => forget_panic(Err::<(), _>(payload)),
-            });
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As for `run`.
-    unsafe fn discard(job: NonNull<Header>) -> bool {
-        // SAFETY: as in `run`.
-        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
-        brigade_trace::record(Kind::Cancel, id, 0);
-        contain(|| drop(work));
-        true
     }
 }

@@ -54,6 +54,9 @@ mod data;
 #[allow(unsafe_code)]
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod deque;
+// Unsafe: as `job`.
+#[allow(unsafe_code)]
+mod detached;
 // Unsafe: a half lies on the stack of a thread that waits for it.
 #[allow(unsafe_code)]
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -69,6 +72,8 @@ mod job;
 mod join;
 pub mod lock;
 mod map;
+// Unsafe: a count that may be gone once it was changed is reached by a pointer.
+#[allow(unsafe_code)]
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod pending;
 mod pool;
@@ -78,6 +83,9 @@ pub mod queue;
 mod scope;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod sleep;
+// Only the tests of the documentation look at it.
+#[cfg(doctest)]
+mod soundness;
 mod spare;
 mod spawn;
 mod stats;

@@ -16,7 +16,7 @@
 //! `tests/loom/waiting.rs` models it.
 
 use crate::sync::{AtomicIsize, Ordering};
-use std::cell::Cell;
+use std::{cell::Cell, ptr::NonNull};
 
 /// More than there can be children.
 const BIAS: isize = isize::MAX / 2;
@@ -70,11 +70,18 @@ impl Away {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A child has ended elsewhere. True if it was the last one, and the owner has to be told. Afterwards the count may be gone.
+    /// A child has ended elsewhere. True if it was the last one, and the owner has to be told. Afterwards the count may be gone, which is why
+    /// this takes a pointer.
+    ///
+    /// # Safety
+    ///
+    /// The count is there as long as not all have ended, and the caller's child was counted, and ends once.
     #[inline]
     #[must_use = "if it says so, the owner has to be unparked"]
-    pub fn end(&self) -> bool {
+    pub unsafe fn end(this: NonNull<Self>) -> bool {
+        // SAFETY: the child is counted until this operation.
+        let count = unsafe { &(*this.as_ptr()).0 };
         // Release pairs with the owner's Acquire: what the child did comes before the scope's end.
-        self.0.fetch_sub(1, Ordering::Release) == 1
+        count.fetch_sub(1, Ordering::Release) == 1
     }
 }

@@ -4,9 +4,9 @@ use crate::{
     Scope,
     builder::{Builder, Plan},
     crew::{Crew, Phase, refuse_forked},
-    current,
+    current, detached,
     install::{broadcast, install},
-    job, join, scope,
+    join, scope,
     spawn::{spawn_fifo_on, spawn_on},
 };
 use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
@@ -147,7 +147,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.crew.submit(job::detached(work));
+        self.crew.submit(detached::new(work));
     }
 
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.

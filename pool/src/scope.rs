@@ -42,7 +42,7 @@ use crate::{
     pending::{Away, Here},
     worker::Worker,
 };
-use brigade_handle::forget_panic;
+use brigade_handle::{contain, forget_panic};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     any::Any,
@@ -105,7 +105,8 @@ impl<'scope> Scope<'scope> {
             }
             _ => {
                 self.away.add();
-                crew.submit(self.lineage.stray(job));
+                // SAFETY: it is a child of this scope.
+                crew.submit(unsafe { Lineage::stray(NonNull::from(&self.lineage), job) });
             }
         });
     }
@@ -170,11 +171,14 @@ impl<'scope> Scope<'scope> {
     #[inline]
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
-        let scope = unsafe { scope.as_ref() };
-        let (owner, crew) = (scope.lineage.owner(), NonNull::from(scope.lineage.crew()));
-        if current::address() == scope.owner_at {
-            scope.here.end();
-        } else if scope.away.end() {
+        let open = unsafe { scope.as_ref() };
+        let (owner, crew, away) =
+            (open.lineage.owner(), NonNull::from(open.lineage.crew()), NonNull::from(&open.away));
+        if current::address() == open.owner_at {
+            return open.here.end();
+        }
+        // SAFETY: the caller is counted until this call. From there on the scope may be gone.
+        if unsafe { Away::end(away) } {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
             unsafe { crew.as_ref() }.sleep.unpark(owner);
         }
@@ -238,10 +242,14 @@ where
     scope.here.end();
     worker.wait_for_scope(&scope.lineage, &scope.here, &scope.away);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match (result, child) {
-        (Ok(result), None) => result,
-        (Err(payload), _) | (Ok(_), Some(payload)) => panic::resume_unwind(payload),
-    }
+    let (payload, unheard) = match (result, child) {
+        (Ok(result), None) => return result,
+        (Ok(result), Some(payload)) => (payload, Ok(result)),
+        (Err(payload), child) => (payload, Err(child)),
+    };
+    // The destructors of what nobody will see are foreign code, and would run while this thread unwinds.
+    contain(|| drop(unheard));
+    panic::resume_unwind(payload)
 }
 
 /// Runs `body` with a scope, and returns when all jobs that were spawned into the scope have ended.

@@ -1,6 +1,6 @@
 //! Spawning: on a crew, and from wherever one is.
 
-use crate::{Pool, crew::Crew, current, job};
+use crate::{Pool, crew::Crew, current, detached, job};
 use brigade_handle::JoinHandle;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ where
     F: FnOnce() + Send + 'static,
 {
     current::with(|worker| match worker {
-        Some(worker) => worker.crew.submit(job::detached(work)),
+        Some(worker) => worker.crew.submit(detached::new(work)),
         None => Pool::global().spawn_detached(work),
     });
 }

@@ -17,6 +17,8 @@
 //! worker is given it, but not one after the other for ever ([`MOST_UNBEGUN_DEATHS`]).
 
 mod answer;
+// Unsafe: says that signal and place of a handle's allocation belong together.
+#[allow(unsafe_code)]
 mod pending;
 
 pub(crate) use self::{

@@ -81,6 +81,8 @@ mod lane;
 #[cfg(not(loom))]
 mod launcher;
 #[cfg(not(loom))]
+// Unsafe: as `call::pending`.
+#[allow(unsafe_code)]
 mod map;
 #[cfg(not(loom))]
 // Unsafe: maps memory that is shared with workers, and the futex.

@@ -186,7 +186,8 @@ fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, Join
     }
 }
 
-impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
+// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
     fn signal(&self) -> &Signal {
         self.slot.signal()
     }

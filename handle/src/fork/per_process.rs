@@ -61,6 +61,9 @@ impl<T: Send + Sync> PerProcess<T> {
     /// others are dropped.
     #[inline]
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &'static T {
+        if let Some(value) = self.get() {
+            return value;
+        }
         match self.get_or_try_init(|| Ok::<_, Infallible>(make())) {
             Ok(value) => value,
             Err(never) => match never {},
@@ -72,6 +75,7 @@ impl<T: Send + Sync> PerProcess<T> {
     /// # Errors
     ///
     /// What `make` returns. The next call tries again.
+    #[cold]
     pub fn get_or_try_init<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
         // Acquire, both: as in `get`.
         let before = self.0.load(Ordering::Acquire);

@@ -255,7 +255,8 @@ fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
         let owner = shared.0.owner_in_model();
         let needed = push_and_attend(owner, 1, || ());
         _ = pop_or_take_back(owner, needed, 1);
-        _ = shared.1.finish();
+        // SAFETY: the model holds a reference.
+        _ = unsafe { HalfState::finish(NonNull::from(&shared.1)) };
         shared.0.request();
         let stranger = push_and_attend(owner, 2, || ());
         _ = pop_or_take_back(owner, stranger, 2);

@@ -2,9 +2,13 @@
 //! --release`. Under loom both sides of the asymmetric fence are full fences.
 #![cfg(loom)]
 
+// Unsafe: ends what a model holds by a pointer to it.
+#[allow(unsafe_code)]
 mod halves;
 mod queue;
 mod sleep;
+// Unsafe: as `halves`.
+#[allow(unsafe_code)]
 mod waiting;
 
 fn check(f: impl Fn() + Send + Sync + 'static) {

@@ -176,7 +176,8 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     }
 }
 
-impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
+// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
     fn signal(&self) -> &Signal {
         self.slot.signal()
     }

@@ -281,7 +281,9 @@ fn ask_to_end(header: &Header, pointer: NonNull<Header>) {
     }
 }
 
-impl<F: Future> Rendezvous<F::Output> for Cell<F> {
+// SAFETY: the output lies at the beginning of the stage when the signal was completed, and is the heir's alone (rule 6); the runner has the
+// task's own reference.
+unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     #[inline]
     fn signal(&self) -> &Signal {
         &self.header.signal
@@ -300,7 +302,8 @@ impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     }
 }
 
-impl<F: Future> Counted<F::Output> for Cell<F> {
+// SAFETY: the task counts its references, and any thread may cancel it or give one back.
+unsafe impl<F: Future> Counted<F::Output> for Cell<F> {
     fn cancel_verbs(&self) -> &'static CancelVerbs {
         &CANCEL_VERBS
     }

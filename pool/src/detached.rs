@@ -1,0 +1,62 @@
+//! The job that `spawn_detached` makes: a closure that nobody waits for. It has one owner, the queue's [`JobRef`].
+
+use crate::{
+    blocks, current,
+    job::{Header, JobRef, Verbs},
+};
+use brigade_handle::{contain, forget_panic};
+use brigade_trace::{Domain, Id, Kind};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    ptr::NonNull,
+};
+
+/// What `spawn_detached` allocates: nobody waits for it.
+#[repr(C)]
+struct Detached<F> {
+    header: Header,
+    id: Id,
+    work: F,
+}
+
+/// Makes a job without a handle.
+pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
+    let id = Id::fresh(Domain::Job);
+    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
+    brigade_trace::record(Kind::Spawn, id, 0);
+    // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
+    unsafe { JobRef::from_raw(job.cast()) }
+}
+
+impl<F: FnOnce() + Send + 'static> Detached<F> {
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
+
+    /// # Safety
+    ///
+    /// This is the queue's only call for this job.
+    unsafe fn run(job: NonNull<Header>) {
+        // SAFETY: the job was put there by `new`, and its verb is called once.
+        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        let before = brigade_trace::begin(id);
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        brigade_trace::end(id, before, 1);
+        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
+        if let Err(payload) = result {
+            current::with(|worker| match worker.and_then(|worker| worker.crew.plan.on_panic.as_ref()) {
+                Some(handler) => contain(|| handler(payload)),
+                None => forget_panic(Err::<(), _>(payload)),
+            });
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn discard(job: NonNull<Header>) -> bool {
+        // SAFETY: as in `run`.
+        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        brigade_trace::record(Kind::Cancel, id, 0);
+        contain(|| drop(work));
+        true
+    }
+}
