@@ -1,7 +1,8 @@
 //! Question: how do the document's two headline experiments scale from sync to threads, async and processes?
 //!
-//! Five fetches of a page that takes 10 ms, and five sums of squares below ten million; in each chart of criterion's report
-//! `sync` is the sequential baseline. A run begins with nothing, as in the document: starting a pool is part of it.
+//! There are five fetches of a page that takes 10 ms, and five sums of squares below ten million. In each
+//! chart of criterion's report `sync` is the sequential baseline. A run begins with nothing, as in the
+//! document: the start of a pool is part of it.
 
 use ::criterion::Criterion;
 use brigade_benches::{

@@ -1,7 +1,7 @@
-//! Question: what does a join, a spawn, a wake-up cost on our thread pool, and what do nine classic programs gain, beside
-//! rayon, chili and one thread?
+//! Question: what does a join, a spawn, a wake-up cost on our thread pool, and what do nine classic programs
+//! gain, beside rayon, chili and one thread?
 //!
-//! `compare pool` asks the same by turns in one run, which is what the goals are held against.
+//! `compare pool` asks the same by turns in one run. Its ratios are held against the goals.
 
 fn main() {
     // As a worker of the process pool this does not return.

@@ -1,6 +1,8 @@
-//! Question: what do a task, a yield, a message, a timer, a request cost on our runtime, beside tokio and smol?
+//! Question: what do a task, a yield, a message, a timer, a request cost on our runtime, beside tokio and
+//! smol?
 //!
-//! `compare runtime` asks the same by turns in one run, which is what the goals are held against, and for memory too.
+//! `compare runtime` asks the same by turns in one run. Its ratios are held against the goals. It measures
+//! memory, too.
 
 fn main() {
     // As a worker of the process pool this does not return.

@@ -1,6 +1,6 @@
 """Peer of the group `demos`: the document's own programs, with the URL and n as arguments.
 
-Where `requests` or `aiohttp` are missing, the standard library stands in: `urllib`, and HTTP by hand over asyncio.
+If `requests` or `aiohttp` is missing, the standard library stands in: `urllib`, and HTTP by hand over asyncio.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def compute(n):
 
 
 def in_threads(function, argument):
-    """What the document does: a thread a task, and the results are somebody else's concern."""
+    """Does as the document: a thread for each task. The document drops the results; here they are collected."""
     results = []
     threads = [threading.Thread(target=lambda: results.append(function(argument))) for _ in range(TASKS)]
     for thread in threads:

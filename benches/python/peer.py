@@ -1,4 +1,4 @@
-"""A peer that `compare` drives by turns with Brigade: one line in, one line out.
+"""A peer that `compare` runs by turns with Brigade: one line in, one line out.
 
 A request is "BENCH ITERATIONS". The answer is "OPERATIONS WALL CPU EXTRA…", with times in nanoseconds. The peer lives
 until its input ends, so that what it measures is warm.
@@ -11,12 +11,12 @@ import time
 
 
 def cpu():
-    """CPU time of this process, of its children that have ended, and of those that live, in nanoseconds."""
+    """The CPU time of this process, of its children that have ended, and of those that live, in nanoseconds."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = time.process_time_ns() + int((ended.ru_utime + ended.ru_stime) * 1e9)
     for pid in children():
         try:
-            # How Linux names the CPU clock of another process; clock_getcpuclockid is not in the library.
+            # This is how Linux names the CPU clock of another process. The library has no clock_getcpuclockid.
             total += time.clock_gettime_ns((~pid << 3) | 2)
         except OSError:
             pass
@@ -36,7 +36,7 @@ def children():
 
 
 def timed(operations, work):
-    """A bench: `work(iterations)` does so many times `operations`."""
+    """Makes a bench. `work(iterations)` does `operations` that many times."""
 
     def bench(iterations):
         before, start = cpu(), time.perf_counter_ns()
@@ -49,9 +49,9 @@ def timed(operations, work):
 
 
 def serve(benches):
-    """Answers requests. `benches` makes a bench by its name; it is made when it is first asked for."""
+    """Answers requests. `benches` maps a name to a function that makes the bench, which is called at the first request."""
     answers = os.fdopen(os.dup(1), "w")
-    # What the work prints must not come between the answers.
+    # The output of the work must not come between the answers.
     os.dup2(2, 1)
     made = {}
     for line in sys.stdin:

@@ -26,7 +26,7 @@ def zeroes(count):
 
 
 def start(method):
-    """Starts a pool, gets a result from each worker; the end of the pool is not timed, but its CPU time counts."""
+    """Starts a pool and gets a result from each worker. The end of the pool is not timed, but its CPU time counts."""
     context = multiprocessing.get_context(method)
 
     def bench(iterations):
@@ -44,7 +44,7 @@ def start(method):
 
 
 def calls():
-    """Pool, one call a message."""
+    """Pool, one call in each message."""
     pool = multiprocessing.Pool(WORKERS)
 
     def work(iterations):
@@ -55,7 +55,7 @@ def calls():
 
 
 def map_chunked():
-    """Pool, in chunks of its own choice."""
+    """Pool, in chunks that the pool chooses."""
     pool = multiprocessing.Pool(WORKERS)
 
     def work(iterations):
@@ -66,7 +66,7 @@ def map_chunked():
 
 
 def imap():
-    """Pool, lazily, one call a message."""
+    """Pool, lazily, one call in each message."""
     pool = multiprocessing.Pool(WORKERS)
 
     def work(iterations):
@@ -77,7 +77,7 @@ def imap():
 
 
 def executor_calls():
-    """ProcessPoolExecutor, one call a message."""
+    """ProcessPoolExecutor, one call in each message."""
     executor = ProcessPoolExecutor(WORKERS)
 
     def work(iterations):

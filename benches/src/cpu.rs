@@ -1,4 +1,4 @@
-//! CPU time of this process and of the processes that work for it.
+//! The CPU time of this process and of the processes that work for it.
 
 use crate::sys;
 use std::{
@@ -8,20 +8,20 @@ use std::{
     time::Duration,
 };
 
-/// Children that are no part of our side: peers, servers, load generators.
+/// The children that are no part of our side: peers, servers, load generators.
 static OUTSIDERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// CPU time of all threads of this process, living and ended.
+/// The CPU time of all threads of this process, living and ended.
 pub(crate) fn own() -> Duration {
     sys::cpu_time()
 }
 
-/// CPU time of all threads of this process but the calling one.
+/// The CPU time of all threads of this process but the calling one.
 pub(crate) fn of_other_threads() -> Duration {
     sys::cpu_time().saturating_sub(sys::cpu_time_of_this_thread())
 }
 
-/// CPU time of this process, of its children that have ended, and of those that live, unless they are
+/// The CPU time of this process, of its children that have ended, and of those that live, unless they are
 /// [outsiders](spawn_outsider).
 pub(crate) fn with_children() -> Duration {
     let outsiders = OUTSIDERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -34,14 +34,14 @@ pub(crate) fn with_children() -> Duration {
 ///
 /// # Errors
 ///
-/// As [`Command::spawn`].
+/// Returns the error of [`Command::spawn`].
 pub(crate) fn spawn_outsider(command: &mut Command) -> std::io::Result<Child> {
     let child = command.spawn()?;
     OUTSIDERS.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
     Ok(child)
 }
 
-/// The living children of this process, whichever of its threads started them.
+/// The living children of this process, whichever thread started them.
 pub(crate) fn children() -> Vec<u32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{}/task", process::id())) else { return Vec::new() };
     let lists =

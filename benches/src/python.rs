@@ -1,6 +1,6 @@
 //! A CPython process that lives as long as its bench and measures when it is told to.
 //!
-//! `python/peer.py` is the other end, and says what a line means.
+//! `python/peer.py` is the other end, and documents the lines.
 
 use crate::{
     bench::{Measure, Side, Skip},
@@ -13,11 +13,11 @@ use std::{
     time::Duration,
 };
 
-/// Whether there is a CPython to be a peer.
+/// Checks whether there is a CPython to be a peer.
 ///
 /// # Errors
 ///
-/// [`Skip`] if there is none.
+/// Returns a [`Skip`] if there is none.
 pub(crate) fn needed() -> Result<(), Skip> {
     static FOUND: OnceLock<Result<(), Skip>> = OnceLock::new();
     let look = || match Command::new("python3").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status()
@@ -29,8 +29,8 @@ pub(crate) fn needed() -> Result<(), Skip> {
     FOUND.get_or_init(look).clone()
 }
 
-/// The libraries by which CPython fetches a page here, blocking and on an event loop: `requests` and `aiohttp`, or what the
-/// standard library has instead.
+/// The libraries with which CPython fetches a page here, blocking and on an event loop: `requests` and
+/// `aiohttp`, or the modules of the standard library instead.
 pub(crate) fn http_libraries() -> (&'static str, &'static str) {
     let has = |module: &str| {
         let look = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)");
@@ -39,17 +39,17 @@ pub(crate) fn http_libraries() -> (&'static str, &'static str) {
     (if has("requests") { "requests" } else { "urllib" }, if has("aiohttp") { "aiohttp" } else { "asyncio" })
 }
 
-/// The side that this script plays in one of its benches.
+/// Makes a side of one of the benches of a script.
 ///
 /// # Errors
 ///
-/// [`Skip`] if the script cannot be started.
+/// Returns a [`Skip`] if the script cannot be started.
 pub(crate) fn side(script: &str, bench: &'static str, arguments: &[String]) -> Result<Side, Skip> {
     let mut python = Python::start(script, arguments)?;
     Ok(Box::new(move |iterations| python.measure(bench, iterations)))
 }
 
-/// The process and both ends of the conversation.
+/// The process and both ends of the conversation with it.
 struct Python {
     child: Child,
     requests: Option<ChildStdin>,
@@ -62,7 +62,7 @@ impl Python {
         if !std::path::Path::new(&path).exists() {
             return Err(format!("{path} is gone: build the benches again where their sources are now"));
         }
-        // -B: leave no compiled files in the source tree.
+        // With -B it leaves no compiled files in the source tree.
         let mut command = Command::new("python3");
         command.arg("-B").arg(&path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = cpu::spawn_outsider(&mut command).map_err(|error| format!("python3: {error}"))?;
@@ -94,7 +94,7 @@ impl Drop for Python {
     fn drop(&mut self) {
         // The end of its input ends it.
         drop(self.requests.take());
-        // If it cannot be waited for, it is gone.
+        // An error means that it is gone already.
         let _ = self.child.wait();
     }
 }

@@ -1,4 +1,5 @@
-//! What this executable does as a child of itself: generate load, serve, or be measured in a fresh process.
+//! The roles of this executable as a child of itself: to generate load, to serve, or to be measured in a
+//! fresh process.
 
 use crate::{
     group::{demos, runtime},
@@ -6,9 +7,10 @@ use crate::{
 };
 use std::env;
 
-/// Plays the role that the command line names, if it names one; true if the process has then done its part.
+/// Plays the role that the command line names. Returns true if it named one, so that the process is done.
 ///
-/// Called at the begin of `main` by every program that runs benches, since the child is the same executable.
+/// Every program that runs benches calls this at the begin of `main`, because the child is the same
+/// executable.
 pub fn play() -> bool {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();

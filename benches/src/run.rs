@@ -1,38 +1,39 @@
-//! Measuring: ours and the peer by turns, A B A B …, so that whatever else the machine does hits both.
+//! Measuring: Brigade and the peer by turns, A B A B …, so that a disturbance of the machine hits both.
 //!
-//! 1. *Calibrate*: the number of iterations a run is doubled until the slower side's run lasts `RUN`. Both sides do the
-//!    same number.
-//! 2. *Warm up*: a few pairs that nobody counts (the calibration is one part of that).
-//! 3. *Measure*: pairs of runs. Each pair gives one ratio; the median of these is *the* ratio, which a disturbance of a
-//!    few pairs does not move, and their quartiles are its spread.
+//! 1. *Calibrate*: the number of iterations per run is doubled until the run of the slower side lasts
+//!    `RUN_LENGTH_MIN`. Both sides do the same number.
+//! 2. *Warm up*: a few pairs of runs are not counted (the calibration warms up, too).
+//! 3. *Measure*: pairs of runs. Each pair gives one ratio. The median of these is *the* ratio, which a
+//!    disturbance of a few pairs does not move, and their quartiles are its spread.
 
 use crate::bench::{Bench, Measure, Row, Sides, Skip};
 use brigade_trace::clock;
 use std::time::Duration;
 
-/// How long a run should last at least: long against the clock's and the scheduler's grain.
+/// How long a run lasts at least: long compared with the grain of the clock and of the scheduler.
 const RUN_LENGTH_MIN: Duration = Duration::from_millis(40);
 
-/// Uncounted pairs after the calibration.
+/// How many pairs after the calibration are not counted.
 const WARM_UP_PAIRS: usize = 2;
 
 /// How many pairs there are unless the user asks for another number.
 pub const DEFAULT_PAIRS: usize = 15;
 
-/// What came out for one row of a bench.
+/// The outcome for one row of a bench.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The row that was read.
+    /// The row.
     pub row: Row,
-    /// Who was on the other side.
+    /// The name of the peer.
     pub peer: &'static str,
-    /// The median of our figures: nanoseconds an operation, or bytes. Nothing if the row is a mean of ratios.
+    /// The median of our figures: nanoseconds per operation, or bytes. None if the row is a mean of ratios.
     pub ours: Option<f64>,
-    /// The same of the peer.
+    /// The same for the peer.
     pub theirs: Option<f64>,
-    /// Ours to peer's: over the pairs.
+    /// The ratio of ours to the peer's, over the pairs.
     pub ratio: Spread,
-    /// Ours to peer's CPU time: the median over the pairs; nothing if a side used none that could be measured.
+    /// The median ratio of our CPU time to the peer's. None if a side used no CPU time that could be
+    /// measured.
     pub cpu_ratio: Option<f64>,
 }
 
@@ -43,19 +44,19 @@ impl Outcome {
     }
 }
 
-/// The middle of a sample, and where its inner half lies.
+/// The median of a sample, and its quartiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spread {
-    /// A quarter of the sample is below.
+    /// A quarter of the sample is below this.
     pub low: f64,
-    /// The middle.
+    /// Half of the sample is below this.
     pub median: f64,
-    /// A quarter of the sample is above.
+    /// A quarter of the sample is above this.
     pub high: f64,
 }
 
 impl Spread {
-    /// The quartiles of a sample; all zero if it is empty.
+    /// Computes the quartiles of a sample, which are zero if it is empty.
     pub fn of(sample: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = sample.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -71,11 +72,11 @@ impl Spread {
     }
 }
 
-/// Measures a bench: one outcome a row.
+/// Measures a bench. Returns one outcome for each row.
 ///
 /// # Errors
 ///
-/// [`Skip`] if the bench cannot run here.
+/// Returns a [`Skip`] if the bench cannot run here.
 pub fn run(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
     let mut sides = bench.prepare()?;
     let iterations = calibrate(&mut sides);
@@ -86,7 +87,7 @@ pub fn run(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
     Ok(bench.rows.iter().map(|row| outcome(bench, row, &measured)).collect())
 }
 
-/// How many iterations a run has.
+/// Finds the number of iterations of a run.
 fn calibrate(sides: &mut Sides) -> u64 {
     let mut iterations = 1;
     loop {
@@ -118,7 +119,7 @@ fn outcome(bench: &Bench, row: &Row, pairs: &[(Measure, Measure)]) -> Outcome {
     }
 }
 
-/// The geometric means over the families of `benches`, of those that ran: two outcomes a family, wall and CPU.
+/// The geometric means over the families of the benches that ran. Each family has two outcomes, wall and CPU.
 pub fn means(ran: &[(&Bench, Vec<Outcome>)]) -> Vec<Outcome> {
     let mut families: Vec<_> = ran.iter().filter_map(|(bench, _)| bench.family).collect();
     families.dedup_by(|a, b| std::ptr::eq(*a, *b));
@@ -145,7 +146,7 @@ pub fn means(ran: &[(&Bench, Vec<Outcome>)]) -> Vec<Outcome> {
     means
 }
 
-/// The n-th root of the product; 1 of nothing.
+/// The n-th root of the product of n values; 1 if there are none.
 fn geometric_mean(sample: impl Iterator<Item = f64>) -> f64 {
     let (logs, count) = sample.fold((0.0, 0.0), |(sum, count), value| (sum + value.ln(), count + 1.0));
     if count == 0.0 { 1.0 } else { f64::exp(logs / count) }

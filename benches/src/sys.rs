@@ -1,7 +1,7 @@
 //! The operating system: CPU time, CPU affinity, the limit on descriptors.
 //!
-//! What a port must provide: the CPU time of this process. Where the rest is missing, children's time reads as zero and
-//! threads stay where they are.
+//! A port must provide the CPU time of this process. Without the rest, the time of children reads as zero,
+//! and threads stay where they are.
 
 use std::{io, mem::MaybeUninit, time::Duration};
 
@@ -59,7 +59,7 @@ pub(crate) fn cpu_time_of_the_dead() -> Duration {
 ///
 /// # Errors
 ///
-/// What the system says, for instance that there is no such CPU.
+/// Returns the error of the system, for instance if there is no such CPU.
 #[cfg(target_os = "linux")]
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
@@ -91,7 +91,8 @@ pub(crate) fn raise_descriptor_limit() {
     // SAFETY: `limit` is a valid place for a limit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
         limit.rlim_cur = limit.rlim_max;
-        // SAFETY: `limit` is a valid limit. Where it is refused, the old one stays, and opening fails with its reason.
+        // SAFETY: `limit` is a valid limit. If it is refused, the old one stays, and opening fails with its
+        // reason.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
     }
 }

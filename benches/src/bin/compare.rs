@@ -1,10 +1,11 @@
-//! `compare`: ours and the peer by turns, A B A B …, and what the ratios are held against.
+//! `compare`: runs Brigade and the peer by turns, A B A B …, and holds the ratios against the goals.
 //!
 //! ```text
 //! cargo run --release -p brigade-benches --bin compare -- pool fib30_join --json
 //! ```
 //!
-//! A goal that is missed is shown as missed, and is no failure of the program: it exits with 0 unless its usage is wrong.
+//! A missed goal is shown as missed, and is no failure of the program: it exits with 0 unless its usage is
+//! wrong.
 
 use brigade_benches::{
     bench::Bench,
@@ -21,7 +22,8 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Options {
-    /// A group (pool, runtime, process, demos; all if none is named), then benches of it: a name, or how a name begins.
+    /// A group (pool, runtime, process, demos; all if none is named), then benches of it: a name, or how a
+    /// name begins.
     #[arg(value_name = "GROUP|NAME")]
     names: Vec<String>,
     /// Print one JSON object a line.
@@ -80,7 +82,7 @@ fn main() {
     }
 }
 
-/// Says what is wrong with the usage, and ends the program with 2.
+/// Says what is wrong with the usage, and ends the program with exit code 2.
 fn refuse(why: &str) -> ! {
     Options::command().error(ErrorKind::InvalidValue, why).exit()
 }
@@ -115,7 +117,7 @@ fn measure(group: Group, benches: &[&Bench], options: &Options) {
                 ran.push((*bench, outcomes));
             }
             Err(why) => {
-                // Standard output holds nothing but objects when a program reads it.
+                // For a program, standard output holds nothing but objects.
                 if options.json {
                     eprintln!("{}", table.skipped(bench, &why))
                 } else {

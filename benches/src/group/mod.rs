@@ -24,7 +24,7 @@ impl Group {
     /// All groups, in the order of their tables.
     pub const ALL: [Self; 4] = [Self::Pool, Self::Runtime, Self::Process, Self::Demos];
 
-    /// Its name on the command line and in JSON.
+    /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pool => "pool",
@@ -39,7 +39,7 @@ impl Group {
         Self::ALL.into_iter().find(|group| group.name() == name)
     }
 
-    /// Its benches. Nothing is started before one is prepared.
+    /// The benches. None of them starts anything before it is prepared.
     pub fn benches(self) -> Vec<Bench> {
         match self {
             Self::Pool => pool::benches(),

@@ -1,7 +1,7 @@
 //! Group `process`: the process pool against CPython's pools.
 //!
-//! CPython runs `python/pools.py` in a process of its own, which does the same calls when its turn comes. Each pool has
-//! one worker a core.
+//! CPython runs `python/pools.py` in a process of its own, which makes the same calls when its turn comes.
+//! Each pool has one worker for each core.
 
 use crate::{
     bench::{Bench, Measure, Metric, Side, Sides, Skip, limit, sides, timed, timed_with_children, workers},
@@ -29,7 +29,8 @@ fn zeroes(count: usize) -> Block<u8> {
     data.freeze()
 }
 
-/// The sum of i² for i < `n`; the black box keeps the optimiser from finding the formula. Never inlined: each side runs the same code.
+/// The sum of i² for i < `n`. The black box keeps the optimiser from finding the formula. The function is
+/// never inlined, so that each side runs the same code.
 #[inline(never)]
 fn sum_of_squares(n: u64) -> u64 {
     (0..n).fold(0, |sum, i| black_box(sum + i * i))
@@ -54,13 +55,13 @@ pub(crate) fn benches() -> Vec<Bench> {
         Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER_NANOS))).goal(1.0),
         against("result_64mib", "Pool", result, "result"),
         Bench::new("cpu_bound", "sequential", || sides(cpu_bound(), cpu_bound_sequential())).goal(1.0 / 1.95),
-        // What two cores give on this machine while that is measured.
+        // The peer shows how much two cores give on this machine at that time.
         Bench::new("cpu_bound", "threads", || sides(cpu_bound(), cpu_bound_threads())).goal(1.03),
         against("idle_worker", "Pool", memory, "memory").reads(Metric::ExtraBytes(0)).goal(0.25),
     ]
 }
 
-/// A bench against one of CPython's.
+/// A bench against a bench of CPython's script.
 fn against(name: &'static str, peer: &'static str, ours: fn() -> Side, theirs: &'static str) -> Bench {
     let sides = move || -> Result<Sides, Skip> { Ok(sides(ours(), python::side("pools.py", theirs, &[])?)) };
     Bench::needing(python::needed, name, peer, sides)
@@ -70,7 +71,7 @@ fn pool() -> ProcessPool {
     ProcessPool::new(workers()).expect("the machine lets us start a process a core")
 }
 
-/// Makes so many calls, each in a message of its own, and checks the results.
+/// Makes this many calls, each in a message of its own, and checks the results.
 fn call_each(pool: &ProcessPool, calls: u64) {
     let handles: Vec<_> = (0..calls).map(|n| pool.spawn(same, n)).collect();
     let results: Vec<_> = handles.into_iter().map(JoinHandle::join).collect();
@@ -80,7 +81,8 @@ fn call_each(pool: &ProcessPool, calls: u64) {
     );
 }
 
-/// From nothing to a pool whose workers have each answered; its end is not timed, but its CPU time counts.
+/// Starts a pool and waits until each worker has answered. The end of the pool is not timed, but its CPU time
+/// counts.
 fn start() -> Side {
     Box::new(|iterations| {
         let before = cpu::with_children();
@@ -99,11 +101,11 @@ fn start() -> Side {
     })
 }
 
-/// How many more workers a zygote forks.
+/// How many workers more than one a zygote forks.
 const EXTRA_WORKERS: usize = 16;
 
-/// A worker more from a zygote, with its first call: how much longer a pool of seventeen takes than a pool of one, until each
-/// worker has answered, divided by sixteen.
+/// Starts one more worker from a zygote, with its first call. The time is how much longer a pool of seventeen
+/// takes than a pool of one until each worker has answered, divided by sixteen.
 fn zygote_worker() -> Side {
     Box::new(|iterations| {
         let before = cpu::with_children();
@@ -120,7 +122,7 @@ fn zygote_worker() -> Side {
     })
 }
 
-/// A pool whose workers have each answered.
+/// Starts a pool from a zygote, and waits until each worker has answered.
 fn from_zygote(workers: usize) -> ProcessPool {
     let builder = ProcessPool::builder().workers(workers).start_method(Start::Zygote);
     let pool = builder.build().expect("the machine lets us start a few processes");
@@ -130,13 +132,13 @@ fn from_zygote(workers: usize) -> ProcessPool {
     pool
 }
 
-/// Many calls at once, each in a frame of its own.
+/// Makes many calls at once, each in a frame of its own.
 fn calls() -> Side {
     let pool = pool();
     timed_with_children(CALLS, move |iterations| (0..iterations).for_each(|_| call_each(&pool, CALLS)))
 }
 
-/// Many trivial calls, in batches of the pool's choice.
+/// Makes many trivial calls, in batches that the pool chooses.
 fn map() -> Side {
     let pool = pool();
     timed_with_children(MAPPED_CALLS, move |iterations| {
@@ -147,7 +149,7 @@ fn map() -> Side {
     })
 }
 
-/// The same lazily, one call a message.
+/// Makes the same calls lazily, one in each message.
 fn imap() -> Side {
     let pool = pool();
     timed_with_children(CALLS, move |iterations| {
@@ -158,12 +160,12 @@ fn imap() -> Side {
     })
 }
 
-/// One call to a worker that has been idle for a millisecond. The pauses are not timed.
+/// Makes one call to a worker that has been idle for a millisecond. The pauses are not timed.
 fn round_trip() -> Side {
     round_trip_with(pool())
 }
 
-/// The same with one worker that looks for its next call all the time.
+/// Makes the same call to one worker that polls for its next call all the time.
 fn round_trip_busy() -> Side {
     let busy = ProcessPool::builder().workers(1).busy_poll(Duration::from_millis(20));
     round_trip_with(busy.build().expect("the machine lets us start a process"))
@@ -182,12 +184,13 @@ fn round_trip_with(pool: ProcessPool) -> Side {
     })
 }
 
-/// 64 MiB to a worker.
+/// Sends 64 MiB to a worker.
 fn argument() -> Side {
     let (pool, data) = (pool(), vec![7_u8; LARGE_BYTES]);
     timed_with_children(1, move |iterations| {
         for _ in 0..iterations {
-            // CPython's call copies its argument several times; ours is copied once, into the block, and that counts.
+            // CPython copies the argument of a call several times. Ours is copied once, into the block, and
+            // that is timed.
             let block = Block::copy_of(&data).expect("there is memory for a block");
             let length = pool.spawn(size, block).join().expect("the call does not fail");
             assert_eq!(length, LARGE_BYTES);
@@ -195,7 +198,7 @@ fn argument() -> Side {
     })
 }
 
-/// 64 MiB from a worker.
+/// Gets 64 MiB from a worker.
 fn result() -> Side {
     let pool = pool();
     timed_with_children(1, move |iterations| {
@@ -206,9 +209,11 @@ fn result() -> Side {
     })
 }
 
-/// The document's sums of squares are five and do not divide by two cores. These take as long as ten of them, and are a
-/// hundred, so that no core waits long for the last one.
+/// How many sums there are. The document's five sums of squares do not divide by two cores. These hundred
+/// sums take as long as ten of the document's, and no core waits long for the last one.
 const SUMS: u64 = 100;
+
+/// The number below which each sum goes.
 const SUM_END: u64 = 1_000_000;
 
 fn cpu_bound() -> Side {
@@ -225,7 +230,7 @@ fn cpu_bound_sequential() -> Side {
     timed(SUMS, |iterations| (0..iterations * SUMS).for_each(|_| _ = black_box(sum_of_squares(SUM_END))))
 }
 
-/// A thread a core, each with its share.
+/// Computes the sums on one thread for each core, each with its share.
 fn cpu_bound_threads() -> Side {
     let share = || (0..SUMS / workers() as u64).for_each(|_| _ = black_box(sum_of_squares(SUM_END)));
     let ops = SUMS / workers() as u64 * workers() as u64;
@@ -236,7 +241,8 @@ fn cpu_bound_threads() -> Side {
     })
 }
 
-/// The proportional share of memory of an idle worker, in bytes: pages that several processes map are divided among them.
+/// Reads the proportional share of memory of an idle worker, in bytes. The share divides pages that several
+/// processes map among these processes.
 fn memory() -> Side {
     let pool = pool();
     call_each(&pool, workers() as u64);

@@ -1,4 +1,4 @@
-//! The generator's own process: one thread, one mio poll, a closed loop on each connection.
+//! The process of the generator: one thread, one mio poll, a closed loop on each connection.
 
 use super::{LOAD_CPU, Traffic};
 use crate::sys;
@@ -10,13 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `generate-load TRAFFIC ADDRESS CONNECTIONS`, then on standard input one line a run: its milliseconds.
+/// Runs `generate-load TRAFFIC ADDRESS CONNECTIONS`. Each line on standard input is a run of that many
+/// milliseconds.
 pub(crate) fn main(arguments: &[&str]) {
     let [traffic, server, connections] = arguments else { panic!("three arguments, not {arguments:?}") };
     let traffic = Traffic::named(traffic).expect("the parent names a kind of traffic");
     let server = server.parse().expect("the parent gives an address");
     let connections = connections.parse().expect("the parent gives a number");
-    // On a machine with one CPU there is nothing to keep apart.
+    // This fails on a machine with one CPU, where load and server cannot be kept apart.
     let _ = sys::pin(LOAD_CPU);
     sys::raise_descriptor_limit();
     let mut generator = Generator::connect(traffic, server, connections).expect("the server is there");
@@ -27,15 +28,15 @@ pub(crate) fn main(arguments: &[&str]) {
     }
 }
 
-/// After so many connections the generator waits for the server: less than a listener's queue holds, since a connection that
-/// finds it full is tried again only after a second.
+/// After this many connections the generator waits for the server. It is less than a listener's queue holds,
+/// because a connection that finds the queue full is tried again only after a second.
 const CONNECT_BATCH: usize = 64;
 
 struct Generator {
     poll: Poll,
     connections: Vec<Connection>,
     request: Vec<u8>,
-    /// Bytes of a response: all are alike.
+    /// The bytes of a response, which is the same for all requests.
     length: usize,
 }
 
@@ -58,7 +59,8 @@ impl Generator {
             let mut stream = net::TcpStream::connect(server)?;
             stream.set_nodelay(true)?;
             if number % CONNECT_BATCH == 0 {
-                // An answer here means that all connections before were accepted: the queue of the listener is empty.
+                // An answer means that the server has accepted all earlier connections, so the queue of the
+                // listener is empty.
                 stream.write_all(&request)?;
                 stream.read_exact(&mut vec![0; length])?;
             }
@@ -70,8 +72,8 @@ impl Generator {
         Ok(Self { poll, connections, request, length })
     }
 
-    /// A closed loop on each connection until the time is over and the last response is there. Gives the number of
-    /// requests, the nanoseconds, and the percentiles 50 and 99 of the response times.
+    /// Runs a closed loop on each connection until the time is over and the last response is there. Returns
+    /// the number of requests, the nanoseconds, and the percentiles 50 and 99 of the response times.
     fn run(&mut self, time: Duration) -> io::Result<String> {
         let start = clock::now();
         let end = start + time;
@@ -105,14 +107,14 @@ impl Generator {
 }
 
 impl Connection {
-    /// A request fits the socket's buffer, which the response before has emptied.
+    /// Sends a request. It fits into the socket's buffer, which is empty since the last response.
     fn send(&mut self, request: &[u8], now: Instant) -> io::Result<()> {
         self.sent = now;
         self.received = 0;
         self.stream.write_all(request)
     }
 
-    /// Reads what is there; true if that completes a response.
+    /// Reads the bytes that are there. Returns true if they complete a response.
     fn receive(&mut self, length: usize) -> io::Result<bool> {
         let mut buffer = [0; 4096];
         while self.received < length {
@@ -128,13 +130,14 @@ impl Connection {
     }
 }
 
-/// How long a response is, seen on a connection of its own.
+/// Finds the length of a response, on a connection of its own.
 fn response_length(traffic: Traffic, server: SocketAddr, request: &[u8]) -> io::Result<usize> {
     if traffic == Traffic::Echo {
         return Ok(request.len());
     }
     let mut stream = net::TcpStream::connect(server)?;
-    // An answer to the last request of a connection has another length, so this one stays open while it is read.
+    // The answer to the last request of a connection has another length, so this connection stays open during
+    // the read.
     stream.write_all(request)?;
     let mut text = Vec::new();
     loop {

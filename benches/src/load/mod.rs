@@ -1,7 +1,8 @@
-//! Load from a separate process, on a CPU of its own: closed loops over many connections.
+//! Load from a separate process on a CPU of its own: closed loops over many connections.
 //!
-//! The generator is one thread over mio, so that neither Brigade's runtime nor a peer's is its engine. It connects once,
-//! and then runs when it is told to by a line on its standard input; this side reads the server's CPU time meanwhile.
+//! The generator is one thread over mio, so that neither Brigade's runtime nor a peer's drives it. It
+//! connects once, and then runs each time that a line on its standard input tells it to. This side reads the
+//! server's CPU time meanwhile.
 
 pub(crate) mod generator;
 
@@ -17,13 +18,13 @@ use std::{
 /// The first argument of a process that generates load.
 pub(crate) const ROLE: &str = "generate-load";
 
-/// The CPU of the generator. The server has the other one.
+/// The CPU of the generator. The server has another one.
 pub(crate) const LOAD_CPU: usize = 1;
 
-/// What the connections do.
+/// The traffic on each connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Traffic {
-    /// 64 bytes there, the same 64 bytes back.
+    /// 64 bytes go there, and the same 64 bytes come back.
     Echo,
     /// `GET /` over HTTP/1.1.
     Http,
@@ -42,14 +43,14 @@ impl Traffic {
     }
 }
 
-/// What the generator saw in a run.
+/// The report of the generator about a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {
     pub(crate) requests: u64,
     pub(crate) wall: Duration,
     /// Half of the requests took no longer than this many nanoseconds.
     pub(crate) p50: f64,
-    /// 99 of 100 requests took no longer.
+    /// 99 of 100 requests took no longer than this many nanoseconds.
     pub(crate) p99: f64,
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Connects so many times.
+    /// Starts a generator with this many connections.
     pub(crate) fn start(traffic: Traffic, server: SocketAddr, connections: usize) -> Self {
         let executable = env::current_exe().expect("the system knows what it runs");
         let mut command = Command::new(executable);
@@ -75,7 +76,7 @@ impl Load {
         load
     }
 
-    /// Sends requests for so long: a new one on a connection as soon as the one before is answered.
+    /// Sends requests for this long, on each connection a new one as soon as the one before is answered.
     pub(crate) fn run(&mut self, time: Duration) -> Report {
         let mut orders = self.orders.as_ref().expect("the pipe is open until the load is dropped");
         writeln!(orders, "{}", time.as_millis()).expect("the generator lives as long as its input is open");
@@ -96,7 +97,7 @@ impl Drop for Load {
     fn drop(&mut self) {
         // The end of its input ends it.
         drop(self.orders.take());
-        // If it cannot be waited for, it is gone.
+        // An error means that it is gone already.
         let _ = self.child.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! The same benches under criterion: a criterion group a bench, with Brigade's side beside each peer's.
+//! The same benches under criterion. Each bench is a criterion group, with Brigade's side beside each peer's.
 
 use crate::{
     bench::{Bench, Measure, Metric, Side, Sides},
@@ -7,7 +7,7 @@ use crate::{
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
 use std::{collections::BTreeSet, time::Duration};
 
-/// Criterion with run lengths for whole groups, and with its own options from the command line.
+/// Sets criterion up with run lengths for whole groups, and with its own options from the command line.
 pub fn criterion() -> Criterion {
     Criterion::default()
         .sample_size(10)
@@ -18,7 +18,7 @@ pub fn criterion() -> Criterion {
 
 /// Runs a group under criterion and leaves its HTML report in `target/criterion`.
 ///
-/// Benches that do not tell a time, such as memory, are left to `compare`.
+/// It leaves benches that measure no time, such as memory, to `compare`.
 pub fn run(group: Group) {
     let mut criterion = criterion();
     let benches = group.benches();
@@ -37,8 +37,8 @@ pub fn run(group: Group) {
     criterion.final_summary();
 }
 
-/// Reports one side. Criterion calls the closure again and again; the sides are started once, and only if the command
-/// line's filter lets it call.
+/// Reports one side. Criterion calls the closure again and again. The sides are started once, and only if the
+/// filter of the command line lets criterion call.
 fn report_side(
     report: &mut BenchmarkGroup<'_, WallTime>,
     bench: &Bench,
@@ -56,10 +56,10 @@ fn report_side(
     });
 }
 
-/// What criterion should take for the time of so many iterations.
+/// The time that criterion takes for this many iterations.
 fn time(metric: Metric, measure: &Measure, iterations: u64) -> Duration {
     match metric {
-        // Runs that have a length of their own: an operation counts as an iteration.
+        // These runs have a length of their own, so an operation counts as an iteration.
         Metric::Rate => measure.wall.mul_f64(iterations as f64 / measure.ops.max(1) as f64),
         _ => measure.wall,
     }

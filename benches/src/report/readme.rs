@@ -1,11 +1,12 @@
-//! The table of benches in `README.md`: a few telling rows of `RESULTS.md`, copied by a program so that they stay true.
+//! The table of benches in `README.md`: a few telling rows of `RESULTS.md`. A program copies them, so that
+//! they stay true.
 //!
 //! ```text
 //! cargo run -p brigade-benches --bin readme-table
 //! ```
 //!
-//! The table lies between two markers, `<!-- benchmarks: begin -->` and `<!-- benchmarks: end -->`. A test fails when it
-//! differs from `RESULTS.md`.
+//! The table lies between two markers, `<!-- benchmarks: begin -->` and `<!-- benchmarks: end -->`. A test
+//! fails when it differs from `RESULTS.md`.
 
 use crate::group::Group;
 use std::{fmt::Write, fs, io};
@@ -24,7 +25,7 @@ struct Telling {
     group: Group,
     bench: &'static str,
     peer: &'static str,
-    /// What one operation of the bench is.
+    /// Describes one operation of the bench.
     operation: &'static str,
 }
 
@@ -48,14 +49,14 @@ const TELLING: [Telling; 12] = [
     row(Group::Process, "argument_64mib", "Pool", "send 64 MiB to a child"),
 ];
 
-/// Ratios of a row, as `RESULTS.md` writes them.
+/// The ratios of a row, as `RESULTS.md` writes them.
 #[derive(Debug, PartialEq, Eq)]
 struct Ratios<'a> {
     wall: &'a str,
     cpu: &'a str,
 }
 
-/// Finds a row of a group's section.
+/// Finds a row in the section of its group.
 fn ratios<'a>(results: &'a str, telling: &Telling) -> Option<Ratios<'a>> {
     let sections = results.split("\n## ");
     let section = sections.skip(1).find(|section| section.lines().next() == Some(telling.group.name()))?;
@@ -67,7 +68,7 @@ fn ratios<'a>(results: &'a str, telling: &Telling) -> Option<Ratios<'a>> {
     })
 }
 
-/// The table, from the text of `RESULTS.md`.
+/// Makes the table from the text of `RESULTS.md`.
 ///
 /// # Errors
 ///
@@ -86,7 +87,7 @@ pub fn table(results: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// The text of `README.md` with this table between its markers.
+/// Puts the table between the markers in the text of `README.md`.
 ///
 /// # Errors
 ///
@@ -102,7 +103,7 @@ pub fn replaced(readme: &str, table: &str) -> Result<String, String> {
 ///
 /// # Errors
 ///
-/// If a file cannot be read or written, or lacks a marker or a row.
+/// Fails if a file cannot be read or written, or if it lacks a marker or a row.
 pub fn write() -> io::Result<()> {
     let table = table(&fs::read_to_string(RESULTS_FILE)?).map_err(io::Error::other)?;
     let readme = replaced(&fs::read_to_string(README_FILE)?, &table).map_err(io::Error::other)?;

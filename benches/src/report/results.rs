@@ -1,4 +1,4 @@
-//! `RESULTS.md`: the latest outcome of each group, with the machine on which it came out.
+//! `RESULTS.md`: the latest outcomes of each group, with the machine on which they were measured.
 
 use super::table::{figures, ratio, verdict};
 use crate::{group::Group, run::Outcome};
@@ -11,11 +11,11 @@ const HEAD: &str = "# Results\n\n\
     in one process, medians of the pairs, `±` half the distance between the quartiles of the ratio. A ratio below 1 means\n\
     that Brigade takes less. Ratios travel between machines; times do not.\n";
 
-/// Puts this outcome in the place of the group's section, and leaves the other sections alone.
+/// Replaces the section of a group, and leaves the other sections alone.
 ///
 /// # Errors
 ///
-/// If the file cannot be read or written.
+/// Fails if the file cannot be read or written.
 pub fn write(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usize) -> io::Result<()> {
     let old = match fs::read_to_string(RESULTS_FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -25,7 +25,7 @@ pub fn write(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usiz
     fs::write(RESULTS_FILE, replaced(&old, group, &fresh))
 }
 
-/// The file with this section in its place.
+/// Puts a fresh section into the text of the file.
 fn replaced(old: &str, group: Group, fresh: &str) -> String {
     let mut file = HEAD.to_owned();
     for other in Group::ALL {
@@ -69,7 +69,7 @@ fn section(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usize)
     text
 }
 
-/// The machine, the compiler, the source and the day, in one line.
+/// Names the machine, the compiler, the commit and the day, in one line.
 fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -87,7 +87,7 @@ fn machine() -> String {
     format!("{model}, {cores} cores; {system}; {rustc}; {day}, at commit {commit}", system = plain(&system))
 }
 
-/// Without what a kernel's name may say about the machine's owner: the version alone.
+/// Leaves only the version of a kernel's name, because the rest may tell who owns the machine.
 fn plain(system: &str) -> String {
     let Some((name, release)) = system.split_once(' ') else { return system.to_owned() };
     let version: String = release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();

@@ -1,4 +1,4 @@
-//! How outcomes look: a table in 80 columns for people, one JSON object a line for programs.
+//! Outcomes as a table of 80 columns for people, and as one JSON object a line for programs.
 
 use crate::{
     bench::{Bench, Metric},
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::io::IsTerminal;
 
-/// The table: its rows are printed one by one, as they come out.
+/// The table. Its rows are printed one by one, as they come.
 pub struct Table {
     name: usize,
     peer: usize,
@@ -14,7 +14,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table wide enough for these benches.
+    /// Makes a table that is wide enough for these benches.
     pub fn new(benches: &[&Bench]) -> Self {
         let rows = benches.iter().flat_map(|bench| {
             let mean = bench.family.into_iter().flat_map(|family| [&family.wall, &family.cpu]);
@@ -35,7 +35,7 @@ impl Table {
         self.line(cells.map(str::to_owned))
     }
 
-    /// One outcome.
+    /// The row of one outcome.
     pub fn row(&self, outcome: &Outcome) -> String {
         let (ours, theirs) = figures(outcome);
         let spread = outcome.ratio;
@@ -59,7 +59,7 @@ impl Table {
         }
     }
 
-    /// A bench that could not run, and why.
+    /// The row of a bench that could not run, with the reason.
     pub fn skipped(&self, bench: &Bench, why: &str) -> String {
         format!(
             "{:name$} {:peer$} skipped: {why}",
@@ -79,7 +79,7 @@ impl Table {
     }
 }
 
-/// In words, whether the goal is met.
+/// Says in a word whether the goal is met.
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match outcome.met() {
         None => "",
@@ -88,7 +88,7 @@ pub fn verdict(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Both sides' figures with their units.
+/// The figures of both sides, with their units.
 pub fn figures(outcome: &Outcome) -> (String, String) {
     let show = |figure: Option<f64>| match (figure, outcome.row.metric) {
         (None, _) => "-".to_owned(),
@@ -101,7 +101,7 @@ pub fn figures(outcome: &Outcome) -> (String, String) {
     (show(outcome.ours), show(outcome.theirs))
 }
 
-/// With the largest of these units that leaves at least one, and three digits.
+/// Writes a value in the largest unit that leaves at least one, with three digits.
 fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     let (size, unit) = units.iter().find(|(size, _)| value >= *size).unwrap_or(&units[units.len() - 1]);
     let value = value / size;
@@ -109,13 +109,13 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A ratio in five columns, with digits where they tell something.
+/// Writes a ratio in at most five columns, with as many digits as mean something.
 pub fn ratio(ratio: f64) -> String {
     let digits = if ratio < 0.1 { 3 } else { 2 };
     if ratio < 100.0 { format!("{ratio:.digits$}") } else { format!("{ratio:.0}") }
 }
 
-/// One JSON object, with figures in nanoseconds an operation or in bytes.
+/// Writes one JSON object, with figures in nanoseconds per operation or in bytes.
 pub fn json(group: &str, outcome: &Outcome) -> String {
     let Outcome { row, peer, .. } = outcome;
     let bench = row.name;
@@ -128,13 +128,13 @@ pub fn json(group: &str, outcome: &Outcome) -> String {
     )
 }
 
-/// A number as JSON has it.
+/// Writes a number in JSON; null if there is none.
 fn number(value: Option<f64>) -> String {
     let finite = value.filter(|value| value.is_finite());
     finite.map_or_else(|| "null".to_owned(), |value| rounded(value).to_string())
 }
 
-/// Four significant digits: more would pretend.
+/// Rounds to four significant digits, because more would claim too much.
 fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }

@@ -5,12 +5,12 @@ use brigade_pool::Pool;
 use brigade_process::ProcessPool;
 use std::hint::black_box;
 
-/// The sum of i² for i < `n`. The black box makes the optimiser do every addition: it knows a formula.
+/// The sum of i² for i < `n`. The optimiser knows a formula; the black box makes it do every addition.
 fn sum_of_squares(n: u64) -> u128 {
     (0..n).map(u128::from).fold(0, |sum, i| black_box(sum + i * i))
 }
 
-/// Runs the experiment from nothing to its results.
+/// Runs the experiment, from nothing to its results.
 pub(crate) fn run(mode: Mode, n: u64) -> Vec<u128> {
     match mode {
         Mode::Sync => (0..TASKS).map(|_| sum_of_squares(n)).collect(),

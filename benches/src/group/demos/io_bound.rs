@@ -7,7 +7,7 @@ use brigade_runtime::{gather, hyper::Io, net::TcpStream};
 use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 
-/// Runs the experiment from nothing to its results: the status of each fetch that succeeded.
+/// Runs the experiment, from nothing to its results. Returns the status of each fetch that succeeded.
 pub(crate) fn run(mode: Mode, url: &str) -> Vec<u16> {
     let urls = || (0..TASKS).map(|_| url.to_owned());
     match mode {

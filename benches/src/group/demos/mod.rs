@@ -1,7 +1,8 @@
-//! Group `demos`: the document's two headline experiments, against CPython running the document's own programs, and
-//! against their limits.
+//! Group `demos`: the document's two headline experiments, against CPython running the document's own
+//! programs, and against their limits.
 //!
-//! As in the document, a run begins with nothing: starting threads, a runtime or processes is part of it. Five tasks.
+//! As in the document, a run begins with nothing: the start of threads, a runtime or processes is part of it.
+//! Each experiment has five tasks.
 
 mod cpu_bound;
 mod io_bound;
@@ -17,7 +18,8 @@ use std::{rc::Rc, time::Duration};
 /// How many tasks an experiment has.
 const TASKS: usize = 5;
 
-/// The delay of a request against CPython. The document's second would make every run as long as its delays.
+/// The delay of a request in the benches against CPython. With the document's second, a run would last as
+/// long as its delays.
 const REQUEST_DELAY: Duration = Duration::from_millis(50);
 
 /// The document's n.
@@ -42,7 +44,7 @@ pub const IO_MODES: [Mode; 4] = [Mode::Sync, Mode::Threads, Mode::Async, Mode::P
 pub const CPU_MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 
 impl Mode {
-    /// Its word in the names of benches.
+    /// The word in the names of benches.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sync => "sync",
@@ -53,7 +55,7 @@ impl Mode {
     }
 }
 
-/// Five fetches of a page that takes so long, from a server in another process.
+/// A side that fetches a page five times, from a server in another process. The page takes `delay`.
 pub fn io_side(mode: Mode, delay: Duration) -> Side {
     io_side_at(mode, Rc::new(DelayServer::start()), delay)
 }
@@ -69,7 +71,7 @@ fn io_side_at(mode: Mode, server: Rc<DelayServer>, delay: Duration) -> Side {
     })
 }
 
-/// Five sums of squares below `n`.
+/// A side that computes five sums of squares below `n`.
 pub fn cpu_side(mode: Mode, n: u64) -> Side {
     // The closed form: (n − 1) n (2n − 1) / 6.
     let wide = u128::from(n);
@@ -102,7 +104,7 @@ pub(crate) fn benches() -> Vec<Bench> {
         to_python("io_processes", blocking, Mode::Processes),
         to_sync("cpu_threads", Mode::Threads, SUM_END),
         to_sync("cpu_processes", Mode::Processes, SUM_END),
-        // Ten times the document's n: what is left when starting counts less.
+        // With ten times the document's n the start counts less.
         to_sync("cpu_threads_100m", Mode::Threads, 10 * SUM_END),
         to_sync("cpu_processes_100m", Mode::Processes, 10 * SUM_END),
         to_python("cpu_sync", "CPython", Mode::Sync),
@@ -111,7 +113,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     ]
 }
 
-/// The bench against CPython's program of the same name.
+/// A bench against CPython's program of the same name.
 fn to_python(name: &'static str, peer: &'static str, mode: Mode) -> Bench {
     Bench::needing(python::needed, name, peer, move || -> Result<Sides, Skip> {
         let server = Rc::new(DelayServer::start());

@@ -1,4 +1,4 @@
-//! The page that takes its time, from a process of its own: hyper on our runtime, one thread.
+//! A server whose page takes its time, in a process of its own: hyper on our runtime, on one thread.
 
 use crate::cpu;
 use brigade_runtime::{hyper::Io, net::TcpListener, sleep};
@@ -21,7 +21,7 @@ use std::{
 /// The first argument of a process that serves delays.
 pub(crate) const ROLE: &str = "serve-delays";
 
-/// The process. It ends when this is dropped.
+/// The process of the server. Dropping this ends it.
 pub(crate) struct DelayServer {
     child: Child,
     address: String,
@@ -39,7 +39,7 @@ impl DelayServer {
         Self { child, address: address.trim_end().to_owned() }
     }
 
-    /// A page that takes so long.
+    /// The URL of a page that takes this long.
     pub(crate) fn url(&self, delay: Duration) -> String {
         format!("http://{}/delay/{}", self.address, delay.as_millis())
     }
@@ -49,15 +49,15 @@ impl Drop for DelayServer {
     fn drop(&mut self) {
         // The end of its input ends it.
         drop(self.child.stdin.take());
-        // If it cannot be waited for, it is gone.
+        // An error means that it is gone already.
         let _ = self.child.wait();
     }
 }
 
-/// The process: tells its address, and serves until its standard input ends.
+/// Runs the server: prints its address, and serves until its standard input ends.
 pub(crate) fn main() {
     thread::spawn(|| {
-        // Nothing comes; the end does.
+        // Nothing comes before the end.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
@@ -71,12 +71,12 @@ async fn serve() -> io::Result<Infallible> {
     loop {
         let (stream, _) = listener.accept().await?;
         let connection = http1::Builder::new().serve_connection(Io::new(stream), service_fn(delayed));
-        // A client that goes away is its own affair.
+        // An error means that the client has gone away.
         drop(brigade_runtime::spawn(connection));
     }
 }
 
-/// `/delay/MILLISECONDS`.
+/// Answers `/delay/MILLISECONDS` after that time.
 async fn delayed(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let millis = request.uri().path().strip_prefix("/delay/").and_then(|millis| millis.parse().ok());
     sleep(Duration::from_millis(millis.unwrap_or(0))).await;

@@ -1,21 +1,21 @@
-//! How a pool is started with a number of threads, and how work gets inside, so that a bench measures what happens there
-//! and not the way in.
+//! The entrance of each pool: it starts a pool with a number of threads and puts work inside, so that a bench
+//! measures the work and not the way in.
 
 use crate::bench::{Side, timed, workers};
 use std::num::NonZero;
 
-/// Brigade's pool with one thread a core.
+/// Starts Brigade's pool with this many threads.
 pub(crate) fn start_brigade(threads: usize) -> brigade_pool::Pool {
     brigade_pool::Pool::builder().threads(threads).build().expect("the machine lets us start a thread a core")
 }
 
-/// rayon's pool with one thread a core.
+/// Starts rayon's pool with this many threads.
 pub(crate) fn start_rayon(threads: usize) -> rayon::ThreadPool {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
     builder.build().expect("the machine lets us start a thread a core")
 }
 
-/// chili's pool: the thread that opens a scope counts as one of its threads.
+/// Starts chili's pool with this many threads. The thread that opens a scope counts as one of them.
 pub(crate) fn start_chili(threads: usize) -> chili::ThreadPool {
     chili::ThreadPool::with_config(chili::Config {
         thread_count: NonZero::new(threads),
@@ -28,7 +28,7 @@ pub(crate) fn brigade(ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side
     brigade_with(workers(), ops, work)
 }
 
-/// [`brigade`] with this many threads.
+/// Like [`brigade`], with this many threads.
 pub(crate) fn brigade_with(threads: usize, ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
     let pool = start_brigade(threads);
     timed(ops, move |iterations| pool.install(|| (0..iterations).for_each(|_| work())))

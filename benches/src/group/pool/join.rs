@@ -1,22 +1,22 @@
-//! Work by `join`: one program, run by whichever pool is asked.
+//! Work by `join`: each program is written once and runs on any pool.
 //!
-//! The programs are generic over [`Join`], so that both sides compile the same code around a `join` of their own. chili's
-//! `join` needs a scope at hand; its versions stand beside.
+//! The programs are generic over [`Join`], so that both sides compile the same code around a `join` of their
+//! own. chili's `join` needs a scope, so its versions stand beside the generic ones.
 
-/// How two pieces of work are done, perhaps at the same time.
+/// A way to do two pieces of work, perhaps at the same time.
 pub(crate) trait Join: 'static {
-    /// Does both, gives both results.
+    /// Does both and returns both results.
     fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B);
 
     /// Fills each answer by a job of its own, spawned in a scope.
     fn spawn_each(answers: &mut [u64], f: impl Fn(usize) -> u64 + Sync);
 }
 
-/// One after the other.
+/// One after the other, on the calling thread.
 pub(crate) struct SequentialJoin;
-/// By brigade's pool, from inside a worker.
+/// On Brigade's pool, from inside a worker.
 pub(crate) struct BrigadeJoin;
-/// By rayon, from inside a worker.
+/// On rayon, from inside a worker.
 pub(crate) struct RayonJoin;
 
 impl Join for SequentialJoin {
@@ -62,10 +62,10 @@ impl Join for RayonJoin {
     }
 }
 
-/// Calls of `join` that [`fib`] makes for 30.
+/// How many times [`fib`] calls `join` for 30.
 pub(crate) const FIB_30_JOINS: u64 = 1_346_268;
 
-/// The Fibonacci number: almost nothing but joins.
+/// Computes a Fibonacci number, by almost nothing but joins.
 pub(crate) fn fib<J: Join>(n: u64) -> u64 {
     if n < 2 {
         return n;
@@ -74,7 +74,7 @@ pub(crate) fn fib<J: Join>(n: u64) -> u64 {
     a + b
 }
 
-/// [`fib`] by chili.
+/// Like [`fib`], on chili.
 pub(crate) fn fib_chili(scope: &mut chili::Scope<'_>, n: u64) -> u64 {
     if n < 2 {
         return n;
@@ -97,9 +97,9 @@ impl Tree {
         Self { value: 1, left: half(), right: half() }
     }
 
-    /// The sum over all nodes: a join and a cache miss each.
+    /// The sum over all nodes, with a join and a cache miss for each.
     pub(crate) fn sum<J: Join>(&self) -> u64 {
-        // Each half captures the tree and nothing else, as chili's version does.
+        // Each closure captures the tree and nothing else, as in chili's version.
         let (left, right) = J::join(
             || self.left.as_ref().map_or(0, |tree| tree.sum::<J>()),
             || self.right.as_ref().map_or(0, |tree| tree.sum::<J>()),
@@ -107,7 +107,7 @@ impl Tree {
         self.value + left + right
     }
 
-    /// [`sum`](Self::sum) by chili.
+    /// Like [`sum`](Self::sum), on chili.
     pub(crate) fn sum_chili(&self, scope: &mut chili::Scope<'_>) -> u64 {
         let (left, right) = scope.join(
             |scope| self.left.as_ref().map_or(0, |tree| tree.sum_chili(scope)),
@@ -117,7 +117,8 @@ impl Tree {
     }
 }
 
-/// The map of `map_sum_1mi`: a few instructions an element, with nothing for the optimiser to find a formula in.
+/// The function that `map_sum_1mi` maps: a few instructions for each element, without a formula that an
+/// optimiser could find.
 #[inline]
 pub(crate) fn scramble(value: u32) -> u64 {
     let mixed = value.wrapping_mul(0x9E37_79B9).rotate_left(13) ^ 0x55AA_55AA;

@@ -1,6 +1,7 @@
 //! Group `pool`: the thread pool against rayon, chili, and one thread.
 //!
-//! Each pool has one thread a core. Work is measured inside the pools unless a bench is about the way in.
+//! Each pool has one thread for each core. Work is measured inside the pools, unless a bench is about the way
+//! in.
 
 mod classic;
 mod entrance;
@@ -23,7 +24,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches
 }
 
-/// fib(30): what does a join cost? Times are told for one join.
+/// fib(30): what does a join cost? Times are per join.
 fn fibs() -> Vec<Bench> {
     const N: u64 = 30;
     let check = |result: u64| assert_eq!(black_box(result), 832_040);
@@ -42,7 +43,7 @@ fn fibs() -> Vec<Bench> {
     ]
 }
 
-/// The sum over a balanced tree of `2^layers - 1` nodes. Times are told for one node.
+/// The sum over a balanced tree of `2^layers - 1` nodes. Times are per node.
 fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
     let nodes = (1 << layers) - 1;
     let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
@@ -71,8 +72,8 @@ fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
     ]
 }
 
-/// The sum over a mapped slice of 1 Mi elements: `map_reduce` against rayon's parallel iterator, and one loop. Times are
-/// told for the whole.
+/// The sum over a mapped slice of 1 Mi elements: `map_reduce` against rayon's parallel iterator, and against
+/// one loop. Times are for the whole sum.
 fn map_sums() -> Vec<Bench> {
     const COUNT: u32 = 1 << 20;
     let values = || (0..COUNT).collect::<Arc<[u32]>>();

@@ -1,4 +1,4 @@
-//! Work by `spawn`: jobs with nothing in them, the way into an idle pool, and what a pool burns between bursts.
+//! Work by `spawn`: empty jobs, the way into an idle pool, and the CPU time that a pool uses between bursts.
 
 use super::entrance::{start_brigade, start_rayon};
 use crate::bench::{Bench, Measure, Metric, Side, limit, sides, timed, workers};
@@ -8,13 +8,13 @@ use std::{hint::black_box, sync::mpsc, thread, time::Duration};
 
 const JOBS: usize = 100_000;
 
-/// How jobs get into a pool.
+/// The ways of jobs into a pool.
 trait Jobs: Sync + 'static {
-    /// From outside, without waiting.
+    /// Spawns a job from outside, without waiting.
     fn spawn(&self, job: impl FnOnce() + Send + 'static);
-    /// `count` jobs from one worker, in a scope.
+    /// Spawns `count` jobs from one worker in a scope, and waits for them.
     fn scope(&self, count: usize, job: impl Fn() + Sync);
-    /// From outside, and back: submits a job and waits for what it gives.
+    /// Submits a job from outside and waits for its result.
     fn round_trip(&self) -> u64;
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn benches() -> Vec<Bench> {
         Bench::new("spawn_scope", "rayon", move || sides(in_scope(ours()), in_scope(theirs()))).goal(0.5),
         Bench::new("spawn_outside", "rayon", move || sides(outside(ours()), outside(theirs()))).goal(0.5),
         Bench::new("idle_wake", "rayon", move || sides(idle_wake(ours()), idle_wake(theirs()))).goal(1.0),
-        // Nothing, by the goal; the limit is what a clock may misread: a tenth of a thousandth of one core.
+        // The goal is no CPU time. The limit is the error of a clock: a tenth of a thousandth of one core.
         Bench::new("idle_cpu", "limit", move || sides(idle_cpu(ours()), limit(100_000)))
             .reads(Metric::Cpu)
             .goal(1.0),
@@ -67,13 +67,13 @@ pub(crate) fn benches() -> Vec<Bench> {
     ]
 }
 
-/// Empty jobs, spawned by one worker into a scope; waits for all.
+/// Spawns empty jobs from one worker into a scope, and waits for all.
 fn in_scope(pool: impl Jobs) -> Side {
     timed(JOBS as u64, move |iterations| (0..iterations).for_each(|_| pool.scope(JOBS, || ())))
 }
 
-/// Empty jobs, spawned from outside; then one more, which tells that they have been taken out of the queue. Counting them would
-/// measure the counter.
+/// Spawns empty jobs from outside. The last job reports that the others have been taken out of the queue; a
+/// count of them would measure the counter.
 fn outside(pool: impl Jobs) -> Side {
     timed(JOBS as u64, move |iterations| {
         for _ in 0..iterations {
@@ -85,7 +85,8 @@ fn outside(pool: impl Jobs) -> Side {
     })
 }
 
-/// One job into a pool that has slept for two milliseconds, and its result back. Counts the trips, not the pauses.
+/// Submits one job to a pool that has slept for two milliseconds, and waits for the result. Only the trips
+/// are timed, not the pauses.
 fn idle_wake(pool: impl Jobs) -> Side {
     Box::new(move |iterations| {
         let before = cpu::own();
@@ -98,8 +99,8 @@ fn idle_wake(pool: impl Jobs) -> Side {
     })
 }
 
-/// CPU time that a pool's threads use in a second in which they have nothing to do. Looks for 50 ms, a little after the
-/// last job.
+/// Measures the CPU time that the threads of a pool use in a second in which they have nothing to do. It
+/// samples 50 ms, a little after the last job.
 fn idle_cpu(pool: brigade_pool::Pool) -> Side {
     const SAMPLES_PER_SECOND: u32 = 20;
     Box::new(move |_| {
@@ -112,14 +113,15 @@ fn idle_cpu(pool: brigade_pool::Pool) -> Side {
     })
 }
 
-/// The work of a job, compiled once for both sides: a loop of its length takes a third more or less by where it happens to lie.
+/// The work of a job. It is compiled once for both sides, because such a short loop takes a third more or
+/// less depending on where it happens to lie.
 #[inline(never)]
 fn some_microseconds() {
     black_box((0..2000_u32).fold(0, |sum, i| black_box(sum ^ i)));
 }
 
-/// Twelve bursts of 200 jobs of some microseconds, with 3 ms between them: what does it cost to fall asleep too late, or
-/// too early?
+/// Runs twelve bursts of 200 jobs of some microseconds, with 3 ms between them: what does it cost to fall
+/// asleep too late, or too early?
 fn bursts(pool: impl Jobs) -> Side {
     timed(1, move |iterations| {
         for _ in 0..12 * iterations {

@@ -1,13 +1,13 @@
-//! Three runtimes behind one trait, so that a bench is written once and only the runtime differs.
+//! Three runtimes behind one trait, so that each bench is written once and only the runtime differs.
 
 use std::{future::Future, io, sync::Arc, thread, time::Duration};
 
 /// How many threads a runtime has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
-    /// The one that calls `block_on`.
+    /// Only the thread that calls `block_on`.
     Current,
-    /// So many workers beside it.
+    /// This many workers beside that thread.
     Workers(usize),
 }
 
@@ -17,24 +17,25 @@ pub(crate) trait Runtime: Sized + 'static {
 
     fn start(threads: Threads) -> Self;
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
-    /// Spawns from a thread of nobody's.
+    /// Spawns from a thread that belongs to no runtime.
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
-    /// What tasks use.
+    /// The part of the runtime that its tasks use.
     fn spawner(&self) -> Self::Spawner;
 }
 
-/// A runtime as its tasks see it.
+/// A runtime from the point of view of its tasks.
 pub(crate) trait Spawner: Clone + Send + Sync + 'static {
-    /// Spawns from inside. What is returned gives the task's result; it must be awaited or handed to [`detach`](Self::detach).
+    /// Spawns from inside the runtime. The future that it returns yields the result of the task. It must be
+    /// awaited or given to [`detach`](Self::detach).
     fn spawn<T: Send + 'static>(&self, future: impl Task<T>) -> impl Task<T>;
-    /// Spawns, and lets go.
+    /// Spawns a task and detaches it.
     fn detach(&self, future: impl Task<()>);
     fn yield_now() -> impl Task<()>;
     /// A timer, which is set when it is polled for the first time.
     fn sleep(time: Duration) -> impl Task<()>;
 }
 
-/// A future that may go anywhere.
+/// A future that may move to any thread.
 pub(crate) trait Task<T>: Future<Output = T> + Send + 'static {}
 impl<T, F: Future<Output = T> + Send + 'static> Task<T> for F {}
 
@@ -137,12 +138,12 @@ impl Spawner for TokioSpawner {
     }
 
     fn sleep(time: Duration) -> impl Task<()> {
-        // tokio's constructor needs a runtime, the others' do not: so it is called when the runtime polls.
+        // tokio's constructor needs a runtime, unlike the others. So it is called when the runtime polls.
         async move { tokio::time::sleep(time).await }
     }
 }
 
-/// smol: its executor, run by as many threads.
+/// smol: its executor, run by the same number of threads.
 pub(crate) struct Smol {
     executor: Arc<smol::Executor<'static>>,
     /// Ends the workers when it is dropped.
@@ -191,7 +192,7 @@ impl Drop for Smol {
     fn drop(&mut self) {
         drop(self.stop.take());
         for worker in self.workers.drain(..) {
-            // A worker that panicked has said so.
+            // An error means that the worker panicked, which it has reported.
             let _ = worker.join();
         }
     }

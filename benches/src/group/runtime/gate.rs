@@ -1,4 +1,4 @@
-//! A gate: tasks wait at it until it opens. Of nobody's runtime, and the same for all.
+//! A gate, at which tasks wait until it opens. It belongs to no runtime, and is the same for all.
 
 use std::{
     future::poll_fn,
@@ -6,7 +6,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// Where tasks wait.
+/// A gate. Clones are the same gate.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     state: Arc<Mutex<GateState>>,
@@ -16,7 +16,7 @@ pub(crate) struct Gate {
 struct GateState {
     open: bool,
     waiting: Vec<Waker>,
-    /// Who waits until so many wait at the gate.
+    /// A waker, and how many tasks must wait at the gate before it is called.
     watcher: Option<(usize, Waker)>,
 }
 
@@ -25,7 +25,8 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the gate is open. A task that is polled again without need waits twice, which does no harm.
+    /// Waits until the gate is open. A task that is polled again without need is listed twice, which does no
+    /// harm.
     pub(crate) async fn wait(self) {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -42,7 +43,7 @@ impl Gate {
         .await;
     }
 
-    /// Waits until so many tasks wait.
+    /// Waits until this many tasks wait at the gate.
     pub(crate) async fn arrived(&self, count: usize) {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -55,7 +56,7 @@ impl Gate {
         .await;
     }
 
-    /// Lets all go on.
+    /// Opens the gate, so that all tasks go on.
     pub(crate) fn open(&self) {
         let waiting = {
             let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! Memory, measured in a process that has done nothing else: this executable, started anew for each run.
+//! Memory, measured in a process that has done nothing else. Each run starts this executable again.
 
 use super::{
     executor::{Brigade, Runtime, Smol, Spawner, Threads, Tokio},
@@ -21,18 +21,18 @@ use std::{
 /// The first argument of a process that measures its own memory.
 pub(crate) const ROLE: &str = "measure-memory";
 
-/// Bytes that each of these costs a process.
+/// A thing whose cost in bytes is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
     /// A spawned task that waits.
     Task,
     /// An accepted connection, served by a task that waits for input.
     Connection,
-    /// A million spawned tasks that wait, and are then all woken: also a matter of time.
+    /// A million spawned tasks that wait and are then all woken. Their time is measured, too.
     Million,
 }
 
-/// Whose process it is.
+/// The runtime that the process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuntimeName {
     Brigade,
@@ -45,16 +45,17 @@ const MEASURED: [(&str, Measured); 3] =
 const RUNTIMES: [(&str, RuntimeName); 3] =
     [("brigade", RuntimeName::Brigade), ("tokio", RuntimeName::Tokio), ("smol", RuntimeName::Smol)];
 
-/// The word for `value`, or the value of a word.
+/// Finds the word for `value` in a table.
 fn word<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
     table.iter().find(|row| row.1 == value).expect("each value has its word").0
 }
 
+/// Finds the value of a word in a table.
 fn value<T: Copy>(table: &[(&'static str, T)], word: &str) -> T {
     table.iter().find(|row| row.0 == word).expect("the parent says a word of the table").1
 }
 
-/// A side that starts a process for each run: its first extra figure is the bytes of one thing.
+/// Makes a side that starts a process for each run. Its first extra figure is the bytes of one thing.
 pub(crate) fn side(measured: Measured, runtime_name: RuntimeName) -> Side {
     Box::new(move |_| {
         let executable = env::current_exe().expect("the system knows what it runs");
@@ -69,7 +70,7 @@ pub(crate) fn side(measured: Measured, runtime_name: RuntimeName) -> Side {
     })
 }
 
-/// The fresh process.
+/// Runs in the fresh process: measures, and prints the figures.
 pub(crate) fn main(arguments: &[&str]) {
     let [measured, runtime_name] = arguments else { panic!("two arguments, not {arguments:?}") };
     let measure = match (value(&MEASURED, measured), value(&RUNTIMES, runtime_name)) {
@@ -87,13 +88,13 @@ pub(crate) fn main(arguments: &[&str]) {
     println!("{ops} {} {} {}", wall.as_nanos(), cpu.as_nanos(), extra[0].max(0.0).round());
 }
 
-/// Spawns tasks that wait at a gate, looks at the memory, opens the gate, and awaits them all.
+/// Spawns tasks that wait at a gate, measures the memory, opens the gate, and awaits them all.
 fn tasks<R: Runtime>(count: usize) -> Measure {
     let runtime = R::start(Threads::Workers(workers()));
     let spawner = runtime.spawner();
     let gate = Gate::default();
     let mut handles = Vec::with_capacity(count);
-    // Touched before, so that the list of handles does not count.
+    // The list of handles is touched before, so that it does not count.
     handles.resize_with(count, || None);
     let before = resident();
     let start = clock::now();
@@ -112,12 +113,12 @@ fn tasks<R: Runtime>(count: usize) -> Measure {
     Measure { ops: count as u64, wall: start.elapsed(), cpu: cpu::own(), extra: vec![bytes] }
 }
 
-/// Accepts connections on which nothing comes after the first message.
+/// Accepts connections that are silent after the first message.
 fn connections(serve: Serve) -> Measure {
     const CONNECTIONS: usize = 1000;
     sys::raise_descriptor_limit();
     let server = Server::start(Traffic::Echo, serve);
-    // One connection first, so that what the first one sets up for all does not count.
+    // One connection comes first, so that the memory that the first one sets up for all does not count.
     let mut first = Load::start(Traffic::Echo, server.address, 1);
     first.run(Duration::from_millis(1));
     let before = resident();
@@ -131,7 +132,7 @@ fn connections(serve: Serve) -> Measure {
     Measure { ops: CONNECTIONS as u64, wall, cpu: cpu::own(), extra: vec![bytes] }
 }
 
-/// Memory of this process that is resident now, in bytes.
+/// The memory of this process that is resident now, in bytes.
 fn resident() -> f64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process::id())).unwrap_or_default();
     let kib =

@@ -1,7 +1,7 @@
 //! Group `runtime`: the async runtime against tokio and smol.
 //!
-//! Peers called `tokio` and `smol` have one worker a core, as ours has against them; `tokio ct` and `smol ct` run on one
-//! thread, and so does ours against them.
+//! The peers `tokio` and `smol` have one worker for each core, and so has Brigade against them. The peers
+//! `tokio ct` and `smol ct` run on one thread, and so does Brigade against them.
 
 mod executor;
 mod gate;
@@ -25,7 +25,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches
 }
 
-/// A function that makes a bench's side on any runtime, as its side on each of the three.
+/// Takes a function that makes a side on any runtime, and makes the sides on all three of it.
 macro_rules! on_each {
     ($($side:ident)::+) => {
         OnEach {
@@ -36,7 +36,7 @@ macro_rules! on_each {
     };
 }
 
-/// A bench's side on each runtime.
+/// The side of a bench on each runtime.
 #[derive(Clone, Copy)]
 struct OnEach {
     brigade: fn(Threads) -> Side,
@@ -45,7 +45,7 @@ struct OnEach {
 }
 
 impl OnEach {
-    /// The bench against both peers on one kind of threads.
+    /// Makes the benches against both peers, with this choice of threads.
     fn against(
         self,
         name: &'static str,
@@ -123,7 +123,7 @@ fn timer_benches() -> Vec<Bench> {
     let (multi, single) = (Threads::Workers(workers()), Threads::Current);
     let create_and_drop = on_each!(timers::create_and_drop);
     let sleeps = on_each!(timers::sleeps);
-    // The longest sleep of all is 50 ms.
+    // The longest of the sleeps is 50 ms.
     const LONGEST_SLEEP_NANOS: u64 = 50_000_000;
     let mut benches = Vec::new();
     benches.extend(create_and_drop.against("timer_drop", MULTI, multi, 0.6));
@@ -135,7 +135,7 @@ fn timer_benches() -> Vec<Bench> {
         .goal(1.25),
     );
     benches.extend(sleeps.against("sleeps_100k", MULTI, multi, 1.0));
-    // Ours against ours: does the price of a timer depend on how many there are?
+    // Here Brigade is its own peer: does the price of a timer depend on how many there are?
     benches.push(
         Bench::new("timers_1m", "1k timers", || sides(timers::among(1_000_000), timers::among(1000)))
             .goal(2.0),

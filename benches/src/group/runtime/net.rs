@@ -1,6 +1,7 @@
 //! Servers on one thread, pinned to one CPU; the load comes from a process pinned to another.
 //!
-//! A server here is the simplest that works: accept, spawn, and either echo or answer "Hello, world!" through hyper.
+//! Each server is the simplest that works: it accepts, spawns, and either echoes or answers "Hello, world!"
+//! through hyper.
 
 use crate::{
     bench::{Bench, Measure, Metric, Row, Side, rest, sides},
@@ -26,22 +27,22 @@ use tokio::{
     sync::oneshot,
 };
 
-/// The servers' CPU. The load has the other one.
+/// The CPU of the servers. The load has another one.
 const SERVER_CPU: usize = 0;
 
-/// How long a run is.
+/// How long a run lasts.
 const RUN_LENGTH: Duration = Duration::from_millis(250);
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A server on a thread of its own. It ends when this is dropped.
+/// A server on a thread of its own. Dropping it ends the server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// Runs a server: tells the address once it listens, and serves until it is told to stop.
+/// A function that runs a server: it sends the address when it listens, and serves until it is told to stop.
 pub(crate) type Serve = fn(Traffic, mpsc::Sender<SocketAddr>, oneshot::Receiver<()>) -> io::Result<()>;
 
 impl Server {
@@ -49,7 +50,7 @@ impl Server {
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
-            // On a machine with one CPU there is nothing to keep apart.
+            // This fails on a machine with one CPU, where load and server cannot be kept apart.
             let _ = sys::pin(SERVER_CPU);
             serve(traffic, tell, stopped).expect("a server on the loopback interface starts");
         });
@@ -62,13 +63,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A server that panicked has said so.
+            // An error means that the server panicked, which it has reported.
             let _ = thread.join();
         }
     }
 }
 
-/// The benches: what a request costs the server, how long it takes, and how many there are in a second.
+/// The benches: how many requests there are in a second, how much CPU time each costs the server, and how
+/// long each takes.
 pub(crate) fn benches() -> Vec<Bench> {
     let peers: [(&str, Serve); 2] = [("tokio ct", tokio_server), ("smol ct", smol_server)];
     let mut benches = Vec::new();
@@ -124,7 +126,7 @@ pub(crate) fn brigade_server(
 ) -> io::Result<()> {
     let serve = async move {
         let listener = brigade_runtime::net::TcpListener::bind(ANY).await?;
-        // The receiver waits for just this.
+        // The receiver waits for the address, so it is there.
         let _ = tell.send(listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
@@ -183,7 +185,7 @@ pub(crate) fn smol_server(
     smol::block_on(executor.run(until(stop, serve)))
 }
 
-/// Sends back what comes. A client that goes away ends it.
+/// Sends back all bytes that come, until the client goes away.
 async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = AsyncReadExt::read(&mut stream, &mut buffer).await {
@@ -193,7 +195,7 @@ async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
-/// [`echo`] by tokio's traits.
+/// Like [`echo`], with tokio's traits.
 async fn echo_tokio(mut stream: tokio::net::TcpStream) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -203,7 +205,7 @@ async fn echo_tokio(mut stream: tokio::net::TcpStream) {
     }
 }
 
-/// Answers requests through hyper. A client that goes away ends it.
+/// Answers requests through hyper, until the client goes away.
 async fn hello(io: impl hyper::rt::Read + hyper::rt::Write + Unpin) {
     let answer = async |_: Request<Incoming>| {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"Hello, world!"))))

@@ -1,6 +1,6 @@
-//! Tasks that talk and wait for one another, each runtime with its own channels, locks and notifications.
+//! Tasks that talk and wait for one another. Each runtime uses its own channels, locks and notifications.
 //!
-//! smol's are `async-channel` (also for a single reply), `async-lock` and `event-listener`.
+//! smol has `async-channel` (also for a single reply), `async-lock` and `event-listener`.
 
 use super::executor::{Brigade, Runtime, Smol, Spawner, Threads, Tokio};
 use crate::bench::{Side, timed};
@@ -28,7 +28,7 @@ const NOTIFY_ROUNDS: usize = 20;
 pub(crate) trait Value: Send + 'static {}
 impl<T: Send + 'static> Value for T {}
 
-/// What the tasks of a runtime wait for together.
+/// The channels, locks and notifications of a runtime.
 pub(crate) trait SyncPrimitives: Runtime {
     type Sender<T: Value>: Clone + Send + Sync + 'static;
     type Receiver<T: Value>: Send + 'static;
@@ -55,7 +55,7 @@ pub(crate) trait SyncPrimitives: Runtime {
         inside: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = ()> + Send;
     fn notify() -> Self::Notify;
-    /// A future that is notified from now on.
+    /// Returns a future that is notified from now on.
     fn listen(notify: &Self::Notify) -> impl Future<Output = ()> + Send + '_;
     fn notify_all(notify: &Self::Notify);
 }
@@ -189,7 +189,7 @@ fn contenders<K: SyncPrimitives, S: Send + Sync + 'static, F: Future<Output = ()
     })
 }
 
-/// A side whose work is a task, and is `ops` operations each time.
+/// Makes a side whose work is `ops` operations each time.
 fn on_task<K: SyncPrimitives, W, F>(threads: Threads, ops: usize, work: W) -> Side
 where
     W: Fn(K::Spawner) -> F + 'static,
@@ -207,7 +207,7 @@ where
 
 const PEER_LIVES: &str = "the other side lives as long";
 
-/// A kit whose channels, locks and notifications have the same names and the same results.
+/// Implements the trait for a runtime whose primitives have the same names and results as ours.
 macro_rules! sync_primitives {
     ($runtime:ident, $($sync:ident)::+) => {
         impl SyncPrimitives for $runtime {

@@ -1,4 +1,4 @@
-//! Tasks that do nothing but exist, wait for one another, and yield.
+//! Tasks that only exist, wait for one another, or yield.
 //!
 //! Where tasks talk, they use tokio's channels on all runtimes, so that only the scheduling differs.
 
@@ -29,7 +29,7 @@ pub(crate) fn spawn_join<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// The same from inside a task.
+/// Does the same from inside a task.
 pub(crate) fn spawn_join_worker<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(SPAWNS as u64, move |iterations| {
@@ -38,7 +38,7 @@ pub(crate) fn spawn_join_worker<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// The same from a thread that is none of the runtime's, whose workers have nothing else to do.
+/// Does the same from a thread that is not the runtime's. The workers have nothing else to do.
 pub(crate) fn spawn_join_remote<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(SPAWNS as u64, move |iterations| {
@@ -71,7 +71,7 @@ async fn spawn_and_join(spawner: impl Spawner) {
     assert_eq!(black_box(sum), SPAWNS * (SPAWNS - 1) / 2);
 }
 
-/// A chain of 1,000 tasks, each of which spawns the next.
+/// Runs a chain of 1,000 tasks, each of which spawns the next.
 pub(crate) fn chain<R: Runtime>(threads: Threads) -> Side {
     fn link<I: Spawner>(spawner: I, left: usize, done: oneshot::Sender<()>) {
         if left == 0 {
@@ -88,7 +88,8 @@ pub(crate) fn chain<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// 1,000 pairs of tasks: each spawns a partner, sends it a message and gets one back.
+/// Runs 1,000 pairs of tasks. The first task of a pair spawns the second, sends it a message and gets one
+/// back.
 pub(crate) fn ping_pong<R: Runtime>(threads: Threads) -> Side {
     on_worker::<R, _>(threads, DEFAULT_PAIRS, async |spawner| {
         let (done, end) = oneshot::channel();
@@ -115,7 +116,7 @@ pub(crate) fn ping_pong<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// A token goes round a ring of 300 tasks, a hundred times. Times are told for one hop.
+/// Sends a token round a ring of 300 tasks, a hundred times. Times are per hop.
 pub(crate) fn ring<R: Runtime>(threads: Threads) -> Side {
     on_worker::<R, _>(threads, RING_TASKS * RING_ROUNDS, async |spawner| {
         let (first, mut from) = mpsc::channel::<usize>(1);
@@ -140,7 +141,7 @@ pub(crate) fn ring<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// 200 tasks that yield 1,000 times each.
+/// Runs 200 tasks that yield 1,000 times each.
 pub(crate) fn yields<R: Runtime>(threads: Threads) -> Side {
     on_worker::<R, _>(threads, YIELDERS * YIELDS_PER_TASK, async |spawner| {
         let yielder = || async {
@@ -155,7 +156,7 @@ pub(crate) fn yields<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// A side whose work runs in `block_on`, and is `ops` operations each time.
+/// Makes a side whose work runs in `block_on`, and is `ops` operations each time.
 fn on_worker<R: Runtime, W: AsyncFn(R::Spawner) + 'static>(threads: Threads, ops: usize, work: W) -> Side {
     let runtime = R::start(threads);
     timed(ops as u64, move |iterations| {

@@ -1,4 +1,4 @@
-//! Timers: set and taken back, fired in large numbers, and outstanding in larger ones.
+//! Timers: set and cancelled, fired in large numbers, and outstanding in larger numbers.
 
 use super::executor::{Brigade, Runtime, Spawner, Threads};
 use crate::bench::{Side, timed};
@@ -12,7 +12,7 @@ use std::{
 const TIMERS: u64 = 10_000;
 const SLEEPS: u64 = 100_000;
 
-/// Polls once, whatever comes.
+/// Polls a future once, and ignores the result.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|cx| {
         let _ = future.as_mut().poll(cx);
@@ -28,7 +28,7 @@ async fn set_and_take_back<I: Spawner>(count: u64) {
     }
 }
 
-/// Creates a timer, polls it once, drops it: what a timeout costs that does not happen.
+/// Creates a timer, polls it once, and drops it, like a timeout that does not happen.
 pub(crate) fn create_and_drop<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(TIMERS, move |iterations| {
@@ -40,7 +40,8 @@ pub(crate) fn create_and_drop<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// 100,000 tasks that sleep for 1 to 50 ms, from the first spawn to the last join. The longest of them is the limit.
+/// Runs 100,000 tasks that sleep for 1 to 50 ms, from the first spawn to the last join. The longest sleep is
+/// the limit.
 pub(crate) fn sleeps<R: Runtime>(threads: Threads) -> Side {
     let runtime = R::start(threads);
     timed(1, move |iterations| {
@@ -59,7 +60,7 @@ pub(crate) fn sleeps<R: Runtime>(threads: Threads) -> Side {
     })
 }
 
-/// [`create_and_drop`] on our runtime while so many other timers are outstanding.
+/// Like [`create_and_drop`], on our runtime, while this many other timers are outstanding.
 pub(crate) fn among(outstanding: u64) -> Side {
     let runtime = Brigade::start(Threads::Current);
     let others = runtime.block_on(async {
@@ -73,7 +74,7 @@ pub(crate) fn among(outstanding: u64) -> Side {
         others
     });
     timed(TIMERS, move |iterations| {
-        // The others live as long as this closure.
+        // The other timers live as long as this closure.
         assert_eq!(others.len() as u64, outstanding);
         runtime.block_on(async {
             for _ in 0..iterations {

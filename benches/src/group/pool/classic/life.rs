@@ -1,9 +1,9 @@
-//! Conway's game of life on a torus: a join tree and a barrier for each generation.
+//! Conway's game of life on a torus, with a tree of joins and a barrier for each generation.
 
 use super::{Program, check_sum, numbers};
 use crate::group::pool::join::{Join, for_pieces};
 
-/// A square board, and how many generations it lives.
+/// A square board, and the number of its generations.
 pub(crate) struct Board {
     size: usize,
     generations: usize,

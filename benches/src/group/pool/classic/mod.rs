@@ -1,8 +1,8 @@
 //! The classic suite: nine programs, each written once over [`Join`], so that only the pool differs.
 //!
-//! All but skynet follow rayon's own demo programs, in sizes of some ten milliseconds. All do a fixed amount of work: no
-//! search prunes by what another thread happened to find. Each gives a check sum, which is compared with the sequential
-//! one before anything is measured.
+//! All but skynet follow rayon's own demo programs, in sizes of some ten milliseconds. All do a fixed amount
+//! of work: no search prunes by a result that another thread happened to find. Each returns a check sum,
+//! which is compared with the sequential one before anything is measured.
 
 mod life;
 mod matrix;
@@ -19,18 +19,18 @@ use super::{
 use crate::bench::{Bench, Family, Metric, Row, sides};
 use std::{hint::black_box, sync::Arc};
 
-/// The suite against rayon, as one number.
+/// The whole suite against rayon, as one number.
 static SUITE: Family = Family {
     wall: Row { name: "classic_mean", metric: Metric::Wall, goal: Some(0.9) },
     cpu: Row { name: "classic_mean_cpu", metric: Metric::Cpu, goal: Some(1.0) },
 };
 
-/// A program on its input. `run` gives a check sum.
+/// A program with its input. `run` returns a check sum.
 trait Program: Send + Sync + 'static {
     fn run<J: Join>(&self) -> u64;
 }
 
-/// Each program against rayon and against its sequential self.
+/// The benches: each program against rayon, and against its sequential self.
 pub(crate) fn benches() -> Vec<Bench> {
     let mut benches = Vec::new();
     let mut add = |[against_rayon, against_sequential]: [Bench; 2]| {

@@ -1,11 +1,11 @@
-//! Gravity: every body pulls at every other.
+//! Gravity: every body attracts every other.
 
 use super::{Program, check_sum, numbers};
 use crate::group::pool::join::{Join, for_pieces};
 
 type Vector = [f64; 3];
 
-/// Where the bodies are. All weigh the same.
+/// The places of the bodies, which all have the same mass.
 pub(crate) struct Bodies {
     places: Vec<Vector>,
 }
@@ -16,7 +16,7 @@ impl Bodies {
         Self { places: flat.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect() }
     }
 
-    /// The pull of all bodies at one place.
+    /// The attraction of all bodies at one place.
     fn pull(&self, at: Vector) -> Vector {
         let mut sum = [0.0; 3];
         for place in &self.places {

@@ -3,7 +3,7 @@
 use super::{Program, numbers};
 use crate::group::pool::join::{Join, SequentialJoin};
 
-/// Counts the ways to place n queens on a board so that none sees another.
+/// Counts the ways to place n queens on a board so that none attacks another.
 pub(crate) struct Queens {
     count: u32,
 }
@@ -13,7 +13,7 @@ impl Queens {
         Self { count }
     }
 
-    /// Ways to go on below a row, given the columns and diagonals that are seen there.
+    /// Counts the ways to go on below a row, given the columns and diagonals that are attacked there.
     fn ways<J: Join>(&self, row: u32, columns: u32, left: u32, right: u32) -> u64 {
         if row == self.count {
             return 1;
@@ -44,11 +44,11 @@ impl Program for Queens {
     }
 }
 
-/// With this many cities left, the rest of the trip is searched by one thread.
+/// With this many cities left or fewer, one thread searches the rest of the trip.
 const SEQUENTIAL_CITIES: u32 = 5;
 
-/// Finds the length of the shortest round trip through all cities. Prunes by the length of a greedy trip, known before,
-/// so that the amount of work does not depend on luck.
+/// Finds the length of the shortest round trip through all cities. It prunes by the length of a greedy trip,
+/// which is known before, so that the amount of work does not depend on luck.
 pub(crate) struct Salesman {
     distances: Vec<Vec<u64>>,
     bound: u64,
@@ -65,7 +65,8 @@ impl Salesman {
         Self { distances, bound }
     }
 
-    /// The best trip that goes on from `city` through all of `left`, if it is not longer than the bound.
+    /// The length of the best trip that goes on from `city` through all of `left`, if it does not exceed the
+    /// bound.
     fn best<J: Join>(&self, city: usize, length: u64, left: u32) -> u64 {
         if length > self.bound {
             return u64::MAX;

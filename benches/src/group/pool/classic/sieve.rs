@@ -3,13 +3,13 @@
 use super::{Program, check_sum};
 use crate::group::pool::join::{Join, for_pieces};
 
-/// Numbers in a segment: as many bytes as the first cache holds.
+/// How many numbers a segment has: as many as the first cache holds bytes.
 const SEGMENT_NUMBERS: usize = 32 * 1024;
 
 /// Finds the primes below a limit.
 pub(crate) struct Sieve {
     limit: usize,
-    /// The primes up to the limit's root.
+    /// The primes up to the root of the limit.
     small: Vec<usize>,
 }
 
@@ -19,14 +19,14 @@ impl Sieve {
         Self { limit, small: (2..=limit.isqrt()).filter(prime).collect() }
     }
 
-    /// How many of the numbers from `start` on are prime; their marks go to `marks`.
+    /// Counts the primes from `start` on, and marks them in `marks`.
     fn count(&self, start: usize, marks: &mut [bool]) -> u64 {
         marks.fill(true);
         for prime in &self.small {
             let first = (prime * prime).max(start.next_multiple_of(*prime));
             (first..start + marks.len()).step_by(*prime).for_each(|number| marks[number - start] = false);
         }
-        // 0 and 1 have no prime factor, and are no primes.
+        // 0 and 1 stay marked, because they have no prime factor. They are no primes.
         let units = 2_usize.saturating_sub(start);
         marks.iter().skip(units).map(|prime| u64::from(*prime)).sum()
     }

@@ -1,11 +1,11 @@
-//! Skynet: each actor spawns ten, down to the last generation, and adds up what they answer.
+//! Skynet: each actor spawns ten actors, down to the last generation, and adds up their answers.
 //!
 //! After github.com/atemerev/skynet.
 
 use super::Program;
 use crate::group::pool::join::Join;
 
-/// So many actors in the last generation: a power of ten.
+/// A tree of actors, with `leaves` actors in the last generation: a power of ten.
 pub(crate) struct Skynet {
     leaves: u64,
 }
@@ -22,7 +22,7 @@ impl Program for Skynet {
     }
 }
 
-/// The sum of the numbers from `first` on, `count` of them.
+/// The sum of the `count` numbers from `first` on.
 fn actor<J: Join>(first: u64, count: u64) -> u64 {
     if count == 1 {
         return first;

@@ -1,12 +1,12 @@
-//! Two sorts: one whose halves are found by moving, one whose halves are merged.
+//! Two sorts: quicksort, which moves elements to find its halves, and merge sort, which merges its halves.
 
 use super::{Program, check_sum, numbers};
 use crate::group::pool::join::Join;
 
-/// Below this many elements a sort goes on in one piece.
+/// A piece of this many elements or fewer is sorted by one thread.
 const SEQUENTIAL_LENGTH: usize = 1024;
 
-/// Hoare's quicksort. Its halves differ in size, so that work has to be balanced.
+/// Hoare's quicksort. Its halves differ in size, so the work has to be balanced.
 pub(crate) struct Quicksort {
     input: Vec<u32>,
 }
@@ -34,7 +34,7 @@ fn quicksort<J: Join>(values: &mut [u32]) {
     J::join(|| quicksort::<J>(low), || quicksort::<J>(&mut high[1..]));
 }
 
-/// Moves what is smaller than the median of three before it, and tells where it then stands.
+/// Moves the elements that are smaller than the median of three before it. Returns the place of the median.
 fn partition(values: &mut [u32]) -> usize {
     let last = values.len() - 1;
     let mut three = [0, last / 2, last];
@@ -52,7 +52,7 @@ fn partition(values: &mut [u32]) -> usize {
     middle
 }
 
-/// Merge sort, whose merging is parallel too.
+/// Merge sort. Merging is parallel, too.
 pub(crate) struct Mergesort {
     input: Vec<u32>,
 }
@@ -84,7 +84,7 @@ fn mergesort<J: Join>(values: &mut [u32], room: &mut [u32]) {
     values.copy_from_slice(room);
 }
 
-/// Merges two sorted slices: the middle of the longer one splits both.
+/// Merges two sorted slices. The middle of the longer slice splits both.
 fn merge<J: Join>(a: &[u32], b: &[u32], into: &mut [u32]) {
     if a.len() < b.len() {
         return merge::<J>(b, a, into);
