@@ -1,4 +1,4 @@
-"""The sums in Python: one function a mode. As with ours, each sum is cut into pieces where there are several workers."""
+"""The sums in Python, one function a mode. As in Rust, each sum is cut into pieces if there are several workers."""
 
 
 def sum_of_squares(piece):
@@ -16,7 +16,7 @@ def run():
     crew = {"sync": in_sequence, "threads": in_threads, "processes": in_processes}[JOB["mode"]]
     parts, *rest = crew(sum_of_squares, pieces())
     each = JOB["pieces"]
-    # As texts: a number in JSON is not to be trusted with so many digits.
+    # The sums are texts, because a JSON number cannot be trusted with so many digits.
     return [str(sum(parts[first : first + each])) for first in range(0, len(parts), each)], *rest
 
 

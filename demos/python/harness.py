@@ -1,4 +1,4 @@
-"""What both comparisons share: it stands before `io.py` or `cpu.py`, and both together are one program.
+"""The part that both comparisons share. It stands before `io.py` or `cpu.py`, and both together are one program.
 
 The job is one line of JSON on standard input, which stays open: when it ends, brigade is gone or wants no answer any more,
 and all processes here end at once. The answers are lines on standard output: {"ready": …}, {"tick": …} for each piece of
@@ -7,7 +7,7 @@ work, {"done": …} when the last result is there, and {"end": …} with the res
 
 import sys
 
-# Not from the directory that brigade happens to run in.
+# Modules are not taken from the directory in which brigade happens to run.
 sys.path[:] = [place for place in sys.path if place]
 
 import functools
@@ -19,14 +19,14 @@ import threading
 from multiprocessing.pool import ThreadPool
 
 JOB = json.loads(sys.stdin.buffer.readline())
-# A child of multiprocessing closes its standard input, but not this.
+# A child of multiprocessing closes its standard input, but not this copy.
 LIFELINE = os.dup(0)
-# Said aloud, because later versions choose another, which needs a program that is a file.
+# Fork is named here, because later versions choose another method, which needs a program that is a file.
 FORK = multiprocessing.get_context("fork") if "fork" in multiprocessing.get_all_start_methods() else None
 
 
 def hold_the_lifeline():
-    """Ends this process, whatever it does, when the lifeline is cut. Runs in the children too."""
+    """Ends this process, whatever it does, when the lifeline is cut. The children call this, too."""
 
     def wait():
         os.read(LIFELINE, 1)
@@ -56,7 +56,7 @@ def peak_bytes():
 
 
 def counted(results):
-    """The results as they come, each told at once."""
+    """Yields the results as they come, and reports each at once."""
     for result in results:
         tell("tick")
         yield result
@@ -82,7 +82,7 @@ def in_processes(work, items):
         tell("ready")
         results = list(counted(pool.imap(functools.partial(with_peak, work), items)))
         tell("done")
-        # Joined, they count among the reaped children, so that their CPU time is known.
+        # After a join they count among the reaped children, so that their CPU time is known.
         pool.close()
         pool.join()
     return [result for result, _ in results], "children", JOB["workers"], max(peak for _, peak in results)
@@ -93,10 +93,10 @@ def with_peak(work, item):
 
 
 def answer(run, library):
-    """Does the job; `run` gives the results, who made them, how many those were, and the peak of a child."""
+    """Does the job. `run` returns the results, the kind of workers, their number, and the peak memory of a child."""
     results, kind, workers, child_peak = run()
     tell("done")
     end = {"results": results, "kind": kind, "workers": workers, "child_peak": child_peak}
-    # Since 3.13 there is a Python that can do without; before, there was none to ask.
+    # Since 3.13 a Python may run without a GIL. Earlier versions always have one, and no function that tells.
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     tell("end", {**end, "library": library, "peak": peak_bytes(), "gil": gil})

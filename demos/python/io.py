@@ -1,4 +1,4 @@
-"""The fetches in Python: one function a mode, as close to ours as the two languages allow.
+"""The fetches in Python, one function a mode, as close to those in Rust as the two languages allow.
 
 Each request has a connection of its own, follows no redirect and uses no proxy. A reply is a pair: the status or None, and
 what went wrong or None.
@@ -11,25 +11,25 @@ import urllib.parse
 import urllib.request
 
 MODE, LIMIT = JOB["mode"], JOB["limit"]
-# What our own clients trust, if the user names it; the standard library reads it too.
+# The certificates that the clients in Rust trust, if the user names them. The standard library reads the variable, too.
 TRUSTED = os.environ.get("SSL_CERT_FILE", True)
 
 
 def library(name):
-    """The module of this name, if the machine has it."""
+    """Imports the module of this name, if the machine has it."""
     try:
         return __import__(name)
     except ImportError:
         return None
 
 
-# Only the one that the mode needs: importing it takes longer than the interpreter's own start.
+# Only the library that the mode needs is imported: an import takes longer than the start of the interpreter.
 aiohttp = library("aiohttp") if MODE == "async" else None
 requests = library("requests") if MODE != "async" else None
 
 
 class AsItIs(urllib.request.HTTPErrorProcessor):
-    """Hands every answer on, whatever its status."""
+    """Hands every answer on, whatever its status is."""
 
     def http_response(self, request, response):
         return response
@@ -49,7 +49,7 @@ def status_of(url):
 
 
 async def status_by_hand(url):
-    """HTTP over the streams of asyncio: the standard library has no client for it."""
+    """Speaks HTTP over the streams of asyncio, because the standard library has no client for them."""
     target = urllib.parse.urlsplit(url)
     secure = target.scheme == "https"
     port = target.port or (443 if secure else 80)
@@ -94,7 +94,7 @@ async def in_tasks(urls):
     tell("ready")
     replies, session = [], None
     if aiohttp:
-        # No limit but ours, and a connection for each request.
+        # There is no limit but ours, and each request has a connection of its own.
         context = ssl.create_default_context()
         connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=context)
         session = aiohttp.ClientSession(connector=connector)
@@ -107,7 +107,7 @@ async def in_tasks(urls):
 
 
 def failure(error):
-    """What went wrong, in the words of brigade's JSON."""
+    """Describes an error in the words of brigade's JSON."""
     kind, link = "io", error
     while isinstance(link, BaseException) and kind == "io":
         kind = kind_of(link)

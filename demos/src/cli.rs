@@ -1,9 +1,9 @@
-//! The command line: what can be asked, how a command is found, and the exit code.
+//! The command line: its arguments, how a command is found, and the exit code.
 //!
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | everything went well |
-//! | 1 | something of what was asked for failed |
+//! | 1 | a part of the work failed |
 //! | 2 | the command line is wrong |
 //! | 3 | a deadlock was found (`deadlock`) |
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
@@ -21,7 +21,7 @@ use std::{panic, process::ExitCode};
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        // One line; what went wrong inside is no affair of the user's, and a backtrace helps nobody who sees it.
+        // The message is one line: a backtrace of our insides would not help the user.
         let place =
             info.location().map_or(String::new(), |place| format!(" ({}:{})", place.file(), place.line()));
         let payload = info.payload();
@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let Some((name, inner)) = matches.subcommand() else {
-        return tour::run(&Output::new("tour", settings(matches)), matches.get_flag("quick"));
+        return tour::show(&Output::new("tour", settings(matches)), matches.get_flag("quick"));
     };
     if matches.get_flag("quick") {
         return Err(CommandError::usage(format!(
@@ -68,10 +68,10 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
     if inner.get_flag("explain") {
         return Ok(explain(&output, scenario));
     }
-    (scenario.run)(&output, inner)
+    (scenario.show)(&output, inner)
 }
 
-/// Shows every scenario with its line.
+/// Lists every scenario with its line.
 fn list(output: &Output) -> Exit {
     for scenario in ALL {
         output.record(&json!({ "scenario": scenario.name, "about": scenario.about }));
@@ -80,6 +80,7 @@ fn list(output: &Output) -> Exit {
     Exit::SUCCESS
 }
 
+/// Prints the idea of a scenario and the functions that make it work.
 fn explain(output: &Output, scenario: &Scenario) -> Exit {
     let Scenario { name, about, idea, made_by, .. } = scenario;
     output.record(&json!({ "scenario": name, "about": about, "idea": idea, "made_by": made_by }));
@@ -91,15 +92,15 @@ fn explain(output: &Output, scenario: &Scenario) -> Exit {
 }
 
 /// The scenarios that go on until the user ends them.
-const WAITING: [&str; 2] = ["cards", "serve"];
+const ENDED_BY_USER: [&str; 2] = ["cards", "serve"];
 
 /// Runs all scenarios that end by themselves, with their default arguments.
 fn all(settings: Settings) -> Result<Exit, CommandError> {
     let mut worst = Exit::SUCCESS;
-    for scenario in ALL.iter().filter(|scenario| !WAITING.contains(&scenario.name)) {
+    for scenario in ALL.iter().filter(|scenario| !ENDED_BY_USER.contains(&scenario.name)) {
         let output = Output::new(scenario.name, settings);
-        match scenario.run_with_defaults(&output)? {
-            // What this one is there to show.
+        match scenario.show_with_defaults(&output)? {
+            // The deadlock is what this scenario shows.
             Exit::DEADLOCK if scenario.name == "deadlock" => {}
             exit => worst = worst.max(exit),
         }
@@ -123,7 +124,7 @@ pub fn command() -> Command {
     let workers = Arg::new("workers").long("workers").value_name("N").global(true);
     let workers = workers.value_parser(value_parser!(u16).range(1..=1024)).allow_negative_numbers(true);
     let speed = Arg::new("speed").long("speed").value_name("X").global(true).value_parser(speed);
-    // So that -1 is a value that is wrong, and not an unknown option.
+    // With this, -1 is a wrong value and not an unknown option.
     let speed = speed.allow_negative_numbers(true);
     let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
     let explain = explain.help("Say the idea and what makes it work; do nothing");
@@ -143,7 +144,7 @@ pub fn command() -> Command {
         .subcommand(Command::new("list").about("List all scenarios"))
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
     ALL.iter().fold(command, |command, scenario| {
-        // The about comes last: clap takes the doc comment of derived arguments for one.
+        // The about comes last, because clap takes the doc comment of derived arguments for it.
         command.subcommand(
             (scenario.arguments)(Command::new(scenario.name)).about(scenario.about).arg(explain.clone()),
         )

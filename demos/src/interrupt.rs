@@ -1,7 +1,8 @@
-//! Ctrl-C: everything ends at once, the children too, and the terminal is as it was.
+//! Ctrl-C: everything ends at once, the children too, and the terminal is as it was before.
 //!
-//! A thread of ours waits for the signal. What has children is known here ([`Interruptible`]), since a process that exits drops
-//! nothing: the thread drops them, which kills and reaps their children, and then exits.
+//! A thread of its own waits for the signal. A process that exits drops nothing, so every owner of children
+//! is registered here ([`Interruptible`]). The thread drops the owners, which kills and reaps their children,
+//! and then exits.
 
 use brigade_process::ProcessPool;
 use signal_hook::{
@@ -18,7 +19,7 @@ use std::{
     thread,
 };
 
-/// What holds children, whatever kind.
+/// A value that owns child processes, of whatever type.
 trait OwnsChildren: Send + Sync {
     /// Ends the children.
     fn end_children(&self);
@@ -30,15 +31,19 @@ impl<T: Send> OwnsChildren for Mutex<Option<T>> {
     }
 }
 
+/// Whether the process is about to exit.
 static EXITING: AtomicBool = AtomicBool::new(false);
+/// Called just before the process exits.
 static EXIT_HOOK: Mutex<Option<fn()>> = Mutex::new(None);
+/// The owners of children, to be dropped before the process exits.
 static REGISTERED: Mutex<Vec<Weak<dyn OwnsChildren>>> = Mutex::new(Vec::new());
 
-/// From now on, Ctrl-C ends the program as described above, with exit code 130 (128 and the signal's number).
+/// Starts the thread that waits for Ctrl-C, SIGTERM and SIGHUP. The exit code is 128 plus the number of the
+/// signal: 130 for Ctrl-C.
 ///
 /// # Errors
 ///
-/// If the signal cannot be caught.
+/// Fails if the signals cannot be caught, or if the thread cannot be started.
 pub fn listen() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let body = move || {
@@ -50,14 +55,15 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
-/// Has this called before the process exits on a signal: it gives back what belongs to others. The last one counts.
+/// Has `hook` called before the process exits on a signal, to give back what belongs to others, such as the
+/// terminal. A later call replaces the hook.
 pub fn on_exit(hook: fn()) {
     *lock(&EXIT_HOOK) = Some(hook);
 }
 
-/// Ends the children, puts the terminal right, and exits.
+/// Ends the children, restores the terminal, and exits.
 pub fn exit(code: i32) -> ! {
-    // Release: whoever sees that a pool is gone also sees why (Acquire in `park_if_exiting`).
+    // Release: a thread that finds its pool gone also sees this flag (Acquire in `park_if_exiting`).
     EXITING.store(true, Ordering::Release);
     for owner in lock(&REGISTERED).drain(..).filter_map(|owner| owner.upgrade()) {
         owner.end_children();
@@ -68,13 +74,14 @@ pub fn exit(code: i32) -> ! {
     }
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
-        // To the line's beginning, clear it, show the cursor.
+        // Go to the beginning of the line, clear it, show the cursor.
         let _ = terminal.write_all(b"\r\x1b[2K\x1b[?25h").and_then(|()| terminal.flush());
     }
     process::exit(code)
 }
 
-/// Parks this thread for ever if the process is about to exit: the results that it gets from now on are none.
+/// Parks this thread for ever if the process is about to exit, because its further results would mean
+/// nothing.
 pub fn park_if_exiting() {
     while EXITING.load(Ordering::Acquire) {
         thread::park();
@@ -82,56 +89,56 @@ pub fn park_if_exiting() {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks can be left half done by a panic.
+    // No panic can leave the data under these locks half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something with children, such as a process pool, whose children do not outlive Ctrl-C.
+/// An owner of child processes, such as a process pool. Ctrl-C drops it before the program exits.
 #[derive(Debug)]
 pub struct Interruptible<T = ProcessPool>(Arc<Mutex<Option<T>>>);
 
 impl<T: Send + 'static> Interruptible<T> {
-    /// From now on, Ctrl-C drops it before the program exits.
+    /// Registers the owner.
     pub fn new(value: T) -> Self {
-        let place = Arc::new(Mutex::new(Some(value)));
-        let mut places = lock(&REGISTERED);
-        places.retain(|place| place.strong_count() > 0);
-        let known: Weak<Mutex<Option<T>>> = Arc::downgrade(&place);
-        places.push(known);
-        drop(places);
-        Self(place)
+        let owner = Arc::new(Mutex::new(Some(value)));
+        let mut registered = lock(&REGISTERED);
+        registered.retain(|owner| owner.strong_count() > 0);
+        let weak: Weak<Mutex<Option<T>>> = Arc::downgrade(&owner);
+        registered.push(weak);
+        drop(registered);
+        Self(owner)
     }
 
-    /// Takes it back, for a caller who ends it in the usual way.
+    /// Takes the owner out, for a caller that ends it in the usual way.
     pub fn take(self) -> T {
         let value = lock(&self.0).take();
         value.unwrap_or_else(|| Self::await_exit())
     }
 
-    /// Uses it. `f` must not wait: it could not be ended meanwhile.
+    /// Uses the owner. `f` must not wait: Ctrl-C could not drop the owner meanwhile.
     pub fn with_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let mut place = lock(&self.0);
-        let Some(value) = &mut *place else {
-            drop(place);
+        let mut owner = lock(&self.0);
+        let Some(value) = &mut *owner else {
+            drop(owner);
             Self::await_exit();
         };
         f(value)
     }
 
-    /// Empty means that the process is about to exit, on another thread.
+    /// Parks this thread: the owner is gone, so another thread is about to exit the process.
     fn await_exit() -> ! {
         park_if_exiting();
-        unreachable!("only `exit` and `take` empty the place, and `take` is the last call");
+        unreachable!("only `exit` and `take` take the owner out, and `take` is the last call");
     }
 }
 
 impl Interruptible {
-    /// Uses the pool. `f` must not wait for results: the pool could not be ended meanwhile.
+    /// Uses the pool. `f` must not wait for results: Ctrl-C could not end the pool meanwhile.
     pub fn with<R>(&self, f: impl FnOnce(&ProcessPool) -> R) -> R {
         self.with_mut(|pool| f(pool))
     }
 
-    /// Ends the pool after what it has to do.
+    /// Ends the pool after it has answered all its calls.
     pub fn shutdown(self) {
         self.take().shutdown();
     }

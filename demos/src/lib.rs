@@ -1,12 +1,14 @@
-//! Every scenario of the document, on three executors written from scratch. The binary `brigade` is its command line.
+//! Every scenario of the document, on three executors written from scratch. The binary `brigade` is its
+//! command line.
 //!
 //! # Nouns
 //!
-//! * [`scenario::Scenario`]: a command that shows one idea. [`scenarios::ALL`] lists them; each is one file in
-//!   [`scenarios`].
-//! * [`show::Output`]: where a scenario speaks from, to people or (with `--json`) to programs.
+//! * [`scenario::Scenario`]: a command that shows one idea. [`scenarios::ALL`] lists them; each is one file
+//!   in [`scenarios`].
+//! * [`show::Output`]: what a scenario prints, for people or (with `--json`) for programs.
 //! * [`experiment::Experiment`]: the same work in several modes, measured and compared.
-//! * [`fetch`]: one HTTP request by two clients with one contract. [`server::Server`]: what answers.
+//! * [`fetch`]: one HTTP request by two clients with one contract. [`server::Server`]: the server that
+//!   answers.
 //! * [`experiment::python`]: the same work by the machine's Python, to compare with.
 //! * [`interrupt`]: what Ctrl-C does.
 //!

@@ -1,4 +1,4 @@
-//! Pools whose workers have all started: a measurement of their work must not begin with their start.
+//! Pools whose workers have all started, so that a measurement of their work does not include their start.
 
 use crate::interrupt::Interruptible;
 use brigade_handle::JoinHandle;
@@ -13,28 +13,28 @@ use std::{
 /// How many times the children are asked for their process ids at most.
 const ROLL_CALLS_MAX: usize = 100;
 
-/// A pool of so many threads, each of which has begun to work.
+/// Starts a pool of `count` threads. Returns when each thread has begun to work.
 ///
 /// # Errors
 ///
-/// If the threads cannot be had.
+/// Fails if the system refuses the threads.
 pub fn threads(count: usize, name: &str) -> io::Result<Pool> {
     let pool = Pool::builder().threads(count).name(name).build()?;
-    // A job for each thread: none of them ends before each thread has its own.
+    // There is a job for each thread, and no job ends before each thread has its own.
     let everybody = Arc::new(Barrier::new(count));
     pool.map(move |_| everybody.wait().is_leader(), 0..count);
     Ok(pool)
 }
 
-/// A pool of so many children, each of which has answered a call. Ctrl-C ends them.
+/// Starts a pool of `count` children. Returns when each child has answered a call. Ctrl-C ends the children.
 ///
 /// # Errors
 ///
-/// If they cannot be started.
+/// Fails if the children cannot be started.
 pub fn processes(count: usize) -> io::Result<Interruptible> {
     let procs = Interruptible::new(ProcessPool::new(count)?);
     let mut heard = HashSet::new();
-    // A child that ends at once is never heard; the calls that follow will tell.
+    // A child that ends at once is never heard. The calls that follow will report it.
     for _ in 0..ROLL_CALLS_MAX {
         let spawn = |procs: &ProcessPool| (0..count).map(|_| procs.spawn(|()| process::id(), ())).collect();
         let ids: Vec<JoinHandle<u32>> = procs.with(spawn);

@@ -1,6 +1,7 @@
-//! What a scenario is to the command line: a name, a line, an idea, and a function that shows it.
+//! A scenario: a name, a line, an idea, its arguments, and a function that shows it.
 //!
-//! A scenario is one file in `scenarios/` with one `pub static`, and one line in the list of `scenarios/mod.rs`.
+//! A scenario is one file or folder in `scenarios/` with one `pub static`, and one line in the list of
+//! `demos/src/scenarios/mod.rs`.
 
 use crate::show::Output;
 use clap::{ArgMatches, Command};
@@ -10,33 +11,35 @@ use std::{error::Error, fmt};
 pub struct Scenario {
     /// The command's name.
     pub name: &'static str,
-    /// What it shows, in one line.
+    /// One line that says what the scenario shows.
     pub about: &'static str,
     /// The idea, for `--explain`.
     pub idea: &'static str,
     /// The functions of ours that make it work, as `file::function`.
     pub made_by: &'static [&'static str],
+    /// Command lines, without `brigade`, whose output stands in `docs/scenarios.md`.
+    pub examples: &'static [&'static str],
     /// Adds the arguments that only this command has.
     pub arguments: fn(Command) -> Command,
-    /// Shows it.
-    pub run: fn(&Output, &ArgMatches) -> Result<Exit, CommandError>,
+    /// Shows the scenario.
+    pub show: fn(&Output, &ArgMatches) -> Result<Exit, CommandError>,
 }
 
 impl Scenario {
-    /// Shows it under its heading, with its default arguments.
+    /// Shows the scenario under its heading, with its default arguments.
     ///
     /// # Errors
     ///
-    /// As the scenario itself.
-    pub fn run_with_defaults(&self, output: &Output) -> Result<Exit, CommandError> {
+    /// Returns the error of the scenario.
+    pub fn show_with_defaults(&self, output: &Output) -> Result<Exit, CommandError> {
         output.heading(&format!("── {} ── {}", self.name, self.about));
         let matches = (self.arguments)(Command::new(self.name)).try_get_matches_from([self.name]);
         let matches = matches.map_err(|error| CommandError::usage(error.to_string()))?;
-        (self.run)(output, &matches)
+        (self.show)(output, &matches)
     }
 }
 
-/// A command without arguments of its own.
+/// Adds no arguments to a command.
 pub fn no_arguments(command: Command) -> Command {
     command
 }
@@ -54,7 +57,7 @@ pub struct Exit(pub u8);
 impl Exit {
     /// Everything went well.
     pub const SUCCESS: Self = Self(0);
-    /// Something of what was asked for failed.
+    /// A part of the work failed.
     pub const FAILURE: Self = Self(1);
     /// The command line is wrong.
     pub const USAGE: Self = Self(2);
@@ -67,7 +70,7 @@ impl Exit {
 pub struct CommandError {
     /// The exit code.
     pub exit: Exit,
-    /// What to tell the user.
+    /// The message for the user.
     pub message: String,
 }
 
@@ -81,4 +84,9 @@ impl CommandError {
     pub fn failed(what: &str, why: impl Error) -> Self {
         Self { exit: Exit::FAILURE, message: format!("{what}: {why}") }
     }
+}
+
+/// Makes a [`CommandError`] of an error, for `map_err`: `what` could not be done.
+pub fn failed<E: Error>(what: &str) -> impl FnOnce(E) -> CommandError {
+    move |why| CommandError::failed(what, why)
 }

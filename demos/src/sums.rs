@@ -2,14 +2,15 @@
 
 use std::{hint::black_box, ops::Range};
 
-/// The largest `n` whose sum is sure to fit: n³ / 3 < 2¹²⁶ × 2 / 3 for n = 2⁴².
+/// The largest `n` whose sum is sure to fit into 128 bits: n³ / 3 < 2¹²⁶ × 2 / 3 for n = 2⁴².
 pub const N_MAX: u64 = 1 << 42;
 
-/// The sum of i² for the i in a range, by as many additions as the range is long.
+/// Adds up i² for each i in a range, by as many additions as the range is long.
 ///
-/// There is a closed form, and an optimiser knows it; but then there would be nothing to distribute. So each number, each
-/// square and each partial sum goes through a [`black_box`], as each of them is an object in Python: the optimiser cannot
-/// see through it, so it has to make every one of them, and neither formula nor vector instructions can stand in.
+/// There is a closed form, and an optimiser knows it; but then there would be no work to share out. So each
+/// number, each square and each partial sum goes through a [`black_box`], just as each of them is an object
+/// in Python. The optimiser cannot see through the box. It has to compute every one of them, and can use
+/// neither the formula nor vector instructions.
 ///
 /// ```
 /// assert_eq!(brigade_demos::sums::sum_of_squares(0..4), 0 + 1 + 4 + 9);
@@ -21,9 +22,9 @@ pub fn sum_of_squares(range: Range<u64>) -> u128 {
     })
 }
 
-/// Cuts 0..`n` into so many ranges of nearly the same length.
+/// Cuts 0..`n` into `count` ranges of nearly the same length.
 pub fn pieces(n: u64, count: usize) -> impl Iterator<Item = Range<u64>> {
-    // In 128 bits, since the product may not fit into 64.
+    // The product may not fit into 64 bits.
     let cut = move |place: usize| (u128::from(n) * place as u128 / count as u128) as u64;
     (0..count).map(move |place| cut(place)..cut(place + 1))
 }

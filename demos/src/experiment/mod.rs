@@ -1,5 +1,7 @@
-//! The same work in several modes, side by side: measure, shown as it comes, compared at the end.
+//! The same work in several modes, side by side: each mode is measured and shown as it ends, and all are
+//! compared at the end.
 
+mod failures;
 mod measure;
 mod mode;
 pub mod python;
@@ -11,50 +13,48 @@ pub use mode::{Completed, Mode, Outcome, PythonRun, Workers};
 pub use row::Row;
 
 use crate::{
-    fetch::Failure,
     scenario::{CommandError, Exit},
     server::ThreadClock,
-    show::{Column, Output, Progress, Style, Table, bar_chart, thousands},
+    show::{Column, Laps, Output, Progress, Style, Table, bar_chart},
 };
+use failures::show_failures;
 use record::RowRecord;
 use row::PYTHON_LABEL;
 use serde_json::json;
 use std::io;
 
-/// Modes side by side on a output.
+/// Several modes, whose rows are shown in one table.
 #[derive(Debug)]
 pub struct Experiment<'a> {
     output: &'a Output,
     server: Option<&'a ThreadClock>,
     table: Table<'a>,
     rows: Vec<Row>,
-    /// Whether Python is to do the same.
+    /// Whether Python does the same work, too.
     with_python: bool,
-    /// Whether Python could not do what it was asked for.
+    /// Whether Python failed at something.
     python_failed: bool,
 }
 
 const COLUMNS: &[Column] = &[
-    Column("mode", 9),
-    Column("start", 6),
-    Column("seconds", 7),
-    Column("speed-up", 8),
-    Column("CPU s", 6),
-    Column("workers", 11),
-    Column("peak memory", 18),
+    Column::new("mode", 9),
+    Column::new("start", 6),
+    Column::new("seconds", 7),
+    Column::new("speed-up", 8),
+    Column::new("CPU s", 6),
+    Column::new("workers", 11),
+    Column::new("peak memory", 18),
 ];
 
-/// How many failures of a mode are told in full.
-const FAILURES_SHOWN_MAX: usize = 5;
-
 impl<'a> Experiment<'a> {
-    /// Begins with the table's head. The CPU time of the thread of `server` is not counted.
+    /// Begins with the head of the table. The CPU time of the server's thread, which `server` tells, is not
+    /// counted.
     pub fn begin(output: &'a Output, server: Option<&'a ThreadClock>) -> Self {
         let table = Table::begin(output, COLUMNS);
         Self { output, server, table, rows: Vec::new(), with_python: false, python_failed: false }
     }
 
-    /// From now on, [`run_python`](Self::run_python) runs what it is given, if the machine has Python.
+    /// Lets [`run_python`](Self::run_python) run from now on, if the machine has Python.
     pub fn compare_python(&mut self) {
         match python::version() {
             Ok(_) => self.with_python = true,
@@ -66,7 +66,7 @@ impl<'a> Experiment<'a> {
     ///
     /// # Errors
     ///
-    /// If the mode's executor could not be started.
+    /// Fails if the mode's executor could not be started.
     pub fn run<F>(&mut self, mode: Mode, total: usize, work: F) -> Result<(), CommandError>
     where
         F: FnOnce(&Progress) -> io::Result<Completed>,
@@ -78,7 +78,8 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Runs the same in Python and shows its row below, if that was asked for; says so if Python fails.
+    /// Runs the same work in Python and shows its row below, if that was asked for. Shows the reason if
+    /// Python fails.
     pub fn run_python<F>(&mut self, mode: Mode, total: usize, work: F)
     where
         F: FnOnce(&Progress) -> io::Result<Completed>,
@@ -102,7 +103,7 @@ impl<'a> Experiment<'a> {
         if let Some(run) = &completed.python {
             cost.peak = Peak { bytes: run.peak_bytes, is_own: true };
         }
-        let (start, wall) = progress.laps();
+        let Laps { start, work: wall } = progress.laps();
         let is_baseline = |row: &&Row| {
             row.mode == Mode::Sync && row.completed.python.is_some() == completed.python.is_some()
         };
@@ -127,8 +128,8 @@ impl<'a> Experiment<'a> {
         self.output.labelled(Style::Bad, &format!("  {PYTHON_LABEL:<9}  "), &format!("not done: {why}"));
     }
 
-    /// Ends with the chart, a sentence a row, and the failures.
-    pub fn end(self, why: impl Fn(&Row) -> String) -> Exit {
+    /// Ends with the chart, a sentence for each row from `explain`, and the failures.
+    pub fn end(self, explain: impl Fn(&Row) -> String) -> Exit {
         let output = self.output;
         if self.rows.len() > 1 {
             let names: Vec<_> = self.rows.iter().map(Row::name).collect();
@@ -137,61 +138,24 @@ impl<'a> Experiment<'a> {
             output.line("");
             bar_chart(output, &bars.collect::<Vec<_>>());
         }
-        // Where nothing was done there is nothing to explain but the failures.
+        // A row in which everything failed has nothing to explain but the failures.
         let done = |row: &&Row| row.completed.outcomes.iter().any(|outcome| outcome.failure.is_none());
         for (place, row) in self.rows.iter().filter(done).enumerate() {
             if place == 0 {
                 output.line("");
             }
-            let sentence = format!("{}{}{}", self.comparison(row), why(row), row.caveat());
+            let sentence = format!("{}{}{}", self.comparison(row), explain(row), row.caveat());
             output.labelled(row.mode.style(), &format!("  {:<9}  ", row.label()), &sentence);
         }
-        self.tell_failures()
+        let failed = show_failures(output, &self.rows) || self.python_failed;
+        if failed { Exit::FAILURE } else { Exit::SUCCESS }
     }
 
-    /// How Python's row compares with the one above it.
+    /// Compares Python's row with our row above it.
     fn comparison(&self, row: &Row) -> String {
         let Some(PythonRun { library, .. }) = &row.completed.python else { return String::new() };
         let ours = self.rows.iter().find(|ours| ours.mode == row.mode && ours.completed.python.is_none());
         let ratio = ours.map_or(f64::NAN, |ours| row.wall.as_secs_f64() / ours.wall.as_secs_f64());
-        format!("With {library}, in {ratio:.2} × the time. ")
-    }
-
-    fn tell_failures(&self) -> Exit {
-        let failures =
-            |row: &Row| row.completed.outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
-        if self.rows.iter().all(|row| failures(row) == 0) {
-            return if self.python_failed { Exit::FAILURE } else { Exit::SUCCESS };
-        }
-        let output = self.output;
-        output.line("");
-        for row in self.rows.iter().filter(|row| failures(row) > 0) {
-            let label = format!("  {:<9}  ", row.label());
-            let (failed, all) = (failures(row), row.completed.outcomes.len());
-            let mut reasons = row.completed.outcomes.iter().filter_map(|outcome| outcome.failure.as_ref());
-            let first = reasons.next().map(Failure::to_string).unwrap_or_default();
-            if failed > 1 && reasons.all(|reason| reason.to_string() == first) {
-                output.labelled(Style::Bad, &label, &format!("{failed} of {all} failed, all alike: {first}"));
-                continue;
-            }
-            output.labelled(Style::Bad, &label, &format!("{failed} of {all} failed:"));
-            let told = row.completed.outcomes.iter().enumerate();
-            let told = told.filter_map(|(place, outcome)| Some((place + 1, outcome.failure.as_ref()?)));
-            for (number, failure) in told.take(FAILURES_SHOWN_MAX) {
-                output.labelled(
-                    Style::Plain,
-                    &format!("{:label$}", "", label = label.chars().count()),
-                    &format!("{number}. {failure}"),
-                );
-            }
-            if failed > FAILURES_SHOWN_MAX {
-                output.line(format_args!(
-                    "{:13}… and {} more (--json tells all)",
-                    "",
-                    thousands((failed - FAILURES_SHOWN_MAX) as u64)
-                ));
-            }
-        }
-        Exit::FAILURE
+        format!("With {library}, in {ratio:.2} × our time. ")
     }
 }

@@ -1,9 +1,9 @@
-//! The ways to do many things, and what comes of doing them one way.
+//! The modes in which many pieces of work can be done, and what a mode returns.
 
 use crate::{fetch::Failure, show::Style};
 use serde_json::Value;
 
-/// A way to do many things.
+/// A way to do many pieces of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// One after the other.
@@ -20,12 +20,12 @@ impl Mode {
     /// All modes, in the order of the document.
     pub const ALL: [Self; 4] = [Self::Sync, Self::Threads, Self::Async, Self::Processes];
 
-    /// Its name on the command line and in tables.
+    /// The name on the command line and in tables.
     pub fn name(self) -> &'static str {
         ["sync", "threads", "async", "processes"][self as usize]
     }
 
-    /// Those of `modes` that a word of the command line names: one, or `all`.
+    /// Picks from `modes` what a word of the command line names: one mode, or `all`.
     pub fn selected(word: &str, modes: &[Self]) -> Vec<Self> {
         modes.iter().copied().filter(|mode| word == "all" || word == mode.name()).collect()
     }
@@ -35,47 +35,47 @@ impl Mode {
     }
 }
 
-/// Who did the work.
+/// The workers that did the work.
 #[derive(Debug, Clone, Copy)]
 pub enum Workers {
-    /// So many threads of this process.
+    /// This many threads of this process.
     Threads(usize),
     /// Child processes.
     Children {
-        /// How many.
+        /// How many children.
         count: usize,
         /// The most memory that one of them held, in bytes.
         peak_bytes: u64,
     },
 }
 
-/// What came of one piece of work: its value if there is one, its failure if it failed. A status other than 200 is both.
+/// The outcome of one piece of work: a value, or a failure. A status other than 200 is both.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What the JSON shows.
+    /// The value, as JSON shows it; null if there is none.
     pub value: Value,
-    /// Why it does not count as done.
+    /// Why the piece does not count as done.
     pub failure: Option<Failure>,
 }
 
-/// What a mode's function hands back.
+/// The work of a mode, completed.
 #[derive(Debug)]
 pub struct Completed {
-    /// Who did it.
+    /// The workers that did it.
     pub workers: Workers,
-    /// What came of each piece, in order.
+    /// The outcome of each piece, in order.
     pub outcomes: Vec<Outcome>,
-    /// If Python did it: what with.
+    /// More about the run, if Python did it.
     pub python: Option<PythonRun>,
 }
 
-/// What only a run in Python has.
+/// Facts about a run that only Python reports.
 #[derive(Debug, Clone)]
 pub struct PythonRun {
     /// The library that did the work.
     pub library: String,
     /// The most memory that the interpreter held, in bytes.
     pub peak_bytes: u64,
-    /// Whether it runs with a global interpreter lock.
+    /// Whether the interpreter runs with a global interpreter lock.
     pub gil: bool,
 }

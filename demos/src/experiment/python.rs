@@ -1,9 +1,11 @@
-//! The same work in Python, for `--compare-python`: the programs in `demos/python`, run by the machine's `python3`.
+//! The same work in Python, for `--compare-python`: the machine's `python3` runs the programs in
+//! `demos/python`.
 //!
-//! One interpreter a mode, so that its CPU time and memory are the mode's own. It gets its job as a line of JSON on
-//! standard input, and answers with lines of JSON on standard output (`harness.py` says which). Standard input stays
-//! open as a *lifeline*: when it is closed, because Ctrl-C or an error ends the comparison, or because this process was
-//! killed, the interpreter and the processes that it has forked end by themselves.
+//! Each mode has an interpreter of its own, so that the interpreter's CPU time and memory are those of the
+//! mode. It gets its job as a line of JSON on standard input, and answers with lines of JSON on standard
+//! output (`harness.py` describes them). Standard input stays open as a *lifeline*: when it is closed,
+//! because Ctrl-C or an error ends the comparison, or because this process was killed, the interpreter and
+//! the processes that it has forked end by themselves.
 
 use super::mode::{Completed, Outcome, PythonRun, Workers};
 use crate::{interrupt::Interruptible, show::Progress};
@@ -20,13 +22,13 @@ use std::{
 
 const PYTHON: &str = "python3";
 
-/// The pause between two looks whether an interpreter whose lifeline is cut has ended.
+/// The pause between two checks whether an interpreter has ended after its lifeline was cut.
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How many such looks there are before the interpreter is killed.
+/// How many such checks there are before the interpreter is killed.
 const EXIT_POLLS_MAX: u32 = 200;
 
-/// A line that the program says.
+/// A line that the program prints.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Message {
@@ -36,7 +38,7 @@ enum Message {
     End(Summary),
 }
 
-/// The last line.
+/// The content of the last line.
 #[derive(Deserialize)]
 struct Summary {
     results: Vec<Value>,
@@ -55,11 +57,11 @@ enum WorkerKind {
     Children,
 }
 
-/// Which Python the machine has, as it says itself.
+/// Asks the Python of this machine for its version.
 ///
 /// # Errors
 ///
-/// If it has none, or one that does not work.
+/// Fails if there is no `python3`, or if it does not work.
 pub fn version() -> io::Result<String> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
     let output = Command::new(PYTHON).arg("--version").stdin(Stdio::null()).output().map_err(named)?;
@@ -69,11 +71,12 @@ pub fn version() -> io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Has `program` do `job`; `outcome` reads each of its results.
+/// Lets `program` do `job`. `outcome` reads each of its results.
 ///
 /// # Errors
 ///
-/// If Python cannot be started, or ends without an answer: then with the last thing that it said.
+/// Fails if Python cannot be started, or if it ends without an answer. The error then holds the last line
+/// that it printed.
 pub fn run(
     program: &str,
     job: &impl Serialize,
@@ -83,17 +86,19 @@ pub fn run(
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(PYTHON);
     command.args(["-B", "-c", program]).stdin(Stdio::piped());
-    // A group of its own, so that Ctrl-C in the terminal is for us alone and no traceback comes of it.
+    // The interpreter has a process group of its own, so that Ctrl-C in the terminal goes to us alone and
+    // causes no traceback.
     command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let child = command.spawn()?;
-    // It holds our copies of the pipe's other end, and the pipe ends only when the last copy is closed.
+    // The command holds our copies of the pipe's other end, and the pipe ends only when the last copy is
+    // closed.
     drop(command);
     let mut line = serde_json::to_vec(job)?;
     line.push(b'\n');
     let stdin = child.stdin.as_ref().map(|stdin| stdin.as_fd().try_clone_to_owned()).transpose();
     let interpreter = Interruptible::new(Interpreter(child));
     if let Some(stdin) = stdin? {
-        // Python may have ended already; it has said why, and that is read below.
+        // An error is ignored: Python may have ended already. It has printed why, and that is read below.
         let _ = File::from(stdin).write_all(&line);
     }
     let (end, last_words) = listen(BufReader::new(reader), progress)?;
@@ -105,7 +110,8 @@ pub fn run(
     }
 }
 
-/// Follows what the program says, to the end: its answer, if it gave one, and the last line that was not for us.
+/// Reads what the program prints, to its end. Returns its answer, if it gave one, and the last line that was
+/// no message.
 fn listen(reader: impl BufRead, progress: &Progress) -> io::Result<(Option<Summary>, String)> {
     let (mut end, mut last_words) = (None, String::new());
     for line in reader.split(b'\n') {
@@ -132,7 +138,7 @@ impl Summary {
     }
 }
 
-/// A running interpreter. Dropping it cuts its lifeline and reaps it.
+/// A running interpreter. Dropping it cuts the lifeline and reaps the interpreter.
 #[derive(Debug)]
 struct Interpreter(Child);
 
@@ -151,7 +157,7 @@ impl Drop for Interpreter {
             }
             thread::sleep(EXIT_POLL_INTERVAL);
         }
-        // It hangs where it cannot even see the end of its input.
+        // It hangs somewhere where it does not notice the end of its input.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! A row as programs read it: one JSON object.
+//! A row as a JSON object, for programs.
 
 use super::{mode::Outcome, row::Row};
 use crate::{fetch::Failure, show::Output};
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct RowRecord<'a> {
     scenario: &'a str,
     mode: &'a str,
-    /// Both only there if Python did it.
+    /// This and `library` are there only if Python did the work.
     #[serde(skip_serializing_if = "Option::is_none")]
     runtime: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +22,7 @@ pub(super) struct RowRecord<'a> {
     #[serde(serialize_with = "millis")]
     cpu_seconds: f64,
     results: Vec<&'a Value>,
-    /// Only there if something failed.
+    /// Absent if nothing failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<FailureRecord<'a>>,
 }

@@ -1,4 +1,4 @@
-//! A row of the table: a mode that has run, as it is shown to people.
+//! A row of the table: a mode that has run, in the words and numbers for people.
 
 use super::{
     measure::Cost,
@@ -10,28 +10,29 @@ use std::time::Duration;
 /// A mode that has run.
 #[derive(Debug)]
 pub struct Row {
-    /// Which.
+    /// The mode.
     pub mode: Mode,
-    /// How long it took to get its workers.
+    /// How long it took to start the workers.
     pub start: Duration,
-    /// How long the work took then, to the last result.
+    /// How long the work took after that, until the last result.
     pub wall: Duration,
-    /// What both cost.
+    /// The CPU time and memory of both.
     pub cost: Cost,
-    /// What came of it.
+    /// The completed work.
     pub completed: Completed,
-    /// How many times faster than sync in the same language, if that has run.
+    /// How many times faster this mode was than sync in the same language, if sync has run.
     pub speedup: Option<f64>,
 }
 
-/// The name of a mode's second row, in Python.
+/// The label of a mode's second row, in Python.
 pub(super) const PYTHON_LABEL: &str = "└ Python";
 
-/// From so much on it is a gain, and not the weather.
+/// The least speed-up that counts as a gain: smaller ones may be noise.
 const SPEEDUP_MIN: f64 = 1.3;
 
 impl Row {
-    /// What is to be said where ours gained nothing over sync, though there was something to gain.
+    /// A remark for a row of ours that gained nothing over sync although there was something to gain; else
+    /// nothing.
     pub(super) fn caveat(&self) -> &'static str {
         let several = match self.completed.workers {
             Workers::Threads(n) | Workers::Children { count: n, .. } => n > 1 || self.mode == Mode::Async,
@@ -45,17 +46,18 @@ impl Row {
         }
     }
 
-    /// What its line begins with; Python's stands below ours.
+    /// The label at the beginning of the row. Python's row stands below ours and needs no mode.
     pub(super) fn label(&self) -> &'static str {
         if self.completed.python.is_some() { PYTHON_LABEL } else { self.mode.name() }
     }
 
-    /// What it is called where it stands alone.
+    /// The name where the row stands alone.
     pub(super) fn name(&self) -> String {
         let mode = self.mode.name();
         if self.completed.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
     }
 
+    /// The cells of the table.
     pub(super) fn cells(&self) -> [String; 7] {
         let Cost { cpu, peak } = self.cost;
         let own = if peak.is_own { mebibytes(peak.bytes) } else { format!("≤ {}", mebibytes(peak.bytes)) };

@@ -1,7 +1,7 @@
 //! The client for threads: ureq, which blocks its thread until the answer is there.
 //!
-//! To keep its time limit during name resolution, ureq resolves on a short-lived thread of its own; it is not counted
-//! among a mode's workers, since it is gone before the waiting begins.
+//! To keep its time limit during name resolution, ureq resolves names on a short-lived thread of its own.
+//! That thread is not counted among a mode's workers, because it is gone before the waiting begins.
 
 use super::{Failure, FailureKind, Reply, Target, tls};
 use std::{io, time::Duration};
@@ -11,7 +11,7 @@ use ureq::{Agent, Error, tls::TlsConfig};
 ///
 /// # Errors
 ///
-/// A [`Failure`] if no whole answer came within `limit`.
+/// Returns a [`Failure`] if no whole answer came within `limit`.
 pub fn fetch(url: &str, limit: Duration) -> Reply {
     let target = Target::parse(url)?;
     let tls = if target.secure { tls::ureq_config()? } else { TlsConfig::default() };
@@ -35,7 +35,7 @@ pub fn fetch(url: &str, limit: Duration) -> Reply {
 fn explain(error: Error, limit: Duration) -> Failure {
     match error {
         Error::Io(error) => match error.downcast::<Error>() {
-            // A failure while the body was read comes wrapped in an I/O error.
+            // A failure during the reading of the body comes wrapped in an I/O error.
             Ok(inner) => explain(inner, limit),
             Err(error) => Failure::from_io(&error),
         },

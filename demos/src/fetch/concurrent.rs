@@ -8,14 +8,15 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{Request, client::conn::http1, header, rt};
 use std::{error::Error, future::poll_fn, io, pin::pin, time::Duration};
 
-/// The room for an answer's head and for each piece of its body. Small, since ten thousand requests have one each.
+/// The size of the buffer for the head of a response and for each piece of its body. It is small, because ten
+/// thousand requests have one each.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// Fetches a URL and reads the whole answer.
 ///
 /// # Errors
 ///
-/// A [`Failure`] if no whole answer came within `limit`.
+/// Returns a [`Failure`] if no whole answer came within `limit`.
 ///
 /// # Cancellation
 ///
@@ -33,7 +34,8 @@ async fn connect_and_ask(target: &Target) -> Reply {
     if !target.secure {
         return ask(Io::new(tcp), target).await;
     }
-    // In a box, since it is large: every request would have room for it, encrypted or not.
+    // The future is boxed because it is large: otherwise every request would have room for it, encrypted or
+    // not.
     Box::pin(encrypt_and_ask(tcp, target)).await
 }
 
@@ -44,7 +46,7 @@ async fn encrypt_and_ask(tcp: TcpStream, target: &Target) -> Reply {
     ask(Io::new(tls), target).await
 }
 
-/// Sends the request and reads the answer, with the connection driven by the same task.
+/// Sends the request and reads the answer. The same task drives the connection.
 async fn ask(io: impl rt::Read + rt::Write + Unpin, target: &Target) -> Reply {
     let (mut sender, connection) = http1::Builder::new()
         .read_buf_exact_size(Some(READ_BUFFER_BYTES))
@@ -68,7 +70,8 @@ async fn ask(io: impl rt::Read + rt::Write + Unpin, target: &Target) -> Reply {
     let reply = poll_fn(|cx| {
         let poll = answer.as_mut().poll(cx);
         if open && poll.is_pending() {
-            // What it has for the answer, it wakes this task for; its error, if any, comes out of the answer too.
+            // The connection wakes this task when it has something for the answer. Its error, if any, comes
+            // out of the answer too.
             open = connection.as_mut().poll(cx).is_pending();
         }
         poll

@@ -1,8 +1,9 @@
-//! One HTTP request, told the same way whoever makes it.
+//! One HTTP request, with the same contract whichever client makes it.
 //!
-//! Two clients, one contract: [`blocking`] (ureq) for threads and processes, [`concurrent`] (hyper on our runtime) for
-//! tasks. Both open a connection for each request, follow no redirect, use no proxy, read the whole answer, give up after
-//! the same time and trust the same certificates (`tls.rs`), so that what differs between two modes is the waiting.
+//! There are two clients: [`blocking`] (ureq) for threads and processes, and [`concurrent`] (hyper on our
+//! runtime) for tasks. Both open a connection for each request, follow no redirect, use no proxy, read the
+//! whole answer, give up after the same time and trust the same certificates (`tls.rs`), so that two modes
+//! differ only in how they wait.
 
 pub mod blocking;
 pub mod concurrent;
@@ -14,15 +15,15 @@ use std::{fmt, io};
 
 pub use target::Target;
 
-/// What came of a request: the status of the answer, or why there is none.
+/// The result of a request: the status of the answer, or why there is none.
 pub type Reply = Result<u16, Failure>;
 
 /// Why a request, or any other piece of an experiment, failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind of failure, for programs.
+    /// The kind of failure, for programs.
     pub kind: FailureKind,
-    /// What happened, for people: a phrase that goes on after a colon.
+    /// A phrase for people that goes on after a colon and says what happened.
     pub message: String,
 }
 
@@ -30,7 +31,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureKind {
-    /// The URL is none, or not one that we fetch.
+    /// The text is not a URL, or not a URL that we fetch.
     Url,
     /// The host's name has no address.
     Resolve,
@@ -38,24 +39,24 @@ pub enum FailureKind {
     Refused,
     /// The connection ended before the answer was whole.
     Reset,
-    /// It took too long.
+    /// The request took too long.
     Timeout,
-    /// No trust, or no encryption, could be agreed on.
+    /// The two sides could not agree on trust or encryption.
     Tls,
     /// The answer came, and its status is not 200.
     Status,
-    /// What came is no HTTP.
+    /// The answer was not HTTP.
     Protocol,
-    /// The worker that had it is gone.
+    /// The worker that had the request is gone.
     Lost,
-    /// The code that did it panicked.
+    /// The code that made the request panicked.
     Panicked,
-    /// Something else that the operating system said.
+    /// The operating system reported something else.
     Io,
 }
 
 impl FailureKind {
-    /// The word for it, as in the JSON.
+    /// The name of the kind in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Url => "url",
@@ -74,12 +75,12 @@ impl FailureKind {
 }
 
 impl Failure {
-    /// A failure of this kind; the message says what happened.
+    /// A failure of this kind, with a message that says what happened.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What an operating system's error means for a request.
+    /// Translates an error of the operating system.
     pub fn from_io(error: &io::Error) -> Self {
         let (kind, message) = match error.kind() {
             io::ErrorKind::ConnectionRefused => (FailureKind::Refused, "nobody listens there".into()),
@@ -90,7 +91,7 @@ impl Failure {
                 (FailureKind::Reset, "the server hung up before it had answered".into())
             }
             io::ErrorKind::TimedOut => (FailureKind::Timeout, "the network gave up waiting".into()),
-            // rustls reports what it rejects as invalid data.
+            // rustls reports a rejection as invalid data.
             io::ErrorKind::InvalidData => (FailureKind::Tls, error.to_string()),
             _ if is_name_failure(error) => (FailureKind::Resolve, "the host name has no address".into()),
             _ => (FailureKind::Io, error.to_string()),
@@ -98,7 +99,7 @@ impl Failure {
         Self { kind, message }
     }
 
-    /// What it means for a request that its worker gave no result.
+    /// Translates the error of a worker that gave no result.
     pub fn from_join(error: &brigade_handle::JoinError) -> Self {
         use brigade_handle::JoinError;
         match error {
@@ -110,13 +111,13 @@ impl Failure {
         }
     }
 
-    /// The request was not over after `seconds`.
+    /// The failure of a request that was not over after `seconds`.
     pub fn timeout(seconds: f64) -> Self {
         Self::new(FailureKind::Timeout, format!("no answer within {seconds} s"))
     }
 }
 
-/// Whether the resolver failed: the standard library gives such an error no kind of its own.
+/// Whether the resolver failed. The standard library gives such an error no kind of its own.
 fn is_name_failure(error: &io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address")
 }

@@ -1,4 +1,4 @@
-//! Where a request goes: a URL, taken apart and checked once for both clients.
+//! The target of a request: a URL, taken apart and checked once for both clients.
 
 use super::{Failure, FailureKind};
 use hyper::Uri;
@@ -8,7 +8,7 @@ use hyper::Uri;
 pub struct Target {
     /// The whole URL.
     pub uri: Uri,
-    /// The host's name or address; an IPv6 address stands without its brackets.
+    /// The name or address of the host, an IPv6 address without its brackets.
     pub host: String,
     /// The port, given or implied.
     pub port: u16,
@@ -21,7 +21,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A [`Failure`] of kind [`FailureKind::Url`] that says what is wrong with it.
+    /// Returns a [`Failure`] of kind [`FailureKind::Url`] that says what is wrong with the URL.
     pub fn parse(url: &str) -> Result<Self, Failure> {
         let bad = |why: String| Failure::new(FailureKind::Url, format!("{url:?} {why}"));
         let uri: Uri = url.parse().map_err(|error| bad(format!("is not a URL ({error})")))?;
@@ -35,7 +35,7 @@ impl Target {
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("names no host".into()))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        // The parser says nothing of a port that is no port: it leaves it out.
+        // The parser does not report an invalid port: it leaves the port out.
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let bare = authority.rsplit('@').next() == uri.host();
         let port = match uri.port() {
@@ -50,14 +50,14 @@ impl Target {
         Ok(Self { host, port, secure, uri })
     }
 
-    /// What stands in the request line.
+    /// The path and query, for the request line.
     pub fn path(&self) -> &str {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
-    /// What stands in the header `Host`.
+    /// The host and port, for the header `Host`.
     pub fn authority(&self) -> &str {
-        // Without user and password, which are no business of the header.
+        // User and password do not belong into the header.
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         authority.rsplit('@').next().unwrap_or(authority)
     }

@@ -1,8 +1,8 @@
-//! Whom we trust: the certificates of this machine, the same for both clients.
+//! The trusted certificates: those of this machine, for both clients.
 //!
-//! They are read when the first `https` URL is fetched, once in a process. The environment variables `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR` put others in their place, for both clients and in children too, so that a server with a certificate
-//! of your own can be fetched.
+//! They are read once in a process, when the first `https` URL is fetched. The environment variables
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` put others in their place, for both clients and in children too. So a
+//! server with a certificate of the user's own can be fetched from.
 
 use super::{Failure, FailureKind};
 use futures_rustls::{
@@ -12,7 +12,7 @@ use futures_rustls::{
 use std::sync::{Arc, OnceLock};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
-/// The trusted certificates, read once.
+/// Reads the trusted certificates, once.
 fn certificates() -> Result<&'static [CertificateDer<'static>], Failure> {
     static CERTIFICATES: OnceLock<Result<Vec<CertificateDer<'static>>, String>> = OnceLock::new();
     let found = CERTIFICATES.get_or_init(|| {
@@ -32,7 +32,7 @@ fn certificates() -> Result<&'static [CertificateDer<'static>], Failure> {
     }
 }
 
-/// For hyper: what makes a TLS stream of a TCP stream.
+/// Makes a TLS stream of a TCP stream, for hyper.
 pub(super) fn connector() -> Result<TlsConnector, Failure> {
     static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
     if let Some(connector) = CONNECTOR.get() {
@@ -48,7 +48,7 @@ pub(super) fn connector() -> Result<TlsConnector, Failure> {
     Ok(CONNECTOR.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())
 }
 
-/// For ureq: the same certificates, the same cryptography.
+/// The same certificates and cryptography, for ureq.
 pub(super) fn ureq_config() -> Result<TlsConfig, Failure> {
     let certificates: Vec<_> =
         certificates()?.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();

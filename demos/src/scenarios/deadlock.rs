@@ -1,12 +1,12 @@
-//! `brigade deadlock`: two workers, two locks, opposite order: found, told, and ended.
+//! `brigade deadlock`: two workers, two locks, opposite order: found, reported, and ended.
 
 use crate::{
     pools,
-    scenario::{CommandError, Exit, Scenario},
+    scenario::{CommandError, Exit, Scenario, failed},
     show::{Output, worker_name},
 };
 use brigade_pool::lock::{Deadlock, Lock};
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 use std::{
     sync::{Arc, Barrier},
@@ -14,71 +14,84 @@ use std::{
     time::Duration,
 };
 
+/// How long a worker cuts at most, at any speed: the end is promised within a second.
 const CUTTING_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "deadlock",
     about: "Two locks in opposite order: found and told (exit code 3)",
-    idea: "Each holds what the other waits for, so both would wait for ever. Our lock follows who waits for whom, and tells \
-           the one who would close the ring. The cure is one order that all keep: `--ordered`.",
+    idea: "Each worker holds what the other one waits for, so both would wait for ever. Our lock follows the chain of who \
+           waits for whom, and gives an error to the worker that would close the cycle. The cure is one order that all \
+           workers keep: `--ordered`.",
     made_by: &["pool/src/lock.rs::take_or_wait", "pool/src/lock.rs::ring"],
-    arguments: |command| {
-        let ordered = Arg::new("ordered").long("ordered").action(ArgAction::SetTrue);
-        command.arg(ordered.help("Both take the locks in the same order, which is the cure"))
-    },
-    run: |output, matches| {
-        let ordered = matches.get_flag("ordered");
-        let pool = pools::threads(2, "worker");
-        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
-        let knife = Arc::new(Lock::new("knife", ()));
-        let board = Arc::new(Lock::new("board", ()));
-        let both = Arc::new(Barrier::new(2));
-        let cook = |first: &Arc<Lock<()>>, then: &Arc<Lock<()>>| {
-            let (output, first, then, both) = (output.clone(), first.clone(), then.clone(), both.clone());
-            pool.spawn(move || cut(&output, &first, &then, (!ordered).then_some(&*both)))
-        };
-        let jobs = if ordered {
-            [cook(&knife, &board), cook(&knife, &board)]
-        } else {
-            [cook(&knife, &board), cook(&board, &knife)]
-        };
-        let mut found = None;
-        for job in jobs {
-            found = job.join().map_err(|error| CommandError::failed("a worker", error))?.err().or(found);
-        }
-        pool.shutdown();
-        match found {
-            None => {
-                output.lesson("Both take the knife first: who has it can get the board too, so nobody who holds something waits for ever.");
-                Ok(Exit::SUCCESS)
-            }
-            Some(deadlock) => {
-                report(output, &deadlock);
-                output.lesson("The last to wait was told, and let go; the other went on. With --ordered there is no ring.");
-                Ok(Exit::DEADLOCK)
-            }
-        }
-    },
+    examples: &["deadlock", "deadlock --ordered"],
+    arguments,
+    show,
 };
+
+fn arguments(command: Command) -> Command {
+    let ordered = Arg::new("ordered").long("ordered").action(ArgAction::SetTrue);
+    command.arg(ordered.help("Both take the locks in the same order, which is the cure"))
+}
+
+fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    match cut_together(output, matches.get_flag("ordered"))? {
+        None => {
+            output.lesson(
+                "Both workers take the knife first. The one that has it can get the board too, so nobody who holds \
+                 something waits for ever.",
+            );
+            Ok(Exit::SUCCESS)
+        }
+        Some(deadlock) => {
+            report(output, &deadlock);
+            output.lesson(
+                "The worker that waited last got an error and let go, so the other one could go on. With --ordered \
+                 there is no cycle.",
+            );
+            Ok(Exit::DEADLOCK)
+        }
+    }
+}
+
+/// Lets two workers cut with one knife on one board.
+fn cut_together(output: &Output, ordered: bool) -> Result<Option<Deadlock>, CommandError> {
+    let pool = pools::threads(2, "worker").map_err(failed("cannot start threads"))?;
+    let knife = Arc::new(Lock::new("knife", ()));
+    let board = Arc::new(Lock::new("board", ()));
+    let both = Arc::new(Barrier::new(2));
+    let cook = |first: &Arc<Lock<()>>, then: &Arc<Lock<()>>| {
+        let (output, first, then, both) = (output.clone(), first.clone(), then.clone(), both.clone());
+        pool.spawn(move || cut(&output, &first, &then, (!ordered).then_some(&*both)))
+    };
+    let jobs = if ordered {
+        [cook(&knife, &board), cook(&knife, &board)]
+    } else {
+        [cook(&knife, &board), cook(&board, &knife)]
+    };
+    let mut found = None;
+    for job in jobs {
+        found = job.join().map_err(failed("a worker"))?.err().or(found);
+    }
+    pool.shutdown();
+    Ok(found)
+}
 
 /// Takes one thing, and then the other.
 fn cut(output: &Output, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
     output.event(&worker_name(), format_args!("wants the {}", first.name()));
     let one = first.lock()?;
     output.event(&worker_name(), format_args!("has the {}", first.name()));
-    // Until each has one of the two, so that it happens every time.
+    // Each waits until both have one thing, so that the deadlock happens every time.
     if let Some(both) = both {
         both.wait();
     }
     output.event(&worker_name(), format_args!("wants the {}", then.name()));
     let other = then.lock().inspect_err(|_| {
-        output.event(
-            &worker_name(),
-            format_args!("would wait for ever: is told, and puts the {} back", first.name()),
-        );
+        let puts_back = format_args!("would wait for ever: is told, and puts the {} back", first.name());
+        output.event(&worker_name(), puts_back);
     })?;
-    // Not longer at any speed: the end is promised within a second.
     sleep(output.delay(0.1).min(CUTTING_TIME_MAX));
     drop((one, other));
     output.event(&worker_name(), "has cut, and puts both back");

@@ -1,40 +1,44 @@
 //! `brigade generator`: an async function that yields, and a loop that awaits each value.
 
 use crate::{
-    scenario::{Exit, Scenario, no_arguments},
+    scenario::{CommandError, Exit, Scenario, no_arguments},
     show::Output,
 };
 use brigade_runtime::{Yielder, generator, run, sleep};
+use clap::ArgMatches;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "generator",
     about: "An async generator, and the loop that awaits each value",
-    idea: "A generator is a function that stops in the middle, twice over: at a `yield_` until the next value is asked for, \
-           and at an `.await` until it is woken. It runs inside the one who asks, so nothing is computed ahead and \
-           nothing is shared.",
+    idea: "A generator is a function that stops in the middle in two ways: at a `yield_` until the next value is asked for, \
+           and at an `.await` until it is woken. It runs inside the task that asks, so it computes nothing ahead and shares \
+           nothing.",
     made_by: &[
         "runtime/src/generator.rs::generator",
         "runtime/src/generator.rs::poll_next",
         "runtime/src/generator.rs::yield_",
     ],
+    examples: &["generator"],
     arguments: no_arguments,
-    run: |output, _| {
-        run(async {
-            let mut numbers = generator(|yielder| countdown(output, yielder));
-            output.event("main", "the generator is made, and has not begun");
-            while let Some(n) = numbers.next().await {
-                output.event("main", n);
-            }
-            output.event("main", "None: it has returned");
-        });
-        output.lesson(
-            "Each number was yielded only when it was asked for, and the second between two of them was awaited inside the \
-             generator: the loop does not know of it.",
-        );
-        Ok(Exit::SUCCESS)
-    },
+    show,
 };
+
+fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+    run(async {
+        let mut numbers = generator(|yielder| countdown(output, yielder));
+        output.event("main", "the generator is made, and has not begun");
+        while let Some(n) = numbers.next().await {
+            output.event("main", n);
+        }
+        output.event("main", "None: it has returned");
+    });
+    output.lesson(
+        "The generator yielded each number only when the loop asked for it. It awaited the second between two numbers by \
+         itself: the loop knows nothing of it.",
+    );
+    Ok(Exit::SUCCESS)
+}
 
 async fn countdown(output: &Output, mut yielder: Yielder<u32>) {
     for n in (1..=3).rev() {

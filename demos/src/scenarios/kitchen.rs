@@ -3,18 +3,24 @@
 use crate::{
     interrupt::Interruptible,
     pools,
-    scenario::{CommandError, Exit, Scenario, no_arguments},
+    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Activity, Lanes, Output, worker_name},
 };
 use brigade_handle::JoinError;
 use brigade_runtime::{gather, run, sleep};
+use clap::ArgMatches;
 use std::{thread, time::Duration};
 
 const DISHES: [&str; 3] = ["soup", "pasta", "curry"];
-/// For each dish twice: so long the chef's hands are needed, so long the stove needs nobody. In seconds.
+
+/// How long a dish needs the chef's hands, twice, in seconds.
 const HANDS_SECONDS: f64 = 0.2;
+
+/// How long a dish simmers after that, twice, in seconds.
 const STOVE_SECONDS: f64 = 0.6;
-/// How long one chef needs for all: each dish waits for the hands once for every other one.
+
+/// How long one chef takes for all dishes, in seconds: each dish waits for the hands once for every other
+/// dish.
 const ONE_CHEF_SECONDS: f64 = 2.0 * (HANDS_SECONDS + STOVE_SECONDS) + 2.0 * HANDS_SECONDS;
 
 /// The scenario.
@@ -22,92 +28,93 @@ pub static SCENARIO: Scenario = Scenario {
     name: "kitchen",
     about: "One chef switching between dishes, then a chef for each",
     idea: "Concurrency is one chef who starts the next dish while the first one simmers. Parallelism is several chefs, each \
-           with a dish. The chef's hands are the scarce thing: what only waits needs none.",
+           with a dish. The chef's hands are the scarce thing: a dish that only waits needs no hands.",
     made_by: &["runtime/src/gather.rs::gather", "pool/src/map.rs::map", "process/src/pool.rs::spawn"],
+    examples: &["kitchen"],
     arguments: no_arguments,
-    run: |output, _| {
-        output.line("█ a chef's hands are in it   ░ it simmers, and needs nobody");
-        let lanes = begin(output, "one chef, three dishes (async, one thread)");
-        run(gather([0, 1, 2].map(|dish| cook_by_turns(output, &lanes, dish))));
-        let one = lanes.end();
-        let pool =
-            pools::threads(3, "chef").map_err(|error| CommandError::failed("cannot start threads", error))?;
-        let lanes = begin(output, "three chefs, a dish each (threads)");
-        let (ours, theirs) = (output.clone(), lanes.clone());
-        let cooked = pool.map(move |dish| cook(&ours, &theirs, dish), 0..DISHES.len());
-        pool.shutdown();
-        let three = lanes.end();
-        cooked
-            .into_iter()
-            .collect::<Result<(), _>>()
-            .map_err(|error| CommandError::failed("a chef", error))?;
-        let kitchens: Result<Vec<_>, _> = DISHES.iter().map(|_| pools::processes(1)).collect();
-        let kitchens = kitchens.map_err(|error| CommandError::failed("cannot start processes", error))?;
-        let lanes = begin(output, "three kitchens, a dish each (processes)");
-        let dishes = kitchens.iter().enumerate();
-        let cooked = run(gather(dishes.map(|(dish, kitchen)| order(output, &lanes, dish, kitchen))));
-        kitchens.into_iter().for_each(Interruptible::shutdown);
-        lanes.end();
-        cooked
-            .into_iter()
-            .collect::<Result<(), _>>()
-            .map_err(|error| CommandError::failed("a kitchen", error))?;
-        output.lesson(&format!(
-            "One chef took {:.2} times as long as three, though three dishes were to be made: the stove does most of the work, \
-             and only the chef's own hands are never in two dishes at once. Were it all chopping, one chef would take three \
-             times as long, and only more chefs would help.",
-            one / three
-        ));
-        Ok(Exit::SUCCESS)
-    },
+    show,
 };
+
+fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+    output.line("█ a chef's hands are in it   ░ it simmers, and needs nobody");
+    let one_chef = cook_as_tasks(output);
+    let three_chefs = cook_on_threads(output)?;
+    cook_in_processes(output)?;
+    output.lesson(&format!(
+        "One chef took {:.2} times as long as three, although there were three dishes: the stove does most of the work, and \
+         only the chef's hands cannot be in two dishes at once. If it were all chopping, one chef would take three times as \
+         long, and only more chefs would help.",
+        one_chef / three_chefs
+    ));
+    Ok(Exit::SUCCESS)
+}
+
+/// One chef: where a dish needs hands this thread is busy; where it simmers the thread is free for another
+/// dish.
+fn cook_as_tasks(output: &Output) -> f64 {
+    let lanes = begin(output, "one chef, three dishes (async, one thread)");
+    let cook = async |dish| {
+        for (activity, what, time) in steps(output, dish) {
+            let _step = lanes.step(dish, "the chef", activity, what);
+            match activity {
+                Activity::Working => thread::sleep(time),
+                Activity::Waiting => sleep(time).await,
+            }
+        }
+    };
+    run(gather([0, 1, 2].map(cook)));
+    lanes.end()
+}
+
+/// Three chefs: each stays with one dish to its end.
+fn cook_on_threads(output: &Output) -> Result<f64, CommandError> {
+    let pool = pools::threads(DISHES.len(), "chef").map_err(failed("cannot start threads"))?;
+    let lanes = begin(output, "three chefs, a dish each (threads)");
+    let (ours, theirs) = (output.clone(), lanes.clone());
+    let cook = move |dish| {
+        for (activity, what, time) in steps(&ours, dish) {
+            let _step = theirs.step(dish, &worker_name(), activity, what);
+            thread::sleep(time);
+        }
+    };
+    let cooked = pool.map(cook, 0..DISHES.len());
+    pool.shutdown();
+    let seconds = lanes.end();
+    cooked.into_iter().collect::<Result<(), _>>().map_err(failed("a chef"))?;
+    Ok(seconds)
+}
+
+/// Three kitchens: each step is a call into another process, which a task of this one awaits.
+fn cook_in_processes(output: &Output) -> Result<(), CommandError> {
+    let kitchens: Result<Vec<_>, _> = DISHES.iter().map(|_| pools::processes(1)).collect();
+    let kitchens = kitchens.map_err(failed("cannot start processes"))?;
+    let lanes = begin(output, "three kitchens, a dish each (processes)");
+    let cook = async |dish, kitchen: &Interruptible| {
+        for (activity, what, time) in steps(output, dish) {
+            let _step = lanes.step(dish, &format!("kitchen {dish}"), activity, what);
+            kitchen.with(|kitchen| kitchen.spawn(thread::sleep, time)).await?;
+        }
+        Ok::<_, JoinError>(())
+    };
+    let cooked = run(gather(kitchens.iter().enumerate().map(|(dish, kitchen)| cook(dish, kitchen))));
+    kitchens.into_iter().for_each(Interruptible::shutdown);
+    lanes.end();
+    cooked.into_iter().collect::<Result<(), _>>().map_err(failed("a kitchen"))
+}
 
 fn begin(output: &Output, title: &'static str) -> Lanes {
     Lanes::begin(output, title, &DISHES, output.delay(ONE_CHEF_SECONDS).as_secs_f64())
 }
 
-/// The steps of a dish: what each needs, how it is told, how long it takes.
+/// The steps of a dish: what the dish needs, how to describe it, how long it takes.
 fn steps(output: &Output, dish: usize) -> impl Iterator<Item = (Activity, String, Duration)> {
     let [hands, stove] = [HANDS_SECONDS, STOVE_SECONDS].map(|seconds| output.delay(seconds));
     let dish = DISHES[dish];
-    let twice = move |_| {
+    let once = move |_| {
         [
             (Activity::Working, format!("works on the {dish}"), hands),
             (Activity::Waiting, format!("the {dish} simmers"), stove),
         ]
     };
-    (0..2).flat_map(twice)
-}
-
-/// One chef: where the dish needs hands this thread is busy; where it simmers the thread is free for another dish.
-async fn cook_by_turns(output: &Output, lanes: &Lanes, dish: usize) {
-    for (step, what, time) in steps(output, dish) {
-        let _going = lanes.step(dish, "the chef", step, what);
-        match step {
-            Activity::Working => thread::sleep(time),
-            Activity::Waiting => sleep(time).await,
-        }
-    }
-}
-
-/// Several chefs: whoever has a dish stays with it.
-fn cook(output: &Output, lanes: &Lanes, dish: usize) {
-    for (step, what, time) in steps(output, dish) {
-        let _going = lanes.step(dish, &worker_name(), step, what);
-        thread::sleep(time);
-    }
-}
-
-/// Several kitchens: each step is a call into another process, which this one awaits.
-async fn order(
-    output: &Output,
-    lanes: &Lanes,
-    dish: usize,
-    kitchen: &Interruptible,
-) -> Result<(), JoinError> {
-    for (step, what, time) in steps(output, dish) {
-        let _going = lanes.step(dish, &format!("kitchen {dish}"), step, what);
-        kitchen.with(|kitchen| kitchen.spawn(thread::sleep, time)).await?;
-    }
-    Ok(())
+    (0..2).flat_map(once)
 }

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn every_line_about_a_scenario_fits_a_terminal() {
         for Scenario { name, about, .. } in ALL {
-            // In the list and in the help: a margin, the longest name, a gap. As a heading: the name and three gaps.
+            // In the list and in the help: a margin, the longest name, a gap. As a heading: the name and
+            // three gaps.
             let widest = (21 + about.chars().count()).max(7 + name.len() + about.chars().count());
             assert!(widest <= 80, "{name}: {widest} columns");
         }

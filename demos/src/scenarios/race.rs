@@ -2,9 +2,11 @@
 
 use crate::{
     pools,
-    scenario::{CommandError, Exit, Scenario, no_arguments},
+    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, thousands},
 };
+use brigade_pool::Pool;
+use clap::ArgMatches;
 use std::{
     hint::black_box,
     sync::{
@@ -15,79 +17,97 @@ use std::{
 
 const ADDITIONS_PER_WORKER: u64 = 10_000_000;
 
+/// The width of a worker's column on the screen.
+const COLUMN: usize = 28;
+
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "race",
     about: "A race condition: a lost update, as two columns",
-    idea: "`n += 1` is three steps: load, add, store. Between one worker's load and its store another can do all three, \
-           and what it stored is overwritten. Each step here is atomic, so nothing is undefined; the three together are not.",
+    idea: "`n += 1` is three steps: load, add, store. Between one worker's load and its store another worker can do all \
+           three, and its result is overwritten. Each step here is atomic, so the behaviour is defined; the three steps \
+           together are not atomic.",
     made_by: &["pool/src/pool.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
+    examples: &["race"],
     arguments: no_arguments,
-    run: |output, _| {
-        let pool = pools::threads(2, "worker");
-        let pool = pool.map_err(|error| CommandError::failed("cannot start threads", error))?;
-        output.line(format_args!("{:22}{:<28}{}", "", "worker 1", "worker 2"));
-        let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
-        let jobs = [0, 1].map(|column| {
-            let (output, number, step) = (output.clone(), number.clone(), step.clone());
-            pool.spawn(move || add_in_step(&output, column, &number, &step))
-        });
-        for job in jobs {
-            job.join().map_err(|error| CommandError::failed("a worker", error))?;
-        }
-        output.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
-        let number = Arc::new(AtomicU64::new(0));
-        let (ours, both) = (number.clone(), Barrier::new(2));
-        let adding = move |_| {
-            both.wait();
-            (0..ADDITIONS_PER_WORKER).for_each(|_| add(&ours));
-        };
-        pool.map(adding, 0..2);
-        let (got, wanted) = (number.load(Ordering::Relaxed), 2 * ADDITIONS_PER_WORKER);
-        output
-            .event("main", format_args!("{} additions, {} lost", thousands(wanted), thousands(wanted - got)));
-        pool.shutdown();
-        output.lesson(&match wanted - got {
-            0 => "Both loaded 0, so both stored 1. That was made to happen; of the additions that ran freely none was lost this \
-                  time: the two threads probably took turns on one core. Nothing prevents it, so the next run may lose \
-                  millions, and that is what makes a race hard to find."
-                .into(),
-            lost => format!(
-                "Both loaded 0, so both stored 1: one addition is lost. That was made to happen; of the additions that ran \
-                 freely {:.1} % were lost, and another number next time: it depends on how the threads happen to meet.",
-                100.0 * lost as f64 / wanted as f64
-            ),
-        });
-        Ok(Exit::SUCCESS)
-    },
+    show,
 };
 
-/// A lost update, made to happen: nobody stores before both have loaded.
-fn add_in_step(output: &Output, column: usize, number: &AtomicU64, step: &Barrier) {
+fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+    let pool = pools::threads(2, "worker").map_err(failed("cannot start threads"))?;
+    lose_an_update(output, &pool)?;
+    let (wanted, got) = add_freely(&pool);
+    let lost = wanted - got;
+    output.event("main", format_args!("{} additions, {} lost", thousands(wanted), thousands(lost)));
+    pool.shutdown();
+    output.lesson(&match lost {
+        0 => "Both workers loaded 0, so both stored 1. We made that happen. When they added freely, none of their additions \
+              was lost this time: the two threads probably took turns on one core. Nothing prevents a loss, so the next run \
+              may lose millions; that is what makes a race hard to find."
+            .into(),
+        lost => format!(
+            "Both workers loaded 0, so both stored 1, and one addition was lost. We made that happen. When they added freely, \
+             {:.1} % of their additions were lost. The next run loses another number: it depends on how the threads happen \
+             to meet.",
+            100.0 * lost as f64 / wanted as f64
+        ),
+    });
+    Ok(Exit::SUCCESS)
+}
+
+/// Shows one lost update, step by step.
+fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
+    output.line(format_args!("{:22}{:<COLUMN$}{}", "", "worker 1", "worker 2"));
+    let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
+    let jobs = [0, 1].map(|worker| {
+        let (output, number, step) = (output.clone(), number.clone(), step.clone());
+        pool.spawn(move || add_in_step(&output, worker, &number, &step))
+    });
+    for job in jobs {
+        job.join().map_err(failed("a worker"))?;
+    }
+    output.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
+    Ok(())
+}
+
+/// Adds one, in step with the other worker: neither stores before both have loaded.
+fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrier) {
     let say = |what: String| {
         if output.is_json() {
-            output.event(&format!("worker {}", column + 1), what);
+            output.event(&format!("worker {}", worker + 1), what);
         } else {
-            // Nobody's name, but the time and a column.
-            output.event("", format_args!("{:indent$}{what}", "", indent = column * 28));
+            // The column says which worker it is, so the line needs no name.
+            output.event("", format_args!("{:indent$}{what}", "", indent = worker * COLUMN));
         }
     };
-    let turn = |mine: usize, act: &dyn Fn()| {
-        if mine == column {
+    let turn_of = |whose: usize, act: &dyn Fn()| {
+        if whose == worker {
             act();
         }
         step.wait();
     };
     let loaded = number.load(Ordering::Relaxed);
     step.wait();
-    turn(0, &|| say(format!("load  n = {loaded}")));
-    turn(1, &|| say(format!("load  n = {loaded}")));
+    turn_of(0, &|| say(format!("load  n = {loaded}")));
+    turn_of(1, &|| say(format!("load  n = {loaded}")));
     for writer in [0, 1] {
-        turn(writer, &|| {
+        turn_of(writer, &|| {
             number.store(loaded + 1, Ordering::Relaxed);
             say(format!("store n = {}", loaded + 1));
         });
     }
+}
+
+/// Lets both workers add as fast as they can. Returns how many additions there were, and how many counted.
+fn add_freely(pool: &Pool) -> (u64, u64) {
+    let number = Arc::new(AtomicU64::new(0));
+    let (ours, both) = (number.clone(), Barrier::new(2));
+    let adding = move |_| {
+        both.wait();
+        (0..ADDITIONS_PER_WORKER).for_each(|_| add(&ours));
+    };
+    pool.map(adding, 0..2);
+    (2 * ADDITIONS_PER_WORKER, number.load(Ordering::Relaxed))
 }
 
 /// `n += 1` as a load and a store.

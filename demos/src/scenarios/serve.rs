@@ -3,8 +3,9 @@
 use crate::{
     scenario::{CommandError, Exit, Scenario},
     server::{ROUTES_HELP, Server},
+    show::Output,
 };
-use clap::{Arg, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 
 /// The scenario.
@@ -13,26 +14,31 @@ pub static SCENARIO: Scenario = Scenario {
     about: "Serve /delay, /status and /bytes here until Ctrl-C",
     idea: "A server is the other side of I/O-bound work: it waits for many clients at once, here on one thread.",
     made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/server/mod.rs::start"],
-    arguments: |command| {
-        let port = Arg::new("port")
-            .long("port")
-            .value_name("P")
-            .value_parser(value_parser!(u16))
-            .allow_negative_numbers(true)
-            .default_value("8080");
-        command.arg(port.help("The port; 0 lets the system choose one"))
-    },
-    run: |output, matches| {
-        let port = *matches.get_one::<u16>("port").expect("the port has a default");
-        let server = Server::start(port)
-            .map_err(|error| CommandError::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
-        let url = server.url("/");
-        output.record(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
-        ROUTES_HELP.lines().for_each(|line| output.line(format_args!("  {line}")));
-        output.line("");
-        // Last, so that a program that waits for this line may close the pipe after it.
-        output.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
-        server.serve_for_ever();
-        Ok(Exit::SUCCESS)
-    },
+    examples: &["serve"],
+    arguments,
+    show,
 };
+
+fn arguments(command: Command) -> Command {
+    let port = Arg::new("port")
+        .long("port")
+        .value_name("P")
+        .value_parser(value_parser!(u16))
+        .allow_negative_numbers(true)
+        .default_value("8080");
+    command.arg(port.help("The port; 0 lets the system choose one"))
+}
+
+fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    let port = *matches.get_one::<u16>("port").expect("the port has a default");
+    let server = Server::start(port)
+        .map_err(|error| CommandError::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
+    let url = server.url("/");
+    output.record(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
+    ROUTES_HELP.lines().for_each(|line| output.line(format_args!("  {line}")));
+    output.line("");
+    // The last line, so that a program that waits for it may close the pipe afterwards.
+    output.line(format_args!("Serving on {url}   (Ctrl-C ends it)"));
+    server.serve_for_ever();
+    Ok(Exit::SUCCESS)
+}

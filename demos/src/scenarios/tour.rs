@@ -15,7 +15,7 @@ const QUICK_DELAY_SECONDS: f64 = 0.25;
 /// # Errors
 ///
 /// If the server or an executor cannot be started.
-pub fn run(output: &Output, quick: bool) -> Result<Exit, CommandError> {
+pub fn show(output: &Output, quick: bool) -> Result<Exit, CommandError> {
     let fetches = io::FetchOptions {
         requests: None,
         delay: quick.then_some(QUICK_DELAY_SECONDS),
@@ -28,7 +28,7 @@ pub fn run(output: &Output, quick: bool) -> Result<Exit, CommandError> {
     let summed = cpu::run(&output.for_scenario("cpu"), &cpu::MODES, &sums)?;
     output.line("");
     output.paragraph(
-        "The rule: work that waits wants async (or threads), work that computes wants threads on all cores (in Python, \
+        "The rule: work that waits wants async (or threads); work that computes wants threads on all cores (in Python, \
          processes). `brigade --help` shows what else there is.",
     );
     Ok(fetched.max(summed))

@@ -1,7 +1,7 @@
 //! A small HTTP server to fetch from: hyper on our runtime, on one thread of its own.
 //!
-//! It runs inside the program that measures its clients, so it keeps account of its own thread: [`Server::clock`] tells
-//! what it has used, to be subtracted from what the process has.
+//! The server runs inside the program that measures its clients. [`Server::clock`] tells the CPU time of the
+//! server's thread, which is subtracted from the CPU time of the process.
 
 mod clock;
 mod routes;
@@ -27,13 +27,13 @@ use std::{
     time::Duration,
 };
 
-/// How long to wait when accepting fails, as it does while the process has no descriptor left.
+/// How long to wait after accepting has failed, as it does while the process has no descriptor left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// How many connections may wait to be accepted; the system caps it (`net.core.somaxconn`).
+/// How many connections may wait to be accepted. The system may lower it (`net.core.somaxconn`).
 const LISTEN_BACKLOG: i32 = 16 * 1024;
 
-/// A running server. Dropping it stops it: its connections are closed and its thread has ended.
+/// A running server. Dropping it closes its connections and waits for the end of its thread.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -47,12 +47,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the port is taken or must not be used, or no thread can be had.
+    /// Fails if the port is taken or must not be used, or if the thread cannot be started.
     pub fn start(port: u16) -> io::Result<Self> {
         let (stop, stopped) = brigade_handle::pair::<()>();
         let (report, started) = mpsc::channel();
         let body = move || {
-            let clock = ThreadClock::mine();
+            let clock = ThreadClock::of_this_thread();
             brigade_runtime::run(async move {
                 match listen(port).and_then(TcpListener::from_std) {
                     Ok(listener) => {
@@ -69,22 +69,22 @@ impl Server {
         Ok(Self { address, clock, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of a path, which begins with a slash.
+    /// The URL of a path of this server. The path begins with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// The clock of its thread, which tells the CPU time that it has used.
+    /// The CPU clock of the server's thread.
     pub fn clock(&self) -> &ThreadClock {
         &self.clock
     }
 
-    /// Serves until the process ends.
+    /// Waits while the server serves, until the process ends.
     pub fn serve_for_ever(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -103,7 +103,8 @@ impl Drop for Server {
     }
 }
 
-/// A listener whose queue is as long as the system allows: ten thousand clients may come at once.
+/// Opens a listener whose queue is as long as the system allows, because ten thousand clients may come at
+/// once.
 fn listen(port: u16) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -126,7 +127,7 @@ async fn accept(listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(brigade_runtime::spawn(converse(stream))),
-            // A peer that hung up at once, or no descriptor free: neither is a reason to stop serving.
+            // The peer hung up at once, or no descriptor is free. Neither is a reason to stop serving.
             Err(_) => brigade_runtime::sleep(ACCEPT_RETRY_DELAY).await,
         }
     }
@@ -139,6 +140,6 @@ async fn converse(stream: TcpStream) {
             |request| async move { Ok::<_, std::convert::Infallible>(routes::answer(&request).await) },
         );
     let connection = http1::Builder::new().timer(Timer).serve_connection(Io::new(stream), service);
-    // An error means that the client is gone: nothing is left to tell it.
+    // An error means that the client is gone, so nobody is left to tell.
     let _ = connection.await;
 }

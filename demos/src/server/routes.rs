@@ -1,4 +1,4 @@
-//! What the server answers: a delay, a status, a stream of bytes.
+//! The answers of the server: a delay, a status, a stream of bytes.
 
 use bytes::Bytes;
 use hyper::{
@@ -20,15 +20,21 @@ GET /status/CODE     answers at once with this status (200 to 599)
 GET /bytes/N         answers with N bytes, streamed (1 GiB at most)
 ";
 
+/// The longest delay that a client can ask for.
 const DELAY_MAX_SECONDS: f64 = 60.0;
+
+/// The longest body that a client can ask for.
 const BYTES_MAX: u64 = 1 << 30;
+
+/// The size of a piece of a long body.
 const CHUNK_BYTES: usize = 16 * 1024;
 static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
-/// The answer to a request.
+/// Answers a request.
 pub(super) async fn answer<B>(request: &Request<B>) -> Response<ResponseBody> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".into());
+        let mut response =
+            text(StatusCode::METHOD_NOT_ALLOWED, "this server answers only GET and HEAD\n".into());
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
@@ -39,7 +45,7 @@ pub(super) async fn answer<B>(request: &Request<B>) -> Response<ResponseBody> {
         ("delay", Some(seconds)) => delay(seconds).await,
         ("status", Some(code)) => status(code),
         ("bytes", Some(count)) => bytes(count),
-        _ => text(StatusCode::NOT_FOUND, format!("nothing is at {path}; what is here:\n{ROUTES_HELP}")),
+        _ => text(StatusCode::NOT_FOUND, format!("there is nothing at {path}; there is:\n{ROUTES_HELP}")),
     }
 }
 
@@ -83,12 +89,12 @@ fn text(status: StatusCode, words: String) -> Response<ResponseBody> {
     response
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(super) enum ResponseBody {
-    /// A text, until it has been given out.
+    /// A text, until it has been sent.
     Text(Option<Bytes>),
-    /// So many zeros are still to come.
+    /// This many zeros, which are still to be sent.
     Zeros(u64),
 }
 

@@ -1,15 +1,15 @@
-//! Bars whose lengths are to one another as the numbers are.
+//! A bar chart: the lengths of the bars are in proportion to the numbers.
 
 use super::{Output, Style};
 
-/// One eighth of a character to seven eighths, for the end of a bar.
+/// The ends of a bar, from no eighth of a character to seven eighths.
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// Shows a bar for each entry: its label, its style, its seconds.
 pub fn bar_chart(output: &Output, entries: &[(&str, Style, f64)]) {
     let longest = entries.iter().map(|entry| entry.2).fold(0.0, f64::max);
     let label = entries.iter().map(|entry| entry.0.len()).max().unwrap_or(0);
-    // Margin, label, gap, bar, gap, and the number, which takes at most ten characters.
+    // Beside the bar there are margin, label, gap, gap, and the number, which takes at most ten characters.
     let room = output.width().saturating_sub(2 + label + 2 + 2 + 10).min(60);
     for &(name, style, seconds) in entries {
         let bar = output.paint(style, bar(seconds / longest.max(f64::MIN_POSITIVE), room));
@@ -19,7 +19,7 @@ pub fn bar_chart(output: &Output, entries: &[(&str, Style, f64)]) {
 
 fn bar(share: f64, room: usize) -> String {
     let eighths = (share * room as f64 * 8.0).round() as usize;
-    // What took any time at all is seen.
+    // A bar has at least one eighth, so that it can be seen.
     let eighths = eighths.clamp(1, room * 8);
     format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
 }

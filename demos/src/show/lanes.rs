@@ -1,5 +1,5 @@
-//! What happens side by side: a lane for each, time from left to right. On a terminal the lanes grow while it happens; a
-//! pipe gets a line for each step, and the lanes at the end.
+//! Lanes: a row for each thing that happens side by side, with time from left to right. On a terminal the
+//! lanes grow while things happen. A pipe gets a line for each step, and the lanes at the end.
 
 use super::{Output, Style};
 use brigade_trace::clock;
@@ -12,32 +12,37 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The pause between two drawings.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(50);
-/// What stands left of a lane: margin, name, gap.
+
+/// How many columns stand left of a lane: margin, name, gap.
 const LANE_LEFT_COLUMNS: usize = 9;
+
+/// The most columns that a lane takes.
 const LANE_COLUMNS_MAX: usize = 60;
-/// What indicatif's template calls the lanes; so many there can be.
+
+/// The names of the lanes in indicatif's template. There cannot be more lanes than names.
 const TEMPLATE_KEYS: [&str; 4] = ["lane0", "lane1", "lane2", "lane3"];
 
-/// What a step needs.
+/// The need of a step: hands, or only time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// Somebody works in it: `█`.
+    /// Hands: somebody works, drawn as `█`.
     Working,
-    /// It only waits: `░`.
+    /// Only time: it waits, drawn as `░`.
     Waiting,
 }
 
-/// A piece of a lane, in seconds since the beginning.
+/// A piece of a lane, with times in seconds since the beginning.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Span {
     begin: f64,
-    /// None as long as it goes on.
+    /// None while the step goes on.
     end: Option<f64>,
     busy: bool,
 }
 
-/// Lanes that are being filled. Clones fill the same ones, from any thread.
+/// Lanes that are being filled. Clones fill the same lanes, from any thread.
 #[derive(Debug, Clone)]
 pub struct Lanes {
     drawing: Arc<Drawing>,
@@ -50,14 +55,15 @@ struct Drawing {
     title: &'static str,
     names: &'static [&'static str],
     start: Instant,
-    /// How many seconds a whole lane stands for, if nothing takes longer.
+    /// How many seconds the whole width stands for, if nothing takes longer.
     scale: f64,
     // --- under the lock: a lane for each name ---
     spans: Mutex<Vec<Vec<Span>>>,
 }
 
 impl Lanes {
-    /// Begins empty lanes with these names, under a title. Lanes with the same `scale`, in seconds, can be compared by eye.
+    /// Begins empty lanes with these names, under a title. `scale` is how many seconds the width stands for:
+    /// lanes with the same scale can be compared by eye.
     pub fn begin(output: &Output, title: &'static str, names: &'static [&'static str], scale: f64) -> Self {
         output.line("");
         output.labelled(Style::Strong, "", title);
@@ -68,7 +74,7 @@ impl Lanes {
         Self { drawing, bar }
     }
 
-    /// A step begins in a lane; it ends when the guard is dropped.
+    /// Begins a step in a lane. The step ends when the guard is dropped.
     pub fn step(&self, lane: usize, who: &str, step: Activity, what: impl fmt::Display) -> StepGuard {
         let drawing = &self.drawing;
         if !drawing.output.is_live() {
@@ -79,7 +85,7 @@ impl Lanes {
         StepGuard { drawing: drawing.clone(), lane }
     }
 
-    /// Ends the drawing and leaves it where it is. When its last step ended, in seconds.
+    /// Ends the drawing and leaves it on the screen. Returns when the last step ended, in seconds.
     pub fn end(self) -> f64 {
         self.bar.finish_and_clear();
         let Drawing { output, title, names, .. } = &*self.drawing;
@@ -99,7 +105,7 @@ impl Lanes {
     }
 }
 
-/// A step that goes on.
+/// A step that goes on until this is dropped.
 #[derive(Debug)]
 #[must_use = "the step ends when this is dropped"]
 pub struct StepGuard {
@@ -122,11 +128,11 @@ impl Drawing {
     }
 
     fn spans(&self) -> MutexGuard<'_, Vec<Vec<Span>>> {
-        // Nothing under the lock can be left half done by a panic.
+        // No panic can leave the spans half changed.
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws anew from now on until the bar is ended.
+    /// Draws the lanes again and again, until the bar is ended.
     fn live(self: Arc<Self>) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let lanes = &TEMPLATE_KEYS[..self.names.len()];
@@ -136,7 +142,7 @@ impl Drawing {
         for (number, key) in lanes.iter().enumerate() {
             let ours = self.clone();
             style = style.with_key(key, move |_: &ProgressState, out: &mut dyn fmt::Write| {
-                // The bar is drawn without it if this fails.
+                // If this fails, the bar is drawn without the lane.
                 let _ = out.write_str(&ours.lane(number, ours.now()));
             });
         }
@@ -152,14 +158,14 @@ impl Drawing {
         self.output.width().saturating_sub(LANE_LEFT_COLUMNS + 1).min(LANE_COLUMNS_MAX)
     }
 
-    /// A lane as it is at this time.
+    /// Draws a lane as it is at this time.
     fn lane(&self, number: usize, now: f64) -> String {
         let spans = self.spans();
         let text = cells(&spans[number], now, self.scale.max(latest(&spans)), self.room());
         format!("  {:<6} {}", self.names[number], self.output.paint(Style::Series(number), text))
     }
 
-    /// When the last step ended, below that end.
+    /// Writes when the last step ended, below its end in the lanes.
     fn clock(&self) -> String {
         let spans = self.spans();
         let goes_on = spans.iter().flatten().any(|span| span.end.is_none());

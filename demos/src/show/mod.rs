@@ -1,6 +1,8 @@
-//! What the reader sees: an output to speak from, a table, a bar chart, lanes, a progress line.
+//! Everything that the reader sees: the output of a scenario, tables, bar charts, lanes, a progress line, and
+//! the phases of tasks.
 //!
-//! Everything here looks right in 80 columns, in a pipe and without colour: colour only repeats what the words say.
+//! All of it looks right in 80 columns, in a pipe and without colour: colour only repeats what the
+//! words say.
 
 mod chart;
 mod lanes;
@@ -14,6 +16,6 @@ pub use chart::bar_chart;
 pub use lanes::{Activity, Lanes, StepGuard};
 pub use output::{Output, Settings};
 pub use phases::show_phases;
-pub use progress::Progress;
+pub use progress::{Laps, Progress};
 pub use table::{Column, Table};
 pub use text::{Style, mebibytes, thousands, worker_name, wrap};

@@ -1,4 +1,4 @@
-//! The output: where a scenario speaks from, whoever listens: a terminal, a pipe, or a program that reads JSON.
+//! The output of a scenario, for a person at a terminal, for a pipe, or as JSON for a program.
 
 use super::text::{Style, wrap};
 use crate::interrupt;
@@ -13,24 +13,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the command line says about every scenario.
+/// The options that every scenario has.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// One JSON object a line instead of words.
+    /// Prints one JSON object a line instead of words.
     pub json: bool,
     /// How many workers to use instead of the scenario's own choice.
     pub workers: Option<usize>,
-    /// How many times faster than in the document time goes by.
+    /// How many times faster time passes than in the document.
     pub speed: f64,
 }
 
-/// The widest that text gets, however wide the terminal is: longer lines are hard to read.
+/// The most columns that text takes, however wide the terminal is: longer lines are hard to read.
 const WIDTH_COLUMNS_MAX: usize = 100;
+
+/// How many columns text takes in a pipe.
 const PIPE_COLUMNS: usize = 80;
-/// What a shell reports for a program that SIGPIPE has ended, which is what happens to others at a closed pipe.
+
+/// The exit code that a shell reports for a program that SIGPIPE has ended. Other programs end that way when
+/// their pipe is closed.
 const BROKEN_PIPE_EXIT_CODE: i32 = 141;
 
-/// A place to speak from. Clones speak from the same place, on any thread, a whole line at a time.
+/// The output of one scenario. Clones print to the same place, from any thread, a whole line at a time.
 #[derive(Debug, Clone)]
 pub struct Output(Arc<Shared>);
 
@@ -47,7 +51,7 @@ struct Shared {
 }
 
 impl Output {
-    /// The output of a scenario, on standard output.
+    /// Opens the output of a scenario on standard output. Its clock starts at zero.
     pub fn new(scenario: &'static str, settings: Settings) -> Self {
         let terminal = Term::stdout();
         let is_terminal = io::stdout().is_terminal();
@@ -60,34 +64,34 @@ impl Output {
             settings,
             colour: is_terminal && !plain,
             live: !settings.json && is_terminal && io::stderr().is_terminal() && !dumb,
-            // Below this there is no good way to show a table.
+            // In fewer columns no table can be shown well.
             width: width.max(40),
             start: clock::now(),
             out: Mutex::new(io::stdout()),
         }))
     }
 
-    /// The same place for another scenario, with its clock at zero.
+    /// Opens the output of another scenario with the same settings.
     pub fn for_scenario(&self, scenario: &'static str) -> Self {
         Self::new(scenario, self.0.settings)
     }
 
-    /// The scenario that speaks here.
+    /// The name of the scenario.
     pub fn scenario(&self) -> &'static str {
         self.0.scenario
     }
 
-    /// What the command line said.
+    /// The settings from the command line.
     pub fn settings(&self) -> Settings {
         self.0.settings
     }
 
-    /// Whether a program listens and not a person.
+    /// Whether a program reads the output, and not a person.
     pub fn is_json(&self) -> bool {
         self.0.settings.json
     }
 
-    /// Whether what is shown may be drawn anew while it happens: a person looks at a terminal.
+    /// Whether a person looks at a terminal, so that drawings may change while things happen.
     pub fn is_live(&self) -> bool {
         self.0.live
     }
@@ -97,35 +101,35 @@ impl Output {
         self.0.width
     }
 
-    /// A delay of the document, at the speed that the command line asks for.
+    /// Scales a delay of the document by the speed that the command line asks for.
     pub fn delay(&self, seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds / self.0.settings.speed)
     }
 
-    /// The text in this style, if the listener sees colours.
+    /// Puts the text in this style, if the terminal has colours.
     pub fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
         if self.0.colour { style.paint(text.as_ref()) } else { text.as_ref().to_owned() }
     }
 
-    /// A line for people.
+    /// Prints a line for people.
     pub fn line(&self, text: impl fmt::Display) {
         if !self.is_json() {
             self.write(format_args!("{text}"));
         }
     }
 
-    /// A heading for people, with room above it.
+    /// Prints a heading for people, with an empty line above it.
     pub fn heading(&self, text: &str) {
         self.line("");
         self.paragraph_in(Style::Strong, "", text);
     }
 
-    /// A text for people, broken into lines.
+    /// Prints a text for people, broken into lines.
     pub fn paragraph(&self, text: &str) {
         self.paragraph_in(Style::Plain, "", text);
     }
 
-    /// A text for people after a label; its lines stand right of the label.
+    /// Prints a text for people to the right of a label.
     pub fn labelled(&self, style: Style, label: &str, text: &str) {
         self.paragraph_in(style, label, text);
     }
@@ -141,7 +145,8 @@ impl Output {
         }
     }
 
-    /// Something happens, now, to `who`: a line with the time for people, an object for programs.
+    /// Reports that something happens to `who` now: as a line with the time for people, as an object for
+    /// programs.
     pub fn event(&self, who: &str, what: impl fmt::Display) {
         let at = self.0.start.elapsed().as_secs_f64();
         if self.is_json() {
@@ -158,14 +163,14 @@ impl Output {
         }
     }
 
-    /// The end: what there was to see, and why.
+    /// Prints the lesson at the end: what there was to see, and why.
     pub fn lesson(&self, lesson: &str) {
         self.record(&json!({ "scenario": self.0.scenario, "seen": lesson }));
         self.line("");
         self.paragraph(lesson);
     }
 
-    /// An object for programs, on a line.
+    /// Prints an object for programs, on a line.
     pub fn record(&self, object: &impl Serialize) {
         if self.is_json() {
             let text =
@@ -177,10 +182,10 @@ impl Output {
     fn write(&self, line: fmt::Arguments<'_>) {
         interrupt::park_if_exiting();
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // One call a line, so that lines from other processes fall between lines and not into them.
+        // Each line is one call, so that lines of other processes fall between our lines and not into them.
         if out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).is_err() {
             drop(out);
-            // Nobody listens any more.
+            // The reader is gone.
             interrupt::exit(BROKEN_PIPE_EXIT_CODE);
         }
     }

@@ -1,15 +1,16 @@
-//! What happened to each task, told from a trace.
+//! The phases of each task, from a trace.
 
 use super::{Output, Style};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Trace};
 use serde_json::json;
 
-/// Shows the lives of all tasks that have a name, oldest event first.
+/// Shows the phases of all tasks that have a name, oldest event first.
 pub fn show_phases(output: &Output, trace: &Trace) {
     let mut events: Vec<_> = trace.events().filter(|event| event.subject.domain() == Domain::Task).collect();
     events.sort_by_key(|event| event.at);
     let start = events.first().map_or(0, |event| event.at);
-    // Tasks of one thread: whom an end wakes is woken by the one that was closed last.
+    // All tasks are on one thread, so a task that is woken by an end is woken by the task that was closed
+    // last.
     let mut closed = None;
     output.line("");
     output.line(output.paint(Style::Faint, "  from the trace"));

@@ -1,5 +1,5 @@
-//! How far a mode has come, while it runs: one line on standard error, if that is a terminal. And when its workers were
-//! ready and its work done.
+//! The progress of a mode while it runs: one line on standard error, if that is a terminal. It also notes
+//! when the workers were ready and when the work was done.
 
 use super::Output;
 use brigade_trace::clock;
@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The pause between two drawings of the line.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A progress line. Clones advance the same line, from any thread.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
-    laps: Arc<Milestones>,
+    milestones: Arc<Milestones>,
 }
 
-/// When what happened.
+/// The times at which a mode began, had its workers, and was done.
 #[derive(Debug)]
 struct Milestones {
     begin: Instant,
@@ -27,8 +28,17 @@ struct Milestones {
     done: OnceLock<Instant>,
 }
 
+/// The two parts of a mode.
+#[derive(Debug, Clone, Copy)]
+pub struct Laps {
+    /// How long it took to start the workers.
+    pub start: Duration,
+    /// How long the work took after that.
+    pub work: Duration,
+}
+
 impl Progress {
-    /// Shows that `total` pieces of work begin.
+    /// Begins the line for `total` pieces of work.
     pub fn begin(output: &Output, label: &str, total: usize) -> Self {
         if output.is_json() || !io::stderr().is_terminal() {
             return Self::of(ProgressBar::hidden());
@@ -43,34 +53,34 @@ impl Progress {
     }
 
     fn of(bar: ProgressBar) -> Self {
-        let laps = Milestones { begin: clock::now(), ready: OnceLock::new(), done: OnceLock::new() };
-        Self { bar, laps: Arc::new(laps) }
+        let milestones = Milestones { begin: clock::now(), ready: OnceLock::new(), done: OnceLock::new() };
+        Self { bar, milestones: Arc::new(milestones) }
     }
 
-    /// The workers are there: what comes now is the work.
+    /// Notes that the workers are there, and the work begins.
     pub fn workers_ready(&self) {
-        let _ = self.laps.ready.set(clock::now());
+        let _ = self.milestones.ready.set(clock::now());
     }
 
-    /// The last result is there: what comes now is tidying up.
+    /// Notes that the last result is there, and only tidying up is left.
     pub fn work_done(&self) {
-        let _ = self.laps.done.set(clock::now());
+        let _ = self.milestones.done.set(clock::now());
     }
 
-    /// How long it took to get the workers, and how long the work took.
-    pub fn laps(&self) -> (Duration, Duration) {
-        let ready = *self.laps.ready.get().unwrap_or(&self.laps.begin);
-        let done = *self.laps.done.get_or_init(clock::now);
-        (ready - self.laps.begin, done.saturating_duration_since(ready))
+    /// How long the start of the workers and the work took.
+    pub fn laps(&self) -> Laps {
+        let ready = *self.milestones.ready.get().unwrap_or(&self.milestones.begin);
+        let done = *self.milestones.done.get_or_init(clock::now);
+        Laps { start: ready - self.milestones.begin, work: done.saturating_duration_since(ready) }
     }
 
-    /// One more piece is done; hands its result on.
+    /// Counts one more piece as done, and hands its result on.
     pub fn tick<R>(&self, result: R) -> R {
         self.bar.inc(1);
         result
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,26 +1,26 @@
-//! Words and numbers as people read them.
+//! Words and numbers in the form that people read.
 
 use std::thread;
 
-/// What a piece of text means; a terminal with colours shows it.
+/// The style of a piece of text. A terminal with colours shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// As it is.
+    /// Ordinary text.
     Plain,
     /// A heading.
     Strong,
-    /// Beside the point.
+    /// Less important text.
     Faint,
-    /// Went well.
+    /// A success.
     Good,
-    /// Went wrong.
+    /// A failure.
     Bad,
-    /// One of the four ways to work; the number chooses the colour.
+    /// One of several things that are shown side by side; the number chooses the colour.
     Series(usize),
 }
 
 impl Style {
-    /// The text between this style's escape sequences.
+    /// Puts the text between the escape sequences of this style.
     pub(super) fn paint(self, text: &str) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),
@@ -52,7 +52,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A whole number with its thousands apart: `10,000`.
+/// Writes a whole number with its thousands apart: `10,000`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -70,7 +70,7 @@ pub fn worker_name() -> String {
     thread::current().name().unwrap_or("a thread").to_owned()
 }
 
-/// An amount of memory in MiB.
+/// Writes an amount of memory in MiB.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

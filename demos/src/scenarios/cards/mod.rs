@@ -1,4 +1,4 @@
-//! `brigade cards`: a quiz on concurrency and on our own insides. Its cards are in `deck/`.
+//! `brigade cards`: a quiz on concurrency and on the insides of Brigade. Its cards are in `deck/`.
 
 mod deck;
 mod quiz;
@@ -10,7 +10,7 @@ use crate::{
     scenario::{CommandError, Exit, Scenario},
     show::{Output, Style},
 };
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 use std::io::{self, IsTerminal};
 
@@ -18,32 +18,37 @@ use std::io::{self, IsTerminal};
 pub static SCENARIO: Scenario = Scenario {
     name: "cards",
     about: "Flashcards: a quiz whose answers name their proof",
-    idea: "What you recall, you keep: answer before you look. A card that you knew comes back later each time, one that you \
-           did not comes back at once. Every answer names the file of ours that makes it true, and the scenario that \
-           shows it.",
+    idea: "You keep what you recall, so answer before you look. A card that you knew comes back later each time; a card that \
+           you did not know comes back at once. Every answer names the file of ours that makes it true, and the scenario \
+           that shows it.",
     made_by: &[
         "demos/src/scenarios/cards/schedule.rs::begin",
         "demos/src/scenarios/cards/store.rs::save",
         "demos/src/scenarios/cards/quiz.rs::run",
     ],
-    arguments: |command| {
-        let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
-        command.arg(print.help("List all cards with their answers, and ask nothing"))
-    },
-    run: |output, matches| {
-        if output.is_json() || matches.get_flag("print") {
-            return Ok(print(output));
-        }
-        if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-            return Err(CommandError::usage(
-                "the quiz needs a terminal; `brigade cards --print` lists the cards without one",
-            ));
-        }
-        quiz::run(output)
-    },
+    examples: &["cards --print"],
+    arguments,
+    show,
 };
 
-/// All cards, with what they hide.
+fn arguments(command: Command) -> Command {
+    let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
+    command.arg(print.help("List all cards with their answers, and ask nothing"))
+}
+
+fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    if output.is_json() || matches.get_flag("print") {
+        return Ok(print(output));
+    }
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(CommandError::usage(
+            "the quiz needs a terminal; `brigade cards --print` lists the cards without one",
+        ));
+    }
+    quiz::run(output)
+}
+
+/// Prints all cards with their answers.
 fn print(output: &Output) -> Exit {
     for (number, card) in deck::all().enumerate() {
         let deck::Card { id, question, answer, proof, scenario } = card;

@@ -1,4 +1,4 @@
-//! The quiz: a question, your answer, the card's answer, and whether you knew it.
+//! The quiz: a question, the user's answer, the card's answer, and whether the user knew it.
 
 use super::{
     deck::{self, Card},
@@ -20,19 +20,21 @@ use ratatui::{
 };
 use std::io;
 
-/// How text is set: colours are left to the terminal.
+/// The styles of text; colours are left to the terminal.
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
-/// The widest that text gets.
+
+/// The most columns that text takes.
 const TEXT_COLUMNS_MAX: u16 = 100;
-/// What a shell reports for Ctrl-C.
+
+/// The exit code that a shell reports for Ctrl-C.
 const CTRL_C: Exit = Exit(130);
 
-/// Asks what is due.
+/// Asks the cards that are due.
 ///
 /// # Errors
 ///
-/// If the terminal cannot be used or what you know cannot be kept.
+/// Fails if the terminal cannot be used, or if the progress cannot be read or written.
 pub(super) fn run(output: &Output) -> Result<Exit, CommandError> {
     let store = Store::of_user()?;
     let (progress, note) = store.load()?;
@@ -61,7 +63,7 @@ fn ask(output: &Output, quiz: &mut Quiz, store: &Store) -> Result<Exit, CommandE
         screen.terminal.draw(|frame| quiz.draw(card, frame)).map_err(no_screen)?;
         let Event::Key(key) = event::read().map_err(no_screen)? else { continue };
         match quiz.press(key, card) {
-            Action::Stay => {}
+            Action::None => {}
             Action::Save => store.save(&quiz.session.progress)?,
             Action::Show(scenario) => {
                 drop(screen);
@@ -74,11 +76,11 @@ fn ask(output: &Output, quiz: &mut Quiz, store: &Store) -> Result<Exit, CommandE
     Ok(Exit::SUCCESS)
 }
 
-/// Runs a scenario as its command would, and waits for Enter.
+/// Shows a scenario as its command would, and waits for Enter.
 fn show(output: &Output, scenario: &Scenario) -> Result<(), CommandError> {
     let output = output.for_scenario(scenario.name);
-    // A scenario that fails is no reason to end the quiz.
-    if let Err(error) = scenario.run_with_defaults(&output) {
+    // The quiz goes on after a scenario that fails.
+    if let Err(error) = scenario.show_with_defaults(&output) {
         output.paragraph(&error.message);
     }
     output.line("");
@@ -87,10 +89,10 @@ fn show(output: &Output, scenario: &Scenario) -> Result<(), CommandError> {
     read.map(|_| ()).map_err(|error| CommandError::failed("cannot read the terminal", error))
 }
 
-/// What a key leads to.
+/// The action that follows a key.
 #[derive(Debug)]
 enum Action {
-    Stay,
+    None,
     Save,
     Show(&'static Scenario),
     End(Exit),
@@ -101,14 +103,14 @@ struct Quiz {
     session: QuizSession,
     typed: String,
     revealed: bool,
-    /// How many were known in this session.
+    /// How many cards the user knew in this session.
     known: usize,
-    /// What is to be said about the store.
+    /// A message about the store, if there is one.
     note: Option<String>,
 }
 
 impl Quiz {
-    /// The card in front.
+    /// The card that is asked now.
     fn card(&self) -> Option<&'static Card> {
         let id = *self.session.queue.front()?;
         deck::all().find(|card| card.id == id)
@@ -116,7 +118,7 @@ impl Quiz {
 
     fn press(&mut self, key: KeyEvent, card: &Card) -> Action {
         if key.kind == KeyEventKind::Release {
-            return Action::Stay;
+            return Action::None;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, control) {
@@ -127,7 +129,7 @@ impl Quiz {
         if self.revealed { self.judge(key.code, card) } else { self.write(key.code, control) }
     }
 
-    /// A key while the answer is hidden.
+    /// Handles a key while the answer is hidden.
     fn write(&mut self, code: KeyCode, control: bool) -> Action {
         match (code, control) {
             (KeyCode::Enter, _) => self.revealed = true,
@@ -136,17 +138,17 @@ impl Quiz {
             (KeyCode::Char(letter), false) => self.typed.push(letter),
             _ => {}
         }
-        Action::Stay
+        Action::None
     }
 
-    /// A key while the answer is seen.
+    /// Handles a key while the answer is shown.
     fn judge(&mut self, code: KeyCode, card: &Card) -> Action {
         let grade = match (code, card.scenario) {
             (KeyCode::Char('g'), _) => Grade::Good,
             (KeyCode::Char('a'), _) => Grade::Again,
             (KeyCode::Char('r'), Some(scenario)) => return Action::Show(scenario),
             (KeyCode::Char('q'), _) => return Action::End(Exit::SUCCESS),
-            _ => return Action::Stay,
+            _ => return Action::None,
         };
         self.known += usize::from(grade == Grade::Good);
         self.session.grade(grade);
@@ -181,7 +183,7 @@ impl Quiz {
                 add(FAINT, &format!("Shown by brigade {name}: r runs it"));
             }
         }
-        // Where not all of it fits, the end is what is new.
+        // If not everything fits, the end is shown, because it is new.
         let above = lines.len().saturating_sub(body.height.into()).try_into().unwrap_or(u16::MAX);
         frame.render_widget(Paragraph::new(lines).scroll((above, 0)), body);
         frame.render_widget(Line::styled(self.keys(card), FAINT), foot);

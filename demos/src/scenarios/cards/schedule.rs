@@ -1,31 +1,33 @@
 //! When a card comes again: Leitner's boxes, with due dates counted in sessions.
 //!
-//! A card that was known goes one box up, one that was not goes back to box 0. A card in box *n* > 0 rests for 2ⁿ⁻¹ sessions; one
-//! in box 0 comes again in the same session. After Sebastian Leitner, *So lernt man lernen* (1972). A session counts from
-//! its first answer, so that whoever only looks in changes nothing.
+//! A card that the user knew goes one box up; a card that the user did not know goes back to box 0. A card in
+//! box *n* > 0 rests for 2ⁿ⁻¹ sessions; a card in box 0 comes again in the same session. After Sebastian
+//! Leitner, *So lernt man lernen* (1972). A session counts from its first answer, so that a user who only
+//! looks in changes nothing.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The highest box: 16 sessions of rest.
+/// The highest box, whose cards rest for 16 sessions.
 pub(super) const BOX_MAX: u8 = 5;
-/// How many cards are met for the first time in one session.
+
+/// How many cards are new in one session at most.
 const NEW_CARDS_MAX: usize = 10;
 
-/// Whether a card was known.
+/// Whether the user knew a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grade {
     Again,
     Good,
 }
 
-/// Where a card is.
+/// The box of a card, and when the card is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CardState {
-    /// Its box.
+    /// The box, from 0 to [`BOX_MAX`].
     #[serde(rename = "box")]
     pub(super) level: u8,
-    /// The session in which it comes again.
+    /// The number of the session in which it comes again.
     pub(super) due: u64,
 }
 
@@ -41,15 +43,15 @@ impl CardState {
     }
 }
 
-/// What is remembered of all cards, those that the deck has no more included.
+/// The state of all cards, including cards that the deck no longer has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StudyProgress {
-    /// How many sessions there were.
+    /// How many sessions there have been.
     pub(super) sessions: u64,
     pub(super) cards: BTreeMap<String, CardState>,
 }
 
-/// One session: what is still to be asked, the front first.
+/// One session: the cards that are still to be asked, front first.
 #[derive(Debug)]
 pub(super) struct QuizSession {
     pub(super) number: u64,
@@ -58,13 +60,13 @@ pub(super) struct QuizSession {
 }
 
 impl QuizSession {
-    /// The next session: first what is due, longest overdue first, then some new cards. If there is neither, the session is that
-    /// in which the next card is due.
+    /// Begins the next session: first the cards that are due, the longest overdue first, then some new cards.
+    /// If there are neither, it begins the session in which the next card is due.
     pub(super) fn begin(progress: StudyProgress, deck: &[&'static str]) -> Self {
         let place = |id: &str| progress.cards.get(id).copied();
         let new: Vec<_> = deck.iter().copied().filter(|id| place(id).is_none()).take(NEW_CARDS_MAX).collect();
         let mut met: Vec<_> = deck.iter().filter_map(|&id| Some((place(id)?.due, id))).collect();
-        // Stable: cards that are due together keep the order of the deck.
+        // The sort is stable, so cards that are due together keep the order of the deck.
         met.sort_by_key(|&(due, _)| due);
         let mut number = progress.sessions.saturating_add(1);
         if let (true, Some(&(first, _))) = (new.is_empty(), met.first()) {
@@ -74,7 +76,7 @@ impl QuizSession {
         Self { number, queue, progress }
     }
 
-    /// Grades the card in front; one that was not known goes to the back.
+    /// Grades the card in front. A card that the user did not know goes to the back.
     pub(super) fn grade(&mut self, grade: Grade) {
         let Some(id) = self.queue.pop_front() else { return };
         let old = self.progress.cards.get(id).copied();

@@ -1,7 +1,8 @@
-//! The terminal's other screen: taken for the quiz, and given back whatever happens.
+//! The terminal's alternate screen: entered for the quiz, and left whatever happens.
 //!
-//! It is given back by whoever comes first: the guard that is dropped, the panic hook (so that the message is seen), or the thread
-//! that waits for signals, just before the process exits. Each may come after another.
+//! Three may leave it, and the first one does: the guard when it is dropped, the panic hook (so that the
+//! message is seen), and the thread that waits for signals, just before the process exits. Any of them may
+//! come after another one.
 
 use crate::interrupt;
 use ratatui::{
@@ -26,14 +27,14 @@ use std::{
 
 static OPEN: AtomicBool = AtomicBool::new(false);
 
-/// The screen while it is ours.
+/// The alternate screen, in raw mode. Dropping it leaves the screen.
 #[derive(Debug)]
 pub(super) struct Screen {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Screen {
-    /// Takes the screen.
+    /// Enters the screen.
     pub(super) fn open() -> io::Result<Self> {
         static HOOKS: Once = Once::new();
         HOOKS.call_once(|| {
@@ -45,12 +46,13 @@ impl Screen {
             interrupt::on_exit(close);
         });
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        // Release: pairs with the swap in `close`. Set before the first change, so that
-        // whatever interrupts the changes takes them back.
+        // Release: pairs with the swap in `close`. The flag is set before the first change, so that an
+        // interruption between the changes takes them back.
         OPEN.store(true, Ordering::Release);
         let screen = Self { terminal };
         enable_raw_mode()?;
-        // Not by the library's `clear`: it asks the terminal where the cursor is, and some do not answer.
+        // The library's `clear` would not do: it asks the terminal where the cursor is, and some terminals do
+        // not answer.
         execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
         Ok(screen)
     }
@@ -62,11 +64,12 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the screen back, if it is taken.
+/// Leaves the screen, if it was entered.
 fn close() {
-    // AcqRel: pairs with itself and with the store in `open`; only one gives it back.
+    // AcqRel: pairs with itself and with the store in `open`. Only one caller sees true and leaves the
+    // screen.
     if OPEN.swap(false, Ordering::AcqRel) {
-        // Nothing helps a terminal that is gone.
+        // Errors are ignored: nothing helps a terminal that is gone.
         let _ = disable_raw_mode();
         let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     }
@@ -80,7 +83,7 @@ mod tests {
         process::{Command, Stdio},
     };
 
-    /// Set in the process that panics, whose terminal `script` makes.
+    /// This variable is set in the process that panics, whose terminal `script` makes.
     const INSIDE: &str = "BRIGADE_TEST_PANICS_ON_THE_SCREEN";
 
     #[test]

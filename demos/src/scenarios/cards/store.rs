@@ -1,7 +1,8 @@
-//! Where progress is kept: one small file in the user's state folder, replaced as a whole.
+//! The file that keeps the progress: one small file in the user's state folder, replaced as a whole.
 //!
-//! It is written beside its place and renamed, so that whoever reads it finds the old or the new one and never a half. A file that cannot
-//! be understood is renamed, not overwritten: nothing of it is lost.
+//! A new version is written beside the file and renamed, so that a reader finds the old version or the new
+//! one, and never a half. A file that cannot be parsed is renamed, not overwritten, so that nothing of it is
+//! lost.
 
 use super::schedule::StudyProgress;
 use crate::scenario::CommandError;
@@ -22,9 +23,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The user's: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`.
+    /// The user's store: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`.
     pub(super) fn of_user() -> Result<Self, CommandError> {
-        // A relative path is to be ignored, says the XDG base directory specification.
+        // The XDG base directory specification says that a relative path is to be ignored.
         let path = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
         let state = state.ok_or_else(|| {
@@ -39,7 +40,8 @@ impl Store {
         self.folder.join(FILE)
     }
 
-    /// What was kept, and, if that could not be understood, where it lies now and why.
+    /// Loads the progress. If the file cannot be parsed, also returns a message that says why, and where the
+    /// file lies now.
     pub(super) fn load(&self) -> Result<(StudyProgress, Option<String>), CommandError> {
         let file = self.file();
         let failed =
@@ -54,7 +56,7 @@ impl Store {
             Err(error) => {
                 let aside = set_aside(&file).map_err(|error| failed("set aside", error))?;
                 let note = format!(
-                    "{} cannot be understood ({error}). It was set aside as {}; you begin anew.",
+                    "{} is not a valid file of cards ({error}). It was set aside as {}; you begin anew.",
                     file.display(),
                     aside.display()
                 );
@@ -63,14 +65,14 @@ impl Store {
         }
     }
 
-    /// Keeps it.
+    /// Saves the progress.
     pub(super) fn save(&self, progress: &StudyProgress) -> Result<(), CommandError> {
         let file = self.file();
         let text = serde_json::to_string_pretty(progress).expect("progress has text keys and whole numbers");
         let beside = self.folder.join(format!(".{FILE}.{}", process::id()));
         let written = fs::create_dir_all(&self.folder).and_then(|()| replace(&beside, &file, &text));
         written.map_err(|error| {
-            // Best effort: what matters is the error that came first.
+            // An error here is ignored, because the first error matters.
             let _ = fs::remove_file(&beside);
             CommandError::failed(&format!("cannot write {}", file.display()), error)
         })
@@ -85,11 +87,11 @@ fn replace(beside: &Path, file: &Path, text: &str) -> io::Result<()> {
     fs::rename(beside, file)
 }
 
-/// Gives the file another name that nobody has.
+/// Renames the file to a name that is still free.
 fn set_aside(file: &Path) -> io::Result<PathBuf> {
     for number in 1_u64.. {
         let aside = file.with_extension(format!("json.unreadable-{number}"));
-        // A link fails if the name is taken, where a rename would replace what has it.
+        // A link fails if the name is taken; a rename would replace the file that has it.
         match fs::hard_link(file, &aside) {
             Ok(()) => return fs::remove_file(file).map(|()| aside),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -104,7 +106,7 @@ mod tests {
     use super::{super::schedule::CardState, *};
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A folder of its own, which ends with it.
+    /// A folder of its own, which is removed with it.
     struct Temporary(Store);
 
     impl Temporary {

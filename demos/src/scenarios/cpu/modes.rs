@@ -11,11 +11,11 @@ use crate::{
 use brigade_handle::JoinError;
 use std::{io, ops::Range};
 
-/// How many pieces of each sum there are for each worker: more than one, so that a worker that starts late, or has to let
-/// another program run, gets fewer of them, and all end at the same time.
+/// How many pieces of each sum there are for each worker. With more than one, a worker that starts late or
+/// has to let another program run gets fewer pieces, and all workers end at about the same time.
 const PIECES_PER_WORKER: usize = 2;
 
-/// How far each thread sums to warm up: some tens of milliseconds of work.
+/// How many terms each thread sums at most to warm up: some tens of milliseconds of work.
 const WARM_UP_TERMS_MAX: u64 = 20_000_000;
 
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
@@ -27,12 +27,13 @@ pub(super) fn sync(plan: &SumPlan, progress: &Progress) -> io::Result<Completed>
 /// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
 pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let pool = pools::threads(plan.workers, "sum")?;
-    // Threads that have only slept so far may all lie on one core, where they would share it until the operating system
-    // notices. A moment of work for all at once spreads them; it counts as their start.
+    // Threads that have only slept so far may all lie on one core, and would share it until the operating
+    // system notices. A moment of work for all of them at once spreads them. It counts as their start.
     let warm_up = WARM_UP_TERMS_MAX.min(plan.n.saturating_mul(plan.tasks as u64));
     drop(pool.broadcast(|_| sum_of_squares(0..warm_up)));
     progress.workers_ready();
-    // A job for each piece: `map` would give each worker several pieces at a time, which is cheaper and less even.
+    // Each piece is a job: `map` would give a worker several pieces at a time, which is cheaper but less
+    // even.
     let jobs: Vec<_> = plan.pieces().map(|piece| pool.spawn(move || sum_of_squares(piece))).collect();
     let sums = plan.combine(jobs.into_iter().map(|job| job.join()), progress);
     progress.work_done();
@@ -58,30 +59,31 @@ pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Compl
     Ok(completed(Workers::Children { count: plan.workers, peak_bytes: largest }, sums))
 }
 
-/// Runs in the child: the sum, and the most memory that the child has held.
+/// Runs in the child. Returns the sum, and the most memory that the child has held.
 fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
     (sum_of_squares(piece), peak_bytes())
 }
 
 impl SumPlan {
-    /// Into how many pieces each sum is cut.
+    /// How many pieces each sum is cut into.
     pub(super) fn pieces_each(&self) -> usize {
         self.workers * PIECES_PER_WORKER
     }
 
-    /// All sums, each in its pieces.
+    /// The pieces of all sums, sum after sum.
     fn pieces(&self) -> impl Iterator<Item = Range<u64>> {
         (0..self.tasks).flat_map(|_| sums::pieces(self.n, self.pieces_each()))
     }
 
-    /// The sums, from the sums of their pieces. A sum fails with the first of its pieces that failed.
+    /// Adds up the sums of the pieces. A sum fails with the first of its pieces that failed.
     fn combine<I>(&self, parts: I, progress: &Progress) -> Vec<Result<u128, JoinError>>
     where
         I: IntoIterator<Item = Result<u128, JoinError>>,
     {
         let mut parts = parts.into_iter();
         let mut sum = || {
-            // All of them, also after a failure: the next sum begins with the next piece.
+            // Takes all pieces of this sum, also after a failure, because the next sum begins with the next
+            // piece.
             let pieces: Vec<_> = parts.by_ref().take(self.pieces_each()).collect();
             progress.tick(pieces.into_iter().sum())
         };
@@ -89,7 +91,7 @@ impl SumPlan {
     }
 }
 
-/// A sum is a text in JSON: it has more digits than a number there can be trusted with.
+/// Writes each sum as a text in JSON, because it has more digits than a JSON number can be trusted with.
 fn completed(workers: Workers, sums: impl IntoIterator<Item = Result<u128, JoinError>>) -> Completed {
     let outcome = |sum: Result<u128, JoinError>| match sum {
         Ok(sum) => Outcome { value: sum.to_string().into(), failure: None },

@@ -1,4 +1,4 @@
-//! In Python, for comparison: the program is `demos/python/cpu.py`.
+//! In Python, for comparison, by the program `demos/python/cpu.py`.
 
 use super::SumPlan;
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 use serde::Serialize;
 use std::io;
 
-/// What Python runs.
+/// The program that Python runs.
 const PROGRAM: &str =
     concat!(include_str!("../../../python/harness.py"), "\n", include_str!("../../../python/cpu.py"));
 
-/// What Python is given.
+/// The job that Python is given.
 #[derive(Serialize)]
 struct SumJob {
     mode: &'static str,
@@ -23,35 +23,37 @@ struct SumJob {
 }
 
 pub(super) fn sum_all(plan: &SumPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
-    // As many workers as ours, and each sum in as many pieces.
+    // Python gets as many workers as we have, and cuts each sum into as many pieces.
     let (workers, pieces) = if mode == Mode::Sync { (1, 1) } else { (plan.workers, plan.pieces_each()) };
     let job = SumJob { mode: mode.name(), n: plan.n, tasks: plan.tasks, pieces, workers };
     python::run(PROGRAM, &job, progress, |sum| Outcome { value: sum, failure: None })
 }
 
-/// From so much on it is a gain, and not the weather.
+/// The least speed-up that counts as a gain: smaller ones may be noise.
 const SPEEDUP_MIN: f64 = 1.3;
 
-/// Why it took as long as it did: what was measured decides, not what is expected.
-pub(super) fn why(mode: Mode, gil: bool, speedup: Option<f64>) -> &'static str {
+/// The sentence below the table for Python's row. It follows what was measured, not what is expected.
+pub(super) fn explain(mode: Mode, gil: bool, speedup: Option<f64>) -> &'static str {
     let gains = speedup.map(|speedup| speedup >= SPEEDUP_MIN);
     match (mode, gil, gains) {
         (Mode::Threads, true, Some(false)) => {
-            "The GIL lets one thread compute at a time: no gain, and the hand-overs on top."
+            "The GIL lets one thread compute at a time: no gain, and the hand-overs cost time."
         }
         (Mode::Threads, true, None) => "The GIL lets one thread compute at a time.",
         (Mode::Threads, true, Some(true)) => {
             "The GIL lets one thread compute at a time, so this gain came from elsewhere: was the machine busy during sync?"
         }
         (Mode::Threads, false, Some(false)) => {
-            "This Python runs without a GIL, and still the threads gained little."
+            "This Python runs without a GIL, but the threads gained little."
         }
         (Mode::Threads, false, _) => "This Python runs without a GIL: its threads compute at the same time.",
         (Mode::Processes, _, Some(false)) => {
-            "Each is an interpreter of its own, but there was little to gain here."
+            "Each process is an interpreter of its own, but there was little to gain here."
         }
-        (Mode::Processes, true, _) => "A GIL for each process: they compute at the same time.",
-        (Mode::Processes, false, _) => "Each is an interpreter of its own: they compute at the same time.",
+        (Mode::Processes, true, _) => "Each process has a GIL of its own, so they compute at the same time.",
+        (Mode::Processes, false, _) => {
+            "Each process is an interpreter of its own, so they compute at the same time."
+        }
         (Mode::Sync | Mode::Async, ..) => "Each number is an object, and each step is interpreted.",
     }
 }
@@ -62,10 +64,10 @@ mod tests {
 
     #[test]
     fn what_is_said_of_threads_is_what_was_measured() {
-        assert!(why(Mode::Threads, true, Some(0.98)).contains("no gain"));
-        assert!(why(Mode::Threads, false, Some(1.9)).contains("without a GIL"));
+        assert!(explain(Mode::Threads, true, Some(0.98)).contains("no gain"));
+        assert!(explain(Mode::Threads, false, Some(1.9)).contains("without a GIL"));
         for (gil, speedup) in [(true, None), (true, Some(1.9)), (false, Some(1.9)), (false, None)] {
-            assert!(!why(Mode::Threads, gil, speedup).contains("no gain"));
+            assert!(!explain(Mode::Threads, gil, speedup).contains("no gain"));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `brigade decide -- CMD`: runs a command once, measures how it spends its time, and says which of the four modes fits.
+//! `brigade decide -- CMD`: runs a command once, measures how it spends its time, and says which of the four
+//! modes fits.
 
 use crate::{
     interrupt::Interruptible,
@@ -16,23 +17,23 @@ use std::{
     thread::available_parallelism,
 };
 
-/// What has been over sooner, in seconds, was over before workers would have started.
+/// A command that takes less than this many seconds is over before workers would have started.
 const SHORT_COMMAND_SECONDS: f64 = 0.02;
 
-/// Blocks that a slow disk reads in a second, page by page: 256 KiB.
+/// How many blocks of 512 bytes a slow disk reads in a second, page by page: 256 KiB.
 const SLOW_DISK_BLOCKS_PER_SECOND: f64 = 512.0;
 
 /// How a command usage its time.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
-    /// Seconds that passed.
+    /// The seconds that passed.
     wall: f64,
-    /// Seconds on the CPU, of all cores together.
+    /// The seconds on the CPU, of all cores together.
     cpu: f64,
     waits: Waits,
 }
 
-/// Runs the command and judges it. The exit code is the command's own, as a shell would tell it.
+/// Runs the command and judges it. Returns the exit code of the command, as a shell would report it.
 pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandError> {
     let before = (kernel::reaped_children().cpu, kernel::waits_of_reaped_children());
     let (status, wall) = clock::timed(|| run(output, words));
@@ -59,20 +60,22 @@ pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandEr
     output.line(format_args!("  {read:>9} KiB read from disk, {written} KiB written"));
     if !status.success() {
         output.line("");
-        output.paragraph(&format!("The command failed ({status}), so this is how failing spends its time."));
+        output.paragraph(&format!(
+            "The command failed ({status}), so these numbers show how it spends its time when it fails."
+        ));
     }
     output.lesson(&format!("{fits}: {why}."));
     Ok(Exit(u8::try_from(code).unwrap_or(Exit::FAILURE.0)))
 }
 
-/// Runs the command to its end, which is also its end if the signal that ends us comes first.
+/// Runs the command to its end. If a signal ends this program first, it ends the command too.
 fn run(output: &Output, words: &[String]) -> io::Result<ExitStatus> {
-    // Before the child is there, so that its end is not missed.
+    // Registered before the child is there, so that its end is not missed.
     let mut ended = Signals::new([SIGCHLD])?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     if output.is_json() {
-        // Standard output is for JSON alone.
+        // Standard output carries nothing but JSON.
         command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
     }
     let running = Interruptible::new(Running(command.spawn()?));
@@ -84,48 +87,50 @@ fn run(output: &Output, words: &[String]) -> io::Result<ExitStatus> {
     }
 }
 
-/// A command that may still run. Dropping it ends it.
+/// A command that may still run. Dropping it kills and reaps the command.
 #[derive(Debug)]
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both do nothing to one that has been reaped.
+        // Both do nothing to a child that has been reaped.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// With the exit codes that a shell has for it.
+/// Explains why a command cannot run, with the exit code that a shell uses.
 fn cannot_run(name: &str, error: &io::Error) -> CommandError {
     let (exit, why) = match error.kind() {
         ErrorKind::NotFound => {
-            (127, "there is no such command (what a shell understands needs one: sh -c '…')".to_owned())
+            (127, "there is no such command (for shell syntax run a shell: sh -c '…')".to_owned())
         }
-        ErrorKind::PermissionDenied => (126, "it is not a program, or not one that you may run".to_owned()),
+        ErrorKind::PermissionDenied => {
+            (126, "it is not a program, or not a program that you may run".to_owned())
+        }
         _ => (126, error.to_string()),
     };
     CommandError { exit: Exit(exit), message: format!("cannot run {name:?}: {why}") }
 }
 
 impl Usage {
-    /// How many cores it kept busy.
+    /// How many cores the command kept busy.
     fn share(&self) -> f64 {
         self.cpu / self.wall.max(1e-9)
     }
 
-    /// How long it did nothing at all.
+    /// How many seconds it did nothing at all.
     fn idle(&self) -> f64 {
         (self.wall - self.cpu).max(0.0)
     }
 
-    /// Whether it was a disk that it waited for: it read at least as fast as a slow one can while nothing else happened.
+    /// Whether the command waited for a disk: while it was idle, it read at least as fast as a slow disk can.
     fn waits_for_disk(&self) -> bool {
         self.waits.blocks_read as f64 >= SLOW_DISK_BLOCKS_PER_SECOND * self.idle()
             && self.waits.blocks_read > 0
     }
 
-    /// Which of the four modes fits more work of this kind, and why.
+    /// Says which of the four modes fits more work of this kind, and why.
     fn verdict(&self, cores: usize) -> (&'static str, &'static str) {
         let share = self.share();
         if self.wall < SHORT_COMMAND_SECONDS {
@@ -135,7 +140,7 @@ impl Usage {
             return if self.waits_for_disk() {
                 (
                     "threads",
-                    "it waits, mostly for a disk; a file has no readiness to await, so each wait needs a thread",
+                    "it waits, mostly for a disk; nothing tells a task when a file is ready, so each wait needs a thread",
                 )
             } else {
                 (
@@ -150,11 +155,11 @@ impl Usage {
         if share < 1.2 || share < 0.8 * cores as f64 {
             return (
                 "processes",
-                "it computes nearly all the time and leaves cores idle: only more cores help (or \
-                     threads, where there is no GIL)",
+                "it computes nearly all the time and leaves cores idle: only more cores help (or threads, \
+                 where there is no GIL)",
             );
         }
-        ("sync", "it keeps all cores busy by itself: two at a time would only share them")
+        ("sync", "it keeps all cores busy by itself: two such commands would only share them")
     }
 }
 

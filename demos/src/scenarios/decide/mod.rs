@@ -1,94 +1,110 @@
-//! `brigade decide`: the document's table of what to use when, measured now; or a verdict on a command of the user's.
+//! `brigade decide`: the document's table of what to use when, measured now; or a verdict on a command of the
+//! user's.
 
 mod command;
 mod modes;
 
 use crate::{
     pools,
-    scenario::{CommandError, Exit, Scenario},
+    scenario::{CommandError, Exit, Scenario, failed},
     show::{Column, Output, Style, Table},
 };
-use brigade_handle::JoinError;
-use clap::Arg;
-use modes::Executors;
+use clap::{Arg, ArgMatches, Command};
+use modes::{Executors, ModeTimes};
 use serde_json::json;
-use std::{thread::available_parallelism, time::Duration};
+use std::thread::available_parallelism;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "decide",
     about: "What to use when, measured now; or which way fits a command",
-    idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads; work that computes \
-           wants more cores; what must answer at once must not run where something else computes. With a command, its exit \
+    idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads. Work that computes \
+           wants more cores. Work that must answer at once must not share a thread with a computation. With a command, the exit \
            code is the command's.",
     made_by: &["runtime/src/gather.rs::gather", "pool/src/pool.rs::spawn", "process/src/pool.rs::spawn"],
-    arguments: |command| {
-        let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
-        command.arg(program.help("A command to run once and judge; the exit code is its own"))
-    },
-    run: |output, matches| match matches.get_many::<String>("command") {
-        Some(words) => command::judge(output, &words.cloned().collect::<Vec<_>>()),
-        None => table(output),
-    },
+    examples: &["decide", "decide -- sleep 1"],
+    arguments,
+    show,
 };
 
+fn arguments(command: Command) -> Command {
+    let program = Arg::new("command").value_name("CMD").num_args(1..).last(true);
+    command.arg(program.help("A command to run once and judge; the exit code is its own"))
+}
+
+fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    match matches.get_many::<String>("command") {
+        Some(words) => command::judge(output, &words.cloned().collect::<Vec<_>>()),
+        None => show_table(output),
+    }
+}
+
 const COLUMNS: &[Column] = &[
-    Column("task type", 12),
-    Column("sync", 7),
-    Column("threads", 7),
-    Column("async", 7),
-    Column("processes", 9),
-    Column("use here", 9),
-    Column("in Python", 14),
+    Column::new("task type", 12),
+    Column::new("sync", 7),
+    Column::new("threads", 7),
+    Column::new("async", 7),
+    Column::new("processes", 9),
+    Column::new("use here", 9),
+    Column::new("in Python", 14),
 ];
 
-/// The modes to work, what costs least first, and where each stands in a row of times.
+/// The modes, cheapest first, each with its place in a list of times.
 const MODES_BY_PRICE: [(&str, usize); 4] = [("sync", 0), ("async", 2), ("threads", 1), ("processes", 3)];
 
-/// Nobody notices a difference of so many seconds.
+/// A difference of this many seconds goes unnoticed.
 const UNNOTICED_SECONDS: f64 = 0.005;
 
-/// The cheapest way that is about as quick as the quickest.
+/// Picks the cheapest mode that is about as quick as the quickest.
 fn cheapest(times: [f64; 4]) -> &'static str {
     let quickest = times.into_iter().fold(f64::INFINITY, f64::min);
     let mut quick =
-        MODES_BY_PRICE.into_iter().filter(|&(_, way)| times[way] <= 1.25 * quickest + UNNOTICED_SECONDS);
+        MODES_BY_PRICE.into_iter().filter(|&(_, mode)| times[mode] <= 1.25 * quickest + UNNOTICED_SECONDS);
     quick.next().map_or("sync", |(name, _)| name)
 }
 
-fn table(output: &Output) -> Result<Exit, CommandError> {
-    let failed = |error| CommandError::failed("cannot start workers", error);
-    let lost = |error: JoinError| CommandError::failed("a worker", error);
+fn show_table(output: &Output) -> Result<Exit, CommandError> {
     let cores = available_parallelism().map_or(1, usize::from);
     let n = (60e6 / output.settings().speed).max(20e6) as u64;
-    let most = cores.max(modes::WAIT_COUNT);
-    let threads = pools::threads(most, "worker").map_err(failed)?;
-    let executors = Executors { threads, processes: pools::processes(most).map_err(failed)? };
+    let workers = cores.max(modes::WAIT_COUNT);
+    let threads = pools::threads(workers, "worker").map_err(failed("cannot start workers"))?;
+    let processes = pools::processes(workers).map_err(failed("cannot start workers"))?;
+    let executors = Executors { threads, processes };
     let table = Table::begin(output, COLUMNS);
-    let row = |name: &str, python: &str, times: [Duration; 4]| {
-        let times = times.map(|time| time.as_secs_f64());
-        let here = cheapest(times);
-        output.record(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
-            "async": times[2], "processes": times[3], "use": here, "python": python }));
-        let [sync, threads, tasks, processes] = times.map(|time| format!("{time:.3} s"));
-        table.row(Style::Strong, &[name.into(), sync, threads, tasks, processes, here.into(), python.into()]);
-        here
+    let row = |name: &str, python: &str, times: ModeTimes| {
+        let times = times.map_err(failed("a worker"))?.map(|time| time.as_secs_f64());
+        Ok(show_row(&table, output, name, python, times))
     };
-    row("I/O-bound", "async, threads", modes::waits(&executors, output.delay(0.2)).map_err(lost)?);
-    let sums = row("CPU-bound", "processes", modes::sums(&executors, cores, n).map_err(lost)?);
-    row("Real-time UI", "threads", modes::clicks(&executors, n).map_err(lost)?);
+    row("I/O-bound", "async, threads", modes::waits(&executors, output.delay(0.2)))?;
+    let for_sums = row("CPU-bound", "processes", modes::sums(&executors, cores, n))?;
+    row("Real-time UI", "threads", modes::clicks(&executors, n))?;
     executors.processes.shutdown();
-    let cores = match sums {
-        "threads" => "Where there is no GIL threads do for sums what Python needs processes for.",
-        "processes" => "Processes computed quicker than threads this time; without a GIL either will do.",
-        _ => "The sums gained nothing from more workers: no second core was free for them.",
-    };
     output.lesson(&format!(
         "I/O-bound: five waits. CPU-bound: a sum for each core. Real-time UI: how late a click is noticed while a sum is \
-         computed. What to use here is the cheapest way that was about as quick as the quickest; by price they are sync, \
-         async, threads, processes. {cores}"
+         computed. `use here` names the cheapest way that was about as quick as the quickest; by price the order is sync, \
+         async, threads, processes. {}",
+        explain_sums(for_sums)
     ));
     Ok(Exit::SUCCESS)
+}
+
+/// Shows a row of the table. Returns the mode to use.
+fn show_row(table: &Table<'_>, output: &Output, name: &str, python: &str, times: [f64; 4]) -> &'static str {
+    let here = cheapest(times);
+    output.record(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
+        "async": times[2], "processes": times[3], "use": here, "python": python }));
+    let [sync, threads, tasks, processes] = times.map(|time| format!("{time:.3} s"));
+    let cells = [name.into(), sync, threads, tasks, processes, here.into(), python.into()];
+    table.row(Style::Strong, &cells);
+    here
+}
+
+fn explain_sums(mode: &str) -> &'static str {
+    match mode {
+        "threads" => "Without a GIL threads do for sums what Python needs processes for.",
+        "processes" => "This time processes computed quicker than threads. Without a GIL either will do.",
+        _ => "The sums gained nothing from more workers: no second core was free for them.",
+    }
 }
 
 #[cfg(test)]

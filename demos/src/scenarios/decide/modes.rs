@@ -1,4 +1,8 @@
 //! The same work in the four modes: one after the other, on threads, as tasks on one thread, in processes.
+//!
+//! Times are listed in this order: sync, threads, async, processes.
+//!
+//! Times are listed in this order: sync, threads, async, processes.
 
 use crate::{interrupt::Interruptible, sums::sum_of_squares};
 use brigade_handle::{JoinError, JoinHandle};
@@ -10,26 +14,28 @@ use std::{hint::black_box, thread::sleep, time::Duration};
 
 /// How many waits there are at once.
 pub(super) const WAIT_COUNT: usize = 5;
+
 /// How long after the beginning of a sum the click comes.
 const CLICK_DELAY: Duration = Duration::from_millis(5);
 
-/// Who works, enough of them for each way.
+/// The pools of threads and processes, with enough workers for each mode.
 pub(super) struct Executors {
     pub(super) threads: Pool,
     pub(super) processes: Interruptible,
 }
 
-/// How long each way takes.
-type ModeTimes = Result<[Duration; 4], JoinError>;
+/// How long each mode takes.
+pub(super) type ModeTimes = Result<[Duration; 4], JoinError>;
 
-/// Some waits.
+/// Measures some waits at once.
 pub(super) fn waits(executors: &Executors, pause: Duration) -> ModeTimes {
     each_mode(executors, WAIT_COUNT, sleep, pause, || brigade_runtime::sleep(pause))
 }
 
-/// So many sums, each up to `n`.
+/// Measures `count` sums, each up to `n`.
 pub(super) fn sums(executors: &Executors, count: usize, n: u64) -> ModeTimes {
-    // Threads that have only slept may all lie on one core; a moment of work for all at once spreads them.
+    // Threads that have only slept may all lie on one core. A moment of work for all of them at once spreads
+    // them.
     drop(executors.threads.broadcast(move |_| sum(n / 4)));
     each_mode(executors, count, sum, n, || async move { sum(n) })
 }
@@ -58,8 +64,8 @@ where
     Ok([sync, threads, tasks, processes])
 }
 
-/// How late a click is noticed that comes while a sum up to `n` is computed: on the same thread, or by one that has
-/// nothing else to do.
+/// Measures how late a click is noticed that comes while a sum up to `n` is computed: by the thread that
+/// computes, or by a thread that has nothing else to do.
 pub(super) fn clicks(executors: &Executors, n: u64) -> ModeTimes {
     let late = |(_, took): ((), Duration)| took.saturating_sub(CLICK_DELAY);
     let sync = late(clock::timed(|| sum(n)));
@@ -68,7 +74,7 @@ pub(super) fn clicks(executors: &Executors, n: u64) -> ModeTimes {
     busy.join()?;
     let tasks = late(clock::timed(|| {
         run(async move {
-            // Polled as soon as this one waits for the click; and nothing comes between its beginning and its end.
+            // This task is polled as soon as the other one waits for the click, and nothing interrupts it.
             let _busy = spawn_local(async move { sum(n) });
             brigade_runtime::sleep(CLICK_DELAY).await;
         });
@@ -84,7 +90,7 @@ fn sum(n: u64) {
 }
 
 fn join(handles: Vec<JoinHandle<()>>) -> Result<(), JoinError> {
-    // All of them, also after a failure.
+    // Joins all of them, also after a failure.
     let results: Vec<_> = handles.into_iter().map(JoinHandle::join).collect();
     results.into_iter().collect()
 }

@@ -1,8 +1,10 @@
 //! A model of CPython's global interpreter lock (`Python/ceval_gil.c`).
 //!
-//! One token for all threads. Who runs holds it, and looks between two batches of work whether somebody has asked for it.
-//! Who wants it waits for the switch interval, and then asks; the holder gives it up and waits until another has it, so that
-//! it cannot take it back at once. Around a blocking call the token is given up unasked.
+//! There is one token for all threads, and the thread that runs holds it. Between two batches of work the
+//! holder checks whether another thread has requested the token. A thread that wants the token waits for the
+//! switch interval and then requests it. The holder drops the token and waits until another thread has taken
+//! it, so that it cannot take the token back at once. Around a blocking call a thread drops the token without
+//! being asked.
 
 use brigade_trace::clock;
 use std::{
@@ -13,18 +15,19 @@ use std::{
     time::Duration,
 };
 
-/// How long a thread waits before it asks: CPython's default (`sys.getswitchinterval`).
+/// How long a thread waits before it requests the token: CPython's default (`sys.getswitchinterval`).
 pub(super) const SWITCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The lock.
 #[derive(Debug, Default)]
 pub(super) struct Gil {
     state: Mutex<State>,
-    /// The token is free.
+    /// Notified when the token is free.
     freed: Condvar,
-    /// Somebody has taken the token.
+    /// Notified when a thread has taken the token.
     taken: Condvar,
-    /// Somebody has waited long enough. Only a hint that is read often: the state says what is true.
+    /// A thread has waited for the switch interval. This is a hint that is cheap to read often; the state
+    /// says what is true.
     drop_requested: AtomicBool,
 }
 
@@ -33,7 +36,7 @@ struct State {
     held: bool,
     /// How often the token was taken.
     takes: u64,
-    /// How often it was given up because somebody asked.
+    /// How often the token was dropped because another thread had requested it.
     handovers: u64,
 }
 
@@ -51,9 +54,10 @@ impl Gil {
         result
     }
 
-    /// Called between two batches of work, as the interpreter does between bytecodes: hands over if somebody has asked.
+    /// Hands the token over if another thread has requested it. A thread calls this between two batches of
+    /// work, as the interpreter does between bytecodes.
     pub(super) fn check(&self) {
-        // Relaxed: seen a batch later is early enough.
+        // Relaxed: to see the request a batch later is early enough.
         if self.drop_requested.load(Ordering::Relaxed) {
             let mut state = self.lock();
             state.handovers += 1;
@@ -61,7 +65,7 @@ impl Gil {
             self.drop_requested.store(false, Ordering::Relaxed);
             state.held = false;
             self.freed.notify_one();
-            // Forced: not before another has had it. A waiter cannot go away, so another will.
+            // Waits until another thread has had the token. One will, because a waiter cannot go away.
             while state.takes == takes {
                 state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
@@ -70,7 +74,7 @@ impl Gil {
         }
     }
 
-    /// Gives the token up while `work` blocks, and takes it back.
+    /// Drops the token while `work` blocks, and takes it back.
     pub(super) fn release_during<R>(&self, work: impl FnOnce() -> R) -> R {
         self.give(self.lock());
         let result = work();
@@ -78,7 +82,7 @@ impl Gil {
         result
     }
 
-    /// How often it was handed over because somebody had asked.
+    /// How often the token was dropped because another thread had requested it.
     pub(super) fn handovers(&self) -> u64 {
         self.lock().handovers
     }
@@ -91,7 +95,7 @@ impl Gil {
                 self.freed.wait_timeout(state, SWITCH_INTERVAL).unwrap_or_else(PoisonError::into_inner);
             state = next;
             if since.1 != state.takes {
-                // Somebody else had a turn meanwhile: the interval begins anew.
+                // Another thread has taken the token meanwhile: the interval begins anew.
                 since = (clock::now(), state.takes);
             } else if state.held && since.0.elapsed() >= SWITCH_INTERVAL {
                 self.drop_requested.store(true, Ordering::Relaxed);

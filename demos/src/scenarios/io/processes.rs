@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{io, time::Duration};
 
-/// More children than this are of no use to anybody, however many requests there are.
+/// More children than this are of no use, however many requests there are.
 pub(super) const CHILDREN_MAX: usize = 64;
 
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
@@ -33,7 +33,8 @@ pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Com
     Ok(completed(Workers::Children { count: workers, peak_bytes: largest }, replies))
 }
 
-/// Runs in the child: an ordinary function, named by where it stands in the program that both are.
+/// Runs in the child. Parent and child are the same program, so the parent names the function by its place in
+/// it.
 fn fetch((url, limit): (String, f64)) -> (Reply, u64) {
     (blocking::fetch(&url, Duration::from_secs_f64(limit)), peak_bytes())
 }

@@ -1,4 +1,4 @@
-//! In Python, for comparison: the program is `demos/python/io.py`.
+//! In Python, for comparison, by the program `demos/python/io.py`.
 
 use super::{FetchPlan, outcome, processes, threads};
 use crate::{
@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 use std::io;
 
-/// What Python runs.
+/// The program that Python runs.
 const PROGRAM: &str =
     concat!(include_str!("../../../python/harness.py"), "\n", include_str!("../../../python/io.py"));
 
-/// What Python is given.
+/// The job that Python is given.
 #[derive(Serialize)]
 struct FetchJob<'a> {
     mode: &'static str,
@@ -25,7 +25,7 @@ struct FetchJob<'a> {
 }
 
 pub(super) fn fetch_all(plan: &FetchPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
-    // As many workers as ours.
+    // Python gets as many workers as we have.
     let workers = match mode {
         Mode::Threads => plan.workers(threads::THREADS_MAX),
         Mode::Processes => plan.workers(processes::CHILDREN_MAX),
@@ -36,24 +36,25 @@ pub(super) fn fetch_all(plan: &FetchPlan, mode: Mode, progress: &Progress) -> io
     python::run(PROGRAM, &job, progress, read)
 }
 
-/// A reply as Python tells it: a status, or a failure.
+/// Reads a reply of the Python program: a status or a failure.
 fn read(reply: Value) -> Outcome {
     let reply = match serde_json::from_value::<(Option<u16>, Option<Failure>)>(reply) {
         Ok((Some(status), None)) => Ok(status),
         Ok((_, Some(failure))) => Err(failure),
         Ok((None, None)) => {
-            Err(Failure::new(FailureKind::Protocol, "Python says neither a status nor a failure"))
+            Err(Failure::new(FailureKind::Protocol, "Python reported neither a status nor a failure"))
         }
         Err(error) => Err(Failure::new(FailureKind::Protocol, error.to_string())),
     };
     outcome(reply)
 }
 
-pub(super) fn why(mode: Mode) -> &'static str {
+/// The sentence below the table for Python's row.
+pub(super) fn explain(mode: Mode) -> &'static str {
     match mode {
-        Mode::Sync => "The waits add up here too.",
-        Mode::Threads => "A thread that waits gives up the GIL, so the waits overlap.",
-        Mode::Async => "One thread here too, which the event loop shares out.",
-        Mode::Processes => "Each process is an interpreter with memory of its own.",
+        Mode::Sync => "Here too the waits add up.",
+        Mode::Threads => "A thread gives up the GIL while it waits, so the waits overlap.",
+        Mode::Async => "Here too one thread serves all tasks, by an event loop.",
+        Mode::Processes => "Each process is an interpreter, with memory of its own.",
     }
 }

@@ -11,7 +11,7 @@ use std::io;
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
     let mut replies = Vec::with_capacity(plan.urls.len());
     brigade_runtime::run(async {
-        // One wave, unless the process may not open so many connections at once.
+        // This is one wave, unless the process may not open so many connections at once.
         for wave in plan.urls.chunks(plan.at_once) {
             let spawn = |url: &String| {
                 let (url, limit, progress) = (url.clone(), plan.limit, progress.clone());

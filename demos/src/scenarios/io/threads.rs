@@ -9,7 +9,7 @@ use crate::{
 };
 use std::io;
 
-/// More threads than this are of no use to anybody, however many requests there are.
+/// More threads than this are of no use, however many requests there are.
 pub(super) const THREADS_MAX: usize = 256;
 
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {

@@ -1,43 +1,46 @@
-//! Where the requests of `brigade io` go: to our own server, or to the user's URLs; and how many fit at once.
+//! The servers that answer the requests of `brigade io`: our own server or the user's, and how many requests
+//! fit at once.
 //!
-//! Every connection costs a descriptor on each side. With the server in this process that is two, so ten thousand
-//! requests need more than twenty thousand: where the system grants fewer, the server moves into a child process, which
-//! has a limit of its own. Where even that is too little, the requests go in waves.
+//! Every connection costs a descriptor on each side. With the server in this process that makes two, so ten
+//! thousand requests need more than twenty thousand descriptors. If the system grants fewer, the server moves
+//! into a child process, which has a limit of its own. If even that is too little, the requests go in waves.
 
 use crate::{
     experiment::peak_bytes,
     interrupt::Interruptible,
     pools,
-    scenario::CommandError,
+    scenario::{CommandError, failed},
     server::{Server, ThreadClock},
     show::{Output, mebibytes, thousands},
 };
 use brigade_process::usage;
-use std::sync::Mutex;
+use std::{io, sync::Mutex};
 
-/// Descriptors for everything that is not a connection: standard streams, epoll, sockets to children.
+/// How many descriptors are kept for other things than connections: standard streams, epoll, sockets to
+/// children.
 const RESERVED_DESCRIPTORS: usize = 256;
 
-/// The place that answers.
+/// The servers that answer.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    /// What is fetched, for the heading.
-    pub(super) what: String,
-    /// What the user should know beforehand.
+    /// Says what is fetched, for the heading.
+    pub(super) description: String,
+    /// Remarks that the user should read beforehand.
     pub(super) notes: Vec<String>,
     /// How many requests fit at once.
     pub(super) at_once: usize,
     urls: Vec<String>,
-    host: Placement,
+    placement: Placement,
 }
 
+/// Where the server runs.
 #[derive(Debug)]
 enum Placement {
-    /// The user's.
+    /// Elsewhere: it belongs to the user.
     Foreign,
-    /// Ours, on a thread.
+    /// Our server runs on a thread of this process.
     Thread(Server),
-    /// Ours, in a child.
+    /// Our server runs in a child process.
     Child(Interruptible),
 }
 
@@ -46,7 +49,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// If the server cannot be started.
+    /// Fails if the server cannot be started.
     pub(super) fn prepare(requests: usize, urls: &[String], delay: f64) -> Result<Self, CommandError> {
         let limit = usage::raise_descriptor_limit(2 * requests as u64 + RESERVED_DESCRIPTORS as u64)
             .map_or(1024, |n| n as usize);
@@ -59,50 +62,39 @@ impl Upstream {
                 "The descriptor limit, {limit}, is too low (`ulimit -Hn`): async goes in waves of {fit}."
             ));
         }
-        let failed = |error| CommandError::failed("cannot start the server", error);
         let path = format!("/delay/{delay}");
-        let (host, base) = if !urls.is_empty() {
-            (Placement::Foreign, String::new())
-        } else if 2 * requests + RESERVED_DESCRIPTORS <= limit {
-            let server = Server::start(0).map_err(failed)?;
-            let base = server.url("");
-            (Placement::Thread(server), base)
-        } else {
-            let limit = thousands(limit as u64);
-            notes.push(format!(
-                "The descriptor limit, {limit}, is too low for both sides: the server is a child process."
-            ));
-            let child = pools::processes(1).map_err(failed)?;
-            let base = child.with(|child| child.spawn(serve_in_child, 0)).join();
-            let base = base.map_err(|error| CommandError::failed("cannot start the server", error))?;
-            (
-                Placement::Child(child),
-                base.map_err(|why| {
-                    CommandError::failed("cannot start the server", std::io::Error::other(why))
-                })?,
-            )
+        let (placement, base) = match urls {
+            [] if 2 * requests + RESERVED_DESCRIPTORS <= limit => start_on_thread()?,
+            [] => {
+                notes.push(format!(
+                    "The descriptor limit, {}, is too low for both sides: the server is a child process.",
+                    thousands(limit as u64)
+                ));
+                start_in_child()?
+            }
+            _ => (Placement::Foreign, String::new()),
         };
-        let (urls, what) = match urls {
+        let (urls, description) = match urls {
             [] => (vec![format!("{base}{path}")], format!("{path} from our own server, {base}")),
             [url] => (vec![url.clone()], url.clone()),
             urls => (urls.to_vec(), format!("{} URLs in turn", urls.len())),
         };
-        Ok(Self { what, notes, at_once, urls, host })
+        Ok(Self { description, notes, at_once, urls, placement })
     }
 
-    /// So many URLs to fetch, the user's in turn.
+    /// Lists a URL for each request, the user's URLs in turn.
     pub(super) fn urls(&self, requests: usize) -> Vec<String> {
         self.urls.iter().cycle().take(requests).cloned().collect()
     }
 
-    /// The clock of the server's thread, if that is one of this process.
-    pub(super) fn server(&self) -> Option<&ThreadClock> {
-        if let Placement::Thread(server) = &self.host { Some(server.clock()) } else { None }
+    /// The CPU clock of the server's thread, if that is a thread of this process.
+    pub(super) fn server_clock(&self) -> Option<&ThreadClock> {
+        if let Placement::Thread(server) = &self.placement { Some(server.clock()) } else { None }
     }
 
-    /// Ends our server; a child first says what it cost.
+    /// Ends our server. A server in a child first reports its peak memory.
     pub(super) fn end(self, output: &Output) {
-        if let Placement::Child(child) = self.host
+        if let Placement::Child(child) = self.placement
             && let Ok(peak) = child.with(|child| child.spawn(|()| peak_bytes(), ())).join()
         {
             output.line("");
@@ -111,7 +103,25 @@ impl Upstream {
     }
 }
 
-/// Runs in a child: starts a server there that lives as long as the child, and says where it listens.
+const CANNOT_START: &str = "cannot start the server";
+
+/// Starts our server on a thread of this process. Returns its URL, too.
+fn start_on_thread() -> Result<(Placement, String), CommandError> {
+    let server = Server::start(0).map_err(failed(CANNOT_START))?;
+    let url = server.url("");
+    Ok((Placement::Thread(server), url))
+}
+
+/// Starts our server in a child process. Returns its URL, too.
+fn start_in_child() -> Result<(Placement, String), CommandError> {
+    let child = pools::processes(1).map_err(failed(CANNOT_START))?;
+    let started = child.with(|child| child.spawn(serve_in_child, 0)).join();
+    let url = started.map_err(failed(CANNOT_START))?;
+    let url = url.map_err(|why| CommandError::failed(CANNOT_START, io::Error::other(why)))?;
+    Ok((Placement::Child(child), url))
+}
+
+/// Runs in a child: starts a server there that lives as long as the child, and returns its URL.
 fn serve_in_child(port: u16) -> Result<String, String> {
     static SERVER: Mutex<Option<Server>> = Mutex::new(None);
     let server = Server::start(port).map_err(|error| error.to_string())?;

@@ -1,7 +1,15 @@
 //! Between processes: the queue lies in the parent, and its two ends are calls into two children.
+//!
+//! Python's `multiprocessing.Manager` works the same way. The consumer is the slower one here, so the queue
+//! fills up and the producer has to wait.
 
 use super::ITEMS;
-use crate::{interrupt::Interruptible, pools, scenario::CommandError, show::Output};
+use crate::{
+    interrupt::Interruptible,
+    pools,
+    scenario::{CommandError, failed},
+    show::Output,
+};
 use brigade_handle::JoinError;
 use brigade_runtime::{run, spawn_local, sync::Queue};
 use std::{
@@ -17,36 +25,39 @@ use std::{
 /// How many items wait in the queue at most.
 const QUEUE_CAPACITY: usize = 2;
 
-/// Two children, and the queue between them in this process, as with Python's `multiprocessing.Manager`: both its ends
-/// are calls. The consumer is the slower one here, so the queue fills up and the producer has to wait.
-pub(super) fn between(output: &Output) -> Result<u32, CommandError> {
+/// Lets one child produce and another consume. Returns how many items were consumed.
+pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> {
     output.line("");
     output.line(format_args!(
         "between processes: room for {QUEUE_CAPACITY} in the queue, and a slower consumer"
     ));
-    let start = || pools::processes(1).map_err(|error| CommandError::failed("cannot start a process", error));
+    let start = || pools::processes(1).map_err(failed("cannot start a process"));
     let (producer, consumer) = (start()?, start()?);
     let (queue, ours) = (Arc::new(Queue::bounded(QUEUE_CAPACITY)), output.clone());
     let counted = run(async {
         let theirs = queue.clone();
-        let feeding = spawn_local(async move {
-            let fed = feed(&ours, &theirs, &producer).await;
-            // Also after a failure: nobody shall wait for what does not come.
+        let producing = spawn_local(async move {
+            let produced = produce(&ours, &theirs, &producer).await;
+            // Also after a failure, so that the consumer does not wait for an item that never comes.
             theirs.put(None).await;
             producer.shutdown();
-            fed
+            produced
         });
-        // If this fails, the end of `run` drops the task that feeds.
-        let counted = drain(output, &queue, &consumer).await?;
-        feeding.await??;
+        // If this fails, the end of `run` drops the producing task.
+        let counted = consume(output, &queue, &consumer).await?;
+        producing.await??;
         Ok::<_, JoinError>(counted)
     });
     consumer.shutdown();
-    counted.map_err(|error| CommandError::failed("a child", error))
+    counted.map_err(failed("a child"))
 }
 
-/// Each item is made in one child …
-async fn feed(output: &Output, queue: &Queue<Option<u32>>, child: &Interruptible) -> Result<(), JoinError> {
+/// Has each item made in one child.
+async fn produce(
+    output: &Output,
+    queue: &Queue<Option<u32>>,
+    child: &Interruptible,
+) -> Result<(), JoinError> {
     for item in 0..ITEMS {
         let pid = child.with(|child| child.spawn(|_| process::id(), item)).await?;
         let full = if queue.len() == QUEUE_CAPACITY { ": the queue is full, it waits" } else { "" };
@@ -56,8 +67,13 @@ async fn feed(output: &Output, queue: &Queue<Option<u32>>, child: &Interruptible
     Ok(())
 }
 
-/// … and used in another, which counts; so is the sentinel, for which it gives the count.
-async fn drain(output: &Output, queue: &Queue<Option<u32>>, child: &Interruptible) -> Result<u32, JoinError> {
+/// Has each item used in another child, which counts them. The child takes the sentinel too, and answers with
+/// the count.
+async fn consume(
+    output: &Output,
+    queue: &Queue<Option<u32>>,
+    child: &Interruptible,
+) -> Result<u32, JoinError> {
     loop {
         let (item, pause) = (queue.get().await, output.delay(0.5));
         let (pid, count) = child.with(|child| child.spawn(consume_in_child, (item, pause))).await?;

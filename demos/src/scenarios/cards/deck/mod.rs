@@ -10,17 +10,17 @@ use crate::scenario::Scenario;
 /// A question and its answer.
 #[derive(Debug)]
 pub(super) struct Card {
-    /// Its name in the store: never changes, even when the words do.
+    /// The name in the store, which never changes, even when the words do.
     pub(super) id: &'static str,
     pub(super) question: &'static str,
     pub(super) answer: &'static str,
     /// The file of ours that proves the answer.
     pub(super) proof: &'static str,
-    /// The scenario that shows it, if one does.
+    /// The scenario that shows the answer, if there is one.
     pub(super) scenario: Option<&'static Scenario>,
 }
 
-/// A card that a scenario shows.
+/// A card whose answer a scenario shows.
 const fn shown(
     id: &'static str,
     question: &'static str,
@@ -31,12 +31,12 @@ const fn shown(
     Card { id, question, answer, proof, scenario: Some(scenario) }
 }
 
-/// A card whose proof is to be read.
+/// A card whose proof can only be read.
 const fn read(id: &'static str, question: &'static str, answer: &'static str, proof: &'static str) -> Card {
     Card { id, question, answer, proof, scenario: None }
 }
 
-/// All cards, in the order in which they are met: the document's first.
+/// All cards in the order in which the quiz asks them, the document's first.
 pub(super) fn all() -> impl Iterator<Item = &'static Card> {
     [document::CARDS, tasks::CARDS, threads::CARDS, processes::CARDS].into_iter().flatten()
 }

@@ -7,165 +7,173 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "poll-loop",
         "What does an executor do with a future, over and over?",
-        "It polls it. Pending means that the future has left a waker with what it waits for; the thread may sleep or run \
-         others until that waker is called. Ready ends the loop.",
+        "It polls the future. Pending means that the future has left a waker with the thing it waits for; the \
+         thread may sleep or run other tasks until that waker is called. Ready ends the loop.",
         "runtime/src/block_on.rs",
         &hello::SCENARIO,
     ),
     shown(
         "await-chain",
         "An inner coroutine's timer fires. Which future does the executor poll?",
-        "The outermost of that task: wakers belong to tasks. Its poll goes down the chain of awaits to where it stopped. \
-         Only if the inner one is a task of its own is it woken first, and its end then wakes the outer one.",
+        "The outermost future of that task, because wakers belong to tasks. Its poll goes down the chain of \
+         awaits to where it stopped. If the inner coroutine is a task of its own, that task is woken first, \
+         and its end then wakes the outer one.",
         "demos/src/scenarios/chain.rs",
         &chain::SCENARIO,
     ),
     shown(
         "run-leftovers",
         "What happens to tasks that are still unfinished when `run` has its result?",
-        "They are cancelled and dropped before `run` returns, so that their destructors have run and nothing leaks.",
+        "They are cancelled and dropped before `run` returns, so their destructors have run and nothing \
+         leaks.",
         "runtime/src/block_on.rs",
         &run::SCENARIO,
     ),
     read(
         "task-one-entry",
         "Why is a task never in two queues at once, however often it is woken?",
-        "The bit SCHEDULED is set exactly while an entry exists. A waker that finds it set has nothing to do; only who \
-         sets it pushes the entry.",
+        "The bit SCHEDULED is set exactly while an entry exists. A waker that finds the bit set has nothing \
+         to do; only the waker that sets it pushes the entry.",
         "runtime/src/task/mod.rs",
     ),
     read(
         "task-woken-running",
         "A task is woken while it is being polled. Who queues it again?",
-        "Its runner. The waker only sets SCHEDULED; the runner clears RUNNING at the end of the poll, sees the bit and \
-         makes the entry. So no two threads poll the same future at once.",
+        "Its runner. The waker only sets SCHEDULED. At the end of the poll the runner clears RUNNING, sees \
+         the bit and makes the entry. So no two threads poll the same future at once.",
         "runtime/src/task/state.rs",
     ),
     read(
         "task-allocation",
         "How many allocations does it take to spawn a task, and what is in them?",
-        "One: the header with the state word, the slot for the result, and the future itself.",
+        "One. It holds the header with the state word, the slot for the result, and the future itself.",
         "runtime/src/task/cell.rs",
     ),
     read(
         "task-cancel-drop",
         "Which thread drops the future of a cancelled task?",
-        "A thread of its executor, never the one who cancels: the future may hold what must not leave its thread \
-         (spawn_local). Cancelling sets a bit and wakes.",
+        "A thread of its executor, never the thread that cancels: the future may hold something that must not \
+         leave its thread (spawn_local). Cancelling sets a bit and wakes the task.",
         "runtime/src/task/mod.rs",
     ),
     read(
         "entry-no-reference",
         "Why may an entry in a run queue hold no reference to its task?",
-        "While an entry exists the task is not complete, and until it is complete the task holds a reference to itself. \
-         That saves two atomic operations a wake-up.",
+        "While an entry exists the task is not complete, and until it is complete the task holds a reference \
+         to itself. That saves two atomic operations for each wake-up.",
         "runtime/src/task/mod.rs",
     ),
     read(
         "slot-lost-wakeup",
         "Completer and joiner meet in the slot at the same moment. Why is no wake-up lost?",
-        "Each stores its part (value, waker), then sets its bit by a read-modify-write on one byte. One of the two comes \
-         second and sees the other's bit, and that one acts.",
+        "Each stores its part (value or waker) and then sets its bit by a read-modify-write on one byte. One \
+         of the two comes second, sees the other's bit, and acts.",
         "handle/src/signal.rs",
     ),
     read(
         "handle-everywhere",
         "Why can a task await a job of the thread pool or a call to another process?",
-        "All three executors answer through the same slot, and its JoinHandle is a plain future that can also be joined \
-         by a thread. Neither side knows who waits.",
+        "All three executors answer through the same slot, and its JoinHandle is a plain future that a thread \
+         can join, too. Neither side knows who waits.",
         "handle/src/join_handle.rs",
     ),
     read(
         "edge-triggered",
         "With edge-triggered readiness, what if bytes arrive just after a read would have blocked?",
-        "The system will not tell twice. So each event raises a turn, and a task clears the readiness only if the turn is \
-         still the one it saw before its attempt; else it tries again.",
+        "The system will not report them a second time. So each event raises a turn, and a task clears the \
+         readiness only if the turn is still the one that it saw before its attempt. Otherwise it tries \
+         again.",
         "runtime/src/source.rs",
     ),
     read(
         "source-two-wakers",
         "Why does a source keep two wakers for one descriptor?",
-        "Because the two halves of a split stream may wait in different tasks, one to read and one to write.",
+        "The two halves of a split stream may wait in different tasks, one to read and one to write.",
         "runtime/src/source.rs",
     ),
     read(
         "reactor-generations",
         "An event arrives for a socket that was just removed. Why does it not wake a stranger in its place?",
-        "Keys have generations: the old key does not match what now lies in its place, so the event finds nothing.",
+        "Keys have generations. The old key does not match the entry that is now in its place, so the event \
+         finds nothing.",
         "runtime/src/reactor.rs",
     ),
     read(
         "newest-task",
         "Why does a worker run the task that was made ready last first, and why not for ever?",
-        "What its waker touched is still in the cache. But it goes first only 3 times in a row, so that two tasks that \
-         wake each other starve nobody.",
+        "What its waker touched is still in the cache. But the newest task goes first only 3 times in a row, \
+         so that two tasks that wake each other starve no other task.",
         "runtime/src/worker.rs",
     ),
     read(
         "injector-fairness",
-        "A worker always has tasks of its own. What keeps it from ignoring those that come from other threads?",
+        "A worker always has tasks of its own. What keeps it from ignoring those that come from other \
+         threads?",
         "Every 61st turn it looks into the injector first.",
         "runtime/src/worker.rs",
     ),
     read(
         "stealing-ring",
         "How does a thief take several tasks from another worker's ring at once?",
-        "It reads the slots, then moves `head` past them by one compare-exchange. If that fails, what it read is \
-         forgotten; while `head` stands still the owner does not overwrite those slots.",
+        "It reads the slots and then moves `head` past them by one compare-exchange. If that fails, it \
+         forgets what it read. While `head` stands still the owner does not overwrite those slots.",
         "runtime/src/queue.rs",
     ),
     read(
         "half-search",
         "Why do at most half of the workers search for work at once?",
-        "Searchers touch everybody's queues. A few find all there is, and the last one that stops searching wakes the \
-         next if there is more.",
+        "Searchers touch everybody's queues. A few searchers find all there is, and the last one that stops \
+         searching wakes the next worker if there is more work.",
         "runtime/src/idle.rs",
     ),
     read(
         "watch",
         "One task computes for a second in its poll. What bounds the harm on a multi-threaded runtime?",
-        "One sleeping worker watches: every few milliseconds it takes over the driver if nobody has it, and the newest \
-         task of a worker that has not come to run it.",
+        "One sleeping worker watches. Every few milliseconds it takes over the driver if nobody has it, and \
+         the newest task of a worker that has not come to run it.",
         "runtime/src/idle.rs",
     ),
     read(
         "local-sleep",
-        "The current-thread executor is about to sleep when another thread wakes a task. Why is that not lost?",
-        "It says that it sleeps, then looks at the injector once more; the other pushes, then looks whether it sleeps. All \
-         sequentially consistent: one of them sees the other.",
+        "The current-thread executor is about to sleep when another thread wakes a task. Why is that not \
+         lost?",
+        "The executor announces that it sleeps and then looks at the injector once more. The other thread \
+         pushes the task and then looks whether the executor sleeps. All of this is sequentially consistent, \
+         so one of them sees the other.",
         "runtime/src/local/mod.rs",
     ),
     read(
         "timing-wheel",
         "What does a hierarchical timing wheel give that a heap of deadlines does not?",
-        "Settings, removing and firing a timer in constant time. Far timers lie on coarse levels and cascade to finer ones \
-         as their time comes near.",
+        "Setting, removing and firing a timer in constant time. Far timers lie on coarse levels and move to \
+         finer levels as their time comes near.",
         "runtime/src/time/wheel.rs",
     ),
     read(
         "timer-race",
         "A timer fires just as its future is dropped. Who wins?",
-        "Whoever takes it out of the wheel first, under the wheel's lock; the other finds it gone. Fired means: not in \
-         the wheel any more.",
+        "Whichever side takes the timer out of the wheel first, under the wheel's lock; the other side finds \
+         it gone. A timer that is no longer in the wheel has fired.",
         "runtime/src/time/timers.rs",
     ),
     read(
         "timeout-first-poll",
         "A future is ready and its timeout is over in the same poll. What does `timeout` return?",
-        "The result: the future is polled before the clock is asked.",
+        "The result, because the future is polled before the clock is read.",
         "runtime/src/time/timeout.rs",
     ),
     read(
         "gather",
         "Does `gather` spawn tasks?",
-        "No. It polls its futures concurrently inside the one task that awaits it, and keeps the results in order.",
+        "No. It polls its futures concurrently inside the one task that awaits it, and keeps the results in \
+         order.",
         "runtime/src/gather.rs",
     ),
     read(
         "block-in-task",
         "What happens when a task joins a handle by blocking its thread?",
-        "The thread refuses, with a message that names the fix: what blocking means is the policy of whoever owns the \
-         thread, and one that polls tasks must not block.",
+        "The thread refuses, with a message that names the fix. The owner of a thread decides what blocking \
+         means there, and a thread that polls tasks must not block.",
         "handle/src/wait.rs",
     ),
 ];

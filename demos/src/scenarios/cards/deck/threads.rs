@@ -7,162 +7,169 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "executor-order",
         "Two workers, four inputs: in which order does `map` return the results?",
-        "In the order of the inputs, whichever worker ran which and whichever ended first.",
+        "In the order of the inputs, whichever worker ran which input, and whichever ended first.",
         "pool/src/map.rs",
         &executor::SCENARIO,
     ),
     shown(
         "daemon",
         "What becomes of a daemon thread's work when main ends?",
-        "It is cut off where it stands: nobody waits for it, and no destructor of its runs. Joining is what waits.",
+        "It is cut off where it stands. Nobody waits for it, and none of its destructors run. To wait for the \
+         work, join it.",
         "demos/src/scenarios/daemon.rs",
         &daemon::SCENARIO,
     ),
     shown(
         "lost-update",
         "Two threads each add 1 to a counter by load and store. How can the sum be 1?",
-        "Both load 0 before either stores; the second store overwrites the first. Each operation is atomic, the pair is not.",
+        "Both load 0 before either stores, and the second store overwrites the first. Each operation is \
+         atomic, but the pair is not.",
         "demos/src/scenarios/race.rs",
         &race::SCENARIO,
     ),
     shown(
         "lock-cost",
         "What does a lock around load and store mend, and what does it cost?",
-        "Nobody comes between the two any more, so no update is lost; but those who want it go one after the other there.",
+        "No other thread can come between the two operations, so no update is lost. But the threads that want \
+         the lock go one after the other there.",
         "demos/src/scenarios/lock.rs",
         &lock::SCENARIO,
     ),
     shown(
         "deadlock-ring",
         "How does our lock tell a deadlock from a long wait?",
-        "Who is about to wait follows the chain: the holder of the lock, what that one waits for, and so on. A chain that \
-         comes back to itself can never go on.",
+        "A thread that is about to wait follows the chain: the holder of the lock, what that thread waits \
+         for, and so on. A chain that comes back to itself can never go on.",
         "pool/src/lock.rs",
         &deadlock::SCENARIO,
     ),
     shown(
         "deadlock-cure",
         "What cure for deadlocks does `brigade deadlock --ordered` show?",
-        "Everybody takes the locks in the same order, so the chain of who waits for whom cannot close to a ring.",
+        "All threads take the locks in the same order, so the chain of who waits for whom cannot close to a \
+         cycle.",
         "demos/src/scenarios/deadlock.rs",
         &deadlock::SCENARIO,
     ),
     shown(
         "sentinel",
         "How does a producer tell a consumer on a blocking queue that nothing more will come?",
-        "By a sentinel, an item that means the end: None. The consumer takes it in turn, after all that was put before it.",
+        "By a sentinel, an item that means the end: None. The consumer gets it after everything that was put \
+         before it.",
         "demos/src/scenarios/producer_consumer/mod.rs",
         &producer_consumer::SCENARIO,
     ),
     shown(
         "gil-interval",
         "When does a computing thread give up the GIL?",
-        "When another has waited for the switch interval (5 ms by default) and asks: the holder looks between two \
-         batches of work, gives the lock up, and waits until the other has it.",
+        "When another thread has waited for the switch interval (5 ms by default) and asks. The holder looks \
+         between two batches of work, gives the lock up, and waits until the other thread has it.",
         "demos/src/scenarios/gil/model.rs",
         &gil::SCENARIO,
     ),
     shown(
         "gil-io",
         "Why do threads speed up I/O in Python in spite of the GIL?",
-        "The lock is given up around a blocking call, so threads wait at the same time; they only compute one by one.",
+        "A thread gives the lock up around a blocking call. So threads wait at the same time and only compute \
+         one by one.",
         "demos/src/scenarios/gil/mod.rs",
         &gil::SCENARIO,
     ),
     read(
         "queue-wakeup",
         "Why can the blocking queue not lose a wake-up?",
-        "Items and waiting wakers are under one lock: who finds nothing leaves a waker in the same critical section, and \
-         who puts an item takes one out in the same section.",
+        "Items and waiting wakers are under one lock. A thread that finds no item leaves a waker in the same \
+         critical section, and a thread that puts an item takes a waker out in the same section.",
         "pool/src/queue.rs",
     ),
     read(
         "join-cost",
         "What does `join(a, b)` cost when nobody steals?",
-        "A push and a pop on the worker's own deque, without an allocation and without a fence; b lies on the stack and \
-         runs as an ordinary call.",
+        "A push and a pop on the worker's own deque, without an allocation and without a fence. b lies on the \
+         stack and runs as an ordinary call.",
         "pool/src/join.rs",
     ),
     read(
         "leapfrog",
         "What is leapfrogging?",
-        "A worker whose half was stolen steals back from the thief, and from nobody else: whatever it gets is needed \
-         for the half that it waits for.",
+        "A worker whose half was stolen steals back from the thief, and from nobody else. So whatever it gets \
+         is needed for the half that it waits for.",
         "pool/src/join.rs",
     ),
     read(
         "no-strangers",
         "Why must a worker that waits in a join not run just any job?",
-        "It would lie on top of the waiting frame and could wait for a lock that this worker itself holds below. Only \
-         what must end before the awaited half ends is harmless.",
+        "That job would lie on top of the waiting frame, and could wait for a lock that this worker itself \
+         holds below. Only work that must end before the awaited half ends is harmless.",
         "pool/src/join.rs",
     ),
     read(
         "half-done",
         "Why may a thief not touch a stolen half after it has set DONE?",
-        "The half lies in its owner's stack frame, and the owner may return as soon as it sees DONE. The thief unparks it \
-         through the pool's beds, which outlive both.",
+        "The half lies in its owner's stack frame, and the owner may return as soon as it sees DONE. The \
+         thief unparks the owner through the pool's parking slots, which outlive both.",
         "pool/src/half.rs",
     ),
     read(
         "deque-ends",
         "At which ends of a work-stealing deque do owner and thieves work, and when do they collide?",
-        "The owner pushes and pops the newest, thieves take the oldest. Only for the last entry do both need the \
-         compare-and-swap.",
+        "The owner pushes and pops the newest entry; thieves take the oldest. Only for the last entry do both \
+         need the compare-and-swap.",
         "pool/src/deque.rs",
     ),
     read(
         "membarrier",
         "How can `join` go without a fence, though Dekker's pattern needs one on both sides?",
-        "The rare side, a thief or a sleeper, pays for both: membarrier(2) makes every thread of the process run a full \
-         fence. The hot side only keeps the compiler from reordering.",
+        "The rare side, a thief or a sleeper, pays for both: membarrier(2) makes every thread of the process \
+         run a full fence. The hot side only keeps the compiler from reordering.",
         "pool/src/sys.rs",
     ),
     read(
         "sleep-last-look",
         "Why does a worker look into all queues once more after it said that it sleeps?",
-        "Work may have come between its last look and its word. Either it sees that work now, or the producer sees that \
-         it sleeps and wakes it.",
+        "Work may have come between its last look and its announcement. Either the worker sees that work now, \
+         or the producer sees that the worker sleeps and wakes it.",
         "pool/src/sleep.rs",
     ),
     read(
         "search-duty",
         "A producer wakes nobody while some worker searches. Who takes care of its work then?",
-        "The searcher, by duty: before it sleeps it looks once more; and if it finds other work and was the last that \
-         searched, it looks for more and wakes the next.",
+        "The searcher, by duty. Before it sleeps it looks once more. If it finds other work and was the last \
+         that searched, it looks for more and wakes the next worker.",
         "pool/src/sleep.rs",
     ),
     read(
         "doze",
         "Why does a worker whose thefts do not pay doze?",
-        "A theft costs thief and victim microseconds. While it dozes producers wake nobody, so a program of tiny pieces runs as \
-         if it were alone.",
+        "A theft costs thief and victim microseconds. While the worker dozes producers wake nobody, so a \
+         program of tiny pieces runs as if it were alone.",
         "pool/src/sleep.rs",
     ),
     read(
         "spare-thread",
         "A pool of one thread runs a job that waits for another job of the same pool. Why does it finish?",
-        "The worker claims the other job if it is still queued; and one that is blocked leaves a vacancy, which a spare \
-         thread fills if there is work.",
+        "The worker claims the other job if it is still queued. A worker that is blocked leaves a vacancy, \
+         which a spare thread fills if there is work.",
         "pool/src/spare.rs",
     ),
     read(
         "scope-borrow",
         "Why may the jobs of a scope borrow from the stack?",
-        "The frame that holds the scope ends only when the count of pending children is zero, and a child counts itself off \
-         last of all.",
+        "The frame that holds the scope ends only when the count of pending children is zero, and counting \
+         itself off is the last thing that a child does.",
         "pool/src/scope.rs",
     ),
     read(
         "pool-panic",
         "What does a panic in one item of `map` do to the others?",
-        "Nothing: it is caught at that item and becomes its Err; the rest go on.",
+        "Nothing. It is caught at that item and becomes the item's Err; the other items go on.",
         "pool/src/map.rs",
     ),
     read(
         "trace-full",
         "A thread's ring of trace events is full. Which event is lost?",
-        "The new one, and it is counted: what led up to a state explains it better than what came long after.",
+        "The new event, and it is counted. The events that led up to a state explain it better than those \
+         that came long after.",
         "trace/src/ring.rs",
     ),
     read(

@@ -1,0 +1,73 @@
+//! The arguments of `brigade io`.
+
+use crate::experiment::Mode;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
+
+/// The choices of the user about the experiment.
+#[derive(Args, Debug, Clone)]
+pub struct FetchOptions {
+    /// How many requests [default: 5, or one for each --url]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
+    pub requests: Option<u32>,
+    /// Our server's delay in seconds [default: 1 / speed]
+    #[arg(long, value_name = "S", value_parser = delay_seconds, allow_negative_numbers = true, conflicts_with = "url")]
+    pub delay: Option<f64>,
+    /// Fetch this instead of our server; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub url: Vec<String>,
+    /// Seconds that a request may take [default: delay + 30]
+    #[arg(long, value_name = "S", value_parser = timeout_seconds, allow_negative_numbers = true)]
+    pub timeout: Option<f64>,
+    /// Do the same in Python too, in one table
+    ///
+    /// The machine's python3 does it, mode by mode, with requests and aiohttp
+    /// if it has them. Where that fails the rest still runs, and the exit
+    /// code is 1.
+    #[arg(long, verbatim_doc_comment)]
+    pub compare_python: bool,
+}
+
+/// Adds the arguments to the command.
+pub(super) fn arguments(command: Command) -> Command {
+    let modes = ["sync", "threads", "async", "processes", "all"];
+    let mode = Arg::new("mode").value_parser(modes).default_value("all").hide_possible_values(true);
+    let mode = mode.help("sync, threads, async, processes or all");
+    FetchOptions::augment_args(command.arg(mode))
+}
+
+/// Reads the modes and the options from the command line.
+pub(super) fn parse(matches: &ArgMatches) -> Result<(Vec<Mode>, FetchOptions), Error> {
+    let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
+    Ok((Mode::selected(mode, &Mode::ALL), FetchOptions::from_arg_matches(matches)?))
+}
+
+/// Parses a number of seconds that our server can be asked to wait.
+fn delay_seconds(text: &str) -> Result<f64, String> {
+    seconds_in_range(text, 0.0, 60.0)
+}
+
+/// Parses a number of seconds that a request may take.
+fn timeout_seconds(text: &str) -> Result<f64, String> {
+    seconds_in_range(text, 0.001, 86_400.0)
+}
+
+fn seconds_in_range(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (least..=most).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("not a number of seconds from {least} to {most}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_finite_and_bounded() {
+        assert_eq!(delay_seconds("0.25"), Ok(0.25));
+        for wrong in ["-1", "NaN", "inf", "61", "", "one"] {
+            assert!(delay_seconds(wrong).is_err(), "{wrong}");
+        }
+        assert!(timeout_seconds("0").is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! Between threads: the queue blocks the thread that finds it empty.
+
+use super::ITEMS;
+use crate::{
+    scenario::{CommandError, failed},
+    show::{Output, worker_name},
+};
+use brigade_pool::{Pool, queue::Queue};
+use std::{sync::Arc, thread::sleep};
+
+/// Lets one thread produce and another consume. Returns how many items were consumed.
+pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> {
+    output.line("between threads");
+    let pool = Pool::builder().threads(2).name("worker").build().map_err(failed("cannot start threads"))?;
+    let queue = Arc::new(Queue::unbounded());
+    let (ours, theirs) = (output.clone(), queue.clone());
+    let consumer = pool.spawn(move || consume(&ours, &theirs));
+    let (ours, theirs) = (output.clone(), queue.clone());
+    let producer = pool.spawn(move || produce(&ours, &theirs));
+    producer.join().map_err(failed("the producer"))?;
+    let consumed = consumer.join().map_err(failed("the consumer"))?;
+    queue.join();
+    pool.shutdown();
+    Ok(consumed)
+}
+
+fn produce(output: &Output, queue: &Queue<Option<u32>>) {
+    for item in 0..ITEMS {
+        output.event(&worker_name(), format_args!("Produced {item}"));
+        queue.put(Some(item));
+        sleep(output.delay(1.0));
+    }
+    queue.put(None);
+}
+
+fn consume(output: &Output, queue: &Queue<Option<u32>>) -> u32 {
+    let mut consumed = 0;
+    while let Some(item) = queue.get() {
+        output.event(&worker_name(), format_args!("Consumed {item}"));
+        consumed += 1;
+        queue.task_done();
+    }
+    output.event(&worker_name(), "None: no more");
+    queue.task_done();
+    consumed
+}
