@@ -1,6 +1,7 @@
-//! `docs/from-python.md` is true: every piece of code in its column for Brigade is a piece of this file, which compiles.
+//! `docs/from-python.md` is true: every piece of code in its column for Brigade is a piece of this file,
+//! which compiles.
 
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
 use brigade_handle::{Until, as_completed, wait_for};
@@ -161,7 +162,7 @@ fn asyncio_generators() {
         }
         assert_eq!(sum(generator(|mut y| async move { y.yield_(n).await })).await, 3);
     });
-    // What hyper's client and server are given.
+    // hyper's client and server are given this.
     let _ = brigade_runtime::hyper::Io::<brigade_runtime::net::TcpStream>::new;
 }
 
@@ -244,7 +245,8 @@ fn several_futures() {
     assert!(wait_for(handles, Until::All).pending.is_empty());
 }
 
-/// Compiled and not run: the workers of a pool are this program again, whose `main` is not ours to begin with `init`.
+/// This is compiled and not run: the workers of a pool would be this program again, and its `main` does not
+/// begin with `init`.
 fn multiprocessing() -> io::Result<()> {
     fn sent<A: Serialize, R: DeserializeOwned>(_: fn(A) -> R) {}
     brigade_process::init();
@@ -262,7 +264,7 @@ fn multiprocessing() -> io::Result<()> {
 
 const _: fn() -> io::Result<()> = multiprocessing;
 
-/// Compiled, and not run: as above.
+/// This is compiled and not run, for the same reason.
 fn multiprocessing_in_depth() -> io::Result<()> {
     let procs = ProcessPool::new(5)?;
     let f = |n: u32| n;
@@ -294,7 +296,7 @@ fn multiprocessing_in_depth() -> io::Result<()> {
 
 const _: fn() -> io::Result<()> = multiprocessing_in_depth;
 
-/// The pieces of code in a column of the page's tables, with what stands left in their rows.
+/// The pieces of code in a column of the page's tables, each with the left cell of its row.
 fn column(number: usize) -> Vec<(String, String)> {
     let rows = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Python |"));
     let rows = rows.map(|row| row.replace("\\|", "\0"));

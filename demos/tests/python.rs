@@ -1,75 +1,50 @@
-//! `--compare-python`: the machine's Python does the same, with whatever libraries it has, and says so when it cannot.
+//! `--compare-python`: the machine's Python does the same work, with whatever libraries it has, and says so
+//! when it cannot.
 
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{
+    folder::Folder,
+    program::{Ran, brigade, texts},
+};
 use serde_json::{Value, json};
 use std::{
-    env, fs,
+    fs,
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{self, Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    path::Path,
+    process::{Child, Command, Stdio},
 };
 
 const FETCHING: [&str; 4] = ["sync", "threads", "async", "processes"];
 const SUMMING: [&str; 3] = ["sync", "threads", "processes"];
 
-/// A folder of a test's own, which ends with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("brigade-python-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn with(files: &[(&str, &str)]) -> Self {
-        let folder = Self::new();
-        files.iter().for_each(|(name, text)| fs::write(folder.0.join(name), text).unwrap());
-        folder
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The machine's Python, or None, told aloud.
+/// The program, or None (and a word about it) if the machine has no Python to compare with.
 fn python() -> Option<Command> {
     if Command::new("python3").arg("--version").output().is_err() {
         println!("skipped: there is no python3 here to compare with");
         return None;
     }
-    Some(Command::new(env!("CARGO_BIN_EXE_brigade")))
+    Some(brigade(&[]))
 }
 
-/// The exit code, the rows that Python made, and all that was said.
+/// Runs a comparison. Returns the exit code, the rows that Python made, and all that was printed.
 fn compared(command: &mut Command, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
-    let output =
-        command.args(arguments).args(["--compare-python", "--json", "--speed", "50"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let objects = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    let rows = objects.filter(|object: &Value| object["runtime"] == "python").collect();
-    (output.status.code(), rows, text)
-}
-
-fn said(rows: &[Value], key: &str) -> Vec<String> {
-    rows.iter().filter_map(|row| row[key].as_str().map(str::to_owned)).collect()
+    let json = ["--compare-python", "--json", "--speed", "50"];
+    let ran = Ran::read(command.args(arguments).args(json).output().unwrap());
+    let rows = ran.objects().into_iter().filter(|object| object["runtime"] == "python").collect();
+    (ran.code, rows, ran.stdout)
 }
 
 #[test]
 fn python_fetches_in_every_mode_and_names_its_library() {
     let Some(mut command) = python() else { return };
     let (code, rows, _) = compared(&mut command, &["io"]);
-    assert_eq!((code, said(&rows, "mode")), (Some(0), FETCHING.map(String::from).to_vec()), "{rows:?}");
-    assert_eq!(said(&rows, "library").len(), 4, "{rows:?}");
+    assert_eq!((code, texts(&rows, "mode")), (Some(0), FETCHING.map(String::from).to_vec()), "{rows:?}");
+    assert_eq!(texts(&rows, "library").len(), 4, "{rows:?}");
     assert!(rows.iter().all(|row| row["results"] == json!([200, 200, 200, 200, 200])), "{rows:?}");
 }
 
@@ -78,15 +53,16 @@ fn where_python_has_no_libraries_its_own_does() {
     let Some(mut command) = python() else { return };
     let missing = "raise ImportError";
     let folder = Folder::with(&[("requests.py", missing), ("aiohttp.py", missing)]);
-    let (code, rows, _) = compared(command.env("PYTHONPATH", &folder.0), &["io"]);
+    let (code, rows, _) = compared(command.env("PYTHONPATH", folder.path()), &["io"]);
     assert_eq!(
-        (code, said(&rows, "library")),
+        (code, texts(&rows, "library")),
         (Some(0), ["urllib", "urllib", "asyncio", "urllib"].map(String::from).to_vec())
     );
     assert!(rows.iter().all(|row| row["results"] == json!([200, 200, 200, 200, 200])), "{rows:?}");
 }
 
-/// As much of the two libraries as is used, so that a machine without them tests the same lines.
+/// Stand-ins for the two libraries, with as much as is used, so that a machine without them tests the same
+/// lines.
 const REQUESTS: &str = r#"
 class Session:
     def __enter__(self):
@@ -124,13 +100,13 @@ class ClientSession:
 fn the_libraries_of_the_document_are_used_where_they_are() {
     let Some(mut command) = python() else { return };
     let folder = Folder::with(&[("requests.py", REQUESTS), ("aiohttp.py", AIOHTTP)]);
-    let (code, rows, _) = compared(command.env("PYTHONPATH", &folder.0), &["io"]);
+    let (code, rows, _) = compared(command.env("PYTHONPATH", folder.path()), &["io"]);
     let libraries = ["requests", "requests", "aiohttp", "requests"].map(String::from).to_vec();
-    assert_eq!((code, said(&rows, "library")), (Some(0), libraries), "{rows:?}");
+    assert_eq!((code, texts(&rows, "library")), (Some(0), libraries), "{rows:?}");
     assert!(rows.iter().all(|row| row["results"] == json!([200, 200, 200, 200, 200])), "{rows:?}");
 }
 
-/// A server that speaks TLS, by Python; it ends with the test.
+/// A server in Python that speaks TLS. Dropping it ends the server.
 struct Secure {
     child: Child,
     url: String,
@@ -181,14 +157,14 @@ fn both_fetch_over_tls_and_refuse_whom_they_do_not_know() {
     let Some(mut command) = python() else { return };
     let missing = "raise ImportError";
     let folder = Folder::with(&[("requests.py", missing), ("aiohttp.py", missing)]);
-    let Some(server) = Secure::start(&folder.0) else { return };
+    let Some(server) = Secure::start(folder.path()) else { return };
     let arguments = ["io", "--requests", "2", "--url", &server.url];
-    command.env("PYTHONPATH", &folder.0).env("SSL_CERT_FILE", folder.0.join("cert.pem"));
+    command.env("PYTHONPATH", folder.path()).env("SSL_CERT_FILE", folder.path().join("cert.pem"));
     let (code, rows, text) = compared(&mut command, &arguments);
     assert_eq!((code, rows.len()), (Some(0), 4), "{text}");
     assert!(rows.iter().all(|row| row["results"] == json!([200, 200])), "{text}");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    let (code, rows, text) = compared(command.env("PYTHONPATH", &folder.0), &arguments);
+    let mut command = brigade(&[]);
+    let (code, rows, text) = compared(command.env("PYTHONPATH", folder.path()), &arguments);
     assert_eq!((code, rows.len()), (Some(1), 4), "{text}");
     let is_tls = |failure: &Value| failure["kind"] == "tls";
     assert!(rows.iter().all(|row| row["failures"].as_array().unwrap().iter().all(is_tls)), "{text}");
@@ -198,14 +174,14 @@ fn both_fetch_over_tls_and_refuse_whom_they_do_not_know() {
 fn python_sums_to_the_same_in_every_mode() {
     let Some(mut command) = python() else { return };
     let (code, rows, _) = compared(&mut command, &["cpu", "--n", "1001", "--tasks", "3"]);
-    assert_eq!((code, said(&rows, "mode")), (Some(0), SUMMING.map(String::from).to_vec()));
+    assert_eq!((code, texts(&rows, "mode")), (Some(0), SUMMING.map(String::from).to_vec()));
     let sum = "333833500";
     assert!(rows.iter().all(|row| row["results"] == json!([sum, sum, sum])), "{rows:?}");
 }
 
 #[test]
 fn without_python_the_rest_runs_and_the_exit_code_tells() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
+    let mut command = brigade(&[]);
     let (code, rows, text) = compared(command.env("PATH", "/nonexistent"), &["cpu", "--n", "10"]);
     assert_eq!((code, rows.len(), text.lines().count()), (Some(1), 1, 4), "{text}");
     assert!(text.contains("cannot run python3"), "{text}");
@@ -224,9 +200,9 @@ fn a_python_that_fails_is_told_with_its_last_words() {
     ];
     for (script, why, lines) in fails {
         let folder = Folder::with(&[("python3", script)]);
-        fs::set_permissions(folder.0.join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-        let (code, _, text) = compared(command.env("PATH", &folder.0), &["cpu", "--n", "10"]);
+        fs::set_permissions(folder.path().join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = brigade(&[]);
+        let (code, _, text) = compared(command.env("PATH", folder.path()), &["cpu", "--n", "10"]);
         assert_eq!((code, text.lines().count()), (Some(1), lines), "{text}");
         assert!(text.contains(why), "{text}");
     }

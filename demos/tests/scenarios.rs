@@ -1,28 +1,24 @@
-//! Each scenario shows what it promises: run as a user runs it, fast, and read as JSON.
+//! Each scenario shows what it promises. The tests run it as a user does, but fast, and read its JSON.
 
+// A test fails by panicking, and so do the functions that it calls.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use brigade_demos::{scenario::Scenario, scenarios::ALL};
+use common::program::{Ran, brigade, texts};
 use serde_json::Value;
-use std::{collections::BTreeSet, process::Command};
+use std::collections::BTreeSet;
 
-/// Runs a scenario; its exit code and what it said.
+/// Runs a scenario fast. Returns its exit code and what it printed.
 fn run(arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     run_at("50", arguments)
 }
 
-/// The same at another speed, for a scenario whose own deadline must not be reached early on a busy machine.
+/// Runs a scenario at this speed, for a scenario whose own deadline must not come early on a busy machine.
 fn run_at(speed: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    let output =
-        command.args(arguments).args(["--json", "--speed", speed]).output().expect("the program runs");
-    let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
-    (
-        output.status.code(),
-        text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect(),
-    )
-}
-
-/// What was said in this key, in order.
-fn said(objects: &[Value], key: &str) -> Vec<String> {
-    objects.iter().filter_map(|object| object[key].as_str().map(str::to_owned)).collect()
+    let ran = Ran::read(brigade(arguments).args(["--json", "--speed", speed]).output().unwrap());
+    (ran.code, ran.objects())
 }
 
 fn position(lines: &[String], part: &str) -> usize {
@@ -37,7 +33,7 @@ fn kitchen_gives_one_chef_a_hand_at_a_time_and_several_chefs_one_each() {
     let (code, objects) = run_at("10", &["kitchen"]);
     let lanes: Vec<_> = objects.iter().filter(|object| object["lane"].is_string()).collect();
     assert_eq!((code, lanes.len()), (Some(0), 9));
-    // The chef's hands, as (begin, end), in the order of time.
+    // When the chef's hands were busy, as (begin, end), in the order of time.
     let busy = lanes[..3]
         .iter()
         .flat_map(|lane| lane["spans"].as_array().unwrap())
@@ -47,7 +43,7 @@ fn kitchen_gives_one_chef_a_hand_at_a_time_and_several_chefs_one_each() {
     busy.sort_by(|one, other| one.0.total_cmp(&other.0));
     assert_eq!(busy.len(), 6);
     assert!(busy.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two hands at once: {busy:?}");
-    // Who works on what, one after the other in each of the three parts.
+    // How many cooks there are in each of the three parts.
     let who = |place: usize| {
         let events: Vec<_> = objects.iter().filter(|object| object["event"].is_string()).collect();
         let names = events[12 * place..12 * (place + 1)].iter().map(|event| event["who"].as_str().unwrap());
@@ -59,8 +55,8 @@ fn kitchen_gives_one_chef_a_hand_at_a_time_and_several_chefs_one_each() {
 #[test]
 fn hello_shows_every_phase_in_order() {
     let (code, objects) = run(&["hello"]);
-    assert_eq!((code, said(&objects, "event")), (Some(0), vec!["Hello".into(), "World".into()]));
-    let phases = said(&objects, "phase");
+    assert_eq!((code, texts(&objects, "event")), (Some(0), vec!["Hello".into(), "World".into()]));
+    let phases = texts(&objects, "phase");
     let words: Vec<_> = phases.iter().map(|phase| phase.split(':').next().unwrap()).collect();
     assert_eq!(words, ["create", "poll", "suspend", "wake", "poll", "close"]);
 }
@@ -77,7 +73,7 @@ fn chain_wakes_from_the_inside() {
 #[test]
 fn queue_keeps_the_order_and_the_timeout_ends_the_endless_consumer() {
     let (code, objects) = run_at("3", &["queue"]);
-    let events = said(&objects, "event");
+    let events = texts(&objects, "event");
     for kind in ["Produced", "Consumed"] {
         let got: Vec<_> = events.iter().filter(|event| event.starts_with(kind)).collect();
         assert_eq!(got.len(), 5, "{events:?}");
@@ -93,7 +89,7 @@ fn queue_keeps_the_order_and_the_timeout_ends_the_endless_consumer() {
 #[test]
 fn generator_yields_each_number_when_it_is_asked_for() {
     let (code, objects) = run(&["generator"]);
-    let events = said(&objects, "event");
+    let events = texts(&objects, "event");
     let main: Vec<_> = objects.iter().filter(|object| object["who"] == "main").collect();
     let heard: Vec<_> = main.iter().map(|object| object["event"].as_str().unwrap()).collect();
     assert_eq!((code, &heard[1..4]), (Some(0), &["3", "2", "1"][..]));
@@ -103,22 +99,22 @@ fn generator_yields_each_number_when_it_is_asked_for() {
 
 #[test]
 fn run_drops_what_is_left_before_it_returns() {
-    let events = said(&run(&["run"]).1, "event");
+    let events = texts(&run(&["run"]).1, "event");
     assert!(position(&events, "destructor") < position(&events, "has returned"), "{events:?}");
     assert!(position(&events, "a second run works") > position(&events, "has returned"), "{events:?}");
 }
 
 #[test]
 fn join_waits_and_a_daemon_is_not_waited_for() {
-    let events = said(&run(&["thread"]).1, "event");
+    let events = texts(&run(&["thread"]).1, "event");
     assert!(position(&events, "done") < position(&events, "has joined"), "{events:?}");
-    let events = said(&run(&["daemon"]).1, "event");
+    let events = texts(&run(&["daemon"]).1, "event");
     assert!(events.last().unwrap().starts_with("unfinished"), "{events:?}");
 }
 
 #[test]
 fn executor_gives_results_in_order() {
-    let events = said(&run(&["executor"]).1, "event");
+    let events = texts(&run(&["executor"]).1, "event");
     let results: Vec<_> = events.iter().filter(|event| event.starts_with("result")).collect();
     assert!(
         results.iter().enumerate().all(|(n, result)| result.starts_with(&format!("result {n}"))),
@@ -129,7 +125,7 @@ fn executor_gives_results_in_order() {
 
 #[test]
 fn race_loses_an_update_and_lock_loses_none() {
-    assert!(said(&run(&["race"]).1, "event").contains(&"1 + 1 = 1".to_owned()));
+    assert!(texts(&run(&["race"]).1, "event").contains(&"1 + 1 = 1".to_owned()));
     let (code, objects) = run(&["lock"]);
     let locked = objects.iter().find(|object| object["who"] == "lock").unwrap();
     assert_eq!(code, Some(0));
@@ -148,7 +144,7 @@ fn deadlock_is_found_and_order_cures_it() {
 #[test]
 fn what_is_produced_is_consumed_in_order() {
     let (code, objects) = run(&["producer-consumer"]);
-    let events = said(&objects, "event");
+    let events = texts(&objects, "event");
     for kind in ["Produced", "Consumed"] {
         let got: Vec<_> = events.iter().filter(|event| event.starts_with(kind)).collect();
         let wanted: Vec<_> = [0, 1, 2, 3, 4].repeat(2).iter().map(|item| format!("{kind} {item}")).collect();
@@ -172,7 +168,7 @@ fn between_processes_few_items_are_on_their_way() {
         most = most.max(on_their_way);
         pids[usize::from(produced)].insert(who);
     }
-    // Two in the queue, one with the consumer, one with the producer, who waits with it.
+    // Two items are in the queue, one is with the consumer, and one is with the producer, which waits.
     assert!((2..=4).contains(&most), "{most} at once");
     assert!(pids.iter().all(|pids| pids.len() == 1) && pids[0] != pids[1], "{pids:?}");
 }
@@ -191,44 +187,40 @@ fn the_gil_is_handed_over_only_while_threads_compute() {
 fn decide_measures_the_documents_table() {
     let (code, objects) = run(&["decide"]);
     assert_eq!(
-        (code, said(&objects, "row")),
+        (code, texts(&objects, "row")),
         (Some(0), ["I/O-bound", "CPU-bound", "Real-time UI"].map(String::from).to_vec())
     );
 }
 
-/// `decide` with a command: exit code, standard output, standard error.
-fn decide(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    let output = command.arg("decide").args(arguments).output().expect("the program runs");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+/// Lets `decide` judge a command.
+fn decide(arguments: &[&str]) -> Ran {
+    Ran::read(brigade(&["decide"]).args(arguments).output().unwrap())
 }
 
 #[test]
 fn decide_judges_a_command_by_its_waits() {
-    let (code, judged, _) = decide(&["--json", "--", "sleep", "0.2"]);
-    let judged: Value = serde_json::from_str(judged.lines().next().unwrap()).expect("an object");
-    assert_eq!((code, &judged["fits"]), (Some(0), &Value::from("async")), "{judged}");
+    let ran = decide(&["--json", "--", "sleep", "0.2"]);
+    let judged = &ran.objects()[0];
+    assert_eq!((ran.code, &judged["fits"]), (Some(0), &Value::from("async")), "{judged}");
     assert!(judged["waits"].as_u64() > Some(0) && judged["blocks_read"].is_u64(), "{judged}");
 }
 
 #[test]
 fn decide_shows_what_the_command_says_and_ends_as_it_does() {
-    let (code, shown, _) = decide(&["--", "sh", "-c", "echo hello; exit 7"]);
-    assert_eq!(code, Some(7), "{shown}");
-    assert!(shown.starts_with("hello\n") && shown.contains("The command failed"), "{shown}");
-    let (code, objects, shown) = decide(&["--json", "--", "sh", "-c", "echo hello; kill -9 $$"]);
-    assert_eq!((code, shown.as_str()), (Some(137), "hello\n"));
-    assert!(objects.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{objects}");
-    assert_eq!(serde_json::from_str::<Value>(objects.lines().next().unwrap()).unwrap()["code"], 137);
+    let ran = decide(&["--", "sh", "-c", "echo hello; exit 7"]);
+    assert_eq!(ran.code, Some(7), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("hello\n") && ran.stdout.contains("The command failed"), "{}", ran.stdout);
+    let ran = decide(&["--json", "--", "sh", "-c", "echo hello; kill -9 $$"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(137), "hello\n"));
+    assert_eq!(ran.objects()[0]["code"], 137);
 }
 
 #[test]
 fn decide_says_why_a_command_cannot_run() {
     for (command, code, why) in [("/no/such/thing", 127, "no such command"), ("/", 126, "not a program")] {
-        let (ended, shown, told) = decide(&["--", command]);
-        assert_eq!((ended, shown.as_str()), (Some(code), ""), "{told}");
-        assert!(told.contains(command) && told.contains(why), "{told}");
+        let ran = decide(&["--", command]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(command) && ran.stderr.contains(why), "{}", ran.stderr);
     }
 }
 
@@ -236,21 +228,19 @@ fn decide_says_why_a_command_cannot_run() {
 fn cards_are_listed_with_their_proofs_and_the_quiz_wants_a_terminal() {
     let (code, objects) = run(&["cards", "--print"]);
     assert_eq!(code, Some(0));
-    assert!(said(&objects, "question").len() >= 43, "{objects:?}");
-    assert_eq!(said(&objects, "proof").len(), objects.len());
-    let brigade = || Command::new(env!("CARGO_BIN_EXE_brigade"));
-    let printed = brigade().args(["cards", "--print"]).output().expect("the program runs");
-    let printed = String::from_utf8(printed.stdout).expect("it prints UTF-8");
+    assert!(texts(&objects, "question").len() >= 43, "{objects:?}");
+    assert_eq!(texts(&objects, "proof").len(), objects.len());
+    let printed = common::program::run(&["cards", "--print"]).stdout;
     assert!(printed.contains(&format!("{}. ", objects.len())), "{printed}");
     assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
-    let asked = brigade().arg("cards").output().expect("the program runs");
-    assert_eq!(asked.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&asked.stderr).contains("--print"));
+    let asked = common::program::run(&["cards"]);
+    assert_eq!(asked.code, Some(2));
+    assert!(asked.stderr.contains("--print"), "{}", asked.stderr);
 }
 
 #[test]
 fn every_scenario_is_listed_explained_and_run_by_all() {
-    let names = said(&run(&["list"]).1, "scenario");
+    let names = texts(&run(&["list"]).1, "scenario");
     assert!(names.len() >= 15, "{names:?}");
     for name in &names {
         let (code, objects) = run(&[name, "--explain"]);
@@ -258,7 +248,7 @@ fn every_scenario_is_listed_explained_and_run_by_all() {
         assert!(!objects[0]["made_by"].as_array().unwrap().is_empty(), "{name}");
     }
     let (code, objects) = run(&["all"]);
-    let shown = said(&objects, "scenario");
+    let shown = texts(&objects, "scenario");
     assert_eq!(code, Some(0));
     assert!(
         names
@@ -270,14 +260,48 @@ fn every_scenario_is_listed_explained_and_run_by_all() {
 }
 
 #[test]
-fn the_front_page_has_every_scenario_with_a_line_and_a_run() {
+fn the_front_page_has_every_scenario_with_a_line() {
     let page = include_str!("../../README.md");
-    for name in said(&run(&["list"]).1, "scenario") {
+    for Scenario { name, .. } in ALL {
         assert!(page.contains(&format!("| `brigade {name}` |")), "{name} has no row in README.md");
-        let shown = page.lines().any(|line| {
-            let command = line.strip_prefix("$ brigade ").and_then(|rest| rest.split(' ').next());
-            command == Some(name.as_str())
-        });
-        assert!(shown, "no run of {name} is shown in README.md");
     }
 }
+
+/// The transcripts of a section of a page: the command line, and the lines that it printed.
+fn transcripts(section: &str) -> Vec<(&str, Vec<&str>)> {
+    let fences = section.split("```text\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0);
+    fences
+        .map(|fence| {
+            let mut lines = fence.lines();
+            (lines.next().unwrap().strip_prefix("$ ").unwrap(), lines.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_of_transcripts_shows_every_scenario() {
+    let page = include_str!("../../docs/scenarios.md");
+    let mut sections = page.split("\n## ").skip(1);
+    let mut check = |title: &str, command_lines: &[String]| {
+        let section = sections.next().unwrap_or_else(|| panic!("{title} has no section: {REMEDY}"));
+        assert_eq!(section.lines().next(), Some(title), "{REMEDY}");
+        let shown = transcripts(section);
+        let commands: Vec<_> = shown.iter().map(|(command, _)| *command).collect();
+        assert_eq!(commands, command_lines, "{title}: {REMEDY}");
+        for (command, lines) in shown {
+            assert!(lines.iter().any(|line| !line.is_empty()), "{command} printed nothing");
+            assert!(lines.len() <= 60, "{command} has {} lines: some are to be left out", lines.len());
+            let wide = lines.iter().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{command}");
+        }
+    };
+    check("The tour", &["brigade".to_owned()]);
+    for Scenario { name, examples, .. } in ALL {
+        let command_lines: Vec<_> = examples.iter().map(|example| format!("brigade {example}")).collect();
+        assert!(!command_lines.is_empty(), "{name} has no example");
+        check(name, &command_lines);
+    }
+    assert_eq!(sections.next(), None, "one section too many: {REMEDY}");
+}
+
+const REMEDY: &str = "run `cargo run --release -p brigade-demos --bin transcripts`";

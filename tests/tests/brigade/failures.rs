@@ -1,7 +1,9 @@
-//! The main job when something goes wrong: told for each request, and the others still finish.
+//! The main job when something goes wrong: each failure is reported for its request, and the other requests
+//! still finish.
 
 use crate::{
-    program::{Ran, brigade, run, signal},
+    common::program::{Ran, brigade, run},
+    program::signal,
     server::Server,
 };
 use std::{process::Stdio, thread};

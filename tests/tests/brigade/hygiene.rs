@@ -1,7 +1,8 @@
-//! What the program leaves behind when it is ended: nothing.
+//! The program leaves nothing behind when it is ended.
 
 use crate::{
-    program::{Ran, brigade, children_of, exists, signal},
+    common::program::{Ran, brigade},
+    program::{children_of, exists, signal},
     server::Server,
 };
 use std::{os::unix::process::ExitStatusExt, process::Stdio};
@@ -13,7 +14,7 @@ fn ctrl_c_ends_it_with_its_children_reaped() {
         let url = server.url();
         let arguments = ["io", mode, "--requests", "2", "--url", &url];
         let child = brigade(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A request is on its way: the program is in the middle of its work.
+        // A request has arrived, so the program is in the middle of its work.
         let request = server.request();
         let children = children_of(child.id());
         assert_eq!(children.is_empty(), mode != "processes", "{mode}");

@@ -1,11 +1,14 @@
 //! The program `brigade` as a user runs it: what it prints, how it fails, what it leaves behind.
 //!
-//! Built by the package brigade-demos (see its manifest), which knows where the program is. `program` runs it, `server` is
-//! a peer on loopback that behaves as badly as a test wants.
+//! The package brigade-demos builds this suite (see its manifest), because it knows where the program is.
+//! `common` runs the program, and is shared with the tests of that package. `program` handles it as a
+//! process, `server` is a peer on loopback that behaves as badly as a test wants.
 
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../demos/tests/common/mod.rs"]
+mod common;
 mod failures;
 mod hygiene;
 mod program;

@@ -1,55 +1,15 @@
-//! Running the program and reading what it says.
+//! The program as a process: a running server, signals, and the processes that belong to it.
 
-use serde_json::Value;
+use crate::common::program::brigade;
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// The program with these arguments, with nothing of the caller's terminal.
-pub(crate) fn brigade(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
-    command
-}
-
-/// What came of a run.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    pub(crate) fn read(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
-        let ran =
-            Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        for page in [&ran.stdout, &ran.stderr] {
-            assert!(
-                !page.contains("stack backtrace") && !page.contains("panicked at"),
-                "a backtrace:\n{page}"
-            );
-        }
-        ran
-    }
-
-    /// Standard output as one JSON object a line.
-    pub(crate) fn objects(&self) -> Vec<Value> {
-        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-        self.stdout.lines().map(parse).collect()
-    }
-}
-
-/// Runs to the end.
-pub(crate) fn run(arguments: &[&str]) -> Ran {
-    Ran::read(brigade(arguments).output().unwrap())
-}
-
-/// A running `brigade serve`, killed at the end.
+/// A running `brigade serve`. Dropping it kills the program.
 pub(crate) struct Serving {
     child: Child,
-    /// Kept open: the program has more to say than its address.
+    /// Kept open, because the program prints more than its address.
     _stdout: BufReader<ChildStdout>,
     pub(crate) address: String,
 }
@@ -93,7 +53,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(sent.success());
 }
 
-/// Whether there is such a process, be it a zombie.
+/// Whether there is such a process. A zombie counts.
 pub(crate) fn exists(pid: u32) -> bool {
     std::path::Path::new(&format!("/proc/{pid}")).exists()
 }

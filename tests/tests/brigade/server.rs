@@ -1,11 +1,11 @@
-//! A peer on loopback that answers, or does not, just as a test wants.
+//! A server on the loopback interface that answers, or does not answer, just as a test wants.
 
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
 };
 
-/// Listens; the test decides what happens to each connection.
+/// A listener. The test decides what happens to each connection.
 pub(crate) struct Server {
     listener: TcpListener,
 }
@@ -19,7 +19,7 @@ impl Server {
         format!("http://127.0.0.1:{}/", self.listener.local_addr().unwrap().port())
     }
 
-    /// The next connection, after its request has been read.
+    /// Accepts the next connection and reads its request.
     pub(crate) fn request(&self) -> Request {
         let mut stream = self.listener.accept().unwrap().0;
         let mut head = Vec::new();
@@ -30,7 +30,7 @@ impl Server {
         Request { stream }
     }
 
-    /// A port on which nobody listens.
+    /// The URL of a port on which nobody listens.
     pub(crate) fn refusing() -> String {
         Self::new().url()
     }
@@ -50,7 +50,7 @@ impl Request {
     /// Waits until the other side closes, as it does when its process ends.
     pub(crate) fn wait_for_the_end(mut self) {
         let mut rest = Vec::new();
-        // A reset is an end as well.
+        // A reset is an end, too.
         let _ = self.stream.read_to_end(&mut rest);
     }
 

@@ -1,45 +1,44 @@
-//! What happens in a terminal: it is drawn upon, and given back however the program ends. `script` makes the terminal.
+//! The program in a terminal: it draws on the terminal, and gives it back however it ends. `script` makes the
+//! terminal.
 
-use crate::program::{children_of, signal};
+use crate::{
+    common::folder::Folder,
+    program::{children_of, signal},
+};
 use std::{
-    env, fs,
     io::{Read, Write},
-    path::PathBuf,
-    process::{self, Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    process::{Child, Command, Stdio},
 };
 
-/// The other screen is taken, and given back.
+/// The escape sequences that enter and leave the alternate screen.
 const TAKEN: &str = "\x1b[?1049h";
 const GIVEN_BACK: &str = "\x1b[?1049l";
 
-/// A terminal in which a shell runs `brigade` and then says how it ended and how the terminal is.
+/// A terminal in which a shell runs `brigade`, and then prints the exit code and the state of the terminal.
 struct Terminal {
     script: Child,
     shown: String,
-    state: PathBuf,
+    /// Keeps the state of the program away from the user's.
+    _state: Folder,
 }
 
 impl Terminal {
-    /// None, told aloud, where there is no `script` of util-linux.
+    /// Starts the program in a terminal. Without the `script` of util-linux it says so and returns None.
     fn with(arguments: &str) -> Option<Self> {
         if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
             println!("skipped: there is no `script` here to make a terminal with");
             return None;
         }
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        // Of its own: tests run side by side.
-        let name = format!("brigade-terminal-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let state = env::temp_dir().join(name);
+        let state = Folder::new();
         let program = env!("CARGO_BIN_EXE_brigade");
         let shell = format!("stty rows 24 cols 80; '{program}' {arguments}; echo code=$?; stty -a");
         let mut script = Command::new("script");
-        script.args(["-qec", &shell, "/dev/null"]).env("XDG_STATE_HOME", &state).env("TERM", "xterm");
+        script.args(["-qec", &shell, "/dev/null"]).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        Some(Self { script, shown: String::new(), state })
+        Some(Self { script, shown: String::new(), _state: state })
     }
 
-    /// Reads on until this has been shown.
+    /// Reads until the terminal has shown this text.
     fn wait_for(&mut self, text: &str) {
         let mut piece = [0; 4096];
         while !self.shown.contains(text) {
@@ -53,7 +52,7 @@ impl Terminal {
         self.script.stdin.as_mut().unwrap().write_all(keys).unwrap();
     }
 
-    /// The program, which the terminal's shell runs.
+    /// The process id of the program, which is the child of a shell.
     fn program(&self) -> u32 {
         let shell = children_of(self.script.id());
         let program: Vec<_> = shell.iter().flat_map(|shell| children_of(*shell)).collect();
@@ -61,7 +60,7 @@ impl Terminal {
         program[0]
     }
 
-    /// The end: how the program ended, and that the terminal is as it was.
+    /// Waits for the end, and checks the exit code and that the terminal is as it was.
     fn ends_with(mut self, code: u8) {
         self.wait_for("iexten");
         let (_, after) = self.shown.split_once(GIVEN_BACK).expect("the screen is given back");
@@ -73,15 +72,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The end of its input ends it, and what runs in its terminal.
+        // The end of its input ends `script`, and the program in its terminal.
         drop(self.script.stdin.take());
         let _ = self.script.kill();
         let _ = self.script.wait();
-        let _ = fs::remove_dir_all(&self.state);
     }
 }
 
-/// The quiz, at its first question.
+/// Starts the quiz and waits for its first question.
 fn quiz() -> Option<Terminal> {
     let mut terminal = Terminal::with("cards")?;
     terminal.wait_for(TAKEN);
@@ -100,7 +98,7 @@ fn a_signal_ends_the_quiz_and_gives_the_terminal_back() {
 
 #[test]
 fn a_key_ends_the_quiz_and_gives_the_terminal_back() {
-    // Escape, and Ctrl-C, which is a key there and no signal.
+    // Escape, and Ctrl-C, which in raw mode is a key and no signal.
     for (key, code) in [(b'\x1b', 0), (3, 130)] {
         let Some(mut terminal) = quiz() else { return };
         terminal.types(&[key]);
@@ -124,7 +122,8 @@ fn an_answer_is_revealed_and_judged() {
 fn the_kitchens_lanes_grow_while_it_cooks() {
     let Some(mut terminal) = Terminal::with("kitchen --speed 4") else { return };
     terminal.wait_for("code=0");
-    // Each drawing of the first lanes begins with the soup; at the end it stands once for each of the three kitchens.
+    // Each drawing of the first lanes begins with the soup. At the end the soup stands once in each of the
+    // three drawings.
     let (drawn, events) = (terminal.shown.matches("soup").count(), terminal.shown.matches("simmers").count());
     assert!(drawn > 6, "{drawn} times: {}", terminal.shown);
     assert_eq!(events, 1, "only the legend: {}", terminal.shown);

@@ -1,6 +1,9 @@
-//! The main job when all goes well.
+//! The main job when everything goes well.
 
-use crate::program::{Ran, Serving, brigade, run};
+use crate::{
+    common::program::{Ran, brigade, run},
+    program::Serving,
+};
 use serde_json::Value;
 
 /// The sum of i² for i < n, by the closed form that the program must not use.
@@ -47,7 +50,7 @@ fn the_tour_for_people_has_a_table_and_no_colour_in_a_pipe() {
 
 #[test]
 fn every_mode_adds_the_documents_sum() {
-    // The document's n in one task: the answer is known and exceeds 64 bits.
+    // The sum up to the document's n is known, and does not fit into 64 bits.
     for mode in ["sync", "threads", "processes"] {
         let ran = run(&["cpu", mode, "--tasks", "1", "--json"]);
         let objects = ran.objects();

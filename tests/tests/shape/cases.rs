@@ -1,4 +1,4 @@
-//! The cases. Each holds for a task, a job and a call alike.
+//! The cases. Each case holds for a task, a job and a call alike.
 
 use crate::{
     executor::Executor,
@@ -96,7 +96,7 @@ pub(crate) fn a_drop_leaves_no_handle_waiting<E: Executor>() {
     let queued: Vec<_> = (0..100).map(|n| executor.spawn(double, n)).collect();
     drop(waiting);
     drop(executor);
-    // What runs is stopped where that can be done (a child, a task), and finished where it cannot (a thread).
+    // A drop stops running work if it can (a child, a task), and finishes it if it cannot (a thread).
     assert!(first.is_finished());
     for (n, handle) in (0..).zip(queued) {
         assert!(handle.is_finished(), "unit {n} has ended before the drop returned");

@@ -1,10 +1,10 @@
-//! What the three executors have in common, as a trait.
+//! The trait of the three executors: what they have in common.
 
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_process::ProcessPool;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A value that may go to any executor, and so across a process boundary.
+/// A value that may go to any executor, and so across a process boundary, too.
 pub(crate) trait Value: Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
 
@@ -18,7 +18,7 @@ pub(crate) trait Executor: Sized + 'static {
     fn spawn<A: Value, R: Value>(&self, f: impl Work<A, R>, argument: A) -> JoinHandle<R>;
     fn map<A: Value, R: Value>(&self, f: impl Work<A, R>, inputs: Vec<A>) -> Vec<Result<R, JoinError>>;
     fn shutdown(self);
-    /// From inside a unit of work: spawns `f` on the executor at hand, waits for it, and gives its result.
+    /// Runs inside a unit of work: spawns another unit on the same executor, and returns its result.
     fn nested(n: u64) -> u64;
 }
 
@@ -70,7 +70,7 @@ impl Executor for Runtime {
     }
 
     fn nested(n: u64) -> u64 {
-        // A task would await; a plain function on an async worker can only hand work on and let go of it.
+        // A task would await the result. A plain function on an async worker can only spawn and detach.
         drop(brigade_runtime::spawn(async move { n + 1 }));
         n + 1
     }

@@ -1,16 +1,17 @@
-//! A gate that holds work back until the test opens it, in this process or another: no test here waits for a time.
+//! A gate that holds work back until the test opens it, in this process or another one. So no test here waits
+//! for a time.
 
 use std::{
     io::Read,
     net::{Ipv4Addr, TcpListener, TcpStream},
 };
 
-/// Holds whoever calls [`wait_at`] with its port.
+/// A gate. It holds every unit of work that calls [`wait_at`] with its port.
 pub(crate) struct Gate {
     listener: TcpListener,
 }
 
-/// One who waits at the gate. Dropping it lets them go.
+/// A unit of work that waits at the gate. Dropping this lets it go on.
 pub(crate) struct Waiting {
     _connection: TcpStream,
 }
@@ -24,18 +25,18 @@ impl Gate {
         self.listener.local_addr().unwrap().port()
     }
 
-    /// Waits until somebody stands at the gate: the work has begun.
+    /// Waits until a unit of work is at the gate, so that it has certainly begun.
     pub(crate) fn arrival(&self) -> Waiting {
         Waiting { _connection: self.listener.accept().unwrap().0 }
     }
 }
 
-/// The work that waits until the gate opens, blocking its worker, and gives the port back.
+/// Blocks the worker until the gate opens, and returns the port.
 pub(crate) fn wait_at(port: u16) -> u16 {
     let mut gate =
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the gate stands as long as the test");
     let mut rest = Vec::new();
-    // Ends when the other side is dropped; how does not matter.
+    // The read ends when the other side is dropped. An error is an end, too.
     let _ = gate.read_to_end(&mut rest);
     port
 }

@@ -1,9 +1,9 @@
 //! One shape, three executors: the same cases against the pool, the runtime and the process pool.
 //!
-//! `executor` says what the three have in common; `cases` holds the cases, each written once. A process pool re-executes
-//! this very program, so the suite has a main function of its own.
+//! `executor` is the trait of the three, `cases` holds the cases, each written once, and `gate` holds work
+//! back. A process pool executes this program again, so the suite has a main function of its own.
 
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
 mod cases;
@@ -13,7 +13,7 @@ mod gate;
 use executor::Executor;
 use libtest_mimic::{Arguments, Trial};
 
-/// One test for each case on one executor.
+/// Makes a test of each case on one executor.
 macro_rules! suite {
     ($executor:ty: $($case:ident)*) => {
         vec![$(Trial::test(
@@ -23,7 +23,7 @@ macro_rules! suite {
     };
 }
 
-/// The same list for all three.
+/// Makes the same tests for all executors.
 macro_rules! suites {
     ($($executor:ty),*) => {
         [$(suite!($executor:
