@@ -5,11 +5,11 @@
 
 use brigade_runtime::{
     Runtime, gather,
-    net::unix::{UnixListener, UnixStream},
-    run, spawn,
+    net::unix::{UnixDatagram, UnixListener, UnixStream},
+    run, spawn, timeout, yield_now,
 };
 use futures_util::{AsyncReadExt, AsyncWriteExt};
-use std::{io::ErrorKind, path::PathBuf};
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 /// A path for a socket, removed at the end.
 struct Place(PathBuf);
@@ -80,7 +80,7 @@ fn a_connection_waits_while_the_queue_of_the_listener_is_full() {
         let clients: Vec<_> = (0..300).map(|_| spawn(UnixStream::connect(path.clone()))).collect();
         // The first ones fill the queue before anybody accepts.
         while clients.iter().filter(|client| client.is_finished()).count() < 100 {
-            brigade_runtime::yield_now().await;
+            yield_now().await;
         }
         let listener = UnixListener::from_std(listener).unwrap();
         let mut accepted = Vec::new();
@@ -88,6 +88,94 @@ fn a_connection_waits_while_the_queue_of_the_listener_is_full() {
             accepted.push(listener.accept().await.unwrap());
         }
         assert!(gather(clients).await.into_iter().all(|client| client.unwrap().is_ok()));
+    });
+}
+
+/// Connects until the queue of the listener is full.
+fn fill_queue(path: &std::path::Path) -> Vec<socket2::Socket> {
+    let address = socket2::SockAddr::unix(path).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        match socket.connect(&address) {
+            Ok(()) => waiting.push(socket),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                return waiting;
+            }
+        }
+    }
+}
+
+/// Nobody ever accepts. The end of the runtime waits for nobody either, so this ends.
+#[test]
+fn a_connection_that_waits_for_room_in_a_queue_can_be_given_up() {
+    let place = Place::new("unix-given-up");
+    let _listener = std::os::unix::net::UnixListener::bind(&place.0).unwrap();
+    let _waiting = fill_queue(&place.0);
+    run(async {
+        assert!(timeout(Duration::from_millis(3), UnixStream::connect(&place.0)).await.is_err());
+        let connecting = spawn(UnixStream::connect(place.0.clone()));
+        yield_now().await;
+        assert!(!connecting.is_finished());
+        connecting.cancel();
+        assert!(connecting.await.is_err());
+        // Cancelled by the end.
+        drop(spawn(UnixStream::connect(place.0.clone())));
+        yield_now().await;
+    });
+    Runtime::multi_thread(1).unwrap().block_on(async {
+        assert!(timeout(Duration::from_millis(3), UnixStream::connect(&place.0)).await.is_err());
+    });
+}
+
+/// A pause is as long as the clock says, so this takes no time.
+#[test]
+fn a_connection_is_made_as_soon_as_there_is_room_in_the_queue() {
+    let place = Place::new("unix-room");
+    let listener = std::os::unix::net::UnixListener::bind(&place.0).unwrap();
+    let waiting = fill_queue(&place.0).len();
+    Runtime::builder().paused_clock().build().unwrap().block_on(async {
+        let connecting = spawn(UnixStream::connect(place.0.clone()));
+        brigade_runtime::sleep(Duration::from_secs(60)).await;
+        assert!(!connecting.is_finished());
+        let accepted: Vec<_> = (0..waiting).map(|_| listener.accept().unwrap()).collect();
+        let mut stream = connecting.await.unwrap().unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        drop(accepted);
+    });
+}
+
+/// The queue is full of what others have sent, and no descriptor of the sender says that there is room again.
+#[test]
+fn a_datagram_is_sent_when_a_queue_that_others_filled_has_room() {
+    let place = Place::new("unix-datagrams");
+    run(async {
+        let receiver = UnixDatagram::bind(&place.0).unwrap();
+        let filler = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        filler.set_nonblocking(true).unwrap();
+        let mut queued = 0;
+        while filler.send_to(b"other", &place.0).is_ok() {
+            queued += 1;
+        }
+        let connected = UnixDatagram::unbound().unwrap();
+        connected.connect(&place.0).unwrap();
+        let path = place.0.clone();
+        let sending = [
+            spawn(async move { UnixDatagram::unbound()?.send_to(b"ours!", &path).await }),
+            spawn(async move { connected.send(b"ours!").await }),
+        ];
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(!sending.iter().any(|sending| sending.is_finished()));
+        for number in 0..queued + 2 {
+            let mut bytes = [0; 8];
+            assert_eq!(receiver.recv(&mut bytes).await.unwrap(), 5);
+            assert_eq!(&bytes[..5] == b"ours!", number >= queued);
+        }
+        assert!(gather(sending).await.into_iter().all(|sent| sent.unwrap().unwrap() == 5));
     });
 }
 

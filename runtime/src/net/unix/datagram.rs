@@ -1,5 +1,6 @@
 //! A Unix socket for datagrams.
 
+use super::backoff;
 use crate::{
     registered::{Registered, as_fd},
     source::{Direction, Initially},
@@ -132,7 +133,9 @@ impl UnixDatagram {
     /// If there is no socket at the path, or the datagram is too long.
     pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let path = path.as_ref();
-        self.socket.io_among(Direction::Write, |socket| socket.send_to(bytes, path)).await
+        let send = |socket: &mio::net::UnixDatagram| socket.send_to(bytes, path);
+        // The receiver's queue may be full of what others have sent, and only one that this socket is connected to says when it has room.
+        backoff::attempt_beside(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
     }
 
     /// Receives one datagram, and tells from whom. What does not fit into the buffer is lost.

@@ -1,7 +1,7 @@
 //! A Unix connection.
 
+use super::backoff;
 use crate::{
-    blocking::unblock,
     net::split::connection,
     registered::{Registered, as_fd},
     source::Initially,
@@ -27,7 +27,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the listener at a path. If its queue of connections is full, this waits for room.
+    /// Connects to the listener at a path. If its queue of connections is full, this tries again, after pauses of up to 64 ms, until there is
+    /// room.
     ///
     /// # Errors
     ///
@@ -39,19 +40,10 @@ impl UnixStream {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives the attempt up, though one that waits for room in the queue may still be accepted, and
-    /// is closed then.
+    /// Dropping the future gives the attempt up.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        match mio::net::UnixStream::connect(path) {
-            Ok(stream) => Self::register(stream),
-            // The queue is full. No descriptor becomes ready when it has room: only a blocking call waits for that.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let path = path.to_owned();
-                Self::from_std(unblock(move || os::UnixStream::connect(path)).await?)
-            }
-            Err(error) => Err(error),
-        }
+        Self::register(backoff::attempt_until_done(|| mio::net::UnixStream::connect(path)).await?)
     }
 
     /// Two ends of a connection.
