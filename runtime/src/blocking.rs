@@ -1,11 +1,15 @@
 //! Blocking work beside the tasks: a thread pool of the runtime's own, started when it is first needed, which grows while calls block.
+//!
+//! There are two kinds of calls. A **cancellable** one may still be queued when the runtime ends, and is then dropped: `spawn_blocking`, a
+//! read. An **accepted** one has been acknowledged to the program, such as a write of which a future said `Ok`. It is made whichever way the
+//! runtime ends: the pool drops what is queued, and an accepted call that is dropped makes itself ([`Accepted`]).
 
 use crate::{
     context,
     scheduler::Scheduler,
     shim::{AtomicUsize, Mutex, Ordering, lock},
 };
-use brigade_handle::{JoinError, JoinHandle, contain};
+use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain};
 use brigade_pool::Pool;
 use std::{
     future::Future,
@@ -33,27 +37,56 @@ enum State {
     Closed,
 }
 
+/// Why a call was not taken in.
+#[derive(Debug)]
+enum Refused {
+    /// The runtime ends.
+    Closed,
+    /// The operating system has no thread for the pool. The next call asks again.
+    NoThread(io::Error),
+}
+
+impl Refused {
+    fn into_join_error(self) -> JoinError {
+        match self {
+            Self::Closed => JoinError::Cancelled,
+            Self::NoThread(error) => JoinError::Lost(Lost::NotStarted(error.to_string())),
+        }
+    }
+}
+
+/// What becomes of a call that is queued when the runtime ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is cancelled.
+    Cancellable,
+    /// It is made all the same.
+    Accepted,
+}
+
 impl Blocking {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, state: Mutex::new(State::NotStarted), under_way: AtomicUsize::new(0) }
     }
 
-    fn spawn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    /// Hands a call to the pool, which is started if it has not been.
+    fn with_pool<R>(&self, hand_over: impl FnOnce(&Pool) -> R) -> Result<R, Refused> {
         let mut state = lock(&self.state);
         if matches!(*state, State::NotStarted) {
-            let threads = self.most.min(THREADS);
-            let builder = Pool::builder().threads(threads).spares(self.most - threads);
-            let pool = builder.name("brigade-blocking").build();
-            *state = State::Started(pool.expect("the operating system has threads for blocking work"));
+            *state = State::Started(self.start().map_err(Refused::NoThread)?);
         }
-        if let State::Started(pool) = &*state {
-            return pool.spawn_blocking(f);
+        match &*state {
+            State::Started(pool) => Ok(hand_over(pool)),
+            _ => Err(Refused::Closed),
         }
-        drop(state);
-        // Where `f` is dropped no lock is held.
-        let (completer, handle) = brigade_handle::pair();
-        completer.complete(Err(JoinError::Cancelled));
-        handle
+    }
+
+    /// One thread is enough: what finds no other is queued behind it.
+    fn start(&self) -> io::Result<Pool> {
+        let start = |threads: usize| {
+            Pool::builder().threads(threads).spares(self.most - threads).name("brigade-blocking").build()
+        };
+        start(self.most.min(THREADS)).or_else(|_| start(1))
     }
 
     /// Whether this thread is one of those that make the calls.
@@ -67,7 +100,7 @@ impl Blocking {
         self.under_way.load(Ordering::SeqCst) == 0
     }
 
-    /// Cancels what is queued, waits for what runs, ends the threads.
+    /// Cancels what is queued and was not accepted, waits for what runs, ends the threads.
     pub(crate) fn close(&self) {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
         drop(state);
@@ -90,9 +123,12 @@ impl Blocking {
 /// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Dropping the runtime
 /// and [`shutdown_timeout`](crate::Runtime::shutdown_timeout) cancel those that are still queued when the tasks have ended.
 ///
+/// If the operating system has no thread to give, the call waits for one of the runtime's threads that make such calls. If there is none of
+/// those either, the handle says [`Lost`](JoinError::Lost), with the reason; a later call tries again.
+///
 /// # Panics
 ///
-/// Outside of a runtime, or if the operating system has no thread left.
+/// Outside of a runtime.
 ///
 /// # Cancellation
 ///
@@ -111,15 +147,86 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let scheduler = context::scheduler("spawn_blocking");
-    if scheduler.driver().timers.clock.is_paused() {
-        return spawn_counted(scheduler, f);
-    }
-    scheduler.blocking().spawn(f)
+    hand_over(&context::scheduler("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
+        let (completer, handle) = brigade_handle::pair();
+        completer.complete(Err(refused.into_join_error()));
+        handle
+    })
 }
 
-/// Holds up a clock that is paused.
+/// Begins a blocking call. `make` makes the closure, if there is a thread for it; `what` names the operation in an error.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub(crate) fn begin<F, T>(what: &str, fate: Fate, make: impl FnOnce() -> F) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    hand_over(&context::scheduler(what), fate, make)
+        .map_err(|refused| io_error(what, &refused.into_join_error()))
+}
+
+/// Makes a blocking call of the operating system beside the tasks. `what` names it in an error.
+#[track_caller]
+pub(crate) fn unblock<T: Send + 'static>(
+    what: &'static str,
+    call: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> impl Future<Output = io::Result<T>> + Send {
+    let handle = spawn_blocking(call);
+    async move { handle.await.unwrap_or_else(|error| Err(io_error(what, &error))) }
+}
+
+/// Why a blocking call was not made.
+///
+/// Not of the kind that the operating system's reason has, which is `WouldBlock` if there are too many threads: that means to wait for readiness.
+pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
+    match error {
+        JoinError::Lost(Lost::NotStarted(reason)) => {
+            io::Error::new(io::ErrorKind::QuotaExceeded, format!("{what}: {reason}"))
+        }
+        JoinError::Cancelled => io::Error::other(format!("{what}: the runtime has ended")),
+        other => io::Error::other(format!("{what}: {other}")),
+    }
+}
+
+fn hand_over<F, T>(
+    scheduler: &Scheduler,
+    fate: Fate,
+    make: impl FnOnce() -> F,
+) -> Result<JoinHandle<T>, Refused>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let is_counted = scheduler.driver().timers.clock.is_paused();
+    scheduler.blocking().with_pool(|pool| {
+        if fate == Fate::Cancellable && !is_counted {
+            return pool.spawn_blocking(make());
+        }
+        let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(scheduler)));
+        match fate {
+            Fate::Cancellable => pool.spawn_detached(move || brigade_pool::blocking(|| call.make())),
+            Fate::Accepted => {
+                let accepted = Accepted(Some(call));
+                pool.spawn_detached(move || drop(accepted));
+            }
+        }
+        handle
+    })
+}
+
+/// Holds up a clock that is paused, until the one who waits for the call has been woken.
 struct UnderWay(Scheduler);
+
+impl UnderWay {
+    fn begin(scheduler: &Scheduler) -> Self {
+        scheduler.blocking().under_way.fetch_add(1, Ordering::SeqCst);
+        Self(scheduler.clone())
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -128,37 +235,50 @@ impl Drop for UnderWay {
     }
 }
 
-/// Runs a closure, and counts it until the one who waits for it has been woken.
-#[cold]
-fn spawn_counted<F, T>(scheduler: Scheduler, f: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    scheduler.blocking().under_way.fetch_add(1, Ordering::SeqCst);
-    let under_way = UnderWay(scheduler.clone());
-    let (completer, handle) = brigade_handle::pair();
-    let counted = move || {
-        let _under_way = under_way;
-        let completer = completer;
-        if completer.is_finished() {
-            return;
-        }
-        let result = catch_unwind(AssertUnwindSafe(f));
-        contain(|| {
-            completer.complete(result.map_err(JoinError::Panicked));
-        });
-    };
-    drop(scheduler.blocking().spawn(counted));
-    handle
+/// A closure, and who waits for its result. Dropped, it says that it was cancelled.
+struct Call<F, T> {
+    closure: Option<F>,
+    /// None once it is completed.
+    completer: Option<Completer<T>>,
+    _under_way: Option<UnderWay>,
 }
 
-/// Makes a blocking call of the operating system beside the tasks.
-#[track_caller]
-pub(crate) fn unblock<T: Send + 'static>(
-    call: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> impl Future<Output = io::Result<T>> + Send {
-    let handle = spawn_blocking(call);
-    // Only the end of the runtime fails it: the calls of this crate do not panic.
-    async move { handle.await.unwrap_or_else(|error| Err(io::Error::other(error.to_string()))) }
+impl<F: FnOnce() -> T, T: Send + 'static> Call<F, T> {
+    fn new(closure: F, under_way: Option<UnderWay>) -> (Self, JoinHandle<T>) {
+        let (completer, handle) = brigade_handle::pair();
+        (Self { closure: Some(closure), completer: Some(completer), _under_way: under_way }, handle)
+    }
+
+    fn make(mut self) {
+        if self.completer.as_ref().is_some_and(Completer::is_finished) {
+            return;
+        }
+        let closure = self.closure.take().expect("it is called once");
+        self.complete(catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked));
+    }
+}
+
+impl<F, T> Call<F, T> {
+    fn complete(&mut self, result: Result<T, JoinError>) {
+        let completer = self.completer.take();
+        contain(|| _ = completer.map(|completer| completer.complete(result)));
+    }
+}
+
+impl<F, T> Drop for Call<F, T> {
+    fn drop(&mut self) {
+        if self.completer.is_some() {
+            self.complete(Err(JoinError::Cancelled));
+        }
+    }
+}
+
+/// An accepted call: to drop it is to make it. So it is made by whoever takes it out of the pool's queue, be it to run it or to cancel it.
+struct Accepted<F: FnOnce() -> T, T: Send + 'static>(Option<Call<F, T>>);
+
+impl<F: FnOnce() -> T, T: Send + 'static> Drop for Accepted<F, T> {
+    fn drop(&mut self) {
+        let call = self.0.take().expect("it is dropped once");
+        brigade_pool::blocking(|| call.make());
+    }
 }

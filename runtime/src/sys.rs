@@ -238,7 +238,43 @@ pub(crate) fn is_direct(_fd: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// Whether a read of that descriptor would come back at once, with bytes, the end or an error.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: the descriptor is borrowed, so it is open; the place is one `pollfd`. Zero is not to wait.
-    unsafe { libc::poll(&raw mut asked, 1, 0) > 0 }
+    poll(fd, libc::POLLIN, 0).is_ok_and(|ready| ready)
+}
+
+/// Waits on this thread until that descriptor can be read from, or has an end or an error.
+pub(crate) fn wait_until_readable(fd: BorrowedFd<'_>) -> io::Result<()> {
+    while !poll(fd, libc::POLLIN, FOR_EVER)? {}
+    Ok(())
+}
+
+/// Waits on this thread until that descriptor can be written to, or has an end or an error.
+pub(crate) fn wait_until_writable(fd: BorrowedFd<'_>) -> io::Result<()> {
+    while !poll(fd, libc::POLLOUT, FOR_EVER)? {}
+    Ok(())
+}
+
+/// What [`poll`] takes for no limit.
+const FOR_EVER: libc::c_int = -1;
+
+/// Whether the descriptor is ready, within so many milliseconds. False also if a signal came first.
+fn poll(fd: BorrowedFd<'_>, events: libc::c_short, at_most: libc::c_int) -> io::Result<bool> {
+    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: the descriptor is borrowed, so it is open; the place is one `pollfd`.
+    match check(unsafe { libc::poll(&raw mut asked, 1, at_most) }) {
+        Ok(ready) => Ok(ready > 0),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether reads of that descriptor never wait for somebody else: it is a regular file, a folder or a disk.
+pub(crate) fn is_always_ready(fd: BorrowedFd<'_>) -> bool {
+    let mut found = mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the descriptor is borrowed, so it is open; the kernel writes a whole `stat` to the place, or fails.
+    if unsafe { libc::fstat(fd.as_raw_fd(), found.as_mut_ptr()) } == -1 {
+        return false;
+    }
+    // SAFETY: the call went well, so it wrote the whole of it.
+    let kind = unsafe { found.assume_init() }.st_mode & libc::S_IFMT;
+    [libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&kind)
 }

@@ -8,7 +8,7 @@ use brigade_runtime::{
     fs::{self, File},
     gather,
     io::copy,
-    run, spawn,
+    run, spawn, yield_now,
 };
 use futures_util::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt, TryStreamExt,
@@ -16,7 +16,8 @@ use futures_util::{
 };
 use std::{
     fs::OpenOptions,
-    io::{ErrorKind, SeekFrom},
+    io::{ErrorKind, Read, SeekFrom, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
 };
 
@@ -206,4 +207,67 @@ fn names_are_changed_and_linked() {
         assert!(fs::metadata(&other).await.unwrap().permissions().readonly());
         fs::remove_file(&one).await.unwrap();
     });
+}
+
+/// An open file of which a read may wait for somebody else, and that other.
+fn streams() -> [(OwnedFd, OwnedFd); 3] {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (one, other) = UnixStream::pair().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    [(reader.into(), writer.into()), (one.into(), other.into()), (ours.into(), theirs.into())]
+}
+
+/// Nobody writes, so a thread that sat in a read would keep the runtime from ending.
+#[test]
+fn the_end_of_the_runtime_waits_for_no_read_of_a_pipe() {
+    for (ours, theirs) in streams() {
+        run(async {
+            let mut file = File::from_std(ours.into());
+            let reading = spawn(async move { file.read(&mut [0; 8]).await });
+            yield_now().await;
+            assert!(!reading.is_finished());
+        });
+        drop(theirs);
+    }
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_when_somebody_writes_also_in_another_runtime() {
+    for (ours, theirs) in streams() {
+        let (mut file, mut other) = (File::from_std(ours.into()), std::fs::File::from(theirs));
+        let mut bytes = [0; 5];
+        for _ in 0..2 {
+            run(async {
+                assert!(file.read(&mut bytes).now_or_never().is_none());
+                // It is watched from here on, with this runtime.
+                for _ in 0..10 {
+                    yield_now().await;
+                    assert!(file.read(&mut bytes).now_or_never().is_none());
+                }
+                other.write_all(b"hello").unwrap();
+                file.read_exact(&mut bytes).await.unwrap();
+                assert_eq!(&bytes, b"hello");
+            });
+        }
+        drop(other);
+        assert_eq!(run(file.read(&mut bytes)).unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_write_to_a_full_pipe_that_does_not_block_waits_for_room() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    const MUCH: usize = 4 << 20;
+    let reading = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).unwrap();
+        all.len()
+    });
+    run(async {
+        let mut file = File::from_std(OwnedFd::from(ours).into());
+        file.write_all(&vec![7; MUCH]).await.unwrap();
+    });
+    assert_eq!(reading.join().unwrap(), MUCH);
 }

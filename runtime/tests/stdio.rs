@@ -1,17 +1,19 @@
-//! The standard output and the standard error, in a process of their own: this test program, which runs one of its tests once more.
+//! The standard streams, in a process of their own: this test program, which runs one of its tests once more.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    io::{stderr, stdout},
+    io::{stderr, stdin, stdout},
     run,
 };
-use futures_util::AsyncWriteExt;
+use futures_util::{AsyncReadExt, AsyncWriteExt};
 use std::{
     env,
-    io::{BufRead, BufReader, ErrorKind},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{self, Command, Stdio},
+    thread,
 };
 
 /// Says to this program that it is the process of its own.
@@ -87,5 +89,76 @@ fn who_writes_to_nobody_hears_of_it() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("begins to write")));
     drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+/// A stream whose other end is this process's, and which was made non-blocking, as a parent may have done.
+fn non_blocking() -> (UnixStream, Stdio) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    (ours, OwnedFd::from(theirs).into())
+}
+
+/// More than lies in any buffer, so that the writer finds it full many times.
+const MUCH: usize = 8 << 20;
+
+#[test]
+fn a_standard_output_that_does_not_block_is_waited_for() {
+    if is_inside() {
+        let result = run(async {
+            let bytes = vec![b'x'; MUCH];
+            for _ in 0..2 {
+                stdout().write_all(&bytes).await?;
+            }
+            let mut err = stderr();
+            err.write_all(&bytes).await?;
+            // Not flushed: the end of the runtime sees to it.
+            std::io::Result::Ok(())
+        });
+        // At once: the test harness would write there, too, and does not wait.
+        process::exit(if result.is_ok() { 7 } else { 8 });
+    }
+    let mut command = inside("a_standard_output_that_does_not_block_is_waited_for");
+    let ((out, stdout), (err, stderr)) = (non_blocking(), non_blocking());
+    let mut child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+    // The child's ends lie in the command as well.
+    drop(command);
+    let count = |mut stream: UnixStream| {
+        thread::spawn(move || {
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).unwrap();
+            all.into_iter().filter(|&byte| byte == b'x').count()
+        })
+    };
+    let (out, err) = (count(out), count(err));
+    // What the harness prints has an `x` or two.
+    assert!(out.join().unwrap() >= 2 * MUCH);
+    assert!(err.join().unwrap() >= MUCH);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn a_standard_input_that_does_not_block_is_waited_for() {
+    if is_inside() {
+        let mut text = String::new();
+        run(async {
+            let mut input = stdin().unwrap();
+            let mut bytes = [0; 5];
+            input.read_exact(&mut bytes).await.unwrap();
+            eprintln!("has read {}", std::str::from_utf8(&bytes).unwrap());
+            input.read_to_string(&mut text).await.unwrap();
+        });
+        process::exit(if text == " and more" { 7 } else { 8 });
+    }
+    let mut command = inside("a_standard_input_that_does_not_block_is_waited_for");
+    let (mut input, stdin) = non_blocking();
+    let mut child = command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    input.write_all(b"hello").unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Now it waits for more, which is not there.
+    assert!(lines.any(|line| line.unwrap().contains("has read hello")));
+    input.write_all(b" and more").unwrap();
+    drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }

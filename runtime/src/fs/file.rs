@@ -13,11 +13,23 @@ use std::{
 
 /// An open file, to read, write and seek by the traits of `futures-io`, on the blocking pool.
 ///
-/// A write is done when its bytes are on their way to the pool; the flush waits until they are with the operating system,
-/// and says what went wrong. Flush before dropping a file that was written to, or an error goes unheard.
-///
 /// Each call is a way to the pool and back: read and write much at once, such as by `BufReader` and `BufWriter` of
 /// `futures-util`.
+///
+/// # What the `Ok` of a write promises
+///
+/// The file has taken the bytes over and writes them, after what was written before: also if the file is dropped or the task is cancelled, and
+/// whichever way the runtime ends. `run`, dropping the runtime and its shutdowns wait for it, except `shutdown_background`, and a shutdown whose
+/// deadline has come; then the write is made if the process lives for long enough.
+///
+/// It does not promise that the write went well, nor that others see it yet. [`flush`](AsyncWrite::poll_flush) waits until the bytes are with
+/// the operating system, and says what went wrong; [`sync_all`](Self::sync_all) waits until they are on the disk. Flush before dropping a file
+/// that was written to, or an error goes unheard.
+///
+/// # Pipes, terminals and devices
+///
+/// A read waits without a thread until there is something, so it does not hold up the end of the runtime. Opening a named pipe blocks a thread until
+/// there is somebody at its other end, for which the end of the runtime waits: [`PipeReader::open`](crate::io::PipeReader::open) does not block.
 ///
 /// # Cancellation
 ///
@@ -86,12 +98,12 @@ impl File {
     /// Outside of a runtime.
     pub async fn open_with(path: impl AsRef<Path>, options: OpenOptions) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        unblock(move || options.open(path)).await.map(Self::from_std)
+        unblock("opening a file", move || options.open(path)).await.map(Self::from_std)
     }
 
-    /// Takes over a file of the standard library.
+    /// Takes over a file of the standard library. Whether it is non-blocking makes no difference: what would have blocked is waited for.
     pub fn from_std(file: fs::File) -> Self {
-        Self { inner: Offloaded::new(file) }
+        Self { inner: Offloaded::new("a file", file) }
     }
 
     /// What is known of the file: its length, its times, its permissions.
@@ -182,7 +194,7 @@ impl AsyncWrite for File {
         self.inner.poll_write(cx, bytes)
     }
 
-    /// Waits until all is with the operating system. For the disk see [`sync_all`](File::sync_all).
+    /// Waits until all is with the operating system, and says what went wrong. For the disk see [`sync_all`](File::sync_all).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner.poll_flush(cx)
     }

@@ -1,6 +1,9 @@
 //! What is in a folder.
 
-use crate::blocking::{spawn_blocking, unblock};
+use crate::{
+    blocking::{self, Fate, unblock},
+    context::budget,
+};
 use brigade_handle::JoinHandle;
 use futures_core::Stream;
 use std::{
@@ -49,7 +52,7 @@ enum State {
 /// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();
-    let rest = unblock(move || fs::read_dir(path)).await?;
+    let rest = unblock("fs::read_dir", move || fs::read_dir(path)).await?;
     Ok(ReadDir { state: State::Idle(VecDeque::new(), Some(rest)) })
 }
 
@@ -72,23 +75,44 @@ impl Stream for ReadDir {
     type Item = io::Result<DirEntry>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<DirEntry>>> {
+        ready!(budget::poll(cx));
+        let entry = ready!(self.poll_entry(cx));
+        budget::spend();
+        Poll::Ready(entry)
+    }
+}
+
+impl ReadDir {
+    fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<DirEntry>>> {
         loop {
             match &mut self.state {
                 State::Idle(read, rest) => {
                     if let Some(entry) = read.pop_front() {
                         return Poll::Ready(Some(entry));
                     }
-                    let Some(mut rest) = rest.take() else { return Poll::Ready(None) };
-                    self.state = State::Busy(spawn_blocking(move || {
-                        let read: VecDeque<_> = rest.by_ref().take(ENTRIES).collect();
-                        let more = read.len() == ENTRIES;
-                        (read, more.then_some(rest))
-                    }));
+                    if rest.is_none() {
+                        return Poll::Ready(None);
+                    }
+                    let begun = blocking::begin("fs::read_dir", Fate::Cancellable, || {
+                        let mut rest = rest.take().expect("it was there just now");
+                        move || {
+                            let read: VecDeque<_> = rest.by_ref().take(ENTRIES).collect();
+                            let more = read.len() == ENTRIES;
+                            (read, more.then_some(rest))
+                        }
+                    });
+                    match begun {
+                        Ok(job) => self.state = State::Busy(job),
+                        // The entries are still to be had.
+                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    }
                 }
                 State::Busy(job) => {
                     let (read, rest) = match ready!(Pin::new(job).poll(cx)) {
                         Ok(done) => done,
-                        Err(error) => (VecDeque::from([Err(io::Error::other(error.to_string()))]), None),
+                        Err(error) => {
+                            (VecDeque::from([Err(blocking::io_error("fs::read_dir", &error))]), None)
+                        }
                     };
                     self.state = State::Idle(read, rest);
                 }

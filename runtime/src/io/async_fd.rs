@@ -1,6 +1,7 @@
 //! Any descriptor, awaited.
 
 use crate::{
+    context,
     registered::Registered,
     source::{Direction, Initially, Seen},
 };
@@ -8,6 +9,7 @@ use mio::{Interest, Registry, Token, event::Source as OsSource, unix::SourceFd};
 use std::{
     fmt, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -97,6 +99,12 @@ impl<T: AsFd> AsyncFd<T> {
     #[track_caller]
     pub(crate) fn new_pending(io: T) -> io::Result<Self> {
         Self::register(io, Initially::Pending)
+    }
+
+    /// Whether it is the runtime that this thread is inside of, if it is, that watches the descriptor.
+    pub(crate) fn is_watched_here(&self) -> bool {
+        let here = context::try_scheduler();
+        here.is_none_or(|here| Arc::ptr_eq(&here.driver().reactor, self.inner.reactor()))
     }
 
     #[track_caller]

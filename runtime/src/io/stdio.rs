@@ -1,13 +1,12 @@
 //! The standard streams of this process, for tasks.
 //!
 //! The terminal or pipe behind a standard stream is shared with other processes: the shell, the rest of a pipeline. Making it
-//! non-blocking would make it so for all of them, and break them, so that is never done. Reads and writes block, on the
-//! blocking pool. A read begins there only once there is something to read, which the reactor tells where it can (not
-//! for regular files, which never block for long): so no thread sits in a read of the keyboard, and the end of the runtime
-//! does not wait for a line.
+//! non-blocking would make it so for all of them, and break them, so that is never done. One of the others may have done it all the same: then
+//! reads and writes wait where they would have blocked. They block on the blocking pool. A read begins there only once there is something to
+//! read, which the reactor tells where it can (not for regular files, which never block for long): so no thread sits in a read of the keyboard,
+//! and the end of the runtime does not wait for a line.
 
-use super::{AsyncFd, offloaded::Offloaded};
-use crate::sys;
+use super::offloaded::Offloaded;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     fmt,
@@ -15,14 +14,12 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 /// The standard input, from [`stdin`].
 pub struct Stdin {
     inner: Offloaded<File>,
-    /// None if it cannot be watched.
-    watched: Option<AsyncFd<OwnedFd>>,
 }
 
 /// The standard output, from [`stdout`].
@@ -41,11 +38,11 @@ pub struct Stderr {
 ///
 /// # Errors
 ///
-/// If it is closed, or the operating system refuses a descriptor.
+/// If it is closed, or the operating system refuses a descriptor. A read fails if it needs a thread and the operating system has none.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// A read does, outside of a runtime.
 ///
 /// # Cancellation
 ///
@@ -64,15 +61,27 @@ pub struct Stderr {
 /// })
 /// # .unwrap();
 /// ```
-#[track_caller]
 pub fn stdin() -> io::Result<Stdin> {
-    Stdin::from_fd(io::stdin().as_fd().try_clone_to_owned()?)
+    Ok(Stdin::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 /// The standard output of this process.
 ///
-/// A write is done when its bytes are on their way, on the blocking pool; flush before the end, or the last ones may not
-/// arrive.
+/// What is written goes to the buffer of [`std::io::stdout`], which is flushed, on the blocking pool.
+///
+/// # What the `Ok` of a write promises
+///
+/// The bytes have been taken over and are written, after what was written before by the same [`Stdout`], whichever way the runtime ends, as for
+/// [`File`](crate::fs::File). If nobody takes them, the end of the runtime waits. Flush to wait until they are with the operating system, such as
+/// before the process exits or prints by other means, and to hear of errors.
+///
+/// # Errors
+///
+/// Each call tells the error of a write before. If it needs a thread and the operating system has none.
+///
+/// # Panics
+///
+/// A write does, outside of a runtime.
 ///
 /// # Cancellation
 ///
@@ -90,19 +99,17 @@ pub fn stdin() -> io::Result<Stdin> {
 /// # .unwrap();
 /// ```
 pub fn stdout() -> Stdout {
-    Stdout { inner: Offloaded::new(io::stdout()) }
+    Stdout { inner: Offloaded::new("the standard output", io::stdout()) }
 }
 
-/// The standard error of this process. As for [`stdout`], flush before the end.
+/// The standard error of this process. All that is said of [`stdout`] holds.
 pub fn stderr() -> Stderr {
-    Stderr { inner: Offloaded::new(io::stderr()) }
+    Stderr { inner: Offloaded::new("the standard error", io::stderr()) }
 }
 
 impl Stdin {
-    #[track_caller]
-    fn from_fd(fd: OwnedFd) -> io::Result<Self> {
-        let watched = AsyncFd::new(fd.try_clone()?).ok();
-        Ok(Self { inner: Offloaded::new(File::from(fd)), watched })
+    fn from_fd(fd: OwnedFd) -> Self {
+        Self { inner: Offloaded::new("the standard input", File::from(fd)) }
     }
 }
 
@@ -112,18 +119,7 @@ impl AsyncRead for Stdin {
         cx: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        if let Some(watched) = &this.watched {
-            while this.inner.is_drained() {
-                let mut ready = ready!(watched.poll_readable(cx))?;
-                // Readiness is told once, and a read here cannot find out by blocking that there is no more.
-                if sys::is_readable(watched.as_fd()) {
-                    break;
-                }
-                ready.clear_ready();
-            }
-        }
-        this.inner.poll_read(cx, bytes)
+        self.inner.poll_read(cx, bytes)
     }
 }
 
@@ -188,7 +184,7 @@ mod tests {
     fn what_is_read_keeps_its_order_whatever_the_buffers() {
         run(async {
             let (reader, mut writer) = io::pipe().unwrap();
-            let mut stdin = Stdin::from_fd(reader.into()).unwrap();
+            let mut stdin = Stdin::from_fd(reader.into());
             writer.write_all(b"abcdef").unwrap();
             let mut all = Vec::new();
             for len in [1, 2, 8] {
@@ -216,7 +212,7 @@ mod tests {
     fn the_end_of_the_runtime_does_not_wait_for_a_line() {
         let (reader, writer) = io::pipe().unwrap();
         run(async {
-            let mut stdin = Stdin::from_fd(reader.into()).unwrap();
+            let mut stdin = Stdin::from_fd(reader.into());
             let reading = spawn(async move { read(&mut stdin, &mut [0; 8]).await });
             crate::yield_now().await;
             assert!(!reading.is_finished());
@@ -228,7 +224,7 @@ mod tests {
     fn a_regular_file_is_read_as_well() {
         run(async {
             let file = File::open(std::env::current_exe().unwrap()).unwrap();
-            let mut stdin = Stdin::from_fd(file.into()).unwrap();
+            let mut stdin = Stdin::from_fd(file.into());
             let mut bytes = [0; 4];
             assert_eq!(read(&mut stdin, &mut bytes).await, 4);
             assert_eq!(&bytes[1..], b"ELF");

@@ -79,7 +79,7 @@ impl ToAddresses for (String, u16) {
 ///
 /// # Errors
 ///
-/// If the text is no address and no host name, or the name is unknown.
+/// If the text is no address and no host name, or the name is unknown. If the operating system has no thread to give.
 ///
 /// # Panics
 ///
@@ -87,7 +87,8 @@ impl ToAddresses for (String, u16) {
 ///
 /// # Cancellation
 ///
-/// The question goes on behind the scenes, and its answer is dropped.
+/// The question goes on behind the scenes, and its answer is dropped. Nothing can break it off, so the end of the runtime waits for it, for as
+/// long as the operating system asks its name servers (`timeout` and `attempts` in `/etc/resolv.conf`).
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -102,7 +103,7 @@ pub async fn lookup_host(name: impl ToAddresses) -> io::Result<Vec<SocketAddr>> 
 
 /// Asks the operating system, which may take its time.
 async fn look_up(name: impl ToSocketAddrs + Send + 'static) -> io::Result<Vec<SocketAddr>> {
-    unblock(move || name.to_socket_addrs().map(Iterator::collect)).await
+    unblock("a look-up of a name", move || name.to_socket_addrs().map(Iterator::collect)).await
 }
 
 /// The error of a name that means no address at all.

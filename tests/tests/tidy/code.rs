@@ -66,6 +66,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/allocations/counting.rs",
     "runtime/tests/foreign/waker.rs",
     "runtime/tests/fork/sys.rs",
+    "runtime/tests/refused/sys.rs",
     "runtime/tests/soak/sys.rs",
 ];
 

@@ -1,0 +1,71 @@
+//! Where jobs read to and write from. It goes with the job, and comes back with its result.
+
+use super::{
+    Done,
+    patience::{Patient, read_patiently, retry},
+    watch::Readiness,
+};
+use std::io::{self, Read};
+
+/// What was read and not yet taken lies in `bytes[taken..]`.
+#[derive(Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    taken: usize,
+    /// What jobs have found out about the stream.
+    pub(super) readiness: Readiness,
+}
+
+impl Buffer {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.taken = 0;
+    }
+
+    pub(super) fn unread(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    pub(super) fn take(&mut self, bytes: &mut [u8]) -> usize {
+        let len = bytes.len().min(self.unread());
+        bytes[..len].copy_from_slice(&self.bytes[self.taken..self.taken + len]);
+        self.taken += len;
+        len
+    }
+
+    /// Takes in what is to be written.
+    pub(super) fn fill(&mut self, bytes: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn unwritten(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Reads up to `len` bytes, in a job.
+    pub(super) fn read<T: Patient>(&mut self, io: &T, len: usize) -> Done
+    where
+        for<'a> &'a T: Read,
+    {
+        if self.readiness == Readiness::Unknown {
+            self.readiness = if io.is_always_ready() { Readiness::Always } else { Readiness::Watchable };
+        }
+        self.clear();
+        // One that is watched was readable when the job began.
+        if self.readiness == Readiness::Watchable && !io.is_readable() {
+            return Done::NothingToRead;
+        }
+        self.bytes.resize(len, 0);
+        let mut stream = io;
+        let read = match self.readiness {
+            Readiness::Unwatchable => read_patiently(io, &mut self.bytes),
+            _ => retry(|| stream.read(&mut self.bytes)),
+        };
+        self.bytes.truncate(*read.as_ref().unwrap_or(&0));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Done::NothingToRead,
+            read => Done::Read(read),
+        }
+    }
+}
