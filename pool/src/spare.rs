@@ -22,7 +22,7 @@
 use crate::{
     crew::{Crew, Phase},
     current,
-    sleep::Queues,
+    sleep::{Queues, Searching},
     worker::{self, Worker},
 };
 use brigade_handle::wait;
@@ -189,12 +189,34 @@ impl Crew {
         let bed = roster.take_bed(self.plan.threads + self.plan.spares);
         roster.given_up += usize::from(bed.is_none());
         drop(roster);
-        match bed.map(|bed| self.start_thread(bed)) {
+        let searching = match bed {
             // The thread takes over the evidence.
-            Some(Ok(())) => {}
-            _ if self.sleep.end_search(searching, self) => self.wake_someone(),
-            _ => {}
+            Some(bed) if self.try_to_start(bed).is_ok() => return,
+            Some(bed) => self.give_up(bed, searching),
+            None => Some(searching),
+        };
+        if searching.is_some_and(|searching| self.sleep.end_search(searching, self)) {
+            self.wake_someone();
         }
+    }
+
+    /// The thread of this bed, which was counted as active and searching, could not be started. The evidence, unless somebody has taken it over.
+    ///
+    /// A worker may have gone on meanwhile, which counted that thread and saw no vacancy. If it went to the reserve because of that, it is
+    /// recalled; if it works, there is no vacancy to be given up.
+    fn give_up(&self, bed: usize, searching: Searching) -> Option<Searching> {
+        let mut roster = self.roster();
+        roster.total -= 1;
+        roster.free.push(bed);
+        if let Some(bed) = roster.reserve.pop() {
+            drop(roster);
+            self.sleep.recall(bed, searching);
+            return None;
+        }
+        roster.active -= 1;
+        roster.given_up += usize::from(roster.active < self.plan.threads);
+        self.set_surplus(roster.active);
+        Some(searching)
     }
 
     /// Starts the threads that the pool was asked for.
@@ -203,23 +225,12 @@ impl Crew {
             let limit = self.plan.threads;
             let bed = self.roster().take_bed(limit).expect("the roster counts what is started here");
             // The thread takes over the evidence; if there is none, the pool ends anyway.
-            let _searching = self.sleep.enlist();
-            self.start_thread(bed)
+            let searching = self.sleep.enlist();
+            self.try_to_start(bed).inspect_err(|_| _ = self.give_up(bed, searching))
         })
     }
 
-    /// Starts the thread of this bed, which has been counted as active and searching. If that fails, it is counted as
-    /// active no more, and its vacancy as given up.
-    fn start_thread(&self, bed: usize) -> io::Result<()> {
-        self.try_to_start(bed).inspect_err(|_| {
-            let mut roster = self.roster();
-            roster.total -= 1;
-            roster.active -= 1;
-            roster.given_up += 1;
-            roster.free.push(bed);
-        })
-    }
-
+    /// Starts the thread of this bed, which has been counted as active and searching.
     fn try_to_start(&self, bed: usize) -> io::Result<()> {
         self.seat(bed);
         self.sleep.prepare(bed);

@@ -39,6 +39,11 @@ fn work_waits_for_the_worker_that_is_blocked_and_nothing_is_lost() {
     assert!(!second.is_finished(), "no thread was to be had");
     let_go.send(()).unwrap();
     assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
+    // A spare thread is asked for while the worker is blocked, and refused when it goes on.
+    for _ in 0..2000 {
+        let jobs: Vec<_> = (0..10).map(|number| pool.spawn_blocking(move || number)).collect();
+        assert!(jobs.into_iter().map(|job| job.join().unwrap()).eq(0..10));
+    }
     limit_memory("unlimited");
     // And once there is room, a spare thread is started again.
     let (let_go, gone) = mpsc::channel::<()>();
