@@ -44,9 +44,22 @@ pub enum Start {
     /// Each is exec'd anew and runs the initializer. What CPython calls *spawn*.
     #[default]
     Exec,
-    /// One child is exec'd and runs the initializer; workers are forked from it, in a fraction of a millisecond, and share its
-    /// memory until they write there. What CPython calls *forkserver*. [`worker_index`](crate::worker_index) is none in the
-    /// initializer, which must not start threads.
+    /// One child is exec'd and runs the initializer; workers are forked from it, in a fraction of a
+    /// millisecond, and share its memory until they write there. CPython calls it *forkserver*.
+    /// [`worker_index`](crate::worker_index) is none in the initializer, which must not start threads.
+    ///
+    /// Each worker begins with a copy of what the initializer has made:
+    ///
+    /// * **Random numbers are the same in all workers.** A generator that the initializer has seeded gives
+    ///   each worker the same numbers, and so do the keys of the standard library's `RandomState` once a
+    ///   `HashMap` was made there, and the layout of the address space. Seed in the first call of a worker
+    ///   what must differ, from the operating system or from [`worker_index`](crate::worker_index).
+    /// * A [`BlockMut`](crate::BlockMut) is each worker's own, like all other memory. A
+    ///   [`Block`](crate::Block) is read in place.
+    /// * An open file keeps its descriptor, and is *one* open file for all workers, with one position: read
+    ///   it by `read_at`. Sockets and database connections are shared, too, and two workers that use one
+    ///   confuse each other: open them in the first call.
+    /// * Signal handlers, the working directory and the user that the initializer has chosen stay.
     Zygote,
 }
 

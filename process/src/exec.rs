@@ -28,10 +28,13 @@ use std::{
 
 /// The number under which a worker finds its channel.
 pub(crate) const CHANNEL: RawFd = 3;
-/// The numbers under which it finds what is handed over besides: its ring's memory, and the pool's bell.
-pub(crate) const MEMORY: RawFd = 4;
-/// See [`MEMORY`].
+/// The number under which it finds its end of the leash.
+pub(crate) const LEASH: RawFd = 4;
+/// The numbers under which it finds what is handed over for a ring: the pool's bell, and the memory, which it
+/// closes as soon as it has mapped it.
 pub(crate) const BELL: RawFd = 5;
+/// See [`BELL`].
+pub(crate) const MEMORY: RawFd = 6;
 
 /// How long a child may take from fork to exec.
 const EXEC: Duration = Duration::from_secs(10);

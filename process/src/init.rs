@@ -7,15 +7,18 @@
 //!
 //! # A worker never outlives its pool
 //!
-//! The kernel kills it when the parent's supervising thread ends (`exec.rs`), and where that does not reach (other systems,
-//! a worker behind a launcher, a call that has changed its user), the *watcher* does: a thread that waits for nothing but the
-//! end of the channel, and ends the process at once, even while a call computes. Where the kernel has promised to do it, the
-//! watcher begins with the second call: until then it would be most of what a new worker costs.
+//! The kernel kills it when the parent's supervising thread ends (`exec.rs`), and when the parent's end of
+//! its *leash* is closed (`leash/sys.rs`), which also reaches a worker that has changed its user. Where
+//! neither does (other systems, a worker behind a launcher, a copy of the pool's process that holds the
+//! leash), the *watcher* does: a thread that waits for nothing but the end of the channel and of the pool's
+//! process, and ends this one at once, even while a call computes. A worker on a leash has its watcher from
+//! its second call on: until then it would be most of what a new worker costs.
 
 use crate::{
-    block::{Keeper, inherited, luggage::Leases},
+    block::{Keeper, luggage::Leases},
     channel::Channel,
-    exec::{BELL, CHANNEL, MEMORY},
+    exec::{BELL, CHANNEL, LEASH, MEMORY},
+    leash,
     memory::Memory,
     panics,
     ring::{LENT_TO_POOL, WORDS},
@@ -23,11 +26,11 @@ use crate::{
     sys,
     sys::Watch,
     worker::Worker,
-    zygote,
+    zygote::{self, Zygotes},
 };
 use std::{
     io,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     os::fd::{AsFd, OwnedFd},
     process,
     sync::{
@@ -90,51 +93,58 @@ fn start(variable: &str) -> io::Result<()> {
     let channel = match variable {
         zygote::MARKER => {
             // From here on this is a worker, forked from what was the zygote.
-            let variable = be_zygote()?;
-            return start_local(variable);
+            let memory = be_zygote()?;
+            return start_local(memory);
         }
-        WITHOUT_RING | WITH_RING => return start_local(variable),
+        WITHOUT_RING => return start_local(None),
+        WITH_RING => return start_local(Some(sys::adopt(MEMORY)?)),
         "1:stdio" => Channel::of_stdio()?,
         other => match other.strip_prefix("1:dial:") {
             Some(address) => {
                 let token = Channel::token_of_stdin()?;
                 let channel = Channel::dial(address)?;
-                return start_socket(channel, Some(token));
+                return start_socket(channel, Some(token), None);
             }
             None => return Err(io::Error::other(format!("{VARIABLE}={other} is not for this version"))),
         },
     };
-    start_socket(channel, None)
+    start_socket(channel, None, None)
 }
 
-/// Sets this process up and forks workers from it, in which it returns.
-fn be_zygote() -> io::Result<&'static str> {
+/// Sets this process up and forks workers from it, in which it returns, with their ring's memory if they have
+/// a ring.
+fn be_zygote() -> io::Result<Option<OwnedFd>> {
+    wear_leash();
     let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
-    inherited::be_zygote();
-    worker.set_up()?;
+    let zygotes = Zygotes::new()?;
+    worker.set_up_and(|| zygotes.check())?;
     worker.rehearse()?;
-    zygote::serve(worker.into_socket()?)
+    zygotes.serve(worker.into_socket()?)
 }
 
-/// A worker that talks over a channel alone.
-fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
-    watch(channel.input())?;
+/// A worker that talks over a channel alone. If it is the pool's own child, `pool` is the pool's process.
+fn start_socket(channel: Channel, token: Option<String>, pool: Option<i32>) -> io::Result<()> {
+    watch(channel.input(), pool)?;
     let mut worker = undropped(Worker::new(channel));
     worker.greet(token)?;
     worker.set_up()?;
     worker.run()
 }
 
-/// A worker on the pool's machine.
-fn start_local(variable: &str) -> io::Result<()> {
+/// A worker on the pool's machine, with a ring if it was given memory for that.
+fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
+    let pool = sys::parent();
+    let is_on_leash = wear_leash();
     let channel = Channel::of_socket(sys::adopt(CHANNEL)?);
-    if variable == WITHOUT_RING {
-        return start_socket(channel, None);
-    }
+    let Some(file) = memory else { return start_socket(channel, None, Some(pool)) };
     let mut worker = Worker::new(channel);
-    worker.watch_later();
+    worker.watch_later(pool);
+    if !is_on_leash {
+        worker.watch()?;
+    }
     worker.greet(None)?;
-    let memory = Arc::new(Memory::map(&sys::adopt(MEMORY)?, WORDS)?);
+    let memory = Arc::new(Memory::map(&file, WORDS)?);
+    drop(file);
     let lent = Leases::new(memory.clone(), LENT_TO_POOL);
     let _blocks = undropped(Keeper::new());
     let bell = sys::Bell::adopt(BELL)?;
@@ -151,12 +161,30 @@ fn undropped<T>(tools: T) -> ManuallyDrop<T> {
     ManuallyDrop::new(tools)
 }
 
-/// Starts the watcher.
-pub(crate) fn watch(channel: Arc<OwnedFd>) -> io::Result<()> {
+/// Has the kernel kill this process when the pool lets it go. Whether it will.
+fn wear_leash() -> bool {
+    let worn = sys::adopt(LEASH).and_then(|leash| {
+        leash::wear(&leash)?;
+        // It holds as long as it is open.
+        mem::forget(leash);
+        Ok(())
+    });
+    worn.is_ok()
+}
+
+/// Starts the watcher. Of the pool's own child it watches the pool's process, too: one that was forked from
+/// that may hold the channel's other end, and live on.
+pub(crate) fn watch(channel: Arc<OwnedFd>, pool: Option<i32>) -> io::Result<()> {
+    // Where the system has no such descriptor, or none to spare, the channel alone must do.
+    let exit = pool.and_then(sys::exit_watch);
+    if pool.is_some_and(|pool| sys::parent() != pool) {
+        sys::exit_now(0);
+    }
     let wait_for_the_end = move || {
+        let exit = exit.as_ref().map(|exit| Watch::readable(exit.as_fd()));
+        let mut watched: Vec<_> = [Watch::hang_up(channel.as_fd())].into_iter().chain(exit).collect();
         loop {
-            let mut watched = [Watch::hang_up(channel.as_fd())];
-            if sys::poll(&mut watched, None).is_err() || watched[0].is_ready() {
+            if sys::poll(&mut watched, None).is_err() || watched.iter().any(Watch::is_ready) {
                 // Closed by a call before this thread looked for the first time, or by the pool.
                 sys::exit_now(if watched[0].is_closed() { WITHOUT_POOL } else { 0 });
             }

@@ -25,11 +25,19 @@
 //! * **entry**: one row of the executable's table of calls; how a function is named, and how a name is checked.
 //! * [`Launcher`]: how a worker is started. [`Local`] forks and execs, or has a **zygote** fork; [`Argv`]
 //!   runs any command that ends in this program as a worker.
+//! * **leash**: a pipe by whose end the kernel kills a worker.
 //!
 //! # Reading order
 //!
-//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its `starts` and `ends` → `starter` → `exec`; then `batch`, `block` and
-//! `zygote`, each on its own.
+//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its
+//! `starts` and `ends` → `starter` → `exec`; then `batch`, `block`, `leash` and `zygote`, each on its own.
+//!
+//! # The end of the pool's process
+//!
+//! No worker outlives the process that has made the pool, whether that ends well, is killed or execs
+//! something else; it does not matter whether the worker computes, is stopped, or has changed its user, and
+//! neither if the pool's process has. Processes that a call has started are on their own. A worker that
+//! [`Argv`] has started elsewhere ends when its channel does.
 
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod attention;
@@ -80,6 +88,11 @@ mod interrupt;
 mod lane;
 #[cfg(not(loom))]
 mod launcher;
+#[cfg(not(loom))]
+// Unsafe: has the kernel kill this process when a pipe ends.
+#[allow(unsafe_code)]
+#[path = "leash/sys.rs"]
+mod leash;
 #[cfg(not(loom))]
 // Unsafe: as `call::pending`.
 #[allow(unsafe_code)]

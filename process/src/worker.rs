@@ -11,7 +11,7 @@ use crate::{
     init::{self, WITHOUT_POOL},
     setup::{Limits, Reason, Setup},
     sys::{self, Watch},
-    usage, zygote,
+    usage,
 };
 use brigade_handle::fork::Generation;
 use brigade_trace::clock;
@@ -57,8 +57,8 @@ pub(crate) struct Worker {
     out: Vec<u8>,
     /// The process that the pool knows.
     generation: Generation,
-    /// The channel, while the watcher has not begun and is to.
-    unwatched: Option<Arc<OwnedFd>>,
+    /// The channel and the pool's process, while the watcher has not begun and is to.
+    unwatched: Option<(Arc<OwnedFd>, i32)>,
     limits: Limits,
     /// How many calls it has answered.
     calls: u64,
@@ -89,6 +89,11 @@ impl Worker {
 
     /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
     pub(crate) fn set_up(&mut self) -> io::Result<Setup> {
+        self.set_up_and(|| Ok(()))
+    }
+
+    /// [`set_up`](Self::set_up), and then asks whether it has gone well.
+    pub(crate) fn set_up_and(&mut self, check: impl FnOnce() -> Result<(), String>) -> io::Result<Setup> {
         // As a rule the setup is there already, and the hello goes out with the answer to it. If it is not, the pool may want the hello
         // first: it does not know of this process if its zygote died when it had just forked it.
         if !sys::wait_for_input(self.channel.input().as_fd(), clock::now())? {
@@ -107,13 +112,7 @@ impl Worker {
             self.flush()?;
             self.watch()?;
         }
-        if let Err(why) = setup.carry_out() {
-            self.send(Kind::Ready, 0, 0, why.as_bytes())?;
-            sys::exit_now(WITHOUT_POOL);
-        }
-        if setup.forks && !zygote::is_single_threaded() {
-            let why = "its initializer has started a thread, and a process with threads cannot fork workers: \
-                       use `Start::Exec`, or start the thread in the first call";
+        if let Err(why) = setup.carry_out().and_then(|()| check()) {
             self.send(Kind::Ready, 0, 0, why.as_bytes())?;
             sys::exit_now(WITHOUT_POOL);
         }
@@ -199,14 +198,14 @@ impl Worker {
     }
 
     /// The watcher does not begin before [`watch`](Self::watch) says so.
-    pub(crate) fn watch_later(&mut self) {
-        self.unwatched = Some(self.channel.input());
+    pub(crate) fn watch_later(&mut self, pool: i32) {
+        self.unwatched = Some((self.channel.input(), pool));
     }
 
     /// Starts the watcher, if it has not begun.
     pub(crate) fn watch(&mut self) -> io::Result<()> {
-        if let Some(channel) = &self.unwatched {
-            init::watch(channel.clone())?;
+        if let Some((channel, pool)) = &self.unwatched {
+            init::watch(channel.clone(), Some(*pool))?;
             self.unwatched = None;
         }
         Ok(())

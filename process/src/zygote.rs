@@ -13,6 +13,13 @@
 //!        <────────────────────────────── process id                       Hello, and so on
 //! ```
 //!
+//! # What the initializer has opened
+//!
+//! A worker finds its channel, its leash and its bell under fixed numbers. The zygote holds these numbers
+//! before the initializer runs, so that nothing of the initializer's gets one of them and is lost when a
+//! worker takes it (`serve.rs`). Blocks that it has made are each worker's own from the fork on
+//! (`block/inherited.rs`).
+//!
 //! # Whose children they are
 //!
 //! By `CLONE_PARENT` a worker is a child of the pool's supervising thread, as if that had forked it: it is reaped there, it dies
@@ -21,25 +28,27 @@
 //! A zygote that ends, or is stopped, is replaced. If that was between its fork and its answer, nobody knows of the worker: then the worker's
 //! own hello tells its process id, and it is ended ([`end_orphan`]).
 
+mod serve;
 // Unsafe: clone, and descriptors that travel over a socket.
 #[allow(unsafe_code)]
 mod sys;
 
+pub(crate) use self::serve::Zygotes;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::serve::numbers;
 use crate::{
-    block::inherited,
-    exec::{self, BELL, CHANNEL, MEMORY, Plan},
+    exec::{self, CHANNEL, LEASH, MEMORY, Plan},
     frame::{Decoder, Kind},
-    init,
     launcher::{Command, Stop, told},
+    leash::{self, Leash},
     sys as calls,
     worker::Hello,
 };
-use brigade_handle::fork::Generation;
 use brigade_trace::clock;
 use std::{
-    fs, io,
+    io,
     os::{
-        fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
+        fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
     time::Duration,
@@ -51,8 +60,8 @@ pub(crate) const MARKER: &str = "1:zygote";
 const SETUP: Duration = Duration::from_secs(120);
 /// How long a fork may take.
 const FORK: Duration = Duration::from_secs(2);
-/// The most descriptors that a request has: channel, memory, bell, stdout, stderr.
-pub(crate) const MOST: usize = 5;
+/// The most descriptors that a request has: channel, leash, memory, bell, stdout, stderr.
+pub(crate) const MOST: usize = 6;
 /// What a request says: which descriptors it has beside the channel.
 const RING: u8 = 1;
 const OUTPUT: u8 = 2;
@@ -62,6 +71,7 @@ const OUTPUT: u8 = 2;
 pub(crate) struct Zygote {
     pid: i32,
     channel: UnixStream,
+    leash: Option<Leash>,
 }
 
 impl Zygote {
@@ -69,8 +79,10 @@ impl Zygote {
     pub(crate) fn start(plan: &Plan, command: &Command, setup: &[u8]) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         calls::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
-        let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL)])?;
-        let zygote = Self { pid: forked.pid, channel: ours };
+        let (leash, worn) = leash::new().map_err(|error| told(error, "pipe for its leash"))?;
+        let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL), (&worn, LEASH)])?;
+        drop(worn);
+        let zygote = Self { pid: forked.pid, channel: ours, leash: Some(leash) };
         forked.confirm(&command.stop)?;
         zygote.set_up(setup, command)?;
         Ok(zygote)
@@ -137,9 +149,9 @@ pub(crate) enum NoWorker {
     Unknown(io::Error),
 }
 
-/// Ends and reaps the worker at the other end of this channel, which is ours alone on this side, if there is one. Its zygote has
-/// ended without a word of it.
-pub(crate) fn end_orphan(channel: BorrowedFd<'_>) {
+/// Ends and reaps the worker at the other end of this channel, which is ours alone on this side, if there is one.
+/// Its zygote has ended without a word of it. The worker is let go only when its hello has told its number.
+pub(crate) fn end_orphan(channel: BorrowedFd<'_>, leash: Leash) {
     let (mut decoder, mut space) = (Decoder::default(), [0; 256]);
     // The end of the stream says that nobody has the other end.
     let is_there = calls::wait_for_input(channel, clock::now() + FORK).unwrap_or(false);
@@ -151,63 +163,17 @@ pub(crate) fn end_orphan(channel: BorrowedFd<'_>) {
     {
         // It is our child and was not reaped, so the number is its own.
         let _ = calls::kill(pid);
+        drop(leash);
         let _ = calls::wait_for(pid);
     }
 }
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        // It has nothing to lose. Errors would mean that it is gone already.
+        // It has nothing to lose. Errors would mean that it is gone already, or another user's: then the
+        // kernel kills it.
         let _ = calls::kill(self.pid);
+        drop(self.leash.take());
         let _ = calls::wait_for(self.pid);
     }
-}
-
-/// The zygote's life, after it was set up. Returns in each worker, with what makes it one; and in the zygote only by an error.
-pub(crate) fn serve(channel: OwnedFd) -> io::Result<&'static str> {
-    let pool = calls::parent();
-    let zygote = Generation::current();
-    loop {
-        let Some((what, fds)) = sys::receive(channel.as_fd())? else { calls::exit_now(0) };
-        let pid = match sys::fork_sibling() {
-            Ok(0) => {
-                calls::die_with_parent(pool)?;
-                inherited::take_for_own(zygote)
-                    .map_err(|error| told(error, "making the initializer's blocks its own"))?;
-                // Its number will lead to the worker's channel.
-                let _ = channel.into_raw_fd();
-                return adopt(what, fds);
-            }
-            Ok(pid) => pid,
-            Err(error) => -error.raw_os_error().unwrap_or(1),
-        };
-        drop(fds);
-        calls::send(channel.as_fd(), &pid.to_le_bytes())?;
-    }
-}
-
-/// Under which numbers a request's descriptors are expected, in the order in which they come.
-pub(crate) fn numbers(what: u8) -> Vec<RawFd> {
-    let ring = [MEMORY, BELL].into_iter().filter(|_| what & RING != 0);
-    let output = [1, 2].into_iter().filter(|_| what & OUTPUT != 0);
-    [CHANNEL].into_iter().chain(ring).chain(output).collect()
-}
-
-/// In a new worker: moves the descriptors to where workers expect them.
-fn adopt(what: u8, fds: Vec<OwnedFd>) -> io::Result<&'static str> {
-    let numbers = numbers(what);
-    if fds.len() != numbers.len() {
-        return Err(io::Error::other("a request of the pool's lacks descriptors"));
-    }
-    let high = fds.iter().map(|fd| calls::duplicate_above(fd, 10)).collect::<io::Result<Vec<_>>>()?;
-    drop(fds);
-    for (fd, number) in high.iter().zip(numbers) {
-        calls::move_to(fd, number)?;
-    }
-    Ok(if what & RING != 0 { init::WITH_RING } else { init::WITHOUT_RING })
-}
-
-/// Whether this process has one thread, so that it may fork and go on.
-pub(crate) fn is_single_threaded() -> bool {
-    fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }

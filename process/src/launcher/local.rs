@@ -2,8 +2,10 @@
 
 use super::{Command, Ended, Launched, Launcher, Stop, told};
 use crate::{
-    exec::{self, BELL, CHANNEL, MEMORY, Plan},
-    image, init, sys,
+    exec::{self, BELL, CHANNEL, LEASH, MEMORY, Plan},
+    image, init,
+    leash::{self, Leash},
+    sys,
     zygote::{self, NoWorker, Zygote},
 };
 use std::{
@@ -55,6 +57,7 @@ struct LocalChild {
     has_setup: bool,
     output: Option<[OwnedFd; 2]>,
     stop: Arc<Stop>,
+    leash: Option<Leash>,
 }
 
 impl Launcher for Local {
@@ -66,9 +69,11 @@ impl Launcher for Local {
         // A short message fits into an empty socket, or it does not go at all.
         let has_setup = command.setup.len() <= SHORT && sys::send(ours.as_fd(), &command.setup).is_ok();
         let (output, written) = pipes(command)?;
+        let (leash, worn) = leash::new().map_err(|error| told(error, "pipe for its leash"))?;
         let shared = ring.into_iter().flatten().map(|fd| &**fd).zip([MEMORY, BELL]);
         let written = written.iter().flatten().zip(1..);
-        let handed: Vec<_> = [(&theirs, CHANNEL)].into_iter().chain(shared).chain(written).collect();
+        let always = [(&theirs, CHANNEL), (&worn, LEASH)];
+        let handed: Vec<_> = always.into_iter().chain(shared).chain(written).collect();
         let (pid, forked) = match &command.zygote {
             None => {
                 let marker = if ring.is_some() { init::WITH_RING } else { init::WITHOUT_RING };
@@ -85,15 +90,24 @@ impl Launcher for Local {
                     // It ends before its orphan can be told from it.
                     self.zygote = None;
                     drop(theirs);
-                    zygote::end_orphan(ours.as_fd());
+                    zygote::end_orphan(ours.as_fd(), leash);
                     return Err(error);
                 }
             },
         };
         let exit = sys::exit_watch(pid);
         let ring = ring.is_some();
-        let stop = command.stop.clone();
-        Ok(Box::new(LocalChild { forked, pid, channel: ours, exit, ring, has_setup, output, stop }))
+        Ok(Box::new(LocalChild {
+            forked,
+            pid,
+            channel: ours,
+            exit,
+            ring,
+            has_setup,
+            output,
+            stop: command.stop.clone(),
+            leash: Some(leash),
+        }))
     }
 }
 
@@ -198,7 +212,14 @@ impl Launched for LocalChild {
     }
 
     fn kill(&mut self) -> io::Result<()> {
-        sys::kill(self.pid)
+        match sys::kill(self.pid) {
+            // One of the two has changed its user. The kernel need not ask.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.leash = None;
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn wait(&mut self) -> io::Result<Option<Ended>> {

@@ -7,11 +7,13 @@ mod awaiting;
 mod blocks;
 mod calls;
 mod deaths;
+mod descriptors;
 mod ending;
 mod forks;
 mod gate;
 mod inherited_blocks;
 mod interrupts;
+mod leashes;
 mod limits;
 mod manners;
 mod maps;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     brigade_process::init();
     orphans::be_a_parent_if_asked();
     interrupts::be_interrupted_if_asked();
+    leashes::be_let_go_if_asked();
     limits::be_limited_if_asked();
     programs::mount_a_folder_if_asked();
     programs::build_a_pool_if_asked();
@@ -119,6 +122,11 @@ fn of_pools() -> Vec<Trial> {
             a_block_refuses_where_its_maker_cannot_notice_the_fork a_forked_child_uses_no_memory_of_its_parents
             a_child_of_a_worker_does_not_let_the_workers_block_go
             workers_of_a_zygote_have_its_blocks_each_for_itself;
+        descriptors: what_an_initializer_has_opened_stays_open where_an_initializer_has_calls_print_they_print
+            an_initializer_that_closes_what_is_the_pools_is_told programs_that_calls_start_get_none_of_the_pools;
+        leashes: none_outlives_a_killed_parent_whoever_has_changed_its_user
+            none_outlives_a_killed_parent_if_it_is_stopped none_outlives_a_killed_parent_that_has_forked
+            a_pool_ends_its_workers_whoever_has_changed_its_user;
         limits: a_file_size_limit_is_an_error_or_done_without a_limit_of_memory_is_an_error;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved

@@ -18,6 +18,12 @@ pub(crate) fn close(first: i32, last: i32) {
     }
 }
 
+/// Makes the number lead to this file.
+pub(crate) fn move_to(file: &File, number: i32) {
+    // SAFETY: dup2 takes any numbers.
+    assert_eq!(unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(file), number) }, number);
+}
+
 /// Forks, and comes back in both processes.
 pub(crate) fn fork() -> bool {
     // SAFETY: a worker runs one thread besides its watcher, and the copy only returns.
