@@ -6,6 +6,7 @@ use crate::{
     deque::Deque,
     half::{HalfHeader, PassedOn},
     job::JobRef,
+    retry::Retry,
     sleep::{Queues, Sleep},
     spare::Roster,
     stats::Tally,
@@ -100,10 +101,12 @@ pub(crate) struct Crew {
     /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
+    /// Tries again to start threads that were refused.
+    pub(crate) retry: Arc<Retry>,
 }
 
 impl Crew {
-    pub(crate) fn new(plan: Plan) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan, retry: Arc<Retry>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let seats = plan.threads + plan.spares;
         Arc::new_cyclic(|me| Self {
@@ -119,8 +122,13 @@ impl Crew {
             cancelled: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             roster: Mutex::new(Roster::default()),
+            retry,
             plan,
         })
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Self> {
+        self.me.clone()
     }
 
     pub(crate) fn myself(&self) -> Arc<Self> {

@@ -78,6 +78,7 @@ mod map;
 mod pending;
 mod pool;
 pub mod queue;
+mod retry;
 // Unsafe: children point to a scope on the stack of a thread that waits for them.
 #[allow(unsafe_code)]
 mod scope;

@@ -6,7 +6,9 @@ use crate::{
     crew::{Crew, Phase, refuse_forked},
     current, detached,
     install::{broadcast, install},
-    join, scope,
+    join,
+    retry::Retry,
+    scope,
     spawn::{spawn_fifo_on, spawn_on},
 };
 use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
@@ -20,6 +22,12 @@ use std::{
 ///
 /// Dropping it cancels what is queued (the handles say [`JoinError::Cancelled`]) and waits for what runs. On one of its own workers
 /// that would be to wait for itself; there it does not wait, and the threads end by themselves.
+///
+/// # Threads
+///
+/// A pool has the threads that it was asked for, and a spare one for each worker that is blocked while there is work. If the operating system
+/// refuses a spare thread, it is tried again after pauses of up to a second, for as long as it is needed. That takes a thread that cannot be
+/// refused then: so a process has one more, which sleeps, for all its pools together.
 ///
 /// # In a forked child
 ///
@@ -79,17 +87,18 @@ impl Pool {
     }
 
     pub(crate) fn start(plan: Plan) -> io::Result<Self> {
-        let mut pool = Self { crew: Crew::new(plan), is_shut: false };
-        match pool.crew.start_all() {
-            Ok(()) => Ok(pool),
-            Err(error) => {
-                pool.crew.advance(Phase::Ended);
-                pool.go_home();
-                pool.is_shut = true;
-                let text = format!("a thread of the pool could not be started: {error}");
-                Err(io::Error::new(error.kind(), text))
-            }
-        }
+        let refused = |error: io::Error| {
+            io::Error::new(error.kind(), format!("a thread of the pool could not be started: {error}"))
+        };
+        let retry = Retry::get().map_err(refused)?;
+        let mut pool = Self { crew: Crew::new(plan, retry), is_shut: false };
+        pool.crew.start_all().map_err(|error| {
+            pool.crew.advance(Phase::Ended);
+            pool.go_home();
+            pool.is_shut = true;
+            refused(error)
+        })?;
+        Ok(pool)
     }
 
     /// How many threads run jobs at a time.

@@ -15,7 +15,8 @@
 //!
 //! A worker that blocks adds its vacancy, fences, and looks into all queues, as one that goes to sleep does. So work that is
 //! queued, before or after, finds a worker that is not blocked, or a vacancy. It waits only if the operating system refuses a
-//! thread or if as many threads as may be are blocked already; then the vacancy is given up until its owner goes on.
+//! thread or if as many threads as may be are blocked already; then the vacancy is given up until its owner goes on. One for which a
+//! thread was refused is tried again (`retry.rs`).
 //!
 //! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
 
@@ -27,7 +28,7 @@ use crate::{
 };
 use brigade_handle::wait;
 use std::{
-    io,
+    io, mem,
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -52,6 +53,8 @@ pub(crate) struct Roster {
     fresh: usize,
     /// Vacancies that could not be filled.
     given_up: usize,
+    /// How many of them were given up because the operating system refused a thread.
+    refused: usize,
     /// To be joined when the pool ends.
     pub(crate) threads: Vec<thread::JoinHandle<()>>,
 }
@@ -158,7 +161,10 @@ impl Crew {
             // There is a vacancy less: one that could not be filled, if there is one, or else an open one.
             match roster.given_up {
                 0 => self.sleep.drop_vacancy(),
-                _ => roster.given_up -= 1,
+                _ => {
+                    roster.given_up -= 1;
+                    roster.refused = roster.refused.min(roster.given_up);
+                }
             }
         }
         roster.active += 1;
@@ -214,9 +220,27 @@ impl Crew {
             return None;
         }
         roster.active -= 1;
-        roster.given_up += usize::from(roster.active < self.plan.threads);
         self.set_surplus(roster.active);
+        if roster.active < self.plan.threads {
+            roster.given_up += 1;
+            roster.refused += 1;
+            drop(roster);
+            self.retry.report(self.downgrade());
+        }
         Some(searching)
+    }
+
+    /// Opens the vacancies again for which a thread was refused. If there is work for one, that tries to start a thread, and reports if
+    /// it is refused again.
+    pub(crate) fn try_again(&self) {
+        let mut roster = self.roster();
+        let again = mem::take(&mut roster.refused);
+        roster.given_up -= again;
+        (0..again).for_each(|_| self.sleep.add_vacancy());
+        drop(roster);
+        if again > 0 && self.sleep.recheck(self) {
+            self.wake_someone();
+        }
     }
 
     /// Starts the threads that the pool was asked for.
