@@ -57,7 +57,7 @@ impl Target {
 
     /// The host and port, for the header `Host`.
     pub fn authority(&self) -> &str {
-        // User and password do not belong into the header.
+        // User and password do not belong in the header.
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         authority.rsplit('@').next().unwrap_or(authority)
     }
