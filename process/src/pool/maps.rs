@@ -96,7 +96,13 @@ impl ProcessPool {
 
     /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs.
     ///
-    /// An input is read when a place is free, so as many are under way as [`Imap::in_flight`] says, and no more.
+    /// `next` reads inputs when there is room for them, so as many messages are under way as [`Imap::in_flight`] says, and no
+    /// more. Once three messages have been sent, a result that is ready is given before another input is read.
+    ///
+    /// Inputs may come slowly. Until eight in a row have come within a millisecond each, and again after one that has not, only one
+    /// message more than there are workers is under way, and before the next input is asked for, the results get some
+    /// milliseconds to come. While `next` waits for a late input all the same, it gives no result that comes meanwhile; with
+    /// [`Imap::with_feeder`] it never waits for an input.
     ///
     /// ```no_run
     /// brigade_process::init();

@@ -87,7 +87,9 @@ fn of_calls() -> Vec<Trial> {
             a_fork_in_a_chunk_answers_once an_idle_worker_is_given_the_rest_of_a_running_batch
             a_map_that_is_cancelled_stops_early a_map_meets_the_end_of_its_pool a_function_of_several_arguments
             a_lazy_map_reads_no_further_than_it_may a_lazy_map_gives_what_comes_first
-            a_lazy_map_that_is_dropped_cancels handles_are_given_as_they_complete;
+            a_lazy_map_that_is_dropped_cancels a_result_is_given_before_a_late_input_is_asked_for
+            inputs_that_come_promptly_are_read_ahead a_feeder_waits_for_late_inputs
+            a_feeder_passes_a_panic_on_and_ends_with_its_map handles_are_given_as_they_complete;
         terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
             a_cancel_may_kill
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers

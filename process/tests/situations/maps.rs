@@ -11,9 +11,14 @@ use std::{
     collections::BTreeSet,
     fs::OpenOptions,
     io::Write,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
     process,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
 pub(crate) fn every_size_of_chunk_gives_the_same() {
@@ -196,6 +201,112 @@ pub(crate) fn a_lazy_map_that_is_dropped_cancels() {
     drop(results);
     drop(second);
     procs.shutdown();
+}
+
+/// Waits for the first result of a lazy map over the ports of gates, of which the first opens.
+fn wait_for_the_first<'p, L>(lazily: impl FnOnce(Box<dyn Iterator<Item = u16> + 'p>) -> L)
+where
+    L: Iterator<Item = Result<u16, JoinError>>,
+{
+    let gates = [Gate::new(), Gate::new()];
+    let ports = gates.each_ref().map(Gate::port);
+    // Two workers run the first two calls, and the third waits. The fourth input would be late.
+    let inputs =
+        [ports[0], ports[1], ports[1]].into_iter().chain(std::iter::from_fn(|| panic!("it is late")));
+    let mut results = lazily(Box::new(inputs));
+    let (over, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let [first, second] = gates.each_ref().map(Gate::arrival);
+            drop(first);
+            // An error is what is waited for.
+            let _ = is_over.recv();
+            drop((second, gates));
+        });
+        assert_eq!(results.next().unwrap().unwrap(), ports[0]);
+        drop((results, over));
+    });
+}
+
+pub(crate) fn a_result_is_given_before_a_late_input_is_asked_for() {
+    let procs = pool(2);
+    wait_for_the_first(|inputs| procs.imap(wait_at, inputs));
+    wait_for_the_first(|inputs| procs.imap(wait_at, inputs).in_flight(50));
+    wait_for_the_first(|inputs| procs.imap_unordered(wait_at, inputs));
+}
+
+pub(crate) fn inputs_that_come_promptly_are_read_ahead() {
+    let procs = pool(1);
+    let gate = Gate::new();
+    let port = gate.port();
+    let read = AtomicU32::new(0);
+    let inputs = (0..).inspect(|_| _ = read.fetch_add(1, Ordering::Relaxed)).map(|n: u32| (n, port));
+    let work = |(n, port): (u32, u16)| {
+        if n == 100 {
+            wait_at(port);
+        }
+        n
+    };
+    let mut results = procs.imap(work, inputs).in_flight(20);
+    assert!((0..100).eq(results.by_ref().take(100).map(Result::unwrap)));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let waiting = gate.arrival();
+            // The window is filled while its first call waits.
+            while read.load(Ordering::Relaxed) < 120 {
+                thread::yield_now();
+            }
+            drop(waiting);
+        });
+        assert_eq!(results.next().unwrap().unwrap(), 100);
+    });
+}
+
+pub(crate) fn a_feeder_waits_for_late_inputs() {
+    let procs = pool(2);
+    let (tell, told) = mpsc::channel();
+    let mut results = procs.imap(|n: u32| n * n, told).with_feeder().unwrap();
+    for n in 0..50 {
+        // The next input comes when this one's result has been given.
+        tell.send(n).unwrap();
+        assert_eq!(results.next().unwrap().unwrap(), n * n);
+    }
+    (50..53).for_each(|n| tell.send(n).unwrap());
+    assert!([2_500, 2_601, 2_704].into_iter().eq(results.by_ref().take(3).map(Result::unwrap)));
+    drop(tell);
+    assert!(results.next().is_none() && results.next().is_none());
+
+    let (tell, told) = mpsc::channel();
+    let mut results = procs.imap_unordered(|n: u32| n, told).chunk(3).with_feeder().unwrap();
+    for n in (0..60).step_by(4) {
+        (n..n + 4).for_each(|n| tell.send(n).unwrap());
+        let found = BTreeSet::from_iter(results.by_ref().take(4).map(Result::unwrap));
+        assert!((n..n + 4).eq(found));
+    }
+    drop(tell);
+    assert!(results.next().is_none());
+    let all = procs.imap(|n: u32| n, 0..5_000).chunk(7).in_flight(3).with_feeder().unwrap();
+    assert!((0..5_000).eq(all.map(Result::unwrap)));
+}
+
+pub(crate) fn a_feeder_passes_a_panic_on_and_ends_with_its_map() {
+    let procs = pool(2);
+    let inputs = (0..).map(|n: u32| if n < 3 { n } else { resume_unwind(Box::new("out of eggs")) });
+    let mut results = procs.imap(|n: u32| n, inputs).with_feeder().unwrap();
+    assert!((0..3).eq(results.by_ref().take(3).map(Result::unwrap)));
+    let panic = catch_unwind(AssertUnwindSafe(|| results.next())).map(drop).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"out of eggs"));
+    assert!(results.next().is_none());
+
+    let (tell, told) = mpsc::channel();
+    let mut results = procs.imap(|n: u32| n, told).with_feeder().unwrap();
+    tell.send(1).unwrap();
+    assert_eq!(results.next().unwrap().unwrap(), 1);
+    drop(results);
+    // The feeder gives its inputs up.
+    while tell.send(2).is_ok() {
+        thread::yield_now();
+    }
 }
 
 pub(crate) fn handles_are_given_as_they_complete() {
