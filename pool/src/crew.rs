@@ -11,10 +11,10 @@ use crate::{
     spare::Roster,
     stats::Tally,
 };
-use brigade_handle::fork::Generation;
+use brigade_handle::{contain, fork::Generation};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::{
-    ptr,
+    process, ptr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -250,11 +250,12 @@ impl Crew {
         self.announce_job();
     }
 
-    /// Wakes a sleeper, or else puts a spare thread in the place of a blocked worker.
+    /// Wakes a sleeper, or else puts a spare thread in the place of a blocked worker. Not in a forked child, where the copy of a worker works
+    /// alone: there is nobody to wake, and a thread that was started there would run what the parent's run.
     #[cold]
     #[inline(never)]
     pub(crate) fn wake_someone(&self) {
-        if !self.sleep.wake_one() {
+        if !self.is_forked() && !self.sleep.wake_one() {
             self.fill_vacancy();
         }
     }
@@ -285,6 +286,20 @@ pub(crate) fn refuse_forked() -> ! {
         "this pool was made before the process forked, and its threads are in the parent and not in the child; make a new Pool in the \
          child, also instead of the global one"
     )
+}
+
+/// Ends the process, which is a forked child: the copy of a worker, in the middle of a job or at its end, cannot go on, and must not unwind
+/// through the frames of scopes and joins that others know.
+#[cold]
+#[inline(never)]
+pub(crate) fn end_copy_of_worker() -> ! {
+    // The hook prints it.
+    contain(|| {
+        panic!(
+            "a job of the pool has forked, and its copy in the child can neither wait for the parent's threads nor go on after the job:              there, leave by exec or _exit"
+        )
+    });
+    process::abort()
 }
 
 /// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.

@@ -33,7 +33,9 @@ use std::{
 ///
 /// The threads stay with the parent, so whatever would hand them work or wait for them panics: every method that spawns, blocks or shuts down,
 /// and the free functions, which use [the global pool](Self::global). A pool that is made in the child works. Dropping or detaching the
-/// parent's pool there does nothing. A handle from before the fork that would have to wait gives [`Lost::Forked`](brigade_handle::Lost::Forked).
+/// parent's pool there does nothing. If a job forks, the copy of its
+/// worker in the child may run, alone, whatever the job joins that no other worker has; where it would have to wait for the parent's threads,
+/// and at the end of the job, the child is ended by an abort, with a message. A handle from before the fork that would have to wait gives [`Lost::Forked`](brigade_handle::Lost::Forked).
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
     pub(crate) crew: Arc<Crew>,

@@ -107,6 +107,9 @@ impl Worker {
     /// This worker is about to park inside its job. It may do so while it waits already: a [`blocking`] call may join a handle. That
     /// is one thread less to be replaced, not two, so only the outermost wait counts.
     pub(crate) fn blocked(&self) {
+        if self.crew.is_forked() {
+            return;
+        }
         if self.waits.replace(self.waits.get() + 1) == 0 {
             self.crew.blocked();
         }
@@ -114,6 +117,9 @@ impl Worker {
 
     /// This worker goes on with its job.
     pub(crate) fn unblocked(&self) {
+        if self.crew.is_forked() {
+            return;
+        }
         self.waits.set(self.waits.get() - 1);
         if self.waits.get() == 0 {
             self.crew.unblocked();

@@ -89,8 +89,13 @@ impl Pool {
     /// assert_eq!((before.jobs, pool.stats().jobs), (0, 1));
     /// # std::io::Result::Ok(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        self.crew.assert_not_forked();
         self.crew.stats()
     }
 }

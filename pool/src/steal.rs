@@ -199,7 +199,7 @@ impl Worker {
     /// Steals a job that the scope cannot end without. What it steals may be a stranger: that goes to the injector, and `steals` is
     /// false from then on, so that each wait moves one stranger at most.
     pub(crate) fn steal_within(&self, scope: NonNull<Lineage>, steals: &mut bool) -> Option<JobRef> {
-        if !*steals {
+        if !*steals || self.crew.is_forked() {
             return None;
         }
         let job = self.others().find_map(|victim| self.steal_job(victim))?;

@@ -6,7 +6,7 @@
 use crate::{
     astray::Lineage,
     blocks::Blocks,
-    crew::{Crew, Kit, Phase, SeatOf},
+    crew::{Crew, Kit, Phase, SeatOf, end_copy_of_worker},
     current,
     deque::{Attended, Deque, Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
@@ -116,6 +116,9 @@ impl Worker {
             Phase::Cancelling => self.discard(job),
             _ => job.run(),
         }
+        if self.crew.is_forked() {
+            end_copy_of_worker();
+        }
     }
 
     #[cold]
@@ -186,6 +189,9 @@ impl Worker {
     }
 
     fn wait_for(&self, half: &HalfState) {
+        if self.crew.is_forked() {
+            end_copy_of_worker();
+        }
         let stay = Stay;
         let mut pause = Pause::new(self);
         // Whether it was passed on and is out of the list again: run by us, or by somebody else.
@@ -259,6 +265,9 @@ impl Worker {
 
     /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
     fn park_until(&self, is_done: impl Fn() -> bool) {
+        if self.crew.is_forked() {
+            end_copy_of_worker();
+        }
         self.tally().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
         self.blocked();
@@ -332,6 +341,9 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
     let kit = crew.seat(index).take_kit().expect("a bed is given to one thread at a time");
     let worker = Worker::new(crew, index, kit);
     let _policy = wait::set(wait::Policy::Help(&spare::HOOKS));
+    // Jobs and hooks are contained, so a panic in here is a bug of ours. Nobody would run what this worker has, and others would wait for
+    // it for ever.
+    let stay = Stay;
     current::enter(&worker, || {
         let hook = |hook: &Option<crate::builder::Hook>| {
             let call = || hook.iter().for_each(|hook| hook(index));
@@ -346,6 +358,7 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
         // It is counted as active no more, or its pool has ended.
         worker.without_spare(|| hook(&worker.crew.plan.on_exit));
     });
+    mem::forget(stay);
     let Worker { crew, jobs, .. } = worker;
     crew.seat(index).leave_kit(Kit { jobs });
     crew.free_bed(index);

@@ -43,16 +43,11 @@ impl Way {
         self.beside_child(inside).join();
     }
 
-    /// Forks, and comes back in the child with true, in the parent with false when the child has ended well. The child's
-    /// panic is its end.
+    /// Forks, and comes back in the child with `None`, in the parent with how the child has ended: the status of `waitpid`.
     #[allow(dead_code, reason = "some of the crates that share this file have no use for it")]
-    #[track_caller]
-    pub(crate) fn fork_and_wait(self) -> bool {
+    pub(crate) fn fork_and_wait(self) -> Option<i32> {
         let pid = self.fork();
-        if pid != 0 {
-            Child(pid).join();
-        }
-        pid == 0
+        (pid != 0).then(|| Child(pid).wait())
     }
 
     /// As [`in_child`](Self::in_child), but does not wait.
@@ -79,11 +74,15 @@ impl Child {
     /// Waits for its end, and checks that it said yes.
     #[track_caller]
     pub(crate) fn join(self) {
+        assert_eq!(self.wait(), 0, "the child failed");
+    }
+
+    fn wait(self) -> i32 {
         let mut status = -1;
         // SAFETY: the child is ours and not yet waited for; the place is an integer.
         let waited = unsafe { libc::waitpid(self.0, &raw mut status, 0) };
         assert_eq!(waited, self.0);
-        assert_eq!(status, 0, "the child failed");
+        status
     }
 }
 
@@ -102,4 +101,10 @@ fn others_sleep() {
     while !(all_sleep() && all_sleep()) {
         std::thread::yield_now();
     }
+}
+
+/// Whether a process that has ended with this status was aborted.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn is_abort(status: i32) -> bool {
+    libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT
 }

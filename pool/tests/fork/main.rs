@@ -11,7 +11,12 @@ use brigade_handle::Lost;
 use brigade_pool::{JoinError, Pool, for_each, join, scope, spawn, spawn_detached, spawn_fifo};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
+    thread::{self, Thread},
 };
 use sys::Way;
 
@@ -39,6 +44,8 @@ fn every_method_refuses(way: Way, pool: &Pool) {
     must_refuse(way, || _ = pool.join(|| (), || ()));
     must_refuse(way, || pool.scope(|scope| scope.spawn(|_| ())));
     must_refuse(way, || drop(pool.broadcast(|_| ())));
+    must_refuse(way, || drop(pool.map(|n: u32| n, [1])));
+    must_refuse(way, || _ = pool.stats());
 }
 
 fn the_free_functions_refuse(way: Way) {
@@ -113,6 +120,80 @@ fn a_pool_of_the_child_is_refused_in_its_child(way: Way) {
     });
 }
 
+/// A job that forks may run in the child what it can run alone.
+fn a_copy_of_a_worker_works_alone(way: Way, pool: &Pool) {
+    pool.install(|| {
+        way.in_child(|| {
+            let mut children = 0;
+            let both = join(|| join(|| 1, || 2), || 3);
+            scope(|scope| scope.spawn(|scope| scope.spawn(|_| children += 1)));
+            let spawned = (0..100).map(|n| spawn(move || n)).collect::<Vec<_>>();
+            let sum: i32 = spawned.into_iter().map(|handle| handle.join().expect("it runs")).sum();
+            let ninth = pool.map(|n| n * n, 0..10).pop().expect("there are ten");
+            both == ((1, 2), 3) && children == 1 && sum == 4950 && ninth.is_ok_and(|n| n == 81)
+        });
+    });
+}
+
+/// Whether the child was aborted; in there it goes on with `inside`.
+fn is_aborted(way: Way, inside: impl FnOnce()) -> bool {
+    match way.fork_and_wait() {
+        Some(status) => sys::is_abort(status),
+        None => {
+            std::panic::set_hook(Box::new(|_| {}));
+            inside();
+            false
+        }
+    }
+}
+
+fn a_copy_of_a_worker_ends_with_its_job(way: Way, pool: &Pool) {
+    assert!(pool.spawn(move || is_aborted(way, || ())).join().expect("it does not panic"));
+    assert!(pool.install(move || is_aborted(way, || ())));
+}
+
+/// Holds another worker until it is let go. Without a lock, which a child would find held.
+#[derive(Default)]
+struct Held {
+    by: OnceLock<Thread>,
+    is_free: AtomicBool,
+}
+
+impl Held {
+    fn hold(&self) {
+        self.by.set(thread::current()).expect("one is held");
+        while !self.is_free.load(Relaxed) {
+            thread::park();
+        }
+    }
+
+    /// Whether a child that waits for who is held is aborted.
+    fn is_child_aborted(&self, way: Way) -> bool {
+        while self.by.get().is_none() {
+            thread::yield_now();
+        }
+        let aborted = is_aborted(way, || ());
+        // In the child nobody is there.
+        if aborted {
+            self.is_free.store(true, Relaxed);
+            self.by.get().into_iter().for_each(Thread::unpark);
+        }
+        aborted
+    }
+}
+
+/// The second half and the scope's child are with another worker, and so with the parent.
+fn a_copy_of_a_worker_does_not_wait_for_the_parents(way: Way, pool: &Pool) {
+    let held = Held::default();
+    assert!(pool.join(|| held.is_child_aborted(way), || held.hold()).0);
+    let held = Held::default();
+    let aborted = pool.scope(|scope| {
+        scope.spawn(|_| held.hold());
+        held.is_child_aborted(way)
+    });
+    assert!(aborted);
+}
+
 fn main() {
     let pool = pool();
     for &way in Way::ALL {
@@ -122,6 +203,9 @@ fn main() {
         handles_from_before_do_not_wait(way, &pool);
         a_new_pool_works_in_the_child(way);
         a_pool_of_the_child_is_refused_in_its_child(way);
+        a_copy_of_a_worker_works_alone(way, &pool);
+        a_copy_of_a_worker_ends_with_its_job(way, &pool);
+        a_copy_of_a_worker_does_not_wait_for_the_parents(way, &pool);
         assert_eq!(pool.spawn(|| 7).join().expect("it runs"), 7);
     }
     println!("a forked child is refused, and its parent goes on: ok");

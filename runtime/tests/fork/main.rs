@@ -122,10 +122,11 @@ fn a_task_that_forks_is_refused_when_it_waits(way: Way) {
     must_refuse(way, || {
         run(async {
             // The child comes back from this in a copy of a runtime that drives.
-            if way.fork_and_wait() {
+            let Some(status) = way.fork_and_wait() else {
                 brigade_runtime::sleep(std::time::Duration::from_secs(3600)).await;
                 unreachable!("the copy of the runtime must not wait");
-            }
+            };
+            assert_eq!(status, 0);
             // The parent of that pair refuses nothing, so it panics in the same words.
             panic!("make a new Runtime in the child");
         });
