@@ -5,7 +5,7 @@
 //! executor's own allocation, so that spawning costs one allocation and not two.
 
 use crate::{
-    JoinError, Lost, Place,
+    JoinError, Lost, Place, budget,
     cancel_handle::{CancelHandle, CancelVerbs},
     contain,
     signal::{Heir, Signal},
@@ -299,12 +299,22 @@ impl<T> JoinHandle<T> {
     /// If the result has been taken already.
     #[inline]
     pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        self.poll_if(waker, || true)
+    }
+
+    /// [`poll_join`](Self::poll_join), which takes a result that is there only if `may_take` says so.
+    #[inline]
+    fn poll_if(&mut self, waker: &Waker, may_take: impl FnOnce() -> bool) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
+        let signal = self.target().signal();
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
-        if !unsafe { self.target().signal().poll(waker) } {
-            if self.target().signal().is_from_before_a_fork() {
+        if !unsafe { signal.poll(waker) } {
+            if signal.is_from_before_a_fork() {
                 return self.give_up();
             }
+            return Poll::Pending;
+        }
+        if !may_take() {
             return Poll::Pending;
         }
         self.taken = true;
@@ -331,7 +341,7 @@ impl<T> Future for JoinHandle<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_join(cx.waker())
+        self.poll_if(cx.waker(), || budget::take(cx.waker()))
     }
 }
 

@@ -15,6 +15,7 @@
 //! * [`as_completed`] and [`wait_for`]: waiting for several handles.
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or
 //!   [`Lost`](JoinError::Lost).
+//! * [`budget`]: how many operations a task may complete in one poll; awaiting a handle that is ready is one of them.
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the policy.
 //! * [`fork`]: whether this is still the process that made something.
 //!
@@ -31,6 +32,7 @@
 //! *Cancel* asks the work to end early and is answered by [`JoinError::Cancelled`]; *detach* lets it run unobserved;
 //! *shutdown* is an executor's word, not a handle's. The three are never synonyms.
 
+pub mod budget;
 // Unsafe: as `join_handle`.
 #[allow(unsafe_code)]
 mod cancel_handle;

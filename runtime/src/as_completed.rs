@@ -20,6 +20,10 @@ use std::{
 /// Dropping the stream drops all futures that are not ready; tasks whose handles it has are detached. Dropping a future of
 /// [`next`](AsCompleted::next) loses nothing.
 ///
+/// # Panics
+///
+/// The stream does if a future panics, with its panic. Whoever catches that and goes on gets the outputs of the others, and then the end.
+///
 /// ```
 /// use brigade_runtime::{as_completed, run, sleep};
 /// use std::time::Duration;
@@ -67,13 +71,14 @@ impl<F: Future> Stream for AsCompleted<F> {
     type Item = (usize, F::Output);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.crowd.len() == 0 {
-            return Poll::Ready(None);
-        }
         ready!(budget::poll(cx));
-        let next = ready!(self.crowd.poll_next(cx));
-        budget::spend();
-        Poll::Ready(Some(next))
+        let mark = budget::mark();
+        let next = match self.crowd.len() {
+            0 => None,
+            _ => Some(ready!(self.crowd.poll_next(cx))),
+        };
+        budget::spend_since(mark);
+        Poll::Ready(next)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -112,8 +117,11 @@ pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until
     }
     let mut done = Vec::with_capacity(crowd.len());
     let mut enough = false;
-    // What has ended meanwhile is done, too.
     std::future::poll_fn(|cx| {
+        ready!(budget::poll(cx));
+        budget::spend();
+        // What has ended meanwhile is done, too, however much it is.
+        let _lifted = budget::lift();
         while let Poll::Ready((number, result)) = crowd.poll_next(cx) {
             enough |= match until {
                 Until::FirstCompleted => true,

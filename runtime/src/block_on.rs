@@ -77,7 +77,7 @@ pub(crate) fn poll_as_guest<F: Future>(
 ) -> Poll<F::Output> {
     let _entered = context::enter_as_guest(scheduler);
     let _policy = wait::set(crate::FORBID);
-    budget::begin();
+    budget::renew();
     let mut main = MainFuture(future);
     let poll = main.poll(&mut Context::from_waker(waker));
     if poll.is_pending() {

@@ -55,7 +55,6 @@ enum Pointer {
 
 thread_local! {
     static HERE: Cell<Pointer> = const { Cell::new(Pointer::Nowhere) };
-    static BUDGET: Cell<u8> = const { Cell::new(budget::UNLIMITED) };
     static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
     static TASK_LOCALS: RefCell<Vec<TaskLocal>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -99,7 +98,7 @@ pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<'static> {
 
 fn enter<'a>(here: Pointer, keeps: Keeps) -> Entered<'a> {
     let before = HERE.replace(here);
-    Entered { here, before, keeps, budget: budget::replace(budget::UNLIMITED), _scheduler: PhantomData }
+    Entered { here, before, keeps, _unlimited: budget::lift(), _scheduler: PhantomData }
 }
 
 /// Puts back the place that was there before.
@@ -108,7 +107,7 @@ pub(crate) struct Entered<'a> {
     here: Pointer,
     before: Pointer,
     keeps: Keeps,
-    budget: u8,
+    _unlimited: budget::Lifted,
     _scheduler: PhantomData<&'a Scheduler>,
 }
 
@@ -116,7 +115,6 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         debug_assert!(HERE.get() == self.here, "guards are dropped in the reverse order of their making");
         HERE.set(self.before);
-        budget::replace(self.budget);
         // What it keeps may end here, and looks where the thread stands: so it comes last.
         match std::mem::replace(&mut self.keeps, Keeps::Guest) {
             Keeps::Guest => {}
@@ -198,54 +196,22 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
     result
 }
 
-/// The cooperative budget: how many operations a task may complete in one poll before it has to let others run.
+/// The cooperative budget (`brigade_handle::budget`).
 ///
-/// Without it a task whose socket always has bytes, or whose queue always has items, would never return to its executor.
-/// An operation that finds the budget used up wakes the task and is pending, so the task comes back behind the others. To hear that a
-/// timer has fired is free (`time/sleep.rs`); those who poll several futures see to it that one which uses up the budget whenever it is
-/// polled starves no other (`race.rs`, `crowd.rs`, `time/timeout.rs`). After
-/// tokio's `task::coop`.
+/// To hear that a timer has fired is free (`time/sleep.rs`). Those who poll several futures see to it that one which uses up the budget
+/// whenever it is polled starves no other (`race.rs`, `crowd.rs`, `time/timeout.rs`).
 pub(crate) mod budget {
-    use super::BUDGET;
-    use std::task::{Context, Poll};
+    pub(crate) use brigade_handle::budget::{
+        Lifted, is_left, lift, mark, poll, renew, spend, spend_since, take,
+    };
+    use std::{
+        future::{Future, poll_fn},
+        task::Poll,
+    };
 
-    /// Not inside a task of ours: another executor has its own ideas.
-    pub(super) const UNLIMITED: u8 = u8::MAX;
-    /// Operations a poll.
-    const OPERATIONS: u8 = 128;
-
-    /// Begins a poll.
+    /// Spends some, after others have run if nothing is left: for an operation that is an `async fn`.
     #[inline]
-    pub(crate) fn begin() {
-        BUDGET.set(OPERATIONS);
-    }
-
-    pub(super) fn replace(budget: u8) -> u8 {
-        BUDGET.replace(budget)
-    }
-
-    /// Pending, and the task is woken, if the budget is used up.
-    #[inline]
-    pub(crate) fn poll(cx: &mut Context<'_>) -> Poll<()> {
-        if BUDGET.get() == 0 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    }
-
-    /// Whether there is some left: for an operation that can be done without a waker.
-    #[inline]
-    pub(crate) fn is_left() -> bool {
-        BUDGET.get() != 0
-    }
-
-    /// An operation was completed. One that is pending costs nothing: a task that polls a thousand of those is no hog.
-    #[inline]
-    pub(crate) fn spend() {
-        let budget = BUDGET.get();
-        if budget != UNLIMITED {
-            BUDGET.set(budget.saturating_sub(1));
-        }
+    pub(crate) fn turn() -> impl Future<Output = ()> {
+        poll_fn(|cx| if take(cx.waker()) { Poll::Ready(()) } else { Poll::Pending })
     }
 }

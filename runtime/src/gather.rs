@@ -1,13 +1,18 @@
 //! Several futures at once inside one task.
 
-use crate::crowd::{Ticket, Woken, used_up};
+use crate::{
+    context::budget,
+    crowd::{Ticket, Woken, used_up},
+};
+use brigade_handle::contain;
 use std::{
     collections::VecDeque,
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// Awaits all futures concurrently and gives their outputs in the order of the futures.
@@ -19,6 +24,11 @@ use std::{
 /// # Cancellation
 ///
 /// Dropping the future drops all that are not finished.
+///
+/// # Panics
+///
+/// If a future panics, with its panic, as soon as it does. Whoever catches that and awaits again lets the others run to their end; then this
+/// panics as well, since there is an output too few.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -56,6 +66,8 @@ pub struct Gather<F: Future> {
 enum Child<F: Future> {
     Running(Pin<Box<F>>),
     Done(F::Output),
+    /// It has panicked, so there is no output.
+    Panicked,
     /// The output has been given out.
     Gone,
 }
@@ -68,10 +80,12 @@ impl<F: Future> Future for Gather<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
         // Before the children are polled: whoever wakes one from now on wakes this task.
         this.woken.take(&mut this.due, cx.waker());
         while let Some(number) = this.due.pop_front() {
-            this.poll_child(number);
+            this.poll_child(number, cx);
             if used_up(&this.due, cx) {
                 return Poll::Pending;
             }
@@ -81,22 +95,41 @@ impl<F: Future> Future for Gather<F> {
         }
         let output = |child: &mut Child<F>| match std::mem::replace(child, Child::Gone) {
             Child::Done(output) => output,
+            Child::Panicked => panic!("a future of a `gather` has panicked, so not all outputs are there"),
             _ => panic!("a `gather` was polled again after it was ready"),
         };
-        Poll::Ready(this.children.iter_mut().map(output).collect())
+        let outputs = this.children.iter_mut().map(output).collect();
+        budget::spend_since(mark);
+        Poll::Ready(outputs)
     }
 }
 
 impl<F: Future> Gather<F> {
-    fn poll_child(&mut self, number: usize) {
+    fn poll_child(&mut self, number: usize, cx: &Context<'_>) {
         let Child::Running(future) = &mut self.children[number] else { return };
         let (ticket, waker) = &self.wakers[number];
         // Before the poll, so that a wake-up during it puts the child on the list again.
         ticket.strike();
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
-            self.children[number] = Child::Done(output);
-            self.running -= 1;
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(waker)))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(output)) => {
+                self.children[number] = Child::Done(output);
+                self.running -= 1;
+            }
+            Err(payload) => {
+                self.lose(number, cx);
+                resume_unwind(payload);
+            }
         }
+    }
+
+    /// Drops a future that has panicked. Whoever catches the panic is woken, since others may be due.
+    #[cold]
+    fn lose(&mut self, number: usize, cx: &Context<'_>) {
+        let child = std::mem::replace(&mut self.children[number], Child::Panicked);
+        self.running -= 1;
+        contain(|| drop(child));
+        contain(|| cx.waker().wake_by_ref());
     }
 }
 

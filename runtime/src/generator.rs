@@ -22,14 +22,19 @@
 //! yielder has been given away to another task, which fills the cell while nobody polls the function, then it finds there
 //! the waker that the one who asks left in the critical section in which he found the cell empty.
 
-use crate::shim::{Mutex, MutexGuard, lock};
+use crate::{
+    context::budget,
+    shim::{Mutex, MutexGuard, lock},
+};
+use brigade_handle::contain;
 use futures_core::Stream;
 use std::{
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// Makes a stream of what an async function yields.
@@ -124,7 +129,11 @@ impl<S: Stream + Unpin> Future for Next<'_, S> {
     type Output = Option<S::Item>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        Pin::new(&mut *self.stream).poll_next(cx)
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
+        let item = ready!(Pin::new(&mut *self.stream).poll_next(cx));
+        budget::spend_since(mark);
+        Poll::Ready(item)
     }
 }
 
@@ -135,12 +144,22 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(budget::poll(cx));
         let this = self.get_mut();
         // Out of its place while it runs, so that a function that has panicked is gone.
-        let Some(mut future) = this.future.take() else { return Poll::Ready(None) };
+        let Some(mut future) = this.future.take() else {
+            budget::spend();
+            return Poll::Ready(None);
+        };
         let before = this.cell.lock().asking.take();
         drop(before);
-        let ended = future.as_mut().poll(cx).is_ready();
+        let ended = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.is_ready(),
+            Err(payload) => {
+                contain(|| drop(future));
+                resume_unwind(payload);
+            }
+        };
         this.future = if ended { None } else { Some(future) };
         let mut asks = None;
         let (value, yielding) = loop {
@@ -149,6 +168,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
                 break (value, content.yielding.take());
             }
             if ended {
+                budget::spend();
                 return Poll::Ready(None);
             }
             if asks.is_some() {
@@ -162,6 +182,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
         if let Some(waker) = yielding.filter(|waker| !waker.will_wake(cx.waker())) {
             waker.wake();
         }
+        budget::spend();
         Poll::Ready(Some(value))
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     crowd::Crowd,
     spawn::{spawn_at, spawn_local_at},
 };
-use brigade_handle::{JoinError, JoinHandle};
+use brigade_handle::{JoinError, JoinHandle, contain};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -119,6 +119,8 @@ impl<T> JoinSet<T> {
 
     /// One that has ended already, which leaves the set.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        // What is there is there, whether or not it is another's turn.
+        let _lifted = budget::lift();
         let context = Context::from_waker(std::task::Waker::noop());
         match self.crowd.poll_next(&context) {
             Poll::Ready((_, result)) => Some(result),
@@ -156,16 +158,19 @@ impl<T> JoinSet<T> {
     /// Dropping the future leaves those that have not ended in the set, cancelled.
     pub async fn shutdown(&mut self) {
         self.cancel_all();
-        while self.join_next().await.is_some() {}
+        while let Some(result) = self.join_next().await {
+            contain(|| drop(result));
+        }
     }
 
     fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        ready!(budget::poll(cx));
         if self.is_empty() {
+            budget::spend();
             return Poll::Ready(None);
         }
-        ready!(budget::poll(cx));
+        // The handle has spent some.
         let (_, result) = ready!(self.crowd.poll_next(cx));
-        budget::spend();
         Poll::Ready(Some(result))
     }
 }

@@ -4,12 +4,12 @@
 //! no other. Which of two that are ready wins is therefore not said. It changes from poll to poll as well, by turns: so that one that
 //! uses up the cooperative budget (`context.rs`) whenever it is polled leaves some of it to each of the others.
 
-use crate::context;
+use crate::context::{self, budget};
 use std::{
     future::{Future, poll_fn},
     ops::Range,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// What [`select`] gives: the output of the one or of the other.
@@ -29,6 +29,10 @@ pub enum Either<A, B> {
 ///
 /// The loser is dropped where it waits. If it must not be, hand in `&mut` of a pinned future, or the handle of a task.
 ///
+/// # Panics
+///
+/// If one of them panics before the other is ready, with its panic, which ends both.
+///
 /// ```
 /// use brigade_runtime::{Either, run, select, sleep};
 /// use std::time::Duration;
@@ -45,12 +49,15 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
     let (mut first, mut second) = (pin!(first), pin!(second));
     let mut turns = Turns::new(2);
     poll_fn(|cx| {
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
         for turn in turns.next() {
             let poll = match turn % 2 {
                 0 => first.as_mut().poll(cx).map(Either::Left),
                 _ => second.as_mut().poll(cx).map(Either::Right),
             };
             if poll.is_ready() {
+                budget::spend_since(mark);
                 return poll;
             }
         }
@@ -85,6 +92,10 @@ impl Turns {
 /// # Cancellation
 ///
 /// The losers are dropped where they wait.
+///
+/// # Panics
+///
+/// If one of them panics before another is ready, with its panic, which ends all.
 ///
 /// ```
 /// use brigade_runtime::{race, run, sleep};
@@ -136,9 +147,12 @@ fn poll_all<F: Future>(
     turns: Range<usize>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
+    ready!(budget::poll(cx));
+    let mark = budget::mark();
     let (before, after) = racers.split_at_mut(turns.start);
     for racer in after.iter_mut().chain(before) {
         if let Poll::Ready(output) = racer.as_mut().poll(cx) {
+            budget::spend_since(mark);
             return Poll::Ready(output);
         }
     }
@@ -158,12 +172,15 @@ macro_rules! tuple {
                 $(let mut $racer = pin!($racer);)+
                 let mut turns = Turns::new($count);
                 poll_fn(|cx| {
+                    ready!(budget::poll(cx));
+                    let mark = budget::mark();
                     for turn in turns.next() {
                         let poll = match turn % $count {
                             $($number => $racer.as_mut().poll(cx),)+
                             _ => $first.as_mut().poll(cx),
                         };
                         if poll.is_ready() {
+                            budget::spend_since(mark);
                             return poll;
                         }
                     }

@@ -101,7 +101,7 @@ impl Worker {
         if self.awake.get() == Awake::Searching {
             self.found();
         }
-        budget::begin();
+        budget::renew();
         match task.run() {
             Outcome::Done => {}
             // It was woken while it ran: behind the others, so that it cannot starve them.

@@ -23,6 +23,7 @@ mod model;
 
 use self::member::Member;
 use crate::{
+    context::budget,
     shim::{Mutex, MutexGuard, lock},
     slab::{Key, Slab},
     spawn::{spawn_at, spawn_local_at},
@@ -37,7 +38,7 @@ use std::{
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is ready, every task of the
@@ -287,8 +288,9 @@ impl<E> Shared<E> {
         state.running -= 1;
         let parent = if state.running == 0 { state.parent.take() } else { None };
         drop(state);
-        drop(waker);
-        parent.into_iter().for_each(Waker::wake);
+        // Foreign code, in a destructor.
+        contain(|| drop(waker));
+        contain(|| parent.into_iter().for_each(Waker::wake));
     }
 
     /// Keeps the failure, if it is the first, and cancels all members.
@@ -311,8 +313,8 @@ impl<E> Shared<E> {
         let parent = state.parent.take();
         drop(state);
         // Not under the lock: a task that its executor refuses is dropped where it is cancelled.
-        members.into_values().for_each(|waker| task::cancel(&waker));
-        parent.into_iter().for_each(Waker::wake);
+        members.into_values().for_each(|waker| contain(|| task::cancel(&waker)));
+        contain(|| parent.into_iter().for_each(Waker::wake));
     }
 }
 
@@ -344,6 +346,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, E>> {
         let this = self.get_mut();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
         let waker = cx.waker().clone();
         let (old, closed) = {
             let mut state = lock(&this.shared.state);
@@ -369,6 +373,12 @@ where
         state.closed = true;
         let failure = state.failure.take();
         drop(state);
+        budget::spend_since(mark);
+        if failure.is_some() {
+            // The body's value is nobody's, and while a panic goes on its destructor must not panic as well.
+            let value = this.value.take();
+            contain(|| drop(value));
+        }
         match failure {
             Some(Failure::Panic(payload)) => resume_unwind(payload),
             Some(Failure::Error(error)) => Poll::Ready(Err(error)),

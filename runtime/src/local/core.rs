@@ -92,7 +92,7 @@ impl Driving {
                 return None;
             }
             self.core.polls.set(self.core.polls.get() + 1);
-            budget::begin();
+            budget::renew();
             match main.poll(&mut context) {
                 Poll::Ready(output) => Some(output),
                 Poll::Pending => None,
@@ -117,7 +117,7 @@ impl Driving {
             }
             // Polled in any case: what woke it was its timer, or nothing.
             core.shared.inbox.take_woken();
-            budget::begin();
+            budget::renew();
             end.as_mut().poll(&mut Context::from_waker(&waker)).is_ready().then_some(Err(Elapsed))
         })
     }
@@ -180,7 +180,7 @@ impl Core {
     #[inline]
     fn run(&self, task: Task) {
         self.polls.set(self.polls.get() + 1);
-        budget::begin();
+        budget::renew();
         match task.run() {
             Outcome::Done => {}
             Outcome::Again(task) => self.ready.borrow_mut().push_back(task),

@@ -18,7 +18,10 @@ use super::{
     role::{Come, Role},
     wakers::grant_all,
 };
-use crate::shim::{self, lock};
+use crate::{
+    context::budget,
+    shim::{self, lock},
+};
 use brigade_trace::Cause;
 use std::{collections::VecDeque, error, fmt, sync::Arc};
 
@@ -162,6 +165,7 @@ impl<T: Clone> Receiver<T> {
     ///
     /// A future that is dropped before it is ready has received nothing.
     pub async fn recv(&mut self) -> Result<T, RecvError> {
+        budget::turn().await;
         loop {
             match self.try_recv() {
                 Ok(value) => return Ok(value),

@@ -12,7 +12,10 @@ use super::{
     role::{Come, Role},
     wakers::Wakers,
 };
-use crate::shim::{self, const_fn, lock};
+use crate::{
+    context::budget,
+    shim::{self, const_fn, lock},
+};
 use brigade_trace::Cause;
 use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 
@@ -101,6 +104,7 @@ impl Condition {
         mut guard: Guard<'a, T>,
         mut is_true: impl FnMut(&mut T) -> bool,
     ) -> Guard<'a, T> {
+        budget::turn().await;
         while !is_true(&mut guard) {
             guard = self.wait(guard).await;
         }

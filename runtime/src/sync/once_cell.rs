@@ -3,7 +3,7 @@
 //! A `std::sync::OnceLock` has the value, and a [`Semaphore`] of one permit lets one at a time try to make it.
 
 use super::semaphore::Semaphore;
-use crate::shim::const_fn;
+use crate::{context::budget, shim::const_fn};
 use std::{error, fmt, future::Future, sync::OnceLock};
 
 /// A cell that is filled once; those who come while it is being filled wait.
@@ -97,6 +97,7 @@ impl<T> OnceCell<T> {
     /// As with [`get_or_init`](Self::get_or_init).
     pub async fn get_or_try_init<E>(&self, make: impl AsyncFnOnce() -> Result<T, E>) -> Result<&T, E> {
         if let Some(value) = self.value.get() {
+            budget::turn().await;
             return Ok(value);
         }
         let _permit = self.permit.acquire().await.expect("nobody closes the semaphore of a cell");

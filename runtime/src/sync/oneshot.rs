@@ -241,11 +241,16 @@ impl<T> Sender<T> {
 
     /// [`closed`](Self::closed), as one poll of it.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(budget::poll(cx));
         let channel = self.0.channel();
         let waits = !self.is_closed()
             // SAFETY: these are the sender's cell and bit, and the receiver sets CLOSED before it takes the waker.
             && unsafe { register(&channel.state, &channel.sender, SENDER_WAITS, CLOSED, cx.waker()) };
-        if waits { Poll::Pending } else { Poll::Ready(()) }
+        if waits {
+            return Poll::Pending;
+        }
+        budget::spend();
+        Poll::Ready(())
     }
 }
 

@@ -78,19 +78,17 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let future = self.future.as_mut().expect("a `timeout` was polled again after it was ready");
-        let had_budget = budget::is_left();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
         let result = match future.as_mut().poll(cx) {
             Poll::Ready(output) => Ok(output),
             Poll::Pending => {
-                // If the future has used up the budget, that must not keep the time from being over. If there was none before, this
-                // has to wait as all do: else a loop of timeouts would never let others run.
-                let used_up = had_budget && !budget::is_left();
-                let sleep = &mut self.sleep;
-                let over = if used_up { sleep.poll_unbudgeted(cx) } else { Pin::new(sleep).poll(cx) };
-                ready!(over);
+                // If the future has used up the budget, that must not keep the time from being over.
+                ready!(self.sleep.poll_unbudgeted(cx));
                 Err(Elapsed)
             }
         };
+        budget::spend_since(mark);
         // Dropped now: what has ended holds nothing any more.
         self.future = None;
         Poll::Ready(result)

@@ -47,6 +47,7 @@ impl<T> Receiver<T> {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(budget::poll(cx));
         if self.local.is_empty() && ready!(self.poll_batch(cx)).is_none() {
+            budget::spend();
             return Poll::Ready(None);
         }
         let value = self.local.pop_front();
@@ -67,11 +68,10 @@ impl<T> Receiver<T> {
 
     /// [`recv_many`](Self::recv_many), as one poll of it.
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
-        if limit == 0 {
-            return Poll::Ready(0);
-        }
         ready!(budget::poll(cx));
-        if self.local.is_empty() && ready!(self.poll_batch(cx)).is_none() {
+        let is_over = limit > 0 && self.local.is_empty() && ready!(self.poll_batch(cx)).is_none();
+        if limit == 0 || is_over {
+            budget::spend();
             return Poll::Ready(0);
         }
         let count = limit.min(self.local.len());

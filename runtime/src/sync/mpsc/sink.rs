@@ -1,13 +1,14 @@
 //! Senders as sinks, for the adapters of `futures-util`.
 
 use super::{OwnedPermit, SendError, Sender, TrySendError, UnboundedSender};
+use crate::context::budget;
 use futures_sink::Sink;
 use std::{
     fmt,
     future::Future,
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// A [`Sender`] as a `Sink`, from [`Sender::into_sink`]. Closing it drops the sender.
@@ -53,6 +54,8 @@ impl<T: Send + 'static> Sink<T> for SendSink<T> {
     type Error = SendError<()>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
         loop {
             self.state = match mem::replace(&mut self.state, State::Over) {
                 State::Idle(sender) => match sender.try_reserve_owned() {
@@ -70,9 +73,13 @@ impl<T: Send + 'static> Sink<T> for SendSink<T> {
                 },
                 State::Ready(permit) => {
                     self.state = State::Ready(permit);
+                    budget::spend_since(mark);
                     return Poll::Ready(Ok(()));
                 }
-                State::Over => return Poll::Ready(Err(SendError(()))),
+                State::Over => {
+                    budget::spend_since(mark);
+                    return Poll::Ready(Err(SendError(())));
+                }
             };
         }
     }
@@ -108,11 +115,13 @@ impl<T> fmt::Debug for SendSink<T> {
     }
 }
 
-/// Always ready. Closing it does nothing: the channel ends when its last sender is dropped.
+/// Always ready, as long as the task has not been ready too often in one poll. Closing it does nothing: the channel ends when its last sender is dropped.
 impl<T> Sink<T> for UnboundedSender<T> {
     type Error = SendError<T>;
 
-    fn poll_ready(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        ready!(budget::poll(cx));
+        budget::spend();
         Poll::Ready(Ok(()))
     }
 

@@ -2,6 +2,7 @@
 
 use super::RecvError;
 use crate::{
+    context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, RwLockReadGuard, lock},
     sync::{
         line::{Line, Stand},
@@ -61,6 +62,7 @@ impl<T> Channel<T> {
 
     /// Waits for another version, which counts as seen from now on.
     pub(super) async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
+        budget::turn().await;
         while !self.has_changed(*seen)? {
             Stand::new(Change { channel: self, seen: *seen }, ()).await;
         }

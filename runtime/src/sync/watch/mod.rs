@@ -21,6 +21,7 @@ mod channel;
 pub use channel::Ref;
 
 use crate::{
+    context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, lock},
     sync::{
         line::{Line, Stand},
@@ -149,6 +150,7 @@ impl<T> Sender<T> {
     ///
     /// Dropping the future has no effect.
     pub async fn closed(&self) {
+        budget::turn().await;
         while !self.is_closed() {
             Stand::new(Close(&self.channel), ()).await;
         }
@@ -200,6 +202,7 @@ impl<T> Receiver<T> {
     ///
     /// Dropping the future loses nothing that a new one would wait for.
     pub async fn wait_for(&mut self, mut is_true: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+        budget::turn().await;
         let Self { channel, seen } = self;
         loop {
             {
