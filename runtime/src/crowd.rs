@@ -21,9 +21,11 @@ use crate::{
     context::budget,
     shim::{AtomicBool, Mutex, Ordering, lock},
 };
+use brigade_handle::contain;
 use std::{
     collections::VecDeque,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -169,6 +171,10 @@ impl<F> Crowd<F> {
 
 impl<F: Future + Unpin> Crowd<F> {
     /// The next output with the number of its place. Pending if there is none now, or nobody is in.
+    ///
+    /// # Panics
+    ///
+    /// If a future panics, with its panic. That one is out then, and the others go on.
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(usize, F::Output)> {
         self.woken.take(&mut self.due, cx.waker());
         while let Some(number) = self.due.pop_front() {
@@ -176,15 +182,31 @@ impl<F: Future + Unpin> Crowd<F> {
             place.ticket.strike();
             let Some(future) = &mut place.future else { continue };
             let mut context = Context::from_waker(&place.waker);
-            if let Poll::Ready(output) = Pin::new(future).poll(&mut context) {
-                place.future = None;
-                self.free.push(number);
-                return Poll::Ready((number, output));
+            match catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(output)) => {
+                    place.future = None;
+                    self.free.push(number);
+                    return Poll::Ready((number, output));
+                }
+                Err(payload) => {
+                    self.lose(number, cx);
+                    resume_unwind(payload);
+                }
             }
             if used_up(&self.due, cx) {
                 return Poll::Pending;
             }
         }
         Poll::Pending
+    }
+
+    /// Takes out a future that has panicked. Whoever catches the panic is woken, since others may be due, or nobody may be left.
+    #[cold]
+    fn lose(&mut self, number: usize, cx: &Context<'_>) {
+        let future = self.places[number].future.take();
+        self.free.push(number);
+        contain(|| drop(future));
+        contain(|| cx.waker().wake_by_ref());
     }
 }

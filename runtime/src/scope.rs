@@ -50,7 +50,7 @@ impl Drop for Counted {
         // Release: the dropping of the future comes before; Acquire for the one who brings it to zero.
         if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waker = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-            waker.into_iter().for_each(Waker::wake);
+            contain(|| waker.into_iter().for_each(Waker::wake));
         }
     }
 }

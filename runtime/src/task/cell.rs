@@ -420,8 +420,9 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
     });
     cell.header.home.executor().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
+        // A waker that is left in the cell may be foreign, and its destructor may panic.
         // SAFETY: that was the last reference.
-        unsafe { free(whole.cast()) };
+        contain(|| unsafe { free(whole.cast()) });
     }
 }
 
