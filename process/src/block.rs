@@ -1,7 +1,9 @@
 //! Blocks: large values in memory that another process maps instead of copying.
 //!
-//! A [`Block`] is a slice of plain numbers in a memfd. Sent to a worker, or back, it is named and not copied: the receiver opens
-//! the file through `/proc` and maps it, to read only. What is copied is what the sender writes into it, once.
+//! A [`Block`] is a slice of plain numbers in a memfd. Sent to a worker, or back, it is named and not copied:
+//! the receiver opens the file through `/proc`, or gets its descriptor over the worker's socket where `/proc`
+//! is closed to it (`luggage.rs`), and maps it, to read only. What is copied is what the sender writes into
+//! it, once.
 //!
 //! # Why nobody writes what somebody reads
 //!
@@ -254,7 +256,8 @@ impl<'de> Deserialize<'de> for Copied {
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
                 // Where no file can be made, it cannot be passed on by name.
                 let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
-                let mut block = block.map_err(E::custom)?;
+                let told = |error| E::custom(luggage::fail(luggage::Failure::of(&error)));
+                let mut block = block.map_err(told)?;
                 block.copy_from_slice(bytes);
                 Ok(Copied(block.freeze()))
             }

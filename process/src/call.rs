@@ -22,7 +22,7 @@ mod answer;
 mod pending;
 
 pub(crate) use self::{
-    answer::Answer,
+    answer::{Answer, Loaded},
     pending::{Caller, OnCancel, complete, new},
 };
 use crate::{batch::Batch, block::Inner, frame, lane::Done};

@@ -22,19 +22,22 @@
 mod contained;
 mod ends;
 mod hears;
+mod sends;
 
 pub(crate) use self::contained::contained;
-use self::{contained::Contained, ends::Parting};
+use self::{contained::Contained, ends::Parting, sends::Parcel};
 use crate::{
     call::Call,
+    descriptors::Along,
     frame::{self, Decoder, Kind},
     launcher::{Command, Ended, Launcher},
-    sys::{self, Watch},
+    sys::Watch,
     usage,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
 use std::{
+    collections::VecDeque,
     io, mem,
     os::fd::OwnedFd,
     time::{Duration, Instant},
@@ -44,8 +47,6 @@ pub(crate) use self::hears::News;
 
 /// How long a child may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(30);
-/// How often a channel is given bytes in one turn: a child that takes all of them at once must not keep the others waiting.
-const SENDS_PER_TURN: u32 = 16;
 
 /// Tells a worker from all others of its pool. A process id does not: it is given out again as soon as a process is reaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +75,10 @@ pub(crate) struct Child {
     connected: bool,
     outgoing: Vec<u8>,
     sent: usize,
+    /// Descriptors that go along with what is to be sent.
+    parcels: VecDeque<Parcel>,
+    /// Descriptors that came along with frames that are not complete.
+    along: VecDeque<Along>,
     /// The channel has ended.
     closed: bool,
     /// The channel held nothing more when it was read last.
@@ -120,6 +125,8 @@ impl Child {
             connected: false,
             outgoing: Vec::new(),
             sent: 0,
+            parcels: VecDeque::new(),
+            along: VecDeque::new(),
             closed: false,
             emptied: false,
             leaving: false,
@@ -316,30 +323,5 @@ impl Child {
             frames.shrink_to(64 << 10);
             self.flush();
         }
-    }
-
-    /// Sends what the channel takes. An error shows again when the channel is read, so it is not told here.
-    pub(crate) fn flush(&mut self) {
-        if !self.connected || self.outgoing.is_empty() {
-            return;
-        }
-        for _ in 0..SENDS_PER_TURN {
-            let channel = self.process.channel();
-            match channel.and_then(|channel| sys::send_at_once(channel, &self.outgoing[self.sent..])) {
-                Ok(sent) => self.sent += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.sent = self.outgoing.len(),
-            }
-            if self.sent == self.outgoing.len() {
-                break;
-            }
-        }
-        if self.sent < self.outgoing.len() {
-            return;
-        }
-        self.outgoing.clear();
-        self.sent = 0;
-        // A large argument's buffer is not kept.
-        self.outgoing.shrink_to(64 << 10);
     }
 }

@@ -1,7 +1,7 @@
 //! Values to bytes and back: postcard, with every failure and every panic of a user's serde code turned into a text. A value
 //! that no frame would carry is refused here, where it is encoded, so that no channel has to.
 
-use crate::frame::MAX_PAYLOAD;
+use crate::{block::luggage, frame::MAX_PAYLOAD};
 use brigade_handle::{JoinError, Lost};
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
@@ -93,7 +93,12 @@ pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T,
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("the {} has {} bytes too many", part.name(), rest.len())),
-        Err(error) => Err(format!("the {} cannot be decoded: {error}", part.name())),
+        Err(error) => {
+            // Postcard keeps no text of a type's own errors.
+            let why =
+                luggage::take_failure().map_or_else(|| error.to_string(), |failure| failure.to_string());
+            Err(format!("the {} cannot be decoded: {why}", part.name()))
+        }
     }
 }
 

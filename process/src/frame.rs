@@ -67,9 +67,13 @@ pub(crate) enum Kind {
     Loaded = 14,
     /// A result that does.
     LoadedValue = 15,
+    /// Worker to pool: it cannot open the blocks that this call names, and wants their descriptors.
+    Fetch = 16,
+    /// Pool to worker: they come along; or the payload says why not.
+    Parcel = 17,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 17] = [
     Kind::Hello,
     Kind::Call,
     Kind::Value,
@@ -85,6 +89,8 @@ const KINDS: [Kind; 15] = [
     Kind::Stop,
     Kind::Loaded,
     Kind::LoadedValue,
+    Kind::Fetch,
+    Kind::Parcel,
 ];
 
 impl Kind {

@@ -13,7 +13,7 @@ use crate::{
     batch,
     block::{Block, luggage::Origin},
     call::Answer,
-    codec,
+    codec, descriptors,
     entry::{self, Name},
     frame::{self, Decoder, Frame, Kind},
     memory::{self, Memory},
@@ -98,10 +98,13 @@ fn blocks(bytes: &[u8]) {
     let memory = MEMORY.get_or_init(map).clone();
     let origin = Origin { pid: std::process::id(), memory, first: LENT_TO_POOL };
     let decode = codec::decode_result::<(Block<u64>, Option<Block<u8>>, String)>;
-    drop(origin.unpacking(bytes, decode));
+    if let Some((arrivals, value)) = origin.arrivals(bytes) {
+        drop(arrivals.unpacking(|| decode(value)));
+    }
     drop(codec::decode_result::<Block<u32>>(bytes));
     // What a zygote is asked for is one byte.
-    assert!(bytes.iter().all(|&byte| (1..=zygote::MOST).contains(&zygote::numbers(byte).len())));
+    let most = descriptors::MESSAGE_DESCRIPTORS;
+    assert!(bytes.iter().all(|&byte| (1..=most).contains(&zygote::numbers(byte).len())));
 }
 
 fn parts(bytes: &[u8]) {

@@ -7,12 +7,13 @@
 mod batches;
 #[cfg(test)]
 mod nonsense;
+mod reclaim;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     block::luggage::{Leases, Origin},
-    call::{Answer, Call},
+    call::{Answer, Call, Loaded},
     child::WorkerKey,
     frame::{self, Kind},
     memory::{self, Memory},
@@ -170,7 +171,7 @@ impl Lane {
         let mut message = Cow::Borrowed(call.argument());
         if !call.luggage.is_empty() {
             let mut loaded = Vec::with_capacity(message.len() + 64);
-            self.lent.declare(&call.luggage, &mut loaded);
+            self.lent.declare(number, &call.luggage, &mut loaded);
             loaded.extend_from_slice(&message);
             message = Cow::Owned(loaded);
         }
@@ -304,12 +305,12 @@ impl Lane {
             self.lent.sweep();
         }
         match answer {
-            Answer::Loaded(message, _) => {
+            Answer::Loaded(loaded) => {
                 self.served.calls += 1;
                 let memory = self.memory.clone();
                 let origin = Origin { pid: self.pid, memory, first: LENT_TO_POOL };
-                let lender = Lender { origin, _unmapped: self.unmapped.clone() };
-                done.push((call, Answer::Loaded(message, Some(lender))));
+                let lender = Some(Lender { origin, _unmapped: self.unmapped.clone() });
+                done.push((call, Answer::Loaded(Loaded { lender, ..loaded })));
             }
             Answer::Records(records) => return self.settle_batch(call, records, nanos, done),
             answer => {
@@ -338,34 +339,6 @@ impl Lane {
 
     pub(crate) fn set_bell(&self, bell: Bell) {
         self.ring().set_bell(bell);
-    }
-
-    // ------------------------------------------------------------------------------------ taking back
-
-    /// Takes back up to half of the calls that the worker has not begun, the newest first; they come out in order.
-    pub(crate) fn reclaim_half(&mut self) -> Vec<Call> {
-        let mut calls = Vec::new();
-        let most = self.load() / 2;
-        let mut number = self.head;
-        while number > self.tail + 1 && (calls.len() as u64) < most {
-            number -= 1;
-            if self.slot(number).is_none() {
-                continue;
-            }
-            if !self.ring().withdraw(number) {
-                break;
-            }
-            calls.extend(self.take(number));
-        }
-        calls.reverse();
-        calls
-    }
-
-    /// Takes back the one call that `is_it` knows, if the worker has not begun it.
-    pub(crate) fn reclaim(&mut self, is_it: impl Fn(&Call) -> bool) -> Option<Call> {
-        let matches = |given: &Option<(Call, Place)>| given.as_ref().is_some_and(|(call, _)| is_it(call));
-        let number = (self.tail..self.head).find(|number| matches(&self.given[(number % SLOTS) as usize]))?;
-        if self.ring().withdraw(number) { self.take(number) } else { None }
     }
 
     /// What the worker leaves behind that has ended: calls that it never began, in order, and those that are to be tried again.

@@ -56,6 +56,11 @@ mod child;
 #[cfg(not(loom))]
 mod codec;
 #[cfg(not(loom))]
+// Unsafe: messages whose parts are pointers.
+#[allow(unsafe_code)]
+#[path = "descriptors/sys.rs"]
+mod descriptors;
+#[cfg(not(loom))]
 // Unsafe: reads the executable's own constants by an address off the wire, after checking it, and makes values of types
 // without a size.
 #[allow(unsafe_code)]

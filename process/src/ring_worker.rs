@@ -2,7 +2,10 @@
 
 use crate::{
     batch,
-    block::luggage::{self, Leases, Origin},
+    block::{
+        Inner,
+        luggage::{self, Arrivals, Leases, Origin},
+    },
     exec::{BELL, CHANNEL},
     frame::Kind,
     memory::{self, Memory},
@@ -68,6 +71,13 @@ pub(crate) struct RingWorker {
     pub(crate) lifelines: Lifelines,
 }
 
+/// What a call has given, beside the bytes.
+struct Answer {
+    kind: Kind,
+    /// Blocks whose descriptors must be sent along.
+    along: Vec<Arc<Inner>>,
+}
+
 /// The files that a worker's channel and bell were at its start.
 #[derive(Debug)]
 pub(crate) struct Lifelines([(RawFd, sys::Identity); 2]);
@@ -110,9 +120,9 @@ impl RingWorker {
                     if head.kind == Kind::Batch as u8 {
                         self.batch(ring, head, &argument)?;
                     } else {
-                        let kind = self.call(head, &argument, &mut result)?;
+                        let answer = self.call(head, &argument, &mut result)?;
                         self.worker.flush_stdout();
-                        self.publish(ring, kind, head.place, &result)?;
+                        self.publish(ring, answer, head.place, &result)?;
                     }
                 }
                 Claim::Withdrawn => {}
@@ -145,14 +155,18 @@ impl RingWorker {
         }
     }
 
-    fn publish(&mut self, ring: Ring<'_>, kind: Kind, asked: Place, result: &[u8]) -> io::Result<()> {
+    fn publish(&mut self, ring: Ring<'_>, answer: Answer, asked: Place, result: &[u8]) -> io::Result<()> {
+        let Answer { kind, along } = answer;
         let place = match asked {
+            _ if !along.is_empty() => Place::Stream,
             _ if result.len() <= INLINE => Place::Inline,
             Place::Wide(_) if result.len() <= WIDE => asked,
             _ => Place::Stream,
         };
-        if place == Place::Stream {
-            // Before the slot is marked: who sees the mark will find the frame.
+        // Before the slot is marked: who sees the mark will find the frame.
+        if !along.is_empty() {
+            self.send_along(kind, result, &along)?;
+        } else if place == Place::Stream {
             self.worker.send(kind, self.number, 0, result)?;
         }
         let head = Head { kind: kind as u8, place, length: result.len(), name: 0 };
@@ -160,30 +174,55 @@ impl RingWorker {
         Ok(())
     }
 
-    /// Runs a call. Blocks in its argument are mapped, blocks in its result are lent to the pool.
-    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<Kind> {
-        let (run, most) = (lookup(head.name), self.lent.free());
-        let worker = &mut self.worker;
-        let (kind, blocks) = luggage::packing(most, || {
-            if head.kind != Kind::Loaded as u8 {
-                return worker.call(run, argument, result);
+    /// Sends an answer with the descriptors of the blocks that it names; or why they cannot be sent.
+    fn send_along(&mut self, kind: Kind, result: &[u8], blocks: &[Arc<Inner>]) -> io::Result<()> {
+        let fds = luggage::descriptors(blocks);
+        match self.worker.send_along(kind, self.number, result, &fds) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.lent.recall(self.number);
+                let why = format!("the result's blocks cannot be sent: {error}");
+                self.worker.send(Kind::Failed, self.number, 0, why.as_bytes())
             }
-            let origin = Origin {
-                pid: sys::parent().unsigned_abs(),
-                memory: self.memory.clone(),
-                first: LENT_TO_WORKER,
-            };
-            let called = origin.unpacking(argument, |value| worker.call(run, value, result));
-            called.unwrap_or_else(|| Err(io::Error::other("a call with blocks is damaged")))
+        }
+    }
+
+    /// Runs a call. Blocks in its argument are mapped, blocks in its result are lent to the pool.
+    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<Answer> {
+        let (run, most) = (lookup(head.name), self.lent.free());
+        let (arrivals, value) = self.arrivals(head, argument)?;
+        let worker = &mut self.worker;
+        let (kind, blocks) = luggage::packing(most, || match arrivals {
+            None => worker.call(run, value, result),
+            Some(arrivals) => arrivals.unpacking(|| worker.call(run, value, result)),
         });
-        if kind.as_ref().is_ok_and(|&kind| kind == Kind::Value) && !blocks.is_empty() {
+        let mut answer = Answer { kind: kind?, along: Vec::new() };
+        if answer.kind == Kind::Value && !blocks.is_empty() {
             let mut loaded = Vec::with_capacity(result.len() + 64);
-            self.lent.declare(&blocks, &mut loaded);
+            self.lent.declare(self.number, &blocks, &mut loaded);
             loaded.append(result);
             *result = loaded;
-            return Ok(Kind::LoadedValue);
+            answer.kind = Kind::LoadedValue;
+            if !luggage::is_open_to(sys::parent().unsigned_abs()) {
+                answer.along = blocks;
+            }
         }
-        kind
+        Ok(answer)
+    }
+
+    /// The blocks that a call names, opened, and its argument.
+    fn arrivals<'a>(&mut self, head: Head, argument: &'a [u8]) -> io::Result<(Option<Arrivals>, &'a [u8])> {
+        if head.kind != Kind::Loaded as u8 {
+            return Ok((None, argument));
+        }
+        let pid = sys::parent().unsigned_abs();
+        let origin = Origin { pid, memory: self.memory.clone(), first: LENT_TO_WORKER };
+        let damaged = || io::Error::other("a call with blocks is damaged");
+        let (mut arrivals, value) = origin.arrivals(argument).ok_or_else(damaged)?;
+        if !arrivals.open() {
+            arrivals.take_over(self.worker.fetch(self.number)?);
+        }
+        Ok((Some(arrivals), value))
     }
 
     /// Runs the claimed batch, item by item, and tells the pool after each how far it is. Stops early if the pool wants that, if

@@ -316,6 +316,17 @@ fn hear(
                 }
                 state.take_leftovers();
             }
+            News::Wants(number) => {
+                let blocks = state.lane_of(child.key).and_then(|lane| lane.luggage(number));
+                drop(state);
+                match blocks {
+                    Some(blocks) => child.send_parcel(number, blocks),
+                    None => {
+                        let why = format!("it wants the blocks of call {number}, which it does not have");
+                        child.condemn(Lost::Protocol(why));
+                    }
+                }
+            }
             News::Leaves(reason) => {
                 state.count_leaving(child.key, reason);
                 if let Some(lane) = state.lane_of(child.key) {

@@ -1,6 +1,8 @@
 //! The child's side: a worker, which greets the pool, sets itself up, and answers the calls that come over its channel. One
 //! with a ring goes on in `ring_worker.rs`. How a process becomes a worker is told in `init.rs`.
 
+mod parcels;
+
 use crate::{
     batch,
     block::luggage,
@@ -17,6 +19,7 @@ use brigade_handle::fork::Generation;
 use brigade_trace::clock;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::VecDeque,
     io::{self, Write},
     mem,
     os::fd::{AsFd, OwnedFd},
@@ -52,6 +55,8 @@ pub fn worker_index() -> Option<usize> {
 pub(crate) struct Worker {
     channel: Channel,
     decoder: Decoder,
+    /// Frames that came while another one was waited for.
+    others: VecDeque<Frame>,
     /// Where bytes are received: as long as the last ones wanted it, since a new worker pays for each page that it touches.
     space: Vec<u8>,
     out: Vec<u8>,
@@ -69,6 +74,7 @@ impl Worker {
         Self {
             channel,
             decoder: Decoder::default(),
+            others: VecDeque::new(),
             space: vec![0; 512],
             out: Vec::new(),
             generation: Generation::current(),
@@ -307,6 +313,9 @@ impl Worker {
     }
 
     pub(crate) fn receive(&mut self) -> io::Result<Frame> {
+        if let Some(frame) = self.others.pop_front() {
+            return Ok(frame);
+        }
         loop {
             if let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
                 return Ok(frame);
@@ -320,14 +329,19 @@ impl Worker {
                 }
                 Err(error) => return Err(error),
             };
-            if received == 0 {
-                // The pool is gone without a word.
-                sys::exit_now(0);
-            }
-            self.decoder.push(&self.space[..received]);
-            if received == self.space.len() && received < MOST_RECEIVED {
-                self.space = vec![0; received * 4];
-            }
+            self.take_in(received);
+        }
+    }
+
+    /// Takes in so many bytes that were received.
+    fn take_in(&mut self, received: usize) {
+        if received == 0 {
+            // The pool is gone without a word.
+            sys::exit_now(0);
+        }
+        self.decoder.push(&self.space[..received]);
+        if received == self.space.len() && received < MOST_RECEIVED {
+            self.space = vec![0; received * 4];
         }
     }
 }

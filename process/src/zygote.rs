@@ -29,7 +29,7 @@
 //! own hello tells its process id, and it is ended ([`end_orphan`]).
 
 mod serve;
-// Unsafe: clone, and descriptors that travel over a socket.
+// Unsafe: clone.
 #[allow(unsafe_code)]
 mod sys;
 
@@ -37,6 +37,7 @@ pub(crate) use self::serve::Zygotes;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::serve::numbers;
 use crate::{
+    descriptors,
     exec::{self, CHANNEL, LEASH, MEMORY, Plan},
     frame::{Decoder, Kind},
     launcher::{Command, Stop, told},
@@ -60,8 +61,6 @@ pub(crate) const MARKER: &str = "1:zygote";
 const SETUP: Duration = Duration::from_secs(120);
 /// How long a fork may take.
 const FORK: Duration = Duration::from_secs(2);
-/// The most descriptors that a request has: channel, leash, memory, bell, stdout, stderr.
-pub(crate) const MOST: usize = 6;
 /// What a request says: which descriptors it has beside the channel.
 const RING: u8 = 1;
 const OUTPUT: u8 = 2;
@@ -115,7 +114,7 @@ impl Zygote {
         let has = |number| handed.iter().any(|&(_, other)| other == number);
         let what = if has(MEMORY) { RING } else { 0 } | if has(1) { OUTPUT } else { 0 };
         let fds: Vec<_> = handed.iter().map(|(fd, _)| fd.as_fd()).collect();
-        sys::send(self.channel.as_fd(), what, &fds).map_err(|_| NoWorker::NotAsked)?;
+        descriptors::send(self.channel.as_fd(), &[what], &fds).map_err(|_| NoWorker::NotAsked)?;
         match self.answer(stop) {
             Ok(pid) if pid > 0 => Ok(pid),
             Ok(code) => Err(NoWorker::Refused(told(

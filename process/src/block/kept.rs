@@ -32,6 +32,8 @@ use std::{
 
 /// The most memory that is kept, in bytes.
 const KEPT_BYTES: usize = 512 << 20;
+/// The most blocks that are kept. Each has a descriptor, of which a process may have few.
+const KEPT_BLOCKS: usize = 128;
 
 struct Kept {
     mappings: Vec<Mapping>,
@@ -74,7 +76,8 @@ pub(super) fn take(bytes: usize) -> (Option<Mapping>, u64) {
 pub(super) fn recycle(mapping: Mapping, forks: u64) {
     let mut kept = kept();
     let held: usize = kept.mappings.iter().map(Mapping::capacity).sum();
-    if kept.pools > 0 && kept.forks == forks && held + mapping.capacity() <= KEPT_BYTES {
+    let has_room = kept.mappings.len() < KEPT_BLOCKS && held + mapping.capacity() <= KEPT_BYTES;
+    if kept.pools > 0 && kept.forks == forks && has_room {
         kept.mappings.push(mapping);
     }
 }
@@ -102,8 +105,7 @@ impl Drop for Keeper {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------
-// forks
+// ------------------------------------------------------------------------------------------------ forks
 
 /// What the thread that forks holds across the fork: the lock, and which process forks.
 struct Fork {

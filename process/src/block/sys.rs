@@ -10,7 +10,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::{
-        fd::{AsRawFd, RawFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
         unix::fs::{MetadataExt, OpenOptionsExt},
     },
     ptr::{self, NonNull},
@@ -54,8 +54,8 @@ pub(super) struct Mapping {
 /// What is mapped.
 #[derive(Debug)]
 enum Backing {
-    /// A file that was made here, and can be written here.
-    Own(File),
+    /// A file that was made here, and can be written here; and its inode.
+    Own(File, u64),
     /// Another process's file, to read.
     Received,
     /// Memory of this process alone.
@@ -86,13 +86,12 @@ impl Mapping {
     pub(super) fn create(bytes: usize) -> io::Result<Self> {
         let capacity = pages(bytes);
         let file = File::from(memory::memfd(c"brigade-block", capacity)?);
+        let inode = file.metadata()?.ino();
         let start = map(Some(&file), capacity, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
+        note(start, capacity, &file);
         // Unmapped if it cannot be sealed.
-        let mapping = Self::new(start, capacity, Backing::Own(file));
-        if let Backing::Own(file) = &mapping.backing {
-            seal(file)?;
-            note(start, capacity, file);
-        }
+        let mapping = Self::new(start, capacity, Backing::Own(file, inode));
+        mapping.file().map_or(Ok(()), seal)?;
         Ok(mapping)
     }
 
@@ -108,13 +107,17 @@ impl Mapping {
     pub(super) fn open(pid: u32, fd: u32, inode: u64) -> io::Result<Self> {
         let path = format!("/proc/{pid}/fd/{fd}");
         // Not to be waited for, if it should be a pipe by now.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        Self::of(&OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?, inode)
+    }
+
+    /// Another process's file, to read, if it is the one that was meant and cannot shrink.
+    pub(super) fn of(file: &File, inode: u64) -> io::Result<Self> {
         let about = file.metadata()?;
-        if about.ino() != inode || !is_sealed(&file) {
+        if about.ino() != inode || !is_sealed(file) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there any more"));
         }
         let capacity = usize::try_from(about.len()).map_err(io::Error::other)?;
-        let start = map(Some(&file), capacity, libc::PROT_READ, libc::MAP_SHARED)?;
+        let start = map(Some(file), capacity, libc::PROT_READ, libc::MAP_SHARED)?;
         Ok(Self::new(start, capacity, Backing::Received))
     }
 
@@ -124,14 +127,18 @@ impl Mapping {
 
     /// Whether it was made here, so that another process can map it, and here it can be written again.
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.backing, Backing::Own(_)) && self.generation.is_current()
+        matches!(self.backing, Backing::Own(..)) && self.generation.is_current()
     }
 
     /// Its descriptor and its inode, by which another process finds it.
     pub(super) fn name(&self) -> (u32, u64) {
-        let Backing::Own(file) = &self.backing else { return (u32::MAX, 0) };
-        let inode = file.metadata().map_or(0, |about| about.ino());
-        (file.as_raw_fd().unsigned_abs(), inode)
+        let Backing::Own(file, inode) = &self.backing else { return (u32::MAX, 0) };
+        (file.as_raw_fd().unsigned_abs(), *inode)
+    }
+
+    /// Its descriptor, if it was made here.
+    pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
+        if let Backing::Own(file, _) = &self.backing { Some(file.as_fd()) } else { None }
     }
 
     /// The first `length` elements of a block that is not written any more.
@@ -191,7 +198,7 @@ impl Mapping {
         // Relaxed: what the flag says holds for ever, in this process and in those that are forked from it.
         if !self.readable.load(Ordering::Relaxed) {
             match self.backing {
-                Backing::Own(_) => inherited::check_readable(self.generation),
+                Backing::Own(..) => inherited::check_readable(self.generation),
                 Backing::Received => inherited::check_received(self.generation),
                 Backing::Anonymous => {}
             }
@@ -219,8 +226,7 @@ fn map(
     }
 }
 
-// ------------------------------------------------------------------------------------------------------
-// zygotes
+// ---------------------------------------------------------------------------------------------- zygotes
 
 /// A mapping that is shared with other processes and can be written here: how long it is, and its file.
 type Shared = (usize, RawFd);
@@ -281,15 +287,39 @@ pub(super) fn at_fork(before: extern "C" fn(), in_parent: extern "C" fn(), in_ch
     let _ = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
-// --------------------------------------------------------------------------------------------------------
-// files
+// ------------------------------------------------------------------------------------------------ files
+
+/// Whether the process with this id may open this one's descriptors through `/proc`, as far as users go: this
+/// one is dumpable, and both are the same user and group by all their ids (`ptrace(2)`, "access mode
+/// checking").
+#[cfg(target_os = "linux")]
+pub(crate) fn is_open_to(pid: u32) -> bool {
+    // SAFETY: a plain system call.
+    let is_dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+    // The folder is the process's effective user's, whether that is dumpable or not.
+    let Ok(about) = std::fs::metadata(format!("/proc/{pid}")) else { return false };
+    let (mut users, mut groups) = ([0; 3], [0; 3]);
+    let [real, effective, saved] = &mut users;
+    // SAFETY: the places are ours to write.
+    let told = unsafe { libc::getresuid(real, effective, saved) } == 0;
+    let [real, effective, saved] = &mut groups;
+    // SAFETY: as above.
+    let told = told && unsafe { libc::getresgid(real, effective, saved) } == 0;
+    is_dumpable && told && users == [about.uid(); 3] && groups == [about.gid(); 3]
+}
+
+/// There is no `/proc`, and no shared memory either.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_open_to(_pid: u32) -> bool {
+    false
+}
 
 #[cfg(target_os = "linux")]
 const SEALS: libc::c_int =
     libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_FUTURE_WRITE | libc::F_SEAL_SEAL;
 
 #[cfg(target_os = "linux")]
-fn seal(file: &File) -> io::Result<()> {
+fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: a plain system call on our descriptor.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } {
         -1 => Err(io::Error::last_os_error()),
@@ -305,7 +335,7 @@ fn is_sealed(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn seal(_file: &File) -> io::Result<()> {
+fn seal(_file: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,8 +1,30 @@
 //! What becomes of a call: what its worker has answered, or why there is no answer.
 
-use crate::{block::luggage, codec, frame, lane::Lender, panics};
+use crate::{codec, descriptors::Along, frame, lane::Lender, panics};
 use brigade_handle::{JoinError, Lost, RemotePanic};
 use serde::de::DeserializeOwned;
+
+/// A value that names blocks.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) message: Vec<u8>,
+    /// The blocks' descriptors, if they came along.
+    pub(crate) along: Option<Along>,
+    /// From where it comes; the lane knows that.
+    pub(crate) lender: Option<Lender>,
+}
+
+impl Loaded {
+    /// Decodes the value with `f`. None if it is damaged.
+    fn unpacking<R>(mut self, f: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let lender = self.lender.take()?;
+        let (mut arrivals, value) = lender.origin.arrivals(&self.message)?;
+        if self.along.is_some() {
+            arrivals.take_over(self.along.take());
+        }
+        Some(arrivals.unpacking(|| f(value)))
+    }
+}
 
 /// How a call ended, as the supervisor hears of it.
 #[derive(Debug)]
@@ -10,20 +32,35 @@ pub(crate) enum Answer {
     Value(Vec<u8>),
     /// Of a batch: see `batch.rs`.
     Records(Vec<u8>),
-    /// A value that names blocks, and from where they come; the lane knows that.
-    Loaded(Vec<u8>, Option<Lender>),
+    /// A value that names blocks.
+    Loaded(Loaded),
     Panicked(panics::Report),
     Lost(Lost),
     Cancelled,
 }
 
 impl Answer {
+    /// The answer that a frame carries, with what came along with it.
+    pub(crate) fn from_frame(
+        kind: frame::Kind,
+        payload: Vec<u8>,
+        along: Option<Along>,
+    ) -> Result<Self, String> {
+        match (Self::from_parts(kind, payload)?, along) {
+            (Self::Loaded(loaded), along) => Ok(Self::Loaded(Loaded { along, ..loaded })),
+            (answer, None) => Ok(answer),
+            (_, Some(_)) => Err(format!("descriptors came along with an answer of kind {kind:?}")),
+        }
+    }
+
     /// The answer that a frame or slot of this kind carries.
     pub(crate) fn from_parts(kind: frame::Kind, payload: Vec<u8>) -> Result<Self, String> {
         match kind {
             frame::Kind::Value => Ok(Self::Value(payload)),
             frame::Kind::Records => Ok(Self::Records(payload)),
-            frame::Kind::LoadedValue => Ok(Self::Loaded(payload, None)),
+            frame::Kind::LoadedValue => {
+                Ok(Self::Loaded(Loaded { message: payload, along: None, lender: None }))
+            }
             frame::Kind::Failed => {
                 Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned())))
             }
@@ -38,15 +75,16 @@ impl Answer {
     /// How many bytes it has.
     pub(crate) fn length(&self) -> usize {
         match self {
-            Self::Value(bytes) | Self::Records(bytes) | Self::Loaded(bytes, _) => bytes.len(),
+            Self::Value(bytes) | Self::Records(bytes) => bytes.len(),
+            Self::Loaded(loaded) => loaded.message.len(),
             Self::Panicked(_) | Self::Lost(_) | Self::Cancelled => 0,
         }
     }
 
     /// Lets the blocks go that nobody wants.
     pub(crate) fn discard(self) {
-        if let Self::Loaded(message, Some(lender)) = self {
-            let _ = lender.origin.unpacking(&message, |_| ());
+        if let Self::Loaded(loaded) = self {
+            let _ = loaded.unpacking(|_| ());
         }
     }
 
@@ -59,17 +97,9 @@ impl Answer {
             }
             Self::Lost(lost) => Err(JoinError::Lost(lost)),
             Self::Cancelled => Err(JoinError::Cancelled),
-            Self::Loaded(message, lender) => {
-                let decode = |lender: Lender| lender.origin.unpacking(&message, codec::decode_result);
-                let decoded = lender.and_then(decode);
-                if matches!(decoded, Some(Err(JoinError::Lost(Lost::Codec(_))))) && luggage::is_one_gone() {
-                    let why = "the result's block is gone: its worker ended before the block was opened";
-                    return Err(JoinError::Lost(Lost::Codec(why.into())));
-                }
-                let damaged =
-                    || Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())));
-                decoded.unwrap_or_else(damaged)
-            }
+            Self::Loaded(loaded) => loaded.unpacking(codec::decode_result).unwrap_or_else(|| {
+                Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())))
+            }),
             Self::Records(_) => Err(JoinError::Lost(Lost::Protocol("records answer a batch alone".into()))),
         }
     }

@@ -4,6 +4,7 @@ use super::{Child, Phase};
 use crate::{
     batch,
     call::{Answer, Call},
+    descriptors,
     frame::{Frame, Kind},
     image::Image,
     setup::Reason,
@@ -25,6 +26,8 @@ pub(crate) enum News {
     Answered(Call, Answer),
     /// An answer that did not fit into the ring, about the call with this number, which ran for so many nanoseconds.
     Streamed(u64, Answer, u64),
+    /// It cannot open the blocks that this call names, and wants their descriptors.
+    Wants(u64),
     /// A call, or the rest of a batch, that it will not run.
     Returned(Call),
     /// It ends by its own choice.
@@ -53,9 +56,15 @@ impl Child {
                 Ok(channel) => channel,
                 Err(error) => return self.break_off(&error),
             };
-            match sys::receive_at_once(channel, space) {
-                Ok(0) => self.close(),
-                Ok(received) => {
+            let received = if self.process.has_ring() {
+                descriptors::receive_at_once(channel, space)
+            } else {
+                sys::receive_at_once(channel, space).map(|received| (received, None))
+            };
+            match received {
+                Ok((0, _)) => self.close(),
+                Ok((received, along)) => {
+                    self.along.extend(along);
                     record(Happened::Receive, self.id(), received as u64);
                     self.decoder.push(&space[..received]);
                     if let Err(why) = self.frames(news) {
@@ -117,9 +126,15 @@ impl Child {
             (Phase::Given(call) | Phase::Busy(call), _) if frame.call == self.number => {
                 self.about_the_call(call, frame, news)?;
             }
+            (phase @ (Phase::Idle | Phase::Ending), Kind::Fetch) if self.has_ring() => {
+                self.phase = phase;
+                news.push(News::Wants(frame.call));
+            }
             (phase @ (Phase::Idle | Phase::Ending), kind) if self.has_ring() => {
                 self.phase = phase;
-                let answer = Answer::from_parts(kind, frame.payload)?;
+                // Without what was to come along the blocks are missing, and the call is told so.
+                let along = (frame.fds > 0).then(|| self.along.pop_front().unwrap_or_default());
+                let answer = Answer::from_frame(kind, frame.payload, along)?;
                 news.push(News::Streamed(frame.call, answer, frame.name));
             }
             (phase, kind) => {

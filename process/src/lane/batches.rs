@@ -98,8 +98,8 @@ impl Lane {
     pub(crate) fn reclaim_all(&mut self, is_it: impl Fn(&Call) -> bool, into: &mut Vec<Call>) {
         for number in self.tail..self.head {
             let is_its = self.slot(number).as_ref().is_some_and(|(call, _)| is_it(call));
-            if is_its && self.ring().withdraw(number) {
-                into.extend(self.take(number));
+            if is_its {
+                into.extend(self.withdraw(number));
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The zygote's side: what it holds for its workers while the initializer runs, and how it forks them.
 
-use super::{MOST, OUTPUT, RING, sys};
+use super::{OUTPUT, RING, sys};
 use crate::{
     block::inherited,
+    descriptors,
     exec::{BELL, CHANNEL, LEASH, MEMORY},
     launcher::told,
     sys::{self as calls, Identity, Watch},
@@ -82,7 +83,16 @@ impl Zygotes {
     pub(crate) fn serve(mut self, channel: OwnedFd) -> io::Result<Option<OwnedFd>> {
         loop {
             self.wait_for_request(&channel)?;
-            let Some((what, fds)) = sys::receive(channel.as_fd())? else { calls::exit_now(0) };
+            let mut what = [0];
+            let (received, along) = descriptors::receive(channel.as_fd(), &mut what)?;
+            if received == 0 {
+                calls::exit_now(0);
+            }
+            let numbers = numbers(what[0]);
+            let Ok(fds) = along.unwrap_or_default().all(numbers.len()) else {
+                calls::send(channel.as_fd(), &(-descriptors::AT_LIMIT).to_le_bytes())?;
+                continue;
+            };
             let pid = match sys::fork_sibling() {
                 Ok(0) => {
                     calls::die_with_parent(self.pool)?;
@@ -91,7 +101,7 @@ impl Zygotes {
                     // Its number will lead to the worker's channel.
                     let _ = channel.into_raw_fd();
                     self.exit = None;
-                    return self.adopt(what, fds);
+                    return self.adopt(&numbers, fds);
                 }
                 Ok(pid) => pid,
                 Err(error) => -error.raw_os_error().unwrap_or(1),
@@ -119,18 +129,14 @@ impl Zygotes {
     }
 
     /// In a new worker: moves the descriptors to where workers expect them.
-    fn adopt(&self, what: u8, fds: Vec<OwnedFd>) -> io::Result<Option<OwnedFd>> {
-        let numbers = numbers(what);
-        if fds.len() != numbers.len() {
-            return Err(io::Error::other("a request of the pool's lacks descriptors"));
-        }
+    fn adopt(&self, numbers: &[RawFd], fds: Vec<OwnedFd>) -> io::Result<Option<OwnedFd>> {
         // None may lie where another one is to be. As a rule none does, since those numbers are held.
         let clear = |fd: OwnedFd| {
             if fd.as_raw_fd() > BELL { Ok(fd) } else { calls::duplicate_above(&fd, BELL + 1) }
         };
         let fds = fds.into_iter().map(clear).collect::<io::Result<Vec<_>>>()?;
         let mut memory = None;
-        for (fd, number) in fds.into_iter().zip(numbers) {
+        for (fd, &number) in fds.into_iter().zip(numbers) {
             match number {
                 MEMORY => memory = Some(fd),
                 number if self.is_redirected(number) => {}
@@ -155,9 +161,7 @@ impl Zygotes {
 pub(crate) fn numbers(what: u8) -> Vec<RawFd> {
     let ring = [MEMORY, BELL].into_iter().filter(|_| what & RING != 0);
     let output = PRINTED.into_iter().filter(|_| what & OUTPUT != 0);
-    let numbers: Vec<_> = [CHANNEL, LEASH].into_iter().chain(ring).chain(output).collect();
-    debug_assert!(numbers.len() <= MOST, "a request's control message has room for them");
-    numbers
+    [CHANNEL, LEASH].into_iter().chain(ring).chain(output).collect()
 }
 
 /// Whether this process has one thread, so that it may fork and go on.

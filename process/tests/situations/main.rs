@@ -6,6 +6,7 @@
 mod awaiting;
 mod blocks;
 mod calls;
+mod credentials;
 mod deaths;
 mod descriptors;
 mod ending;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     brigade_process::init();
     orphans::be_a_parent_if_asked();
     interrupts::be_interrupted_if_asked();
+    credentials::change_credentials_if_asked();
     leashes::be_let_go_if_asked();
     limits::be_limited_if_asked();
     programs::mount_a_folder_if_asked();
@@ -129,6 +131,9 @@ fn of_pools() -> Vec<Trial> {
         leashes: none_outlives_a_killed_parent_whoever_has_changed_its_user
             none_outlives_a_killed_parent_if_it_is_stopped none_outlives_a_killed_parent_that_has_forked
             a_pool_ends_its_workers_whoever_has_changed_its_user;
+        credentials: blocks_travel_whoever_has_changed_its_user a_worker_at_its_limit_of_descriptors_says_so
+            a_pool_at_its_limit_of_descriptors_says_so
+            what_was_lent_for_a_call_that_is_taken_back_is_free_again;
         limits: a_file_size_limit_is_an_error_or_done_without a_limit_of_memory_is_an_error;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved

@@ -183,3 +183,26 @@ pub(crate) fn lower(limit: Limit) {
     // SAFETY: the limit is borrowed across the call.
     assert_eq!(unsafe { libc::setrlimit(which, &limit) }, 0);
 }
+
+/// A limit for the numbers of this process's descriptors, so that no more can be made; until it is dropped.
+pub(crate) struct DescriptorLimit(libc::rlimit);
+
+impl DescriptorLimit {
+    pub(crate) fn lower() -> Self {
+        let lowest = File::open("/dev/null").map(|file| std::os::fd::AsRawFd::as_raw_fd(&file)).unwrap();
+        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the place is ours to write.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut before) }, 0);
+        let now = libc::rlimit { rlim_cur: lowest as u64, ..before };
+        // SAFETY: the limit is borrowed across the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &now) }, 0);
+        Self(before)
+    }
+}
+
+impl Drop for DescriptorLimit {
+    fn drop(&mut self) {
+        // SAFETY: the limit is borrowed across the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
+    }
+}

@@ -38,6 +38,7 @@ const UNSAFE: &[&str] = &[
     "process/src/block/sys.rs",
     "process/src/call/pending.rs",
     "process/src/channel/sys.rs",
+    "process/src/descriptors/sys.rs",
     "process/src/entry.rs",
     "process/src/exec.rs",
     "process/src/hostile/allocations.rs",

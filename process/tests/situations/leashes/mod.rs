@@ -3,7 +3,7 @@
 
 // Unsafe: users, and forks that go on.
 #[allow(unsafe_code)]
-mod sys;
+pub(crate) mod sys;
 
 use crate::{
     gate::{Gate, wait_at},

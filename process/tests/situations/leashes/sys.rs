@@ -14,3 +14,9 @@ pub(crate) fn become_nobody() {
     // SAFETY: a plain system call.
     assert_eq!(unsafe { libc::setuid(65_534) }, 0);
 }
+
+/// Closes this process's descriptors to all others but root's.
+pub(crate) fn forbid_dumps() {
+    // SAFETY: a plain system call.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }, 0);
+}
