@@ -92,7 +92,8 @@ impl Builder {
         self
     }
 
-    /// Has each worker call `f(argument)` before its first call, to load what its calls need.
+    /// Has each worker call `f(argument)` before its first call, to load what its calls need. `f` must
+    /// [capture nothing](ProcessPool#functions-that-can-be-called), not even a value without a size.
     ///
     /// Calls run on their worker's main thread, one at a time, so state of a worker is a `static` or a `thread_local!` that the
     /// initializer fills:

@@ -19,6 +19,19 @@
 //! The function must be in the executable itself, not in a shared library that it loaded. It must be of a type without a
 //! size (a `fn` item, or a closure that captures nothing): that is what lets the other process have the same function
 //! from the type alone. A `fn` pointer has a size and is refused at compile time.
+//!
+//! # The contract on captures
+//!
+//! A closure that captures nothing has no size, but so has one into which only values without a size were moved. The compiler
+//! tells a library nothing by which to tell the two apart, so the caller has to: **a function that is handed to a pool captures
+//! nothing, not even a value without a size.** [`conjure`] makes such a value in the worker out of nothing. That is no use to
+//! anybody unless the value is a *token*: one whose existence proves something to unsafe code, and whose proof is about the
+//! process, such as "this device was set up". Of a token that was captured the worker has one, and never had the proof.
+//!
+//! Parameters of type `fn(A) -> R` would prevent it, since only a closure that captures nothing becomes such a pointer. But a
+//! pointer names nothing: its address would have to cross, the worker could not tell it from any other place in the code, and a
+//! number that is damaged, or comes from a stranger, would be jumped to. Names that can be checked are worth more than a token
+//! whose owner hands it to another process with `move`: it is `Copy`, `Send` and `'static`, and a fork copies it, too.
 
 use crate::{
     codec::{self, Part},
@@ -157,8 +170,9 @@ where
 fn conjure<F: Copy + 'static>() -> F {
     const { assert!(size_of::<F>() == 0) };
     // SAFETY: reading a type without a size reads no memory, and a dangling pointer is aligned. That a value of F may
-    // exist: the trampoline is reached only through an entry whose name was made from a value of F, in `name`, by a
-    // process that runs the same build; F is Copy, so one more of it takes nothing from anybody.
+    // exist here: the trampoline is reached only through an entry whose name was made from a value of F, in `name`, by a
+    // process that runs the same build; F is Copy, so one more of it takes nothing from anybody; and it captures nothing
+    // (the contract in the head of this file), so it holds no proof of anything that is true of that process alone.
     unsafe { NonNull::<F>::dangling().read() }
 }
 

@@ -36,6 +36,25 @@ use std::{
 /// SIGSTOP, or a debugger) may go on: the call that it has waits, the others are given to others; a
 /// [`timeout`](CallBuilder::timeout) ends the wait.
 ///
+/// # Functions that can be called
+///
+/// A worker makes the function from its type alone. So it must be a `fn` item, or a closure that captures nothing: what it needs is
+/// its argument. The compiler refuses a capture that has a size, and a `fn` pointer:
+///
+/// ```compile_fail
+/// let (procs, spoons) = (brigade_process::ProcessPool::new(2).unwrap(), 3);
+/// procs.spawn(move |n: u64| n + spoons, 1);
+/// ```
+///
+/// ```compile_fail
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// procs.spawn(u64::count_ones as fn(u64) -> u32, 1);
+/// ```
+///
+/// It cannot see a value without a size that is moved into the closure, which is not allowed either: the worker would have one that
+/// nobody has made there. If the existence of such a value proves something about its process to unsafe code, it would prove it in
+/// a process where it is not so.
+///
 /// # In a forked child
 ///
 /// The workers stay with the parent, which notices nothing of what the child does with its copy: calls give [`Lost::Forked`], and so does
@@ -118,8 +137,8 @@ impl ProcessPool {
 
     /// Has a worker call `f(argument)`.
     ///
-    /// `f` must capture nothing: a `fn` item or such a closure. What it needs is its argument. Argument and result cross the
-    /// process boundary by serde.
+    /// `f` must [capture nothing](Self#functions-that-can-be-called), not even a value without a size: it is a `fn` item or such a
+    /// closure. What it needs is its argument. Argument and result cross the process boundary by serde.
     ///
     /// # Errors
     ///
@@ -140,7 +159,8 @@ impl ProcessPool {
         self.send(f, &argument, OnCancel::LetRun, None)
     }
 
-    /// [`spawn`](Self::spawn) with terms: a time limit, retries, what a cancel does.
+    /// [`spawn`](Self::spawn) with terms: a time limit, retries, what a cancel does. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     ///
     /// ```no_run
     /// use std::time::Duration;

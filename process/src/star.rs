@@ -2,7 +2,8 @@
 
 /// A function that can be called with its arguments in a tuple `T`. For [`ProcessPool::starmap`](crate::ProcessPool::starmap).
 ///
-/// Every `fn` item and closure of up to six arguments is one.
+/// Every `fn` item and closure of up to six arguments is one. A pool wants one that
+/// [captures nothing](crate::ProcessPool#functions-that-can-be-called).
 pub trait Star<T> {
     /// What it returns.
     type Output;

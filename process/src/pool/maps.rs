@@ -10,7 +10,8 @@ use brigade_handle::{JoinError, JoinHandle};
 use serde::{Serialize, de::DeserializeOwned};
 
 impl ProcessPool {
-    /// Has the workers call `f` with each input, and waits for all results, which are in the order of the inputs.
+    /// Has the workers call `f` with each input, and waits for all results, which are in the order of the inputs. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     ///
     /// Inputs travel in batches, whose sizes follow from how long the calls take: short ones share a message, long ones do
     /// not wait for one another. Still each has a result of its own: a panic is one input's, and a worker that ends takes
@@ -40,7 +41,8 @@ impl ProcessPool {
         map::submit(&self.shared, f, inputs, None).join().unwrap_or_default()
     }
 
-    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own.
+    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     pub fn map_chunked<F, A, R>(
         &self,
         f: F,
@@ -55,7 +57,8 @@ impl ProcessPool {
         map::submit(&self.shared, f, inputs, Some(size.max(1))).join().unwrap_or_default()
     }
 
-    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited.
+    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     ///
     /// # Cancellation
     ///
@@ -73,7 +76,8 @@ impl ProcessPool {
         map::submit(&self.shared, f, inputs, None)
     }
 
-    /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples.
+    /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     ///
     /// ```no_run
     /// brigade_process::init();
@@ -94,7 +98,8 @@ impl ProcessPool {
         self.map(move |arguments: A| f.apply(arguments), inputs)
     }
 
-    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs.
+    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the order of the inputs. `f`
+    /// must [capture nothing](Self#functions-that-can-be-called).
     ///
     /// `next` reads inputs when there is room for them, so as many messages are under way as [`Imap::in_flight`] says, and no
     /// more. Once three messages have been sent, a result that is ready is given before another input is read.
@@ -122,7 +127,8 @@ impl ProcessPool {
         Imap::new(self, f, inputs.into_iter())
     }
 
-    /// [`imap`](Self::imap) with the results as they come.
+    /// [`imap`](Self::imap) with the results as they come. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
     pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
