@@ -45,6 +45,8 @@ struct Setting {
 thread_local! {
     // It has no destructor, so it can be used as long as the thread runs.
     static SETTING: Cell<Setting> = const { Cell::new(Setting { policy: Policy::Park, owner: None }) };
+    /// What this thread does before it sleeps; see [`owe`].
+    static DEBT: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 /// This thread's policy.
@@ -98,9 +100,32 @@ pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     })
 }
 
-/// Tells the pool that owns this thread, if one does, that the thread sleeps until the guard is dropped. For a sleep that is not a
+/// Has `settle` called whenever this thread is about to sleep, until the guard is dropped. For a thread that runs foreign code while it
+/// holds what others wait for: if that code waits for one of them, nobody would ever hand it out.
+pub fn owe(settle: fn()) -> Owing {
+    Owing { before: DEBT.replace(Some(settle)), _not_send: PhantomData }
+}
+
+/// The time in which a thread owes something, from [`owe`].
+#[derive(Debug)]
+#[must_use = "the debt counts as long as the guard lives"]
+pub struct Owing {
+    before: Option<fn()>,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        DEBT.set(self.before);
+    }
+}
+
+/// Settles what this thread [owes](owe), and tells the pool that owns it, if one does, that it sleeps until the guard is dropped. For a sleep that is not a
 /// [`block`]: in an event loop, or until another thread has ended. Asks for no policy.
 pub fn away() -> Away {
+    if let Some(settle) = DEBT.get() {
+        settle();
+    }
     let owner = SETTING.get().owner;
     if let Some(hooks) = owner {
         (hooks.blocked)();

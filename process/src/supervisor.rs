@@ -156,6 +156,7 @@ impl<'a> Supervisor<'a> {
         }
         let idle = state.queue.is_empty() && self.children.iter().any(Child::is_idle);
         let delivered = mem::take(&mut state.delivered);
+        state.take_cancelled(&mut self.done);
         drop(state);
         let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
         self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
@@ -238,7 +239,10 @@ impl<'a> Supervisor<'a> {
 
     /// Whether something can be done without waiting.
     fn has_orders(&self, state: &State) -> bool {
-        if state.doomed || !state.delivered.is_empty() || state.lanes.iter().any(|lane| lane.fault.is_some())
+        if state.doomed
+            || state.has_untold()
+            || !state.delivered.is_empty()
+            || state.lanes.iter().any(|lane| lane.fault.is_some())
         {
             return true;
         }

@@ -2,10 +2,13 @@
 
 use super::{Mover, Orders, Shared, State, finish};
 use crate::{lane::Done, ring};
+use brigade_handle::wait;
 use brigade_trace::clock;
 use std::{
+    cell::RefCell,
     hint::spin_loop,
-    sync::{MutexGuard, atomic::Ordering},
+    mem,
+    sync::{Arc, MutexGuard, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,12 +17,32 @@ pub(super) const LONGEST: u32 = 60;
 /// The shortest, in microseconds.
 const SHORTEST: u32 = 2;
 
+thread_local! {
+    /// What this thread has fetched and not delivered: a list for each [`deliver`](Shared::deliver) that runs, the innermost last. The next
+    /// answer is a list's last.
+    static FETCHED: RefCell<Vec<(Arc<Shared>, Done)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Hands over to the supervisors what this thread has fetched and not delivered.
+fn hand_over() {
+    // A thread whose locals are gone holds nothing back.
+    let take = |fetched: &RefCell<Vec<(Arc<Shared>, Done)>>| {
+        let mut lists = fetched.borrow_mut();
+        let full = lists.iter_mut().filter(|(_, list)| !list.is_empty());
+        full.map(|(shared, list)| (shared.clone(), mem::take(list))).collect::<Vec<_>>()
+    };
+    for (shared, list) in FETCHED.try_with(take).unwrap_or_default() {
+        shared.tell(|state| state.fetched.extend(list.into_iter().rev()));
+    }
+}
+
 impl Shared {
     /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
     ///
     /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code then, which may take its time, or
     /// wait for another call of this pool.
-    pub(crate) fn linger(&self, is_over: &dyn Fn() -> bool) {
+    pub(crate) fn linger(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
+        hand_over();
         let mut done = Done::new();
         // Relaxed: a guess.
         let patience = self.patience.load(Ordering::Relaxed);
@@ -30,7 +53,7 @@ impl Shared {
             lingered = true;
             let state = self.look(end, is_over, &mut done);
             self.leave(state, &mut done);
-            if finish(&mut done) {
+            if self.deliver(&mut done) {
                 self.mapped();
             }
             helped = is_over();
@@ -39,6 +62,29 @@ impl Shared {
             let next = if helped { (patience * 2).min(LONGEST) } else { (patience / 2).max(SHORTEST) };
             self.patience.store(next, Ordering::Relaxed);
         }
+    }
+
+    /// [`finish`] on a thread of the user's. Foreign code that waits there may wait for an answer behind its own: what is left is handed over
+    /// before the thread sleeps.
+    fn deliver(self: &Arc<Self>, done: &mut Done) -> bool {
+        if done.len() < 2 {
+            return finish(done);
+        }
+        let begin = |fetched: &RefCell<Vec<_>>| {
+            done.reverse();
+            fetched.borrow_mut().push((self.clone(), mem::take(done)));
+        };
+        if FETCHED.try_with(begin).is_err() {
+            return finish(done);
+        }
+        let _owing = wait::owe(hand_over);
+        let mut has_mapped = false;
+        while let Some(next) = FETCHED.with_borrow_mut(|fetched| fetched.last_mut()?.1.pop()) {
+            done.push(next);
+            has_mapped |= finish(done);
+        }
+        FETCHED.with_borrow_mut(Vec::pop);
+        has_mapped
     }
 
     /// Takes the lanes over from the supervisor. False if another thread has them, or if there are none.
@@ -61,6 +107,7 @@ impl Shared {
             let found = state.harvest(done);
             if found {
                 state.dispatch(Mover::Anybody);
+                state.take_cancelled(done);
             }
             if found || !done.is_empty() || is_over() || clock::now() >= end {
                 return state;
@@ -77,7 +124,9 @@ impl Shared {
             // Among them: to end the workers whose last answer was fetched here.
             let for_the_supervisor = state.orders != Orders::Work
                 || state.lanes.iter().any(|lane| lane.fault.is_some() || lane.parting);
-            if state.dispatch(Mover::Anybody) | for_the_supervisor {
+            let for_the_supervisor = state.dispatch(Mover::Anybody) | for_the_supervisor;
+            state.take_cancelled(done);
+            if for_the_supervisor {
                 let ring = state.attention.call();
                 drop(state);
                 if ring {

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) refusal: Option<Lost>,
     /// Calls that were cancelled, to be dropped when the lock is free: a waker's destructor is foreign code.
     cancelled: Vec<Call>,
+    /// Answers that a joiner had fetched and could not deliver before it slept.
+    pub(super) fetched: Done,
     // --- workers on their way (`starter.rs`) ---
     /// The first ones are being started, for which the pool's maker waits.
     pub(crate) opening: bool,
@@ -82,6 +84,7 @@ impl State {
             weighs: false,
             refusal: None,
             cancelled: Vec::new(),
+            fetched: Done::new(),
             opening: true,
             ordered: Vec::new(),
             delivered: Vec::new(),
@@ -150,16 +153,27 @@ impl State {
         }
     }
 
+    /// Whether there are calls that have ended and that nobody is about to tell: cancelled ones, and answers that a joiner has handed over.
+    pub(crate) fn has_untold(&self) -> bool {
+        !self.fetched.is_empty() || !self.cancelled.is_empty()
+    }
+
+    /// Whether workers were ordered that have not come.
+    pub(crate) fn awaits_starter(&self) -> bool {
+        self.opening || !self.ordered.is_empty()
+    }
+
     /// Takes the answers that are there. Whether there were any.
     pub(crate) fn harvest(&mut self, done: &mut Done) -> bool {
         let found = self.lanes.iter_mut().fold(false, |found, lane| lane.harvest(done) | found);
         self.take_leftovers();
         self.take_cancelled(done);
+        done.append(&mut self.fetched);
         found
     }
 
-    /// Takes the calls that were cancelled since the last time.
-    pub(super) fn take_cancelled(&mut self, done: &mut Done) {
+    /// Takes the calls that were found cancelled since the last time.
+    pub(crate) fn take_cancelled(&mut self, done: &mut Done) {
         done.extend(self.cancelled.drain(..).map(|call| (call, Answer::Cancelled)));
     }
 

@@ -78,7 +78,11 @@ impl Supervisor<'_> {
         self.shared.refuse(lost.clone());
         self.desk.stop();
         self.shared.lock().abandoned = true;
-        let delivered = mem::take(&mut self.shared.lock().delivered);
+        let delivered = {
+            let mut state = self.shared.lock();
+            state.harvest(&mut self.done);
+            mem::take(&mut state.delivered)
+        };
         self.children.extend(delivered.into_iter().filter_map(|start| match start {
             Start::Child(child, ..) => Some(*child),
             Start::Failed(_) => None,
