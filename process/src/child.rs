@@ -266,7 +266,7 @@ impl Child {
 
     /// Whether the end of the process can only be found by asking.
     pub(crate) fn must_be_asked(&self) -> bool {
-        self.ended.is_none() && self.process.exit().is_ok_and(|exit| exit.is_none())
+        self.ended.is_none() && !self.process.exit().is_ok_and(|exit| exit.is_some())
     }
 
     // ------------------------------------------------------------------------------------------- sending

@@ -65,6 +65,8 @@ struct Orders {
     stopped: bool,
     /// The thread is to end.
     closed: bool,
+    /// The launcher hangs, and nobody waits for it any more.
+    given_up: bool,
     /// The thread has ended, as far as anybody could notice.
     over: bool,
 }
@@ -104,9 +106,15 @@ impl Desk {
         self.change(|orders| orders.closed = true);
     }
 
-    /// Waits until the thread has ended, but not beyond [`GRACE`]. Whether it has.
+    /// Leaves a launcher that hangs to itself.
+    pub(crate) fn give_up(&self) {
+        self.change(|orders| orders.given_up = true);
+    }
+
+    /// Waits until the thread has ended, but not beyond [`GRACE`], and not for a launcher that hangs. Whether it has.
     pub(crate) fn wait_for_the_end(&self) -> bool {
-        let waited = self.changed.wait_timeout_while(self.lock(), GRACE, |orders| !orders.over);
+        let waits = |orders: &mut Orders| !orders.over && !orders.given_up;
+        let waited = self.changed.wait_timeout_while(self.lock(), GRACE, waits);
         waited.unwrap_or_else(PoisonError::into_inner).0.over
     }
 

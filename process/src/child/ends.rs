@@ -187,11 +187,11 @@ impl Child {
         if agreed && self.fault.is_none() { End::Agreed } else { End::Unasked }
     }
 
-    /// Whether it has ended by itself, early, and without having begun a call.
+    /// Whether it has ended by its own fault, or its launcher's, early, and without having begun a call.
     fn is_stillborn(&self, lane: Option<&Lane>) -> bool {
-        let is_young = self.ready.is_some_and(|since| clock::now() < since + PROBATION);
-        let has_worked = self.has_worked || lane.is_some_and(Lane::has_worked);
-        is_young && !has_worked && self.end_kind() == End::Unasked && self.fault.is_none()
+        let is_to_blame =
+            matches!(self.fault, None | Some(Lost::Protocol(_) | Lost::Supervisor(_) | Lost::NotStarted(_)));
+        is_to_blame && self.end_kind() == End::Unasked && self.ready.is_some() && !self.is_proven(lane)
     }
 
     /// Whether it has begun a call, or has lived for long enough.
@@ -204,6 +204,7 @@ impl Child {
     pub(crate) fn remains(mut self, ended: Ended, lane: Option<&Lane>, done: &mut Done) -> Remains {
         let lost = self.loss(ended);
         let mut remains = Remains::default();
+        let is_stillborn = self.is_stillborn(lane);
         match mem::replace(&mut self.phase, Phase::Ending) {
             Phase::Starting | Phase::Greeted => remains.useless = Some(lost),
             Phase::Given(call) => call.outlive(lost, &mut remains.unbegun, done),
@@ -214,7 +215,7 @@ impl Child {
                 Ok(()) => remains.again.push(call),
                 Err(lost) => done.push((call, Answer::Lost(lost))),
             },
-            Phase::Idle if self.is_stillborn(lane) => remains.useless = Some(lost),
+            Phase::Idle if is_stillborn => remains.useless = Some(lost),
             Phase::Idle | Phase::Ending => {}
         }
         remains

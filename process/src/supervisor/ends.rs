@@ -157,8 +157,8 @@ impl Supervisor<'_> {
 
     /// Whether no worker is on its way, or none that is waited for any longer.
     pub(super) fn has_stopped(&self, state: &State) -> bool {
-        let is_still = !state.opening && state.ordered.is_empty() && state.delivered.is_empty();
-        is_still || self.stopped.is_some_and(|since| clock::now() >= since + GRACE)
+        let is_late = self.stopped.is_some_and(|since| clock::now() >= since + GRACE);
+        state.delivered.is_empty() && (is_late || !state.awaits_starter())
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -169,6 +169,9 @@ impl Supervisor<'_> {
         let is_over = state.orders != Orders::Work && state.queue.is_empty() && self.has_stopped(&state);
         // In this critical section: what the starter brings later is its own to end.
         state.abandoned |= is_over;
+        if is_over && state.awaits_starter() {
+            self.desk.give_up();
+        }
         is_over
     }
 }

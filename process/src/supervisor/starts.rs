@@ -44,7 +44,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    fn failed(&mut self, reason: String, now: Instant) {
+    pub(super) fn failed(&mut self, reason: String, now: Instant) {
         self.failures += 1;
         self.reason = reason;
         self.last = Some(now);

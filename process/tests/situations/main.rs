@@ -10,10 +10,12 @@ mod credentials;
 mod deaths;
 mod descriptors;
 mod ending;
+mod foreign;
 mod forks;
 mod gate;
 mod inherited_blocks;
 mod interrupts;
+mod launchers;
 mod leashes;
 mod limits;
 mod manners;
@@ -23,12 +25,14 @@ mod orphans;
 mod output;
 mod path;
 mod programs;
+mod recycled;
 mod starts;
 // Unsafe: a test that damages its own process does what safe code cannot.
 #[allow(unsafe_code)]
 mod sys;
 mod terms;
 mod thread_ends;
+mod unbegun;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Trial};
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
     programs::build_a_pool_if_asked();
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
-    let situations = of_calls().into_iter().chain(of_pools()).collect();
+    let situations = of_calls().into_iter().chain(of_pools()).chain(of_ends()).collect();
     libtest_mimic::run(&arguments, situations).exit_code()
 }
 
@@ -151,6 +155,23 @@ fn of_pools() -> Vec<Trial> {
             workers_may_be_told_to_die_of_interrupts what_a_call_starts_has_the_usual_signals
             handlers_of_an_initializer_stand an_interrupt_that_nobody_handles_ends_everything;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
+    }
+}
+
+/// What becomes of calls and pools when a worker, a launcher or the supervisor ends, on both paths.
+fn of_ends() -> Vec<Trial> {
+    trials! {
+        recycled: large_answers_of_recycled_workers_stand blocks_of_recycled_workers_stand
+            answers_of_workers_that_have_grown_stand a_map_goes_on_with_the_successors_of_recycled_workers
+            blocks_stand_that_are_given_as_the_pool_ends;
+        foreign: a_decoder_that_waits_on_the_supervisor_is_refused a_decoder_may_wait_on_a_thread_of_its_own
+            a_waker_that_waits_on_the_supervisor_is_told_what_to_do the_supervisor_decodes_what_the_main_thread_could
+            a_cancelled_calls_waker_is_dropped_where_it_may_use_the_pool;
+        unbegun: an_argument_that_ends_its_workers_is_given_up a_limit_that_is_over_before_the_call_begins_kills_few_workers
+            an_argument_that_aborts_while_it_is_decoded_is_one_calls;
+        launchers: a_launcher_that_panics_is_a_failed_start a_start_that_is_refused_for_the_moment_is_tried_again
+            a_launcher_that_hangs_delays_no_limit_and_no_end a_worker_whose_methods_panic_is_an_error_of_its_calls
+            a_zygote_that_is_set_up_slowly_delays_no_limit_and_no_end a_hanging_initializer_does_not_hold_up_a_shutdown;
     }
 }
 

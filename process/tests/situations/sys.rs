@@ -206,3 +206,16 @@ impl Drop for DescriptorLimit {
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
     }
 }
+
+/// Lets this process have so many bytes of memory, however they are used.
+pub(crate) fn limit_address_space(bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limit is borrowed across the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+}
+
+/// Waits for all children, and reaps them.
+pub(crate) fn reap_all() {
+    // SAFETY: no place is written.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) } > 0 {}
+}
