@@ -65,7 +65,7 @@ impl<S: OsSource> Registered<S> {
         &self.source
     }
 
-    /// Whether an attempt in that direction is worthwhile; else registers the task, one a direction.
+    /// Whether an attempt in that direction is worthwhile; else registers the task.
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
         ready!(budget::poll(cx));
         self.source.poll_ready(cx, direction)
@@ -131,20 +131,34 @@ impl<S: OsSource> Registered<S> {
     }
 }
 
-/// A descriptor of bytes without borders.
+/// A descriptor that is read and written by reference.
 pub(crate) trait Bytes: OsSource {
-    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for pipes, and for TCP as long
-    /// as no bytes are urgent, of which the source is told; a read from a Unix socket also ends where another process passed a descriptor along.
-    const SHORT_READ_IS_LAST: bool = cfg!(target_os = "linux");
-    /// Whether a write that takes less than its buffer has filled the operating system's.
-    const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");
+    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for TCP, as long as no bytes are
+    /// urgent, of which the source is told. A read from a Unix socket also ends where another process passed a descriptor along; one from a pipe
+    /// ends with a packet, if whoever wrote it had set `O_DIRECT`, of which the reader's end does not know.
+    const SHORT_READ_IS_LAST: bool = false;
+    /// Whether a write that takes less than its buffer has filled the operating system's. Not for pipes, which also stop when there is no memory.
+    const SHORT_WRITE_IS_LAST: bool = false;
 }
 
-impl Bytes for mio::net::TcpStream {}
+impl Bytes for mio::net::TcpStream {
+    const SHORT_READ_IS_LAST: bool = cfg!(target_os = "linux");
+    const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");
+}
+impl Bytes for mio::net::UnixStream {
+    const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");
+}
 impl Bytes for mio::unix::pipe::Receiver {}
 impl Bytes for mio::unix::pipe::Sender {}
-impl Bytes for mio::net::UnixStream {
-    const SHORT_READ_IS_LAST: bool = false;
+
+/// How many slices one call of the operating system takes at most (`IOV_MAX`): the standard library passes no more on.
+const SLICES: usize = 1024;
+/// How many bytes one call transfers at most, whatever it is asked for: `MAX_RW_COUNT`, for the largest pages that Linux has.
+const BYTES: usize = 0x7fff_0000;
+
+/// How many bytes a call with these slices is really asked for. They may be more than a number can say, since slices may overlap.
+fn asked(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths.take(SLICES).fold(0, usize::saturating_add)
 }
 
 impl<S: Bytes> Registered<S> {
@@ -167,7 +181,7 @@ impl<S: Bytes> Registered<S> {
             let seen = ready!(self.source.poll_ready(cx, direction))?;
             match self.attempt(seen, direction, &mut operation) {
                 Some(Ok(done)) => {
-                    if short_is_last && 0 < done && done < len {
+                    if short_is_last && 0 < done && done < len.min(BYTES) {
                         self.source.clear_used_up(seen, direction);
                     }
                     return Poll::Ready(Ok(done));
@@ -194,7 +208,7 @@ where
         cx: &mut Context<'_>,
         bytes: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = bytes.iter().map(|slice| slice.len()).sum();
+        let len = asked(bytes.iter().map(|slice| slice.len()));
         self.poll_bytes(cx, Direction::Read, len, |mut io| io.read_vectored(bytes))
     }
 }
@@ -213,7 +227,7 @@ where
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = bytes.iter().map(|slice| slice.len()).sum();
+        let len = asked(bytes.iter().map(|slice| slice.len()));
         self.poll_bytes(cx, Direction::Write, len, |mut io| io.write_vectored(bytes))
     }
 }

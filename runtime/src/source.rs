@@ -1,8 +1,8 @@
 //! A source: what the reactor knows of one descriptor, and who waits for it.
 //!
 //! ```text
-//!   readiness   63           8     5        4      3             2            1          0
-//!              [  turn       |    | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
+//!   readiness   63           8     6         5        4      3             2            1          0
+//!              [  turn       |    | RECORDS | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
 //! ```
 //!
 //! A bit says that the operation is worth trying. The reactor sets bits, and raises the turn each time. A task whose attempt
@@ -31,7 +31,12 @@
 //! these bits as well: if they stayed, it would be made over and over in one poll. Nothing is lost by that. It would have blocked, so
 //! there was neither byte nor end nor error at that moment, and when there is, that is a new edge.
 //!
-//! # Urgent bytes
+//! # Short transfers
+//!
+//! A read that got less than it asked for has emptied the buffer, of a stream of bytes without borders: then the bit is cleared at once, which saves
+//! an attempt in vain. Of anything else it proves nothing, since it may end at a border: of packets, of records, of what was passed along with
+//! the bytes. A source that is not known to be a stream of bytes is marked with `RECORDS` for as long as it lives, and only an
+//! attempt that would have blocked clears its bits.
 //!
 //! A read of a TCP connection ends at an urgent mark, as a rule, so one that got less than it asked for has not emptied the buffer then.
 //! The operating system tells of the mark along with the bytes (EPOLLPRI), which is kept as `URGENT` until an attempt would have blocked:
@@ -62,6 +67,7 @@ const READ_ENDED: usize = 1 << 2;
 const WRITE_ENDED: usize = 1 << 3;
 const GONE: usize = 1 << 4;
 const URGENT: usize = 1 << 5;
+const RECORDS: usize = 1 << 6;
 const TURN: usize = 1 << 8;
 
 /// Which half of a descriptor.
@@ -93,6 +99,14 @@ impl Direction {
         match self {
             Self::Read => READABLE,
             Self::Write => WRITABLE,
+        }
+    }
+
+    /// The bits that say that an attempt which did less than it was to do has not emptied or filled the buffer.
+    fn borders(self) -> usize {
+        match self {
+            Self::Read => RECORDS | URGENT,
+            Self::Write => RECORDS,
         }
     }
 
@@ -184,6 +198,12 @@ impl Source {
         }
     }
 
+    /// Says that a short transfer proves nothing.
+    pub(crate) fn set_records(&self) {
+        // Relaxed: the socket is handed out after this.
+        self.readiness.fetch_or(RECORDS, Ordering::Relaxed);
+    }
+
     /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task.
     ///
     /// One task a direction: a later one takes the place of the one before.
@@ -260,10 +280,10 @@ impl Source {
     }
 
     /// Says that an attempt has done less than it was to do, so that the buffer of the operating system is empty or full. An end or an error
-    /// may be behind that; bytes may only if some are urgent, and then nothing is cleared.
+    /// may be behind that; bytes may only if the transfer ended at a border, and then nothing is cleared.
     #[inline]
     pub(crate) fn clear_used_up(&self, seen: Seen, direction: Direction) {
-        if direction == Direction::Write || seen.0 & URGENT == 0 {
+        if seen.0 & direction.borders() == 0 {
             self.clear_bits(seen, direction.bit());
         }
     }

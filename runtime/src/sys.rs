@@ -223,17 +223,44 @@ pub(crate) fn kill(child: u32, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(child, signal) }).map(drop)
 }
 
-/// Whether a descriptor is in the mode in which a pipe has packets instead of bytes.
+/// Whether a socket is a TCP connection.
 #[cfg(target_os = "linux")]
-pub(crate) fn is_direct(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: the descriptor is borrowed, so it is open, and the call takes two numbers.
-    Ok(check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })? & libc::O_DIRECT != 0)
+pub(crate) fn is_tcp(socket: BorrowedFd<'_>) -> bool {
+    is_stream(socket) && option(socket, libc::SO_PROTOCOL).is_ok_and(|protocol| protocol == libc::IPPROTO_TCP)
 }
 
-/// There is no such mode here.
+/// Whether a socket is a Unix connection without packets.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_unix_stream(socket: BorrowedFd<'_>) -> bool {
+    is_stream(socket) && option(socket, libc::SO_DOMAIN).is_ok_and(|domain| domain == libc::AF_UNIX)
+}
+
+#[cfg(target_os = "linux")]
+fn is_stream(socket: BorrowedFd<'_>) -> bool {
+    option(socket, libc::SO_TYPE).is_ok_and(|kind| kind == libc::SOCK_STREAM)
+}
+
+/// An option of a socket that is a number.
+#[cfg(target_os = "linux")]
+fn option(socket: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    let place = (&raw mut value).cast();
+    // SAFETY: the descriptor is borrowed, so it is open; the kernel writes at most `len` bytes to `place`, which is a number of that size.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, place, &raw mut len) })?;
+    Ok(value)
+}
+
+/// It makes no difference here.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn is_direct(_fd: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(false)
+pub(crate) fn is_tcp(_socket: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// It makes no difference here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_unix_stream(_socket: BorrowedFd<'_>) -> bool {
+    false
 }
 
 /// Whether a read of that descriptor would come back at once, with bytes, the end or an error.

@@ -52,6 +52,8 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 /// The reading end of a pipe, such as the output of a child.
 ///
+/// If its writer has made it a pipe of packets (`O_DIRECT`), each read gets one, and what does not fit into the buffer is lost.
+///
 /// # Cancellation
 ///
 /// A read that is dropped while it is pending has taken nothing.
@@ -153,14 +155,13 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<OwnedFd> {
     assert_pipe(options.custom_flags(sys::NONBLOCK).open(path)?.into())
 }
 
-/// An error unless it is a pipe, and one of bytes: of others it is not true that a read which fills less than its buffer has
-/// emptied it.
+/// An error unless it is a pipe.
 fn assert_pipe(end: OwnedFd) -> io::Result<OwnedFd> {
     let file = File::from(end);
-    if file.metadata()?.file_type().is_fifo() && !sys::is_direct(file.as_fd())? {
+    if file.metadata()?.file_type().is_fifo() {
         return Ok(file.into());
     }
-    let advice = "this is no pipe, or one of packets: `AsyncFd` is for other descriptors";
+    let advice = "this is no pipe: `AsyncFd` is for other descriptors";
     Err(io::Error::new(io::ErrorKind::InvalidInput, advice))
 }
 

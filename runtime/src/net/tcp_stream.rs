@@ -4,11 +4,13 @@ use super::{ToAddresses, split::connection};
 use crate::{
     registered::{Registered, as_fd},
     source::{Direction, Initially},
+    sys,
 };
 use mio::Interest;
 use std::{
     io,
     net::{Shutdown, SocketAddr},
+    os::fd::AsFd,
 };
 
 /// A TCP connection, to read and write by the traits of `futures-io`.
@@ -70,7 +72,8 @@ impl TcpStream {
         Ok(stream)
     }
 
-    /// Takes over a connection of the standard library.
+    /// Takes over a connection of the standard library. What is no TCP connection in there, such as one of SCTP, works as well, if it is read
+    /// and written in the same way.
     ///
     /// # Errors
     ///
@@ -81,7 +84,12 @@ impl TcpStream {
     /// Outside of a runtime.
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::register(mio::net::TcpStream::from_std(stream), Initially::Ready)
+        let is_tcp = sys::is_tcp(stream.as_fd());
+        let this = Self::register(mio::net::TcpStream::from_std(stream), Initially::Ready)?;
+        if !is_tcp {
+            this.socket.source().set_records();
+        }
+        Ok(this)
     }
 
     #[track_caller]

@@ -70,6 +70,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/foreign/waker.rs",
     "runtime/tests/fork/sys.rs",
     "runtime/tests/refused/sys.rs",
+    "runtime/tests/short/sys.rs",
     "runtime/tests/soak/sys.rs",
 ];
 

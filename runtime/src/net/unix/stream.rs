@@ -61,7 +61,8 @@ impl UnixStream {
         Ok((Self::register(one)?, Self::register(other)?))
     }
 
-    /// Takes over a connection of the standard library.
+    /// Takes over a connection of the standard library. One of packets (`SOCK_SEQPACKET`) in there works as well: each read gets one, and what
+    /// does not fit into the buffer is lost.
     ///
     /// # Errors
     ///
@@ -73,7 +74,12 @@ impl UnixStream {
     #[track_caller]
     pub fn from_std(stream: os::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::register(mio::net::UnixStream::from_std(stream))
+        let is_stream = sys::is_unix_stream(stream.as_fd());
+        let this = Self::register(mio::net::UnixStream::from_std(stream))?;
+        if !is_stream {
+            this.socket.source().set_records();
+        }
+        Ok(this)
     }
 
     #[track_caller]
