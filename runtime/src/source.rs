@@ -48,16 +48,24 @@
 //! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits. The models in
 //! `source/model.rs` try every order of that, and of the clearing above, across threads.
 //!
-//! A descriptor has two directions, and each has its own waker, since the halves of a split may wait in different tasks.
-//! Several tasks may wait for one listener: those are in the table `others`, which they leave when they are dropped.
+//! # Several tasks
+//!
+//! A descriptor has two directions, and any number of tasks may wait for each: all are woken, whatever comes, and those that find nothing wait
+//! again. So nobody has to hand a wake-up on, and one who is dropped takes nothing from the others.
+//!
+//! The first task that polls a direction lies in its slot, and as a rule it is the only one. Whoever comes besides is in a table that is made
+//! for it ([`Others`]). A future knows its place there, and leaves it when it is dropped. A task that merely polled does not say when it has lost
+//! interest; its waker is dropped with the next readiness, or when there are [`MOST_POLLERS`]: then all of them are woken, and those that are
+//! still interested come again.
 
 use crate::{
-    shim::{AtomicUsize, Mutex, Ordering, lock},
+    shim::{AtomicUsize, Mutex, MutexGuard, Ordering, lock},
     slab::{Key, Slab},
+    wake_all,
 };
-use brigade_trace::{Domain, Id, Kind, record};
+use brigade_trace::{Cause, Domain, Id, Kind, record};
 use std::{
-    io,
+    io, mem,
     task::{Context, Poll, Waker},
 };
 
@@ -69,6 +77,9 @@ const GONE: usize = 1 << 4;
 const URGENT: usize = 1 << 5;
 const RECORDS: usize = 1 << 6;
 const TURN: usize = 1 << 8;
+
+/// So many tasks may poll one direction besides the first, until all of them are woken to say whether they still wait.
+const MOST_POLLERS: usize = if cfg!(loom) { 1 } else { 1024 };
 
 /// Which half of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +148,75 @@ pub(crate) struct Source {
 struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// Each with its waker, as long as it was not woken.
-    others: Slab<(Direction, Option<Waker>)>,
+    /// None as long as nobody has waited besides those two.
+    others: Option<Box<Others>>,
+}
+
+/// Who waits besides the first task of each direction that polled.
+struct Others {
+    /// Tasks that polled.
+    readers: Vec<Waker>,
+    writers: Vec<Waker>,
+    /// Futures, each with its waker as long as it was not woken.
+    futures: Slab<(Direction, Option<Waker>)>,
+}
+
+impl Waiting {
+    fn slot(&mut self, direction: Direction) -> &mut Option<Waker> {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
+        }
+    }
+
+    fn others(&mut self) -> &mut Others {
+        let nobody = || Others { readers: Vec::new(), writers: Vec::new(), futures: Slab::new() };
+        self.others.get_or_insert_with(|| Box::new(nobody()))
+    }
+
+    /// Registers a task whose direction has a waker in its slot already. What is not needed any more is to be dropped without the lock, and those
+    /// who have to say whether they still wait are to be woken.
+    #[cold]
+    fn join(&mut self, direction: Direction, waker: Waker, woken: &mut Vec<Waker>) -> Option<Waker> {
+        if self.slot(direction).as_ref().is_some_and(|first| first.will_wake(&waker)) {
+            return Some(waker);
+        }
+        let others = self.others().pollers(direction);
+        if others.iter().any(|other| other.will_wake(&waker)) {
+            return Some(waker);
+        }
+        if others.len() >= MOST_POLLERS {
+            woken.append(others);
+            woken.extend(self.slot(direction).replace(waker));
+        } else {
+            others.push(waker);
+        }
+        None
+    }
+}
+
+impl Others {
+    fn pollers(&mut self, direction: Direction) -> &mut Vec<Waker> {
+        match direction {
+            Direction::Read => &mut self.readers,
+            Direction::Write => &mut self.writers,
+        }
+    }
+
+    #[cold]
+    fn wake(&mut self, bits: usize, woken: &mut Vec<Waker>) {
+        for direction in [Direction::Read, Direction::Write] {
+            if bits & direction.mask() != 0 {
+                woken.append(self.pollers(direction));
+            }
+        }
+        // Futures leave by themselves, when they have seen the bits, or come with a waker anew.
+        for (direction, waker) in self.futures.iter_mut() {
+            if bits & direction.mask() != 0 {
+                woken.extend(waker.take());
+            }
+        }
+    }
 }
 
 impl Source {
@@ -147,7 +225,7 @@ impl Source {
             Initially::Ready => READABLE | WRITABLE,
             Initially::Pending => 0,
         };
-        let waiting = Waiting { reader: None, writer: None, others: Slab::new() };
+        let waiting = Waiting { reader: None, writer: None, others: None };
         Self {
             id: Id::fresh(Domain::Source),
             readiness: AtomicUsize::new(bits),
@@ -190,11 +268,8 @@ impl Source {
         if bits & Direction::Write.mask() != 0 {
             woken.extend(waiting.writer.take());
         }
-        // They leave by themselves, when they have seen the bits, or come with a waker anew.
-        for (direction, waker) in waiting.others.iter_mut() {
-            if bits & direction.mask() != 0 {
-                woken.extend(waker.take());
-            }
+        if let Some(others) = &mut waiting.others {
+            others.wake(bits, woken);
         }
     }
 
@@ -204,9 +279,7 @@ impl Source {
         self.readiness.fetch_or(RECORDS, Ordering::Relaxed);
     }
 
-    /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task.
-    ///
-    /// One task a direction: a later one takes the place of the one before.
+    /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task, besides others that wait.
     #[inline]
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
         if let Some(seen) = self.seen(direction) {
@@ -216,18 +289,31 @@ impl Source {
         // Foreign code, so before the lock.
         let waker = cx.waker().clone();
         let mut waiting = lock(&self.waiting);
-        let place = match direction {
-            Direction::Read => &mut waiting.reader,
-            Direction::Write => &mut waiting.writer,
-        };
-        let old = place.replace(waker);
+        let slot = waiting.slot(direction);
+        if slot.is_some() {
+            return self.poll_ready_besides(direction, waker, waiting);
+        }
+        *slot = Some(waker);
+        self.seen(direction).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    #[cold]
+    fn poll_ready_besides(
+        &self,
+        direction: Direction,
+        waker: Waker,
+        mut waiting: MutexGuard<'_, Waiting>,
+    ) -> Poll<io::Result<Seen>> {
+        let mut woken = Vec::new();
+        let spare = waiting.join(direction, waker, &mut woken);
         let seen = self.seen(direction);
         drop(waiting);
-        drop(old);
+        drop(spare);
+        wake_all(Cause::Readiness, &mut woken);
         seen.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// [`poll_ready`](Self::poll_ready) for one of several tasks; `key` is where it is registered.
+    /// [`poll_ready`](Self::poll_ready) for a future that [leaves](Self::leave) when it is dropped; `key` is where it is registered.
     pub(crate) fn poll_ready_among(
         &self,
         cx: &mut Context<'_>,
@@ -241,10 +327,11 @@ impl Source {
         // Foreign code, so before the lock.
         let waker = Some(cx.waker().clone());
         let mut waiting = lock(&self.waiting);
-        let old = match key.and_then(|key| waiting.others.get_mut(key)) {
-            Some((_, place)) => std::mem::replace(place, waker),
+        let futures = &mut waiting.others().futures;
+        let old = match key.and_then(|key| futures.get_mut(key)) {
+            Some((_, place)) => mem::replace(place, waker),
             None => {
-                *key = Some(waiting.others.insert((direction, waker)));
+                *key = Some(futures.insert((direction, waker)));
                 None
             }
         };
@@ -256,7 +343,7 @@ impl Source {
 
     /// Takes back what `poll_ready_among` registered.
     pub(crate) fn leave(&self, key: Key) {
-        let old = lock(&self.waiting).others.remove(key);
+        let old = lock(&self.waiting).others().futures.remove(key);
         drop(old);
     }
 

@@ -161,7 +161,7 @@ impl<T: AsFd> AsyncFd<T> {
         Ok(Ready { fd: self, direction, seen })
     }
 
-    /// [`readable`](Self::readable) as a poll, for one task: a later one takes the place of the one before.
+    /// [`readable`](Self::readable) as a poll. Several tasks may wait at once.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl<T: AsFd> AsyncFd<T> {
         self.poll(cx, Direction::Read)
     }
 
-    /// [`writable`](Self::writable) as a poll, for one task: a later one takes the place of the one before.
+    /// [`writable`](Self::writable) as a poll. Several tasks may wait at once.
     ///
     /// # Errors
     ///

@@ -167,6 +167,73 @@ fn one_of_several_that_wait_may_leave() {
     });
 }
 
+/// Two tasks read from one connection by reference.
+#[test]
+fn two_tasks_that_poll_one_direction_are_both_woken() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let from = source.clone();
+        let wait = || {
+            let source = source.clone();
+            poll_fn(move |cx| source.poll_ready(cx, Direction::Read).map(|seen| drop(seen)))
+        };
+        beside([wait(), wait()], move || report(&from, READABLE));
+    });
+}
+
+/// One takes a byte and goes, and the bits stay for the other, which finds the other byte.
+#[test]
+fn two_tasks_share_what_there_is_to_read() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        let bytes = Arc::new(Mutex::new(0));
+        let (from, there) = (source.clone(), bytes.clone());
+        let read = || {
+            let (source, bytes) = (source.clone(), bytes.clone());
+            poll_fn(move |cx| {
+                loop {
+                    let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else {
+                        return Poll::Pending;
+                    };
+                    let mut left = lock(&bytes);
+                    if *left > 0 {
+                        *left -= 1;
+                        return Poll::Ready(());
+                    }
+                    drop(left);
+                    source.clear(seen.expect("the reactor lives"), Direction::Read);
+                }
+            })
+        };
+        beside([read(), read()], move || {
+            *lock(&there) += 2;
+            report(&from, READABLE);
+        });
+    });
+}
+
+/// Somebody who has lost interest.
+struct Gone;
+
+impl std::task::Wake for Gone {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Pollers that are gone without a word make room, and the one who waits is woken.
+#[test]
+fn a_task_that_comes_when_there_are_too_many_pollers_is_woken() {
+    loom::model(|| {
+        let source = Arc::new(Source::new(Initially::Pending));
+        for _ in 0..=MOST_POLLERS {
+            let gone = Waker::from(Arc::new(Gone));
+            assert!(source.poll_ready(&mut Context::from_waker(&gone), Direction::Read).is_pending());
+        }
+        let from = source.clone();
+        let wait = poll_fn(move |cx| source.poll_ready(cx, Direction::Read).map(|seen| drop(seen)));
+        beside([wait], move || report(&from, READABLE));
+    });
+}
+
 #[test]
 fn the_end_of_the_reactor_reaches_who_waits_and_who_comes_to_wait() {
     loom::model(|| {
