@@ -25,7 +25,7 @@ use crate::{
     ring_worker::{Lifelines, Patience, RingWorker},
     sys,
     sys::Watch,
-    worker::Worker,
+    worker::{Guard, Worker},
     zygote::{self, Zygotes},
 };
 use std::{
@@ -103,12 +103,12 @@ fn start(variable: &str) -> io::Result<()> {
             Some(address) => {
                 let token = Channel::token_of_stdin()?;
                 let channel = Channel::dial(address)?;
-                return start_socket(channel, Some(token), None);
+                return start_socket(channel, Some(token));
             }
             None => return Err(io::Error::other(format!("{VARIABLE}={other} is not for this version"))),
         },
     };
-    start_socket(channel, None, None)
+    start_socket(channel, None)
 }
 
 /// Sets this process up and forks workers from it, in which it returns, with their ring's memory if they have
@@ -122,10 +122,14 @@ fn be_zygote() -> io::Result<Option<OwnedFd>> {
     zygotes.serve(worker.into_socket()?)
 }
 
-/// A worker that talks over a channel alone. If it is the pool's own child, `pool` is the pool's process.
-fn start_socket(channel: Channel, token: Option<String>, pool: Option<i32>) -> io::Result<()> {
-    watch(channel.input(), pool)?;
-    let mut worker = undropped(Worker::new(channel));
+/// A worker somewhere else, or behind a command, which talks over a channel alone.
+fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
+    watch(channel.input(), None)?;
+    answer_socket(Worker::new(channel), token)
+}
+
+fn answer_socket(worker: Worker, token: Option<String>) -> io::Result<()> {
+    let mut worker = undropped(worker);
     worker.greet(token)?;
     worker.set_up()?;
     worker.run()
@@ -134,14 +138,13 @@ fn start_socket(channel: Channel, token: Option<String>, pool: Option<i32>) -> i
 /// A worker on the pool's machine, with a ring if it was given memory for that.
 fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     let pool = sys::parent();
-    let is_on_leash = wear_leash();
-    let channel = Channel::of_socket(sys::adopt(CHANNEL)?);
-    let Some(file) = memory else { return start_socket(channel, None, Some(pool)) };
-    let mut worker = Worker::new(channel);
-    worker.watch_later(pool);
-    if !is_on_leash {
+    let guard = if wear_leash() { Guard::Leash } else { Guard::DeathSignal };
+    let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
+    worker.watch_later(pool, guard);
+    if memory.is_none() || guard == Guard::DeathSignal {
         worker.watch()?;
     }
+    let Some(file) = memory else { return answer_socket(worker, None) };
     worker.greet(None)?;
     let memory = Arc::new(Memory::map(&file, WORDS)?);
     drop(file);

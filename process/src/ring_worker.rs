@@ -105,7 +105,7 @@ impl RingWorker {
             match ring.claim(self.number) {
                 Claim::Mine => {
                     if self.worker.calls() > 0 {
-                        self.watch()?;
+                        self.worker.watch()?;
                     }
                     argument.clear();
                     result.clear();
@@ -267,14 +267,6 @@ impl RingWorker {
         Ok(())
     }
 
-    /// Starts the watcher, if it has not begun. Without a thread to be had, the kernel's promise must do.
-    fn watch(&mut self) -> io::Result<()> {
-        match self.worker.watch() {
-            Err(error) if !sys::dies_with_parent() => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Waits for the next call. Before it sleeps, it sees to it that no call has closed what it speaks through: the pool
     /// may wait for a bell that was rung into nothing, and then only the worker's end tells it.
     fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
@@ -283,7 +275,7 @@ impl RingWorker {
         }
         self.lifelines.check()?;
         if !sys::dies_with_parent() {
-            self.watch()?;
+            self.worker.watch()?;
         }
         if ring.fall_asleep(self.number) {
             memory::futex_wait(ring.asleep(), 1);

@@ -51,6 +51,22 @@ pub fn worker_index() -> Option<usize> {
     INDEX.get().copied()
 }
 
+/// What sees to it, beside the watcher, that a worker ends with its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// A leash, which holds whatever the worker does to itself.
+    Leash,
+    /// The parent's death signal, as long as the kernel remembers it.
+    DeathSignal,
+}
+
+/// What a watcher is to watch.
+struct Unwatched {
+    channel: Arc<OwnedFd>,
+    pool: i32,
+    guard: Guard,
+}
+
 /// The child's end of the channel.
 pub(crate) struct Worker {
     channel: Channel,
@@ -62,8 +78,8 @@ pub(crate) struct Worker {
     out: Vec<u8>,
     /// The process that the pool knows.
     generation: Generation,
-    /// The channel and the pool's process, while the watcher has not begun and is to.
-    unwatched: Option<(Arc<OwnedFd>, i32)>,
+    /// What the watcher is to watch, while it has not begun.
+    unwatched: Option<Unwatched>,
     limits: Limits,
     /// How many calls it has answered.
     calls: u64,
@@ -204,15 +220,18 @@ impl Worker {
     }
 
     /// The watcher does not begin before [`watch`](Self::watch) says so.
-    pub(crate) fn watch_later(&mut self, pool: i32) {
-        self.unwatched = Some((self.channel.input(), pool));
+    pub(crate) fn watch_later(&mut self, pool: i32, guard: Guard) {
+        self.unwatched = Some(Unwatched { channel: self.channel.input(), pool, guard });
     }
 
-    /// Starts the watcher, if it has not begun.
+    /// Starts the watcher, if it is to begin and has not.
     pub(crate) fn watch(&mut self) -> io::Result<()> {
-        if let Some((channel, pool)) = &self.unwatched {
-            init::watch(channel.clone(), Some(*pool))?;
-            self.unwatched = None;
+        let Some(Unwatched { channel, pool, guard }) = &self.unwatched else { return Ok(()) };
+        match init::watch(channel.clone(), Some(*pool)) {
+            Ok(()) => self.unwatched = None,
+            // Without a thread to be had, the kernel's promise must do. The next call tries again.
+            Err(_) if *guard == Guard::Leash || sys::dies_with_parent() => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::{
     fmt::Write,
     fs::File,
     io::{self, Read},
-    net::{IpAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, TcpListener, TcpStream},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
@@ -201,7 +201,13 @@ impl Launched for Behind {
     }
 
     fn kill(&mut self) -> io::Result<()> {
-        sys::kill(self.pid)
+        match (sys::kill(self.pid), &self.channel) {
+            // One of the two has changed its user. A worker ends by itself when its channel does.
+            (Err(error), Channel::There(fd)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                UnixStream::from(fd.try_clone()?).shutdown(Shutdown::Both)
+            }
+            (done, _) => done,
+        }
     }
 
     fn wait(&mut self) -> io::Result<Option<Ended>> {

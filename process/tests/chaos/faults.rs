@@ -6,10 +6,10 @@
 
 use crate::{
     leftovers::Leftovers,
-    path::{Path, launcher, pool},
+    path::{launcher, pool},
     sys::{self, Errno, Signal, Syscall},
 };
-use brigade_process::{Argv, Command, JoinError, Launched, Launcher, Lost, ProcessPool, Start};
+use brigade_process::{Argv, Block, Command, JoinError, Launched, Launcher, Lost, ProcessPool, Start};
 use std::{io, thread};
 
 /// Starts workers, and has a system call refused from the start of worker number `from` on: on the supervisor's thread, and in
@@ -62,6 +62,12 @@ fn works(procs: &ProcessPool) {
     assert!((0..100).zip(procs.map(|n: u32| n, 0..100)).all(|(n, result)| result.unwrap() == n));
 }
 
+/// Where a worker cannot make a file of it, what has arrived is in memory of its own.
+fn blocks_work(procs: &ProcessPool) {
+    let block = Block::copy_of(&[1_u64; 10_000]).unwrap();
+    assert_eq!(procs.spawn(|block: Block<u64>| block.iter().sum::<u64>(), block).join().unwrap(), 10_000);
+}
+
 pub(crate) fn a_system_call_that_is_refused_is_named() {
     let cases = [
         (Syscall::Socketpair, Errno::TooManyFiles, "socketpair"),
@@ -111,6 +117,7 @@ pub(crate) fn a_system_call_that_can_be_spared_is() {
                 let told = |told| panic!("{call:?} from {from} by {way:?}: {told}");
                 let procs = build(way, call, error, from).unwrap_or_else(told);
                 works(&procs);
+                blocks_work(&procs);
                 procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
                 while procs.spawn(|n: u32| n, 1).join().is_err() {}
                 procs.shutdown();
@@ -190,14 +197,16 @@ fn cannot_be_replaced(way: Way, call: Syscall, error: Errno, operation: &str) {
 
 pub(crate) fn a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls() {
     let before = Leftovers::now();
-    let procs = build(Way::Exec, Syscall::Thread, Errno::TryAgain, 0).unwrap();
-    match Path::now() {
-        Path::Ring => works(&procs),
-        Path::Socket => {
-            let told = not_started(&procs);
-            assert!(told.contains("before it was ready"), "{told}");
-        }
+    // The kernel has promised twice to end these with the pool.
+    for way in [Way::Exec, Way::Zygote] {
+        let procs = build(way, Syscall::Thread, Errno::TryAgain, 0).unwrap();
+        works(&procs);
+        procs.shutdown();
+        before.wait_for();
     }
+    let procs = build(Way::Command, Syscall::Thread, Errno::TryAgain, 0).unwrap();
+    let told = not_started(&procs);
+    assert!(told.contains("before it was ready"), "{told}");
     procs.shutdown();
     before.wait_for();
 }

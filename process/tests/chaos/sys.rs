@@ -22,6 +22,42 @@ pub(crate) fn has_no_child() -> bool {
     unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) == -1 }
 }
 
+// ------------------------------------------------------------------------------------------- users and forks
+
+pub(crate) fn is_root() -> bool {
+    // SAFETY: a plain system call.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Makes this process another user's, if it is root's.
+pub(crate) fn become_nobody() {
+    // SAFETY: a plain system call.
+    unsafe { libc::setuid(65_534) };
+}
+
+/// What copies of this process are called.
+pub(crate) const COPY: &str = "chaos-copy";
+
+/// Forks a copy that does nothing until it is killed; by libc's `fork`, or by a system call that no handler
+/// sees.
+pub(crate) fn leave_a_copy(by_fork: bool) {
+    let pid = if by_fork {
+        // SAFETY: the copy makes system calls only.
+        unsafe { libc::fork() }
+    } else {
+        // SAFETY: as above. Without a stack of its own it goes on with a copy of this one.
+        unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as i32 }
+    };
+    if pid == 0 {
+        // SAFETY: a C string literal.
+        unsafe { libc::prctl(libc::PR_SET_NAME, c"chaos-copy".as_ptr()) };
+        loop {
+            // SAFETY: no preconditions.
+            unsafe { libc::pause() };
+        }
+    }
+}
+
 // ---------------------------------------------------------------------------------- refused system calls
 
 /// A system call on the way to a worker.

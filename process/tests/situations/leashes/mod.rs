@@ -9,7 +9,7 @@ use crate::{
     gate::{Gate, wait_at},
     path::{Path, launcher},
 };
-use brigade_process::{ProcessPool, Start};
+use brigade_process::{Argv, ProcessPool, Start};
 use std::{
     collections::BTreeSet,
     env, fs,
@@ -39,6 +39,16 @@ enum Changed {
 const CHANGES: [Changed; 5] =
     [Changed::Nobody, Changed::FirstCall, Changed::SecondCall, Changed::Initializer, Changed::Parent];
 
+/// How workers are started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Exec,
+    Zygote,
+    Command,
+}
+
+const WAYS: [Way; 3] = [Way::Exec, Way::Zygote, Way::Command];
+
 /// What else is done to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Besides {
@@ -51,9 +61,11 @@ enum Besides {
     Dropped,
 }
 
-/// The initializer: tells that this process is there.
-fn tell_and_change(changes: bool) {
-    println!("goes {}", process::id());
+/// The initializer: tells that this process is there, if it has the stdout for that.
+fn tell_and_change((tells, changes): (bool, bool)) {
+    if tells {
+        println!("goes {}", process::id());
+    }
     if changes {
         sys::become_nobody();
     }
@@ -67,11 +79,19 @@ pub(crate) fn be_let_go_if_asked() {
         Path::Socket.choose();
     }
     let case: Vec<usize> = case.split(',').map(|number| number.parse().unwrap()).collect();
-    let [start, changed, besides] = case[..] else { panic!() };
-    let (start, changed) = ([Start::Exec, Start::Zygote][start], CHANGES[changed]);
+    let [way, changed, besides] = case[..] else { panic!() };
+    let (way, changed) = (WAYS[way], CHANGES[changed]);
     let port: u16 = env::var(PORT).unwrap().parse().unwrap();
-    let builder = ProcessPool::builder().workers(2).launcher(launcher()).start_method(start);
-    let procs = builder.initializer(tell_and_change, changed == Changed::Initializer).build().unwrap();
+    let builder = ProcessPool::builder().workers(2);
+    let builder = match way {
+        Way::Exec => builder.launcher(launcher()),
+        Way::Zygote => builder.launcher(launcher()).start_method(Start::Zygote),
+        Way::Command => builder.launcher(Argv::new(["env"])),
+    };
+    let procs = builder
+        .initializer(tell_and_change, (way == Way::Zygote, changed == Changed::Initializer))
+        .build()
+        .unwrap();
     if changed == Changed::SecondCall {
         let handles: Vec<_> = (0..2).map(|_| procs.spawn(wait_at, port)).collect();
         handles.into_iter().for_each(|handle| _ = handle.join().unwrap());
@@ -115,25 +135,25 @@ fn stop(pid: u32) {
 }
 
 /// One after the other: each way to start workers, with these changes, and what is done besides.
-fn let_go(changes: &[Changed], besides: Besides) {
+fn let_go(ways: &[Way], changes: &[Changed], besides: Besides) {
     if changes.iter().any(|&changed| changed != Changed::Nobody) && !sys::is_root() {
         return println!("skipped: only root may change its user");
     }
-    for start in [Start::Exec, Start::Zygote] {
+    for &way in ways {
         for &changed in changes {
-            one_is_let_go(start, changed, besides);
+            one_is_let_go(way, changed, besides);
         }
     }
 }
 
-fn one_is_let_go(start: Start, changed: Changed, besides: Besides) {
+fn one_is_let_go(way: Way, changed: Changed, besides: Besides) {
     let gate = Gate::new();
     let mut command = Command::new(env::current_exe().unwrap());
     if Path::now() == Path::Socket {
         command.env(SOCKET, "1");
     }
     let number = CHANGES.iter().position(|&other| other == changed).unwrap();
-    let case = format!("{},{number},{}", usize::from(start == Start::Zygote), besides as usize);
+    let case = format!("{},{number},{}", way as usize, besides as usize);
     command.env(CASE, case).env(PORT, gate.port().to_string());
     let mut parent = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut go_on = parent.stdin.take().unwrap();
@@ -150,7 +170,7 @@ fn one_is_let_go(start: Start, changed: Changed, besides: Besides) {
             None => break,
         }
     }
-    assert_eq!(goes.len(), if start == Start::Zygote { 3 } else { 2 });
+    assert_eq!(goes.len(), if way == Way::Zygote { 3 } else { 2 });
     if besides == Besides::Stopped {
         goes.iter().for_each(|&pid| stop(pid));
     }
@@ -168,17 +188,18 @@ fn one_is_let_go(start: Start, changed: Changed, besides: Besides) {
 }
 
 pub(crate) fn none_outlives_a_killed_parent_whoever_has_changed_its_user() {
-    let_go(&CHANGES, Besides::Nothing);
+    let_go(&WAYS, &CHANGES, Besides::Nothing);
 }
 
 pub(crate) fn none_outlives_a_killed_parent_if_it_is_stopped() {
-    let_go(&CHANGES, Besides::Stopped);
+    let_go(&[Way::Exec, Way::Zygote], &CHANGES, Besides::Stopped);
 }
 
 pub(crate) fn none_outlives_a_killed_parent_that_has_forked() {
-    let_go(&[Changed::Nobody, Changed::SecondCall, Changed::Initializer], Besides::Forked);
+    let changes = [Changed::Nobody, Changed::SecondCall, Changed::Initializer];
+    let_go(&[Way::Exec, Way::Zygote], &changes, Besides::Forked);
 }
 
 pub(crate) fn a_pool_ends_its_workers_whoever_has_changed_its_user() {
-    let_go(&CHANGES, Besides::Dropped);
+    let_go(&WAYS, &CHANGES, Besides::Dropped);
 }
