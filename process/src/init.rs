@@ -146,7 +146,8 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     }
     let Some(file) = memory else { return answer_socket(worker, None) };
     worker.greet(None)?;
-    let memory = Arc::new(Memory::map(&file, WORDS)?);
+    let told = |error: io::Error| io::Error::new(error.kind(), format!("mapping its ring: {error}"));
+    let memory = Arc::new(Memory::map(&file, WORDS).map_err(told)?);
     drop(file);
     let lent = Leases::new(memory.clone(), LENT_TO_POOL);
     let _blocks = undropped(Keeper::new());

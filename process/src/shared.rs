@@ -119,14 +119,15 @@ impl Shared {
         (mem::take(&mut state.queue), mem::take(&mut state.lanes), mem::take(&mut state.delivered))
     }
 
-    /// Says whether each worker has a ring. Before the pool is anybody's.
+    /// Says whether each worker has a ring: before the pool is anybody's, and when one without comes later.
     pub(crate) fn set_maps(&self, maps: bool) {
         self.maps.store(maps, Ordering::Relaxed);
     }
 
     /// How many blocks a call may name: none if there are workers that could not map them.
     pub(crate) fn blocks(&self) -> usize {
-        // Relaxed: it is set before the pool is anybody's.
+        // Relaxed: a call that names blocks all the same waits for a worker with a ring, or is told that
+        // there is none.
         if self.maps.load(Ordering::Relaxed) { ring::LEASES } else { 0 }
     }
 

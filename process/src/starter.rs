@@ -224,8 +224,11 @@ impl Workshop {
     }
 
     fn start(&mut self, number: usize) -> io::Result<Started> {
-        // Where there is no shared memory to be had, calls go over the socket.
+        // Where there is no shared memory to be had, calls go over the socket, and blocks whole.
         let mut lane = Lane::new().ok();
+        if lane.is_none() {
+            self.shared.set_maps(false);
+        }
         self.command.ring = match &mut lane {
             Some((memory, _)) => Some([
                 Arc::new(memory.try_clone().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?),

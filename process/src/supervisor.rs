@@ -143,6 +143,7 @@ impl<'a> Supervisor<'a> {
                     child.condemn(lost);
                 }
             } else if child.is_idle()
+                && !state.waits_for_lane()
                 && let Some(call) = state.next_call()
             {
                 if call.luggage.is_empty() {
@@ -247,7 +248,8 @@ impl<'a> Supervisor<'a> {
             return true;
         }
         let is_free = |child: &Child| child.is_idle() && !child.has_ring();
-        let can_give = !state.queue.is_empty() && self.children.iter().any(is_free);
+        let can_give =
+            !state.queue.is_empty() && !state.waits_for_lane() && self.children.iter().any(is_free);
         can_give || state.can_dispatch() || self.wanted(state, clock::now()) > 0 || self.must_obey(state)
     }
 

@@ -126,6 +126,12 @@ impl State {
         alarm
     }
 
+    /// Whether the first call in the queue names blocks, which only a worker with a ring can map, and there
+    /// is one.
+    pub(crate) fn waits_for_lane(&self) -> bool {
+        self.queue.front().is_some_and(|front| !front.luggage.is_empty()) && !self.lanes.is_empty()
+    }
+
     /// Whether the first call in the queue could be given to somebody's lane.
     pub(crate) fn can_dispatch(&self) -> bool {
         self.queue

@@ -179,6 +179,22 @@ pub(crate) fn workers_that_cannot_be_replaced_are_told_to_the_calls() {
     }
 }
 
+pub(crate) fn a_pool_that_loses_its_rings_sends_blocks_whole() {
+    let before = Leftovers::now();
+    let procs = build(Way::Exec, Syscall::Memfd, Errno::TooManyFiles, 2).unwrap();
+    for lost in procs.worker_ids() {
+        blocks_work(&procs);
+        sys::send(lost, Signal::Kill);
+        while matches!(&procs.worker_ids()[..], ids if ids.len() < 2 || ids.contains(&lost)) {
+            thread::yield_now();
+        }
+        (0..20).for_each(|_| blocks_work(&procs));
+        works(&procs);
+    }
+    procs.shutdown();
+    before.wait_for();
+}
+
 fn cannot_be_replaced(way: Way, call: Syscall, error: Errno, operation: &str) {
     let procs = build(way, call, error, 2).unwrap();
     let workers = procs.worker_ids();

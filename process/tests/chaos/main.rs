@@ -66,6 +66,7 @@ fn situations(path: Path) -> Vec<Trial> {
             a_zygote_is_killed_whose_workers_have_a_long_setup;
         faults: a_system_call_that_is_refused_is_named a_system_call_that_can_be_spared_is
             a_pool_whose_own_calls_are_refused_says_so workers_that_cannot_be_replaced_are_told_to_the_calls
+            a_pool_that_loses_its_rings_sends_blocks_whole
             a_worker_that_gets_no_thread_does_without_or_is_told_to_the_calls
             any_number_of_descriptors_is_enough_or_is_told a_pool_recovers_when_descriptors_are_free_again;
     };
