@@ -280,11 +280,27 @@ impl<T> JoinHandle<T> {
     /// On a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Also if an earlier `.await` has
     /// taken the result already.
     pub fn join(mut self) -> Result<T, JoinError> {
+        wait::assert_allowed("JoinHandle::join");
         self.help();
-        if !matches!(wait::policy(), wait::Policy::Forbid(_)) && !self.is_finished() {
+        if !self.is_finished() {
             self.target().attend();
         }
+        if self.is_finished() {
+            return self.take();
+        }
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
+    }
+
+    /// Takes the result.
+    ///
+    /// # Panics
+    ///
+    /// If it has been taken already.
+    fn take(&mut self) -> Result<T, JoinError> {
+        match self.poll_join(Waker::noop()) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("it is finished, so the result is there"),
+        }
     }
 
     /// On a worker that helps: runs the work here if it waits in a queue. True if it ran.

@@ -83,9 +83,7 @@ impl Drop for Restore {
 /// If the policy is [`Policy::Forbid`], even if `poll` would have been ready at once: a mistake that shows only
 /// sometimes is worse than one that always shows.
 pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
-    if let Policy::Forbid(advice) = policy() {
-        panic!("{what} would block this thread: {advice}");
-    }
+    assert_allowed(what);
     parker::with_parker(|parker, waker| {
         if let Poll::Ready(result) = poll(waker) {
             return result;
@@ -118,6 +116,23 @@ impl Drop for Owing {
     fn drop(&mut self) {
         DEBT.set(self.before);
     }
+}
+
+/// For what may block later, or did not need to this time.
+///
+/// # Panics
+///
+/// As [`block`] does.
+#[inline]
+pub fn assert_allowed(what: &str) {
+    if let Policy::Forbid(advice) = policy() {
+        refuse(what, advice);
+    }
+}
+
+#[cold]
+fn refuse(what: &str, advice: &str) -> ! {
+    panic!("{what} would block this thread: {advice}")
 }
 
 /// Settles what this thread [owes](owe), and tells the pool that owns it, if one does, that it sleeps until the guard is dropped. For a sleep that is not a

@@ -21,7 +21,6 @@ use std::{
     process,
     ptr::NonNull,
     sync::Arc,
-    task::Poll,
     thread,
 };
 
@@ -54,7 +53,7 @@ where
 {
     // In a forked child and where waiting is forbidden, this panics: before anything is queued.
     crew.assert_not_forked();
-    wait::block(what, |_| Poll::Ready(()));
+    wait::assert_allowed(what);
     let (job, done) = Installed::new(work);
     let stay = Stay;
     // SAFETY: this frame waits for the job's end.
@@ -75,7 +74,7 @@ where
     let is_own = current::index_in(crew).is_some();
     assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
     crew.assert_not_forked();
-    wait::block("Pool::broadcast", |_| Poll::Ready(()));
+    wait::assert_allowed("Pool::broadcast");
     let (mut jobs, mut ends) = (Vec::new(), Vec::new());
     let stay = Stay;
     crew.post_to_all(|beds| {

@@ -15,7 +15,6 @@ use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
 use std::{
     fmt, io, mem,
     sync::{Arc, OnceLock, atomic::Ordering},
-    task::Poll,
 };
 
 /// A work-stealing thread pool.
@@ -285,7 +284,7 @@ impl Pool {
     /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown(mut self) {
         self.crew.assert_not_forked();
-        wait::block("Pool::shutdown", |_| Poll::Ready(()));
+        wait::assert_allowed("Pool::shutdown");
         self.end(Phase::Draining);
         self.is_shut = true;
     }
@@ -308,7 +307,7 @@ impl Pool {
     /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown_now(mut self) -> usize {
         self.crew.assert_not_forked();
-        wait::block("Pool::shutdown_now", |_| Poll::Ready(()));
+        wait::assert_allowed("Pool::shutdown_now");
         self.end(Phase::Cancelling);
         self.is_shut = true;
         // Relaxed: the threads that count were joined.
