@@ -70,8 +70,6 @@ pub(crate) struct Child {
     phase: Phase,
     // --- the channel ---
     decoder: Decoder,
-    /// The frame that sets the worker up; not sent to one that has to show a token first.
-    setup: Vec<u8>,
     connected: bool,
     outgoing: Vec<u8>,
     sent: usize,
@@ -108,6 +106,8 @@ pub(crate) struct Child {
     /// Why it was killed by us.
     fault: Option<Lost>,
     parting: Option<Parting>,
+    /// It was killed because it did not say hello.
+    was_silent: bool,
     /// How its process has ended.
     ended: Option<Ended>,
 }
@@ -121,7 +121,6 @@ impl Child {
             process: Contained::new(launched)?,
             phase: Phase::Starting,
             decoder: Decoder::default(),
-            setup: Vec::new(),
             connected: false,
             outgoing: Vec::new(),
             sent: 0,
@@ -143,34 +142,24 @@ impl Child {
             deadline: Some(clock::now() + HELLO_LIMIT),
             fault: None,
             parting: None,
+            was_silent: false,
             ended: None,
         };
         record(Happened::Fork, child.id(), 0);
         if !child.process.has_setup() {
-            child.setup.clone_from(&command.setup);
+            child.outgoing.clone_from(&command.setup);
         }
-        match child.begin() {
-            Ok(()) => Ok(child),
+        match child.process.connect() {
+            Ok(connected) => {
+                child.connected = connected;
+                child.flush();
+                Ok(child)
+            }
             Err(error) => {
                 child.end_at_once();
                 Err(error)
             }
         }
-    }
-
-    /// Connects, and sends the setup if the other side needs not be known first.
-    fn begin(&mut self) -> io::Result<()> {
-        self.connected = self.process.connect()?;
-        if self.process.token()?.is_none() {
-            self.send_setup();
-        }
-        Ok(())
-    }
-
-    fn send_setup(&mut self) {
-        let mut setup = mem::take(&mut self.setup);
-        self.outgoing.append(&mut setup);
-        self.flush();
     }
 
     /// Where its stdout and stderr can be read. Given out once.

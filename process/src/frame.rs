@@ -31,11 +31,14 @@ pub(crate) const MAX_PAYLOAD: u64 = 1 << 31;
 /// A payload of more bytes than this leaves from where it lies, and arrives in memory of its own.
 pub(crate) const LARGE_PAYLOAD: usize = 64 << 10;
 
+/// How many bytes of what is no frame are shown in an error's text.
+const SHOWN: usize = 100;
+
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// Worker to pool, first of all: which build it is, and the token it was given.
+    /// Worker to pool, first of all: which build it is.
     Hello = 1,
     /// Pool to worker: run this function with this argument.
     Call = 2,
@@ -123,7 +126,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Magic(found) => {
-                write!(f, "a frame begins with \"BRG1\", not with {:?}", found.to_le_bytes())
+                write!(f, "a frame begins with \"BRG1\", not with \"{}\"", found.to_le_bytes().escape_ascii())
             }
             Self::Kind(kind) => write!(f, "there is no frame of kind {kind}"),
             Self::Header => f.write_str("the header's checksum is wrong"),
@@ -190,6 +193,12 @@ impl Decoder {
             self.taken = 0;
         }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What has come and was not given out, but no more than can be shown.
+    pub(crate) fn beginning(&self) -> &[u8] {
+        let bytes = &self.bytes[self.taken..];
+        &bytes[..bytes.len().min(SHOWN)]
     }
 
     /// The next frame that is there whole. After an error the stream is lost: nobody knows where the next frame begins.

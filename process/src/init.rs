@@ -102,13 +102,12 @@ fn start(variable: &str) -> io::Result<()> {
         other => match other.strip_prefix("1:dial:") {
             Some(address) => {
                 let token = Channel::token_of_stdin()?;
-                let channel = Channel::dial(address)?;
-                return start_socket(channel, Some(token));
+                Channel::dial(address, &token)?
             }
             None => return Err(io::Error::other(format!("{VARIABLE}={other} is not for this version"))),
         },
     };
-    start_socket(channel, None)
+    start_socket(channel)
 }
 
 /// Sets this process up and forks workers from it, in which it returns, with their ring's memory if they have
@@ -123,14 +122,14 @@ fn be_zygote() -> io::Result<Option<OwnedFd>> {
 }
 
 /// A worker somewhere else, or behind a command, which talks over a channel alone.
-fn start_socket(channel: Channel, token: Option<String>) -> io::Result<()> {
+fn start_socket(channel: Channel) -> io::Result<()> {
     watch(channel.input(), None)?;
-    answer_socket(Worker::new(channel), token)
+    answer_socket(Worker::new(channel))
 }
 
-fn answer_socket(worker: Worker, token: Option<String>) -> io::Result<()> {
+fn answer_socket(worker: Worker) -> io::Result<()> {
     let mut worker = undropped(worker);
-    worker.greet(token)?;
+    worker.greet()?;
     worker.set_up()?;
     worker.run()
 }
@@ -144,8 +143,8 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     if memory.is_none() || guard == Guard::DeathSignal {
         worker.watch()?;
     }
-    let Some(file) = memory else { return answer_socket(worker, None) };
-    worker.greet(None)?;
+    let Some(file) = memory else { return answer_socket(worker) };
+    worker.greet()?;
     let told = |error: io::Error| io::Error::new(error.kind(), format!("mapping its ring: {error}"));
     let memory = Arc::new(Memory::map(&file, WORDS).map_err(told)?);
     drop(file);

@@ -4,12 +4,14 @@
 //! this same executable; [`Argv`] runs any command that ends in it, here or elsewhere.
 
 mod argv;
+mod door;
 mod local;
 mod stop;
 
 pub(crate) use self::stop::Stop;
 pub use self::{argv::Argv, local::Local};
 use crate::{image, interrupt::Interrupts};
+use brigade_handle::Lost;
 use std::{
     ffi::OsString,
     fmt, io,
@@ -56,8 +58,9 @@ pub trait Launched: Send {
     /// Why it was not started.
     fn confirm(&mut self) -> io::Result<()>;
 
-    /// Whether the channel is there. Asked at the start, and then whenever [`channel`](Self::channel) is readable, until it is: before
-    /// that, the descriptor is what can tell.
+    /// Whether the channel is there, and the worker at its other end. Asked at the start, and then whenever [`channel`](Self::channel) is
+    /// readable, until it is: before that, the descriptor is what can tell. A channel that could be anybody's must have been shown to be the
+    /// worker's by then, and bytes that served for that are not the channel's any more.
     ///
     /// # Errors
     ///
@@ -66,8 +69,16 @@ pub trait Launched: Send {
         Ok(true)
     }
 
-    /// The token that the worker must show with its first frame, if the channel could be anybody's.
+    /// Nobody asks for this any more, since [`connect`](Self::connect) answers for who is at the other end. It is left for launchers that
+    /// wrap another one's workers.
+    #[doc(hidden)]
     fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// What may be the cause if the worker was lost before it has greeted the pool, as a text that is added to the error: the launcher knows
+    /// what lies between.
+    fn advice(&self, _lost: &Lost) -> Option<String> {
         None
     }
 

@@ -14,7 +14,10 @@ mod source;
 
 pub(crate) use self::labels::labels;
 use self::source::Source;
-use crate::sys::{self, Bell, Watch};
+use crate::{
+    child::WorkerKey,
+    sys::{self, Bell, Watch},
+};
 use brigade_handle::{contain, forget_panic};
 use std::{
     fmt, io,
@@ -79,8 +82,8 @@ struct Shared {
 struct State {
     /// Streams that the thread has not taken over.
     new: Vec<Source>,
-    /// Workers that have ended, by process id.
-    ended: Vec<u32>,
+    /// Workers that have ended.
+    ended: Vec<WorkerKey>,
     closed: bool,
     is_done: bool,
 }
@@ -139,15 +142,15 @@ impl Output {
     }
 
     /// Reads a new worker's streams.
-    pub(crate) fn add(&self, pid: u32, worker: usize, [out, err]: [OwnedFd; 2]) {
-        let source = |stream, pipe| Source::new(pid, worker, stream, pipe);
+    pub(crate) fn add(&self, key: WorkerKey, worker: usize, [out, err]: [OwnedFd; 2]) {
+        let source = |stream, pipe| Source::new(key, worker, stream, pipe);
         self.shared
             .tell(|state| state.new.extend([source(Stream::Stdout, out), source(Stream::Stderr, err)]));
     }
 
     /// The worker has ended.
-    pub(crate) fn ended(&self, pid: u32) {
-        self.shared.tell(|state| state.ended.push(pid));
+    pub(crate) fn ended(&self, key: WorkerKey) {
+        self.shared.tell(|state| state.ended.push(key));
     }
 }
 
@@ -199,7 +202,7 @@ fn read_all(shared: &Shared, give: &mut dyn FnMut(Line<'_>)) {
         };
         sources.retain_mut(|source| {
             let is_ready = ready.next().unwrap_or(true);
-            if closed || ended.contains(&source.pid) {
+            if closed || ended.contains(&source.key) {
                 source.read_rest(give);
             } else if !is_ready || source.read_share(give) {
                 return true;

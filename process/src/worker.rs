@@ -37,8 +37,6 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 pub(crate) struct Hello {
     pub(crate) fingerprint: u64,
     pub(crate) pid: u32,
-    /// What it was given, if it could be anybody who says hello.
-    pub(crate) token: Option<String>,
 }
 
 /// Which of its pool's workers this process is, from 0 on; None if it is no worker. One that takes another's place has its
@@ -100,13 +98,12 @@ impl Worker {
         }
     }
 
-    pub(crate) fn greet(&mut self, token: Option<String>) -> io::Result<()> {
-        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id(), token };
-        let waits = hello.token.is_some();
+    pub(crate) fn greet(&mut self) -> io::Result<()> {
+        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id() };
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
-        // The pool sends its setup at once, unless it wants to see a token first: then both words go out together.
+        // The pool sends its setup at once, so both words go out together.
         self.push(Kind::Hello, 0, 0, &hello);
-        if waits { self.flush() } else { Ok(()) }
+        Ok(())
     }
 
     /// Does what the pool wants done before the first call. Ends the process if that cannot be done.

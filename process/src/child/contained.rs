@@ -4,7 +4,7 @@ use crate::{
     launcher::{Ended, Launched},
     panics,
 };
-use brigade_handle::contain;
+use brigade_handle::{Lost, contain};
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
@@ -87,8 +87,8 @@ impl Contained {
         self.ask("exit", |launched| launched.exit())
     }
 
-    pub(crate) fn token(&self) -> io::Result<Option<&str>> {
-        self.ask("token", |launched| launched.token())
+    pub(crate) fn advice(&self, lost: &Lost) -> Option<String> {
+        self.ask("advice", |launched| launched.advice(lost)).ok().flatten()
     }
 
     pub(crate) fn confirm(&mut self) -> io::Result<()> {

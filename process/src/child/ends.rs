@@ -48,6 +48,10 @@ pub(crate) enum Parting {
 pub(crate) struct Remains {
     /// It ended before it was of any use, for this reason.
     pub(crate) useless: Option<Lost>,
+    /// What its launcher takes for the cause, if it has not said hello.
+    pub(crate) advice: Option<String>,
+    /// It took all the time that it had to say hello.
+    pub(crate) was_silent: bool,
     /// Calls that it had not begun, in order.
     pub(crate) unbegun: Vec<Call>,
     /// Calls that it had begun and that are to be tried again.
@@ -125,15 +129,19 @@ impl Child {
             self.ended = Some(Ended::Killed(9));
             return;
         }
-        let why = match self.phase {
+        let fault = match self.phase {
             Phase::Starting => {
-                "it did not say hello in time: is `brigade_process::init()` the first line of `main`?"
+                self.was_silent = true;
+                let why = "the worker did not say hello in time: is `brigade_process::init()` the first line of `main`?";
+                Lost::NotStarted(why.into())
             }
-            Phase::Greeted => "it was not set up in time: its initializer hangs, perhaps",
-            _ if self.closed => "it closed its channel and lived on",
-            _ => "it did not end when it was told to",
+            Phase::Greeted => {
+                Lost::NotStarted("the worker was not set up in time: its initializer hangs, perhaps".into())
+            }
+            _ if self.closed => Lost::Protocol("it closed its channel and lived on".into()),
+            _ => Lost::Protocol("it did not end when it was told to".into()),
         };
-        self.condemn(Lost::Protocol(why.into()));
+        self.condemn(fault);
     }
 
     /// Notes it if the process has ended. True if it has just been found to have.
@@ -206,7 +214,12 @@ impl Child {
         let mut remains = Remains::default();
         let is_stillborn = self.is_stillborn(lane);
         match mem::replace(&mut self.phase, Phase::Ending) {
-            Phase::Starting | Phase::Greeted => remains.useless = Some(lost),
+            Phase::Starting => {
+                remains.advice = self.process.advice(&lost);
+                remains.useless = Some(lost);
+                remains.was_silent = self.was_silent;
+            }
+            Phase::Greeted => remains.useless = Some(lost),
             Phase::Given(call) => call.outlive(lost, &mut remains.unbegun, done),
             Phase::Busy(call) if call.batch().is_some() => {
                 remains.unbegun.extend(self.salvage(call, lost, done));

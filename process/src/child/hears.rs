@@ -5,7 +5,7 @@ use crate::{
     batch,
     call::{Answer, Call},
     descriptors,
-    frame::{Frame, Kind},
+    frame::{Frame, Kind, Malformed},
     image::Image,
     setup::Reason,
     sys,
@@ -98,10 +98,21 @@ impl Child {
     }
 
     fn frames(&mut self, news: &mut Vec<News>) -> Result<(), String> {
-        while let Some(frame) = self.decoder.next().map_err(|bad| bad.to_string())? {
+        while let Some(frame) = self.decoder.next().map_err(|bad| self.malformed(bad))? {
             self.frame(frame, news)?;
         }
         Ok(())
+    }
+
+    /// What is wrong with what it says. Of one that has said nothing right so far, that is told as well.
+    fn malformed(&self, bad: Malformed) -> String {
+        match self.phase {
+            Phase::Starting => {
+                let said = self.decoder.beginning().escape_ascii();
+                format!("{bad}; instead of a greeting it said \"{said}\"")
+            }
+            _ => bad.to_string(),
+        }
     }
 
     fn frame(&mut self, frame: Frame, news: &mut Vec<News>) -> Result<(), String> {
@@ -150,19 +161,12 @@ impl Child {
 
     /// Takes in the hello of one that is starting.
     fn greeted(&mut self, frame: &Frame) {
-        let checked = match self.process.token() {
-            Ok(token) => check_hello(frame, token),
-            Err(error) => Err(error.to_string()),
-        };
-        let hello = match checked {
+        self.phase = Phase::Greeted;
+        let hello = match check_hello(frame) {
             Ok(hello) => hello,
             Err(why) => return self.condemn(Lost::NotStarted(why)),
         };
-        self.phase = Phase::Greeted;
         self.hello_pid = hello.pid;
-        if !self.setup.is_empty() {
-            self.send_setup();
-        }
         if self.fault.is_none() {
             self.deadline = self.setup_limit.map(|limit| clock::after(clock::now(), limit));
         }
@@ -246,11 +250,8 @@ impl Child {
     }
 }
 
-fn check_hello(frame: &Frame, token: Option<&str>) -> Result<Hello, String> {
+fn check_hello(frame: &Frame) -> Result<Hello, String> {
     let hello: Hello = postcard::from_bytes(&frame.payload).map_err(|error| format!("its hello: {error}"))?;
-    if token.is_some_and(|token| hello.token.as_deref() != Some(token)) {
-        return Err("whoever has connected as a worker lacks the token".into());
-    }
     if hello.fingerprint == Image::get().fingerprint {
         Ok(hello)
     } else {

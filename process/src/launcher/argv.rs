@@ -2,6 +2,7 @@
 
 use super::{
     Command, Ended, Launched, Launcher, Stop,
+    door::{Door, Token},
     local::{ended, find_program, pipes, plan},
     told,
 };
@@ -9,12 +10,11 @@ use crate::{
     exec::{self, Forked},
     image, sys,
 };
+use brigade_handle::Lost;
 use std::{
     ffi::OsString,
-    fmt::Write,
-    fs::File,
-    io::{self, Read},
-    net::{IpAddr, Shutdown, TcpListener, TcpStream},
+    io,
+    net::{IpAddr, Shutdown},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
@@ -26,7 +26,8 @@ use std::{
 /// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: whatever ends in running the rest of its
 /// arguments somewhere, with its standard input and output connected to that.
 ///
-/// The worker's frames go over the command's stdin and stdout, and what calls print goes to its stderr. With
+/// The worker's frames go over the command's stdin and stdout, and what calls print goes to its stderr. So the command must pass
+/// both on unchanged and at once: `srun` wants `--unbuffered`, and over `ssh` no shell's startup file may print to stdout. With
 /// [`dial_back`](Self::dial_back) they go over a TCP connection instead, which the worker makes; it is known by a token that it
 /// reads from its stdin.
 ///
@@ -62,8 +63,12 @@ impl Argv {
         self
     }
 
-    /// Has workers connect to this address of this machine, on a port that the system picks for each of them. The connection
-    /// is not encrypted: for networks that are trusted.
+    /// Has workers connect to this address of this machine, on a port that the system picks for each of them, and that is open at this
+    /// address alone. An unspecified address (`0.0.0.0` or `::`) is taken for the loopback's.
+    ///
+    /// Whoever connects and does not show the token within five seconds is sent away, and the worker is waited for, however many
+    /// connect. The token is in no argument and in no variable of the environment: the worker reads it from its stdin. The
+    /// connection is not encrypted: for networks that are trusted.
     #[must_use]
     pub fn dial_back(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
@@ -87,17 +92,15 @@ impl Launcher for Argv {
         let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
         let theirs = OwnedFd::from(theirs);
         let (output, written) = pipes(command)?;
-        let (channel, variable) = match self.address {
-            None => (Channel::There(ours.into()), "1:stdio".to_owned()),
+        let (channel, line, variable) = match self.address {
+            None => (Channel::There(ours.into()), None, "1:stdio".to_owned()),
             Some(address) => {
-                let listener = TcpListener::bind((address, 0)).map_err(|error| told(error, "listen"))?;
-                listener.set_nonblocking(true).map_err(|error| told(error, "ioctl(FIONBIO)"))?;
-                let token = new_token()?;
-                // The worker's stdin: nobody else sees it, as they would see an argument.
-                let line = format!("{token}\n");
-                sys::send(ours.as_fd(), line.as_bytes())?;
-                let variable = format!("1:dial:{}", listener.local_addr()?);
-                (Channel::Awaited { listener, token, line: ours }, variable)
+                let token = Token::new()?;
+                let door = Door::open(address, &token)?;
+                // The worker's stdin: nobody else sees it, as they would see an argument or a variable.
+                sys::send(ours.as_fd(), &[token.bytes(), b"\n"].concat())?;
+                let variable = format!("1:dial:{}", door.address());
+                (Channel::Awaited(door), Some(ours), variable)
             }
         };
         if let Channel::There(fd) = &channel {
@@ -117,37 +120,30 @@ impl Launcher for Argv {
         let pid = forked.pid;
         let exit = sys::exit_watch(pid);
         let stop = command.stop.clone();
-        Ok(Box::new(Behind { forked: Some(forked), pid, channel, token: None, exit, output, stop }))
+        let dials = self.address.is_some();
+        Ok(Box::new(Behind { forked: Some(forked), pid, channel, line, dials, exit, output, stop }))
     }
-}
-
-/// 128 bits that nobody can guess.
-fn new_token() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().fold(String::new(), |mut token, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(token, "{byte:02x}");
-        token
-    }))
 }
 
 enum Channel {
     There(OwnedFd),
-    /// A connection is waited for; `line` is the other end of the worker's stdin, which must not end before it was read.
-    Awaited {
-        listener: TcpListener,
-        token: String,
-        line: UnixStream,
-    },
+    /// The worker dials back.
+    Awaited(Door),
 }
+
+/// The usual cause when frames over a command's standard streams do not arrive, or arrive among others' words.
+const UNCHANGED: &str = "the command in front must pass the worker's stdin and stdout on unchanged and at once: \
+     `srun` does with `--unbuffered`, `ssh` if no shell's startup file over there prints to stdout; or let \
+     workers dial back, with `Argv::dial_back`";
 
 /// A command that was started.
 struct Behind {
     forked: Option<Forked>,
     pid: i32,
     channel: Channel,
-    token: Option<(String, UnixStream)>,
+    /// The other end of the worker's stdin, from which it reads the token. It must not end before.
+    line: Option<UnixStream>,
+    dials: bool,
     exit: Option<OwnedFd>,
     output: Option<[OwnedFd; 2]>,
     stop: Arc<Stop>,
@@ -161,30 +157,30 @@ impl Launched for Behind {
     fn channel(&self) -> BorrowedFd<'_> {
         match &self.channel {
             Channel::There(fd) => fd.as_fd(),
-            Channel::Awaited { listener, .. } => listener.as_fd(),
+            Channel::Awaited(door) => door.knock(),
         }
     }
 
     fn connect(&mut self) -> io::Result<bool> {
-        let Channel::Awaited { listener, .. } = &self.channel else { return Ok(true) };
-        let stream: TcpStream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        let before = std::mem::replace(&mut self.channel, Channel::There(stream.into()));
-        if let Channel::Awaited { token, line, .. } = before {
-            self.token = Some((token, line));
-        }
+        let Channel::Awaited(door) = &self.channel else { return Ok(true) };
+        let Some(stream) = door.admitted()? else { return Ok(false) };
+        (self.channel, self.line) = (Channel::There(stream.into()), None);
         Ok(true)
     }
 
-    fn token(&self) -> Option<&str> {
-        match &self.channel {
-            Channel::Awaited { token, .. } => Some(token),
-            Channel::There(_) => self.token.as_ref().map(|(token, _)| token.as_str()),
+    fn advice(&self, lost: &Lost) -> Option<String> {
+        match (&self.channel, lost) {
+            (Channel::Awaited(door), _) => Some(match door.refused() {
+                0 => format!("nobody has connected to {}", door.address()),
+                count => format!(
+                    "whoever has connected to {} lacks the token ({count} were sent away)",
+                    door.address()
+                ),
+            }),
+            (Channel::There(_), Lost::Protocol(_) | Lost::NotStarted(_)) if !self.dials => {
+                Some(UNCHANGED.to_owned())
+            }
+            (Channel::There(_), _) => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One stream of one worker: bytes from a pipe, cut into lines.
 
 use super::{LINE_LIMIT, Line, Stream};
-use crate::sys;
+use crate::{child::WorkerKey, sys};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
@@ -14,7 +14,7 @@ const PIPE_LIMIT: usize = 1 << 20;
 
 /// One stream of one worker.
 pub(super) struct Source {
-    pub(super) pid: u32,
+    pub(super) key: WorkerKey,
     worker: usize,
     stream: Stream,
     pub(super) pipe: OwnedFd,
@@ -25,8 +25,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(pid: u32, worker: usize, stream: Stream, pipe: OwnedFd) -> Self {
-        Self { pid, worker, stream, pipe, begun: Vec::new(), is_cut: false }
+    pub(super) fn new(key: WorkerKey, worker: usize, stream: Stream, pipe: OwnedFd) -> Self {
+        Self { key, worker, stream, pipe, begun: Vec::new(), is_cut: false }
     }
 
     /// Reads a share of what is there. False at the end of the stream.
@@ -110,7 +110,7 @@ mod tests {
     /// The lines of what is printed in these parts, each with whether it goes on.
     fn lines(parts: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let (pipe, _) = sys::pipe().unwrap();
-        let mut source = Source::new(1, 0, Stream::Stdout, pipe);
+        let mut source = Source::new(WorkerKey(1), 0, Stream::Stdout, pipe);
         let mut lines = Vec::new();
         let mut give = |line: Line<'_>| lines.push((line.text.to_vec(), line.continues));
         parts.iter().for_each(|part| source.take(part, &mut give));

@@ -50,7 +50,7 @@ impl Supervisor<'_> {
         let child = self.children.swap_remove(at);
         let (key, loss, end) = (child.key, child.loss(ended), child.end_kind());
         if let Some(output) = &self.output {
-            output.ended(child.pid());
+            output.ended(key);
         }
         let mut guard = self.shared.lock();
         let state = &mut *guard;
@@ -80,11 +80,18 @@ impl Supervisor<'_> {
         state.give_back(remains.unbegun.into_iter());
         state.try_again(remains.again.into_iter());
         drop(guard);
-        match remains.useless {
-            Some(Lost::NotStarted(why)) => self.failed_start(why),
-            Some(lost) => self.failed_start(format!("a worker ended before it was ready: {lost}")),
-            None => {}
+        let Some(lost) = remains.useless else { return };
+        let mut why = match lost {
+            Lost::NotStarted(why) => why,
+            lost => format!("a worker ended before it was ready: {lost}"),
+        };
+        if let Some(advice) = remains.advice {
+            why = format!("{why}; {advice}");
         }
+        if remains.was_silent {
+            self.backoff.give_up();
+        }
+        self.failed_start(why);
     }
 
     /// Carries out orders to end.

@@ -51,6 +51,11 @@ impl Backoff {
         self.retry = Some(now + FIRST_PAUSE * (1 << (self.failures - 1).min(DOUBLINGS)));
     }
 
+    /// A worker has taken all the time that it had to say hello. Calls need not wait until others have, too.
+    pub(super) fn give_up(&mut self) {
+        self.failures = self.failures.max(LONG_PATIENCE - 1);
+    }
+
     /// Whether this worker shows that starts go well again.
     fn is_over_by(&self, child: &Child, lane: Option<&Lane>) -> bool {
         let is_newer = |since| self.last.is_none_or(|last| since > last);
@@ -122,7 +127,7 @@ impl Supervisor<'_> {
             match start {
                 Start::Child(child, number, pipes) => {
                     if let (Some(output), Some(pipes)) = (&self.output, pipes) {
-                        output.add(child.pid(), number, pipes);
+                        output.add(child.key, number, pipes);
                     }
                     self.children.push(*child);
                 }

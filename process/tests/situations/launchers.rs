@@ -114,7 +114,7 @@ enum Method {
     Exit,
     Confirm,
     Connect,
-    Token,
+    Advice,
     Output,
     HasRing,
     HasSetup,
@@ -130,7 +130,7 @@ const METHODS: [Method; 13] = [
     Method::Exit,
     Method::Confirm,
     Method::Connect,
-    Method::Token,
+    Method::Advice,
     Method::Output,
     Method::HasRing,
     Method::HasSetup,
@@ -183,9 +183,9 @@ impl Launched for Panicking {
         self.at(Method::Connect);
         self.inner.connect()
     }
-    fn token(&self) -> Option<&str> {
-        self.at(Method::Token);
-        self.inner.token()
+    fn advice(&self, lost: &Lost) -> Option<String> {
+        self.at(Method::Advice);
+        self.inner.advice(lost)
     }
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         self.at(Method::Output);

@@ -9,7 +9,7 @@ use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool, Start, worker
 use std::{
     collections::BTreeSet,
     fs,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process,
@@ -155,6 +155,55 @@ pub(crate) fn who_lacks_the_token_is_refused() {
     assert!(why.contains("lacks the token"), "{why}");
 }
 
+/// The ports at which this machine's loopback listens.
+fn ports() -> BTreeSet<u16> {
+    let listens = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let port = words.get(1)?.strip_prefix("0100007F:").filter(|_| words.get(3) == Some(&"0A"))?;
+        u16::from_str_radix(port, 16).ok()
+    };
+    fs::read_to_string("/proc/net/tcp").unwrap().lines().filter_map(listens).collect()
+}
+
+pub(crate) fn strangers_do_not_keep_a_worker_out() {
+    let before = ports();
+    let fifo = std::env::temp_dir().join(format!("brigade-strangers-{}", process::id()));
+    let made = process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    // The worker comes when the fifo was opened and closed.
+    let wait = format!("cat '{}' >&2 </dev/null; exec \"$@\"", fifo.display());
+    let launcher = Argv::new(["sh", "-c", &wait, "sh"]).dial_back(LOCALHOST);
+    let procs = ProcessPool::builder().workers(1).launcher(launcher).build().unwrap();
+    let opened: Vec<_> = ports().difference(&before).copied().collect();
+    assert!(!opened.is_empty());
+    let strangers: Vec<_> = opened
+        .iter()
+        .flat_map(|&port| (0..150).filter_map(move |_| TcpStream::connect((LOCALHOST, port)).ok()))
+        .collect();
+    assert!(strangers.len() >= 150);
+    let call = procs.spawn(|n: u64| n, 1);
+    drop(fs::OpenOptions::new().write(true).open(&fifo).unwrap());
+    assert_eq!(call.join().unwrap(), 1);
+    procs.shutdown();
+    fs::remove_file(&fifo).unwrap();
+    assert!(sys::has_no_child());
+}
+
+/// What everybody may see of this process: its arguments and its environment.
+fn shown() -> Vec<u8> {
+    ["cmdline", "environ"].map(|name| fs::read(format!("/proc/self/{name}")).unwrap()).concat()
+}
+
+pub(crate) fn a_token_is_in_no_argument_and_no_variable() {
+    let procs = behind(Argv::new(SHELL).dial_back(LOCALHOST)).unwrap();
+    let (ours, theirs) = (shown(), procs.spawn(|(): ()| shown(), ()).join().unwrap());
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let is_token = |text: &&[u8]| {
+        text.iter().all(is_digit) && !ours.windows(text.len()).any(|inherited| inherited == *text)
+    };
+    assert_eq!(theirs.windows(32).find(is_token), None, "{}", theirs.escape_ascii());
+}
+
 /// This program with another build id.
 fn another_build() -> PathBuf {
     let mut bytes = fs::read(std::env::current_exe().unwrap()).unwrap();
@@ -178,6 +227,12 @@ pub(crate) fn another_build_is_refused() {
 pub(crate) fn a_command_that_is_no_worker_is_refused() {
     let why = refusal(Argv::new(["echo", "two", "eggs"]));
     assert!(why.contains("BRG1") || why.contains("before it was ready"), "{why}");
+    assert!(why.contains("two eggs") && why.contains("--unbuffered"), "{why}");
+    // As a shell's startup file would, on the other end of an `ssh`.
+    let why = refusal(Argv::new(["sh", "-c", "echo Welcome to the kitchen; exec \"$@\"", "sh"]));
+    assert!(why.contains("Welcome to the kitchen") && why.contains("--unbuffered"), "{why}");
+    let why = refusal(Argv::new(["sh", "-c", "exit 3", "sh"]).dial_back(LOCALHOST));
+    assert!(why.contains("code 3") && why.contains("nobody has connected"), "{why}");
     let error = behind(Argv::new(["no-such-command"])).unwrap_err();
     assert!(error.to_string().contains("no-such-command"), "{error}");
     assert!(sys::has_no_child());
