@@ -16,6 +16,8 @@ use std::{
 /// The first pause. Each one is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// In bytes. It only starts threads, and where memory is short a large stack would be refused to it first.
+const STACK: usize = 128 << 10;
 
 /// Keeps the thread there.
 #[derive(Debug)]
@@ -84,7 +86,8 @@ impl Retry {
         }
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        let thread = thread::Builder::new().name("pool-retry".to_owned()).spawn(move || theirs.run())?;
+        let builder = thread::Builder::new().name("pool-retry".to_owned()).stack_size(STACK);
+        let thread = builder.spawn(move || theirs.run())?;
         let retry = Arc::new(Self { shared, thread: Some(thread) });
         *place = Arc::downgrade(&retry);
         Ok(retry)
