@@ -9,6 +9,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
     ptr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+    time::Duration,
 };
 
 /// Lets as many connections wait to be accepted as the operating system allows, instead of the standard library's 128. A
@@ -266,6 +267,12 @@ pub(crate) fn is_unix_stream(_socket: BorrowedFd<'_>) -> bool {
 /// Whether a read of that descriptor would come back at once, with bytes, the end or an error.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     poll(fd, libc::POLLIN, 0).is_ok_and(|ready| ready)
+}
+
+/// Whether that is so within so long, for which this thread waits unless a signal comes.
+pub(crate) fn is_readable_within(fd: BorrowedFd<'_>, at_most: Duration) -> bool {
+    let at_most = libc::c_int::try_from(at_most.as_millis()).unwrap_or(libc::c_int::MAX);
+    poll(fd, libc::POLLIN, at_most).is_ok_and(|ready| ready)
 }
 
 /// Waits on this thread until that descriptor can be read from, or has an end or an error.

@@ -102,7 +102,7 @@ impl Child {
             ready!(budget::poll(cx));
             let status = match &mut self.state {
                 State::Running(child, exit) => ready!(exit.poll(cx, child))?,
-                State::Ended(status) => return Poll::Ready(Ok(*status)),
+                State::Ended(status) => *status,
                 State::Dropped => unreachable!("nobody waits for what is being dropped"),
             };
             budget::spend();

@@ -7,9 +7,10 @@ use crate::{
 };
 use std::{
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     process::{Child, ExitStatus},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 /// What tells that a child may have ended.
@@ -34,6 +35,14 @@ impl Exit {
     #[track_caller]
     pub(super) fn watch_by_signal() -> io::Result<Self> {
         signal(SignalKind::CHILD).map(Self::AnyChild)
+    }
+
+    /// Whether the child ends within that time, for which this thread waits. Where nothing tells, it is taken to do so.
+    pub(super) fn comes_within(&self, at_most: Duration) -> bool {
+        match self {
+            Self::PidFd(fd) => sys::is_readable_within(fd.as_fd(), at_most),
+            Self::AnyChild(_) => true,
+        }
     }
 
     /// How the child has ended, or registers the task. Reaps it. Never wakes the task itself.

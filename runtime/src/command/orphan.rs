@@ -7,14 +7,19 @@ use std::{
     process::Child,
     sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
+
+/// How long the end of a runtime waits for a child that it has killed. One that is traced, or in a call of the operating system that cannot be
+/// interrupted, may take longer.
+const KILLED_CHILD_WAIT: Duration = Duration::from_secs(1);
 
 /// What becomes of a child when the runtime that watches it ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It runs on, and lies in the list until it is swept.
     LivesOn,
-    /// It was killed and is about to end, so its exit can be waited for.
+    /// It was killed and is about to end, so its exit can be waited for, for a while.
     Killed,
 }
 
@@ -56,11 +61,11 @@ impl Orphan {
         let taken = place.take();
         drop(place);
         // The watch is dropped, which breaks the ring of the source, its waker and this.
-        let Some((mut child, _)) = taken else { return };
+        let Some((mut child, exit)) = taken else { return };
         match (outcome, self.fate) {
             // The runtime is gone.
-            (Poll::Ready(Err(_)), Fate::LivesOn) => left().push(child),
-            (Poll::Ready(Err(_)), Fate::Killed) => drop(child.wait()),
+            (Poll::Ready(Err(_)), Fate::Killed) if exit.comes_within(KILLED_CHILD_WAIT) => drop(child.wait()),
+            (Poll::Ready(Err(_)), _) => left().push(child),
             _ => {}
         }
     }
