@@ -20,7 +20,8 @@ use std::{
 ///
 /// The file has taken the bytes over and writes them, after what was written before: also if the file is dropped or the task is cancelled, and
 /// whichever way the runtime ends. `run`, dropping the runtime and its shutdowns wait for it, except `shutdown_background`, and a shutdown whose
-/// deadline has come; then the write is made if the process lives for long enough.
+/// deadline has come; then the write is made if the process lives for long enough. Nothing waits for a runtime that never ends, such as one in a
+/// `static`.
 ///
 /// It does not promise that the write went well, nor that others see it yet. [`flush`](AsyncWrite::poll_flush) waits until the bytes are with
 /// the operating system, and says what went wrong; [`sync_all`](Self::sync_all) waits until they are on the disk. Flush before dropping a file

@@ -1,7 +1,7 @@
 //! Any descriptor, awaited.
 
 use crate::{
-    context,
+    context::{self, budget},
     registered::Registered,
     source::{Direction, Initially, Seen},
 };
@@ -158,6 +158,8 @@ impl<T: AsFd> AsyncFd<T> {
 
     async fn ready(&self, direction: Direction) -> io::Result<Ready<'_, T>> {
         let seen = self.inner.ready_among(direction).await?;
+        // An attempt counts as well, if there is one: it may be dropped without.
+        budget::spend();
         Ok(Ready { fd: self, direction, seen })
     }
 
@@ -187,6 +189,7 @@ impl<T: AsFd> AsyncFd<T> {
 
     fn poll(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Ready<'_, T>>> {
         let seen = ready!(self.inner.poll_ready(cx, direction))?;
+        budget::spend();
         Poll::Ready(Ok(Ready { fd: self, direction, seen }))
     }
 

@@ -1,6 +1,6 @@
 //! From names to addresses.
 
-use crate::blocking::unblock;
+use crate::{blocking::unblock, context::budget};
 use std::{
     future::Future,
     io,
@@ -98,6 +98,8 @@ impl ToAddresses for (String, u16) {
 /// # }).unwrap();
 /// ```
 pub async fn lookup_host(name: impl ToAddresses) -> io::Result<Vec<SocketAddr>> {
+    // An address needs no waiting.
+    budget::turn().await;
     name.resolve().await
 }
 

@@ -1,6 +1,6 @@
 //! A listening TCP socket.
 
-use super::{TcpStream, ToAddresses};
+use super::{TcpStream, ToAddresses, lookup_host};
 use crate::{
     registered::{Registered, as_fd},
     source::{Direction, Initially},
@@ -46,7 +46,7 @@ impl TcpListener {
     /// Outside of a runtime.
     pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         let mut last = None;
-        for address in addresses.resolve().await? {
+        for address in lookup_host(addresses).await? {
             match mio::net::TcpListener::bind(address) {
                 Ok(socket) => {
                     crate::sys::widen_backlog(socket.as_fd())?;

@@ -1,6 +1,6 @@
 //! A UDP socket.
 
-use super::ToAddresses;
+use super::{ToAddresses, lookup_host};
 use crate::{
     registered::{Registered, as_fd},
     source::{Direction, Initially},
@@ -47,7 +47,7 @@ impl UdpSocket {
     /// Outside of a runtime.
     pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         let mut last = None;
-        for address in addresses.resolve().await? {
+        for address in lookup_host(addresses).await? {
             match mio::net::UdpSocket::bind(address) {
                 Ok(socket) => return Self::register(socket),
                 Err(error) => last = Some(error),
@@ -84,7 +84,7 @@ impl UdpSocket {
     /// If the name cannot be resolved, or the last address cannot be reached from here.
     pub async fn connect(&self, addresses: impl ToAddresses) -> io::Result<()> {
         let mut last = None;
-        for address in addresses.resolve().await? {
+        for address in lookup_host(addresses).await? {
             match self.socket.io().connect(address) {
                 Ok(()) => return Ok(()),
                 Err(error) => last = Some(error),

@@ -5,6 +5,8 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod io;
+
 use brigade_handle::{Completer, pair};
 use brigade_runtime::{
     JoinHandle, JoinSet, Runtime, TaskLocal, Until, as_completed, gather, generator, interval, interval_at,

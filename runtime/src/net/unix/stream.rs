@@ -2,6 +2,7 @@
 
 use super::backoff;
 use crate::{
+    context::budget,
     net::split::connection,
     registered::{Registered, as_fd},
     source::Initially,
@@ -43,6 +44,8 @@ impl UnixStream {
     /// Dropping the future gives the attempt up.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
+        // As a rule there is room, and nothing to wait for.
+        budget::turn().await;
         Self::register(backoff::attempt_until_done(|| mio::net::UnixStream::connect(path)).await?)
     }
 
