@@ -24,11 +24,8 @@
 //! A port must provide signals for a descriptor that are sent to a process whatever user it has become; where
 //! there are none, the watcher begins at once.
 
-use crate::sys::{self, Watch};
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-};
+use crate::sys;
+use std::{io, os::fd::OwnedFd};
 
 /// The pool's end. The worker is killed when it is dropped.
 #[derive(Debug)]
@@ -45,13 +42,14 @@ pub(crate) fn new() -> io::Result<(Leash, OwnedFd)> {
 /// Puts this process on the leash, for as long as the descriptor is open. Ends it if it was let go already.
 #[cfg(target_os = "linux")]
 pub(crate) fn wear(theirs: &OwnedFd) -> io::Result<()> {
+    use std::os::fd::{AsFd, AsRawFd};
     let fd = theirs.as_raw_fd();
     let me = libc::pid_t::try_from(std::process::id()).map_err(io::Error::other)?;
     control(fd, F_SETSIG, libc::SIGKILL)?;
     // The kernel notes who asks: what root has asked for stands, whatever user this process becomes.
     control(fd, libc::F_SETOWN, me)?;
     control(fd, libc::F_SETFL, libc::O_ASYNC)?;
-    let mut watched = [Watch::readable(theirs.as_fd())];
+    let mut watched = [sys::Watch::readable(theirs.as_fd())];
     sys::poll(&mut watched, Some(std::time::Duration::ZERO))?;
     if watched[0].is_ready() {
         sys::exit_now(0);
