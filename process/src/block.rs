@@ -17,8 +17,9 @@
 //! 4. A process that was forked uses what it has inherited only as far as its maker, and whoever has sent it, surely leaves
 //!    it alone (`inherited.rs`).
 //!
-//! A block is its maker's: one that a worker answered with is gone if the worker ends before the answer is decoded. The call is lost then
-//! ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
+//! A worker sends the descriptors of an answer's blocks along with the answer, so that the answer stands even if the worker ends before the
+//! pool has looked at it. Where that cannot be (too many descriptors are on their way), the pool opens them by their names while the worker lives;
+//! if it has ended, the call is lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
 pub(crate) mod inherited;
 mod kept;

@@ -74,7 +74,7 @@ pub(crate) struct RingWorker {
 /// What a call has given, beside the bytes.
 struct Answer {
     kind: Kind,
-    /// Blocks whose descriptors must be sent along.
+    /// Blocks whose descriptors are sent along: the answer stands then, with its blocks, even if this worker ends before the pool looks.
     along: Vec<Arc<Inner>>,
 }
 
@@ -174,11 +174,15 @@ impl RingWorker {
         Ok(())
     }
 
-    /// Sends an answer with the descriptors of the blocks that it names; or why they cannot be sent.
+    /// Sends an answer with the descriptors of the blocks that it names. If they cannot be sent, the pool may open them by their names; if it
+    /// may not, the answer is why.
     fn send_along(&mut self, kind: Kind, result: &[u8], blocks: &[Arc<Inner>]) -> io::Result<()> {
         let fds = luggage::descriptors(blocks);
         match self.worker.send_along(kind, self.number, result, &fds) {
             Ok(()) => Ok(()),
+            Err(_) if luggage::is_open_to(sys::parent().unsigned_abs()) => {
+                self.worker.send(kind, self.number, 0, result)
+            }
             Err(error) => {
                 self.lent.recall(self.number);
                 let why = format!("the result's blocks cannot be sent: {error}");
@@ -203,9 +207,7 @@ impl RingWorker {
             loaded.append(result);
             *result = loaded;
             answer.kind = Kind::LoadedValue;
-            if !luggage::is_open_to(sys::parent().unsigned_abs()) {
-                answer.along = blocks;
-            }
+            answer.along = blocks;
         }
         Ok(answer)
     }

@@ -15,7 +15,8 @@
 //!
 //! * A worker that cannot open what an argument names asks for it (`Fetch`), and the supervisor sends it
 //!   (`Parcel`).
-//! * A worker whose descriptors the pool could not open sends them along with its answer ([`is_open_to`]).
+//! * A worker sends them along with its answer in any case, so that the answer stands without the worker. Where it cannot send them, a pool that
+//!   may open them ([`is_open_to`]) does.
 
 pub(crate) use super::sys::is_open_to;
 use super::{Inner, sys::Mapping};
@@ -317,7 +318,8 @@ impl Arrivals {
         is_helped
     }
 
-    /// Takes the descriptors that came along, for all of them in order.
+    /// Takes the descriptors that came along, for all of them in order. One that did not come is opened by its
+    /// name, if this process may do that.
     pub(crate) fn take_over(&mut self, along: Option<Along>) {
         let files = along.and_then(|along| along.all(self.0.len()).ok());
         let mut files = files.into_iter().flatten();
@@ -326,7 +328,13 @@ impl Arrivals {
             arrival.state = match mapped {
                 Some(Ok(mapping)) => Whereabouts::Mapped(mapping),
                 Some(Err(error)) => Whereabouts::Refused(Failure::of(&error)),
-                None => Whereabouts::Refused(Failure::NotAlong),
+                None => {
+                    arrival.open();
+                    if let Whereabouts::Refused(Failure::Closed(_) | Failure::Gone) = arrival.state {
+                        arrival.state = Whereabouts::Refused(Failure::NotAlong);
+                    }
+                    continue;
+                }
             };
         }
     }

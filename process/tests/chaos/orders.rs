@@ -40,8 +40,6 @@ impl Outcomes {
                 self.right += 1;
             }
             Err(JoinError::Lost(Lost::Killed { signal: 9 | 6 })) => self.lost += 1,
-            // The worker was killed after it had answered.
-            Err(JoinError::Lost(Lost::Codec(why))) if why.contains("block is gone") => self.lost += 1,
             Err(JoinError::Lost(Lost::NotStarted(_))) => self.not_started += 1,
             Err(JoinError::Lost(Lost::Quarantined { workers, .. })) if workers > 1 => self.quarantined += 1,
             Err(JoinError::Lost(Lost::TimedOut { .. })) if what == "limited" => self.timed_out += 1,

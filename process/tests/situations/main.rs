@@ -164,7 +164,7 @@ fn of_ends() -> Vec<Trial> {
     trials! {
         recycled: large_answers_of_recycled_workers_stand blocks_of_recycled_workers_stand
             answers_of_workers_that_have_grown_stand a_map_goes_on_with_the_successors_of_recycled_workers
-            blocks_stand_that_are_given_as_the_pool_ends;
+            blocks_stand_whose_worker_ends_of_the_next_call blocks_stand_that_are_given_as_the_pool_ends;
         foreign: a_decoder_that_waits_on_the_supervisor_is_refused a_decoder_may_wait_on_a_thread_of_its_own
             a_waker_that_waits_on_the_supervisor_is_told_what_to_do the_supervisor_decodes_what_the_main_thread_could
             a_cancelled_calls_waker_is_dropped_where_it_may_use_the_pool;

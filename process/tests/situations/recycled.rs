@@ -77,6 +77,23 @@ pub(crate) fn a_map_goes_on_with_the_successors_of_recycled_workers() {
     }
 }
 
+pub(crate) fn blocks_stand_whose_worker_ends_of_the_next_call() {
+    for builder in ways() {
+        let procs = builder.workers(1).build().unwrap();
+        for n in 0..20 {
+            let made = procs.spawn(numbers, n);
+            let deadly = procs.spawn(|(): ()| -> u32 { std::process::abort() }, ());
+            // The pool comes to look at the answer when the worker has ended, as a rule.
+            while !deadly.is_finished() {
+                std::thread::yield_now();
+            }
+            assert!(made.join().unwrap().iter().all(|&number| number == n));
+        }
+        procs.shutdown();
+        assert!(sys::has_no_child());
+    }
+}
+
 pub(crate) fn blocks_stand_that_are_given_as_the_pool_ends() {
     for builder in ways() {
         let procs = builder.build().unwrap();
