@@ -158,6 +158,7 @@ impl Builder {
     /// Lets each worker have so many bytes of resident memory. A worker that has more after a call ends, and another takes its
     /// place; one that has more in a call, which is looked at ten times a second, is killed, and its call gives
     /// [`Lost::OverMemory`](brigade_handle::Lost::OverMemory). [`Statistics::over_memory`](crate::Statistics::over_memory) counts both.
+    /// A worker behind a command ([`Argv`](crate::Argv)) looks at itself, wherever it runs.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.setup.limits.memory = Some(bytes);
         self

@@ -124,13 +124,10 @@ fn be_zygote() -> io::Result<Option<OwnedFd>> {
 /// A worker somewhere else, or behind a command, which talks over a channel alone.
 fn start_socket(channel: Channel) -> io::Result<()> {
     watch(channel.input(), None)?;
-    answer_socket(Worker::new(channel))
-}
-
-fn answer_socket(worker: Worker) -> io::Result<()> {
-    let mut worker = undropped(worker);
+    let mut worker = undropped(Worker::new(channel));
     worker.greet()?;
     worker.set_up()?;
+    worker.weigh_itself()?;
     worker.run()
 }
 
@@ -143,7 +140,12 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     if memory.is_none() || guard == Guard::DeathSignal {
         worker.watch()?;
     }
-    let Some(file) = memory else { return answer_socket(worker) };
+    let Some(file) = memory else {
+        let mut worker = undropped(worker);
+        worker.greet()?;
+        worker.set_up()?;
+        return worker.run();
+    };
     worker.greet()?;
     let told = |error: io::Error| io::Error::new(error.kind(), format!("mapping its ring: {error}"));
     let memory = Arc::new(Memory::map(&file, WORDS).map_err(told)?);

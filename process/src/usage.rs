@@ -121,7 +121,16 @@ pub fn of(pid: u32) -> io::Result<Usage> {
 ///
 /// If there is no such process, or the system has no `/proc`.
 pub fn resident(pid: u32) -> io::Result<u64> {
-    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    resident_of(&pid.to_string())
+}
+
+/// How much memory of this process is resident now, in bytes. What it calls itself may be another's number in `/proc`.
+pub(crate) fn own_resident() -> io::Result<u64> {
+    resident_of("self")
+}
+
+fn resident_of(process: &str) -> io::Result<u64> {
+    let pages = fs::read_to_string(format!("/proc/{process}/statm"))?;
     let pages = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     let unknown = || io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/statm is unknown");
     Ok(pages.ok_or_else(unknown)? * sys::page_size())

@@ -2,7 +2,9 @@
 //! with a ring goes on in `ring_worker.rs`. How a process becomes a worker is told in `init.rs`.
 
 mod parcels;
+mod scales;
 
+use self::scales::Scales;
 use crate::{
     batch,
     block::luggage,
@@ -79,6 +81,8 @@ pub(crate) struct Worker {
     /// What the watcher is to watch, while it has not begun.
     unwatched: Option<Unwatched>,
     limits: Limits,
+    /// Of one that the pool cannot weigh.
+    scales: Option<Scales>,
     /// How many calls it has answered.
     calls: u64,
 }
@@ -94,6 +98,7 @@ impl Worker {
             generation: Generation::current(),
             unwatched: None,
             limits: Limits::default(),
+            scales: None,
             calls: 0,
         }
     }
@@ -138,6 +143,14 @@ impl Worker {
         self.limits = setup.limits;
         self.send(Kind::Ready, 0, 0, &[])?;
         Ok(setup)
+    }
+
+    /// Weighs itself while calls run, if it has a limit: the pool may not be able to.
+    pub(crate) fn weigh_itself(&mut self) -> io::Result<()> {
+        if let Some(limit) = self.limits.memory {
+            self.scales = Some(Scales::new(limit, self.channel.output().try_clone_to_owned()?)?);
+        }
+        Ok(())
     }
 
     /// Does once what a worker's first call does, so that those who are forked find symbols bound and places made.
@@ -245,6 +258,7 @@ impl Worker {
 
     /// Runs a call. Its answer is appended to `out`, which must be empty.
     pub(crate) fn call(&mut self, run: Option<Run>, argument: &[u8], out: &mut Vec<u8>) -> io::Result<Kind> {
+        self.scales.iter().for_each(Scales::begin);
         let outcome = match run {
             Some(run) => run(argument, out),
             None => Outcome::Failed("the call names no function of this executable".into()),
@@ -253,6 +267,7 @@ impl Worker {
             // The call forked, and this is the copy: the answer is the original's to give.
             sys::exit_now(0);
         }
+        self.scales.iter().for_each(Scales::end);
         self.calls += 1;
         match outcome {
             Outcome::Value => Ok(Kind::Value),
@@ -280,7 +295,7 @@ impl Worker {
             return Some(Reason::Calls);
         }
         // Where the system does not tell, there is no limit.
-        let over = |most: u64| usage::resident(process::id()).is_ok_and(|bytes| bytes > most);
+        let over = |most: u64| usage::own_resident().is_ok_and(|bytes| bytes > most);
         self.limits.memory.filter(|&most| over(most)).map(|_| Reason::Memory)
     }
 

@@ -99,7 +99,7 @@ fn of_calls() -> Vec<Trial> {
         terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
             a_cancel_may_kill
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
-            a_call_that_always_kills_is_quarantined a_panic_is_an_answer_and_not_tried_again
+            a_call_that_always_kills_is_quarantined a_cancelled_call_is_not_tried_again a_panic_is_an_answer_and_not_tried_again
             terms_survive_the_pools_end;
         thread_ends: a_thread_that_ends_may_call a_thread_that_ends_may_map a_thread_that_ends_may_send_blocks;
         awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
@@ -123,7 +123,7 @@ fn of_pools() -> Vec<Trial> {
         options: each_worker_is_initialized_before_its_first_call an_initializer_may_have_a_pool_of_its_own
             a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
-            a_call_that_takes_too_much_is_killed niceness_and_cpus environment_and_directory
+            a_call_that_takes_too_much_is_killed a_memory_limit_holds_behind_a_command_that_stays niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
         inherited_blocks: a_forked_child_reads_blocks_that_its_parent_drops
             a_block_that_is_written_refuses_in_a_forked_child

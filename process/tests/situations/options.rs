@@ -5,8 +5,8 @@ use crate::{
     path::launcher,
     sys,
 };
-use brigade_process::{Builder, JoinError, Lost, ProcessPool, worker_index};
-use std::{collections::BTreeSet, path::PathBuf, process, sync::OnceLock};
+use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool, worker_index};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::PathBuf, process, sync::OnceLock};
 
 fn builder(workers: usize) -> Builder {
     ProcessPool::builder().workers(workers).launcher(launcher())
@@ -90,6 +90,34 @@ pub(crate) fn a_call_that_takes_too_much_is_killed() {
     let error = procs.spawn(greedy, gate.port()).join().unwrap_err();
     assert!(matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT })), "{error}");
     assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
+}
+
+/// Behind a command that stays, whose memory says nothing about the worker's; on the pool's own process ids and on others.
+pub(crate) fn a_memory_limit_holds_behind_a_command_that_stays() {
+    let stays = ["sh", "-c", "\"$@\"; true", "sh"];
+    let elsewhere = ["unshare", "--user", "--pid", "--fork", "--kill-child"];
+    let may_unshare = process::Command::new("unshare").args(&elsewhere[1..]).arg("true").output();
+    let elsewhere = Some(&elsewhere[..]).filter(|_| may_unshare.is_ok_and(|output| output.status.success()));
+    for command in [Some(&stays[..]), elsewhere].into_iter().flatten() {
+        for launcher in [Argv::new(command), Argv::new(command).dial_back(Ipv4Addr::LOCALHOST.into())] {
+            let procs =
+                ProcessPool::builder().workers(1).launcher(launcher).memory_limit(LIMIT).build().unwrap();
+            let gate = Gate::new();
+            let greedy = |port: u16| {
+                take(100 << 20);
+                wait_at(port)
+            };
+            let error = procs.spawn(greedy, gate.port()).join().unwrap_err();
+            assert!(
+                matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT })),
+                "{command:?}: {error}"
+            );
+            assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
+            assert_eq!(procs.statistics().over_memory, 1);
+            procs.shutdown();
+            assert!(sys::has_no_child());
+        }
+    }
 }
 
 fn status(field: &str) -> String {

@@ -128,6 +128,28 @@ pub(crate) fn a_call_that_always_kills_is_quarantined() {
     assert!((0..).zip(others).all(|(n, handle)| handle.join().unwrap() == n));
 }
 
+pub(crate) fn a_cancelled_call_is_not_tried_again() {
+    let procs = pool(2);
+    let (path, gate) = (counter(), Gate::new());
+    let dies_at = |(path, port): (PathBuf, u16)| {
+        starts(&path);
+        wait_at(port);
+        sys::kill(process::id());
+    };
+    let running = procs.call(dies_at, (path.clone(), gate.port())).retry(9).spawn();
+    let waiting = gate.arrival();
+    running.cancel();
+    drop(waiting);
+    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert_eq!(take_count(&path), 1);
+    // One that answers after its cancel has its result.
+    let running = procs.call(wait_at, gate.port()).retry(9).spawn();
+    let waiting = gate.arrival();
+    running.cancel();
+    drop(waiting);
+    assert_eq!(running.join().unwrap(), gate.port());
+}
+
 pub(crate) fn a_panic_is_an_answer_and_not_tried_again() {
     let procs = pool(1);
     let path = counter();

@@ -1,0 +1,114 @@
+//! The scales of a worker that the pool cannot weigh, since it runs behind a command: on another machine perhaps, or in another namespace of
+//! process ids. A thread looks at this process's memory while a call runs. If it is too much, it tells the pool, which ends the command.
+
+use crate::{
+    frame::{self, Kind},
+    setup::Reason,
+    sys::{self, Watch},
+    usage,
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// How often the memory is looked at while a call runs.
+const WEIGHING_INTERVAL: Duration = Duration::from_millis(100);
+
+/// No call runs: the channel is the worker's.
+const IDLE: u8 = 0;
+/// A call runs, and the worker says nothing.
+const RUNNING: u8 = 1;
+/// The pool is told that the call takes too much: the channel is the scales', and the worker says nothing any more.
+const TOLD: u8 = 2;
+
+/// The worker's side.
+pub(super) struct Scales(Arc<AtomicU8>);
+
+impl Scales {
+    /// Weighs this process from now on. `output` is where its frames go.
+    pub(super) fn new(limit: u64, output: OwnedFd) -> io::Result<Self> {
+        let state = Arc::new(AtomicU8::new(IDLE));
+        let theirs = state.clone();
+        let weigh = move || {
+            loop {
+                thread::park_timeout(WEIGHING_INTERVAL);
+                let is_running = theirs.load(Ordering::Relaxed) == RUNNING;
+                if is_running
+                    && usage::own_resident().is_ok_and(|bytes| bytes > limit)
+                    && tell(&theirs, &output)
+                {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("brigade-scales".into()).stack_size(64 << 10).spawn(weigh);
+        let told = |error: io::Error| io::Error::new(error.kind(), format!("its scales' thread: {error}"));
+        thread.map(|_| Self(state)).map_err(told)
+    }
+
+    /// A call begins.
+    pub(super) fn begin(&self) {
+        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the scales say.
+        self.0.store(RUNNING, Ordering::Release);
+    }
+
+    /// The call has ended. If it took too much, the pool is about to end this process, and nothing more is said.
+    pub(super) fn end(&self) {
+        // Relaxed: on failure nothing follows.
+        let ended = self.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+        while ended.is_err() {
+            thread::park();
+        }
+    }
+}
+
+/// Tells the pool, if the call still runs. Whether it did.
+fn tell(state: &AtomicU8, output: &OwnedFd) -> bool {
+    // RUNNING => TOLD takes the channel.
+    if state.compare_exchange(RUNNING, TOLD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    frame::encode(&mut bytes, Kind::Leaving, 0, Reason::Memory as u64, 0, &[]);
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        match sys::send(output.as_fd(), rest) {
+            Ok(sent) => rest = &rest[sent..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let _ = sys::poll(&mut [Watch::writable(output.as_fd())], None);
+            }
+            // The pool is gone, which the watcher sees, too.
+            Err(_) => break,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Read, os::unix::net::UnixStream};
+
+    #[test]
+    fn a_call_that_takes_too_much_is_told_once_and_the_worker_says_nothing_more() {
+        let (mut pool, worker) = UnixStream::pair().unwrap();
+        let scales = Scales::new(1, worker.into()).unwrap();
+        scales.begin();
+        let mut frame = [0; frame::HEADER];
+        pool.read_exact(&mut frame).unwrap();
+        let mut decoder = frame::Decoder::default();
+        decoder.push(&frame);
+        let frame = decoder.next().unwrap().unwrap();
+        assert_eq!((frame.kind, frame.name), (Kind::Leaving, Reason::Memory as u64));
+        // The thread has closed its end.
+        assert_eq!(pool.read(&mut [0]).unwrap(), 0);
+        assert!(scales.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed).is_err());
+    }
+}
