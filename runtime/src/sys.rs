@@ -60,6 +60,8 @@ pub(crate) fn peer_cred(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
 
 /// The flag of `open` that makes a descriptor non-blocking.
 pub(crate) const NONBLOCK: i32 = libc::O_NONBLOCK;
+/// The error of `open` with that flag if nobody reads from the named pipe.
+pub(crate) const NOBODY_THERE: i32 = libc::ENXIO;
 
 pub(crate) const ALARM: i32 = libc::SIGALRM;
 pub(crate) const CHILD: i32 = libc::SIGCHLD;

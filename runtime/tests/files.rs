@@ -8,7 +8,7 @@ use brigade_runtime::{
     fs::{self, File},
     gather,
     io::copy,
-    run, spawn, yield_now,
+    run, spawn, spawn_blocking, timeout, yield_now,
 };
 use futures_util::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt, TryStreamExt,
@@ -270,4 +270,76 @@ fn a_write_to_a_full_pipe_that_does_not_block_waits_for_room() {
         file.write_all(&vec![7; MUCH]).await.unwrap();
     });
     assert_eq!(reading.join().unwrap(), MUCH);
+}
+
+/// A named pipe.
+fn named_pipe(folder: &Folder) -> PathBuf {
+    let path = folder.at("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// Nobody ever opens the other end, so a thread that waited for that would keep the runtime from ending.
+#[test]
+fn opening_a_named_pipe_can_be_given_up() {
+    let folder = Folder::new("fifo-given-up");
+    let path = named_pipe(&folder);
+    run(async {
+        let limit = std::time::Duration::from_millis(3);
+        let mut reader = File::open(&path).await.unwrap();
+        assert!(
+            timeout(limit, reader.read(&mut [0; 8])).await.is_err(),
+            "that is no end: there was no writer"
+        );
+        drop(reader);
+        let write = OpenOptions::new().write(true).clone();
+        assert!(timeout(limit, File::open_with(&path, write)).await.is_err());
+        drop(spawn(File::create(path.clone())));
+        yield_now().await;
+    });
+}
+
+#[test]
+fn both_ends_of_a_named_pipe_are_opened_in_either_order() {
+    let folder = Folder::new("fifo");
+    let path = named_pipe(&folder);
+    for is_reader_first in [true, false] {
+        run(async {
+            let reading = async {
+                let mut text = String::new();
+                File::open(&path).await.unwrap().read_to_string(&mut text).await.unwrap();
+                text
+            };
+            let writing = async {
+                let mut file = File::create(&path).await.unwrap();
+                file.write_all(&vec![b'x'; 300_000]).await.unwrap();
+                file.flush().await.unwrap();
+            };
+            let text = if is_reader_first {
+                futures_util::future::join(reading, writing).await.0
+            } else {
+                futures_util::future::join(writing, reading).await.1
+            };
+            assert_eq!(text.len(), 300_000);
+        });
+    }
+}
+
+/// The calls of the standard library wait for the other end, here on a thread of ours.
+#[test]
+fn a_named_pipe_is_shared_with_those_who_wait_on_their_thread() {
+    let folder = Folder::new("fifo-blocking");
+    let path = named_pipe(&folder);
+    run(async {
+        let theirs = path.clone();
+        let writing = spawn_blocking(move || std::fs::write(theirs, "hello"));
+        let mut text = String::new();
+        File::open(&path).await.unwrap().read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "hello");
+        writing.await.unwrap().unwrap();
+        let theirs = path.clone();
+        let reading = spawn_blocking(move || std::fs::read_to_string(theirs));
+        File::create(&path).await.unwrap().write_all(b"hello").await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), "hello");
+    });
 }

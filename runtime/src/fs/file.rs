@@ -1,6 +1,6 @@
 //! An open file.
 
-use crate::{blocking::unblock, io::offloaded::Offloaded};
+use crate::io::offloaded::Offloaded;
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use std::{
     fmt,
@@ -29,8 +29,8 @@ use std::{
 ///
 /// # Pipes, terminals and devices
 ///
-/// A read waits without a thread until there is something, so it does not hold up the end of the runtime. Opening a named pipe blocks a thread until
-/// there is somebody at its other end, for which the end of the runtime waits: [`PipeReader::open`](crate::io::PipeReader::open) does not block.
+/// A read waits without a thread until there is something, so it does not hold up the end of the runtime. Opening a named pipe does not wait on a
+/// thread either: to read, it is done at once, and the first read waits for a writer; to write, it is tried until there is a reader.
 ///
 /// # Cancellation
 ///
@@ -88,7 +88,7 @@ impl File {
         Self::open_with(path, OpenOptions::new().write(true).create(true).truncate(true).clone()).await
     }
 
-    /// Opens a file as the options say.
+    /// Opens a file as the options say. Of a named pipe the [custom flags](std::os::unix::fs::OpenOptionsExt::custom_flags) are left out.
     ///
     /// # Errors
     ///
@@ -98,8 +98,7 @@ impl File {
     ///
     /// Outside of a runtime.
     pub async fn open_with(path: impl AsRef<Path>, options: OpenOptions) -> io::Result<Self> {
-        let path = path.as_ref().to_owned();
-        unblock("opening a file", move || options.open(path)).await.map(Self::from_std)
+        super::open::open(path.as_ref(), options).await.map(Self::from_std)
     }
 
     /// Takes over a file of the standard library. Whether it is non-blocking makes no difference: what would have blocked is waited for.

@@ -11,7 +11,7 @@
 //! # Cancellation
 //!
 //! A call that has begun goes on to its end behind the scenes, also when its future is dropped; the end of the runtime waits
-//! for it. One that is queued is made as well, unless the runtime ends before: it has told nobody that it is done. What has, such as a write to
+//! for it: also for `read`, `write` and `copy` of a named pipe whose other end nobody opens, unlike [`File::open`]. One that is queued is made as well, unless the runtime ends before: it has told nobody that it is done. What has, such as a write to
 //! a [`File`], is made [in any case](File#what-the-ok-of-a-write-promises).
 //!
 //! # Example
@@ -30,6 +30,7 @@
 //! ```
 
 mod file;
+mod open;
 mod read_dir;
 
 pub use file::File;

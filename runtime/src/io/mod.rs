@@ -4,6 +4,7 @@
 //! `write_all`, `BufReader`, `lines`.
 
 mod async_fd;
+pub(crate) mod backoff;
 mod copy;
 pub(crate) mod offloaded;
 mod pipe;

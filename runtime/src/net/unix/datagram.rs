@@ -1,7 +1,7 @@
 //! A Unix socket for datagrams.
 
-use super::backoff;
 use crate::{
+    io::backoff,
     registered::{Registered, as_fd},
     source::{Direction, Initially},
 };

@@ -1,6 +1,5 @@
 //! Unix sockets: connections and datagrams within one machine, named by paths.
 
-mod backoff;
 mod datagram;
 mod listener;
 mod stream;

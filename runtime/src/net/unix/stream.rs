@@ -1,8 +1,8 @@
 //! A Unix connection.
 
-use super::backoff;
 use crate::{
     context::budget,
+    io::backoff,
     net::split::connection,
     registered::{Registered, as_fd},
     source::Initially,

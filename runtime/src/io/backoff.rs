@@ -1,7 +1,7 @@
 //! Attempts that no descriptor tells of: they are made again after pauses that grow.
 //!
 //! A queue of another socket has no readiness of its own: nobody says that a listener's backlog, or the queue of a receiver to which this
-//! socket is not connected, has room again. A call that blocks would wait for that, but nothing could end it.
+//! socket is not connected, has room again; nor that a named pipe has a reader. A call that blocks would wait for that, but nothing could end it.
 
 use crate::time::{Sleep, sleep};
 use std::{
@@ -16,15 +16,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// How long to wait before the next attempt.
-struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     /// The pause that is under way.
     pause: Option<Sleep>,
 }
 
 impl Backoff {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST_PAUSE, pause: None }
+    }
+
+    /// Waits before the next attempt.
+    pub(crate) async fn pause(&mut self) {
+        poll_fn(|cx| self.poll_pause(cx)).await;
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -37,7 +42,7 @@ impl Backoff {
 }
 
 /// Makes attempts with pauses between, until one does not say `WouldBlock`.
-pub(super) async fn attempt_until_done<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+pub(crate) async fn attempt_until_done<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     let mut backoff = Backoff::new();
     loop {
         match attempt() {
@@ -45,12 +50,12 @@ pub(super) async fn attempt_until_done<R>(mut attempt: impl FnMut() -> io::Resul
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => return result,
         }
-        poll_fn(|cx| backoff.poll_pause(cx)).await;
+        backoff.pause().await;
     }
 }
 
 /// Waits for `operation`, which waits for readiness; if that takes long, makes attempts besides, since the readiness may never come.
-pub(super) async fn attempt_beside<R>(
+pub(crate) async fn attempt_beside<R>(
     operation: impl Future<Output = io::Result<R>>,
     mut attempt: impl FnMut() -> io::Result<R>,
 ) -> io::Result<R> {
