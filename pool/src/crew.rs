@@ -11,10 +11,10 @@ use crate::{
     spare::Roster,
     stats::Tally,
 };
-use brigade_handle::{contain, fork::Generation};
+use brigade_handle::fork::{self, Generation};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::{
-    process, ptr,
+    ptr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -101,12 +101,12 @@ pub(crate) struct Crew {
     /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
-    /// Tries again to start threads that were refused.
-    pub(crate) retry: Arc<Retry>,
+    /// Tries again to start threads that were refused. None if its thread was refused as well.
+    retry: OnceLock<Arc<Retry>>,
 }
 
 impl Crew {
-    pub(crate) fn new(plan: Plan, retry: Arc<Retry>) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let seats = plan.threads + plan.spares;
         Arc::new_cyclic(|me| Self {
@@ -122,13 +122,23 @@ impl Crew {
             cancelled: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             roster: Mutex::new(Roster::default()),
-            retry,
+            retry: OnceLock::new(),
             plan,
         })
     }
 
-    pub(crate) fn downgrade(&self) -> Weak<Self> {
-        self.me.clone()
+    /// The thread that tries again, if there is one, or one can be had.
+    pub(crate) fn retry(&self) -> Option<&Retry> {
+        if self.retry.get().is_none() {
+            // Somebody else may be quicker: it is the same one.
+            _ = self.retry.set(Retry::get().ok()?);
+        }
+        self.retry.get().map(|retry| &**retry)
+    }
+
+    /// A thread was refused: it is to be tried again.
+    pub(crate) fn report_refusal(&self) {
+        self.retry().into_iter().for_each(|retry| retry.report(self.me.clone()));
     }
 
     pub(crate) fn myself(&self) -> Arc<Self> {
@@ -177,6 +187,14 @@ impl Crew {
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         !self.generation.is_current()
+    }
+
+    /// Ends the copy of a worker, in a forked child, where it would run what the parent runs, or wait for what the parent has.
+    #[inline]
+    pub(crate) fn end_copy_of_worker(&self) {
+        if self.is_forked() {
+            fork::abort_copy("a job of the pool");
+        }
     }
 
     /// Refuses work from outside that nobody would run. A worker is not asked: its joins are plain calls mostly, also in a copy of its thread.
@@ -286,20 +304,6 @@ pub(crate) fn refuse_forked() -> ! {
         "this pool was made before the process forked, and its threads are in the parent and not in the child; make a new Pool in the \
          child, also instead of the global one"
     )
-}
-
-/// Ends the process, which is a forked child: the copy of a worker, in the middle of a job or at its end, cannot go on, and must not unwind
-/// through the frames of scopes and joins that others know.
-#[cold]
-#[inline(never)]
-pub(crate) fn end_copy_of_worker() -> ! {
-    // The hook prints it.
-    contain(|| {
-        panic!(
-            "a job of the pool has forked, and its copy in the child can neither wait for the parent's threads nor go on after the job:              there, leave by exec or _exit"
-        )
-    });
-    process::abort()
 }
 
 /// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.

@@ -6,9 +6,7 @@ use crate::{
     crew::{Crew, Phase, refuse_forked},
     current, detached,
     install::{broadcast, install},
-    join,
-    retry::Retry,
-    scope,
+    join, scope,
     spawn::{spawn_fifo_on, spawn_on},
 };
 use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
@@ -88,18 +86,21 @@ impl Pool {
     }
 
     pub(crate) fn start(plan: Plan) -> io::Result<Self> {
-        let refused = |error: io::Error| {
-            io::Error::new(error.kind(), format!("a thread of the pool could not be started: {error}"))
-        };
-        let retry = Retry::get().map_err(refused)?;
-        let mut pool = Self { crew: Crew::new(plan, retry), is_shut: false };
-        pool.crew.start_all().map_err(|error| {
-            pool.crew.advance(Phase::Ended);
-            pool.go_home();
-            pool.is_shut = true;
-            refused(error)
-        })?;
-        Ok(pool)
+        let mut pool = Self { crew: Crew::new(plan), is_shut: false };
+        match pool.crew.start_all() {
+            Ok(()) => {
+                // For when one is refused. Not before the pool's own, which are more important.
+                pool.crew.retry();
+                Ok(pool)
+            }
+            Err(error) => {
+                pool.crew.advance(Phase::Ended);
+                pool.go_home();
+                pool.is_shut = true;
+                let text = format!("a thread of the pool could not be started: {error}");
+                Err(io::Error::new(error.kind(), text))
+            }
+        }
     }
 
     /// How many threads run jobs at a time.

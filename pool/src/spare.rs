@@ -231,7 +231,7 @@ impl Crew {
             roster.given_up += 1;
             roster.refused += 1;
             drop(roster);
-            self.retry.report(self.downgrade());
+            self.report_refusal();
         }
         Some(searching)
     }

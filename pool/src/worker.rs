@@ -6,7 +6,7 @@
 use crate::{
     astray::Lineage,
     blocks::Blocks,
-    crew::{Crew, Kit, Phase, SeatOf, end_copy_of_worker},
+    crew::{Crew, Kit, Phase, SeatOf},
     current,
     deque::{Attended, Deque, Owner, Place},
     half::{HalfHeader, HalfState, Stolen},
@@ -116,9 +116,7 @@ impl Worker {
             Phase::Cancelling => self.discard(job),
             _ => job.run(),
         }
-        if self.crew.is_forked() {
-            end_copy_of_worker();
-        }
+        self.crew.end_copy_of_worker();
     }
 
     #[cold]
@@ -189,9 +187,7 @@ impl Worker {
     }
 
     fn wait_for(&self, half: &HalfState) {
-        if self.crew.is_forked() {
-            end_copy_of_worker();
-        }
+        self.crew.end_copy_of_worker();
         let stay = Stay;
         let mut pause = Pause::new(self);
         // Whether it was passed on and is out of the list again: run by us, or by somebody else.
@@ -265,9 +261,7 @@ impl Worker {
 
     /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
     fn park_until(&self, is_done: impl Fn() -> bool) {
-        if self.crew.is_forked() {
-            end_copy_of_worker();
-        }
+        self.crew.end_copy_of_worker();
         self.tally().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
         self.blocked();

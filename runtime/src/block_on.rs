@@ -64,7 +64,14 @@ pub(crate) fn assert_outside(what: &str) {
 /// The loop on a thread that runs no tasks.
 pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> F::Output {
     let mut future = pin!(Some(future));
-    let output = wait::block("block_on", |waker| poll_as_guest(scheduler, future.as_mut(), waker));
+    let output = wait::block("block_on", |waker| {
+        let poll = poll_as_guest(scheduler, future.as_mut(), waker);
+        if poll.is_pending() {
+            // A future that forks may end in the child, but nothing would wake it there.
+            scheduler.driver().reactor.assert_not_forked();
+        }
+        poll
+    });
     task::leave();
     output
 }

@@ -59,10 +59,12 @@
 //! still interested come again.
 
 use crate::{
+    reactor,
     shim::{AtomicUsize, Mutex, MutexGuard, Ordering, lock},
     slab::{Key, Slab},
     wake_all,
 };
+use brigade_handle::fork::Generation;
 use brigade_trace::{Cause, Domain, Id, Kind, record};
 use std::{
     io, mem,
@@ -143,6 +145,8 @@ pub(crate) struct Source {
     pub(crate) id: Id,
     readiness: AtomicUsize,
     waiting: Mutex<Waiting>,
+    /// The process whose reactor sets the bits.
+    generation: Generation,
 }
 
 struct Waiting {
@@ -221,15 +225,13 @@ impl Others {
 
 impl Source {
     pub(crate) fn new(initially: Initially) -> Self {
-        let bits = match initially {
-            Initially::Ready => READABLE | WRITABLE,
-            Initially::Pending => 0,
-        };
+        let bits = if matches!(initially, Initially::Ready) { READABLE | WRITABLE } else { 0 };
         let waiting = Waiting { reader: None, writer: None, others: None };
         Self {
             id: Id::fresh(Domain::Source),
             readiness: AtomicUsize::new(bits),
             waiting: Mutex::new(waiting),
+            generation: Generation::current(),
         }
     }
 
@@ -282,7 +284,7 @@ impl Source {
     /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task, besides others that wait.
     #[inline]
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
-        if let Some(seen) = self.seen(direction) {
+        if let Some(seen) = self.seen_or_refused(direction) {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
@@ -320,7 +322,7 @@ impl Source {
         direction: Direction,
         key: &mut Option<Key>,
     ) -> Poll<io::Result<Seen>> {
-        if let Some(seen) = self.seen(direction) {
+        if let Some(seen) = self.seen_or_refused(direction) {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
@@ -343,8 +345,17 @@ impl Source {
 
     /// Takes back what `poll_ready_among` registered.
     pub(crate) fn leave(&self, key: Key) {
-        let old = lock(&self.waiting).others().futures.remove(key);
-        drop(old);
+        // In a forked child the lock may be held for ever.
+        if self.generation.is_current() {
+            let old = lock(&self.waiting).others().futures.remove(key);
+            drop(old);
+        }
+    }
+
+    /// What was seen; or an error in a forked child, whatever runtime the task is in: the reactor that would wake it is the parent's.
+    #[inline]
+    fn seen_or_refused(&self, direction: Direction) -> Option<io::Result<Seen>> {
+        self.seen(direction).or_else(|| (!self.generation.is_current()).then(|| Err(reactor::forked())))
     }
 
     #[inline]

@@ -22,6 +22,7 @@ use crate::{
     task::{self, Outcome, Task},
     wake_all,
 };
+use brigade_handle::fork::{self, Generation};
 use brigade_trace::{Cause, Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
@@ -60,6 +61,8 @@ pub(crate) struct Worker {
     looked: Cell<Instant>,
     /// The tails of all rings, as a thief saw them before it waited.
     seen: Box<[Cell<usize>]>,
+    /// The process of this thread, and not of its copy.
+    generation: Generation,
 }
 
 /// Waits without sleeping.
@@ -82,6 +85,7 @@ impl Worker {
             newest_runs: Cell::new(0),
             looked: Cell::new(shared.driver.timers.clock.now()),
             seen: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
+            generation: Generation::current(),
             shared,
         }
     }
@@ -106,6 +110,9 @@ impl Worker {
             Outcome::Done => {}
             // It was woken while it ran: behind the others, so that it cannot starve them.
             Outcome::Again(task) => self.append(task),
+        }
+        if !self.generation.is_current() {
+            fork::abort_copy("a task of a runtime");
         }
     }
 

@@ -35,8 +35,10 @@ mod sys;
 
 pub use per_process::PerProcess;
 
+use crate::contain;
 use std::{
     fmt,
+    process,
     // Not loom's: no model forks, and a static of theirs would have to be made at run time.
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
@@ -92,6 +94,21 @@ fn begin(word: &AtomicU64) -> u64 {
         Ok(_) => number,
         Err(first) => first,
     }
+}
+
+/// Ends the process, which is a forked child: this thread is the copy of an executor's, in the middle of a unit of work or at its end. It
+/// cannot go on, since what it would run next the parent runs as well, and it must not unwind through frames that others know. `what`
+/// says whose copy it is, and the panic hook prints it.
+#[cold]
+#[inline(never)]
+pub fn abort_copy(what: &str) -> ! {
+    contain(|| {
+        panic!(
+            "{what} has forked, and its copy in the child can neither wait for the parent's threads nor go on \
+             afterwards: there, leave by exec or _exit"
+        )
+    });
+    process::abort()
 }
 
 impl PartialEq for Generation {

@@ -11,17 +11,19 @@ use crate::{
     block_on::MainFuture,
     context::{self, budget},
     driver::Turn,
+    reactor,
     roll::Roll,
     shim::lock,
     task::{self, Outcome, Task, TaskRef},
     time::{Elapsed, sleep},
 };
-use brigade_handle::wait;
+use brigade_handle::{fork::Generation, wait};
 use brigade_trace::{Domain, Id, Kind, clock, record};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::Future,
+    mem,
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -53,6 +55,8 @@ pub(crate) struct Core {
     looked: Cell<Instant>,
     /// How many polls there were since the clock was looked at.
     polls: Cell<usize>,
+    /// The process of the thread that drives, and not of its copy.
+    generation: Generation,
 }
 
 /// A place is twice the number on the roll; and this, if that is `locals`.
@@ -75,6 +79,7 @@ impl Driving {
             locals_end: Cell::new(false),
             looked: Cell::new(clock::now()),
             polls: Cell::new(0),
+            generation: Generation::current(),
         });
         let entered = context::enter_as_driver(core.clone());
         Self { core, _entered: entered, _policy: wait::set(crate::FORBID) }
@@ -135,13 +140,17 @@ impl Driving {
 impl Drop for Driving {
     fn drop(&mut self) {
         let core = &self.core;
+        if !core.generation.is_current() {
+            // In a forked child the tasks are left as they are.
+            return mem::forget(core.clone());
+        }
         core.end_locals();
         core.drive(|| core.locals.borrow().is_empty().then_some(()));
         let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
         let waiting = {
             let mut resting = lock(&core.shared.resting);
             resting.core = Some(lists);
-            std::mem::take(&mut resting.waiting)
+            mem::take(&mut resting.waiting)
         };
         task::leave();
         waiting.into_iter().for_each(Waker::wake);
@@ -155,6 +164,7 @@ impl Core {
             if let Some(result) = done() {
                 return result;
             }
+            self.assert_not_forked();
             let ran = self.round();
             // Also if no task ran: the future of `block_on` may wake itself over and over.
             if self.polls.get() >= ROUND {
@@ -184,6 +194,15 @@ impl Core {
         match task.run() {
             Outcome::Done => {}
             Outcome::Again(task) => self.ready.borrow_mut().push_back(task),
+        }
+        self.assert_not_forked();
+    }
+
+    /// The copy of this thread runs no more tasks in a forked child: the parent runs them.
+    #[inline]
+    fn assert_not_forked(&self) {
+        if !self.generation.is_current() {
+            reactor::refuse_forked();
         }
     }
 

@@ -134,8 +134,11 @@ impl Sleep {
     }
 
     fn unset(&mut self) {
-        if let Some(timer) = self.set.take() {
-            timer.executor.driver().timers.cancel(timer.shard, timer.key);
+        let Some(timer) = self.set.take() else { return };
+        let driver = timer.executor.driver();
+        // In a forked child the wheel may be locked for ever.
+        if !driver.reactor.is_forked() {
+            driver.timers.cancel(timer.shard, timer.key);
         }
     }
 
@@ -146,6 +149,7 @@ impl Sleep {
                 self.set(cx);
                 return Poll::Pending;
             };
+            timer.executor.driver().reactor.assert_not_forked();
             let timers = &timer.executor.driver().timers;
             match timers.rearm(timer.shard, timer.key, cx.waker()) {
                 Armed::Waits => return Poll::Pending,

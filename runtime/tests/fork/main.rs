@@ -19,13 +19,14 @@ use brigade_runtime::{
     net::unix::UnixStream,
     run,
     signal::{SignalKind, signal},
-    spawn, yield_now,
+    spawn, spawn_blocking, spawn_local, yield_now,
 };
 use fork::Way;
 use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use std::{
     io::{Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 /// Runs `inside` in a forked child, which must panic with the advice.
@@ -133,6 +134,82 @@ fn a_task_that_forks_is_refused_when_it_waits(way: Way) {
     });
 }
 
+/// What is registered with the parent's runtime is not waited for by a runtime of the child, and what is there can be had.
+fn sockets_and_sleeps_from_before_do_not_wait(way: Way, runtime: &Runtime) {
+    let (mut one, mut other) = runtime.block_on(async { UnixStream::pair().unwrap() });
+    let mut sleep = runtime.block_on(async {
+        let mut sleep = Box::pin(brigade_runtime::sleep(Duration::from_secs(3600)));
+        assert!((&mut sleep).now_or_never().is_none());
+        Some(sleep)
+    });
+    runtime.block_on(one.write_all(b"x")).unwrap();
+    way.in_child(|| {
+        run(async {
+            let mut byte = [0];
+            let first = other.read(&mut byte).await.is_ok_and(|read| read == 1);
+            let second = other.read(&mut byte).await.unwrap_err();
+            first && second.to_string().contains("before the process forked")
+        })
+    });
+    must_refuse(way, || run(sleep.take().unwrap()));
+    runtime.block_on(one.write_all(b"x")).unwrap();
+    // The byte from before is gone: both processes have the same socket.
+    assert_eq!(runtime.block_on(other.read(&mut [0])).unwrap(), 1);
+}
+
+/// The future of `block_on` may fork, and end in the child, but not wait.
+fn a_future_that_forks_is_refused_when_it_waits(way: Way, runtime: &Runtime) {
+    runtime.block_on(async { way.in_child(|| true) });
+    must_refuse(way, || {
+        // The first child is the copy; it forks again, to come back from that in a `block_on`.
+        let runtime = Runtime::multi_thread(1).unwrap();
+        runtime.block_on(async {
+            let Some(status) = way.fork_and_wait() else { return std::future::pending::<()>().await };
+            assert_eq!(status, 0);
+            panic!("make a new Runtime in the child");
+        });
+    });
+}
+
+/// In the child no other task runs, and local tasks are left as they are.
+fn a_task_that_forks_ends_the_copy_of_its_thread(way: Way) {
+    must_refuse(way, || {
+        run(async {
+            let local = spawn_local(std::future::pending::<()>());
+            let forks = spawn(async move { way.fork_and_wait() });
+            let parent = std::process::id();
+            let other = spawn(async move { assert_eq!(std::process::id(), parent) });
+            assert_eq!(forks.await.unwrap(), Some(0));
+            other.await.unwrap();
+            drop(local);
+            panic!("make a new Runtime in the child");
+        });
+    });
+}
+
+/// Whether the child was aborted, in which this task is the copy of one.
+fn forks_and_goes_on(way: Way) -> bool {
+    match way.fork_and_wait() {
+        Some(status) => fork::is_abort(status),
+        None => {
+            std::panic::set_hook(Box::new(|_| {}));
+            false
+        }
+    }
+}
+
+fn the_copy_of_a_worker_is_aborted(way: Way) {
+    let runtime = Runtime::multi_thread(2).unwrap();
+    assert!(runtime.block_on(async { spawn(async move { forks_and_goes_on(way) }).await }).unwrap());
+    let waits = async move {
+        let aborted = forks_and_goes_on(way);
+        yield_now().await;
+        aborted
+    };
+    assert!(runtime.block_on(async { spawn(waits).await }).unwrap());
+    assert!(runtime.block_on(async { spawn_blocking(move || forks_and_goes_on(way)).await }).unwrap());
+}
+
 fn a_new_runtime_works_in_the_child(way: Way) {
     way.in_child(|| {
         run(async {
@@ -201,10 +278,14 @@ fn main() {
             map_and_scope_refuse(way, runtime);
             the_parent_is_not_disturbed(way, runtime);
             handles_from_before_do_not_wait(way, runtime);
+            sockets_and_sleeps_from_before_do_not_wait(way, runtime);
+            a_future_that_forks_is_refused_when_it_waits(way, runtime);
         }
         dropping_it_in_the_child_ends(way);
         shutdown_refuses(way);
         a_task_that_forks_is_refused_when_it_waits(way);
+        a_task_that_forks_ends_the_copy_of_its_thread(way);
+        the_copy_of_a_worker_is_aborted(way);
         a_new_runtime_works_in_the_child(way);
         a_signal_in_the_child_is_for_the_child(way);
     }
