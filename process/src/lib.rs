@@ -71,6 +71,7 @@ mod entry;
 mod exec;
 #[cfg(not(loom))]
 mod forked;
+#[cfg(not(loom))]
 mod frame;
 /// For the fuzz target.
 #[cfg(all(any(test, fuzzing), not(loom)))]
