@@ -208,7 +208,7 @@ where
         }
         let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(scheduler)));
         match fate {
-            Fate::Cancellable => pool.spawn_detached(move || brigade_pool::blocking(|| call.make())),
+            Fate::Cancellable => pool.spawn_detached(move || call.make()),
             Fate::Accepted => {
                 let accepted = Accepted(Some(call));
                 pool.spawn_detached(move || drop(accepted));
@@ -254,7 +254,9 @@ impl<F: FnOnce() -> T, T: Send + 'static> Call<F, T> {
             return;
         }
         let closure = self.closure.take().expect("it is called once");
-        self.complete(catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked));
+        let result = brigade_pool::blocking(|| catch_unwind(AssertUnwindSafe(closure)));
+        // When it blocks no more: the one who is woken may bring the next call, for which this thread is to be had then.
+        self.complete(result.map_err(JoinError::Panicked));
     }
 }
 
@@ -278,7 +280,6 @@ struct Accepted<F: FnOnce() -> T, T: Send + 'static>(Option<Call<F, T>>);
 
 impl<F: FnOnce() -> T, T: Send + 'static> Drop for Accepted<F, T> {
     fn drop(&mut self) {
-        let call = self.0.take().expect("it is dropped once");
-        brigade_pool::blocking(|| call.make());
+        self.0.take().expect("it is dropped once").make();
     }
 }
