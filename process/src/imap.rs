@@ -77,16 +77,15 @@ struct Lazy<'p, F, I: Iterator, R> {
 
 impl<'p, F, I: Iterator, R> Lazy<'p, F, I, R> {
     fn new(pool: &'p ProcessPool, f: F, inputs: I, order: Order) -> Self {
-        let workers = pool.shared().lock().workers;
         // In a forked child each call says that it is lost, at once.
-        let limit = if pool.shared().is_forked() { 1 } else { workers * MESSAGES_PER_WORKER };
+        let workers = if pool.shared().is_forked() { 1 } else { pool.shared().lock().workers };
         Self {
             pool,
             f,
             inputs: Inputs::new(inputs),
             panic: None,
             chunk: 1,
-            limit,
+            limit: workers * MESSAGES_PER_WORKER,
             workers,
             first_left: FIRST_MESSAGES,
             window: Window::new(order),

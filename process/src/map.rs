@@ -211,8 +211,6 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
     }
 
     fn attend(&self) {
-        if !self.shared.is_forked() {
-            self.shared.linger(&|| self.slot.is_finished());
-        }
+        self.shared.linger(&|| self.slot.is_finished());
     }
 }

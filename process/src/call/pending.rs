@@ -203,8 +203,6 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
     }
 
     fn attend(&self) {
-        if !self.shared.is_forked() {
-            self.shared.linger(&|| self.slot.is_finished());
-        }
+        self.shared.linger(&|| self.slot.is_finished());
     }
 }

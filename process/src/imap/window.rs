@@ -1,7 +1,7 @@
 //! The messages of a lazy map that are under way, and how the thread that wants the results waits for them.
 
 use crate::map::Results;
-use brigade_handle::{JoinError, JoinHandle};
+use brigade_handle::{JoinError, JoinHandle, wait};
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -104,6 +104,7 @@ impl<R> Window<R> {
         if self.poll(0, &Waker::from(alarm.clone())) {
             return;
         }
+        let _away = wait::away();
         let rung = alarm.rung.lock().unwrap_or_else(PoisonError::into_inner);
         // Whether the time is over does not matter.
         drop(alarm.told.wait_timeout_while(rung, most, |rung| !*rung));

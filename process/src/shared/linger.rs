@@ -31,7 +31,9 @@ fn hand_over() {
         let full = lists.iter_mut().filter(|(_, list)| !list.is_empty());
         full.map(|(shared, list)| (shared.clone(), mem::take(list))).collect::<Vec<_>>()
     };
-    for (shared, list) in FETCHED.try_with(take).unwrap_or_default() {
+    let lists = FETCHED.try_with(take).unwrap_or_default();
+    // A forked child leaves to its parent what the parent's thread has fetched.
+    for (shared, list) in lists.into_iter().filter(|(shared, _)| !shared.is_forked()) {
         shared.tell(|state| state.fetched.extend(list.into_iter().rev()));
     }
 }
@@ -42,6 +44,9 @@ impl Shared {
     /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code then, which may take its time, or
     /// wait for another call of this pool.
     pub(crate) fn linger(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
+        if self.is_forked() {
+            return;
+        }
         hand_over();
         let mut done = Done::new();
         // Relaxed: a guess.

@@ -2,10 +2,14 @@
 
 use crate::{
     gate::{Gate, wait_at},
-    path::pool,
+    path::{launcher, pool},
 };
-use brigade_process::{JoinError, Lost, ProcessPool};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use brigade_process::{JoinError, Lost, ProcessPool, Start};
+use brigade_runtime::Runtime;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
+};
 
 // Unsafe: fork and what goes with it.
 #[allow(unsafe_code)]
@@ -137,6 +141,35 @@ pub(crate) fn handles_from_before_a_fork_do_not_wait() {
     }
 }
 
+/// What came before is given, and the rest is lost; the parent's goes on where it was.
+pub(crate) fn lazy_maps_that_are_under_way_at_a_fork_do_not_wait() {
+    let procs = pool(2);
+    for &way in Way::ALL {
+        let gate = Gate::new();
+        let mut of_inputs = procs.imap(wait_at, vec![gate.port(); 3]);
+        let mut of_completion = procs.imap_unordered(double, 0..20);
+        let mut fed = procs.imap(double, 0..20).with_feeder().unwrap();
+        let arrived = std::thread::scope(|scope| {
+            let arriving = scope.spawn(|| (0..3).map(|_| gate.arrival()).for_each(drop));
+            assert_eq!(of_inputs.next().unwrap().unwrap(), gate.port());
+            arriving.join()
+        });
+        arrived.unwrap();
+        assert!(of_completion.next().unwrap().is_ok());
+        assert_eq!(fed.next().unwrap().unwrap(), 0);
+        let is_right = |result: Result<u64, JoinError>| is_lost(&result) || result.is_ok_and(|n| n % 2 == 0);
+        way.in_child(|| {
+            let first =
+                of_inputs.all(|result| is_lost(&result) || result.is_ok_and(|port| port == gate.port()));
+            first && of_completion.all(is_right) && fed.all(is_right)
+        });
+        assert!(of_inputs.map(Result::unwrap).eq([gate.port(); 2]));
+        assert_eq!(of_completion.map(Result::unwrap).count(), 19);
+        assert!(fed.map(Result::unwrap).eq((1..20).map(|n| 2 * n)));
+    }
+    is_undisturbed(&procs);
+}
+
 pub(crate) fn a_new_pool_works_in_a_child() {
     let procs = pool(1);
     for &way in Way::ALL {
@@ -149,4 +182,18 @@ pub(crate) fn a_new_pool_works_in_a_child() {
         });
         is_undisturbed(&procs);
     }
+}
+
+/// A runtime that the initializer makes would be one for all workers: one epoll, with the descriptors of all of them.
+pub(crate) fn a_runtime_of_a_zygote_is_refused_in_its_workers() {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let make = |(): ()| drop(RUNTIME.set(Runtime::current_thread().unwrap()));
+    let builder = ProcessPool::builder().workers(2).launcher(launcher()).start_method(Start::Zygote);
+    let procs = builder.initializer(make, ()).build().unwrap();
+    let error = procs.spawn(|n: u32| RUNTIME.get().unwrap().block_on(async { n }), 7).join().unwrap_err();
+    assert!(
+        error.panic_message().is_some_and(|text| text.contains("make a new Runtime in the child")),
+        "{error}"
+    );
+    assert_eq!(procs.spawn(|n: u32| brigade_runtime::run(async { n }), 7).join().unwrap(), 7);
 }

@@ -119,7 +119,8 @@ fn of_pools() -> Vec<Trial> {
             workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
             a_forgotten_init_is_an_error;
         forks: calls_in_a_child_are_lost what_cannot_say_that_it_is_lost_panics_in_a_child a_drop_in_a_child_does_nothing
-            handles_from_before_a_fork_do_not_wait a_new_pool_works_in_a_child;
+            handles_from_before_a_fork_do_not_wait lazy_maps_that_are_under_way_at_a_fork_do_not_wait
+            a_new_pool_works_in_a_child a_runtime_of_a_zygote_is_refused_in_its_workers;
         options: each_worker_is_initialized_before_its_first_call an_initializer_may_have_a_pool_of_its_own
             a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
