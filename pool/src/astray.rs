@@ -102,7 +102,7 @@ unsafe impl Sync for Strays {}
 
 impl Strays {
     /// Somebody waits for the children, so they cannot be discarded: one is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     fn ticket(self: &Arc<Self>) -> JobRef {
         let raw = Arc::into_raw(self.clone());

@@ -16,7 +16,7 @@ use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::{
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -101,6 +101,8 @@ pub(crate) struct Crew {
     /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
+    /// A thread has gone home.
+    pub(crate) bed_freed: Condvar,
     /// Tries again to start threads that were refused. None if its thread was refused as well.
     retry: OnceLock<Arc<Retry>>,
 }
@@ -122,6 +124,7 @@ impl Crew {
             cancelled: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             roster: Mutex::new(Roster::default()),
+            bed_freed: Condvar::new(),
             retry: OnceLock::new(),
             plan,
         })

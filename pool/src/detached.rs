@@ -29,7 +29,8 @@ pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
 }
 
 impl<F: FnOnce() + Send + 'static> Detached<F> {
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
+    // What its closure does when it is dropped may take long: so only a thread of the pool drops it.
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard, may_be_cancelled: false };
 
     /// # Safety
     ///

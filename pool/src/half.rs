@@ -277,7 +277,7 @@ struct Ticket {
 
 impl Ticket {
     /// Somebody waits for the half, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     /// # Safety
     ///

@@ -136,7 +136,7 @@ impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
     }
 
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     /// # Safety
     ///

@@ -57,6 +57,8 @@ pub(crate) struct Verbs {
     pub(crate) run: unsafe fn(NonNull<Header>),
     /// Ends it without running it, if it may be ended so. True if somebody's job was cancelled by that.
     pub(crate) discard: unsafe fn(NonNull<Header>) -> bool,
+    /// Whether any thread may discard it, and nothing else happens by that than that its handle says so.
+    pub(crate) may_be_cancelled: bool,
 }
 
 impl Header {
@@ -104,6 +106,11 @@ impl JobRef {
             Some(scope) => unsafe { Lineage::stray(scope, self) },
             None => self,
         }
+    }
+
+    /// Whether any thread may cancel it.
+    pub(crate) fn may_be_cancelled(&self) -> bool {
+        self.header().verbs.may_be_cancelled
     }
 
     /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.
@@ -181,7 +188,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard, may_be_cancelled: true };
 
     /// Takes the closure, if nobody has.
     fn claim(&self) -> Option<F> {

@@ -50,6 +50,7 @@ mod crew;
 #[allow(unsafe_code)]
 mod current;
 mod data;
+mod deadline;
 // Unsafe: entries are raw pointers, and slots are reached without a bounds check.
 #[allow(unsafe_code)]
 #[cfg_attr(not(loom), allow(unreachable_pub))]

@@ -37,7 +37,7 @@ use std::{
 pub struct Pool {
     pub(crate) crew: Arc<Crew>,
     /// Whether it has been ended, so that dropping it does nothing.
-    is_shut: bool,
+    pub(crate) is_shut: bool,
 }
 
 impl Pool {

@@ -190,7 +190,7 @@ where
     F: FnOnce(&Scope<'scope>) + Send + 'scope,
 {
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead };
+    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     /// # Safety
     ///

@@ -64,6 +64,11 @@ impl Roster {
         self.total - self.active - self.reserve.len()
     }
 
+    /// Whether all threads have gone home.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.free.len() == self.fresh
+    }
+
     /// Takes a thread out of the reserve for good. False if it has been recalled, or if its starter has yet to count it as
     /// present, which matters until the pool has ended.
     fn let_go(&mut self, bed: usize, phase: Phase) -> bool {
@@ -310,6 +315,7 @@ impl Crew {
     /// The thread of this bed goes home, and another may have the bed.
     pub(crate) fn free_bed(&self, bed: usize) {
         self.roster().free.push(bed);
+        self.bed_freed.notify_all();
     }
 
     pub(crate) fn dismiss_reserve(&self) {

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    time::Duration,
 };
 
 fn pool(threads: usize) -> Pool {
@@ -252,4 +253,95 @@ fn a_thread_that_must_not_block_cannot_shut_a_pool_down() {
     };
     refuses(Pool::shutdown);
     refuses(|pool| _ = pool.shutdown_now());
+}
+
+#[test]
+fn a_shutdown_with_a_deadline_waits_for_what_ends_in_time() {
+    for threads in 1..=3 {
+        let pool = pool(threads);
+        let answers: Vec<_> = (0..50).map(|n| pool.spawn(move || n)).collect();
+        let first = pool.spawn(|| brigade_pool::join(|| 1, || 2));
+        assert!(pool.shutdown_timeout(Duration::MAX));
+        assert!(answers.into_iter().all(|answer| matches!(answer.join(), Ok(_) | Err(JoinError::Cancelled))));
+        assert!(matches!(first.join(), Ok((1, 2)) | Err(JoinError::Cancelled)));
+    }
+}
+
+#[test]
+fn what_blocks_is_left_behind_at_the_deadline_and_what_is_queued_is_cancelled_at_once() {
+    for at_most in [Duration::ZERO, Duration::from_millis(2)] {
+        // No other thread can be had.
+        let pool = Pool::builder().threads(1).spares(0).build().unwrap();
+        let (started, starts) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let running = pool.spawn(move || {
+            started.send(()).unwrap();
+            brigade_pool::blocking(|| wait.recv().unwrap());
+            7
+        });
+        starts.recv().unwrap();
+        let queued: Vec<_> = (0..100).map(|n| pool.spawn(move || n)).collect();
+        let ordered = pool.spawn_fifo(|| 7);
+        assert!(!pool.shutdown_timeout(at_most));
+        assert!(queued.into_iter().all(|job| matches!(job.join(), Err(JoinError::Cancelled))));
+        assert!(matches!(ordered.join(), Err(JoinError::Cancelled)));
+        go.send(()).unwrap();
+        assert_eq!(running.join().unwrap(), 7);
+    }
+}
+
+#[test]
+fn what_a_job_waits_for_is_run_although_the_pool_was_left() {
+    let pool = Pool::builder().threads(1).spares(0).build().unwrap();
+    let (started, starts) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let running = pool.spawn(move || {
+        let sum = AtomicUsize::new(0);
+        let adds = &sum;
+        brigade_pool::scope(move |scope| {
+            (1..=10).for_each(|n| scope.spawn(move |_| _ = adds.fetch_add(n, Ordering::Relaxed)));
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+        });
+        sum.into_inner()
+    });
+    starts.recv().unwrap();
+    assert!(!pool.shutdown_timeout(Duration::ZERO));
+    go.send(()).unwrap();
+    assert_eq!(running.join().unwrap(), 55);
+}
+
+#[test]
+fn a_job_may_leave_its_own_pool() {
+    let pool = Arc::new(Mutex::new(Some(pool(2))));
+    let theirs = pool.clone();
+    let job = pool.lock().unwrap().as_ref().unwrap().spawn(move || {
+        let own = theirs.lock().unwrap().take().unwrap();
+        own.shutdown_timeout(Duration::ZERO)
+    });
+    assert!(!job.join().unwrap());
+}
+
+#[test]
+fn what_is_dropped_unseen_is_dropped_by_a_thread_of_the_pool() {
+    struct Told(mpsc::Sender<Option<String>>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.send(std::thread::current().name().map(str::to_owned)).unwrap();
+        }
+    }
+    let pool = Pool::builder().threads(1).name("cooks").build().unwrap();
+    let (started, starts) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    pool.spawn_detached(move || {
+        started.send(()).unwrap();
+        wait.recv().unwrap();
+    });
+    starts.recv().unwrap();
+    let unseen = Told(tell);
+    pool.spawn_detached(move || drop(unseen));
+    assert!(!pool.shutdown_timeout(Duration::ZERO));
+    go.send(()).unwrap();
+    assert!(told.recv().unwrap().unwrap().starts_with("cooks"));
 }
