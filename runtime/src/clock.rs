@@ -25,7 +25,7 @@ pub(crate) enum Clock {
     Paused {
         /// Tick 0.
         start: Instant,
-        /// What has passed since, in nanoseconds.
+        /// What has passed since, in ticks.
         passed: AtomicU64,
     },
 }
@@ -52,7 +52,7 @@ impl Clock {
         match self {
             Self::Os { .. } => clock::now(),
             // Relaxed: what the driving thread stores guards nothing.
-            Self::Paused { start, passed } => *start + Duration::from_nanos(passed.load(Ordering::Relaxed)),
+            Self::Paused { start, passed } => *start + Duration::from_millis(passed.load(Ordering::Relaxed)),
         }
     }
 
@@ -61,10 +61,10 @@ impl Clock {
         matches!(self, Self::Paused { .. })
     }
 
-    /// Moves a clock that is paused to the beginning of a tick. What has passed already stays so.
+    /// Moves a clock that is paused to the beginning of a tick, which a timer has that fires. What has passed already stays so.
     pub(crate) fn jump_to(&self, tick: u64) {
         if let Self::Paused { passed, .. } = self {
-            passed.fetch_max(tick.saturating_mul(NANOS_PER_TICK as u64), Ordering::Relaxed);
+            passed.fetch_max(tick, Ordering::Relaxed);
         }
     }
 

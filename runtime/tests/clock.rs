@@ -183,6 +183,56 @@ fn spans_without_end_are_safe() {
 }
 
 #[test]
+fn a_thousand_years_pass_in_no_time() {
+    paused(async {
+        for years in [1000, 10_000] {
+            let (begin, long) = (now(), 365 * years * DAY);
+            sleep(long).await;
+            assert_eq!(now() - begin, long);
+        }
+    });
+}
+
+#[test]
+fn what_is_too_far_away_to_come_is_for_ever() {
+    let spans = (40..64).map(|bits| Duration::from_secs(1 << bits));
+    let spans: Vec<_> = spans.chain([Duration::MAX, Duration::MAX - Duration::from_nanos(1)]).collect();
+    let runtimes = [Runtime::builder().paused_clock().build().unwrap(), Runtime::multi_thread(1).unwrap()];
+    for runtime in runtimes {
+        let spans = spans.clone();
+        let task = runtime.spawn(async move {
+            let begin = now();
+            let later = |span: Duration| begin.checked_add(span);
+            let mut waits: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+            for span in spans {
+                waits.push(Box::pin(sleep(span)));
+                waits.push(Box::pin(async move { _ = timeout(span, pending::<()>()).await }));
+                let mut ticks = interval(span);
+                ticks.tick().await;
+                ticks.reset();
+                waits.push(Box::pin(async move { _ = ticks.tick().await }));
+                if let Some(deadline) = later(span) {
+                    waits.push(Box::pin(sleep_until(deadline)));
+                    waits.push(Box::pin(async move { _ = timeout_at(deadline, pending::<()>()).await }));
+                    let mut reset = sleep(MS);
+                    reset.reset(deadline);
+                    waits.push(Box::pin(reset));
+                    let mut ticks = interval_at(deadline, span).missed(MissedTicks::Skip);
+                    waits.push(Box::pin(async move { _ = ticks.tick().await }));
+                }
+            }
+            let count = waits.len();
+            let all = gather(waits);
+            // What is near comes all the same.
+            assert!(timeout(MS, all).await.is_err());
+            count
+        });
+        let task = async move { task.await.unwrap() };
+        assert!(runtime.block_on(task) > 50);
+    }
+}
+
+#[test]
 fn a_sleep_may_be_set_to_another_time_before_and_after_it_is_ready() {
     paused(async {
         let begin = now();

@@ -23,7 +23,7 @@
 //! All four are sequentially consistent, so that one of the two sees the other's store. While the driver does not sleep
 //! `until` is 0, and nobody wakes it: it looks before it sleeps.
 
-use super::wheel::Wheel;
+use super::wheel::{FAR, Wheel};
 use crate::{
     clock::Clock,
     shim::{AtomicU64, Mutex, Ordering, in_order, lock},
@@ -116,7 +116,7 @@ impl Timers {
     fn advance(&self, shard: &Shard, kept: &mut Kept, deadline: Instant) -> bool {
         let when = self.clock.tick_of(deadline);
         // Relaxed: stored under the lock that is held.
-        if when >= shard.next.load(Ordering::Relaxed) {
+        if when >= FAR || when >= shard.next.load(Ordering::Relaxed) {
             return false;
         }
         kept.begins = self.clock.beginning(when);

@@ -12,14 +12,15 @@
 //! A timer lies on the lowest level on which its slot differs from the slot of `elapsed`: it is on level n if the
 //! highest bit in which `when` and `elapsed` differ is among the bits 6n to 6n + 5. When `elapsed` reaches a slot of a
 //! level above 0, its timers *cascade*: each is put where it belongs now, on a lower level. What lies further ahead than
-//! the wheel reaches goes into the slot of the top level that comes last, and is put anew when that is reached.
+//! the wheel reaches goes into the slot of the top level that comes last, and is put anew when that is reached. What lies [`FAR`] ahead
+//! never fires, and is in a list of its own.
 //!
 //! Most timers are timeouts, which are taken back before anybody asks what is due. So a timer is *new* at first: it is in a list of its
 //! own, and which tick and which slot are its own is reckoned when the wheel is next asked. Nothing but asking moves `elapsed`, so
 //! that is the slot into which it would have gone at once.
 //!
 //! 1. Every timer's tick is later than `elapsed`, or equal to it only while `expire` is at work; but for those that are new.
-//! 2. A bit of `occupied` is set exactly if that slot's list is not empty.
+//! 2. A bit of `occupied` is set exactly if that slot's list is not empty. The lists that are no slots have none.
 //! 3. Lists are doubly linked (`rings.rs`), so that a timer leaves its list without a search, and at their end a timer joins, so that
 //!    those of one tick fire in the order in which they were set. A list's number is that of its slot, counted through all levels; a
 //!    timer's is its index in the table, after the lists.
@@ -39,7 +40,11 @@ const SLOTS: usize = 1 << BITS;
 const LEVELS: usize = 6;
 /// The number of the list of those that are new.
 const NEW: usize = LEVELS * SLOTS;
-const LISTS: usize = NEW + 1;
+/// The number of the list of those that never fire.
+const FAR_LIST: usize = NEW + 1;
+const LISTS: usize = FAR_LIST + 1;
+/// The tick from which on a timer never fires: 35,000 years. A clock that is paused would need longer than a test takes to come there.
+pub(super) const FAR: u64 = 1 << 50;
 const REACH: u64 = 1 << (BITS * LEVELS as u32);
 
 /// When a timer fires.
@@ -87,7 +92,7 @@ impl Wheel {
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
         let timer = self.timers.remove(key)?;
-        if let Some(list) = self.lists.remove(number(key)).filter(|&list| list != NEW) {
+        if let Some(list) = self.lists.remove(number(key)).filter(|&list| list < NEW) {
             self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
         }
         Some(timer.waker)
@@ -140,6 +145,9 @@ impl Wheel {
 
     /// Puts a timer at the end of the list where it belongs.
     fn list(&mut self, key: Key, when: u64) {
+        if when >= FAR {
+            return self.lists.append(FAR_LIST, number(key));
+        }
         // One that is due already counts as due at the next tick (rule 1), and one out of reach as due at the end of it.
         let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH - 1));
         // The lowest level is 0, also if only the lowest bits differ.
