@@ -57,6 +57,9 @@ pub enum Lost {
     /// The thread that looks after the executor's workers could not go on, or not with this one: the text says why. It is a panic of ours, or of
     /// a launcher that the executor was given.
     Supervisor(String),
+    /// The executor could not go on with any of its work: the text says why. It is a panic of ours, or a descriptor of the executor's that the
+    /// program has closed.
+    Executor(String),
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
 }
@@ -182,6 +185,7 @@ impl fmt::Display for Lost {
                 "its executor was made before the process forked, and works for the parent only; make a new one in the child",
             ),
             Self::Supervisor(why) => write!(f, "the pool could not look after the call: {why}"),
+            Self::Executor(why) => write!(f, "the executor could not go on: {why}"),
             Self::Abandoned => f.write_str("the executor abandoned the work"),
         }
     }

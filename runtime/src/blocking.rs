@@ -8,13 +8,16 @@ use crate::{
     context,
     scheduler::Scheduler,
     shim::{AtomicUsize, Mutex, Ordering, lock},
+    time::Elapsed,
 };
 use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain};
 use brigade_pool::Pool;
+use brigade_trace::clock;
 use std::{
     future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
 };
 
 /// How many threads there are at most as long as nothing blocks. One that does makes room for a spare one.
@@ -106,6 +109,15 @@ impl Blocking {
         drop(state);
     }
 
+    /// Cancels what is queued and was not accepted, waits for what runs until the deadline, and ends the threads. `Elapsed` if some have not
+    /// ended by then: they are left behind, and what was accepted with them.
+    pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
+        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
+        let State::Started(pool) = state else { return Ok(()) };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+        if pool.shutdown_timeout(left.unwrap_or(Duration::MAX)) { Ok(()) } else { Err(Elapsed) }
+    }
+
     /// Runs what is queued, and ends the threads.
     pub(crate) fn drain(&self) {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
@@ -120,8 +132,8 @@ impl Blocking {
 /// Up to [`max_blocking_threads`](crate::Builder::max_blocking_threads) such calls are under way at once, 256 unless the builder says otherwise;
 /// others wait in a queue, in no particular order. So calls that wait for one another, or without an end, must not be that many.
 ///
-/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Dropping the runtime
-/// and [`shutdown_timeout`](crate::Runtime::shutdown_timeout) cancel those that are still queued when the tasks have ended.
+/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Every other end of the
+/// runtime cancels those that are still queued when the tasks have ended: see [`Runtime`](crate::Runtime#how-it-ends).
 ///
 /// If the operating system has no thread to give, the call waits for one of the runtime's threads that make such calls. If there is none of
 /// those either, the handle says [`Lost`](JoinError::Lost), with the reason; a later call tries again.
@@ -133,7 +145,7 @@ impl Blocking {
 /// # Cancellation
 ///
 /// [`JoinHandle::cancel`] takes the closure out of the queue; one that runs runs to its end. The end of the runtime
-/// waits for it.
+/// waits for it, unless it has a deadline or waits for nobody.
 ///
 /// ```
 /// # brigade_runtime::run(async {

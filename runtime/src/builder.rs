@@ -116,7 +116,7 @@ impl Builder {
         match self.workers.unwrap_or_else(usual) {
             0 => {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
-                Ok(Runtime { kind: Kind::Local(local::Shared::new(clock, blocking)?) })
+                Ok(Runtime::new(Kind::Local(local::Shared::new(clock, blocking)?)))
             }
             _ if self.paused_clock => invalid(
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
@@ -126,7 +126,7 @@ impl Builder {
             }
             workers => {
                 let crew = multi::start(workers, &self.name, self.stack_size, blocking)?;
-                Ok(Runtime { kind: Kind::Multi(crew) })
+                Ok(Runtime::new(Kind::Multi(crew)))
             }
         }
     }

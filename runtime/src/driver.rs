@@ -3,18 +3,21 @@
 use crate::{
     clock::Clock,
     reactor::{self, Poller, Reactor},
-    shim::{Mutex, MutexGuard, lock},
+    shim::{self, Mutex, MutexGuard, lock},
     time::timers::Timers,
     wake_all,
 };
 use brigade_trace::Cause;
 use std::{io, sync::Arc, time::Duration};
 
+/// How long an executor that ends sleeps at a time, if its driver is broken and nobody can wake it.
+const BROKEN_SLEEP: Duration = Duration::from_millis(1);
+
 /// What an executor waits with.
 pub(crate) struct Driver {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) timers: Timers,
-    /// None once the executor is gone. Whoever has the lock is the one who turns.
+    /// None once the executor is gone, or if it broke. Whoever has the lock is the one who turns.
     poller: Mutex<Option<Poller>>,
 }
 
@@ -84,9 +87,20 @@ impl Turn<'_> {
 
     fn poll(&mut self, timeout: Option<Duration>, awake: impl FnOnce()) {
         self.driver.reactor.assert_not_forked();
+        let waited = match &mut *self.poller {
+            Some(poller) => poller.wait(timeout),
+            None => {
+                shim::park(Some(timeout.map_or(BROKEN_SLEEP, |timeout| timeout.min(BROKEN_SLEEP))));
+                Ok(())
+            }
+        };
+        awake();
+        if let Err(error) = waited {
+            // Once: the executor has to end, and must not come here again.
+            self.poller.take();
+            panic!("the reactor cannot wait for events, since its descriptor was closed: {error}");
+        }
         if let Some(poller) = &mut *self.poller {
-            poller.wait(timeout);
-            awake();
             poller.dispatch(&self.driver.reactor);
         }
         let mut fired = Vec::new();

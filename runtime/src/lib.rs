@@ -51,6 +51,7 @@ pub mod command;
 mod context;
 mod crowd;
 mod driver;
+mod ending;
 pub mod fs;
 mod gather;
 mod generator;

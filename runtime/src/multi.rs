@@ -1,7 +1,6 @@
-//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking, ending.
+//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking. How it ends is in `ending.rs`.
 
 use crate::{
-    block_on::block_on_as_guest,
     blocking::Blocking,
     clock::Clock,
     context::{self, Place},
@@ -12,24 +11,21 @@ use crate::{
     parker::{Call, Parker},
     queue::{self, Queue},
     runtime::End,
-    scheduler::Scheduler,
     shim::{Mutex, lock},
     task::{self, Homes, Task},
-    time::{Elapsed, timeout},
     worker::Worker,
 };
-use brigade_handle::wait;
+use brigade_handle::{forget_panic, wait};
 use std::{
-    future::poll_fn,
-    io, ptr,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
     thread,
-    time::Duration,
 };
 
 /// What all threads see.
@@ -42,9 +38,11 @@ pub(crate) struct Shared {
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     /// The workers end.
-    stopped: AtomicBool,
+    pub(crate) stopped: AtomicBool,
     /// How many workers have not ended. The last one closes the driver.
     alive: AtomicUsize,
+    /// Why the executor has ended by itself, if it has.
+    pub(crate) failure: OnceLock<String>,
 }
 
 /// What all threads see of one worker.
@@ -58,7 +56,7 @@ pub(crate) struct Remote {
 /// The workers' threads, owned by the runtime.
 pub(crate) struct Crew {
     pub(crate) shared: Arc<Shared>,
-    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 /// Starts an executor.
@@ -80,6 +78,7 @@ pub(crate) fn start(
         blocking: Blocking::new(max_blocking),
         stopped: AtomicBool::new(false),
         alive: AtomicUsize::new(workers),
+        failure: OnceLock::new(),
     });
     let crew = Crew { shared: shared.clone(), threads: Mutex::new(Vec::with_capacity(workers)) };
     for (index, queue) in owners.into_iter().enumerate() {
@@ -107,9 +106,16 @@ fn work(index: usize, shared: Arc<Shared>, queue: queue::Owner) {
     let policy = wait::set(crate::FORBID);
     let worker = Rc::new(Worker::new(index, shared.clone(), queue));
     let entered = context::enter_as_worker(worker.clone());
-    worker.run();
+    // Tasks contain the panics of their futures, so this one would be a bug of ours.
+    let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
+    if let Err(payload) = &ran {
+        shared.fail(&**payload);
+    }
+    forget_panic(ran);
     drop((entered, worker, policy));
     task::leave();
+    // It does not fall asleep any more, which is when it would have said so.
+    shared.owned.wake_if_empty();
     // AcqRel: the last one comes after all that the others did.
     if shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
         shared.close();
@@ -194,86 +200,5 @@ impl Shared {
     /// Whether there is a task that others can take. Part of the argument at the head of `idle.rs`.
     pub(crate) fn has_tasks(&self) -> bool {
         self.injector.len() > 0 || self.remotes.iter().any(|remote| remote.queue.has_ring())
-    }
-
-    fn stop(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        (0..self.workers()).for_each(|worker| self.call(worker, Call::Search));
-    }
-
-    fn close(&self) {
-        drop(self.injector.close());
-        self.blocking.close();
-        self.driver.close();
-    }
-}
-
-/// Stops the workers when no task is left.
-struct Stop(Arc<Shared>);
-
-impl Wake for Stop {
-    fn wake(self: Arc<Self>) {
-        self.0.stop();
-    }
-}
-
-impl Crew {
-    /// Cancels all tasks, or lets them end by themselves, and ends the threads. `Elapsed` if some had to be cancelled in the end.
-    ///
-    /// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
-    /// tasks are cancelled, and the threads end on their own when the last task has been dropped.
-    pub(crate) fn close(&self, end: End) -> Result<(), Elapsed> {
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        let own = context::with(|place| match place {
-            Place::Worker(worker) => Arc::ptr_eq(&worker.shared, &self.shared),
-            _ => false,
-        }) || self.shared.blocking.is_own_thread();
-        let drained = match end {
-            End::Cancel => {
-                self.shared.owned.cancel_all();
-                Ok(())
-            }
-            End::Drain { at_most } => at_most.map_or(Ok(()), |at_most| self.drain(at_most)),
-        };
-        if drained.is_err() {
-            self.shared.owned.cancel_all();
-        }
-        if own {
-            let stop = Waker::from(Arc::new(Stop(self.shared.clone())));
-            if self.shared.owned.when_empty(&stop) {
-                self.shared.stop();
-            }
-            return drained;
-        }
-        // This may be a thread that must not block, but nothing here waits for it.
-        let _policy =
-            matches!(wait::policy(), wait::Policy::Forbid(_)).then(|| wait::set(wait::Policy::Park));
-        let empty =
-            |waker: &Waker| if self.shared.owned.when_empty(waker) { Poll::Ready(()) } else { Poll::Pending };
-        if !threads.is_empty() {
-            wait::block("the end of a runtime", empty);
-        }
-        if let End::Drain { at_most: None } = end {
-            self.shared.blocking.drain();
-        }
-        // After a drain tasks could still come in from outside.
-        self.shared.owned.cancel_all();
-        self.shared.stop();
-        let _away = wait::away();
-        for thread in threads {
-            thread.join().expect("a worker catches the panics of its tasks");
-        }
-        drained
-    }
-
-    /// Waits until no task is left, or for so long.
-    fn drain(&self, at_most: Duration) -> Result<(), Elapsed> {
-        let empty =
-            poll_fn(
-                |cx: &mut Context<'_>| {
-                    if self.shared.owned.when_empty(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
-                },
-            );
-        block_on_as_guest(&Scheduler::Multi(self.shared.clone()), async { timeout(at_most, empty).await })
     }
 }

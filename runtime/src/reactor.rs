@@ -74,12 +74,17 @@ pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
 
 impl Poller {
     /// Sleeps until a descriptor is ready, the reactor is woken, or the time is over.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
+    ///
+    /// # Errors
+    ///
+    /// If its descriptor is none any more: the program has closed it.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.os.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            // The descriptor is ours and valid: only a bug could come here, and going on would spin.
-            Err(error) => panic!("the reactor could not wait for events: {error}"),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
         }
     }
 
@@ -189,6 +194,11 @@ impl Reactor {
     /// Closes the descriptors of the reactor itself, and tells every source that nobody watches it any more.
     pub(crate) fn close(&self) {
         self.os.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.tell_gone();
+    }
+
+    /// Tells every source that nobody watches it any more. A thread that sleeps in the poller can still be woken.
+    pub(crate) fn tell_gone(&self) {
         let mut woken = Vec::new();
         lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));
         wake_all(Cause::Readiness, &mut woken);

@@ -16,8 +16,24 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 /// tasks on the thread that is inside [`block_on`](Self::block_on), [`map`](Self::map), [`scope`](Self::scope) or
 /// [`shutdown`](Self::shutdown), and while none is, its tasks rest.
 ///
-/// Dropping the runtime *cancels* its tasks: their futures are dropped before `drop` returns, and their handles say
-/// [`Cancelled`](JoinError::Cancelled). [`shutdown`](Self::shutdown) lets them finish instead.
+/// # How it ends
+///
+/// | by | tasks | blocking calls that run | calls that are queued | waits for |
+/// |---|---|---|---|---|
+/// | [`shutdown`](Self::shutdown) | run to their end | run to their end | are made | all of these |
+/// | [`shutdown_timeout`](Self::shutdown_timeout) | run until the deadline, then are cancelled | run on | are cancelled | all of these until the deadline, and half a second longer for polls |
+/// | `drop`, and [`run`](crate::run) | are cancelled | run to their end | are cancelled | polls and calls that are under way |
+/// | [`shutdown_background`](Self::shutdown_background) | are cancelled | run on | are cancelled | nobody |
+///
+/// To *cancel* a task is to drop its future; its handle says [`Cancelled`](JoinError::Cancelled). A poll cannot be broken off, so a task that
+/// is being polled is cancelled when its poll ends. Whatever is spawned when tasks are cancelled already is cancelled as well. A write that
+/// was acknowledged, such as one to a [`File`](crate::fs::File), is made in all cases. After `shutdown_background`, or a `shutdown_timeout`
+/// that has left it behind, a thread makes it that nobody waits for: it is lost if the process ends first.
+///
+/// If a worker panics, which would be a bug of this crate, or the program closes the runtime's descriptors, all tasks are ended, and their
+/// handles say [`Lost`](JoinError::Lost) with the reason.
+///
+/// # Forks
 ///
 /// After a fork the child must not use the runtimes of its parent, which panic there; dropping one does nothing in the
 /// child. It may make its own.
@@ -37,6 +53,8 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 /// ```
 pub struct Runtime {
     pub(crate) kind: Kind,
+    /// It has been shut down, so dropping it has nothing to do.
+    is_shut: bool,
 }
 
 /// Which executor.
@@ -52,9 +70,15 @@ pub(crate) enum End {
     Drain { at_most: Option<Duration> },
     /// All tasks are cancelled.
     Cancel,
+    /// All tasks are cancelled, and nobody is waited for.
+    Leave,
 }
 
 impl Runtime {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, is_shut: false }
+    }
+
     /// A runtime with so many worker threads.
     ///
     /// # Errors
@@ -169,8 +193,8 @@ impl Runtime {
     }
 
     /// Lets all tasks run to their end, also those that they spawn, then all calls of [`spawn_blocking`](crate::spawn_blocking) that are
-    /// queued, then ends the threads. Never returns if a task never ends: cancel those first, or drop the runtime instead. Tasks that
-    /// come in when all have ended, such as from the last blocking calls, are cancelled.
+    /// queued, then ends the threads. Never returns if a task or a call never ends: cancel those first, or end the runtime in
+    /// [another way](Self#how-it-ends). Tasks that come in when all have ended, such as from the last blocking calls, are cancelled.
     ///
     /// Called by a blocking call of its own, for which it cannot wait, this returns at once: the tasks run to their end, but the calls
     /// that are queued then are cancelled.
@@ -178,22 +202,24 @@ impl Runtime {
     /// # Panics
     ///
     /// If this thread runs async tasks.
-    pub fn shutdown(self) {
+    pub fn shutdown(mut self) {
         block_on::assert_outside("Runtime::shutdown");
         self.assert_not_forked();
         let drained = self.close(End::Drain { at_most: None });
         debug_assert_eq!(drained, Ok(()), "a shutdown without a deadline waits for ever");
     }
 
-    /// [`shutdown`](Self::shutdown) with a deadline: tasks that have not ended in so long are cancelled. All futures have been dropped
-    /// when this returns, and all threads have ended.
+    /// [`shutdown`](Self::shutdown) with a deadline: tasks that have not ended in so long are cancelled, and blocking calls that have not are
+    /// left behind. Calls that are queued still, when the tasks have ended or the deadline has come, are cancelled.
     ///
-    /// A poll, and a call of [`spawn_blocking`](crate::spawn_blocking), cannot be broken off: this waits for those that are under
-    /// way, also beyond the deadline. Calls that are queued still, when the tasks have ended or the deadline has come, are cancelled.
+    /// If this returns `Ok`, everything has ended: all futures have been dropped, and all threads are gone. If it does not, all futures have
+    /// been dropped but those whose poll cannot be broken off: this waits half a second longer for polls that are under way. What is left
+    /// behind, such a poll or a blocking call, goes on by itself, and its thread ends with it. On a current-thread runtime the polls are this
+    /// thread's, so it waits for each to end, as long as that takes.
     ///
     /// # Errors
     ///
-    /// [`Elapsed`] if tasks had to be cancelled.
+    /// [`Elapsed`] if tasks had to be cancelled, or calls were left behind.
     ///
     /// # Panics
     ///
@@ -210,17 +236,48 @@ impl Runtime {
     /// assert!(stuck.join().is_err());
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn shutdown_timeout(self, at_most: Duration) -> Result<(), Elapsed> {
+    pub fn shutdown_timeout(mut self, at_most: Duration) -> Result<(), Elapsed> {
         block_on::assert_outside("Runtime::shutdown_timeout");
         self.assert_not_forked();
         self.close(End::Drain { at_most: Some(at_most) })
     }
 
-    fn close(&self, end: End) -> Result<(), Elapsed> {
+    /// Cancels all tasks and waits for nobody: neither for a blocking call nor for a poll that is under way. So it may be called anywhere,
+    /// also by a task, of this runtime or of another one.
+    ///
+    /// Futures that are not being polled are dropped, here or by a worker; one that is, is dropped when its poll ends. Blocking calls that run
+    /// go on, those that are queued are cancelled, and writes that were acknowledged are made by threads that nobody waits for: if the process
+    /// ends before they are, they are lost. Flush a file, or end the runtime in [another way](Self#how-it-ends), to be sure of them.
+    ///
+    /// ```
+    /// use brigade_runtime::{Runtime, spawn_blocking};
+    /// use std::sync::mpsc;
+    ///
+    /// let runtime = Runtime::multi_thread(1)?;
+    /// let (go, gate) = mpsc::channel::<()>();
+    /// runtime.block_on(async { drop(spawn_blocking(move || gate.recv())) });
+    /// // The call blocks until `go` is dropped.
+    /// runtime.shutdown_background();
+    /// drop(go);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn shutdown_background(mut self) {
+        self.assert_not_forked();
+        let _waited_for_nobody = self.close(End::Leave);
+    }
+
+    fn close(&mut self, end: End) -> Result<(), Elapsed> {
         if self.driver().reactor.is_forked() {
             // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
             // for ever: it leaves everything as it is.
             std::mem::forget(self.scheduler());
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.is_shut, true) {
             return Ok(());
         }
         match &self.kind {

@@ -26,6 +26,7 @@ use crate::{
     time::Elapsed,
 };
 use brigade_handle::{JoinHandle, wait};
+use brigade_trace::clock as trace;
 use std::{
     collections::VecDeque,
     future::Future,
@@ -179,22 +180,39 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
     }
 }
 
-/// Cancels all tasks, or lets them end by themselves, and closes the executor. `Elapsed` if some had to be cancelled in the end.
+/// Ends the tasks and the blocking calls, and closes the executor. `Elapsed` if something had to be cancelled, or left behind, in the end.
 pub(crate) fn close(shared: &Arc<Shared>, end: End) -> Result<(), Elapsed> {
     // Nobody else drives: the one who closes owns the runtime. A core that is missing was lost to a panic of ours.
     let Some(core) = lock(&shared.resting).core.take() else { return Ok(()) };
+    let clock = &shared.driver.timers.clock;
+    let began = clock.now();
     let driving = Driving::begin(shared, core);
     let drained = match end {
         End::Drain { at_most } => driving.drain(at_most),
-        End::Cancel => Ok(()),
+        End::Cancel | End::Leave => Ok(()),
     };
     driving.cancel();
     drop(shared.inbox.injector.close());
     drop(driving);
-    if let End::Drain { at_most: None } = end {
-        shared.blocking.drain();
-    }
-    shared.blocking.close();
+    let called = match end {
+        End::Drain { at_most: None } => {
+            shared.blocking.drain();
+            Ok(())
+        }
+        // One of them cannot wait for itself.
+        End::Drain { at_most: Some(at_most) } if !shared.blocking.is_own_thread() => {
+            let left = at_most.saturating_sub(clock.now() - began);
+            shared.blocking.close_by(trace::now().checked_add(left))
+        }
+        End::Drain { .. } | End::Leave => {
+            let _left = shared.blocking.close_by(Some(trace::now()));
+            Ok(())
+        }
+        End::Cancel => {
+            shared.blocking.close();
+            Ok(())
+        }
+    };
     shared.driver.close();
-    drained
+    drained.and(called)
 }

@@ -324,7 +324,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     let executor = cell.header.home.executor();
     let is_new = cell.header.signal.note() == UNPLACED;
     let result = match began {
-        Begin::Poll if is_new && executor.is_closing() => Err(JoinError::Cancelled),
+        Begin::Poll if is_new && executor.is_closing() => Err(executor.cancelled()),
         // SAFETY: `begin` made this thread the runner.
         Begin::Poll => match unsafe { poll(cell, header) } {
             Poll::Pending if !is_new || place(&executor, header) => {
@@ -332,10 +332,10 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
                 // The cell may be gone once this says Idle.
                 return cell.header.state.end();
             }
-            Poll::Pending => Err(JoinError::Cancelled),
+            Poll::Pending => Err(executor.cancelled()),
             Poll::Ready(result) => result,
         },
-        Begin::Cancel => Err(JoinError::Cancelled),
+        Begin::Cancel => Err(executor.cancelled()),
     };
     end(id, before, 1);
     // SAFETY: this thread is the runner still, and the result is the first.
@@ -357,10 +357,12 @@ fn place(executor: &Executor<'_>, header: NonNull<Header>) -> bool {
 /// The caller has the entry, which this uses up.
 unsafe fn cancel<F: Future>(header: NonNull<Header>) {
     // SAFETY: the caller has the entry, so the task's own reference keeps the header alive until the task is complete.
+    let this = unsafe { header.as_ref() };
     // Whatever it says: this thread is the runner now, and ends the task.
-    let (Begin::Poll | Begin::Cancel) = unsafe { header.as_ref() }.state.begin();
+    let (Begin::Poll | Begin::Cancel) = this.state.begin();
+    let result = Err(this.home.executor().cancelled());
     // SAFETY: this thread is the runner, and the result is the first.
-    unsafe { complete(header.cast::<Cell<F>>(), Err(JoinError::Cancelled)) };
+    unsafe { complete(header.cast::<Cell<F>>(), result) };
 }
 
 /// Polls the future; a panic is a result.

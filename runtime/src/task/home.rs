@@ -8,6 +8,7 @@
 //!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
 
 use crate::{context::Place, driver::Driver, local, multi, owned, scheduler::At};
+use brigade_handle::{JoinError, Lost};
 use std::{
     ptr::{self, NonNull},
     sync::{
@@ -209,6 +210,18 @@ impl<'a> Executor<'a> {
             Self::Multi(shared) => shared.owned.is_closing(),
             #[cfg(loom)]
             Self::Model(_) => false,
+        }
+    }
+
+    /// Why a task of this executor ends without a result of its own.
+    #[cold]
+    pub(super) fn cancelled(&self) -> JoinError {
+        match self {
+            Self::Multi(shared) => match shared.failure.get() {
+                Some(why) => JoinError::Lost(Lost::Executor(why.clone())),
+                None => JoinError::Cancelled,
+            },
+            _ => JoinError::Cancelled,
         }
     }
 

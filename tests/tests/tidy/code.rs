@@ -67,6 +67,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/task/home.rs",
     "runtime/src/task/store.rs",
     "runtime/tests/allocations/counting.rs",
+    "runtime/tests/broken/sys.rs",
     "runtime/tests/foreign/waker.rs",
     "runtime/tests/fork/sys.rs",
     "runtime/tests/refused/sys.rs",

@@ -1,0 +1,292 @@
+//! Ends of a runtime that keep to their time, or take none: whatever its blocking calls and its polls do.
+
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_runtime::{
+    Elapsed, JoinError, JoinHandle, Runtime, fs::File, run, sleep, spawn, spawn_blocking, spawn_local,
+    yield_now,
+};
+use futures_util::AsyncWriteExt;
+use std::{
+    cell::RefCell,
+    fmt::Debug,
+    fs,
+    future::pending,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn kinds() -> [Runtime; 3] {
+    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
+}
+
+/// Ways to end that do not wait for what blocks.
+fn ends() -> [fn(Runtime); 3] {
+    [
+        Runtime::shutdown_background,
+        |runtime| assert_eq!(runtime.shutdown_timeout(Duration::ZERO), Err(Elapsed)),
+        |runtime| assert_eq!(runtime.shutdown_timeout(2 * MS), Err(Elapsed)),
+    ]
+}
+
+fn is_cancelled<T: Debug>(handle: JoinHandle<T>) -> bool {
+    matches!(handle.join(), Err(JoinError::Cancelled))
+}
+
+/// A gate that keeps whoever passes it until it is opened, and says when somebody has come.
+fn gate() -> (mpsc::Sender<()>, impl FnOnce() + Send, mpsc::Receiver<()>) {
+    let (open, closed) = mpsc::channel();
+    let (comes, come) = mpsc::channel();
+    let pass = move || {
+        comes.send(()).unwrap();
+        closed.recv().unwrap();
+    };
+    (open, pass, come)
+}
+
+/// Says when its thread ends.
+struct ThreadEnd(#[allow(dead_code)] mpsc::Sender<()>);
+
+thread_local! {
+    static END: RefCell<Vec<ThreadEnd>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Waits until all threads have ended that have a sender.
+fn wait_for_threads(ended: &mpsc::Receiver<()>) {
+    assert!(ended.recv().is_err(), "all senders are gone");
+}
+
+fn call<T: Send + 'static>(runtime: &Runtime, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let mut handle = None;
+    runtime.block_on(async { handle = Some(spawn_blocking(f)) });
+    handle.unwrap()
+}
+
+#[test]
+fn a_blocking_call_that_does_not_end_is_left_behind() {
+    for end in ends() {
+        for runtime in kinds() {
+            let (open, pass, come) = gate();
+            let (tell, ended) = mpsc::channel();
+            let blocks = call(&runtime, move || {
+                END.with_borrow_mut(|ends| ends.push(ThreadEnd(tell)));
+                pass();
+                7
+            });
+            come.recv().unwrap();
+            let waits = runtime.spawn(pending::<()>());
+            end(runtime);
+            assert!(is_cancelled(waits));
+            assert!(!blocks.is_finished());
+            open.send(()).unwrap();
+            assert_eq!(blocks.join().unwrap(), 7);
+            wait_for_threads(&ended);
+        }
+    }
+}
+
+#[test]
+fn calls_that_are_queued_are_cancelled_although_no_thread_is_free() {
+    for end in ends() {
+        for workers in 0..2 {
+            let runtime = Runtime::builder().workers(workers).max_blocking_threads(1).build().unwrap();
+            let (open, pass, come) = gate();
+            let blocks = call(&runtime, pass);
+            come.recv().unwrap();
+            let queued: Vec<_> = (0..20).map(|n| call(&runtime, move || n)).collect();
+            end(runtime);
+            assert!(queued.into_iter().all(is_cancelled));
+            open.send(()).unwrap();
+            blocks.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_poll_that_does_not_end_is_left_behind() {
+    for end in ends() {
+        for workers in 1..3 {
+            let runtime = Runtime::multi_thread(workers).unwrap();
+            let (open, pass, come) = gate();
+            let (tell, ended) = mpsc::channel();
+            let sleeps = runtime.spawn(async { sleep(Duration::MAX).await });
+            let spins = runtime.spawn(async {
+                loop {
+                    yield_now().await;
+                }
+            });
+            let stuck = runtime.spawn(async move {
+                END.with_borrow_mut(|ends| ends.push(ThreadEnd(tell)));
+                // What it spawns before it is stuck lies behind it, and what it spawns later is refused.
+                let before = spawn(pending::<()>());
+                pass();
+                assert!(spawn(pending::<()>()).is_finished());
+                while !before.is_finished() {
+                    thread::yield_now();
+                }
+                pending::<()>().await;
+            });
+            come.recv().unwrap();
+            // Its worker, which polls for ever, has this one in its queue, if it is the only one.
+            let queued = runtime.spawn(pending::<()>());
+            end(runtime);
+            assert!(is_cancelled(sleeps) && is_cancelled::<()>(spins) && is_cancelled(queued));
+            open.send(()).unwrap();
+            assert!(is_cancelled(stuck));
+            wait_for_threads(&ended);
+        }
+    }
+}
+
+#[test]
+fn what_ends_in_time_has_ended() {
+    for runtime in kinds() {
+        let (tell, ended) = mpsc::channel();
+        let task = runtime.spawn(async {
+            sleep(MS).await;
+            spawn_blocking(move || END.with_borrow_mut(|ends| ends.push(ThreadEnd(tell)))).await.unwrap();
+            7
+        });
+        assert_eq!(runtime.shutdown_timeout(Duration::MAX), Ok(()));
+        assert_eq!(task.join().unwrap(), 7);
+        assert!(matches!(ended.try_recv(), Err(mpsc::TryRecvError::Disconnected)), "its thread has ended");
+    }
+}
+
+#[test]
+fn the_time_of_a_paused_clock_is_up_at_once() {
+    let runtime = Runtime::builder().paused_clock().build().unwrap();
+    let task = runtime.spawn(async { sleep(Duration::from_secs(1_000_000)).await });
+    assert_eq!(runtime.shutdown_timeout(Duration::from_secs(1000)), Err(Elapsed));
+    assert!(is_cancelled(task));
+}
+
+#[test]
+fn a_runtime_may_be_left_inside_another() {
+    run(async {
+        for runtime in kinds() {
+            let (open, pass, come) = gate();
+            let waits = runtime.spawn(pending::<()>());
+            drop(runtime.spawn(async move { drop(spawn_blocking(pass)) }));
+            if !format!("{runtime:?}").contains("current") {
+                come.recv().unwrap();
+            }
+            runtime.shutdown_background();
+            assert!(matches!(waits.await, Err(JoinError::Cancelled)));
+            drop(open);
+        }
+    });
+}
+
+#[test]
+fn a_runtime_may_be_left_by_its_own_task_and_its_own_call() {
+    let own = || {
+        let runtime = Arc::new(Mutex::new(None));
+        let kept = runtime.clone();
+        (
+            move |made| *kept.lock().unwrap() = Some(made),
+            move || {
+                let runtime: Runtime = runtime.lock().unwrap().take().unwrap();
+                runtime.shutdown_background();
+            },
+        )
+    };
+    for runtime in kinds() {
+        let (keep, leave) = own();
+        let (open, pass, _come) = gate();
+        let left = call(&runtime, move || {
+            pass();
+            leave();
+        });
+        keep(runtime);
+        open.send(()).unwrap();
+        left.join().unwrap();
+    }
+    for workers in 1..3 {
+        let runtime = Runtime::multi_thread(workers).unwrap();
+        let (keep, leave) = own();
+        let (open, pass, come) = gate();
+        let waits = runtime.spawn(pending::<()>());
+        let left = runtime.spawn(async move {
+            pass();
+            leave();
+            7
+        });
+        come.recv().unwrap();
+        keep(runtime);
+        open.send(()).unwrap();
+        assert_eq!(left.join().unwrap(), 7, "a poll that is under way gives its result");
+        assert!(is_cancelled(waits));
+    }
+}
+
+#[test]
+fn local_tasks_of_a_runtime_that_is_left_are_dropped_on_this_thread() {
+    let runtime = Runtime::current_thread().unwrap();
+    let dropped = Arc::new(Mutex::new(None));
+    struct Told(Arc<Mutex<Option<thread::ThreadId>>>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = Some(thread::current().id());
+        }
+    }
+    let told = Told(dropped.clone());
+    drop(runtime.spawn(async move {
+        let _told = told;
+        drop(spawn_local(pending::<()>()));
+        pending::<()>().await;
+    }));
+    runtime.shutdown_background();
+    assert_eq!(*dropped.lock().unwrap(), Some(thread::current().id()));
+}
+
+#[test]
+fn a_write_that_was_acknowledged_is_made_behind_the_back() {
+    for (number, runtime) in kinds().into_iter().enumerate() {
+        let path = std::env::temp_dir().join(format!("brigade-shutdown-{}-{number}", std::process::id()));
+        runtime.block_on(async {
+            let mut file = File::create(&path).await.unwrap();
+            file.write_all(b"acknowledged").await.unwrap();
+        });
+        runtime.shutdown_background();
+        while fs::read(&path).unwrap() != b"acknowledged" {
+            thread::yield_now();
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn every_handle_is_told_whatever_the_tasks_do_when_they_are_left() {
+    for round in 0..100 {
+        for runtime in kinds() {
+            let handles: Vec<_> = (0..20)
+                .map(|n| {
+                    runtime.spawn(async move {
+                        match n % 4 {
+                            0 => sleep(Duration::from_micros(n)).await,
+                            1 => pending().await,
+                            2 => _ = spawn(yield_now()).await,
+                            _ => {
+                                for _ in 0..50 {
+                                    yield_now().await;
+                                }
+                            }
+                        }
+                    })
+                })
+                .collect();
+            if round % 2 == 0 {
+                runtime.block_on(yield_now());
+            }
+            runtime.shutdown_background();
+            for handle in handles {
+                assert!(matches!(handle.join(), Ok(()) | Err(JoinError::Cancelled)));
+            }
+        }
+    }
+}
