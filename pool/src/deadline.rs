@@ -14,7 +14,6 @@ use crossbeam_deque::Steal;
 use std::{
     iter,
     sync::{PoisonError, atomic::Ordering},
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -28,11 +27,15 @@ impl Pool {
     /// use std::{sync::mpsc, time::Duration};
     ///
     /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
-    /// let (go, gate) = mpsc::channel::<()>();
-    /// let stuck = pool.spawn(move || gate.recv());
+    /// let ((begins, begun), (go, gate)) = (mpsc::channel(), mpsc::channel());
+    /// let stuck = pool.spawn(move || {
+    ///     begins.send(()).unwrap();
+    ///     gate.recv().unwrap()
+    /// });
+    /// begun.recv().unwrap();
     /// assert!(!pool.shutdown_timeout(Duration::from_millis(1)));
-    /// drop(go);
-    /// stuck.join().unwrap_err();
+    /// go.send("late").unwrap();
+    /// assert_eq!(stuck.join().unwrap(), "late");
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -42,7 +45,7 @@ impl Pool {
     pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
         self.crew.assert_not_forked();
         if !at_most.is_zero() {
-            wait::block("Pool::shutdown_timeout", |_| Poll::Ready(()));
+            wait::assert_allowed("Pool::shutdown_timeout");
         }
         self.is_shut = true;
         self.crew.advance(Phase::Cancelling);
