@@ -68,6 +68,9 @@ pub(crate) enum Mover {
     Anybody,
 }
 
+/// How many places the queue keeps when it is empty.
+const QUEUE_KEPT: usize = 4096;
+
 impl State {
     /// That of a pool whose first workers, so many, are being started.
     pub(super) fn new(workers: usize) -> Self {
@@ -121,6 +124,10 @@ impl State {
             // The supervisor sleeps longer than this call may wait for it.
             alarm |= lane.deadline().is_some_and(|deadline| self.alarm.is_none_or(|alarm| deadline < alarm))
                 || self.weighs && self.alarm.is_none();
+        }
+        if self.queue.is_empty() && self.queue.capacity() > QUEUE_KEPT {
+            // The memory of many calls that have waited once is not kept.
+            self.queue = VecDeque::new();
         }
         self.rebalance();
         alarm

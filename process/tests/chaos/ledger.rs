@@ -32,6 +32,12 @@ impl Ledger {
         }
         counts
     }
+
+    /// What was written last.
+    pub(crate) fn last(&self) -> Option<u64> {
+        let bytes = fs::read(&self.0).unwrap();
+        bytes.as_chunks::<8>().0.last().map(|number| u64::from_le_bytes(*number))
+    }
 }
 
 impl Drop for Ledger {

@@ -7,6 +7,7 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod cancels;
 mod dice;
 mod faults;
 // The frames themselves, to be spoken by peers that are no workers.
@@ -20,8 +21,12 @@ mod parents;
 #[path = "../situations/path.rs"]
 mod path;
 mod peers;
+#[path = "../situations/ports.rs"]
+mod ports;
+mod recycling;
 mod stopped;
 mod storm;
+mod strangers;
 // Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
 mod sys;
@@ -43,6 +48,10 @@ fn main() -> ExitCode {
         peers::peers_that_talk_nonsense_leave_no_call_without_an_end();
         Ok::<(), Failed>(())
     }));
+    trials.push(Trial::test("strangers_in_a_storm_keep_no_worker_out", || {
+        strangers::strangers_in_a_storm_keep_no_worker_out();
+        Ok::<(), Failed>(())
+    }));
     // One after the other on this thread: threads of the harness would be counted among the pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -62,7 +71,11 @@ fn situations(path: Path) -> Vec<Trial> {
         stopped: a_stopped_worker_hinders_one_call_at_most
             a_call_that_a_stopped_worker_has_not_begun_goes_to_another_when_its_time_is_over
             a_pool_with_a_stopped_worker_can_be_dropped;
-        zygotes: a_zygote_that_is_killed_at_any_moment_is_replaced
+        recycling: nothing_is_lost_when_workers_are_recycled_by_calls
+            nothing_is_lost_when_workers_are_recycled_by_memory every_call_completes_in_a_storm_of_recycling
+            every_call_completes_in_a_storm_over_connections;
+        cancels: a_cancelled_call_is_never_started_again;
+        zygotes: a_zygote_that_is_killed_at_any_moment_is_replaced a_zygote_is_killed_while_it_is_set_up
             a_zygote_is_killed_whose_workers_have_a_long_setup;
         faults: a_system_call_that_is_refused_is_named a_system_call_that_can_be_spared_is
             a_pool_whose_own_calls_are_refused_says_so workers_that_cannot_be_replaced_are_told_to_the_calls

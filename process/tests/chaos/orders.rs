@@ -99,13 +99,27 @@ pub(crate) enum Order {
 impl Order {
     /// Orders something.
     pub(crate) fn place(procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: u64) -> Self {
+        let kind = dice.below(40);
+        Self::of_kind(kind, procs, dice, ledger, number)
+    }
+
+    /// Orders something that harms no worker, and that nobody cancels.
+    pub(crate) fn place_gently(procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: u64) -> Self {
+        let kind = match dice.below(40) {
+            31..36 => 36,
+            kind => kind,
+        };
+        Self::of_kind(kind, procs, dice, ledger, number)
+    }
+
+    fn of_kind(kind: u64, procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: u64) -> Self {
         let length = match dice.below(100) {
             0..90 => dice.below(300),
             90..98 => dice.below(100 << 10),
             _ => dice.below(1 << 20),
         };
         let plain = |handle, what| Self::Number(handle, number, what);
-        match dice.below(40) {
+        match kind {
             0..12 => plain(procs.spawn(|n: u64| n, number), "echo"),
             12..16 => Self::Number(procs.spawn(compute, number), compute(number), "compute"),
             16..20 => Self::Text(procs.spawn(|(seed, n)| text(seed, n), (number, length)), number, length),

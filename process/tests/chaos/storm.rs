@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-const WORKERS: usize = 3;
+pub(crate) const WORKERS: usize = 3;
 const CALLERS: u64 = 3;
 /// So many calls a long storm has at least.
 const CALLS: u64 = 100_000;
@@ -144,7 +144,7 @@ pub(crate) fn every_call_completes_in_a_storm_over_a_zygote() {
     });
 }
 
-fn storm(build: fn() -> ProcessPool) {
+pub(crate) fn storm(build: fn() -> ProcessPool) {
     let before = Leftovers::now();
     let ledger = Ledger::new("storm");
     let procs = build();

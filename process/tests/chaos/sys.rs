@@ -16,6 +16,13 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     unsafe { libc::kill(pid as i32, signal as i32) };
 }
 
+/// Whether this is a child of this process, alive or zombie.
+pub(crate) fn is_child(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse().ok());
+    parent == Some(std::process::id())
+}
+
 /// Whether this process has no child, alive or zombie.
 pub(crate) fn has_no_child() -> bool {
     // SAFETY: no place is written.

@@ -3,11 +3,14 @@
 use crate::{
     dice::Dice,
     is_long,
+    ledger::{self, Ledger},
     leftovers::Leftovers,
     path::launcher,
+    seconds,
     sys::{self, Signal},
 };
 use brigade_process::{Builder, JoinError, Lost, ProcessPool, Start};
+use brigade_trace::clock;
 use std::{
     process,
     sync::{
@@ -75,6 +78,79 @@ fn kill_zygotes(builder: Builder) {
     });
     procs.shutdown();
     before.wait_for();
+}
+
+/// Takes some milliseconds to set up, and says before that who it is.
+fn build_slowly(path: String) -> Builder {
+    let load = |path: String| {
+        ledger::enter((path, process::id().into()));
+        let end = clock::now() + Duration::from_millis(3);
+        while clock::now() < end {
+            std::hint::spin_loop();
+        }
+        let _ = ZYGOTE.set(process::id());
+    };
+    let builder = ProcessPool::builder().workers(2).launcher(launcher()).max_calls_per_worker(2);
+    builder.start_method(Start::Zygote).initializer(load, path)
+}
+
+pub(crate) fn a_zygote_is_killed_while_it_is_set_up() {
+    let before = Leftovers::now();
+    let ledger = Ledger::new("zygotes");
+    let procs = build_slowly(ledger.path()).build().unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut dice, mut last) = (Dice::new(6), 0);
+            while !over.load(Ordering::Relaxed) {
+                thread::park_timeout(Duration::from_micros(dice.below(2_000)));
+                let latest = ledger.last().unwrap_or(0) as u32;
+                // Half of them get through.
+                if latest != last && sys::is_child(latest) {
+                    last = latest;
+                    if dice.below(2) == 0 {
+                        sys::send(latest, Signal::Kill);
+                    }
+                }
+            }
+        });
+        let end = clock::now() + Duration::from_secs(seconds(1));
+        let (mut right, mut number) = (0, 0_u32);
+        while clock::now() < end || right == 0 {
+            number += 1;
+            // Workers in the middle of calls with limits, while zygotes are set up.
+            let limited = procs.call(wait_for_ever, ()).timeout(Duration::from_millis(2)).spawn();
+            let handles: Vec<_> = (0..6).map(|n| procs.spawn(|n: u32| n, n)).collect();
+            let dies = procs.spawn(|(): ()| process::abort(), ());
+            for (n, handle) in (0..).zip(handles) {
+                match handle.join() {
+                    Ok(got) => assert_eq!(got, n),
+                    Err(JoinError::Lost(Lost::NotStarted(_))) => continue,
+                    Err(error) => panic!("round {number}: {error}"),
+                }
+                right += 1;
+            }
+            let error = dies.join().map(|(): ()| ()).unwrap_err();
+            assert!(
+                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::Killed { signal: 6 })),
+                "{error}"
+            );
+            let error = limited.join().unwrap_err();
+            assert!(
+                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::TimedOut { .. })),
+                "{error}"
+            );
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    drop(procs);
+    before.wait_for();
+}
+
+fn wait_for_ever((): ()) {
+    loop {
+        thread::park();
+    }
 }
 
 pub(crate) fn a_zygote_that_is_stopped_is_replaced() {

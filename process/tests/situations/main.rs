@@ -24,6 +24,7 @@ mod options;
 mod orphans;
 mod output;
 mod path;
+mod ports;
 mod programs;
 mod recycled;
 mod starts;

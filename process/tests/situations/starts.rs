@@ -3,7 +3,7 @@
 use crate::{
     gate::{Gate, wait_at},
     path::launcher,
-    sys,
+    ports, sys,
 };
 use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool, Start, worker_index};
 use std::{
@@ -155,18 +155,8 @@ pub(crate) fn who_lacks_the_token_is_refused() {
     assert!(why.contains("lacks the token"), "{why}");
 }
 
-/// The ports at which this machine's loopback listens.
-fn ports() -> BTreeSet<u16> {
-    let listens = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let port = words.get(1)?.strip_prefix("0100007F:").filter(|_| words.get(3) == Some(&"0A"))?;
-        u16::from_str_radix(port, 16).ok()
-    };
-    fs::read_to_string("/proc/net/tcp").unwrap().lines().filter_map(listens).collect()
-}
-
 pub(crate) fn strangers_do_not_keep_a_worker_out() {
-    let before = ports();
+    let before = ports::listening();
     let fifo = std::env::temp_dir().join(format!("brigade-strangers-{}", process::id()));
     let made = process::Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
@@ -174,7 +164,7 @@ pub(crate) fn strangers_do_not_keep_a_worker_out() {
     let wait = format!("cat '{}' >&2 </dev/null; exec \"$@\"", fifo.display());
     let launcher = Argv::new(["sh", "-c", &wait, "sh"]).dial_back(LOCALHOST);
     let procs = ProcessPool::builder().workers(1).launcher(launcher).build().unwrap();
-    let opened: Vec<_> = ports().difference(&before).copied().collect();
+    let opened: Vec<_> = ports::listening().difference(&before).copied().collect();
     assert!(!opened.is_empty());
     let strangers: Vec<_> = opened
         .iter()

@@ -1,0 +1,122 @@
+//! Strangers at the door: connections that nobody has asked for, in a storm, while workers dial back, are killed, and are replaced.
+
+use crate::{
+    dice::Dice,
+    is_long,
+    leftovers::Leftovers,
+    ports, seconds,
+    sys::{self, Signal},
+};
+use brigade_process::{Argv, JoinError, Lost, ProcessPool};
+use brigade_trace::clock;
+use std::{
+    collections::VecDeque,
+    io::Write,
+    net::{IpAddr, Ipv4Addr, TcpStream},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const WORKERS: usize = 2;
+/// How many silent connections a stranger holds.
+const HELD: usize = 100;
+/// How many workers are killed, and how many strangers come, at least.
+const LEAST_DEATHS: u64 = 10;
+const LEAST_STRANGERS: u64 = 200;
+
+/// Connects to each port that this process opens, over and over, and says nothing, too little, or nonsense. Counts how often.
+fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
+    let (mut dice, mut held) = (Dice::new(seed), VecDeque::new());
+    while !over.load(Ordering::Relaxed) {
+        for port in ports::listening() {
+            for _ in 0..dice.below(60) {
+                let Ok(mut stream) = TcpStream::connect((LOCALHOST, port)) else { break };
+                count.fetch_add(1, Ordering::Relaxed);
+                let says = b"0123456789abcdef0123456789abcdef and something more";
+                let length = if dice.below(3) == 0 { 0 } else { dice.below(says.len() as u64) as usize };
+                // It may have been sent away already.
+                let _ = stream.write_all(&says[..length]);
+                if dice.below(4) > 0 {
+                    held.push_back(stream);
+                }
+                if held.len() > HELD {
+                    held.pop_front();
+                }
+            }
+        }
+        thread::park_timeout(Duration::from_micros(dice.below(1_000)));
+    }
+}
+
+/// Kills workers, all of them after some calls were answered, until it is over.
+fn kill(procs: &ProcessPool, calls: &AtomicU64, is_over: &dyn Fn(u64) -> bool) {
+    let mut dice = Dice::new(3);
+    let mut deaths = 0;
+    while !is_over(deaths) {
+        let until = calls.load(Ordering::Relaxed) + dice.below(20);
+        while calls.load(Ordering::Relaxed) < until && !is_over(deaths) {
+            thread::yield_now();
+        }
+        for victim in procs.worker_ids() {
+            sys::send(victim, Signal::Kill);
+            deaths += 1;
+        }
+    }
+}
+
+/// Says that it is over when it is dropped.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
+    let before = Leftovers::now();
+    // A worker takes its time, as one on another machine does, and meanwhile its port is open.
+    let launcher = Argv::new(["sh", "-c", "sleep 0.02; exec \"$@\"", "sh"]).dial_back(LOCALHOST);
+    let procs = ProcessPool::builder().workers(WORKERS).launcher(launcher).build().unwrap();
+    let (began, time) = (clock::now(), Duration::from_secs(seconds(1)));
+    let (over, answered, strangers) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let (mut right, mut lost) = (0_u64, 0_u64);
+    thread::scope(|scope| {
+        let (procs, over, answered, strangers) = (&procs, &over, &answered, &strangers);
+        for seed in 1..=2 {
+            scope.spawn(move || knock(seed, over, strangers));
+        }
+        let is_over = |deaths| {
+            let enough = deaths >= LEAST_DEATHS && strangers.load(Ordering::Relaxed) >= LEAST_STRANGERS;
+            over.load(Ordering::Relaxed) || enough && began.elapsed() >= time
+        };
+        let killer = scope.spawn(move || kill(procs, answered, &is_over));
+        // However this ends.
+        let _end = End(over);
+        while !killer.is_finished() {
+            match procs.spawn(|n: u64| n * 3, right).join() {
+                Ok(got) => {
+                    assert_eq!(got, right * 3);
+                    right += 1;
+                }
+                Err(JoinError::Lost(
+                    Lost::Killed { signal: 9 } | Lost::NotStarted(_) | Lost::Quarantined { .. },
+                )) => lost += 1,
+                Err(error) => panic!("{error}"),
+            }
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+        // Strangers go on, and the pool becomes itself again.
+        while procs.spawn(|n: u64| n, 1).join().is_err() {}
+    });
+    let deaths = procs.statistics().deaths;
+    procs.shutdown();
+    if is_long() {
+        let strangers = strangers.into_inner();
+        eprintln!("{strangers} strangers, {deaths} deaths, {right} calls right, {lost} lost");
+    }
+    assert!(deaths > 0 && right > lost, "{deaths} deaths, {right} calls right, {lost} lost");
+    before.wait_for();
+}
