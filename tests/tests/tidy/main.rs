@@ -11,6 +11,7 @@ mod code;
 mod crates;
 mod imports;
 mod names;
+mod pages;
 mod prose;
 mod source;
 mod voice;

@@ -1,0 +1,48 @@
+//! The rule on the page for readers: each day of the week of reading stays as long as it says.
+
+use crate::{demand, source};
+use std::{fs, ops::RangeInclusive};
+
+/// How many lines of code a day of the week of reading has: without comments, blank lines and unit tests.
+const DAY_LINES: RangeInclusive<usize> = 500..=900;
+const DAYS: usize = 7;
+
+fn page(name: &str) -> String {
+    fs::read_to_string(source::root().join("docs").join(name)).unwrap()
+}
+
+fn lines_of_code(text: &str) -> usize {
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).count()
+}
+
+/// The first cell of each row of the tables in `text` that names a file: `| [name](../path) | …`.
+fn files_in_tables(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let cell = line.strip_prefix("| [")?.split(" |").next()?;
+        Some(cell.split_once("](../")?.1.trim_end_matches(')'))
+    })
+}
+
+#[test]
+fn each_day_of_reading_is_a_day_long() {
+    let text = page("reading.md");
+    let days: Vec<_> = text.split("\n## Day ").skip(1).collect();
+    assert_eq!(days.len(), DAYS, "docs/reading.md has seven days, each under a heading `## Day N`");
+    let sources = source::files(".rs");
+    let mut breaches = Vec::new();
+    for (number, day) in (1..).zip(days) {
+        let day = day.split("\n## ").next().unwrap_or(day);
+        let mut lines = 0;
+        for path in files_in_tables(day) {
+            match sources.iter().find(|file| file.path == path) {
+                Some(file) => lines += lines_of_code(file.without_unit_tests()),
+                None => breaches.push(format!("day {number} names {path}, which is no file")),
+            }
+        }
+        if !DAY_LINES.contains(&lines) {
+            breaches.push(format!("day {number} has {lines} lines of code, not {DAY_LINES:?}"));
+        }
+    }
+    demand("each day of the week of reading is a day long", breaches);
+}
