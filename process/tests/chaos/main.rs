@@ -21,8 +21,6 @@ mod parents;
 #[path = "../situations/path.rs"]
 mod path;
 mod peers;
-#[path = "../situations/ports.rs"]
-mod ports;
 mod recycling;
 mod stopped;
 mod storm;

@@ -4,7 +4,7 @@ use crate::{
     dice::Dice,
     is_long,
     leftovers::Leftovers,
-    ports, seconds,
+    seconds,
     sys::{self, Signal},
 };
 use brigade_process::{Argv, JoinError, Lost, ProcessPool};
@@ -19,18 +19,18 @@ use std::{
 };
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 /// How many silent connections a stranger holds.
 const HELD: usize = 100;
 /// How many workers are killed, and how many strangers come, at least.
-const LEAST_DEATHS: u64 = 10;
-const LEAST_STRANGERS: u64 = 200;
+const LEAST_DEATHS: u64 = 5;
+const LEAST_STRANGERS: u64 = 50;
 
 /// Connects to each port that this process opens, over and over, and says nothing, too little, or nonsense. Counts how often.
 fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
     let (mut dice, mut held) = (Dice::new(seed), VecDeque::new());
     while !over.load(Ordering::Relaxed) {
-        for port in ports::listening() {
+        for port in sys::listening_ports() {
             for _ in 0..dice.below(60) {
                 let Ok(mut stream) = TcpStream::connect((LOCALHOST, port)) else { break };
                 count.fetch_add(1, Ordering::Relaxed);
@@ -50,14 +50,15 @@ fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
     }
 }
 
-/// Kills workers, all of them after some calls were answered, until it is over.
+/// Kills workers, all of them after some calls were answered, until it is over: those that are killed before they are ready would
+/// be replaced with longer and longer pauses.
 fn kill(procs: &ProcessPool, calls: &AtomicU64, is_over: &dyn Fn(u64) -> bool) {
     let mut dice = Dice::new(3);
     let mut deaths = 0;
     while !is_over(deaths) {
-        let until = calls.load(Ordering::Relaxed) + dice.below(20);
+        let until = calls.load(Ordering::Relaxed) + 1 + dice.below(5);
         while calls.load(Ordering::Relaxed) < until && !is_over(deaths) {
-            thread::yield_now();
+            thread::park_timeout(Duration::from_micros(100));
         }
         for victim in procs.worker_ids() {
             sys::send(victim, Signal::Kill);
@@ -78,7 +79,7 @@ impl Drop for End<'_> {
 pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
     let before = Leftovers::now();
     // A worker takes its time, as one on another machine does, and meanwhile its port is open.
-    let launcher = Argv::new(["sh", "-c", "sleep 0.02; exec \"$@\"", "sh"]).dial_back(LOCALHOST);
+    let launcher = Argv::new(["sh", "-c", "sleep 0.05; exec \"$@\"", "sh"]).dial_back(LOCALHOST);
     let procs = ProcessPool::builder().workers(WORKERS).launcher(launcher).build().unwrap();
     let (began, time) = (clock::now(), Duration::from_secs(seconds(1)));
     let (over, answered, strangers) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
@@ -100,13 +101,13 @@ pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
                 Ok(got) => {
                     assert_eq!(got, right * 3);
                     right += 1;
+                    answered.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(JoinError::Lost(
                     Lost::Killed { signal: 9 } | Lost::NotStarted(_) | Lost::Quarantined { .. },
                 )) => lost += 1,
                 Err(error) => panic!("{error}"),
             }
-            answered.fetch_add(1, Ordering::Relaxed);
         }
         // Strangers go on, and the pool becomes itself again.
         while procs.spawn(|n: u64| n, 1).join().is_err() {}

@@ -1,5 +1,7 @@
 //! What only system calls can do: signals to workers, system calls that are refused, and fewer descriptors.
 
+use std::{net::TcpListener, os::fd::FromRawFd};
+
 /// What a worker is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -207,4 +209,34 @@ impl Drop for DescriptorLimit {
         // SAFETY: the limit is borrowed across the call.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
     }
+}
+
+// ------------------------------------------------------------------------------------------ open ports
+
+/// Whether the descriptor is a socket that listens.
+fn listens(fd: libc::c_int) -> bool {
+    let mut answer: libc::c_int = 0;
+    let mut length = size_of_val(&answer) as libc::socklen_t;
+    // SAFETY: both places are ours to write, and the length is that of the first. The call takes any number.
+    let asked = unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, (&raw mut answer).cast(), &raw mut length)
+    };
+    asked == 0 && answer != 0
+}
+
+/// The TCP ports at which this process listens.
+pub(crate) fn listening_ports() -> Vec<u16> {
+    let numbers = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let port = |fd: libc::c_int| {
+        // SAFETY: fcntl takes any number.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
+        if copy < 0 {
+            return None;
+        }
+        // SAFETY: the descriptor was made just now.
+        let listener = unsafe { TcpListener::from_raw_fd(copy) };
+        Some(listener.local_addr().ok()?.port())
+    };
+    numbers.filter(|&fd| listens(fd)).filter_map(port).collect()
 }
