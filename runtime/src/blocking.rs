@@ -10,13 +10,14 @@ use crate::{
     shim::{AtomicUsize, Mutex, Ordering, lock},
     time::Elapsed,
 };
-use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain};
+use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain, wait};
 use brigade_pool::Pool;
 use brigade_trace::clock;
 use std::{
     future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,6 +25,8 @@ use std::{
 const THREADS: usize = 2;
 /// How many calls are under way at once, unless the runtime's builder says otherwise.
 pub(crate) const USUAL_MOST: usize = 256;
+/// How long a shutdown whose deadline has passed still waits for accepted calls.
+const ACCEPTED_GRACE: Duration = Duration::from_millis(500);
 
 /// The pool of one executor.
 pub(crate) struct Blocking {
@@ -32,6 +35,8 @@ pub(crate) struct Blocking {
     state: Mutex<State>,
     /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
     under_way: AtomicUsize,
+    /// Accepted calls that have not been made.
+    owed: Arc<Owed>,
 }
 
 enum State {
@@ -69,7 +74,12 @@ pub(crate) enum Fate {
 
 impl Blocking {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, state: Mutex::new(State::NotStarted), under_way: AtomicUsize::new(0) }
+        Self {
+            most,
+            state: Mutex::new(State::NotStarted),
+            under_way: AtomicUsize::new(0),
+            owed: Arc::default(),
+        }
     }
 
     /// Hands a call to the pool, which is started if it has not been.
@@ -105,23 +115,37 @@ impl Blocking {
 
     /// Cancels what is queued and was not accepted, waits for what runs, ends the threads.
     pub(crate) fn close(&self) {
-        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
-        drop(state);
+        drop(self.take());
     }
 
-    /// Cancels what is queued and was not accepted, waits for what runs until the deadline, and ends the threads. `Elapsed` if some have not
-    /// ended by then: they are left behind, and what was accepted with them.
+    /// The pool, if there is one. No call is taken in from now on.
+    fn take(&self) -> State {
+        std::mem::replace(&mut *lock(&self.state), State::Closed)
+    }
+
+    /// Cancels what is queued and was not accepted, waits for the calls that run until the deadline, and ends the
+    /// threads. Accepted calls get [`ACCEPTED_GRACE`] longer. `Elapsed` if some threads have not ended by then: they
+    /// are left behind, and what was accepted with them.
     pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
-        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
-        let State::Started(pool) = state else { return Ok(()) };
+        let State::Started(pool) = self.take() else { return Ok(()) };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
-        if pool.shutdown_timeout(left.unwrap_or(Duration::MAX)) { Ok(()) } else { Err(Elapsed) }
+        if pool.shutdown_timeout(left.unwrap_or(Duration::MAX)) {
+            return Ok(());
+        }
+        self.owed.wait_until_none(clock::now() + ACCEPTED_GRACE);
+        Err(Elapsed)
+    }
+
+    /// Cancels what is queued and was not accepted, and waits for nobody. Whatever runs is left behind.
+    pub(crate) fn leave(&self) {
+        if let State::Started(pool) = self.take() {
+            pool.shutdown_timeout(Duration::ZERO);
+        }
     }
 
     /// Runs what is queued, and ends the threads.
     pub(crate) fn drain(&self) {
-        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
-        if let State::Started(pool) = state {
+        if let State::Started(pool) = self.take() {
             pool.shutdown();
         }
     }
@@ -222,7 +246,8 @@ where
         match fate {
             Fate::Cancellable => pool.spawn_detached(move || call.make()),
             Fate::Accepted => {
-                let accepted = Accepted(Some(call));
+                let accepted =
+                    Accepted { call: Some(call), _owed: OwedCall::begin(&scheduler.blocking().owed) };
                 pool.spawn_detached(move || drop(accepted));
             }
         }
@@ -287,11 +312,56 @@ impl<F, T> Drop for Call<F, T> {
     }
 }
 
-/// An accepted call: to drop it is to make it. So it is made by whoever takes it out of the pool's queue, be it to run it or to cancel it.
-struct Accepted<F: FnOnce() -> T, T: Send + 'static>(Option<Call<F, T>>);
+/// How many accepted calls have not been made.
+#[derive(Default)]
+struct Owed {
+    calls: std::sync::Mutex<usize>,
+    none_left: Condvar,
+}
+
+impl Owed {
+    fn calls(&self) -> std::sync::MutexGuard<'_, usize> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_none(&self, deadline: Instant) {
+        let _away = wait::away();
+        let left = deadline.saturating_duration_since(clock::now());
+        let timed_out = self.none_left.wait_timeout_while(self.calls(), left, |calls| *calls > 0);
+        drop(timed_out);
+    }
+}
+
+/// One accepted call, until it has been made.
+struct OwedCall(Arc<Owed>);
+
+impl OwedCall {
+    fn begin(owed: &Arc<Owed>) -> Self {
+        *owed.calls() += 1;
+        Self(owed.clone())
+    }
+}
+
+impl Drop for OwedCall {
+    fn drop(&mut self) {
+        let mut calls = self.0.calls();
+        *calls -= 1;
+        if *calls == 0 {
+            self.0.none_left.notify_all();
+        }
+    }
+}
+
+/// An accepted call: dropping it makes the call. So whoever takes it out of the pool's queue makes it, to run it or to
+/// cancel it.
+struct Accepted<F: FnOnce() -> T, T: Send + 'static> {
+    call: Option<Call<F, T>>,
+    /// Dropped after the call has been made.
+    _owed: OwedCall,
+}
 
 impl<F: FnOnce() -> T, T: Send + 'static> Drop for Accepted<F, T> {
     fn drop(&mut self) {
-        self.0.take().expect("it is dropped once").make();
+        self.call.take().expect("it is dropped once").make();
     }
 }

@@ -141,8 +141,8 @@ impl Shared {
     /// Ends without waiting: all tasks are cancelled, those that are queued here and now.
     pub(crate) fn leave(&self) {
         self.owned.cancel_all();
-        // Before the last worker comes to it, who would wait. Whether calls have been left behind is nobody's concern.
-        let _left = self.blocking.close_by(Some(clock::now()));
+        // Before the last worker comes to it, who would wait.
+        self.blocking.leave();
         self.stop();
         self.cancel_queued();
         // Timers, and the descriptors of the driver, are there until the last poll has ended.

@@ -21,14 +21,14 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 /// | by | tasks | blocking calls that run | calls that are queued | waits for |
 /// |---|---|---|---|---|
 /// | [`shutdown`](Self::shutdown) | run to their end | run to their end | are made | all of these |
-/// | [`shutdown_timeout`](Self::shutdown_timeout) | run until the deadline, then are cancelled | run on | are cancelled | all of these until the deadline, and half a second longer for polls |
+/// | [`shutdown_timeout`](Self::shutdown_timeout) | run until the deadline, then are cancelled | run on | are cancelled | all of these until the deadline, and half a second longer for polls and for acknowledged writes |
 /// | `drop`, and [`run`](crate::run) | are cancelled | run to their end | are cancelled | polls and calls that are under way |
 /// | [`shutdown_background`](Self::shutdown_background) | are cancelled | run on | are cancelled | nobody |
 ///
 /// To *cancel* a task is to drop its future; its handle says [`Cancelled`](JoinError::Cancelled). A poll cannot be broken off, so a task that
 /// is being polled is cancelled when its poll ends. Whatever is spawned when tasks are cancelled already is cancelled as well. A write that
 /// was acknowledged, such as one to a [`File`](crate::fs::File), is made in all cases. After `shutdown_background`, or a `shutdown_timeout`
-/// that has left it behind, a thread makes it that nobody waits for: it is lost if the process ends first.
+/// that has left it behind after that half second, a thread makes it that nobody waits for: it is lost if the process ends first.
 ///
 /// If a worker panics, which would be a bug of this crate, or the program closes the runtime's descriptors, all tasks are ended, and their
 /// handles say [`Lost`](JoinError::Lost) with the reason.
@@ -213,8 +213,8 @@ impl Runtime {
     /// left behind. Calls that are queued still, when the tasks have ended or the deadline has come, are cancelled.
     ///
     /// If this returns `Ok`, everything has ended: all futures have been dropped, and all threads are gone. If it does not, all futures have
-    /// been dropped but those whose poll cannot be broken off: this waits half a second longer for polls that are under way. What is left
-    /// behind, such a poll or a blocking call, goes on by itself, and its thread ends with it. On a current-thread runtime the polls are this
+    /// been dropped but those whose poll cannot be broken off: this waits half a second longer for polls that are under way, and as long again
+    /// for writes that were acknowledged. What is left behind, such a poll or a blocking call, goes on by itself, and its thread ends with it. On a current-thread runtime the polls are this
     /// thread's, so it waits for each to end, as long as that takes.
     ///
     /// # Errors

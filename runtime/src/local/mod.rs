@@ -205,7 +205,7 @@ pub(crate) fn close(shared: &Arc<Shared>, end: End) -> Result<(), Elapsed> {
             shared.blocking.close_by(trace::now().checked_add(left))
         }
         End::Drain { .. } | End::Leave => {
-            let _left = shared.blocking.close_by(Some(trace::now()));
+            shared.blocking.leave();
             Ok(())
         }
         End::Cancel => {
