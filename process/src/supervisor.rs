@@ -133,7 +133,8 @@ impl<'a> Supervisor<'a> {
         state.harvest(&mut self.done);
         self.caught = self.done.len();
         state.doomed = false;
-        state.dispatch(Mover::Supervisor);
+        // The supervisor looks at all deadlines before it sleeps.
+        let _for_itself = state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
             if let Some(lane) = state.lane_of(child.key) {
                 child.take_over(&mut lane.outgoing);

@@ -23,6 +23,13 @@ thread_local! {
     static FETCHED: RefCell<Vec<(Arc<Shared>, Done)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The end of a joiner's look at the lanes.
+struct Look<'a> {
+    state: MutexGuard<'a, State>,
+    /// It gave a lane a call that the supervisor must see to, such as one whose deadline is earlier than the supervisor's.
+    needs_supervisor: bool,
+}
+
 /// Hands over to the supervisors what this thread has fetched and not delivered.
 fn hand_over() {
     // A thread whose locals are gone holds nothing back.
@@ -56,8 +63,8 @@ impl Shared {
         let (mut helped, mut lingered) = (is_over(), false);
         while !helped && clock::now() < end && self.begin_to_linger() {
             lingered = true;
-            let state = self.look(end, is_over, &mut done);
-            self.leave(state, &mut done);
+            let look = self.look(end, is_over, &mut done);
+            self.leave(look, &mut done);
             if self.deliver(&mut done) {
                 self.mapped();
             }
@@ -103,7 +110,8 @@ impl Shared {
     }
 
     /// Looks until there are answers, the time is over, or somebody else has brought what was waited for.
-    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> MutexGuard<'_, State> {
+    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> Look<'_> {
+        let mut needs_supervisor = false;
         loop {
             for _ in 0..20 {
                 spin_loop();
@@ -111,27 +119,28 @@ impl Shared {
             let mut state = self.lock();
             let found = state.harvest(done);
             if found {
-                state.dispatch(Mover::Anybody);
+                needs_supervisor |= state.dispatch(Mover::Anybody);
                 state.take_cancelled(done);
             }
             if found || !done.is_empty() || is_over() || clock::now() >= end {
-                return state;
+                return Look { state, needs_supervisor };
             }
         }
     }
 
-    /// Hands the lanes back to the supervisor.
-    fn leave(&self, mut state: MutexGuard<'_, State>, done: &mut Done) {
+    /// Hands the lanes back to the supervisor, and wakes it if it must see to something.
+    fn leave(&self, Look { mut state, mut needs_supervisor }: Look<'_>, done: &mut Done) {
+        // A supervisor that is awake looks at everything before it sleeps.
         if state.attention.end() {
             while !state.arm(ring::Bell::EachAnswer) {
                 state.harvest(done);
             }
             // Among them: to end the workers whose last answer was fetched here.
-            let for_the_supervisor = state.orders != Orders::Work
+            needs_supervisor |= state.orders != Orders::Work
                 || state.lanes.iter().any(|lane| lane.fault.is_some() || lane.parting);
-            let for_the_supervisor = state.dispatch(Mover::Anybody) | for_the_supervisor;
+            needs_supervisor |= state.dispatch(Mover::Anybody);
             state.take_cancelled(done);
-            if for_the_supervisor {
+            if needs_supervisor {
                 let ring = state.attention.call();
                 drop(state);
                 if ring {

@@ -97,7 +97,8 @@ impl State {
         }
     }
 
-    /// Gives waiting calls to lanes that have room. True if the supervisor must see to something.
+    /// Gives waiting calls to lanes that have room. True if the supervisor must see to something: if it sleeps, wake it.
+    #[must_use]
     pub(crate) fn dispatch(&mut self, mover: Mover) -> bool {
         let mut alarm = false;
         while let Some(front) = self.queue.front_mut() {

@@ -126,7 +126,8 @@ fn of_pools() -> Vec<Trial> {
             a_failing_initializer_is_told
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed a_memory_limit_holds_behind_a_command_that_stays niceness_and_cpus environment_and_directory
-            busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+            busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever
+            a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
         inherited_blocks: a_forked_child_reads_blocks_that_its_parent_drops
             a_block_that_is_written_refuses_in_a_forked_child
             a_block_refuses_where_its_maker_cannot_notice_the_fork a_forked_child_uses_no_memory_of_its_parents

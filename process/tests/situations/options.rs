@@ -6,7 +6,15 @@ use crate::{
     sys,
 };
 use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool, worker_index};
-use std::{collections::BTreeSet, net::Ipv4Addr, path::PathBuf, process, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    path::PathBuf,
+    process,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
 
 fn builder(workers: usize) -> Builder {
     ProcessPool::builder().workers(workers).launcher(launcher())
@@ -153,7 +161,7 @@ pub(crate) fn environment_and_directory() {
 }
 
 pub(crate) fn busy_workers_answer_and_end() {
-    let procs = builder(1).busy_poll(std::time::Duration::from_millis(2)).build().unwrap();
+    let procs = builder(1).busy_poll(Duration::from_millis(2)).build().unwrap();
     for n in 0..500 {
         assert_eq!(procs.spawn(|n: u32| n, n).join().unwrap(), n);
     }
@@ -162,7 +170,7 @@ pub(crate) fn busy_workers_answer_and_end() {
 }
 
 pub(crate) fn workers_and_joiners_may_be_busy_for_ever() {
-    let procs = builder(1).busy_poll(std::time::Duration::MAX).build().unwrap();
+    let procs = builder(1).busy_poll(Duration::MAX).build().unwrap();
     for n in 0..10 {
         assert_eq!(procs.spawn(|n: u32| n, n).join().unwrap(), n);
     }
@@ -170,6 +178,28 @@ pub(crate) fn workers_and_joiners_may_be_busy_for_ever() {
     assert_eq!(procs.spawn(|n: usize| vec![7_u8; n], 1 << 20).join().unwrap().len(), 1 << 20);
     procs.shutdown();
     assert!(sys::has_no_child());
+}
+
+pub(crate) fn a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor() {
+    let procs = builder(1).busy_poll(Duration::from_secs(60)).build().unwrap();
+    let gate = Gate::new();
+    let first = procs.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let endless = procs.call(wait_at, gate.port()).timeout(Duration::from_millis(20)).spawn();
+    // The joiner fetches the answer of the first call and gives the second one to the worker, while the supervisor sleeps.
+    let let_go = thread::spawn(move || {
+        (0..10_000).for_each(|_| thread::yield_now());
+        drop(waiting);
+    });
+    assert_eq!(first.join().unwrap(), gate.port());
+    let_go.join().unwrap();
+    let begun = Instant::now();
+    while !endless.is_finished() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody looks at the deadline");
+        thread::yield_now();
+    }
+    assert!(matches!(endless.join(), Err(JoinError::Lost(Lost::TimedOut { .. }))));
+    procs.shutdown();
 }
 
 pub(crate) fn statistics_count_what_was_done() {
