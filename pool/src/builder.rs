@@ -1,26 +1,10 @@
 //! How a pool is made: threads, names, stack size, hooks.
 
-use crate::{Pool, crew::SPARES};
+use crate::{pool::Pool, registry::config::Plan};
 use std::{any::Any, fmt, io, num::NonZero, thread};
 
-/// A start or exit hook; it is given the worker's number.
-pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
-
-/// A panic handler; it is given what was passed to `panic!`.
-pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
-
-/// What a pool was asked to be.
-pub(crate) struct Plan {
-    pub(crate) threads: usize,
-    /// How many more there may be while others are blocked.
-    pub(crate) spares: usize,
-    pub(crate) name: String,
-    /// In bytes.
-    pub(crate) stack_size: Option<usize>,
-    pub(crate) on_start: Option<Hook>,
-    pub(crate) on_exit: Option<Hook>,
-    pub(crate) on_panic: Option<PanicHandler>,
-}
+/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked, unless it was told.
+const SPARES: usize = 256;
 
 /// Makes a [`Pool`]. See [`Pool::builder`].
 #[must_use = "a builder does nothing until `build`"]

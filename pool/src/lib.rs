@@ -36,95 +36,56 @@
 //! A worker that joins the handle of a queued job runs it in place, on top of its own stack. So a chain of jobs each of which joins the
 //! one before may be some ten thousand links long, and not longer: then let the one before spawn the next.
 
-// Unsafe: follows from scope to scope, and a ticket is a reference that was taken apart.
-#[allow(unsafe_code)]
-#[cfg_attr(not(loom), allow(unreachable_pub))]
-mod astray;
-// Unsafe: memory for values that are moved in and out.
-#[allow(unsafe_code)]
-mod blocks;
+mod blocking;
 mod builder;
-mod counters;
-mod crew;
-// Unsafe: hands out a reference to the worker that lives on this thread's stack.
+// Unsafe: `simd` calls what is compiled for some processors only.
 #[allow(unsafe_code)]
-mod current;
 mod data;
-mod deadline;
-// Unsafe: entries are raw pointers, and slots are reached without a bounds check.
-#[allow(unsafe_code)]
-#[cfg_attr(not(loom), allow(unreachable_pub))]
-mod deque;
-// Unsafe: as `job`.
-#[allow(unsafe_code)]
-mod detached;
-// Unsafe: a half lies on the stack of a thread that waits for it.
-#[allow(unsafe_code)]
-#[cfg_attr(not(loom), allow(unreachable_pub))]
-mod half;
-// Unsafe: an installed job lies on the stack of a thread that waits for it.
-#[allow(unsafe_code)]
-mod install;
 // Unsafe: a job counts its own references and is called through a table.
 #[allow(unsafe_code)]
 mod job;
 // Unsafe: decides who takes the closure and the result out of a half.
 #[allow(unsafe_code)]
 mod join;
-pub mod lock;
-mod map;
-// Unsafe: a count that may be gone once it was changed is reached by a pointer.
-#[allow(unsafe_code)]
-#[cfg_attr(not(loom), allow(unreachable_pub))]
-mod pending;
 mod pool;
-pub mod queue;
-mod retry;
+mod registry;
 // Unsafe: children point to a scope on the stack of a thread that waits for them.
 #[allow(unsafe_code)]
 mod scope;
-#[cfg_attr(not(loom), allow(unreachable_pub))]
-mod sleep;
 // Only the tests of the documentation look at it.
 #[cfg(doctest)]
 mod soundness;
-mod spare;
-mod spawn;
-mod stats;
-// Unsafe: turns a stolen entry into the duty to run it.
-#[allow(unsafe_code)]
-mod steal;
 mod sync;
 // Unsafe: membarrier is a system call.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 #[allow(unsafe_code)]
 mod sys;
-// Unsafe: calls what is compiled for some processors only.
-#[allow(unsafe_code)]
-mod vector;
 // Unsafe: says that it is the owner of its halves.
 #[allow(unsafe_code)]
 mod worker;
 
+pub use blocking::{lock, queue};
 pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
 pub use builder::Builder;
 pub use data::{for_each, for_each_in, map_reduce, map_reduce_in};
+pub use job::spawn::{spawn, spawn_detached, spawn_fifo};
 pub use join::{join, join3, join4};
 pub use pool::Pool;
+pub use registry::stats::Stats;
 pub use scope::{Scope, scope};
-pub use spare::blocking;
-pub use spawn::{spawn, spawn_detached, spawn_fifo};
-pub use stats::Stats;
+pub use worker::wait::blocking;
 
 /// What the loom models look at.
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
-        astray::Astray,
-        deque::{Attended, Deque, Owner, Place, Steal},
-        half::HalfState,
-        pending::{Away, Here},
-        sleep::{Queues, Searching, Sleep},
+        job::remote::Astray,
+        join::{
+            deque::{Attended, Deque, Owner, Place, Steal},
+            stack_job::HalfState,
+        },
+        registry::sleep::{Queues, Searching, Sleep},
+        scope::count::{Away, Here},
         sys::{Full, Light},
     };
 }

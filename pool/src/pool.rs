@@ -1,18 +1,16 @@
 //! The pool: where jobs are spawned, and how it ends.
 
 use crate::{
-    Scope,
-    builder::{Builder, Plan},
-    crew::{Crew, Phase, refuse_forked},
-    current, detached,
-    install::{broadcast, install},
-    join, scope,
-    spawn::{spawn_fifo_on, spawn_on},
+    builder::Builder,
+    registry::{Crew, Phase, config::Plan, refuse_forked, stats::Stats},
+    worker::{self, current},
 };
-use brigade_handle::{JoinError, JoinHandle, fork::PerProcess, wait};
+use brigade_handle::{fork::PerProcess, wait};
+use brigade_trace::clock;
 use std::{
     fmt, io, mem,
     sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
 };
 
 /// A work-stealing thread pool.
@@ -86,7 +84,7 @@ impl Pool {
     }
 
     pub(crate) fn start(plan: Plan) -> io::Result<Self> {
-        let mut pool = Self { crew: Crew::new(plan), is_shut: false };
+        let mut pool = Self { crew: Crew::new(plan, worker::ENTRY), is_shut: false };
         match pool.crew.start_all() {
             Ok(()) => {
                 // For when one is refused. Not before the pool's own, which are more important.
@@ -120,159 +118,25 @@ impl Pool {
         current::index_in(&self.crew)
     }
 
-    /// Queues a job, and returns at once.
+    /// What the pool has done so far, and what it has to do.
     ///
-    /// ```
-    /// let pool = brigade_pool::Pool::new()?;
-    /// let answer = pool.spawn(|| 6 * 7);
-    /// assert_eq!(answer.join().unwrap(), 42);
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Cancellation
-    ///
-    /// A job that is still queued is removed by [`JoinHandle::cancel`], and its closure dropped at once; one that runs runs to its end.
-    pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        spawn_on(&self.crew, work)
-    }
-
-    /// Queues a job that nobody waits for: as [`spawn`](Self::spawn) whose handle is dropped at once, but for less, since there is
-    /// no place for a result. A panic goes to the pool's [panic handler](crate::Builder::on_panic).
-    ///
-    /// ```
-    /// let pool = brigade_pool::Pool::new()?;
-    /// let (tell, told) = std::sync::mpsc::channel();
-    /// pool.spawn_detached(move || tell.send("served").unwrap());
-    /// assert_eq!(told.recv().unwrap(), "served");
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Cancellation
-    ///
-    /// Only by the end of the pool: what is queued then is dropped, and counted by [`shutdown_now`](Self::shutdown_now).
-    pub fn spawn_detached<F>(&self, work: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        self.crew.submit(detached::new(work));
-    }
-
-    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
-    ///
-    /// A worker runs the newest of the jobs that it spawned first, which keeps its cache warm; these go to a queue that all
-    /// workers share.
-    ///
-    /// ```
-    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
-    /// let (tell, told) = std::sync::mpsc::channel();
-    /// pool.install(|| {
-    ///     for n in 0..4 {
-    ///         let tell = tell.clone();
-    ///         drop(pool.spawn_fifo(move || tell.send(n)));
-    ///     }
-    /// });
-    /// assert!(told.into_iter().take(4).eq(0..4));
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Cancellation
-    ///
-    /// As for [`spawn`](Self::spawn).
-    pub fn spawn_fifo<F, T>(&self, work: F) -> JoinHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        spawn_fifo_on(&self.crew, work)
-    }
-
-    /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
-    /// such jobs wait at the same time, each with a spare thread in its place.
-    ///
-    /// # Cancellation
-    ///
-    /// As for [`spawn`](Self::spawn).
-    pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.spawn(|| crate::blocking(work))
-    }
-
-    /// Runs `work` on a worker of this pool, so that what it joins and scopes is shared with the others; here, if this is one.
-    ///
-    /// # Panics
-    ///
-    /// If `work` panics. On a thread whose waiting policy forbids blocking.
-    pub fn install<F, R>(&self, work: F) -> R
-    where
-        F: FnOnce() -> R + Send,
-        R: Send,
-    {
-        install(&self.crew, "Pool::install", work)
-    }
-
-    /// Runs both closures on this pool, in parallel if a worker is free. See [`join`](crate::join).
-    ///
-    /// # Panics
-    ///
-    /// If one of the closures panics, after both have ended. On a thread whose waiting policy forbids blocking.
-    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
-    where
-        A: FnOnce() -> RA + Send,
-        B: FnOnce() -> RB + Send,
-        RA: Send,
-        RB: Send,
-    {
-        install(&self.crew, "Pool::join", || join::join(a, b))
-    }
-
-    /// Runs `body` on this pool with a scope. See [`scope`](crate::scope).
-    ///
-    /// # Panics
-    ///
-    /// If the body or a job panics, after all have ended. On a thread whose waiting policy forbids blocking.
-    pub fn scope<'scope, F, R>(&self, body: F) -> R
-    where
-        F: FnOnce(&Scope<'scope>) -> R + Send,
-        R: Send,
-    {
-        install(&self.crew, "Pool::scope", || scope::scope(body))
-    }
-
-    /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
-    /// Blocks until all have ended; a call that panics fails its own result and no other.
-    ///
-    /// A thread calls `f` when it has come to the end of the job that it runs. Spare threads that exist count, so there may be
-    /// more results than [`threads`](Self::threads); a thread that is started meanwhile does not.
-    ///
-    /// Nobody but that thread can run the call, and a thread that waits inside a job cannot. So jobs of two pools that broadcast into
-    /// each other's pool wait for ever, and so does a broadcast for a job that waits for its caller. Where any thread would do,
-    /// [`install`](Self::install) and [`scope`](Self::scope) have no such limits.
+    /// Exact when the pool is at rest; while it works, each number may lag behind by what is being done at the moment.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
-    /// let names = pool.broadcast(|number| (number, std::thread::current().name().map(str::to_owned)));
-    /// let names: Vec<_> = names.into_iter().map(Result::unwrap).collect();
-    /// assert_eq!(names[1], (1, Some("pool-1".to_owned())));
+    /// let before = pool.stats();
+    /// pool.spawn(|| ()).join().unwrap();
+    /// assert_eq!((before.jobs, pool.stats().jobs), (0, 1));
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Panics
     ///
-    /// On a worker of the same pool, which would wait for itself. On a thread whose waiting policy forbids blocking.
-    pub fn broadcast<F, R>(&self, f: F) -> Vec<Result<R, JoinError>>
-    where
-        F: Fn(usize) -> R + Sync,
-        R: Send,
-    {
-        let results = broadcast(&self.crew, &f);
-        results.into_iter().map(|result| result.map_err(JoinError::Panicked)).collect()
+    /// In a forked child.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.crew.assert_not_forked();
+        self.crew.stats()
     }
 
     /// Runs everything that is queued, and what that spawns, then ends and joins the threads.
@@ -313,6 +177,51 @@ impl Pool {
         self.is_shut = true;
         // Relaxed: the threads that count were joined.
         self.crew.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// [`shutdown_now`](Self::shutdown_now) with a deadline: cancels everything that is queued, at once, and waits for what runs, but for so
+    /// long at most. Whether all threads have ended. If not, what runs goes on, on threads that nobody waits for, and they end by themselves.
+    ///
+    /// With [`Duration::ZERO`] this waits for nobody, and may be called anywhere, also by one of the pool's own jobs.
+    ///
+    /// ```
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let ((begins, begun), (go, gate)) = (mpsc::channel(), mpsc::channel());
+    /// let stuck = pool.spawn(move || {
+    ///     begins.send(()).unwrap();
+    ///     gate.recv().unwrap()
+    /// });
+    /// begun.recv().unwrap();
+    /// assert!(!pool.shutdown_timeout(Duration::from_millis(1)));
+    /// go.send("late").unwrap();
+    /// assert_eq!(stuck.join().unwrap(), "late");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a forked child. On a thread whose waiting policy forbids blocking, unless the time is zero; the pool is dropped then.
+    pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
+        self.crew.assert_not_forked();
+        if !at_most.is_zero() {
+            wait::assert_allowed("Pool::shutdown_timeout");
+        }
+        self.is_shut = true;
+        self.crew.advance(Phase::Cancelling);
+        self.crew.cancel_queued();
+        // What was queued may have been all that there was.
+        self.crew.advance(Phase::Cancelling);
+        // None: so far away that no clock can name it.
+        let deadline = clock::now().checked_add(at_most);
+        let gone = self.current_thread_index().is_none() && self.crew.wait_until_gone(deadline);
+        let threads = mem::take(&mut self.crew.roster().threads);
+        if gone {
+            // They have nothing left to do but to end.
+            threads.into_iter().for_each(|thread| _ = thread.join());
+        }
+        gone
     }
 
     /// Lets go of the pool: everything that is queued is run, by threads that nobody waits for. What they have not done when the

@@ -15,7 +15,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "Two workers, four inputs: map gives results in order",
     idea: "A pool has fewer threads than there is work: a thread takes the next piece when it is done with one. `map` \
            returns the results in the order of the inputs, whichever thread computed them.",
-    made_by: &["pool/src/map.rs::map", "pool/src/worker.rs::run"],
+    made_by: &["pool/src/data/map.rs::map", "pool/src/worker/mod.rs::run"],
     examples: &["executor"],
     arguments: no_arguments,
     show,

@@ -25,7 +25,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "The lock that mends the race, and what it costs",
     idea: "A lock makes load, add and store one step for everybody who takes it. The others wait, and that costs time, most \
            of all when many want the lock at once.",
-    made_by: &["pool/src/lock.rs::lock", "pool/src/lock.rs::release"],
+    made_by: &["pool/src/blocking/lock.rs::lock", "pool/src/blocking/lock.rs::release"],
     examples: &["lock"],
     arguments: no_arguments,
     show,

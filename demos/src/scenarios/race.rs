@@ -27,7 +27,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "`n += 1` is three steps: load, add, store. Between one worker's load and its store another worker can do all \
            three, and its result is overwritten. Each step here is atomic, so the behaviour is defined; the three steps \
            together are not atomic.",
-    made_by: &["pool/src/pool.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
+    made_by: &["pool/src/job/spawn.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
     examples: &["race"],
     arguments: no_arguments,
     show,

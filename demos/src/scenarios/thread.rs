@@ -13,7 +13,7 @@ pub static SCENARIO: Scenario = Scenario {
     name: "thread",
     about: "Start a thread; join waits for it",
     idea: "A job runs on another thread while this thread goes on. `join` waits for the job to end and returns its result.",
-    made_by: &["pool/src/pool.rs::spawn", "handle/src/join_handle.rs::join"],
+    made_by: &["pool/src/job/spawn.rs::spawn", "handle/src/join_handle.rs::join"],
     examples: &["thread"],
     arguments: no_arguments,
     show,

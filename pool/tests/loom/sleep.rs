@@ -28,7 +28,7 @@ struct Crew {
 impl Crew {
     /// With the beds made ready that the model uses, and so many jobs queued.
     fn new(threads: usize, beds: usize, jobs: usize) -> Arc<Self> {
-        let sleep = Sleep::new(threads, beds);
+        let sleep = Sleep::new(threads, beds, || false);
         sleep.prepare(beds - 1);
         Arc::new(Self { sleep, jobs: Jobs(AtomicUsize::new(jobs)) })
     }
@@ -167,7 +167,7 @@ impl Halves {
 #[test]
 fn a_sleeper_wakes_for_a_half() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 2), Halves(Deque::new())));
+        let shared = Arc::new((Sleep::new(2, 2, || false), Halves(Deque::new())));
         shared.0.prepare(1);
         let thief = {
             let shared = shared.clone();
@@ -208,7 +208,7 @@ impl Queues for Mail {
 #[test]
 fn a_sleeper_wakes_for_its_mail() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 2), Mail(AtomicUsize::new(0))));
+        let shared = Arc::new((Sleep::new(2, 2, || false), Mail(AtomicUsize::new(0))));
         shared.0.prepare(1);
         let worker = {
             let shared = shared.clone();

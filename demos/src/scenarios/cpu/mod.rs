@@ -21,7 +21,11 @@ pub static SCENARIO: Scenario = Scenario {
     about: "Sum squares in three modes: sync, threads, processes",
     idea: "A program that computes gets faster only by more cores: by more threads or, where a lock such as Python's GIL keeps \
            threads apart, by more processes.",
-    made_by: &["pool/src/map.rs::map", "process/src/pool.rs::spawn", "demos/src/sums.rs::sum_of_squares"],
+    made_by: &[
+        "pool/src/data/map.rs::map",
+        "process/src/pool.rs::spawn",
+        "demos/src/sums.rs::sum_of_squares",
+    ],
     examples: &["cpu --compare-python"],
     arguments: options::arguments,
     show,

@@ -20,8 +20,8 @@ pub static SCENARIO: Scenario = Scenario {
            the consumer that nothing more will come. Between processes the queue lies in the parent, and its two ends are \
            calls: one child makes the items, another one uses them.",
     made_by: &[
-        "pool/src/queue.rs::put",
-        "pool/src/queue.rs::get",
+        "pool/src/blocking/queue.rs::put",
+        "pool/src/blocking/queue.rs::get",
         "process/src/pool.rs::spawn",
         "runtime/src/sync/queue.rs::put",
     ],

@@ -1,6 +1,6 @@
 //! `map`: one call an item, results in order.
 
-use crate::{Pool, install::install, join};
+use crate::{job::install::install, join::join, pool::Pool};
 use brigade_handle::JoinError;
 use brigade_trace::clock;
 use std::{

@@ -20,13 +20,10 @@
 //!
 //! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
 
-use crate::{
-    crew::{Crew, Phase},
-    current,
+use crate::registry::{
+    Crew, Phase,
     sleep::{Queues, Searching},
-    worker::{self, Worker},
 };
-use brigade_handle::wait;
 use std::{
     io, mem,
     sync::{Arc, atomic::Ordering},
@@ -47,7 +44,7 @@ pub(crate) struct Roster {
     /// The beds of all threads, from their start until they go home.
     pub(crate) present: Vec<usize>,
     /// The beds of those in reserve.
-    reserve: Vec<usize>,
+    pub(crate) reserve: Vec<usize>,
     /// Beds that were used and are free, and the first one that was never used.
     free: Vec<usize>,
     fresh: usize,
@@ -100,46 +97,6 @@ impl Roster {
     }
 }
 
-/// What a joining worker calls around its sleep, through the policy of its thread.
-pub(crate) static HOOKS: wait::Hooks =
-    wait::Hooks { blocked: || at_worker(Worker::blocked), unblocked: || at_worker(Worker::unblocked) };
-
-fn at_worker(f: fn(&Worker)) {
-    current::with(|worker| worker.into_iter().for_each(f));
-}
-
-impl Worker {
-    /// This worker is about to park inside its job. It may do so while it waits already: a [`blocking`] call may join a handle. That
-    /// is one thread less to be replaced, not two, so only the outermost wait counts.
-    pub(crate) fn blocked(&self) {
-        if self.crew.is_forked() {
-            return;
-        }
-        if self.waits.replace(self.waits.get() + 1) == 0 {
-            self.crew.blocked();
-        }
-    }
-
-    /// This worker goes on with its job.
-    pub(crate) fn unblocked(&self) {
-        if self.crew.is_forked() {
-            return;
-        }
-        self.waits.set(self.waits.get() - 1);
-        if self.waits.get() == 0 {
-            self.crew.unblocked();
-        }
-    }
-
-    /// Nobody stands in for this worker while it runs a hook: a spare thread would begin with the same start hook, and whoever runs its exit
-    /// hook has left already.
-    pub(crate) fn without_spare(&self, hook: impl FnOnce()) {
-        self.waits.set(1);
-        hook();
-        self.waits.set(0);
-    }
-}
-
 impl Crew {
     fn set_surplus(&self, active: usize) {
         // Relaxed: read as a hint; the decision is made under the lock.
@@ -147,7 +104,7 @@ impl Crew {
     }
 
     /// A worker is about to park inside its job.
-    fn blocked(&self) {
+    pub(crate) fn blocked(&self) {
         let mut roster = self.roster();
         roster.active -= 1;
         self.set_surplus(roster.active);
@@ -162,7 +119,7 @@ impl Crew {
     }
 
     /// A worker goes on with its job.
-    fn unblocked(&self) {
+    pub(crate) fn unblocked(&self) {
         self.count_active(&mut self.roster());
     }
 
@@ -269,13 +226,13 @@ impl Crew {
     fn try_to_start(&self, bed: usize) -> io::Result<()> {
         self.seat(bed);
         self.sleep.prepare(bed);
-        let crew = self.myself();
+        let (crew, main) = (self.myself(), self.entry.main);
         let name = format!("{}-{bed}", self.plan.name);
         let mut builder = thread::Builder::new().name(name);
         if let Some(bytes) = self.plan.stack_size {
             builder = builder.stack_size(bytes);
         }
-        let thread = builder.spawn(move || worker::main(crew, bed))?;
+        let thread = builder.spawn(move || main(crew, bed))?;
         let mut roster = self.roster();
         roster.threads.retain(|thread| !thread.is_finished());
         roster.threads.push(thread);
@@ -321,76 +278,5 @@ impl Crew {
     pub(crate) fn dismiss_reserve(&self) {
         let reserve = self.roster().reserve.clone();
         reserve.into_iter().for_each(|bed| self.sleep.unpark(bed));
-    }
-}
-
-/// Runs `work`, which blocks outside of the pool, and lets the pool use a spare thread meanwhile.
-///
-/// For reads, locks and channels inside jobs. On a thread that belongs to no pool it only calls `work`.
-///
-/// ```
-/// let pool = brigade_pool::Pool::builder().threads(1).build()?;
-/// let (send, receive) = std::sync::mpsc::channel();
-/// let waits = pool.spawn(move || brigade_pool::blocking(|| receive.recv().unwrap()));
-/// pool.spawn(move || send.send(7).unwrap()).join().unwrap();
-/// assert_eq!(waits.join().unwrap(), 7);
-/// # std::io::Result::Ok(())
-/// ```
-///
-/// # Panics
-///
-/// If `work` does.
-pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
-    /// Ends also when `work` panics.
-    struct Away;
-    impl Drop for Away {
-        fn drop(&mut self) {
-            at_worker(Worker::unblocked);
-        }
-    }
-    at_worker(Worker::blocked);
-    let _away = Away;
-    work()
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use std::{sync::mpsc, thread};
-
-    #[test]
-    fn an_exit_hook_may_block_while_everybody_else_does() {
-        let (leaves, left) = mpsc::channel();
-        let hook = move |_| {
-            struct Leaves<'a>(&'a mpsc::Sender<bool>);
-            impl Drop for Leaves<'_> {
-                fn drop(&mut self) {
-                    self.0.send(thread::panicking()).expect("the test is still there");
-                }
-            }
-            let _leaves = Leaves(&leaves);
-            super::blocking(|| ());
-        };
-        let pool = crate::Pool::builder().threads(1).on_exit(hook).build().unwrap();
-        let wait = |receive: mpsc::Receiver<()>| move || super::blocking(|| receive.recv().unwrap());
-        // A worker that blocks and its spare are one too many afterwards.
-        let (go, gate) = mpsc::channel();
-        let blocked = pool.spawn(wait(gate));
-        pool.spawn(move || go.send(()).unwrap()).join().unwrap();
-        blocked.join().unwrap();
-        let is_surplus_gone = || {
-            let roster = pool.crew.roster();
-            roster.total == 1 || !roster.reserve.is_empty()
-        };
-        while !is_surplus_gone() {
-            thread::yield_now();
-        }
-        let (go, gate) = mpsc::channel();
-        let blocked = pool.spawn(wait(gate));
-        // It goes home from the reserve while the other one is blocked.
-        let panicked = left.recv().unwrap();
-        go.send(()).unwrap();
-        blocked.join().unwrap();
-        drop(pool);
-        assert!(!panicked);
     }
 }

@@ -11,7 +11,6 @@
 //! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
 //! 2. What is in a magazine belongs to nobody else.
 
-use crate::current;
 use brigade_handle::fork::PerProcess;
 use std::{
     alloc::{self, Layout},
@@ -75,8 +74,7 @@ unsafe impl Send for Free {}
 type Magazine = Vec<Free>;
 
 /// The blocks that a thread keeps.
-#[derive(Default)]
-pub(crate) struct Blocks {
+struct Blocks {
     small: RefCell<Kept>,
     large: RefCell<Kept>,
 }
@@ -93,8 +91,7 @@ static SMALL_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 static LARGE_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 
 thread_local! {
-    /// The blocks of a thread that is no worker: one that spawns from outside.
-    static OUTSIDE: Blocks = Blocks::default();
+    static BLOCKS: Blocks = const { Blocks::new() };
 }
 
 impl Size {
@@ -108,6 +105,10 @@ impl Size {
 }
 
 impl Kept {
+    const fn new() -> Self {
+        Self { used: Magazine::new(), other: Magazine::new() }
+    }
+
     #[inline]
     fn take(&mut self, size: Size) -> Option<Free> {
         self.used.pop().or_else(|| self.reload(size))
@@ -149,6 +150,10 @@ impl Kept {
 }
 
 impl Blocks {
+    const fn new() -> Self {
+        Self { small: RefCell::new(Kept::new()), large: RefCell::new(Kept::new()) }
+    }
+
     #[inline]
     fn of(&self, size: Size) -> RefMut<'_, Kept> {
         let kept = match size {
@@ -171,10 +176,7 @@ impl Drop for Blocks {
 /// Gives `f` this thread's blocks, unless the thread is about to end.
 #[inline]
 fn with_blocks<R>(f: impl FnOnce(&Blocks) -> R) -> Option<R> {
-    current::with(|worker| match worker {
-        Some(worker) => Some(f(&worker.blocks)),
-        None => OUTSIDE.try_with(f).ok(),
-    })
+    BLOCKS.try_with(f).ok()
 }
 
 /// Moves the value to the heap.

@@ -1,10 +1,8 @@
 //! Stealing: what a worker takes from others, and how long it looks.
 
 use crate::{
-    astray::Lineage,
-    deque,
-    half::{HalfHeader, Stolen},
-    job::JobRef,
+    job::{JobRef, remote::Lineage},
+    join::{deque, stack_job::HalfHeader, stolen::Stolen},
     worker::{Work, Worker},
 };
 use brigade_trace::{Kind, clock};

@@ -35,12 +35,16 @@
 //! for it that runs whatever is the oldest there when its turn comes. So there are always as many such children as closures, and
 //! the order in which the children run does not matter. Rayon does the same.
 
+// Unsafe: a count that may be gone once it was changed is reached by a pointer.
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+pub(crate) mod count;
+
 use crate::{
-    astray::Lineage,
-    blocks, current,
-    job::{Header, JobRef, Verbs},
-    pending::{Away, Here},
-    worker::Worker,
+    job::{Header, JobRef, Verbs, install::install, memory, remote::Lineage},
+    pool::Pool,
+    registry::Crew,
+    scope::count::{Away, Here},
+    worker::{Worker, current},
 };
 use brigade_handle::{contain, forget_panic};
 use brigade_trace::{Domain, Id, Kind};
@@ -57,6 +61,8 @@ use std::{
 /// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
 pub struct Scope<'scope> {
     lineage: Lineage,
+    /// The owner's, who is there as long as the scope.
+    crew: NonNull<Crew>,
     /// The address of the owner, for comparison only.
     owner_at: usize,
     /// Touched by the owner alone, who knows itself by `owner_at`.
@@ -95,7 +101,7 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let (job, crew) = (self.child(work), self.lineage.crew());
+        let (job, crew) = (self.child(work), self.crew());
         // Counted before it is queued (rule 1).
         current::with(|worker| match worker {
             Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
@@ -138,6 +144,11 @@ impl<'scope> Scope<'scope> {
         });
     }
 
+    fn crew(&self) -> &Crew {
+        // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
+        unsafe { self.crew.as_ref() }
+    }
+
     fn ordered(&self) -> MutexGuard<'_, VecDeque<Ordered<'scope>>> {
         self.fifo.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +160,7 @@ impl<'scope> Scope<'scope> {
         let scope = NonNull::from(self);
         let header = Header::of_child(&Child::<'scope, F>::VERBS, NonNull::from(&self.lineage));
         let id = Id::fresh(Domain::Job);
-        let child = blocks::put(Child { header, scope, id, work });
+        let child = memory::put(Child { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }
@@ -172,15 +183,14 @@ impl<'scope> Scope<'scope> {
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let open = unsafe { scope.as_ref() };
-        let (owner, crew, away) =
-            (open.lineage.owner(), NonNull::from(open.lineage.crew()), NonNull::from(&open.away));
+        let (owner, sleep, away) = (open.lineage.owner(), open.lineage.sleep(), NonNull::from(&open.away));
         if current::address() == open.owner_at {
             return open.here.end();
         }
         // SAFETY: the caller is counted until this call. From there on the scope may be gone.
         if unsafe { Away::end(away) } {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
-            unsafe { crew.as_ref() }.sleep.unpark(owner);
+            unsafe { sleep.as_ref() }.unpark(owner);
         }
     }
 }
@@ -206,7 +216,7 @@ where
     /// This is the queue's only call for this child.
     unsafe fn run(job: NonNull<Header>) {
         // SAFETY: the child was put there by `child`, and its verb is called once.
-        let Self { scope, id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        let Self { scope, id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
         let before = brigade_trace::begin(id);
@@ -230,7 +240,8 @@ where
 {
     let (here, away) = Here::body();
     let scope = Scope {
-        lineage: Lineage::new(current::inside(), NonNull::from(&*worker.crew), worker.index),
+        lineage: Lineage::new(current::inside(), NonNull::from(&worker.crew.sleep), worker.index),
+        crew: NonNull::from(&*worker.crew),
         owner_at: current::address(),
         here,
         away,
@@ -286,8 +297,23 @@ where
 {
     current::with(|worker| match worker {
         Some(worker) => scope_on(worker, body),
-        None => crate::Pool::global().scope(body),
+        None => Pool::global().scope(body),
     })
+}
+
+impl Pool {
+    /// Runs `body` on this pool with a scope. See [`scope`](crate::scope).
+    ///
+    /// # Panics
+    ///
+    /// If the body or a job panics, after all have ended. On a thread whose waiting policy forbids blocking.
+    pub fn scope<'scope, F, R>(&self, body: F) -> R
+    where
+        F: FnOnce(&Scope<'scope>) -> R + Send,
+        R: Send,
+    {
+        install(&self.crew, "Pool::scope", || scope(body))
+    }
 }
 
 impl fmt::Debug for Scope<'_> {

@@ -1,10 +1,12 @@
 //! Which worker this thread is: the pool's only thread-locals.
 
 use crate::{
-    astray::Lineage,
-    crew::Crew,
-    deque::{Deque, Owner},
-    half::HalfHeader,
+    job::{JobRef, remote::Lineage},
+    join::{
+        deque::{Deque, Owner},
+        stack_job::HalfHeader,
+    },
+    registry::Crew,
     sys,
     worker::Worker,
 };
@@ -90,4 +92,23 @@ pub(crate) fn enter(worker: &Worker, f: impl FnOnce()) {
     }
     let _leave = Leave;
     f();
+}
+
+impl Crew {
+    /// Queues a job: with this worker if it is one of the crew, else with the injector.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child, unless this is the copy of a worker.
+    #[inline]
+    pub(crate) fn submit(&self, job: JobRef) {
+        with(|worker| match worker {
+            Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),
+            _ => {
+                self.assert_not_forked();
+                self.injector.push(job);
+            }
+        });
+        self.announce_job();
+    }
 }

@@ -1,8 +1,8 @@
 //! The job that `spawn_detached` makes: a closure that nobody waits for. It has one owner, the queue's [`JobRef`].
 
 use crate::{
-    blocks, current,
-    job::{Header, JobRef, Verbs},
+    job::{Header, JobRef, Verbs, memory},
+    worker::current,
 };
 use brigade_handle::{contain, forget_panic};
 use brigade_trace::{Domain, Id, Kind};
@@ -22,7 +22,7 @@ struct Detached<F> {
 /// Makes a job without a handle.
 pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
     let id = Id::fresh(Domain::Job);
-    let job = blocks::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
+    let job = memory::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
     brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
     unsafe { JobRef::from_raw(job.cast()) }
@@ -37,7 +37,7 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
     /// This is the queue's only call for this job.
     unsafe fn run(job: NonNull<Header>) {
         // SAFETY: the job was put there by `new`, and its verb is called once.
-        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         let before = brigade_trace::begin(id);
         let result = panic::catch_unwind(AssertUnwindSafe(work));
         brigade_trace::end(id, before, 1);
@@ -55,7 +55,7 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
     /// As for `run`.
     unsafe fn discard(job: NonNull<Header>) -> bool {
         // SAFETY: as in `run`.
-        let Self { id, work, .. } = unsafe { blocks::take(job.cast::<Self>()) };
+        let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         brigade_trace::record(Kind::Cancel, id, 0);
         contain(|| drop(work));
         true

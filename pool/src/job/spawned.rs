@@ -1,12 +1,4 @@
-//! A job in a queue, and the job that `spawn` makes: one allocation that holds closure, slot and references.
-//!
-//! # A queued job
-//!
-//! A [`JobRef`] is a thin pointer to a [`Header`], the first field of whatever the job is. It owns what it points to: it is
-//! run or discarded, once. A spawned job lies in the heap, a scope's child too (`scope.rs`), an installed one on the stack of
-//! the thread that waits for it (`install.rs`).
-//!
-//! # A spawned job
+//! The job that `spawn` makes: one allocation that holds closure, slot and references.
 //!
 //! Its allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], beside them those cancel handles that were asked for,
 //! and one byte for who may run it:
@@ -25,12 +17,10 @@
 //! waits for, and nothing else.
 
 use crate::{
-    astray::Lineage,
-    blocks,
-    crew::Crew,
-    current,
+    job::{Header, JobRef, Verbs, memory},
+    registry::Crew,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
-    worker::Worker,
+    worker::{Worker, current},
 };
 use brigade_handle::{
     CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain,
@@ -42,98 +32,6 @@ use std::{
     ptr::NonNull,
     sync::{Arc, atomic},
 };
-
-/// The first field of everything that can be queued.
-#[repr(C)]
-pub(crate) struct Header {
-    verbs: &'static Verbs,
-    /// Of which scope the job is a child, if of any.
-    scope: Option<NonNull<Lineage>>,
-}
-
-/// What can be done with a queued job. Each ends the [`JobRef`]'s ownership.
-pub(crate) struct Verbs {
-    /// Runs it.
-    pub(crate) run: unsafe fn(NonNull<Header>),
-    /// Ends it without running it, if it may be ended so. True if somebody's job was cancelled by that.
-    pub(crate) discard: unsafe fn(NonNull<Header>) -> bool,
-    /// Whether any thread may discard it, and nothing else happens by that than that its handle says so.
-    pub(crate) may_be_cancelled: bool,
-}
-
-impl Header {
-    pub(crate) fn new(verbs: &'static Verbs) -> Self {
-        Self { verbs, scope: None }
-    }
-
-    /// For a child of this scope, which outlives it.
-    pub(crate) fn of_child(verbs: &'static Verbs, scope: NonNull<Lineage>) -> Self {
-        Self { verbs, scope: Some(scope) }
-    }
-}
-
-/// A queued job. Dropping it discards the job.
-pub(crate) struct JobRef(NonNull<Header>);
-
-// SAFETY: what can be queued is Send, as `from_raw` demands.
-unsafe impl Send for JobRef {}
-
-impl JobRef {
-    /// # Safety
-    ///
-    /// The pointer is to the header of a job which may be sent to another thread, and which lives until it is run or discarded
-    /// by its verbs; the caller gives up its ownership.
-    pub(crate) unsafe fn from_raw(job: NonNull<Header>) -> Self {
-        Self(job)
-    }
-
-    fn header(&self) -> &Header {
-        // SAFETY: by `from_raw` the job lives as long as this reference.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// Whether this scope cannot end before the job has, because the job is its child, or a child of a scope that was opened in the
-    /// course of such a one.
-    pub(crate) fn is_within(&self, scope: NonNull<Lineage>) -> bool {
-        // SAFETY: a scope is there until its children have ended, and this one has yet to be run.
-        self.header().scope.is_some_and(|own| own == scope || unsafe { own.as_ref() }.is_within(scope))
-    }
-
-    /// The job, or a ticket for it if it is the child of a scope: what may be queued where its owner does not look.
-    pub(crate) fn or_ticket(self) -> Self {
-        match self.header().scope {
-            // SAFETY: it is a child of that scope.
-            Some(scope) => unsafe { Lineage::stray(scope, self) },
-            None => self,
-        }
-    }
-
-    /// Whether any thread may cancel it.
-    pub(crate) fn may_be_cancelled(&self) -> bool {
-        self.header().verbs.may_be_cancelled
-    }
-
-    /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.
-    pub(crate) fn discard(self) -> bool {
-        let job = ManuallyDrop::new(self);
-        // SAFETY: as in `run`.
-        unsafe { (job.header().verbs.discard)(job.0) }
-    }
-
-    /// Runs the job. Its panics are delivered to whoever waits for it.
-    pub(crate) fn run(self) {
-        let job = ManuallyDrop::new(self);
-        // SAFETY: the verb belongs to the job, and is called once: `self` is gone.
-        unsafe { (job.header().verbs.run)(job.0) };
-    }
-}
-
-impl Drop for JobRef {
-    fn drop(&mut self) {
-        // SAFETY: as in `run`.
-        let _ = unsafe { (self.header().verbs.discard)(self.0) };
-    }
-}
 
 const QUEUED: u8 = 0;
 const CLAIMED: u8 = 1;
@@ -165,7 +63,7 @@ where
     T: Send + 'static,
 {
     let id = Id::fresh(Domain::Job);
-    let job = blocks::put(Spawned {
+    let job = memory::put(Spawned {
         header: Header::new(&Spawned::<F, T>::VERBS),
         claim: AtomicU8::new(QUEUED),
         references: AtomicU32::new(2),
@@ -310,7 +208,7 @@ where
             // Acquire pairs with the Release of the other owners.
             atomic::fence(atomic::Ordering::Acquire);
             // SAFETY: all references are gone, and the job was put there by `spawned`.
-            let free = || unsafe { blocks::drop_in_place(job) };
+            let free = || unsafe { memory::drop_in_place(job) };
             // It panics only if the destructor of a waker does, which must not end a worker.
             contain(free);
         }

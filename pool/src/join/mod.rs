@@ -26,13 +26,25 @@
 //!
 //! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place (`spare.rs`).
 
+// Unsafe: entries are raw pointers, and slots are reached without a bounds check.
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+pub(crate) mod deque;
+// Unsafe: a half lies on the stack of a thread that waits for it.
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+pub(crate) mod stack_job;
+// Unsafe: as `stack_job`.
+pub(crate) mod stolen;
+
 use crate::{
-    current,
-    deque::{Attended, Owner, Place},
-    half::{Half, HalfHeader},
+    job::install::install,
+    join::{
+        deque::{Attended, Owner, Place},
+        stack_job::{Half, HalfHeader},
+    },
+    pool::Pool,
     scope::scope_on,
     sys::{Fence, Full, Light},
-    worker::Worker,
+    worker::{Worker, current},
 };
 use std::{
     any::Any,
@@ -146,7 +158,7 @@ where
 {
     current::with(|worker| match worker {
         Some(worker) => join_on::<Full, _, _, _, _>(worker.halves(), a, b),
-        None => crate::Pool::global().join(a, b),
+        None => Pool::global().join(a, b),
     })
 }
 
@@ -237,4 +249,21 @@ where
 {
     let ((ra, rb), (rc, rd)) = join(|| join(a, b), || join(c, d));
     (ra, rb, rc, rd)
+}
+
+impl Pool {
+    /// Runs both closures on this pool, in parallel if a worker is free. See [`join`](crate::join).
+    ///
+    /// # Panics
+    ///
+    /// If one of the closures panics, after both have ended. On a thread whose waiting policy forbids blocking.
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        install(&self.crew, "Pool::join", || join(a, b))
+    }
 }

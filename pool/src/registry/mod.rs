@@ -1,28 +1,31 @@
 //! The crew: what the threads of one pool share. Its seats, its injector, its beds, and how far its life has come.
 
+pub(crate) mod config;
+mod counters;
+mod drain;
+mod retry;
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+pub(crate) mod sleep;
+mod spare;
+pub(crate) mod stats;
+
 use crate::{
-    builder::Plan,
-    current,
-    deque::Deque,
-    half::{HalfHeader, PassedOn},
     job::JobRef,
-    retry::Retry,
-    sleep::{Queues, Sleep},
-    spare::Roster,
-    stats::Tally,
+    join::{deque::Deque, stack_job::HalfHeader, stolen::PassedOn},
+    registry::{
+        config::Plan,
+        retry::Retry,
+        sleep::{Queues, Sleep},
+        spare::Roster,
+        stats::Tally,
+    },
 };
 use brigade_handle::fork::{self, Generation};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
-use std::{
-    ptr,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+    atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
-
-/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked, unless it was told.
-pub(crate) const SPARES: usize = 256;
 
 /// How far the life of a pool has come. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,11 +84,21 @@ impl Seat {
     }
 }
 
+/// What the crew knows of the workers' code, which is built on the crew.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    /// The life of a thread, which is given its bed.
+    pub(crate) main: fn(Arc<Crew>, usize),
+    /// Whether the calling thread is a worker, of whatever pool.
+    pub(crate) is_worker: fn() -> bool,
+}
+
 /// What the threads of one pool share.
 pub(crate) struct Crew {
     /// For new threads, each of which owns a reference.
     me: Weak<Self>,
     pub(crate) plan: Plan,
+    entry: Entry,
     /// Tells the workers of several pools apart in a trace.
     pub(crate) number: u64,
     /// The process that its threads are in.
@@ -108,7 +121,7 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    pub(crate) fn new(plan: Plan) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan, entry: Entry) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let seats = plan.threads + plan.spares;
         Arc::new_cyclic(|me| Self {
@@ -118,7 +131,7 @@ impl Crew {
             generation: Generation::current(),
             injector: Injector::new(),
             ordered: Injector::new(),
-            sleep: Sleep::new(plan.threads, seats),
+            sleep: Sleep::new(plan.threads, seats, entry.is_worker),
             seats: (0..seats).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
             cancelled: AtomicUsize::new(0),
@@ -127,6 +140,7 @@ impl Crew {
             bed_freed: Condvar::new(),
             retry: OnceLock::new(),
             plan,
+            entry,
         })
     }
 
@@ -213,23 +227,6 @@ impl Crew {
     }
 
     // --- producing ---
-
-    /// Queues a job: with this worker if it is one of the crew, else with the injector.
-    ///
-    /// # Panics
-    ///
-    /// In a forked child, unless this is the copy of a worker.
-    #[inline]
-    pub(crate) fn submit(&self, job: JobRef) {
-        current::with(|worker| match worker {
-            Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),
-            _ => {
-                self.assert_not_forked();
-                self.injector.push(job);
-            }
-        });
-        self.announce_job();
-    }
 
     /// Queues a job with the injector.
     pub(crate) fn inject(&self, job: JobRef) {

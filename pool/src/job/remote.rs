@@ -24,8 +24,8 @@
 //! `tests/loom/waiting.rs` models it.
 
 use crate::{
-    crew::Crew,
     job::{Header, JobRef, Verbs},
+    registry::sleep::Sleep,
     sync::{Mutex, MutexGuard},
 };
 use std::{
@@ -137,8 +137,8 @@ impl Strays {
 pub(crate) struct Lineage {
     /// The innermost scope of which a child was running on the owner's thread when this one was opened.
     outer: Option<NonNull<Self>>,
-    /// The owner's, who is there as long as the scope.
-    crew: NonNull<Crew>,
+    /// Where the owner, who is there as long as the scope, is unparked.
+    sleep: NonNull<Sleep>,
     /// The bed of the owner.
     owner: usize,
     /// Made for the first child that goes astray, or when the owner parks.
@@ -146,8 +146,8 @@ pub(crate) struct Lineage {
 }
 
 impl Lineage {
-    pub(crate) fn new(outer: Option<NonNull<Self>>, crew: NonNull<Crew>, owner: usize) -> Self {
-        Self { outer, crew, owner, strays: OnceLock::new() }
+    pub(crate) fn new(outer: Option<NonNull<Self>>, sleep: NonNull<Sleep>, owner: usize) -> Self {
+        Self { outer, sleep, owner, strays: OnceLock::new() }
     }
 
     /// Whether the scope was opened, directly or not, in the course of a child of that other one.
@@ -159,13 +159,12 @@ impl Lineage {
         iter::successors(self.outer, further).any(|outer| outer == other)
     }
 
-    pub(crate) fn crew(&self) -> &Crew {
-        // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
-        unsafe { self.crew.as_ref() }
-    }
-
     pub(crate) fn owner(&self) -> usize {
         self.owner
+    }
+
+    pub(crate) fn sleep(&self) -> NonNull<Sleep> {
+        self.sleep
     }
 
     fn strays(&self) -> &Arc<Strays> {
@@ -180,15 +179,15 @@ impl Lineage {
     ///
     /// The lineage is that of the child's scope.
     pub(crate) unsafe fn stray(this: NonNull<Self>, child: JobRef) -> JobRef {
-        let (strays, owner, crew) = {
+        let (strays, owner, sleep) = {
             // SAFETY: the scope is there as long as the child has not been run. The borrow ends before somebody else can have it.
             let scope = unsafe { this.as_ref() };
-            (scope.strays().clone(), scope.owner, scope.crew)
+            (scope.strays().clone(), scope.owner, scope.sleep)
         };
         // From here on the scope may be gone.
         if strays.list.push(child) {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
-            unsafe { crew.as_ref() }.sleep.unpark(owner);
+            unsafe { sleep.as_ref() }.unpark(owner);
         }
         strays.ticket()
     }

@@ -4,7 +4,7 @@
 //! no producer comes any more. One thread of the process does it, for all its pools. It is there as long as one of them is, since it could be
 //! refused as well when it is needed. It sleeps until a pool reports a refusal; then it tries again after pauses that grow.
 
-use crate::crew::Crew;
+use crate::registry::Crew;
 use brigade_handle::fork::PerProcess;
 use std::{
     io, mem,

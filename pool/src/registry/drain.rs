@@ -3,11 +3,7 @@
 //! A job that runs cannot be broken off, and the threads of a pool may all be blocked inside jobs. So who ends the pool cancels what is queued
 //! itself, and stops to wait for the threads when the time is over.
 
-use crate::{
-    Pool,
-    crew::{Crew, Phase},
-    job::JobRef,
-};
+use crate::{job::JobRef, registry::Crew};
 use brigade_handle::wait;
 use brigade_trace::clock;
 use crossbeam_deque::Steal;
@@ -17,56 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-impl Pool {
-    /// [`shutdown_now`](Self::shutdown_now) with a deadline: cancels everything that is queued, at once, and waits for what runs, but for so
-    /// long at most. Whether all threads have ended. If not, what runs goes on, on threads that nobody waits for, and they end by themselves.
-    ///
-    /// With [`Duration::ZERO`] this waits for nobody, and may be called anywhere, also by one of the pool's own jobs.
-    ///
-    /// ```
-    /// use std::{sync::mpsc, time::Duration};
-    ///
-    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
-    /// let ((begins, begun), (go, gate)) = (mpsc::channel(), mpsc::channel());
-    /// let stuck = pool.spawn(move || {
-    ///     begins.send(()).unwrap();
-    ///     gate.recv().unwrap()
-    /// });
-    /// begun.recv().unwrap();
-    /// assert!(!pool.shutdown_timeout(Duration::from_millis(1)));
-    /// go.send("late").unwrap();
-    /// assert_eq!(stuck.join().unwrap(), "late");
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// In a forked child. On a thread whose waiting policy forbids blocking, unless the time is zero; the pool is dropped then.
-    pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
-        self.crew.assert_not_forked();
-        if !at_most.is_zero() {
-            wait::assert_allowed("Pool::shutdown_timeout");
-        }
-        self.is_shut = true;
-        self.crew.advance(Phase::Cancelling);
-        self.crew.cancel_queued();
-        // What was queued may have been all that there was.
-        self.crew.advance(Phase::Cancelling);
-        // None: so far away that no clock can name it.
-        let deadline = clock::now().checked_add(at_most);
-        let gone = self.current_thread_index().is_none() && self.crew.wait_until_gone(deadline);
-        let threads = std::mem::take(&mut self.crew.roster().threads);
-        if gone {
-            // They have nothing left to do but to end.
-            threads.into_iter().for_each(|thread| _ = thread.join());
-        }
-        gone
-    }
-}
-
 impl Crew {
     /// Cancels the jobs that are queued. Those that somebody waits for inside a job, such as the children of a scope, stay for the workers.
-    fn cancel_queued(&self) {
+    pub(crate) fn cancel_queued(&self) {
         let next = |steal: &dyn Fn() -> Steal<JobRef>| {
             loop {
                 match steal() {
@@ -95,7 +44,7 @@ impl Crew {
     }
 
     /// Waits until all threads have gone home, or until the deadline. Whether they have.
-    fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         let _away = wait::away();
         let mut roster = self.roster();
         while !roster.is_deserted() {

@@ -11,7 +11,11 @@
 //!
 //! The loop over a piece may use vector instructions that the rest of the program must not take for granted (`vector.rs`).
 
-use crate::{Pool, current, join, vector::with_widest};
+mod map;
+// Unsafe: calls what is compiled for some processors only.
+mod simd;
+
+use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
 use std::ops::Range;
 
 /// Into how many pieces a loop is split for each thread if nobody steals.

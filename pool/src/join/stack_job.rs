@@ -33,19 +33,11 @@
 //!
 //! The same holds for PASSED in the place of DONE, with the list in the place of the result.
 
-use crate::{
-    blocks,
-    crew::Crew,
-    current,
-    job::{Header, JobRef, Verbs},
-    sync::{AtomicU32, Ordering, UnsafeCell},
-    worker::Worker,
-};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 use std::{
     mem::{ManuallyDrop, MaybeUninit},
     panic::{self, AssertUnwindSafe},
-    ptr::{self, NonNull},
-    sync::{Mutex, MutexGuard, PoisonError},
+    ptr::NonNull,
     thread,
 };
 
@@ -58,7 +50,7 @@ const THIEF_SHIFT: u32 = 3;
 #[repr(C)]
 pub(crate) struct HalfHeader {
     /// Runs the closure and stores the result. Called once, by the thief.
-    run: unsafe fn(NonNull<HalfHeader>),
+    pub(crate) run: unsafe fn(NonNull<HalfHeader>),
     state: HalfState,
 }
 
@@ -196,150 +188,5 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
         let result = panic::catch_unwind(AssertUnwindSafe(ManuallyDrop::into_inner(work)));
         // SAFETY: the result is the thief's until DONE (rule 2).
         half.result.with_mut(|place| unsafe { place.write(MaybeUninit::new(result)) });
-    }
-}
-
-/// A half that was stolen: the thief's duty to run it.
-pub(crate) struct Stolen {
-    half: NonNull<HalfHeader>,
-    victim: usize,
-}
-
-impl Stolen {
-    /// # Safety
-    ///
-    /// The half came out of the deque of the worker `victim`, or was on offer there, just now, and is given to nobody else.
-    pub(crate) unsafe fn new(half: NonNull<HalfHeader>, victim: usize) -> Self {
-        Self { half, victim }
-    }
-
-    /// Runs the half and tells its owner.
-    pub(crate) fn run(self, thief: &Worker) {
-        // SAFETY: the owner keeps the half until DONE (rule 2).
-        let header = unsafe { self.half.as_ref() };
-        let state = NonNull::from(header.state());
-        header.state().taken_by(thief.index);
-        // SAFETY: the half was stolen by us, and `self` is used up.
-        unsafe { (header.run)(self.half) };
-        // SAFETY: it is not done yet. This is the last access to the half (rule 3).
-        if unsafe { HalfState::finish(state) } {
-            thief.crew.sleep.unpark(self.victim);
-        }
-    }
-}
-
-// SAFETY: a half is made to be run elsewhere: `join` asks that its closure and its result are Send.
-unsafe impl Send for Stolen {}
-
-/// The halves of one worker that their thieves may not run, with those thieves' duty (rule 4).
-#[derive(Default)]
-pub(crate) struct PassedOn(Mutex<Vec<Stolen>>);
-
-impl PassedOn {
-    fn lock(&self) -> MutexGuard<'_, Vec<Stolen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes this half out, if it is there.
-    pub(crate) fn take(&self, half: &HalfState) -> Option<Stolen> {
-        let mut list = self.lock();
-        // SAFETY: a half in the list is not done, so its owner keeps it (rule 2).
-        let position =
-            list.iter().position(|stolen| ptr::eq(unsafe { stolen.half.as_ref() }.state(), half))?;
-        Some(list.remove(position))
-    }
-}
-
-impl Stolen {
-    /// Passes it on, for a thief that waits for something else.
-    pub(crate) fn pass_on(self, crew: &Crew) {
-        let victim = self.victim;
-        let mut list = crew.seat(victim).passed_on.lock();
-        // SAFETY: it is not done, and nobody else can have it before the lock is free.
-        let tell = unsafe { self.half.as_ref() }.state().pass_on();
-        list.push(self);
-        drop(list);
-        if tell {
-            crew.sleep.unpark(victim);
-        }
-        let ticket = blocks::put(Ticket { header: Header::new(&Ticket::VERBS), victim });
-        // SAFETY: the header is the first field, and this block, which may be sent, lives until a verb takes it.
-        crew.inject(unsafe { JobRef::from_raw(ticket.cast()) });
-    }
-}
-
-/// Runs a half that was passed on, if the owner has not taken it.
-#[repr(C)]
-struct Ticket {
-    header: Header,
-    victim: usize,
-}
-
-impl Ticket {
-    /// Somebody waits for the half, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
-
-    /// # Safety
-    ///
-    /// As for `run`.
-    unsafe fn run_instead(job: NonNull<Header>) -> bool {
-        // SAFETY: this is the only call.
-        unsafe { Self::run(job) };
-        false
-    }
-
-    /// # Safety
-    ///
-    /// This is the queue's only call for this ticket.
-    unsafe fn run(job: NonNull<Header>) {
-        // SAFETY: it was put there by `pass_on`, and its verb is called once.
-        let Self { victim, .. } = unsafe { blocks::take(job.cast::<Self>()) };
-        current::with(|worker| {
-            let Some(worker) = worker else { return };
-            let half = worker.crew.seat(victim).passed_on.lock().pop();
-            half.into_iter().for_each(|half| half.run(worker));
-        });
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_half_that_is_passed_on_is_run_by_somebody_else() {
-        let pool = crate::Pool::builder().threads(1).build().unwrap();
-        let ours = thread::current().id();
-        let half = Half::new(|| thread::current().id() != ours);
-        // SAFETY: it is in no deque, and nobody else has it.
-        let stolen = unsafe { Stolen::new(half.header(), 0) };
-        stolen.pass_on(&pool.crew);
-        while !half.state().is_done() {
-            thread::yield_now();
-        }
-        // SAFETY: it is done, and the result is taken once.
-        assert!(unsafe { half.take_result() }.unwrap());
-    }
-
-    #[test]
-    fn the_owner_takes_back_a_half_that_was_passed_on_if_nobody_else_is_there() {
-        let pool = crate::Pool::builder().threads(1).build().unwrap();
-        let is_here = pool.install(|| {
-            let ours = thread::current().id();
-            let half = Half::new(|| thread::current().id() == ours);
-            current::with(|worker| {
-                let worker = worker.expect("it is installed on a worker");
-                // The only other thread that could ever run the ticket comes to a job that waits for this one.
-                let (go, gate) = std::sync::mpsc::channel::<()>();
-                worker.crew.inject(crate::detached::new(move || assert!(gate.recv().is_err())));
-                // SAFETY: it is in no deque, and nobody else has it.
-                unsafe { Stolen::new(half.header(), worker.index) }.pass_on(&worker.crew);
-                Worker::wait_for_half(half.state());
-                drop(go);
-            });
-            // SAFETY: it is done, and the result is taken once.
-            unsafe { half.take_result() }.unwrap()
-        });
-        assert!(is_here);
     }
 }

@@ -8,17 +8,17 @@
 //! two pools may install into each other.
 
 use crate::{
-    crew::Crew,
-    current,
-    job::{Header, JobRef, Verbs},
+    job::{Header, JobRef, Stay, Verbs},
+    pool::Pool,
+    registry::Crew,
     sync::UnsafeCell,
+    worker::current,
 };
-use brigade_handle::{Completer, JoinHandle, wait};
+use brigade_handle::{Completer, JoinError, JoinHandle, wait};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
     mem,
     panic::{self, AssertUnwindSafe},
-    process,
     ptr::NonNull,
     sync::Arc,
     thread,
@@ -35,6 +35,51 @@ struct Inside<F, R> {
     work: Option<F>,
     result: Option<thread::Result<R>>,
     completer: Option<Completer<()>>,
+}
+
+impl Pool {
+    /// Runs `work` on a worker of this pool, so that what it joins and scopes is shared with the others; here, if this is one.
+    ///
+    /// # Panics
+    ///
+    /// If `work` panics. On a thread whose waiting policy forbids blocking.
+    pub fn install<F, R>(&self, work: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        install(&self.crew, "Pool::install", work)
+    }
+
+    /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
+    /// Blocks until all have ended; a call that panics fails its own result and no other.
+    ///
+    /// A thread calls `f` when it has come to the end of the job that it runs. Spare threads that exist count, so there may be
+    /// more results than [`threads`](Self::threads); a thread that is started meanwhile does not.
+    ///
+    /// Nobody but that thread can run the call, and a thread that waits inside a job cannot. So jobs of two pools that broadcast into
+    /// each other's pool wait for ever, and so does a broadcast for a job that waits for its caller. Where any thread would do,
+    /// [`install`](Self::install) and [`scope`](Self::scope) have no such limits.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let names = pool.broadcast(|number| (number, std::thread::current().name().map(str::to_owned)));
+    /// let names: Vec<_> = names.into_iter().map(Result::unwrap).collect();
+    /// assert_eq!(names[1], (1, Some("pool-1".to_owned())));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a worker of the same pool, which would wait for itself. On a thread whose waiting policy forbids blocking.
+    pub fn broadcast<F, R>(&self, f: F) -> Vec<Result<R, JoinError>>
+    where
+        F: Fn(usize) -> R + Sync,
+        R: Send,
+    {
+        let results = broadcast(&self.crew, &f);
+        results.into_iter().map(|result| result.map_err(JoinError::Panicked)).collect()
+    }
 }
 
 /// Runs `work` on a worker of the crew, this one if it is one, and returns its result or goes on with its panic.
@@ -91,16 +136,6 @@ where
     jobs.sort_unstable_by_key(|(bed, _)| *bed);
     // SAFETY: the jobs have ended.
     jobs.into_iter().map(|(_, job)| unsafe { job.into_result() }).collect()
-}
-
-/// The frame must not end before the jobs in it have: an unwinding through it ends the process. There should be none, since the
-/// panics of jobs are caught inside.
-pub(crate) struct Stay;
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        process::abort();
-    }
 }
 
 impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {

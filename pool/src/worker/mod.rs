@@ -3,30 +3,30 @@
 //! Order of work: its own jobs, newest first; then its mail; then the injector, oldest first; then what others have, halves before jobs. Every
 //! [`FAIR`]th time mail, the injector and its own oldest job come first, so that a worker that feeds itself starves none of them.
 
+// Unsafe: hands out a reference to the worker that lives on this thread's stack.
+pub(crate) mod current;
+// Unsafe: a ticket is a job of its own.
+mod pass_on;
+// Unsafe: turns a stolen entry into the duty to run it.
+mod steal;
+pub(crate) mod wait;
+
 use crate::{
-    astray::Lineage,
-    blocks::Blocks,
-    crew::{Crew, Kit, Phase, SeatOf},
-    current,
-    deque::{Attended, Deque, Owner, Place},
-    half::{HalfHeader, HalfState, Stolen},
-    install::Stay,
-    job::JobRef,
-    pending::{Away, Here},
-    sleep::Searching,
-    spare,
-    stats::Tally,
-    steal::{Pause, Thrift},
+    job::{JobRef, Stay},
+    join::{
+        deque::{Attended, Deque, Owner, Place},
+        stack_job::HalfHeader,
+        stolen::Stolen,
+    },
+    registry::{Crew, Entry, Kit, Phase, SeatOf, config::Hook, sleep::Searching, stats::Tally},
+    worker::steal::Thrift,
 };
-use brigade_handle::wait;
 use brigade_trace::{Domain, Id, Kind, clock};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
     mem,
-    ptr::NonNull,
     sync::{Arc, atomic::Ordering},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -46,8 +46,6 @@ pub(crate) struct Worker {
     turn: Cell<u32>,
     /// How many waits it is in, one inside of another: see `spare.rs`.
     pub(crate) waits: Cell<u32>,
-    /// For the jobs that it spawns and ends.
-    pub(crate) blocks: Blocks,
     pub(crate) thrift: Thrift,
     awake_since: Cell<Instant>,
 }
@@ -65,7 +63,7 @@ impl Worker {
         loop {
             match self.find() {
                 Some(Work::Job(job)) => self.execute(job),
-                Some(Work::Half(half)) => half.run(self),
+                Some(Work::Half(half)) => self.run_stolen(half),
                 None if self.crew.phase() == Phase::Ended => break,
                 None if self.is_one_too_many() => {
                     if !self.stay_in_reserve() {
@@ -158,6 +156,11 @@ impl Worker {
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
 
+    /// Runs somebody's second half, and tells its owner.
+    pub(crate) fn run_stolen(&self, half: Stolen) {
+        half.run(self.index, &self.crew.sleep);
+    }
+
     // --- joining ---
 
     /// The owner's end of the worker's halves.
@@ -179,100 +182,6 @@ impl Worker {
         })
     }
 
-    // --- waiting inside a job ---
-
-    /// Waits for a half that was stolen from this worker. What it runs meanwhile, and why: see `join.rs`.
-    pub(crate) fn wait_for_half(half: &HalfState) {
-        current::with(|worker| worker.expect("only workers have halves").wait_for(half));
-    }
-
-    fn wait_for(&self, half: &HalfState) {
-        self.crew.end_copy_of_worker();
-        let stay = Stay;
-        let mut pause = Pause::new(self);
-        // Whether it was passed on and is out of the list again: run by us, or by somebody else.
-        let mut is_out = false;
-        while !half.is_done() {
-            if !is_out && half.is_passed_on() {
-                is_out = true;
-                let own = self.crew.seat(self.index).passed_on.take(half);
-                own.into_iter().for_each(|half| half.run(self));
-                continue;
-            }
-            let thief = half.thief();
-            let work = match thief.and_then(|thief| self.request_half(thief)) {
-                None if pause.once_more() => continue,
-                None => thief.and_then(|thief| self.take_half(thief)),
-                offered => offered,
-            };
-            match work {
-                None if pause.begin_again() => {}
-                None => {
-                    half.begin_park();
-                    self.park_until(|| half.is_done() || !is_out && half.is_passed_on());
-                }
-                // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
-                // whoever takes it acquires all that came before the offer.
-                Some(stranger) if half.is_done() => stranger.pass_on(&self.crew),
-                Some(work) => {
-                    work.run(self);
-                    pause = Pause::new(self);
-                }
-            }
-        }
-        mem::forget(stay);
-    }
-
-    /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
-    pub(crate) fn wait_for_scope(&self, lineage: &Lineage, here: &Here, away: &Away) {
-        let stay = Stay;
-        let scope = NonNull::from(lineage);
-        let mut pause = Pause::new(self);
-        let mut steals = true;
-        while !here.is_done(away) {
-            if let Some(child) = lineage.oldest_stray() {
-                // Its ticket counts as the job.
-                child.run();
-                pause = Pause::new(self);
-                continue;
-            }
-            let job = self.jobs.pop().or_else(|| self.steal_within(scope, &mut steals));
-            match job {
-                Some(job) if job.is_within(scope) => {
-                    self.tally().count_job();
-                    job.run();
-                    pause = Pause::new(self);
-                }
-                // For a moment the stranger may stay where it is. Who looked for it just now did not see it, so it is announced
-                // again.
-                Some(stranger) if pause.once_more() => self.crew.submit(stranger),
-                Some(stranger) => self.crew.inject(stranger),
-                None if pause.once_more() || pause.begin_again() => {}
-                None => {
-                    here.settle(away);
-                    if lineage.begin_park() {
-                        self.park_until(|| here.is_done(away) || lineage.has_strays());
-                    }
-                }
-            }
-        }
-        mem::forget(stay);
-    }
-
-    /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
-    fn park_until(&self, is_done: impl Fn() -> bool) {
-        self.crew.end_copy_of_worker();
-        self.tally().count_park();
-        brigade_trace::record(Kind::Park, self.id, 0);
-        self.blocked();
-        while !is_done() {
-            thread::park();
-        }
-        self.awake_since.set(clock::now());
-        self.unblocked();
-        brigade_trace::record(Kind::Unpark, self.id, 0);
-    }
-
     // --- beginning, reserve, end ---
 
     fn new(crew: Arc<Crew>, index: usize, kit: Kit) -> Self {
@@ -290,7 +199,6 @@ impl Worker {
             searching,
             turn: Cell::new(0),
             waits: Cell::new(0),
-            blocks: Blocks::default(),
             thrift: Thrift::default(),
             awake_since: Cell::new(clock::now()),
         }
@@ -329,17 +237,20 @@ impl Worker {
     }
 }
 
+/// How a crew starts its threads, and knows them.
+pub(crate) const ENTRY: Entry = Entry { main, is_worker: || current::address() != 0 };
+
 /// The life of one thread of a pool.
-pub(crate) fn main(crew: Arc<Crew>, index: usize) {
+fn main(crew: Arc<Crew>, index: usize) {
     crew.sleep.occupy(index);
     let kit = crew.seat(index).take_kit().expect("a bed is given to one thread at a time");
     let worker = Worker::new(crew, index, kit);
-    let _policy = wait::set(wait::Policy::Help(&spare::HOOKS));
+    let _policy = wait::set_policy();
     // Jobs and hooks are contained, so a panic in here is a bug of ours. Nobody would run what this worker has, and others would wait for
     // it for ever.
     let stay = Stay;
     current::enter(&worker, || {
-        let hook = |hook: &Option<crate::builder::Hook>| {
+        let hook = |hook: &Option<Hook>| {
             let call = || hook.iter().for_each(|hook| hook(index));
             brigade_handle::contain(call);
         };
@@ -356,34 +267,4 @@ pub(crate) fn main(crew: Arc<Crew>, index: usize) {
     let Worker { crew, jobs, .. } = worker;
     crew.seat(index).leave_kit(Kit { jobs });
     crew.free_bed(index);
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::sync::atomic::AtomicBool;
-
-    #[test]
-    fn who_was_parked_inside_a_job_has_just_woken_up() {
-        let pool = crate::Pool::builder().threads(2).build().unwrap();
-        let awake_since = || current::with(|worker| worker.map(Worker::awake_since)).unwrap();
-        let (before, after) = pool.install(|| {
-            let begun = AtomicBool::new(false);
-            let before = awake_since();
-            pool.scope(|scope| {
-                scope.spawn(|_| {
-                    begun.store(true, Ordering::Relaxed);
-                    // The owner is not counted as active from when it parks until it goes on.
-                    while pool.crew.roster().blocked() == 0 {
-                        thread::yield_now();
-                    }
-                });
-                while !begun.load(Ordering::Relaxed) {
-                    thread::yield_now();
-                }
-            });
-            (before, awake_since())
-        });
-        assert!(before < after);
-    }
 }

@@ -4,10 +4,10 @@
 //! Who reads adds up what it sees, so the sum is exact only when the pool is at rest. A `join` counts nothing; only the theft of
 //! its second half is counted.
 
-use crate::{Pool, crew::Crew, sync::Padded};
+use crate::{registry::Crew, sync::Padded};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a pool has done since it was started, and what it has to do. See [`Pool::stats`].
+/// What a pool has done since it was started, and what it has to do. See [`Pool::stats`](crate::Pool::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -74,28 +74,5 @@ impl Crew {
             stats.queue_depth += seat.jobs.len() + seat.mail.len();
         }
         stats
-    }
-}
-
-impl Pool {
-    /// What the pool has done so far, and what it has to do.
-    ///
-    /// Exact when the pool is at rest; while it works, each number may lag behind by what is being done at the moment.
-    ///
-    /// ```
-    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
-    /// let before = pool.stats();
-    /// pool.spawn(|| ()).join().unwrap();
-    /// assert_eq!((before.jobs, pool.stats().jobs), (0, 1));
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// In a forked child.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.crew.assert_not_forked();
-        self.crew.stats()
     }
 }

@@ -59,8 +59,7 @@
 //! that falls asleep.
 
 use crate::{
-    counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
-    current,
+    registry::counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
     sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
@@ -104,11 +103,10 @@ impl Bed {
     }
 
     /// For who has claimed the bed.
-    fn note_waker(&self) {
+    fn note_waker(&self, is_worker: fn() -> bool) {
         // Relaxed, both: the claim lets only one waker write at a time.
         self.wakes.store(self.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        let is_worker = current::address() != 0;
-        self.waker_on.store(if is_worker { here() } else { NOWHERE }, Ordering::Relaxed);
+        self.waker_on.store(if is_worker() { here() } else { NOWHERE }, Ordering::Relaxed);
     }
 
     /// Whether the owner, which was woken, would keep the worker that woke it from its work.
@@ -150,6 +148,8 @@ pub struct Sleep {
     /// How many workers are active at a time, as a rule.
     threads: u64,
     asymmetric: bool,
+    /// Whether the calling thread is a worker, of whatever pool.
+    is_worker: fn() -> bool,
 }
 
 /// What the protocol has to know of the queues.
@@ -173,7 +173,7 @@ pub struct Searching(());
 
 impl Sleep {
     /// A pool that runs `threads` workers at a time and never has more than `beds`.
-    pub fn new(threads: usize, beds: usize) -> Self {
+    pub fn new(threads: usize, beds: usize, is_worker: fn() -> bool) -> Self {
         Self {
             counters: Padded(Counters::new()),
             beds: (0..beds).map(|_| Bed::new()).collect(),
@@ -181,6 +181,7 @@ impl Sleep {
             search_limit: threads.div_ceil(2) as u64,
             threads: threads as u64,
             asymmetric: sys::is_asymmetric(),
+            is_worker,
         }
     }
 
@@ -253,7 +254,7 @@ impl Sleep {
             && bed.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if claimed {
             self.counters.0.change(SEARCHING, SLEEPING);
-            bed.note_waker();
+            bed.note_waker(self.is_worker);
             // Release pairs with the sleeper's Acquire.
             bed.state.store(AWAKE, Ordering::Release);
             bed.unpark();

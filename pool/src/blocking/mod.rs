@@ -1,0 +1,4 @@
+//! What blocks threads on purpose: a lock that sees a deadlock, and a queue.
+
+pub mod lock;
+pub mod queue;

@@ -1,0 +1,168 @@
+//! Spawning: on a crew, and from wherever one is.
+
+use crate::{
+    job::{detached, spawned::spawned},
+    pool::Pool,
+    registry::Crew,
+    worker::current,
+};
+use brigade_handle::JoinHandle;
+use std::sync::Arc;
+
+impl Pool {
+    /// Queues a job, and returns at once.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let answer = pool.spawn(|| 6 * 7);
+    /// assert_eq!(answer.join().unwrap(), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// A job that is still queued is removed by [`JoinHandle::cancel`], and its closure dropped at once; one that runs runs to its end.
+    pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_on(&self.crew, work)
+    }
+
+    /// Queues a job that nobody waits for: as [`spawn`](Self::spawn) whose handle is dropped at once, but for less, since there is
+    /// no place for a result. A panic goes to the pool's [panic handler](crate::Builder::on_panic).
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// pool.spawn_detached(move || tell.send("served").unwrap());
+    /// assert_eq!(told.recv().unwrap(), "served");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// Only by the end of the pool: what is queued then is dropped, and counted by [`shutdown_now`](Self::shutdown_now).
+    pub fn spawn_detached<F>(&self, work: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.crew.submit(detached::new(work));
+    }
+
+    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
+    ///
+    /// A worker runs the newest of the jobs that it spawned first, which keeps its cache warm; these go to a queue that all
+    /// workers share.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// pool.install(|| {
+    ///     for n in 0..4 {
+    ///         let tell = tell.clone();
+    ///         drop(pool.spawn_fifo(move || tell.send(n)));
+    ///     }
+    /// });
+    /// assert!(told.into_iter().take(4).eq(0..4));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_fifo<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_fifo_on(&self.crew, work)
+    }
+
+    /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
+    /// such jobs wait at the same time, each with a spare thread in its place.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn(|| crate::blocking(work))
+    }
+}
+
+#[inline]
+pub(crate) fn spawn_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (job, handle) = spawned(crew, work);
+    crew.submit(job);
+    handle
+}
+
+pub(crate) fn spawn_fifo_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (job, handle) = spawned(crew, work);
+    crew.submit_ordered(job);
+    handle
+}
+
+/// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+///
+/// ```
+/// let answer = brigade_pool::spawn(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// ```
+pub fn spawn<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    current::with(|worker| match worker {
+        Some(worker) => spawn_on(&worker.crew, work),
+        None => Pool::global().spawn(work),
+    })
+}
+
+/// [`Pool::spawn_fifo`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+///
+/// ```
+/// let answer = brigade_pool::spawn_fifo(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// ```
+pub fn spawn_fifo<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    current::with(|worker| match worker {
+        Some(worker) => spawn_fifo_on(&worker.crew, work),
+        None => Pool::global().spawn_fifo(work),
+    })
+}
+
+/// [`Pool::spawn_detached`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+///
+/// ```
+/// let (tell, told) = std::sync::mpsc::channel();
+/// brigade_pool::spawn_detached(move || tell.send("served").unwrap());
+/// assert_eq!(told.recv().unwrap(), "served");
+/// ```
+pub fn spawn_detached<F>(work: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    current::with(|worker| match worker {
+        Some(worker) => worker.crew.submit(detached::new(work)),
+        None => Pool::global().spawn_detached(work),
+    });
+}

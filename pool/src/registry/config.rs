@@ -1,0 +1,22 @@
+//! What a pool was asked to be.
+
+use std::any::Any;
+
+/// A start or exit hook; it is given the worker's number.
+pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
+
+/// A panic handler; it is given what was passed to `panic!`.
+pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
+
+/// What a pool was asked to be.
+pub(crate) struct Plan {
+    pub(crate) threads: usize,
+    /// How many more there may be while others are blocked.
+    pub(crate) spares: usize,
+    pub(crate) name: String,
+    /// In bytes.
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) on_start: Option<Hook>,
+    pub(crate) on_exit: Option<Hook>,
+    pub(crate) on_panic: Option<PanicHandler>,
+}
