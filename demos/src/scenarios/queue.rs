@@ -24,7 +24,7 @@ pub static SCENARIO: Scenario = Scenario {
     made_by: &[
         "runtime/src/sync/queue.rs::put",
         "runtime/src/sync/queue.rs::get",
-        "runtime/src/sync/line.rs::grant",
+        "runtime/src/sync/wait_queue.rs::grant",
         "runtime/src/time/timeout.rs::timeout",
     ],
     examples: &["queue"],

@@ -4,8 +4,8 @@
 //! grants a turn to all, in the critical section in which it saw that it is the last.
 
 use super::{
-    line::{Line, Stand},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::grant_all,
 };
 use crate::shim::{self, const_fn, lock};
@@ -29,11 +29,11 @@ pub struct Barrier {
 
 struct State {
     broken: bool,
-    line: Line<Wish>,
+    queue: WaitQueue<ArrivalRequest>,
 }
 
 /// As which one came, and what it hears.
-struct Wish {
+struct ArrivalRequest {
     index: usize,
     broken: bool,
 }
@@ -48,7 +48,7 @@ impl Barrier {
         #[must_use]
         pub const fn new(parties: usize) -> Self {
             assert!(parties > 0, "a barrier is for one task at least");
-            Self { parties, state: shim::Mutex::new(State { broken: false, line: Line::new() }) }
+            Self { parties, state: shim::Mutex::new(State { broken: false, queue: WaitQueue::new() }) }
         }
     }
 
@@ -62,11 +62,11 @@ impl Barrier {
     ///
     /// A future that is dropped before the last one came has not come. After that, it has.
     pub async fn wait(&self) -> Result<Arrival, Broken> {
-        let wish = Stand::new(Party(self), Wish { index: 0, broken: false }).await;
-        if wish.broken {
+        let request = WaitFuture::new(Party(self), ArrivalRequest { index: 0, broken: false }).await;
+        if request.broken {
             return Err(Broken(()));
         }
-        Ok(Arrival { index: wish.index, leads: wish.index == self.parties - 1 })
+        Ok(Arrival { index: request.index, leads: request.index == self.parties - 1 })
     }
 
     /// Breaks the barrier: all who wait, and all who come, get [`Broken`], until it is [reset](Self::reset).
@@ -82,7 +82,7 @@ impl Barrier {
     fn clear(&self, broken: bool) {
         let mut state = lock(&self.state);
         state.broken = broken;
-        grant_all(&Party(self), state, Cause::Notify, |wish| wish.broken = true);
+        grant_all(&Party(self), state, Cause::Notify, |request| request.broken = true);
     }
 
     /// How many have to come.
@@ -92,7 +92,7 @@ impl Barrier {
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.state).line.len()
+        lock(&self.state).queue.len()
     }
 
     /// Whether it was aborted.
@@ -104,35 +104,35 @@ impl Barrier {
 /// One who comes.
 struct Party<'a>(&'a Barrier);
 
-impl Role for Party<'_> {
+impl Waiter for Party<'_> {
     type State = State;
-    type Wish = Wish;
+    type Request = ArrivalRequest;
 
     fn lock(&self) -> &shim::Mutex<State> {
         &self.0.state
     }
 
-    fn line(state: &mut State) -> &mut Line<Wish> {
-        &mut state.line
+    fn queue(state: &mut State) -> &mut WaitQueue<ArrivalRequest> {
+        &mut state.queue
     }
 
-    fn quick(&self, wish: &mut Wish) -> Come {
+    fn try_fast(&self, request: &mut ArrivalRequest) -> Attempt {
         let state = lock(&self.0.state);
-        wish.index = state.line.len();
-        wish.broken = state.broken;
-        if wish.broken {
-            return Come::Has;
+        request.index = state.queue.len();
+        request.broken = state.broken;
+        if request.broken {
+            return Attempt::Done;
         }
-        if wish.index + 1 < self.0.parties {
-            return Come::Waits;
+        if request.index + 1 < self.0.parties {
+            return Attempt::Wait;
         }
         grant_all(self, state, Cause::Notify, |_| ());
-        Come::Has
+        Attempt::Done
     }
 
-    fn come(&self, state: &mut State, wish: &mut Wish) -> Come {
-        wish.index = state.line.len();
-        if state.broken || wish.index + 1 == self.0.parties { Come::Again } else { Come::Waits }
+    fn try_locked(&self, state: &mut State, request: &mut ArrivalRequest) -> Attempt {
+        request.index = state.queue.len();
+        if state.broken || request.index + 1 == self.0.parties { Attempt::Retry } else { Attempt::Wait }
     }
 }
 
@@ -171,7 +171,7 @@ impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (waiting, broken) = {
             let state = lock(&self.state);
-            (state.line.len(), state.broken)
+            (state.queue.len(), state.broken)
         };
         f.debug_struct("Barrier")
             .field("parties", &self.parties)

@@ -14,8 +14,8 @@
 //! front, and leaves the ring. The interface is tokio's (`sync/broadcast.rs`).
 
 use super::{
-    line::{Line, Stand},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::grant_all,
 };
 use crate::{
@@ -45,26 +45,26 @@ use std::{collections::VecDeque, error, fmt, sync::Arc};
 #[must_use]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel keeps one value at least");
-    let state = State { ring: VecDeque::new(), head: 0, receivers: 1, senders: 1, line: Line::new() };
-    let channel = Arc::new(Channel { capacity, state: shim::Mutex::new(state) });
+    let state = State { ring: VecDeque::new(), head: 0, receivers: 1, senders: 1, queue: WaitQueue::new() };
+    let channel = Arc::new(BroadcastChannel { capacity, state: shim::Mutex::new(state) });
     (Sender { channel: channel.clone() }, Receiver { channel, next: 0 })
 }
 
-struct Channel<T> {
+struct BroadcastChannel<T> {
     capacity: usize,
     state: shim::Mutex<State<T>>,
 }
 
 struct State<T> {
-    ring: VecDeque<Entry<T>>,
+    ring: VecDeque<RingEntry<T>>,
     /// The number of the value in front, or of the next one.
     head: u64,
     receivers: usize,
     senders: usize,
-    line: Line<()>,
+    queue: WaitQueue<()>,
 }
 
-struct Entry<T> {
+struct RingEntry<T> {
     /// Shared, so that it is cloned outside of the lock.
     value: Arc<T>,
     /// How many receivers have not seen it.
@@ -78,11 +78,11 @@ impl<T> State<T> {
     }
 
     /// Where the value of this number lies. It is in the ring.
-    fn place(&self, number: u64) -> usize {
+    fn index(&self, number: u64) -> usize {
         usize::try_from(number - self.head).expect("a ring has places that can be counted")
     }
 
-    fn pop(&mut self) -> Option<Entry<T>> {
+    fn pop(&mut self) -> Option<RingEntry<T>> {
         self.head += 1;
         self.ring.pop_front()
     }
@@ -95,12 +95,12 @@ impl<T> State<T> {
 
 /// Sends to all receivers of a [`channel`]. Clones send into the same one.
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<BroadcastChannel<T>>,
 }
 
 /// Receives each value of a [`channel`] that is sent while it is there.
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<BroadcastChannel<T>>,
     /// The number of the value that it wants next.
     next: u64,
 }
@@ -118,8 +118,8 @@ impl<T> Sender<T> {
             return Err(SendError(value));
         }
         let oldest = if state.ring.len() == self.channel.capacity { state.pop() } else { None };
-        state.ring.push_back(Entry { value: Arc::new(value), unseen });
-        grant_all(&Waiter(&self.channel, 0), state, Cause::Queue, |()| ());
+        state.ring.push_back(RingEntry { value: Arc::new(value), unseen });
+        grant_all(&ValueWaiter(&self.channel, 0), state, Cause::Queue, |()| ());
         // Foreign code, outside of the lock.
         drop(oldest);
         Ok(unseen)
@@ -146,7 +146,7 @@ impl<T> Sender<T> {
     }
 }
 
-fn subscribe<T>(channel: &Arc<Channel<T>>) -> Receiver<T> {
+fn subscribe<T>(channel: &Arc<BroadcastChannel<T>>) -> Receiver<T> {
     let mut state = lock(&channel.state);
     state.receivers += 1;
     let next = state.end();
@@ -171,7 +171,7 @@ impl<T: Clone> Receiver<T> {
                 Ok(value) => return Ok(value),
                 Err(TryRecvError::Lagged(missed)) => return Err(RecvError::Lagged(missed)),
                 Err(TryRecvError::Closed) => return Err(RecvError::Closed),
-                Err(TryRecvError::Empty) => Stand::new(Waiter(&self.channel, self.next), ()).await,
+                Err(TryRecvError::Empty) => WaitFuture::new(ValueWaiter(&self.channel, self.next), ()).await,
             }
         }
     }
@@ -191,8 +191,8 @@ impl<T: Clone> Receiver<T> {
         if self.next == state.end() {
             return Err(if state.senders == 0 { TryRecvError::Closed } else { TryRecvError::Empty });
         }
-        let place = state.place(self.next);
-        let entry = &mut state.ring[place];
+        let index = state.index(self.next);
+        let entry = &mut state.ring[index];
         let value = entry.value.clone();
         entry.unseen -= 1;
         // Then it is in front: see the head of the file.
@@ -224,26 +224,26 @@ impl<T> Receiver<T> {
 }
 
 /// One who waits for the value of this number, or a later one.
-struct Waiter<'a, T>(&'a Channel<T>, u64);
+struct ValueWaiter<'a, T>(&'a BroadcastChannel<T>, u64);
 
-impl<T> Role for Waiter<'_, T> {
+impl<T> Waiter for ValueWaiter<'_, T> {
     type State = State<T>;
-    type Wish = ();
+    type Request = ();
 
     fn lock(&self) -> &shim::Mutex<State<T>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T>) -> &mut Line<()> {
-        &mut state.line
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
+        &mut state.queue
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
-        Come::Waits
+    fn try_fast(&self, (): &mut ()) -> Attempt {
+        Attempt::Wait
     }
 
-    fn come(&self, state: &mut State<T>, (): &mut ()) -> Come {
-        Come::if_true(state.has(self.1))
+    fn try_locked(&self, state: &mut State<T>, (): &mut ()) -> Attempt {
+        Attempt::done_if(state.has(self.1))
     }
 }
 
@@ -259,7 +259,7 @@ impl<T> Drop for Sender<T> {
         let mut state = lock(&self.channel.state);
         state.senders -= 1;
         if state.senders == 0 {
-            grant_all(&Waiter(&self.channel, 0), state, Cause::Queue, |()| ());
+            grant_all(&ValueWaiter(&self.channel, 0), state, Cause::Queue, |()| ());
         }
     }
 }
@@ -270,8 +270,8 @@ impl<T> Drop for Receiver<T> {
         state.receivers -= 1;
         let mut seen = Vec::new();
         for number in self.next.max(state.head)..state.end() {
-            let place = state.place(number);
-            let entry = &mut state.ring[place];
+            let index = state.index(number);
+            let entry = &mut state.ring[index];
             entry.unseen -= 1;
             if entry.unseen == 0 {
                 seen.extend(state.pop());

@@ -7,9 +7,9 @@
 //! notification on, since the change is still there for another.
 
 use super::{
-    line::{Line, Stand},
     mutex::Guard,
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::Wakers,
 };
 use crate::{
@@ -44,23 +44,23 @@ use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 /// A notification without the lock reaches those who wait by then. Nobody is woken without a notification, but who is has
 /// to look again: another may have had the lock in between. [`wait_for`](Self::wait_for) does.
 pub struct Condition {
-    line: shim::Mutex<Line<Wish>>,
+    queue: shim::Mutex<WaitQueue<ConditionRequest>>,
 }
 
 /// Whether somebody must get the notification.
-struct Wish {
+struct ConditionRequest {
     passes_on: bool,
 }
 
 /// One who was notified and does not have the lock yet. Dropped like this, it hands the notification on.
-struct Notified<'a> {
+struct PendingNotification<'a> {
     condition: &'a Condition,
-    wish: Wish,
+    request: ConditionRequest,
 }
 
-impl Drop for Notified<'_> {
+impl Drop for PendingNotification<'_> {
     fn drop(&mut self) {
-        if self.wish.passes_on {
+        if self.request.passes_on {
             self.condition.notify(1);
         }
     }
@@ -71,7 +71,7 @@ impl Condition {
         /// A condition that nobody waits for.
         #[must_use]
         pub const fn new() -> Self {
-            Self { line: shim::Mutex::new(Line::new()) }
+            Self { queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
@@ -83,14 +83,14 @@ impl Condition {
     /// in its place, also if the future was waiting for the lock already.
     pub async fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
         let mutex = guard.mutex();
-        let mut turn = pin!(Stand::new(Waiter(self), Wish { passes_on: false }));
+        let mut wait = pin!(WaitFuture::new(ConditionWaiter(self), ConditionRequest { passes_on: false }));
         // Stands in line, whatever the budget.
-        let waits = poll_fn(|cx| Poll::Ready(turn.as_mut().enroll(cx).is_pending())).await;
+        let waits = poll_fn(|cx| Poll::Ready(wait.as_mut().poll_unbudgeted(cx).is_pending())).await;
         debug_assert!(waits, "nobody is notified before it waits");
         drop(guard);
-        let mut notified = Notified { condition: self, wish: turn.as_mut().await };
+        let mut notified = PendingNotification { condition: self, request: wait.as_mut().await };
         let guard = mutex.lock().await;
-        notified.wish.passes_on = false;
+        notified.request.passes_on = false;
         guard
     }
 
@@ -113,29 +113,31 @@ impl Condition {
 
     /// Notifies the `count` who wait longest, or all if they are fewer.
     pub fn notify(&self, count: usize) {
-        self.notify_some(count, Wish { passes_on: true });
+        self.notify_some(count, ConditionRequest { passes_on: true });
     }
 
     /// Notifies all who wait.
     pub fn notify_all(&self) {
-        self.notify_some(usize::MAX, Wish { passes_on: false });
+        self.notify_some(usize::MAX, ConditionRequest { passes_on: false });
     }
 
-    fn notify_some(&self, mut count: usize, wish: Wish) {
-        let mut line = lock(&self.line);
-        let round = line.next_round();
+    fn notify_some(&self, mut count: usize, request: ConditionRequest) {
+        let mut queue = lock(&self.queue);
+        let round = queue.next_round();
         let mut wakers = Wakers::new();
         while count > 0 {
-            let Some(waker) = line.grant_before(round, |its| its.passes_on = wish.passes_on) else { break };
+            let Some(waker) = queue.grant_before(round, |its| its.passes_on = request.passes_on) else {
+                break;
+            };
             count -= 1;
             wakers.push(waker);
             if wakers.is_full() {
-                drop(line);
+                drop(queue);
                 wakers.wake(Cause::Notify);
-                line = lock(&self.line);
+                queue = lock(&self.queue);
             }
         }
-        drop(line);
+        drop(queue);
         wakers.wake(Cause::Notify);
     }
 }
@@ -147,30 +149,30 @@ impl Default for Condition {
 }
 
 /// One who waits for a notification.
-struct Waiter<'a>(&'a Condition);
+struct ConditionWaiter<'a>(&'a Condition);
 
-impl Role for Waiter<'_> {
-    type State = Line<Wish>;
-    type Wish = Wish;
+impl Waiter for ConditionWaiter<'_> {
+    type State = WaitQueue<ConditionRequest>;
+    type Request = ConditionRequest;
 
-    fn lock(&self) -> &shim::Mutex<Line<Wish>> {
-        &self.0.line
+    fn lock(&self) -> &shim::Mutex<WaitQueue<ConditionRequest>> {
+        &self.0.queue
     }
 
-    fn line(state: &mut Line<Wish>) -> &mut Line<Wish> {
+    fn queue(state: &mut WaitQueue<ConditionRequest>) -> &mut WaitQueue<ConditionRequest> {
         state
     }
 
-    fn quick(&self, _: &mut Wish) -> Come {
-        Come::Waits
+    fn try_fast(&self, _: &mut ConditionRequest) -> Attempt {
+        Attempt::Wait
     }
 
-    fn come(&self, _: &mut Line<Wish>, _: &mut Wish) -> Come {
-        Come::Waits
+    fn try_locked(&self, _: &mut WaitQueue<ConditionRequest>, _: &mut ConditionRequest) -> Attempt {
+        Attempt::Wait
     }
 
-    fn give_back(&self, wish: Wish) {
-        if wish.passes_on {
+    fn give_back(&self, request: ConditionRequest) {
+        if request.passes_on {
             self.0.notify(1);
         }
     }
@@ -178,7 +180,7 @@ impl Role for Waiter<'_> {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = lock(&self.line).len();
+        let waiting = lock(&self.queue).len();
         f.debug_struct("Condition").field("waiting", &waiting).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
 //! A flag to wait for: what Python calls `asyncio.Event`.
 
 use super::{
-    line::{Line, Stand},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::grant_all,
 };
 use crate::shim::{self, AtomicBool, Ordering, const_fn, lock};
@@ -28,7 +28,7 @@ use std::fmt;
 pub struct Event {
     /// Written under the lock of the line, so that nobody stands in line while it is set.
     set: AtomicBool,
-    line: shim::Mutex<Line<()>>,
+    queue: shim::Mutex<WaitQueue<()>>,
 }
 
 impl Event {
@@ -36,21 +36,21 @@ impl Event {
         /// An event that is not set.
         #[must_use]
         pub const fn new() -> Self {
-            Self { set: AtomicBool::new(false), line: shim::Mutex::new(Line::new()) }
+            Self { set: AtomicBool::new(false), queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
     /// Sets the flag and wakes all who wait, in the order in which they came. Those who come later do not wait.
     pub fn set(&self) {
-        let line = lock(&self.line);
+        let queue = lock(&self.queue);
         // Release pairs with the Acquire of those who find it set.
         self.set.store(true, Ordering::Release);
-        grant_all(&Waiter(self), line, Cause::Notify, |_| ());
+        grant_all(&EventWaiter(self), queue, Cause::Notify, |_| ());
     }
 
     /// Clears the flag: those who come from now on wait. Who was woken by a [`set`](Self::set) before stays woken.
     pub fn clear(&self) {
-        let _line = lock(&self.line);
+        let _queue = lock(&self.queue);
         self.set.store(false, Ordering::Release);
     }
 
@@ -65,7 +65,7 @@ impl Event {
     ///
     /// Dropping the future has no effect on anybody else.
     pub async fn wait(&self) {
-        Stand::new(Waiter(self), ()).await;
+        WaitFuture::new(EventWaiter(self), ()).await;
     }
 }
 
@@ -76,26 +76,26 @@ impl Default for Event {
 }
 
 /// One who waits for the flag.
-struct Waiter<'a>(&'a Event);
+struct EventWaiter<'a>(&'a Event);
 
-impl Role for Waiter<'_> {
-    type State = Line<()>;
-    type Wish = ();
+impl Waiter for EventWaiter<'_> {
+    type State = WaitQueue<()>;
+    type Request = ();
 
-    fn lock(&self) -> &shim::Mutex<Line<()>> {
-        &self.0.line
+    fn lock(&self) -> &shim::Mutex<WaitQueue<()>> {
+        &self.0.queue
     }
 
-    fn line(state: &mut Line<()>) -> &mut Line<()> {
+    fn queue(state: &mut WaitQueue<()>) -> &mut WaitQueue<()> {
         state
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
-        Come::if_true(self.0.is_set())
+    fn try_fast(&self, (): &mut ()) -> Attempt {
+        Attempt::done_if(self.0.is_set())
     }
 
-    fn come(&self, _: &mut Line<()>, (): &mut ()) -> Come {
-        Come::if_true(self.0.is_set())
+    fn try_locked(&self, _: &mut WaitQueue<()>, (): &mut ()) -> Attempt {
+        Attempt::done_if(self.0.is_set())
     }
 }
 

@@ -44,9 +44,6 @@ mod barrier;
 pub mod broadcast;
 mod condition;
 mod event;
-// Unsafe: those who wait are linked by pointers into their pinned futures.
-#[allow(unsafe_code)]
-mod line;
 #[cfg(all(loom, test))]
 mod model;
 pub mod mpsc;
@@ -63,11 +60,14 @@ pub mod oneshot;
 mod order;
 mod permit;
 mod queue;
-mod role;
 // Unsafe: the value is touched by whoever has the permits.
 #[allow(unsafe_code)]
 mod rw_lock;
 mod semaphore;
+// Unsafe: waiters are linked by pointers into their pinned futures.
+#[allow(unsafe_code)]
+mod wait_queue;
+mod waiter;
 mod wakers;
 pub mod watch;
 

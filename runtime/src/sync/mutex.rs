@@ -65,7 +65,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Dropping the future gives up the place in line; asked again, it is a new one at the end. If it was its turn already,
     /// the lock goes to the next.
     pub async fn lock(&self) -> Guard<'_, T> {
-        self.permit.take(1).await.expect(OPEN);
+        self.permit.take(1).await.expect(NEVER_CLOSED);
         Guard { mutex: self }
     }
 
@@ -80,7 +80,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// As with [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedGuard<T> {
-        self.permit.take(1).await.expect(OPEN);
+        self.permit.take(1).await.expect(NEVER_CLOSED);
         OwnedGuard { mutex: self }
     }
 
@@ -90,7 +90,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-const OPEN: &str = "nobody closes the semaphore of a mutex";
+const NEVER_CLOSED: &str = "nobody closes the semaphore of a mutex";
 
 /// Has the value of a [`Mutex`] until it is dropped. It may be held across an `.await` and go to another thread.
 #[must_use = "the mutex is free again as soon as the guard is dropped"]

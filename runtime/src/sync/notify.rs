@@ -17,8 +17,8 @@
 //! nobody else's.
 
 use super::{
-    line::{Line, Stand},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::{grant_all, wake},
 };
 use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, lock};
@@ -32,7 +32,7 @@ use std::{
 
 const NOTIFIED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
-const CALL: usize = 1 << 2;
+const ONE_CALL: usize = 1 << 2;
 
 /// Wakes a task that waits, or the next one that will.
 ///
@@ -54,14 +54,14 @@ const CALL: usize = 1 << 2;
 /// ```
 pub struct Notify {
     word: AtomicUsize,
-    line: shim::Mutex<Line<Wish>>,
+    queue: shim::Mutex<WaitQueue<NotifyRequest>>,
 }
 
 /// What one who waits saw when it came, and who woke it.
-struct Wish {
+struct NotifyRequest {
     calls: usize,
     /// It was `notify_one`, whose wake-up somebody must get.
-    only: bool,
+    passes_on: bool,
 }
 
 impl Notify {
@@ -69,7 +69,7 @@ impl Notify {
         /// Without a permit.
         #[must_use]
         pub const fn new() -> Self {
-            Self { word: AtomicUsize::new(0), line: shim::Mutex::new(Line::new()) }
+            Self { word: AtomicUsize::new(0), queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
@@ -83,8 +83,8 @@ impl Notify {
     /// Dropping the future gives up the place in line. If it was notified by `notify_one`, another is notified in its place.
     pub fn notified(&self) -> Notified<'_> {
         // Acquire pairs with the Release of `notify_waiters`: who makes the future after it sees what was before it.
-        let calls = self.word.load(Ordering::Acquire) / CALL;
-        Notified { stand: Stand::new(Waiter(self), Wish { calls, only: false }) }
+        let calls = self.word.load(Ordering::Acquire) / ONE_CALL;
+        Notified { wait: WaitFuture::new(NotifyWaiter(self), NotifyRequest { calls, passes_on: false }) }
     }
 
     /// Wakes the one who waits longest, or stores a permit for the next.
@@ -92,7 +92,7 @@ impl Notify {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & WAITING != 0 {
-                return self.notify_front(lock(&self.line));
+                return self.notify_front(lock(&self.queue));
             }
             // Release pairs with the Acquire of who takes the permit; also if there was one already.
             match self.word.compare_exchange_weak(word, word | NOTIFIED, Ordering::Release, Ordering::Relaxed)
@@ -104,11 +104,11 @@ impl Notify {
     }
 
     #[cold]
-    fn notify_front(&self, mut line: MutexGuard<'_, Line<Wish>>) {
-        let waker = line.grant(|wish| wish.only = true);
+    fn notify_front(&self, mut queue: MutexGuard<'_, WaitQueue<NotifyRequest>>) {
+        let waker = queue.grant(|request| request.passes_on = true);
         let missed = waker.is_none();
-        self.settle(&line);
-        drop(line);
+        self.settle(&queue);
+        drop(queue);
         wake(Cause::Notify, waker);
         if missed {
             self.notify_one();
@@ -116,8 +116,8 @@ impl Notify {
     }
 
     /// Clears WAITING if nobody stands in line. The lock is held.
-    fn settle(&self, line: &Line<Wish>) {
-        if line.is_empty() {
+    fn settle(&self, queue: &WaitQueue<NotifyRequest>) {
+        if queue.is_empty() {
             // Relaxed: nothing is published by it.
             self.word.fetch_and(!WAITING, Ordering::Relaxed);
         }
@@ -125,10 +125,10 @@ impl Notify {
 
     /// Wakes all who wait, and those whose futures were made but not polled yet.
     pub fn notify_waiters(&self) {
-        let line = lock(&self.line);
+        let queue = lock(&self.queue);
         // Release pairs with the Acquire of those who find that there was a call.
-        self.word.fetch_add(CALL, Ordering::Release);
-        grant_all(&Waiter(self), line, Cause::Notify, |_| ());
+        self.word.fetch_add(ONE_CALL, Ordering::Release);
+        grant_all(&NotifyWaiter(self), queue, Cause::Notify, |_| ());
     }
 }
 
@@ -142,14 +142,14 @@ impl Default for Notify {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Notified<'a> {
     // Pinned with the future.
-    stand: Stand<Waiter<'a>>,
+    wait: WaitFuture<NotifyWaiter<'a>>,
 }
 
 impl<'a> Notified<'a> {
-    fn stand(self: Pin<&mut Self>) -> Pin<&mut Stand<Waiter<'a>>> {
+    fn wait(self: Pin<&mut Self>) -> Pin<&mut WaitFuture<NotifyWaiter<'a>>> {
         // SAFETY: the field is pinned whenever the future is: nothing moves it out, there is no destructor that could, and
         // the future is `Unpin` only if the field is, which it is not.
-        unsafe { self.map_unchecked_mut(|this| &mut this.stand) }
+        unsafe { self.map_unchecked_mut(|this| &mut this.wait) }
     }
 
     /// Stands in line for [`notify_one`](Notify::notify_one) from now on, instead of from the first poll on: to look at something after
@@ -186,7 +186,7 @@ impl<'a> Notified<'a> {
     /// });
     /// ```
     pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.stand().come_early()
+        self.wait().enable()
     }
 }
 
@@ -194,7 +194,7 @@ impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.stand().poll(cx).map(drop)
+        self.wait().poll(cx).map(drop)
     }
 }
 
@@ -205,60 +205,60 @@ impl fmt::Debug for Notified<'_> {
 }
 
 /// One who waits to be notified.
-struct Waiter<'a>(&'a Notify);
+struct NotifyWaiter<'a>(&'a Notify);
 
-impl Role for Waiter<'_> {
-    type State = Line<Wish>;
-    type Wish = Wish;
+impl Waiter for NotifyWaiter<'_> {
+    type State = WaitQueue<NotifyRequest>;
+    type Request = NotifyRequest;
 
-    fn lock(&self) -> &shim::Mutex<Line<Wish>> {
-        &self.0.line
+    fn lock(&self) -> &shim::Mutex<WaitQueue<NotifyRequest>> {
+        &self.0.queue
     }
 
-    fn line(state: &mut Line<Wish>) -> &mut Line<Wish> {
+    fn queue(state: &mut WaitQueue<NotifyRequest>) -> &mut WaitQueue<NotifyRequest> {
         state
     }
 
-    fn quick(&self, wish: &mut Wish) -> Come {
+    fn try_fast(&self, request: &mut NotifyRequest) -> Attempt {
         // Acquire pairs with the Release of `notify_waiters`.
         let mut word = self.0.word.load(Ordering::Acquire);
-        while word / CALL == wish.calls {
+        while word / ONE_CALL == request.calls {
             if word & NOTIFIED == 0 {
-                return Come::Waits;
+                return Attempt::Wait;
             }
             let order = (Ordering::Acquire, Ordering::Acquire);
             match self.0.word.compare_exchange_weak(word, word & !NOTIFIED, order.0, order.1) {
                 Ok(_) => {
-                    wish.only = true;
-                    return Come::Has;
+                    request.passes_on = true;
+                    return Attempt::Done;
                 }
                 Err(now) => word = now,
             }
         }
-        Come::Has
+        Attempt::Done
     }
 
-    fn come(&self, _: &mut Line<Wish>, wish: &mut Wish) -> Come {
-        while self.quick(wish) == Come::Waits {
+    fn try_locked(&self, _: &mut WaitQueue<NotifyRequest>, request: &mut NotifyRequest) -> Attempt {
+        while self.try_fast(request) == Attempt::Wait {
             let old = self.0.word.load(Ordering::Relaxed);
             // There was no new call since: calls are raised under the lock.
             if old & NOTIFIED == 0 {
                 let set =
                     self.0.word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);
                 if set.is_ok() {
-                    return Come::Waits;
+                    return Attempt::Wait;
                 }
             }
         }
-        Come::Has
+        Attempt::Done
     }
 
-    fn left<'a>(&'a self, line: MutexGuard<'a, Line<Wish>>) {
-        self.0.settle(&line);
+    fn on_leave<'a>(&'a self, queue: MutexGuard<'a, WaitQueue<NotifyRequest>>) {
+        self.0.settle(&queue);
     }
 
-    fn give_back(&self, wish: Wish) {
-        if wish.only {
+    fn give_back(&self, request: NotifyRequest) {
+        if request.passes_on {
             self.0.notify_one();
         }
     }

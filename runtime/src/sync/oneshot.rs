@@ -64,7 +64,7 @@ const SENDER_WAITS: u8 = 1 << 5;
 /// });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let channel = Channel {
+    let channel = OneshotChannel {
         state: AtomicU8::new(0),
         value: UnsafeCell::new(None),
         receiver: UnsafeCell::new(None),
@@ -74,7 +74,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender(Side(channel)), Receiver(Side(channel)))
 }
 
-struct Channel<T> {
+struct OneshotChannel<T> {
     state: AtomicU8,
     // --- the sender's until DONE, then the receiver's (rule 1) ---
     value: UnsafeCell<Option<T>>,
@@ -84,11 +84,11 @@ struct Channel<T> {
 }
 
 /// One side's reference, good until it sets its GONE bit.
-struct Side<T>(NonNull<Channel<T>>);
+struct Side<T>(NonNull<OneshotChannel<T>>);
 
 impl<T> Side<T> {
     #[inline]
-    fn channel(&self) -> &Channel<T> {
+    fn channel(&self) -> &OneshotChannel<T> {
         // SAFETY: this side's GONE bit is not set while somebody has this, so the channel is not freed (rule 4).
         unsafe { self.0.as_ref() }
     }
@@ -118,7 +118,7 @@ impl<T> Side<T> {
 /// # Safety
 ///
 /// It is the caller's to take (rule 3), or to replace (rule 2).
-unsafe fn take(cell: &UnsafeCell<Option<Waker>>) -> Option<Waker> {
+unsafe fn take_waker(cell: &UnsafeCell<Option<Waker>>) -> Option<Waker> {
     // SAFETY: the caller promises it.
     cell.with_mut(|waker| unsafe { (*waker).take() })
 }
@@ -146,7 +146,7 @@ unsafe fn register(
         }
     }
     // SAFETY: the bit is not set, so the waker is the caller's own (rule 2).
-    let old = cell.with_mut(|place| unsafe { (*place).replace(waker) });
+    let old = cell.with_mut(|cell| unsafe { (*cell).replace(waker) });
     // Release publishes the waker; Acquire pairs with the Release of who set `end`, if that came first.
     let waits = state.fetch_or(bit, Ordering::AcqRel) & end == 0;
     // Dropped last: a waker's destructor is foreign code, which must not find the channel between two states.
@@ -184,13 +184,13 @@ impl<T> Sender<T> {
     pub fn send(self, value: T) -> Result<(), T> {
         let channel = self.0.channel();
         // SAFETY: DONE is not set, so the value is ours (rule 1).
-        channel.value.with_mut(|place| unsafe { *place = Some(value) });
+        channel.value.with_mut(|cell| unsafe { *cell = Some(value) });
         if self.finish() {
             std::mem::forget(self);
             return Ok(());
         }
         // SAFETY: DONE was not set because the channel is closed, so the value stays ours (rule 1).
-        let value = channel.value.with_mut(|place| unsafe { (*place).take() });
+        let value = channel.value.with_mut(|cell| unsafe { (*cell).take() });
         Err(value.expect("it was stored above"))
     }
 
@@ -209,15 +209,15 @@ impl<T> Sender<T> {
         };
         if old & RECEIVER_WAITS != 0 {
             // SAFETY: the operation that set DONE found RECEIVER_WAITS (rule 3).
-            let waker = unsafe { take(&channel.receiver) };
-            self.go();
+            let waker = unsafe { take_waker(&channel.receiver) };
+            self.release();
             wake(Cause::Queue, waker);
         }
         true
     }
 
     /// Sets SENDER_GONE, and frees the channel if it is the second.
-    fn go(&self) {
+    fn release(&self) {
         // Release puts our accesses before what the other does; Acquire puts its before our freeing.
         if self.0.channel().state.fetch_or(SENDER_GONE, Ordering::AcqRel) & RECEIVER_GONE != 0 {
             // SAFETY: the other's GONE was seen by an Acquire, and ours is set.
@@ -257,7 +257,7 @@ impl<T> Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         if !self.finish() {
-            self.go();
+            self.release();
         }
     }
 }
@@ -299,7 +299,7 @@ impl<T> Receiver<T> {
     fn wake_sender(&self, old: u8) {
         if old & (CLOSED | DONE | SENDER_WAITS) == SENDER_WAITS {
             // SAFETY: the operation that set CLOSED found SENDER_WAITS and not DONE (rule 3).
-            let waker = unsafe { take(&self.0.channel().sender) };
+            let waker = unsafe { take_waker(&self.0.channel().sender) };
             wake(Cause::Notify, waker);
         }
     }

@@ -10,9 +10,9 @@
 //! ```
 
 use super::{
-    line::{Line, Stand},
     order::{Fifo, Order},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::{grant_all, wake},
 };
 use crate::shim::{self, const_fn, lock};
@@ -53,48 +53,48 @@ struct State<T, O> {
     items: O,
     /// Put, and not yet said to be done.
     unfinished: usize,
-    getters: Line<Option<T>>,
+    getters: WaitQueue<Option<T>>,
     /// Turns of getters.
-    owed: usize,
-    putters: Line<Option<T>>,
+    reserved_items: usize,
+    putters: WaitQueue<Option<T>>,
     /// Turns of putters.
-    promised: usize,
-    joiners: Line<()>,
+    reserved_room: usize,
+    joiners: WaitQueue<()>,
 }
 
 impl<T, O: Order<T>> State<T, O> {
     fn has_item(&self) -> bool {
-        self.items.len() > self.owed
+        self.items.len() > self.reserved_items
     }
 
     fn has_room(&self, capacity: Option<usize>) -> bool {
-        capacity.is_none_or(|capacity| self.items.len() + self.promised < capacity)
+        capacity.is_none_or(|capacity| self.items.len() + self.reserved_room < capacity)
     }
 
     /// Puts the item; the getter to wake.
     fn push(&mut self, item: T) -> Option<Waker> {
         self.items.push(item);
         self.unfinished += 1;
-        self.owe()
+        self.reserve_item()
     }
 
     /// Takes the next item, and the putter to wake.
     fn pop(&mut self) -> (T, Option<Waker>) {
         let item = self.items.pop().expect("there is an item for each turn of a getter");
-        (item, self.promise())
+        (item, self.reserve_room())
     }
 
     /// Gives the turn to a getter.
-    fn owe(&mut self) -> Option<Waker> {
+    fn reserve_item(&mut self) -> Option<Waker> {
         let getter = self.getters.grant(|_| ())?;
-        self.owed += 1;
+        self.reserved_items += 1;
         Some(getter)
     }
 
     /// Gives the turn to a putter.
-    fn promise(&mut self) -> Option<Waker> {
+    fn reserve_room(&mut self) -> Option<Waker> {
         let putter = self.putters.grant(|_| ())?;
-        self.promised += 1;
+        self.reserved_room += 1;
         Some(putter)
     }
 }
@@ -126,11 +126,11 @@ impl<T, O> Queue<T, O> {
             let state = State {
                 items,
                 unfinished: 0,
-                getters: Line::new(),
-                owed: 0,
-                putters: Line::new(),
-                promised: 0,
-                joiners: Line::new(),
+                getters: WaitQueue::new(),
+                reserved_items: 0,
+                putters: WaitQueue::new(),
+                reserved_room: 0,
+                joiners: WaitQueue::new(),
             };
             Self { capacity, state: shim::Mutex::new(state) }
         }
@@ -145,9 +145,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// A future that is dropped has put nothing, and its item is dropped with it.
     pub async fn put(&self, item: T) {
         // Left over if the turn came, or was free, when it stood in line already.
-        let Some(item) = Stand::new(Putter(self), Some(item)).await else { return };
+        let Some(item) = WaitFuture::new(Putter(self), Some(item)).await else { return };
         let mut state = lock(&self.state);
-        state.promised -= 1;
+        state.reserved_room -= 1;
         let getter = state.push(item);
         drop(state);
         wake(Cause::Queue, getter);
@@ -175,11 +175,11 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// A future that is dropped has taken nothing: an item that was meant for it goes to the next who waits.
     pub async fn get(&self) -> T {
-        if let Some(item) = Stand::new(Getter(self), None).await {
+        if let Some(item) = WaitFuture::new(Getter(self), None).await {
             return item;
         }
         let mut state = lock(&self.state);
-        state.owed -= 1;
+        state.reserved_items -= 1;
         let (item, putter) = state.pop();
         drop(state);
         wake(Cause::Queue, putter);
@@ -221,7 +221,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// Dropping the future has no effect on anybody else.
     pub async fn join(&self) {
-        Stand::new(Joiner(self), ()).await;
+        WaitFuture::new(Joiner(self), ()).await;
     }
 
     /// How many items wait to be taken.
@@ -243,33 +243,33 @@ impl<T, O: Order<T>> Queue<T, O> {
 /// One who waits for an item. The wish is the item, if there was one at once.
 struct Getter<'a, T, O>(&'a Queue<T, O>);
 
-impl<T, O: Order<T>> Role for Getter<'_, T, O> {
+impl<T, O: Order<T>> Waiter for Getter<'_, T, O> {
     type State = State<T, O>;
-    type Wish = Option<T>;
+    type Request = Option<T>;
 
     fn lock(&self) -> &shim::Mutex<State<T, O>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T, O>) -> &mut Line<Option<T>> {
+    fn queue(state: &mut State<T, O>) -> &mut WaitQueue<Option<T>> {
         &mut state.getters
     }
 
-    fn quick(&self, wish: &mut Option<T>) -> Come {
-        *wish = self.0.try_get();
-        Come::if_true(wish.is_some())
+    fn try_fast(&self, request: &mut Option<T>) -> Attempt {
+        *request = self.0.try_get();
+        Attempt::done_if(request.is_some())
     }
 
-    fn come(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Come {
+    fn try_locked(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Attempt {
         let has = state.has_item();
-        state.owed += usize::from(has);
-        Come::if_true(has)
+        state.reserved_items += usize::from(has);
+        Attempt::done_if(has)
     }
 
     fn give_back(&self, _: Option<T>) {
         let mut state = lock(&self.0.state);
-        state.owed -= 1;
-        let next = state.owe();
+        state.reserved_items -= 1;
+        let next = state.reserve_item();
         drop(state);
         wake(Cause::Queue, next);
     }
@@ -278,33 +278,33 @@ impl<T, O: Order<T>> Role for Getter<'_, T, O> {
 /// One who waits for room. The wish is the item, until it is in the queue.
 struct Putter<'a, T, O>(&'a Queue<T, O>);
 
-impl<T, O: Order<T>> Role for Putter<'_, T, O> {
+impl<T, O: Order<T>> Waiter for Putter<'_, T, O> {
     type State = State<T, O>;
-    type Wish = Option<T>;
+    type Request = Option<T>;
 
     fn lock(&self) -> &shim::Mutex<State<T, O>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T, O>) -> &mut Line<Option<T>> {
+    fn queue(state: &mut State<T, O>) -> &mut WaitQueue<Option<T>> {
         &mut state.putters
     }
 
-    fn quick(&self, wish: &mut Option<T>) -> Come {
-        *wish = wish.take().and_then(|item| self.0.try_put(item).err()).map(|full| full.0);
-        Come::if_true(wish.is_none())
+    fn try_fast(&self, request: &mut Option<T>) -> Attempt {
+        *request = request.take().and_then(|item| self.0.try_put(item).err()).map(|full| full.0);
+        Attempt::done_if(request.is_none())
     }
 
-    fn come(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Come {
+    fn try_locked(&self, state: &mut State<T, O>, _: &mut Option<T>) -> Attempt {
         let has = state.has_room(self.0.capacity);
-        state.promised += usize::from(has);
-        Come::if_true(has)
+        state.reserved_room += usize::from(has);
+        Attempt::done_if(has)
     }
 
     fn give_back(&self, _item: Option<T>) {
         let mut state = lock(&self.0.state);
-        state.promised -= 1;
-        let next = state.promise();
+        state.reserved_room -= 1;
+        let next = state.reserve_room();
         drop(state);
         wake(Cause::Queue, next);
     }
@@ -313,24 +313,24 @@ impl<T, O: Order<T>> Role for Putter<'_, T, O> {
 /// One who waits until everything is dealt with.
 struct Joiner<'a, T, O>(&'a Queue<T, O>);
 
-impl<T, O: Order<T>> Role for Joiner<'_, T, O> {
+impl<T, O: Order<T>> Waiter for Joiner<'_, T, O> {
     type State = State<T, O>;
-    type Wish = ();
+    type Request = ();
 
     fn lock(&self) -> &shim::Mutex<State<T, O>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T, O>) -> &mut Line<()> {
+    fn queue(state: &mut State<T, O>) -> &mut WaitQueue<()> {
         &mut state.joiners
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
-        Come::if_true(self.0.unfinished() == 0)
+    fn try_fast(&self, (): &mut ()) -> Attempt {
+        Attempt::done_if(self.0.unfinished() == 0)
     }
 
-    fn come(&self, state: &mut State<T, O>, (): &mut ()) -> Come {
-        Come::if_true(state.unfinished == 0)
+    fn try_locked(&self, state: &mut State<T, O>, (): &mut ()) -> Attempt {
+        Attempt::done_if(state.unfinished == 0)
     }
 }
 

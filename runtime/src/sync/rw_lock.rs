@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How many may read at once: more than there can be.
-const ALL: usize = Semaphore::MAX_PERMITS;
+const ALL_PERMITS: usize = Semaphore::MAX_PERMITS;
 
 /// A value that many tasks may read at once, or one may change, in the order in which they asked.
 ///
@@ -53,7 +53,7 @@ impl<T> RwLock<T> {
         /// A lock that nobody holds.
         #[must_use]
         pub const fn new(value: T) -> Self {
-            Self { permits: Semaphore::new(ALL), value: UnsafeCell::new(value) }
+            Self { permits: Semaphore::new(ALL_PERMITS), value: UnsafeCell::new(value) }
         }
     }
 
@@ -70,7 +70,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up the place in line; a turn that it had goes to the next.
     pub async fn read(&self) -> ReadGuard<'_, T> {
-        self.permits.take(1).await.expect(OPEN);
+        self.permits.take(1).await.expect(NEVER_CLOSED);
         ReadGuard { lock: self }
     }
 
@@ -80,7 +80,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As with [`read`](Self::read).
     pub async fn write(&self) -> WriteGuard<'_, T> {
-        self.permits.take(ALL).await.expect(OPEN);
+        self.permits.take(ALL_PERMITS).await.expect(NEVER_CLOSED);
         WriteGuard { lock: self }
     }
 
@@ -103,7 +103,7 @@ impl<T: ?Sized> RwLock<T> {
     /// });
     /// ```
     pub async fn read_owned(self: Arc<Self>) -> OwnedReadGuard<T> {
-        self.permits.take(1).await.expect(OPEN);
+        self.permits.take(1).await.expect(NEVER_CLOSED);
         OwnedReadGuard { lock: self }
     }
 
@@ -113,7 +113,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As with [`read`](Self::read).
     pub async fn write_owned(self: Arc<Self>) -> OwnedWriteGuard<T> {
-        self.permits.take(ALL).await.expect(OPEN);
+        self.permits.take(ALL_PERMITS).await.expect(NEVER_CLOSED);
         OwnedWriteGuard { lock: self }
     }
 
@@ -124,7 +124,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Writes if nobody holds the lock and nobody waits.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        self.permits.try_take(ALL).is_ok().then(|| WriteGuard { lock: self })
+        self.permits.try_take(ALL_PERMITS).is_ok().then(|| WriteGuard { lock: self })
     }
 
     /// The value, which nobody can hold while it is borrowed so.
@@ -133,7 +133,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
-const OPEN: &str = "nobody closes the semaphore of a lock";
+const NEVER_CLOSED: &str = "nobody closes the semaphore of a lock";
 
 /// Reads the value of an [`RwLock`] until it is dropped.
 #[must_use = "the lock is given up as soon as the guard is dropped"]
@@ -169,7 +169,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         mem::forget(self);
-        lock.permits.release(ALL - 1);
+        lock.permits.release(ALL_PERMITS - 1);
         ReadGuard { lock }
     }
 }
@@ -180,7 +180,7 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
         let this = mem::ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
         let lock = unsafe { ptr::read(&this.lock) };
-        lock.permits.release(ALL - 1);
+        lock.permits.release(ALL_PERMITS - 1);
         OwnedReadGuard { lock }
     }
 }
@@ -210,7 +210,7 @@ macro_rules! guard {
         }
     )*};
 }
-guard!(ReadGuard<'_> = 1, WriteGuard<'_> = ALL, OwnedReadGuard = 1, OwnedWriteGuard = ALL);
+guard!(ReadGuard<'_> = 1, WriteGuard<'_> = ALL_PERMITS, OwnedReadGuard = 1, OwnedWriteGuard = ALL_PERMITS);
 
 /// What those can do that write.
 macro_rules! writes {
@@ -239,8 +239,8 @@ impl<T: Default> Default for RwLock<T> {
 
 impl<T: ?Sized> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let holders = match ALL - self.permits.available_permits() {
-            ALL => "a writer".to_owned(),
+        let holders = match ALL_PERMITS - self.permits.available_permits() {
+            ALL_PERMITS => "a writer".to_owned(),
             readers => format!("{readers} readers"),
         };
         f.debug_struct("RwLock").field("held_by", &holders).finish_non_exhaustive()

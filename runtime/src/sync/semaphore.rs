@@ -18,9 +18,9 @@
 //! other sees the permits or its own swap fails and it looks again; or it sees WAITING, takes the lock, and finds the line.
 
 use super::{
-    line::{Line, Stand},
     permit::{Closed, OwnedPermit, Permit, TryAcquireError},
-    role::{Come, Role},
+    wait_queue::{WaitFuture, WaitQueue},
+    waiter::{Attempt, Waiter},
     wakers::{Wakers, grant_all},
 };
 use crate::{
@@ -32,7 +32,7 @@ use std::{fmt, sync::Arc};
 
 const CLOSED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
-const SHIFT: u32 = 2;
+const PERMITS_SHIFT: u32 = 2;
 
 /// Permits of which each task may have some, given out in the order in which they were asked for.
 ///
@@ -56,18 +56,18 @@ const SHIFT: u32 = 2;
 /// ```
 pub struct Semaphore {
     word: AtomicUsize,
-    line: shim::Mutex<Line<Wish>>,
+    queue: shim::Mutex<WaitQueue<PermitRequest>>,
 }
 
 /// How many permits one wants, and whether it heard instead that the semaphore was closed.
-pub(super) struct Wish {
+pub(super) struct PermitRequest {
     permits: usize,
     closed: bool,
 }
 
 impl Semaphore {
     /// The most permits that there can be.
-    pub const MAX_PERMITS: usize = usize::MAX >> (SHIFT + 1);
+    pub const MAX_PERMITS: usize = usize::MAX >> (PERMITS_SHIFT + 1);
 
     const_fn! {
         /// A semaphore with so many permits.
@@ -78,7 +78,7 @@ impl Semaphore {
         #[must_use]
         pub const fn new(permits: usize) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
-            Self { word: AtomicUsize::new(permits << SHIFT), line: shim::Mutex::new(Line::new()) }
+            Self { word: AtomicUsize::new(permits << PERMITS_SHIFT), queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
@@ -168,7 +168,7 @@ impl Semaphore {
 
     /// How many permits nobody has.
     pub fn available_permits(&self) -> usize {
-        self.word.load(Ordering::Relaxed) >> SHIFT
+        self.word.load(Ordering::Relaxed) >> PERMITS_SHIFT
     }
 
     /// Makes so many more permits.
@@ -189,11 +189,11 @@ impl Semaphore {
     /// ```
     pub fn forget_permits(&self, permits: usize) -> usize {
         // Rule 2: the lock keeps the word still while WAITING is set.
-        let _line = lock(&self.line);
+        let _queue = lock(&self.queue);
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let gone = permits.min(word >> SHIFT);
-            match self.swap(word, word - (gone << SHIFT)) {
+            let gone = permits.min(word >> PERMITS_SHIFT);
+            match self.swap(word, word - (gone << PERMITS_SHIFT)) {
                 Ok(()) => return gone,
                 Err(now) => word = now,
             }
@@ -202,10 +202,10 @@ impl Semaphore {
 
     /// Closes it: all who wait, and all who come, get [`Closed`]. Permits that somebody has stay valid.
     pub fn close(&self) {
-        let line = lock(&self.line);
+        let queue = lock(&self.queue);
         // Release, so that who finds it closed sees what came before.
         self.word.fetch_or(CLOSED, Ordering::Release);
-        grant_all(&Taker(self), line, Cause::Unlock, |wish| wish.closed = true);
+        grant_all(&PermitWaiter(self), queue, Cause::Unlock, |request| request.closed = true);
     }
 
     /// Whether it is closed.
@@ -221,8 +221,8 @@ impl Semaphore {
             budget::spend();
             return Ok(());
         }
-        let wish = Stand::new(Taker(self), Wish { permits, closed: false }).await;
-        if wish.closed { Err(Closed(())) } else { Ok(()) }
+        let request = WaitFuture::new(PermitWaiter(self), PermitRequest { permits, closed: false }).await;
+        if request.closed { Err(Closed(())) } else { Ok(()) }
     }
 
     /// Takes permits that the caller answers for, without waiting.
@@ -235,10 +235,10 @@ impl Semaphore {
                 fence(Ordering::Acquire);
                 return Err(TryAcquireError::Closed);
             }
-            if word & WAITING != 0 || word >> SHIFT < permits {
+            if word & WAITING != 0 || word >> PERMITS_SHIFT < permits {
                 return Err(TryAcquireError::NoPermits);
             }
-            match self.swap(word, word - (permits << SHIFT)) {
+            match self.swap(word, word - (permits << PERMITS_SHIFT)) {
                 Ok(()) => return Ok(()),
                 Err(now) => word = now,
             }
@@ -256,101 +256,101 @@ impl Semaphore {
     pub(super) fn release(&self, permits: usize) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITING == 0 {
-            let free = (word >> SHIFT) + permits;
+            let free = (word >> PERMITS_SHIFT) + permits;
             assert!(free <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
             // Release: who takes them sees what was done with them.
-            let new = free << SHIFT | word & CLOSED;
+            let new = free << PERMITS_SHIFT | word & CLOSED;
             match self.word.compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => word = now,
             }
         }
-        self.hand_over(lock(&self.line), permits);
+        self.hand_over(lock(&self.queue), permits);
     }
 
     /// Gives what is free, and `more`, to those at the front of the line.
     #[cold]
-    fn hand_over<'a>(&'a self, mut line: MutexGuard<'a, Line<Wish>>, mut more: usize) {
+    fn hand_over<'a>(&'a self, mut queue: MutexGuard<'a, WaitQueue<PermitRequest>>, mut more: usize) {
         let mut wakers = Wakers::new();
         loop {
             let word = self.word.load(Ordering::Relaxed);
             if word & WAITING == 0 {
-                drop(line);
+                drop(queue);
                 // The line ended before we had the lock, or between two batches.
                 return if more > 0 {
                     self.release(more)
                 };
             }
-            let mut free = (word >> SHIFT) + more;
+            let mut free = (word >> PERMITS_SHIFT) + more;
             more = 0;
             while !wakers.is_full()
-                && let Some(wanted) = line.front(|wish| wish.permits)
+                && let Some(wanted) = queue.front(|request| request.permits)
                 && wanted <= free
-                && let Some(waker) = line.grant(|_| ())
+                && let Some(waker) = queue.grant(|_| ())
             {
                 free -= wanted;
                 wakers.push(waker);
             }
             assert!(free <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
-            let waiting = if line.is_empty() { 0 } else { WAITING };
+            let waiting = if queue.is_empty() { 0 } else { WAITING };
             // A store will do: WAITING was set, so the word was ours (rule 2). Release as in `release`.
-            self.word.store(free << SHIFT | word & CLOSED | waiting, Ordering::Release);
-            drop(line);
+            self.word.store(free << PERMITS_SHIFT | word & CLOSED | waiting, Ordering::Release);
+            drop(queue);
             let again = wakers.is_full();
             wakers.wake(Cause::Unlock);
             if !again {
                 return;
             }
-            line = lock(&self.line);
+            queue = lock(&self.queue);
         }
     }
 }
 
 /// One who wants permits.
-struct Taker<'a>(&'a Semaphore);
+struct PermitWaiter<'a>(&'a Semaphore);
 
-impl Role for Taker<'_> {
-    type State = Line<Wish>;
-    type Wish = Wish;
+impl Waiter for PermitWaiter<'_> {
+    type State = WaitQueue<PermitRequest>;
+    type Request = PermitRequest;
 
-    fn lock(&self) -> &shim::Mutex<Line<Wish>> {
-        &self.0.line
+    fn lock(&self) -> &shim::Mutex<WaitQueue<PermitRequest>> {
+        &self.0.queue
     }
 
-    fn line(state: &mut Line<Wish>) -> &mut Line<Wish> {
+    fn queue(state: &mut WaitQueue<PermitRequest>) -> &mut WaitQueue<PermitRequest> {
         state
     }
 
     #[inline]
-    fn quick(&self, wish: &mut Wish) -> Come {
-        let taken = self.0.try_take(wish.permits);
-        wish.closed = taken == Err(TryAcquireError::Closed);
-        Come::if_true(taken != Err(TryAcquireError::NoPermits))
+    fn try_fast(&self, request: &mut PermitRequest) -> Attempt {
+        let taken = self.0.try_take(request.permits);
+        request.closed = taken == Err(TryAcquireError::Closed);
+        Attempt::done_if(taken != Err(TryAcquireError::NoPermits))
     }
 
-    fn come(&self, _: &mut Line<Wish>, wish: &mut Wish) -> Come {
+    fn try_locked(&self, _: &mut WaitQueue<PermitRequest>, request: &mut PermitRequest) -> Attempt {
         let word = &self.0.word;
         loop {
             let old = word.load(Ordering::Relaxed);
-            if old & CLOSED == 0 && (old & WAITING != 0 || old >> SHIFT < wish.permits) {
+            if old & CLOSED == 0 && (old & WAITING != 0 || old >> PERMITS_SHIFT < request.permits) {
                 // Rules 2 and 3. Relaxed: nothing is published by it, and the line has its lock.
                 let set = word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);
                 if set.is_ok() {
-                    return Come::Waits;
+                    return Attempt::Wait;
                 }
-            } else if self.quick(wish) == Come::Has {
-                return Come::Has;
+            } else if self.try_fast(request) == Attempt::Done {
+                return Attempt::Done;
             }
         }
     }
 
-    fn left<'a>(&'a self, line: MutexGuard<'a, Line<Wish>>) {
-        self.0.hand_over(line, 0);
+    fn on_leave<'a>(&'a self, queue: MutexGuard<'a, WaitQueue<PermitRequest>>) {
+        self.0.hand_over(queue, 0);
     }
 
-    fn give_back(&self, wish: Wish) {
-        if !wish.closed {
-            self.0.release(wish.permits);
+    fn give_back(&self, request: PermitRequest) {
+        if !request.closed {
+            self.0.release(request.permits);
         }
     }
 }

@@ -1,27 +1,27 @@
 //! Waking those who were granted a turn, when the lock is free.
 
-use super::role::Role;
+use super::waiter::Waiter;
 use crate::shim::{MutexGuard, lock};
 use brigade_handle::contain;
 use brigade_trace::{Cause, because};
 use std::task::Waker;
 
 /// How many are woken at once: so many wakers are collected under the lock.
-const BATCH: usize = 16;
+const WAKE_BATCH: usize = 16;
 
 /// Wakers that were taken out under a lock, to be woken after it.
 pub(super) struct Wakers {
-    wakers: [Option<Waker>; BATCH],
+    wakers: [Option<Waker>; WAKE_BATCH],
     len: usize,
 }
 
 impl Wakers {
     pub(super) fn new() -> Self {
-        Self { wakers: [const { None }; BATCH], len: 0 }
+        Self { wakers: [const { None }; WAKE_BATCH], len: 0 }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len == BATCH
+        self.len == WAKE_BATCH
     }
 
     /// Adds one.
@@ -43,17 +43,17 @@ impl Wakers {
 }
 
 /// Grants a turn to all who stand in the line now, but to none who comes while they are woken.
-pub(super) fn grant_all<'a, R: Role>(
-    role: &'a R,
+pub(super) fn grant_all<'a, R: Waiter>(
+    waiter: &'a R,
     mut state: MutexGuard<'a, R::State>,
     cause: Cause,
-    mut give: impl FnMut(&mut R::Wish),
+    mut fill: impl FnMut(&mut R::Request),
 ) {
-    let round = R::line(&mut state).next_round();
+    let round = R::queue(&mut state).next_round();
     let mut wakers = Wakers::new();
     loop {
         while !wakers.is_full()
-            && let Some(waker) = R::line(&mut state).grant_before(round, &mut give)
+            && let Some(waker) = R::queue(&mut state).grant_before(round, &mut fill)
         {
             wakers.push(waker);
         }
@@ -63,7 +63,7 @@ pub(super) fn grant_all<'a, R: Role>(
         if !more {
             return;
         }
-        state = lock(role.lock());
+        state = lock(waiter.lock());
     }
 }
 

@@ -19,7 +19,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("runtime/src/group/mod.rs Running", "the future of `task_group`"),
     ("runtime/src/group/member.rs Member", "a task's own future"),
     ("runtime/src/scope.rs Child", "a task's own future"),
-    ("runtime/src/sync/line.rs Stand", "what the operations of `sync` are made of"),
+    ("runtime/src/sync/wait_queue.rs WaitFuture", "what the operations of `sync` are made of"),
 ];
 
 /// The operations that a file offers: async functions, futures, streams, sinks, and polls.

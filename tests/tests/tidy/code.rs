@@ -60,7 +60,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/context.rs",
     "runtime/src/queue.rs",
     "runtime/src/scope.rs",
-    "runtime/src/sync/line.rs",
+    "runtime/src/sync/wait_queue.rs",
     "runtime/src/sync/mutex.rs",
     "runtime/src/sync/notify.rs",
     "runtime/src/sync/oneshot.rs",

@@ -1,6 +1,6 @@
 //! Channels: a value that comes while its receiver looks, room that is made while a sender looks, and either side that goes.
 
-use super::{beside, seeing::is_ready};
+use super::{run_beside, visibility::is_ready};
 use crate::{
     model,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -18,7 +18,7 @@ use std::{
 fn a_receiver_gets_the_one_value() {
     loom::model(|| {
         let (sender, receiver) = oneshot::channel();
-        let handle = beside(receiver, move || sender.send(1).unwrap());
+        let handle = run_beside(receiver, move || sender.send(1).unwrap());
         assert_eq!(handle.join().unwrap(), Ok(1));
     });
 }
@@ -27,7 +27,7 @@ fn a_receiver_gets_the_one_value() {
 fn a_receiver_hears_that_its_sender_is_gone() {
     loom::model(|| {
         let (sender, receiver) = oneshot::channel::<()>();
-        let handle = beside(receiver, move || drop(sender));
+        let handle = run_beside(receiver, move || drop(sender));
         assert!(handle.join().unwrap().is_err());
     });
 }
@@ -68,17 +68,17 @@ fn a_receiver_that_closes_has_the_value_or_its_sender_has_it_back() {
 fn a_sender_hears_that_its_receiver_is_gone() {
     loom::model(|| {
         let (mut sender, receiver) = oneshot::channel::<()>();
-        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        let handle = run_beside(async move { sender.closed().await }, move || drop(receiver));
         handle.join().unwrap();
     });
     loom::model(|| {
         let (sender, receiver) = mpsc::unbounded::<()>();
-        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        let handle = run_beside(async move { sender.closed().await }, move || drop(receiver));
         handle.join().unwrap();
     });
     loom::model(|| {
         let (sender, receiver) = watch::channel(());
-        let handle = beside(async move { sender.closed().await }, move || drop(receiver));
+        let handle = run_beside(async move { sender.closed().await }, move || drop(receiver));
         handle.join().unwrap();
     });
 }
@@ -88,7 +88,7 @@ fn a_receiver_gets_what_is_sent_and_then_the_end() {
     loom::model(|| {
         let (sender, mut receiver) = mpsc::unbounded();
         let receive = async move { (receiver.recv().await, receiver.recv().await) };
-        let handle = beside(receive, move || sender.send(1).unwrap());
+        let handle = run_beside(receive, move || sender.send(1).unwrap());
         assert_eq!(handle.join().unwrap(), (Some(1), None));
     });
 }
@@ -99,7 +99,7 @@ fn a_sender_gets_the_room_that_its_receiver_makes() {
         let (sender, mut receiver) = mpsc::channel(1);
         sender.try_send(1).unwrap();
         let send = async move { sender.send(2).await.unwrap() };
-        let handle = beside(send, move || {
+        let handle = run_beside(send, move || {
             assert_eq!(receiver.try_recv(), Ok(1));
             // Kept: a receiver that is dropped would end the waiting as well.
             mem::forget(receiver);
@@ -174,7 +174,7 @@ fn a_sender_that_waits_hears_that_its_receiver_is_gone() {
         let (sender, receiver) = mpsc::channel(1);
         sender.try_send(1).unwrap();
         let send = async move { sender.send(2).await.is_err() };
-        let handle = beside(send, move || drop(receiver));
+        let handle = run_beside(send, move || drop(receiver));
         assert!(handle.join().unwrap());
     });
 }
@@ -184,7 +184,7 @@ fn a_receiver_gets_what_is_broadcast_and_then_the_end() {
     loom::model(|| {
         let (sender, mut receiver) = broadcast::channel(1);
         let receive = async move { (receiver.recv().await, receiver.recv().await) };
-        let handle = beside(receive, move || assert_eq!(sender.send(1), Ok(1)));
+        let handle = run_beside(receive, move || assert_eq!(sender.send(1), Ok(1)));
         assert_eq!(handle.join().unwrap(), (Ok(1), Err(broadcast::RecvError::Closed)));
     });
 }
@@ -193,7 +193,7 @@ fn a_receiver_gets_what_is_broadcast_and_then_the_end() {
 fn a_receiver_gets_what_is_broadcast() {
     loom::model(|| {
         let (sender, mut receiver) = broadcast::channel(1);
-        let handle = beside(async move { receiver.recv().await }, move || {
+        let handle = run_beside(async move { receiver.recv().await }, move || {
             assert_eq!(sender.send(1), Ok(1));
             // Kept: its end would wake the receiver as well.
             mem::forget(sender);
@@ -216,12 +216,12 @@ fn a_receiver_sees_the_change() {
             receiver.changed().await.unwrap();
             *receiver.borrow()
         };
-        assert_eq!(beside(receive, move || change(sender)).join().unwrap(), 1);
+        assert_eq!(run_beside(receive, move || change(sender)).join().unwrap(), 1);
     });
     loom::model(|| {
         let (sender, mut receiver) = watch::channel(0);
         let receive = async move { *receiver.wait_for(|value| *value == 1).await.unwrap() };
-        assert_eq!(beside(receive, move || change(sender)).join().unwrap(), 1);
+        assert_eq!(run_beside(receive, move || change(sender)).join().unwrap(), 1);
     });
 }
 
@@ -252,7 +252,7 @@ fn a_receiver_sees_the_end() {
     loom::model(|| {
         let (sender, mut receiver) = watch::channel(0);
         let receive = async move { receiver.changed().await.is_err() };
-        let handle = beside(receive, move || drop(sender));
+        let handle = run_beside(receive, move || drop(sender));
         assert!(handle.join().unwrap());
     });
 }

@@ -1,7 +1,7 @@
 //! Foreign code runs under no lock: a waker that is woken or dropped, and a value that is cloned or dropped, may use the very type that
 //! holds it. Under the type's lock that would be a deadlock, which loom sees.
 
-use super::seeing::is_ready;
+use super::visibility::is_ready;
 use crate::sync::{Barrier, Condition, Event, Mutex, Notify, Queue, Semaphore, broadcast, mpsc, watch};
 use std::{
     future::Future,
@@ -14,12 +14,12 @@ use std::{
 };
 
 /// Code of others, and how often it ran.
-struct Code {
+struct Callback {
     run: Box<dyn Fn() + Send + Sync>,
     times: AtomicUsize,
 }
 
-impl Code {
+impl Callback {
     fn new(run: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { run: Box::new(run), times: AtomicUsize::new(0) })
     }
@@ -30,43 +30,47 @@ impl Code {
 }
 
 /// Runs the code when it is woken, cloned or dropped: a waker, or a value.
-struct Foreign(Arc<Code>);
+struct RunsCallback(Arc<Callback>);
 
-impl Foreign {
+impl RunsCallback {
     fn run(&self) {
         self.0.times.fetch_add(1, Ordering::Relaxed);
         (self.0.run)();
     }
 
-    fn waker(code: &Arc<Code>) -> Waker {
+    fn waker(code: &Arc<Callback>) -> Waker {
         Waker::from(Arc::new(Self(code.clone())))
     }
 }
 
-impl Wake for Foreign {
+impl Wake for RunsCallback {
     fn wake(self: Arc<Self>) {
         self.run();
     }
 }
 
-impl Clone for Foreign {
+impl Clone for RunsCallback {
     fn clone(&self) -> Self {
         self.run();
         Self(self.0.clone())
     }
 }
 
-impl Drop for Foreign {
+impl Drop for RunsCallback {
     fn drop(&mut self) {
         self.run();
     }
 }
 
 /// The code runs in the wakers of two who wait: one comes again with another waker, one leaves, and the first is told.
-fn may_use_it<F: Future>(code: impl Fn() + Send + Sync + 'static, wait: impl Fn() -> F, tell: impl FnOnce()) {
-    let code = Code::new(code);
+fn assert_waker_may_call<F: Future>(
+    code: impl Fn() + Send + Sync + 'static,
+    wait: impl Fn() -> F,
+    tell: impl FnOnce(),
+) {
+    let code = Callback::new(code);
     let poll = |future: &mut Pin<Box<F>>| {
-        let waker = Foreign::waker(&code);
+        let waker = RunsCallback::waker(&code);
         future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     };
     let (mut stays, mut leaves) = (Box::pin(wait()), Box::pin(wait()));
@@ -84,7 +88,7 @@ fn leak<T>(value: T) -> &'static T {
 }
 
 /// Stands in line and leaves it.
-fn look_in<F: Future>(future: F) {
+fn poll_and_drop<F: Future>(future: F) {
     assert!(!is_ready(&mut Box::pin(future)));
 }
 
@@ -94,25 +98,25 @@ fn wakers_may_use_what_wakes_them() {
         loom::model(move || {
             let semaphore = leak(Semaphore::new(0));
             let code = || assert_eq!(semaphore.forget_permits(0), 0);
-            may_use_it(code, || semaphore.acquire(), || tell(semaphore));
+            assert_waker_may_call(code, || semaphore.acquire(), || tell(semaphore));
         });
     }
     for tell in [Notify::notify_one, Notify::notify_waiters] {
         loom::model(move || {
             let notify = leak(Notify::new());
-            may_use_it(|| look_in(notify.notified()), || notify.notified(), || tell(notify));
+            assert_waker_may_call(|| poll_and_drop(notify.notified()), || notify.notified(), || tell(notify));
         });
     }
     loom::model(|| {
         let event = leak(Event::new());
-        may_use_it(|| event.clear(), || event.wait(), || event.set());
+        assert_waker_may_call(|| event.clear(), || event.wait(), || event.set());
         let barrier = leak(Barrier::new(3));
-        may_use_it(|| assert!(barrier.waiting() < 3), || barrier.wait(), || barrier.abort());
+        assert_waker_may_call(|| assert!(barrier.waiting() < 3), || barrier.wait(), || barrier.abort());
     });
     loom::model(|| {
         let (mutex, condition) = (leak(Mutex::new(())), leak(Condition::new()));
         let wait = || async { drop(condition.wait(mutex.try_lock().unwrap()).await) };
-        may_use_it(|| condition.notify(0), wait, || condition.notify(1));
+        assert_waker_may_call(|| condition.notify(0), wait, || condition.notify(1));
     });
 }
 
@@ -126,9 +130,9 @@ fn wakers_may_use_the_queue_that_wakes_them() {
     };
     loom::model(move || {
         let queue = leak(Queue::bounded(1));
-        may_use_it(look(queue), || queue.get(), || queue.try_put(1).unwrap());
-        may_use_it(look(queue), || queue.put(2), || assert_eq!(queue.try_get(), Some(1)));
-        may_use_it(look(queue), || queue.join(), || queue.task_done());
+        assert_waker_may_call(look(queue), || queue.get(), || queue.try_put(1).unwrap());
+        assert_waker_may_call(look(queue), || queue.put(2), || assert_eq!(queue.try_get(), Some(1)));
+        assert_waker_may_call(look(queue), || queue.join(), || queue.task_done());
     });
     // Who waits is woken by one who had to wait itself, or by one who has its turn and is dropped.
     loom::model(move || {
@@ -136,14 +140,18 @@ fn wakers_may_use_the_queue_that_wakes_them() {
         let mut put = Box::pin(queue.put(2));
         assert!(put.as_mut().poll(&mut cx).is_pending());
         assert_eq!(queue.try_get(), Some(1));
-        may_use_it(look(queue), || queue.get(), || assert!(put.as_mut().poll(&mut cx).is_ready()));
+        assert_waker_may_call(look(queue), || queue.get(), || assert!(put.as_mut().poll(&mut cx).is_ready()));
     });
     loom::model(move || {
         let (queue, mut cx) = (leak(Queue::bounded(1)), Context::from_waker(Waker::noop()));
         let mut get = Box::pin(queue.get());
         assert!(get.as_mut().poll(&mut cx).is_pending());
         queue.try_put(1).unwrap();
-        may_use_it(look(queue), || queue.put(2), || assert_eq!(get.as_mut().poll(&mut cx), Poll::Ready(1)));
+        assert_waker_may_call(
+            look(queue),
+            || queue.put(2),
+            || assert_eq!(get.as_mut().poll(&mut cx), Poll::Ready(1)),
+        );
     });
     loom::model(move || {
         let (queue, mut cx) = (leak(Queue::bounded(1)), Context::from_waker(Waker::noop()));
@@ -153,7 +161,7 @@ fn wakers_may_use_the_queue_that_wakes_them() {
             queue.try_put(1).unwrap();
             drop(get);
         };
-        may_use_it(look(queue), || queue.get(), give_up);
+        assert_waker_may_call(look(queue), || queue.get(), give_up);
     });
 }
 
@@ -164,15 +172,15 @@ fn wakers_may_use_the_channel_that_wakes_them() {
         let sender = leak(sender);
         sender.try_send(1).unwrap();
         let look = || assert!(sender.capacity() < 2);
-        may_use_it(look, || sender.send(2), || assert_eq!(receiver.try_recv(), Ok(1)));
-        may_use_it(|| assert!(sender.capacity() < 2), || sender.closed(), || receiver.close());
+        assert_waker_may_call(look, || sender.send(2), || assert_eq!(receiver.try_recv(), Ok(1)));
+        assert_waker_may_call(|| assert!(sender.capacity() < 2), || sender.closed(), || receiver.close());
     });
     loom::model(|| {
         let (sender, mut receiver) = mpsc::unbounded();
         let sender = leak(sender);
-        let code = Code::new(|| assert!(!sender.is_closed()));
+        let code = Callback::new(|| assert!(!sender.is_closed()));
         for _ in 0..2 {
-            let waker = Foreign::waker(&code);
+            let waker = RunsCallback::waker(&code);
             assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         }
         assert_eq!(code.times(), 1, "the first waker is dropped");
@@ -186,7 +194,7 @@ fn wakers_may_use_the_channel_that_wakes_them() {
             let mut receiver = sender.subscribe();
             async move { receiver.recv().await }
         };
-        may_use_it(|| assert!(sender.len() < 2), receive, || assert!(sender.send(1).is_ok()));
+        assert_waker_may_call(|| assert!(sender.len() < 2), receive, || assert!(sender.send(1).is_ok()));
     });
     loom::model(|| {
         let (sender, receiver) = watch::channel(0);
@@ -195,8 +203,8 @@ fn wakers_may_use_the_channel_that_wakes_them() {
             let mut receiver = sender.subscribe();
             async move { receiver.changed().await }
         };
-        may_use_it(|| look_in(sender.closed()), change, || sender.send(1).unwrap());
-        may_use_it(|| sender.send_modify(|_| ()), || sender.closed(), || drop(receiver));
+        assert_waker_may_call(|| poll_and_drop(sender.closed()), change, || sender.send(1).unwrap());
+        assert_waker_may_call(|| sender.send_modify(|_| ()), || sender.closed(), || drop(receiver));
     });
 }
 
@@ -205,9 +213,9 @@ fn values_may_use_the_channel_in_which_they_lie() {
     loom::model(|| {
         let (sender, mut receiver) = broadcast::channel(1);
         let sender = leak(sender);
-        let code = Code::new(|| assert!(sender.len() < 2));
+        let code = Callback::new(|| assert!(sender.len() < 2));
         let late = sender.subscribe();
-        let send = || assert!(sender.send(Foreign(code.clone())).is_ok());
+        let send = || assert!(sender.send(RunsCallback(code.clone())).is_ok());
         send();
         assert_eq!(receiver.try_recv().ok().map(drop), Some(()));
         assert_eq!(code.times(), 2, "it is cloned, and the clone is dropped");
@@ -219,8 +227,8 @@ fn values_may_use_the_channel_in_which_they_lie() {
     loom::model(|| {
         let (sender, receiver) = mpsc::unbounded();
         let sender = leak(sender);
-        let code = Code::new(|| assert!(sender.is_closed()));
-        assert!(sender.send(Foreign(code.clone())).is_ok());
+        let code = Callback::new(|| assert!(sender.is_closed()));
+        assert!(sender.send(RunsCallback(code.clone())).is_ok());
         drop(receiver);
         assert_eq!(code.times(), 1, "it is dropped with the receiver");
     });

@@ -1,10 +1,10 @@
 //! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
 
 mod channels;
+mod coordination;
+mod fast_paths;
 mod foreign;
-mod meeting;
-mod seeing;
-mod words;
+mod visibility;
 
 use super::{Event, Full, Mutex, Notify, Queue, Semaphore};
 use crate::model;
@@ -13,7 +13,7 @@ use loom::thread;
 use std::{future::Future, panic::Location, sync::Arc};
 
 /// Runs the future as a task, while `other` happens on another thread; then runs what is ready. Its handle.
-fn beside<F: Future>(future: F, other: impl FnOnce() + Send + 'static) -> JoinHandle<F::Output> {
+fn run_beside<F: Future>(future: F, other: impl FnOnce() + Send + 'static) -> JoinHandle<F::Output> {
     let executor = model::Queue::new();
     let handle = executor.spawn(future, Location::caller());
     let other = thread::spawn(other);
@@ -30,7 +30,7 @@ fn a_getter_gets_what_is_put() {
         let queue = Arc::new(Queue::unbounded());
         let ours = queue.clone();
         let theirs = queue.clone();
-        let handle = beside(async move { ours.get().await }, move || theirs.try_put(1).unwrap());
+        let handle = run_beside(async move { ours.get().await }, move || theirs.try_put(1).unwrap());
         assert_eq!(handle.join().unwrap(), 1);
         // Nothing is owed any more.
         queue.try_put(2).unwrap();
@@ -44,7 +44,7 @@ fn a_putter_gets_the_room_that_is_made() {
         let queue = Arc::new(Queue::bounded(1));
         queue.try_put(1).unwrap();
         let (ours, theirs) = (queue.clone(), queue.clone());
-        let handle = beside(async move { ours.put(2).await }, move || {
+        let handle = run_beside(async move { ours.put(2).await }, move || {
             assert_eq!(theirs.try_get(), Some(1));
         });
         handle.join().unwrap();
@@ -84,7 +84,7 @@ fn a_joiner_sees_the_last_task_done() {
         let queue = Arc::new(Queue::unbounded());
         queue.try_put(1).unwrap();
         let ours = queue.clone();
-        let handle = beside(async move { ours.join().await }, move || {
+        let handle = run_beside(async move { ours.join().await }, move || {
             queue.try_get().unwrap();
             queue.task_done();
         });
@@ -97,7 +97,7 @@ fn a_waiter_sees_that_the_event_is_set() {
     loom::model(|| {
         let event = Arc::new(Event::new());
         let ours = event.clone();
-        let handle = beside(async move { ours.wait().await }, move || event.set());
+        let handle = run_beside(async move { ours.wait().await }, move || event.set());
         handle.join().unwrap();
     });
 }
@@ -153,7 +153,7 @@ fn one_who_waits_for_permits_gets_those_that_are_added() {
         let semaphore = Arc::new(Semaphore::new(1));
         let ours = semaphore.clone();
         let take = async move { ours.acquire_many(2).await.unwrap().forget() };
-        let handle = beside(take, move || semaphore.add_permits(1));
+        let handle = run_beside(take, move || semaphore.add_permits(1));
         handle.join().unwrap();
     });
 }
@@ -186,7 +186,7 @@ fn one_who_waits_for_permits_hears_of_the_closing() {
         let semaphore = Arc::new(Semaphore::new(0));
         let ours = semaphore.clone();
         let take = async move { ours.acquire().await.is_err() };
-        let handle = beside(take, move || semaphore.close());
+        let handle = run_beside(take, move || semaphore.close());
         assert!(handle.join().unwrap());
     });
 }
@@ -196,7 +196,7 @@ fn a_notification_reaches_one_whenever_it_comes() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let ours = notify.clone();
-        let handle = beside(async move { ours.notified().await }, move || notify.notify_one());
+        let handle = run_beside(async move { ours.notified().await }, move || notify.notify_one());
         handle.join().unwrap();
     });
 }

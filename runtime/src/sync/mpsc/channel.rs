@@ -3,8 +3,8 @@
 use crate::{
     shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
     sync::{
-        line::Line,
-        role::{Come, Role},
+        wait_queue::WaitQueue,
+        waiter::{Attempt, Waiter},
         wakers::{Wakers, grant_all, wake},
     },
 };
@@ -14,13 +14,13 @@ use std::{collections::VecDeque, task::Waker};
 /// A sender stands in line.
 const WAITING: usize = 1 << 0;
 /// One value received.
-const ONE: usize = 1 << 1;
+const ONE_RECEIVED: usize = 1 << 1;
 
 /// In this order, so that what every send touches lies in one line of the cache, and what every receipt touches in another.
 #[repr(C, align(128))]
-pub(super) struct Channel<T> {
+pub(super) struct MpscChannel<T> {
     // --- written by the senders ---
-    pub(super) state: shim::Mutex<State<T>>,
+    pub(super) state: shim::Mutex<ChannelState<T>>,
     pub(super) capacity: Option<usize>,
     /// How many handles of senders there are.
     senders: AtomicUsize,
@@ -33,7 +33,7 @@ pub(super) struct Channel<T> {
 struct Received(AtomicUsize);
 
 #[repr(C)]
-pub(super) struct State<T> {
+pub(super) struct ChannelState<T> {
     // --- touched by every send ---
     /// Sent, and not taken by the receiver.
     pub(super) items: VecDeque<T>,
@@ -46,35 +46,35 @@ pub(super) struct State<T> {
     /// All senders are gone.
     pub(super) finished: bool,
     /// Senders that wait for room.
-    senders: Line<Wish<T>>,
+    senders: WaitQueue<SendRequest<T>>,
     /// The receiver's, while it waits.
     pub(super) receiver: Option<Waker>,
     // --- and these are not ---
     /// Room that is kept for permits, and for senders that were granted a turn.
-    pub(super) promised: usize,
+    pub(super) reserved: usize,
     /// The word `received`, as it was when `free` was last counted.
     seen: usize,
     /// Senders that wait for the end.
-    watchers: Line<()>,
+    close_waiters: WaitQueue<()>,
 }
 
 /// What a sender wants: to send this value, or none yet, only room for one.
-pub(super) struct Wish<T> {
+pub(super) struct SendRequest<T> {
     pub(super) value: Option<T>,
     /// It hears that the receiver wants no more instead.
     pub(super) closed: bool,
 }
 
-impl<T> State<T> {
+impl<T> ChannelState<T> {
     /// Counts the room that the receiver made, by the word `received`.
     fn refresh(&mut self, received: usize) {
-        self.free += (received & !WAITING).wrapping_sub(self.seen) / ONE;
+        self.free += (received & !WAITING).wrapping_sub(self.seen) / ONE_RECEIVED;
         self.seen = received & !WAITING;
     }
 
     /// Whether the receiver need not wait any more.
     pub(super) fn is_over(&self) -> bool {
-        (self.finished || self.closed) && self.promised == 0 && self.items.is_empty()
+        (self.finished || self.closed) && self.reserved == 0 && self.items.is_empty()
     }
 }
 
@@ -85,20 +85,20 @@ pub(super) enum Room {
     Closed,
 }
 
-impl<T> Channel<T> {
+impl<T> MpscChannel<T> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
-        let state = State {
+        let state = ChannelState {
             items: VecDeque::new(),
             // Without a capacity nothing is ever given back, and there is more than can ever be used.
             free: capacity.unwrap_or(usize::MAX),
-            promised: 0,
+            reserved: 0,
             seen: 0,
             closed: false,
             abandoned: false,
             finished: false,
             receiver: None,
-            senders: Line::new(),
-            watchers: Line::new(),
+            senders: WaitQueue::new(),
+            close_waiters: WaitQueue::new(),
         };
         let (senders, received) = (AtomicUsize::new(0), Received(AtomicUsize::new(0)));
         Self { state: shim::Mutex::new(state), capacity, senders, received }
@@ -122,7 +122,7 @@ impl<T> Channel<T> {
 
     /// Wakes the receiver if it waits. Gives up the lock first.
     #[inline]
-    fn wake_receiver(&self, mut state: MutexGuard<'_, State<T>>) {
+    fn wake_receiver(&self, mut state: MutexGuard<'_, ChannelState<T>>) {
         let receiver = state.receiver.take();
         drop(state);
         wake(Cause::Queue, receiver);
@@ -130,7 +130,7 @@ impl<T> Channel<T> {
 
     /// Whether there is room. If it is free, the caller uses it, or promises it.
     #[inline]
-    fn room(&self, state: &mut State<T>) -> Room {
+    fn room(&self, state: &mut ChannelState<T>) -> Room {
         if state.closed {
             return Room::Closed;
         }
@@ -149,25 +149,25 @@ impl<T> Channel<T> {
     }
 
     /// Sends the value of the wish, or promises room for one; nothing if there is no room.
-    pub(super) fn try_send(&self, wish: &mut Option<T>) -> Room {
+    pub(super) fn try_send(&self, request: &mut Option<T>) -> Room {
         let mut state = lock(&self.state);
         let room = self.room(&mut state);
         if let Room::Free = room {
-            match wish.take() {
+            match request.take() {
                 Some(value) => {
                     state.items.push_back(value);
                     self.wake_receiver(state);
                 }
-                None => state.promised += 1,
+                None => state.reserved += 1,
             }
         }
         room
     }
 
     /// Sends a value for which room was promised.
-    pub(super) fn send_promised(&self, value: T) {
+    pub(super) fn send_reserved(&self, value: T) {
         let mut state = lock(&self.state);
-        state.promised -= 1;
+        state.reserved -= 1;
         if state.abandoned {
             drop(state);
             return drop(value);
@@ -177,9 +177,9 @@ impl<T> Channel<T> {
     }
 
     /// Takes a promise back.
-    pub(super) fn break_promise(&self) {
+    pub(super) fn release_reserved(&self) {
         let mut state = lock(&self.state);
-        state.promised -= 1;
+        state.reserved -= 1;
         state.free += 1;
         if state.is_over() {
             return self.wake_receiver(state);
@@ -194,14 +194,14 @@ impl<T> Channel<T> {
             return;
         }
         // Release pairs with the Acquire of who finds the room: what was taken out is out. Who says that it waits has the lock.
-        if self.received.0.fetch_add(values * ONE, Ordering::Release) & WAITING != 0 {
+        if self.received.0.fetch_add(values * ONE_RECEIVED, Ordering::Release) & WAITING != 0 {
             self.hand_over(lock(&self.state));
         }
     }
 
     /// Promises what is free to those at the front of the line.
     #[cold]
-    fn hand_over<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) {
+    fn hand_over<'a>(&'a self, mut state: MutexGuard<'a, ChannelState<T>>) {
         let mut wakers = Wakers::new();
         loop {
             state.refresh(self.received.0.load(Ordering::Acquire));
@@ -210,7 +210,7 @@ impl<T> Channel<T> {
                 && let Some(waker) = state.senders.grant(|_| ())
             {
                 state.free -= 1;
-                state.promised += 1;
+                state.reserved += 1;
                 wakers.push(waker);
             }
             if state.senders.is_empty() {
@@ -231,8 +231,8 @@ impl<T> Channel<T> {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        grant_all(&Sending(self), state, Cause::Queue, |wish| wish.closed = true);
-        grant_all(&Watching(self), lock(&self.state), Cause::Notify, |_| ());
+        grant_all(&RoomWaiter(self), state, Cause::Queue, |request| request.closed = true);
+        grant_all(&CloseWaiter(self), lock(&self.state), Cause::Notify, |_| ());
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -248,28 +248,28 @@ impl<T> Channel<T> {
 }
 
 /// A sender that waits for room. In the end its value is sent, or there is a promise, or the channel is closed.
-pub(super) struct Sending<'a, T>(pub(super) &'a Channel<T>);
+pub(super) struct RoomWaiter<'a, T>(pub(super) &'a MpscChannel<T>);
 
-impl<T> Role for Sending<'_, T> {
-    type State = State<T>;
-    type Wish = Wish<T>;
+impl<T> Waiter for RoomWaiter<'_, T> {
+    type State = ChannelState<T>;
+    type Request = SendRequest<T>;
 
-    fn lock(&self) -> &shim::Mutex<State<T>> {
+    fn lock(&self) -> &shim::Mutex<ChannelState<T>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T>) -> &mut Line<Wish<T>> {
+    fn queue(state: &mut ChannelState<T>) -> &mut WaitQueue<SendRequest<T>> {
         &mut state.senders
     }
 
     #[inline]
-    fn quick(&self, wish: &mut Wish<T>) -> Come {
-        let room = self.0.try_send(&mut wish.value);
-        wish.closed = matches!(room, Room::Closed);
-        Come::if_true(!matches!(room, Room::Full))
+    fn try_fast(&self, request: &mut SendRequest<T>) -> Attempt {
+        let room = self.0.try_send(&mut request.value);
+        request.closed = matches!(room, Room::Closed);
+        Attempt::done_if(!matches!(room, Room::Full))
     }
 
-    fn come(&self, state: &mut State<T>, wish: &mut Wish<T>) -> Come {
+    fn try_locked(&self, state: &mut ChannelState<T>, request: &mut SendRequest<T>) -> Attempt {
         let channel = self.0;
         let mut room = channel.room(state);
         if let Room::Full = room
@@ -280,44 +280,44 @@ impl<T> Role for Sending<'_, T> {
             room = channel.room(state);
         }
         match room {
-            Room::Full => return Come::Waits,
-            Room::Free => state.promised += 1,
-            Room::Closed => wish.closed = true,
+            Room::Full => return Attempt::Wait,
+            Room::Free => state.reserved += 1,
+            Room::Closed => request.closed = true,
         }
-        Come::Has
+        Attempt::Done
     }
 
-    fn left<'a>(&'a self, state: MutexGuard<'a, State<T>>) {
+    fn on_leave<'a>(&'a self, state: MutexGuard<'a, ChannelState<T>>) {
         self.0.hand_over(state);
     }
 
-    fn give_back(&self, wish: Wish<T>) {
-        if !wish.closed {
-            self.0.break_promise();
+    fn give_back(&self, request: SendRequest<T>) {
+        if !request.closed {
+            self.0.release_reserved();
         }
     }
 }
 
 /// A sender that waits for the end.
-pub(super) struct Watching<'a, T>(pub(super) &'a Channel<T>);
+pub(super) struct CloseWaiter<'a, T>(pub(super) &'a MpscChannel<T>);
 
-impl<T> Role for Watching<'_, T> {
-    type State = State<T>;
-    type Wish = ();
+impl<T> Waiter for CloseWaiter<'_, T> {
+    type State = ChannelState<T>;
+    type Request = ();
 
-    fn lock(&self) -> &shim::Mutex<State<T>> {
+    fn lock(&self) -> &shim::Mutex<ChannelState<T>> {
         &self.0.state
     }
 
-    fn line(state: &mut State<T>) -> &mut Line<()> {
-        &mut state.watchers
+    fn queue(state: &mut ChannelState<T>) -> &mut WaitQueue<()> {
+        &mut state.close_waiters
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
-        Come::if_true(lock(&self.0.state).closed)
+    fn try_fast(&self, (): &mut ()) -> Attempt {
+        Attempt::done_if(lock(&self.0.state).closed)
     }
 
-    fn come(&self, state: &mut State<T>, (): &mut ()) -> Come {
-        Come::if_true(state.closed)
+    fn try_locked(&self, state: &mut ChannelState<T>, (): &mut ()) -> Attempt {
+        Attempt::done_if(state.closed)
     }
 }

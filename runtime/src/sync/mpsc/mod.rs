@@ -43,7 +43,7 @@ pub use receiver::Receiver;
 pub use sender::{OwnedPermit, Permit, Sender, UnboundedSender};
 pub use sink::SendSink;
 
-use channel::Channel;
+use channel::MpscChannel;
 use std::{error, fmt, sync::Arc};
 
 /// Makes a channel with room for `capacity` values: who sends more waits.
@@ -72,7 +72,7 @@ use std::{error, fmt, sync::Arc};
 #[must_use]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a bounded channel has room for at least one value");
-    let channel = Arc::new(Channel::new(Some(capacity)));
+    let channel = Arc::new(MpscChannel::new(Some(capacity)));
     (Sender::new(channel.clone()), Receiver::new(channel))
 }
 
@@ -91,7 +91,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// ```
 #[must_use]
 pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
-    let channel = Arc::new(Channel::new(None));
+    let channel = Arc::new(MpscChannel::new(None));
     (UnboundedSender::new(channel.clone()), Receiver::new(channel))
 }
 

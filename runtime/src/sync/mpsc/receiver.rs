@@ -1,6 +1,6 @@
 //! The receiving side of a channel.
 
-use super::{TryRecvError, channel::Channel};
+use super::{TryRecvError, channel::MpscChannel};
 use crate::{context::budget, shim::lock};
 use futures_core::Stream;
 use std::{
@@ -14,11 +14,11 @@ use std::{
 };
 
 /// A buffer that has grown beyond this many values is not kept when it is empty, unless it could be needed again at once.
-const KEPT: usize = 1024;
+const MAX_KEPT_CAPACITY: usize = 1024;
 
 /// Receives from a channel: a `Stream` of the values. Dropping it closes the channel and drops what is in it.
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<MpscChannel<T>>,
     /// Taken out of the channel and not received yet.
     local: VecDeque<T>,
     /// A waker that was cloned in vain: kept, for the next time.
@@ -29,7 +29,7 @@ pub struct Receiver<T> {
 impl<T> Unpin for Receiver<T> {}
 
 impl<T> Receiver<T> {
-    pub(super) fn new(channel: Arc<Channel<T>>) -> Self {
+    pub(super) fn new(channel: Arc<MpscChannel<T>>) -> Self {
         Self { channel, local: VecDeque::new(), spare: None }
     }
 
@@ -105,7 +105,7 @@ impl<T> Receiver<T> {
         // Foreign code, so before the lock.
         let waker = self.spare.take().filter(|spare| spare.will_wake(cx.waker()));
         let waker = waker.unwrap_or_else(|| cx.waker().clone());
-        if self.local.capacity() > KEPT {
+        if self.local.capacity() > MAX_KEPT_CAPACITY {
             self.local = VecDeque::new();
         }
         let mut state = lock(&self.channel.state);

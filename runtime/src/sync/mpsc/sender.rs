@@ -2,20 +2,20 @@
 
 use super::{
     SendError, TrySendError,
-    channel::{Channel, Room, Sending, Watching, Wish},
+    channel::{CloseWaiter, MpscChannel, Room, RoomWaiter, SendRequest},
 };
-use crate::sync::line::Stand;
+use crate::sync::wait_queue::WaitFuture;
 use std::{fmt, mem, sync::Arc};
 
 /// Sends into a channel with a capacity. Clones send into the same one; when the last is gone, the receiver gets what is
 /// there, and then `None`.
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<MpscChannel<T>>,
 }
 
 /// Sends into a channel without a capacity.
 pub struct UnboundedSender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<MpscChannel<T>>,
 }
 
 impl<T> Sender<T> {
@@ -30,11 +30,13 @@ impl<T> Sender<T> {
     /// A future that is dropped before it is ready has sent nothing, and the value is dropped with it. To keep the value,
     /// [`reserve`](Self::reserve) first.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        let wish = Stand::new(Sending(&self.channel), Wish { value: Some(value), closed: false }).await;
-        match wish.value {
-            Some(value) if wish.closed => Err(SendError(value)),
+        let request =
+            WaitFuture::new(RoomWaiter(&self.channel), SendRequest { value: Some(value), closed: false })
+                .await;
+        match request.value {
+            Some(value) if request.closed => Err(SendError(value)),
             Some(value) => {
-                self.channel.send_promised(value);
+                self.channel.send_reserved(value);
                 Ok(())
             }
             None => Ok(()),
@@ -66,7 +68,7 @@ impl<T> Sender<T> {
     ///
     /// Dropping the future gives up the place in line; room that was meant for it goes to the next.
     pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        self.promise().await?;
+        self.reserve_room().await?;
         Ok(Permit { sender: self })
     }
 
@@ -80,7 +82,7 @@ impl<T> Sender<T> {
     ///
     /// As with [`reserve`](Self::reserve); the sender is dropped with the future.
     pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        self.promise().await?;
+        self.reserve_room().await?;
         Ok(OwnedPermit { sender: Some(self) })
     }
 
@@ -110,9 +112,10 @@ impl<T> Sender<T> {
         }
     }
 
-    async fn promise(&self) -> Result<(), SendError<()>> {
-        let wish = Stand::new(Sending(&self.channel), Wish { value: None, closed: false }).await;
-        if wish.closed { Err(SendError(())) } else { Ok(()) }
+    async fn reserve_room(&self) -> Result<(), SendError<()>> {
+        let request =
+            WaitFuture::new(RoomWaiter(&self.channel), SendRequest { value: None, closed: false }).await;
+        if request.closed { Err(SendError(())) } else { Ok(()) }
     }
 
     /// How many more values could be sent now.
@@ -143,7 +146,7 @@ impl<T> UnboundedSender<T> {
 macro_rules! sender {
     ($name:ident) => {
         impl<T> $name<T> {
-            pub(super) fn new(channel: Arc<Channel<T>>) -> Self {
+            pub(super) fn new(channel: Arc<MpscChannel<T>>) -> Self {
                 channel.join();
                 Self { channel }
             }
@@ -159,7 +162,7 @@ macro_rules! sender {
             ///
             /// Dropping the future has no effect.
             pub async fn closed(&self) {
-                Stand::new(Watching(&self.channel), ()).await;
+                WaitFuture::new(CloseWaiter(&self.channel), ()).await;
             }
 
             /// Whether both send into the same channel.
@@ -199,14 +202,14 @@ pub struct Permit<'a, T> {
 impl<T> Permit<'_, T> {
     /// Sends the value. If the receiver is gone, the value is dropped; one that is merely closed still gets it.
     pub fn send(self, value: T) {
-        self.sender.channel.send_promised(value);
+        self.sender.channel.send_reserved(value);
         mem::forget(self);
     }
 }
 
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
-        self.sender.channel.break_promise();
+        self.sender.channel.release_reserved();
     }
 }
 
@@ -221,14 +224,14 @@ impl<T> OwnedPermit<T> {
     /// Sends the value, and gives the sender back. If the receiver is gone, the value is dropped.
     pub fn send(mut self, value: T) -> Sender<T> {
         let sender = self.sender.take().expect("a permit is used once");
-        sender.channel.send_promised(value);
+        sender.channel.send_reserved(value);
         sender
     }
 
     /// Gives the room back, and the sender.
     pub fn release(mut self) -> Sender<T> {
         let sender = self.sender.take().expect("a permit is used once");
-        sender.channel.break_promise();
+        sender.channel.release_reserved();
         sender
     }
 }
@@ -236,7 +239,7 @@ impl<T> OwnedPermit<T> {
 impl<T> Drop for OwnedPermit<T> {
     fn drop(&mut self) {
         if let Some(sender) = &self.sender {
-            sender.channel.break_promise();
+            sender.channel.release_reserved();
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, RwLockReadGuard, lock},
     sync::{
-        line::{Line, Stand},
-        role::{Come, Role},
+        wait_queue::{WaitFuture, WaitQueue},
+        waiter::{Attempt, Waiter},
         wakers::grant_all,
     },
 };
@@ -14,25 +14,25 @@ use brigade_trace::Cause;
 use std::{fmt, mem, ops::Deref};
 
 pub(super) const CLOSED: usize = 1 << 0;
-pub(super) const CHANGE: usize = 1 << 1;
+pub(super) const ONE_CHANGE: usize = 1 << 1;
 
-pub(super) struct Channel<T> {
+pub(super) struct WatchChannel<T> {
     pub(super) value: RwLock<T>,
     /// Raised while the value is locked for writing.
     pub(super) version: AtomicUsize,
     pub(super) senders: AtomicUsize,
     pub(super) receivers: AtomicUsize,
-    pub(super) lines: shim::Mutex<Lines>,
+    pub(super) queues: shim::Mutex<WaitQueues>,
 }
 
-pub(super) struct Lines {
+pub(super) struct WaitQueues {
     /// Receivers that wait for a change.
-    pub(super) changed: Line<()>,
+    pub(super) changed: WaitQueue<()>,
     /// Senders that wait until no receiver is left.
-    pub(super) closed: Line<()>,
+    pub(super) closed: WaitQueue<()>,
 }
 
-impl<T> Channel<T> {
+impl<T> WatchChannel<T> {
     pub(super) fn version(&self) -> usize {
         // Acquire pairs with the Release of who raised it.
         self.version.load(Ordering::Acquire)
@@ -64,7 +64,7 @@ impl<T> Channel<T> {
     pub(super) async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
         budget::turn().await;
         while !self.has_changed(*seen)? {
-            Stand::new(Change { channel: self, seen: *seen }, ()).await;
+            WaitFuture::new(ChangeWaiter { channel: self, seen: *seen }, ()).await;
         }
         *seen = self.version() & !CLOSED;
         Ok(())
@@ -72,7 +72,7 @@ impl<T> Channel<T> {
 
     /// Wakes the receivers that wait, after the version was raised.
     pub(super) fn notify(&self) {
-        grant_all(&Change { channel: self, seen: 0 }, lock(&self.lines), Cause::Notify, |()| ());
+        grant_all(&ChangeWaiter { channel: self, seen: 0 }, lock(&self.queues), Cause::Notify, |()| ());
     }
 }
 
@@ -98,55 +98,55 @@ impl<T> Deref for Ref<'_, T> {
 }
 
 /// A receiver that waits for another version than this.
-pub(super) struct Change<'a, T> {
-    channel: &'a Channel<T>,
+pub(super) struct ChangeWaiter<'a, T> {
+    channel: &'a WatchChannel<T>,
     seen: usize,
 }
 
-impl<T> Role for Change<'_, T> {
-    type State = Lines;
-    type Wish = ();
+impl<T> Waiter for ChangeWaiter<'_, T> {
+    type State = WaitQueues;
+    type Request = ();
 
-    fn lock(&self) -> &shim::Mutex<Lines> {
-        &self.channel.lines
+    fn lock(&self) -> &shim::Mutex<WaitQueues> {
+        &self.channel.queues
     }
 
-    fn line(state: &mut Lines) -> &mut Line<()> {
+    fn queue(state: &mut WaitQueues) -> &mut WaitQueue<()> {
         &mut state.changed
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
+    fn try_fast(&self, (): &mut ()) -> Attempt {
         // Another version, or the end.
-        Come::if_true(self.channel.version() != self.seen)
+        Attempt::done_if(self.channel.version() != self.seen)
     }
 
-    fn come(&self, _: &mut Lines, (): &mut ()) -> Come {
-        self.quick(&mut ())
+    fn try_locked(&self, _: &mut WaitQueues, (): &mut ()) -> Attempt {
+        self.try_fast(&mut ())
     }
 }
 
 /// A sender that waits until no receiver is left.
-pub(super) struct Close<'a, T>(pub(super) &'a Channel<T>);
+pub(super) struct NoReceiverWaiter<'a, T>(pub(super) &'a WatchChannel<T>);
 
-impl<T> Role for Close<'_, T> {
-    type State = Lines;
-    type Wish = ();
+impl<T> Waiter for NoReceiverWaiter<'_, T> {
+    type State = WaitQueues;
+    type Request = ();
 
-    fn lock(&self) -> &shim::Mutex<Lines> {
-        &self.0.lines
+    fn lock(&self) -> &shim::Mutex<WaitQueues> {
+        &self.0.queues
     }
 
-    fn line(state: &mut Lines) -> &mut Line<()> {
+    fn queue(state: &mut WaitQueues) -> &mut WaitQueue<()> {
         &mut state.closed
     }
 
-    fn quick(&self, (): &mut ()) -> Come {
+    fn try_fast(&self, (): &mut ()) -> Attempt {
         // Relaxed: who need not wait looks again, by an Acquire. The lock of the line orders it with the last receiver's grants.
-        Come::if_true(self.0.receivers.load(Ordering::Relaxed) == 0)
+        Attempt::done_if(self.0.receivers.load(Ordering::Relaxed) == 0)
     }
 
-    fn come(&self, _: &mut Lines, (): &mut ()) -> Come {
-        self.quick(&mut ())
+    fn try_locked(&self, _: &mut WaitQueues, (): &mut ()) -> Attempt {
+        self.try_fast(&mut ())
     }
 }
 

@@ -24,12 +24,12 @@ use crate::{
     context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, lock},
     sync::{
-        line::{Line, Stand},
+        wait_queue::{WaitFuture, WaitQueue},
         wakers::grant_all,
     },
 };
 use brigade_trace::Cause;
-use channel::{CHANGE, CLOSED, Channel, Close, Lines};
+use channel::{CLOSED, NoReceiverWaiter, ONE_CHANGE, WaitQueues, WatchChannel};
 use std::{error, fmt, mem, sync::Arc};
 
 /// Makes a channel for the latest value. Its first one counts as seen.
@@ -48,24 +48,24 @@ use std::{error, fmt, mem, sync::Arc};
 /// });
 /// ```
 pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
-    let channel = Arc::new(Channel {
+    let channel = Arc::new(WatchChannel {
         value: RwLock::new(value),
         version: AtomicUsize::new(0),
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
-        lines: shim::Mutex::new(Lines { changed: Line::new(), closed: Line::new() }),
+        queues: shim::Mutex::new(WaitQueues { changed: WaitQueue::new(), closed: WaitQueue::new() }),
     });
     (Sender { channel: channel.clone() }, Receiver { channel, seen: 0 })
 }
 
 /// Changes the value. Clones change the same one.
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<WatchChannel<T>>,
 }
 
 /// Sees the latest value, and waits for changes. Clones have seen what the original has.
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Arc<WatchChannel<T>>,
     /// The version that it has seen, without CLOSED.
     seen: usize,
 }
@@ -113,7 +113,7 @@ impl<T> Sender<T> {
         let changed = change(&mut value);
         if changed {
             // Release pairs with the Acquire of who looks at it.
-            channel.version.fetch_add(CHANGE, Ordering::Release);
+            channel.version.fetch_add(ONE_CHANGE, Ordering::Release);
         }
         drop(value);
         if changed {
@@ -152,7 +152,7 @@ impl<T> Sender<T> {
     pub async fn closed(&self) {
         budget::turn().await;
         while !self.is_closed() {
-            Stand::new(Close(&self.channel), ()).await;
+            WaitFuture::new(NoReceiverWaiter(&self.channel), ()).await;
         }
     }
 }
@@ -252,7 +252,7 @@ impl<T> Drop for Receiver<T> {
         // Release pairs with the Acquire of who finds that there is no receiver, which sees what each one did: all of them write by a
         // read-modify-write operation.
         if self.channel.receivers.fetch_sub(1, Ordering::Release) == 1 {
-            grant_all(&Close(&self.channel), lock(&self.channel.lines), Cause::Notify, |()| ());
+            grant_all(&NoReceiverWaiter(&self.channel), lock(&self.channel.queues), Cause::Notify, |()| ());
         }
     }
 }

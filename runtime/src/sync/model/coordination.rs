@@ -1,6 +1,6 @@
 //! Where tasks meet: conditions, barriers, readers and writers, cells.
 
-use super::beside;
+use super::run_beside;
 use crate::{
     model,
     sync::{Barrier, Condition, Mutex, OnceCell, RwLock},
@@ -90,7 +90,7 @@ fn a_writer_comes_after_the_reader_is_gone() {
     loom::model(|| {
         let lock = Arc::new(RwLock::new(0));
         let ours = lock.clone();
-        let handle = beside(async move { *ours.write().await += 1 }, move || {
+        let handle = run_beside(async move { *ours.write().await += 1 }, move || {
             if let Some(value) = lock.try_read() {
                 let before = *value;
                 thread::yield_now();

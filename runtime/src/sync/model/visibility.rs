@@ -17,7 +17,7 @@ use std::{
 ///
 /// `told` is on the other thread, since loom does not try all orders of a read and the writes of a thread that comes after it and reads the
 /// same first.
-fn who_is_told_sees(tell: impl FnOnce(), mut told: impl FnMut() -> bool + Send + 'static) {
+fn assert_visible(tell: impl FnOnce(), mut told: impl FnMut() -> bool + Send + 'static) {
     let came = Arc::new(AtomicBool::new(false));
     let coming = came.clone();
     let other = thread::spawn(move || {
@@ -40,7 +40,7 @@ fn who_takes_a_permit_sees_what_was_done_with_it() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let permit = semaphore.clone().try_acquire_many_owned(1).unwrap();
-        who_is_told_sees(|| drop(permit), move || semaphore.try_acquire().is_ok());
+        assert_visible(|| drop(permit), move || semaphore.try_acquire().is_ok());
     });
 }
 
@@ -51,7 +51,7 @@ fn who_takes_a_permit_that_is_left_by_one_who_waited_sees_what_was_done_with_it(
         let mut waits = Box::pin(semaphore.acquire());
         assert!(!is_ready(&mut waits));
         let taking = semaphore.clone();
-        who_is_told_sees(|| semaphore.add_permits(2), move || taking.try_acquire().is_ok());
+        assert_visible(|| semaphore.add_permits(2), move || taking.try_acquire().is_ok());
         assert!(is_ready(&mut waits));
     });
 }
@@ -62,7 +62,7 @@ fn who_finds_it_closed_sees_what_came_before() {
         loom::model(move || {
             let semaphore = Arc::new(Semaphore::new(1));
             let looking = semaphore.clone();
-            who_is_told_sees(|| semaphore.close(), move || is_closed(&looking));
+            assert_visible(|| semaphore.close(), move || is_closed(&looking));
         });
     }
 }
@@ -73,7 +73,7 @@ fn who_is_notified_sees_what_came_before() {
         loom::model(move || {
             let notify: &'static Notify = Box::leak(Box::default());
             let mut notified = Box::pin(notify.notified());
-            who_is_told_sees(|| notify_by(notify), move || is_ready(&mut notified));
+            assert_visible(|| notify_by(notify), move || is_ready(&mut notified));
         });
     }
 }
@@ -84,7 +84,7 @@ fn who_finds_itself_notified_when_it_stands_in_line_sees_what_came_before() {
         let notify: &'static Notify = Box::leak(Box::default());
         let mut notified = Box::pin(notify.notified());
         assert!(!notified.as_mut().enable());
-        who_is_told_sees(|| notify.notify_one(), move || notified.as_mut().enable());
+        assert_visible(|| notify.notify_one(), move || notified.as_mut().enable());
     });
 }
 
@@ -110,13 +110,13 @@ fn who_finds_an_event_set_or_not_sees_what_came_before() {
     loom::model(|| {
         let event = Arc::new(Event::new());
         let looking = event.clone();
-        who_is_told_sees(|| event.set(), move || looking.is_set());
+        assert_visible(|| event.set(), move || looking.is_set());
     });
     loom::model(|| {
         let event = Arc::new(Event::new());
         event.set();
         let looking = event.clone();
-        who_is_told_sees(|| event.clear(), move || !looking.is_set());
+        assert_visible(|| event.clear(), move || !looking.is_set());
     });
 }
 
@@ -124,12 +124,12 @@ fn who_finds_an_event_set_or_not_sees_what_came_before() {
 fn who_receives_the_one_value_sees_what_came_before() {
     loom::model(|| {
         let (sender, mut receiver) = oneshot::channel();
-        who_is_told_sees(|| sender.send(1).unwrap(), move || receiver.try_recv() == Ok(1));
+        assert_visible(|| sender.send(1).unwrap(), move || receiver.try_recv() == Ok(1));
     });
     loom::model(|| {
         let (sender, receiver) = oneshot::channel();
         let mut receiver = Box::pin(receiver);
-        who_is_told_sees(|| sender.send(1).unwrap(), move || is_ready(&mut receiver));
+        assert_visible(|| sender.send(1).unwrap(), move || is_ready(&mut receiver));
     });
 }
 
@@ -140,11 +140,11 @@ fn a_sender_that_finds_its_receiver_gone_sees_what_came_before() {
     for is_closed in [|sender: &mut oneshot::Sender<u32>| sender.is_closed(), polls] {
         loom::model(move || {
             let (mut sender, receiver) = oneshot::channel();
-            who_is_told_sees(|| drop(receiver), move || is_closed(&mut sender));
+            assert_visible(|| drop(receiver), move || is_closed(&mut sender));
         });
         loom::model(move || {
             let (mut sender, mut receiver) = oneshot::channel();
-            who_is_told_sees(|| receiver.close(), move || is_closed(&mut sender));
+            assert_visible(|| receiver.close(), move || is_closed(&mut sender));
         });
     }
 }
@@ -156,7 +156,7 @@ fn a_sender_that_gets_its_value_back_sees_what_came_before() {
             let (sender, receiver) = oneshot::channel();
             let mut sender = Some(sender);
             // Back for the first time; then it is gone, or was received.
-            who_is_told_sees(
+            assert_visible(
                 || end(receiver),
                 move || sender.take().is_none_or(|sender| sender.send(1).is_err()),
             );
@@ -253,7 +253,7 @@ fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
     loom::model(|| {
         let (sender, mut receiver) = mpsc::unbounded::<u32>();
         let mut theirs = Some(sender.clone());
-        who_is_told_sees(
+        assert_visible(
             || drop(sender),
             move || {
                 drop(theirs.take());
@@ -280,13 +280,13 @@ fn who_finds_room_sees_what_came_before_it_was_made() {
     for finds_room in finds {
         loom::model(move || {
             let (sender, mut receiver) = full();
-            who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(2)), move || finds_room(&sender));
+            assert_visible(|| assert_eq!(receiver.try_recv(), Ok(2)), move || finds_room(&sender));
         });
     }
     loom::model(|| {
         let (sender, mut receiver) = full();
         let mut send = Box::pin(async move { sender.send(4).await });
-        who_is_told_sees(|| assert_eq!(receiver.try_recv(), Ok(2)), move || is_ready(&mut send));
+        assert_visible(|| assert_eq!(receiver.try_recv(), Ok(2)), move || is_ready(&mut send));
     });
     // The one before leaves the line, and lets the next look.
     loom::model(|| {
@@ -294,7 +294,7 @@ fn who_finds_room_sees_what_came_before_it_was_made() {
         let sender: &'static mpsc::Sender<u32> = Box::leak(Box::new(sender));
         let (mut first, mut second) = (Some(Box::pin(sender.send(4))), Box::pin(sender.send(5)));
         assert!(first.as_mut().is_some_and(|first| !is_ready(first)) && !is_ready(&mut second));
-        who_is_told_sees(
+        assert_visible(
             || assert_eq!(receiver.try_recv(), Ok(2)),
             move || {
                 drop(first.take());
@@ -308,7 +308,7 @@ fn who_finds_room_sees_what_came_before_it_was_made() {
 fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
     loom::model(|| {
         let (sender, receiver) = watch::channel(0);
-        who_is_told_sees(|| sender.send(1).unwrap(), move || receiver.has_changed().unwrap());
+        assert_visible(|| sender.send(1).unwrap(), move || receiver.has_changed().unwrap());
     });
     type Closed = fn(&watch::Sender<u32>) -> bool;
     let waits: Closed = |sender| is_ready(&mut Box::pin(sender.closed()));
@@ -316,7 +316,7 @@ fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
         loom::model(move || {
             let (sender, receiver) = watch::channel(0);
             let mut theirs = Some(receiver.clone());
-            who_is_told_sees(
+            assert_visible(
                 || drop(receiver),
                 move || {
                     drop(theirs.take());
@@ -328,7 +328,7 @@ fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
     loom::model(|| {
         let (sender, receiver) = watch::channel(0);
         let mut theirs = Some(sender.clone());
-        who_is_told_sees(
+        assert_visible(
             || drop(sender),
             move || {
                 drop(theirs.take());

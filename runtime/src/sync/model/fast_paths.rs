@@ -1,7 +1,7 @@
 //! Words that change beside the lock: who leaves a line while somebody comes to serve it, and what must hold the lock although a single
 //! operation on the word would seem to do.
 
-use super::seeing::is_ready;
+use super::visibility::is_ready;
 use crate::sync::{Barrier, Event, Notify, Semaphore};
 use loom::{
     sync::atomic::{AtomicBool, Ordering},

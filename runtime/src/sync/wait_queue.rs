@@ -43,7 +43,7 @@
 //! The waker in a place is the latest: a poll that finds no turn puts its own there, under the lock. Foreign code (cloning,
 //! dropping and waking a waker) never runs under a lock.
 
-use super::role::{Come, Role};
+use super::waiter::{Attempt, Waiter};
 use crate::{
     context::budget,
     shim::{AtomicBool, Ordering, UnsafeCell, lock},
@@ -59,9 +59,9 @@ use std::{
 
 /// Those who wait. See the head of `line.rs`.
 #[repr(C)]
-pub(super) struct Line<W> {
-    first: *const Place<W>,
-    last: *const Place<W>,
+pub(super) struct WaitQueue<R> {
+    head: *const WaitNode<R>,
+    tail: *const WaitNode<R>,
     len: usize,
     /// Raised by [`next_round`](Self::next_round).
     round: u64,
@@ -69,41 +69,41 @@ pub(super) struct Line<W> {
 
 // SAFETY: it is behind a lock, and may touch the places that it links while the lock is held (rule 1), on any thread. What
 // goes from thread to thread in them is the wish and the waker, which is Send.
-unsafe impl<W: Send> Send for Line<W> {}
+unsafe impl<R: Send> Send for WaitQueue<R> {}
 
 /// The place of one who waits.
-struct Place<W> {
+struct WaitNode<R> {
     /// The turn was granted (rule 2).
     granted: AtomicBool,
     // --- the future's own, or the holder's of the lock (rule 1) ---
-    inside: UnsafeCell<Inside<W>>,
+    fields: UnsafeCell<NodeFields<R>>,
 }
 
-struct Inside<W> {
-    wish: Option<W>,
+struct NodeFields<R> {
+    request: Option<R>,
     /// There while the place is linked.
     waker: Option<Waker>,
-    before: *const Place<W>,
-    after: *const Place<W>,
+    prev: *const WaitNode<R>,
+    next: *const WaitNode<R>,
     /// The line that links it; null if none does.
-    line: *const Line<W>,
+    queue: *const WaitQueue<R>,
     /// The round of the line in which it came.
     round: u64,
 }
 
 // SAFETY: a place is linked only while it is pinned, and then the pointers in it are followed under the lock alone (rules 1
 // and 4); without links it is a wish and a waker, which is Send.
-unsafe impl<W: Send> Send for Place<W> {}
+unsafe impl<R: Send> Send for WaitNode<R> {}
 
-const STANDS: &str = "a place that is linked has a waker and a wish";
+const LINKED_IS_FULL: &str = "a place that is linked has a waker and a wish";
 
-impl<W> Line<W> {
+impl<R> WaitQueue<R> {
     pub(super) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null(), len: 0, round: 0 }
+        Self { head: ptr::null(), tail: ptr::null(), len: 0, round: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_null()
+        self.head.is_null()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -111,19 +111,19 @@ impl<W> Line<W> {
     }
 
     /// What the one at the front wants.
-    pub(super) fn front<R>(&self, look: impl FnOnce(&W) -> R) -> Option<R> {
+    pub(super) fn front<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
         if self.is_empty() {
             return None;
         }
         // SAFETY: a linked place is alive (rule 3).
-        let place = unsafe { &*self.first };
+        let node = unsafe { &*self.head };
         // SAFETY: it is linked and whoever has the line has the lock (rule 1).
-        place.inside.with_mut(|inside| unsafe { &*inside }.wish.as_ref().map(look))
+        node.fields.with_mut(|fields| unsafe { &*fields }.request.as_ref().map(look))
     }
 
     /// Grants a turn to the one at the front, and writes into its wish. It is to be woken when the lock is free.
-    pub(super) fn grant(&mut self, give: impl FnOnce(&mut W)) -> Option<Waker> {
-        self.grant_if(|_| true, give)
+    pub(super) fn grant(&mut self, fill: impl FnOnce(&mut R)) -> Option<Waker> {
+        self.grant_if(|_| true, fill)
     }
 
     /// Begins a new round: what [`grant_before`](Self::grant_before) goes by.
@@ -133,75 +133,79 @@ impl<W> Line<W> {
     }
 
     /// Grants a turn to the one at the front if it came before this round.
-    pub(super) fn grant_before(&mut self, round: u64, give: impl FnOnce(&mut W)) -> Option<Waker> {
-        self.grant_if(|inside| inside.round < round, give)
+    pub(super) fn grant_before(&mut self, round: u64, fill: impl FnOnce(&mut R)) -> Option<Waker> {
+        self.grant_if(|fields| fields.round < round, fill)
     }
 
-    fn grant_if(&mut self, due: impl FnOnce(&Inside<W>) -> bool, give: impl FnOnce(&mut W)) -> Option<Waker> {
+    fn grant_if(
+        &mut self,
+        is_due: impl FnOnce(&NodeFields<R>) -> bool,
+        fill: impl FnOnce(&mut R),
+    ) -> Option<Waker> {
         if self.is_empty() {
             return None;
         }
         // SAFETY: a linked place is alive (rule 3), and it is so until `granted` is set.
-        let place = unsafe { &*self.first };
-        let waker = place.inside.with_mut(|inside| {
+        let node = unsafe { &*self.head };
+        let waker = node.fields.with_mut(|fields| {
             // SAFETY: it is linked and whoever has the line has the lock (rule 1).
-            let inside = unsafe { &mut *inside };
-            if !due(inside) {
+            let fields = unsafe { &mut *fields };
+            if !is_due(fields) {
                 return None;
             }
-            give(inside.wish.as_mut().expect(STANDS));
-            self.unlink(inside);
-            inside.waker.take()
+            fill(fields.request.as_mut().expect(LINKED_IS_FULL));
+            self.unlink(fields);
+            fields.waker.take()
         })?;
         // Release publishes what was given, and all that happened before; pairs with the Acquire in `Stand::look` and in
         // its drop. The place may be gone from here on (rule 2).
-        place.granted.store(true, Ordering::Release);
+        node.granted.store(true, Ordering::Release);
         Some(waker)
     }
 
     /// Links the place at the end.
-    fn push(&mut self, place: &Place<W>, waker: Waker) {
-        place.inside.with_mut(|inside| {
+    fn push(&mut self, node: &WaitNode<R>, waker: Waker) {
+        node.fields.with_mut(|fields| {
             // SAFETY: the place is its future's own until now (rule 1), who called with the lock held.
-            let inside = unsafe { &mut *inside };
-            inside.waker = Some(waker);
-            inside.line = self;
-            inside.round = self.round;
+            let fields = unsafe { &mut *fields };
+            fields.waker = Some(waker);
+            fields.queue = self;
+            fields.round = self.round;
         });
-        self.link(self.last, place);
-        self.last = place;
+        self.link(self.tail, node);
+        self.tail = node;
         self.len += 1;
     }
 
     /// Takes the place out of the list; what is in it stays.
-    fn unlink(&mut self, inside: &mut Inside<W>) {
-        assert!(ptr::eq(inside.line, self), "a place leaves the line in which it stands");
-        let (before, after) = (inside.before, inside.after);
-        self.link(before, after);
-        if after.is_null() {
-            self.last = before;
+    fn unlink(&mut self, fields: &mut NodeFields<R>) {
+        assert!(ptr::eq(fields.queue, self), "a place leaves the line in which it stands");
+        let (prev, next) = (fields.prev, fields.next);
+        self.link(prev, next);
+        if next.is_null() {
+            self.tail = prev;
         }
-        (inside.before, inside.after, inside.line) = (ptr::null(), ptr::null(), ptr::null());
+        (fields.prev, fields.next, fields.queue) = (ptr::null(), ptr::null(), ptr::null());
         self.len -= 1;
     }
 
     /// Makes `after` the one that follows `before`. Neither is the place that the caller has in hand.
-    fn link(&mut self, before: *const Place<W>, after: *const Place<W>) {
+    fn link(&mut self, prev: *const WaitNode<R>, next: *const WaitNode<R>) {
         // SAFETY: what is linked is alive (rule 3).
-        match unsafe { before.as_ref() } {
+        match unsafe { prev.as_ref() } {
             // SAFETY: it is linked and whoever has the line has the lock (rule 1).
-            Some(place) => place.inside.with_mut(|inside| unsafe { (*inside).after = after }),
-            None => self.first = after,
+            Some(node) => node.fields.with_mut(|fields| unsafe { (*fields).next = next }),
+            None => self.head = next,
         }
         // SAFETY: as above; or it is the place that is being linked.
-        if let Some(place) = unsafe { after.as_ref() } {
+        if let Some(node) = unsafe { next.as_ref() } {
             // SAFETY: as above.
-            place.inside.with_mut(|inside| unsafe { (*inside).before = before });
+            node.fields.with_mut(|fields| unsafe { (*fields).prev = prev });
         }
     }
 }
 
-impl<W> Drop for Line<W> {
+impl<R> Drop for WaitQueue<R> {
     fn drop(&mut self) {
         assert!(self.is_empty(), "nobody stands in a line that ends");
     }
@@ -209,10 +213,10 @@ impl<W> Drop for Line<W> {
 
 /// The future of one who waits: gives the wish, as it was when it was fulfilled.
 #[must_use = "futures do nothing unless awaited"]
-pub(super) struct Stand<R: Role> {
-    role: R,
+pub(super) struct WaitFuture<W: Waiter> {
+    waiter: W,
     phase: Cell<Phase>,
-    place: Place<R::Wish>,
+    node: WaitNode<W::Request>,
     _pinned: PhantomPinned,
 }
 
@@ -221,124 +225,124 @@ enum Phase {
     /// Was not polled yet.
     New,
     /// Was linked, and its turn not taken.
-    Stands,
-    Over,
+    Queued,
+    Done,
 }
 
-impl<R: Role> Stand<R> {
-    pub(super) fn new(role: R, wish: R::Wish) -> Self {
-        let (before, after, line) = (ptr::null(), ptr::null(), ptr::null());
-        let inside = Inside { wish: Some(wish), waker: None, before, after, line, round: 0 };
-        let place = Place { granted: AtomicBool::new(false), inside: UnsafeCell::new(inside) };
-        Self { role, phase: Cell::new(Phase::New), place, _pinned: PhantomPinned }
+impl<W: Waiter> WaitFuture<W> {
+    pub(super) fn new(waiter: W, request: W::Request) -> Self {
+        let (prev, next, queue) = (ptr::null(), ptr::null(), ptr::null());
+        let fields = NodeFields { request: Some(request), waker: None, prev, next, queue, round: 0 };
+        let node = WaitNode { granted: AtomicBool::new(false), fields: UnsafeCell::new(fields) };
+        Self { waiter, phase: Cell::new(Phase::New), node, _pinned: PhantomPinned }
     }
 
     /// What a poll does, without regard to the budget: so after the first one that is pending it certainly stands.
-    pub(super) fn enroll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+    pub(super) fn poll_unbudgeted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Request> {
         let this = self.as_ref().get_ref();
-        let come = match this.phase.get() {
-            Phase::New => this.come(cx.waker()),
-            Phase::Stands => this.look(cx.waker()),
-            Phase::Over => panic!("a future was polled again after it was ready"),
+        let attempt = match this.phase.get() {
+            Phase::New => this.start(cx.waker()),
+            Phase::Queued => this.check(cx.waker()),
+            Phase::Done => panic!("a future was polled again after it was ready"),
         };
-        if come == Come::Waits {
+        if attempt == Attempt::Wait {
             return Poll::Pending;
         }
-        this.phase.set(Phase::Over);
-        Poll::Ready(this.take())
+        this.phase.set(Phase::Done);
+        Poll::Ready(this.take_request())
     }
 
     /// Stands in line without a task to wake, which the next poll leaves. Whether it has its turn, which it keeps until it is polled
     /// or dropped.
-    pub(super) fn come_early(self: Pin<&mut Self>) -> bool {
+    pub(super) fn enable(self: Pin<&mut Self>) -> bool {
         let this = self.as_ref().get_ref();
-        if this.phase.get() == Phase::New && this.come(Waker::noop()) == Come::Has {
-            this.phase.set(Phase::Stands);
+        if this.phase.get() == Phase::New && this.start(Waker::noop()) == Attempt::Done {
+            this.phase.set(Phase::Queued);
             // Relaxed: nobody else knows of a place that was not linked.
-            this.place.granted.store(true, Ordering::Relaxed);
+            this.node.granted.store(true, Ordering::Relaxed);
         }
         // Acquire pairs with the Release in `grant`.
-        this.phase.get() == Phase::Over || this.place.granted.load(Ordering::Acquire)
+        this.phase.get() == Phase::Done || this.node.granted.load(Ordering::Acquire)
     }
 
     #[inline]
-    fn come(&self, waker: &Waker) -> Come {
-        if self.with_wish(|wish| self.role.quick(wish)) == Come::Has {
-            return Come::Has;
+    fn start(&self, waker: &Waker) -> Attempt {
+        if self.with_request(|request| self.waiter.try_fast(request)) == Attempt::Done {
+            return Attempt::Done;
         }
-        self.come_slowly(waker.clone())
+        self.start_slow(waker.clone())
     }
 
     #[cold]
-    fn come_slowly(&self, waker: Waker) -> Come {
+    fn start_slow(&self, waker: Waker) -> Attempt {
         loop {
-            let mut state = lock(self.role.lock());
-            match self.with_wish(|wish| self.role.come(&mut state, wish)) {
-                Come::Has => return Come::Has,
-                Come::Waits => {
-                    R::line(&mut state).push(&self.place, waker);
-                    self.phase.set(Phase::Stands);
-                    return Come::Waits;
+            let mut state = lock(self.waiter.lock());
+            match self.with_request(|request| self.waiter.try_locked(&mut state, request)) {
+                Attempt::Done => return Attempt::Done,
+                Attempt::Wait => {
+                    W::queue(&mut state).push(&self.node, waker);
+                    self.phase.set(Phase::Queued);
+                    return Attempt::Wait;
                 }
-                Come::Again => drop(state),
+                Attempt::Retry => drop(state),
             }
-            if self.with_wish(|wish| self.role.quick(wish)) == Come::Has {
-                return Come::Has;
+            if self.with_request(|request| self.waiter.try_fast(request)) == Attempt::Done {
+                return Attempt::Done;
             }
         }
     }
 
     /// The wish of one who does not stand yet.
     #[inline]
-    fn with_wish<T>(&self, look: impl FnOnce(&mut R::Wish) -> T) -> T {
-        self.place.inside.with_mut(|inside| {
+    fn with_request<T>(&self, look: impl FnOnce(&mut W::Request) -> T) -> T {
+        self.node.fields.with_mut(|fields| {
             // SAFETY: this is called in the phase `New` alone, in which the place is ours (rule 1).
-            let wish = unsafe { &mut (*inside).wish };
-            look(wish.as_mut().expect(STANDS))
+            let request = unsafe { &mut (*fields).request };
+            look(request.as_mut().expect(LINKED_IS_FULL))
         })
     }
 
     /// Looks whether it is its turn; if not, leaves the waker for it.
-    fn look(&self, waker: &Waker) -> Come {
+    fn check(&self, waker: &Waker) -> Attempt {
         let mut fresh = None;
         loop {
             // Acquire pairs with the Release in `grant`: what was given is visible.
-            if self.place.granted.load(Ordering::Acquire) {
-                return Come::Has;
+            if self.node.granted.load(Ordering::Acquire) {
+                return Attempt::Done;
             }
-            let state = lock(self.role.lock());
+            let state = lock(self.waiter.lock());
             // Relaxed: it is granted under this lock.
-            if self.place.granted.load(Ordering::Relaxed) {
-                return Come::Has;
+            if self.node.granted.load(Ordering::Relaxed) {
+                return Attempt::Done;
             }
-            let replaced = self.place.inside.with_mut(|inside| {
+            let replaced = self.node.fields.with_mut(|fields| {
                 // SAFETY: no turn is granted and we have the lock (rule 1).
-                let place = unsafe { &mut (*inside).waker };
-                let same = place.as_ref().is_some_and(|old| old.will_wake(waker));
-                if same { Some(None) } else { fresh.take().map(|fresh| place.replace(fresh)) }
+                let old_waker = unsafe { &mut (*fields).waker };
+                let same = old_waker.as_ref().is_some_and(|old| old.will_wake(waker));
+                if same { Some(None) } else { fresh.take().map(|fresh| old_waker.replace(fresh)) }
             });
             drop(state);
             match replaced {
-                Some(_old) => return Come::Waits,
+                Some(_old) => return Attempt::Wait,
                 None => fresh = Some(waker.clone()),
             }
         }
     }
 
-    fn take(&self) -> R::Wish {
+    fn take_request(&self) -> W::Request {
         // SAFETY: the place did not stand, or its turn was granted and seen so by an Acquire: it is ours (rules 1 and 2).
-        let wish = self.place.inside.with_mut(|inside| unsafe { (*inside).wish.take() });
-        wish.expect("a wish is taken once")
+        let request = self.node.fields.with_mut(|fields| unsafe { (*fields).request.take() });
+        request.expect("a wish is taken once")
     }
 }
 
-impl<R: Role> Future for Stand<R> {
-    type Output = R::Wish;
+impl<W: Waiter> Future for WaitFuture<W> {
+    type Output = W::Request;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Wish> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Request> {
         ready!(budget::poll(cx));
-        let result = self.as_mut().enroll(cx);
+        let result = self.as_mut().poll_unbudgeted(cx);
         if result.is_ready() {
             budget::spend();
         }
@@ -346,33 +350,33 @@ impl<R: Role> Future for Stand<R> {
     }
 }
 
-impl<R: Role> Drop for Stand<R> {
+impl<W: Waiter> Drop for WaitFuture<W> {
     fn drop(&mut self) {
-        if self.phase.get() == Phase::Stands {
-            self.leave();
+        if self.phase.get() == Phase::Queued {
+            self.abandon();
         }
     }
 }
 
-impl<R: Role> Stand<R> {
+impl<W: Waiter> WaitFuture<W> {
     #[cold]
-    fn leave(&self) {
+    fn abandon(&self) {
         // Acquire pairs with the Release in `grant`.
-        if !self.place.granted.load(Ordering::Acquire) {
-            let mut state = lock(self.role.lock());
+        if !self.node.granted.load(Ordering::Acquire) {
+            let mut state = lock(self.waiter.lock());
             // Relaxed: as in `look`.
-            if !self.place.granted.load(Ordering::Relaxed) {
-                let waker = self.place.inside.with_mut(|inside| {
+            if !self.node.granted.load(Ordering::Relaxed) {
+                let waker = self.node.fields.with_mut(|fields| {
                     // SAFETY: no turn is granted and we have the lock (rule 1).
-                    let inside = unsafe { &mut *inside };
-                    R::line(&mut state).unlink(inside);
-                    inside.waker.take()
+                    let fields = unsafe { &mut *fields };
+                    W::queue(&mut state).unlink(fields);
+                    fields.waker.take()
                 });
-                self.role.left(state);
+                self.waiter.on_leave(state);
                 drop(waker);
                 return;
             }
         }
-        self.role.give_back(self.take());
+        self.waiter.give_back(self.take_request());
     }
 }
