@@ -79,13 +79,13 @@ pub use worker::wait::blocking;
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
-        job::remote::Astray,
+        job::remote::RemoteChildren,
         join::{
-            deque::{Attended, Deque, Owner, Place, Steal},
-            stack_job::HalfState,
+            deque::{Deque, Owner, Position, SlowPush, Steal},
+            stack_job::StackJobState,
         },
         registry::sleep::{Queues, Searching, Sleep},
-        scope::count::{Away, Here},
+        scope::count::{LocalCount, SharedCount},
         sys::{Full, Light},
     };
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     builder::Builder,
-    registry::{Crew, Phase, config::Plan, refuse_forked, stats::Stats},
+    registry::{Phase, Registry, config::PoolConfig, refuse_forked, stats::Stats},
     worker::{self, current},
 };
 use brigade_handle::{fork::PerProcess, wait};
@@ -33,7 +33,7 @@ use std::{
 /// and at the end of the job, the child is ended by an abort, with a message. A handle from before the fork that would have to wait gives [`Lost::Forked`](brigade_handle::Lost::Forked).
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
-    pub(crate) crew: Arc<Crew>,
+    pub(crate) registry: Arc<Registry>,
     /// Whether it has been ended, so that dropping it does nothing.
     pub(crate) is_shut: bool,
 }
@@ -83,17 +83,17 @@ impl Pool {
         })
     }
 
-    pub(crate) fn start(plan: Plan) -> io::Result<Self> {
-        let mut pool = Self { crew: Crew::new(plan, worker::ENTRY), is_shut: false };
-        match pool.crew.start_all() {
+    pub(crate) fn start(config: PoolConfig) -> io::Result<Self> {
+        let mut pool = Self { registry: Registry::new(config, worker::ENTRY), is_shut: false };
+        match pool.registry.start_all() {
             Ok(()) => {
                 // For when one is refused. Not before the pool's own, which are more important.
-                pool.crew.retry();
+                pool.registry.retry();
                 Ok(pool)
             }
             Err(error) => {
-                pool.crew.advance(Phase::Ended);
-                pool.go_home();
+                pool.registry.advance(Phase::Ended);
+                pool.join_threads();
                 pool.is_shut = true;
                 let text = format!("a thread of the pool could not be started: {error}");
                 Err(io::Error::new(error.kind(), text))
@@ -103,7 +103,7 @@ impl Pool {
 
     /// How many threads run jobs at a time.
     pub fn threads(&self) -> usize {
-        self.crew.plan.threads
+        self.registry.config.threads
     }
 
     /// The number of the calling thread among this pool's, if it is one of them.
@@ -115,7 +115,7 @@ impl Pool {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn current_thread_index(&self) -> Option<usize> {
-        current::index_in(&self.crew)
+        current::index_in(&self.registry)
     }
 
     /// What the pool has done so far, and what it has to do.
@@ -135,8 +135,8 @@ impl Pool {
     /// In a forked child.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.crew.assert_not_forked();
-        self.crew.stats()
+        self.registry.assert_not_forked();
+        self.registry.stats()
     }
 
     /// Runs everything that is queued, and what that spawns, then ends and joins the threads.
@@ -148,7 +148,7 @@ impl Pool {
     ///
     /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown(mut self) {
-        self.crew.assert_not_forked();
+        self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown");
         self.end(Phase::Draining);
         self.is_shut = true;
@@ -171,12 +171,12 @@ impl Pool {
     ///
     /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
     pub fn shutdown_now(mut self) -> usize {
-        self.crew.assert_not_forked();
+        self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown_now");
         self.end(Phase::Cancelling);
         self.is_shut = true;
         // Relaxed: the threads that count were joined.
-        self.crew.cancelled.load(Ordering::Relaxed)
+        self.registry.cancelled.load(Ordering::Relaxed)
     }
 
     /// [`shutdown_now`](Self::shutdown_now) with a deadline: cancels everything that is queued, at once, and waits for what runs, but for so
@@ -204,19 +204,19 @@ impl Pool {
     ///
     /// In a forked child. On a thread whose waiting policy forbids blocking, unless the time is zero; the pool is dropped then.
     pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
-        self.crew.assert_not_forked();
+        self.registry.assert_not_forked();
         if !at_most.is_zero() {
             wait::assert_allowed("Pool::shutdown_timeout");
         }
         self.is_shut = true;
-        self.crew.advance(Phase::Cancelling);
-        self.crew.cancel_queued();
+        self.registry.advance(Phase::Cancelling);
+        self.registry.cancel_queued();
         // What was queued may have been all that there was.
-        self.crew.advance(Phase::Cancelling);
+        self.registry.advance(Phase::Cancelling);
         // None: so far away that no clock can name it.
         let deadline = clock::now().checked_add(at_most);
-        let gone = self.current_thread_index().is_none() && self.crew.wait_until_gone(deadline);
-        let threads = mem::take(&mut self.crew.roster().threads);
+        let gone = self.current_thread_index().is_none() && self.registry.wait_for_threads(deadline);
+        let threads = mem::take(&mut self.registry.roster().threads);
         if gone {
             // They have nothing left to do but to end.
             threads.into_iter().for_each(|thread| _ = thread.join());
@@ -236,34 +236,34 @@ impl Pool {
     /// ```
     pub fn detach(mut self) {
         self.is_shut = true;
-        if self.crew.is_forked() {
+        if self.registry.is_forked() {
             return self.forget();
         }
-        self.crew.advance(Phase::Draining);
+        self.registry.advance(Phase::Draining);
         // Dropping a thread's handle detaches it.
-        self.crew.roster().threads.clear();
+        self.registry.roster().threads.clear();
     }
 
     /// Leaves everything as it is, in a forked child: what the threads held when it was forked is held for ever.
     fn forget(&self) {
-        mem::forget(self.crew.clone());
+        mem::forget(self.registry.clone());
     }
 
     fn end(&self, phase: Phase) {
-        self.crew.advance(phase);
-        self.go_home();
+        self.registry.advance(phase);
+        self.join_threads();
     }
 
     /// Waits for the threads to end, unless this is one of them.
-    fn go_home(&self) {
+    fn join_threads(&self) {
         if self.current_thread_index().is_some() {
             // They are detached: whoever is the last of them ends the pool.
-            self.crew.roster().threads.clear();
+            self.registry.roster().threads.clear();
             return;
         }
         let _away = wait::away();
         loop {
-            let Some(thread) = self.crew.roster().threads.pop() else { break };
+            let Some(thread) = self.registry.roster().threads.pop() else { break };
             // A worker's loop does not panic: jobs and hooks are caught.
             let _ = thread.join();
         }
@@ -276,7 +276,7 @@ impl Drop for Pool {
         if self.is_shut {
             return;
         }
-        if self.crew.is_forked() {
+        if self.registry.is_forked() {
             return self.forget();
         }
         self.end(Phase::Cancelling);
@@ -285,10 +285,10 @@ impl Drop for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plan = &self.crew.plan;
+        let config = &self.registry.config;
         f.debug_struct("Pool")
-            .field("name", &plan.name)
-            .field("threads", &plan.threads)
+            .field("name", &config.name)
+            .field("threads", &config.threads)
             .finish_non_exhaustive()
     }
 }

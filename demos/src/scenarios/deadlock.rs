@@ -24,7 +24,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "Each worker holds what the other one waits for, so both would wait for ever. Our lock follows the chain of who \
            waits for whom, and gives an error to the worker that would close the cycle. The cure is one order that all \
            workers keep: `--ordered`.",
-    made_by: &["pool/src/blocking/lock.rs::take_or_wait", "pool/src/blocking/lock.rs::ring"],
+    made_by: &["pool/src/blocking/lock.rs::take_or_wait", "pool/src/blocking/lock.rs::find_cycle"],
     examples: &["deadlock", "deadlock --ordered"],
     arguments,
     show,

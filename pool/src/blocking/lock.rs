@@ -80,25 +80,25 @@ struct Holder {
 }
 
 /// What a blocked thread waits for.
-struct Wish {
+struct Wanted {
     core: Arc<Core>,
     name: String,
     place: &'static Location<'static>,
 }
 
 /// Who waits for what. A forked child begins with nobody, and not with a lock that may be held for ever.
-static GRAPH: PerProcess<Mutex<Option<HashMap<ThreadId, Wish>>>> = PerProcess::new();
+static GRAPH: PerProcess<Mutex<Option<HashMap<ThreadId, Wanted>>>> = PerProcess::new();
 
-fn wishes() -> MutexGuard<'static, Option<HashMap<ThreadId, Wish>>> {
-    guard(GRAPH.get_or_init(Mutex::default))
+fn wait_graph() -> MutexGuard<'static, Option<HashMap<ThreadId, Wanted>>> {
+    lock_unpoisoned(GRAPH.get_or_init(Mutex::default))
 }
 
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No foreign code runs under the core's and the graph's mutexes; a value outlives the panic of its holder.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn my_name() -> String {
+fn thread_name() -> String {
     let me = thread::current();
     me.name().map_or_else(|| format!("{:?}", me.id()), str::to_owned)
 }
@@ -127,7 +127,7 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>, Deadlock> {
         let place = Location::caller();
         wait::block("Lock::lock", |waker| self.core.take_or_wait(place, waker))?;
-        Ok(Guard { core: &self.core, value: Some(guard(&self.value)) })
+        Ok(Guard { core: &self.core, value: Some(lock_unpoisoned(&self.value)) })
     }
 }
 
@@ -139,36 +139,36 @@ impl Core {
     ) -> Poll<Result<(), Deadlock>> {
         let me = thread::current().id();
         // In a statement of its own, so that the state is unlocked again before the graph is locked.
-        let taken = guard(&self.state).take(me, place);
-        match taken {
-            Taken::AtOnce => return Poll::Ready(Ok(())),
-            Taken::AfterWaiting => {
-                if let Some(graph) = &mut *wishes() {
+        let acquired = lock_unpoisoned(&self.state).take(me, place);
+        match acquired {
+            Acquired::AtOnce => return Poll::Ready(Ok(())),
+            Acquired::AfterWaiting => {
+                if let Some(graph) = &mut *wait_graph() {
                     graph.remove(&me);
                 }
                 return Poll::Ready(Ok(()));
             }
-            Taken::Not => {}
+            Acquired::Not => {}
         }
         // The graph stays locked until this thread stands in both the graph and the line, or in neither.
-        let mut graph = wishes();
+        let mut graph = wait_graph();
         let graph = graph.get_or_insert_default();
-        let mut state = guard(&self.state);
-        if !matches!(state.take(me, place), Taken::Not) {
+        let mut state = lock_unpoisoned(&self.state);
+        if !matches!(state.take(me, place), Acquired::Not) {
             graph.remove(&me);
             return Poll::Ready(Ok(()));
         }
-        state.stand(me, waker);
+        state.enqueue(me, waker);
         drop(state);
-        graph.insert(me, Wish { core: self.clone(), name: my_name(), place });
-        let Some(deadlock) = ring(graph, me) else { return Poll::Pending };
+        graph.insert(me, Wanted { core: self.clone(), name: thread_name(), place });
+        let Some(deadlock) = find_cycle(graph, me) else { return Poll::Pending };
         graph.remove(&me);
-        guard(&self.state).leave(me);
+        lock_unpoisoned(&self.state).remove(me);
         Poll::Ready(Err(deadlock))
     }
 
     fn release(&self) {
-        let mut state = guard(&self.state);
+        let mut state = lock_unpoisoned(&self.state);
         state.holder = None;
         // The first in line stays there until it has the lock. A newcomer may be quicker, as with the standard library's
         // lock: handing the lock over would cost a switch of threads each time. Then the newcomer's release wakes it.
@@ -181,7 +181,7 @@ impl Core {
 }
 
 /// Whether a thread got the lock.
-enum Taken {
+enum Acquired {
     AtOnce,
     AfterWaiting,
     Not,
@@ -189,41 +189,41 @@ enum Taken {
 
 impl State {
     /// Takes the lock if it is free.
-    fn take(&mut self, me: ThreadId, place: &'static Location<'static>) -> Taken {
+    fn take(&mut self, me: ThreadId, place: &'static Location<'static>) -> Acquired {
         if self.holder.is_some() {
-            return Taken::Not;
+            return Acquired::Not;
         }
-        self.holder = Some(Holder { thread: me, name: my_name(), place });
+        self.holder = Some(Holder { thread: me, name: thread_name(), place });
         let before = self.waiters.len();
-        self.leave(me);
-        if self.waiters.len() < before { Taken::AfterWaiting } else { Taken::AtOnce }
+        self.remove(me);
+        if self.waiters.len() < before { Acquired::AfterWaiting } else { Acquired::AtOnce }
     }
 
-    fn stand(&mut self, me: ThreadId, waker: &Waker) {
+    fn enqueue(&mut self, me: ThreadId, waker: &Waker) {
         match self.waiters.iter_mut().find(|waiter| waiter.0 == me) {
             Some(waiter) => waiter.1.clone_from(waker),
             None => self.waiters.push_back((me, waker.clone())),
         }
     }
 
-    fn leave(&mut self, me: ThreadId) {
+    fn remove(&mut self, me: ThreadId) {
         self.waiters.retain(|waiter| waiter.0 != me);
     }
 }
 
 /// Follows who waits for whom from this thread on; a ring if the way leads back.
-fn ring(graph: &HashMap<ThreadId, Wish>, me: ThreadId) -> Option<Deadlock> {
+fn find_cycle(graph: &HashMap<ThreadId, Wanted>, me: ThreadId) -> Option<Deadlock> {
     let mut links = Vec::new();
     let mut at = me;
     // A way that is longer than the table goes round in a ring without us, which the last of them was told of; or it
     // passes one who has its lock and has not yet crossed out its entry.
     while links.len() < graph.len() {
-        let wish = graph.get(&at)?;
-        let holder = guard(&wish.core.state).holder.clone()?;
+        let wanted = graph.get(&at)?;
+        let holder = lock_unpoisoned(&wanted.core.state).holder.clone()?;
         links.push(Link {
-            waiter: wish.name.clone(),
-            wanted: wish.core.name,
-            wanted_at: wish.place,
+            waiter: wanted.name.clone(),
+            wanted: wanted.core.name,
+            wanted_at: wanted.place,
             holder: holder.name,
             held_since: holder.place,
         });
@@ -309,7 +309,7 @@ impl<T> Drop for Guard<'_, T> {
 
 impl<T> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let holder = guard(&self.core.state).holder.as_ref().map(|holder| holder.name.clone());
+        let holder = lock_unpoisoned(&self.core.state).holder.as_ref().map(|holder| holder.name.clone());
         f.debug_struct("Lock").field("name", &self.core.name).field("holder", &holder).finish_non_exhaustive()
     }
 }

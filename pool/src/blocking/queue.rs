@@ -53,31 +53,31 @@ struct State<T> {
     /// Put, and not yet said to be done.
     unfinished: usize,
     /// Numbers those who wait, so that one who looks twice is in its line once.
-    tickets: u64,
-    getters: Line,
-    putters: Line,
-    joiners: Line,
+    last_waiter_id: u64,
+    getters: WaitQueue,
+    putters: WaitQueue,
+    joiners: WaitQueue,
 }
 
 /// Those who wait, in the order in which they came.
 #[derive(Default)]
-struct Line(VecDeque<(u64, Waker)>);
+struct WaitQueue(VecDeque<(u64, Waker)>);
 
-impl Line {
+impl WaitQueue {
     /// Leaves a waker, in the place that the ticket has if it is in line already.
-    fn stand(&mut self, ticket: u64, waker: &Waker) {
-        match self.0.iter_mut().find(|waiter| waiter.0 == ticket) {
+    fn enqueue(&mut self, waiter_id: u64, waker: &Waker) {
+        match self.0.iter_mut().find(|waiter| waiter.0 == waiter_id) {
             Some(waiter) => waiter.1.clone_from(waker),
-            None => self.0.push_back((ticket, waker.clone())),
+            None => self.0.push_back((waiter_id, waker.clone())),
         }
     }
 
     /// Whoever has what it waited for stands in line no longer.
-    fn leave(&mut self, ticket: u64) {
-        self.0.retain(|waiter| waiter.0 != ticket);
+    fn remove(&mut self, waiter_id: u64) {
+        self.0.retain(|waiter| waiter.0 != waiter_id);
     }
 
-    fn next(&mut self) -> Option<Waker> {
+    fn pop(&mut self) -> Option<Waker> {
         self.0.pop_front().map(|waiter| waiter.1)
     }
 }
@@ -104,10 +104,10 @@ impl<T> Queue<T> {
         let state = State {
             items: VecDeque::new(),
             unfinished: 0,
-            tickets: 0,
-            getters: Line::default(),
-            putters: Line::default(),
-            joiners: Line::default(),
+            last_waiter_id: 0,
+            getters: WaitQueue::default(),
+            putters: WaitQueue::default(),
+            joiners: WaitQueue::default(),
         };
         Self { capacity, state: Mutex::new(state) }
     }
@@ -117,10 +117,10 @@ impl<T> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ticket(&self) -> u64 {
+    fn waiter_id(&self) -> u64 {
         let mut state = self.lock();
-        state.tickets += 1;
-        state.tickets
+        state.last_waiter_id += 1;
+        state.last_waiter_id
     }
 
     /// Puts an item at the end; waits while the queue is full.
@@ -130,17 +130,17 @@ impl<T> Queue<T> {
     /// On a thread that must not block.
     pub fn put(&self, item: T) {
         let mut item = Some(item);
-        let ticket = self.ticket();
+        let waiter_id = self.waiter_id();
         wait::block("Queue::put", |waker| {
             let mut state = self.lock();
             if self.capacity.is_some_and(|capacity| state.items.len() >= capacity) {
-                state.putters.stand(ticket, waker);
+                state.putters.enqueue(waiter_id, waker);
                 return Poll::Pending;
             }
-            state.putters.leave(ticket);
+            state.putters.remove(waiter_id);
             state.items.push_back(item.take().expect("the loop ends with the poll that takes the item"));
             state.unfinished += 1;
-            let getter = state.getters.next();
+            let getter = state.getters.pop();
             drop(state);
             wake(getter);
             Poll::Ready(())
@@ -153,15 +153,15 @@ impl<T> Queue<T> {
     ///
     /// On a thread that must not block.
     pub fn get(&self) -> T {
-        let ticket = self.ticket();
+        let waiter_id = self.waiter_id();
         wait::block("Queue::get", |waker| {
             let mut state = self.lock();
             let Some(item) = state.items.pop_front() else {
-                state.getters.stand(ticket, waker);
+                state.getters.enqueue(waiter_id, waker);
                 return Poll::Pending;
             };
-            state.getters.leave(ticket);
-            let putter = state.putters.next();
+            state.getters.remove(waiter_id);
+            let putter = state.putters.pop();
             drop(state);
             wake(putter);
             Poll::Ready(item)
@@ -172,7 +172,7 @@ impl<T> Queue<T> {
     pub fn try_get(&self) -> Option<T> {
         let mut state = self.lock();
         let item = state.items.pop_front()?;
-        let putter = state.putters.next();
+        let putter = state.putters.pop();
         drop(state);
         wake(putter);
         Some(item)
@@ -202,14 +202,14 @@ impl<T> Queue<T> {
     ///
     /// On a thread that must not block.
     pub fn join(&self) {
-        let ticket = self.ticket();
+        let waiter_id = self.waiter_id();
         wait::block("Queue::join", |waker| {
             let mut state = self.lock();
             if state.unfinished > 0 {
-                state.joiners.stand(ticket, waker);
+                state.joiners.enqueue(waiter_id, waker);
                 return Poll::Pending;
             }
-            state.joiners.leave(ticket);
+            state.joiners.remove(waiter_id);
             Poll::Ready(())
         });
     }

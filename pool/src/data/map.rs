@@ -32,7 +32,7 @@ impl Pool {
         I::Item: Send,
         R: Send,
     {
-        self.map_by(&Plan { f, chunk: 1, deadline: None }, "Pool::map", inputs)
+        self.map_by(&MapPlan { f, chunk: 1, deadline: None }, "Pool::map", inputs)
     }
 
     /// [`map`](Self::map), but a thread takes up to `chunk` neighbouring items at a time: for calls of a few nanoseconds.
@@ -55,7 +55,7 @@ impl Pool {
         R: Send,
     {
         assert!(chunk > 0, "a chunk holds at least one item");
-        self.map_by(&Plan { f, chunk, deadline: None }, "Pool::map_chunked", inputs)
+        self.map_by(&MapPlan { f, chunk, deadline: None }, "Pool::map_chunked", inputs)
     }
 
     /// [`map`](Self::map), but calls that have not begun when `timeout` has passed are not begun: their items say
@@ -88,10 +88,10 @@ impl Pool {
     {
         // A time that no clock can show is none.
         let deadline = clock::now().checked_add(timeout);
-        self.map_by(&Plan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
+        self.map_by(&MapPlan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
     }
 
-    fn map_by<F, I, R>(&self, plan: &Plan<F>, what: &str, inputs: I) -> Vec<Result<R, JoinError>>
+    fn map_by<F, I, R>(&self, plan: &MapPlan<F>, what: &str, inputs: I) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
         I: IntoIterator,
@@ -100,13 +100,13 @@ impl Pool {
     {
         let mut items: Vec<Item<I::Item, R>> =
             inputs.into_iter().map(|input| Item { input: Some(input), result: None }).collect();
-        install(&self.crew, what, || split(plan, &mut items));
+        install(&self.registry, what, || split(plan, &mut items));
         items.into_iter().map(|item| item.result.expect("every item was visited")).collect()
     }
 }
 
 /// How to map.
-struct Plan<F> {
+struct MapPlan<F> {
     f: F,
     /// How many items at most are not split further.
     chunk: usize,
@@ -121,7 +121,7 @@ struct Item<T, R> {
 
 /// Maps on the current worker, and whoever helps it. Splits down to single items as a rule: a join costs little, and an
 /// item may take long.
-fn split<F, T, R>(plan: &Plan<F>, items: &mut [Item<T, R>])
+fn split<F, T, R>(plan: &MapPlan<F>, items: &mut [Item<T, R>])
 where
     F: Fn(T) -> R + Sync,
     T: Send,
@@ -134,7 +134,7 @@ where
     join(|| split(plan, left), || split(plan, right));
 }
 
-fn visit<F, T, R>(plan: &Plan<F>, item: &mut Item<T, R>)
+fn visit<F, T, R>(plan: &MapPlan<F>, item: &mut Item<T, R>)
 where
     F: Fn(T) -> R + Sync,
 {

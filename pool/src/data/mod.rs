@@ -19,7 +19,7 @@ use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
 use std::ops::Range;
 
 /// Into how many pieces a loop is split for each thread if nobody steals.
-const PIECES: usize = 16;
+const PIECES_PER_THREAD: usize = 16;
 
 /// What can be split in two.
 trait Divisible: Send + Sized {
@@ -61,15 +61,15 @@ impl Divisible for Range<usize> {
 
 /// How many splits a piece is still worth.
 #[derive(Clone, Copy)]
-struct Budget {
+struct SplitBudget {
     left: usize,
     /// What a stolen piece gets.
     renewed: usize,
 }
 
-impl Budget {
+impl SplitBudget {
     fn new(threads: usize) -> Self {
-        let renewed = threads * PIECES;
+        let renewed = threads * PIECES_PER_THREAD;
         Self { left: renewed, renewed }
     }
 
@@ -94,15 +94,15 @@ where
         return leaf(whole);
     }
     match current::threads() {
-        Some(threads) => divide_here(whole, Budget::new(threads), &leaf, &reduce),
+        Some(threads) => divide_here(whole, SplitBudget::new(threads), &leaf, &reduce),
         None => {
             let pool = Pool::global();
-            pool.install(|| divide_here(whole, Budget::new(pool.threads()), &leaf, &reduce))
+            pool.install(|| divide_here(whole, SplitBudget::new(pool.threads()), &leaf, &reduce))
         }
     }
 }
 
-fn divide_here<D, R, L, F>(piece: D, budget: Budget, leaf: &L, reduce: &F) -> R
+fn divide_here<D, R, L, F>(piece: D, budget: SplitBudget, leaf: &L, reduce: &F) -> R
 where
     D: Divisible,
     R: Send,

@@ -1,7 +1,7 @@
 //! The job that `spawn_detached` makes: a closure that nobody waits for. It has one owner, the queue's [`JobRef`].
 
 use crate::{
-    job::{Header, JobRef, Verbs, memory},
+    job::{JobHeader, JobRef, JobVtable, memory},
     worker::current,
 };
 use brigade_handle::{contain, forget_panic};
@@ -13,8 +13,8 @@ use std::{
 
 /// What `spawn_detached` allocates: nobody waits for it.
 #[repr(C)]
-struct Detached<F> {
-    header: Header,
+struct DetachedJob<F> {
+    header: JobHeader,
     id: Id,
     work: F,
 }
@@ -22,20 +22,20 @@ struct Detached<F> {
 /// Makes a job without a handle.
 pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
     let id = Id::fresh(Domain::Job);
-    let job = memory::put(Detached { header: Header::new(&Detached::<F>::VERBS), id, work });
+    let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
     brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
     unsafe { JobRef::from_raw(job.cast()) }
 }
 
-impl<F: FnOnce() + Send + 'static> Detached<F> {
+impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
     // What its closure does when it is dropped may take long: so only a thread of the pool drops it.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard, may_be_cancelled: false };
+    const VTABLE: JobVtable = JobVtable { run: Self::run, discard: Self::discard, may_be_cancelled: false };
 
     /// # Safety
     ///
     /// This is the queue's only call for this job.
-    unsafe fn run(job: NonNull<Header>) {
+    unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: the job was put there by `new`, and its verb is called once.
         let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         let before = brigade_trace::begin(id);
@@ -43,9 +43,11 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
         brigade_trace::end(id, before, 1);
         brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
         if let Err(payload) = result {
-            current::with(|worker| match worker.and_then(|worker| worker.crew.plan.on_panic.as_ref()) {
-                Some(handler) => contain(|| handler(payload)),
-                None => forget_panic(Err::<(), _>(payload)),
+            current::with(|worker| {
+                match worker.and_then(|worker| worker.registry.config.on_panic.as_ref()) {
+                    Some(handler) => contain(|| handler(payload)),
+                    None => forget_panic(Err::<(), _>(payload)),
+                }
             });
         }
     }
@@ -53,7 +55,7 @@ impl<F: FnOnce() + Send + 'static> Detached<F> {
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn discard(job: NonNull<Header>) -> bool {
+    unsafe fn discard(job: NonNull<JobHeader>) -> bool {
         // SAFETY: as in `run`.
         let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         brigade_trace::record(Kind::Cancel, id, 0);

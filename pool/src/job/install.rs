@@ -8,9 +8,9 @@
 //! two pools may install into each other.
 
 use crate::{
-    job::{Header, JobRef, Stay, Verbs},
+    job::{AbortOnUnwind, JobHeader, JobRef, JobVtable},
     pool::Pool,
-    registry::Crew,
+    registry::Registry,
     sync::UnsafeCell,
     worker::current,
 };
@@ -25,13 +25,13 @@ use std::{
 };
 
 #[repr(C)]
-struct Installed<F, R> {
-    header: Header,
+struct InstalledJob<F, R> {
+    header: JobHeader,
     id: Id,
-    inside: UnsafeCell<Inside<F, R>>,
+    state: UnsafeCell<InstalledState<F, R>>,
 }
 
-struct Inside<F, R> {
+struct InstalledState<F, R> {
     work: Option<F>,
     result: Option<thread::Result<R>>,
     completer: Option<Completer<()>>,
@@ -48,7 +48,7 @@ impl Pool {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        install(&self.crew, "Pool::install", work)
+        install(&self.registry, "Pool::install", work)
     }
 
     /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
@@ -77,74 +77,74 @@ impl Pool {
         F: Fn(usize) -> R + Sync,
         R: Send,
     {
-        let results = broadcast(&self.crew, &f);
+        let results = broadcast(&self.registry, &f);
         results.into_iter().map(|result| result.map_err(JoinError::Panicked)).collect()
     }
 }
 
 /// Runs `work` on a worker of the crew, this one if it is one, and returns its result or goes on with its panic.
-pub(crate) fn install<F, R>(crew: &Arc<Crew>, what: &str, work: F) -> R
+pub(crate) fn install<F, R>(registry: &Arc<Registry>, what: &str, work: F) -> R
 where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    if current::index_in(crew).is_some() { work() } else { install_from_outside(crew, what, work) }
+    if current::index_in(registry).is_some() { work() } else { install_from_outside(registry, what, work) }
 }
 
-fn install_from_outside<F, R>(crew: &Arc<Crew>, what: &str, work: F) -> R
+fn install_from_outside<F, R>(registry: &Arc<Registry>, what: &str, work: F) -> R
 where
     F: FnOnce() -> R + Send,
     R: Send,
 {
     // In a forked child and where waiting is forbidden, this panics: before anything is queued.
-    crew.assert_not_forked();
+    registry.assert_not_forked();
     wait::assert_allowed(what);
-    let (job, done) = Installed::new(work);
-    let stay = Stay;
+    let (job, done) = InstalledJob::new(work);
+    let guard = AbortOnUnwind;
     // SAFETY: this frame waits for the job's end.
-    crew.inject(unsafe { job.queued() });
+    registry.inject(unsafe { job.queued() });
     let ended = done.join();
-    mem::forget(stay);
+    mem::forget(guard);
     ended.expect("the worker completes what was installed");
     // SAFETY: the job has ended.
     unsafe { job.into_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// Runs `f` on each thread of the crew, with the thread's number; results in the order of the numbers.
-pub(crate) fn broadcast<F, R>(crew: &Arc<Crew>, f: &F) -> Vec<thread::Result<R>>
+pub(crate) fn broadcast<F, R>(registry: &Arc<Registry>, f: &F) -> Vec<thread::Result<R>>
 where
     F: Fn(usize) -> R + Sync,
     R: Send,
 {
-    let is_own = current::index_in(crew).is_some();
+    let is_own = current::index_in(registry).is_some();
     assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
-    crew.assert_not_forked();
+    registry.assert_not_forked();
     wait::assert_allowed("Pool::broadcast");
     let (mut jobs, mut ends) = (Vec::new(), Vec::new());
-    let stay = Stay;
-    crew.post_to_all(|beds| {
-        for &bed in beds {
-            let (job, done) = Installed::new(move || f(bed));
-            jobs.push((bed, job));
+    let guard = AbortOnUnwind;
+    registry.send_to_all(|indices| {
+        for &index in indices {
+            let (job, done) = InstalledJob::new(move || f(index));
+            jobs.push((index, job));
             ends.push(done);
         }
         // SAFETY: this frame waits for the jobs' ends, and the vector is not touched before.
         jobs.iter().map(|(_, job)| unsafe { job.queued() }).collect()
     });
     ends.into_iter().for_each(|done| done.join().expect("the worker completes what was installed"));
-    mem::forget(stay);
-    jobs.sort_unstable_by_key(|(bed, _)| *bed);
+    mem::forget(guard);
+    jobs.sort_unstable_by_key(|(index, _)| *index);
     // SAFETY: the jobs have ended.
     jobs.into_iter().map(|(_, job)| unsafe { job.into_result() }).collect()
 }
 
-impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
+impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     /// A job that is not queued yet, and the handle that says when it has ended.
     fn new(work: F) -> (Self, JoinHandle<()>) {
         let (completer, done) = brigade_handle::pair::<()>();
         let id = Id::fresh(Domain::Job);
-        let inside = Inside { work: Some(work), result: None, completer: Some(completer) };
-        let job = Self { header: Header::new(&Self::VERBS), id, inside: UnsafeCell::new(inside) };
+        let state = InstalledState { work: Some(work), result: None, completer: Some(completer) };
+        let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };
         brigade_trace::record(Kind::Spawn, id, 0);
         (job, done)
     }
@@ -166,17 +166,18 @@ impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
     /// The job has ended.
     unsafe fn into_result(self) -> thread::Result<R> {
         // SAFETY: the job has ended, so the result is the caller's (rule 2).
-        let result = self.inside.with_mut(|inside| unsafe { (*inside).result.take() });
+        let result = self.state.with_mut(|state| unsafe { (*state).result.take() });
         result.expect("the worker stores the result before it completes")
     }
 
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
+    const VTABLE: JobVtable =
+        JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+    unsafe fn run_instead(job: NonNull<JobHeader>) -> bool {
         // SAFETY: this is the only call.
         unsafe { Self::run(job) };
         false
@@ -185,18 +186,18 @@ impl<F: FnOnce() -> R + Send, R: Send> Installed<F, R> {
     /// # Safety
     ///
     /// This is the queue's only call for this job.
-    unsafe fn run(job: NonNull<Header>) {
+    unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: the caller's frame stays until the pair is completed (rule 1).
         let job = unsafe { job.cast::<Self>().as_ref() };
         let id = job.id;
-        let completer = job.inside.with_mut(|inside| {
+        let completer = job.state.with_mut(|state| {
             // SAFETY: the job is the worker's until the pair is completed (rule 2).
-            let inside = unsafe { &mut *inside };
-            let work = inside.work.take().expect("an installed job is run once");
+            let state = unsafe { &mut *state };
+            let work = state.work.take().expect("an installed job is run once");
             let before = brigade_trace::begin(id);
-            inside.result = Some(panic::catch_unwind(AssertUnwindSafe(work)));
+            state.result = Some(panic::catch_unwind(AssertUnwindSafe(work)));
             brigade_trace::end(id, before, 1);
-            inside.completer.take()
+            state.completer.take()
         });
         brigade_trace::record(Kind::Complete, id, 0);
         // From here on the frame may be gone.

@@ -22,7 +22,7 @@ use std::{
 
 /// How large a block is.
 #[derive(Clone, Copy)]
-enum Size {
+enum SizeClass {
     /// One cache line, or two halves.
     Small,
     Large,
@@ -33,10 +33,10 @@ const SMALL: Layout = layout(64);
 const LARGE: Layout = layout(128);
 
 /// How many blocks fill a magazine.
-const MAGAZINE: usize = 256;
+const BLOCKS_PER_MAGAZINE: usize = 256;
 
 /// How many magazines of each size the depot keeps: some megabytes.
-const DEPOT: usize = 256;
+const MAGAZINES_PER_DEPOT: usize = 256;
 
 const fn layout(size: usize) -> Layout {
     match Layout::from_size_align(size, ALIGN) {
@@ -45,7 +45,7 @@ const fn layout(size: usize) -> Layout {
     }
 }
 
-impl Size {
+impl SizeClass {
     /// That of the block for values of this type, if they go into one.
     const fn of<T>() -> Option<Self> {
         if align_of::<T>() > ALIGN || size_of::<T>() > LARGE.size() {
@@ -66,24 +66,24 @@ impl Size {
 }
 
 /// A block that nobody uses.
-struct Free(NonNull<u8>);
+struct FreeBlock(NonNull<u8>);
 
 // SAFETY: whoever has it, has all of it (rule 2).
-unsafe impl Send for Free {}
+unsafe impl Send for FreeBlock {}
 
-type Magazine = Vec<Free>;
+type Magazine = Vec<FreeBlock>;
 
 /// The blocks that a thread keeps.
-struct Blocks {
-    small: RefCell<Kept>,
-    large: RefCell<Kept>,
+struct ThreadMemory {
+    small: RefCell<Magazines>,
+    large: RefCell<Magazines>,
 }
 
 /// Blocks of one size: a magazine in use, and a full or an empty one.
 #[derive(Default)]
-struct Kept {
-    used: Magazine,
-    other: Magazine,
+struct Magazines {
+    loaded: Magazine,
+    previous: Magazine,
 }
 
 /// The full magazines that no thread has. A forked child begins with none: the locks may be held there for ever.
@@ -91,10 +91,10 @@ static SMALL_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 static LARGE_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 
 thread_local! {
-    static BLOCKS: Blocks = const { Blocks::new() };
+    static MEMORY: ThreadMemory = const { ThreadMemory::new() };
 }
 
-impl Size {
+impl SizeClass {
     fn depot(self) -> MutexGuard<'static, Vec<Magazine>> {
         let depot = match self {
             Self::Small => &SMALL_DEPOT,
@@ -104,89 +104,89 @@ impl Size {
     }
 }
 
-impl Kept {
+impl Magazines {
     const fn new() -> Self {
-        Self { used: Magazine::new(), other: Magazine::new() }
+        Self { loaded: Magazine::new(), previous: Magazine::new() }
     }
 
     #[inline]
-    fn take(&mut self, size: Size) -> Option<Free> {
-        self.used.pop().or_else(|| self.reload(size))
+    fn take(&mut self, size: SizeClass) -> Option<FreeBlock> {
+        self.loaded.pop().or_else(|| self.reload(size))
     }
 
     /// The magazine in use is empty: takes up a full one, if there is one.
     #[cold]
-    fn reload(&mut self, size: Size) -> Option<Free> {
-        mem::swap(&mut self.used, &mut self.other);
-        if self.used.is_empty() {
-            self.used = size.depot().pop()?;
+    fn reload(&mut self, size: SizeClass) -> Option<FreeBlock> {
+        mem::swap(&mut self.loaded, &mut self.previous);
+        if self.loaded.is_empty() {
+            self.loaded = size.depot().pop()?;
         }
-        self.used.pop()
+        self.loaded.pop()
     }
 
     /// Gives the block back if there are enough.
     #[inline]
-    fn keep(&mut self, block: Free, size: Size) -> Option<Free> {
-        if self.used.len() >= MAGAZINE && !self.unload(size) {
+    fn keep(&mut self, block: FreeBlock, size: SizeClass) -> Option<FreeBlock> {
+        if self.loaded.len() >= BLOCKS_PER_MAGAZINE && !self.unload(size) {
             return Some(block);
         }
-        self.used.push(block);
+        self.loaded.push(block);
         None
     }
 
     /// The magazine in use is full: takes up an empty one, if there is room for the full one.
     #[cold]
-    fn unload(&mut self, size: Size) -> bool {
-        if !self.other.is_empty() {
+    fn unload(&mut self, size: SizeClass) -> bool {
+        if !self.previous.is_empty() {
             let mut depot = size.depot();
-            if depot.len() >= DEPOT {
+            if depot.len() >= MAGAZINES_PER_DEPOT {
                 return false;
             }
-            depot.push(mem::replace(&mut self.other, Magazine::with_capacity(MAGAZINE)));
+            depot.push(mem::replace(&mut self.previous, Magazine::with_capacity(BLOCKS_PER_MAGAZINE)));
         }
-        mem::swap(&mut self.used, &mut self.other);
+        mem::swap(&mut self.loaded, &mut self.previous);
         true
     }
 }
 
-impl Blocks {
+impl ThreadMemory {
     const fn new() -> Self {
-        Self { small: RefCell::new(Kept::new()), large: RefCell::new(Kept::new()) }
+        Self { small: RefCell::new(Magazines::new()), large: RefCell::new(Magazines::new()) }
     }
 
     #[inline]
-    fn of(&self, size: Size) -> RefMut<'_, Kept> {
-        let kept = match size {
-            Size::Small => &self.small,
-            Size::Large => &self.large,
+    fn of(&self, size: SizeClass) -> RefMut<'_, Magazines> {
+        let magazines = match size {
+            SizeClass::Small => &self.small,
+            SizeClass::Large => &self.large,
         };
-        kept.borrow_mut()
+        magazines.borrow_mut()
     }
 }
 
-impl Drop for Blocks {
+impl Drop for ThreadMemory {
     fn drop(&mut self) {
-        for size in [Size::Small, Size::Large] {
-            let kept = mem::take(&mut *self.of(size));
-            kept.used.into_iter().chain(kept.other).for_each(|block| free(block, size));
+        for size in [SizeClass::Small, SizeClass::Large] {
+            let magazines = mem::take(&mut *self.of(size));
+            magazines.loaded.into_iter().chain(magazines.previous).for_each(|block| free(block, size));
         }
     }
 }
 
 /// Gives `f` this thread's blocks, unless the thread is about to end.
 #[inline]
-fn with_blocks<R>(f: impl FnOnce(&Blocks) -> R) -> Option<R> {
-    BLOCKS.try_with(f).ok()
+fn with_memory<R>(f: impl FnOnce(&ThreadMemory) -> R) -> Option<R> {
+    MEMORY.try_with(f).ok()
 }
 
 /// Moves the value to the heap.
 #[inline]
 pub(crate) fn put<T>(value: T) -> NonNull<T> {
-    let Some(size) = Size::of::<T>() else {
+    let Some(size) = SizeClass::of::<T>() else {
         return NonNull::from(Box::leak(Box::new(value)));
     };
-    let kept = with_blocks(|blocks| blocks.of(size).take(size)).flatten();
-    let Free(block) = kept.unwrap_or_else(|| allocate(size));
+    let magazines = with_memory(|memory| memory.of(size).take(size)).flatten();
+    let FreeBlock(block) = magazines.unwrap_or_else(|| allocate(size));
     let block = block.cast::<T>();
     // SAFETY: a block is large enough and aligned, as the type fits, and this one is ours.
     unsafe { block.write(value) };
@@ -194,13 +194,13 @@ pub(crate) fn put<T>(value: T) -> NonNull<T> {
 }
 
 #[cold]
-fn allocate(size: Size) -> Free {
+fn allocate(size: SizeClass) -> FreeBlock {
     // SAFETY: the layout is not empty.
     let block = unsafe { alloc::alloc(size.layout()) };
-    Free(NonNull::new(block).unwrap_or_else(|| alloc::handle_alloc_error(size.layout())))
+    FreeBlock(NonNull::new(block).unwrap_or_else(|| alloc::handle_alloc_error(size.layout())))
 }
 
-fn free(Free(block): Free, size: Size) {
+fn free(FreeBlock(block): FreeBlock, size: SizeClass) {
     // SAFETY: it came from `allocate` with this size (rule 1), and is nobody else's (rule 2).
     unsafe { alloc::dealloc(block.as_ptr(), size.layout()) };
 }
@@ -212,7 +212,7 @@ fn free(Free(block): Free, size: Size) {
 /// It was [put](put) there, it is the caller's, and this is called once.
 #[inline]
 pub(crate) unsafe fn take<T>(place: NonNull<T>) -> T {
-    let Some(size) = Size::of::<T>() else {
+    let Some(size) = SizeClass::of::<T>() else {
         // SAFETY: it was put there by a box, and is the caller's.
         return *unsafe { Box::from_raw(place.as_ptr()) };
     };
@@ -230,12 +230,12 @@ pub(crate) unsafe fn take<T>(place: NonNull<T>) -> T {
 /// As for [`take`].
 #[inline]
 pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
-    let Some(size) = Size::of::<T>() else {
+    let Some(size) = SizeClass::of::<T>() else {
         // SAFETY: it was put there by a box, and is the caller's.
         return drop(unsafe { Box::from_raw(place.as_ptr()) });
     };
     /// Goes back even if the destructor panics, as a box does.
-    struct Block<T>(NonNull<T>, Size);
+    struct Block<T>(NonNull<T>, SizeClass);
     impl<T> Drop for Block<T> {
         fn drop(&mut self) {
             // SAFETY: the value is gone, and the block came from `allocate`.
@@ -251,9 +251,9 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
 ///
 /// The block came from [`allocate`] with this size, and is the caller's.
 #[inline]
-unsafe fn release<T>(block: NonNull<T>, size: Size) {
-    let mut left = Some(Free(block.cast()));
-    with_blocks(|blocks| left = left.take().and_then(|block| blocks.of(size).keep(block, size)));
+unsafe fn release<T>(block: NonNull<T>, size: SizeClass) {
+    let mut left = Some(FreeBlock(block.cast()));
+    with_memory(|memory| left = left.take().and_then(|block| memory.of(size).keep(block, size)));
     if let Some(block) = left {
         free(block, size);
     }
@@ -288,7 +288,7 @@ mod tests {
         let counted = Arc::new(());
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         let put_and_drop = |value: Arc<()>| {
-            for _ in 0..4 * MAGAZINE {
+            for _ in 0..4 * BLOCKS_PER_MAGAZINE {
                 let place = put(value.clone());
                 // SAFETY: it was put above, and is dropped once.
                 unsafe { drop_in_place(place) };
@@ -306,26 +306,27 @@ mod tests {
         struct Sent(NonNull<u64>);
         // SAFETY: a number may go anywhere, and is used by one thread at a time.
         unsafe impl Send for Sent {}
-        let sent: Vec<_> = (0..4 * MAGAZINE as u64).map(|n| Sent(put(n))).collect();
+        let sent: Vec<_> = (0..4 * BLOCKS_PER_MAGAZINE as u64).map(|n| Sent(put(n))).collect();
         // SAFETY: each was put above, and is taken once.
         let sum: u64 = pool.install(|| sent.into_iter().map(|Sent(place)| unsafe { take(place) }).sum());
-        assert_eq!(sum, (0..4 * MAGAZINE as u64).sum());
+        assert_eq!(sum, (0..4 * BLOCKS_PER_MAGAZINE as u64).sum());
     }
 
     #[test]
     fn what_one_thread_frees_another_gets_by_the_depot() {
         // The depot is everybody's, but other tests use few large blocks.
-        let many = || (0..4 * MAGAZINE).map(|_| allocate(Size::Large)).collect::<Vec<_>>();
+        let many = || (0..4 * BLOCKS_PER_MAGAZINE).map(|_| allocate(SizeClass::Large)).collect::<Vec<_>>();
         let ours = many();
         let addresses: Vec<_> = ours.iter().map(|block| block.0.addr()).collect();
-        let mut kept = Kept::default();
-        let left: Vec<_> = ours.into_iter().filter_map(|block| kept.keep(block, Size::Large)).collect();
+        let mut magazines = Magazines::default();
+        let left: Vec<_> =
+            ours.into_iter().filter_map(|block| magazines.keep(block, SizeClass::Large)).collect();
         assert!(left.is_empty(), "the depot has room");
         // A thread with nothing of its own gets what we left in the depot, or what others left there meanwhile.
-        let mut other = Kept::default();
-        let got: Vec<_> = iter::from_fn(|| other.take(Size::Large)).collect();
+        let mut previous = Magazines::default();
+        let got: Vec<_> = iter::from_fn(|| previous.take(SizeClass::Large)).collect();
         assert!(got.iter().any(|block| addresses.contains(&block.0.addr())));
-        let rest = kept.used.into_iter().chain(kept.other);
-        got.into_iter().chain(rest).for_each(|block| free(block, Size::Large));
+        let rest = magazines.loaded.into_iter().chain(magazines.previous);
+        got.into_iter().chain(rest).for_each(|block| free(block, SizeClass::Large));
     }
 }

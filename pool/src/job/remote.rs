@@ -24,7 +24,7 @@
 //! `tests/loom/waiting.rs` models it.
 
 use crate::{
-    job::{Header, JobRef, Verbs},
+    job::{JobHeader, JobRef, JobVtable},
     registry::sleep::Sleep,
     sync::{Mutex, MutexGuard},
 };
@@ -36,7 +36,7 @@ use std::{
 };
 
 /// The list: see the head of `astray.rs`.
-pub struct Astray<T>(Mutex<State<T>>);
+pub struct RemoteChildren<T>(Mutex<State<T>>);
 
 struct State<T> {
     jobs: VecDeque<T>,
@@ -44,7 +44,7 @@ struct State<T> {
     parks: bool,
 }
 
-impl<T> Astray<T> {
+impl<T> RemoteChildren<T> {
     /// An empty list.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
@@ -90,21 +90,22 @@ impl<T> Astray<T> {
 
 /// The list of a scope as a job: what a ticket points to.
 #[repr(C)]
-struct Strays {
-    header: Header,
-    list: Astray<JobRef>,
+struct RemoteList {
+    header: JobHeader,
+    list: RemoteChildren<JobRef>,
 }
 
 // SAFETY: the header names no scope, and is only read; jobs may be sent, and the list has a lock.
-unsafe impl Send for Strays {}
+unsafe impl Send for RemoteList {}
 // SAFETY: as above.
-unsafe impl Sync for Strays {}
+unsafe impl Sync for RemoteList {}
 
-impl Strays {
+impl RemoteList {
     /// Somebody waits for the children, so they cannot be discarded: one is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
+    const VTABLE: JobVtable =
+        JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
-    fn ticket(self: &Arc<Self>) -> JobRef {
+    fn placeholder(self: &Arc<Self>) -> JobRef {
         let raw = Arc::into_raw(self.clone());
         let raw = NonNull::new(raw.cast_mut()).expect("an Arc's pointer is never null");
         // SAFETY: the header is the first field, children are Send, and the reference that was made here keeps the list until a verb
@@ -115,7 +116,7 @@ impl Strays {
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+    unsafe fn run_instead(job: NonNull<JobHeader>) -> bool {
         // SAFETY: this is the only call.
         unsafe { Self::run(job) };
         false
@@ -124,17 +125,17 @@ impl Strays {
     /// # Safety
     ///
     /// This is the queue's only call for this ticket.
-    unsafe fn run(job: NonNull<Header>) {
+    unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: the pointer is from `ticket`, whose reference is taken back once.
-        let strays = unsafe { Arc::from_raw(job.cast::<Self>().as_ptr()) };
-        let child = strays.list.pop_newest();
-        drop(strays);
+        let remote = unsafe { Arc::from_raw(job.cast::<Self>().as_ptr()) };
+        let child = remote.list.pop_newest();
+        drop(remote);
         child.into_iter().for_each(JobRef::run);
     }
 }
 
 /// What a scope's children know of it, and whoever finds one of them.
-pub(crate) struct Lineage {
+pub(crate) struct ScopeBase {
     /// The innermost scope of which a child was running on the owner's thread when this one was opened.
     outer: Option<NonNull<Self>>,
     /// Where the owner, who is there as long as the scope, is unparked.
@@ -142,16 +143,16 @@ pub(crate) struct Lineage {
     /// The bed of the owner.
     owner: usize,
     /// Made for the first child that goes astray, or when the owner parks.
-    strays: OnceLock<Arc<Strays>>,
+    remote: OnceLock<Arc<RemoteList>>,
 }
 
-impl Lineage {
+impl ScopeBase {
     pub(crate) fn new(outer: Option<NonNull<Self>>, sleep: NonNull<Sleep>, owner: usize) -> Self {
-        Self { outer, sleep, owner, strays: OnceLock::new() }
+        Self { outer, sleep, owner, remote: OnceLock::new() }
     }
 
     /// Whether the scope was opened, directly or not, in the course of a child of that other one.
-    pub(crate) fn is_within(&self, other: NonNull<Self>) -> bool {
+    pub(crate) fn is_descendant_of(&self, other: NonNull<Self>) -> bool {
         // SAFETY: this scope is there; so a child of the outer one is still running, since it waits for this one, and the outer one
         // is there; and so on outwards.
         let further = |outer: &NonNull<Self>| unsafe { outer.as_ref() }.outer;
@@ -167,9 +168,9 @@ impl Lineage {
         self.sleep
     }
 
-    fn strays(&self) -> &Arc<Strays> {
-        let make = || Strays { header: Header::new(&Strays::VERBS), list: Astray::new() };
-        self.strays.get_or_init(|| Arc::new(make()))
+    fn remote(&self) -> &Arc<RemoteList> {
+        let make = || RemoteList { header: JobHeader::new(&RemoteList::VTABLE), list: RemoteChildren::new() };
+        self.remote.get_or_init(|| Arc::new(make()))
     }
 
     /// Puts a child into the list. What is returned is its ticket, to be queued. Somebody may run the child at once, and then the scope may be
@@ -178,40 +179,40 @@ impl Lineage {
     /// # Safety
     ///
     /// The lineage is that of the child's scope.
-    pub(crate) unsafe fn stray(this: NonNull<Self>, child: JobRef) -> JobRef {
-        let (strays, owner, sleep) = {
+    pub(crate) unsafe fn add_remote_child(this: NonNull<Self>, child: JobRef) -> JobRef {
+        let (remote, owner, sleep) = {
             // SAFETY: the scope is there as long as the child has not been run. The borrow ends before somebody else can have it.
             let scope = unsafe { this.as_ref() };
-            (scope.strays().clone(), scope.owner, scope.sleep)
+            (scope.remote().clone(), scope.owner, scope.sleep)
         };
         // From here on the scope may be gone.
-        if strays.list.push(child) {
+        if remote.list.push(child) {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
             unsafe { sleep.as_ref() }.unpark(owner);
         }
-        strays.ticket()
+        remote.placeholder()
     }
 
     /// The oldest child in the list, for the owner.
-    pub(crate) fn oldest_stray(&self) -> Option<JobRef> {
-        self.strays.get()?.list.pop_oldest()
+    pub(crate) fn oldest_remote_child(&self) -> Option<JobRef> {
+        self.remote.get()?.list.pop_oldest()
     }
 
     /// The owner will park until a child goes astray. False if one has.
     #[must_use = "if a child has gone astray, nobody will unpark the owner"]
     pub(crate) fn begin_park(&self) -> bool {
-        self.strays().list.begin_park()
+        self.remote().list.begin_park()
     }
 
     /// Whether a child lies in the list.
-    pub(crate) fn has_strays(&self) -> bool {
-        self.strays.get().is_some_and(|strays| !strays.list.is_empty())
+    pub(crate) fn has_remote_children(&self) -> bool {
+        self.remote.get().is_some_and(|remote| !remote.list.is_empty())
     }
 }
 
-impl fmt::Debug for Lineage {
+impl fmt::Debug for ScopeBase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lineage").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("ScopeBase").field("owner", &self.owner).finish_non_exhaustive()
     }
 }
 
@@ -222,19 +223,19 @@ mod tests {
 
     #[test]
     fn a_lineage_may_be_longer_than_the_stack_is_deep() {
-        let is_within = || {
-            let lineage = |outer| Lineage::new(outer, NonNull::dangling(), 0);
-            let outermost = lineage(None);
+        let is_descendant_of = || {
+            let base = |outer| ScopeBase::new(outer, NonNull::dangling(), 0);
+            let outermost = base(None);
             let mut scopes = Vec::with_capacity(500_000);
             let mut outer = NonNull::from(&outermost);
             for _ in 0..500_000 {
-                scopes.push(lineage(Some(outer)));
+                scopes.push(base(Some(outer)));
                 outer = NonNull::from(scopes.last().expect("one was just pushed"));
             }
             let innermost = scopes.last().expect("there are many");
-            innermost.is_within(NonNull::from(&outermost)) && !outermost.is_within(outer)
+            innermost.is_descendant_of(NonNull::from(&outermost)) && !outermost.is_descendant_of(outer)
         };
-        let thread = thread::Builder::new().stack_size(256 << 10).spawn(is_within).unwrap();
+        let thread = thread::Builder::new().stack_size(256 << 10).spawn(is_descendant_of).unwrap();
         assert!(thread.join().unwrap());
     }
 }

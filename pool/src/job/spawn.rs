@@ -3,7 +3,7 @@
 use crate::{
     job::{detached, spawned::spawned},
     pool::Pool,
-    registry::Crew,
+    registry::Registry,
     worker::current,
 };
 use brigade_handle::JoinHandle;
@@ -27,7 +27,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_on(&self.crew, work)
+        spawn_on(&self.registry, work)
     }
 
     /// Queues a job that nobody waits for: as [`spawn`](Self::spawn) whose handle is dropped at once, but for less, since there is
@@ -48,7 +48,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.crew.submit(detached::new(work));
+        self.registry.submit(detached::new(work));
     }
 
     /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
@@ -77,7 +77,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_fifo_on(&self.crew, work)
+        spawn_fifo_on(&self.registry, work)
     }
 
     /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
@@ -96,23 +96,23 @@ impl Pool {
 }
 
 #[inline]
-pub(crate) fn spawn_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+pub(crate) fn spawn_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (job, handle) = spawned(crew, work);
-    crew.submit(job);
+    let (job, handle) = spawned(registry, work);
+    registry.submit(job);
     handle
 }
 
-pub(crate) fn spawn_fifo_on<F, T>(crew: &Arc<Crew>, work: F) -> JoinHandle<T>
+pub(crate) fn spawn_fifo_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (job, handle) = spawned(crew, work);
-    crew.submit_ordered(job);
+    let (job, handle) = spawned(registry, work);
+    registry.submit_ordered(job);
     handle
 }
 
@@ -128,7 +128,7 @@ where
     T: Send + 'static,
 {
     current::with(|worker| match worker {
-        Some(worker) => spawn_on(&worker.crew, work),
+        Some(worker) => spawn_on(&worker.registry, work),
         None => Pool::global().spawn(work),
     })
 }
@@ -145,7 +145,7 @@ where
     T: Send + 'static,
 {
     current::with(|worker| match worker {
-        Some(worker) => spawn_fifo_on(&worker.crew, work),
+        Some(worker) => spawn_fifo_on(&worker.registry, work),
         None => Pool::global().spawn_fifo(work),
     })
 }
@@ -162,7 +162,7 @@ where
     F: FnOnce() + Send + 'static,
 {
     current::with(|worker| match worker {
-        Some(worker) => worker.crew.submit(detached::new(work)),
+        Some(worker) => worker.registry.submit(detached::new(work)),
         None => Pool::global().spawn_detached(work),
     });
 }

@@ -17,8 +17,8 @@
 //! waits for, and nothing else.
 
 use crate::{
-    job::{Header, JobRef, Verbs, memory},
-    registry::Crew,
+    job::{JobHeader, JobRef, JobVtable, memory},
+    registry::Registry,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
     worker::{Worker, current},
 };
@@ -38,13 +38,13 @@ const CLAIMED: u8 = 1;
 
 /// What `spawn` allocates.
 #[repr(C)]
-struct Spawned<F, T> {
-    header: Header,
+struct SpawnedJob<F, T> {
+    header: JobHeader,
     claim: AtomicU8,
     references: AtomicU32,
     id: Id,
     /// The pool that the job is queued in, for comparison only.
-    home: *const Crew,
+    registry: *const Registry,
     slot: Slot<T>,
     // --- whoever claimed the job (rule 1) ---
     work: UnsafeCell<ManuallyDrop<F>>,
@@ -52,23 +52,23 @@ struct Spawned<F, T> {
 
 // SAFETY: the closure goes from one thread to one other, and only who claimed it touches it (rule 1); the result travels
 // through the slot; `home` is never followed.
-unsafe impl<F: Send, T: Send> Send for Spawned<F, T> {}
+unsafe impl<F: Send, T: Send> Send for SpawnedJob<F, T> {}
 // SAFETY: as above.
-unsafe impl<F: Send, T: Send> Sync for Spawned<F, T> {}
+unsafe impl<F: Send, T: Send> Sync for SpawnedJob<F, T> {}
 
 /// Makes a job and its handle.
-pub(crate) fn spawned<F, T>(home: &Arc<Crew>, work: F) -> (JobRef, JoinHandle<T>)
+pub(crate) fn spawned<F, T>(registry: &Arc<Registry>, work: F) -> (JobRef, JoinHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     let id = Id::fresh(Domain::Job);
-    let job = memory::put(Spawned {
-        header: Header::new(&Spawned::<F, T>::VERBS),
+    let job = memory::put(SpawnedJob {
+        header: JobHeader::new(&SpawnedJob::<F, T>::VTABLE),
         claim: AtomicU8::new(QUEUED),
         references: AtomicU32::new(2),
         id,
-        home: Arc::as_ptr(home),
+        registry: Arc::as_ptr(registry),
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
@@ -77,16 +77,16 @@ where
     let queued = unsafe { JobRef::from_raw(job.cast()) };
     let target: NonNull<dyn Counted<T>> = job;
     // SAFETY: the second reference is the handle's, which is the only joiner.
-    let handle = unsafe { JoinHandle::from_raw(target, Spawned::<F, T>::release) };
+    let handle = unsafe { JoinHandle::from_raw(target, SpawnedJob::<F, T>::release) };
     (queued, handle)
 }
 
-impl<F, T> Spawned<F, T>
+impl<F, T> SpawnedJob<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::discard, may_be_cancelled: true };
+    const VTABLE: JobVtable = JobVtable { run: Self::run, discard: Self::discard, may_be_cancelled: true };
 
     /// Takes the closure, if nobody has.
     fn claim(&self) -> Option<F> {
@@ -100,18 +100,19 @@ where
     }
 
     /// Runs the job here, unless it has been claimed. True if it ran.
-    fn run_claimed(&self) -> bool {
+    fn claim_and_run(&self) -> bool {
         let Some(work) = self.claim() else { return false };
         let before = brigade_trace::begin(self.id);
         let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::Panicked);
         brigade_trace::end(self.id, before, 1);
-        self.complete(result.map_err(|error| self.unheard(error)));
+        self.complete(result.map_err(|error| self.report_if_detached(error)));
         true
     }
 
     /// If nobody is left to hear of a panic, the pool's handler does. Returns what the slot is to hold.
-    fn unheard(&self, error: JoinError) -> JoinError {
-        let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.crew.plan.on_panic), error) {
+    fn report_if_detached(&self, error: JoinError) -> JoinError {
+        let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.registry.config.on_panic), error)
+        {
             (Some(Some(handler)), JoinError::Panicked(payload)) => {
                 contain(|| handler(payload));
                 // It is dropped with the slot, unseen.
@@ -143,10 +144,10 @@ where
     /// # Safety
     ///
     /// The caller owns the queue's reference, and gives it up.
-    unsafe fn run(job: NonNull<Header>) {
+    unsafe fn run(job: NonNull<JobHeader>) {
         let job = job.cast::<Self>();
         // SAFETY: the queue's reference keeps the job alive until the release below.
-        unsafe { job.as_ref() }.run_claimed();
+        unsafe { job.as_ref() }.claim_and_run();
         // SAFETY: this is the queue's reference, and it is given back once.
         unsafe { Self::release(job.cast()) };
     }
@@ -154,7 +155,7 @@ where
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn discard(job: NonNull<Header>) -> bool {
+    unsafe fn discard(job: NonNull<JobHeader>) -> bool {
         let job = job.cast::<Self>();
         // SAFETY: as in `run`.
         let cancelled = unsafe { job.as_ref() }.cancel_queued();
@@ -216,7 +217,7 @@ where
 }
 
 // SAFETY: signal and place are those of the one slot. Who completes it has a reference: the queue's, a handle's or a cancel handle's (rule 3).
-unsafe impl<F, T> Rendezvous<T> for Spawned<F, T>
+unsafe impl<F, T> Rendezvous<T> for SpawnedJob<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -234,13 +235,14 @@ where
     }
 
     fn help(&self) -> bool {
-        let at_home = |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.crew) == self.home);
-        current::with(at_home) && self.run_claimed()
+        let is_of_our_pool =
+            |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.registry) == self.registry);
+        current::with(is_of_our_pool) && self.claim_and_run()
     }
 }
 
 // SAFETY: the job counts its references, and any thread may cancel it or give one back.
-unsafe impl<F, T> Counted<T> for Spawned<F, T>
+unsafe impl<F, T> Counted<T> for SpawnedJob<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,

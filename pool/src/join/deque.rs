@@ -58,13 +58,13 @@ use std::{marker::PhantomData, ptr, ptr::NonNull};
 /// wrapping.
 const CAPACITY: usize = if cfg!(loom) { 4 } else { 1024 };
 
-const _: () = assert!(CAPACITY.is_power_of_two(), "the place of an entry is cut out by a mask");
+const _: () = assert!(CAPACITY.is_power_of_two(), "the position of an entry is cut out by a mask");
 
 /// The limit that makes the owner attend.
-const RUNG: usize = 0;
+const NOTIFIED: usize = 0;
 
 /// What `offer` holds while the owner is about to fill it: the address of no entry.
-fn coming<T>() -> *mut T {
+fn offer_pending<T>() -> *mut T {
     ptr::without_provenance_mut(usize::MAX)
 }
 
@@ -110,7 +110,7 @@ impl<T> Copy for Owner<'_, T> {}
 /// Where an entry was pushed: evidence for [`Owner::pop`].
 #[derive(Debug)]
 #[must_use = "what was pushed must be popped before its frame ends"]
-pub struct Place(usize);
+pub struct Position(usize);
 
 /// What came of an attempt to steal.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,9 +127,9 @@ pub enum Steal<T> {
 
 /// What came of attending after a push.
 #[derive(Debug)]
-pub enum Attended {
+pub enum SlowPush {
     /// The entry is in the deque, which has room for another.
-    Pushed(Place),
+    Pushed(Position),
     /// There would be no room for another, so the entry was taken out again.
     Full,
 }
@@ -170,24 +170,25 @@ impl<T> Deque<T> {
     }
 
     /// Has the owner attend after its next push. Whoever relies on that fences next, then looks into the deque.
-    pub fn ring(&self) {
+    pub fn notify_owner(&self) {
         // Release pairs with the swap in `attend`: the owner sees why it was rung for. A swap, since a store would hide who rang
         // before from the owner.
-        self.owner.0.limit.swap(RUNG, Ordering::Release);
+        self.owner.0.limit.swap(NOTIFIED, Ordering::Release);
     }
 
     /// Whether there is nothing to be had, as far as plain loads tell. What the owner is about to offer is not there yet: it looks who is to be
     /// woken for it afterwards (`attend`).
     #[inline]
     pub fn looks_empty(&self) -> bool {
-        self.has_no_entry() && self.offered().is_none()
+        self.has_no_entry() && self.current_offer().is_none()
     }
 
     /// What is on offer at the moment.
     #[inline]
-    fn offered(&self) -> Option<NonNull<T>> {
+    fn current_offer(&self) -> Option<NonNull<T>> {
         // Relaxed: whoever needs to be sure fences first.
-        NonNull::new(self.thieves.0.offer.load(Ordering::Relaxed)).filter(|entry| entry.as_ptr() != coming())
+        NonNull::new(self.thieves.0.offer.load(Ordering::Relaxed))
+            .filter(|entry| entry.as_ptr() != offer_pending())
     }
 
     #[inline]
@@ -199,16 +200,16 @@ impl<T> Deque<T> {
     /// Asks the owner for its oldest entry: it will be on offer after the owner's next push.
     pub fn request(&self) {
         // Relaxed: if it was rung already, so much the better.
-        if self.owner.0.limit.load(Ordering::Relaxed) != RUNG {
-            self.ring();
+        if self.owner.0.limit.load(Ordering::Relaxed) != NOTIFIED {
+            self.notify_owner();
         }
     }
 
     /// Takes what the owner has on offer, if anything.
     #[inline]
-    pub fn accept(&self) -> Option<NonNull<T>> {
+    pub fn accept_offer(&self) -> Option<NonNull<T>> {
         // A first look, so that who polls leaves the line where it is.
-        let entry = self.offered()?.as_ptr();
+        let entry = self.current_offer()?.as_ptr();
         // Acquire pairs with the owner's Release in `give`: we see what the entry points to. If it is another one at the same address by
         // now, that one is as good.
         let offer = &self.thieves.0.offer;
@@ -225,7 +226,7 @@ impl<T> Deque<T> {
         let top = self.thieves.0.top.load(Ordering::Acquire);
         // Relaxed: only that it is empty matters, and `accept` looks again (rule 8).
         if !self.thieves.0.offer.load(Ordering::Relaxed).is_null() {
-            return self.accept().map_or(Steal::Lost, Steal::Taken);
+            return self.accept_offer().map_or(Steal::Lost, Steal::Taken);
         }
         // Pairs with the light fence in `pop` (rule 3).
         sys::heavy();
@@ -246,7 +247,7 @@ impl<T> Deque<T> {
 impl<T> Owner<'_, T> {
     /// Adds an entry. If this says no, the owner has to [`attend`](Self::attend) before anything else.
     #[inline(always)]
-    pub fn push<F: Fence>(self, entry: NonNull<T>) -> (Place, bool) {
+    pub fn push<F: Fence>(self, entry: NonNull<T>) -> (Position, bool) {
         let line = &self.deque.owner.0;
         // Relaxed: only this thread stores it (rule 1).
         let bottom = line.bottom.load(Ordering::Relaxed);
@@ -257,15 +258,15 @@ impl<T> Owner<'_, T> {
         // Pairs with the heavy fence of whoever rings.
         F::light();
         // Relaxed: if it was rung, `attend` acquires why.
-        (Place(bottom), bottom + 1 < line.limit.load(Ordering::Relaxed))
+        (Position(bottom), bottom + 1 < line.limit.load(Ordering::Relaxed))
     }
 
     /// Takes back the newest entry, which was pushed to `place`. False if it was stolen.
     ///
     /// That `bottom` comes with the place, and is not loaded, keeps it out of one long chain of loads and stores (`fib30_join`).
     #[inline(always)]
-    pub fn pop<F: Fence>(self, place: Place) -> bool {
-        let bottom = place.0;
+    pub fn pop<F: Fence>(self, position: Position) -> bool {
+        let bottom = position.0;
         // Release: a thief that reads this value must still see the older entries.
         self.deque.owner.0.bottom.store(bottom, Ordering::Release);
         // Pairs with `heavy` in `steal` (rule 3).
@@ -293,24 +294,24 @@ impl<T> Owner<'_, T> {
     /// What the owner does after a push that reached the limit. `look` is called if it was rung for, or may have been.
     #[cold]
     #[inline(never)]
-    pub fn attend(self, place: Place, look: impl FnOnce()) -> Attended {
+    pub fn push_slow(self, position: Position, on_notified: impl FnOnce()) -> SlowPush {
         // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
         let top = self.deque.thieves.0.top.load(Ordering::Acquire);
         // Acquire pairs with every `ring` so far; a ring that comes later stays.
         self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::Acquire);
         // Before the look: whoever is woken finds it, and is woken if it looked before.
-        self.give(place.0);
-        look();
-        if place.0 + 1 < top + CAPACITY {
-            return Attended::Pushed(place);
+        self.offer_oldest(position.0);
+        on_notified();
+        if position.0 + 1 < top + CAPACITY {
+            return SlowPush::Pushed(position);
         }
-        let again = Place(place.0);
+        let again = Position(position.0);
         // `Full` is right everywhere.
-        if self.pop::<sys::Full>(place) { Attended::Full } else { Attended::Pushed(again) }
+        if self.pop::<sys::Full>(position) { SlowPush::Full } else { SlowPush::Pushed(again) }
     }
 
     /// Offers the oldest entry, if none is on offer. `newest` is the place of the newest one.
-    fn give(self, newest: usize) {
+    fn offer_oldest(self, newest: usize) {
         let ThievesLine { top, offer } = &self.deque.thieves.0;
         // Relaxed: only we fill it (rule 6).
         if !offer.load(Ordering::Relaxed).is_null() {
@@ -323,7 +324,7 @@ impl<T> Owner<'_, T> {
         }
         let entry = self.deque.slots[oldest % CAPACITY].load(Ordering::Relaxed);
         // Relaxed: the compare-and-swap releases it to whoever acquires `top` (rule 8).
-        offer.store(coming(), Ordering::Relaxed);
+        offer.store(offer_pending(), Ordering::Relaxed);
         let swap = top.compare_exchange(oldest, oldest + 1, Ordering::SeqCst, Ordering::Relaxed);
         let given = swap.map_or(ptr::null_mut(), |_| entry);
         // Release publishes what the entry points to.
@@ -332,7 +333,7 @@ impl<T> Owner<'_, T> {
 
     /// Takes an entry back that `pop` did not find because it is on offer. False if somebody has taken it.
     #[must_use = "who has taken it runs it"]
-    pub fn take_back(self, entry: NonNull<T>) -> bool {
+    pub fn take_back_offer(self, entry: NonNull<T>) -> bool {
         let offer = &self.deque.thieves.0.offer;
         // Relaxed: on success the entry is ours again, as we wrote it; on failure it is awaited by other means.
         offer.compare_exchange(entry.as_ptr(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok()

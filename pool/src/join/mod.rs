@@ -38,8 +38,8 @@ pub(crate) mod stolen;
 use crate::{
     job::install::install,
     join::{
-        deque::{Attended, Owner, Place},
-        stack_job::{Half, HalfHeader},
+        deque::{Owner, Position, SlowPush},
+        stack_job::{StackJob, StackJobHeader},
     },
     pool::Pool,
     scope::scope_on,
@@ -55,30 +55,30 @@ type Payload = Box<dyn Any + Send>;
 
 /// [`join`] on a worker, by its end of its halves.
 #[inline(always)]
-fn join_on<F, A, B, RA, RB>(halves: Owner<'_, HalfHeader>, a: A, b: B) -> (RA, RB)
+fn join_on<F, A, B, RA, RB>(stack_jobs: Owner<'_, StackJobHeader>, a: A, b: B) -> (RA, RB)
 where
     F: Fence,
     A: FnOnce() -> RA,
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    let half = Half::new(b);
-    let (mut place, pushed) = halves.push::<F>(half.header());
+    let stack_job = StackJob::new(b);
+    let (mut position, pushed) = stack_jobs.push::<F>(stack_job.header());
     if !pushed {
-        match Worker::attend(halves, place) {
-            Attended::Pushed(again) => place = again,
-            Attended::Full => return join_by_scope(a, &half),
+        match Worker::push_slow(stack_jobs, position) {
+            SlowPush::Pushed(again) => position = again,
+            SlowPush::Full => return join_by_scope(a, &stack_job),
         }
     }
     let ra = match panic::catch_unwind(AssertUnwindSafe(a)) {
         Ok(ra) => ra,
-        Err(payload) => after_panic(halves, &half, place, payload),
+        Err(payload) => after_panic(stack_jobs, &stack_job, position, payload),
     };
-    let rb = if halves.pop::<F>(place) {
+    let rb = if stack_jobs.pop::<F>(position) {
         // SAFETY: it was just popped, and this branch is taken once.
-        unsafe { half.run_here() }
+        unsafe { stack_job.run_here() }
     } else {
-        after_theft(halves, &half)
+        after_theft(stack_jobs, &stack_job)
     };
     (ra, rb)
 }
@@ -86,30 +86,38 @@ where
 /// The second half was given away: takes it back, or waits for it and goes on with its panic.
 #[cold]
 #[inline(never)]
-fn after_theft<B: FnOnce() -> RB, RB>(halves: Owner<'_, HalfHeader>, half: &Half<B, RB>) -> RB {
-    if halves.take_back(half.header()) {
+fn after_theft<B: FnOnce() -> RB, RB>(
+    stack_jobs: Owner<'_, StackJobHeader>,
+    stack_job: &StackJob<B, RB>,
+) -> RB {
+    if stack_jobs.take_back_offer(stack_job.header()) {
         // SAFETY: nobody else has it, and this branch is taken once.
-        return unsafe { half.run_here() };
+        return unsafe { stack_job.run_here() };
     }
-    Worker::wait_for_half(half.state());
+    Worker::wait_for_stack_job(stack_job.state());
     // SAFETY: it was stolen and is done.
-    unsafe { half.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
+    unsafe { stack_job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// The first half panicked: ends the second one, then goes on with the panic. What the second one does is of no interest.
 #[cold]
 #[inline(never)]
-fn after_panic<B, RB>(halves: Owner<'_, HalfHeader>, half: &Half<B, RB>, place: Place, payload: Payload) -> !
+fn after_panic<B, RB>(
+    stack_jobs: Owner<'_, StackJobHeader>,
+    stack_job: &StackJob<B, RB>,
+    position: Position,
+    payload: Payload,
+) -> !
 where
     B: FnOnce() -> RB,
 {
-    let second = if halves.pop::<Full>(place) || halves.take_back(half.header()) {
+    let second = if stack_jobs.pop::<Full>(position) || stack_jobs.take_back_offer(stack_job.header()) {
         // SAFETY: it was just taken out, and nobody else runs it.
-        panic::catch_unwind(AssertUnwindSafe(|| unsafe { half.run_here() }))
+        panic::catch_unwind(AssertUnwindSafe(|| unsafe { stack_job.run_here() }))
     } else {
-        Worker::wait_for_half(half.state());
+        Worker::wait_for_stack_job(stack_job.state());
         // SAFETY: it was stolen and is done.
-        unsafe { half.take_result() }
+        unsafe { stack_job.take_result() }
     };
     brigade_handle::contain(|| drop(second));
     panic::resume_unwind(payload)
@@ -118,28 +126,28 @@ where
 /// The deque is full, a thousand joins deep: this one is queued in the heap.
 #[cold]
 #[inline(never)]
-fn join_by_scope<A, B, RA, RB>(a: A, half: &Half<B, RB>) -> (RA, RB)
+fn join_by_scope<A, B, RA, RB>(a: A, stack_job: &StackJob<B, RB>) -> (RA, RB)
 where
     A: FnOnce() -> RA,
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
     // SAFETY: it was taken out of the deque again, and nobody else runs it.
-    let b = || unsafe { half.run_here() };
+    let b = || unsafe { stack_job.run_here() };
     /// The half is given to one child, once.
-    struct Given<F>(F);
+    struct Sent<F>(F);
     // SAFETY: what the closure in the half needs to be sent, it has (`B: Send`); the half itself is only read.
-    unsafe impl<F> Send for Given<F> {}
-    impl<RB, F: FnOnce() -> RB> Given<F> {
+    unsafe impl<F> Send for Sent<F> {}
+    impl<RB, F: FnOnce() -> RB> Sent<F> {
         fn run(self) -> RB {
             (self.0)()
         }
     }
-    let (given, mut rb) = (Given(b), None);
+    let (sent, mut rb) = (Sent(b), None);
     let ra = current::with(|worker| {
-        let worker = worker.expect("only workers have halves");
+        let worker = worker.expect("only workers have stack jobs");
         scope_on(worker, |scope| {
-            scope.spawn(|_| rb = Some(given.run()));
+            scope.spawn(|_| rb = Some(sent.run()));
             a()
         })
     });
@@ -149,7 +157,7 @@ where
 /// Not on a worker, or on one whose joins need a full fence.
 #[cold]
 #[inline(never)]
-fn join_elsewhere<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+fn join_cold<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
@@ -157,7 +165,7 @@ where
     RB: Send,
 {
     current::with(|worker| match worker {
-        Some(worker) => join_on::<Full, _, _, _, _>(worker.halves(), a, b),
+        Some(worker) => join_on::<Full, _, _, _, _>(worker.stack_jobs(), a, b),
         None => Pool::global().join(a, b),
     })
 }
@@ -193,9 +201,9 @@ where
     RB: Send,
 {
     // SAFETY: it is used in this frame alone.
-    match unsafe { current::halves() } {
-        Some(halves) => join_on::<Light, _, _, _, _>(halves, a, b),
-        None => join_elsewhere(a, b),
+    match unsafe { current::stack_jobs() } {
+        Some(stack_jobs) => join_on::<Light, _, _, _, _>(stack_jobs, a, b),
+        None => join_cold(a, b),
     }
 }
 
@@ -264,6 +272,6 @@ impl Pool {
         RA: Send,
         RB: Send,
     {
-        install(&self.crew, "Pool::join", || join(a, b))
+        install(&self.registry, "Pool::join", || join(a, b))
     }
 }

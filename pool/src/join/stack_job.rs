@@ -48,17 +48,17 @@ const THIEF_SHIFT: u32 = 3;
 
 /// The part of a half that does not depend on its types. A deque of halves holds pointers to it.
 #[repr(C)]
-pub(crate) struct HalfHeader {
+pub(crate) struct StackJobHeader {
     /// Runs the closure and stores the result. Called once, by the thief.
-    pub(crate) run: unsafe fn(NonNull<HalfHeader>),
-    state: HalfState,
+    pub(crate) run: unsafe fn(NonNull<StackJobHeader>),
+    state: StackJobState,
 }
 
 /// The state word. See the head of `half.rs`.
 #[derive(Debug)]
-pub struct HalfState(AtomicU32);
+pub struct StackJobState(AtomicU32);
 
-impl HalfState {
+impl StackJobState {
     /// Not stolen, as far as one knows here.
     #[inline(always)]
     #[allow(clippy::new_without_default)]
@@ -116,37 +116,37 @@ impl HalfState {
     }
 }
 
-impl HalfHeader {
-    pub(crate) fn state(&self) -> &HalfState {
+impl StackJobHeader {
+    pub(crate) fn state(&self) -> &StackJobState {
         &self.state
     }
 }
 
 /// A half with its closure and the place for its result.
 #[repr(C)]
-pub(crate) struct Half<F, R> {
-    header: HalfHeader,
+pub(crate) struct StackJob<F, R> {
+    header: StackJobHeader,
     work: UnsafeCell<ManuallyDrop<F>>,
     result: UnsafeCell<MaybeUninit<thread::Result<R>>>,
 }
 
-impl<F: FnOnce() -> R, R> Half<F, R> {
+impl<F: FnOnce() -> R, R> StackJob<F, R> {
     #[inline(always)]
     pub(crate) fn new(work: F) -> Self {
         Self {
-            header: HalfHeader { run: Self::run_stolen, state: HalfState::new() },
+            header: StackJobHeader { run: Self::run_stolen, state: StackJobState::new() },
             work: UnsafeCell::new(ManuallyDrop::new(work)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn header(&self) -> NonNull<HalfHeader> {
+    pub(crate) fn header(&self) -> NonNull<StackJobHeader> {
         // The pointer must be good for the whole half, so it is made from the half, not from its field.
         NonNull::from(self).cast()
     }
 
-    pub(crate) fn state(&self) -> &HalfState {
+    pub(crate) fn state(&self) -> &StackJobState {
         &self.header.state
     }
 
@@ -179,14 +179,14 @@ impl<F: FnOnce() -> R, R> Half<F, R> {
     /// # Safety
     ///
     /// The half was stolen by the caller, who calls this once, before it says that the half is done.
-    unsafe fn run_stolen(header: NonNull<HalfHeader>) {
-        let half = header.cast::<Self>();
+    unsafe fn run_stolen(header: NonNull<StackJobHeader>) {
+        let stack_job = header.cast::<Self>();
         // SAFETY: the owner keeps the half until DONE (rules 1 and 2), which only our caller sets, later.
-        let half = unsafe { half.as_ref() };
+        let stack_job = unsafe { stack_job.as_ref() };
         // SAFETY: the thief has the closure, and takes it once (rule 2).
-        let work = half.work.with_mut(|work| unsafe { work.read() });
+        let work = stack_job.work.with_mut(|work| unsafe { work.read() });
         let result = panic::catch_unwind(AssertUnwindSafe(ManuallyDrop::into_inner(work)));
         // SAFETY: the result is the thief's until DONE (rule 2).
-        half.result.with_mut(|place| unsafe { place.write(MaybeUninit::new(result)) });
+        stack_job.result.with_mut(|place| unsafe { place.write(MaybeUninit::new(result)) });
     }
 }

@@ -1,7 +1,7 @@
 //! A half that was stolen, and those that are passed on: see rule 4 of `stack_job.rs`.
 
 use crate::{
-    join::stack_job::{HalfHeader, HalfState},
+    join::stack_job::{StackJobHeader, StackJobState},
     registry::sleep::Sleep,
 };
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 /// A half that was stolen: the thief's duty to run it.
 pub(crate) struct Stolen {
-    half: NonNull<HalfHeader>,
+    stack_job: NonNull<StackJobHeader>,
     victim: usize,
 }
 
@@ -19,8 +19,8 @@ impl Stolen {
     /// # Safety
     ///
     /// The half came out of the deque of the worker `victim`, or was on offer there, just now, and is given to nobody else.
-    pub(crate) unsafe fn new(half: NonNull<HalfHeader>, victim: usize) -> Self {
-        Self { half, victim }
+    pub(crate) unsafe fn new(stack_job: NonNull<StackJobHeader>, victim: usize) -> Self {
+        Self { stack_job, victim }
     }
 
     /// The worker in whose frame the half lies.
@@ -31,13 +31,13 @@ impl Stolen {
     /// Runs the half and tells its owner.
     pub(crate) fn run(self, thief: usize, sleep: &Sleep) {
         // SAFETY: the owner keeps the half until DONE (rule 2).
-        let header = unsafe { self.half.as_ref() };
+        let header = unsafe { self.stack_job.as_ref() };
         let state = NonNull::from(header.state());
         header.state().taken_by(thief);
         // SAFETY: the half was stolen by us, and `self` is used up.
-        unsafe { (header.run)(self.half) };
+        unsafe { (header.run)(self.stack_job) };
         // SAFETY: it is not done yet. This is the last access to the half (rule 3).
-        if unsafe { HalfState::finish(state) } {
+        if unsafe { StackJobState::finish(state) } {
             sleep.unpark(self.victim);
         }
     }
@@ -60,7 +60,7 @@ impl PassedOn {
     pub(crate) fn push(&self, stolen: Stolen) -> bool {
         let mut list = self.lock();
         // SAFETY: it is not done, and nobody else can have it before the lock is free.
-        let tell = unsafe { stolen.half.as_ref() }.state().pass_on();
+        let tell = unsafe { stolen.stack_job.as_ref() }.state().pass_on();
         list.push(stolen);
         tell
     }
@@ -71,11 +71,12 @@ impl PassedOn {
     }
 
     /// Takes this half out, if it is there.
-    pub(crate) fn take(&self, half: &HalfState) -> Option<Stolen> {
+    pub(crate) fn take(&self, stack_job: &StackJobState) -> Option<Stolen> {
         let mut list = self.lock();
         // SAFETY: a half in the list is not done, so its owner keeps it (rule 2).
-        let position =
-            list.iter().position(|stolen| ptr::eq(unsafe { stolen.half.as_ref() }.state(), half))?;
+        let position = list
+            .iter()
+            .position(|stolen| ptr::eq(unsafe { stolen.stack_job.as_ref() }.state(), stack_job))?;
         Some(list.remove(position))
     }
 }

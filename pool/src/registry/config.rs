@@ -9,7 +9,7 @@ pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
 pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 
 /// What a pool was asked to be.
-pub(crate) struct Plan {
+pub(crate) struct PoolConfig {
     pub(crate) threads: usize,
     /// How many more there may be while others are blocked.
     pub(crate) spares: usize,

@@ -31,7 +31,7 @@ pub(crate) struct Counters(AtomicU64);
 
 /// What the word held at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts(u64);
+pub(crate) struct CountersSnapshot(u64);
 
 impl Counters {
     pub(crate) fn new() -> Self {
@@ -39,27 +39,27 @@ impl Counters {
     }
 
     #[inline(always)]
-    pub(crate) fn load(&self) -> Counts {
+    pub(crate) fn load(&self) -> CountersSnapshot {
         // Relaxed: ordered by the fences of `sleep.rs`.
-        Counts(self.0.load(Ordering::Relaxed))
+        CountersSnapshot(self.0.load(Ordering::Relaxed))
     }
 
     /// Adds to some fields and subtracts from others in one step; returns what it made of them.
-    pub(crate) fn change(&self, add: u64, subtract: u64) -> Counts {
+    pub(crate) fn change(&self, add: u64, subtract: u64) -> CountersSnapshot {
         // Fields do not borrow from one another (rules 1 and 2), so one wrapping addition changes them all. AcqRel
         // orders the changes of several workers; what they guard is ordered by the fences of `sleep.rs`.
         let change = add.wrapping_sub(subtract);
-        Counts(self.0.fetch_add(change, Ordering::AcqRel).wrapping_add(change))
+        CountersSnapshot(self.0.fetch_add(change, Ordering::AcqRel).wrapping_add(change))
     }
 
     /// Counts one more searching worker, unless that would be more than `limit`.
     pub(crate) fn search_within(&self, limit: u64) -> bool {
-        let more = |word| (Counts(word).searching() < limit).then_some(word + SEARCHING);
+        let more = |word| (CountersSnapshot(word).searching() < limit).then_some(word + SEARCHING);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
     }
 }
 
-impl Counts {
+impl CountersSnapshot {
     pub(crate) fn sleeping(self) -> u64 {
         self.0 & MASK
     }

@@ -3,7 +3,7 @@
 //! A job that runs cannot be broken off, and the threads of a pool may all be blocked inside jobs. So who ends the pool cancels what is queued
 //! itself, and stops to wait for the threads when the time is over.
 
-use crate::{job::JobRef, registry::Crew};
+use crate::{job::JobRef, registry::Registry};
 use brigade_handle::wait;
 use brigade_trace::clock;
 use crossbeam_deque::Steal;
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-impl Crew {
+impl Registry {
     /// Cancels the jobs that are queued. Those that somebody waits for inside a job, such as the children of a scope, stay for the workers.
     pub(crate) fn cancel_queued(&self) {
         let next = |steal: &dyn Fn() -> Steal<JobRef>| {
@@ -25,7 +25,7 @@ impl Crew {
                 }
             }
         };
-        let mut stay = Vec::new();
+        let mut guard = Vec::new();
         let mut cancel = |steal: &dyn Fn() -> Steal<JobRef>| {
             for job in iter::from_fn(|| next(steal)) {
                 if job.may_be_cancelled() {
@@ -33,28 +33,28 @@ impl Crew {
                     // Relaxed: who wants the sum joins the threads first.
                     self.cancelled.fetch_add(cancelled, Ordering::Relaxed);
                 } else {
-                    stay.push(job);
+                    guard.push(job);
                 }
             }
         };
         cancel(&|| self.injector.steal());
         cancel(&|| self.ordered.steal());
-        self.seats().for_each(|seat| cancel(&|| seat.jobs.steal()));
-        stay.into_iter().for_each(|job| self.inject(job));
+        self.slots().for_each(|slot| cancel(&|| slot.jobs.steal()));
+        guard.into_iter().for_each(|job| self.inject(job));
     }
 
     /// Waits until all threads have gone home, or until the deadline. Whether they have.
-    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_for_threads(&self, deadline: Option<Instant>) -> bool {
         let _away = wait::away();
         let mut roster = self.roster();
-        while !roster.is_deserted() {
+        while !roster.have_all_ended() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
             roster = match left {
                 Some(Duration::ZERO) => return false,
                 Some(left) => {
-                    self.bed_freed.wait_timeout(roster, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.thread_ended.wait_timeout(roster, left).unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.bed_freed.wait(roster).unwrap_or_else(PoisonError::into_inner),
+                None => self.thread_ended.wait(roster).unwrap_or_else(PoisonError::into_inner),
             };
         }
         true

@@ -11,13 +11,13 @@ pub(crate) mod stats;
 
 use crate::{
     job::JobRef,
-    join::{deque::Deque, stack_job::HalfHeader, stolen::PassedOn},
+    join::{deque::Deque, stack_job::StackJobHeader, stolen::PassedOn},
     registry::{
-        config::Plan,
-        retry::Retry,
+        config::PoolConfig,
+        retry::ThreadRetry,
         sleep::{Queues, Sleep},
         spare::Roster,
-        stats::Tally,
+        stats::WorkerStats,
     },
 };
 use brigade_handle::fork::{self, Generation};
@@ -42,63 +42,58 @@ pub(crate) enum Phase {
 }
 
 /// One worker's queues, as the others see them.
-pub(crate) struct Seat {
+pub(crate) struct WorkerSlot {
     pub(crate) jobs: Stealer<JobRef>,
-    pub(crate) halves: Arc<Deque<HalfHeader>>,
+    pub(crate) stack_jobs: Arc<Deque<StackJobHeader>>,
     pub(crate) passed_on: PassedOn,
     /// Jobs that this worker has to run itself.
-    pub(crate) mail: Injector<JobRef>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) mailbox: Injector<JobRef>,
+    pub(crate) stats: Arc<WorkerStats>,
     /// The owner's end of the jobs, while no thread sits here.
-    kit: Mutex<Option<Kit>>,
+    owner_end: Mutex<Option<Queue<JobRef>>>,
 }
 
-/// The owner's end of a seat's queue of jobs.
-pub(crate) struct Kit {
-    pub(crate) jobs: Queue<JobRef>,
-}
-
-impl Seat {
+impl WorkerSlot {
     fn new() -> Self {
-        let kit = Kit { jobs: Queue::new_lifo() };
+        let jobs = Queue::new_lifo();
         Self {
-            jobs: kit.jobs.stealer(),
-            halves: Arc::new(Deque::new()),
+            jobs: jobs.stealer(),
+            stack_jobs: Arc::new(Deque::new()),
             passed_on: PassedOn::default(),
-            mail: Injector::new(),
-            tally: Arc::default(),
-            kit: Mutex::new(Some(kit)),
+            mailbox: Injector::new(),
+            stats: Arc::default(),
+            owner_end: Mutex::new(Some(jobs)),
         }
     }
 
-    pub(crate) fn take_kit(&self) -> Option<Kit> {
-        self.kit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_job_queue(&self) -> Option<Queue<JobRef>> {
+        self.owner_end.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn leave_kit(&self, kit: Kit) {
-        *self.kit.lock().unwrap_or_else(PoisonError::into_inner) = Some(kit);
+    pub(crate) fn return_job_queue(&self, jobs: Queue<JobRef>) {
+        *self.owner_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(jobs);
     }
 
     fn has_work(&self) -> bool {
-        !self.jobs.is_empty() || !self.halves.looks_empty()
+        !self.jobs.is_empty() || !self.stack_jobs.looks_empty()
     }
 }
 
 /// What the crew knows of the workers' code, which is built on the crew.
 #[derive(Clone, Copy)]
-pub(crate) struct Entry {
+pub(crate) struct WorkerEntry {
     /// The life of a thread, which is given its bed.
-    pub(crate) main: fn(Arc<Crew>, usize),
+    pub(crate) main: fn(Arc<Registry>, usize),
     /// Whether the calling thread is a worker, of whatever pool.
     pub(crate) is_worker: fn() -> bool,
 }
 
 /// What the threads of one pool share.
-pub(crate) struct Crew {
+pub(crate) struct Registry {
     /// For new threads, each of which owns a reference.
-    me: Weak<Self>,
-    pub(crate) plan: Plan,
-    entry: Entry,
+    weak_self: Weak<Self>,
+    pub(crate) config: PoolConfig,
+    entry: WorkerEntry,
     /// Tells the workers of several pools apart in a trace.
     pub(crate) number: u64,
     /// The process that its threads are in.
@@ -107,7 +102,7 @@ pub(crate) struct Crew {
     /// Jobs that are begun in their order: taken one at a time, never in batches.
     pub(crate) ordered: Injector<JobRef>,
     pub(crate) sleep: Sleep,
-    seats: Box<[OnceLock<Seat>]>,
+    slots: Box<[OnceLock<WorkerSlot>]>,
     phase: AtomicU8,
     /// How many jobs were cancelled because the pool ended.
     pub(crate) cancelled: AtomicUsize,
@@ -115,61 +110,61 @@ pub(crate) struct Crew {
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
     /// A thread has gone home.
-    pub(crate) bed_freed: Condvar,
+    pub(crate) thread_ended: Condvar,
     /// Tries again to start threads that were refused. None if its thread was refused as well.
-    retry: OnceLock<Arc<Retry>>,
+    retry: OnceLock<Arc<ThreadRetry>>,
 }
 
-impl Crew {
-    pub(crate) fn new(plan: Plan, entry: Entry) -> Arc<Self> {
+impl Registry {
+    pub(crate) fn new(config: PoolConfig, entry: WorkerEntry) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let seats = plan.threads + plan.spares;
-        Arc::new_cyclic(|me| Self {
-            me: me.clone(),
+        let slots = config.threads + config.spares;
+        Arc::new_cyclic(|weak_self| Self {
+            weak_self: weak_self.clone(),
             // Relaxed: only uniqueness matters.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             generation: Generation::current(),
             injector: Injector::new(),
             ordered: Injector::new(),
-            sleep: Sleep::new(plan.threads, seats, entry.is_worker),
-            seats: (0..seats).map(|_| OnceLock::new()).collect(),
+            sleep: Sleep::new(config.threads, slots, entry.is_worker),
+            slots: (0..slots).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
             cancelled: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             roster: Mutex::new(Roster::default()),
-            bed_freed: Condvar::new(),
+            thread_ended: Condvar::new(),
             retry: OnceLock::new(),
-            plan,
+            config,
             entry,
         })
     }
 
     /// The thread that tries again, if there is one, or one can be had.
-    pub(crate) fn retry(&self) -> Option<&Retry> {
+    pub(crate) fn retry(&self) -> Option<&ThreadRetry> {
         if self.retry.get().is_none() {
             // Somebody else may be quicker: it is the same one.
-            _ = self.retry.set(Retry::get().ok()?);
+            _ = self.retry.set(ThreadRetry::get().ok()?);
         }
         self.retry.get().map(|retry| &**retry)
     }
 
     /// A thread was refused: it is to be tried again.
     pub(crate) fn report_refusal(&self) {
-        self.retry().into_iter().for_each(|retry| retry.report(self.me.clone()));
+        self.retry().into_iter().for_each(|retry| retry.report(self.weak_self.clone()));
     }
 
-    pub(crate) fn myself(&self) -> Arc<Self> {
-        self.me.upgrade().expect("a reference to the crew proves that somebody owns one")
+    pub(crate) fn to_arc(&self) -> Arc<Self> {
+        self.weak_self.upgrade().expect("a reference to the registry proves that somebody owns one")
     }
 
     /// The seat of a worker that exists or is about to.
-    pub(crate) fn seat(&self, index: usize) -> &Seat {
-        self.seats[index].get_or_init(Seat::new)
+    pub(crate) fn slot(&self, index: usize) -> &WorkerSlot {
+        self.slots[index].get_or_init(WorkerSlot::new)
     }
 
     /// The seats that were ever used.
-    pub(crate) fn seats(&self) -> impl Iterator<Item = &Seat> {
-        self.seats[..self.sleep.occupied()].iter().filter_map(OnceLock::get)
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &WorkerSlot> {
+        self.slots[..self.sleep.used()].iter().filter_map(OnceLock::get)
     }
 
     pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
@@ -230,7 +225,7 @@ impl Crew {
 
     /// Queues a job with the injector.
     pub(crate) fn inject(&self, job: JobRef) {
-        self.injector.push(job.or_ticket());
+        self.injector.push(job.or_placeholder());
         self.announce_job();
     }
 
@@ -247,11 +242,15 @@ impl Crew {
 
     /// Posts a job to each thread that the pool has: `make` is given their beds, and makes one for each. Under the roster's
     /// lock, so that nobody goes to the reserve or home with mail.
-    pub(crate) fn post_to_all(&self, make: impl FnOnce(&[usize]) -> Vec<JobRef>) {
+    pub(crate) fn send_to_all(&self, make: impl FnOnce(&[usize]) -> Vec<JobRef>) {
         let mut roster = self.roster();
         self.recall_all(&mut roster);
-        let letters = make(&roster.present);
-        roster.present.iter().zip(letters).for_each(|(&bed, letter)| self.seat(bed).mail.push(letter));
+        let messages = make(&roster.present);
+        roster
+            .present
+            .iter()
+            .zip(messages)
+            .for_each(|(&index, message)| self.slot(index).mailbox.push(message));
         self.sleep.wake_these(&roster.present);
     }
 
@@ -264,7 +263,7 @@ impl Crew {
     }
 
     /// Sees to it that somebody finds the half that was just pushed.
-    pub(crate) fn announce_half(&self) {
+    pub(crate) fn announce_stack_job(&self) {
         self.announce_job();
     }
 
@@ -307,32 +306,32 @@ pub(crate) fn refuse_forked() -> ! {
 }
 
 /// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.
-pub(crate) struct SeatOf<'a> {
-    pub(crate) crew: &'a Crew,
+pub(crate) struct SleepCheck<'a> {
+    pub(crate) registry: &'a Registry,
     pub(crate) index: usize,
 }
 
-impl Queues for SeatOf<'_> {
+impl Queues for SleepCheck<'_> {
     fn have_work(&self) -> bool {
-        self.crew.have_work()
+        self.registry.have_work()
     }
 
-    fn ring(&self) {
-        self.crew.ring();
+    fn notify_owners(&self) {
+        self.registry.notify_owners();
     }
 
     fn forbid_sleep(&self) -> bool {
-        !self.crew.seat(self.index).mail.is_empty() || self.crew.forbid_sleep()
+        !self.registry.slot(self.index).mailbox.is_empty() || self.registry.forbid_sleep()
     }
 }
 
-impl Queues for Crew {
+impl Queues for Registry {
     fn have_work(&self) -> bool {
-        !self.injector.is_empty() || !self.ordered.is_empty() || self.seats().any(Seat::has_work)
+        !self.injector.is_empty() || !self.ordered.is_empty() || self.slots().any(WorkerSlot::has_work)
     }
 
-    fn ring(&self) {
-        self.seats().for_each(|seat| seat.halves.ring());
+    fn notify_owners(&self) {
+        self.slots().for_each(|slot| slot.stack_jobs.notify_owner());
     }
 
     fn forbid_sleep(&self) -> bool {

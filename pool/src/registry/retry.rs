@@ -4,7 +4,7 @@
 //! no producer comes any more. One thread of the process does it, for all its pools. It is there as long as one of them is, since it could be
 //! refused as well when it is needed. It sleeps until a pool reports a refusal; then it tries again after pauses that grow.
 
-use crate::registry::Crew;
+use crate::registry::Registry;
 use brigade_handle::fork::PerProcess;
 use std::{
     io, mem,
@@ -17,11 +17,11 @@ use std::{
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// In bytes. It only starts threads, and where memory is short a large stack would be refused to it first.
-const STACK: usize = 128 << 10;
+const STACK_SIZE: usize = 128 << 10;
 
 /// Keeps the thread there.
 #[derive(Debug)]
-pub(crate) struct Retry {
+pub(crate) struct ThreadRetry {
     shared: Arc<Shared>,
     /// There until `drop`.
     thread: Option<thread::JoinHandle<()>>,
@@ -36,7 +36,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// Pools to which a thread was refused.
-    refused: Vec<Weak<Crew>>,
+    refused: Vec<Weak<Registry>>,
     has_ended: bool,
 }
 
@@ -64,7 +64,7 @@ impl Shared {
             }
             let refused = mem::take(&mut state.refused);
             drop(state);
-            refused.iter().filter_map(Weak::upgrade).for_each(|crew| crew.try_again());
+            refused.iter().filter_map(Weak::upgrade).for_each(|registry| registry.retry_refused());
             state = self.lock();
             // Those to which it was refused again have reported that.
             pause = if state.refused.is_empty() { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
@@ -72,32 +72,32 @@ impl Shared {
     }
 }
 
-impl Retry {
+impl ThreadRetry {
     /// The thread of this process, which is started if there is none.
     ///
     /// # Errors
     ///
     /// If the operating system refuses the thread.
     pub(crate) fn get() -> io::Result<Arc<Self>> {
-        static RETRY: PerProcess<Mutex<Weak<Retry>>> = PerProcess::new();
+        static RETRY: PerProcess<Mutex<Weak<ThreadRetry>>> = PerProcess::new();
         let mut place = RETRY.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(retry) = place.upgrade() {
             return Ok(retry);
         }
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        let builder = thread::Builder::new().name("pool-retry".to_owned()).stack_size(STACK);
+        let builder = thread::Builder::new().name("pool-retry".to_owned()).stack_size(STACK_SIZE);
         let thread = builder.spawn(move || theirs.run())?;
         let retry = Arc::new(Self { shared, thread: Some(thread) });
         *place = Arc::downgrade(&retry);
         Ok(retry)
     }
 
-    /// Has the crew [try again](Crew::try_again) after a pause.
-    pub(crate) fn report(&self, crew: Weak<Crew>) {
+    /// Has the crew [try again](Registry::try_again) after a pause.
+    pub(crate) fn report(&self, registry: Weak<Registry>) {
         let mut state = self.shared.lock();
-        if !state.refused.iter().any(|other| other.ptr_eq(&crew)) {
-            state.refused.push(crew);
+        if !state.refused.iter().any(|other| other.ptr_eq(&registry)) {
+            state.refused.push(registry);
         }
         drop(state);
         self.shared.changed.notify_one();
@@ -105,7 +105,7 @@ impl Retry {
 }
 
 /// The last pool has gone: waits for the thread to end, unless this is it.
-impl Drop for Retry {
+impl Drop for ThreadRetry {
     fn drop(&mut self) {
         self.shared.lock().has_ended = true;
         self.shared.changed.notify_one();

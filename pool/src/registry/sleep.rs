@@ -32,7 +32,7 @@
 //! * it goes to sleep, by the protocol above: step 4 comes after `searching -= 1`;
 //! * it finds work and stops searching ([`Sleep::end_search`]). If it was the last one that searched, and somebody is to be had, it
 //!   rings, fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever becomes
-//!   available later does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Crew::blocked`.
+//!   available later does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Registry::blocked`.
 //!
 //! Who takes work out of a queue and puts it into another one, or back, is a producer of it: a sleeper that looked in between saw
 //! it nowhere.
@@ -59,7 +59,7 @@
 //! that falls asleep.
 
 use crate::{
-    registry::counters::{Counters, Counts, DOZING, SEARCHING, SLEEPING, VACANT},
+    registry::counters::{Counters, CountersSnapshot, DOZING, SEARCHING, SLEEPING, VACANT},
     sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
@@ -74,56 +74,59 @@ const WAKING: u8 = 2;
 const RESERVE: u8 = 3;
 
 /// No processor.
-const NOWHERE: usize = usize::MAX;
+const NO_PROCESSOR: usize = usize::MAX;
 
 /// The processor that this thread runs on, where one can know.
-fn here() -> usize {
-    sys::processor().unwrap_or(NOWHERE)
+fn current_processor() -> usize {
+    sys::processor().unwrap_or(NO_PROCESSOR)
 }
 
 /// One worker's place to sleep.
 #[derive(Debug)]
-struct Bed {
+struct ParkingSlot {
     state: AtomicU8,
     /// How often the owner was woken. Written by who has claimed the bed.
     wakes: AtomicU64,
     /// On which processor the worker was that woke the owner. Written by who has claimed the bed.
-    waker_on: AtomicUsize,
+    waker_processor: AtomicUsize,
     thread: Mutex<Option<Thread>>,
 }
 
-impl Bed {
+impl ParkingSlot {
     fn new() -> Self {
         Self {
             state: AtomicU8::new(AWAKE),
             wakes: AtomicU64::new(0),
-            waker_on: AtomicUsize::new(NOWHERE),
+            waker_processor: AtomicUsize::new(NO_PROCESSOR),
             thread: Mutex::new(None),
         }
     }
 
     /// For who has claimed the bed.
-    fn note_waker(&self, is_worker: fn() -> bool) {
+    fn record_waker(&self, is_worker: fn() -> bool) {
         // Relaxed, both: the claim lets only one waker write at a time.
         self.wakes.store(self.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.waker_on.store(if is_worker() { here() } else { NOWHERE }, Ordering::Relaxed);
+        self.waker_processor
+            .store(if is_worker() { current_processor() } else { NO_PROCESSOR }, Ordering::Relaxed);
     }
 
     /// Whether the owner, which was woken, would keep the worker that woke it from its work.
-    fn is_in_the_way(&self) -> bool {
+    fn is_on_processor_of_waker(&self) -> bool {
         // Relaxed: written before AWAKE, which the owner has acquired.
-        let waker_on = self.waker_on.load(Ordering::Relaxed);
-        waker_on != NOWHERE && waker_on == here()
+        let waker_processor = self.waker_processor.load(Ordering::Relaxed);
+        waker_processor != NO_PROCESSOR && waker_processor == current_processor()
     }
 
     fn unpark(&self) {
-        if let Some(thread) = &*self.thread.lock().expect("nothing panics while it holds a bed's lock") {
+        if let Some(thread) =
+            &*self.thread.lock().expect("nothing panics while it holds a parking slot's lock")
+        {
             thread.unpark();
         }
     }
 
     /// Takes the bed back from sleep. False if a waker has claimed it.
-    fn take_back(&self) -> bool {
+    fn reclaim(&self) -> bool {
         // ASLEEP => AWAKE. AcqRel pairs with the claims of the wakers.
         self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -140,9 +143,9 @@ impl Bed {
 #[derive(Debug)]
 pub struct Sleep {
     counters: Padded<Counters>,
-    beds: Box<[Bed]>,
+    slots: Box<[ParkingSlot]>,
     /// How many beds were ever occupied: the first so many.
-    occupied: AtomicUsize,
+    used: AtomicUsize,
     /// How many workers may search at a time.
     search_limit: u64,
     /// How many workers are active at a time, as a rule.
@@ -158,7 +161,7 @@ pub trait Queues {
     fn have_work(&self) -> bool;
 
     /// Rings the bell of each deque of halves.
-    fn ring(&self);
+    fn notify_owners(&self);
 
     /// Whether a worker must not go to sleep: because of work, or because the pool ends.
     fn forbid_sleep(&self) -> bool {
@@ -173,11 +176,11 @@ pub struct Searching(());
 
 impl Sleep {
     /// A pool that runs `threads` workers at a time and never has more than `beds`.
-    pub fn new(threads: usize, beds: usize, is_worker: fn() -> bool) -> Self {
+    pub fn new(threads: usize, slots: usize, is_worker: fn() -> bool) -> Self {
         Self {
             counters: Padded(Counters::new()),
-            beds: (0..beds).map(|_| Bed::new()).collect(),
-            occupied: AtomicUsize::new(0),
+            slots: (0..slots).map(|_| ParkingSlot::new()).collect(),
+            used: AtomicUsize::new(0),
             search_limit: threads.div_ceil(2) as u64,
             threads: threads as u64,
             asymmetric: sys::is_asymmetric(),
@@ -186,31 +189,31 @@ impl Sleep {
     }
 
     /// Announces that the bed will be used. Before anybody can look for it.
-    pub fn prepare(&self, index: usize) {
+    pub fn announce(&self, index: usize) {
         // Release publishes what was made for the new worker, such as its queues.
-        self.occupied.fetch_max(index + 1, Ordering::Release);
+        self.used.fetch_max(index + 1, Ordering::Release);
     }
 
     /// Makes the calling thread the owner of the bed.
-    pub fn occupy(&self, index: usize) {
-        *self.beds[index].thread.lock().expect("nothing panics while it holds a bed's lock") =
+    pub fn bind_thread(&self, index: usize) {
+        *self.slots[index].thread.lock().expect("nothing panics while it holds a parking slot's lock") =
             Some(thread::current());
     }
 
     /// How many workers there ever were at a time.
     #[inline]
-    pub fn occupied(&self) -> usize {
+    pub fn used(&self) -> usize {
         // Acquire pairs with `prepare`.
-        self.occupied.load(Ordering::Acquire)
+        self.used.load(Ordering::Acquire)
     }
 
     /// How often sleepers were woken.
     pub(crate) fn wakes(&self) -> u64 {
         // Relaxed: the number orders nothing.
-        self.beds[..self.occupied()].iter().map(|bed| bed.wakes.load(Ordering::Relaxed)).sum()
+        self.slots[..self.used()].iter().map(|slot| slot.wakes.load(Ordering::Relaxed)).sum()
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> CountersSnapshot {
         self.counters.0.load()
     }
 
@@ -227,37 +230,37 @@ impl Sleep {
 
     /// Wakes one sleeper; false if there is none.
     pub fn wake_one(&self) -> bool {
-        self.beds[..self.occupied()].iter().any(|bed| self.wake(bed))
+        self.slots[..self.used()].iter().any(|slot| self.wake(slot))
     }
 
     /// Wakes all sleepers.
     pub fn wake_all(&self) {
         sys::heavy();
-        for bed in &self.beds[..self.occupied()] {
-            self.wake(bed);
+        for slot in &self.slots[..self.used()] {
+            self.wake(slot);
         }
     }
 
     /// Wakes those of these sleepers that sleep: after something was queued for each of them alone. Each looks for that
     /// between its own fence and its sleep, as for any work.
-    pub fn wake_these(&self, beds: &[usize]) {
+    pub fn wake_these(&self, slots: &[usize]) {
         sys::heavy();
-        for &bed in beds {
-            self.wake(&self.beds[bed]);
+        for &slot in slots {
+            self.wake(&self.slots[slot]);
         }
     }
 
-    fn wake(&self, bed: &Bed) -> bool {
+    fn wake(&self, slot: &ParkingSlot) -> bool {
         // Relaxed: ordered by the producer's fence; the swap decides.
-        let claimed = bed.state.load(Ordering::Relaxed) == ASLEEP
+        let claimed = slot.state.load(Ordering::Relaxed) == ASLEEP
             // AcqRel: pairs with the other claims of this bed.
-            && bed.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            && slot.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if claimed {
             self.counters.0.change(SEARCHING, SLEEPING);
-            bed.note_waker(self.is_worker);
+            slot.record_waker(self.is_worker);
             // Release pairs with the sleeper's Acquire.
-            bed.state.store(AWAKE, Ordering::Release);
-            bed.unpark();
+            slot.state.store(AWAKE, Ordering::Release);
+            slot.unpark();
         }
         claimed
     }
@@ -268,7 +271,7 @@ impl Sleep {
     }
 
     /// Counts a worker as searching that is about to start, on its behalf.
-    pub fn enlist(&self) -> Searching {
+    pub fn add_searching(&self) -> Searching {
         self.counters.0.change(SEARCHING, 0);
         Searching(())
     }
@@ -283,25 +286,25 @@ impl Sleep {
     /// before.
     #[must_use = "if it says so, the next has to be woken"]
     pub fn recheck(&self, queues: &impl Queues) -> bool {
-        queues.ring();
+        queues.notify_owners();
         sys::heavy();
         self.counters.0.load().want_wake() && queues.have_work()
     }
 
     /// Sleeps until woken, or not at all if the queues forbid it (sleeper, steps 1 to 5).
-    pub fn rest(&self, index: usize, searching: Option<Searching>, queues: &impl Queues) -> Searching {
-        let bed = &self.beds[index];
+    pub fn fall_asleep(&self, index: usize, searching: Option<Searching>, queues: &impl Queues) -> Searching {
+        let slot = &self.slots[index];
         self.counters.0.change(SLEEPING, if searching.is_some() { SEARCHING } else { 0 });
         // Release: whoever claims the bed sees the counters changed.
-        bed.state.store(ASLEEP, Ordering::Release);
-        queues.ring();
+        slot.state.store(ASLEEP, Ordering::Release);
+        queues.notify_owners();
         sys::heavy();
-        if queues.forbid_sleep() && bed.take_back() {
+        if queues.forbid_sleep() && slot.reclaim() {
             self.counters.0.change(SEARCHING, SLEEPING);
             return Searching(());
         }
-        bed.park_while_not_awake();
-        if bed.is_in_the_way() {
+        slot.park_while_not_awake();
+        if slot.is_on_processor_of_waker() {
             thread::yield_now();
         }
         // The waker has counted us as searching.
@@ -320,15 +323,15 @@ impl Sleep {
         if now.dozing() > 0 || now.idle() + 1 >= self.threads {
             return Err(searching);
         }
-        let bed = &self.beds[index];
+        let slot = &self.slots[index];
         self.counters.0.change(SLEEPING + DOZING, SEARCHING);
         // Release: whoever claims the bed sees the counters changed.
-        bed.state.store(ASLEEP, Ordering::Release);
+        slot.state.store(ASLEEP, Ordering::Release);
         park_timeout(time);
-        if bed.take_back() {
+        if slot.reclaim() {
             self.counters.0.change(SEARCHING, SLEEPING + DOZING);
         } else {
-            bed.park_while_not_awake();
+            slot.park_while_not_awake();
             // The waker has counted us as searching, and not as sleeping.
             self.counters.0.change(0, DOZING);
         }
@@ -340,25 +343,25 @@ impl Sleep {
     /// Marks the bed as out of service.
     pub(crate) fn begin_reserve(&self, index: usize) {
         // Release: as for any state that others wait for.
-        self.beds[index].state.store(RESERVE, Ordering::Release);
+        self.slots[index].state.store(RESERVE, Ordering::Release);
     }
 
     /// Whether the bed is still out of service. Needs no lock.
     pub(crate) fn in_reserve(&self, index: usize) -> bool {
         // Acquire pairs with `recall`.
-        self.beds[index].state.load(Ordering::Acquire) == RESERVE
+        self.slots[index].state.load(Ordering::Acquire) == RESERVE
     }
 
     /// Brings a worker back into service, counted as searching.
     pub(crate) fn recall(&self, index: usize, _: Searching) {
         // Release pairs with the Acquire in `in_reserve`.
-        self.beds[index].state.store(AWAKE, Ordering::Release);
-        self.beds[index].unpark();
+        self.slots[index].state.store(AWAKE, Ordering::Release);
+        self.slots[index].unpark();
     }
 
     /// Unparks the owner of the bed, which may wait for something of its own. Needs no lock.
     pub fn unpark(&self, index: usize) {
-        self.beds[index].unpark();
+        self.slots[index].unpark();
     }
 
     pub(crate) fn add_vacancy(&self) {
@@ -376,7 +379,7 @@ impl Sleep {
     }
 
     /// Evidence for a worker that another has counted as searching: a started or a recalled one.
-    pub(crate) fn enlisted(&self) -> Searching {
+    pub(crate) fn counted_by_another(&self) -> Searching {
         Searching(())
     }
 }

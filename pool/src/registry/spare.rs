@@ -21,7 +21,7 @@
 //! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
 
 use crate::registry::{
-    Crew, Phase,
+    Phase, Registry,
     sleep::{Queues, Searching},
 };
 use std::{
@@ -32,7 +32,7 @@ use std::{
 };
 
 /// How long a thread stays in reserve before it goes home.
-const KEEP: Duration = Duration::from_millis(500);
+const RESERVE_KEEP_ALIVE: Duration = Duration::from_millis(500);
 
 /// How many threads there are, and what they do.
 #[derive(Debug, Default)]
@@ -47,9 +47,9 @@ pub(crate) struct Roster {
     pub(crate) reserve: Vec<usize>,
     /// Beds that were used and are free, and the first one that was never used.
     free: Vec<usize>,
-    fresh: usize,
+    next_index: usize,
     /// Vacancies that could not be filled.
-    given_up: usize,
+    unfilled: usize,
     /// How many of them were given up because the operating system refused a thread.
     refused: usize,
     /// To be joined when the pool ends.
@@ -62,14 +62,14 @@ impl Roster {
     }
 
     /// Whether all threads have gone home.
-    pub(crate) fn is_deserted(&self) -> bool {
-        self.free.len() == self.fresh
+    pub(crate) fn have_all_ended(&self) -> bool {
+        self.free.len() == self.next_index
     }
 
     /// Takes a thread out of the reserve for good. False if it has been recalled, or if its starter has yet to count it as
     /// present, which matters until the pool has ended.
-    fn let_go(&mut self, bed: usize, phase: Phase) -> bool {
-        let place = |beds: &[usize]| beds.iter().position(|&other| other == bed);
+    fn remove_from_reserve(&mut self, index: usize, phase: Phase) -> bool {
+        let place = |indices: &[usize]| indices.iter().position(|&other| other == index);
         let Some(in_reserve) = place(&self.reserve) else { return false };
         match place(&self.present) {
             Some(present) => _ = self.present.swap_remove(present),
@@ -82,25 +82,25 @@ impl Roster {
     }
 
     /// A bed for one more thread.
-    fn take_bed(&mut self, limit: usize) -> Option<usize> {
-        let bed = match self.free.pop() {
-            Some(bed) => bed,
-            None if self.fresh < limit => {
-                self.fresh += 1;
-                self.fresh - 1
+    fn take_index(&mut self, limit: usize) -> Option<usize> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.next_index < limit => {
+                self.next_index += 1;
+                self.next_index - 1
             }
             None => return None,
         };
         self.total += 1;
         self.active += 1;
-        Some(bed)
+        Some(index)
     }
 }
 
-impl Crew {
+impl Registry {
     fn set_surplus(&self, active: usize) {
         // Relaxed: read as a hint; the decision is made under the lock.
-        self.surplus.store(active.saturating_sub(self.plan.threads), Ordering::Relaxed);
+        self.surplus.store(active.saturating_sub(self.config.threads), Ordering::Relaxed);
     }
 
     /// A worker is about to park inside its job.
@@ -108,7 +108,7 @@ impl Crew {
         let mut roster = self.roster();
         roster.active -= 1;
         self.set_surplus(roster.active);
-        let vacant = roster.active < self.plan.threads;
+        let vacant = roster.active < self.config.threads;
         if vacant {
             self.sleep.add_vacancy();
         }
@@ -125,13 +125,13 @@ impl Crew {
 
     /// Counts a thread as active that was not.
     fn count_active(&self, roster: &mut Roster) {
-        if roster.active < self.plan.threads {
+        if roster.active < self.config.threads {
             // There is a vacancy less: one that could not be filled, if there is one, or else an open one.
-            match roster.given_up {
+            match roster.unfilled {
                 0 => self.sleep.drop_vacancy(),
                 _ => {
-                    roster.given_up -= 1;
-                    roster.refused = roster.refused.min(roster.given_up);
+                    roster.unfilled -= 1;
+                    roster.refused = roster.refused.min(roster.unfilled);
                 }
             }
         }
@@ -141,32 +141,32 @@ impl Crew {
 
     /// Brings all threads out of the reserve.
     pub(crate) fn recall_all(&self, roster: &mut Roster) {
-        while let Some(bed) = roster.reserve.pop() {
+        while let Some(index) = roster.reserve.pop() {
             self.count_active(roster);
-            let searching = self.sleep.enlist();
-            self.sleep.recall(bed, searching);
+            let searching = self.sleep.add_searching();
+            self.sleep.recall(index, searching);
         }
     }
 
     /// Brings a thread out of the reserve, or starts one, if there is a vacancy.
     pub(crate) fn fill_vacancy(&self) {
         let mut roster = self.roster();
-        if roster.active + roster.given_up >= self.plan.threads {
+        if roster.active + roster.unfilled >= self.config.threads {
             return;
         }
         let searching = self.sleep.fill_vacancy();
-        if let Some(bed) = roster.reserve.pop() {
+        if let Some(index) = roster.reserve.pop() {
             roster.active += 1;
             drop(roster);
-            return self.sleep.recall(bed, searching);
+            return self.sleep.recall(index, searching);
         }
-        let bed = roster.take_bed(self.plan.threads + self.plan.spares);
-        roster.given_up += usize::from(bed.is_none());
+        let index = roster.take_index(self.config.threads + self.config.spares);
+        roster.unfilled += usize::from(index.is_none());
         drop(roster);
-        let searching = match bed {
+        let searching = match index {
             // The thread takes over the evidence.
-            Some(bed) if self.try_to_start(bed).is_ok() => return,
-            Some(bed) => self.give_up(bed, searching),
+            Some(index) if self.try_to_start(index).is_ok() => return,
+            Some(index) => self.undo_start(index, searching),
             None => Some(searching),
         };
         if searching.is_some_and(|searching| self.sleep.end_search(searching, self)) {
@@ -178,19 +178,19 @@ impl Crew {
     ///
     /// A worker may have gone on meanwhile, which counted that thread and saw no vacancy. If it went to the reserve because of that, it is
     /// recalled; if it works, there is no vacancy to be given up.
-    fn give_up(&self, bed: usize, searching: Searching) -> Option<Searching> {
+    fn undo_start(&self, index: usize, searching: Searching) -> Option<Searching> {
         let mut roster = self.roster();
         roster.total -= 1;
-        roster.free.push(bed);
-        if let Some(bed) = roster.reserve.pop() {
+        roster.free.push(index);
+        if let Some(index) = roster.reserve.pop() {
             drop(roster);
-            self.sleep.recall(bed, searching);
+            self.sleep.recall(index, searching);
             return None;
         }
         roster.active -= 1;
         self.set_surplus(roster.active);
-        if roster.active < self.plan.threads {
-            roster.given_up += 1;
+        if roster.active < self.config.threads {
+            roster.unfilled += 1;
             roster.refused += 1;
             drop(roster);
             self.report_refusal();
@@ -200,10 +200,10 @@ impl Crew {
 
     /// Opens the vacancies again for which a thread was refused. If there is work for one, that tries to start a thread, and reports if
     /// it is refused again.
-    pub(crate) fn try_again(&self) {
+    pub(crate) fn retry_refused(&self) {
         let mut roster = self.roster();
         let again = mem::take(&mut roster.refused);
-        roster.given_up -= again;
+        roster.unfilled -= again;
         (0..again).for_each(|_| self.sleep.add_vacancy());
         drop(roster);
         if again > 0 && self.sleep.recheck(self) {
@@ -213,56 +213,56 @@ impl Crew {
 
     /// Starts the threads that the pool was asked for.
     pub(crate) fn start_all(self: &Arc<Self>) -> io::Result<()> {
-        (0..self.plan.threads).try_for_each(|_| {
-            let limit = self.plan.threads;
-            let bed = self.roster().take_bed(limit).expect("the roster counts what is started here");
+        (0..self.config.threads).try_for_each(|_| {
+            let limit = self.config.threads;
+            let index = self.roster().take_index(limit).expect("the roster counts what is started here");
             // The thread takes over the evidence; if there is none, the pool ends anyway.
-            let searching = self.sleep.enlist();
-            self.try_to_start(bed).inspect_err(|_| _ = self.give_up(bed, searching))
+            let searching = self.sleep.add_searching();
+            self.try_to_start(index).inspect_err(|_| _ = self.undo_start(index, searching))
         })
     }
 
     /// Starts the thread of this bed, which has been counted as active and searching.
-    fn try_to_start(&self, bed: usize) -> io::Result<()> {
-        self.seat(bed);
-        self.sleep.prepare(bed);
-        let (crew, main) = (self.myself(), self.entry.main);
-        let name = format!("{}-{bed}", self.plan.name);
+    fn try_to_start(&self, index: usize) -> io::Result<()> {
+        self.slot(index);
+        self.sleep.announce(index);
+        let (registry, main) = (self.to_arc(), self.entry.main);
+        let name = format!("{}-{index}", self.config.name);
         let mut builder = thread::Builder::new().name(name);
-        if let Some(bytes) = self.plan.stack_size {
+        if let Some(bytes) = self.config.stack_size {
             builder = builder.stack_size(bytes);
         }
-        let thread = builder.spawn(move || main(crew, bed))?;
+        let thread = builder.spawn(move || main(registry, index))?;
         let mut roster = self.roster();
         roster.threads.retain(|thread| !thread.is_finished());
         roster.threads.push(thread);
-        roster.present.push(bed);
+        roster.present.push(index);
         Ok(())
     }
 
     /// Whether this worker, which found nothing to do, is one too many; it is in reserve then.
-    pub(crate) fn begin_reserve(&self, bed: usize) -> bool {
+    pub(crate) fn begin_reserve(&self, index: usize) -> bool {
         let mut roster = self.roster();
-        if roster.active <= self.plan.threads || !self.seat(bed).mail.is_empty() {
+        if roster.active <= self.config.threads || !self.slot(index).mailbox.is_empty() {
             return false;
         }
         roster.active -= 1;
         self.set_surplus(roster.active);
-        self.sleep.begin_reserve(bed);
-        roster.reserve.push(bed);
+        self.sleep.begin_reserve(index);
+        roster.reserve.push(index);
         true
     }
 
     /// Waits in reserve. True when recalled, false when it is time to go home.
-    pub(crate) fn stay_in_reserve(&self, bed: usize) -> bool {
+    pub(crate) fn wait_in_reserve(&self, index: usize) -> bool {
         // This may have been the last one that was not asleep.
         self.forbid_sleep();
-        while self.sleep.in_reserve(bed) {
+        while self.sleep.in_reserve(index) {
             let waited_from = brigade_trace::clock::now();
-            thread::park_timeout(KEEP);
+            thread::park_timeout(RESERVE_KEEP_ALIVE);
             let phase = self.phase();
-            let long_enough = phase == Phase::Ended || waited_from.elapsed() >= KEEP;
-            if long_enough && self.roster().let_go(bed, phase) {
+            let long_enough = phase == Phase::Ended || waited_from.elapsed() >= RESERVE_KEEP_ALIVE;
+            if long_enough && self.roster().remove_from_reserve(index, phase) {
                 return false;
             }
         }
@@ -270,13 +270,13 @@ impl Crew {
     }
 
     /// The thread of this bed goes home, and another may have the bed.
-    pub(crate) fn free_bed(&self, bed: usize) {
-        self.roster().free.push(bed);
-        self.bed_freed.notify_all();
+    pub(crate) fn release_index(&self, index: usize) {
+        self.roster().free.push(index);
+        self.thread_ended.notify_all();
     }
 
     pub(crate) fn dismiss_reserve(&self) {
         let reserve = self.roster().reserve.clone();
-        reserve.into_iter().for_each(|bed| self.sleep.unpark(bed));
+        reserve.into_iter().for_each(|index| self.sleep.unpark(index));
     }
 }

@@ -4,7 +4,7 @@
 //! Who reads adds up what it sees, so the sum is exact only when the pool is at rest. A `join` counts nothing; only the theft of
 //! its second half is counted.
 
-use crate::{registry::Crew, sync::Padded};
+use crate::{registry::Registry, sync::Padded};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a pool has done since it was started, and what it has to do. See [`Pool::stats`](crate::Pool::stats).
@@ -27,16 +27,16 @@ pub struct Stats {
 
 /// What one worker counts. Only the worker writes it.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Padded<Counts>);
+pub(crate) struct WorkerStats(Padded<WorkerCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct WorkerCounts {
     jobs: AtomicU64,
     steals: AtomicU64,
     parks: AtomicU64,
 }
 
-impl Tally {
+impl WorkerStats {
     #[inline]
     pub(crate) fn count_job(&self) {
         count(&self.0.0.jobs);
@@ -57,7 +57,7 @@ fn count(number: &AtomicU64) {
     number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-impl Crew {
+impl Registry {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats {
             wakes: self.sleep.wakes(),
@@ -65,13 +65,13 @@ impl Crew {
             threads: self.roster().total,
             ..Stats::default()
         };
-        for seat in self.seats() {
-            let counts = &seat.tally.0.0;
+        for slot in self.slots() {
+            let counts = &slot.stats.0.0;
             // Relaxed: the numbers order nothing.
             stats.jobs += counts.jobs.load(Ordering::Relaxed);
             stats.steals += counts.steals.load(Ordering::Relaxed);
             stats.parks += counts.parks.load(Ordering::Relaxed);
-            stats.queue_depth += seat.jobs.len() + seat.mail.len();
+            stats.queue_depth += slot.jobs.len() + slot.mailbox.len();
         }
         stats
     }

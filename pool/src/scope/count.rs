@@ -23,16 +23,16 @@ const BIAS: isize = isize::MAX / 2;
 
 /// The owner's part.
 #[derive(Debug)]
-pub struct Here(Cell<isize>);
+pub struct LocalCount(Cell<isize>);
 
 /// Everybody else's part.
 #[derive(Debug)]
-pub struct Away(AtomicIsize);
+pub struct SharedCount(AtomicIsize);
 
-impl Here {
+impl LocalCount {
     /// Both parts, for a scope whose body is about to run.
-    pub fn body() -> (Self, Away) {
-        (Self(Cell::new(1 - BIAS)), Away(AtomicIsize::new(BIAS)))
+    pub fn body() -> (Self, SharedCount) {
+        (Self(Cell::new(1 - BIAS)), SharedCount(AtomicIsize::new(BIAS)))
     }
 
     /// The owner spawns a child.
@@ -49,20 +49,20 @@ impl Here {
 
     /// Whether all have ended.
     #[inline]
-    pub fn is_done(&self, away: &Away) -> bool {
+    pub fn is_done(&self, shared: &SharedCount) -> bool {
         // Acquire pairs with the Release of those who ended elsewhere.
-        self.0.get() + away.0.load(Ordering::Acquire) == 0
+        self.0.get() + shared.0.load(Ordering::Acquire) == 0
     }
 
     /// The owner will park: until it goes on, whoever is last says so (rule 3).
-    pub fn settle(&self, away: &Away) {
+    pub fn merge(&self, shared: &SharedCount) {
         // Relaxed: nobody acquires what ended here but the owner, and the owner asks whether all is done next. An addition does not end
         // the release sequence of those who ended elsewhere before.
-        away.0.fetch_add(self.0.take(), Ordering::Relaxed);
+        shared.0.fetch_add(self.0.take(), Ordering::Relaxed);
     }
 }
 
-impl Away {
+impl SharedCount {
     /// Somebody else than the owner spawns a child.
     #[inline]
     pub fn add(&self) {

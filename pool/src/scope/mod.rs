@@ -20,7 +20,7 @@
 //!                                        runs a child of T
 //! ```
 //!
-//! A scope's [`Lineage`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, and
+//! A scope's [`ScopeBase`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, and
 //! cannot go on before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
 //! and the owner need not idle while the thief of its last child has children of its own to give.
 //!
@@ -40,10 +40,10 @@
 pub(crate) mod count;
 
 use crate::{
-    job::{Header, JobRef, Verbs, install::install, memory, remote::Lineage},
+    job::{JobHeader, JobRef, JobVtable, install::install, memory, remote::ScopeBase},
     pool::Pool,
-    registry::Crew,
-    scope::count::{Away, Here},
+    registry::Registry,
+    scope::count::{LocalCount, SharedCount},
     worker::{Worker, current},
 };
 use brigade_handle::{contain, forget_panic};
@@ -60,14 +60,14 @@ use std::{
 
 /// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
 pub struct Scope<'scope> {
-    lineage: Lineage,
+    base: ScopeBase,
     /// The owner's, who is there as long as the scope.
-    crew: NonNull<Crew>,
+    registry: NonNull<Registry>,
     /// The address of the owner, for comparison only.
     owner_at: usize,
     /// Touched by the owner alone, who knows itself by `owner_at`.
-    here: Here,
-    away: Away,
+    local: LocalCount,
+    shared: SharedCount,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// What is to be run in the order in which it was spawned.
@@ -80,8 +80,8 @@ type Ordered<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + 'scope>;
 
 /// A child in its queue.
 #[repr(C)]
-struct Child<'scope, F> {
-    header: Header,
+struct ChildJob<'scope, F> {
+    header: JobHeader,
     scope: NonNull<Scope<'scope>>,
     id: Id,
     work: F,
@@ -101,18 +101,18 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let (job, crew) = (self.child(work), self.crew());
+        let (job, registry) = (self.child(work), self.registry());
         // Counted before it is queued (rule 1).
         current::with(|worker| match worker {
             Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
-                self.here.add();
+                self.local.add();
                 worker.jobs.push(job);
-                crew.announce_job();
+                registry.announce_job();
             }
             _ => {
-                self.away.add();
+                self.shared.add();
                 // SAFETY: it is a child of this scope.
-                crew.submit(unsafe { Lineage::stray(NonNull::from(&self.lineage), job) });
+                registry.submit(unsafe { ScopeBase::add_remote_child(NonNull::from(&self.base), job) });
             }
         });
     }
@@ -144,9 +144,9 @@ impl<'scope> Scope<'scope> {
         });
     }
 
-    fn crew(&self) -> &Crew {
+    fn registry(&self) -> &Registry {
         // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
-        unsafe { self.crew.as_ref() }
+        unsafe { self.registry.as_ref() }
     }
 
     fn ordered(&self) -> MutexGuard<'_, VecDeque<Ordered<'scope>>> {
@@ -158,9 +158,9 @@ impl<'scope> Scope<'scope> {
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
         let scope = NonNull::from(self);
-        let header = Header::of_child(&Child::<'scope, F>::VERBS, NonNull::from(&self.lineage));
+        let header = JobHeader::of_child(&ChildJob::<'scope, F>::VTABLE, NonNull::from(&self.base));
         let id = Id::fresh(Domain::Job);
-        let child = memory::put(Child { header, scope, id, work });
+        let child = memory::put(ChildJob { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }
@@ -183,29 +183,30 @@ impl<'scope> Scope<'scope> {
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let open = unsafe { scope.as_ref() };
-        let (owner, sleep, away) = (open.lineage.owner(), open.lineage.sleep(), NonNull::from(&open.away));
+        let (owner, sleep, shared) = (open.base.owner(), open.base.sleep(), NonNull::from(&open.shared));
         if current::address() == open.owner_at {
-            return open.here.end();
+            return open.local.end();
         }
         // SAFETY: the caller is counted until this call. From there on the scope may be gone.
-        if unsafe { Away::end(away) } {
+        if unsafe { SharedCount::end(shared) } {
             // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
             unsafe { sleep.as_ref() }.unpark(owner);
         }
     }
 }
 
-impl<'scope, F> Child<'scope, F>
+impl<'scope, F> ChildJob<'scope, F>
 where
     F: FnOnce(&Scope<'scope>) + Send + 'scope,
 {
     /// Somebody waits for it, so it cannot be discarded: it is run.
-    const VERBS: Verbs = Verbs { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
+    const VTABLE: JobVtable =
+        JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     /// # Safety
     ///
     /// As for `run`.
-    unsafe fn run_instead(job: NonNull<Header>) -> bool {
+    unsafe fn run_instead(job: NonNull<JobHeader>) -> bool {
         // SAFETY: this is the only call.
         unsafe { Self::run(job) };
         false
@@ -214,15 +215,15 @@ where
     /// # Safety
     ///
     /// This is the queue's only call for this child.
-    unsafe fn run(job: NonNull<Header>) {
+    unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: the child was put there by `child`, and its verb is called once.
         let Self { scope, id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
         let before = brigade_trace::begin(id);
-        let outer = current::swap_inside(Some(NonNull::from(&open.lineage)));
+        let outer = current::replace_current_scope(Some(NonNull::from(&open.base)));
         let result = panic::catch_unwind(AssertUnwindSafe(|| work(open)));
-        current::swap_inside(outer);
+        current::replace_current_scope(outer);
         brigade_trace::end(id, before, 1);
         brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
         if let Err(payload) = result {
@@ -238,20 +239,20 @@ pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
 {
-    let (here, away) = Here::body();
+    let (local, shared) = LocalCount::body();
     let scope = Scope {
-        lineage: Lineage::new(current::inside(), NonNull::from(&worker.crew.sleep), worker.index),
-        crew: NonNull::from(&*worker.crew),
+        base: ScopeBase::new(current::current_scope(), NonNull::from(&worker.registry.sleep), worker.index),
+        registry: NonNull::from(&*worker.registry),
         owner_at: current::address(),
-        here,
-        away,
+        local,
+        shared,
         panic: Mutex::new(None),
         fifo: Mutex::new(VecDeque::new()),
         _scope: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
-    scope.here.end();
-    worker.wait_for_scope(&scope.lineage, &scope.here, &scope.away);
+    scope.local.end();
+    worker.wait_for_scope(&scope.base, &scope.local, &scope.shared);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (payload, unheard) = match (result, child) {
         (Ok(result), None) => return result,
@@ -312,12 +313,12 @@ impl Pool {
         F: FnOnce(&Scope<'scope>) -> R + Send,
         R: Send,
     {
-        install(&self.crew, "Pool::scope", || scope(body))
+        install(&self.registry, "Pool::scope", || scope(body))
     }
 }
 
 impl fmt::Debug for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("owner", &self.lineage.owner()).finish_non_exhaustive()
+        f.debug_struct("Scope").field("owner", &self.base.owner()).finish_non_exhaustive()
     }
 }

@@ -1,12 +1,12 @@
 //! Which worker this thread is: the pool's only thread-locals.
 
 use crate::{
-    job::{JobRef, remote::Lineage},
+    job::{JobRef, remote::ScopeBase},
     join::{
         deque::{Deque, Owner},
-        stack_job::HalfHeader,
+        stack_job::StackJobHeader,
     },
-    registry::Crew,
+    registry::Registry,
     sys,
     worker::Worker,
 };
@@ -17,10 +17,10 @@ use std::{
 
 thread_local! {
     /// The innermost scope of which a child runs on this thread.
-    static INSIDE: Cell<Option<NonNull<Lineage>>> = const { Cell::new(None) };
+    static CURRENT_SCOPE: Cell<Option<NonNull<ScopeBase>>> = const { Cell::new(None) };
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
     /// The worker's halves, where a light fence is enough: all that a join touches hangs on this one pointer.
-    static HALVES: Cell<*const Deque<HalfHeader>> = const { Cell::new(ptr::null()) };
+    static STACK_JOBS: Cell<*const Deque<StackJobHeader>> = const { Cell::new(ptr::null()) };
 }
 
 /// Gives `f` the worker that this thread is, if it is one.
@@ -33,13 +33,13 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
 }
 
 /// The number of the worker that this thread is, if it is one of that crew.
-pub(crate) fn index_in(crew: &Crew) -> Option<usize> {
-    with(|worker| worker.filter(|worker| ptr::eq(&*worker.crew, crew)).map(|worker| worker.index))
+pub(crate) fn index_in(registry: &Registry) -> Option<usize> {
+    with(|worker| worker.filter(|worker| ptr::eq(&*worker.registry, registry)).map(|worker| worker.index))
 }
 
 /// How many threads the pool runs at a time that this thread works for, if it works for one.
 pub(crate) fn threads() -> Option<usize> {
-    with(|worker| worker.map(|worker| worker.crew.plan.threads))
+    with(|worker| worker.map(|worker| worker.registry.config.threads))
 }
 
 /// Tells workers apart that run at the same time. For comparison only.
@@ -57,23 +57,23 @@ pub(crate) fn address() -> usize {
 ///
 /// The caller uses it on this thread, and not after it has returned to where the worker found its work.
 #[inline(always)]
-pub(crate) unsafe fn halves<'frame>() -> Option<Owner<'frame, HalfHeader>> {
+pub(crate) unsafe fn stack_jobs<'frame>() -> Option<Owner<'frame, StackJobHeader>> {
     // SAFETY: the pointer is null or what `enter` set, and the worker, which owns its halves, is there as long as it runs work.
-    let halves = unsafe { HALVES.get().as_ref() }?;
+    let stack_jobs = unsafe { STACK_JOBS.get().as_ref() }?;
     // SAFETY: this thread is the worker.
-    Some(unsafe { halves.owner() })
+    Some(unsafe { stack_jobs.owner() })
 }
 
 /// The innermost scope of which a child runs on this thread, and which therefore is there.
 #[inline]
-pub(crate) fn inside() -> Option<NonNull<Lineage>> {
-    INSIDE.get()
+pub(crate) fn current_scope() -> Option<NonNull<ScopeBase>> {
+    CURRENT_SCOPE.get()
 }
 
 /// Says of which scope a child runs from now on; returns of which one did.
 #[inline]
-pub(crate) fn swap_inside(scope: Option<NonNull<Lineage>>) -> Option<NonNull<Lineage>> {
-    INSIDE.replace(scope)
+pub(crate) fn replace_current_scope(scope: Option<NonNull<ScopeBase>>) -> Option<NonNull<ScopeBase>> {
+    CURRENT_SCOPE.replace(scope)
 }
 
 /// Makes this thread the worker while `f` runs.
@@ -83,18 +83,18 @@ pub(crate) fn enter(worker: &Worker, f: impl FnOnce()) {
     impl Drop for Leave {
         fn drop(&mut self) {
             WORKER.set(ptr::null());
-            HALVES.set(ptr::null());
+            STACK_JOBS.set(ptr::null());
         }
     }
     WORKER.set(worker);
     if sys::is_asymmetric() {
-        HALVES.set(worker.shared_halves());
+        STACK_JOBS.set(worker.stack_job_deque());
     }
     let _leave = Leave;
     f();
 }
 
-impl Crew {
+impl Registry {
     /// Queues a job: with this worker if it is one of the crew, else with the injector.
     ///
     /// # Panics
@@ -103,7 +103,7 @@ impl Crew {
     #[inline]
     pub(crate) fn submit(&self, job: JobRef) {
         with(|worker| match worker {
-            Some(worker) if ptr::eq(&*worker.crew, self) => worker.jobs.push(job),
+            Some(worker) if ptr::eq(&*worker.registry, self) => worker.jobs.push(job),
             _ => {
                 self.assert_not_forked();
                 self.injector.push(job);

@@ -1,10 +1,10 @@
 //! Waiting inside a job: what a worker runs meanwhile, and how its pool hears that it is blocked.
 
 use crate::{
-    job::{Stay, remote::Lineage},
-    join::stack_job::HalfState,
-    scope::count::{Away, Here},
-    worker::{Worker, current, pass_on::pass_on, steal::Pause},
+    job::{AbortOnUnwind, remote::ScopeBase},
+    join::stack_job::StackJobState,
+    scope::count::{LocalCount, SharedCount},
+    worker::{Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::wait;
 use brigade_trace::{Kind, clock};
@@ -22,22 +22,22 @@ impl Worker {
     /// This worker is about to park inside its job. It may do so while it waits already: a [`blocking`] call may join a handle. That
     /// is one thread less to be replaced, not two, so only the outermost wait counts.
     pub(crate) fn blocked(&self) {
-        if self.crew.is_forked() {
+        if self.registry.is_forked() {
             return;
         }
         if self.waits.replace(self.waits.get() + 1) == 0 {
-            self.crew.blocked();
+            self.registry.blocked();
         }
     }
 
     /// This worker goes on with its job.
     pub(crate) fn unblocked(&self) {
-        if self.crew.is_forked() {
+        if self.registry.is_forked() {
             return;
         }
         self.waits.set(self.waits.get() - 1);
         if self.waits.get() == 0 {
-            self.crew.unblocked();
+            self.registry.unblocked();
         }
     }
 
@@ -57,87 +57,87 @@ pub(crate) fn set_policy() -> wait::Restore {
 
 impl Worker {
     /// Waits for a half that was stolen from this worker. What it runs meanwhile, and why: see `join.rs`.
-    pub(crate) fn wait_for_half(half: &HalfState) {
-        current::with(|worker| worker.expect("only workers have halves").wait_for(half));
+    pub(crate) fn wait_for_stack_job(stack_job: &StackJobState) {
+        current::with(|worker| worker.expect("only workers have stack jobs").wait_for(stack_job));
     }
 
-    fn wait_for(&self, half: &HalfState) {
-        self.crew.end_copy_of_worker();
-        let stay = Stay;
-        let mut pause = Pause::new(self);
+    fn wait_for(&self, stack_job: &StackJobState) {
+        self.registry.end_copy_of_worker();
+        let guard = AbortOnUnwind;
+        let mut spin = AdaptiveSpin::new(self);
         // Whether it was passed on and is out of the list again: run by us, or by somebody else.
         let mut is_out = false;
-        while !half.is_done() {
-            if !is_out && half.is_passed_on() {
+        while !stack_job.is_done() {
+            if !is_out && stack_job.is_passed_on() {
                 is_out = true;
-                let own = self.crew.seat(self.index).passed_on.take(half);
-                own.into_iter().for_each(|half| self.run_stolen(half));
+                let own = self.registry.slot(self.index).passed_on.take(stack_job);
+                own.into_iter().for_each(|stack_job| self.run_stolen(stack_job));
                 continue;
             }
-            let thief = half.thief();
-            let work = match thief.and_then(|thief| self.request_half(thief)) {
-                None if pause.once_more() => continue,
-                None => thief.and_then(|thief| self.take_half(thief)),
+            let thief = stack_job.thief();
+            let work = match thief.and_then(|thief| self.request_stack_job(thief)) {
+                None if spin.spin_once() => continue,
+                None => thief.and_then(|thief| self.steal_stack_job(thief)),
                 offered => offered,
             };
             match work {
-                None if pause.begin_again() => {}
+                None if spin.begin_spell() => {}
                 None => {
-                    half.begin_park();
-                    self.park_until(|| half.is_done() || !is_out && half.is_passed_on());
+                    stack_job.begin_park();
+                    self.park_until(|| stack_job.is_done() || !is_out && stack_job.is_passed_on());
                 }
                 // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
                 // whoever takes it acquires all that came before the offer.
-                Some(stranger) if half.is_done() => pass_on(stranger, &self.crew),
+                Some(stranger) if stack_job.is_done() => pass_on(stranger, &self.registry),
                 Some(work) => {
                     self.run_stolen(work);
-                    pause = Pause::new(self);
+                    spin = AdaptiveSpin::new(self);
                 }
             }
         }
-        mem::forget(stay);
+        mem::forget(guard);
     }
 
     /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
-    pub(crate) fn wait_for_scope(&self, lineage: &Lineage, here: &Here, away: &Away) {
-        let stay = Stay;
-        let scope = NonNull::from(lineage);
-        let mut pause = Pause::new(self);
+    pub(crate) fn wait_for_scope(&self, base: &ScopeBase, local: &LocalCount, shared: &SharedCount) {
+        let guard = AbortOnUnwind;
+        let scope = NonNull::from(base);
+        let mut spin = AdaptiveSpin::new(self);
         let mut steals = true;
-        while !here.is_done(away) {
-            if let Some(child) = lineage.oldest_stray() {
+        while !local.is_done(shared) {
+            if let Some(child) = base.oldest_remote_child() {
                 // Its ticket counts as the job.
                 child.run();
-                pause = Pause::new(self);
+                spin = AdaptiveSpin::new(self);
                 continue;
             }
-            let job = self.jobs.pop().or_else(|| self.steal_within(scope, &mut steals));
+            let job = self.jobs.pop().or_else(|| self.steal_descendant(scope, &mut steals));
             match job {
-                Some(job) if job.is_within(scope) => {
-                    self.tally().count_job();
+                Some(job) if job.is_descendant_of(scope) => {
+                    self.stats().count_job();
                     job.run();
-                    pause = Pause::new(self);
+                    spin = AdaptiveSpin::new(self);
                 }
                 // For a moment the stranger may stay where it is. Who looked for it just now did not see it, so it is announced
                 // again.
-                Some(stranger) if pause.once_more() => self.crew.submit(stranger),
-                Some(stranger) => self.crew.inject(stranger),
-                None if pause.once_more() || pause.begin_again() => {}
+                Some(stranger) if spin.spin_once() => self.registry.submit(stranger),
+                Some(stranger) => self.registry.inject(stranger),
+                None if spin.spin_once() || spin.begin_spell() => {}
                 None => {
-                    here.settle(away);
-                    if lineage.begin_park() {
-                        self.park_until(|| here.is_done(away) || lineage.has_strays());
+                    local.merge(shared);
+                    if base.begin_park() {
+                        self.park_until(|| local.is_done(shared) || base.has_remote_children());
                     }
                 }
             }
         }
-        mem::forget(stay);
+        mem::forget(guard);
     }
 
     /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
     fn park_until(&self, is_done: impl Fn() -> bool) {
-        self.crew.end_copy_of_worker();
-        self.tally().count_park();
+        self.registry.end_copy_of_worker();
+        self.stats().count_park();
         brigade_trace::record(Kind::Park, self.id, 0);
         self.blocked();
         while !is_done() {
@@ -167,14 +167,14 @@ impl Worker {
 /// If `work` does.
 pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
     /// Ends also when `work` panics.
-    struct Away;
-    impl Drop for Away {
+    struct Unblock;
+    impl Drop for Unblock {
         fn drop(&mut self) {
             at_worker(Worker::unblocked);
         }
     }
     at_worker(Worker::blocked);
-    let _away = Away;
+    let _unblock = Unblock;
     work()
 }
 
@@ -207,7 +207,7 @@ mod tests {
         pool.spawn(move || go.send(()).unwrap()).join().unwrap();
         blocked.join().unwrap();
         let is_surplus_gone = || {
-            let roster = pool.crew.roster();
+            let roster = pool.registry.roster();
             roster.total == 1 || !roster.reserve.is_empty()
         };
         while !is_surplus_gone() {
@@ -234,7 +234,7 @@ mod tests {
                 scope.spawn(|_| {
                     begun.store(true, Ordering::Relaxed);
                     // The owner is not counted as active from when it parks until it goes on.
-                    while pool.crew.roster().blocked() == 0 {
+                    while pool.registry.roster().blocked() == 0 {
                         thread::yield_now();
                     }
                 });

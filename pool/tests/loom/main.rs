@@ -3,10 +3,10 @@
 #![cfg(loom)]
 
 // Unsafe: ends what a model holds by a pointer to it.
-#[allow(unsafe_code)]
-mod halves;
 mod queue;
 mod sleep;
+#[allow(unsafe_code)]
+mod stack_jobs;
 // Unsafe: as `halves`.
 #[allow(unsafe_code)]
 mod waiting;

@@ -1,6 +1,6 @@
 //! Sleep: producers, searchers, sleepers and those that doze.
 
-use super::{check, halves::push_and_attend};
+use super::{check, stack_jobs::push_and_attend};
 use brigade_pool::model::{Deque, Queues, Searching, Sleep, Steal};
 use loom::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -20,12 +20,12 @@ impl Queues for Jobs {
 }
 
 /// The sleep of some workers, and their queue.
-struct Crew {
+struct Registry {
     sleep: Sleep,
     jobs: Jobs,
 }
 
-impl Crew {
+impl Registry {
     /// With the beds made ready that the model uses, and so many jobs queued.
     fn new(threads: usize, beds: usize, jobs: usize) -> Arc<Self> {
         let sleep = Sleep::new(threads, beds, || false);
@@ -34,8 +34,8 @@ impl Crew {
     }
 
     fn start(self: &Arc<Self>, index: usize, life: fn(&Self, usize)) -> thread::JoinHandle<()> {
-        let crew = self.clone();
-        thread::spawn(move || life(&crew, index))
+        let registry = self.clone();
+        thread::spawn(move || life(&registry, index))
     }
 
     fn push(&self) {
@@ -81,9 +81,9 @@ impl Crew {
 #[test]
 fn a_sleeper_wakes_for_a_job() {
     check(|| {
-        let crew = Crew::new(1, 1, 0);
-        let worker = crew.start(0, Crew::take_one);
-        crew.push();
+        let registry = Registry::new(1, 1, 0);
+        let worker = registry.start(0, Registry::take_one);
+        registry.push();
         worker.join().unwrap();
     });
 }
@@ -93,10 +93,10 @@ fn a_searcher_that_finds_work_passes_its_duty_on() {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(|| {
-        let crew = Crew::new(2, 2, 0);
-        let workers = [0, 1].map(|index| crew.start(index, Crew::take_one));
-        crew.push();
-        crew.push();
+        let registry = Registry::new(2, 2, 0);
+        let workers = [0, 1].map(|index| registry.start(index, Registry::take_one));
+        registry.push();
+        registry.push();
         workers.into_iter().for_each(|worker| worker.join().unwrap());
     });
 }
@@ -104,11 +104,11 @@ fn a_searcher_that_finds_work_passes_its_duty_on() {
 #[test]
 fn a_job_that_changes_its_queue_wakes_a_sleeper() {
     check(|| {
-        let crew = Crew::new(2, 2, 1);
-        let sleeper = crew.start(1, Crew::take_one);
+        let registry = Registry::new(2, 2, 1);
+        let sleeper = registry.start(1, Registry::take_one);
         // A worker that is not searching takes the job out of one queue and puts it into another, or back.
-        if crew.take() {
-            crew.push();
+        if registry.take() {
+            registry.push();
         }
         sleeper.join().unwrap();
     });
@@ -118,9 +118,9 @@ fn a_job_that_changes_its_queue_wakes_a_sleeper() {
 fn who_dozes_sees_what_was_queued_meanwhile() {
     check(|| {
         // Of two threads, so that one of them may doze; the producer stands for the other.
-        let crew = Crew::new(2, 1, 0);
-        let worker = crew.start(0, Crew::take_one_dozing);
-        crew.push();
+        let registry = Registry::new(2, 1, 0);
+        let worker = registry.start(0, Registry::take_one_dozing);
+        registry.push();
         worker.join().unwrap();
     });
 }
@@ -128,12 +128,12 @@ fn who_dozes_sees_what_was_queued_meanwhile() {
 #[test]
 fn who_dozes_may_be_woken_before_its_time() {
     check(|| {
-        let crew = Crew::new(2, 1, 0);
-        let worker = crew.start(0, Crew::take_one_dozing);
-        crew.jobs.0.fetch_add(1, Ordering::Relaxed);
-        crew.sleep.wake_all();
+        let registry = Registry::new(2, 1, 0);
+        let worker = registry.start(0, Registry::take_one_dozing);
+        registry.jobs.0.fetch_add(1, Ordering::Relaxed);
+        registry.sleep.wake_all();
         worker.join().unwrap();
-        assert!(!crew.sleep.wants_wake(), "nobody is counted as asleep who is not");
+        assert!(!registry.sleep.wants_wake(), "nobody is counted as asleep who is not");
     });
 }
 
@@ -152,7 +152,7 @@ impl Queues for Halves {
 
 impl Halves {
     fn take(&self) -> bool {
-        if self.0.accept().is_some() {
+        if self.0.accept_offer().is_some() {
             return true;
         }
         let stolen = self.0.steal();
@@ -186,7 +186,7 @@ fn a_sleeper_wakes_for_a_half() {
                 shared.0.wake_one();
             }
         });
-        assert!(!thief.join().unwrap(), "there was one half");
+        assert!(!thief.join().unwrap(), "there was one stack job");
     });
 }
 

@@ -1,7 +1,7 @@
 //! Waiting inside a job: for a half that was stolen, and for the children of a scope.
 
 use super::check;
-use brigade_pool::model::{Astray, Away, HalfState, Here};
+use brigade_pool::model::{LocalCount, RemoteChildren, SharedCount, StackJobState};
 use loom::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -9,22 +9,22 @@ use loom::{
 use std::{ptr::NonNull, sync::Arc};
 
 /// The thief ends the half. Nobody frees it in these models.
-fn finish(half: &HalfState) -> bool {
+fn finish(stack_job: &StackJobState) -> bool {
     // SAFETY: the model holds a reference.
-    unsafe { HalfState::finish(NonNull::from(half)) }
+    unsafe { StackJobState::finish(NonNull::from(stack_job)) }
 }
 
 /// A child ends elsewhere. Nobody frees the count in these models.
-fn end(away: &Away) -> bool {
+fn end(shared: &SharedCount) -> bool {
     // SAFETY: as above.
-    unsafe { Away::end(NonNull::from(away)) }
+    unsafe { SharedCount::end(NonNull::from(shared)) }
 }
 
 #[test]
 fn the_owner_of_a_stolen_half_is_woken() {
     check(|| {
-        let half = Arc::new((HalfState::new(), AtomicBool::new(false)));
-        let shared = half.clone();
+        let stack_job = Arc::new((StackJobState::new(), AtomicBool::new(false)));
+        let shared = stack_job.clone();
         let owner = thread::current();
         let thief = thread::spawn(move || {
             shared.0.taken_by(1);
@@ -33,27 +33,27 @@ fn the_owner_of_a_stolen_half_is_woken() {
                 owner.unpark();
             }
         });
-        half.0.begin_park();
-        while !half.0.is_done() {
+        stack_job.0.begin_park();
+        while !stack_job.0.is_done() {
             thread::park();
         }
-        assert!(half.1.load(Ordering::Relaxed), "the result is published");
+        assert!(stack_job.1.load(Ordering::Relaxed), "the result is published");
         thief.join().unwrap();
     });
 }
 
 /// What a scope's children did, and how many there are.
 struct Scope {
-    away: Away,
+    shared: SharedCount,
     work: AtomicUsize,
     told: AtomicUsize,
 }
 
 /// Waits as `wait_for_scope` does. If the wake-up were lost, loom would report a deadlock.
-fn settle_and_wait(here: &Here, scope: &Scope) {
-    if !here.is_done(&scope.away) {
-        here.settle(&scope.away);
-        while !here.is_done(&scope.away) {
+fn settle_and_wait(local: &LocalCount, scope: &Scope) {
+    if !local.is_done(&scope.shared) {
+        local.merge(&scope.shared);
+        while !local.is_done(&scope.shared) {
             thread::park();
         }
     }
@@ -62,28 +62,28 @@ fn settle_and_wait(here: &Here, scope: &Scope) {
 #[test]
 fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
     check(|| {
-        let (here, away) = Here::body();
-        let scope = Arc::new(Scope { away, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
+        let (local, shared) = LocalCount::body();
+        let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
         let owner = thread::current();
-        here.add();
-        here.add();
+        local.add();
+        local.add();
         let children = scope.clone();
         let thief = thread::spawn(move || {
             // One of the two children runs elsewhere, and spawns a third.
-            children.away.add();
+            children.shared.add();
             for _ in 0..2 {
                 children.work.fetch_add(1, Ordering::Relaxed);
-                if end(&children.away) {
+                if end(&children.shared) {
                     children.told.fetch_add(1, Ordering::Relaxed);
                     owner.unpark();
                 }
             }
         });
         scope.work.fetch_add(1, Ordering::Relaxed);
-        here.end();
+        local.end();
         // The body.
-        here.end();
-        settle_and_wait(&here, &scope);
+        local.end();
+        settle_and_wait(&local, &scope);
         assert_eq!(scope.work.load(Ordering::Relaxed), 3, "the children end before the scope");
         thief.join().unwrap();
         assert!(scope.told.load(Ordering::Relaxed) <= 1, "only the last one tells");
@@ -93,12 +93,12 @@ fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
 #[test]
 fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
     check(|| {
-        let (here, away) = Here::body();
-        let scope = Arc::new((away, AtomicUsize::new(0)));
-        here.add();
-        here.add();
-        here.end();
-        here.settle(&scope.0);
+        let (local, shared) = LocalCount::body();
+        let scope = Arc::new((shared, AtomicUsize::new(0)));
+        local.add();
+        local.add();
+        local.end();
+        local.merge(&scope.0);
         let owner = thread::current();
         let others = [(); 2].map(|()| {
             let (scope, owner) = (scope.clone(), owner.clone());
@@ -109,7 +109,7 @@ fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
                 }
             })
         });
-        while !here.is_done(&scope.0) {
+        while !local.is_done(&scope.0) {
             thread::park();
         }
         others.into_iter().for_each(|other| other.join().unwrap());
@@ -118,16 +118,16 @@ fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
 }
 
 /// Waits as `wait_for_scope` does for a scope with a list of strays, and runs what it finds there.
-fn wait_with_strays(here: &Here, scope: &Scope, strays: &Astray<usize>) {
-    while !here.is_done(&scope.away) {
-        if let Some(child) = strays.pop_oldest() {
+fn wait_with_strays(local: &LocalCount, scope: &Scope, remote: &RemoteChildren<usize>) {
+    while !local.is_done(&scope.shared) {
+        if let Some(child) = remote.pop_oldest() {
             scope.work.fetch_add(child, Ordering::Relaxed);
-            here.end();
+            local.end();
             continue;
         }
-        here.settle(&scope.away);
-        if strays.begin_park() {
-            while !here.is_done(&scope.away) && strays.is_empty() {
+        local.merge(&scope.shared);
+        if remote.begin_park() {
+            while !local.is_done(&scope.shared) && remote.is_empty() {
                 thread::park();
             }
         }
@@ -137,24 +137,24 @@ fn wait_with_strays(here: &Here, scope: &Scope, strays: &Astray<usize>) {
 #[test]
 fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
     check(|| {
-        let (here, away) = Here::body();
-        let scope = Arc::new(Scope { away, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
-        let list = Arc::new(Astray::new());
+        let (local, shared) = LocalCount::body();
+        let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
+        let list = Arc::new(RemoteChildren::new());
         let owner = thread::current();
-        here.add();
-        let (of, strays) = (scope.clone(), list.clone());
+        local.add();
+        let (of, remote) = (scope.clone(), list.clone());
         let thief = thread::spawn(move || {
             // A child spawns another one, and leaves it to whoever finds it.
-            of.away.add();
-            if strays.push(7) {
+            of.shared.add();
+            if remote.push(7) {
                 owner.unpark();
             }
-            if end(&of.away) {
+            if end(&of.shared) {
                 owner.unpark();
             }
         });
-        here.end();
-        wait_with_strays(&here, &scope, &list);
+        local.end();
+        wait_with_strays(&local, &scope, &list);
         assert_eq!(scope.work.load(Ordering::Relaxed), 7, "the owner ran it, since nobody else did");
         thief.join().unwrap();
     });
@@ -163,23 +163,23 @@ fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
 #[test]
 fn a_stray_is_run_once_by_the_owner_or_by_who_has_its_ticket() {
     check(|| {
-        let (here, away) = Here::body();
-        let scope = Arc::new(Scope { away, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
-        let list = Arc::new(Astray::new());
+        let (local, shared) = LocalCount::body();
+        let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
+        let list = Arc::new(RemoteChildren::new());
         let owner = thread::current();
-        scope.away.add();
+        scope.shared.add();
         assert!(!list.push(1), "the owner does not park yet");
-        let (of, strays) = (scope.clone(), list.clone());
+        let (of, remote) = (scope.clone(), list.clone());
         let other = thread::spawn(move || {
-            if let Some(child) = strays.pop_newest() {
+            if let Some(child) = remote.pop_newest() {
                 of.work.fetch_add(child, Ordering::Relaxed);
-                if end(&of.away) {
+                if end(&of.shared) {
                     owner.unpark();
                 }
             }
         });
-        here.end();
-        wait_with_strays(&here, &scope, &list);
+        local.end();
+        wait_with_strays(&local, &scope, &list);
         assert_eq!(scope.work.load(Ordering::Relaxed), 1);
         other.join().unwrap();
     });
@@ -188,8 +188,8 @@ fn a_stray_is_run_once_by_the_owner_or_by_who_has_its_ticket() {
 #[test]
 fn an_owner_that_parks_is_told_of_a_half_that_is_passed_on() {
     check(|| {
-        let half = Arc::new((HalfState::new(), loom::sync::Mutex::new(false)));
-        let shared = half.clone();
+        let stack_job = Arc::new((StackJobState::new(), loom::sync::Mutex::new(false)));
+        let shared = stack_job.clone();
         let owner = thread::current();
         let thief = thread::spawn(move || {
             let mut list = shared.1.lock().unwrap();
@@ -200,11 +200,11 @@ fn an_owner_that_parks_is_told_of_a_half_that_is_passed_on() {
                 owner.unpark();
             }
         });
-        half.0.begin_park();
-        while !half.0.is_passed_on() {
+        stack_job.0.begin_park();
+        while !stack_job.0.is_passed_on() {
             thread::park();
         }
-        assert!(*half.1.lock().unwrap(), "it lies in the list");
+        assert!(*stack_job.1.lock().unwrap(), "it lies in the list");
         thief.join().unwrap();
     });
 }

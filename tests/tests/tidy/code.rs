@@ -36,7 +36,7 @@ const UNSAFE: &[&str] = &[
     "pool/src/worker/mod.rs",
     "pool/src/worker/pass_on.rs",
     "pool/src/worker/steal.rs",
-    "pool/tests/loom/halves.rs",
+    "pool/tests/loom/stack_jobs.rs",
     "pool/tests/loom/waiting.rs",
     "process/src/block/sys.rs",
     "process/src/call/pending.rs",

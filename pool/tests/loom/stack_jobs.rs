@@ -1,7 +1,7 @@
 //! Halves: the deque of shared halves, with its offers and its bell.
 
 use super::check;
-use brigade_pool::model::{Attended, Deque, Full, HalfState, Owner, Place, Steal};
+use brigade_pool::model::{Deque, Full, Owner, Position, SlowPush, StackJobState, Steal};
 use loom::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     thread,
@@ -45,32 +45,32 @@ fn two_thieves_do_not_take_the_same_half() {
     check(|| {
         let deque = Arc::new(Deque::new());
         let owner = deque.owner_in_model();
-        let (place, _) = owner.push::<Full>(entry(1));
+        let (position, _) = owner.push::<Full>(entry(1));
         let thieves = [(); 2].map(|()| {
             let shared = deque.clone();
             thread::spawn(move || steals(&shared, 1).len())
         });
-        let kept = usize::from(owner.pop::<Full>(place));
+        let kept = usize::from(owner.pop::<Full>(position));
         let stolen: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
         assert_eq!(kept + stolen, 1);
     });
 }
 
 /// Pushes the entry, and attends if somebody rang. What the entries point to is there, as the thieves have to see.
-pub(super) fn push_and_attend(owner: Owner<'_, u64>, number: usize, look: impl FnOnce()) -> Place {
-    let (place, quiet) = owner.push::<Full>(entry(number));
+pub(super) fn push_and_attend(owner: Owner<'_, u64>, number: usize, look: impl FnOnce()) -> Position {
+    let (position, quiet) = owner.push::<Full>(entry(number));
     if quiet {
-        return place;
+        return position;
     }
-    match owner.attend(place, look) {
-        Attended::Pushed(place) => place,
-        Attended::Full => panic!("there is room for two"),
+    match owner.push_slow(position, look) {
+        SlowPush::Pushed(position) => position,
+        SlowPush::Full => panic!("there is room for two"),
     }
 }
 
 /// Pops the entry, or takes it back. True if nobody else has it.
-fn pop_or_take_back(owner: Owner<'_, u64>, place: Place, number: usize) -> bool {
-    owner.pop::<Full>(place) || owner.take_back(entry(number))
+fn pop_or_take_back(owner: Owner<'_, u64>, position: Position, number: usize) -> bool {
+    owner.pop::<Full>(position) || owner.take_back_offer(entry(number))
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_half_on_offer_goes_to_its_owner_or_to_one_thief() {
         deque.request();
         let shared = deque.clone();
         let thief = thread::spawn(move || {
-            let accepted = shared.accept().map(|entry| entry.addr().get());
+            let accepted = shared.accept_offer().map(|entry| entry.addr().get());
             let mut taken = steals(&shared, 1);
             taken.extend(accepted);
             taken
@@ -105,11 +105,11 @@ fn two_who_request_do_not_get_the_same_half() {
         deque.request();
         let thieves = [(); 2].map(|()| {
             let shared = deque.clone();
-            thread::spawn(move || usize::from(shared.accept().is_some()))
+            thread::spawn(move || usize::from(shared.accept_offer().is_some()))
         });
         let owner = deque.owner_in_model();
-        let place = push_and_attend(owner, 1, || ());
-        let kept = usize::from(pop_or_take_back(owner, place, 1));
+        let position = push_and_attend(owner, 1, || ());
+        let kept = usize::from(pop_or_take_back(owner, position, 1));
         let given: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
         assert_eq!(kept + given, 1);
     });
@@ -125,7 +125,7 @@ fn a_second_request_does_not_overwrite_the_offer() {
         deque.request();
         let second = push_and_attend(owner, 2, || ());
         let shared = deque.clone();
-        let thief = thread::spawn(move || shared.accept().is_some());
+        let thief = thread::spawn(move || shared.accept_offer().is_some());
         assert!(pop_or_take_back(owner, second, 2));
         assert!(pop_or_take_back(owner, first, 1) != thief.join().unwrap());
     });
@@ -137,12 +137,13 @@ fn what_a_half_points_to_is_seen_by_who_accepts_it() {
         let deque = Arc::new((Deque::new(), AtomicBool::new(false)));
         deque.0.request();
         let shared = deque.clone();
-        let thief = thread::spawn(move || shared.0.accept().is_none() || shared.1.load(Ordering::Relaxed));
+        let thief =
+            thread::spawn(move || shared.0.accept_offer().is_none() || shared.1.load(Ordering::Relaxed));
         deque.1.store(true, Ordering::Relaxed);
         let owner = deque.0.owner_in_model();
-        let place = push_and_attend(owner, 1, || ());
+        let position = push_and_attend(owner, 1, || ());
         assert!(thief.join().unwrap());
-        _ = pop_or_take_back(owner, place, 1);
+        _ = pop_or_take_back(owner, position, 1);
     });
 }
 
@@ -153,15 +154,15 @@ fn a_request_is_answered_after_the_next_push_that_sees_it() {
         let owner = deque.owner_in_model();
         // An offer that was taken back, and a request that came meanwhile, leave no request unheard.
         deque.request();
-        let place = push_and_attend(owner, 1, || ());
+        let position = push_and_attend(owner, 1, || ());
         let shared = deque.clone();
         let thief = thread::spawn(move || shared.request());
-        let kept = pop_or_take_back(owner, place, 1);
+        let kept = pop_or_take_back(owner, position, 1);
         assert!(kept);
         thief.join().unwrap();
-        let place = push_and_attend(owner, 1, || ());
-        assert!(deque.accept().is_some());
-        assert!(!pop_or_take_back(owner, place, 1));
+        let position = push_and_attend(owner, 1, || ());
+        assert!(deque.accept_offer().is_some());
+        assert!(!pop_or_take_back(owner, position, 1));
     });
 }
 
@@ -176,10 +177,10 @@ fn the_owner_hears_the_bell_or_the_half_is_seen() {
             !shared.looks_empty()
         });
         let owner = deque.owner_in_model();
-        let (place, quiet) = owner.push::<Full>(entry(1));
+        let (position, quiet) = owner.push::<Full>(entry(1));
         let heard = !quiet;
         if heard {
-            assert!(matches!(owner.attend(place, || ()), Attended::Pushed(_)));
+            assert!(matches!(owner.push_slow(position, || ()), SlowPush::Pushed(_)));
         }
         assert!(sleeper.join().unwrap() || heard);
     });
@@ -243,11 +244,11 @@ fn who_finds_its_half_stolen_has_nothing_older_on_offer() {
 #[test]
 fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
     check(|| {
-        let shared = Arc::new((Deque::new(), HalfState::new()));
+        let shared = Arc::new((Deque::new(), StackJobState::new()));
         let waiter = {
             let shared = shared.clone();
             thread::spawn(move || {
-                let taken = shared.0.accept().map(|entry| entry.addr().get());
+                let taken = shared.0.accept_offer().map(|entry| entry.addr().get());
                 let taken = taken.or_else(|| steals(&shared.0, 1).pop());
                 assert!(taken != Some(2) || shared.1.is_done(), "it is known for a stranger");
             })
@@ -256,7 +257,7 @@ fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
         let needed = push_and_attend(owner, 1, || ());
         _ = pop_or_take_back(owner, needed, 1);
         // SAFETY: the model holds a reference.
-        _ = unsafe { HalfState::finish(NonNull::from(&shared.1)) };
+        _ = unsafe { StackJobState::finish(NonNull::from(&shared.1)) };
         shared.0.request();
         let stranger = push_and_attend(owner, 2, || ());
         _ = pop_or_take_back(owner, stranger, 2);
