@@ -1,10 +1,10 @@
-//! The system calls of this crate, but for those between fork and exec (`exec.rs`). Each is small and says what it needs.
+//! The system calls of this crate, but for those between fork and exec (`parent/launcher/exec.rs`). Each is
+//! small and says what it needs.
 //!
-//! A port must provide: a socket that passes bytes without raising SIGPIPE, `poll`, a bell that any thread can ring and
-//! `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then the supervisor asks ten
-//! times a second), `waitpid`, and the loaded image's segments.
+//! A port must provide: a socket that passes bytes without raising SIGPIPE, `poll`, a bell that any thread
+//! can ring and `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then
+//! the supervisor asks ten times a second), `waitpid`, and the loaded image's segments.
 
-pub(crate) use crate::channel::sys::{bytes_waiting, read, receive, receive_at_once, send, send_at_once};
 use brigade_trace::clock;
 use std::{
     io,
@@ -356,7 +356,8 @@ pub(crate) unsafe fn forget_variable(name: &str) {
 
 /// Makes this process nicer by so much.
 pub(crate) fn be_nice(by: i32) -> io::Result<()> {
-    // SAFETY: a plain system call on this process. The result may be -1 without an error, and then it is out of date.
+    // SAFETY: a plain system call on this process. The result may be -1 without an error, and then it is
+    // out of date.
     let now = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: as above.
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, now.saturating_add(by)) }).map(drop)

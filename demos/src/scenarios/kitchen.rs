@@ -29,7 +29,11 @@ pub static SCENARIO: Scenario = Scenario {
     about: "One chef switching between dishes, then a chef for each",
     idea: "Concurrency is one chef who starts the next dish while the first one simmers. Parallelism is several chefs, each \
            with a dish. The chef's hands are the scarce thing: a dish that only waits needs no hands.",
-    made_by: &["runtime/src/gather.rs::gather", "pool/src/data/map.rs::map", "process/src/pool.rs::spawn"],
+    made_by: &[
+        "runtime/src/gather.rs::gather",
+        "pool/src/data/map.rs::map",
+        "process/src/front/pool.rs::spawn",
+    ],
     examples: &["kitchen"],
     arguments: no_arguments,
     show,

@@ -1,8 +1,25 @@
 //! What becomes of a call: what its worker has answered, or why there is no answer.
 
-use crate::{codec, descriptors::Along, frame, lane::Lender, panics};
+use super::{block::luggage::Origin, codec, panics};
+use crate::{system::descriptors::Along, wire::frame};
 use brigade_handle::{JoinError, Lost, RemotePanic};
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// Whose blocks an answer names. While it lives, they may not all have been mapped, and the worker must
+/// live, too.
+#[derive(Debug)]
+pub(crate) struct Lender {
+    origin: Origin,
+    /// One of those that the lane counts.
+    _unmapped: Arc<()>,
+}
+
+impl Lender {
+    pub(crate) fn new(origin: Origin, unmapped: Arc<()>) -> Self {
+        Self { origin, _unmapped: unmapped }
+    }
+}
 
 /// A value that names blocks.
 #[derive(Debug)]
@@ -30,7 +47,7 @@ impl Loaded {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Value(Vec<u8>),
-    /// Of a batch: see `batch.rs`.
+    /// Of a batch: see `call/batch.rs`.
     Records(Vec<u8>),
     /// A value that names blocks.
     Loaded(Loaded),

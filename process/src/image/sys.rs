@@ -6,7 +6,7 @@ pub(crate) use imp::{is_run_by_loader, read};
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod imp {
     use super::super::Image;
-    use crate::xxh64::xxh64;
+    use crate::image::xxh64::xxh64;
     use std::slice;
 
     /// The note that holds the linker's build id: owner "GNU", type 3.
@@ -14,7 +14,8 @@ mod imp {
 
     pub(crate) fn read() -> Image {
         let mut image = Image { base: 0, constant: Vec::new(), code: Vec::new(), fingerprint: 0 };
-        // SAFETY: the callback matches the signature, and `image` outlives the call that hands it back as `data`.
+        // SAFETY: the callback matches the signature, and `image` outlives the call that hands it back as
+        // `data`.
         unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut image).cast()) };
         image
     }
@@ -116,8 +117,9 @@ mod imp {
         image.fingerprint = hash;
     }
 
-    /// Whether the linker's build id is among these notes, each of which is: the lengths of its name and of its description, its
-    /// type, and the two, each filled up to four bytes. A linker may put others before it.
+    /// Whether the linker's build id is among these notes, each of which is: the lengths of its name and of
+    /// its description, its type, and the two, each filled up to four bytes. A linker may put others before
+    /// it.
     fn holds_build_id(mut notes: &[u8]) -> bool {
         while let Some((head, rest)) = notes.split_first_chunk::<12>() {
             let [name, description, kind] =
@@ -134,8 +136,8 @@ mod imp {
 
     /// A loaded, readable part of the image that nobody writes.
     fn bytes(range: &std::ops::Range<usize>) -> &'static [u8] {
-        // SAFETY: only called for PT_NOTE and for readable code of the executable itself, which stay mapped while the
-        // process lives and are not written.
+        // SAFETY: only called for PT_NOTE and for readable code of the executable itself, which stay mapped
+        // while the process lives and are not written.
         unsafe { slice::from_raw_parts(range.start as *const u8, range.len()) }
     }
 }
@@ -143,7 +145,7 @@ mod imp {
 #[cfg(target_os = "macos")]
 mod imp {
     use super::super::Image;
-    use crate::xxh64::xxh64;
+    use crate::image::xxh64::xxh64;
     use std::{ffi::CStr, slice};
 
     /// The loader is no command here.

@@ -2,9 +2,9 @@
 
 use super::Worker;
 use crate::{
-    descriptors::{self, Along},
-    frame::{self, Kind},
     sys::{self, Watch},
+    system::descriptors::{self, Along},
+    wire::frame::{self, Kind},
 };
 use std::{
     io,

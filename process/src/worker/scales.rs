@@ -1,11 +1,15 @@
-//! The scales of a worker that the pool cannot weigh, since it runs behind a command: on another machine perhaps, or in another namespace of
-//! process ids. A thread looks at this process's memory while a call runs. If it is too much, it tells the pool, which ends the command.
+//! The scales of a worker that the pool cannot weigh, since it runs behind a command: on another machine
+//! perhaps, or in another namespace of process ids. A thread looks at this process's memory while a call
+//! runs. If it is too much, it tells the pool, which ends the command.
 
 use crate::{
-    frame::{self, Kind},
-    setup::Reason,
     sys::{self, Watch},
+    system::stream,
     usage,
+    wire::{
+        frame::{self, Kind},
+        setup::Reason,
+    },
 };
 use std::{
     io,
@@ -25,7 +29,8 @@ const WEIGHING_INTERVAL: Duration = Duration::from_millis(100);
 const IDLE: u8 = 0;
 /// A call runs, and the worker says nothing.
 const RUNNING: u8 = 1;
-/// The pool is told that the call takes too much: the channel is the scales', and the worker says nothing any more.
+/// The pool is told that the call takes too much: the channel is the scales', and the worker says nothing
+/// any more.
 const TOLD: u8 = 2;
 
 /// The worker's side.
@@ -55,11 +60,13 @@ impl Scales {
 
     /// A call begins.
     pub(super) fn begin(&self) {
-        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the scales say.
+        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the scales
+        // say.
         self.0.store(RUNNING, Ordering::Release);
     }
 
-    /// The call has ended. If it took too much, the pool is about to end this process, and nothing more is said.
+    /// The call has ended. If it took too much, the pool is about to end this process, and nothing more is
+    /// said.
     pub(super) fn end(&self) {
         // Relaxed: on failure nothing follows.
         let ended = self.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
@@ -79,7 +86,7 @@ fn tell(state: &AtomicU8, output: &OwnedFd) -> bool {
     frame::encode(&mut bytes, Kind::Leaving, 0, Reason::Memory as u64, 0, &[]);
     let mut rest = &bytes[..];
     while !rest.is_empty() {
-        match sys::send(output.as_fd(), rest) {
+        match stream::send(output.as_fd(), rest) {
             Ok(sent) => rest = &rest[sent..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let _ = sys::poll(&mut [Watch::writable(output.as_fd())], None);

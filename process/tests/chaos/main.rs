@@ -12,8 +12,15 @@ mod dice;
 mod faults;
 // The frames themselves, to be spoken by peers that are no workers.
 #[allow(dead_code)]
-#[path = "../../src/frame.rs"]
+#[path = "../../src/wire/frame.rs"]
 mod frame;
+#[path = "../../src/image"]
+mod image {
+    //! The hash that frames are checked by.
+
+    #[allow(dead_code)]
+    pub(crate) mod xxh64;
+}
 mod ledger;
 mod leftovers;
 mod orders;
@@ -28,9 +35,6 @@ mod strangers;
 // Unsafe: signals to workers, filters of system calls, limits.
 #[allow(unsafe_code)]
 mod sys;
-#[allow(dead_code)]
-#[path = "../../src/xxh64.rs"]
-mod xxh64;
 mod zygotes;
 
 use self::path::Path;

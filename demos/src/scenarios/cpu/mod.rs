@@ -23,7 +23,7 @@ pub static SCENARIO: Scenario = Scenario {
            threads apart, by more processes.",
     made_by: &[
         "pool/src/data/map.rs::map",
-        "process/src/pool.rs::spawn",
+        "process/src/front/pool.rs::spawn",
         "demos/src/sums.rs::sum_of_squares",
     ],
     examples: &["cpu --compare-python"],

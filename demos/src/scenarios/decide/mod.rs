@@ -21,7 +21,11 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "Compare the time on the CPU with the time that passes. Work that waits wants async or threads. Work that computes \
            wants more cores. Work that must answer at once must not share a thread with a computation. With a command, the exit \
            code is the command's.",
-    made_by: &["runtime/src/gather.rs::gather", "pool/src/job/spawn.rs::spawn", "process/src/pool.rs::spawn"],
+    made_by: &[
+        "runtime/src/gather.rs::gather",
+        "pool/src/job/spawn.rs::spawn",
+        "process/src/front/pool.rs::spawn",
+    ],
     examples: &["decide", "decide -- sleep 1"],
     arguments,
     show,

@@ -22,7 +22,7 @@ pub static SCENARIO: Scenario = Scenario {
     made_by: &[
         "pool/src/blocking/queue.rs::put",
         "pool/src/blocking/queue.rs::get",
-        "process/src/pool.rs::spawn",
+        "process/src/front/pool.rs::spawn",
         "runtime/src/sync/queue.rs::put",
     ],
     examples: &["producer-consumer"],

@@ -1,0 +1,316 @@
+//! Blocks: large values in memory that another process maps instead of copying.
+//!
+//! A [`Block`] is a slice of plain numbers in a memfd. Sent to a worker, or back, it is named and not
+//! copied: the receiver opens the file through `/proc`, or gets its descriptor over the worker's socket
+//! where `/proc` is closed to it (`call/block/luggage.rs`), and maps it, to read only. What is copied is
+//! what the sender writes into it, once.
+//!
+//! # Why nobody writes what somebody reads
+//!
+//! 1. A [`BlockMut`] is its maker's alone, and it is written only there: its file is sealed against every
+//!    other writable mapping and against `write`, by `F_SEAL_FUTURE_WRITE`, and against truncation.
+//! 2. A [`Block`] is not written any more. Its memory is written again only when it is *recycled* for
+//!    another `BlockMut`, which happens when the last reference in its maker's process is gone, and:
+//! 3. Each receiver has a *lease*, a word in the ring that both processes share. The maker's side holds a
+//!    reference to the block while the word is set; the receiver clears it (Release) after it has unmapped
+//!    the memory, and the maker looks at it (Acquire). A receiver that has ended has no mapping. One for
+//!    which no lease was free makes the block one that is never recycled.
+//! 4. A process that was forked uses what it has inherited only as far as its maker, and whoever has sent
+//!    it, surely leaves it alone (`call/block/inherited.rs`).
+//!
+//! A worker sends the descriptors of an answer's blocks along with the answer, so that the answer stands
+//! even if the worker ends before the pool has looked at it. Where that cannot be (too many descriptors are
+//! on their way), the pool opens them by their names while the worker lives; if it has ended, the call is
+//! lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
+
+pub(crate) mod inherited;
+mod kept;
+pub(crate) mod luggage;
+// Unsafe: maps files, and sees their bytes as plain numbers.
+#[allow(unsafe_code)]
+mod sys;
+
+pub(crate) use self::kept::Keeper;
+pub use self::sys::Plain;
+use self::{luggage::Lease, sys::Mapping};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{
+    fmt, io,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Shorter ones travel with the message: a mapping costs more than a copy.
+const SHORT: usize = 64 << 10;
+
+/// The memory of a block, and what becomes of it in the end.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    mapping: Option<Mapping>,
+    /// Somebody may read it who has no lease.
+    spoilt: AtomicBool,
+    /// How often this process had forked when it was taken.
+    forks: u64,
+    /// To be ended when it is unmapped, for a receiver.
+    lease: Option<Lease>,
+}
+
+impl Inner {
+    fn new(mapping: Mapping, forks: u64) -> Self {
+        Self { mapping: Some(mapping), spoilt: AtomicBool::new(false), forks, lease: None }
+    }
+
+    fn received(mapping: Mapping, lease: Option<Lease>) -> Self {
+        Self { mapping: Some(mapping), spoilt: AtomicBool::new(true), forks: 0, lease }
+    }
+
+    fn mapping(&self) -> &Mapping {
+        self.mapping.as_ref().expect("it is taken in drop alone")
+    }
+
+    /// Keeps it from being recycled.
+    pub(crate) fn spoil(&self) {
+        // Relaxed: the drop of the last reference comes after.
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mapping = self.mapping.take();
+        if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
+            && !*self.spoilt.get_mut()
+        {
+            kept::recycle(mapping, self.forks);
+        }
+        // What was received is unmapped by now, and its lease may end (rule 3).
+        drop(self.lease.take());
+    }
+}
+
+/// A large slice of plain numbers that is being written. [`freeze`](Self::freeze) makes it a [`Block`],
+/// which can be sent.
+///
+/// # Panics
+///
+/// In a process that was forked since it was made, all that reads, writes or freezes it panics: its memory is
+/// the parent's. Workers that are forked from a [zygote](crate::Start::Zygote) are the exception: each has
+/// its own copy of what the initializer has made.
+pub struct BlockMut<T: Plain> {
+    mapping: Mapping,
+    /// How often this process had forked when it was taken.
+    forks: u64,
+    length: usize,
+    elements: PhantomData<T>,
+}
+
+impl<T: Plain> BlockMut<T> {
+    /// So many zeros.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no such memory to give: there is too little of it, the process has too many
+    /// descriptors, it is longer than the file size limit (`ulimit -f`) allows, since a block is a file in
+    /// memory, or memfds are forbidden.
+    pub fn zeroed(length: usize) -> io::Result<Self> {
+        let (mut block, state) = Self::take(length)?;
+        if state == State::Used {
+            block.fill(T::default());
+        }
+        Ok(block)
+    }
+
+    /// So many elements that hold zeros or what an earlier block held: for when all of them will be written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`zeroed`](Self::zeroed).
+    pub fn recycled(length: usize) -> io::Result<Self> {
+        Ok(Self::take(length)?.0)
+    }
+
+    fn take(length: usize) -> io::Result<(Self, State)> {
+        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a block is longer than the memory");
+        let bytes = length.checked_mul(size_of::<T>()).ok_or_else(too_long)?;
+        let (kept, forks) = kept::take(bytes);
+        let (mapping, state) = match kept {
+            Some(mapping) => (mapping, State::Used),
+            None => (Mapping::create(bytes).map_err(|error| told(error, bytes))?, State::Fresh),
+        };
+        Ok((Self { mapping, forks, length, elements: PhantomData }, state))
+    }
+
+    /// Zeros that no other process can map.
+    fn anonymous(length: usize) -> io::Result<Self> {
+        let mapping = Mapping::anonymous(length * size_of::<T>())?;
+        Ok(Self { mapping, forks: 0, length, elements: PhantomData })
+    }
+
+    /// Ends the writing.
+    pub fn freeze(self) -> Block<T> {
+        self.mapping.check_writable();
+        let inner = Inner::new(self.mapping, self.forks);
+        Block { length: self.length, inner: Arc::new(inner), elements: PhantomData }
+    }
+}
+
+fn told(error: io::Error, bytes: usize) -> io::Error {
+    io::Error::new(error.kind(), format!("memory for a block of {bytes} bytes: {error}"))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fresh,
+    Used,
+}
+
+impl<T: Plain> Deref for BlockMut<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.mapping.elements_in_the_making(self.length)
+    }
+}
+
+impl<T: Plain> DerefMut for BlockMut<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.mapping.elements_mut(self.length)
+    }
+}
+
+/// A large slice of plain numbers that workers read in place: as an argument or a result, or within one.
+///
+/// A call that is sent to a worker on this machine maps the block, whatever its size, in some microseconds;
+/// cloning it copies nothing either. In a `map`, and to workers elsewhere, its elements travel with the
+/// message.
+///
+/// ```no_run
+/// use brigade_process::{Block, ProcessPool};
+///
+/// brigade_process::init();
+/// let procs = ProcessPool::new(2).unwrap();
+/// let measured = Block::copy_of(&vec![0.5_f64; 1 << 20]).unwrap();
+/// let sum = procs.spawn(|measured: Block<f64>| measured.iter().sum::<f64>(), measured.clone());
+/// assert_eq!(sum.join().unwrap(), measured.iter().sum());
+/// ```
+pub struct Block<T: Plain> {
+    inner: Arc<Inner>,
+    length: usize,
+    elements: PhantomData<T>,
+}
+
+impl<T: Plain> Block<T> {
+    /// A copy of these.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BlockMut::zeroed`].
+    pub fn copy_of(elements: &[T]) -> io::Result<Self> {
+        let mut block = BlockMut::recycled(elements.len())?;
+        block.copy_from_slice(elements);
+        Ok(block.freeze())
+    }
+}
+
+impl<T: Plain> Clone for Block<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), length: self.length, elements: PhantomData }
+    }
+}
+
+impl<T: Plain> Deref for Block<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.inner.mapping().elements(self.length)
+    }
+}
+
+/// A block on the wire: named, or with all its bytes.
+#[derive(Serialize, Deserialize)]
+enum Wire<B> {
+    Named { number: u32, length: u64 },
+    Whole(B),
+}
+
+struct Raw<'a>(&'a [u8]);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+/// Bytes that were copied into a block of their own.
+struct Copied(Block<u8>);
+
+impl<'de> Deserialize<'de> for Copied {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Copy;
+        impl de::Visitor<'_> for Copy {
+            type Value = Copied;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of a block")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
+                // Where no file can be made, it cannot be passed on by name.
+                let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
+                let told = |error| E::custom(luggage::fail(luggage::Failure::of(&error)));
+                let mut block = block.map_err(told)?;
+                block.copy_from_slice(bytes);
+                Ok(Copied(block.freeze()))
+            }
+        }
+        deserializer.deserialize_bytes(Copy)
+    }
+}
+
+impl<T: Plain> Serialize for Block<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.inner.mapping().elements::<u8>(self.length * size_of::<T>());
+        let number =
+            (bytes.len() >= SHORT && self.inner.mapping().is_ours()).then(|| luggage::pack(&self.inner));
+        match number.flatten() {
+            Some(number) => {
+                Wire::<Raw<'_>>::Named { number, length: self.length as u64 }.serialize(serializer)
+            }
+            None => Wire::Whole(Raw(bytes)).serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Plain> Deserialize<'de> for Block<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (inner, length) = match Wire::<Copied>::deserialize(deserializer)? {
+            Wire::Whole(Copied(bytes)) => (bytes.inner, bytes.length / size_of::<T>()),
+            Wire::Named { number, length } => {
+                let inner = luggage::unpack(number).map_err(de::Error::custom)?;
+                let length = usize::try_from(length).map_err(de::Error::custom)?;
+                let needed = length.checked_mul(size_of::<T>());
+                if needed.is_none_or(|needed| needed > inner.mapping().capacity()) {
+                    return Err(de::Error::custom("a block is shorter than it was said to be"));
+                }
+                (inner, length)
+            }
+        };
+        Ok(Self { inner, length, elements: PhantomData })
+    }
+}
+
+impl<T: Plain> fmt::Debug for Block<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl<T: Plain> fmt::Debug for BlockMut<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockMut").field("length", &self.length).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,342 @@
+//! How a pool is to be built.
+
+use crate::{
+    call::{
+        codec,
+        entry::{self, Name},
+    },
+    front::pool::ProcessPool,
+    image::Image,
+    parent::{
+        launcher::{Command, Launcher, Local},
+        output::{self, Line, Output, Sink},
+    },
+    system::interrupts::Interrupts,
+    wire::setup::Setup,
+    worker,
+};
+use brigade_handle::JoinError;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+/// Says how a [`ProcessPool`] is to be built.
+#[must_use = "a pool is made by `build`"]
+pub struct Builder {
+    workers: Option<usize>,
+    launcher: Option<Box<dyn Launcher>>,
+    setup: Setup,
+    start: Start,
+    sink: Option<Sink>,
+    initializer: Option<Result<(Name, Vec<u8>), String>>,
+    interrupts: Interrupts,
+    // --- the command ---
+    environment: Vec<(OsString, OsString)>,
+    cleared: bool,
+    directory: Option<PathBuf>,
+    setup_limit: Option<Duration>,
+}
+
+/// How [`Local`] starts workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Each is exec'd anew and runs the initializer. What CPython calls *spawn*.
+    #[default]
+    Exec,
+    /// One child is exec'd and runs the initializer; workers are forked from it, in a fraction of a
+    /// millisecond, and share its memory until they write there. CPython calls it *forkserver*.
+    /// [`worker_index`](crate::worker_index) is none in the initializer, which must not start threads.
+    ///
+    /// Each worker begins with a copy of what the initializer has made:
+    ///
+    /// * **Random numbers are the same in all workers.** A generator that the initializer has seeded gives
+    ///   each worker the same numbers, and so do the keys of the standard library's `RandomState` once a
+    ///   `HashMap` was made there, and the layout of the address space. Seed in the first call of a worker
+    ///   what must differ, from the operating system or from [`worker_index`](crate::worker_index).
+    /// * A [`BlockMut`](crate::BlockMut) is each worker's own, like all other memory. A
+    ///   [`Block`](crate::Block) is read in place.
+    /// * An open file keeps its descriptor, and is *one* open file for all workers, with one position: read
+    ///   it by `read_at`. Sockets and database connections are shared, too, and two workers that use one
+    ///   confuse each other: open them in the first call.
+    /// * Signal handlers, the working directory and the user that the initializer has chosen stay.
+    Zygote,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            workers: None,
+            launcher: None,
+            setup: Setup::default(),
+            start: Start::Exec,
+            sink: None,
+            initializer: None,
+            interrupts: Interrupts::Owner,
+            environment: Vec::new(),
+            cleared: false,
+            directory: None,
+            setup_limit: None,
+        }
+    }
+
+    /// How many workers: at least one. One for each core if this is not called.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How workers are started: [`Local`] if this is not called.
+    pub fn launcher(mut self, launcher: impl Launcher + 'static) -> Self {
+        self.launcher = Some(Box::new(launcher));
+        self
+    }
+
+    /// Has each worker call `f(argument)` before its first call, to load what its calls need. `f` must
+    /// [capture nothing](ProcessPool#functions-that-can-be-called), not even a value without a size.
+    ///
+    /// Calls run on their worker's main thread, one at a time, so state of a worker is a `static` or a
+    /// `thread_local!` that the initializer fills:
+    ///
+    /// ```no_run
+    /// use std::sync::OnceLock;
+    ///
+    /// static RECIPES: OnceLock<Vec<String>> = OnceLock::new();
+    ///
+    /// brigade_process::init();
+    /// let load = |path: String| {
+    ///     let text = std::fs::read_to_string(path).expect("the recipes can be read");
+    ///     RECIPES.get_or_init(|| text.lines().map(str::to_owned).collect());
+    /// };
+    /// let procs = brigade_process::ProcessPool::builder().initializer(load, "recipes.txt".to_owned()).build().unwrap();
+    /// let first = procs.spawn(|(): ()| RECIPES.get().unwrap()[0].clone(), ());
+    /// ```
+    ///
+    /// If it panics, the worker is not used. When several in a row have failed so, the calls that wait give
+    /// [`Lost::NotStarted`](brigade_handle::Lost::NotStarted) with the panic's message.
+    pub fn initializer<F, A>(mut self, f: F, argument: A) -> Self
+    where
+        F: Fn(A) + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+    {
+        let mut bytes = Vec::new();
+        let encoded = codec::encode_argument(&argument, &mut bytes);
+        let told = |error: JoinError| format!("the initializer's argument: {error}");
+        self.initializer = Some(encoded.map_err(told).and_then(|()| Ok((entry::name(f)?, bytes))));
+        self
+    }
+
+    /// Lets the initializer take so long. A worker that is not set up by then is killed, which is a start
+    /// that has failed.
+    ///
+    /// If this is not called, a zygote's initializer may take two minutes, and that of other workers as
+    /// long as it likes; but a [`shutdown`](ProcessPool::shutdown) waits ten seconds for the first worker
+    /// that is set up, if calls wait for it, and tells them then.
+    pub fn setup_timeout(mut self, limit: Duration) -> Self {
+        self.setup_limit = Some(limit);
+        self
+    }
+
+    /// How workers are started on this machine: [`Start::Exec`] if this is not called. Other launchers than
+    /// [`Local`] do not care.
+    ///
+    /// ```no_run
+    /// use brigade_process::{ProcessPool, Start};
+    ///
+    /// brigade_process::init();
+    /// let procs = ProcessPool::builder().start_method(Start::Zygote).build().unwrap();
+    /// ```
+    pub fn start_method(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Ends each worker after so many calls (at least one) and starts another in its place: for calls that
+    /// leak. Calls that the worker has not begun go to others.
+    /// [`Statistics::recycled`](crate::Statistics::recycled) counts.
+    pub fn max_calls_per_worker(mut self, calls: u64) -> Self {
+        self.setup.limits.calls = Some(calls.max(1));
+        self
+    }
+
+    /// Lets each worker have so many bytes of resident memory. A worker that has more after a call ends,
+    /// and another takes its place; one that has more in a call, which is looked at ten times a second, is
+    /// killed, and its call gives [`Lost::OverMemory`](brigade_handle::Lost::OverMemory).
+    /// [`Statistics::over_memory`](crate::Statistics::over_memory) counts both. A worker behind a command
+    /// ([`Argv`](crate::Argv)) looks at itself, wherever it runs.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.setup.limits.memory = Some(bytes);
+        self
+    }
+
+    /// Says whether Ctrl-C and Ctrl-\ end workers: they do not if this is not called.
+    ///
+    /// The terminal sends SIGINT or SIGQUIT to the whole foreground process group, workers included. As a
+    /// rule workers leave both to the pool's process: one that handles them can finish its calls and shut
+    /// down, and one that does not dies of them, and its workers end with it. In workers the signals have a
+    /// handler that does nothing, so a system call in a worker that the kernel does not restart (a `poll`,
+    /// say) may be interrupted, and programs that a call starts have the default actions. A call or an
+    /// initializer may set handlers of its own.
+    ///
+    /// Ctrl-Z stops workers with the rest of the group. SIGTERM and SIGHUP end whoever gets them: a service
+    /// manager that sends SIGTERM to every process of a service must be told to send it to the main process
+    /// alone (systemd: `KillMode=mixed`) if that is to drain.
+    ///
+    /// A command that [`Argv`](crate::Argv) puts in front of workers, such as `ssh` or `srun`, is in the
+    /// foreground group too and does with interrupts what it always does. Most end, and the calls of their
+    /// workers are lost.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// // Calls may be lost at Ctrl-C, and nobody waits for them.
+    /// let procs = brigade_process::ProcessPool::builder().workers_die_of_interrupt(true).build().unwrap();
+    /// ```
+    pub fn workers_die_of_interrupt(mut self, die: bool) -> Self {
+        self.interrupts = if die { Interrupts::Everybody } else { Interrupts::Owner };
+        self
+    }
+
+    /// Makes workers nicer than this process by so much, from 1 to 19. They get the CPU when nicer ones do
+    /// not want it.
+    pub fn nice(mut self, by: i32) -> Self {
+        self.setup.nice = by;
+        self
+    }
+
+    /// On which CPUs each worker may run: a list for the first, a list for the second, and so on; with
+    /// fewer lists than workers, from the first on again. A worker that takes another's place takes its
+    /// list.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// // The first worker on CPU 0, the second on CPU 1.
+    /// let procs = brigade_process::ProcessPool::builder().workers(2).affinity([[0], [1]]).build().unwrap();
+    /// ```
+    pub fn affinity<L: IntoIterator<Item = usize>>(mut self, lists: impl IntoIterator<Item = L>) -> Self {
+        self.setup.cpus = lists.into_iter().map(|list| list.into_iter().collect()).collect();
+        self
+    }
+
+    /// Sets a variable in the environment of the workers, which else is this process's own.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives workers an empty environment, and what [`env`](Self::env) has set or will set.
+    pub fn env_clear(mut self) -> Self {
+        self.cleared = true;
+        self
+    }
+
+    /// In which directory workers begin: this process's own if this is not called.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Prints what workers print line by line, each line with `[worker 3] ` in front; one of more than 64
+    /// KiB in pieces, each as a line. Else workers share this process's stdout and stderr. A stream that is
+    /// non-blocking and full is waited for.
+    pub fn labelled(mut self) -> Self {
+        self.sink = Some(output::labels());
+        self
+    }
+
+    /// Gives each line that workers print to `sink`, which a thread of the pool's calls. A line of more
+    /// than 64 KiB is given in pieces: see [`Line::continues`].
+    ///
+    /// While the sink takes its time, workers that print more than a pipe holds wait; calls that print
+    /// nothing go on, and so does what the pool does about workers that end. All that workers have printed
+    /// has been given when the pool has ended, unless the sink takes no line for five seconds: then the
+    /// pool ends without it, and its thread gives the rest later. A grandchild that holds a worker's stdout
+    /// or stderr is heard until the worker has ended, and no longer. The sink is not called again after a
+    /// panic, which is shown by the panic hook: what workers print is then thrown away.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::builder()
+    ///     .captured(|line| println!("{:?} of {}: {}", line.stream, line.worker, line.text.escape_ascii()))
+    ///     .build()
+    ///     .unwrap();
+    /// procs.spawn(|(): ()| println!("the soup is ready"), ()).join().unwrap();
+    /// ```
+    pub fn captured(mut self, sink: impl FnMut(Line<'_>) + Send + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Has idle workers, and threads that join a call, look for so long before they sleep. Both ends then
+    /// answer within a microsecond, and each burns a core meanwhile: for when there are more cores than
+    /// work, and latency is all.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.setup.busy_poll = Some(time);
+        self
+    }
+
+    /// Starts the pool and its workers.
+    ///
+    /// # Errors
+    ///
+    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, if the
+    /// initializer or its argument cannot be sent to another process, if this program cannot be started again
+    /// (the loader was started as a command, `ld.so program`; `/proc` is not mounted; its file lies where
+    /// nothing may be executed), or if the operating system refuses a thread, a descriptor or a child; the
+    /// text says which.
+    pub fn build(mut self) -> io::Result<ProcessPool> {
+        if !worker::is_initialized() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a process pool starts this program again as its worker, and the program does not expect that: \
+                 add `brigade_process::init();` as the first line of `main`",
+            ));
+        }
+        let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let workers = match self.workers {
+            Some(0) => return Err(invalid("a process pool needs a worker")),
+            Some(workers) => workers,
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
+        if let Some(initializer) = self.initializer.take() {
+            let (Name(name), argument) = initializer.map_err(|why| invalid(&why))?;
+            self.setup.initializer = Some((name, argument));
+        }
+        self.setup.fingerprint = Image::get().fingerprint;
+        self.setup.leaves_interrupts = self.interrupts == Interrupts::Owner;
+        let mut command = self.command()?;
+        if self.start == Start::Zygote {
+            let (zygote, workers) = std::mem::take(&mut self.setup).split();
+            command.zygote = Some(zygote.frame());
+            self.setup = workers;
+        }
+        command.piped = self.sink.is_some();
+        let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
+        let output = self.sink.map(Output::new).transpose()?;
+        ProcessPool::start(workers, launcher, command, self.setup, output)
+    }
+
+    fn command(&mut self) -> io::Result<Command> {
+        let mut command = Command::this_executable()?;
+        if self.cleared {
+            command.environment.clear();
+        }
+        for (name, value) in self.environment.drain(..) {
+            command.environment.retain(|(other, _)| *other != name);
+            command.environment.push((name, value));
+        }
+        command.directory = self.directory.take();
+        command.interrupts = self.interrupts;
+        command.setup_limit = self.setup_limit;
+        Ok(command)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}

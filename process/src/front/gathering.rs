@@ -1,0 +1,219 @@
+//! A `map`: one handle for the results of many calls, which arrive in pieces and in any order.
+
+use super::pending;
+use crate::{
+    call::{
+        Answer, Call, Caller, Load,
+        batch::{self, Batch, Pace},
+        codec,
+        entry::{self, Name},
+    },
+    parent::shared::Shared,
+    wire::frame::Kind,
+};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
+use brigade_trace::{Domain, Id, Kind as Happened, record};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    mem, ptr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// The results of a `map`, each its own.
+pub(crate) type Results<R> = Vec<Result<R, JoinError>>;
+
+/// What the handle of a `map` points to.
+struct Gathering<R> {
+    slot: Slot<Results<R>>,
+    found: Mutex<Found<R>>,
+    cancelled: AtomicBool,
+    id: Id,
+    shared: Arc<Shared>,
+}
+
+struct Found<R> {
+    results: Vec<Option<Result<R, JoinError>>>,
+    /// How many are not there.
+    left: usize,
+}
+
+/// The inputs, encoded: neighbours together, but for those that would not be encoded.
+struct Packed<R> {
+    items: Vec<u8>,
+    /// Where neighbours begin in `items`, the first one's number, and how many there are.
+    runs: Vec<(usize, usize, usize)>,
+    results: Vec<Option<Result<R, JoinError>>>,
+}
+
+impl<R> Packed<R> {
+    fn new<A: Serialize>(inputs: impl IntoIterator<Item = A>) -> Self {
+        let mut packed = Self { items: Vec::new(), runs: Vec::new(), results: Vec::new() };
+        inputs.into_iter().for_each(|input| packed.push(&input));
+        packed
+    }
+
+    fn push<A: Serialize>(&mut self, input: &A) {
+        let before = self.items.len();
+        let number = self.results.len();
+        let start = batch::begin_item(&mut self.items);
+        let encoded = codec::encode_argument(input, &mut self.items);
+        let too_long = || JoinError::Lost(Lost::Codec("the argument is longer than 4 GiB".into()));
+        let packed = encoded.and_then(|()| batch::end_item(&mut self.items, start).ok_or_else(too_long));
+        match (&packed, self.runs.last_mut()) {
+            (Ok(()), Some((_, first, count))) if *first + *count == number => *count += 1,
+            (Ok(()), _) => self.runs.push((before, number, 1)),
+            (Err(_), _) => self.items.truncate(before),
+        }
+        self.results.push(packed.err().map(Err));
+    }
+}
+
+/// Has the workers of `shared` call `f` with each input, `size` of them in a message if that is given.
+pub(crate) fn submit<F, A, R>(
+    shared: &Arc<Shared>,
+    f: F,
+    inputs: impl IntoIterator<Item = A>,
+    size: Option<usize>,
+) -> JoinHandle<Results<R>>
+where
+    F: Fn(A) -> R + Copy + Send + 'static,
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    let Packed { items, runs, mut results } = Packed::new(inputs);
+    let named = entry::name(f);
+    if let Err(why) = &named {
+        let lost = || Some(Err(JoinError::Lost(Lost::Codec(why.clone()))));
+        results.iter_mut().for_each(|result| *result = lost());
+    }
+    let left = results.iter().filter(|result| result.is_none()).count();
+    let gathering = Arc::new(Gathering {
+        slot: Slot::new(),
+        found: Mutex::new(Found { results, left }),
+        cancelled: AtomicBool::new(false),
+        id: Id::fresh(Domain::Call),
+        shared: shared.clone(),
+    });
+    record(Happened::Spawn, gathering.id, 0);
+    let handle = JoinHandle::from_arc(gathering.clone());
+    gathering.place(0, Vec::new());
+    if let Ok(Name(name)) = named {
+        let (items, pace) = (Arc::new(items), Arc::new(Pace::new(size)));
+        for (from, first, count) in runs {
+            let load = Load::Batch(Batch::new(items.clone(), from, first, count, pace.clone()));
+            shared.submit(Call::new(name, load, gathering.clone()));
+        }
+    }
+    handle
+}
+
+impl<R: Send> Gathering<R> {
+    /// Takes in results from number `first` on, and completes the handle if they were the last.
+    fn place(&self, first: usize, results: Results<R>) {
+        let all = {
+            // No foreign code runs under the lock: a place that is taken is not dropped there.
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            // Relaxed: the lock orders it before `cancel` takes the results, if it was not seen here.
+            if self.cancelled.load(Ordering::Relaxed) {
+                drop(found);
+                return drop(results);
+            }
+            found.left -= results.len();
+            for (place, result) in found.results.iter_mut().skip(first).zip(results) {
+                debug_assert!(place.is_none(), "an item has one result");
+                *place = Some(result);
+            }
+            if found.left > 0 {
+                return;
+            }
+            mem::take(&mut found.results)
+        };
+        record(Happened::Complete, self.id, 0);
+        // In place: an Option around a Result takes no more room than the Result.
+        let found = |result: Option<_>| result.expect("the last place was filled");
+        pending::complete(&self.slot, Ok(all.into_iter().map(found).collect()));
+    }
+}
+
+impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
+    fn start(&self) -> bool {
+        // Relaxed: the calls themselves are handed over under the pool's lock.
+        !self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.start()
+    }
+
+    fn put_back(&self) -> bool {
+        self.is_wanted()
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    fn finish(&self, first: usize, count: usize, answer: Answer) {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return answer.discard();
+        }
+        let results: Results<R> = match answer {
+            Answer::Records(bytes) => batch::records(&bytes).take(count).map(decode).collect(),
+            answer if count == 1 => vec![answer.into_result()],
+            Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::Lost(lost.clone()))).collect(),
+            Answer::Cancelled => (0..count).map(|_| Err(JoinError::Cancelled)).collect(),
+            Answer::Value(_) | Answer::Panicked(_) | Answer::Loaded(..) => {
+                let lost = || JoinError::Lost(Lost::Protocol("a batch is answered by records".into()));
+                (0..count).map(|_| Err(lost())).collect()
+            }
+        };
+        debug_assert_eq!(results.len(), count, "a lane counts the records");
+        self.place(first, results);
+    }
+
+    fn id(&self) -> Id {
+        self.id
+    }
+}
+
+fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, JoinError> {
+    if kind == Kind::Value {
+        return codec::decode_result(payload);
+    }
+    match Answer::from_parts(kind, payload.to_vec()) {
+        Ok(answer) => answer.into_result(),
+        Err(why) => Err(JoinError::Lost(Lost::Protocol(why))),
+    }
+}
+
+// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, Results<R>> {
+        self.slot.place()
+    }
+
+    fn cancel(&self) {
+        record(Happened::Cancel, self.id, 0);
+        // In a forked child the results may be locked for ever.
+        if self.slot.is_finished() || self.shared.is_forked() {
+            return;
+        }
+        // Relaxed: see `start`.
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.shared.give_up(self.address());
+        // What is there is dropped here, on the canceller's thread.
+        drop(mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results));
+        pending::complete(&self.slot, Err(JoinError::Cancelled));
+    }
+
+    fn attend(&self) {
+        self.shared.linger(&|| self.slot.is_finished());
+    }
+}

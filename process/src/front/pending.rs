@@ -1,0 +1,184 @@
+//! The one who waits for a call.
+//!
+//! Each call is completed exactly once, whoever gets there first: the answer, the end of its worker, a
+//! cancel, or the end of the pool. The slot sees to that. Whether it is *started* at most once is this
+//! file's affair, by one byte:
+//!
+//! ```text
+//!   QUEUED --start--> SENT         the supervisor has given it to a worker; a cancel can still take it back from the
+//!                                  worker's ring, until the worker begins it
+//!   SENT --put_back--> QUEUED      that worker ended without having begun it, or it may be tried again
+//!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
+//!   SENT --cancel--> DOOMED        if the caller wants that: the supervisor kills the worker that runs it
+//!   SENT --cancel--> LAST          else: its result stands, and if there is none, it is not started again
+//! ```
+
+use crate::{
+    call::{Answer, Caller},
+    parent::shared::Shared,
+};
+use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, contain};
+use brigade_trace::{Domain, Id, Kind, record};
+use serde::de::DeserializeOwned;
+use std::{
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+const QUEUED: u8 = 0;
+const SENT: u8 = 1;
+const CANCELLED: u8 = 2;
+const DOOMED: u8 = 3;
+const LAST: u8 = 4;
+
+/// What a call's handle points to.
+struct Pending<R> {
+    slot: Slot<R>,
+    state: AtomicU8,
+    on_cancel: OnCancel,
+    id: Id,
+    shared: Arc<Shared>,
+}
+
+/// What a cancel does to a call that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnCancel {
+    LetRun,
+    Kill,
+}
+
+/// The two sides of a new call: for the supervisor, and for the one who waits.
+pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
+    shared: Arc<Shared>,
+    on_cancel: OnCancel,
+) -> (Arc<dyn Caller>, JoinHandle<R>) {
+    let id = Id::fresh(Domain::Call);
+    let pending =
+        Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, id, shared });
+    record(Kind::Spawn, id, 0);
+    (pending.clone(), JoinHandle::from_arc(pending))
+}
+
+impl<R: DeserializeOwned + Send> Pending<R> {
+    /// Leaves QUEUED for `next`; of several callers one wins. Relaxed: the call itself is handed over under
+    /// the pool's lock.
+    fn leave_queue(&self, next: u8) -> bool {
+        self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes the call out of the queue, or back from a worker that has not begun it.
+    fn withdraw(&self) -> bool {
+        loop {
+            if self.leave_queue(CANCELLED) || self.shared.take_back(self.address()) {
+                return true;
+            }
+            // Relaxed: see `leave_queue`. It may be in the queue again: its worker has ended.
+            if self.state.load(Ordering::Relaxed) != QUEUED {
+                return false;
+            }
+        }
+    }
+
+    /// Has the worker killed that runs the call. False if it is not sent.
+    fn doom(&self) -> bool {
+        // SENT => DOOMED. Relaxed: see `leave_queue`.
+        let doomed = self.state.compare_exchange(SENT, DOOMED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if doomed && !self.slot.is_finished() {
+            self.shared.tell(|state| state.doomed = true);
+        }
+        doomed
+    }
+
+    /// Notes that the call, which runs, is not to be started again. False if it does not run.
+    fn renounce(&self) -> bool {
+        // SENT => LAST. Relaxed: see `leave_queue`.
+        self.state.compare_exchange(SENT, LAST, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn complete(&self, result: Result<R, JoinError>) {
+        record(Kind::Complete, self.id, u64::from(result.is_err()));
+        complete(&self.slot, result);
+    }
+}
+
+/// Completes a slot and survives what foreign code does on the way.
+pub(crate) fn complete<T: Send>(slot: &Slot<T>, result: Result<T, JoinError>) {
+    // Unwind safe: the slot is in order before foreign code (the result's drop, the joiner's waker) runs.
+    contain(|| {
+        slot.complete(result);
+    });
+}
+
+impl<R: DeserializeOwned + Send> Caller for Pending<R> {
+    fn start(&self) -> bool {
+        self.leave_queue(SENT)
+    }
+
+    fn is_wanted(&self) -> bool {
+        // Relaxed: see `leave_queue`.
+        matches!(self.state.load(Ordering::Relaxed), QUEUED | SENT)
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    fn put_back(&self) -> bool {
+        // SENT => QUEUED. Relaxed: see `leave_queue`.
+        self.state.compare_exchange(SENT, QUEUED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn is_doomed(&self) -> bool {
+        // Relaxed: the flag says it all.
+        self.state.load(Ordering::Relaxed) == DOOMED
+    }
+
+    fn finish(&self, _first: usize, _count: usize, answer: Answer) {
+        if self.slot.is_finished() {
+            // It was cancelled.
+            return answer.discard();
+        }
+        // The worker may be gone before the one who cancels has said so.
+        let answer =
+            if matches!(answer, Answer::Lost(_)) && !self.is_wanted() { Answer::Cancelled } else { answer };
+        self.complete(answer.into_result());
+    }
+
+    fn id(&self) -> Id {
+        self.id
+    }
+}
+
+// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
+    fn signal(&self) -> &Signal {
+        self.slot.signal()
+    }
+
+    fn place(&self) -> Place<'_, R> {
+        self.slot.place()
+    }
+
+    fn cancel(&self) {
+        record(Kind::Cancel, self.id, 0);
+        if self.shared.is_forked() {
+            return;
+        }
+        loop {
+            if self.withdraw() || self.on_cancel == OnCancel::Kill && self.doom() {
+                return self.complete(Err(JoinError::Cancelled));
+            }
+            // Relaxed: see `leave_queue`. It is in the queue again if its worker has ended meanwhile.
+            if self.renounce() || self.state.load(Ordering::Relaxed) != QUEUED {
+                return;
+            }
+        }
+    }
+
+    fn attend(&self) {
+        self.shared.linger(&|| self.slot.is_finished());
+    }
+}

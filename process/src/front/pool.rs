@@ -1,0 +1,335 @@
+//! The pool's front: how it is built, how calls are submitted, how it ends.
+
+use crate::{
+    call::{
+        Call, Load, Terms,
+        block::{Keeper, luggage},
+        codec, entry,
+    },
+    front::{
+        builder::Builder,
+        call_builder::CallBuilder,
+        pending::{self, OnCancel},
+    },
+    parent::{
+        launcher::{Command, Launcher},
+        output::Output,
+        shared::{Orders, Shared, statistics::Statistics},
+        starter::{Desk, Workshop},
+        supervisor::{self, Rules, supervise},
+    },
+    wire::setup::Setup,
+};
+use brigade_handle::{JoinError, JoinHandle, Lost};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fmt, io, mem,
+    sync::{Arc, mpsc},
+    thread::{self, ThreadId},
+};
+
+/// A pool of worker processes that run calls.
+///
+/// The workers are this same executable, started anew; the first line of `main` must be
+/// [`init`](crate::init). Dropping the pool cancels what is queued, kills the workers and reaps them;
+/// [`shutdown`](Self::shutdown) lets them finish first.
+///
+/// A call completes exactly once: with its result, with its panic, or with the reason for which there is
+/// neither. It is started at most once; one with [`retry`](CallBuilder::retry) is started at least once,
+/// and one that ends every worker that it is given to is given up and reported. The end of a worker ends
+/// the one call that it ran, and nothing else. A worker that is stopped (by SIGSTOP, or a debugger) may go
+/// on: the call that it has waits, the others are given to others; a [`timeout`](CallBuilder::timeout) ends
+/// the wait.
+///
+/// # Functions that can be called
+///
+/// A worker makes the function from its type alone. So it must be a `fn` item, or a closure that captures
+/// nothing: what it needs is its argument. The compiler refuses a capture that has a size, and a `fn`
+/// pointer:
+///
+/// ```compile_fail
+/// let (procs, spoons) = (brigade_process::ProcessPool::new(2).unwrap(), 3);
+/// procs.spawn(move |n: u64| n + spoons, 1);
+/// ```
+///
+/// ```compile_fail
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// procs.spawn(u64::count_ones as fn(u64) -> u32, 1);
+/// ```
+///
+/// It cannot see a value without a size that is moved into the closure, which is not allowed either: the
+/// worker would have one that nobody has made there. If the existence of such a value proves something
+/// about its process to unsafe code, it would prove it in a process where it is not so.
+///
+/// # In a forked child
+///
+/// The workers stay with the parent, which notices nothing of what the child does with its copy: calls give
+/// [`Lost::Forked`], and so does a handle from before the fork that would have to wait; a cancel and a drop
+/// do nothing; the other methods panic. A pool that is made in the child works.
+///
+/// # Pools in workers
+///
+/// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this
+/// program has. That pool's workers end with the worker that made it.
+pub struct ProcessPool {
+    shared: Arc<Shared>,
+    threads: Option<Threads>,
+    /// None once the pool was left alone in a forked child.
+    blocks: Option<Keeper>,
+}
+
+/// The pool's threads.
+struct Threads {
+    supervisor: thread::JoinHandle<()>,
+    starter: thread::JoinHandle<()>,
+    desk: Arc<Desk>,
+    /// The thread that calls the sink of what workers print.
+    sink: Option<ThreadId>,
+}
+
+impl ProcessPool {
+    /// A pool of so many workers, with everything else as it is by default.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::build`].
+    pub fn new(workers: usize) -> io::Result<Self> {
+        Self::builder().workers(workers).build()
+    }
+
+    /// Says how the pool is to be built.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn start(
+        workers: usize,
+        launcher: Box<dyn Launcher>,
+        command: Command,
+        setup: Setup,
+        output: Option<Output>,
+    ) -> io::Result<Self> {
+        let told = |error: io::Error, what| {
+            io::Error::new(error.kind(), format!("starting the pool: {what}: {error}"))
+        };
+        let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
+        let shared = Arc::new(shared);
+        let rules = Rules { workers, memory: setup.limits.memory, setup_limit: command.setup_limit };
+        let desk = Arc::new(Desk::new(command.stop.clone()));
+        let workshop = Workshop::new(shared.clone(), launcher, command, setup)?;
+        let (theirs, their_desk) = (shared.clone(), desk.clone());
+        let sink = output.as_ref().and_then(Output::thread);
+        let supervisor = supervisor::spawn(move || supervise(&theirs, &their_desk, &rules, output))
+            .map_err(|error| told(error, "its supervisor's thread"))?;
+        let (tell, hear) = mpsc::sync_channel(1);
+        let their_desk = desk.clone();
+        // The receiver waits for just this.
+        let run = move || workshop.run(&their_desk, workers, move |started| _ = tell.send(started));
+        let starter = thread::Builder::new().name("brigade-starter".into()).spawn(run);
+        let starter = match starter {
+            Ok(starter) => starter,
+            Err(error) => {
+                shared.tell(|state| (state.orders, state.opening) = (Orders::Abort, false));
+                let _ = supervisor.join();
+                return Err(told(error, "its starter's thread"));
+            }
+        };
+        let threads = Some(Threads { supervisor, starter, desk, sink });
+        // Dropped if there is an error: then all ends.
+        let pool = Self { shared, threads, blocks: Some(Keeper::new()) };
+        hear.recv().map_err(|_| io::Error::other("the process pool's starter died"))??;
+        Ok(pool)
+    }
+
+    /// Has a worker call `f(argument)`.
+    ///
+    /// `f` must [capture nothing](Self#functions-that-can-be-called), not even a value without a size: it
+    /// is a `fn` item or such a closure. What it needs is its argument. Argument and result cross the
+    /// process boundary by serde.
+    ///
+    /// # Errors
+    ///
+    /// The handle gives [`JoinError::Panicked`] with a [`RemotePanic`](brigade_handle::RemotePanic) if `f`
+    /// panicked, and [`JoinError::Lost`] if the worker ended, or if argument or result could not be encoded
+    /// or decoded. Neither may have more bytes than a message carries, which is 2 GiB less 1 MiB: a longer
+    /// one is refused before it is sent, and the worker goes on. A [`Block`](crate::Block) may be longer.
+    ///
+    /// # Cancellation
+    ///
+    /// A call that still waits for a worker is removed. A call that runs goes on and its result stands.
+    pub fn spawn<F, A, R>(&self, f: F, argument: A) -> JoinHandle<R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(f, &argument, OnCancel::LetRun, None)
+    }
+
+    /// [`spawn`](Self::spawn) with terms: a time limit, retries, what a cancel does. `f` must
+    /// [capture nothing](Self#functions-that-can-be-called).
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let handle = procs.call(|n: u64| n + 1, 1).timeout(Duration::from_secs(5)).retry(2).spawn();
+    /// assert_eq!(handle.join().unwrap(), 2);
+    /// ```
+    pub fn call<F, A, R>(&self, f: F, argument: A) -> CallBuilder<'_, F, A, R>
+    where
+        F: Fn(A) -> R,
+    {
+        CallBuilder::new(self, f, argument)
+    }
+
+    pub(crate) fn send<F, A, R>(
+        &self,
+        f: F,
+        argument: &A,
+        on_cancel: OnCancel,
+        terms: Option<Box<Terms>>,
+    ) -> JoinHandle<R>
+    where
+        F: Fn(A) -> R + Copy + Send + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        if self.shared.is_forked() {
+            return failed(JoinError::Lost(Lost::Forked));
+        }
+        let mut bytes = Vec::new();
+        let (encoded, luggage) =
+            luggage::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
+        let encoded = encoded.and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
+        match encoded {
+            Ok(entry::Name(name)) => {
+                let (caller, handle) = pending::new(self.shared.clone(), on_cancel);
+                let mut call = Call::new(name, Load::One(bytes), caller);
+                (call.luggage, call.terms) = (luggage, terms);
+                self.shared.submit(call);
+                handle
+            }
+            Err(error) => failed(error),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The process ids of the workers that are alive now.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn worker_ids(&self) -> Vec<u32> {
+        self.shared.assert_not_forked();
+        self.shared.lock().worker_ids()
+    }
+
+    /// What the pool has done so far, and what it has to do.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    ///
+    /// ```no_run
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// procs.spawn(|n: u64| n + 1, 1).join().unwrap();
+    /// assert_eq!(procs.statistics().calls, 1);
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        self.shared.assert_not_forked();
+        self.shared.lock().statistics()
+    }
+
+    /// Takes no more calls: those that come give [`Lost::NotStarted`]. What was submitted is done.
+    /// CPython's `close`.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn close(&self) {
+        self.shared.assert_not_forked();
+        self.shared.refuse(Lost::NotStarted("the pool is closed".into()));
+    }
+
+    /// Lets the workers finish all that was submitted, then ends them, reaps them and returns.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn shutdown(mut self) {
+        self.shared.assert_not_forked();
+        self.end(Orders::Drain);
+    }
+
+    /// [`shutdown`](Self::shutdown) by CPython's name. There it wants a `close` first; here nobody else can
+    /// submit any more.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child.
+    pub fn join(self) {
+        self.shutdown();
+    }
+
+    /// Cancels what is queued, kills the workers, reaps them and returns: what dropping the pool does, by
+    /// CPython's name.
+    pub fn terminate(self) {
+        drop(self);
+    }
+
+    /// Leaves everything as it is, in a forked child: neither the supervisor's thread nor who held the
+    /// blocks' lock is there.
+    fn forget(&mut self) {
+        mem::forget(self.threads.take());
+        mem::forget(self.blocks.take());
+    }
+
+    fn end(&mut self, orders: Orders) {
+        let Some(Threads { supervisor, starter, desk, sink }) = self.threads.take() else { return };
+        self.shared.tell(|state| state.orders = orders);
+        // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end; and
+        // the supervisor waits for the sink.
+        let here = thread::current().id();
+        if supervisor.thread().id() == here || sink == Some(here) {
+            return;
+        }
+        // An error would be a panic, which the hook has shown; there is nobody to tell from a destructor.
+        let _ = supervisor.join();
+        // A launcher of the user's that hangs keeps its thread, and nobody else.
+        if desk.wait_for_the_end() {
+            let _ = starter.join();
+        }
+    }
+}
+
+impl Drop for ProcessPool {
+    fn drop(&mut self) {
+        if self.shared.is_forked() {
+            return self.forget();
+        }
+        self.end(Orders::Abort);
+    }
+}
+
+impl fmt::Debug for ProcessPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ProcessPool");
+        if !self.shared.is_forked() {
+            shown.field("workers", &self.worker_ids());
+        }
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// The handle of a call that is not made.
+fn failed<R: Send + 'static>(error: JoinError) -> JoinHandle<R> {
+    let (completer, handle) = brigade_handle::pair();
+    completer.complete(Err(error));
+    handle
+}

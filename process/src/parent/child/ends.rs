@@ -1,0 +1,272 @@
+//! How a child ends, and what it leaves.
+//!
+//! ```text
+//!   condemned, Leaving, idle at a shutdown --> parting --killed, or told Bye--> (its process ends) --> ended --the channel is empty--> gone
+//! ```
+
+use super::{Child, Phase};
+use crate::{
+    call::{Answer, Call, Done},
+    parent::{lane::Lane, launcher::Ended},
+    sys::{self, Watch},
+    wire::frame::{self, Kind},
+};
+use brigade_handle::Lost;
+use brigade_trace::{Kind as Happened, clock, record};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+/// Whether a worker was to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was told to, or has said that it would.
+    Agreed,
+    Unasked,
+}
+
+/// How long a child that is to be killed lives on while a block in its answer waits to be mapped.
+const KILL_GRACE: Duration = Duration::from_millis(100);
+/// How long a child that leaves waits for its blocks to be mapped.
+const BYE_GRACE: Duration = Duration::from_secs(5);
+/// How long a child may take to exit when it was told to.
+const EXIT_LIMIT: Duration = Duration::from_secs(5);
+/// How long the kernel may take to end a child that was killed. One that is stuck in there for longer is
+/// nobody's.
+const REAP_LIMIT: Duration = Duration::from_secs(30);
+/// How long the last words of a child that has ended may be on their way.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+/// The same of one that was killed by us.
+const SHORT_DRAIN_LIMIT: Duration = Duration::from_millis(50);
+/// How long a worker that has begun no call must have lived not to be taken for one that cannot live.
+const PROBATION: Duration = Duration::from_secs(1);
+
+/// How a child will be let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    Kill,
+    /// It is told that no more calls will come.
+    Bye,
+}
+
+/// What an ended child leaves.
+#[derive(Default)]
+pub(crate) struct Remains {
+    /// It ended before it was of any use, for this reason.
+    pub(crate) useless: Option<Lost>,
+    /// What its launcher takes for the cause, if it has not said hello.
+    pub(crate) advice: Option<String>,
+    /// It took all the time that it had to say hello.
+    pub(crate) was_silent: bool,
+    /// Calls that it had not begun, in order.
+    pub(crate) unbegun: Vec<Call>,
+    /// Calls that it had begun and that are to be tried again.
+    pub(crate) again: Vec<Call>,
+}
+
+impl Child {
+    /// Has the child killed because of `fault`, which its call is told.
+    pub(crate) fn condemn(&mut self, fault: Lost) {
+        if self.fault.is_none() {
+            self.fault = Some(fault);
+            if self.ended.is_none() {
+                self.part_by(Parting::Kill, KILL_GRACE);
+            }
+        }
+    }
+
+    /// Condemns a child whose launcher's code has failed.
+    pub(super) fn break_off(&mut self, error: &std::io::Error) {
+        self.condemn(Lost::Supervisor(error.to_string()));
+        self.closed = true;
+    }
+
+    /// Has the child told that no more calls will come.
+    pub(crate) fn retire(&mut self) {
+        self.phase = Phase::Ending;
+        if self.fault.is_none() && self.ended.is_none() {
+            self.part_by(Parting::Bye, BYE_GRACE);
+        }
+    }
+
+    fn part_by(&mut self, parting: Parting, grace: Duration) {
+        self.parting = Some(parting);
+        self.deadline = Some(clock::now() + grace);
+    }
+
+    /// Whether it waits to be let go.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.parting.is_some()
+    }
+
+    /// Whether it is to end, or has.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending) || self.fault.is_some() || self.ended.is_some()
+    }
+
+    /// Lets it go, if it was parting: its answers are taken over, or have waited for long enough.
+    pub(crate) fn let_go(&mut self, lane: Option<&mut Lane>) {
+        match self.parting.take() {
+            None => {}
+            Some(Parting::Kill) => {
+                self.deadline = Some(clock::now() + REAP_LIMIT);
+                // An error means that it has ended already, or shows when it does not end.
+                let _ = self.process.kill();
+            }
+            Some(Parting::Bye) => {
+                self.deadline = Some(clock::now() + EXIT_LIMIT);
+                match lane.filter(|_| !self.leaving) {
+                    Some(lane) => lane.end(),
+                    // One that leaves looks at its channel alone.
+                    None => frame::encode(&mut self.outgoing, Kind::Bye, 0, 0, 0, &[]),
+                }
+                self.flush();
+            }
+        }
+    }
+
+    /// Does what is due at this time: a child that takes too long is condemned, one that cannot be killed
+    /// is given up.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let is_due = self.deadline.is_some_and(|deadline| deadline <= now);
+        if !is_due || self.parting.is_some() || self.ended.is_some() {
+            return;
+        }
+        if self.fault.is_some() {
+            self.ended = Some(Ended::Killed(9));
+            return;
+        }
+        let fault = match self.phase {
+            Phase::Starting => {
+                self.was_silent = true;
+                let why = "the worker did not say hello in time: is `brigade_process::init()` the first line of `main`?";
+                Lost::NotStarted(why.into())
+            }
+            Phase::Greeted => {
+                Lost::NotStarted("the worker was not set up in time: its initializer hangs, perhaps".into())
+            }
+            _ if self.closed => Lost::Protocol("it closed its channel and lived on".into()),
+            _ => Lost::Protocol("it did not end when it was told to".into()),
+        };
+        self.condemn(fault);
+    }
+
+    /// Notes it if the process has ended. True if it has just been found to have.
+    pub(crate) fn notice_end(&mut self, now: Instant) -> bool {
+        if self.ended.is_some() {
+            return false;
+        }
+        let ended = match self.process.wait() {
+            Ok(None) => return false,
+            Ok(Some(ended)) => ended,
+            // ECHILD: somebody else has reaped it, and all that is known is that it is gone.
+            Err(error) if error.raw_os_error().is_some() => Ended::Exited(-1),
+            Err(error) => {
+                self.fault.get_or_insert(Lost::Supervisor(error.to_string()));
+                let _ = self.process.kill();
+                Ended::Exited(-1)
+            }
+        };
+        let status = match ended {
+            Ended::Exited(code) => u64::from(code.unsigned_abs()) << 8,
+            Ended::Killed(signal) => u64::from(signal.unsigned_abs()),
+        };
+        record(Happened::Exit, self.id(), status);
+        self.ended = Some(ended);
+        self.parting = None;
+        let drain = if self.fault.is_some() { SHORT_DRAIN_LIMIT } else { DRAIN_LIMIT };
+        self.deadline = Some(now + drain);
+        true
+    }
+
+    /// How the process has ended, once all that it had sent was read, or has taken too long to come.
+    pub(crate) fn gone(&self, now: Instant) -> Option<Ended> {
+        let ended = self.ended?;
+        let is_emptied = self.emptied && self.process.delivers_at_once();
+        let is_drained = self.closed || !self.connected || self.is_raving() || is_emptied;
+        let is_late = self.deadline.is_none_or(|deadline| deadline <= now);
+        (is_drained || is_late).then_some(ended)
+    }
+
+    /// Why a call is lost that it took along.
+    pub(crate) fn loss(&self, ended: Ended) -> Lost {
+        self.fault.clone().unwrap_or(match ended {
+            Ended::Exited(code) => Lost::Exited { code },
+            Ended::Killed(signal) => Lost::Killed { signal },
+        })
+    }
+
+    /// Whether it was to end.
+    pub(crate) fn end_kind(&self) -> End {
+        let agreed = self.leaving || matches!(self.phase, Phase::Ending);
+        if agreed && self.fault.is_none() { End::Agreed } else { End::Unasked }
+    }
+
+    /// Whether it has ended by its own fault, or its launcher's, early, and without having begun a call.
+    fn is_stillborn(&self, lane: Option<&Lane>) -> bool {
+        let is_to_blame =
+            matches!(self.fault, None | Some(Lost::Protocol(_) | Lost::Supervisor(_) | Lost::NotStarted(_)));
+        is_to_blame && self.end_kind() == End::Unasked && self.ready.is_some() && !self.is_proven(lane)
+    }
+
+    /// Whether it has begun a call, or has lived for long enough.
+    pub(crate) fn is_proven(&self, lane: Option<&Lane>) -> bool {
+        let is_old = self.ready.is_some_and(|since| clock::now() >= since + PROBATION);
+        is_old || self.has_worked || lane.is_some_and(Lane::has_worked)
+    }
+
+    /// What an ended child leaves. Calls that it took along are `done`.
+    pub(crate) fn remains(mut self, ended: Ended, lane: Option<&Lane>, done: &mut Done) -> Remains {
+        let lost = self.loss(ended);
+        let mut remains = Remains::default();
+        let is_stillborn = self.is_stillborn(lane);
+        match mem::replace(&mut self.phase, Phase::Ending) {
+            Phase::Starting => {
+                remains.advice = self.process.advice(&lost);
+                remains.useless = Some(lost);
+                remains.was_silent = self.was_silent;
+            }
+            Phase::Greeted => remains.useless = Some(lost),
+            Phase::Given(call) => call.outlive(lost, &mut remains.unbegun, done),
+            Phase::Busy(call) if call.batch().is_some() => {
+                remains.unbegun.extend(self.salvage(call, lost, done));
+            }
+            Phase::Busy(mut call) => match call.survives(lost) {
+                Ok(()) => remains.again.push(call),
+                Err(lost) => done.push((call, Answer::Lost(lost))),
+            },
+            Phase::Idle if is_stillborn => remains.useless = Some(lost),
+            Phase::Idle | Phase::Ending => {}
+        }
+        remains
+    }
+
+    /// What was answered of a batch stands, the call that ran is lost, and the others are left.
+    pub(super) fn salvage(&mut self, call: Call, lost: Lost, done: &mut Done) -> Option<Call> {
+        let mut rest = Some(call);
+        if self.answered > 0 {
+            let (answered, left) = rest.take()?.split(self.answered);
+            done.push((answered, Answer::Records(mem::take(&mut self.records))));
+            rest = left;
+        }
+        if self.begun > self.answered {
+            let (lost_call, left) = rest?.split(1);
+            done.push((lost_call, Answer::Lost(lost)));
+            rest = left;
+        }
+        rest
+    }
+
+    /// Kills the child and waits until it has ended. For a thread that has nobody else to look after.
+    pub(crate) fn end_at_once(&mut self) {
+        let end = clock::now() + REAP_LIMIT;
+        let _ = self.process.kill();
+        while self.ended.is_none() && clock::now() < end {
+            let watch = self.process.exit().ok().flatten().map(Watch::readable);
+            // Without a descriptor for the end it is asked again after a moment.
+            let _ = sys::poll(&mut watch.into_iter().collect::<Vec<_>>(), Some(Duration::from_millis(10)));
+            self.notice_end(clock::now());
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The state machine of one child, as the supervisor sees it.
+//!
+//! ```text
+//!   Starting --Hello--> Greeted --Ready--> Idle --give--> Given(call) --Begun--> Busy(call)
+//!       |                  |                | ^                |                    |
+//!       |                  |                | \----------------|------answer--------/
+//!       |                  |                \--Leaving-> Ending|                    |
+//!       \------------------+-----------------------+-----------+--------------------+--> ended, drained
+//! ```
+//!
+//! Between Greeted and Idle the worker sets itself up (`wire/setup.rs`), which takes as long as the
+//! initializer does.
+//!
+//! Every state has its way to the end: a child may exit or be killed whenever it likes. What it had
+//! answered before is still in the channel then, or on its way to it, so the channel is read to its end
+//! before the end counts. A call that was given and not begun is not lost with the child: another may have
+//! it, and it is still started at most once.
+//!
+//! # How it is let go
+//!
+//! A child that is to end, whether it is killed or told Bye, is *parting* first (`ends.rs`): until the pool
+//! has taken over its answers and mapped the blocks in them, which are the worker's own memory. Only then
+//! is it let go.
+
+mod contained;
+mod ends;
+mod hears;
+mod sends;
+
+pub(crate) use self::contained::contained;
+pub(crate) use self::ends::End;
+use self::{contained::Contained, ends::Parting, sends::Parcel};
+use crate::{
+    call::Call,
+    parent::{
+        WorkerKey,
+        launcher::{Command, Ended, Launcher},
+    },
+    sys::Watch,
+    system::descriptors::Along,
+    usage,
+    wire::frame::{self, Decoder, Kind},
+};
+use brigade_handle::Lost;
+use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
+use std::{
+    collections::VecDeque,
+    io, mem,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+pub(crate) use self::hears::News;
+
+/// How long a child may take to say hello.
+const HELLO_LIMIT: Duration = Duration::from_secs(30);
+
+enum Phase {
+    Starting,
+    Greeted,
+    Idle,
+    /// A call was given to it.
+    Given(Call),
+    /// It has begun to run the call.
+    Busy(Call),
+    Ending,
+}
+
+/// One child.
+pub(crate) struct Child {
+    pub(crate) key: WorkerKey,
+    process: Contained,
+    phase: Phase,
+    // --- the channel ---
+    decoder: Decoder,
+    connected: bool,
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// Descriptors that go along with what is to be sent.
+    parcels: VecDeque<Parcel>,
+    /// Descriptors that came along with frames that are not complete.
+    along: VecDeque<Along>,
+    /// The channel has ended.
+    closed: bool,
+    /// The channel held nothing more when it was read last.
+    emptied: bool,
+    /// It has said that it ends.
+    leaving: bool,
+    // --- the call that runs ---
+    number: u64,
+    since: Instant,
+    /// Of a batch: what it has answered, and how many it has begun.
+    records: Vec<u8>,
+    answered: usize,
+    begun: usize,
+    asked_to_stop: bool,
+    // --- its life ---
+    /// What it calls itself.
+    hello_pid: u32,
+    /// How long it may take to be set up.
+    setup_limit: Option<Duration>,
+    /// Since when it is ready.
+    ready: Option<Instant>,
+    /// It has begun a call.
+    has_worked: bool,
+    // --- the end ---
+    /// When something is done about it if nothing happens before.
+    deadline: Option<Instant>,
+    /// Why it was killed by us.
+    fault: Option<Lost>,
+    parting: Option<Parting>,
+    /// It was killed because it did not say hello.
+    was_silent: bool,
+    /// How its process has ended.
+    ended: Option<Ended>,
+}
+
+impl Child {
+    /// Starts a child, which the command's setup sets up.
+    pub(crate) fn start(key: WorkerKey, launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
+        let launched = contained("start", || launcher.start(command))??;
+        let mut child = Self {
+            key,
+            process: Contained::new(launched)?,
+            phase: Phase::Starting,
+            decoder: Decoder::default(),
+            connected: false,
+            outgoing: Vec::new(),
+            sent: 0,
+            parcels: VecDeque::new(),
+            along: VecDeque::new(),
+            closed: false,
+            emptied: false,
+            leaving: false,
+            number: 0,
+            since: clock::now(),
+            records: Vec::new(),
+            answered: 0,
+            begun: 0,
+            asked_to_stop: false,
+            hello_pid: 0,
+            setup_limit: command.setup_limit,
+            ready: None,
+            has_worked: false,
+            deadline: Some(clock::now() + HELLO_LIMIT),
+            fault: None,
+            parting: None,
+            was_silent: false,
+            ended: None,
+        };
+        record(Happened::Fork, child.id(), 0);
+        if !child.process.has_setup() {
+            child.outgoing.clone_from(&command.setup);
+        }
+        match child.process.connect() {
+            Ok(connected) => {
+                child.connected = connected;
+                child.flush();
+                Ok(child)
+            }
+            Err(error) => {
+                child.end_at_once();
+                Err(error)
+            }
+        }
+    }
+
+    /// Where its stdout and stderr can be read. Given out once.
+    pub(crate) fn output(&mut self) -> io::Result<Option<[OwnedFd; 2]>> {
+        self.process.output()
+    }
+
+    /// Waits until its program was started.
+    pub(crate) fn confirm(&mut self) -> io::Result<()> {
+        self.process.confirm()
+    }
+
+    /// The process that was started.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The process whose memory counts: a command may run the worker as its child.
+    pub(crate) fn worker_pid(&self) -> u32 {
+        // A number is anybody's on another machine, and in another namespace.
+        let (started, worker) = (self.pid(), self.hello_pid);
+        if worker != started && usage::is_descendant(worker, started) { worker } else { started }
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        Id::new(Domain::Child, self.pid().into())
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.fault.is_none() && !self.closed && self.ended.is_none()
+    }
+
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Greeted)
+    }
+
+    /// Whether it has worked, or could have.
+    pub(crate) fn is_up(&self) -> bool {
+        self.ready.is_some() && self.fault.is_none() && self.ended.is_none()
+    }
+
+    /// Since when it is ready.
+    pub(crate) fn up_since(&self) -> Option<Instant> {
+        self.ready
+    }
+
+    /// When the supervisor must look after it.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let limit = self.call().and_then(|call| call.terms.as_ref()?.timeout);
+        self.deadline.into_iter().chain(limit.map(|limit| clock::after(self.since, limit))).min()
+    }
+
+    fn call(&self) -> Option<&Call> {
+        match &self.phase {
+            Phase::Given(call) | Phase::Busy(call) if self.fault.is_none() => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Whether a call was given to it over its channel.
+    pub(crate) fn has_call(&self) -> bool {
+        self.call().is_some()
+    }
+
+    /// Why it must be killed for the sake of the call that it runs, if it must.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
+        let call = self.call()?;
+        if call.caller.is_doomed() {
+            return Some(Lost::Killed { signal: 9 });
+        }
+        let limit = call.terms.as_ref()?.timeout?;
+        (clock::after(self.since, limit) <= now).then_some(Lost::TimedOut { limit })
+    }
+
+    /// What to wait for: the channel, and the end of the process.
+    pub(crate) fn watches(&mut self, into: &mut Vec<Watch>) {
+        if !self.closed {
+            let wants_room = !self.outgoing.is_empty() && self.connected;
+            let watch = self.process.channel().map(Watch::readable);
+            match watch {
+                Ok(watch) => into.push(if wants_room { watch.writable_too() } else { watch }),
+                Err(error) => self.break_off(&error),
+            }
+        }
+        if self.ended.is_none() {
+            let watch = self.process.exit().map(|exit| exit.map(Watch::readable));
+            match watch {
+                Ok(watch) => into.extend(watch),
+                Err(error) => self.break_off(&error),
+            }
+        }
+    }
+
+    /// Whether the end of the process can only be found by asking.
+    pub(crate) fn must_be_asked(&self) -> bool {
+        self.ended.is_none() && !self.process.exit().is_ok_and(|exit| exit.is_some())
+    }
+
+    // ------------------------------------------------------------------------------------------- sending
+
+    /// Gives an idle child a call.
+    pub(crate) fn give(&mut self, call: Call) {
+        debug_assert!(self.is_idle(), "a call is given to an idle child");
+        self.number += 1;
+        (self.since, self.answered, self.begun) = (clock::now(), 0, 0);
+        self.asked_to_stop = false;
+        self.records.clear();
+        let bytes = frame::HEADER + call.argument().len();
+        frame::encode(&mut self.outgoing, call.kind(), self.number, call.name, 0, call.argument());
+        record(Happened::RunBegin, call.caller.id(), 0);
+        record(Happened::Send, self.id(), bytes as u64);
+        self.phase = Phase::Given(call);
+        self.flush();
+    }
+
+    /// How many items of the batch that it runs it has not begun, if the batch is worth to be split or
+    /// wanted by nobody.
+    pub(crate) fn left_to_split(&self) -> usize {
+        let Some(call) = self.call().filter(|_| !self.asked_to_stop) else { return 0 };
+        let Some(batch) = call.batch() else { return 0 };
+        let left = batch.count.saturating_sub(self.begun);
+        if batch.is_worth_splitting(left) || !call.caller.is_wanted() { left } else { 0 }
+    }
+
+    /// Whether it runs calls that were cancelled.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        self.call().is_some_and(|call| !call.caller.is_wanted())
+    }
+
+    /// Asks it to answer the batch that it runs early.
+    pub(crate) fn ask_to_stop(&mut self) {
+        self.asked_to_stop = true;
+        frame::encode(&mut self.outgoing, Kind::Stop, self.number, 0, 0, &[]);
+        self.flush();
+    }
+
+    /// Whether calls go through a ring.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.process.has_ring()
+    }
+
+    /// Sends frames that were made by a lane.
+    pub(crate) fn take_over(&mut self, frames: &mut Vec<u8>) {
+        if !frames.is_empty() {
+            if self.outgoing.is_empty() {
+                mem::swap(&mut self.outgoing, frames);
+            } else {
+                self.outgoing.append(frames);
+            }
+            // A large argument's buffer is not kept.
+            frames.shrink_to(64 << 10);
+            self.flush();
+        }
+    }
+}

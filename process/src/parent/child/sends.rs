@@ -1,0 +1,75 @@
+//! What is sent to a child: bytes of frames, and descriptors that go along with some of them.
+
+use super::Child;
+use crate::{
+    call::block::{Inner, luggage},
+    system::{descriptors, stream},
+    wire::frame::{self, Kind},
+};
+use std::{io, sync::Arc};
+
+/// How often a channel is given bytes in one turn: a child that takes all of them at once must not keep the
+/// others waiting.
+const SENDS_PER_TURN: u32 = 16;
+
+/// Descriptors that go along with a frame.
+pub(super) struct Parcel {
+    /// Where the frame begins among the bytes that are to be sent.
+    at: usize,
+    blocks: Vec<Arc<Inner>>,
+}
+
+impl Child {
+    /// Sends the descriptors of the blocks that call `number` names, which the child has asked for.
+    pub(crate) fn send_parcel(&mut self, number: u64, blocks: Vec<Arc<Inner>>) {
+        let count = u8::try_from(blocks.len()).unwrap_or(u8::MAX);
+        self.parcels.push_back(Parcel { at: self.outgoing.len(), blocks });
+        frame::encode(&mut self.outgoing, Kind::Parcel, number, 0, count, &[]);
+        self.flush();
+    }
+
+    /// Sends what the channel takes. An error shows again when the channel is read, so it is not told here.
+    pub(crate) fn flush(&mut self) {
+        if !self.connected || self.outgoing.is_empty() {
+            return;
+        }
+        for _ in 0..SENDS_PER_TURN {
+            match self.send_piece() {
+                Ok(sent) => self.sent += sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.sent = self.outgoing.len(),
+            }
+            if self.sent == self.outgoing.len() {
+                break;
+            }
+        }
+        if self.sent < self.outgoing.len() {
+            return;
+        }
+        self.outgoing.clear();
+        self.parcels.clear();
+        self.sent = 0;
+        // A large argument's buffer is not kept.
+        self.outgoing.shrink_to(64 << 10);
+    }
+
+    /// Sends bytes up to the next parcel, or with it.
+    fn send_piece(&mut self) -> io::Result<usize> {
+        let channel = self.process.channel()?;
+        let rest = &self.outgoing[self.sent..];
+        let Some(parcel) = self.parcels.front() else { return stream::send_at_once(channel, rest) };
+        if parcel.at > self.sent {
+            return stream::send_at_once(channel, &rest[..parcel.at - self.sent]);
+        }
+        let end = self.parcels.get(1).map_or(rest.len(), |next| next.at - self.sent);
+        let sent = descriptors::send_at_once(channel, &rest[..end], &luggage::descriptors(&parcel.blocks));
+        let sent = match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            // Too many are on their way, say. The child sees that they are missing.
+            Err(_) => stream::send_at_once(channel, &rest[..end])?,
+            Ok(sent) => sent,
+        };
+        self.parcels.pop_front();
+        Ok(sent)
+    }
+}

@@ -1,0 +1,216 @@
+//! Workers behind a command: any argv that ends in this program as a worker, here or on another machine.
+
+use super::{
+    Command, Ended, Launched, Launcher, Stop,
+    door::{Door, Token},
+    exec::{self, Forked},
+    local::{ended, find_program, pipes, plan},
+};
+use crate::{
+    image, sys,
+    system::stream,
+    wire::handover::{VARIABLE, told},
+};
+use brigade_handle::Lost;
+use std::{
+    ffi::OsString,
+    io,
+    net::{IpAddr, Shutdown},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: whatever ends in
+/// running the rest of its arguments somewhere, with its standard input and output connected to that.
+///
+/// The worker's frames go over the command's stdin and stdout, and what calls print goes to its stderr. So
+/// the command must pass both on unchanged and at once: `srun` wants `--unbuffered`, and over `ssh` no
+/// shell's startup file may print to stdout. With [`dial_back`](Self::dial_back) they go over a TCP
+/// connection instead, which the worker makes; it is known by a token that it reads from its stdin.
+///
+/// A worker behind a command gets this program's file by its path, so the same build must be there under
+/// that path, or under the one that [`program`](Self::program) says. Another build is refused at the start,
+/// by both sides. Calls go one at a time, batches of a `map` in one message.
+///
+/// ```no_run
+/// use brigade_process::{Argv, ProcessPool};
+///
+/// brigade_process::init();
+/// let launcher = Argv::new(["ssh", "-o", "BatchMode=yes", "kitchen.example"]).program("/opt/soup/bin/soup");
+/// let procs = ProcessPool::builder().workers(4).launcher(launcher).build().unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Argv {
+    prefix: Vec<OsString>,
+    program: Option<PathBuf>,
+    address: Option<IpAddr>,
+}
+
+impl Argv {
+    /// With this command in front. Its first word is looked for in `PATH`. An empty one runs the worker as
+    /// it is.
+    pub fn new<W: Into<OsString>>(prefix: impl IntoIterator<Item = W>) -> Self {
+        Self { prefix: prefix.into_iter().map(Into::into).collect(), program: None, address: None }
+    }
+
+    /// Where this program is found over there: at its own path here if this is not called. A command that
+    /// hands its arguments to a shell, as `ssh` does, wants a path without spaces.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = Some(path.into());
+        self
+    }
+
+    /// Has workers connect to this address of this machine, on a port that the system picks for each of
+    /// them, and that is open at this address alone. An unspecified address (`0.0.0.0` or `::`) is taken
+    /// for the loopback's.
+    ///
+    /// Whoever connects and does not show the token within five seconds is sent away, and the worker is
+    /// waited for, however many connect. The token is in no argument and in no variable of the environment:
+    /// the worker reads it from its stdin. The connection is not encrypted: for networks that are trusted.
+    #[must_use]
+    pub fn dial_back(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// What is to be run: the prefix, and the worker with the variable that makes it one.
+    fn argv(&self, variable: &str) -> io::Result<Vec<OsString>> {
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => image::path()?,
+        };
+        let mut argv = self.prefix.clone();
+        argv.extend(["env".into(), format!("{}={variable}", VARIABLE).into(), program.into()]);
+        Ok(argv)
+    }
+}
+
+impl Launcher for Argv {
+    fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
+        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
+        let theirs = OwnedFd::from(theirs);
+        let (output, written) = pipes(command)?;
+        let (channel, line, variable) = match self.address {
+            None => (Channel::There(ours.into()), None, "1:stdio".to_owned()),
+            Some(address) => {
+                let token = Token::new()?;
+                let door = Door::open(address, &token)?;
+                // The worker's stdin: nobody else sees it, as they would see an argument or a variable.
+                stream::send(ours.as_fd(), &[token.bytes(), b"\n"].concat())?;
+                let variable = format!("1:dial:{}", door.address());
+                (Channel::Awaited(door), Some(ours), variable)
+            }
+        };
+        if let Channel::There(fd) = &channel {
+            sys::set_nonblocking(fd.as_fd()).map_err(|error| told(error, "fcntl"))?;
+        }
+        let mut argv = self.argv(&variable)?;
+        argv[0] = find_program(&argv[0], command)?;
+        let plan = plan(&Command { argv, ..command.clone() }, &variable)?;
+        let talks = matches!(channel, Channel::There(_));
+        let mut handed = vec![(&theirs, 0)];
+        match &written {
+            Some([out, err]) => handed.extend([(if talks { &theirs } else { out }, 1), (err, 2)]),
+            None if talks => handed.push((&theirs, 1)),
+            None => {}
+        }
+        let forked = exec::fork(&plan, &handed)?;
+        let pid = forked.pid;
+        let exit = sys::exit_watch(pid);
+        let stop = command.stop.clone();
+        let dials = self.address.is_some();
+        Ok(Box::new(Behind { forked: Some(forked), pid, channel, line, dials, exit, output, stop }))
+    }
+}
+
+enum Channel {
+    There(OwnedFd),
+    /// The worker dials back.
+    Awaited(Door),
+}
+
+/// The usual cause when frames over a command's standard streams do not arrive, or arrive among others'
+/// words.
+const UNCHANGED: &str = "the command in front must pass the worker's stdin and stdout on unchanged and at once: \
+     `srun` does with `--unbuffered`, `ssh` if no shell's startup file over there prints to stdout; or let \
+     workers dial back, with `Argv::dial_back`";
+
+/// A command that was started.
+struct Behind {
+    forked: Option<Forked>,
+    pid: i32,
+    channel: Channel,
+    /// The other end of the worker's stdin, from which it reads the token. It must not end before.
+    line: Option<UnixStream>,
+    dials: bool,
+    exit: Option<OwnedFd>,
+    output: Option<[OwnedFd; 2]>,
+    stop: Arc<Stop>,
+}
+
+impl Launched for Behind {
+    fn id(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    fn channel(&self) -> BorrowedFd<'_> {
+        match &self.channel {
+            Channel::There(fd) => fd.as_fd(),
+            Channel::Awaited(door) => door.knock(),
+        }
+    }
+
+    fn connect(&mut self) -> io::Result<bool> {
+        let Channel::Awaited(door) = &self.channel else { return Ok(true) };
+        let Some(stream) = door.admitted()? else { return Ok(false) };
+        (self.channel, self.line) = (Channel::There(stream.into()), None);
+        Ok(true)
+    }
+
+    fn advice(&self, lost: &Lost) -> Option<String> {
+        match (&self.channel, lost) {
+            (Channel::Awaited(door), _) => Some(match door.refused() {
+                0 => format!("nobody has connected to {}", door.address()),
+                count => format!(
+                    "whoever has connected to {} lacks the token ({count} were sent away)",
+                    door.address()
+                ),
+            }),
+            (Channel::There(_), Lost::Protocol(_) | Lost::NotStarted(_)) if !self.dials => {
+                Some(UNCHANGED.to_owned())
+            }
+            (Channel::There(_), _) => None,
+        }
+    }
+
+    fn exit(&self) -> Option<BorrowedFd<'_>> {
+        self.exit.as_ref().map(AsFd::as_fd)
+    }
+
+    fn confirm(&mut self) -> io::Result<()> {
+        self.forked.take().map_or(Ok(()), |forked| forked.confirm(&self.stop))
+    }
+
+    fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        self.output.take()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        match (sys::kill(self.pid), &self.channel) {
+            // One of the two has changed its user. A worker ends by itself when its channel does.
+            (Err(error), Channel::There(fd)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                UnixStream::from(fd.try_clone()?).shutdown(Shutdown::Both)
+            }
+            (done, _) => done,
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<Option<Ended>> {
+        ended(self.pid)
+    }
+}

@@ -1,0 +1,194 @@
+//! How a worker is started: one small trait over an argv, an environment and one channel.
+//!
+//! The pool knows nothing of processes beyond this trait. The launcher that it uses by default, [`Local`],
+//! forks and execs this same executable; [`Argv`] runs any command that ends in it, here or elsewhere.
+
+mod argv;
+mod door;
+// Unsafe: fork, and the system calls between fork and exec.
+#[allow(unsafe_code)]
+mod exec;
+mod local;
+mod stop;
+mod zygote;
+
+pub(crate) use self::stop::Stop;
+pub use self::{argv::Argv, local::Local};
+use crate::{image, system::interrupts::Interrupts};
+use brigade_handle::Lost;
+use std::{
+    ffi::OsString,
+    fmt, io,
+    os::fd::{BorrowedFd, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+/// Starts workers.
+pub trait Launcher: Send {
+    /// Starts one worker. A thread of the pool's own calls it, the *starter*, which lives longer than the
+    /// worker and has nothing else to do: it may take its time. A pool that ends waits a second for it and
+    /// then goes without it; what it has started then is killed.
+    ///
+    /// # Errors
+    ///
+    /// When the worker cannot be started, with the operation that failed. The pool tries again, each time
+    /// after a longer pause.
+    ///
+    /// # Panics
+    ///
+    /// A panic is taken for an error with its text.
+    fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>>;
+}
+
+/// A worker that was started.
+///
+/// But for [`confirm`](Self::confirm), the pool's supervisor calls the methods, the one thread that looks
+/// after all workers: none may wait. One that panics has its worker killed, and the worker's call gives
+/// [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
+pub trait Launched: Send {
+    /// The process that must be waited for here; its number in reports and traces.
+    fn id(&self) -> u32;
+
+    /// The channel to the worker: a stream socket over which frames go both ways.
+    fn channel(&self) -> BorrowedFd<'_>;
+
+    /// A descriptor that becomes readable when the process ends. Without one the pool asks now and then.
+    fn exit(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Waits until it is certain that the program was started, where the launcher can know that. Called
+    /// once, by the starter, right after [`start`](Launcher::start).
+    ///
+    /// # Errors
+    ///
+    /// Why it was not started.
+    fn confirm(&mut self) -> io::Result<()>;
+
+    /// Whether the channel is there, and the worker at its other end. Asked at the start, and then whenever
+    /// [`channel`](Self::channel) is readable, until it is: before that, the descriptor is what can tell. A
+    /// channel that could be anybody's must have been shown to be the worker's by then, and bytes that
+    /// served for that are not the channel's any more.
+    ///
+    /// # Errors
+    ///
+    /// Why there will be no channel.
+    fn connect(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Nobody asks for this any more, since [`connect`](Self::connect) answers for who is at the other end.
+    /// It is left for launchers that wrap another one's workers.
+    #[doc(hidden)]
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// What may be the cause if the worker was lost before it has greeted the pool, as a text that is added
+    /// to the error: the launcher knows what lies between.
+    fn advice(&self, _lost: &Lost) -> Option<String> {
+        None
+    }
+
+    /// Where the worker's stdout and stderr can be read, if the command wants that. Given out once.
+    fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        None
+    }
+
+    /// Whether all that the worker has sent can be read as soon as it has ended, as through a socket within
+    /// one machine. If not, the pool waits for the end of the channel, for a second at most: an answer may
+    /// still be on its way when the end of the process is seen.
+    fn delivers_at_once(&self) -> bool {
+        false
+    }
+
+    /// Whether the worker was handed the shared memory that the command offers.
+    fn has_ring(&self) -> bool {
+        false
+    }
+
+    /// Whether the worker's setup, which the command offers, was put into the channel before the worker
+    /// began.
+    fn has_setup(&self) -> bool {
+        false
+    }
+
+    /// Ends the process at once, whatever it does.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn kill(&mut self) -> io::Result<()>;
+
+    /// How the process ended, if it has; then it is reaped, and neither this nor `kill` is called again.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn wait(&mut self) -> io::Result<Option<Ended>>;
+}
+
+/// How a worker's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this code.
+    Exited(i32),
+    /// It was killed by this signal.
+    Killed(i32),
+}
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// The whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working directory, if it is to differ from this process's.
+    pub directory: Option<PathBuf>,
+    /// Shared memory for the worker's ring, and the bell to ring. Only a launcher on this machine can hand
+    /// them over.
+    pub(crate) ring: Option<[Arc<OwnedFd>; 2]>,
+    /// The frame that sets this worker up. A launcher that can write it into the channel at the start
+    /// spares the worker a wait.
+    pub(crate) setup: Vec<u8>,
+    /// The worker's stdout and stderr are to be read by the pool.
+    pub(crate) piped: bool,
+    /// Workers are to be forked from a zygote, which is set up by this frame.
+    pub(crate) zygote: Option<Vec<u8>>,
+    /// Who answers the terminal's interrupts. [`Local`] sees to it from the very start, the worker itself
+    /// once it is set up.
+    pub(crate) interrupts: Interrupts,
+    /// Rung when the pool ends, for a launcher that waits.
+    pub(crate) stop: Arc<Stop>,
+    /// How long a worker, or a zygote, may take to be set up.
+    pub(crate) setup_limit: Option<Duration>,
+}
+
+impl Command {
+    /// This executable, as a worker.
+    pub(crate) fn this_executable() -> io::Result<Self> {
+        let program: OsString = match cfg!(target_os = "linux") {
+            true => image::SELF.into(),
+            false => std::env::current_exe()?.into(),
+        };
+        Ok(Self {
+            argv: vec![program],
+            environment: std::env::vars_os().collect(),
+            directory: None,
+            ring: None,
+            setup: Vec::new(),
+            piped: false,
+            zygote: None,
+            interrupts: Interrupts::Owner,
+            stop: Arc::new(Stop::new()?),
+            setup_limit: None,
+        })
+    }
+}
+
+impl fmt::Debug for dyn Launched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launched").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! One stream of one worker: bytes from a pipe, cut into lines.
+
+use super::{LINE_LIMIT, Line, Stream};
+use crate::{parent::WorkerKey, system::stream};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+/// How much is read from a pipe before another one gets its turn, in bytes.
+const READ_SHARE: usize = 16 << 10;
+/// How much a pipe holds at most, in bytes, where it does not tell: what Linux lets anybody ask for.
+const PIPE_LIMIT: usize = 1 << 20;
+
+/// One stream of one worker.
+pub(super) struct Source {
+    pub(super) key: WorkerKey,
+    worker: usize,
+    stream: Stream,
+    pub(super) pipe: OwnedFd,
+    /// A line whose end has not come, or the piece of it that has not been given.
+    begun: Vec<u8>,
+    /// A piece of that line was given.
+    is_cut: bool,
+}
+
+impl Source {
+    pub(super) fn new(key: WorkerKey, worker: usize, stream: Stream, pipe: OwnedFd) -> Self {
+        Self { key, worker, stream, pipe, begun: Vec::new(), is_cut: false }
+    }
+
+    /// Reads a share of what is there. False at the end of the stream.
+    pub(super) fn read_share(&mut self, give: &mut dyn FnMut(Line<'_>)) -> bool {
+        self.read(READ_SHARE, give).is_some()
+    }
+
+    /// Reads what an ended worker has left: what is in the pipe now. A grandchild may go on writing.
+    pub(super) fn read_rest(&mut self, give: &mut dyn FnMut(Line<'_>)) {
+        let mut left = stream::bytes_waiting(self.pipe.as_fd()).unwrap_or(PIPE_LIMIT);
+        while left > 0
+            && let Some(read @ 1..) = self.read(left.min(READ_SHARE), give)
+        {
+            left -= read;
+        }
+    }
+
+    /// Reads up to `most` bytes: how many. None at the end of the stream.
+    fn read(&mut self, most: usize, give: &mut dyn FnMut(Line<'_>)) -> Option<usize> {
+        let mut space = [0; READ_SHARE];
+        match stream::read(self.pipe.as_fd(), &mut space[..most]) {
+            Ok(0) => None,
+            Ok(read) => {
+                self.take(&space[..read], give);
+                Some(read)
+            }
+            Err(error) => (error.kind() == io::ErrorKind::WouldBlock).then_some(0),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], give: &mut dyn FnMut(Line<'_>)) {
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (mut text, ends) = match part.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (part, false),
+            };
+            while let Some((piece, rest)) = text.split_at_checked(LINE_LIMIT - self.begun.len())
+                && !rest.is_empty()
+            {
+                self.begun.extend_from_slice(piece);
+                self.give_piece(give);
+                text = rest;
+            }
+            self.begun.extend_from_slice(text);
+            if ends {
+                self.give_line(give);
+            }
+        }
+    }
+
+    /// Gives what has come of a line that goes on.
+    fn give_piece(&mut self, give: &mut dyn FnMut(Line<'_>)) {
+        give(Line { continues: true, ..self.line() });
+        self.begun.clear();
+        self.is_cut = true;
+    }
+
+    /// Gives the line, or its last piece.
+    fn give_line(&mut self, give: &mut dyn FnMut(Line<'_>)) {
+        give(self.line());
+        self.begun.clear();
+        self.is_cut = false;
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line { worker: self.worker, stream: self.stream, text: &self.begun, continues: false }
+    }
+
+    /// A line without an end is a line, too.
+    pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line<'_>)) {
+        if !self.begun.is_empty() || self.is_cut {
+            self.give_line(give);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys;
+
+    /// The lines of what is printed in these parts, each with whether it goes on.
+    fn lines(parts: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
+        let (pipe, _) = sys::pipe().unwrap();
+        let mut source = Source::new(WorkerKey(1), 0, Stream::Stdout, pipe);
+        let mut lines = Vec::new();
+        let mut give = |line: Line<'_>| lines.push((line.text.to_vec(), line.continues));
+        parts.iter().for_each(|part| source.take(part, &mut give));
+        source.finish(&mut give);
+        assert!(source.begun.capacity() <= 2 * LINE_LIMIT, "no more is kept than a piece");
+        lines
+    }
+
+    #[test]
+    fn lines_end_where_they_end() {
+        let whole = |text: &[u8]| (text.to_vec(), false);
+        assert_eq!(
+            lines(&[b"one\n\ntw", b"o", b"\nthree"]),
+            [whole(b"one"), whole(b""), whole(b"two"), whole(b"three")]
+        );
+        assert!(lines(&[]).is_empty());
+        let longest = [b'x'; LINE_LIMIT];
+        assert_eq!(lines(&[&longest, b"\n"]), [whole(&longest)]);
+        assert_eq!(lines(&[&longest]), [whole(&longest)]);
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces() {
+        let long: Vec<u8> = (0..3 * LINE_LIMIT + 5).map(|n| b'a' + (n % 26) as u8).collect();
+        for size in [1, 1000, LINE_LIMIT, LINE_LIMIT + 1, long.len()] {
+            for end in [&b"\nnext\n"[..], b""] {
+                let mut parts: Vec<_> = long.chunks(size).collect();
+                parts.push(end);
+                let mut found = lines(&parts);
+                if !end.is_empty() {
+                    assert_eq!(found.pop(), Some((b"next".to_vec(), false)));
+                }
+                assert!(
+                    found.iter().map(|(_, continues)| *continues).eq([true, true, true, false]),
+                    "{size}"
+                );
+                assert!(found[..3].iter().all(|(text, _)| text.len() == LINE_LIMIT), "{size}");
+                assert!(found.into_iter().flat_map(|(text, _)| text).eq(long.iter().copied()), "{size}");
+            }
+        }
+    }
+}

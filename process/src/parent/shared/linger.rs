@@ -1,0 +1,166 @@
+//! How a thread that joins a call looks after the lanes for a few microseconds, which saves two wake-ups
+//! for a short call.
+
+use super::{Mover, Orders, Shared, State, finish};
+use crate::{call::Done, wire::ring};
+use brigade_handle::wait;
+use brigade_trace::clock;
+use std::{
+    cell::RefCell,
+    hint::spin_loop,
+    mem,
+    sync::{Arc, MutexGuard, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// The longest that a joiner looks for its answer before it sleeps, in microseconds: about what two
+/// wake-ups cost.
+pub(super) const LONGEST: u32 = 60;
+/// The shortest, in microseconds.
+const SHORTEST: u32 = 2;
+
+thread_local! {
+    /// What this thread has fetched and not delivered: a list for each [`deliver`](Shared::deliver) that
+    /// runs, the innermost last. The next answer is a list's last.
+    static FETCHED: RefCell<Vec<(Arc<Shared>, Done)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The end of a joiner's look at the lanes.
+struct Look<'a> {
+    state: MutexGuard<'a, State>,
+    /// It gave a lane a call that the supervisor must see to, such as one whose deadline is earlier than
+    /// the supervisor's.
+    needs_supervisor: bool,
+}
+
+/// Hands over to the supervisors what this thread has fetched and not delivered.
+fn hand_over() {
+    // A thread whose locals are gone holds nothing back.
+    let take = |fetched: &RefCell<Vec<(Arc<Shared>, Done)>>| {
+        let mut lists = fetched.borrow_mut();
+        let full = lists.iter_mut().filter(|(_, list)| !list.is_empty());
+        full.map(|(shared, list)| (shared.clone(), mem::take(list))).collect::<Vec<_>>()
+    };
+    let lists = FETCHED.try_with(take).unwrap_or_default();
+    // A forked child leaves to its parent what the parent's thread has fetched.
+    for (shared, list) in lists.into_iter().filter(|(shared, _)| !shared.is_forked()) {
+        shared.tell(|state| state.fetched.extend(list.into_iter().rev()));
+    }
+}
+
+impl Shared {
+    /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
+    ///
+    /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code
+    /// then, which may take its time, or wait for another call of this pool.
+    pub(crate) fn linger(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
+        if self.is_forked() {
+            return;
+        }
+        hand_over();
+        let mut done = Done::new();
+        // Relaxed: a guess.
+        let patience = self.patience.load(Ordering::Relaxed);
+        let most = self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
+        let end = clock::after(clock::now(), most);
+        let (mut helped, mut lingered) = (is_over(), false);
+        while !helped && clock::now() < end && self.begin_to_linger() {
+            lingered = true;
+            let look = self.look(end, is_over, &mut done);
+            self.leave(look, &mut done);
+            if self.deliver(&mut done) {
+                self.mapped();
+            }
+            helped = is_over();
+        }
+        if lingered || helped {
+            let next = if helped { (patience * 2).min(LONGEST) } else { (patience / 2).max(SHORTEST) };
+            self.patience.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// [`finish`] on a thread of the user's. Foreign code that waits there may wait for an answer behind
+    /// its own: what is left is handed over before the thread sleeps.
+    fn deliver(self: &Arc<Self>, done: &mut Done) -> bool {
+        if done.len() < 2 {
+            return finish(done);
+        }
+        let begin = |fetched: &RefCell<Vec<_>>| {
+            done.reverse();
+            fetched.borrow_mut().push((self.clone(), mem::take(done)));
+        };
+        if FETCHED.try_with(begin).is_err() {
+            return finish(done);
+        }
+        let _owing = wait::owe(hand_over);
+        let mut has_mapped = false;
+        while let Some(next) = FETCHED.with_borrow_mut(|fetched| fetched.last_mut()?.1.pop()) {
+            done.push(next);
+            has_mapped |= finish(done);
+        }
+        FETCHED.with_borrow_mut(Vec::pop);
+        has_mapped
+    }
+
+    /// Takes the lanes over from the supervisor. False if another thread has them, or if there are none.
+    fn begin_to_linger(&self) -> bool {
+        let mut state = self.lock();
+        let begins = !state.lanes.is_empty() && state.attention.begin();
+        if begins {
+            state.silence();
+        }
+        begins
+    }
+
+    /// Looks until there are answers, the time is over, or somebody else has brought what was waited for.
+    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> Look<'_> {
+        let mut needs_supervisor = false;
+        loop {
+            for _ in 0..20 {
+                spin_loop();
+            }
+            let mut state = self.lock();
+            let found = state.harvest(done);
+            if found {
+                needs_supervisor |= state.dispatch(Mover::Anybody);
+                state.take_cancelled(done);
+            }
+            if found || !done.is_empty() || is_over() || clock::now() >= end {
+                return Look { state, needs_supervisor };
+            }
+        }
+    }
+
+    /// Hands the lanes back to the supervisor, and wakes it if it must see to something.
+    fn leave(&self, Look { mut state, mut needs_supervisor }: Look<'_>, done: &mut Done) {
+        // A supervisor that is awake looks at everything before it sleeps.
+        if state.attention.end() {
+            while !state.arm(ring::Bell::EachAnswer) {
+                state.harvest(done);
+            }
+            // Among them: to end the workers whose last answer was fetched here.
+            needs_supervisor |= state.orders != Orders::Work
+                || state.lanes.iter().any(|lane| lane.fault.is_some() || lane.parting);
+            needs_supervisor |= state.dispatch(Mover::Anybody);
+            state.take_cancelled(done);
+            if needs_supervisor {
+                let ring = state.attention.call();
+                drop(state);
+                if ring {
+                    self.bell.ring();
+                }
+            }
+        }
+    }
+
+    /// Blocks were mapped: a worker that waited for that may go.
+    #[cold]
+    fn mapped(&self) {
+        let mut state = self.lock();
+        let ring = state.lanes.iter().any(|lane| lane.parting) && state.attention.call();
+        drop(state);
+        if ring {
+            self.bell.ring();
+        }
+    }
+}

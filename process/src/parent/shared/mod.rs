@@ -1,0 +1,186 @@
+//! What the pool's front, the joiners and the supervisor share: the queue, the lanes, and the rules by
+//! which a thread that comes along moves calls on.
+//!
+//! A call that is small needs no thread of the pool's own: who submits it writes it into a lane, and who
+//! joins it may fetch the answer ([`Shared::linger`]). The supervisor does both for everybody else. All of
+//! it happens under one lock, under which no foreign code runs.
+//!
+//! # Why no submission is lost
+//!
+//! The supervisor sets `asleep` in the critical section in which it found nothing to do; whoever submits
+//! something that only the supervisor can do finds the flag set and rings, or was seen.
+//!
+//! ```text
+//!   caller                              supervisor
+//!   lock { queue.push; was = asleep }   lock { nothing to do? asleep = true }
+//!   if was { bell.ring }                poll(bell, …)      the bell stays rung until it is silenced
+//! ```
+//!
+//! # Why no answer is lost
+//!
+//! `parent/attention.rs` has the rule by which somebody looks after the lanes at any time.
+
+mod forked;
+mod linger;
+mod state;
+pub(crate) mod statistics;
+
+pub(crate) use self::state::{Mover, Orders, Start, State, arm};
+use crate::{
+    call::{Answer, Call, Done},
+    parent::lane::Lane,
+    sys::Bell,
+    wire::ring,
+};
+use brigade_handle::{Lost, contain, fork::Generation};
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+/// What the pool's handle, its joiners and the supervisor share.
+pub(crate) struct Shared {
+    /// The process that the supervisor is in: see `parent/shared/forked.rs`.
+    pub(crate) generation: Generation,
+    pub(crate) bell: Bell,
+    state: Mutex<State>,
+    /// How many microseconds a joiner lingers: learnt from whether it helped.
+    patience: AtomicU32,
+    /// Each worker has a ring, and so can map blocks.
+    maps: AtomicBool,
+    /// How long it lingers whatever was learnt.
+    busy_poll: Option<Duration>,
+}
+
+/// Completes the handles of calls that have ended. Runs foreign code: under no lock. Whether blocks were
+/// mapped, for which a worker may wait.
+pub(crate) fn finish(done: &mut Done) -> bool {
+    let mut has_mapped = false;
+    for (call, answer) in done.drain(..) {
+        has_mapped |= matches!(answer, Answer::Loaded(..));
+        // Unwind safe: nothing is looked at again. What can panic here is the drop of a result that nobody
+        // wants, and of a waker.
+        contain(move || call.finish(answer));
+    }
+    has_mapped
+}
+
+impl Shared {
+    pub(crate) fn new(workers: usize, busy_poll: Option<Duration>) -> io::Result<Self> {
+        let patience = AtomicU32::new(linger::LONGEST);
+        Ok(Self {
+            generation: Generation::current(),
+            bell: Bell::new()?,
+            state: Mutex::new(State::new(workers)),
+            patience,
+            maps: AtomicBool::new(false),
+            busy_poll,
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // No foreign code runs under the lock, so nothing in there is ever half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Submits a call: into a lane if it can be, else to the supervisor.
+    pub(crate) fn submit(&self, call: Call) {
+        if self.is_forked() {
+            return call.finish(Answer::Lost(Lost::Forked));
+        }
+        let mut done = Done::new();
+        let ring = {
+            let mut state = self.lock();
+            if let Some(lost) = state.refusal.clone() {
+                drop(state);
+                return call.finish(Answer::Lost(lost));
+            }
+            state.queue.push_back(call);
+            let alarm = state.dispatch(Mover::Anybody);
+            state.take_cancelled(&mut done);
+            alarm && state.attention.call()
+        };
+        if ring {
+            self.bell.ring();
+        }
+        finish(&mut done);
+    }
+
+    /// Takes no more calls: those that come are told why.
+    pub(crate) fn refuse(&self, lost: Lost) {
+        self.lock().refusal.get_or_insert(lost);
+    }
+
+    /// What is left when there is nobody any more to look after it: the queue, the lanes, and workers that
+    /// were brought last.
+    pub(crate) fn take_all(&self) -> (VecDeque<Call>, Vec<Lane>, Vec<Start>) {
+        let mut state = self.lock();
+        (mem::take(&mut state.queue), mem::take(&mut state.lanes), mem::take(&mut state.delivered))
+    }
+
+    /// Says whether each worker has a ring: before the pool is anybody's, and when one without comes later.
+    pub(crate) fn set_maps(&self, maps: bool) {
+        self.maps.store(maps, Ordering::Relaxed);
+    }
+
+    /// How many blocks a call may name: none if there are workers that could not map them.
+    pub(crate) fn blocks(&self) -> usize {
+        // Relaxed: a call that names blocks all the same waits for a worker with a ring, or is told that
+        // there is none.
+        if self.maps.load(Ordering::Relaxed) { ring::LEASES } else { 0 }
+    }
+
+    /// Changes the state and wakes the supervisor if it sleeps.
+    pub(crate) fn tell(&self, change: impl FnOnce(&mut State)) {
+        let asleep = {
+            let mut state = self.lock();
+            change(&mut state);
+            state.attention.call()
+        };
+        if asleep {
+            self.bell.ring();
+        }
+    }
+
+    /// Takes a call back that was given to a worker, if the worker has not begun it.
+    pub(crate) fn take_back(&self, address: usize) -> bool {
+        let mut state = self.lock();
+        let call =
+            state.lanes.iter_mut().find_map(|lane| lane.reclaim(|call| call.caller.address() == address));
+        drop(state);
+        // The one who takes it back tells its handle.
+        call.map(Call::forget).is_some()
+    }
+
+    /// Takes back all that was given to workers for this caller and not begun, and asks those that run
+    /// batches of its to stop.
+    pub(crate) fn give_up(&self, address: usize) {
+        let is_its = |call: &Call| call.caller.address() == address;
+        let mut gone = Vec::new();
+        let mut state = self.lock();
+        for lane in &mut state.lanes {
+            lane.reclaim_all(is_its, &mut gone);
+            if lane.runs(is_its) {
+                lane.ask_to_stop();
+            }
+        }
+        // Workers without lanes are the supervisor's to tell.
+        state.doomed = true;
+        let asleep = state.attention.call();
+        drop(state);
+        if asleep {
+            self.bell.ring();
+        }
+    }
+
+    /// Cancels everything that waits in the queue.
+    pub(crate) fn cancel_queue(&self, done: &mut Done) {
+        let waiting = mem::take(&mut self.lock().queue);
+        done.extend(waiting.into_iter().map(|call| (call, Answer::Cancelled)));
+    }
+}

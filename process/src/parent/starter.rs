@@ -1,0 +1,298 @@
+//! The starter: the thread that runs the pool's launcher, and with it everything on the way to a worker
+//! that may take its time. A zygote is set up for as long as its initializer likes, a fork copies page
+//! tables, a command logs in somewhere: the supervisor waits for none of it.
+//!
+//! ```text
+//!   supervisor                                   starter
+//!   order(numbers) ────────────────────────────> launcher.start, confirm
+//!   delivered: takes the child over  <────────── the member, its lane, and calls that wait for it
+//! ```
+//!
+//! # Why it lives longer than the workers
+//!
+//! The kernel kills a worker when the *thread* that forked it ends (`parent/launcher/exec.rs`). So the
+//! starter ends last, when the supervisor has reaped all children.
+//!
+//! # How it ends
+//!
+//! At the end of the pool the launcher's waits are [stopped](Stop). A launcher of the user's may not care:
+//! after [`GRACE`] the pool is gone without it. What it brings then is ended right here.
+
+use crate::{
+    parent::{
+        WorkerKey,
+        child::Child,
+        lane::Lane,
+        launcher::{Command, Launcher, Stop},
+        shared::{Mover, Shared, Start, statistics::Member},
+    },
+    wire::{handover::told, setup::Setup},
+};
+use brigade_handle::contain;
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How long the end of a pool waits for a launcher that starts a worker.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+/// How often a start is tried for the pool's maker if the system says "try again".
+const TRIES: u32 = 4;
+/// The pause after the first refusal; each one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Why nothing is started where the thread has ended before its time.
+pub(crate) const NOBODY: &str = "the thread that starts workers has ended";
+
+/// Where orders are left for the starter.
+pub(crate) struct Desk {
+    orders: Mutex<Orders>,
+    changed: Condvar,
+    stop: Arc<Stop>,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// Numbers of workers that are to be started.
+    numbers: Vec<usize>,
+    /// Nothing is to be started any more.
+    stopped: bool,
+    /// The thread is to end.
+    closed: bool,
+    /// The launcher hangs, and nobody waits for it any more.
+    given_up: bool,
+    /// The thread has ended, as far as anybody could notice.
+    over: bool,
+}
+
+impl Desk {
+    pub(crate) fn new(stop: Arc<Stop>) -> Self {
+        Self { orders: Mutex::default(), changed: Condvar::new(), stop }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
+        // Nothing panics under the lock.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Has workers with these numbers started. False if there is nobody to do it.
+    pub(crate) fn order(&self, numbers: &[usize]) -> bool {
+        let mut orders = self.lock();
+        orders.numbers.extend_from_slice(numbers);
+        self.changed.notify_all();
+        !orders.over
+    }
+
+    /// Has nothing started any more, and ends the launcher's waits.
+    pub(crate) fn stop(&self) {
+        self.stop.ring();
+        self.change(|orders| orders.stopped = true);
+    }
+
+    /// Lets the thread end.
+    pub(crate) fn close(&self) {
+        self.stop();
+        self.change(|orders| orders.closed = true);
+    }
+
+    /// Leaves a launcher that hangs to itself.
+    pub(crate) fn give_up(&self) {
+        self.change(|orders| orders.given_up = true);
+    }
+
+    /// Waits until the thread has ended, but not beyond [`GRACE`], and not for a launcher that hangs.
+    /// Whether it has.
+    pub(crate) fn wait_for_the_end(&self) -> bool {
+        let waits = |orders: &mut Orders| !orders.over && !orders.given_up;
+        let waited = self.changed.wait_timeout_while(self.lock(), GRACE, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.over
+    }
+
+    /// The next orders, and whether they are to be carried out; None when the thread is to end.
+    fn next(&self) -> Option<(Vec<usize>, bool)> {
+        let mut orders = self.lock();
+        loop {
+            if !orders.numbers.is_empty() {
+                return Some((std::mem::take(&mut orders.numbers), !orders.stopped));
+            }
+            if orders.closed {
+                return None;
+            }
+            orders = self.changed.wait(orders).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What the starter works with.
+pub(crate) struct Workshop {
+    shared: Arc<Shared>,
+    launcher: Box<dyn Launcher>,
+    command: Command,
+    setup: Setup,
+    bell: Arc<OwnedFd>,
+    last_key: u64,
+}
+
+/// A worker that was started and is nobody's so far.
+struct Started {
+    child: Child,
+    number: usize,
+    lane: Option<Lane>,
+    output: Option<[OwnedFd; 2]>,
+}
+
+impl Workshop {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        launcher: Box<dyn Launcher>,
+        command: Command,
+        setup: Setup,
+    ) -> io::Result<Self> {
+        let bell = shared.bell.share().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?;
+        Ok(Self { shared, launcher, command, setup, bell: Arc::new(bell), last_key: 0 })
+    }
+
+    /// The thread: starts the first workers and tells of it by `tell`, then carries out orders.
+    pub(crate) fn run(mut self, desk: &Desk, workers: usize, tell: impl FnOnce(io::Result<()>)) {
+        let _over = Over { desk, shared: self.shared.clone() };
+        tell(self.start_first(workers));
+        while let Some((numbers, wanted)) = desk.next() {
+            // A worker of a zygote's is ready at once. Others overlap: one loads its program while the next
+            // is forked.
+            let together = if self.command.zygote.is_some() { 1 } else { numbers.len() };
+            for numbers in numbers.chunks(together) {
+                let starts = if wanted { self.start_all(numbers) } else { Vec::new() };
+                self.deliver(numbers, starts);
+            }
+        }
+        // A launcher's destructor is foreign code. A zygote is ended here.
+        let Self { launcher, .. } = self;
+        contain(|| drop(launcher));
+    }
+
+    /// Starts the pool's first workers, all or none.
+    fn start_first(&mut self, workers: usize) -> io::Result<()> {
+        let mut started = Vec::new();
+        let result = (0..workers).try_for_each(|number| {
+            started.push(self.start_patiently(number)?);
+            Ok(())
+        });
+        let result = result.and_then(|()| started.iter_mut().try_for_each(|new| new.child.confirm()));
+        if let Err(error) = result {
+            started.iter_mut().for_each(|new| new.child.end_at_once());
+            self.deliver(&[], Vec::new());
+            return Err(error);
+        }
+        self.shared.set_maps(started.iter().all(|new| new.lane.is_some()));
+        self.deliver(&[], started.into_iter().map(Ok).collect());
+        Ok(())
+    }
+
+    /// Starts a worker, and tries again if the system asks for that.
+    fn start_patiently(&mut self, number: usize) -> io::Result<Started> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            match self.start(number) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.command.stop.pause(pause),
+                done => return done,
+            }
+            pause *= 2;
+        }
+        self.start(number)
+    }
+
+    /// Starts workers with these numbers.
+    fn start_all(&mut self, numbers: &[usize]) -> Vec<io::Result<Started>> {
+        let started: Vec<_> = numbers.iter().map(|&number| self.start(number)).collect();
+        let confirm = |mut new: Started| match new.child.confirm() {
+            Ok(()) => Ok(new),
+            Err(error) => {
+                new.child.end_at_once();
+                Err(error)
+            }
+        };
+        started.into_iter().map(|new| new.and_then(confirm)).collect()
+    }
+
+    fn start(&mut self, number: usize) -> io::Result<Started> {
+        // Where there is no shared memory to be had, calls go over the socket, and blocks whole.
+        let mut lane = Lane::new().ok();
+        if lane.is_none() {
+            self.shared.set_maps(false);
+        }
+        self.command.ring = match &mut lane {
+            Some((memory, _)) => Some([
+                Arc::new(memory.try_clone().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
+                self.bell.clone(),
+            ]),
+            None => None,
+        };
+        self.command.setup = self.setup.of_worker(number).frame();
+        self.last_key += 1;
+        let child = Child::start(WorkerKey(self.last_key), &mut *self.launcher, &self.command);
+        self.command.ring = None;
+        let mut child = child?;
+        let output = match child.output() {
+            Ok(output) => output,
+            Err(error) => {
+                child.end_at_once();
+                return Err(error);
+            }
+        };
+        let lane = lane.filter(|_| child.has_ring()).map(|(_, mut lane)| {
+            (lane.key, lane.pid) = (child.key, child.pid());
+            // A zygote's worker is ready in less time than it takes to hear of that.
+            lane.open = self.command.zygote.is_some();
+            lane
+        });
+        Ok(Started { child, number, lane, output })
+    }
+
+    /// Makes the workers the pool's.
+    fn deliver(&self, numbers: &[usize], starts: Vec<io::Result<Started>>) {
+        let mut orphans = Vec::new();
+        self.shared.tell(|state| {
+            state.opening = false;
+            state.ordered.retain(|number| !numbers.contains(number));
+            for start in starts {
+                match start {
+                    Ok(new) if state.abandoned => orphans.push(new.child),
+                    Ok(Started { child, number, lane, output }) => {
+                        state.staff.push(Member::new(child.key, child.pid(), number));
+                        state.lanes.extend(lane);
+                        state.delivered.push(Start::Child(Box::new(child), number, output));
+                    }
+                    Err(error) => state.delivered.push(Start::Failed(error)),
+                }
+            }
+            // The supervisor is told in any case.
+            let _ = state.dispatch(Mover::Anybody);
+        });
+        orphans.iter_mut().for_each(Child::end_at_once);
+    }
+}
+
+/// Says that the thread is over, whatever has ended it.
+struct Over<'a> {
+    desk: &'a Desk,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.desk.change(|orders| orders.over = true);
+        self.shared.tell(|state| {
+            state.opening = false;
+            if !std::mem::take(&mut state.ordered).is_empty() {
+                state.delivered.push(Start::Failed(io::Error::other(NOBODY)));
+            }
+        });
+    }
+}

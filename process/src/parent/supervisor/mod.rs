@@ -1,0 +1,373 @@
+//! HOT. The supervisor: one thread that looks after all children of a pool.
+//!
+//! It orders children from the starter, gives calls to idle ones, takes their answers, reaps those that end
+//! and orders others in their place. Between two turns it sleeps in `poll` until a channel, the end of a
+//! child, a deadline or the bell wakes it.
+//!
+//! Small calls pass it by: `parent/shared/mod.rs` and `parent/lane/mod.rs` move them through rings, on
+//! whichever thread comes along. What remains for it is what only one thread can do: sockets, deadlines,
+//! the ends of children, and sleeping for everybody.
+//!
+//! # Why each call completes exactly once
+//!
+//! A call is in exactly one place: in the queue, in one lane, in one child's phase, or in `done`. It leaves
+//! the last one by being finished. Foreign code (decoding, wakers) runs only there, when no lock is held
+//! and every child is in order.
+//!
+//! # Why it neither dies nor waits
+//!
+//! It calls no foreign code that is not contained: a launcher's in `parent/child/contained.rs`, a result's
+//! and a waker's in `shared::finish`. A panic all the same is its end, but every handle's completion
+//! (`parent/supervisor/collapse.rs`). It waits for nobody but in `poll`, for all at once; what takes its
+//! time on the way to a worker is the starter's affair (`parent/starter.rs`), and foreign code that would
+//! wait here is refused by the thread's wait policy.
+
+mod collapse;
+mod ends;
+mod starts;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::collapse::{spawn, supervise};
+use self::starts::Backoff;
+use crate::{
+    call::{Answer, Done},
+    parent::{
+        child::{Child, News},
+        lane::Lane,
+        output::Output,
+        shared::{self, Mover, Orders, Shared, State},
+        starter::Desk,
+    },
+    sys::{self, Watch},
+    usage,
+    wire::ring,
+};
+use brigade_handle::Lost;
+use brigade_trace::{Kind, clock, record};
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often children are asked whether they live, where the system does not tell by itself, and how much
+/// memory they take.
+const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// With so many calls in flight the supervisor is woken once for many answers.
+const FLOOD: u64 = 64;
+/// How long an answer may wait in a flood.
+const FLOOD_NAP: Duration = Duration::from_millis(1);
+/// How much is read from a channel at once, in bytes.
+const READ_SIZE: usize = 64 << 10;
+
+/// What the pool's builder has said to the supervisor.
+pub(crate) struct Rules {
+    pub(crate) workers: usize,
+    /// How much memory a worker may take, in bytes.
+    pub(crate) memory: Option<u64>,
+    pub(crate) setup_limit: Option<Duration>,
+}
+
+/// The supervisor's own affairs.
+pub(crate) struct Supervisor<'a> {
+    shared: &'a Shared,
+    desk: Arc<Desk>,
+    output: Option<Output>,
+    workers: usize,
+    memory_limit: Option<u64>,
+    setup_limit: Option<Duration>,
+    children: Vec<Child>,
+    /// Calls that have ended and whose handles have not been told.
+    done: Done,
+    news: Vec<News>,
+    space: Vec<u8>,
+    watched: Vec<Watch>,
+    /// How many answers were there after the last sleep.
+    caught: usize,
+    /// When the workers' memory was last looked at.
+    weighed: Option<Instant>,
+    backoff: Backoff,
+    /// At a shutdown: since when calls wait and no worker is up.
+    without_worker: Option<Instant>,
+    /// When the starter was told that the pool ends.
+    stopped: Option<Instant>,
+}
+
+impl<'a> Supervisor<'a> {
+    pub(crate) fn new(shared: &'a Shared, desk: Arc<Desk>, rules: &Rules, output: Option<Output>) -> Self {
+        shared.lock().weighs = rules.memory.is_some();
+        Self {
+            shared,
+            desk,
+            output,
+            workers: rules.workers,
+            memory_limit: rules.memory,
+            setup_limit: rules.setup_limit,
+            children: Vec::new(),
+            done: Vec::new(),
+            news: Vec::new(),
+            space: vec![0; READ_SIZE],
+            watched: Vec::new(),
+            caught: 0,
+            weighed: None,
+            backoff: Backoff::default(),
+            without_worker: None,
+            stopped: None,
+        }
+    }
+
+    /// Works until the owner's orders are carried out.
+    pub(crate) fn run(&mut self) {
+        while !self.is_over() {
+            self.replace();
+            self.dispatch();
+            shared::finish(&mut self.done);
+            self.let_go();
+            if self.sleep() == Woken::ByMore {
+                self.serve();
+            }
+        }
+        shared::finish(&mut self.done);
+    }
+
+    /// Takes the answers that are there, and gives waiting calls to workers that have room.
+    fn dispatch(&mut self) {
+        let now = clock::now();
+        let mut state = self.shared.lock();
+        #[cfg(test)]
+        assert!(!state.sabotaged, "a test has sabotaged the supervisor");
+        state.harvest(&mut self.done);
+        self.caught = self.done.len();
+        state.doomed = false;
+        // The supervisor looks at all deadlines before it sleeps.
+        let _for_itself = state.dispatch(Mover::Supervisor);
+        for child in &mut self.children {
+            if let Some(lane) = state.lane_of(child.key) {
+                child.take_over(&mut lane.outgoing);
+                let fault = lane.fault.take().map(Lost::Protocol);
+                if let Some(lost) = fault.or_else(|| lane.overdue(now)) {
+                    lane.open = false;
+                    child.condemn(lost);
+                }
+            } else if child.is_idle()
+                && !state.waits_for_lane()
+                && let Some(call) = state.next_call()
+            {
+                if call.luggage.is_empty() {
+                    state.count_given(child.key, &call);
+                    child.give(call);
+                } else {
+                    let why = "a block cannot be sent to a worker without shared memory";
+                    self.done.push((call, Answer::Lost(Lost::Codec(why.into()))));
+                }
+            }
+        }
+        let idle = state.queue.is_empty() && self.children.iter().any(Child::is_idle);
+        let delivered = mem::take(&mut state.delivered);
+        state.take_cancelled(&mut self.done);
+        drop(state);
+        let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
+        self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
+        self.expire_calls(now);
+        self.weigh(now);
+        self.adopt(delivered);
+        self.close_lanes();
+    }
+
+    /// Condemns workers whose calls have come over their channels and have run for too long, or are to be
+    /// killed.
+    fn expire_calls(&mut self, now: Instant) {
+        for child in &mut self.children {
+            if child.overdue(now).is_some() {
+                // Its answer may be there already.
+                child.read(&mut self.space, &mut self.news);
+                if let Some(lost) = child.overdue(now) {
+                    child.condemn(lost);
+                }
+                hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
+            }
+        }
+    }
+
+    /// Kills workers that take too much memory while they run a call. Between calls they see to it
+    /// themselves.
+    fn weigh(&mut self, now: Instant) {
+        let Some(limit) = self.memory_limit else { return };
+        if self.weighed.is_some_and(|time| now < time + ASK_INTERVAL) {
+            return;
+        }
+        self.weighed = Some(now);
+        for child in &mut self.children {
+            let is_busy = child.has_call() || self.shared.lock().has_calls(child.key);
+            if is_busy && usage::resident(child.worker_pid()).is_ok_and(|bytes| bytes > limit) {
+                child.condemn(Lost::OverMemory { limit });
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn sleep(&mut self) -> Woken {
+        self.watched.clear();
+        self.watched.push(Watch::readable(self.shared.bell.fd()));
+        for child in &mut self.children {
+            child.watches(&mut self.watched);
+        }
+        let alarm;
+        {
+            let mut state = self.shared.lock();
+            if self.has_orders(&state) {
+                return Woken::ByMore;
+            }
+            let flood = self.caught > 0 && state.load() >= FLOOD;
+            let bell = if flood { ring::Bell::LowWater } else { ring::Bell::EachAnswer };
+            let State { attention, lanes, .. } = &mut *state;
+            if !attention.fall_asleep(|| shared::arm(lanes, bell)) {
+                return Woken::ByAnswers;
+            }
+            alarm = self.alarm(&state, flood.then_some(FLOOD_NAP));
+            state.alarm = alarm;
+        }
+        record(Kind::Park, brigade_trace::Id::NONE, 0);
+        let timeout = alarm.map(|time| time.saturating_duration_since(clock::now()));
+        // An error would be a bug in the list of descriptors; then each child is asked in turn, which finds
+        // it.
+        let _ = sys::poll(&mut self.watched, timeout);
+        record(Kind::Unpark, brigade_trace::Id::NONE, 0);
+        let orders;
+        {
+            let mut state = self.shared.lock();
+            state.attention.wake_up();
+            state.silence();
+            orders = state.orders;
+        }
+        if self.watched[0].is_ready() {
+            self.shared.bell.silence();
+        }
+        let only_bell = self.watched[0].is_ready() && !self.watched[1..].iter().any(Watch::is_ready);
+        let is_due = alarm.is_some_and(|time| time <= clock::now());
+        if only_bell && !is_due && orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
+    }
+
+    /// Whether something can be done without waiting.
+    fn has_orders(&self, state: &State) -> bool {
+        if state.doomed
+            || state.has_untold()
+            || !state.delivered.is_empty()
+            || state.lanes.iter().any(|lane| lane.fault.is_some())
+        {
+            return true;
+        }
+        let is_free = |child: &Child| child.is_idle() && !child.has_ring();
+        let can_give =
+            !state.queue.is_empty() && !state.waits_for_lane() && self.children.iter().any(is_free);
+        can_give || state.can_dispatch() || self.wanted(state, clock::now()) > 0 || self.must_obey(state)
+    }
+
+    /// Hears what each child has to say, and buries those that have ended.
+    fn serve(&mut self) {
+        let now = clock::now();
+        let mut at = 0;
+        while at < self.children.len() {
+            let child = &mut self.children[at];
+            child.flush();
+            // In this order: what a child answered before it ended is in the channel when the end is seen.
+            if child.notice_end(now) {
+                self.shared.lock().count_ended(child.key);
+            }
+            child.read(&mut self.space, &mut self.news);
+            child.expire(now);
+            hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
+            match child.gone(now) {
+                None => at += 1,
+                Some(ended) => self.bury(at, ended),
+            }
+        }
+        self.obey(now);
+    }
+
+    /// When to wake without being woken.
+    fn alarm(&self, state: &State, nap: Option<Duration>) -> Option<Instant> {
+        let now = clock::now();
+        let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
+        let has_work = |child: &Child| child.has_call() || state.has_calls(child.key);
+        let weighs = self.memory_limit.is_some() && self.children.iter().any(has_work);
+        let weighed = weighs.then(|| now + ASK_INTERVAL);
+        let calls = state.lanes.iter().filter_map(Lane::deadline);
+        let deadlines = self.children.iter().filter_map(Child::deadline).chain(calls);
+        // A pause counts while a worker is missing, whether calls wait for it or not.
+        let retry = self.backoff.retry.filter(|_| self.children.len() < self.workers);
+        let end = self
+            .stopped
+            .map(|since| since + crate::parent::starter::GRACE)
+            .filter(|_| self.children.is_empty());
+        let others = [retry, asked, weighed, nap.map(|nap| now + nap), self.shutdown_limit(), end];
+        deadlines.chain(others.into_iter().flatten()).min()
+    }
+}
+
+/// Takes in what a child has said.
+fn hear(
+    child: &mut Child,
+    shared: &Shared,
+    memory_limit: Option<u64>,
+    news: &mut Vec<News>,
+    done: &mut Done,
+) {
+    for news in news.drain(..) {
+        let mut state = shared.lock();
+        match news {
+            News::Ready => {
+                if let Some(lane) = state.lane_of(child.key) {
+                    lane.open = true;
+                }
+            }
+            News::Answered(call, answer) => {
+                state.count_answered(child.key, &call, &answer);
+                done.push((call, answer));
+            }
+            News::Returned(call) => state.give_back([call].into_iter()),
+            News::Streamed(number, answer, nanos) => {
+                let lane = state.lane_of(child.key);
+                if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, done)) {
+                    let why = format!("it answered call {number}, which it does not have");
+                    child.condemn(Lost::Protocol(why));
+                }
+                state.take_leftovers();
+            }
+            News::Wants(number) => {
+                let blocks = state.lane_of(child.key).and_then(|lane| lane.luggage(number));
+                drop(state);
+                match blocks {
+                    Some(blocks) => child.send_parcel(number, blocks),
+                    None => {
+                        let why = format!("it wants the blocks of call {number}, which it does not have");
+                        child.condemn(Lost::Protocol(why));
+                    }
+                }
+            }
+            News::Leaves(reason) => {
+                state.count_leaving(child.key, reason);
+                if let Some(lane) = state.lane_of(child.key) {
+                    let mut unbegun = Vec::new();
+                    lane.leave(&mut unbegun);
+                    state.give_back(unbegun.into_iter());
+                }
+            }
+            News::Outgrown => {
+                child.condemn(memory_limit.map_or_else(
+                    || Lost::Protocol("it says that it is over a limit that it does not have".into()),
+                    |limit| Lost::OverMemory { limit },
+                ));
+            }
+        }
+    }
+}
+
+/// What ended a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// Answers in rings, or calls for them: the children need no system call.
+    ByAnswers,
+    ByMore,
+}

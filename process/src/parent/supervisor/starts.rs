@@ -1,0 +1,190 @@
+//! How workers are started, and others in the place of those that have ended: the supervisor orders them
+//! from the starter.
+//!
+//! A start has failed if the launcher says so, if the worker ends before it is ready, and if it ends young
+//! without having begun a call: else one that cannot live would be replaced hundreds of times a second.
+//! After a failed start the next one waits, each time twice as long, whether calls wait or not. After
+//! [`PATIENCE`] of them in a row with no worker up, the calls that wait are told why.
+
+use super::Supervisor;
+use crate::{
+    call::Answer,
+    parent::{
+        child::Child,
+        lane::Lane,
+        shared::{Orders, Start, State},
+        starter::NOBODY,
+    },
+};
+use brigade_handle::Lost;
+use brigade_trace::clock;
+use std::{
+    io, mem,
+    time::{Duration, Instant},
+};
+
+/// Failed starts in a row after which waiting calls are told.
+const PATIENCE: u32 = 3;
+/// The same if the system only says "try again".
+const LONG_PATIENCE: u32 = 6;
+/// The pause after a failed start; after each further one it is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// How often the pause is doubled: it grows to about five seconds.
+const DOUBLINGS: u32 = 9;
+/// How long calls that wait at a shutdown wait for a worker that is set up, if the pool's builder has not
+/// said.
+const SHUTDOWN_SETUP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the failed starts of late say about the next one.
+#[derive(Default)]
+pub(super) struct Backoff {
+    failures: u32,
+    reason: String,
+    /// The system's last word was "try again".
+    is_passing: bool,
+    /// When the last one failed.
+    last: Option<Instant>,
+    /// When to try again.
+    pub(super) retry: Option<Instant>,
+}
+
+impl Backoff {
+    pub(super) fn failed(&mut self, reason: String, now: Instant) {
+        self.failures += 1;
+        self.reason = reason;
+        self.last = Some(now);
+        self.retry = Some(now + FIRST_PAUSE * (1 << (self.failures - 1).min(DOUBLINGS)));
+    }
+
+    /// A worker has taken all the time that it had to say hello. Calls need not wait until others have, too.
+    pub(super) fn give_up(&mut self) {
+        self.failures = self.failures.max(LONG_PATIENCE - 1);
+    }
+
+    /// Whether this worker shows that starts go well again.
+    fn is_over_by(&self, child: &Child, lane: Option<&Lane>) -> bool {
+        let is_newer = |since| self.last.is_none_or(|last| since > last);
+        child.up_since().is_some_and(is_newer) && child.is_proven(lane)
+    }
+
+    /// A worker has ended.
+    pub(super) fn lost(&mut self, child: &Child, lane: Option<&Lane>) {
+        if self.failures > 0 && self.is_over_by(child, lane) {
+            self.failures = 0;
+        }
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.failures >= if self.is_passing { LONG_PATIENCE } else { PATIENCE }
+    }
+}
+
+impl Supervisor<'_> {
+    /// How many workers are to be ordered now.
+    pub(super) fn wanted(&self, state: &State, now: Instant) -> usize {
+        let coming = self.children.len() + state.ordered.len() + state.delivered.len();
+        let missing = self.workers.saturating_sub(coming);
+        let waits = self.backoff.retry.is_some_and(|time| now < time);
+        let is_needed = match state.orders {
+            Orders::Work => !state.opening,
+            Orders::Drain => !state.queue.is_empty(),
+            Orders::Abort => false,
+        };
+        if missing == 0 || waits || !is_needed {
+            return 0;
+        }
+        if self.backoff.failures == 0 || self.children.iter().any(Child::is_up) {
+            return missing;
+        }
+        // One at a time until one works.
+        let tries = |child: &Child| child.is_starting() && !child.is_ending();
+        let is_tried = coming > self.children.len() || self.children.iter().any(tries);
+        usize::from(!is_tried)
+    }
+
+    /// Orders workers in the place of those that have ended.
+    pub(super) fn replace(&mut self) {
+        if self.children.len() >= self.workers {
+            return;
+        }
+        let numbers: Vec<usize> = {
+            let mut state = self.shared.lock();
+            let first = state.ordered.len();
+            for _ in 0..self.wanted(&state, clock::now()) {
+                let number = state.free_index();
+                state.ordered.push(number);
+            }
+            state.ordered[first..].to_vec()
+        };
+        if numbers.is_empty() {
+            return;
+        }
+        self.backoff.retry = None;
+        if !self.desk.order(&numbers) {
+            self.shared.lock().ordered.clear();
+            self.failed_start(NOBODY.to_owned());
+        }
+    }
+
+    /// Takes over what the starter has brought.
+    pub(super) fn adopt(&mut self, delivered: Vec<Start>) {
+        for start in delivered {
+            match start {
+                Start::Child(child, number, pipes) => {
+                    if let (Some(output), Some(pipes)) = (&self.output, pipes) {
+                        output.add(child.key, number, pipes);
+                    }
+                    self.children.push(*child);
+                }
+                Start::Failed(error) => {
+                    self.backoff.is_passing = error.kind() == io::ErrorKind::WouldBlock;
+                    self.failed_start(error.to_string());
+                }
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn failed_start(&mut self, reason: String) {
+        let now = clock::now();
+        if self.is_one_proven() {
+            self.backoff.failures = 0;
+        }
+        self.backoff.failed(reason, now);
+        if self.backoff.is_hopeless() && !self.children.iter().any(Child::is_up) {
+            self.tell_waiting_calls(self.backoff.reason.clone());
+        }
+    }
+
+    /// Whether a worker that came up after the last failure has begun a call, or lived for long enough.
+    fn is_one_proven(&self) -> bool {
+        let mut state = self.shared.lock();
+        self.children.iter().any(|child| self.backoff.is_over_by(child, state.lane_of(child.key).as_deref()))
+    }
+
+    /// Tells the calls that wait why there is no worker for them.
+    fn tell_waiting_calls(&mut self, reason: String) {
+        let waiting = mem::take(&mut self.shared.lock().queue);
+        let lost = || Answer::Lost(Lost::NotStarted(reason.clone()));
+        self.done.extend(waiting.into_iter().map(|call| (call, lost())));
+    }
+
+    /// When the calls that wait at a shutdown are told that no worker was set up in time.
+    pub(super) fn shutdown_limit(&self) -> Option<Instant> {
+        let limit = self.setup_limit.unwrap_or(SHUTDOWN_SETUP_LIMIT);
+        self.without_worker.map(|since| clock::after(since, limit))
+    }
+
+    /// At a shutdown, while calls wait: tells them if there has been no worker for them for too long.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if self.children.iter().any(Child::is_up) {
+            self.without_worker = None;
+        } else if self.without_worker.is_none() {
+            self.without_worker = Some(now);
+        } else if self.shutdown_limit().is_some_and(|limit| limit <= now) {
+            let why =
+                "the pool was shut down, and no worker was set up in time: its initializer hangs, perhaps";
+            self.tell_waiting_calls(why.to_owned());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the crate asks of the operating system beyond `sys.rs`: a file for each of its means.
+
+// Unsafe: messages whose parts are pointers.
+#[allow(unsafe_code)]
+pub(crate) mod descriptors;
+// Unsafe: signal dispositions.
+#[allow(unsafe_code)]
+pub(crate) mod interrupts;
+// Unsafe: has the kernel kill this process when a pipe ends.
+#[allow(unsafe_code)]
+pub(crate) mod leash;
+// Unsafe: maps memory that is shared with workers, and the futex.
+#[allow(unsafe_code)]
+pub(crate) mod memory;
+// Unsafe: bytes that the kernel reads and writes.
+#[allow(unsafe_code)]
+pub(crate) mod stream;

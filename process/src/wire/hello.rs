@@ -1,0 +1,10 @@
+//! The first word of a worker: which build it runs, and its process id.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker says first.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) fingerprint: u64,
+    pub(crate) pid: u32,
+}

@@ -1,0 +1,15 @@
+//! What travels between the pool and a worker, and through what.
+
+#[cfg(not(loom))]
+pub(crate) mod channel;
+#[cfg(not(loom))]
+pub(crate) mod frame;
+#[cfg(not(loom))]
+pub(crate) mod handover;
+#[cfg(not(loom))]
+pub(crate) mod hello;
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+#[cfg_attr(loom, allow(dead_code))]
+pub(crate) mod ring;
+#[cfg(not(loom))]
+pub(crate) mod setup;

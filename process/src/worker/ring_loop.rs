@@ -1,0 +1,293 @@
+//! The worker's loop over a ring: claim a call, run it, publish the answer; spin a little, then sleep.
+
+use crate::{
+    call::{
+        batch,
+        block::{
+            Inner,
+            luggage::{self, Arrivals, Leases, Origin},
+        },
+    },
+    sys::{self, Bell},
+    system::memory::{self, Memory},
+    wire::{
+        frame::Kind,
+        handover::{BELL, CHANNEL},
+        ring::{Claim, Head, INLINE, LENT_TO_WORKER, Place, Ring, WIDE},
+    },
+    worker::{Worker, lookup},
+};
+use brigade_trace::clock;
+use std::{io, mem, os::fd::RawFd, sync::Arc, time::Duration};
+
+/// How long to look for the next call before sleeping: longer while that pays, shorter while it does not;
+/// or as long as the pool's builder has said.
+#[derive(Debug)]
+pub(crate) enum Patience {
+    Learnt(u32),
+    Fixed(Duration),
+}
+
+impl Patience {
+    const LEAST: u32 = 64;
+    /// About 50 µs: what it costs to sleep and to be woken on another core.
+    const MOST: u32 = 2_000;
+
+    pub(crate) fn new(busy_poll: Option<Duration>) -> Self {
+        busy_poll.map_or(Self::Learnt(Self::MOST), Self::Fixed)
+    }
+
+    /// Looks for call `number`.
+    fn look(&mut self, ring: Ring<'_>, number: u64) -> bool {
+        match self {
+            Self::Learnt(times) => {
+                let came = ring.spin(number, *times);
+                *times = if came { (*times * 2).min(Self::MOST) } else { (*times / 2).max(Self::LEAST) };
+                came
+            }
+            Self::Fixed(time) => {
+                let end = clock::after(clock::now(), *time);
+                loop {
+                    if ring.spin(number, Self::LEAST) {
+                        return true;
+                    }
+                    if clock::now() >= end {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A worker that has a ring.
+pub(crate) struct RingWorker {
+    pub(crate) worker: Worker,
+    pub(crate) memory: Arc<Memory>,
+    /// Blocks in results, which the pool may be reading.
+    pub(crate) lent: Leases,
+    pub(crate) bell: Bell,
+    /// The next call's number.
+    pub(crate) number: u64,
+    pub(crate) patience: Patience,
+    /// Memory for the records of a batch.
+    pub(crate) records: Vec<u8>,
+    pub(crate) lifelines: Lifelines,
+}
+
+/// What a call has given, beside the bytes.
+struct Answer {
+    kind: Kind,
+    /// Blocks whose descriptors are sent along: the answer stands then, with its blocks, even if this
+    /// worker ends before the pool looks.
+    along: Vec<Arc<Inner>>,
+}
+
+/// The files that a worker's channel and bell were at its start.
+#[derive(Debug)]
+pub(crate) struct Lifelines([(RawFd, sys::Identity); 2]);
+
+impl Lifelines {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self([(CHANNEL, sys::identity(CHANNEL)?), (BELL, sys::identity(BELL)?)]))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.0.iter().all(|&(fd, was)| sys::identity(fd).is_ok_and(|is| is == was)) {
+            return Ok(());
+        }
+        Err(io::Error::other("a call has closed its channel to the pool"))
+    }
+}
+
+impl RingWorker {
+    /// Answers calls until told to end.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let memory = self.memory.clone();
+        let ring = Ring::new(&memory);
+        let (mut argument, mut result) = (Vec::new(), Vec::new());
+        loop {
+            match ring.claim(self.number) {
+                Claim::Mine => {
+                    if self.worker.calls() > 0 {
+                        self.worker.watch()?;
+                    }
+                    argument.clear();
+                    result.clear();
+                    let head = ring.call(self.number, &mut argument);
+                    let head = head.ok_or_else(|| io::Error::other("a call in the ring is damaged"))?;
+                    if head.kind == Kind::Bye as u8 {
+                        return Ok(());
+                    }
+                    if head.place == Place::Stream {
+                        argument = self.fetch()?;
+                    }
+                    if head.kind == Kind::Batch as u8 {
+                        self.batch(ring, head, &argument)?;
+                    } else {
+                        let answer = self.call(head, &argument, &mut result)?;
+                        self.worker.flush_stdout();
+                        self.publish(ring, answer, head.place, &result)?;
+                    }
+                }
+                Claim::Withdrawn => {}
+                Claim::NotYet => {
+                    self.wait(ring)?;
+                    continue;
+                }
+            }
+            ring.advance(self.number + 1);
+            if ring.must_ring(self.number) {
+                self.bell.ring();
+            }
+            self.number += 1;
+            if let Some(reason) = self.worker.reason_to_leave() {
+                return self.worker.leave(reason);
+            }
+            // A large argument's or result's memory is not kept.
+            argument.shrink_to(WIDE);
+            result.shrink_to(WIDE);
+        }
+    }
+
+    /// The claimed call's argument, from the socket. Arguments of calls that were withdrawn come first.
+    fn fetch(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let frame = self.worker.receive()?;
+            if frame.call == self.number {
+                return Ok(frame.payload);
+            }
+        }
+    }
+
+    fn publish(&mut self, ring: Ring<'_>, answer: Answer, asked: Place, result: &[u8]) -> io::Result<()> {
+        let Answer { kind, along } = answer;
+        let place = match asked {
+            _ if !along.is_empty() => Place::Stream,
+            _ if result.len() <= INLINE => Place::Inline,
+            Place::Wide(_) if result.len() <= WIDE => asked,
+            _ => Place::Stream,
+        };
+        // Before the slot is marked: who sees the mark will find the frame.
+        if !along.is_empty() {
+            self.send_along(kind, result, &along)?;
+        } else if place == Place::Stream {
+            self.worker.send(kind, self.number, 0, result)?;
+        }
+        let head = Head { kind: kind as u8, place, length: result.len(), name: 0 };
+        ring.finish(self.number, head, result);
+        Ok(())
+    }
+
+    /// Sends an answer with the descriptors of the blocks that it names. If they cannot be sent, the pool
+    /// may open them by their names; if it may not, the answer is why.
+    fn send_along(&mut self, kind: Kind, result: &[u8], blocks: &[Arc<Inner>]) -> io::Result<()> {
+        let fds = luggage::descriptors(blocks);
+        match self.worker.send_along(kind, self.number, result, &fds) {
+            Ok(()) => Ok(()),
+            Err(_) if luggage::is_open_to(sys::parent().unsigned_abs()) => {
+                self.worker.send(kind, self.number, 0, result)
+            }
+            Err(error) => {
+                self.lent.recall(self.number);
+                let why = format!("the result's blocks cannot be sent: {error}");
+                self.worker.send(Kind::Failed, self.number, 0, why.as_bytes())
+            }
+        }
+    }
+
+    /// Runs a call. Blocks in its argument are mapped, blocks in its result are lent to the pool.
+    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<Answer> {
+        let (run, most) = (lookup(head.name), self.lent.free());
+        let (arrivals, value) = self.arrivals(head, argument)?;
+        let worker = &mut self.worker;
+        let (kind, blocks) = luggage::packing(most, || match arrivals {
+            None => worker.call(run, value, result),
+            Some(arrivals) => arrivals.unpacking(|| worker.call(run, value, result)),
+        });
+        let mut answer = Answer { kind: kind?, along: Vec::new() };
+        if answer.kind == Kind::Value && !blocks.is_empty() {
+            let mut loaded = Vec::with_capacity(result.len() + 64);
+            self.lent.declare(self.number, &blocks, &mut loaded);
+            loaded.append(result);
+            *result = loaded;
+            answer.kind = Kind::LoadedValue;
+            answer.along = blocks;
+        }
+        Ok(answer)
+    }
+
+    /// The blocks that a call names, opened, and its argument.
+    fn arrivals<'a>(&mut self, head: Head, argument: &'a [u8]) -> io::Result<(Option<Arrivals>, &'a [u8])> {
+        if head.kind != Kind::Loaded as u8 {
+            return Ok((None, argument));
+        }
+        let pid = sys::parent().unsigned_abs();
+        let origin = Origin { pid, memory: self.memory.clone(), first: LENT_TO_WORKER };
+        let damaged = || io::Error::other("a call with blocks is damaged");
+        let (mut arrivals, value) = origin.arrivals(argument).ok_or_else(damaged)?;
+        if !arrivals.open() {
+            arrivals.take_over(self.worker.fetch(self.number)?);
+        }
+        Ok((Some(arrivals), value))
+    }
+
+    /// Runs the claimed batch, item by item, and tells the pool after each how far it is. Stops early if
+    /// the pool wants that, if the place for the records is full, or if this worker is to end.
+    fn batch(&mut self, ring: Ring<'_>, head: Head, argument: &[u8]) -> io::Result<()> {
+        let began = clock::nanos();
+        let run = lookup(head.name);
+        let (mut records, mut result) = (mem::take(&mut self.records), Vec::new());
+        records.clear();
+        let mut fits = true;
+        let mut count = 0;
+        for item in batch::items(argument) {
+            ring.begin_item(self.number, count);
+            result.clear();
+            let kind = self.worker.call(run, item, &mut result)?;
+            let from = records.len();
+            batch::push_record(&mut records, kind, &result);
+            count += 1;
+            fits = matches!(head.place, Place::Wide(_)) && records.len() <= WIDE;
+            if let (Place::Wide(place), true) = (head.place, fits) {
+                ring.publish_records(self.number, place, &records, from, count);
+            }
+            let next = records.len() + 2 * (records.len() - from);
+            if !fits || next > WIDE || ring.must_stop(self.number) || self.worker.reason_to_leave().is_some()
+            {
+                break;
+            }
+        }
+        self.worker.flush_stdout();
+        let nanos = clock::nanos() - began;
+        let mut answer =
+            Head { kind: Kind::Records as u8, place: head.place, length: records.len(), name: nanos };
+        if !fits {
+            // Before the slot is marked: who sees the mark will find the frame. All of them: those in the
+            // place cannot be counted any more when the next batch has begun.
+            self.worker.send(Kind::Records, self.number, nanos, &records)?;
+            answer = Head { place: Place::Stream, length: 0, ..answer };
+        }
+        ring.finish(self.number, answer, &[]);
+        records.shrink_to(WIDE);
+        self.records = records;
+        Ok(())
+    }
+
+    /// Waits for the next call. Before it sleeps, it sees to it that no call has closed what it speaks
+    /// through: the pool may wait for a bell that was rung into nothing, and then only the worker's end
+    /// tells it.
+    fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
+        if self.patience.look(ring, self.number) {
+            return Ok(());
+        }
+        self.lifelines.check()?;
+        if !sys::dies_with_parent() {
+            self.worker.watch()?;
+        }
+        if ring.fall_asleep(self.number) {
+            memory::futex_wait(ring.asleep(), 1);
+        }
+        Ok(())
+    }
+}

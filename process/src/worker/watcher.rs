@@ -1,0 +1,54 @@
+//! The watcher: a worker's thread that ends it when its pool is gone. `init.rs` tells when there is one.
+
+use crate::{
+    sys::{self, Watch},
+    wire::handover::WITHOUT_POOL,
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    thread,
+};
+
+/// What sees to it, beside the watcher, that a worker ends with its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// A leash, which holds whatever the worker does to itself.
+    Leash,
+    /// The parent's death signal, as long as the kernel remembers it.
+    DeathSignal,
+}
+
+/// What a watcher is to watch.
+pub(super) struct Unwatched {
+    pub(super) channel: Arc<OwnedFd>,
+    pub(super) pool: i32,
+    pub(super) guard: Guard,
+}
+
+/// Starts the watcher. Of the pool's own child it watches the pool's process, too: one that was forked from
+/// that may hold the channel's other end, and live on.
+pub(crate) fn watch(channel: Arc<OwnedFd>, pool: Option<i32>) -> io::Result<()> {
+    // Where the system has no such descriptor, or none to spare, the channel alone must do.
+    let exit = pool.and_then(sys::exit_watch);
+    if pool.is_some_and(|pool| sys::parent() != pool) {
+        sys::exit_now(0);
+    }
+    let wait_for_the_end = move || {
+        let exit = exit.as_ref().map(|exit| Watch::readable(exit.as_fd()));
+        let mut watched: Vec<_> = [Watch::hang_up(channel.as_fd())].into_iter().chain(exit).collect();
+        loop {
+            if sys::poll(&mut watched, None).is_err() || watched.iter().any(Watch::is_ready) {
+                // Closed by a call before this thread looked for the first time, or by the pool.
+                sys::exit_now(if watched[0].is_closed() { WITHOUT_POOL } else { 0 });
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("brigade-watcher".into())
+        .stack_size(64 << 10)
+        .spawn(wait_for_the_end)
+        .map(drop)
+        .map_err(|error| io::Error::new(error.kind(), format!("its watcher's thread: {error}")))
+}
