@@ -1,8 +1,8 @@
 //! A child that was started.
 
 use super::{
-    exit::Exit,
-    orphan::{self, Fate},
+    exit::ExitWatch,
+    orphan::{self, OrphanState},
 };
 use crate::{
     context::budget,
@@ -33,11 +33,11 @@ pub struct Child {
     /// Its errors, if those were [`Stdio::piped`](process::Stdio::piped).
     pub stderr: Option<PipeReader>,
     state: State,
-    when_dropped: Fate,
+    state_when_dropped: OrphanState,
 }
 
 enum State {
-    Running(process::Child, Exit),
+    Running(process::Child, ExitWatch),
     Ended(ExitStatus),
     /// In the hands of who drops it.
     Dropped,
@@ -56,9 +56,9 @@ impl std::fmt::Debug for State {
 impl Child {
     /// Watches a child that has just begun.
     #[track_caller]
-    pub(super) fn watch(mut child: process::Child, when_dropped: Fate) -> io::Result<Self> {
+    pub(super) fn watch(mut child: process::Child, state_when_dropped: OrphanState) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let watched = Exit::watch(child.id()).and_then(|exit| {
+        let watched = ExitWatch::watch(child.id()).and_then(|exit| {
             let stdin = stdin.map(|end| PipeWriter::from_fd(end.into())).transpose()?;
             let stdout = stdout.map(|end| PipeReader::from_fd(end.into())).transpose()?;
             let stderr = stderr.map(|end| PipeReader::from_fd(end.into())).transpose()?;
@@ -66,7 +66,7 @@ impl Child {
         });
         match watched {
             Ok((exit, stdin, stdout, stderr)) => {
-                Ok(Self { stdin, stdout, stderr, state: State::Running(child, exit), when_dropped })
+                Ok(Self { stdin, stdout, stderr, state: State::Running(child, exit), state_when_dropped })
             }
             Err(error) => {
                 // Nobody will know of it. Killed, it ends at once.
@@ -196,10 +196,10 @@ impl Drop for Child {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
-        let fate = match self.when_dropped {
-            Fate::Killed if child.kill().is_ok() => Fate::Killed,
-            _ => Fate::LivesOn,
+        let state = match self.state_when_dropped {
+            OrphanState::Killed if child.kill().is_ok() => OrphanState::Killed,
+            _ => OrphanState::Running,
         };
-        orphan::adopt(child, exit, fate);
+        orphan::adopt(child, exit, state);
     }
 }

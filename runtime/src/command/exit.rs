@@ -14,14 +14,14 @@ use std::{
 };
 
 /// What tells that a child may have ended.
-pub(super) enum Exit {
+pub(super) enum ExitWatch {
     /// A descriptor that is readable from the end on.
     PidFd(AsyncFd<OwnedFd>),
     /// Any child's end, where there are no such descriptors.
     AnyChild(Signal),
 }
 
-impl Exit {
+impl ExitWatch {
     /// Begins to watch a child that nobody has waited for.
     #[track_caller]
     pub(super) fn watch(child: u32) -> io::Result<Self> {
@@ -38,9 +38,9 @@ impl Exit {
     }
 
     /// Whether the child ends within that time, for which this thread waits. Where nothing tells, it is taken to do so.
-    pub(super) fn comes_within(&self, at_most: Duration) -> bool {
+    pub(super) fn ends_within(&self, timeout: Duration) -> bool {
         match self {
-            Self::PidFd(fd) => sys::is_readable_within(fd.as_fd(), at_most),
+            Self::PidFd(fd) => sys::is_readable_within(fd.as_fd(), timeout),
             Self::AnyChild(_) => true,
         }
     }
@@ -73,7 +73,7 @@ impl Exit {
 mod tests {
     use super::*;
     use crate::{
-        command::orphan::{Fate, adopt},
+        command::orphan::{OrphanState, adopt},
         gather, run, spawn, yield_now,
     };
     use std::{future::poll_fn, process::Command};
@@ -86,7 +86,7 @@ mod tests {
     fn where_there_is_no_pidfd_the_signal_tells() {
         run(async {
             let wait = |code| async move {
-                let mut exit = Exit::watch_by_signal().unwrap();
+                let mut exit = ExitWatch::watch_by_signal().unwrap();
                 let mut child = start(code);
                 poll_fn(|cx| exit.poll(cx, &mut child)).await.unwrap().code()
             };
@@ -98,10 +98,10 @@ mod tests {
     #[test]
     fn where_there_is_no_pidfd_an_orphan_is_reaped_as_well() {
         run(async {
-            let exit = Exit::watch_by_signal().unwrap();
+            let exit = ExitWatch::watch_by_signal().unwrap();
             let child = start(0);
             let id = child.id();
-            adopt(child, exit, Fate::LivesOn);
+            adopt(child, exit, OrphanState::Running);
             // An error says that there is no such process, not even a zombie.
             while sys::kill(id, 0).is_ok() {
                 yield_now().await;

@@ -18,7 +18,7 @@ mod orphan;
 
 pub use child::Child;
 
-use orphan::Fate;
+use orphan::OrphanState;
 use std::{
     ffi::OsStr,
     io,
@@ -48,7 +48,7 @@ pub struct Command {
     inner: process::Command,
     kill_on_drop: bool,
     /// Which of the three streams were said.
-    said: [bool; 3],
+    stdio_set: [bool; 3],
 }
 
 impl Command {
@@ -95,21 +95,21 @@ impl Command {
 
     /// Where the child's input comes from. Without this: the same place as ours, or nowhere for [`output`](Self::output).
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
-        self.said[0] = true;
+        self.stdio_set[0] = true;
         self.inner.stdin(stdin);
         self
     }
 
     /// Where the child's output goes. Without this: the same place as ours, or to us for [`output`](Self::output).
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
-        self.said[1] = true;
+        self.stdio_set[1] = true;
         self.inner.stdout(stdout);
         self
     }
 
     /// Where the child's errors go. Without this: the same place as ours, or to us for [`output`](Self::output).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
-        self.said[2] = true;
+        self.stdio_set[2] = true;
         self.inner.stderr(stderr);
         self
     }
@@ -132,8 +132,11 @@ impl Command {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
-        orphan::sweep();
-        Child::watch(self.inner.spawn()?, if self.kill_on_drop { Fate::Killed } else { Fate::LivesOn })
+        orphan::reap_unwatched();
+        Child::watch(
+            self.inner.spawn()?,
+            if self.kill_on_drop { OrphanState::Killed } else { OrphanState::Running },
+        )
     }
 
     /// Starts the child and waits for its end.
@@ -168,7 +171,7 @@ impl Command {
     /// The child runs on without anybody to read what it writes, or is killed if [`kill_on_drop`](Self::kill_on_drop) says
     /// so. Either way it is reaped.
     pub async fn output(&mut self) -> io::Result<Output> {
-        let [stdin, stdout, stderr] = self.said;
+        let [stdin, stdout, stderr] = self.stdio_set;
         if !stdin {
             self.inner.stdin(Stdio::null());
         }
@@ -185,6 +188,6 @@ impl Command {
 /// Takes over the settings. Of the three streams it is not known whether they were said, so they count as not.
 impl From<process::Command> for Command {
     fn from(inner: process::Command) -> Self {
-        Self { inner, kill_on_drop: false, said: [false; 3] }
+        Self { inner, kill_on_drop: false, stdio_set: [false; 3] }
     }
 }

@@ -1,6 +1,6 @@
 //! Children that nobody waits for any more: they are reaped when they end.
 
-use super::exit::Exit;
+use super::exit::ExitWatch;
 use crate::shim::{Mutex, lock};
 use brigade_handle::fork::PerProcess;
 use std::{
@@ -16,56 +16,58 @@ const KILLED_CHILD_WAIT: Duration = Duration::from_secs(1);
 
 /// What becomes of a child when the runtime that watches it ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum OrphanState {
     /// It runs on, and lies in the list until it is swept.
-    LivesOn,
+    Running,
     /// It was killed and is about to end, so its exit can be waited for, for a while.
     Killed,
 }
 
-/// A waker that reaps. It is the one who waits for the child's end, in the place of a task.
+/// A waker that reaps. It is the one who waits for the child's end, in the slot of a task.
 struct Orphan {
     /// None once it is reaped.
-    child: Mutex<Option<(Child, Exit)>>,
-    fate: Fate,
+    child: Mutex<Option<(Child, ExitWatch)>>,
+    state: OrphanState,
 }
 
 /// Those whose runtime ended before them. A forked child has none of them: they are its parent's.
-static LEFT: PerProcess<StdMutex<Vec<Child>>> = PerProcess::new();
+static UNWATCHED: PerProcess<StdMutex<Vec<Child>>> = PerProcess::new();
 
-fn left() -> MutexGuard<'static, Vec<Child>> {
-    LEFT.get_or_init(StdMutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+fn unwatched_children() -> MutexGuard<'static, Vec<Child>> {
+    UNWATCHED.get_or_init(StdMutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has the child reaped when it ends.
-pub(super) fn adopt(child: Child, exit: Exit, fate: Fate) {
-    Arc::new(Orphan { child: Mutex::new(Some((child, exit))), fate }).look();
-    sweep();
+pub(super) fn adopt(child: Child, exit: ExitWatch, state: OrphanState) {
+    Arc::new(Orphan { child: Mutex::new(Some((child, exit))), state }).try_reap();
+    reap_unwatched();
 }
 
 /// Reaps those of the list that have ended meanwhile.
-pub(super) fn sweep() {
-    left().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+pub(super) fn reap_unwatched() {
+    unwatched_children().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
 }
 
 impl Orphan {
     /// Reaps the child if it has ended, else waits on.
-    fn look(self: &Arc<Self>) {
+    fn try_reap(self: &Arc<Self>) {
         let waker = Waker::from(self.clone());
-        let mut place = lock(&self.child);
-        let Some((child, exit)) = &mut *place else { return };
+        let mut slot = lock(&self.child);
+        let Some((child, exit)) = &mut *slot else { return };
         let outcome = exit.poll(&mut Context::from_waker(&waker), child);
         if outcome.is_pending() {
             return;
         }
-        let taken = place.take();
-        drop(place);
+        let taken = slot.take();
+        drop(slot);
         // The watch is dropped, which breaks the ring of the source, its waker and this.
         let Some((mut child, exit)) = taken else { return };
-        match (outcome, self.fate) {
+        match (outcome, self.state) {
             // The runtime is gone.
-            (Poll::Ready(Err(_)), Fate::Killed) if exit.comes_within(KILLED_CHILD_WAIT) => drop(child.wait()),
-            (Poll::Ready(Err(_)), _) => left().push(child),
+            (Poll::Ready(Err(_)), OrphanState::Killed) if exit.ends_within(KILLED_CHILD_WAIT) => {
+                drop(child.wait())
+            }
+            (Poll::Ready(Err(_)), _) => unwatched_children().push(child),
             _ => {}
         }
     }
@@ -73,6 +75,6 @@ impl Orphan {
 
 impl Wake for Orphan {
     fn wake(self: Arc<Self>) {
-        self.look();
+        self.try_reap();
     }
 }

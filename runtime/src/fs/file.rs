@@ -190,7 +190,7 @@ impl AsyncRead for File {
 
 impl AsyncWrite for File {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.inner.poll_give_back(cx))?;
+        ready!(self.inner.poll_rewind_read_ahead(cx))?;
         self.inner.poll_write(cx, bytes)
     }
 

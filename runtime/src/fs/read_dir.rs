@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How many entries one job reads: a way to the pool and back costs more than reading one.
-const ENTRIES: usize = 64;
+const ENTRIES_PER_JOB: usize = 64;
 
 /// What is in a folder, in no order: [`next_entry`](Self::next_entry), or a stream. From [`read_dir`].
 pub struct ReadDir {
@@ -96,8 +96,8 @@ impl ReadDir {
                     let begun = blocking::begin("fs::read_dir", Fate::Cancellable, || {
                         let mut rest = rest.take().expect("it was there just now");
                         move || {
-                            let read: VecDeque<_> = rest.by_ref().take(ENTRIES).collect();
-                            let more = read.len() == ENTRIES;
+                            let read: VecDeque<_> = rest.by_ref().take(ENTRIES_PER_JOB).collect();
+                            let more = read.len() == ENTRIES_PER_JOB;
                             (read, more.then_some(rest))
                         }
                     });

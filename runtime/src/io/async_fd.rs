@@ -50,19 +50,19 @@ use std::{
 /// # .unwrap();
 /// ```
 pub struct AsyncFd<T: AsFd> {
-    inner: Registered<Watched<T>>,
+    inner: Registered<WatchedFd<T>>,
 }
 
 /// What mio is to watch. None once it has been taken out.
-struct Watched<T>(Option<T>);
+struct WatchedFd<T>(Option<T>);
 
-impl<T: AsFd> Watched<T> {
+impl<T: AsFd> WatchedFd<T> {
     fn get(&self) -> &T {
         self.0.as_ref().expect("it is taken out by the last call only")
     }
 }
 
-impl<T: AsFd> OsSource for Watched<T> {
+impl<T: AsFd> OsSource for WatchedFd<T> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         SourceFd(&self.get().as_fd().as_raw_fd()).register(registry, token, interests)
     }
@@ -109,7 +109,7 @@ impl<T: AsFd> AsyncFd<T> {
 
     #[track_caller]
     fn register(io: T, initially: Initially) -> io::Result<Self> {
-        match Registered::here("AsyncFd", Watched(Some(io)), initially) {
+        match Registered::here("AsyncFd", WatchedFd(Some(io)), initially) {
             Ok(inner) => Ok(Self { inner }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

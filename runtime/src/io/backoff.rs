@@ -42,7 +42,7 @@ impl Backoff {
 }
 
 /// Makes attempts with pauses between, until one does not say `WouldBlock`.
-pub(crate) async fn attempt_until_done<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+pub(crate) async fn retry_with_backoff<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     let mut backoff = Backoff::new();
     loop {
         match attempt() {
@@ -55,7 +55,7 @@ pub(crate) async fn attempt_until_done<R>(mut attempt: impl FnMut() -> io::Resul
 }
 
 /// Waits for `operation`, which waits for readiness; if that takes long, makes attempts besides, since the readiness may never come.
-pub(crate) async fn attempt_beside<R>(
+pub(crate) async fn wait_or_retry<R>(
     operation: impl Future<Output = io::Result<R>>,
     mut attempt: impl FnMut() -> io::Result<R>,
 ) -> io::Result<R> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How much is under way at most, in bytes.
-const BUFFER: usize = 16 * 1024;
+const COPY_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Copies until the reader ends, and flushes the writer. How many bytes that were.
 ///
@@ -44,7 +44,7 @@ where
     R: AsyncRead + Unpin + ?Sized,
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let mut copy = Copy::new();
+    let mut copy = CopyBuffer::new();
     poll_fn(|cx| copy.poll(cx, reader, writer)).await
 }
 
@@ -87,7 +87,8 @@ where
     A: AsyncRead + AsyncWrite + Unpin + ?Sized,
     B: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
-    let (mut there, mut back) = (Way::Copying(Copy::new()), Way::Copying(Copy::new()));
+    let (mut there, mut back) =
+        (CopyDirection::Copying(CopyBuffer::new()), CopyDirection::Copying(CopyBuffer::new()));
     poll_fn(|cx| {
         // Both, before either may be pending.
         let (there, back) = (there.poll(cx, first, second)?, back.poll(cx, second, first)?);
@@ -97,14 +98,14 @@ where
 }
 
 /// One direction of a connection between two streams.
-enum Way {
-    Copying(Copy),
+enum CopyDirection {
+    Copying(CopyBuffer),
     /// The reader has ended, after so many bytes; the writer is being closed.
     Closing(u64),
     Ended(u64),
 }
 
-impl Way {
+impl CopyDirection {
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>
     where
         R: AsyncRead + Unpin + ?Sized,
@@ -123,7 +124,7 @@ impl Way {
     }
 }
 
-struct Copy {
+struct CopyBuffer {
     buffer: Box<[u8]>,
     /// So much of the buffer was read.
     filled: usize,
@@ -136,9 +137,16 @@ struct Copy {
     total: u64,
 }
 
-impl Copy {
+impl CopyBuffer {
     fn new() -> Self {
-        Self { buffer: vec![0; BUFFER].into(), filled: 0, written: 0, flushed: true, ended: false, total: 0 }
+        Self {
+            buffer: vec![0; COPY_BUFFER_BYTES].into(),
+            filled: 0,
+            written: 0,
+            flushed: true,
+            ended: false,
+            total: 0,
+        }
     }
 
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>

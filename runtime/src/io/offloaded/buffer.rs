@@ -1,9 +1,9 @@
 //! Where jobs read to and write from. It goes with the job, and comes back with its result.
 
 use super::{
-    Done,
-    patience::{Patient, read_patiently, retry},
-    watch::Readiness,
+    JobOutcome,
+    waitable::{Waitable, read_blocking, retry_interrupted},
+    watch::ReadMode,
 };
 use std::io::{self, Read};
 
@@ -13,7 +13,7 @@ pub(super) struct Buffer {
     bytes: Vec<u8>,
     taken: usize,
     /// What jobs have found out about the stream.
-    pub(super) readiness: Readiness,
+    pub(super) read_mode: ReadMode,
 }
 
 impl Buffer {
@@ -44,28 +44,28 @@ impl Buffer {
     }
 
     /// Reads up to `len` bytes, in a job.
-    pub(super) fn read<T: Patient>(&mut self, io: &T, len: usize) -> Done
+    pub(super) fn read<T: Waitable>(&mut self, io: &T, len: usize) -> JobOutcome
     where
         for<'a> &'a T: Read,
     {
-        if self.readiness == Readiness::Unknown {
-            self.readiness = if io.is_always_ready() { Readiness::Always } else { Readiness::Watchable };
+        if self.read_mode == ReadMode::Unknown {
+            self.read_mode = if io.is_always_ready() { ReadMode::Always } else { ReadMode::Watchable };
         }
         self.clear();
         // One that is watched was readable when the job began.
-        if self.readiness == Readiness::Watchable && !io.is_readable() {
-            return Done::NothingToRead;
+        if self.read_mode == ReadMode::Watchable && !io.is_readable() {
+            return JobOutcome::NothingToRead;
         }
         self.bytes.resize(len, 0);
         let mut stream = io;
-        let read = match self.readiness {
-            Readiness::Unwatchable => read_patiently(io, &mut self.bytes),
-            _ => retry(|| stream.read(&mut self.bytes)),
+        let read = match self.read_mode {
+            ReadMode::Unwatchable => read_blocking(io, &mut self.bytes),
+            _ => retry_interrupted(|| stream.read(&mut self.bytes)),
         };
         self.bytes.truncate(*read.as_ref().unwrap_or(&0));
         match read {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Done::NothingToRead,
-            read => Done::Read(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => JobOutcome::NothingToRead,
+            read => JobOutcome::Read(read),
         }
     }
 }

@@ -21,20 +21,20 @@
 //! files, which never block for long.
 //!
 //! Whoever shares an open file may have made it non-blocking. A read that would block waits for the reactor as well. A write has been accepted
-//! and is carried through: it waits on its thread until there is room ([`patience`]).
+//! and is carried through: it waits on its thread until there is room ([`waitable`]).
 
 mod buffer;
-pub(crate) mod patience;
 #[cfg(all(test, not(loom)))]
 // A test fails by panicking, in what it calls as well.
 #[allow(clippy::unwrap_used)]
 mod tests;
+pub(crate) mod waitable;
 mod watch;
 
 use self::{
     buffer::Buffer,
-    patience::{Patient, carry_through, retry},
-    watch::{Readiness, Watch},
+    waitable::{Waitable, retry_interrupted, write_all_blocking},
+    watch::{ReadMode, ReadWatch},
 };
 use crate::{
     blocking::{self, Fate},
@@ -51,7 +51,7 @@ use std::{
 };
 
 /// How many bytes one job reads or writes at most. A way to the pool and back costs more than a small copy.
-const BYTES: usize = 256 * 1024;
+const MAX_JOB_BYTES: usize = 256 * 1024;
 
 /// A stream that blocks, for tasks.
 pub(crate) struct Offloaded<T> {
@@ -62,16 +62,16 @@ pub(crate) struct Offloaded<T> {
     /// Of a write whose future had its answer before.
     failed: Option<io::Error>,
     /// Tells when there is something to read, of a stream that may make a read wait for long.
-    watch: Watch,
+    watch: ReadWatch,
 }
 
 enum State {
     Idle(Buffer),
-    Busy(JoinHandle<(Buffer, Done)>),
+    Busy(JoinHandle<(Buffer, JobOutcome)>),
 }
 
 /// What a job has done.
-enum Done {
+enum JobOutcome {
     Read(io::Result<usize>),
     /// A read would have blocked, and took nothing.
     NothingToRead,
@@ -83,7 +83,7 @@ enum Done {
 
 impl<T: Send + Sync + 'static> Offloaded<T> {
     pub(crate) fn new(name: &'static str, io: T) -> Self {
-        let (state, watch) = (State::Idle(Buffer::default()), Watch::default());
+        let (state, watch) = (State::Idle(Buffer::default()), ReadWatch::default());
         Self { name, io: Arc::new(io), state, failed: None, watch }
     }
 
@@ -93,7 +93,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     }
 
     /// Waits for the job that is under way. Its result, if its future is not there any more to take it, or None.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Done>>> {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<JobOutcome>>> {
         let State::Busy(job) = &mut self.state else {
             return Poll::Ready(self.failed.take().map_or(Ok(None), Err));
         };
@@ -107,7 +107,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         };
         self.state = State::Idle(buffer);
         Poll::Ready(match done? {
-            Some(Done::Write(result)) => result.map(|()| None),
+            Some(JobOutcome::Write(result)) => result.map(|()| None),
             done => Ok(done),
         })
     }
@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         &mut self,
         fate: Fate,
         prepare: impl FnOnce(&mut Buffer),
-        job: impl FnOnce(&T, &mut Buffer) -> Done + Send + 'static,
+        job: impl FnOnce(&T, &mut Buffer) -> JobOutcome + Send + 'static,
     ) -> io::Result<()> {
         let (state, io) = (&mut self.state, &self.io);
         let job = blocking::begin(self.name, fate, || {
@@ -142,7 +142,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>>
     where
         for<'a> &'a T: Read,
-        T: Patient,
+        T: Waitable,
     {
         ready!(budget::poll(cx));
         let read = ready!(self.poll_read_unbudgeted(cx, bytes));
@@ -153,17 +153,16 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     fn poll_read_unbudgeted(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>>
     where
         for<'a> &'a T: Read,
-        T: Patient,
+        T: Waitable,
     {
         loop {
             match ready!(self.poll_idle(cx))? {
                 // The end, or an error: nothing lies in the buffer.
-                Some(Done::Read(Ok(0))) => return Poll::Ready(Ok(0)),
-                Some(Done::Read(Err(error))) => return Poll::Ready(Err(error)),
-                Some(Done::NothingToRead) => {
+                Some(JobOutcome::Read(Ok(0))) => return Poll::Ready(Ok(0)),
+                Some(JobOutcome::Read(Err(error))) => return Poll::Ready(Err(error)),
+                Some(JobOutcome::NothingToRead) => {
                     let watched = self.watch.begin(&*self.io)?;
-                    self.buffer().readiness =
-                        if watched { Readiness::Watched } else { Readiness::Unwatchable };
+                    self.buffer().read_mode = if watched { ReadMode::Watched } else { ReadMode::Unwatchable };
                 }
                 _ => {}
             }
@@ -172,28 +171,28 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
             }
             if !ready!(self.watch.poll_readable(cx))? {
                 // Whether it can be watched here is found out anew.
-                self.buffer().readiness = Readiness::Unknown;
+                self.buffer().read_mode = ReadMode::Unknown;
             }
-            let len = bytes.len().min(BYTES);
+            let len = bytes.len().min(MAX_JOB_BYTES);
             self.begin(Fate::Cancellable, |_| (), move |io, buffer| buffer.read(io, len))?;
         }
     }
 
-    /// What was read ahead must have been given back by [`poll_give_back`](Self::poll_give_back) before.
+    /// What was read ahead must have been given back by [`poll_rewind_read_ahead`](Self::poll_rewind_read_ahead) before.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>
     where
         for<'a> &'a T: Write,
-        T: Patient,
+        T: Waitable,
     {
         ready!(budget::poll(cx));
         ready!(self.poll_idle(cx))?;
         budget::spend();
-        let len = bytes.len().min(BYTES);
+        let len = bytes.len().min(MAX_JOB_BYTES);
         let prepare = |buffer: &mut Buffer| buffer.fill(&bytes[..len]);
         self.begin(Fate::Accepted, prepare, |io, buffer| {
-            let written = carry_through(io, buffer.unwritten());
+            let written = write_all_blocking(io, buffer.unwritten());
             buffer.clear();
-            Done::Write(written)
+            JobOutcome::Write(written)
         })?;
         Poll::Ready(Ok(len))
     }
@@ -201,7 +200,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     /// Waits until no job is under way, and keeps what it read.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(budget::poll(cx));
-        if let Some(Done::Read(Err(error))) = ready!(self.poll_idle(cx))? {
+        if let Some(JobOutcome::Read(Err(error))) = ready!(self.poll_idle(cx))? {
             // The next call says it.
             self.failed = Some(error);
         }
@@ -225,7 +224,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
             move |io, _| {
                 let result = call(io);
                 *lock(&place) = Some(result);
-                Done::Call
+                JobOutcome::Call
             },
         )?;
         // An error only if the job never ran.
@@ -235,7 +234,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     }
 
     /// Goes back to where the last byte was taken, if there are bytes that were read ahead.
-    pub(crate) fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    pub(crate) fn poll_rewind_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         for<'a> &'a T: Seek,
     {
@@ -253,7 +252,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         ready!(budget::poll(cx));
         loop {
             match ready!(self.poll_idle(cx))? {
-                Some(Done::Seek(asked, result)) if asked == to => {
+                Some(JobOutcome::Seek(asked, result)) if asked == to => {
                     budget::spend();
                     return Poll::Ready(result);
                 }
@@ -269,7 +268,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
                         SeekFrom::Current(by) => SeekFrom::Current(by.saturating_sub(ahead)),
                         to => to,
                     };
-                    Done::Seek(to, retry(|| io.seek(corrected)))
+                    JobOutcome::Seek(to, retry_interrupted(|| io.seek(corrected)))
                 },
             )?;
         }

@@ -1,6 +1,6 @@
 //! Offloaded streams whose calls end as the test tells them to.
 
-use super::{patience::Patient, *};
+use super::{waitable::Waitable, *};
 use crate::{run, source::Direction};
 use std::{
     collections::VecDeque,
@@ -58,7 +58,7 @@ impl Write for &Fake {
     }
 }
 
-impl Patient for Fake {
+impl Waitable for Fake {
     fn wait(&self, direction: Direction) -> io::Result<()> {
         self.waits.lock().unwrap().push(direction);
         Ok(())
@@ -112,9 +112,9 @@ fn what_is_written_is_there_after_the_flush_in_order_whatever_the_stream_takes_a
         assert_eq!(flush(&mut stream).await, Ok(()));
         assert_eq!(stream.io().written(), "abcdefgh");
         assert!(stream.io().flushes.lock().unwrap().is_empty(), "the stream is flushed along");
-        assert_eq!(write(&mut stream, &vec![b'x'; BYTES + 1]).await, Ok(BYTES));
+        assert_eq!(write(&mut stream, &vec![b'x'; MAX_JOB_BYTES + 1]).await, Ok(MAX_JOB_BYTES));
         assert_eq!(flush(&mut stream).await, Ok(()));
-        assert_eq!(stream.io().written().len(), 8 + BYTES);
+        assert_eq!(stream.io().written().len(), 8 + MAX_JOB_BYTES);
     });
 }
 

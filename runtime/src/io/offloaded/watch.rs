@@ -1,6 +1,6 @@
 //! The reactor's eye on a stream whose reads may wait for somebody else.
 
-use super::patience::Patient;
+use super::waitable::Waitable;
 use crate::{io::AsyncFd, sys};
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
 
 /// What is known of when a read comes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Readiness {
+pub(super) enum ReadMode {
     /// Nothing yet.
     #[default]
     Unknown,
@@ -26,14 +26,14 @@ pub(super) enum Readiness {
 
 /// Watches a stream once a read has found nothing.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct ReadWatch {
     /// A descriptor of its own, since the reactor may watch the stream's already.
     descriptor: Option<AsyncFd<OwnedFd>>,
 }
 
-impl Watch {
+impl ReadWatch {
     /// Begins to watch, with the runtime that this thread is inside of. False if the operating system cannot watch such a stream.
-    pub(super) fn begin(&mut self, io: &impl Patient) -> io::Result<bool> {
+    pub(super) fn begin(&mut self, io: &impl Waitable) -> io::Result<bool> {
         if self.descriptor.is_some() {
             return Ok(true);
         }
@@ -56,7 +56,7 @@ impl Watch {
         }
         loop {
             let mut ready = ready!(watched.poll_readable(cx))?;
-            // Readiness is told once, and a read that blocks cannot find out that there is no more.
+            // ReadMode is told once, and a read that blocks cannot find out that there is no more.
             if sys::is_readable(watched.as_fd()) {
                 return Poll::Ready(Ok(true));
             }

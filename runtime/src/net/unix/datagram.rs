@@ -135,7 +135,7 @@ impl UnixDatagram {
         let path = path.as_ref();
         let send = |socket: &mio::net::UnixDatagram| socket.send_to(bytes, path);
         // The receiver's queue may be full of what others have sent, and only one that this socket is connected to says when it has room.
-        backoff::attempt_beside(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
+        backoff::wait_or_retry(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
     }
 
     /// Receives one datagram, and tells from whom. What does not fit into the buffer is lost.

@@ -46,7 +46,7 @@ impl UnixStream {
         let path = path.as_ref();
         // As a rule there is room, and nothing to wait for.
         budget::turn().await;
-        Self::register(backoff::attempt_until_done(|| mio::net::UnixStream::connect(path)).await?)
+        Self::register(backoff::retry_with_backoff(|| mio::net::UnixStream::connect(path)).await?)
     }
 
     /// Two ends of a connection.

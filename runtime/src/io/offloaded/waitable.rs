@@ -13,12 +13,12 @@ use std::{
 };
 
 /// So many calls in a row may find a descriptor that is said to be ready, and is not, before there are pauses between them.
-const VAIN_CALLS: u32 = 16;
+const MAX_SPURIOUS_CALLS: u32 = 16;
 /// The pause between such calls.
-const VAIN_CALL_PAUSE: Duration = Duration::from_millis(1);
+const SPURIOUS_CALL_PAUSE: Duration = Duration::from_millis(1);
 
 /// A stream that a thread can wait for.
-pub(crate) trait Patient {
+pub(crate) trait Waitable {
     /// Waits until a call in that direction is worth trying.
     fn wait(&self, direction: Direction) -> io::Result<()>;
 
@@ -32,9 +32,9 @@ pub(crate) trait Patient {
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
 
-macro_rules! patient {
+macro_rules! impl_waitable {
     ($type:ty) => {
-        impl Patient for $type {
+        impl Waitable for $type {
             fn wait(&self, direction: Direction) -> io::Result<()> {
                 match direction {
                     Direction::Read => sys::wait_until_readable(self.as_fd()),
@@ -57,12 +57,12 @@ macro_rules! patient {
     };
 }
 
-patient!(fs::File);
-patient!(io::Stdout);
-patient!(io::Stderr);
+impl_waitable!(fs::File);
+impl_waitable!(io::Stdout);
+impl_waitable!(io::Stderr);
 
 /// Calls again while a signal interrupts.
-pub(super) fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+pub(super) fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -72,47 +72,47 @@ pub(super) fn retry<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R>
 }
 
 /// Calls again while a signal interrupts, and when the descriptor is ready if the call would have blocked.
-fn persist<T: Patient, R>(
+fn retry_when_ready<T: Waitable, R>(
     io: &T,
     direction: Direction,
     mut call: impl FnMut() -> io::Result<R>,
 ) -> io::Result<R> {
-    let mut vain_calls = 0;
+    let mut spurious_calls = 0;
     loop {
-        match retry(&mut call) {
+        match retry_interrupted(&mut call) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => io.wait(direction)?,
             result => return result,
         }
-        vain_calls += 1;
-        if vain_calls > VAIN_CALLS {
+        spurious_calls += 1;
+        if spurious_calls > MAX_SPURIOUS_CALLS {
             // Some devices do not know when they are ready, and others take what was there for us.
-            thread::sleep(VAIN_CALL_PAUSE);
+            thread::sleep(SPURIOUS_CALL_PAUSE);
         }
     }
 }
 
 /// Reads, and waits on this thread until there is something.
-pub(super) fn read_patiently<T: Patient>(io: &T, bytes: &mut [u8]) -> io::Result<usize>
+pub(super) fn read_blocking<T: Waitable>(io: &T, bytes: &mut [u8]) -> io::Result<usize>
 where
     for<'a> &'a T: Read,
 {
     let mut stream = io;
-    persist(io, Direction::Read, || stream.read(bytes))
+    retry_when_ready(io, Direction::Read, || stream.read(bytes))
 }
 
 /// Writes all bytes and flushes the stream, which may have a buffer of its own, such as the standard output. Waits on this thread for room.
 ///
 /// Not by `write_all`, which does not tell how much it had written when a call would have blocked.
-pub(super) fn carry_through<T: Patient>(io: &T, mut bytes: &[u8]) -> io::Result<()>
+pub(super) fn write_all_blocking<T: Waitable>(io: &T, mut bytes: &[u8]) -> io::Result<()>
 where
     for<'a> &'a T: Write,
 {
     let mut stream = io;
     while !bytes.is_empty() {
-        match persist(io, Direction::Write, || stream.write(bytes))? {
+        match retry_when_ready(io, Direction::Write, || stream.write(bytes))? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => bytes = &bytes[written..],
         }
     }
-    persist(io, Direction::Write, || stream.flush())
+    retry_when_ready(io, Direction::Write, || stream.flush())
 }
