@@ -1,4 +1,4 @@
-//! Any descriptor, awaited.
+//! Waiting for any descriptor.
 
 use crate::{
     context::{self, budget},
@@ -15,16 +15,16 @@ use std::{
 
 /// A descriptor of any kind, to wait until it can be read or written: a socket of another crate, an `eventfd`, a device.
 ///
-/// It has to be non-blocking already, and stays what it is: this only tells when an operation is worth trying. Regular files
-/// cannot be waited for; `spawn_blocking` reads those.
+/// The descriptor must be non-blocking already, and this type does not change it: it only tells when an operation is
+/// worth trying. Regular files cannot be waited for; read them in [`spawn_blocking`](crate::spawn_blocking).
 ///
 /// # Readiness is not lost
 ///
-/// The operating system reports *edges*, once each, to whichever thread turns the reactor, and
-/// the report is kept as a bit. It is cleared by one party only, the task whose attempt would have blocked, and only if no
-/// report came since that task looked: each report raises a turn, which the guard remembers. So of a report on one thread and
-/// a clearing on another, in either order, the report survives. A guard from before a report can
-/// clear nothing after it.
+/// The operating system reports *edges*, once each, to the thread that polls the reactor at that moment, and the
+/// report is kept as a bit. Only one party clears the bit, the task whose attempt would have blocked, and only if no
+/// report came since that task looked: each report raises an epoch, which the guard remembers. So if one thread reports
+/// while another clears, the report survives in either order. A guard from before a report cannot clear anything after
+/// it.
 ///
 /// # Example
 ///
@@ -53,12 +53,12 @@ pub struct AsyncFd<T: AsFd> {
     inner: Registered<WatchedFd<T>>,
 }
 
-/// What mio is to watch. None once it has been taken out.
+/// A descriptor as a source for mio. None once it has been taken out.
 struct WatchedFd<T>(Option<T>);
 
 impl<T: AsFd> WatchedFd<T> {
     fn get(&self) -> &T {
-        self.0.as_ref().expect("it is taken out by the last call only")
+        self.0.as_ref().expect("only `into_inner` takes it out, and consumes the `AsyncFd`")
     }
 }
 
@@ -84,24 +84,35 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// If the operating system cannot watch it, such as a regular file or one that the runtime watches already.
+    /// * `InvalidInput` if the operating system cannot watch such a descriptor, such as a regular file.
+    /// * `AlreadyExists` if the runtime watches it already.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::AsyncFd;
+    /// # brigade_runtime::run(async {
+    /// let file = std::fs::File::open("Cargo.toml")?;
+    /// let refused = AsyncFd::new(file).unwrap_err();
+    /// assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput, "a file is always ready");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn new(io: T) -> io::Result<Self> {
         Self::register(io, Initially::Ready)
     }
 
-    /// [`new`](Self::new) for a descriptor of which nothing is known: the first wait asks the operating system. With `new`
-    /// the first wait ends at once, and the attempt finds out.
+    /// Does the same as [`new`](Self::new), but the first wait asks the operating system. After `new` the first wait ends
+    /// at once, and the first attempt finds out whether the descriptor is ready.
     #[track_caller]
     pub(crate) fn new_pending(io: T) -> io::Result<Self> {
         Self::register(io, Initially::Pending)
     }
 
-    /// Whether it is the runtime that this thread is inside of, if it is, that watches the descriptor.
+    /// Returns whether the runtime that this thread is inside of watches the descriptor. True outside of a runtime.
     pub(crate) fn is_watched_here(&self) -> bool {
         let here = context::try_scheduler();
         here.is_none_or(|here| Arc::ptr_eq(&here.driver().reactor, self.inner.reactor()))
@@ -113,32 +124,59 @@ impl<T: AsFd> AsyncFd<T> {
             Ok(inner) => Ok(Self { inner }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "a regular file is always ready, so it cannot be waited for: read it in spawn_blocking",
+                "a regular file is always ready, so it cannot be waited for: read it in `spawn_blocking`",
             )),
             Err(error) => Err(error),
         }
     }
 
-    /// What was registered.
+    /// Returns a reference to the registered descriptor.
     pub fn get_ref(&self) -> &T {
         self.inner.io().get()
     }
 
-    /// What was registered, which is not watched any more.
+    /// Ends the registration and returns the descriptor.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::AsyncFd;
+    /// # use std::os::unix::net::UnixStream;
+    /// # brigade_runtime::run(async {
+    /// let (ours, _theirs) = UnixStream::pair()?;
+    /// let watched = AsyncFd::new(ours)?;
+    /// let ours: UnixStream = watched.into_inner();
+    /// AsyncFd::new(ours)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.inner.deregister();
-        self.inner.io_mut().0.take().expect("it is taken out by the last call only")
+        self.inner.io_mut().0.take().expect("only `into_inner` takes it out, and consumes the `AsyncFd`")
     }
 
     /// Waits until reading is worth trying. Several tasks may wait at once.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// Nothing is lost.
+    /// Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::AsyncFd;
+    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let (ours, mut theirs) = UnixStream::pair()?;
+    /// # ours.set_nonblocking(true)?;
+    /// let ours = AsyncFd::new(ours)?;
+    /// theirs.write_all(b"hi")?;
+    /// let mut ready = ours.readable().await?;
+    /// let read = ready.try_io(|mut stream| stream.read(&mut [0; 8]));
+    /// assert_eq!(read.expect("the bytes are there")?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn readable(&self) -> io::Result<Ready<'_, T>> {
         self.ready(Direction::Read).await
     }
@@ -147,41 +185,56 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// Nothing is lost.
+    /// Dropping the future loses nothing.
     pub async fn writable(&self) -> io::Result<Ready<'_, T>> {
         self.ready(Direction::Write).await
     }
 
     async fn ready(&self, direction: Direction) -> io::Result<Ready<'_, T>> {
         let seen = self.inner.ready_among(direction).await?;
-        // An attempt counts as well, if there is one: it may be dropped without.
+        // The attempt is charged to the budget as well. The wait is charged too, since the guard may be dropped without
+        // an attempt.
         budget::spend();
         Ok(Ready { fd: self, direction, seen })
     }
 
-    /// [`readable`](Self::readable) as a poll. Several tasks may wait at once.
+    /// Polls for what [`readable`](Self::readable) waits for. Several tasks may wait at once.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::AsyncFd;
+    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let (ours, mut theirs) = UnixStream::pair()?;
+    /// # ours.set_nonblocking(true)?;
+    /// # theirs.write_all(b"hi")?;
+    /// let ours = AsyncFd::new(ours)?;
+    /// let ready = std::future::poll_fn(|cx| ours.poll_readable(cx)).await?;
+    /// assert_eq!(ready.get_ref().read(&mut [0; 8])?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         self.poll(cx, Direction::Read)
     }
 
-    /// [`writable`](Self::writable) as a poll. Several tasks may wait at once.
+    /// Polls for what [`writable`](Self::writable) waits for. Several tasks may wait at once.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         self.poll(cx, Direction::Write)
     }
 
-    /// [`poll_readable`](Self::poll_readable), which never wakes the caller itself.
+    /// Does the same as [`poll_readable`](Self::poll_readable), without the budget: it never wakes the caller itself.
     pub(crate) fn poll_unbudgeted(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         let seen = ready!(self.inner.source().poll_ready(cx, Direction::Read))?;
         Poll::Ready(Ok(Ready { fd: self, direction: Direction::Read, seen }))
@@ -193,28 +246,41 @@ impl<T: AsFd> AsyncFd<T> {
         Poll::Ready(Ok(Ready { fd: self, direction, seen }))
     }
 
-    /// Tries an operation that reads, whenever it is worth trying, until it does not say `WouldBlock`.
+    /// Tries a read operation each time that it is worth trying, until its result is not `WouldBlock`.
     ///
     /// # Errors
     ///
-    /// Those of the operation, and if the runtime is gone.
+    /// Those of the operation, except `WouldBlock` and `Interrupted`, and `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// The operation has not been done.
+    /// If the future is dropped while it is pending, the operation has not been done.
+    ///
+    /// ```
+    /// # use brigade_runtime::{io::AsyncFd, spawn};
+    /// # use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let (ours, mut theirs) = UnixStream::pair()?;
+    /// # ours.set_nonblocking(true)?;
+    /// let ours = AsyncFd::new(ours)?;
+    /// spawn(async move { theirs.write_all(b"hi") });
+    /// assert_eq!(ours.read_with(|mut stream| stream.read(&mut [0; 8])).await?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn read_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.inner.io_among(Direction::Read, |io| operation(io.get())).await
     }
 
-    /// Tries an operation that writes, whenever it is worth trying, until it does not say `WouldBlock`.
+    /// Tries a write operation each time that it is worth trying, until its result is not `WouldBlock`.
     ///
     /// # Errors
     ///
-    /// Those of the operation, and if the runtime is gone.
+    /// Those of the operation, except `WouldBlock` and `Interrupted`, and `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// The operation has not been done.
+    /// If the future is dropped while it is pending, the operation has not been done.
     pub async fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.inner.io_among(Direction::Write, |io| operation(io.get())).await
     }
@@ -232,10 +298,29 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
     }
 }
 
-/// Says that an operation is worth trying, from [`AsyncFd::readable`] or [`AsyncFd::writable`].
+/// A guard which says that an operation is worth trying, from [`AsyncFd::readable`] or [`AsyncFd::writable`].
 ///
-/// Dropping it keeps the readiness: the next wait ends at once. After an attempt that would have blocked the readiness has to
-/// be cleared, which [`try_io`](Self::try_io) does, or the next wait would end at once for nothing, over and over.
+/// Dropping it keeps the readiness: the next wait ends at once. After an attempt that would have blocked, the readiness
+/// must be cleared, which [`try_io`](Self::try_io) does. Otherwise the next wait would end at once for nothing, over and
+/// over.
+///
+/// ```
+/// use brigade_runtime::{io::{AsyncFd, WouldBlock}, run};
+/// use std::{io::{Read, Write}, os::unix::net::UnixStream};
+///
+/// run(async {
+///     let (ours, mut theirs) = UnixStream::pair()?;
+///     ours.set_nonblocking(true)?;
+///     let ours = AsyncFd::new(ours)?;
+///     let read = |mut stream: &UnixStream| stream.read(&mut [0; 8]);
+///     // The first wait ends at once, and the attempt finds out.
+///     assert_eq!(ours.readable().await?.try_io(read).unwrap_err(), WouldBlock);
+///     theirs.write_all(b"hi")?;
+///     assert_eq!(ours.readable().await?.try_io(read).expect("the bytes are there")?, 2);
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[must_use = "the attempt is yours to make"]
 pub struct Ready<'a, T: AsFd> {
     fd: &'a AsyncFd<T>,
@@ -243,17 +328,43 @@ pub struct Ready<'a, T: AsFd> {
     seen: Seen,
 }
 
-/// The attempt would have blocked, though the descriptor was said to be ready: wait again.
+/// The error of an attempt that would have blocked, though the descriptor was reported as ready: wait again.
+///
+/// [`Ready`] has an example.
+///
+/// ```
+/// # use brigade_runtime::io::{AsyncFd, WouldBlock};
+/// # use std::{io, os::unix::net::UnixStream};
+/// # brigade_runtime::run(async {
+/// # let fd = AsyncFd::new(UnixStream::pair()?.0)?;
+/// let attempt = fd.readable().await?.try_io(|_| io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
+/// assert_eq!(attempt.unwrap_err(), WouldBlock);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WouldBlock;
 
 impl<'a, T: AsFd> Ready<'a, T> {
-    /// Makes one attempt, and clears the readiness if it says `WouldBlock`. It has to be the descriptor that says so, else
-    /// the next wait is for something that may never come.
+    /// Makes one attempt, and clears the readiness if its result is the kind `WouldBlock`. That result must come from the
+    /// descriptor, otherwise the next wait is for an edge that may never come.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have blocked. What else the operation says is inside of `Ok`.
+    /// [`WouldBlock`] if the attempt would have blocked. Every other result of the operation is inside `Ok`.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::AsyncFd;
+    /// # use std::{io::Write, os::unix::net::UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let (ours, _theirs) = UnixStream::pair()?;
+    /// # ours.set_nonblocking(true)?;
+    /// let ours = AsyncFd::new(ours)?;
+    /// let written = ours.writable().await?.try_io(|mut stream| stream.write(b"hi"));
+    /// assert_eq!(written.expect("there is room")?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn try_io<R>(
         &mut self,
         mut operation: impl FnMut(&'a T) -> io::Result<R>,
@@ -262,16 +373,16 @@ impl<'a, T: AsFd> Ready<'a, T> {
         self.fd.inner.attempt(self.seen, self.direction, &mut |_| operation(io)).ok_or(WouldBlock)
     }
 
-    /// Clears the readiness, if it is still the one of this guard: the next wait is for a new one. For an attempt that was made elsewhere and
-    /// would have blocked, or one after which the next would.
+    /// Clears the readiness if it is still the one of this guard, so that the next wait is for a new edge.
     ///
-    /// A read that got less than it asked for does not say so of a stream: the end or an error may be next, and to clear the readiness
-    /// would be to miss it.
+    /// This is for an attempt that was made elsewhere and would have blocked, or after which the next attempt would block.
+    /// For a stream, a read that got less than it asked for is no such attempt: the end or an error may be next, and
+    /// clearing the readiness would miss it.
     pub fn clear_ready(&mut self) {
         self.fd.inner.source().clear(self.seen, self.direction);
     }
 
-    /// What is ready.
+    /// Returns a reference to the descriptor that is ready.
     pub fn get_ref(&self) -> &'a T {
         self.fd.get_ref()
     }

@@ -1,4 +1,4 @@
-//! From names to addresses.
+//! Name resolution: from host names to socket addresses.
 
 use crate::{blocking::unblock, context::budget};
 use std::{
@@ -7,17 +7,34 @@ use std::{
     net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs},
 };
 
-/// What names one or more socket addresses: a [`SocketAddr`], an [`IpAddr`] with a port, a text such as `"localhost:80"`,
+/// A value that names one or more socket addresses.
+///
+/// Implemented for a [`SocketAddr`] and a slice of them, an [`IpAddr`] with a port, a text such as `"localhost:80"`, and
 /// a host name with a port.
 ///
-/// A text that is an address needs no resolving. A host name is resolved by the operating system, which blocks, and
-/// therefore on the blocking pool.
+/// A text that is an IP address with a port needs no resolving. A host name is resolved by the operating system. That
+/// call blocks, so it runs on the blocking pool.
+///
+/// ```
+/// use brigade_runtime::{net::UdpSocket, run};
+/// use std::net::Ipv4Addr;
+///
+/// run(async {
+///     UdpSocket::bind("127.0.0.1:0").await?;
+///     UdpSocket::bind(("localhost", 0)).await?;
+///     UdpSocket::bind((Ipv4Addr::LOCALHOST.into(), 0)).await?;
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 pub trait ToAddresses {
-    /// The addresses.
+    /// Resolves the value to its addresses.
     ///
     /// # Errors
     ///
-    /// If the text is no address and no host name, or the name is unknown.
+    /// * `InvalidInput` if a text is neither an address nor a host name with a port.
+    /// * `QuotaExceeded` if a host name needs a thread to be resolved, and the operating system has none.
+    /// * The resolver's error, whose kind has no name, if the host name is unknown.
     fn resolve(self) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 }
 
@@ -75,20 +92,23 @@ impl ToAddresses for (String, u16) {
     }
 }
 
-/// The addresses that a name stands for. A host name is resolved by the operating system, on the blocking pool.
+/// Resolves a name to its addresses. The operating system resolves host names, on the blocking pool.
 ///
 /// # Errors
 ///
-/// If the text is no address and no host name, or the name is unknown. If the operating system has no thread to give.
+/// * `InvalidInput` if a text is neither an address nor a host name with a port.
+/// * `QuotaExceeded` if a host name needs a thread to be resolved, and the operating system has none.
+/// * The resolver's error, whose kind has no name, if the host name is unknown.
 ///
 /// # Panics
 ///
-/// Outside of a runtime, if there is a name to resolve.
+/// Panics outside of a runtime, if there is a host name to resolve.
 ///
 /// # Cancellation
 ///
-/// The question goes on behind the scenes, and its answer is dropped. Nothing can break it off, so the end of the runtime waits for it, for as
-/// long as the operating system asks its name servers (`timeout` and `attempts` in `/etc/resolv.conf`).
+/// The query continues in the background and its answer is dropped. It cannot be interrupted, so the end of the runtime
+/// waits for it, for as long as the operating system asks its name servers (`timeout` and `attempts` in
+/// `/etc/resolv.conf`).
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -98,17 +118,17 @@ impl ToAddresses for (String, u16) {
 /// # }).unwrap();
 /// ```
 pub async fn lookup_host(name: impl ToAddresses) -> io::Result<Vec<SocketAddr>> {
-    // An address needs no waiting.
+    // An address resolves without waiting, so the budget is charged here.
     budget::turn().await;
     name.resolve().await
 }
 
-/// Asks the operating system, which may take its time.
+/// Asks the operating system, on the blocking pool.
 async fn look_up(name: impl ToSocketAddrs + Send + 'static) -> io::Result<Vec<SocketAddr>> {
     unblock("a look-up of a name", move || name.to_socket_addrs().map(Iterator::collect)).await
 }
 
-/// The error of a name that means no address at all.
+/// The error for a name that resolves to no address at all.
 pub(super) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address")
 }

@@ -1,6 +1,7 @@
-//! The two directions of a connection, used at once.
+//! The two halves of a connection, to read and write at the same time.
 //!
-//! No lock is needed: the operating system's socket is shared by reference, and its source keeps a waker for each direction.
+//! No lock is needed: the halves share the operating system's socket by reference, and its source keeps a waker for
+//! each direction.
 
 use super::TcpStream;
 use crate::registered::by_reference;
@@ -10,7 +11,26 @@ use std::{
     task::{Context, Poll},
 };
 
-/// What the halves need of the connection that they are halves of. Implemented by the streams of this module only.
+/// A connection that can be split into halves: [`TcpStream`] or [`UnixStream`](super::unix::UnixStream).
+///
+/// It has the operations that the halves call. Only the streams of this module implement it.
+///
+/// ```
+/// use brigade_runtime::net::{Connection, OwnedReadHalf, OwnedWriteHalf, unix::UnixStream};
+///
+/// /// Keeps both halves of any kind of connection.
+/// struct Peer<C: Connection> {
+///     reader: OwnedReadHalf<C>,
+///     writer: OwnedWriteHalf<C>,
+/// }
+///
+/// brigade_runtime::run(async {
+///     let (reader, writer) = UnixStream::pair()?.0.into_split();
+///     let _peer = Peer { reader, writer };
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 pub trait Connection {
     #[doc(hidden)]
     fn poll_read(&self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -28,20 +48,94 @@ pub trait Connection {
     fn close_writing(&self) -> io::Result<()>;
 }
 
-/// The reading half from `split`, which borrows the connection.
+/// The reading half of a connection, from [`TcpStream::split`]. It borrows the connection.
+///
+/// # Example
+///
+/// ```
+/// use brigade_runtime::{io::copy, net::{ReadHalf, WriteHalf, unix::UnixStream}, run};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let (mut client, mut server) = UnixStream::pair()?;
+///     client.write_all(b"echo").await?;
+///     client.close().await?;
+///     let (mut reader, mut writer): (ReadHalf<'_, _>, WriteHalf<'_, _>) = server.split();
+///     copy(&mut reader, &mut writer).await?;
+///     writer.close().await?;
+///     let mut text = String::new();
+///     client.read_to_string(&mut text).await?;
+///     assert_eq!(text, "echo");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct ReadHalf<'a, C = TcpStream>(pub(super) &'a C);
 
-/// The writing half from `split`, which borrows the connection.
+/// The writing half of a connection, from [`TcpStream::split`]. It borrows the connection.
+///
+/// [`ReadHalf`] has an example of both.
+///
+/// ```
+/// # use brigade_runtime::{net::unix::UnixStream, run};
+/// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+/// # run(async {
+/// let (mut client, mut server) = UnixStream::pair()?;
+/// let (_, mut writer) = server.split();
+/// writer.write_all(b"hi").await?;
+/// let mut bytes = [0; 2];
+/// client.read_exact(&mut bytes).await?;
+/// assert_eq!(&bytes, b"hi");
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct WriteHalf<'a, C = TcpStream>(pub(super) &'a C);
 
-/// The reading half from `into_split`, which owns the connection together with the writing half.
+/// The reading half of a connection, from [`TcpStream::into_split`]. Both halves own the connection together.
+///
+/// # Example
+///
+/// One task reads while another writes:
+///
+/// ```
+/// use brigade_runtime::{net::unix::UnixStream, run, spawn};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let (left, right) = UnixStream::pair()?;
+///     let (mut reader, _writer) = left.into_split();
+///     let (_reader, mut writer) = right.into_split();
+///     let reading = spawn(async move {
+///         let mut text = String::new();
+///         reader.read_to_string(&mut text).await.map(|_| text)
+///     });
+///     writer.write_all(b"hello").await?;
+///     drop(writer); // Closes this direction: the reader reads to the end.
+///     assert_eq!(reading.await.unwrap()?, "hello");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct OwnedReadHalf<C = TcpStream>(pub(super) Arc<C>);
 
-/// The writing half from `into_split`, which owns the connection together with the reading half. Dropping it closes the
-/// writing direction.
+/// The writing half of a connection, from [`TcpStream::into_split`]. Both halves own the connection together.
+///
+/// Dropping it closes the writing direction, so the peer reads to the end.
+///
+/// ```
+/// # use brigade_runtime::{net::unix::UnixStream, run};
+/// # use futures_util::AsyncReadExt;
+/// # run(async {
+/// let (ours, mut peer) = UnixStream::pair()?;
+/// let (_reader, writer) = ours.into_split();
+/// drop(writer);
+/// assert_eq!(peer.read(&mut [0; 8]).await?, 0);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct OwnedWriteHalf<C: Connection = TcpStream>(pub(super) Arc<C>);
 
@@ -69,8 +163,8 @@ impl<C: Connection> Drop for OwnedWriteHalf<C> {
     }
 }
 
-/// Implements what a connection is: the traits of `futures-io` for it and for a reference to it, and its halves. The type has
-/// a field `socket`, which is `Registered`, and a method `shutdown`.
+/// Implements [`Connection`], the methods that split, and the traits of `futures-io` for a stream and for a reference to
+/// it. The type must have a field `socket` of type `Registered`.
 macro_rules! connection {
     ($type:ty) => {
         impl $crate::net::split::Connection for $type {
@@ -110,7 +204,7 @@ macro_rules! connection {
 
             fn close_writing(&self) -> ::std::io::Result<()> {
                 match self.socket.io().shutdown(::std::net::Shutdown::Write) {
-                    // The other side was faster.
+                    // The peer has closed the connection first.
                     Err(error) if error.kind() == ::std::io::ErrorKind::NotConnected => Ok(()),
                     result => result,
                 }
@@ -118,13 +212,42 @@ macro_rules! connection {
         }
 
         impl $type {
-            /// Two halves that borrow the connection, to read and write at once within one task.
+            /// Splits the connection into two halves that borrow it, to read and write at the same time within one
+            /// task.
+            ///
+            /// ```
+            /// # use brigade_runtime::{io::copy, net::unix::UnixStream, run};
+            /// # use futures_util::AsyncWriteExt;
+            /// # run(async {
+            /// let (mut client, mut server) = UnixStream::pair()?;
+            /// client.close().await?;
+            /// // Sends everything back until the client stops.
+            /// let (mut reader, mut writer) = server.split();
+            /// assert_eq!(copy(&mut reader, &mut writer).await?, 0);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn split(&mut self) -> ($crate::net::ReadHalf<'_, Self>, $crate::net::WriteHalf<'_, Self>) {
                 ($crate::net::split::ReadHalf(self), $crate::net::split::WriteHalf(self))
             }
 
-            /// Two halves that own the connection together, to read and write in two tasks. Dropping the writing half
-            /// closes that direction; dropping both closes the connection.
+            /// Splits the connection into two halves that own it together, to read and write in two tasks.
+            ///
+            /// Dropping the writing half closes that direction. Dropping both halves closes the connection.
+            ///
+            /// ```
+            /// # use brigade_runtime::{net::unix::UnixStream, run, spawn};
+            /// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+            /// # run(async {
+            /// let (ours, mut peer) = UnixStream::pair()?;
+            /// let (mut reader, mut writer) = ours.into_split();
+            /// let writing = spawn(async move { writer.write_all(b"ping").await });
+            /// peer.write_all(b"pong").await?;
+            /// reader.read_exact(&mut [0; 4]).await?;
+            /// writing.await.unwrap()?;
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn into_split(self) -> ($crate::net::OwnedReadHalf<Self>, $crate::net::OwnedWriteHalf<Self>) {
                 let stream = ::std::sync::Arc::new(self);
                 ($crate::net::split::OwnedReadHalf(stream.clone()), $crate::net::split::OwnedWriteHalf(stream))

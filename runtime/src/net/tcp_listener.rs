@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{io, net::SocketAddr, os::fd::AsFd};
 
-/// A TCP socket that waits for connections.
+/// A TCP socket that accepts connections.
 ///
 /// # Example
 ///
@@ -35,15 +35,31 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on the first of the addresses on which it can. Port 0 takes any free port.
+    /// Listens on the first of the addresses that is available. Port 0 takes any free port.
     ///
     /// # Errors
     ///
-    /// If the name cannot be resolved, or the last address is in use or not ours.
+    /// * Those of [`lookup_host`], if the name cannot be resolved.
+    /// * `InvalidInput` if the name resolves to no address.
+    /// * Otherwise the error of the last address: `AddrInUse` if another socket listens there, `AddrNotAvailable` if
+    ///   the address is not one of this machine, `PermissionDenied` if the port is reserved.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::TcpListener, run};
+    /// use std::io::ErrorKind;
+    ///
+    /// run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let again = TcpListener::bind(listener.local_addr()?).await;
+    ///     assert_eq!(again.unwrap_err().kind(), ErrorKind::AddrInUse);
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         let mut last = None;
         for address in lookup_host(addresses).await? {
@@ -62,11 +78,21 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be set to non-blocking or registered.
+    /// The operating system's error, if the descriptor cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::TcpListener;
+    /// # brigade_runtime::run(async {
+    /// let inherited = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let listener = TcpListener::from_std(inherited)?;
+    /// # drop(listener);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Self::register(mio::net::TcpListener::from_std(listener))
@@ -77,25 +103,56 @@ impl TcpListener {
         Ok(Self { socket: Registered::here("TcpListener", socket, Initially::Ready)? })
     }
 
-    /// Waits for the next connection. Several tasks may wait at once.
+    /// Waits for the next connection, and returns it with the peer's address. Several tasks may wait at once.
     ///
     /// # Errors
     ///
-    /// What the operating system says, such as too many open descriptors. The listener stays usable.
+    /// * The operating system's error of this one connection, such as `ConnectionAborted`, or `EMFILE` (a kind without
+    ///   a name) if the process has too many open descriptors. The listener stays usable.
+    /// * `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses no connection.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::{TcpListener, TcpStream}, run, spawn};
+    /// use futures_util::AsyncWriteExt;
+    ///
+    /// run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let address = listener.local_addr()?;
+    ///     let server = spawn(async move {
+    ///         while let Ok((mut stream, peer)) = listener.accept().await {
+    ///             // Each connection gets its own task.
+    ///             spawn(async move { stream.write_all(format!("hello {peer}").as_bytes()).await });
+    ///         }
+    ///     });
+    ///     TcpStream::connect(address).await?;
+    ///     server.cancel();
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = self.socket.io_among(Direction::Read, mio::net::TcpListener::accept).await?;
         Ok((TcpStream::register(stream, Initially::Ready)?, peer))
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the listener is bound to, such as the port that the operating system chose for port 0.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::TcpListener;
+    /// # brigade_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }

@@ -15,14 +15,39 @@ use std::{
 
 /// A TCP connection, to read and write by the traits of `futures-io`.
 ///
-/// Dropping it closes the connection. Both directions may be used at once, by [`split`](Self::split) in one task and by
-/// [`into_split`](Self::into_split) in two.
+/// Dropping it closes the connection. Both directions may be used at once: [`split`](Self::split) is for one task,
+/// [`into_split`](Self::into_split) for two.
 ///
-/// Urgent bytes (`MSG_OOB`) are not read, unless the option `SO_OOBINLINE` is set; those before and behind them are.
+/// Urgent bytes (`MSG_OOB`) are not read, unless the option `SO_OOBINLINE` is set; the bytes before and after them are.
 ///
 /// # Cancellation
 ///
 /// A read or write that is dropped while it is pending has done nothing.
+///
+/// # Example
+///
+/// ```
+/// use brigade_runtime::{net::{TcpListener, TcpStream}, run, spawn};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let address = listener.local_addr()?;
+///     let echo = spawn(async move {
+///         let (mut stream, _) = listener.accept().await?;
+///         let mut bytes = [0; 5];
+///         stream.read_exact(&mut bytes).await?;
+///         stream.write_all(&bytes).await
+///     });
+///     let mut stream = TcpStream::connect(address).await?;
+///     stream.write_all(b"hello").await?;
+///     let mut text = String::new();
+///     stream.read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     echo.await.unwrap()
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct TcpStream {
     socket: Registered<mio::net::TcpStream>,
@@ -33,15 +58,34 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If the name cannot be resolved, or the last address refuses.
+    /// * Those of [`lookup_host`](super::lookup_host), if the name cannot be resolved.
+    /// * `InvalidInput` if the name resolves to no address.
+    /// * Otherwise the error of the last address: `ConnectionRefused` if nothing listens there, `TimedOut`,
+    ///   `HostUnreachable` or `NetworkUnreachable` if it cannot be reached.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives the attempt up.
+    /// Dropping the future abandons the attempt.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::{TcpListener, TcpStream}, run};
+    /// use std::io::ErrorKind;
+    ///
+    /// run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let address = listener.local_addr()?;
+    ///     assert_eq!(TcpStream::connect(address).await?.peer_addr()?, address);
+    ///     drop(listener);
+    ///     let refused = TcpStream::connect(address).await.unwrap_err();
+    ///     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
         let mut last = None;
         for address in addresses.resolve().await? {
@@ -72,16 +116,29 @@ impl TcpStream {
         Ok(stream)
     }
 
-    /// Takes over a connection of the standard library. What is no TCP connection in there, such as one of SCTP, works as well, if it is read
-    /// and written in the same way.
+    /// Takes over a connection of the standard library.
+    ///
+    /// The descriptor need not be a TCP connection: another kind, such as SCTP, works if it is read and written in the
+    /// same way.
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be set to non-blocking or registered.
+    /// The operating system's error, if the descriptor cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::TcpStream;
+    /// # brigade_runtime::run(async {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let connection = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// let stream = TcpStream::from_std(connection)?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let is_tcp = sys::is_tcp(stream.as_fd());
@@ -95,75 +152,117 @@ impl TcpStream {
     #[track_caller]
     pub(super) fn register(socket: mio::net::TcpStream, initially: Initially) -> io::Result<Self> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        // Elsewhere a short read is not taken for the last.
+        // Only Linux needs to hear of urgent bytes: other systems do not treat a short read as the last.
         #[cfg(target_os = "linux")]
         let both = both | Interest::PRIORITY;
         Ok(Self { socket: Registered::here_for("TcpStream", socket, initially, both)? })
     }
 
-    /// Our address.
+    /// Returns the address of this end.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// The other side's address.
+    /// Returns the peer's address.
     ///
     /// # Errors
     ///
-    /// If the connection is closed.
+    /// `NotConnected` if the connection is closed.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// Whether small writes are sent at once (true) or gathered into full packets (false, as it begins).
+    /// Sets whether small writes are sent at once (true) or gathered into full packets (false, the default): the option
+    /// `TCP_NODELAY`.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::{TcpListener, TcpStream};
+    /// # brigade_runtime::run(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let stream = TcpStream::connect(listener.local_addr()?).await?;
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.io().set_nodelay(nodelay)
     }
 
-    /// Whether small writes are sent at once.
+    /// Returns whether small writes are sent at once.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.socket.io().nodelay()
     }
 
-    /// Closes one direction, or both, at once.
+    /// Closes one direction or both, at once. After `Shutdown::Write` the peer reads to the end.
     ///
     /// # Errors
     ///
-    /// If the connection is closed.
+    /// `NotConnected` if the connection is closed.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::{TcpListener, TcpStream};
+    /// # use futures_util::AsyncReadExt;
+    /// # brigade_runtime::run(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (mut server, _) = listener.accept().await?;
+    /// client.shutdown(std::net::Shutdown::Write)?;
+    /// assert_eq!(server.read(&mut [0; 8]).await?, 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.io().shutdown(how)
     }
 
-    /// Reads what has come and leaves it there.
+    /// Reads bytes without taking them: the next read gets them again. Waits until there are some, and returns how many.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// * The operating system's error, such as `ConnectionReset`.
+    /// * `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// Nothing is lost.
+    /// Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::{TcpListener, TcpStream};
+    /// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+    /// # brigade_runtime::run(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (mut server, _) = listener.accept().await?;
+    /// client.write_all(b"G").await?;
+    /// let mut first = [0; 1];
+    /// assert_eq!(server.peek(&mut first).await?, 1);
+    /// assert_eq!(server.read(&mut first).await?, 1);
+    /// assert_eq!(&first, b"G");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         self.socket.io_among(Direction::Read, |socket| socket.peek(bytes)).await
     }
 
-    /// How many networks a packet of this connection may cross.
+    /// Sets how many hops a packet of this connection may take (its time to live).
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// `InvalidInput` if the operating system does not take this number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }

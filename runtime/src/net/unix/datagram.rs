@@ -7,7 +7,8 @@ use crate::{
 };
 use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 
-/// A socket for datagrams within one machine. None is lost: a sender waits while the receiver's queue is full.
+/// A Unix socket for datagrams within one machine. No datagram is lost: a sender waits while the receiver's queue is
+/// full.
 ///
 /// All methods take `&self`, so two tasks that share it in an [`Arc`](std::sync::Arc) send and receive at once.
 ///
@@ -36,43 +37,69 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    /// A socket at a path, where it makes the file.
+    /// Makes a socket at a path, where it creates the file.
     ///
     /// # Errors
     ///
-    /// If there is something at the path, or it is too long for a socket (about 100 bytes).
+    /// * `AddrInUse` if there is a file at the path.
+    /// * `InvalidInput` if the path is too long for a socket (about 100 bytes).
+    /// * `NotFound` or `PermissionDenied` if the file cannot be created.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::unix::UnixDatagram, run};
+    ///
+    /// run(async {
+    ///     let path = std::env::temp_dir().join(format!("brigade-datagram-{}", std::process::id()));
+    ///     let receiver = UnixDatagram::bind(&path)?;
+    ///     UnixDatagram::unbound()?.send_to(b"hello", &path).await?;
+    ///     let mut buffer = [0; 16];
+    ///     let (len, _) = receiver.recv_from(&mut buffer).await?;
+    ///     assert_eq!(&buffer[..len], b"hello");
+    ///     std::fs::remove_file(path)
+    /// })
+    /// # .unwrap();
+    /// ```
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::register(mio::net::UnixDatagram::bind(path)?)
     }
 
-    /// A socket without a path: it can send, and nobody can answer it.
+    /// Makes a socket without a path. It can send, but nobody can reply to it.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor.
+    /// The operating system's error, if it refuses a descriptor.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
         Self::register(mio::net::UnixDatagram::unbound()?)
     }
 
-    /// Two sockets that are connected to each other.
+    /// Makes two sockets that are connected to each other.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses descriptors.
+    /// The operating system's error, if it refuses descriptors.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let (one, other) = brigade_runtime::net::unix::UnixDatagram::pair()?;
+    /// one.send(b"hello").await?;
+    /// assert_eq!(other.recv(&mut [0; 16]).await?, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = mio::net::UnixDatagram::pair()?;
@@ -83,11 +110,19 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be set to non-blocking or registered.
+    /// The operating system's error, if the descriptor cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let (one, _other) = std::os::unix::net::UnixDatagram::pair()?;
+    /// brigade_runtime::net::unix::UnixDatagram::from_std(one)?.send(b"hello").await?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(socket: os::UnixDatagram) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -99,77 +134,106 @@ impl UnixDatagram {
         Ok(Self { socket: Registered::here("UnixDatagram", socket, Initially::Ready)? })
     }
 
-    /// Says whom [`send`](Self::send) sends to.
+    /// Sets the peer that [`send`](Self::send) sends to.
     ///
     /// # Errors
     ///
-    /// If there is no socket at the path.
+    /// `NotFound` if there is no file at the path, `ConnectionRefused` if no socket has it open.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.socket.io().connect(path)
     }
 
-    /// Sends one datagram to whom it is connected.
+    /// Sends one datagram to the connected peer, and returns its length in bytes.
     ///
     /// # Errors
     ///
-    /// If it is not connected, the other side is gone, or the datagram is too long.
+    /// * `NotConnected` if the socket is not connected.
+    /// * `ConnectionRefused` or `ConnectionReset` if the peer is gone.
+    /// * `EMSGSIZE` (a kind without a name) if the datagram is too long.
+    /// * `Other` if the runtime has ended.
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.io_among(Direction::Write, |socket| socket.send(bytes)).await
     }
 
-    /// Receives one datagram. What does not fit into the buffer is lost.
+    /// Receives one datagram, and returns its length in bytes. Bytes that do not fit into the buffer are lost.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error, or `Other` if the runtime has ended.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.io_among(Direction::Read, |socket| socket.recv(buffer)).await
     }
 
-    /// Sends one datagram to the socket at a path.
+    /// Sends one datagram to the socket at a path, and returns its length in bytes.
     ///
     /// # Errors
     ///
-    /// If there is no socket at the path, or the datagram is too long.
+    /// * `NotFound` if there is no file at the path, `ConnectionRefused` if no socket has it open.
+    /// * `EMSGSIZE` (a kind without a name) if the datagram is too long.
+    /// * `Other` if the runtime has ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::unix::UnixDatagram;
+    /// # brigade_runtime::run(async {
+    /// let missing = UnixDatagram::unbound()?.send_to(b"hello", "/no/such/socket").await;
+    /// assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let path = path.as_ref();
         let send = |socket: &mio::net::UnixDatagram| socket.send_to(bytes, path);
-        // The receiver's queue may be full of what others have sent, and only one that this socket is connected to says when it has room.
+        // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected to reports
+        // when it has room again.
         backoff::wait_or_retry(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
     }
 
-    /// Receives one datagram, and tells from whom. What does not fit into the buffer is lost.
+    /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into the buffer are
+    /// lost.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error, or `Other` if the runtime has ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::unix::UnixDatagram;
+    /// # brigade_runtime::run(async {
+    /// let (one, other) = UnixDatagram::pair()?;
+    /// one.send(b"hello").await?;
+    /// let mut buffer = [0; 16];
+    /// let (len, from) = other.recv_from(&mut buffer).await?;
+    /// assert_eq!(&buffer[..len], b"hello");
+    /// assert!(from.is_unnamed());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, os::SocketAddr)> {
         self.socket.io_among(Direction::Read, |socket| socket.recv_from(buffer)).await
     }
 
-    /// Our address, which has no path unless it was bound to one.
+    /// Returns the address of this socket. It has no path unless the socket was bound to one.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<os::SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// The address that it is connected to.
+    /// Returns the address of the connected peer.
     ///
     /// # Errors
     ///
-    /// If it is not connected.
+    /// `NotConnected` if the socket is not connected.
     pub fn peer_addr(&self) -> io::Result<os::SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// Closes one direction, or both, at once.
+    /// Closes one direction or both, at once.
     ///
     /// # Errors
     ///
-    /// If it is not connected.
+    /// The operating system's error, such as `NotConnected` if the socket is not connected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.io().shutdown(how)
     }

@@ -7,9 +7,10 @@ use crate::{
 };
 use std::{io, os::unix::net::SocketAddr, path::Path};
 
-/// A Unix socket that waits for connections.
+/// A Unix socket that accepts connections.
 ///
-/// Its path stays when it is dropped, and a new listener cannot take it: remove the file before or after.
+/// Dropping the listener leaves the file at its path, and a new listener cannot bind to that path: remove the file before
+/// or after.
 ///
 /// # Example
 ///
@@ -35,15 +36,30 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens at a path, where it makes the socket.
+    /// Listens at a path, where it creates the file.
     ///
     /// # Errors
     ///
-    /// If there is something at the path, or it is too long for a socket (about 100 bytes).
+    /// * `AddrInUse` if there is a file at the path.
+    /// * `InvalidInput` if the path is too long for a socket (about 100 bytes).
+    /// * `NotFound` or `PermissionDenied` if the file cannot be created.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::unix::UnixListener, run};
+    ///
+    /// run(async {
+    ///     let path = std::env::temp_dir().join(format!("brigade-bind-{}", std::process::id()));
+    ///     drop(UnixListener::bind(&path)?);
+    ///     let again = UnixListener::bind(&path).unwrap_err();
+    ///     assert_eq!(again.kind(), std::io::ErrorKind::AddrInUse, "the file is still there");
+    ///     std::fs::remove_file(path)
+    /// })
+    /// # .unwrap();
+    /// ```
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::register(mio::net::UnixListener::bind(path)?)
@@ -53,11 +69,11 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be set to non-blocking or registered.
+    /// The operating system's error, if the descriptor cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     #[track_caller]
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -69,25 +85,39 @@ impl UnixListener {
         Ok(Self { socket: Registered::here("UnixListener", socket, Initially::Ready)? })
     }
 
-    /// Waits for the next connection. Several tasks may wait at once.
+    /// Waits for the next connection, and returns it with the peer's address. Several tasks may wait at once.
     ///
     /// # Errors
     ///
-    /// What the operating system says, such as too many open descriptors. The listener stays usable.
+    /// * The operating system's error, such as `EMFILE` (a kind without a name) if the process has too many open
+    ///   descriptors. The listener stays usable.
+    /// * `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses no connection.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::unix::{UnixListener, UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-accept-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect(&path).await?;
+    /// let (server, _) = listener.accept().await?;
+    /// assert_eq!(server.peer_cred()?.uid, client.peer_cred()?.uid);
+    /// # std::fs::remove_file(path)
+    /// # }).unwrap();
+    /// ```
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, peer) = self.socket.io_among(Direction::Read, mio::net::UnixListener::accept).await?;
         Ok((UnixStream::register(stream)?, peer))
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the listener is bound to.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }

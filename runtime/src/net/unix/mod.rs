@@ -1,4 +1,4 @@
-//! Unix sockets: connections and datagrams within one machine, named by paths.
+//! Unix sockets: connections and datagrams between processes of one machine, with paths as addresses.
 
 mod datagram;
 mod listener;

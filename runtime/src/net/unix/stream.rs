@@ -1,4 +1,4 @@
-//! A Unix connection.
+//! A Unix stream connection.
 
 use crate::{
     context::budget,
@@ -22,58 +22,118 @@ pub use crate::sys::Credentials;
 /// # Cancellation
 ///
 /// A read or write that is dropped while it is pending has done nothing.
+///
+/// # Example
+///
+/// ```
+/// use brigade_runtime::{net::unix::UnixStream, run};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let (mut one, mut other) = UnixStream::pair()?;
+///     one.write_all(b"hello").await?;
+///     drop(one);
+///     let mut text = String::new();
+///     other.read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct UnixStream {
     pub(crate) socket: Registered<mio::net::UnixStream>,
 }
 
 impl UnixStream {
-    /// Connects to the listener at a path. If its queue of connections is full, this tries again, after pauses of up to 64 ms, until there is
-    /// room.
+    /// Connects to the listener at a path. If its queue of connections is full, this tries again until there is room,
+    /// after pauses of up to 64 ms.
     ///
     /// # Errors
     ///
-    /// If there is no socket at the path, or nobody listens.
+    /// * `NotFound` if there is no file at the path.
+    /// * `ConnectionRefused` if nobody listens there.
+    /// * `PermissionDenied` if the file may not be written.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives the attempt up.
+    /// Dropping the future abandons the attempt.
+    ///
+    /// ```
+    /// use brigade_runtime::{net::unix::{UnixListener, UnixStream}, run};
+    /// use std::io::ErrorKind;
+    ///
+    /// run(async {
+    ///     let path = std::env::temp_dir().join(format!("brigade-connect-{}", std::process::id()));
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     UnixStream::connect(&path).await?;
+    ///     drop(listener);
+    ///     let refused = UnixStream::connect(&path).await.unwrap_err();
+    ///     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    ///     std::fs::remove_file(path)
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        // As a rule there is room, and nothing to wait for.
+        // There is usually room and nothing to wait for, so the budget is charged here.
         budget::turn().await;
         Self::register(backoff::retry_with_backoff(|| mio::net::UnixStream::connect(path)).await?)
     }
 
-    /// Two ends of a connection.
+    /// Makes the two ends of a connection.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses descriptors.
+    /// The operating system's error, if it refuses descriptors.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+    /// # brigade_runtime::run(async {
+    /// let (mut one, mut other) = brigade_runtime::net::unix::UnixStream::pair()?;
+    /// one.write_all(b"hi").await?;
+    /// other.read_exact(&mut [0; 2]).await?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = mio::net::UnixStream::pair()?;
         Ok((Self::register(one)?, Self::register(other)?))
     }
 
-    /// Takes over a connection of the standard library. One of packets (`SOCK_SEQPACKET`) in there works as well: each read gets one, and what
-    /// does not fit into the buffer is lost.
+    /// Takes over a connection of the standard library.
+    ///
+    /// The descriptor may also be a connection of packets (`SOCK_SEQPACKET`): then each read gets one packet, and bytes
+    /// that do not fit into the buffer are lost.
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be set to non-blocking or registered.
+    /// The operating system's error, if the descriptor cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use futures_util::AsyncReadExt;
+    /// # use std::io::Write;
+    /// # brigade_runtime::run(async {
+    /// let (mut theirs, ours) = std::os::unix::net::UnixStream::pair()?;
+    /// let mut ours = brigade_runtime::net::unix::UnixStream::from_std(ours)?;
+    /// theirs.write_all(b"hi")?;
+    /// ours.read_exact(&mut [0; 2]).await?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(stream: os::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -90,38 +150,58 @@ impl UnixStream {
         Ok(Self { socket: Registered::here("UnixStream", socket, Initially::Ready)? })
     }
 
-    /// Our address, which has no path unless it was bound to one.
+    /// Returns the address of this end. It has no path unless the socket was bound to one.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<os::SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// The other side's address.
+    /// Returns the peer's address.
     ///
     /// # Errors
     ///
-    /// If the connection is closed.
+    /// `NotConnected` if the connection is closed.
     pub fn peer_addr(&self) -> io::Result<os::SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// Who the other side was when it connected or listened, as the operating system vouches for.
+    /// Returns the peer's user, group and process at the time when it connected or listened, as vouched for by the
+    /// operating system.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let (ours, _theirs) = brigade_runtime::net::unix::UnixStream::pair()?;
+    /// let peer = ours.peer_cred()?;
+    /// println!("user {}, group {}, process {:?}", peer.uid, peer.gid, peer.pid);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn peer_cred(&self) -> io::Result<Credentials> {
         sys::peer_cred(self.socket.io().as_fd())
     }
 
-    /// Closes one direction, or both, at once.
+    /// Closes one direction or both, at once. After `Shutdown::Write` the peer reads to the end.
     ///
     /// # Errors
     ///
-    /// If the connection is closed.
+    /// The operating system's error, such as `NotConnected` if the connection is closed.
+    ///
+    /// ```
+    /// # use futures_util::AsyncReadExt;
+    /// # brigade_runtime::run(async {
+    /// let (ours, mut theirs) = brigade_runtime::net::unix::UnixStream::pair()?;
+    /// ours.shutdown(std::net::Shutdown::Write)?;
+    /// assert_eq!(theirs.read(&mut [0; 8]).await?, 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.io().shutdown(how)
     }
