@@ -1,4 +1,4 @@
-//! A child that was started.
+//! A child process that was started.
 
 use super::{
     exit::ExitWatch,
@@ -20,26 +20,49 @@ use std::{
     task::{Poll, ready},
 };
 
-/// A child process.
+/// A child process, from [`Command::spawn`](super::Command::spawn).
 ///
-/// Dropping it before it has ended lets it run on, or kills it if
-/// [`kill_on_drop`](super::Command::kill_on_drop) says so; either way it is reaped when it ends.
+/// If it is dropped before the process has ended, the process keeps running, or is killed if
+/// [`kill_on_drop`](super::Command::kill_on_drop) is set. Either way it is reaped when it ends.
+///
+/// ```
+/// use brigade_runtime::{command::Command, run};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+/// use std::process::Stdio;
+///
+/// run(async {
+///     let mut command = Command::new("tr");
+///     command.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+///     let mut child = command.spawn()?;
+///     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+///     stdin.write_all(b"soup").await?;
+///     drop(stdin);
+///     let mut text = String::new();
+///     stdout.read_to_string(&mut text).await?;
+///     assert_eq!(text, "SOUP");
+///     assert!(child.wait().await?.success());
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Child {
-    /// Its input, if that was [`Stdio::piped`](process::Stdio::piped). Dropping or closing it ends what the child reads.
+    /// The child's input, if that was [`Stdio::piped`](process::Stdio::piped). Once it is dropped or
+    /// closed, the child reads to the end.
     pub stdin: Option<PipeWriter>,
-    /// Its output, if that was [`Stdio::piped`](process::Stdio::piped).
+    /// The child's output, if that was [`Stdio::piped`](process::Stdio::piped).
     pub stdout: Option<PipeReader>,
-    /// Its errors, if those were [`Stdio::piped`](process::Stdio::piped).
+    /// The child's error output, if that was [`Stdio::piped`](process::Stdio::piped).
     pub stderr: Option<PipeReader>,
     state: State,
+    /// The state in which dropping this leaves the process, if it has not ended.
     state_when_dropped: OrphanState,
 }
 
 enum State {
     Running(process::Child, ExitWatch),
     Ended(ExitStatus),
-    /// In the hands of who drops it.
+    /// The destructor has taken the process.
     Dropped,
 }
 
@@ -54,7 +77,7 @@ impl std::fmt::Debug for State {
 }
 
 impl Child {
-    /// Watches a child that has just begun.
+    /// Watches a child that has just been started. If that fails, kills the child.
     #[track_caller]
     pub(super) fn watch(mut child: process::Child, state_when_dropped: OrphanState) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -69,7 +92,7 @@ impl Child {
                 Ok(Self { stdin, stdout, stderr, state: State::Running(child, exit), state_when_dropped })
             }
             Err(error) => {
-                // Nobody will know of it. Killed, it ends at once.
+                // No handle leads to the child. It ends at once, because it is killed.
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(error)
@@ -77,7 +100,19 @@ impl Child {
         }
     }
 
-    /// The number of the process. None once its end was seen, since the number may then belong to another.
+    /// Returns the process ID. None once the end was observed, since the number may then belong to another
+    /// process.
+    ///
+    /// ```
+    /// # use brigade_runtime::command::Command;
+    /// # brigade_runtime::run(async {
+    /// let mut child = Command::new("true").spawn()?;
+    /// assert!(child.id().is_some());
+    /// child.wait().await?;
+    /// assert_eq!(child.id(), None);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn id(&self) -> Option<u32> {
         match &self.state {
             State::Running(child, _) => Some(child.id()),
@@ -85,17 +120,30 @@ impl Child {
         }
     }
 
-    /// Closes its input and waits for its end. Afterwards this says the same again.
+    /// Closes the child's input, waits for its end, and returns its exit status. Later calls return the
+    /// same status.
     ///
     /// A child whose output is a pipe that nobody reads may never end.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone, or somebody else took the exit, such as a process that ignores SIGCHLD.
+    /// * `Other` if the runtime has ended.
+    /// * `ECHILD` (a kind without a name) if the exit status was taken elsewhere, such as by a process that
+    ///   ignores SIGCHLD.
     ///
     /// # Cancellation
     ///
-    /// Only the waiting ends. The exit is not lost: `wait` again.
+    /// Dropping the future ends only the wait. The exit status is not lost: call `wait` again.
+    ///
+    /// ```
+    /// # use brigade_runtime::command::Command;
+    /// # brigade_runtime::run(async {
+    /// let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn()?;
+    /// assert_eq!(child.wait().await?.code(), Some(7));
+    /// assert_eq!(child.wait().await?.code(), Some(7));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.stdin = None;
         poll_fn(|cx| {
@@ -103,7 +151,7 @@ impl Child {
             let status = match &mut self.state {
                 State::Running(child, exit) => ready!(exit.poll(cx, child))?,
                 State::Ended(status) => *status,
-                State::Dropped => unreachable!("nobody waits for what is being dropped"),
+                State::Dropped => unreachable!("only the destructor leaves this state"),
             };
             budget::spend();
             self.state = State::Ended(status);
@@ -112,11 +160,23 @@ impl Child {
         .await
     }
 
-    /// How it has ended, if it has.
+    /// Returns the exit status if the child has ended, without waiting.
     ///
     /// # Errors
     ///
-    /// If somebody else took the exit.
+    /// `ECHILD` (a kind without a name) if the exit status was taken elsewhere.
+    ///
+    /// ```
+    /// # use brigade_runtime::command::Command;
+    /// # brigade_runtime::run(async {
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// child.kill()?;
+    /// child.wait().await?;
+    /// assert!(child.try_wait()?.is_some());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         match &mut self.state {
             State::Running(child, _) => {
@@ -127,19 +187,30 @@ impl Child {
                 Ok(status)
             }
             State::Ended(status) => Ok(Some(*status)),
-            State::Dropped => unreachable!("nobody waits for what is being dropped"),
+            State::Dropped => unreachable!("only the destructor leaves this state"),
         }
     }
 
-    /// Closes its input, takes in all that it writes to its pipes, both at once, and waits for its end.
+    /// Closes the child's input, reads its output and error output at the same time, and waits for its end.
+    /// A stream that is not piped counts as empty.
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait) and of reading.
+    /// Those of [`wait`](Self::wait), and those of reading.
     ///
     /// # Cancellation
     ///
-    /// What was read is lost, and the child is dropped.
+    /// Bytes that were read are lost, and the child is dropped.
+    ///
+    /// ```
+    /// # use brigade_runtime::command::Command;
+    /// # use std::process::Stdio;
+    /// # brigade_runtime::run(async {
+    /// let child = Command::new("echo").arg("soup").stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_with_output().await?.stdout, b"soup\n");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.stdin = None;
         let pipes = [self.stdout.take(), self.stderr.take()];
@@ -149,11 +220,23 @@ impl Child {
         Ok(Output { status: self.wait().await?, stdout, stderr })
     }
 
-    /// Kills it, by SIGKILL. [`wait`](Self::wait) then says how it ended. One that has ended already stays as it is.
+    /// Kills the child, by SIGKILL. [`wait`](Self::wait) then returns its exit status. Does nothing if its
+    /// end was observed already.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error, such as `PermissionDenied`.
+    ///
+    /// ```
+    /// # use brigade_runtime::command::Command;
+    /// # use std::os::unix::process::ExitStatusExt;
+    /// # brigade_runtime::run(async {
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.kill()?;
+    /// assert_eq!(child.wait().await?.signal(), Some(9));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn kill(&mut self) -> io::Result<()> {
         match &mut self.state {
             State::Running(child, _) => child.kill(),
@@ -161,11 +244,24 @@ impl Child {
         }
     }
 
-    /// Sends it a signal, such as [`SignalKind::TERMINATE`] to ask it to end. One that has ended already stays as it is.
+    /// Sends a signal to the child, such as [`SignalKind::TERMINATE`] to ask it to end. Does nothing if its
+    /// end was observed already.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error: `InvalidInput` if there is no such signal, `PermissionDenied` if the
+    /// child may not be signalled.
+    ///
+    /// ```
+    /// # use brigade_runtime::{command::Command, signal::SignalKind};
+    /// # use std::os::unix::process::ExitStatusExt;
+    /// # brigade_runtime::run(async {
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.signal(SignalKind::TERMINATE)?;
+    /// assert_eq!(child.wait().await?.signal(), Some(15));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn signal(&mut self, kind: SignalKind) -> io::Result<()> {
         match self.id() {
             Some(id) => sys::kill(id, kind.as_raw()),
@@ -174,7 +270,7 @@ impl Child {
     }
 }
 
-/// All that comes from a pipe, if there is one.
+/// Reads a pipe to its end, if there is one.
 async fn read_all(pipe: Option<PipeReader>) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     let Some(mut pipe) = pipe else { return Ok(all) };
@@ -192,7 +288,7 @@ impl Drop for Child {
         let State::Running(mut child, exit) = std::mem::replace(&mut self.state, State::Dropped) else {
             return;
         };
-        // An error means that somebody else took the exit: there is nothing to reap.
+        // An error means that the exit status was taken elsewhere: there is nothing to reap.
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }

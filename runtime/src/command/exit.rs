@@ -1,4 +1,4 @@
-//! The watch for a child's end.
+//! Watching for the end of a child.
 
 use crate::{
     io::AsyncFd,
@@ -13,16 +13,16 @@ use std::{
     time::Duration,
 };
 
-/// What tells that a child may have ended.
+/// A source of reports that a child may have ended.
 pub(super) enum ExitWatch {
-    /// A descriptor that is readable from the end on.
+    /// A pidfd, which is readable once the child has ended.
     PidFd(AsyncFd<OwnedFd>),
-    /// Any child's end, where there are no such descriptors.
+    /// SIGCHLD, which reports the end of any child, where there are no pidfds.
     AnyChild(Signal),
 }
 
 impl ExitWatch {
-    /// Begins to watch a child that nobody has waited for.
+    /// Begins to watch a child whose exit status was not taken.
     #[track_caller]
     pub(super) fn watch(child: u32) -> io::Result<Self> {
         match sys::pidfd_open(child) {
@@ -31,13 +31,14 @@ impl ExitWatch {
         }
     }
 
-    /// Begins to watch all children.
+    /// Begins to watch all children, by SIGCHLD.
     #[track_caller]
     pub(super) fn watch_by_signal() -> io::Result<Self> {
         signal(SignalKind::CHILD).map(Self::AnyChild)
     }
 
-    /// Whether the child ends within that time, for which this thread waits. Where nothing tells, it is taken to do so.
+    /// Waits on this thread until the child ends, for at most `timeout`, and returns whether it has.
+    /// Without a pidfd this is not known, and returns true at once.
     pub(super) fn ends_within(&self, timeout: Duration) -> bool {
         match self {
             Self::PidFd(fd) => sys::is_readable_within(fd.as_fd(), timeout),
@@ -45,7 +46,8 @@ impl ExitWatch {
         }
     }
 
-    /// How the child has ended, or registers the task. Reaps it. Never wakes the task itself.
+    /// Reaps the child and returns its exit status, or registers the task. Uses no budget, so it never
+    /// wakes the task itself.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, child: &mut Child) -> Poll<io::Result<ExitStatus>> {
         loop {
             match self {
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_pidfd_the_signal_tells() {
+    fn without_a_pidfd_the_signal_reports_an_exit() {
         run(async {
             let wait = |code| async move {
                 let mut exit = ExitWatch::watch_by_signal().unwrap();
@@ -96,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_pidfd_an_orphan_is_reaped_as_well() {
+    fn without_a_pidfd_an_orphan_is_reaped_as_well() {
         run(async {
             let exit = ExitWatch::watch_by_signal().unwrap();
             let child = start(0);
             let id = child.id();
             adopt(child, exit, OrphanState::Running);
-            // An error says that there is no such process, not even a zombie.
+            // An error means that there is no such process, not even a zombie.
             while sys::kill(id, 0).is_ok() {
                 yield_now().await;
             }

@@ -1,4 +1,4 @@
-//! Children that nobody waits for any more: they are reaped when they end.
+//! Orphans: children whose handle was dropped. They are reaped when they end.
 
 use super::exit::ExitWatch;
 use crate::shim::{Mutex, lock};
@@ -10,46 +10,48 @@ use std::{
     time::Duration,
 };
 
-/// How long the end of a runtime waits for a child that it has killed. One that is traced, or in a call of the operating system that cannot be
-/// interrupted, may take longer.
+/// How long the end of a runtime waits for a child that was killed. A child may take longer if it is
+/// traced, or is in a system call that cannot be interrupted.
 const KILLED_CHILD_WAIT: Duration = Duration::from_secs(1);
 
-/// What becomes of a child when the runtime that watches it ends first.
+/// The state of an orphan. It matters if the runtime that watches the orphan ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OrphanState {
-    /// It runs on, and lies in the list until it is swept.
+    /// It keeps running. The end of the runtime moves it to the list of unwatched children.
     Running,
-    /// It was killed and is about to end, so its exit can be waited for, for a while.
+    /// It was killed and is about to end, so the end of the runtime can wait for it for a while.
     Killed,
 }
 
-/// A waker that reaps. It is the one who waits for the child's end, in the slot of a task.
+/// An orphan, which is also the waker of its own exit watch: waking it reaps the child.
 struct Orphan {
     /// None once it is reaped.
     child: Mutex<Option<(Child, ExitWatch)>>,
     state: OrphanState,
 }
 
-/// Those whose runtime ended before them. A forked child has none of them: they are its parent's.
+/// The children whose runtime ended before they did. In a forked process the list is empty: the children
+/// are its parent's.
 static UNWATCHED: PerProcess<StdMutex<Vec<Child>>> = PerProcess::new();
 
 fn unwatched_children() -> MutexGuard<'static, Vec<Child>> {
     UNWATCHED.get_or_init(StdMutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the child reaped when it ends.
+/// Makes an orphan of a child, so that it is reaped when it ends.
 pub(super) fn adopt(child: Child, exit: ExitWatch, state: OrphanState) {
     Arc::new(Orphan { child: Mutex::new(Some((child, exit))), state }).try_reap();
     reap_unwatched();
 }
 
-/// Reaps those of the list that have ended meanwhile.
+/// Reaps the unwatched children that have ended.
 pub(super) fn reap_unwatched() {
     unwatched_children().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
 }
 
 impl Orphan {
-    /// Reaps the child if it has ended, else waits on.
+    /// Reaps the child if it has ended, otherwise keeps watching. If the runtime has ended, waits for a
+    /// killed child, or moves the child to the list.
     fn try_reap(self: &Arc<Self>) {
         let waker = Waker::from(self.clone());
         let mut slot = lock(&self.child);
@@ -60,10 +62,10 @@ impl Orphan {
         }
         let taken = slot.take();
         drop(slot);
-        // The watch is dropped, which breaks the ring of the source, its waker and this.
+        // Dropping the watch breaks the reference cycle of the source, its waker and this orphan.
         let Some((mut child, exit)) = taken else { return };
         match (outcome, self.state) {
-            // The runtime is gone.
+            // The runtime has ended.
             (Poll::Ready(Err(_)), OrphanState::Killed) if exit.ends_within(KILLED_CHILD_WAIT) => {
                 drop(child.wait())
             }

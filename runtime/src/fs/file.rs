@@ -13,30 +13,34 @@ use std::{
 
 /// An open file, to read, write and seek by the traits of `futures-io`, on the blocking pool.
 ///
-/// Each call is a way to the pool and back: read and write much at once, such as by `BufReader` and `BufWriter` of
-/// `futures-util`.
+/// Each call is a round trip to the pool, so read and write much at once, such as by `BufReader` and
+/// `BufWriter` of `futures-util`.
 ///
 /// # What the `Ok` of a write promises
 ///
-/// The file has taken the bytes over and writes them, after what was written before: also if the file is dropped or the task is cancelled, and
-/// whichever way the runtime ends. `run`, dropping the runtime and its shutdowns wait for it, except `shutdown_background`, and a shutdown whose
-/// deadline has come; then the write is made if the process lives for long enough. Nothing waits for a runtime that never ends, such as one in a
-/// `static`.
+/// The file has accepted the bytes and will write them, after earlier writes. That holds if the file is
+/// dropped or the task is cancelled, and whichever way the runtime ends. `run`, dropping the runtime and
+/// its shutdowns wait for the write, except `shutdown_background` and a shutdown whose deadline has passed;
+/// then the write is made if the process lives for long enough. For a runtime that never ends, such as one
+/// in a `static`, nothing waits.
 ///
-/// It does not promise that the write went well, nor that others see it yet. [`flush`](AsyncWrite::poll_flush) waits until the bytes are with
-/// the operating system, and says what went wrong; [`sync_all`](Self::sync_all) waits until they are on the disk. Flush before dropping a file
-/// that was written to, or an error goes unheard.
+/// The `Ok` does not promise that the write succeeded, nor that other processes see it yet.
+/// [`flush`](AsyncWrite::poll_flush) waits until the operating system has the bytes, and returns the error
+/// if there was one. [`sync_all`](Self::sync_all) waits until the bytes are on the disk. Flush a written
+/// file before dropping it, or an error is lost.
 ///
 /// # Pipes, terminals and devices
 ///
-/// A read waits without a thread until there is something, so it does not hold up the end of the runtime. Opening a named pipe does not wait on a
-/// thread either: to read, it is done at once, and the first read waits for a writer; to write, it is tried until there is a reader.
+/// A read waits without a thread until there is something to read, so it does not hold up the end of the
+/// runtime. Opening a named pipe does not wait on a thread either: opening to read succeeds at once, and
+/// the first read waits for a writer; opening to write is tried again until there is a reader.
 ///
 /// # Cancellation
 ///
-/// The calls of one file keep their order, also those that are dropped. A read that is dropped loses nothing: the next one gets its bytes.
-/// A write that is dropped while it is pending has written nothing. Any other call, such as [`set_len`](Self::set_len), may have
-/// begun when it is dropped: then it is made all the same, before those that come later, and nobody hears of its error.
+/// The calls of one file keep their order, also those whose futures are dropped. A read that is dropped
+/// loses nothing: the next read gets its bytes. A write that is dropped while it is pending has written
+/// nothing. Any other call, such as [`set_len`](Self::set_len), may have begun when it is dropped: then it
+/// is made all the same, before later calls, and its error is lost.
 ///
 /// # Example
 ///
@@ -47,7 +51,8 @@ use std::{
 ///
 /// run(async {
 ///     let path = std::env::temp_dir().join(format!("brigade-file-{}", std::process::id()));
-///     let mut file = File::open_with(&path, OpenOptions::new().create(true).write(true).read(true).clone()).await?;
+///     let options = OpenOptions::new().create(true).write(true).read(true).clone();
+///     let mut file = File::open_with(&path, options).await?;
 ///     file.write_all(b"soup of the day").await?;
 ///     file.seek(SeekFrom::Start(8)).await?;
 ///     let mut text = String::new();
@@ -66,107 +71,202 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Those of [`std::fs::File::open`].
+    /// Those of [`std::fs::File::open`], such as `NotFound` or `PermissionDenied`, and `QuotaExceeded` if
+    /// the operating system has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{fs::File, run};
+    /// use futures_util::AsyncReadExt;
+    ///
+    /// run(async {
+    ///     let mut manifest = File::open("Cargo.toml").await?;
+    ///     let mut text = String::new();
+    ///     manifest.read_to_string(&mut text).await?;
+    ///     assert!(text.contains("[package]"));
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::open_with(path, OpenOptions::new().read(true).clone()).await
     }
 
-    /// Opens a file to write to it: a new one, or one that is emptied.
+    /// Opens a file to write to it. Creates the file if there is none, and empties it otherwise.
     ///
     /// # Errors
     ///
-    /// Those of [`std::fs::File::create`].
+    /// Those of [`std::fs::File::create`], such as `NotFound` if the folder does not exist or
+    /// `PermissionDenied`, and `QuotaExceeded` if the operating system has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{fs::{self, File}, run};
+    /// use futures_util::AsyncWriteExt;
+    ///
+    /// run(async {
+    ///     let path = std::env::temp_dir().join(format!("brigade-create-{}", std::process::id()));
+    ///     let mut file = File::create(&path).await?;
+    ///     file.write_all(b"soup").await?;
+    ///     file.flush().await?; // Returns the error of the write, if there was one.
+    ///     assert_eq!(fs::read(&path).await?, b"soup");
+    ///     fs::remove_file(path).await
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::open_with(path, OpenOptions::new().write(true).create(true).truncate(true).clone()).await
     }
 
-    /// Opens a file as the options say. Of a named pipe the [custom flags](std::os::unix::fs::OpenOptionsExt::custom_flags) are left out.
+    /// Opens a file with the given options. For a named pipe, the
+    /// [custom flags](std::os::unix::fs::OpenOptionsExt::custom_flags) are ignored.
     ///
     /// # Errors
     ///
-    /// Those of [`OpenOptions::open`].
+    /// Those of [`OpenOptions::open`], such as `NotFound`, `PermissionDenied` or `AlreadyExists`, and
+    /// `QuotaExceeded` if the operating system has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::fs::{self, File};
+    /// # use futures_util::AsyncWriteExt;
+    /// # use std::fs::OpenOptions;
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-open-with-{}", std::process::id()));
+    /// for line in ["soup\n", "salad\n"] {
+    ///     let mut log = File::open_with(&path, OpenOptions::new().append(true).create(true).clone()).await?;
+    ///     log.write_all(line.as_bytes()).await?;
+    ///     log.flush().await?;
+    /// }
+    /// assert_eq!(fs::read(&path).await?, b"soup\nsalad\n");
+    /// # fs::remove_file(path).await
+    /// # }).unwrap();
+    /// ```
     pub async fn open_with(path: impl AsRef<Path>, options: OpenOptions) -> io::Result<Self> {
         super::open::open(path.as_ref(), options).await.map(Self::from_std)
     }
 
-    /// Takes over a file of the standard library. Whether it is non-blocking makes no difference: what would have blocked is waited for.
+    /// Takes over a file of the standard library. It may be non-blocking: calls that would have blocked
+    /// wait all the same.
+    ///
+    /// ```
+    /// # use futures_util::AsyncReadExt;
+    /// # brigade_runtime::run(async {
+    /// let mut file = brigade_runtime::fs::File::from_std(std::fs::File::open("Cargo.toml")?);
+    /// assert_eq!(file.read(&mut [0; 1]).await?, 1);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn from_std(file: fs::File) -> Self {
         Self { inner: Offloaded::new("a file", file) }
     }
 
-    /// What is known of the file: its length, its times, its permissions.
+    /// Returns the file's metadata: its length, its times, its permissions.
     ///
     /// # Errors
     ///
-    /// What the operating system says, also of a write before.
+    /// The operating system's error of this call or of an earlier write, and `QuotaExceeded` if it has no
+    /// thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let mut file = brigade_runtime::fs::File::open("Cargo.toml").await?;
+    /// assert!(file.metadata().await?.len() > 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn metadata(&mut self) -> io::Result<Metadata> {
         self.inner.call(fs::File::metadata).await
     }
 
-    /// Cuts the file off, or fills it up with zeros, to that length in bytes.
+    /// Truncates the file to `len` bytes, or extends it with zeros.
     ///
     /// # Errors
     ///
-    /// What the operating system says, also of a write before.
+    /// The operating system's error of this call or of an earlier write, such as `InvalidInput` if the file
+    /// is not open for writing, and `QuotaExceeded` if it has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::fs::{self, File};
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-set-len-{}", std::process::id()));
+    /// let mut file = File::create(&path).await?;
+    /// file.set_len(3).await?;
+    /// assert_eq!(fs::read(&path).await?, [0, 0, 0]);
+    /// # fs::remove_file(path).await
+    /// # }).unwrap();
+    /// ```
     pub async fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.inner.call(move |file| file.set_len(len)).await
     }
 
-    /// Says who may read, write and execute it.
+    /// Sets which users may read, write and execute the file.
     ///
     /// # Errors
     ///
-    /// What the operating system says, also of a write before.
+    /// The operating system's error of this call or of an earlier write, such as `PermissionDenied`, and
+    /// `QuotaExceeded` if it has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     pub async fn set_permissions(&mut self, permissions: Permissions) -> io::Result<()> {
         self.inner.call(move |file| file.set_permissions(permissions)).await
     }
 
-    /// Waits until what was written is on the disk, with its metadata.
+    /// Waits until all written bytes and the file's metadata are on the disk.
     ///
     /// # Errors
     ///
-    /// What the operating system says, also of a write before.
+    /// The operating system's error of this call or of an earlier write, such as `StorageFull`, and
+    /// `QuotaExceeded` if it has no thread for the call.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::fs::{self, File};
+    /// # use futures_util::AsyncWriteExt;
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-sync-all-{}", std::process::id()));
+    /// let mut order = File::create(&path).await?;
+    /// order.write_all(b"soup for table 7").await?;
+    /// order.sync_all().await?;
+    /// // From here on the order survives a power cut.
+    /// # fs::remove_file(path).await
+    /// # }).unwrap();
+    /// ```
     pub async fn sync_all(&mut self) -> io::Result<()> {
         self.inner.call(fs::File::sync_all).await
     }
 
-    /// Waits until what was written is on the disk, with as much metadata as is needed to read it.
+    /// Waits until all written bytes are on the disk, with the metadata that is needed to read them.
     ///
     /// # Errors
     ///
-    /// What the operating system says, also of a write before.
+    /// Those of [`sync_all`](Self::sync_all).
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     pub async fn sync_data(&mut self) -> io::Result<()> {
         self.inner.call(fs::File::sync_data).await
     }
@@ -194,12 +294,13 @@ impl AsyncWrite for File {
         self.inner.poll_write(cx, bytes)
     }
 
-    /// Waits until all is with the operating system, and says what went wrong. For the disk see [`sync_all`](File::sync_all).
+    /// Waits until the operating system has all bytes, and returns the error of a write. To wait for the
+    /// disk, use [`sync_all`](File::sync_all).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner.poll_flush(cx)
     }
 
-    /// As flushing: the file is closed when it is dropped.
+    /// Flushes. The file is closed when it is dropped.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }
@@ -226,7 +327,7 @@ mod tests {
     use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
     use std::sync::mpsc;
 
-    /// A file to read and write, without a name.
+    /// Makes a file to read and write, and removes its name.
     fn file(name: &str) -> File {
         let path = std::env::temp_dir().join(format!("brigade-file-{name}-{}", std::process::id()));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
@@ -234,7 +335,8 @@ mod tests {
         file.into()
     }
 
-    /// The call that is dropped waits on the pool as long as it is told to. A write that began meanwhile would be cut off by it.
+    /// The dropped call waits on the pool until the test lets it go on. If a write began meanwhile, the
+    /// call would cut it off.
     #[test]
     fn a_write_waits_for_a_call_that_was_dropped() {
         run(async {
@@ -259,7 +361,8 @@ mod tests {
             let mut file = file("ahead");
             file.write_all(b"soup").await.unwrap();
             file.seek(SeekFrom::Start(0)).await.unwrap();
-            // Dropped, so that the bytes lie there; if the pool was so quick that they do not, there is nothing to keep.
+            // Dropped, so that the bytes stay in the buffer. If the pool was quick, the read has taken them
+            // already.
             let read = file.read(&mut [0; 4]).now_or_never();
             drop(file.metadata().now_or_never());
             let error =

@@ -1,8 +1,9 @@
 //! Opening a file, which may be a named pipe.
 //!
-//! To open a named pipe waits until somebody has its other end open, and nothing ends that wait. So a named pipe is opened without waiting. To
-//! read, that is done at once, and the first read waits for a writer, by the reactor. To write, it is refused as long as nobody reads, and tried
-//! again after pauses that grow, of which nobody is told otherwise.
+//! Opening a named pipe normally blocks until somebody opens its other end, and nothing can interrupt that.
+//! So a named pipe is opened without waiting. Opening to read succeeds at once, and the first read waits
+//! for a writer, by the reactor. Opening to write is refused as long as nobody reads. It is tried again
+//! after pauses that grow, since the operating system does not report when a reader comes.
 
 use crate::{blocking::unblock, io::backoff::Backoff, sys};
 use std::{
@@ -13,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-/// Opens a file, on the blocking pool. A wait for the other end of a named pipe ends when the future is dropped.
+/// Opens a file, on the blocking pool. Dropping the future ends the wait for the other end of a named pipe.
 pub(super) async fn open(path: &Path, options: OpenOptions) -> io::Result<File> {
     let (path, options): (Arc<Path>, _) = (path.into(), Arc::new(options));
     let mut backoff = Backoff::new();
@@ -27,17 +28,17 @@ pub(super) async fn open(path: &Path, options: OpenOptions) -> io::Result<File> 
     }
 }
 
-/// None if it is a named pipe that nobody reads.
+/// Opens a file. Returns None if it is a named pipe that nobody reads.
 fn open_without_waiting(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
-    // Not of what a symbolic link leads to: the options may forbid to follow it.
+    // This does not follow a symbolic link, since the options may forbid that.
     let found = path.symlink_metadata().ok().filter(|found| found.file_type().is_fifo());
     let Some(found) = found else { return options.open(path).map(Some) };
-    // This takes the place of flags that were set before, none of which makes a difference for a named pipe.
+    // This replaces flags that were set before, none of which makes a difference for a named pipe.
     let opened = match options.clone().custom_flags(sys::NONBLOCK).open(path) {
         Err(error) if error.raw_os_error() == Some(sys::NOBODY_THERE) => return Ok(None),
         opened => opened?,
     };
     let is_same = opened.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (found.dev(), found.ino()));
-    // Another file came to that path meanwhile, for which the flags may matter.
+    // Otherwise another file has taken that path meanwhile, for which the flags may matter.
     if is_same { Ok(Some(opened)) } else { options.open(path).map(Some) }
 }

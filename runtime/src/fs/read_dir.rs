@@ -1,4 +1,4 @@
-//! What is in a folder.
+//! Listing a folder.
 
 use crate::{
     blocking::{self, Fate, unblock},
@@ -17,29 +17,45 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How many entries one job reads: a way to the pool and back costs more than reading one.
+/// How many entries one job reads. A round trip to the pool costs more than reading one entry.
 const ENTRIES_PER_JOB: usize = 64;
 
-/// What is in a folder, in no order: [`next_entry`](Self::next_entry), or a stream. From [`read_dir`].
+/// The entries of a folder, in no particular order, from [`read_dir`].
+///
+/// [`next_entry`](Self::next_entry) returns them one by one. It is also a stream of them:
+///
+/// ```
+/// use brigade_runtime::{fs::read_dir, run};
+/// use futures_util::TryStreamExt;
+///
+/// run(async {
+///     let names: Vec<_> = read_dir(".").await?.map_ok(|entry| entry.file_name()).try_collect().await?;
+///     assert!(names.iter().any(|name| name == "Cargo.toml"));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct ReadDir {
     state: State,
 }
 
 enum State {
-    /// Entries that were read, and those that are still to be, unless there are none.
+    /// The entries that were read, and the rest of the folder unless its end was read.
     Idle(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>),
+    /// A job reads entries.
     Busy(JoinHandle<(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>)>),
 }
 
-/// Opens a folder, to see what is in it.
+/// Opens a folder to list its entries.
 ///
 /// # Errors
 ///
-/// Those of [`std::fs::read_dir`].
+/// Those of [`std::fs::read_dir`], such as `NotFound` or `NotADirectory`, and `QuotaExceeded` if the
+/// operating system has no thread for the call.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -57,15 +73,32 @@ pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
 }
 
 impl ReadDir {
-    /// The next entry, or None at the end.
+    /// Returns the next entry, or None at the end.
     ///
     /// # Errors
     ///
-    /// What the operating system says of one entry; the others may follow.
+    /// The operating system's error of one entry; other entries may follow. `QuotaExceeded` if it has no
+    /// thread for the call; the entries are not lost, and a later call tries again.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime, if more entries must be read.
     ///
     /// # Cancellation
     ///
-    /// No entry is lost.
+    /// Dropping the future loses no entry.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let mut entries = brigade_runtime::fs::read_dir("src").await?;
+    /// let mut files = 0;
+    /// while let Some(entry) = entries.next_entry().await? {
+    ///     files += u32::from(entry.file_type()?.is_file());
+    /// }
+    /// assert!(files > 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
     }
@@ -94,7 +127,7 @@ impl ReadDir {
                         return Poll::Ready(None);
                     }
                     let begun = blocking::begin("fs::read_dir", Fate::Cancellable, || {
-                        let mut rest = rest.take().expect("it was there just now");
+                        let mut rest = rest.take().expect("the folder's end has not been read");
                         move || {
                             let read: VecDeque<_> = rest.by_ref().take(ENTRIES_PER_JOB).collect();
                             let more = read.len() == ENTRIES_PER_JOB;
@@ -103,7 +136,7 @@ impl ReadDir {
                     });
                     match begun {
                         Ok(job) => self.state = State::Busy(job),
-                        // The entries are still to be had.
+                        // The rest of the folder is kept, so a later call reads on.
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     }
                 }

@@ -13,18 +13,20 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A descriptor of any kind, to wait until it can be read or written: a socket of another crate, an `eventfd`, a device.
+/// A descriptor of any kind, to wait until it can be read or written: a socket of another crate, an
+/// `eventfd`, a device.
 ///
-/// The descriptor must be non-blocking already, and this type does not change it: it only tells when an operation is
-/// worth trying. Regular files cannot be waited for; read them in [`spawn_blocking`](crate::spawn_blocking).
+/// The descriptor must be non-blocking already, and this type does not change it: it only tells when an
+/// operation is worth trying. Regular files cannot be waited for; read them in
+/// [`spawn_blocking`](crate::spawn_blocking).
 ///
 /// # Readiness is not lost
 ///
-/// The operating system reports *edges*, once each, to the thread that polls the reactor at that moment, and the
-/// report is kept as a bit. Only one party clears the bit, the task whose attempt would have blocked, and only if no
-/// report came since that task looked: each report raises an epoch, which the guard remembers. So if one thread reports
-/// while another clears, the report survives in either order. A guard from before a report cannot clear anything after
-/// it.
+/// The operating system reports *edges*, once each, to the thread that polls the reactor at that moment,
+/// and the report is kept as a bit. Only one party clears the bit, the task whose attempt would have
+/// blocked, and only if no report came since that task looked: each report raises an epoch, which the guard
+/// remembers. So if one thread reports while another clears, the report survives in either order. A guard
+/// from before a report cannot clear anything after it.
 ///
 /// # Example
 ///
@@ -105,14 +107,15 @@ impl<T: AsFd> AsyncFd<T> {
         Self::register(io, Initially::Ready)
     }
 
-    /// Does the same as [`new`](Self::new), but the first wait asks the operating system. After `new` the first wait ends
-    /// at once, and the first attempt finds out whether the descriptor is ready.
+    /// Does the same as [`new`](Self::new), but the first wait asks the operating system. After `new` the
+    /// first wait ends at once, and the first attempt finds out whether the descriptor is ready.
     #[track_caller]
     pub(crate) fn new_pending(io: T) -> io::Result<Self> {
         Self::register(io, Initially::Pending)
     }
 
-    /// Returns whether the runtime that this thread is inside of watches the descriptor. True outside of a runtime.
+    /// Returns whether the runtime that this thread is inside of watches the descriptor. True outside of a
+    /// runtime.
     pub(crate) fn is_watched_here(&self) -> bool {
         let here = context::try_scheduler();
         here.is_none_or(|here| Arc::ptr_eq(&here.driver().reactor, self.inner.reactor()))
@@ -196,8 +199,8 @@ impl<T: AsFd> AsyncFd<T> {
 
     async fn ready(&self, direction: Direction) -> io::Result<Ready<'_, T>> {
         let seen = self.inner.ready_among(direction).await?;
-        // The attempt is charged to the budget as well. The wait is charged too, since the guard may be dropped without
-        // an attempt.
+        // The attempt is charged to the budget as well. The wait is charged too, since the guard may be
+        // dropped without an attempt.
         budget::spend();
         Ok(Ready { fd: self, direction, seen })
     }
@@ -234,7 +237,8 @@ impl<T: AsFd> AsyncFd<T> {
         self.poll(cx, Direction::Write)
     }
 
-    /// Does the same as [`poll_readable`](Self::poll_readable), without the budget: it never wakes the caller itself.
+    /// Does the same as [`poll_readable`](Self::poll_readable), without the budget: it never wakes the
+    /// caller itself.
     pub(crate) fn poll_unbudgeted(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         let seen = ready!(self.inner.source().poll_ready(cx, Direction::Read))?;
         Poll::Ready(Ok(Ready { fd: self, direction: Direction::Read, seen }))
@@ -300,9 +304,9 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
 
 /// A guard which says that an operation is worth trying, from [`AsyncFd::readable`] or [`AsyncFd::writable`].
 ///
-/// Dropping it keeps the readiness: the next wait ends at once. After an attempt that would have blocked, the readiness
-/// must be cleared, which [`try_io`](Self::try_io) does. Otherwise the next wait would end at once for nothing, over and
-/// over.
+/// Dropping it keeps the readiness: the next wait ends at once. After an attempt that would have blocked,
+/// the readiness must be cleared, which [`try_io`](Self::try_io) does. Otherwise the next wait would end at
+/// once for nothing, over and over.
 ///
 /// ```
 /// use brigade_runtime::{io::{AsyncFd, WouldBlock}, run};
@@ -346,8 +350,8 @@ pub struct Ready<'a, T: AsFd> {
 pub struct WouldBlock;
 
 impl<'a, T: AsFd> Ready<'a, T> {
-    /// Makes one attempt, and clears the readiness if its result is the kind `WouldBlock`. That result must come from the
-    /// descriptor, otherwise the next wait is for an edge that may never come.
+    /// Makes one attempt, and clears the readiness if its result is the kind `WouldBlock`. That result must
+    /// come from the descriptor, otherwise the next wait is for an edge that may never come.
     ///
     /// # Errors
     ///
@@ -375,9 +379,9 @@ impl<'a, T: AsFd> Ready<'a, T> {
 
     /// Clears the readiness if it is still the one of this guard, so that the next wait is for a new edge.
     ///
-    /// This is for an attempt that was made elsewhere and would have blocked, or after which the next attempt would block.
-    /// For a stream, a read that got less than it asked for is no such attempt: the end or an error may be next, and
-    /// clearing the readiness would miss it.
+    /// This is for an attempt that was made elsewhere and would have blocked, or after which the next
+    /// attempt would block. For a stream, a read that got less than it asked for is no such attempt: the
+    /// end or an error may be next, and clearing the readiness would miss it.
     pub fn clear_ready(&mut self) {
         self.fd.inner.source().clear(self.seen, self.direction);
     }

@@ -1,7 +1,9 @@
-//! Attempts that no descriptor tells of: they are made again after pauses that grow.
+//! Exponential backoff, for attempts whose success no descriptor announces.
 //!
-//! A queue of another socket has no readiness of its own: nobody says that a listener's backlog, or the queue of a receiver to which this
-//! socket is not connected, has room again; nor that a named pipe has a reader. A call that blocks would wait for that, but nothing could end it.
+//! The queue of another socket has no readiness of its own. The operating system does not report that a
+//! listener's backlog has room again, nor that the queue of a receiver has room to which this socket is not
+//! connected, nor that a named pipe has a reader. A blocking call would wait for that, but nothing could
+//! interrupt it. So the attempt is repeated after pauses that double.
 
 use crate::time::{Sleep, sleep};
 use std::{
@@ -12,13 +14,16 @@ use std::{
     time::Duration,
 };
 
+/// The pause after the first attempt. Each later pause is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
-/// How long to wait before the next attempt.
+/// The pauses between attempts.
 pub(crate) struct Backoff {
+    /// The length of the next pause.
     next: Duration,
-    /// The pause that is under way.
+    /// The pause in progress.
     pause: Option<Sleep>,
 }
 
@@ -41,7 +46,7 @@ impl Backoff {
     }
 }
 
-/// Makes attempts with pauses between, until one does not say `WouldBlock`.
+/// Makes attempts with pauses between them, until one returns something other than `WouldBlock`.
 pub(crate) async fn retry_with_backoff<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     let mut backoff = Backoff::new();
     loop {
@@ -54,7 +59,8 @@ pub(crate) async fn retry_with_backoff<R>(mut attempt: impl FnMut() -> io::Resul
     }
 }
 
-/// Waits for `operation`, which waits for readiness; if that takes long, makes attempts besides, since the readiness may never come.
+/// Waits for `operation`, which waits for readiness. After each pause it makes an attempt as well, since
+/// the readiness may never come.
 pub(crate) async fn wait_or_retry<R>(
     operation: impl Future<Output = io::Result<R>>,
     mut attempt: impl FnMut() -> io::Result<R>,

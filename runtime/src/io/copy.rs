@@ -1,4 +1,4 @@
-//! Copying all that comes from one stream to another, or both ways between two.
+//! Copying from one stream to another, or between two streams in both directions.
 
 use crate::context::budget;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -9,21 +9,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How much is under way at most, in bytes.
+/// The size of the buffer, in bytes: at most this many have been read and not yet written.
 const COPY_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Copies until the reader ends, and flushes the writer. How many bytes that were.
+/// Copies until the reader ends, flushes the writer, and returns the number of bytes.
 ///
-/// At most 16 KiB are under way, so a slow writer slows the reader down. While the reader has nothing, the writer is flushed,
-/// so nothing lies in a buffer for long. Streams that are always ready let other tasks run now and then.
+/// At most 16 KiB have been read and not yet written, so a slow writer slows the reader down. Whenever the
+/// reader is pending, the writer is flushed, so no bytes stay in its buffer for long. Streams that are
+/// always ready let other tasks run now and then.
 ///
 /// # Errors
 ///
-/// Those of reading and writing; [`WriteZero`](io::ErrorKind::WriteZero) if the writer takes nothing.
+/// Those of reading and writing, and [`WriteZero`](io::ErrorKind::WriteZero) if the writer takes no bytes.
 ///
 /// # Cancellation
 ///
-/// What was read and not yet written is lost.
+/// Bytes that were read and not yet written are lost.
 ///
 /// ```
 /// use brigade_runtime::{io::{copy, pipe}, run};
@@ -48,18 +49,20 @@ where
     poll_fn(|cx| copy.poll(cx, reader, writer)).await
 }
 
-/// Copies between two streams, both ways at once: what a proxy does. How many bytes went from the first to the second, and back.
+/// Copies between two streams in both directions at once, as a proxy does. Returns the number of bytes that
+/// went from the first to the second, and the number that went back.
 ///
-/// When one of them ends, the writing direction of the other is closed, and the way back goes on: this is ready when both ways have
-/// ended. For each way what is said of [`copy`] holds.
+/// When one stream ends, the writing direction of the other is closed, and the opposite direction
+/// continues. The future is ready when both directions have ended. Each direction behaves like [`copy`].
 ///
 /// # Errors
 ///
-/// The first error of reading, writing or closing; the way back ends with it.
+/// The first error of reading, writing or closing, and [`WriteZero`](io::ErrorKind::WriteZero) if a writer
+/// takes no bytes. It ends both directions.
 ///
 /// # Cancellation
 ///
-/// What was read and not yet written is lost.
+/// Bytes that were read and not yet written are lost.
 ///
 /// ```
 /// use brigade_runtime::{io::copy_bidirectional, net::unix::UnixStream, run, spawn};
@@ -90,18 +93,19 @@ where
     let (mut there, mut back) =
         (CopyDirection::Copying(CopyBuffer::new()), CopyDirection::Copying(CopyBuffer::new()));
     poll_fn(|cx| {
-        // Both, before either may be pending.
+        // Polls both directions, before either may make this pending.
         let (there, back) = (there.poll(cx, first, second)?, back.poll(cx, second, first)?);
         Poll::Ready(Ok((ready!(there), ready!(back))))
     })
     .await
 }
 
-/// One direction of a connection between two streams.
+/// The state of one direction.
 enum CopyDirection {
     Copying(CopyBuffer),
-    /// The reader has ended, after so many bytes; the writer is being closed.
+    /// The reader has ended after this many bytes, and the writer is being closed.
     Closing(u64),
+    /// Both are closed, after this many bytes.
     Ended(u64),
 }
 
@@ -124,16 +128,16 @@ impl CopyDirection {
     }
 }
 
+/// One copy in progress: `buffer[written..filled]` has been read and not yet written.
 struct CopyBuffer {
     buffer: Box<[u8]>,
-    /// So much of the buffer was read.
     filled: usize,
-    /// So much of that was written.
     written: usize,
-    /// All that was written was flushed.
+    /// Whether the writer has been flushed since the last write.
     flushed: bool,
-    /// The reader has come to its end.
+    /// Whether the reader has ended.
     ended: bool,
+    /// How many bytes have been read in all.
     total: u64,
 }
 

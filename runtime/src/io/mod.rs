@@ -1,7 +1,12 @@
-//! Input and output that is no network: any descriptor, pipes, the standard streams, copying.
+//! Input and output beside the network: any descriptor, pipes, the standard streams, copying.
 //!
-//! Reading and writing goes by the traits of `futures-io`, so what `futures-util` adds to them works here: `read_exact`,
-//! `write_all`, `BufReader`, `lines`.
+//! * [`AsyncFd`] waits for any descriptor.
+//! * [`pipe`], [`PipeReader`] and [`PipeWriter`] are pipes, with and without a name.
+//! * [`stdin`], [`stdout`] and [`stderr`] are the standard streams of this process.
+//! * [`copy`] and [`copy_bidirectional`] move bytes between streams.
+//!
+//! The streams implement the traits of `futures-io`, so the methods that `futures-util` adds to those work
+//! here: `read_exact`, `write_all`, `BufReader`, `lines`.
 
 mod async_fd;
 pub(crate) mod backoff;

@@ -1,4 +1,4 @@
-//! Pipes, with and without a name: one direction each, within this process or to another.
+//! Pipes with and without a name: streams of one direction, within this process or to another.
 
 use crate::{
     registered::{Registered, by_reference},
@@ -19,15 +19,15 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Makes a pipe: what is written to the one end is read from the other.
+/// Makes a pipe: bytes that are written to one end are read from the other.
 ///
 /// # Errors
 ///
-/// If the operating system refuses descriptors.
+/// The operating system's error, if it refuses descriptors.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime.
 ///
 /// ```
 /// use brigade_runtime::{io::pipe, run};
@@ -50,23 +50,48 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     Ok((PipeReader::register(receiver, Initially::Ready)?, PipeWriter::register(sender)?))
 }
 
-/// The reading end of a pipe, such as the output of a child.
+/// The reading end of a pipe, such as the output of a child process.
 ///
-/// If its writer has made it a pipe of packets (`O_DIRECT`), each read gets one, and what does not fit into the buffer is lost.
+/// If the writer has made it a pipe of packets (`O_DIRECT`), each read gets one packet, and bytes that do
+/// not fit into the buffer are lost.
 ///
 /// # Cancellation
 ///
 /// A read that is dropped while it is pending has taken nothing.
+///
+/// ```
+/// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+/// # brigade_runtime::run(async {
+/// let (mut reader, mut writer) = brigade_runtime::io::pipe()?;
+/// writer.write_all(b"hello").await?;
+/// let mut bytes = [0; 5];
+/// reader.read_exact(&mut bytes).await?;
+/// assert_eq!(&bytes, b"hello");
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct PipeReader {
     end: Registered<Receiver>,
 }
 
-/// The writing end of a pipe, such as the input of a child. Dropping it ends what the other side reads.
+/// The writing end of a pipe, such as the input of a child process. Once it is dropped, the reader reads to
+/// the end.
 ///
 /// # Cancellation
 ///
 /// A write that is dropped while it is pending has written nothing.
+///
+/// ```
+/// # use futures_util::AsyncWriteExt;
+/// # brigade_runtime::run(async {
+/// let (reader, mut writer) = brigade_runtime::io::pipe()?;
+/// drop(reader);
+/// let error = writer.write(b"nobody reads this").await.unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct PipeWriter {
     /// None once it is closed.
@@ -74,15 +99,29 @@ pub struct PipeWriter {
 }
 
 impl PipeReader {
-    /// Takes over the reading end of a pipe and sets it to non-blocking: whoever shares this open end sees that.
+    /// Takes over the reading end of a pipe and sets it to non-blocking, for every process that shares this
+    /// open end.
     ///
     /// # Errors
     ///
-    /// If it is no pipe, or cannot be set to non-blocking or registered.
+    /// * `InvalidInput` if it is not a pipe.
+    /// * The operating system's error, if it cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use futures_util::AsyncReadExt;
+    /// # use std::io::Write;
+    /// # brigade_runtime::run(async {
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// writer.write_all(b"hi")?;
+    /// let mut reader = brigade_runtime::io::PipeReader::from_fd(reader.into())?;
+    /// assert_eq!(reader.read(&mut [0; 8]).await?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_fd(end: OwnedFd) -> io::Result<Self> {
         let end = Receiver::from(assert_pipe(end)?);
@@ -90,8 +129,8 @@ impl PipeReader {
         Self::register(end, Initially::Ready)
     }
 
-    /// Opens a named pipe (what `mkfifo` makes) to read from it. Reads wait for a writer if there is none yet, and end when the last
-    /// writer has gone.
+    /// Opens a named pipe, such as `mkfifo` makes, to read from it. Reads wait for a writer if there is
+    /// none yet, and end when the last writer has gone.
     ///
     /// ```
     /// use brigade_runtime::{command::Command, io::{PipeReader, PipeWriter}, run};
@@ -100,7 +139,7 @@ impl PipeReader {
     /// run(async {
     ///     let path = std::env::temp_dir().join(format!("brigade-fifo-{}", std::process::id()));
     ///     assert!(Command::new("mkfifo").arg(&path).status().await?.success());
-    ///     // In this order: a writer needs a reader that is there.
+    ///     // In this order, because a writer needs a reader.
     ///     let (mut reader, mut writer) = (PipeReader::open(&path)?, PipeWriter::open(&path)?);
     ///     std::fs::remove_file(&path)?;
     ///     writer.write_all(b"hello").await?;
@@ -115,29 +154,50 @@ impl PipeReader {
     ///
     /// # Errors
     ///
-    /// If there is no pipe at the path, or it may not be read.
+    /// `NotFound` if there is no file at the path, `InvalidInput` if that is not a pipe, `PermissionDenied`
+    /// if it may not be read.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let end = open(path.as_ref(), OpenOptions::new().read(true))?;
-        // Pending: without a writer a read would say that this is the end.
+        // Pending, because without a writer a read would report the end.
         Self::register(Receiver::from(end), Initially::Pending)
     }
 
-    /// [`open`](Self::open) for one that stays open when the last writer has gone: reads wait for the next.
+    /// Opens a named pipe to read from it, like [`open`](Self::open), but stays open when the last writer
+    /// has gone: reads wait for the next writer.
     ///
-    /// It is opened for writing as well, which POSIX does not promise; Linux and macOS allow it.
+    /// It is opened for writing as well. POSIX does not promise that this works; Linux and macOS allow it.
     ///
     /// # Errors
     ///
-    /// If there is no pipe at the path, or it may not be read and written.
+    /// `NotFound` if there is no file at the path, `InvalidInput` if that is not a pipe, `PermissionDenied`
+    /// if it may not be read and written.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::{command::Command, io::{PipeReader, PipeWriter}, run};
+    /// # use futures_util::{AsyncReadExt, AsyncWriteExt};
+    /// # run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-lasting-{}", std::process::id()));
+    /// # assert!(Command::new("mkfifo").arg(&path).status().await?.success());
+    /// let mut reader = PipeReader::open_lasting(&path)?;
+    /// for word in ["soup", "salad"] {
+    ///     // Each writer comes and goes.
+    ///     PipeWriter::open(&path)?.write_all(word.as_bytes()).await?;
+    ///     let mut bytes = vec![0; word.len()];
+    ///     reader.read_exact(&mut bytes).await?;
+    ///     assert_eq!(bytes, word.as_bytes());
+    /// }
+    /// # std::fs::remove_file(path)
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn open_lasting(path: impl AsRef<Path>) -> io::Result<Self> {
         let end = open(path.as_ref(), OpenOptions::new().read(true).write(true))?;
@@ -150,31 +210,44 @@ impl PipeReader {
     }
 }
 
-/// Opens a named pipe. It does not wait for the other side.
+/// Opens a named pipe, without waiting for the other end.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<OwnedFd> {
     assert_pipe(options.custom_flags(sys::NONBLOCK).open(path)?.into())
 }
 
-/// An error unless it is a pipe.
+/// Returns `end` if it is a pipe, otherwise an error.
 fn assert_pipe(end: OwnedFd) -> io::Result<OwnedFd> {
     let file = File::from(end);
     if file.metadata()?.file_type().is_fifo() {
         return Ok(file.into());
     }
-    let advice = "this is no pipe: `AsyncFd` is for other descriptors";
+    let advice = "this is not a pipe: `AsyncFd` is for other descriptors";
     Err(io::Error::new(io::ErrorKind::InvalidInput, advice))
 }
 
 impl PipeWriter {
-    /// Takes over the writing end of a pipe and sets it to non-blocking: whoever shares this open end sees that.
+    /// Takes over the writing end of a pipe and sets it to non-blocking, for every process that shares this
+    /// open end.
     ///
     /// # Errors
     ///
-    /// If it is no pipe, or cannot be set to non-blocking or registered.
+    /// * `InvalidInput` if it is not a pipe.
+    /// * The operating system's error, if it cannot be set to non-blocking or registered.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # use futures_util::AsyncWriteExt;
+    /// # use std::io::Read;
+    /// # brigade_runtime::run(async {
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// brigade_runtime::io::PipeWriter::from_fd(writer.into())?.write_all(b"hi").await?;
+    /// assert_eq!(reader.read(&mut [0; 8])?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_fd(end: OwnedFd) -> io::Result<Self> {
         let end = Sender::from(assert_pipe(end)?);
@@ -182,16 +255,18 @@ impl PipeWriter {
         Self::register(end)
     }
 
-    /// Opens a named pipe (what `mkfifo` makes) to write to it, such as in the example of [`PipeReader::open`].
+    /// Opens a named pipe, such as `mkfifo` makes, to write to it. [`PipeReader::open`] has an example.
     ///
     /// # Errors
     ///
-    /// If there is no pipe at the path, it may not be written, or nobody has it open to read (`ENXIO`): for that no descriptor can be
-    /// waited for, so try again later.
+    /// * `NotFound` if there is no file at the path, `InvalidInput` if that is not a pipe,
+    ///   `PermissionDenied` if it may not be written.
+    /// * `ENXIO` (a kind without a name) if nobody has it open to read. No descriptor can be waited for
+    ///   until somebody does, so try again later.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::register(Sender::from(open(path.as_ref(), OpenOptions::new().write(true))?))
@@ -225,12 +300,12 @@ impl AsyncWrite for PipeWriter {
         self.end()?.poll_write_vectored(cx, bytes)
     }
 
-    /// Does nothing: what was written is with the operating system.
+    /// Does nothing: the operating system already has the bytes.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Closes this end: the other side reads to the end.
+    /// Closes this end, so that the reader reads to the end.
     fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.end = None;
         Poll::Ready(Ok(()))

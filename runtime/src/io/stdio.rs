@@ -1,10 +1,12 @@
 //! The standard streams of this process, for tasks.
 //!
-//! The terminal or pipe behind a standard stream is shared with other processes: the shell, the rest of a pipeline. Making it
-//! non-blocking would make it so for all of them, and break them, so that is never done. One of the others may have done it all the same: then
-//! reads and writes wait where they would have blocked. They block on the blocking pool. A read begins there only once there is something to
-//! read, which the reactor tells where it can (not for regular files, which never block for long): so no thread sits in a read of the keyboard,
-//! and the end of the runtime does not wait for a line.
+//! The terminal or pipe behind a standard stream is shared with other processes: the shell, the rest of a
+//! pipeline. Making it non-blocking would make it so for all of them and break them, so that is never done.
+//! Another process may have done it all the same: then reads and writes wait where they would have blocked.
+//!
+//! Reads and writes block, on the blocking pool. A read begins there only once there is something to read.
+//! The reactor reports that where it can (not for regular files, which never block for long). So no thread
+//! sits in a read of the keyboard, and the end of the runtime does not wait for a line.
 
 use super::offloaded::Offloaded;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -18,35 +20,62 @@ use std::{
 };
 
 /// The standard input, from [`stdin`].
+///
+/// ```no_run
+/// use brigade_runtime::{io::stdin, run};
+/// use futures_util::AsyncReadExt;
+///
+/// let mut text = String::new();
+/// run(async { stdin()?.read_to_string(&mut text).await }).unwrap();
+/// ```
 pub struct Stdin {
     inner: Offloaded<File>,
 }
 
 /// The standard output, from [`stdout`].
+///
+/// ```
+/// # use futures_util::AsyncWriteExt;
+/// # brigade_runtime::run(async {
+/// let mut out: brigade_runtime::io::Stdout = brigade_runtime::io::stdout();
+/// out.write_all(b"ready\n").await?;
+/// out.flush().await
+/// # }).unwrap();
+/// ```
 pub struct Stdout {
     inner: Offloaded<io::Stdout>,
 }
 
 /// The standard error, from [`stderr`].
+///
+/// ```
+/// # use futures_util::AsyncWriteExt;
+/// # brigade_runtime::run(async {
+/// let mut err: brigade_runtime::io::Stderr = brigade_runtime::io::stderr();
+/// err.write_all(b"the soup is burning\n").await?;
+/// err.flush().await
+/// # }).unwrap();
+/// ```
 pub struct Stderr {
     inner: Offloaded<io::Stderr>,
 }
 
-/// The standard input of this process.
+/// Returns the standard input of this process.
 ///
-/// It reads past the buffer of [`std::io::stdin`]: use one of the two.
+/// It bypasses the buffer of [`std::io::stdin`]: use only one of the two.
 ///
 /// # Errors
 ///
-/// If it is closed, or the operating system refuses a descriptor. A read fails if it needs a thread and the operating system has none.
+/// The operating system's error, if the standard input is closed or a descriptor is refused. A read returns
+/// `QuotaExceeded` if it needs a thread and the operating system has none.
 ///
 /// # Panics
 ///
-/// A read does, outside of a runtime.
+/// A read panics outside of a runtime.
 ///
 /// # Cancellation
 ///
-/// A read that is dropped loses nothing: what it would have read, the next read of the same [`Stdin`] gets.
+/// A read that is dropped loses nothing: the next read of the same [`Stdin`] gets its bytes.
 ///
 /// ```no_run
 /// use brigade_runtime::{io::stdin, run};
@@ -65,23 +94,25 @@ pub fn stdin() -> io::Result<Stdin> {
     Ok(Stdin::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-/// The standard output of this process.
+/// Returns the standard output of this process.
 ///
-/// What is written goes to the buffer of [`std::io::stdout`], which is flushed, on the blocking pool.
+/// Each write goes to the buffer of [`std::io::stdout`], which is then flushed, on the blocking pool.
 ///
 /// # What the `Ok` of a write promises
 ///
-/// The bytes have been taken over and are written, after what was written before by the same [`Stdout`], whichever way the runtime ends, as for
-/// [`File`](crate::fs::File). If nobody takes them, the end of the runtime waits. Flush to wait until they are with the operating system, such as
-/// before the process exits or prints by other means, and to hear of errors.
+/// The bytes have been accepted and will be written, after earlier writes of the same [`Stdout`], whichever
+/// way the runtime ends, as for [`File`](crate::fs::File#what-the-ok-of-a-write-promises). If nobody reads
+/// them, the end of the runtime waits. Flush to wait until the operating system has them, such as before
+/// the process exits or prints by other means, and to learn of errors.
 ///
 /// # Errors
 ///
-/// Each call tells the error of a write before. If it needs a thread and the operating system has none.
+/// Each call returns the error of an earlier write, if there was one. It returns `QuotaExceeded` if it
+/// needs a thread and the operating system has none.
 ///
 /// # Panics
 ///
-/// A write does, outside of a runtime.
+/// A write panics outside of a runtime.
 ///
 /// # Cancellation
 ///
@@ -102,7 +133,19 @@ pub fn stdout() -> Stdout {
     Stdout { inner: Offloaded::new("the standard output", io::stdout()) }
 }
 
-/// The standard error of this process. All that is said of [`stdout`] holds.
+/// Returns the standard error of this process. It behaves as [`stdout`] does.
+///
+/// ```
+/// use brigade_runtime::{io::stderr, run};
+/// use futures_util::AsyncWriteExt;
+///
+/// run(async {
+///     let mut err = stderr();
+///     err.write_all(b"careful: hot\n").await?;
+///     err.flush().await
+/// })
+/// # .unwrap();
+/// ```
 pub fn stderr() -> Stderr {
     Stderr { inner: Offloaded::new("the standard error", io::stderr()) }
 }
@@ -134,12 +177,12 @@ macro_rules! write_offloaded {
                 self.inner.poll_write(cx, bytes)
             }
 
-            /// Waits until all is with the operating system.
+            /// Waits until the operating system has all bytes.
             fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.inner.poll_flush(cx)
             }
 
-            /// As flushing: the stream belongs to the process and stays open.
+            /// Flushes. The stream belongs to the process and stays open.
             fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.poll_flush(cx)
             }
@@ -193,7 +236,7 @@ mod tests {
                 all.extend_from_slice(&bytes[..len]);
             }
             assert_eq!(all, b"abcdef");
-            // Nothing is there now, and then there is.
+            // There is nothing to read at first, and then there is.
             let reading = spawn(async move {
                 let mut bytes = [0; 8];
                 let len = read(&mut stdin, &mut bytes).await;

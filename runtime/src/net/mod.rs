@@ -1,12 +1,13 @@
-//! Networking over the reactor: TCP, UDP and Unix sockets with the traits of `futures-io`, and name resolution.
+//! Networking over the reactor: TCP, UDP and Unix sockets with the traits of `futures-io`, and name
+//! resolution.
 //!
 //! * [`TcpListener`] accepts connections, [`TcpStream`] is one connection.
 //! * [`UdpSocket`] sends and receives datagrams.
 //! * [`unix`] has the same three kinds of sockets for processes of one machine.
 //! * [`ToAddresses`] is everything that names a socket address; [`lookup_host`] resolves it.
 //!
-//! Each socket belongs to the runtime in which it was made. Once that runtime has ended, operations that wait fail
-//! with the kind [`Other`](std::io::ErrorKind::Other).
+//! Each socket belongs to the runtime in which it was made. Once that runtime has ended, operations that
+//! wait fail with the kind [`Other`](std::io::ErrorKind::Other).
 
 mod resolve;
 mod split;

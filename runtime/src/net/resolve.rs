@@ -9,20 +9,20 @@ use std::{
 
 /// A value that names one or more socket addresses.
 ///
-/// Implemented for a [`SocketAddr`] and a slice of them, an [`IpAddr`] with a port, a text such as `"localhost:80"`, and
-/// a host name with a port.
+/// Implemented for a [`SocketAddr`] and a slice of them, an [`IpAddr`] with a port, a text such as
+/// `"localhost:80"`, and a host name with a port.
 ///
-/// A text that is an IP address with a port needs no resolving. A host name is resolved by the operating system. That
-/// call blocks, so it runs on the blocking pool.
+/// A text that is an IP address with a port needs no resolving. A host name is resolved by the operating
+/// system. That call blocks, so it runs on the blocking pool.
 ///
 /// ```
 /// use brigade_runtime::{net::UdpSocket, run};
-/// use std::net::Ipv4Addr;
+/// use std::net::IpAddr;
 ///
 /// run(async {
 ///     UdpSocket::bind("127.0.0.1:0").await?;
 ///     UdpSocket::bind(("localhost", 0)).await?;
-///     UdpSocket::bind((Ipv4Addr::LOCALHOST.into(), 0)).await?;
+///     UdpSocket::bind((IpAddr::from([127, 0, 0, 1]), 0)).await?;
 ///     std::io::Result::Ok(())
 /// })
 /// # .unwrap();
@@ -106,9 +106,9 @@ impl ToAddresses for (String, u16) {
 ///
 /// # Cancellation
 ///
-/// The query continues in the background and its answer is dropped. It cannot be interrupted, so the end of the runtime
-/// waits for it, for as long as the operating system asks its name servers (`timeout` and `attempts` in
-/// `/etc/resolv.conf`).
+/// The query continues in the background and its answer is dropped. It cannot be interrupted, so the end of
+/// the runtime waits for it, for as long as the operating system asks its name servers (`timeout` and
+/// `attempts` in `/etc/resolv.conf`).
 ///
 /// ```
 /// # brigade_runtime::run(async {

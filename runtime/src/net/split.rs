@@ -1,7 +1,7 @@
 //! The two halves of a connection, to read and write at the same time.
 //!
-//! No lock is needed: the halves share the operating system's socket by reference, and its source keeps a waker for
-//! each direction.
+//! No lock is needed: the halves share the operating system's socket by reference, and its source keeps a
+//! waker for each direction.
 
 use super::TcpStream;
 use crate::registered::by_reference;
@@ -60,7 +60,7 @@ pub trait Connection {
 ///     let (mut client, mut server) = UnixStream::pair()?;
 ///     client.write_all(b"echo").await?;
 ///     client.close().await?;
-///     let (mut reader, mut writer): (ReadHalf<'_, _>, WriteHalf<'_, _>) = server.split();
+///     let (mut reader, mut writer): (ReadHalf<'_, _>, WriteHalf<'_, _>) = UnixStream::split(&mut server);
 ///     copy(&mut reader, &mut writer).await?;
 ///     writer.close().await?;
 ///     let mut text = String::new();
@@ -82,7 +82,7 @@ pub struct ReadHalf<'a, C = TcpStream>(pub(super) &'a C);
 /// # use futures_util::{AsyncReadExt, AsyncWriteExt};
 /// # run(async {
 /// let (mut client, mut server) = UnixStream::pair()?;
-/// let (_, mut writer) = server.split();
+/// let (_, mut writer) = UnixStream::split(&mut server);
 /// writer.write_all(b"hi").await?;
 /// let mut bytes = [0; 2];
 /// client.read_exact(&mut bytes).await?;
@@ -163,8 +163,8 @@ impl<C: Connection> Drop for OwnedWriteHalf<C> {
     }
 }
 
-/// Implements [`Connection`], the methods that split, and the traits of `futures-io` for a stream and for a reference to
-/// it. The type must have a field `socket` of type `Registered`.
+/// Implements [`Connection`], the methods that split, and the traits of `futures-io` for a stream and for a
+/// reference to it. The type must have a field `socket` of type `Registered`.
 macro_rules! connection {
     ($type:ty) => {
         impl $crate::net::split::Connection for $type {
@@ -212,8 +212,11 @@ macro_rules! connection {
         }
 
         impl $type {
-            /// Splits the connection into two halves that borrow it, to read and write at the same time within one
-            /// task.
+            /// Splits the connection into two halves that borrow it, to read and write at the same time
+            /// within one task.
+            ///
+            /// `futures-util` has a method of this name in its `AsyncReadExt`. Where that is in scope, call
+            /// this one with the name of the type, as in `TcpStream::split(&mut stream)`.
             ///
             /// ```
             /// # use brigade_runtime::{io::copy, net::unix::UnixStream, run};

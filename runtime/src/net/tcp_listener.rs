@@ -41,8 +41,9 @@ impl TcpListener {
     ///
     /// * Those of [`lookup_host`], if the name cannot be resolved.
     /// * `InvalidInput` if the name resolves to no address.
-    /// * Otherwise the error of the last address: `AddrInUse` if another socket listens there, `AddrNotAvailable` if
-    ///   the address is not one of this machine, `PermissionDenied` if the port is reserved.
+    /// * Otherwise the error of the last address: `AddrInUse` if another socket listens there,
+    ///   `AddrNotAvailable` if the address is not one of this machine, `PermissionDenied` if the port is
+    ///   reserved.
     ///
     /// # Panics
     ///
@@ -107,8 +108,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// * The operating system's error of this one connection, such as `ConnectionAborted`, or `EMFILE` (a kind without
-    ///   a name) if the process has too many open descriptors. The listener stays usable.
+    /// * The operating system's error of this one connection, such as `ConnectionAborted`, or `EMFILE` (a
+    ///   kind without a name) if the process has too many open descriptors. The listener stays usable.
     /// * `Other` if the runtime has ended.
     ///
     /// # Cancellation
@@ -139,7 +140,8 @@ impl TcpListener {
         Ok((TcpStream::register(stream, Initially::Ready)?, peer))
     }
 
-    /// Returns the address that the listener is bound to, such as the port that the operating system chose for port 0.
+    /// Returns the address that the listener is bound to, such as the port that the operating system chose
+    /// for port 0.
     ///
     /// # Errors
     ///

@@ -15,10 +15,11 @@ use std::{
 
 /// A TCP connection, to read and write by the traits of `futures-io`.
 ///
-/// Dropping it closes the connection. Both directions may be used at once: [`split`](Self::split) is for one task,
-/// [`into_split`](Self::into_split) for two.
+/// Dropping it closes the connection. Both directions may be used at once: [`split`](Self::split) is for
+/// one task, [`into_split`](Self::into_split) for two.
 ///
-/// Urgent bytes (`MSG_OOB`) are not read, unless the option `SO_OOBINLINE` is set; the bytes before and after them are.
+/// Urgent bytes (`MSG_OOB`) are not read, unless the option `SO_OOBINLINE` is set; the bytes before and
+/// after them are.
 ///
 /// # Cancellation
 ///
@@ -118,8 +119,8 @@ impl TcpStream {
 
     /// Takes over a connection of the standard library.
     ///
-    /// The descriptor need not be a TCP connection: another kind, such as SCTP, works if it is read and written in the
-    /// same way.
+    /// The descriptor need not be a TCP connection: another kind, such as SCTP, works if it is read and
+    /// written in the same way.
     ///
     /// # Errors
     ///
@@ -176,8 +177,8 @@ impl TcpStream {
         self.socket.io().peer_addr()
     }
 
-    /// Sets whether small writes are sent at once (true) or gathered into full packets (false, the default): the option
-    /// `TCP_NODELAY`.
+    /// Sets whether small writes are sent at once (true) or gathered into full packets (false, the
+    /// default): the option `TCP_NODELAY`.
     ///
     /// # Errors
     ///
@@ -228,7 +229,8 @@ impl TcpStream {
         self.socket.io().shutdown(how)
     }
 
-    /// Reads bytes without taking them: the next read gets them again. Waits until there are some, and returns how many.
+    /// Reads bytes without taking them: the next read gets them again. Waits until there are some, and
+    /// returns how many.
     ///
     /// # Errors
     ///

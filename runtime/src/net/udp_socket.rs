@@ -9,7 +9,8 @@ use std::{io, net::SocketAddr};
 
 /// A UDP socket: it sends and receives datagrams, each of which arrives whole or not at all.
 ///
-/// All methods take `&self`, so two tasks that share it in an [`Arc`](std::sync::Arc) send and receive at once.
+/// All methods take `&self`, so two tasks that share it in an [`Arc`](std::sync::Arc) send and receive at
+/// once.
 ///
 /// # Cancellation
 ///
@@ -42,8 +43,8 @@ impl UdpSocket {
     ///
     /// * Those of [`lookup_host`], if the name cannot be resolved.
     /// * `InvalidInput` if the name resolves to no address.
-    /// * Otherwise the error of the last address: `AddrInUse` if another socket has it, `AddrNotAvailable` if it is not
-    ///   one of this machine, `PermissionDenied` if the port is reserved.
+    /// * Otherwise the error of the last address: `AddrInUse` if another socket has it, `AddrNotAvailable`
+    ///   if it is not one of this machine, `PermissionDenied` if the port is reserved.
     ///
     /// # Panics
     ///
@@ -96,8 +97,8 @@ impl UdpSocket {
         Ok(Self { socket: Registered::here("UdpSocket", socket, Initially::Ready)? })
     }
 
-    /// Sets the peer that [`send`](Self::send) sends to and [`recv`](Self::recv) receives from: the first of the
-    /// addresses that the operating system accepts. This sends nothing.
+    /// Sets the peer that [`send`](Self::send) sends to and [`recv`](Self::recv) receives from: the first
+    /// of the addresses that the operating system accepts. This sends nothing.
     ///
     /// # Errors
     ///
@@ -139,8 +140,9 @@ impl UdpSocket {
     ///
     /// * Those of [`lookup_host`], if the name cannot be resolved.
     /// * `InvalidInput` if the name resolves to no address.
-    /// * The operating system's error, such as `EMSGSIZE` (a kind without a name) if the datagram is too long, or
-    ///   `PermissionDenied` for a broadcast address without [`set_broadcast`](Self::set_broadcast).
+    /// * The operating system's error, such as `EMSGSIZE` (a kind without a name) if the datagram is too
+    ///   long, or `PermissionDenied` for a broadcast address without
+    ///   [`set_broadcast`](Self::set_broadcast).
     /// * `Other` if the runtime has ended.
     ///
     /// # Panics
@@ -160,13 +162,13 @@ impl UdpSocket {
         self.socket.io_among(Direction::Write, |socket| socket.send_to(bytes, to)).await
     }
 
-    /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into the buffer are
-    /// lost.
+    /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into
+    /// the buffer are lost.
     ///
     /// # Errors
     ///
-    /// * The operating system's error. If the socket is connected, that includes `ConnectionRefused` for an earlier
-    ///   datagram that nobody received.
+    /// * The operating system's error. If the socket is connected, that includes `ConnectionRefused` for an
+    ///   earlier datagram that nobody received.
     /// * `Other` if the runtime has ended.
     ///
     /// ```
@@ -215,12 +217,13 @@ impl UdpSocket {
         self.socket.io_among(Direction::Write, |socket| socket.send(bytes)).await
     }
 
-    /// Receives one datagram from the connected peer, and returns its length in bytes. Bytes that do not fit into the
-    /// buffer are lost.
+    /// Receives one datagram from the connected peer, and returns its length in bytes. Bytes that do not
+    /// fit into the buffer are lost.
     ///
     /// # Errors
     ///
-    /// * The operating system's error, such as `ConnectionRefused` for an earlier datagram that nobody received.
+    /// * The operating system's error, such as `ConnectionRefused` for an earlier datagram that nobody
+    ///   received.
     /// * `Other` if the runtime has ended.
     ///
     /// ```

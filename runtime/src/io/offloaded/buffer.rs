@@ -1,4 +1,4 @@
-//! Where jobs read to and write from. It goes with the job, and comes back with its result.
+//! The buffer that jobs read to and write from. It moves to the job, and comes back with the outcome.
 
 use super::{
     JobOutcome,
@@ -7,25 +7,28 @@ use super::{
 };
 use std::io::{self, Read};
 
-/// What was read and not yet taken lies in `bytes[taken..]`.
+/// The bytes of one job: `bytes[taken..]` was read and not yet taken.
 #[derive(Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     taken: usize,
-    /// What jobs have found out about the stream.
+    /// How the stream is read, as far as jobs have found out.
     pub(super) read_mode: ReadMode,
 }
 
 impl Buffer {
+    /// Drops all bytes.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.taken = 0;
     }
 
+    /// Returns how many bytes were read and not yet taken.
     pub(super) fn unread(&self) -> usize {
         self.bytes.len() - self.taken
     }
 
+    /// Moves read bytes to `bytes`, and returns how many.
     pub(super) fn take(&mut self, bytes: &mut [u8]) -> usize {
         let len = bytes.len().min(self.unread());
         bytes[..len].copy_from_slice(&self.bytes[self.taken..self.taken + len]);
@@ -33,12 +36,13 @@ impl Buffer {
         len
     }
 
-    /// Takes in what is to be written.
+    /// Replaces the content by bytes that are to be written.
     pub(super) fn fill(&mut self, bytes: &[u8]) {
         self.clear();
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Returns the bytes that are to be written.
     pub(super) fn unwritten(&self) -> &[u8] {
         &self.bytes
     }
@@ -52,7 +56,7 @@ impl Buffer {
             self.read_mode = if io.is_always_ready() { ReadMode::Always } else { ReadMode::Watchable };
         }
         self.clear();
-        // One that is watched was readable when the job began.
+        // A watched stream was readable when the job began.
         if self.read_mode == ReadMode::Watchable && !io.is_readable() {
             return JobOutcome::NothingToRead;
         }

@@ -1,27 +1,32 @@
-//! A stream that blocks, with its calls on the blocking pool: what files and the standard streams have in common.
+//! A blocking stream whose calls run on the blocking pool: the common ground of files and the standard
+//! streams.
 //!
 //! ```text
-//!   Idle ── read, seek, another call: a job begins ──> Busy ── the job has ended ──> Idle, with the bytes that it read
+//!   Idle ── read, seek, another call: a job begins ──> Busy ── the job has ended ──> Idle, with the read bytes
 //!     └──── write: the bytes are copied, a job begins, and the write is done already ──> Busy
 //! ```
 //!
-//! One job at a time, whatever it does, so calls keep their order. A future that is dropped while its job is queued or runs loses
-//! nothing: the next call finds the job, waits for it, and takes over the bytes that it read. A write is done when its bytes are with the
-//! job; if that fails, the next call says so, at the latest the flush.
+//! There is one job at a time, whatever it does, so calls keep their order. A future that is dropped while
+//! its job is queued or running loses nothing: the next call finds the job, waits for it, and takes over
+//! the bytes that it read. A write is done once the job has its bytes. If the job fails, the next call
+//! returns the error, at the latest the flush.
 //!
 //! # When the runtime ends
 //!
-//! All jobs but reads are [accepted](Fate::Accepted): a write that said `Ok` is made, and so is a `set_len` whose future was dropped. A read
-//! that is still queued is cancelled, and the next one begins anew: nothing was taken from the stream.
+//! All jobs except reads are [accepted](Fate::Accepted): a write that returned `Ok` is made, and so is a
+//! `set_len` whose future was dropped. A read that is still queued is cancelled, and the next one begins
+//! anew: nothing was taken from the stream.
 //!
 //! # Streams that are not ready
 //!
-//! A read of a pipe, a terminal or a device may block for as long as nobody writes, and its thread would hold up the end of the runtime. So
-//! such a read begins only once there is something to read, of which the reactor tells. What the reactor cannot watch is read at once: regular
-//! files, which never block for long.
+//! A read of a pipe, a terminal or a device may block for as long as nobody writes, and its thread would
+//! hold up the end of the runtime. So such a read begins only once the reactor reports that there is
+//! something to read. A stream that the reactor cannot watch is read at once. Regular files are such
+//! streams, and they never block for long.
 //!
-//! Whoever shares an open file may have made it non-blocking. A read that would block waits for the reactor as well. A write has been accepted
-//! and is carried through: it waits on its thread until there is room ([`waitable`]).
+//! Another process that shares the open file may have made it non-blocking. A read that would block waits
+//! for the reactor as well. A write has been accepted and must be carried out: it waits on its thread until
+//! there is room ([`waitable`]).
 
 mod buffer;
 #[cfg(all(test, not(loom)))]
@@ -50,34 +55,38 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How many bytes one job reads or writes at most. A way to the pool and back costs more than a small copy.
+/// How many bytes one job reads or writes at most. It is large because a round trip to the pool costs more
+/// than a small copy.
 const MAX_JOB_BYTES: usize = 256 * 1024;
 
-/// A stream that blocks, for tasks.
+/// A blocking stream, for tasks.
 pub(crate) struct Offloaded<T> {
-    /// What it is called in errors.
+    /// Its name in errors.
     name: &'static str,
     io: Arc<T>,
     state: State,
-    /// Of a write whose future had its answer before.
+    /// The error of an earlier job that no future has returned yet.
     failed: Option<io::Error>,
-    /// Tells when there is something to read, of a stream that may make a read wait for long.
+    /// Reports when there is something to read, for a stream whose reads may block for long.
     watch: ReadWatch,
 }
 
 enum State {
+    /// No job is queued or running.
     Idle(Buffer),
+    /// The job has the buffer.
     Busy(JoinHandle<(Buffer, JobOutcome)>),
 }
 
-/// What a job has done.
+/// The outcome of a job.
 enum JobOutcome {
     Read(io::Result<usize>),
     /// A read would have blocked, and took nothing.
     NothingToRead,
     Write(io::Result<()>),
+    /// A seek, with the position that was asked for.
     Seek(SeekFrom, io::Result<u64>),
-    /// Its result is where the one who asked for it finds it.
+    /// Another call, which has left its result with its caller.
     Call,
 }
 
@@ -87,12 +96,13 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         Self { name, io: Arc::new(io), state, failed: None, watch }
     }
 
-    /// The stream itself. A job may be using it.
+    /// Returns the stream itself. A job may be using it.
     pub(crate) fn io(&self) -> &Arc<T> {
         &self.io
     }
 
-    /// Waits for the job that is under way. Its result, if its future is not there any more to take it, or None.
+    /// Waits for the job in progress. Returns its outcome, or None if there was no job, or it was a write,
+    /// or never ran. Returns the error of an earlier job, or of a write.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<JobOutcome>>> {
         let State::Busy(job) = &mut self.state else {
             return Poll::Ready(self.failed.take().map_or(Ok(None), Err));
@@ -100,7 +110,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         let joined = ready!(Pin::new(job).poll(cx));
         let (buffer, done) = match joined {
             Ok((buffer, done)) => (buffer, Ok(Some(done))),
-            // A read that never ran, since its runtime has ended: the next one may be in another.
+            // A read that never ran because its runtime has ended. The next read may be in another runtime.
             Err(JoinError::Cancelled) if context::try_scheduler().is_some() => (Buffer::default(), Ok(None)),
             // The buffer is lost with the job.
             Err(error) => (Buffer::default(), Err(blocking::io_error(self.name, &error))),
@@ -112,7 +122,8 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         })
     }
 
-    /// Begins a job, if there is a thread for it; only then is the buffer prepared. Only when idle, and idle still after an error.
+    /// Begins a job if there is a thread for it, and prepares the buffer only then. The stream must be
+    /// idle, and is still idle after an error.
     fn begin(
         &mut self,
         fate: Fate,
@@ -121,7 +132,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     ) -> io::Result<()> {
         let (state, io) = (&mut self.state, &self.io);
         let job = blocking::begin(self.name, fate, || {
-            let State::Idle(buffer) = state else { unreachable!("one job at a time") };
+            let State::Idle(buffer) = state else { unreachable!("there is one job at a time") };
             let (mut buffer, io) = (std::mem::take(buffer), io.clone());
             prepare(&mut buffer);
             move || {
@@ -133,12 +144,13 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         Ok(())
     }
 
-    /// The buffer, after `poll_idle`.
+    /// Returns the buffer. The stream must be idle, as it is after `poll_idle`.
     fn buffer(&mut self) -> &mut Buffer {
-        let State::Idle(buffer) = &mut self.state else { unreachable!("it was waited for") };
+        let State::Idle(buffer) = &mut self.state else { unreachable!("the caller has waited for the job") };
         buffer
     }
 
+    /// Reads bytes that were read ahead, or begins a read.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>>
     where
         for<'a> &'a T: Read,
@@ -157,7 +169,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
     {
         loop {
             match ready!(self.poll_idle(cx))? {
-                // The end, or an error: nothing lies in the buffer.
+                // At the end and after an error the buffer is empty.
                 Some(JobOutcome::Read(Ok(0))) => return Poll::Ready(Ok(0)),
                 Some(JobOutcome::Read(Err(error))) => return Poll::Ready(Err(error)),
                 Some(JobOutcome::NothingToRead) => {
@@ -170,7 +182,8 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
                 return Poll::Ready(Ok(self.buffer().take(bytes)));
             }
             if !ready!(self.watch.poll_readable(cx))? {
-                // Whether it can be watched here is found out anew.
+                // The stream was watched by another runtime. The next read finds out whether this one can
+                // watch it.
                 self.buffer().read_mode = ReadMode::Unknown;
             }
             let len = bytes.len().min(MAX_JOB_BYTES);
@@ -178,7 +191,8 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         }
     }
 
-    /// What was read ahead must have been given back by [`poll_rewind_read_ahead`](Self::poll_rewind_read_ahead) before.
+    /// Begins a write. The caller has given back read-ahead bytes, by
+    /// [`poll_rewind_read_ahead`](Self::poll_rewind_read_ahead).
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>
     where
         for<'a> &'a T: Write,
@@ -197,20 +211,22 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         Poll::Ready(Ok(len))
     }
 
-    /// Waits until no job is under way, and keeps what it read.
+    /// Waits until no job is in progress, and keeps the bytes that it read.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(budget::poll(cx));
         if let Some(JobOutcome::Read(Err(error))) = ready!(self.poll_idle(cx))? {
-            // The next call says it.
+            // The next call returns it.
             self.failed = Some(error);
         }
         budget::spend();
         Poll::Ready(Ok(()))
     }
 
-    /// Makes a call that neither reads nor writes, after those that are under way. What was read ahead stays.
+    /// Makes a call that neither reads nor writes, after the job in progress. Read-ahead bytes stay in the
+    /// buffer.
     ///
-    /// A call that is dropped when it has begun is made all the same, before those that come later, and nobody hears of its error.
+    /// If the future is dropped after the call has begun, the call is made all the same, before later
+    /// calls, and its error is lost.
     pub(crate) async fn call<R: Send + 'static>(
         &mut self,
         call: impl FnOnce(&T) -> io::Result<R> + Send + 'static,
@@ -227,13 +243,13 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
                 JobOutcome::Call
             },
         )?;
-        // An error only if the job never ran.
+        // This fails only if the job never ran.
         poll_fn(|cx| self.poll_flush(cx)).await?;
         let result = lock(&answer).take();
-        result.expect("the job has ended, and left its result")
+        result.expect("a job that has ended has left its result")
     }
 
-    /// Goes back to where the last byte was taken, if there are bytes that were read ahead.
+    /// Seeks back to the byte after the last one that was taken, if the buffer has read-ahead bytes.
     pub(crate) fn poll_rewind_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         for<'a> &'a T: Seek,
@@ -245,6 +261,8 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         self.poll_seek(cx, SeekFrom::Current(0)).map_ok(drop)
     }
 
+    /// Seeks to a position, and drops read-ahead bytes. A relative position counts from the last byte that
+    /// was taken.
     pub(crate) fn poll_seek(&mut self, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>>
     where
         for<'a> &'a T: Seek,

@@ -1,4 +1,4 @@
-//! Offloaded streams whose calls end as the test tells them to.
+//! Tests of offloaded streams whose calls return the results that the test has set.
 
 use super::{waitable::Waitable, *};
 use crate::{run, source::Direction};
@@ -11,15 +11,16 @@ use std::{
     task::Waker,
 };
 
-/// A stream whose calls end as they are told to: with so many bytes at most, or with an error. Told nothing, they take all.
+/// A stream whose calls return the results that the test has set: at most this many bytes, or an error.
+/// Without a set result they take all bytes.
 #[derive(Default)]
 struct Fake {
     bytes: Mutex<Vec<u8>>,
     answers: Mutex<VecDeque<Result<usize, ErrorKind>>>,
     flushes: Mutex<VecDeque<ErrorKind>>,
-    /// What was waited for when a call would have blocked.
+    /// The directions that were waited for when a call would have blocked.
     waits: Mutex<Vec<Direction>>,
-    /// Each call waits for a word first, until nobody can say one any more.
+    /// Each call first waits for a message, until the sender is gone.
     gate: Option<Mutex<mpsc::Receiver<()>>>,
 }
 
@@ -101,7 +102,7 @@ async fn read(stream: &mut Offloaded<Fake>, len: usize) -> Result<Vec<u8>, Error
 }
 
 #[test]
-fn what_is_written_is_there_after_the_flush_in_order_whatever_the_stream_takes_at_once() {
+fn written_bytes_are_in_order_after_the_flush_however_many_the_stream_takes_at_once() {
     run(async {
         let fake = Fake::answering([Ok(1), Err(ErrorKind::Interrupted), Ok(2)]);
         fake.flushes.lock().unwrap().push_back(ErrorKind::Interrupted);
@@ -111,7 +112,7 @@ fn what_is_written_is_there_after_the_flush_in_order_whatever_the_stream_takes_a
         }
         assert_eq!(flush(&mut stream).await, Ok(()));
         assert_eq!(stream.io().written(), "abcdefgh");
-        assert!(stream.io().flushes.lock().unwrap().is_empty(), "the stream is flushed along");
+        assert!(stream.io().flushes.lock().unwrap().is_empty(), "the stream itself is flushed too");
         assert_eq!(write(&mut stream, &vec![b'x'; MAX_JOB_BYTES + 1]).await, Ok(MAX_JOB_BYTES));
         assert_eq!(flush(&mut stream).await, Ok(()));
         assert_eq!(stream.io().written().len(), 8 + MAX_JOB_BYTES);
@@ -119,7 +120,7 @@ fn what_is_written_is_there_after_the_flush_in_order_whatever_the_stream_takes_a
 }
 
 #[test]
-fn a_write_that_fails_is_told_once_by_the_next_call() {
+fn the_error_of_a_write_is_returned_once_by_the_next_call() {
     run(async {
         let mut stream = Offloaded::new("a fake", Fake::answering([Err(ErrorKind::StorageFull), Ok(0)]));
         assert_eq!(write(&mut stream, b"a").await, Ok(1));
@@ -130,8 +131,12 @@ fn a_write_that_fails_is_told_once_by_the_next_call() {
         assert_eq!(flush(&mut stream).await, Ok(()));
         stream.io().flushes.lock().unwrap().push_back(ErrorKind::BrokenPipe);
         assert_eq!(write(&mut stream, b"d").await, Ok(1));
-        assert_eq!(flush(&mut stream).await, Err(ErrorKind::BrokenPipe), "of the stream's own flush");
-        assert_eq!(stream.io().written(), "d", "what failed, or was refused, wrote nothing");
+        assert_eq!(
+            flush(&mut stream).await,
+            Err(ErrorKind::BrokenPipe),
+            "the error of the stream's own flush"
+        );
+        assert_eq!(stream.io().written(), "d", "a write that failed or was refused wrote nothing");
     });
 }
 
@@ -163,17 +168,17 @@ fn a_read_that_is_dropped_leaves_its_bytes_or_its_error_to_the_next() {
         assert_eq!(read(&mut stream, 8).await.as_deref(), Ok(&b"r"[..]));
         assert!(stream.poll_read(&mut cx, &mut [0; 8]).is_pending());
         open.send(()).unwrap();
-        assert_eq!(flush(&mut stream).await, Ok(()), "that is no matter of writing");
+        assert_eq!(flush(&mut stream).await, Ok(()), "a flush does not return the error of a read");
         drop(open);
         assert_eq!(read(&mut stream, 8).await, Err(ErrorKind::TimedOut));
         stream.io().answers.lock().unwrap().push_back(Err(ErrorKind::TimedOut));
         assert_eq!(read(&mut stream, 2).await, Err(ErrorKind::TimedOut));
         assert_eq!(read(&mut stream, 2).await.as_deref(), Ok(&b"rr"[..]));
-        // What is written is not what is read.
+        // Written bytes and read bytes share the buffer, one after the other.
         assert_eq!(write(&mut stream, b"w").await, Ok(1));
         assert_eq!(read(&mut stream, 2).await.as_deref(), Ok(&b"rr"[..]));
         assert_eq!(stream.io().written(), "w");
-        // The end is no error, and may be followed by more.
+        // The end is not an error, and more bytes may follow it.
         stream.io().answers.lock().unwrap().push_back(Ok(0));
         assert_eq!(read(&mut stream, 2).await.as_deref(), Ok(&b""[..]));
         assert_eq!(read(&mut stream, 2).await.as_deref(), Ok(&b"rr"[..]));

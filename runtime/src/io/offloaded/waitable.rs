@@ -1,7 +1,8 @@
-//! Blocking calls on a descriptor that somebody has made non-blocking.
+//! Blocking calls on a descriptor that may have been made non-blocking by another process.
 //!
-//! `O_NONBLOCK` belongs to the open file, which is shared with every process that inherited it: a parent or a child may set it on our standard
-//! output. A call that says `WouldBlock` has done nothing. So the thread waits until the descriptor is ready, and calls again.
+//! `O_NONBLOCK` belongs to the open file, which is shared with every process that inherited it: a parent or
+//! a child may set it on our standard output. A call that returns `WouldBlock` has done nothing. So the
+//! thread waits until the descriptor is ready, and calls again.
 
 use crate::{source::Direction, sys};
 use std::{
@@ -12,23 +13,25 @@ use std::{
     time::Duration,
 };
 
-/// So many calls in a row may find a descriptor that is said to be ready, and is not, before there are pauses between them.
+/// How many calls in a row may find that a descriptor reported as ready is not, before there are pauses
+/// between them.
 const MAX_SPURIOUS_CALLS: u32 = 16;
-/// The pause between such calls.
+/// The pause between such calls after the first [`MAX_SPURIOUS_CALLS`].
 const SPURIOUS_CALL_PAUSE: Duration = Duration::from_millis(1);
 
-/// A stream that a thread can wait for.
+/// A stream whose descriptor a thread can wait for.
 pub(crate) trait Waitable {
-    /// Waits until a call in that direction is worth trying.
+    /// Waits, on this thread, until a call in that direction is worth trying.
     fn wait(&self, direction: Direction) -> io::Result<()>;
 
-    /// Whether a read would come back at once, with bytes, the end or an error.
+    /// Returns whether a read would return at once, with bytes, the end or an error.
     fn is_readable(&self) -> bool;
 
-    /// Whether it is a file that never makes a read wait for somebody else.
+    /// Returns whether reads never wait for another process, because it is a regular file, a folder or a
+    /// disk.
     fn is_always_ready(&self) -> bool;
 
-    /// The descriptor, for the reactor to watch.
+    /// Returns the descriptor, for the reactor to watch.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
 
@@ -61,7 +64,7 @@ impl_waitable!(fs::File);
 impl_waitable!(io::Stdout);
 impl_waitable!(io::Stderr);
 
-/// Calls again while a signal interrupts.
+/// Repeats a call that a signal has interrupted.
 pub(super) fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {
@@ -71,7 +74,8 @@ pub(super) fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> i
     }
 }
 
-/// Calls again while a signal interrupts, and when the descriptor is ready if the call would have blocked.
+/// Repeats a call that a signal has interrupted. If the call would have blocked, waits until the descriptor
+/// is ready and then repeats it.
 fn retry_when_ready<T: Waitable, R>(
     io: &T,
     direction: Direction,
@@ -85,13 +89,14 @@ fn retry_when_ready<T: Waitable, R>(
         }
         spurious_calls += 1;
         if spurious_calls > MAX_SPURIOUS_CALLS {
-            // Some devices do not know when they are ready, and others take what was there for us.
+            // Some devices report that they are ready when they are not. And another process may have taken
+            // the bytes.
             thread::sleep(SPURIOUS_CALL_PAUSE);
         }
     }
 }
 
-/// Reads, and waits on this thread until there is something.
+/// Reads, and waits on this thread until there is something to read.
 pub(super) fn read_blocking<T: Waitable>(io: &T, bytes: &mut [u8]) -> io::Result<usize>
 where
     for<'a> &'a T: Read,
@@ -100,9 +105,10 @@ where
     retry_when_ready(io, Direction::Read, || stream.read(bytes))
 }
 
-/// Writes all bytes and flushes the stream, which may have a buffer of its own, such as the standard output. Waits on this thread for room.
+/// Writes all bytes and flushes the stream, which may have a buffer of its own, such as the standard
+/// output. Waits on this thread for room.
 ///
-/// Not by `write_all`, which does not tell how much it had written when a call would have blocked.
+/// This cannot use `write_all`, which does not report how much it had written when a call would have blocked.
 pub(super) fn write_all_blocking<T: Waitable>(io: &T, mut bytes: &[u8]) -> io::Result<()>
 where
     for<'a> &'a T: Write,

@@ -1,4 +1,4 @@
-//! The reactor's eye on a stream whose reads may wait for somebody else.
+//! Watching a stream by the reactor, if its reads may wait for another process.
 
 use super::waitable::Waitable;
 use crate::{io::AsyncFd, sys};
@@ -8,31 +8,32 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// What is known of when a read comes back.
+/// How a stream is read, which depends on when its reads return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ReadMode {
-    /// Nothing yet.
+    /// Nothing is known yet.
     #[default]
     Unknown,
-    /// Soon: it is a regular file or a folder.
+    /// Reads return soon, since it is a regular file, a folder or a disk.
     Always,
-    /// When somebody writes. The reactor may be able to tell.
+    /// Reads return when another process writes. The reactor may be able to report that.
     Watchable,
-    /// The reactor tells.
+    /// Reads begin when the reactor reports that there is something to read.
     Watched,
-    /// When somebody writes, of which the reactor cannot tell.
+    /// Reads return when another process writes, and the reactor cannot report that. They block their thread.
     Unwatchable,
 }
 
-/// Watches a stream once a read has found nothing.
+/// Watches a stream, once a read has found nothing.
 #[derive(Default)]
 pub(super) struct ReadWatch {
-    /// A descriptor of its own, since the reactor may watch the stream's already.
+    /// A duplicate of the stream's descriptor, since the reactor may watch that one already.
     descriptor: Option<AsyncFd<OwnedFd>>,
 }
 
 impl ReadWatch {
-    /// Begins to watch, with the runtime that this thread is inside of. False if the operating system cannot watch such a stream.
+    /// Begins to watch the stream, in the runtime that this thread is inside of. Returns false if the
+    /// operating system cannot watch such a stream.
     pub(super) fn begin(&mut self, io: &impl Waitable) -> io::Result<bool> {
         if self.descriptor.is_some() {
             return Ok(true);
@@ -46,8 +47,8 @@ impl ReadWatch {
         Ok(true)
     }
 
-    /// Waits until there is something to read, if the stream is watched. False if it was watched by another runtime than this one, and is not
-    /// watched any more.
+    /// Waits until there is something to read, if the stream is watched. Returns false if another runtime
+    /// than this one has watched it; then the stream is not watched any more.
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let Some(watched) = &self.descriptor else { return Poll::Ready(Ok(true)) };
         if !watched.is_watched_here() {
@@ -56,7 +57,8 @@ impl ReadWatch {
         }
         loop {
             let mut ready = ready!(watched.poll_readable(cx))?;
-            // ReadMode is told once, and a read that blocks cannot find out that there is no more.
+            // Readiness is reported once, and a blocking read cannot find out that there is nothing more to
+            // read.
             if sys::is_readable(watched.as_fd()) {
                 return Poll::Ready(Ok(true));
             }

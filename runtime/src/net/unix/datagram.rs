@@ -7,10 +7,11 @@ use crate::{
 };
 use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 
-/// A Unix socket for datagrams within one machine. No datagram is lost: a sender waits while the receiver's queue is
-/// full.
+/// A Unix socket for datagrams within one machine. No datagram is lost: a sender waits while the receiver's
+/// queue is full.
 ///
-/// All methods take `&self`, so two tasks that share it in an [`Arc`](std::sync::Arc) send and receive at once.
+/// All methods take `&self`, so two tasks that share it in an [`Arc`](std::sync::Arc) send and receive at
+/// once.
 ///
 /// # Cancellation
 ///
@@ -155,7 +156,8 @@ impl UnixDatagram {
         self.socket.io_among(Direction::Write, |socket| socket.send(bytes)).await
     }
 
-    /// Receives one datagram, and returns its length in bytes. Bytes that do not fit into the buffer are lost.
+    /// Receives one datagram, and returns its length in bytes. Bytes that do not fit into the buffer are
+    /// lost.
     ///
     /// # Errors
     ///
@@ -183,13 +185,13 @@ impl UnixDatagram {
     pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let path = path.as_ref();
         let send = |socket: &mio::net::UnixDatagram| socket.send_to(bytes, path);
-        // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected to reports
-        // when it has room again.
+        // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected
+        // to reports when it has room again.
         backoff::wait_or_retry(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
     }
 
-    /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into the buffer are
-    /// lost.
+    /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into
+    /// the buffer are lost.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use std::{io, os::unix::net::SocketAddr, path::Path};
 
 /// A Unix socket that accepts connections.
 ///
-/// Dropping the listener leaves the file at its path, and a new listener cannot bind to that path: remove the file before
-/// or after.
+/// Dropping the listener leaves the file at its path, and a new listener cannot bind to that path: remove
+/// the file before or after.
 ///
 /// # Example
 ///
@@ -89,8 +89,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// * The operating system's error, such as `EMFILE` (a kind without a name) if the process has too many open
-    ///   descriptors. The listener stays usable.
+    /// * The operating system's error, such as `EMFILE` (a kind without a name) if the process has too many
+    ///   open descriptors. The listener stays usable.
     /// * `Other` if the runtime has ended.
     ///
     /// # Cancellation

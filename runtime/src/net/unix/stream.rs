@@ -46,8 +46,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the listener at a path. If its queue of connections is full, this tries again until there is room,
-    /// after pauses of up to 64 ms.
+    /// Connects to the listener at a path. If its queue of connections is full, this tries again until
+    /// there is room, after pauses of up to 64 ms.
     ///
     /// # Errors
     ///
@@ -112,8 +112,8 @@ impl UnixStream {
 
     /// Takes over a connection of the standard library.
     ///
-    /// The descriptor may also be a connection of packets (`SOCK_SEQPACKET`): then each read gets one packet, and bytes
-    /// that do not fit into the buffer are lost.
+    /// The descriptor may also be a connection of packets (`SOCK_SEQPACKET`): then each read gets one
+    /// packet, and bytes that do not fit into the buffer are lost.
     ///
     /// # Errors
     ///
@@ -168,8 +168,8 @@ impl UnixStream {
         self.socket.io().peer_addr()
     }
 
-    /// Returns the peer's user, group and process at the time when it connected or listened, as vouched for by the
-    /// operating system.
+    /// Returns the peer's user, group and process at the time when it connected or listened, as vouched for
+    /// by the operating system.
     ///
     /// # Errors
     ///
