@@ -1,6 +1,6 @@
 //! Several futures inside one task: their outputs in the order in which they come, or until enough are there.
 
-use crate::{context::budget, crowd::Crowd, generator::Next, next};
+use crate::{context::budget, crowd::PollSet, generator::Next, next};
 use brigade_handle::{JoinHandle, Until, Waited};
 use futures_core::Stream;
 use std::{
@@ -43,17 +43,17 @@ where
     I: IntoIterator,
     I::Item: Future,
 {
-    let mut crowd = Crowd::new();
+    let mut set = PollSet::new();
     for future in futures {
-        crowd.insert(Box::pin(future));
+        set.insert(Box::pin(future));
     }
-    AsCompleted { crowd }
+    AsCompleted { set }
 }
 
 /// The stream of [`as_completed`].
 #[must_use = "streams do nothing unless asked for a value"]
 pub struct AsCompleted<F> {
-    crowd: Crowd<Pin<Box<F>>>,
+    set: PollSet<Pin<Box<F>>>,
 }
 
 impl<F: Future> AsCompleted<F> {
@@ -73,16 +73,16 @@ impl<F: Future> Stream for AsCompleted<F> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         ready!(budget::poll(cx));
         let mark = budget::mark();
-        let next = match self.crowd.len() {
+        let next = match self.set.len() {
             0 => None,
-            _ => Some(ready!(self.crowd.poll_next(cx))),
+            _ => Some(ready!(self.set.poll_next(cx))),
         };
         budget::spend_since(mark);
         Poll::Ready(next)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.crowd.len(), Some(self.crowd.len()))
+        (self.set.len(), Some(self.set.len()))
     }
 }
 
@@ -111,33 +111,33 @@ impl<F: Future> Stream for AsCompleted<F> {
 /// });
 /// ```
 pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
-    let mut crowd = Crowd::new();
+    let mut set = PollSet::new();
     for handle in handles {
-        crowd.insert(handle);
+        set.insert(handle);
     }
-    let mut done = Vec::with_capacity(crowd.len());
+    let mut done = Vec::with_capacity(set.len());
     let mut enough = false;
     std::future::poll_fn(|cx| {
         ready!(budget::poll(cx));
         budget::spend();
         // What has ended meanwhile is done, too, however much it is.
         let _lifted = budget::lift();
-        while let Poll::Ready((number, result)) = crowd.poll_next(cx) {
+        while let Poll::Ready((index, result)) = set.poll_next(cx) {
             enough |= match until {
                 Until::FirstCompleted => true,
                 Until::FirstFailed => result.is_err(),
                 Until::All => false,
             };
-            done.push((number, result));
+            done.push((index, result));
         }
-        if enough || crowd.len() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        if enough || set.len() == 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    Waited { done, pending: crowd.drain().collect() }
+    Waited { done, pending: set.drain().collect() }
 }
 
 impl<F> fmt::Debug for AsCompleted<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsCompleted").field("left", &self.crowd.len()).finish_non_exhaustive()
+        f.debug_struct("AsCompleted").field("left", &self.set.len()).finish_non_exhaustive()
     }
 }

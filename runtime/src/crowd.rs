@@ -2,20 +2,20 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! A child's **ticket** is *listed* while its number is in the list of the woken, or in the hands of the one who polls. Waking a
-//! child lists its ticket if it is not, and wakes the parent. The parent leaves its waker, takes the list, strikes each ticket off
+//! A child's **child_waker** is *listed* while its index is in the list of the woken, or in the hands of the one who polls. Waking a
+//! child lists its child_waker if it is not, and wakes the parent. The parent leaves its waker, takes the list, strikes each child_waker off
 //! and only then polls that child:
 //!
 //! ```text
 //!   waking                               polling
-//!   make it ready                        parent = me; numbers = the list        (one critical section)
+//!   make it ready                        parent = me; indices = the list        (one critical section)
 //!   listed.swap(true)? it is listed      listed.swap(false)
-//!   push the number, take the parent     poll the child
+//!   push the index, take the parent     poll the child
 //!   wake the parent
 //! ```
 //!
 //! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (the one releases, the
-//! other acquires); if it comes second, it lists the number anew, and whoever is the parent then is woken.
+//! other acquires); if it comes second, it lists the index anew, and whoever is the parent then is woken.
 
 use crate::{
     context::budget,
@@ -33,21 +33,21 @@ use std::{
 
 /// The children that were woken, and whom to tell.
 #[derive(Default)]
-pub(crate) struct Woken(Mutex<List>);
+pub(crate) struct WokenChildren(Mutex<WokenList>);
 
 #[derive(Default)]
-struct List {
-    numbers: VecDeque<usize>,
+struct WokenList {
+    indices: VecDeque<usize>,
     parent: Option<Waker>,
 }
 
-impl Woken {
-    /// Appends the numbers of those woken, and has the parent woken by the next.
-    pub(crate) fn take(&self, numbers: &mut VecDeque<usize>, parent: &Waker) {
+impl WokenChildren {
+    /// Appends the indices of those woken, and has the parent woken by the next.
+    pub(crate) fn take(&self, indices: &mut VecDeque<usize>, parent: &Waker) {
         let parent = parent.clone();
         let mut list = lock(&self.0);
         let old = list.parent.replace(parent);
-        numbers.append(&mut list.numbers);
+        indices.append(&mut list.indices);
         drop(list);
         drop(old);
     }
@@ -55,51 +55,51 @@ impl Woken {
 
 /// Whether the budget is used up and others are due. They come in the next poll, for which the parent is woken, before those that are
 /// listed by then: so a child that uses up the budget whenever it is polled starves none.
-pub(crate) fn used_up(due: &VecDeque<usize>, cx: &Context<'_>) -> bool {
-    let used_up = !due.is_empty() && !budget::is_left();
-    if used_up {
+pub(crate) fn wake_if_budget_is_spent(due: &VecDeque<usize>, cx: &Context<'_>) -> bool {
+    let must_yield = !due.is_empty() && !budget::is_left();
+    if must_yield {
         cx.waker().wake_by_ref();
     }
-    used_up
+    must_yield
 }
 
 /// What wakes one child.
-pub(crate) struct Ticket {
-    number: usize,
-    listed: AtomicBool,
-    woken: Arc<Woken>,
+pub(crate) struct ChildWaker {
+    index: usize,
+    queued: AtomicBool,
+    woken: Arc<WokenChildren>,
 }
 
-impl Ticket {
-    /// A ticket that is listed: the caller has its number in its hands.
-    pub(crate) fn listed(number: usize, woken: &Arc<Woken>) -> Arc<Self> {
-        Arc::new(Self { number, listed: AtomicBool::new(true), woken: woken.clone() })
+impl ChildWaker {
+    /// A child_waker that is listed: the caller has its index in its hands.
+    pub(crate) fn new_queued(index: usize, woken: &Arc<WokenChildren>) -> Arc<Self> {
+        Arc::new(Self { index, queued: AtomicBool::new(true), woken: woken.clone() })
     }
 
     /// Lists it by hand. False if it was listed.
-    fn list(&self) -> bool {
+    fn set_queued(&self) -> bool {
         // Release: the poll that comes after sees what came before the wake-up, also if it was listed already.
-        !self.listed.swap(true, Ordering::Release)
+        !self.queued.swap(true, Ordering::Release)
     }
 
     /// Strikes it off the list, before the poll.
-    pub(crate) fn strike(&self) {
+    pub(crate) fn clear_queued(&self) {
         // A swap and not a store: Acquire pairs with the waking swaps that this one comes after.
-        self.listed.swap(false, Ordering::Acquire);
+        self.queued.swap(false, Ordering::Acquire);
     }
 }
 
-impl Wake for Ticket {
+impl Wake for ChildWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.list() {
+        if !self.set_queued() {
             return;
         }
         let mut list = lock(&self.woken.0);
-        list.numbers.push_back(self.number);
+        list.indices.push_back(self.index);
         let parent = list.parent.take();
         drop(list);
         parent.into_iter().for_each(Waker::wake);
@@ -108,93 +108,93 @@ impl Wake for Ticket {
 
 /// Futures that come and go, and whose outputs come out in the order in which they are ready.
 ///
-/// A place whose future is ready is given to the next one, with its ticket; a late wake-up by the one before polls it once in vain.
-pub(crate) struct Crowd<F> {
-    places: Vec<Place<F>>,
+/// A slot whose future is ready is given to the next one, with its child_waker; a late wake-up by the one before polls it once in vain.
+pub(crate) struct PollSet<F> {
+    slots: Vec<PollSlot<F>>,
     free: Vec<usize>,
     /// Those to poll.
     due: VecDeque<usize>,
-    woken: Arc<Woken>,
+    woken: Arc<WokenChildren>,
 }
 
-struct Place<F> {
+struct PollSlot<F> {
     future: Option<F>,
-    ticket: Arc<Ticket>,
+    child_waker: Arc<ChildWaker>,
     waker: Waker,
 }
 
-impl<F> Crowd<F> {
+impl<F> PollSet<F> {
     pub(crate) fn new() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), due: VecDeque::new(), woken: Arc::default() }
+        Self { slots: Vec::new(), free: Vec::new(), due: VecDeque::new(), woken: Arc::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.slots.len() - self.free.len()
     }
 
     /// Lets a future in. It is polled at the next `poll_next`, also if the task that polls waits already: the caller has to poll.
     pub(crate) fn insert(&mut self, future: F) -> &F {
-        let number = match self.free.pop() {
-            Some(number) => {
-                if self.places[number].ticket.list() {
-                    self.due.push_back(number);
+        let index = match self.free.pop() {
+            Some(index) => {
+                if self.slots[index].child_waker.set_queued() {
+                    self.due.push_back(index);
                 }
-                number
+                index
             }
             None => {
-                let number = self.places.len();
-                let ticket = Ticket::listed(number, &self.woken);
-                let waker = Waker::from(ticket.clone());
-                self.places.push(Place { future: None, ticket, waker });
-                self.due.push_back(number);
-                number
+                let index = self.slots.len();
+                let child_waker = ChildWaker::new_queued(index, &self.woken);
+                let waker = Waker::from(child_waker.clone());
+                self.slots.push(PollSlot { future: None, child_waker, waker });
+                self.due.push_back(index);
+                index
             }
         };
-        self.places[number].future.insert(future)
+        self.slots[index].future.insert(future)
     }
 
     /// Those that are not ready.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
-        self.places.iter().filter_map(|place| place.future.as_ref())
+        self.slots.iter().filter_map(|slot| slot.future.as_ref())
     }
 
-    /// Takes out those that are not ready, each with its number.
+    /// Takes out those that are not ready, each with its index.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (usize, F)> + use<F> {
         self.free.clear();
         self.due.clear();
-        let places = std::mem::take(&mut self.places).into_iter().enumerate();
-        // Wakers of those that are gone must not name a place that is new.
+        let slots = std::mem::take(&mut self.slots).into_iter().enumerate();
+        // Wakers of those that are gone must not name a slot that is new.
         self.woken = Arc::default();
-        places.filter_map(|(number, place)| Some((number, place.future?)))
+        slots.filter_map(|(index, slot)| Some((index, slot.future?)))
     }
 }
 
-impl<F: Future + Unpin> Crowd<F> {
-    /// The next output with the number of its place. Pending if there is none now, or nobody is in.
+impl<F: Future + Unpin> PollSet<F> {
+    /// The next output with the index of its slot. Pending if there is none now, or nobody is in.
     ///
     /// # Panics
     ///
     /// If a future panics, with its panic. That one is out then, and the others go on.
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(usize, F::Output)> {
         self.woken.take(&mut self.due, cx.waker());
-        while let Some(number) = self.due.pop_front() {
-            let place = &mut self.places[number];
-            place.ticket.strike();
-            let Some(future) = &mut place.future else { continue };
-            let mut context = Context::from_waker(&place.waker);
+        while let Some(index) = self.due.pop_front() {
+            let slot = &mut self.slots[index];
+            slot.child_waker.clear_queued();
+            let Some(future) = &mut slot.future else { continue };
+            let mut context = Context::from_waker(&slot.waker);
             match catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context))) {
                 Ok(Poll::Pending) => {}
                 Ok(Poll::Ready(output)) => {
-                    place.future = None;
-                    self.free.push(number);
-                    return Poll::Ready((number, output));
+                    slot.future = None;
+                    self.free.push(index);
+                    return Poll::Ready((index, output));
                 }
                 Err(payload) => {
-                    self.lose(number, cx);
+                    self.discard_panicked(index, cx);
                     resume_unwind(payload);
                 }
             }
-            if used_up(&self.due, cx) {
+            if wake_if_budget_is_spent(&self.due, cx) {
                 return Poll::Pending;
             }
         }
@@ -203,9 +203,9 @@ impl<F: Future + Unpin> Crowd<F> {
 
     /// Takes out a future that has panicked. Whoever catches the panic is woken, since others may be due, or nobody may be left.
     #[cold]
-    fn lose(&mut self, number: usize, cx: &Context<'_>) {
-        let future = self.places[number].future.take();
-        self.free.push(number);
+    fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
+        let future = self.slots[index].future.take();
+        self.free.push(index);
         contain(|| drop(future));
         contain(|| cx.waker().wake_by_ref());
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     context::budget,
-    crowd::{Ticket, Woken, used_up},
+    crowd::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
 };
 use brigade_handle::contain;
 use std::{
@@ -41,11 +41,11 @@ where
     I: IntoIterator,
     I::Item: Future,
 {
-    let children: Vec<_> = futures.into_iter().map(|future| Child::Running(Box::pin(future))).collect();
+    let children: Vec<_> = futures.into_iter().map(|future| GatherChild::Running(Box::pin(future))).collect();
     let woken = Arc::default();
-    let waker = |number| {
-        let ticket = Ticket::listed(number, &woken);
-        (ticket.clone(), Waker::from(ticket))
+    let waker = |index| {
+        let child_waker = ChildWaker::new_queued(index, &woken);
+        (child_waker.clone(), Waker::from(child_waker))
     };
     let wakers = (0..children.len()).map(waker).collect();
     let due = (0..children.len()).collect();
@@ -55,15 +55,15 @@ where
 /// The future of [`gather`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Gather<F: Future> {
-    children: Vec<Child<F>>,
-    wakers: Vec<(Arc<Ticket>, Waker)>,
+    children: Vec<GatherChild<F>>,
+    wakers: Vec<(Arc<ChildWaker>, Waker)>,
     /// Those to poll.
     due: VecDeque<usize>,
-    woken: Arc<Woken>,
+    woken: Arc<WokenChildren>,
     running: usize,
 }
 
-enum Child<F: Future> {
+enum GatherChild<F: Future> {
     Running(Pin<Box<F>>),
     Done(F::Output),
     /// It has panicked, so there is no output.
@@ -84,18 +84,20 @@ impl<F: Future> Future for Gather<F> {
         let mark = budget::mark();
         // Before the children are polled: whoever wakes one from now on wakes this task.
         this.woken.take(&mut this.due, cx.waker());
-        while let Some(number) = this.due.pop_front() {
-            this.poll_child(number, cx);
-            if used_up(&this.due, cx) {
+        while let Some(index) = this.due.pop_front() {
+            this.poll_child(index, cx);
+            if wake_if_budget_is_spent(&this.due, cx) {
                 return Poll::Pending;
             }
         }
         if this.running > 0 {
             return Poll::Pending;
         }
-        let output = |child: &mut Child<F>| match std::mem::replace(child, Child::Gone) {
-            Child::Done(output) => output,
-            Child::Panicked => panic!("a future of a `gather` has panicked, so not all outputs are there"),
+        let output = |child: &mut GatherChild<F>| match std::mem::replace(child, GatherChild::Gone) {
+            GatherChild::Done(output) => output,
+            GatherChild::Panicked => {
+                panic!("a future of a `gather` has panicked, so not all outputs are there")
+            }
             _ => panic!("a `gather` was polled again after it was ready"),
         };
         let outputs = this.children.iter_mut().map(output).collect();
@@ -105,19 +107,19 @@ impl<F: Future> Future for Gather<F> {
 }
 
 impl<F: Future> Gather<F> {
-    fn poll_child(&mut self, number: usize, cx: &Context<'_>) {
-        let Child::Running(future) = &mut self.children[number] else { return };
-        let (ticket, waker) = &self.wakers[number];
+    fn poll_child(&mut self, index: usize, cx: &Context<'_>) {
+        let GatherChild::Running(future) = &mut self.children[index] else { return };
+        let (child_waker, waker) = &self.wakers[index];
         // Before the poll, so that a wake-up during it puts the child on the list again.
-        ticket.strike();
+        child_waker.clear_queued();
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(waker)))) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(output)) => {
-                self.children[number] = Child::Done(output);
+                self.children[index] = GatherChild::Done(output);
                 self.running -= 1;
             }
             Err(payload) => {
-                self.lose(number, cx);
+                self.discard_panicked(index, cx);
                 resume_unwind(payload);
             }
         }
@@ -125,8 +127,8 @@ impl<F: Future> Gather<F> {
 
     /// Drops a future that has panicked. Whoever catches the panic is woken, since others may be due.
     #[cold]
-    fn lose(&mut self, number: usize, cx: &Context<'_>) {
-        let child = std::mem::replace(&mut self.children[number], Child::Panicked);
+    fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
+        let child = std::mem::replace(&mut self.children[index], GatherChild::Panicked);
         self.running -= 1;
         contain(|| drop(child));
         contain(|| cx.waker().wake_by_ref());

@@ -63,33 +63,34 @@ where
     F: FnOnce(Yielder<T>) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let cell = Arc::new(Cell { content: Mutex::new(Content { value: None, yielding: None, asking: None }) });
+    let cell =
+        Arc::new(YieldCell { state: Mutex::new(CellState { value: None, producer: None, consumer: None }) });
     let future = function(Yielder { cell: cell.clone() });
     Generator { cell, future: Some(Box::pin(future)) }
 }
 
-struct Cell<T> {
-    content: Mutex<Content<T>>,
+struct YieldCell<T> {
+    state: Mutex<CellState<T>>,
 }
 
-struct Content<T> {
+struct CellState<T> {
     value: Option<T>,
     /// Who put the value there and waits until it is taken.
-    yielding: Option<Waker>,
+    producer: Option<Waker>,
     /// Who waits for a value; None while the function is polled for him.
-    asking: Option<Waker>,
+    consumer: Option<Waker>,
 }
 
-impl<T> Cell<T> {
-    fn lock(&self) -> MutexGuard<'_, Content<T>> {
-        lock(&self.content)
+impl<T> YieldCell<T> {
+    fn lock(&self) -> MutexGuard<'_, CellState<T>> {
+        lock(&self.state)
     }
 }
 
 /// The stream of [`generator`].
 #[must_use = "streams do nothing unless asked for a value"]
 pub struct Generator<T, F> {
-    cell: Arc<Cell<T>>,
+    cell: Arc<YieldCell<T>>,
     /// None once it has returned or panicked.
     future: Option<Pin<Box<F>>>,
 }
@@ -151,7 +152,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
             budget::spend();
             return Poll::Ready(None);
         };
-        let before = this.cell.lock().asking.take();
+        let before = this.cell.lock().consumer.take();
         drop(before);
         let ended = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.is_ready(),
@@ -162,24 +163,24 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
         };
         this.future = if ended { None } else { Some(future) };
         let mut asks = None;
-        let (value, yielding) = loop {
-            let mut content = this.cell.lock();
-            if let Some(value) = content.value.take() {
-                break (value, content.yielding.take());
+        let (value, producer) = loop {
+            let mut state = this.cell.lock();
+            if let Some(value) = state.value.take() {
+                break (value, state.producer.take());
             }
             if ended {
                 budget::spend();
                 return Poll::Ready(None);
             }
             if asks.is_some() {
-                content.asking = asks;
+                state.consumer = asks;
                 return Poll::Pending;
             }
-            drop(content);
+            drop(state);
             // Foreign code, so outside of the lock.
             asks = Some(cx.waker().clone());
         };
-        if let Some(waker) = yielding.filter(|waker| !waker.will_wake(cx.waker())) {
+        if let Some(waker) = producer.filter(|waker| !waker.will_wake(cx.waker())) {
             waker.wake();
         }
         budget::spend();
@@ -189,7 +190,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
 
 /// Gives values to whoever asks the generator for them.
 pub struct Yielder<T> {
-    cell: Arc<Cell<T>>,
+    cell: Arc<YieldCell<T>>,
 }
 
 impl<T> Yielder<T> {
@@ -225,17 +226,17 @@ impl<T> Future for Yield<'_, T> {
         }
         // Foreign code, so before the lock.
         let waker = cx.waker().clone();
-        let mut content = this.yielder.cell.lock();
-        if content.value.is_none() {
+        let mut state = this.yielder.cell.lock();
+        if state.value.is_none() {
             let Some(value) = this.value.take() else { return Poll::Ready(()) };
-            content.value = Some(value);
+            state.value = Some(value);
         }
         // A cell that is full before this value is in it has the value of a future that was leaked.
-        let old = content.yielding.replace(waker);
-        let asking = content.asking.take();
-        drop(content);
+        let old = state.producer.replace(waker);
+        let consumer = state.consumer.take();
+        drop(state);
         drop(old);
-        asking.into_iter().for_each(Waker::wake);
+        consumer.into_iter().for_each(Waker::wake);
         Poll::Pending
     }
 }
@@ -245,9 +246,9 @@ impl<T> Drop for Yield<'_, T> {
         if self.value.is_some() {
             return;
         }
-        let mut content = self.yielder.cell.lock();
-        let left = (content.value.take(), content.yielding.take());
-        drop(content);
+        let mut state = self.yielder.cell.lock();
+        let left = (state.value.take(), state.producer.take());
+        drop(state);
         drop(left);
     }
 }

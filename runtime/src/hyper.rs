@@ -38,7 +38,7 @@ use std::{
 };
 
 /// How many bytes one read takes at most.
-const READ: usize = 64 * 1024;
+const MAX_READ_BYTES: usize = 64 * 1024;
 
 /// A stream of `futures-io`, such as a [`TcpStream`](crate::net::TcpStream), as hyper wants it.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl<T: AsyncRead + Unpin> Read for Io<T> {
     ) -> Poll<io::Result<()>> {
         // hyper's buffer may be uninitialised, and `futures-io` reads into bytes that are initialised: the bytes go
         // through a buffer of this thread, which costs a copy and saves unsafe code and clearing.
-        context::with_scratch(buffer.remaining().min(READ), |scratch| {
+        context::with_scratch(buffer.remaining().min(MAX_READ_BYTES), |scratch| {
             let read = ready!(Pin::new(&mut self.inner).poll_read(cx, scratch))?;
             buffer.put_slice(&scratch[..read]);
             Poll::Ready(Ok(()))

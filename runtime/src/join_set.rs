@@ -2,7 +2,7 @@
 
 use crate::{
     context::budget,
-    crowd::Crowd,
+    crowd::PollSet,
     spawn::{spawn_at, spawn_local_at},
 };
 use brigade_handle::{JoinError, JoinHandle, contain};
@@ -41,13 +41,13 @@ use std::{
 /// ```
 #[must_use = "dropping a set cancels its tasks"]
 pub struct JoinSet<T> {
-    crowd: Crowd<JoinHandle<T>>,
+    set: PollSet<JoinHandle<T>>,
 }
 
 impl<T> JoinSet<T> {
     /// An empty set.
     pub fn new() -> Self {
-        Self { crowd: Crowd::new() }
+        Self { set: PollSet::new() }
     }
 
     /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set. Its handle, which lies there, can cancel this one task,
@@ -75,7 +75,7 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        self.crowd.insert(spawn_at(future, Location::caller()))
+        self.set.insert(spawn_at(future, Location::caller()))
     }
 
     /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into the set, as
@@ -90,17 +90,17 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        self.crowd.insert(spawn_local_at(future, Location::caller()))
+        self.set.insert(spawn_local_at(future, Location::caller()))
     }
 
     /// Puts work that was started elsewhere into the set: a task, or a job or a call of another executor.
     pub fn insert(&mut self, handle: JoinHandle<T>) {
-        self.crowd.insert(handle);
+        self.set.insert(handle);
     }
 
     /// How many are in the set: those that run, and those that have ended and were not joined.
     pub fn len(&self) -> usize {
-        self.crowd.len()
+        self.set.len()
     }
 
     /// Whether the set is empty.
@@ -122,7 +122,7 @@ impl<T> JoinSet<T> {
         // What is there is there, whether or not it is another's turn.
         let _lifted = budget::lift();
         let context = Context::from_waker(std::task::Waker::noop());
-        match self.crowd.poll_next(&context) {
+        match self.set.poll_next(&context) {
             Poll::Ready((_, result)) => Some(result),
             Poll::Pending => None,
         }
@@ -143,12 +143,12 @@ impl<T> JoinSet<T> {
 
     /// Asks all to end early. They stay in the set, to be joined.
     pub fn cancel_all(&self) {
-        self.crowd.iter().for_each(JoinHandle::cancel);
+        self.set.iter().for_each(JoinHandle::cancel);
     }
 
     /// Lets all go on without the set, which is then empty.
     pub fn detach_all(&mut self) {
-        self.crowd.drain().for_each(drop);
+        self.set.drain().for_each(drop);
     }
 
     /// Cancels all and waits until they have ended. Their results are dropped.
@@ -170,7 +170,7 @@ impl<T> JoinSet<T> {
             return Poll::Ready(None);
         }
         // The handle has spent some.
-        let (_, result) = ready!(self.crowd.poll_next(cx));
+        let (_, result) = ready!(self.set.poll_next(cx));
         Poll::Ready(Some(result))
     }
 }

@@ -47,12 +47,12 @@ pub enum Either<A, B> {
 /// ```
 pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Output, B::Output> {
     let (mut first, mut second) = (pin!(first), pin!(second));
-    let mut turns = Turns::new(2);
+    let mut order = PollOrder::new(2);
     poll_fn(|cx| {
         ready!(budget::poll(cx));
         let mark = budget::mark();
-        for turn in turns.next() {
-            let poll = match turn % 2 {
+        for index in order.next_round() {
+            let poll = match index % 2 {
                 0 => first.as_mut().poll(cx).map(Either::Left),
                 _ => second.as_mut().poll(cx).map(Either::Right),
             };
@@ -67,18 +67,18 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 }
 
 /// Who is polled first.
-struct Turns {
+struct PollOrder {
     begin: usize,
     count: usize,
 }
 
-impl Turns {
+impl PollOrder {
     fn new(count: usize) -> Self {
         Self { begin: context::choose(count), count }
     }
 
     /// The turns of one poll, to be taken modulo the count; the next poll begins with another.
-    fn next(&mut self) -> Range<usize> {
+    fn next_round(&mut self) -> Range<usize> {
         let begin = self.begin;
         self.begin = if begin + 1 < self.count { begin + 1 } else { 0 };
         begin..begin + self.count
@@ -129,8 +129,8 @@ impl<F: Future> Racers for Vec<F> {
 
     async fn race(self) -> F::Output {
         let mut racers: Vec<_> = self.into_iter().map(Box::pin).collect();
-        let mut turns = Turns::new(racers.len());
-        poll_fn(|cx| poll_all(&mut racers, turns.next(), cx)).await
+        let mut order = PollOrder::new(racers.len());
+        poll_fn(|cx| poll_all(&mut racers, order.next_round(), cx)).await
     }
 }
 
@@ -144,12 +144,12 @@ impl<F: Future, const N: usize> Racers for [F; N] {
 
 fn poll_all<F: Future>(
     racers: &mut [Pin<Box<F>>],
-    turns: Range<usize>,
+    round: Range<usize>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
     ready!(budget::poll(cx));
     let mark = budget::mark();
-    let (before, after) = racers.split_at_mut(turns.start);
+    let (before, after) = racers.split_at_mut(round.start);
     for racer in after.iter_mut().chain(before) {
         if let Poll::Ready(output) = racer.as_mut().poll(cx) {
             budget::spend_since(mark);
@@ -170,12 +170,12 @@ macro_rules! tuple {
                 let ($first $(, $racer)+) = self;
                 let mut $first = pin!($first);
                 $(let mut $racer = pin!($racer);)+
-                let mut turns = Turns::new($count);
+                let mut order = PollOrder::new($count);
                 poll_fn(|cx| {
                     ready!(budget::poll(cx));
                     let mark = budget::mark();
-                    for turn in turns.next() {
-                        let poll = match turn % $count {
+                    for index in order.next_round() {
+                        let poll = match index % $count {
                             $($number => $racer.as_mut().poll(cx),)+
                             _ => $first.as_mut().poll(cx),
                         };

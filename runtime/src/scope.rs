@@ -1,6 +1,6 @@
 //! Scopes: tasks that borrow from the stack, because they end before it does.
 //!
-//! 1. `running` counts the scope's body and its children. A child is counted before it is spawned, and counted off after
+//! 1. `running` counts the scope's body and its children. A child is guard before it is spawned, and guard off after
 //!    its future has been dropped.
 //! 2. `Runtime::scope` does not return, nor unwind, before the count is zero. So whatever a child borrows from outside of
 //!    the scope outlives its future.
@@ -29,46 +29,46 @@ use std::{
 /// Where tasks can be spawned that borrow what outlives the scope. See [`Runtime::scope`].
 pub struct Scope<'scope, 'env: 'scope> {
     scheduler: Scheduler,
-    count: Arc<Count>,
+    state: Arc<ScopeState>,
     // Invariant in both, so that a scope cannot be taken for one that lives shorter or longer.
     _scope: PhantomData<&'scope mut &'scope ()>,
     _env: PhantomData<&'env mut &'env ()>,
 }
 
-struct Count {
+struct ScopeState {
     running: AtomicUsize,
-    waiting: Mutex<Option<Waker>>,
+    waiter: Mutex<Option<Waker>>,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// One that is counted; counts itself off.
-struct Counted(Arc<Count>);
+/// One that is guard; counts itself off.
+struct TaskGuard(Arc<ScopeState>);
 
-impl Drop for Counted {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         // Release: the dropping of the future comes before; Acquire for the one who brings it to zero.
         if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waker = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let waker = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
             contain(|| waker.into_iter().for_each(Waker::wake));
         }
     }
 }
 
 /// A child's future, which seems to live for ever. The future is dropped before the count (fields drop in their order).
-struct Child {
+struct ScopedTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
-    counted: Counted,
+    guard: TaskGuard,
 }
 
-impl Future for Child {
+impl Future for ScopedTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx))) {
             Ok(poll) => poll,
             Err(payload) => {
-                let mut first = self.counted.0.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut first = self.guard.0.panic.lock().unwrap_or_else(PoisonError::into_inner);
                 let later = if first.is_none() { first.replace(payload) } else { Some(payload) };
                 drop(first);
                 // The later ones have nobody to tell.
@@ -93,16 +93,16 @@ impl<'scope> Scope<'scope, '_> {
         // SAFETY: only the lifetime changes. By rules 1 to 3 the future is dropped before `Runtime::scope` returns, and
         // `'scope` lasts until then.
         let future: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { std::mem::transmute(future) };
-        // Relaxed: the caller is counted itself, so the count is not zero, and the task reaches others by its queue.
-        self.count.running.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(self.count.clone());
-        drop(self.scheduler.spawn(Child { future, counted }, Location::caller()));
+        // Relaxed: the caller is guard itself, so the count is not zero, and the task reaches others by its queue.
+        self.state.running.fetch_add(1, Ordering::Relaxed);
+        let guard = TaskGuard(self.state.clone());
+        drop(self.scheduler.spawn(ScopedTask { future, guard }, Location::caller()));
     }
 }
 
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let running = self.count.running.load(Ordering::Relaxed);
+        let running = self.state.running.load(Ordering::Relaxed);
         f.debug_struct("Scope").field("running", &running).finish_non_exhaustive()
     }
 }
@@ -142,25 +142,25 @@ impl Runtime {
     pub fn scope<'env, R>(&'env self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
         block_on::assert_outside("Runtime::scope");
         self.assert_not_forked();
-        let count = Arc::new(Count {
+        let state = Arc::new(ScopeState {
             running: AtomicUsize::new(1),
-            waiting: Mutex::new(None),
+            waiter: Mutex::new(None),
             panic: Mutex::new(None),
         });
-        let body_counted = Counted(count.clone());
+        let body_guard = TaskGuard(state.clone());
         let scope = Scope {
             scheduler: self.scheduler(),
-            count: count.clone(),
+            state: state.clone(),
             _scope: PhantomData,
             _env: PhantomData,
         };
         let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
-        drop(body_counted);
+        drop(body_guard);
         // Rule 2: an unwinding out of the wait would leave children behind that borrow from a frame that is gone.
-        let bomb = AbortOnUnwind;
-        self.block_on(std::future::poll_fn(|cx| count.poll_zero(cx)));
-        std::mem::forget(bomb);
-        let panic = count.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let abort_guard = AbortOnUnwind;
+        self.block_on(std::future::poll_fn(|cx| state.poll_zero(cx)));
+        std::mem::forget(abort_guard);
+        let panic = state.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {
             (Err(payload), childs) => {
                 forget_panic(childs.map_or(Ok(()), Err));
@@ -175,12 +175,12 @@ impl Runtime {
     }
 }
 
-impl Count {
+impl ScopeState {
     fn poll_zero(&self, cx: &Context<'_>) -> Poll<()> {
         // Foreign code, cloning and dropping a waker, has no lock.
         let waker = cx.waker().clone();
-        let _old = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
-        // Acquire pairs with `Counted::drop`: what the children did is seen.
+        let _old = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
+        // Acquire pairs with `TaskGuard::drop`: what the children did is seen.
         if self.running.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -1,7 +1,7 @@
-//! Signals of the operating system, awaited: ctrl-c, SIGTERM, SIGCHLD and the others.
+//! HubState of the operating system, awaited: ctrl-c, SIGTERM, SIGCHLD and the others.
 //!
 //! The first wait for a signal installs a handler for it, for as long as the process lives: from then on ctrl-c does not
-//! end the process by itself. A handler that was there before is called as well. Nothing is put back when the last
+//! end the process by itself. A handler that was there before is called as well. NoDescriptor is put back when the last
 //! listener is dropped, since a program that has asked for a signal once is not to die of the next one.
 //!
 //! # Why no signal is lost
@@ -18,7 +18,7 @@
 //!
 //! Whoever finds the byte, of whatever runtime, tells all listeners of the process. A listener remembers the count from
 //! before the handler was installed, so it misses nothing from its creation on, whether it is polled or not. The mark
-//! lies in a source like the readiness of a descriptor, and the argument there covers the clearing. Signals of one
+//! lies in a source like the readiness of a descriptor, and the argument there covers the clearing. HubState of one
 //! kind that come before the listener looks are one, as they are for the operating system.
 //!
 //! # In a forked child
@@ -101,67 +101,67 @@ impl SignalKind {
 }
 
 /// What each process has one of.
-struct Process {
+struct SignalHub {
     /// The end of the bell to listen at.
-    listen: UnixStream,
+    pipe_reader: UnixStream,
     /// The end that rings.
-    ring: UnixStream,
-    signals: Mutex<Signals>,
+    pipe_writer: UnixStream,
+    state: Mutex<HubState>,
 }
 
 /// The listeners, and which signals have their handler and ring the bell.
-struct Signals {
+struct HubState {
     listeners: Slab<Listener>,
-    caught: BTreeSet<SignalKind>,
+    handled: BTreeSet<SignalKind>,
 }
 
 struct Listener {
     kind: SignalKind,
     /// The count of which the source was told.
-    told: Cell<usize>,
+    reported: Cell<usize>,
     source: Arc<Source>,
 }
 
-static PROCESS: PerProcess<Process> = PerProcess::new();
+static HUB: PerProcess<SignalHub> = PerProcess::new();
 
-impl Process {
+impl SignalHub {
     fn new() -> io::Result<Self> {
-        let (listen, ring) = UnixStream::pair()?;
-        listen.set_nonblocking(true)?;
-        ring.set_nonblocking(true)?;
-        let signals = Signals { listeners: Slab::new(), caught: BTreeSet::new() };
-        Ok(Self { listen, ring, signals: Mutex::new(signals) })
+        let (pipe_reader, pipe_writer) = UnixStream::pair()?;
+        pipe_reader.set_nonblocking(true)?;
+        pipe_writer.set_nonblocking(true)?;
+        let state = HubState { listeners: Slab::new(), handled: BTreeSet::new() };
+        Ok(Self { pipe_reader, pipe_writer, state: Mutex::new(state) })
     }
 
-    fn signals(&self) -> MutexGuard<'_, Signals> {
-        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HubState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Answers the bell: marks the sources of all listeners whose signal came, and takes the wakers of those who wait.
 pub(crate) fn deliver(woken: &mut Vec<Waker>) {
-    let Some(process) = PROCESS.get() else { return };
+    let Some(hub) = HUB.get() else { return };
     // The bell is emptied before the counts are read: a signal after that rings again.
     let mut bytes = [0; 64];
     loop {
-        match (&process.listen).read(&mut bytes) {
+        match (&hub.pipe_reader).read(&mut bytes) {
             Ok(1..) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
         }
     }
-    for listener in process.signals().listeners.iter() {
+    for listener in hub.state().listeners.iter() {
         let count = sys::caught(listener.kind.0);
-        if listener.told.replace(count) != count {
+        if listener.reported.replace(count) != count {
             listener.source.set_readable(woken);
         }
     }
 }
 
 /// What is registered for a listener: no descriptor, only the end of the runtime is told to its source.
-struct Nothing;
+struct NoDescriptor;
 
-impl OsSource for Nothing {
+impl OsSource for NoDescriptor {
     fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
         Ok(())
     }
@@ -180,9 +180,9 @@ pub struct Signal {
     kind: SignalKind,
     /// The count that was last received.
     received: usize,
-    registered: Registered<Nothing>,
+    registered: Registered<NoDescriptor>,
     /// Where it is listed.
-    process: &'static Process,
+    hub: &'static SignalHub,
     listener: Key,
 }
 
@@ -198,18 +198,18 @@ pub struct Signal {
 /// Outside of a runtime.
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
-    let registered = Registered::here("signal", Nothing, Initially::Pending)?;
-    let process = PROCESS.get_or_try_init(Process::new)?;
+    let registered = Registered::here("signal", NoDescriptor, Initially::Pending)?;
+    let hub = HUB.get_or_try_init(SignalHub::new)?;
     let received = sys::caught(kind.0);
-    registered.reactor().hear_signals(process.listen.as_fd())?;
-    let mut signals = process.signals();
-    if !signals.caught.contains(&kind) {
-        sys::catch(kind.0, process.ring.as_fd())?;
-        signals.caught.insert(kind);
+    registered.reactor().hear_signals(hub.pipe_reader.as_fd())?;
+    let mut state = hub.state();
+    if !state.handled.contains(&kind) {
+        sys::catch(kind.0, hub.pipe_writer.as_fd())?;
+        state.handled.insert(kind);
     }
     let source = registered.source().clone();
-    let listener = signals.listeners.insert(Listener { kind, told: Cell::new(received), source });
-    Ok(Signal { kind, received, registered, process, listener })
+    let listener = state.listeners.insert(Listener { kind, reported: Cell::new(received), source });
+    Ok(Signal { kind, received, registered, hub, listener })
 }
 
 /// Waits for ctrl-c once. From the first call on, ctrl-c does not end the process by itself.
@@ -288,7 +288,7 @@ impl Drop for Signal {
         if self.registered.reactor().is_forked() {
             return;
         }
-        let listener = self.process.signals().listeners.remove(self.listener);
+        let listener = self.hub.state().listeners.remove(self.listener);
         // Outside of the lock, since it may be the last to hold the wakers of others.
         drop(listener);
     }

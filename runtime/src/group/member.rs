@@ -1,6 +1,6 @@
 //! A task of a group: enters the group's list at its first poll, tells the group of its failure, and is counted out when it ends.
 
-use super::{Failure, Shared};
+use super::{Failure, GroupShared};
 use crate::{slab::Key, task};
 use std::{
     future::Future,
@@ -16,12 +16,12 @@ pub(super) struct Member<F, E> {
     future: Option<Pin<Box<F>>>,
     /// Its place in the group's list, once it has been polled.
     key: Option<Key>,
-    shared: Arc<Shared<E>>,
+    shared: Arc<GroupShared<E>>,
 }
 
 impl<F, E> Member<F, E> {
     /// A member that was counted in.
-    pub(super) fn new(future: F, shared: &Arc<Shared<E>>) -> Self {
+    pub(super) fn new(future: F, shared: &Arc<GroupShared<E>>) -> Self {
         Self { future: Some(Box::pin(future)), key: None, shared: shared.clone() }
     }
 }

@@ -114,9 +114,9 @@ where
     F: FnOnce(TaskGroup<E>) -> B,
     B: Future<Output = Result<R, E>>,
 {
-    let shared = Arc::new(Shared::new());
+    let shared = Arc::new(GroupShared::new());
     let body = body(TaskGroup { shared: shared.clone() });
-    Running { body: Some(Box::pin(body)), value: None, shared }
+    GroupFuture { body: Some(Box::pin(body)), value: None, shared }
 }
 
 /// Where tasks are spawned into the group of [`task_group`] or [`try_task_group`]. Its clones are the same group: a task of the group
@@ -124,7 +124,7 @@ where
 ///
 /// Once the group has failed or ended, what is spawned is cancelled before it runs.
 pub struct TaskGroup<E = Infallible> {
-    shared: Arc<Shared<E>>,
+    shared: Arc<GroupShared<E>>,
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
@@ -236,11 +236,11 @@ impl<E> fmt::Debug for TaskGroup<E> {
     }
 }
 
-struct Shared<E> {
-    state: Mutex<State<E>>,
+struct GroupShared<E> {
+    state: Mutex<GroupState<E>>,
 }
 
-struct State<E> {
+struct GroupState<E> {
     /// How many members there are whose futures have not been dropped.
     running: usize,
     /// The wakers of those that have been polled. Taken out when the group closes.
@@ -256,10 +256,10 @@ enum Failure<E> {
     Panic(Box<dyn Any + Send>),
 }
 
-impl<E> Shared<E> {
+impl<E> GroupShared<E> {
     fn new() -> Self {
         let members = Slab::new();
-        let state = State { running: 0, members, closed: false, failure: None, parent: None };
+        let state = GroupState { running: 0, members, closed: false, failure: None, parent: None };
         Self { state: Mutex::new(state) }
     }
 
@@ -306,7 +306,7 @@ impl<E> Shared<E> {
     }
 
     /// Lets no task in any more, cancels all members, and wakes the group.
-    fn close(mut state: MutexGuard<'_, State<E>>, failure: Option<Failure<E>>) {
+    fn close(mut state: MutexGuard<'_, GroupState<E>>, failure: Option<Failure<E>>) {
         state.closed = true;
         state.failure = failure;
         let members = std::mem::replace(&mut state.members, Slab::new());
@@ -319,17 +319,17 @@ impl<E> Shared<E> {
 }
 
 /// The future of a group.
-struct Running<B, R, E> {
+struct GroupFuture<B, R, E> {
     /// None once it has ended.
     body: Option<Pin<Box<B>>>,
     value: Option<R>,
-    shared: Arc<Shared<E>>,
+    shared: Arc<GroupShared<E>>,
 }
 
 // The body is pinned by its box.
-impl<B, R, E> Unpin for Running<B, R, E> {}
+impl<B, R, E> Unpin for GroupFuture<B, R, E> {}
 
-impl<B, R, E> Running<B, R, E> {
+impl<B, R, E> GroupFuture<B, R, E> {
     fn drop_body(&mut self) {
         let body = self.body.take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
@@ -338,7 +338,7 @@ impl<B, R, E> Running<B, R, E> {
     }
 }
 
-impl<B, R, E> Future for Running<B, R, E>
+impl<B, R, E> Future for GroupFuture<B, R, E>
 where
     B: Future<Output = Result<R, E>>,
 {
@@ -389,12 +389,12 @@ where
     }
 }
 
-impl<B, R, E> Drop for Running<B, R, E> {
+impl<B, R, E> Drop for GroupFuture<B, R, E> {
     fn drop(&mut self) {
         self.drop_body();
         let state = lock(&self.shared.state);
         if !state.closed {
-            Shared::close(state, None);
+            GroupShared::close(state, None);
         }
     }
 }

@@ -9,25 +9,25 @@ use std::{
 };
 
 /// Says that it was woken.
-struct Woken(loom::sync::atomic::AtomicBool);
+struct WakeFlag(loom::sync::atomic::AtomicBool);
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, loom::sync::atomic::Ordering::Relaxed);
     }
 }
 
 /// Polls a group whose one member ends meanwhile: it is ready, or woken and then ready.
-fn ends<B>(body: B, end: fn(&Shared<u32>)) -> Result<u32, u32>
+fn ends<B>(body: B, end: fn(&GroupShared<u32>)) -> Result<u32, u32>
 where
     B: Future<Output = Result<u32, u32>>,
 {
-    let shared = Arc::new(Shared::new());
+    let shared = Arc::new(GroupShared::new());
     assert!(!shared.count_in());
     let ending = shared.clone();
     let member = thread::spawn(move || end(&ending));
-    let mut group = pin!(Running { body: Some(Box::pin(body)), value: None, shared });
-    let parent = Arc::new(Woken(loom::sync::atomic::AtomicBool::new(false)));
+    let mut group = pin!(GroupFuture { body: Some(Box::pin(body)), value: None, shared });
+    let parent = Arc::new(WakeFlag(loom::sync::atomic::AtomicBool::new(false)));
     let waker = Waker::from(parent.clone());
     let mut context = Context::from_waker(&waker);
     let first = group.as_mut().poll(&mut context);
@@ -49,7 +49,7 @@ fn a_group_sees_its_last_member_end() {
 
 #[test]
 fn a_group_whose_body_waits_sees_a_member_fail() {
-    let fail = |shared: &Shared<u32>| {
+    let fail = |shared: &GroupShared<u32>| {
         shared.fail(Failure::Error(1));
         shared.count_out(None);
     };
