@@ -43,11 +43,13 @@
 //! ```
 
 use crate::{
-    context::budget,
-    registered::Registered,
-    slab::{Key, Slab},
-    source::{Direction, Initially, Source},
+    driver::{
+        registration::Registered,
+        slab::{Key, Slab},
+        source::{Direction, Initially, Source},
+    },
     sys,
+    task::budget,
 };
 use brigade_handle::fork::PerProcess;
 use futures_core::Stream;
@@ -139,7 +141,7 @@ impl SignalHub {
 }
 
 /// Answers the bell: marks the sources of all listeners whose signal came, and takes the wakers of those who wait.
-pub(crate) fn deliver(woken: &mut Vec<Waker>) {
+fn deliver(woken: &mut Vec<Waker>) {
     let Some(hub) = HUB.get() else { return };
     // The bell is emptied before the counts are read: a signal after that rings again.
     let mut bytes = [0; 64];
@@ -201,7 +203,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let registered = Registered::here("signal", NoDescriptor, Initially::Pending)?;
     let hub = HUB.get_or_try_init(SignalHub::new)?;
     let received = sys::caught(kind.0);
-    registered.reactor().hear_signals(hub.pipe_reader.as_fd())?;
+    registered.reactor().hear_signals(hub.pipe_reader.as_fd(), deliver)?;
     let mut state = hub.state();
     if !state.handled.contains(&kind) {
         sys::catch(kind.0, hub.pipe_writer.as_fd())?;

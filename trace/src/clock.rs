@@ -1,6 +1,6 @@
 //! The operating system's monotonic clock: the only module in Brigade that asks for the time.
 //!
-//! Executors ask their own clock (`runtime/src/clock.rs`), which asks this one unless a test has put a
+//! Executors ask their own clock (`runtime/src/time/clock.rs`), which asks this one unless a test has put a
 //! virtual clock in its place. Nothing else calls `Instant::now`; `tests/tests/tidy/code.rs` checks that.
 
 use brigade_handle::fork::PerProcess;

@@ -14,7 +14,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "print_number awaits get_number: the tree, and who woke whom",
     idea: "A task is woken by what it awaits. The timer wakes the inner task. The end of the inner task wakes the task that \
            joined it.",
-    made_by: &["handle/src/signal.rs::complete", "runtime/src/spawn.rs::spawn_local"],
+    made_by: &["handle/src/signal.rs::complete", "runtime/src/executor/spawn.rs::spawn_local"],
     examples: &["chain"],
     arguments: no_arguments,
     show,

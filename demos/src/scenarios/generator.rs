@@ -15,9 +15,9 @@ pub static SCENARIO: Scenario = Scenario {
            and at an `.await` until it is woken. It runs inside the task that asks, so it computes nothing ahead and shares \
            nothing.",
     made_by: &[
-        "runtime/src/generator.rs::generator",
-        "runtime/src/generator.rs::poll_next",
-        "runtime/src/generator.rs::yield_",
+        "runtime/src/combine/generator.rs::generator",
+        "runtime/src/combine/generator.rs::poll_next",
+        "runtime/src/combine/generator.rs::yield_",
     ],
     examples: &["generator"],
     arguments: no_arguments,

@@ -15,7 +15,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "An async function is a state machine. `run` creates it and polls it until it suspends. Then `run` sleeps until \
            something wakes the state machine, polls it again, and closes it when it is ready.",
     made_by: &[
-        "runtime/src/block_on.rs::run",
+        "runtime/src/run.rs::run",
         "runtime/src/time/sleep.rs::sleep",
         "runtime/src/task/state.rs::wake",
     ],

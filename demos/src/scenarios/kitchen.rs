@@ -30,7 +30,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "Concurrency is one chef who starts the next dish while the first one simmers. Parallelism is several chefs, each \
            with a dish. The chef's hands are the scarce thing: a dish that only waits needs no hands.",
     made_by: &[
-        "runtime/src/gather.rs::gather",
+        "runtime/src/combine/gather.rs::gather",
         "pool/src/data/map.rs::map",
         "process/src/front/pool.rs::spawn",
     ],

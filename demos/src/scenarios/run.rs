@@ -14,7 +14,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "run cancels what is left over, and it can run again",
     idea: "`run` returns when its future is ready. Before it returns it cancels the tasks that are left over and drops \
            everything that they own, as asyncio.run does. So nothing is left over for the next run.",
-    made_by: &["runtime/src/block_on.rs::run"],
+    made_by: &["runtime/src/run.rs::run"],
     examples: &["run"],
     arguments: no_arguments,
     show,

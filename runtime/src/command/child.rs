@@ -5,11 +5,11 @@ use super::{
     orphan::{self, OrphanState},
 };
 use crate::{
-    context::budget,
-    gather,
+    combine::gather::gather,
     io::{PipeReader, PipeWriter},
     signal::SignalKind,
     sys,
+    task::budget,
 };
 use futures_io::AsyncRead;
 use std::{

@@ -75,8 +75,10 @@ impl ExitWatch {
 mod tests {
     use super::*;
     use crate::{
+        combine::{gather::gather, yield_now::yield_now},
         command::orphan::{OrphanState, adopt},
-        gather, run, spawn, yield_now,
+        executor::spawn::spawn,
+        run::run,
     };
     use std::{future::poll_fn, process::Command};
 

@@ -323,7 +323,7 @@ impl fmt::Debug for File {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::run;
+    use crate::run::run;
     use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
     use std::sync::mpsc;
 

@@ -45,7 +45,7 @@ mod read_dir;
 pub use file::File;
 pub use read_dir::{ReadDir, read_dir};
 
-use crate::blocking::unblock;
+use crate::executor::blocking::unblock;
 use std::{
     fs::{self, Metadata, Permissions},
     io,

@@ -5,7 +5,7 @@
 //! for a writer, by the reactor. Opening to write is refused as long as nobody reads. It is tried again
 //! after pauses that grow, since the operating system does not report when a reader comes.
 
-use crate::{blocking::unblock, io::backoff::Backoff, sys};
+use crate::{executor::blocking::unblock, io::backoff::Backoff, sys};
 use std::{
     fs::{File, OpenOptions},
     io,

@@ -1,8 +1,8 @@
 //! Listing a folder.
 
 use crate::{
-    blocking::{self, Fate, unblock},
-    context::budget,
+    executor::blocking::{self, Fate, unblock},
+    task::budget,
 };
 use brigade_handle::JoinHandle;
 use futures_core::Stream;

@@ -1,7 +1,7 @@
 //! A task of a group: enters the group's list at its first poll, tells the group of its failure, and is counted out when it ends.
 
-use super::{Failure, GroupShared};
-use crate::{slab::Key, task};
+use super::task_group::{Failure, GroupShared};
+use crate::{driver::slab::Key, task};
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},

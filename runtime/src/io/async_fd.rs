@@ -1,9 +1,12 @@
 //! Waiting for any descriptor.
 
 use crate::{
-    context::{self, budget},
-    registered::Registered,
-    source::{Direction, Initially, Seen},
+    driver::{
+        registration::Registered,
+        source::{Direction, Initially, Seen},
+    },
+    executor::context,
+    task::budget,
 };
 use mio::{Interest, Registry, Token, event::Source as OsSource, unix::SourceFd};
 use std::{

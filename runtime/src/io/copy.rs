@@ -1,6 +1,6 @@
 //! Copying from one stream to another, or between two streams in both directions.
 
-use crate::context::budget;
+use crate::task::budget;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     future::poll_fn,

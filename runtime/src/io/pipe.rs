@@ -1,8 +1,10 @@
 //! Pipes with and without a name: streams of one direction, within this process or to another.
 
 use crate::{
-    registered::{Registered, by_reference},
-    source::Initially,
+    driver::{
+        registration::{Registered, by_reference},
+        source::Initially,
+    },
     sys,
 };
 use futures_io::AsyncWrite;

@@ -216,7 +216,7 @@ impl fmt::Debug for Stderr {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{run, spawn};
+    use crate::{executor::spawn::spawn, run::run};
     use std::{future::poll_fn, io::Write};
 
     async fn read(stdin: &mut Stdin, bytes: &mut [u8]) -> usize {
@@ -257,7 +257,7 @@ mod tests {
         run(async {
             let mut stdin = Stdin::from_fd(reader.into());
             let reading = spawn(async move { read(&mut stdin, &mut [0; 8]).await });
-            crate::yield_now().await;
+            crate::combine::yield_now::yield_now().await;
             assert!(!reading.is_finished());
         });
         drop(writer);

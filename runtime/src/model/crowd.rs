@@ -1,7 +1,7 @@
 //! Models of the children of one task: a child that is woken is polled, or its parent is woken.
 
 use super::tests::Flag;
-use crate::crowd::PollSet;
+use crate::combine::crowd::PollSet;
 use loom::{
     sync::atomic::{AtomicBool, Ordering},
     thread,

@@ -3,7 +3,7 @@
 
 use super::Queue;
 use crate::{
-    queue::{self, Owner},
+    executor::multi_thread::run_queue::{self, Owner},
     task::Task,
 };
 use loom::{

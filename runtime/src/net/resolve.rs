@@ -1,6 +1,6 @@
 //! Name resolution: from host names to socket addresses.
 
-use crate::{blocking::unblock, context::budget};
+use crate::{executor::blocking::unblock, task::budget};
 use std::{
     future::Future,
     io,

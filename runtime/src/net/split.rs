@@ -4,7 +4,7 @@
 //! waker for each direction.
 
 use super::TcpStream;
-use crate::registered::by_reference;
+use crate::driver::registration::by_reference;
 use std::{
     io::{self, IoSlice, IoSliceMut},
     sync::Arc,
@@ -257,11 +257,11 @@ macro_rules! connection {
             }
         }
 
-        $crate::registered::by_reference!(AsyncRead [] $type, |stream| stream.socket);
-        $crate::registered::by_reference!(AsyncRead ['a] &'a $type, |stream| stream.socket);
-        $crate::registered::by_reference!(AsyncWrite [] $type, |stream| stream.socket,
+        $crate::driver::registration::by_reference!(AsyncRead [] $type, |stream| stream.socket);
+        $crate::driver::registration::by_reference!(AsyncRead ['a] &'a $type, |stream| stream.socket);
+        $crate::driver::registration::by_reference!(AsyncWrite [] $type, |stream| stream.socket,
             close: $crate::net::split::Connection::close_writing(&*stream));
-        $crate::registered::by_reference!(AsyncWrite ['a] &'a $type, |stream| stream.socket,
+        $crate::driver::registration::by_reference!(AsyncWrite ['a] &'a $type, |stream| stream.socket,
             close: $crate::net::split::Connection::close_writing(*stream));
     };
 }

@@ -2,8 +2,10 @@
 
 use super::{ToAddresses, split::connection};
 use crate::{
-    registered::{Registered, as_fd},
-    source::{Direction, Initially},
+    driver::{
+        registration::{Registered, as_fd},
+        source::{Direction, Initially},
+    },
     sys,
 };
 use mio::Interest;

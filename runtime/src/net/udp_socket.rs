@@ -1,8 +1,8 @@
 //! A UDP socket.
 
 use super::{ToAddresses, lookup_host};
-use crate::{
-    registered::{Registered, as_fd},
+use crate::driver::{
+    registration::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, net::SocketAddr};

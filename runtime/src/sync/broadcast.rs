@@ -19,8 +19,8 @@ use super::{
     wakers::grant_all,
 };
 use crate::{
-    context::budget,
     shim::{self, lock},
+    task::budget,
 };
 use brigade_trace::Cause;
 use std::{collections::VecDeque, error, fmt, sync::Arc};

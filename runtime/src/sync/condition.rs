@@ -13,8 +13,8 @@ use super::{
     wakers::Wakers,
 };
 use crate::{
-    context::budget,
     shim::{self, const_fn, lock},
+    task::budget,
 };
 use brigade_trace::Cause;
 use std::{fmt, future::poll_fn, pin::pin, task::Poll};

@@ -3,7 +3,7 @@
 //! A `std::sync::OnceLock` has the value, and a [`Semaphore`] of one permit lets one at a time try to make it.
 
 use super::semaphore::Semaphore;
-use crate::{context::budget, shim::const_fn};
+use crate::{shim::const_fn, task::budget};
 use std::{error, fmt, future::Future, sync::OnceLock};
 
 /// A cell that is filled once; those who come while it is being filled wait.

@@ -32,9 +32,9 @@
 //! the crate `oneshot`.
 
 use crate::{
-    context::budget,
     shim::{AtomicU8, Ordering, UnsafeCell},
     sync::wakers::wake,
+    task::budget,
 };
 use brigade_trace::Cause;
 use std::{

@@ -24,8 +24,8 @@ use super::{
     wakers::{Wakers, grant_all},
 };
 use crate::{
-    context::budget,
     shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, fence, lock},
+    task::budget,
 };
 use brigade_trace::Cause;
 use std::{fmt, sync::Arc};

@@ -45,8 +45,8 @@
 
 use super::waiter::{Attempt, Waiter};
 use crate::{
-    context::budget,
     shim::{AtomicBool, Ordering, UnsafeCell, lock},
+    task::budget,
 };
 use std::{
     cell::Cell,

@@ -5,11 +5,17 @@
 //! The numbered rules are those at the head of `task/mod.rs`.
 
 use super::{
-    home::{Executor, Home},
     state::{Begin, End, Release, State, Wake},
     store::{self, Size},
 };
-use crate::{context, scheduler::At, shim::UnsafeCell};
+use crate::{
+    executor::{
+        context,
+        home::{Executor, Home},
+        scheduler::At,
+    },
+    shim::UnsafeCell,
+};
 use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
 use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
 use std::{

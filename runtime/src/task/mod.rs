@@ -67,19 +67,18 @@
 //! The word with state and count is tokio's idea (`runtime/task/state.rs`), the entry as a value is async-task's
 //! (`Runnable`); that an entry needs no reference of its own saves two atomic operations a wake-up over both.
 
+pub(crate) mod budget;
 // Unsafe: the allocation is shared by raw pointers and counts its own references.
 #[allow(unsafe_code)]
 mod cell;
-// Unsafe: a reference to one of several types in one word, counted by hand.
-#[allow(unsafe_code)]
-mod home;
 mod refusal;
+pub(crate) mod roll;
 mod state;
 // Unsafe: allocates, and keeps memory on lists that lie in it.
 #[allow(unsafe_code)]
 mod store;
+pub(crate) mod task_local;
 
 pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};
-pub(crate) use home::Homes;
 pub(crate) use refusal::refuse;
 pub(crate) use store::{Lease, leave};

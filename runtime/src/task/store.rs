@@ -8,8 +8,13 @@
 //! 3. A store has `spare` references to the executor `home`, and is bounded: blocks of [`KEPT`] bytes in all, [`SPARE`] references. A
 //!    thread that has never spawned keeps none.
 
-use super::home::{Address, Home};
-use crate::{driver::Driver, scheduler::At};
+use crate::{
+    driver::Driver,
+    executor::{
+        home::{Address, Home},
+        scheduler::At,
+    },
+};
 use std::{
     alloc::{self, Layout},
     cell::Cell,
@@ -259,7 +264,7 @@ impl Drop for Store {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{clock::Clock, local};
+    use crate::{executor::current_thread, time::clock::Clock};
     use std::{
         sync::{Arc, Weak},
         thread,
@@ -273,13 +278,13 @@ mod tests {
     // SAFETY: memory that nobody uses, and a reference that is counted atomically.
     unsafe impl Send for Taken {}
 
-    fn executor() -> (Arc<local::Shared>, Weak<local::Shared>) {
-        let shared = local::Shared::new(Clock::os(), 1).expect("the system gives descriptors");
+    fn executor() -> (Arc<current_thread::Shared>, Weak<current_thread::Shared>) {
+        let shared = current_thread::Shared::new(Clock::os(), 1).expect("the system gives descriptors");
         let weak = Arc::downgrade(&shared);
         (shared, weak)
     }
 
-    fn take_many(shared: &Arc<local::Shared>) -> Vec<Taken> {
+    fn take_many(shared: &Arc<current_thread::Shared>) -> Vec<Taken> {
         (0..20_000).map(|_| take(SIZE, At::Local(shared))).map(|(block, home)| Taken(block, home)).collect()
     }
 

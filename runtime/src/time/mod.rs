@@ -1,13 +1,16 @@
 //! Time: sleeping, doing something again and again, and giving up after a while.
 
+pub(crate) mod clock;
 pub(crate) mod timers;
 mod wheel;
 
+pub(crate) mod elapsed;
 mod interval;
 mod rings;
-mod sleep;
+pub(crate) mod sleep;
 mod timeout;
 
+pub use elapsed::Elapsed;
 pub use interval::{Interval, MissedTicks, interval, interval_at};
 pub use sleep::{Sleep, now, sleep, sleep_until};
-pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use timeout::{Timeout, timeout, timeout_at};

@@ -2,10 +2,12 @@
 
 use super::timers::{Armed, Set};
 use crate::{
-    context::{self, Place, budget},
-    scheduler::At,
-    slab::Key,
-    task::Lease,
+    driver::slab::Key,
+    executor::{
+        context::{self, Place},
+        scheduler::At,
+    },
+    task::{Lease, budget},
 };
 use std::{
     fmt,

@@ -1,9 +1,12 @@
 //! Giving up after a while.
 
-use super::sleep::{Sleep, sleep, sleep_until};
-use crate::context::budget;
+use super::{
+    elapsed::Elapsed,
+    sleep::{Sleep, sleep, sleep_until},
+};
+use crate::task::budget;
 use std::{
-    error, fmt,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -69,10 +72,6 @@ pub struct Timeout<F> {
     sleep: Sleep,
 }
 
-/// The time was over before the future was ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed;
-
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 
@@ -100,11 +99,3 @@ impl<F> fmt::Debug for Timeout<F> {
         f.debug_struct("Timeout").field("sleep", &self.sleep).finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time was over first")
-    }
-}
-
-impl error::Error for Elapsed {}

@@ -25,9 +25,9 @@
 
 use super::wheel::{FAR, Wheel};
 use crate::{
-    clock::Clock,
+    driver::slab::Key,
     shim::{AtomicU64, Mutex, Ordering, in_order, lock},
-    slab::Key,
+    time::clock::Clock,
 };
 use brigade_trace::{Id, Kind, on, record};
 use std::{task::Waker, time::Instant};

@@ -30,8 +30,8 @@
 
 use super::rings::Rings;
 use crate::{
-    clock::Clock,
-    slab::{Key, Slab},
+    driver::slab::{Key, Slab},
+    time::clock::Clock,
 };
 use std::{task::Waker, time::Instant};
 

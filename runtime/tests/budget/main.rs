@@ -91,24 +91,24 @@ fn tasks_and_handles() {
         check("a blocking call", async || _ = spawn_blocking(|| ()).await).await;
         let mut shields: Vec<_> = (0..2 * BUDGET).map(|n| shield(ready(n))).collect();
         sleep(Duration::from_millis(1)).await;
-        check("shield.rs Shield", async || _ = shields.pop().unwrap().await).await;
-        check("yield_now.rs YieldNow", async || yield_now().await).await;
+        check("combine/shield.rs Shield", async || _ = shields.pop().unwrap().await).await;
+        check("combine/yield_now.rs YieldNow", async || yield_now().await).await;
     });
 }
 
 #[test]
 fn several_futures_of_one_task() {
     run(async {
-        check("race.rs select", async || _ = select(ready(1), ready(2)).await).await;
-        check("race.rs race", async || _ = race((ready(1), ready(2))).await).await;
+        check("combine/race.rs select", async || _ = select(ready(1), ready(2)).await).await;
+        check("combine/race.rs race", async || _ = race((ready(1), ready(2))).await).await;
         check("race of an array", async || _ = race([ready(1), ready(2)]).await).await;
         check("race of a vector", async || _ = race(vec![ready(1)]).await).await;
-        check("gather.rs Gather", async || _ = gather([ready(1), ready(2)]).await).await;
+        check("combine/gather.rs Gather", async || _ = gather([ready(1), ready(2)]).await).await;
         check("gather of none", async || _ = gather(Vec::<Ready<u32>>::new()).await).await;
         check("gather of handles", async || _ = gather(ended(2)).await).await;
-        check_stream("as_completed.rs AsCompleted", as_completed((0..2 * BUDGET).map(ready))).await;
+        check_stream("combine/as_completed.rs AsCompleted", as_completed((0..2 * BUDGET).map(ready))).await;
         check_stream("as_completed at its end", as_completed(Vec::<Ready<u32>>::new())).await;
-        check("as_completed.rs wait_for", async || drop(wait_for(ended(2), Until::All).await)).await;
+        check("combine/as_completed.rs wait_for", async || drop(wait_for(ended(2), Until::All).await)).await;
         check("wait_for of none", async || drop(wait_for(ended(0), Until::All).await)).await;
     });
 }
@@ -116,15 +116,15 @@ fn several_futures_of_one_task() {
 #[test]
 fn groups_and_sets() {
     run(async {
-        check("group/mod.rs task_group", async || task_group(async |_| ()).await).await;
+        check("group/task_group.rs task_group", async || task_group(async |_| ()).await).await;
         check("try_task_group", async || _ = try_task_group(async |_| Err::<(), _>(())).await).await;
         let mut set: JoinSet<_> = ended(2 * BUDGET).into_iter().collect();
-        check("join_set.rs JoinNext", async || assert!(set.join_next().await.is_some())).await;
+        check("group/join_set.rs JoinNext", async || assert!(set.join_next().await.is_some())).await;
         let set: JoinSet<_> = ended(2 * BUDGET).into_iter().collect();
-        check_stream("join_set.rs JoinSet", set).await;
+        check_stream("group/join_set.rs JoinSet", set).await;
         check_stream("a set that is empty", JoinSet::<u32>::new()).await;
-        check("join_set.rs join_all", async || _ = JoinSet::<u32>::new().join_all().await).await;
-        check("join_set.rs shutdown", async || JoinSet::<u32>::new().shutdown().await).await;
+        check("group/join_set.rs join_all", async || _ = JoinSet::<u32>::new().join_all().await).await;
+        check("group/join_set.rs shutdown", async || JoinSet::<u32>::new().shutdown().await).await;
     });
 }
 
@@ -173,13 +173,13 @@ fn streams_of_generators() {
                 }
             })
         };
-        check_stream("generator.rs Generator", numbers()).await;
+        check_stream("combine/generator.rs Generator", numbers()).await;
         let mut asked = numbers();
-        check("generator.rs Next", async || _ = asked.next().await).await;
+        check("combine/generator.rs Next", async || _ = asked.next().await).await;
         check_stream("a generator at its end", generator(|_: brigade_runtime::Yielder<u32>| async {})).await;
         let mut foreign = stream::repeat(1);
         check("next of another's stream", async || _ = next(&mut foreign).await).await;
-        check("generator.rs Yield", async || {
+        check("combine/generator.rs Yield", async || {
             let one = generator(|mut yielder| async move { yielder.yield_(1).await });
             assert_eq!(one.collect::<Vec<_>>().await, [1]);
         })
@@ -367,8 +367,8 @@ fn what_is_wrapped_around_an_operation() {
     static NUMBER: TaskLocal<u32> = TaskLocal::new();
     run(async {
         let semaphore = Semaphore::new(1);
-        check("spawn.rs Named", async || drop(named("cook", semaphore.acquire()).await)).await;
-        check("task_local.rs Scoped", async || drop(NUMBER.scope(1, semaphore.acquire()).await)).await;
+        check("executor/spawn.rs Named", async || drop(named("cook", semaphore.acquire()).await)).await;
+        check("task/task_local.rs Scoped", async || drop(NUMBER.scope(1, semaphore.acquire()).await)).await;
     });
 }
 

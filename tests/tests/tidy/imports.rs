@@ -5,7 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::visit::Visit;
 
 /// Crates whose files still import one another in cycles that cross folders.
-const TO_BE_UNTIED: &[&str] = &["runtime"];
+const TO_BE_UNTIED: &[&str] = &[];
+
+/// Folders whose files may import one another in a cycle, each with its reason. ARCHITECTURE names them.
+const KNOTS: &[(&str, &str)] = &[(
+    "runtime/src/executor/",
+    "a thread-local names the worker that runs, and a task its executor, by the type itself: no call goes by a table",
+)];
 
 const CRATES: [&str; 7] = ["handle", "trace", "pool", "runtime", "process", "demos", "benches"];
 
@@ -103,6 +109,8 @@ fn imports(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let sources: Vec<_> = source::files(".rs")
         .into_iter()
         .filter(|file| file.path.starts_with(&format!("{package}/src/")) && !file.path.contains("/src/bin/"))
+        // Models are tests.
+        .filter(|file| !file.path.contains("/model"))
         .collect();
     let files: BTreeMap<_, _> =
         sources.iter().map(|file| (module_of(&file.path), file.path.clone())).collect();
@@ -133,6 +141,10 @@ fn reached(edges: &BTreeMap<String, BTreeSet<String>>, start: &str) -> BTreeSet<
     found
 }
 
+fn is_in_one_knot(file: &str, target: &str) -> bool {
+    KNOTS.iter().any(|(folder, _)| file.starts_with(folder) && target.starts_with(folder))
+}
+
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').expect("a file lies in a folder").0
 }
@@ -145,7 +157,8 @@ fn no_import_cycle_crosses_folders() {
         let reach: BTreeMap<_, _> = edges.keys().map(|file| (file.as_str(), reached(&edges, file))).collect();
         for (file, targets) in &edges {
             let back = targets.iter().filter(|target| reach[target.as_str()].contains(file));
-            let crossing = back.filter(|target| folder(target) != folder(file));
+            let crossing =
+                back.filter(|target| folder(target) != folder(file) && !is_in_one_knot(file, target));
             breaches.extend(crossing.map(|target| format!("{file} and {target} import each other")));
         }
     }

@@ -22,7 +22,7 @@ pub static SCENARIO: Scenario = Scenario {
            wants more cores. Work that must answer at once must not share a thread with a computation. With a command, the exit \
            code is the command's.",
     made_by: &[
-        "runtime/src/gather.rs::gather",
+        "runtime/src/combine/gather.rs::gather",
         "pool/src/job/spawn.rs::spawn",
         "process/src/front/pool.rs::spawn",
     ],

@@ -27,11 +27,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "Fetch URLs in four modes: sync, threads, async, processes",
     idea: "A program that waits for others can wait for many at once: on threads, in processes, or, cheapest, as tasks that \
            give their thread back while they wait.",
-    made_by: &[
-        "runtime/src/block_on.rs::run",
-        "pool/src/data/map.rs::map",
-        "process/src/front/pool.rs::spawn",
-    ],
+    made_by: &["runtime/src/run.rs::run", "pool/src/data/map.rs::map", "process/src/front/pool.rs::spawn"],
     examples: &["io"],
     arguments: options::arguments,
     show,

@@ -42,9 +42,12 @@ use self::{
     watch::{ReadMode, ReadWatch},
 };
 use crate::{
-    blocking::{self, Fate},
-    context::{self, budget},
+    executor::{
+        blocking::{self, Fate},
+        context,
+    },
     shim::{Mutex, lock},
+    task::budget,
 };
 use brigade_handle::{JoinError, JoinHandle};
 use std::{

@@ -1,7 +1,7 @@
 //! Tests of offloaded streams whose calls return the results that the test has set.
 
 use super::{waitable::Waitable, *};
-use crate::{run, source::Direction};
+use crate::{driver::source::Direction, run::run};
 use std::{
     collections::VecDeque,
     future::poll_fn,

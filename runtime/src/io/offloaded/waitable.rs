@@ -4,7 +4,7 @@
 //! a child may set it on our standard output. A call that returns `WouldBlock` has done nothing. So the
 //! thread waits until the descriptor is ready, and calls again.
 
-use crate::{source::Direction, sys};
+use crate::{driver::source::Direction, sys};
 use std::{
     fs, io,
     io::{Read, Write},

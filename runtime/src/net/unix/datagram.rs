@@ -1,9 +1,11 @@
 //! A Unix socket for datagrams.
 
 use crate::{
+    driver::{
+        registration::{Registered, as_fd},
+        source::{Direction, Initially},
+    },
     io::backoff,
-    registered::{Registered, as_fd},
-    source::{Direction, Initially},
 };
 use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 

@@ -1,8 +1,8 @@
 //! A listening Unix socket.
 
 use super::UnixStream;
-use crate::{
-    registered::{Registered, as_fd},
+use crate::driver::{
+    registration::{Registered, as_fd},
     source::{Direction, Initially},
 };
 use std::{io, os::unix::net::SocketAddr, path::Path};

@@ -1,12 +1,14 @@
 //! A Unix stream connection.
 
 use crate::{
-    context::budget,
+    driver::{
+        registration::{Registered, as_fd},
+        source::Initially,
+    },
     io::backoff,
     net::split::connection,
-    registered::{Registered, as_fd},
-    source::Initially,
     sys,
+    task::budget,
 };
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! The receiving side of a channel.
 
 use super::{TryRecvError, channel::MpscChannel};
-use crate::{context::budget, shim::lock};
+use crate::{shim::lock, task::budget};
 use futures_core::Stream;
 use std::{
     collections::VecDeque,

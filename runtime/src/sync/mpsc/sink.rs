@@ -1,7 +1,7 @@
 //! Senders as sinks, for the adapters of `futures-util`.
 
 use super::{OwnedPermit, SendError, Sender, TrySendError, UnboundedSender};
-use crate::context::budget;
+use crate::task::budget;
 use futures_sink::Sink;
 use std::{
     fmt,

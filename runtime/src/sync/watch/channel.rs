@@ -2,13 +2,13 @@
 
 use super::RecvError;
 use crate::{
-    context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, RwLockReadGuard, lock},
     sync::{
         wait_queue::{WaitFuture, WaitQueue},
         waiter::{Attempt, Waiter},
         wakers::grant_all,
     },
+    task::budget,
 };
 use brigade_trace::Cause;
 use std::{fmt, mem, ops::Deref};

@@ -21,12 +21,12 @@ mod channel;
 pub use channel::Ref;
 
 use crate::{
-    context::budget,
     shim::{self, AtomicUsize, Ordering, RwLock, lock},
     sync::{
         wait_queue::{WaitFuture, WaitQueue},
         wakers::grant_all,
     },
+    task::budget,
 };
 use brigade_trace::Cause;
 use channel::{CLOSED, NoReceiverWaiter, ONE_CHANGE, WaitQueues, WatchChannel};

@@ -9,7 +9,7 @@ pub(super) static CARDS: &[Card] = &[
         "What does an executor do with a future, over and over?",
         "It polls the future. Pending means that the future has left a waker with the thing it waits for; the \
          thread may sleep or run other tasks until that waker is called. Ready ends the loop.",
-        "runtime/src/block_on.rs",
+        "runtime/src/executor/block_on.rs",
         &hello::SCENARIO,
     ),
     shown(
@@ -26,7 +26,7 @@ pub(super) static CARDS: &[Card] = &[
         "What happens to tasks that are still unfinished when `run` has its result?",
         "They are cancelled and dropped before `run` returns, so their destructors have run and nothing \
          leaks.",
-        "runtime/src/block_on.rs",
+        "runtime/src/executor/block_on.rs",
         &run::SCENARIO,
     ),
     read(
@@ -83,55 +83,55 @@ pub(super) static CARDS: &[Card] = &[
         "The system will not report them a second time. So each event raises a turn, and a task clears the \
          readiness only if the turn is still the one that it saw before its attempt. Otherwise it tries \
          again.",
-        "runtime/src/source.rs",
+        "runtime/src/driver/source.rs",
     ),
     read(
         "source-two-wakers",
         "Why does a source keep two wakers for one descriptor?",
         "The two halves of a split stream may wait in different tasks, one to read and one to write.",
-        "runtime/src/source.rs",
+        "runtime/src/driver/source.rs",
     ),
     read(
         "reactor-generations",
         "An event arrives for a socket that was just removed. Why does it not wake a stranger in its place?",
         "Keys have generations. The old key does not match the entry that is now in its place, so the event \
          finds nothing.",
-        "runtime/src/reactor.rs",
+        "runtime/src/driver/reactor.rs",
     ),
     read(
         "newest-task",
         "Why does a worker run the task that was made ready last first, and why not for ever?",
         "What its waker touched is still in the cache. But the newest task goes first only 3 times in a row, \
          so that two tasks that wake each other starve no other task.",
-        "runtime/src/worker.rs",
+        "runtime/src/executor/multi_thread/worker.rs",
     ),
     read(
         "injector-fairness",
         "A worker always has tasks of its own. What keeps it from ignoring those that come from other \
          threads?",
         "Every 61st turn it looks into the injector first.",
-        "runtime/src/worker.rs",
+        "runtime/src/executor/multi_thread/worker.rs",
     ),
     read(
         "stealing-ring",
         "How does a thief take several tasks from another worker's ring at once?",
         "It reads the slots and then moves `head` past them by one compare-exchange. If that fails, it \
          forgets what it read. While `head` stands still the owner does not overwrite those slots.",
-        "runtime/src/queue.rs",
+        "runtime/src/executor/multi_thread/run_queue.rs",
     ),
     read(
         "half-search",
         "Why do at most half of the workers search for work at once?",
         "Searchers touch everybody's queues. A few searchers find all there is, and the last one that stops \
          searching wakes the next worker if there is more work.",
-        "runtime/src/idle.rs",
+        "runtime/src/executor/multi_thread/idle.rs",
     ),
     read(
         "watch",
         "One task computes for a second in its poll. What bounds the harm on a multi-threaded runtime?",
         "One sleeping worker watches. Every few milliseconds it takes over the driver if nobody has it, and \
          the newest task of a worker that has not come to run it.",
-        "runtime/src/idle.rs",
+        "runtime/src/executor/multi_thread/idle.rs",
     ),
     read(
         "local-sleep",
@@ -140,7 +140,7 @@ pub(super) static CARDS: &[Card] = &[
         "The executor announces that it sleeps and then looks at the injector once more. The other thread \
          pushes the task and then looks whether the executor sleeps. All of this is sequentially consistent, \
          so one of them sees the other.",
-        "runtime/src/local/mod.rs",
+        "runtime/src/executor/current_thread/mod.rs",
     ),
     read(
         "timing-wheel",
@@ -167,7 +167,7 @@ pub(super) static CARDS: &[Card] = &[
         "Does `gather` spawn tasks?",
         "No. It polls its futures concurrently inside the one task that awaits it, and keeps the results in \
          order.",
-        "runtime/src/gather.rs",
+        "runtime/src/combine/gather.rs",
     ),
     read(
         "block-in-task",

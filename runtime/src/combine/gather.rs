@@ -1,0 +1,142 @@
+//! Several futures at once inside one task.
+
+use crate::{
+    combine::crowd::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
+    task::budget,
+};
+use brigade_handle::contain;
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+/// Awaits all futures concurrently and gives their outputs in the order of the futures.
+///
+/// What `asyncio.gather` is in Python. The futures are polled inside this task, so they may borrow, and they take turns on
+/// one thread; to run them in parallel, gather the handles of spawned tasks. Each future has a waker of its own, so that a
+/// wake-up polls that one future and not all of them.
+///
+/// # Cancellation
+///
+/// Dropping the future drops all that are not finished.
+///
+/// # Panics
+///
+/// If a future panics, with its panic, as soon as it does. Whoever catches that and awaits again lets the others run to their end; then this
+/// panics as well, since there is an output too few.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let outputs = brigade_runtime::gather((1..=3).map(|n| async move { n * n })).await;
+/// assert_eq!(outputs, [1, 4, 9]);
+/// # });
+/// ```
+pub fn gather<I>(futures: I) -> Gather<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Future,
+{
+    let children: Vec<_> = futures.into_iter().map(|future| GatherChild::Running(Box::pin(future))).collect();
+    let woken = Arc::default();
+    let waker = |index| {
+        let child_waker = ChildWaker::new_queued(index, &woken);
+        (child_waker.clone(), Waker::from(child_waker))
+    };
+    let wakers = (0..children.len()).map(waker).collect();
+    let due = (0..children.len()).collect();
+    Gather { running: children.len(), wakers, children, due, woken }
+}
+
+/// The future of [`gather`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Gather<F: Future> {
+    children: Vec<GatherChild<F>>,
+    wakers: Vec<(Arc<ChildWaker>, Waker)>,
+    /// Those to poll.
+    due: VecDeque<usize>,
+    woken: Arc<WokenChildren>,
+    running: usize,
+}
+
+enum GatherChild<F: Future> {
+    Running(Pin<Box<F>>),
+    Done(F::Output),
+    /// It has panicked, so there is no output.
+    Panicked,
+    /// The output has been given out.
+    Gone,
+}
+
+// The children are pinned by their boxes, and the outputs are not pinned at all.
+impl<F: Future> Unpin for Gather<F> {}
+
+impl<F: Future> Future for Gather<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
+        // Before the children are polled: whoever wakes one from now on wakes this task.
+        this.woken.take(&mut this.due, cx.waker());
+        while let Some(index) = this.due.pop_front() {
+            this.poll_child(index, cx);
+            if wake_if_budget_is_spent(&this.due, cx) {
+                return Poll::Pending;
+            }
+        }
+        if this.running > 0 {
+            return Poll::Pending;
+        }
+        let output = |child: &mut GatherChild<F>| match std::mem::replace(child, GatherChild::Gone) {
+            GatherChild::Done(output) => output,
+            GatherChild::Panicked => {
+                panic!("a future of a `gather` has panicked, so not all outputs are there")
+            }
+            _ => panic!("a `gather` was polled again after it was ready"),
+        };
+        let outputs = this.children.iter_mut().map(output).collect();
+        budget::spend_since(mark);
+        Poll::Ready(outputs)
+    }
+}
+
+impl<F: Future> Gather<F> {
+    fn poll_child(&mut self, index: usize, cx: &Context<'_>) {
+        let GatherChild::Running(future) = &mut self.children[index] else { return };
+        let (child_waker, waker) = &self.wakers[index];
+        // Before the poll, so that a wake-up during it puts the child on the list again.
+        child_waker.clear_queued();
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(waker)))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(output)) => {
+                self.children[index] = GatherChild::Done(output);
+                self.running -= 1;
+            }
+            Err(payload) => {
+                self.discard_panicked(index, cx);
+                resume_unwind(payload);
+            }
+        }
+    }
+
+    /// Drops a future that has panicked. Whoever catches the panic is woken, since others may be due.
+    #[cold]
+    fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
+        let child = std::mem::replace(&mut self.children[index], GatherChild::Panicked);
+        self.running -= 1;
+        contain(|| drop(child));
+        contain(|| cx.waker().wake_by_ref());
+    }
+}
+
+impl<F: Future> fmt::Debug for Gather<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather").field("running", &self.running).finish_non_exhaustive()
+    }
+}

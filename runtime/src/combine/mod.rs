@@ -1,0 +1,9 @@
+//! Several futures inside one task, and futures that change how another one runs.
+
+pub(crate) mod as_completed;
+pub(crate) mod crowd;
+pub(crate) mod gather;
+pub(crate) mod generator;
+pub(crate) mod race;
+pub(crate) mod shield;
+pub(crate) mod yield_now;

@@ -1,0 +1,147 @@
+//! hyper's runtime traits, so that its client and its server run on this runtime unchanged.
+//!
+//! # Example
+//!
+//! ```
+//! use brigade_runtime::{hyper::Io, net::{TcpListener, TcpStream}, run, spawn};
+//! use http_body_util::{BodyExt, Empty, Full};
+//! use hyper::{Request, Response, body::Bytes, service::service_fn};
+//!
+//! run(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     spawn(async move {
+//!         let (stream, _) = listener.accept().await?;
+//!         let hello = service_fn(async |_| Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from("hello")))));
+//!         let server = hyper::server::conn::http1::Builder::new();
+//!         server.serve_connection(Io::new(stream), hello).await.map_err(std::io::Error::other)
+//!     });
+//!     let stream = TcpStream::connect(address).await?;
+//!     let (mut client, connection) = hyper::client::conn::http1::handshake(Io::new(stream)).await?;
+//!     spawn(connection);
+//!     let response = client.send_request(Request::get("/").body(Empty::<Bytes>::new())?).await?;
+//!     assert_eq!(response.into_body().collect().await?.to_bytes(), "hello");
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! })
+//! # .unwrap();
+//! ```
+
+use crate::{
+    executor::{context, spawn::spawn},
+    time,
+};
+use futures_io::{AsyncRead, AsyncWrite};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// How many bytes one read takes at most.
+const MAX_READ_BYTES: usize = 64 * 1024;
+
+/// A stream of `futures-io`, such as a [`TcpStream`](crate::net::TcpStream), as hyper wants it.
+#[derive(Debug)]
+pub struct Io<T> {
+    inner: T,
+}
+
+impl<T> Io<T> {
+    /// Wraps a stream.
+    pub fn new(inner: T) -> Self {
+        Self { inner }
+    }
+
+    /// The stream.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The stream, such as after an upgrade.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+impl<T: AsyncRead + Unpin> Read for Io<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // hyper's buffer may be uninitialised, and `futures-io` reads into bytes that are initialised: the bytes go
+        // through a buffer of this thread, which costs a copy and saves unsafe code and clearing.
+        context::with_scratch(buffer.remaining().min(MAX_READ_BYTES), |scratch| {
+            let read = ready!(Pin::new(&mut self.inner).poll_read(cx, scratch))?;
+            buffer.put_slice(&scratch[..read]);
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Write for Io<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+/// Spawns hyper's own futures as tasks, detached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Executor;
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    #[track_caller]
+    fn execute(&self, future: F) {
+        drop(spawn(future));
+    }
+}
+
+/// This runtime's timers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timer;
+
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(time::sleep(duration))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(time::sleep_until(deadline))
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn hyper::rt::Sleep>>, deadline: Instant) {
+        match sleep.as_mut().downcast_mut_pin::<time::Sleep>() {
+            Some(sleep) => sleep.get_mut().reset(deadline),
+            None => *sleep = self.sleep_until(deadline),
+        }
+    }
+}
+
+impl hyper::rt::Sleep for time::Sleep {}

@@ -1,0 +1,6 @@
+//! Bridges to other crates: the I/O traits of hyper and tokio.
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "tokio-io")]
+pub mod tokio_io;

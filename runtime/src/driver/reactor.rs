@@ -1,0 +1,211 @@
+//! The reactor: asks the operating system which descriptors are ready, and tells their sources.
+//!
+//! Two halves. The [`Reactor`] is shared by all threads: it registers sources, and wakes the thread that sleeps. The
+//! [`Poller`] belongs to whoever sleeps in it, one thread at a time. The operating system is reached through mio only
+//! (epoll, kqueue). Each descriptor is registered once, for both directions, for edges; a TCP connection for urgent bytes as well.
+//!
+//! A forked child has a copy of this memory, but the operating system's part is one for both: what the child registers or
+//! removes there it does to its parent. So a reactor knows in which process it was made, and refuses to work in another.
+//!
+//! An event carries the key of its source. An event that was under way while its source was removed finds nothing,
+//! since keys have generations.
+
+use crate::{
+    driver::{
+        fork,
+        slab::{Key, Slab},
+        source::{Initially, Source},
+        wake::wake_all,
+    },
+    shim::{Mutex, lock},
+};
+use brigade_handle::fork::Generation;
+use brigade_trace::Cause;
+use mio::{
+    Events, Interest, Poll as Os, Registry, Token, Waker as OsWaker, event::Source as OsSource,
+    unix::SourceFd,
+};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+    sync::{Arc, PoisonError, RwLock},
+    task::Waker,
+    time::Duration,
+};
+
+/// How many events one look takes.
+const EVENTS: usize = 1024;
+/// The token of `Reactor::wake`: no key, since a slab never holds 2³² entries.
+const WAKE: Token = Token(usize::MAX);
+/// The token of the bell of signals: no key either.
+const SIGNAL: Token = Token(usize::MAX - 1);
+
+/// Answers the bell of signals: takes the wakers of those who wait for a signal that came.
+pub(crate) type OnSignal = fn(&mut Vec<Waker>);
+
+/// What all threads share.
+pub(crate) struct Reactor {
+    /// None once the executor is gone.
+    os: RwLock<Option<(Registry, OsWaker)>>,
+    sources: Mutex<Slab<Arc<Source>>>,
+    /// What answers the bell of signals. None as long as the bell is not registered.
+    on_signal: Mutex<Option<OnSignal>>,
+    /// The process that it belongs to.
+    generation: Generation,
+}
+
+/// What the thread that sleeps needs.
+pub(crate) struct Poller {
+    os: Os,
+    events: Events,
+    woken: Vec<Waker>,
+}
+
+/// Makes both halves.
+pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
+    let os = Os::new()?;
+    let registry = os.registry().try_clone()?;
+    let waker = OsWaker::new(&registry, WAKE)?;
+    let reactor = Reactor {
+        os: RwLock::new(Some((registry, waker))),
+        sources: Mutex::new(Slab::new()),
+        on_signal: Mutex::new(None),
+        generation: Generation::current(),
+    };
+    let poller = Poller { os, events: Events::with_capacity(EVENTS), woken: Vec::new() };
+    Ok((Arc::new(reactor), poller))
+}
+
+impl Poller {
+    /// Sleeps until a descriptor is ready, the reactor is woken, or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// If its descriptor is none any more: the program has closed it.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.os.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Wakes those who waited for what is ready.
+    pub(crate) fn dispatch(&mut self, reactor: &Reactor) {
+        if self.events.is_empty() {
+            return;
+        }
+        let mut signals = false;
+        let sources = lock(&reactor.sources);
+        for event in self.events.iter().filter(|event| event.token() != WAKE) {
+            if let Some(source) = sources.get(Key::from_bits(event.token().0 as u64)) {
+                source.set(event, &mut self.woken);
+            }
+            signals |= event.token() == SIGNAL;
+        }
+        drop(sources);
+        let on_signal = if signals { *lock(&reactor.on_signal) } else { None };
+        if let Some(on_signal) = on_signal {
+            on_signal(&mut self.woken);
+        }
+        wake_all(Cause::Readiness, &mut self.woken);
+    }
+}
+
+impl Reactor {
+    /// Whether this process is a forked copy of the one that the reactor belongs to.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.generation.is_current()
+    }
+
+    /// # Panics
+    ///
+    /// In a forked copy of the process that the reactor belongs to.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn assert_not_forked(&self) {
+        if self.is_forked() {
+            fork::refuse_forked();
+        }
+    }
+
+    /// Ends the sleep of the thread in the poller, or its next one.
+    pub(crate) fn wake(&self) {
+        if self.is_forked() {
+            return;
+        }
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, waker)) = &*os {
+            waker.wake().expect("an eventfd of our own can be written");
+        }
+    }
+
+    /// Registers a descriptor. Gives its source, and the key for [`deregister`](Self::deregister).
+    pub(crate) fn register(
+        &self,
+        io: &mut impl OsSource,
+        initially: Initially,
+        interest: Interest,
+    ) -> io::Result<(Arc<Source>, Key)> {
+        self.assert_not_forked();
+        let source = Arc::new(Source::new(initially));
+        let key = lock(&self.sources).insert(source.clone());
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        let result = match &*os {
+            Some((registry, _)) => {
+                let token = Token(usize::try_from(key.to_bits()).expect("a 64-bit platform"));
+                registry.register(io, token, interest)
+            }
+            None => Err(io::Error::other("the runtime is gone")),
+        };
+        drop(os);
+        match result {
+            Ok(()) => Ok((source, key)),
+            Err(error) => {
+                lock(&self.sources).remove(key);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has whoever turns this reactor answer the bell of signals with `answer`, from now on.
+    pub(crate) fn hear_signals(&self, bell: BorrowedFd<'static>, answer: OnSignal) -> io::Result<()> {
+        self.assert_not_forked();
+        let mut on_signal = lock(&self.on_signal);
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        if let (Some((registry, _)), false) = (&*os, on_signal.is_some()) {
+            registry.register(&mut SourceFd(&bell.as_raw_fd()), SIGNAL, Interest::READABLE)?;
+            *on_signal = Some(answer);
+        }
+        Ok(())
+    }
+
+    /// Forgets a descriptor that `register` took.
+    pub(crate) fn deregister<S: OsSource>(&self, io: &mut S, key: Key) {
+        if self.is_forked() {
+            return;
+        }
+        lock(&self.sources).remove(key);
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((registry, _)) = &*os {
+            // An error means that the descriptor is closed, and then it is not registered any more.
+            let _ = registry.deregister(io);
+        }
+    }
+
+    /// Closes the descriptors of the reactor itself, and tells every source that nobody watches it any more.
+    pub(crate) fn close(&self) {
+        self.os.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.tell_gone();
+    }
+
+    /// Tells every source that nobody watches it any more. A thread that sleeps in the poller can still be woken.
+    pub(crate) fn tell_gone(&self) {
+        let mut woken = Vec::new();
+        lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));
+        wake_all(Cause::Readiness, &mut woken);
+    }
+}

@@ -1,0 +1,330 @@
+//! A registered descriptor: the one type under TCP, UDP, Unix sockets, pipes, children and `AsyncFd`.
+//!
+//! It ties a descriptor to its [`Source`] and knows the one way to use both: try the operation when the source says so;
+//! if it would have blocked, clear that readiness and wait. Reading and writing bytes is here as well, for whatever can be
+//! read and written by reference.
+
+use crate::{
+    driver::{
+        reactor::Reactor,
+        slab::Key,
+        source::{Direction, Initially, Seen, Source},
+    },
+    executor::context,
+    task::budget,
+};
+use mio::{Interest, event::Source as OsSource};
+use std::{
+    fmt,
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// A descriptor that is registered as long as this lives.
+pub(crate) struct Registered<S: OsSource> {
+    io: S,
+    source: Arc<Source>,
+    key: Key,
+    reactor: Arc<Reactor>,
+}
+
+impl<S: OsSource> Registered<S> {
+    /// Registers a descriptor with the runtime that this thread is inside of. `what` names it in the panic if there is none.
+    #[track_caller]
+    pub(crate) fn here(what: &str, io: S, initially: Initially) -> io::Result<Self> {
+        Self::here_for(what, io, initially, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// [`here`](Self::here) with other interests.
+    #[track_caller]
+    pub(crate) fn here_for(
+        what: &str,
+        mut io: S,
+        initially: Initially,
+        interest: Interest,
+    ) -> io::Result<Self> {
+        let reactor = context::scheduler(what).driver().reactor.clone();
+        let (source, key) = reactor.register(&mut io, initially, interest)?;
+        Ok(Self { io, source, key, reactor })
+    }
+
+    #[inline]
+    pub(crate) fn io(&self) -> &S {
+        &self.io
+    }
+
+    pub(crate) fn io_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    pub(crate) fn reactor(&self) -> &Arc<Reactor> {
+        &self.reactor
+    }
+
+    /// Ends the registration, which dropping does as well.
+    pub(crate) fn deregister(&mut self) {
+        self.reactor.deregister(&mut self.io, self.key);
+    }
+
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Whether an attempt in that direction is worthwhile; else registers the task.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
+        ready!(budget::poll(cx));
+        self.source.poll_ready(cx, direction)
+    }
+
+    /// One attempt. None if it would have blocked.
+    #[inline]
+    pub(crate) fn attempt<R>(
+        &self,
+        seen: Seen,
+        direction: Direction,
+        operation: &mut impl FnMut(&S) -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        loop {
+            match operation(&self.io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.source.clear(seen, direction) {
+                        // It is tried again. That counts, so that reports without end do not hold the thread.
+                        budget::spend();
+                    }
+                    return None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    budget::spend();
+                    return Some(result);
+                }
+            }
+        }
+    }
+
+    /// An operation as a future, for methods that several tasks may call at once.
+    pub(crate) async fn io_among<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.ready_among(direction).await?;
+            if let Some(result) = self.attempt(seen, direction, &mut operation) {
+                return result;
+            }
+        }
+    }
+
+    /// Waits until an attempt in that direction is worthwhile. Several tasks may wait at once.
+    pub(crate) async fn ready_among(&self, direction: Direction) -> io::Result<Seen> {
+        /// Leaves the table of those who wait, also when the future is dropped.
+        struct Place<'a>(&'a Source, Option<Key>);
+        impl Drop for Place<'_> {
+            fn drop(&mut self) {
+                if let Some(key) = self.1 {
+                    self.0.leave(key);
+                }
+            }
+        }
+        let mut place = Place(&self.source, None);
+        std::future::poll_fn(|cx| {
+            ready!(budget::poll(cx));
+            self.source.poll_ready_among(cx, direction, &mut place.1)
+        })
+        .await
+    }
+}
+
+/// A descriptor that is read and written by reference.
+pub(crate) trait Bytes: OsSource {
+    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for TCP, as long as no bytes are
+    /// urgent, of which the source is told. A read from a Unix socket also ends where another process passed a descriptor along; one from a pipe
+    /// ends with a packet, if whoever wrote it had set `O_DIRECT`, of which the reader's end does not know.
+    const SHORT_READ_IS_LAST: bool = false;
+    /// Whether a write that takes less than its buffer has filled the operating system's. Not for pipes, which also stop when there is no memory.
+    const SHORT_WRITE_IS_LAST: bool = false;
+}
+
+impl Bytes for mio::net::TcpStream {
+    const SHORT_READ_IS_LAST: bool = cfg!(target_os = "linux");
+    const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");
+}
+impl Bytes for mio::net::UnixStream {
+    const SHORT_WRITE_IS_LAST: bool = cfg!(target_os = "linux");
+}
+impl Bytes for mio::unix::pipe::Receiver {}
+impl Bytes for mio::unix::pipe::Sender {}
+
+/// How many slices one call of the operating system takes at most (`IOV_MAX`): the standard library passes no more on.
+const SLICES: usize = 1024;
+/// How many bytes one call transfers at most, whatever it is asked for: `MAX_RW_COUNT`, for the largest pages that Linux has.
+const BYTES: usize = 0x7fff_0000;
+
+/// How many bytes a call with these slices is really asked for. They may be more than a number can say, since slices may overlap.
+fn asked(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths.take(SLICES).fold(0, usize::saturating_add)
+}
+
+impl<S: Bytes> Registered<S> {
+    /// Tries `operation`, which fills or empties a buffer of `len` bytes, when the descriptor is ready, until it does not
+    /// say `WouldBlock`. After one that was the last for now, the next attempt waits for an edge instead of trying in vain.
+    #[inline]
+    fn poll_bytes(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        len: usize,
+        mut operation: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let short_is_last = match direction {
+            Direction::Read => S::SHORT_READ_IS_LAST,
+            Direction::Write => S::SHORT_WRITE_IS_LAST,
+        };
+        loop {
+            ready!(budget::poll(cx));
+            let seen = ready!(self.source.poll_ready(cx, direction))?;
+            match self.attempt(seen, direction, &mut operation) {
+                Some(Ok(done)) => {
+                    if short_is_last && 0 < done && done < len.min(BYTES) {
+                        self.source.clear_used_up(seen, direction);
+                    }
+                    return Poll::Ready(Ok(done));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => {}
+            }
+        }
+    }
+}
+
+impl<S: Bytes> Registered<S>
+where
+    for<'a> &'a S: Read,
+{
+    #[inline]
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let len = bytes.len();
+        self.poll_bytes(cx, Direction::Read, len, |mut io| io.read(bytes))
+    }
+
+    pub(crate) fn poll_read_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = asked(bytes.iter().map(|slice| slice.len()));
+        self.poll_bytes(cx, Direction::Read, len, |mut io| io.read_vectored(bytes))
+    }
+}
+
+impl<S: Bytes> Registered<S>
+where
+    for<'a> &'a S: Write,
+{
+    #[inline]
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_bytes(cx, Direction::Write, bytes.len(), |mut io| io.write(bytes))
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = asked(bytes.iter().map(|slice| slice.len()));
+        self.poll_bytes(cx, Direction::Write, len, |mut io| io.write_vectored(bytes))
+    }
+}
+
+impl<S: OsSource> Drop for Registered<S> {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+impl<S: OsSource + fmt::Debug> fmt::Debug for Registered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.io, f)
+    }
+}
+
+/// Implements a trait of `futures-io` for a type by calls of its methods `poll_read`, … or `poll_write`, …, `close_writing`,
+/// which take it by shared reference. `AsyncRead [generics] Type, |this| what has the methods`.
+macro_rules! by_reference {
+    (AsyncRead [$($generics:tt)*] $type:ty, |$this:ident| $io:expr) => {
+        impl<$($generics)*> ::futures_io::AsyncRead for $type {
+            #[inline]
+            fn poll_read(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+                bytes: &mut [u8],
+            ) -> ::std::task::Poll<::std::io::Result<usize>> {
+                let $this = &*self;
+                $io.poll_read(cx, bytes)
+            }
+
+            fn poll_read_vectored(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+                bytes: &mut [::std::io::IoSliceMut<'_>],
+            ) -> ::std::task::Poll<::std::io::Result<usize>> {
+                let $this = &*self;
+                $io.poll_read_vectored(cx, bytes)
+            }
+        }
+    };
+    (AsyncWrite [$($generics:tt)*] $type:ty, |$this:ident| $io:expr, close: $close:expr) => {
+        impl<$($generics)*> ::futures_io::AsyncWrite for $type {
+            #[inline]
+            fn poll_write(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> ::std::task::Poll<::std::io::Result<usize>> {
+                let $this = &*self;
+                $io.poll_write(cx, bytes)
+            }
+
+            fn poll_write_vectored(
+                self: ::std::pin::Pin<&mut Self>,
+                cx: &mut ::std::task::Context<'_>,
+                bytes: &[::std::io::IoSlice<'_>],
+            ) -> ::std::task::Poll<::std::io::Result<usize>> {
+                let $this = &*self;
+                $io.poll_write_vectored(cx, bytes)
+            }
+
+            /// Does nothing: what was written is with the operating system.
+            fn poll_flush(
+                self: ::std::pin::Pin<&mut Self>,
+                _cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<::std::io::Result<()>> {
+                ::std::task::Poll::Ready(Ok(()))
+            }
+
+            /// Closes the writing direction: the other side reads to the end.
+            fn poll_close(
+                self: ::std::pin::Pin<&mut Self>,
+                _cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<::std::io::Result<()>> {
+                let $this = &*self;
+                ::std::task::Poll::Ready($close)
+            }
+        }
+    };
+}
+pub(crate) use by_reference;
+
+/// Lends the descriptor of a type that has a field `socket`, which is `Registered`: for options that have no method here.
+macro_rules! as_fd {
+    ($type:ty) => {
+        impl ::std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
+                self.socket.io().as_fd()
+            }
+        }
+    };
+}
+pub(crate) use as_fd;

@@ -1,0 +1,366 @@
+//! Blocking work beside the tasks: a thread pool of the runtime's own, started when it is first needed, which grows while calls block.
+//!
+//! There are two kinds of calls. A **cancellable** one may still be queued when the runtime ends, and is then dropped: `spawn_blocking`, a
+//! read. An **accepted** one has been acknowledged to the program, such as a write of which a future said `Ok`. It is made whichever way the
+//! runtime ends: the pool drops what is queued, and an accepted call that is dropped makes itself ([`Accepted`]).
+
+use crate::{
+    executor::{context, scheduler::Scheduler},
+    shim::{AtomicUsize, Mutex, Ordering, lock},
+    time::elapsed::Elapsed,
+};
+use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain, wait};
+use brigade_pool::Pool;
+use brigade_trace::clock;
+use std::{
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How many threads there are at most as long as nothing blocks. One that does makes room for a spare one.
+const THREADS: usize = 2;
+/// How many calls are under way at once, unless the runtime's builder says otherwise.
+pub(crate) const USUAL_MOST: usize = 256;
+/// How long a shutdown whose deadline has passed still waits for accepted calls.
+const ACCEPTED_GRACE: Duration = Duration::from_millis(500);
+
+/// The pool of one executor.
+pub(crate) struct Blocking {
+    /// How many calls are under way at once: at least 1.
+    most: usize,
+    state: Mutex<State>,
+    /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
+    under_way: AtomicUsize,
+    /// Accepted calls that have not been made.
+    owed: Arc<Owed>,
+}
+
+enum State {
+    NotStarted,
+    Started(Pool),
+    Closed,
+}
+
+/// Why a call was not taken in.
+#[derive(Debug)]
+enum Refused {
+    /// The runtime ends.
+    Closed,
+    /// The operating system has no thread for the pool. The next call asks again.
+    NoThread(io::Error),
+}
+
+impl Refused {
+    fn into_join_error(self) -> JoinError {
+        match self {
+            Self::Closed => JoinError::Cancelled,
+            Self::NoThread(error) => JoinError::Lost(Lost::NotStarted(error.to_string())),
+        }
+    }
+}
+
+/// What becomes of a call that is queued when the runtime ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is cancelled.
+    Cancellable,
+    /// It is made all the same.
+    Accepted,
+}
+
+impl Blocking {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            state: Mutex::new(State::NotStarted),
+            under_way: AtomicUsize::new(0),
+            owed: Arc::default(),
+        }
+    }
+
+    /// Hands a call to the pool, which is started if it has not been.
+    fn with_pool<R>(&self, hand_over: impl FnOnce(&Pool) -> R) -> Result<R, Refused> {
+        let mut state = lock(&self.state);
+        if matches!(*state, State::NotStarted) {
+            *state = State::Started(self.start().map_err(Refused::NoThread)?);
+        }
+        match &*state {
+            State::Started(pool) => Ok(hand_over(pool)),
+            _ => Err(Refused::Closed),
+        }
+    }
+
+    /// One thread is enough: what finds no other is queued behind it.
+    fn start(&self) -> io::Result<Pool> {
+        let start = |threads: usize| {
+            Pool::builder().threads(threads).spares(self.most - threads).name("brigade-blocking").build()
+        };
+        start(self.most.min(THREADS)).or_else(|_| start(1))
+    }
+
+    /// Whether this thread is one of those that make the calls.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        matches!(&*lock(&self.state), State::Started(pool) if pool.current_thread_index().is_some())
+    }
+
+    /// Whether no call is under way, as far as is counted.
+    pub(crate) fn is_idle(&self) -> bool {
+        // SeqCst, as in `UnderWay::drop`: who sees the zero sees the task that the end of the call woke.
+        self.under_way.load(Ordering::SeqCst) == 0
+    }
+
+    /// Cancels what is queued and was not accepted, waits for what runs, ends the threads.
+    pub(crate) fn close(&self) {
+        drop(self.take());
+    }
+
+    /// The pool, if there is one. No call is taken in from now on.
+    fn take(&self) -> State {
+        std::mem::replace(&mut *lock(&self.state), State::Closed)
+    }
+
+    /// Cancels what is queued and was not accepted, waits for the calls that run until the deadline, and ends the
+    /// threads. Accepted calls get [`ACCEPTED_GRACE`] longer. `Elapsed` if some threads have not ended by then: they
+    /// are left behind, and what was accepted with them.
+    pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
+        let State::Started(pool) = self.take() else { return Ok(()) };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+        if pool.shutdown_timeout(left.unwrap_or(Duration::MAX)) {
+            return Ok(());
+        }
+        self.owed.wait_until_none(clock::now() + ACCEPTED_GRACE);
+        Err(Elapsed)
+    }
+
+    /// Cancels what is queued and was not accepted, and waits for nobody. Whatever runs is left behind.
+    pub(crate) fn leave(&self) {
+        if let State::Started(pool) = self.take() {
+            pool.shutdown_timeout(Duration::ZERO);
+        }
+    }
+
+    /// Runs what is queued, and ends the threads.
+    pub(crate) fn drain(&self) {
+        if let State::Started(pool) = self.take() {
+            pool.shutdown();
+        }
+    }
+}
+
+/// Runs a closure that blocks on a thread beside the tasks.
+///
+/// Up to [`max_blocking_threads`](crate::Builder::max_blocking_threads) such calls are under way at once, 256 unless the builder says otherwise;
+/// others wait in a queue, in no particular order. So calls that wait for one another, or without an end, must not be that many.
+///
+/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Every other end of the
+/// runtime cancels those that are still queued when the tasks have ended: see [`Runtime`](crate::Runtime#how-it-ends).
+///
+/// If the operating system has no thread to give, the call waits for one of the runtime's threads that make such calls. If there is none of
+/// those either, the handle says [`Lost`](JoinError::Lost), with the reason; a later call tries again.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// [`JoinHandle::cancel`] takes the closure out of the queue; one that runs runs to its end. The end of the runtime
+/// waits for it, unless it has a deadline or waits for nobody.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let text = brigade_runtime::spawn_blocking(|| std::fs::read_to_string("Cargo.toml")).await.unwrap();
+/// # text.unwrap();
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    hand_over(&context::scheduler("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
+        let (completer, handle) = brigade_handle::pair();
+        completer.complete(Err(refused.into_join_error()));
+        handle
+    })
+}
+
+/// Begins a blocking call. `make` makes the closure, if there is a thread for it; `what` names the operation in an error.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub(crate) fn begin<F, T>(what: &str, fate: Fate, make: impl FnOnce() -> F) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    hand_over(&context::scheduler(what), fate, make)
+        .map_err(|refused| io_error(what, &refused.into_join_error()))
+}
+
+/// Makes a blocking call of the operating system beside the tasks. `what` names it in an error.
+#[track_caller]
+pub(crate) fn unblock<T: Send + 'static>(
+    what: &'static str,
+    call: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> impl Future<Output = io::Result<T>> + Send {
+    let handle = spawn_blocking(call);
+    async move { handle.await.unwrap_or_else(|error| Err(io_error(what, &error))) }
+}
+
+/// Why a blocking call was not made.
+///
+/// Not of the kind that the operating system's reason has, which is `WouldBlock` if there are too many threads: that means to wait for readiness.
+pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
+    match error {
+        JoinError::Lost(Lost::NotStarted(reason)) => {
+            io::Error::new(io::ErrorKind::QuotaExceeded, format!("{what}: {reason}"))
+        }
+        JoinError::Cancelled => io::Error::other(format!("{what}: the runtime has ended")),
+        other => io::Error::other(format!("{what}: {other}")),
+    }
+}
+
+fn hand_over<F, T>(
+    scheduler: &Scheduler,
+    fate: Fate,
+    make: impl FnOnce() -> F,
+) -> Result<JoinHandle<T>, Refused>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let is_counted = scheduler.driver().timers.clock.is_paused();
+    scheduler.blocking().with_pool(|pool| {
+        if fate == Fate::Cancellable && !is_counted {
+            return pool.spawn_blocking(make());
+        }
+        let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(scheduler)));
+        match fate {
+            Fate::Cancellable => pool.spawn_detached(move || call.make()),
+            Fate::Accepted => {
+                let accepted =
+                    Accepted { call: Some(call), _owed: OwedCall::begin(&scheduler.blocking().owed) };
+                pool.spawn_detached(move || drop(accepted));
+            }
+        }
+        handle
+    })
+}
+
+/// Holds up a clock that is paused, until the one who waits for the call has been woken.
+struct UnderWay(Scheduler);
+
+impl UnderWay {
+    fn begin(scheduler: &Scheduler) -> Self {
+        scheduler.blocking().under_way.fetch_add(1, Ordering::SeqCst);
+        Self(scheduler.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.blocking().under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.driver().reactor.wake();
+    }
+}
+
+/// A closure, and who waits for its result. Dropped, it says that it was cancelled.
+struct Call<F, T> {
+    closure: Option<F>,
+    /// None once it is completed.
+    completer: Option<Completer<T>>,
+    _under_way: Option<UnderWay>,
+}
+
+impl<F: FnOnce() -> T, T: Send + 'static> Call<F, T> {
+    fn new(closure: F, under_way: Option<UnderWay>) -> (Self, JoinHandle<T>) {
+        let (completer, handle) = brigade_handle::pair();
+        (Self { closure: Some(closure), completer: Some(completer), _under_way: under_way }, handle)
+    }
+
+    fn make(mut self) {
+        if self.completer.as_ref().is_some_and(Completer::is_finished) {
+            return;
+        }
+        let closure = self.closure.take().expect("it is called once");
+        let result = brigade_pool::blocking(|| catch_unwind(AssertUnwindSafe(closure)));
+        // When it blocks no more: the one who is woken may bring the next call, for which this thread is to be had then.
+        self.complete(result.map_err(JoinError::Panicked));
+    }
+}
+
+impl<F, T> Call<F, T> {
+    fn complete(&mut self, result: Result<T, JoinError>) {
+        let completer = self.completer.take();
+        contain(|| _ = completer.map(|completer| completer.complete(result)));
+    }
+}
+
+impl<F, T> Drop for Call<F, T> {
+    fn drop(&mut self) {
+        if self.completer.is_some() {
+            self.complete(Err(JoinError::Cancelled));
+        }
+    }
+}
+
+/// How many accepted calls have not been made.
+#[derive(Default)]
+struct Owed {
+    calls: std::sync::Mutex<usize>,
+    none_left: Condvar,
+}
+
+impl Owed {
+    fn calls(&self) -> std::sync::MutexGuard<'_, usize> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_none(&self, deadline: Instant) {
+        let _away = wait::away();
+        let left = deadline.saturating_duration_since(clock::now());
+        let timed_out = self.none_left.wait_timeout_while(self.calls(), left, |calls| *calls > 0);
+        drop(timed_out);
+    }
+}
+
+/// One accepted call, until it has been made.
+struct OwedCall(Arc<Owed>);
+
+impl OwedCall {
+    fn begin(owed: &Arc<Owed>) -> Self {
+        *owed.calls() += 1;
+        Self(owed.clone())
+    }
+}
+
+impl Drop for OwedCall {
+    fn drop(&mut self) {
+        let mut calls = self.0.calls();
+        *calls -= 1;
+        if *calls == 0 {
+            self.0.none_left.notify_all();
+        }
+    }
+}
+
+/// An accepted call: dropping it makes the call. So whoever takes it out of the pool's queue makes it, to run it or to
+/// cancel it.
+struct Accepted<F: FnOnce() -> T, T: Send + 'static> {
+    call: Option<Call<F, T>>,
+    /// Dropped after the call has been made.
+    _owed: OwedCall,
+}
+
+impl<F: FnOnce() -> T, T: Send + 'static> Drop for Accepted<F, T> {
+    fn drop(&mut self) {
+        self.call.take().expect("it is dropped once").make();
+    }
+}

@@ -1,0 +1,140 @@
+//! How a runtime is made.
+
+use crate::{
+    executor::{
+        blocking::USUAL_MOST,
+        current_thread, multi_thread,
+        runtime::{Kind, Runtime},
+    },
+    time::clock::Clock,
+};
+use std::io;
+
+/// Makes a [`Runtime`] with other than the usual settings.
+///
+/// ```
+/// let runtime = brigade_runtime::Runtime::builder().workers(2).name("oven").build()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    workers: Option<usize>,
+    name: String,
+    stack_size: Option<usize>,
+    max_blocking_threads: usize,
+    paused_clock: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            workers: None,
+            name: "brigade-runtime".to_owned(),
+            stack_size: None,
+            max_blocking_threads: USUAL_MOST,
+            paused_clock: false,
+        }
+    }
+
+    /// How many worker threads run tasks. Without this: as many as the machine runs at once. 0 means none, as for
+    /// [`current_thread`](Self::current_thread).
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// No worker threads: tasks run on the thread that calls `block_on`, while it does.
+    pub fn current_thread(self) -> Self {
+        self.workers(0)
+    }
+
+    /// What the threads of the workers are called, followed by a number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The size of a worker's stack, in bytes. Without this: what the standard library gives, 2 MiB.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How many threads make the calls of [`spawn_blocking`](crate::spawn_blocking), of [`fs`](crate::fs), of the standard streams and the
+    /// look-ups of names at most, and so how many of those are under way at once; others wait in a queue. Without this: 256. They are started
+    /// when they are needed, beside those of [`workers`](Self::workers).
+    ///
+    /// From 1 to 32,000.
+    pub fn max_blocking_threads(mut self, most: usize) -> Self {
+        self.max_blocking_threads = most;
+        self
+    }
+
+    /// A clock for tests: it stands still while there is anything to do, and when all tasks wait, it jumps to the next timer. So a test
+    /// that sleeps for a day takes no time, and timers fire in the order of their deadlines, whatever the machine is busy with.
+    ///
+    /// While work of [`spawn_blocking`](crate::spawn_blocking) is under way the clock does not jump. It does while tasks wait for
+    /// descriptors, other threads or child processes: give those no timeout that must not come. For a
+    /// [`current_thread`](Self::current_thread) runtime, which this makes unless `workers` says otherwise. [`now`](crate::now) is
+    /// the time by this clock.
+    ///
+    /// ```
+    /// use brigade_runtime::{Runtime, now, sleep};
+    /// use std::time::Duration;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    ///
+    /// let runtime = Runtime::builder().paused_clock().build()?;
+    /// runtime.block_on(async {
+    ///     let begin = now();
+    ///     sleep(DAY).await;
+    ///     assert_eq!(now() - begin, DAY);
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn paused_clock(mut self) -> Self {
+        self.paused_clock = true;
+        self.workers.get_or_insert(0);
+        self
+    }
+
+    /// Makes the runtime and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses a descriptor or a thread. With [`io::ErrorKind::InvalidInput`] if the clock is to be paused and there
+    /// are workers, if there are more than 32,000, if their name contains a NUL, or if the number of threads for blocking calls is out of
+    /// range.
+    pub fn build(self) -> io::Result<Runtime> {
+        const MOST: usize = 32_000;
+        let invalid = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        let blocking = self.max_blocking_threads;
+        if !(1..=MOST).contains(&blocking) {
+            return invalid(&format!(
+                "a runtime has from 1 to {MOST} threads for blocking calls, not {blocking}"
+            ));
+        }
+        if self.name.contains('\0') {
+            return invalid("a thread's name cannot contain a NUL");
+        }
+        let usual = || std::thread::available_parallelism().map_or(1, Into::into);
+        match self.workers.unwrap_or_else(usual) {
+            0 => {
+                let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
+                Ok(Runtime::new(Kind::Local(current_thread::Shared::new(clock, blocking)?)))
+            }
+            _ if self.paused_clock => invalid(
+                "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
+            ),
+            workers if workers > MOST => {
+                invalid(&format!("a runtime has at most {MOST} workers, not {workers}"))
+            }
+            workers => {
+                let crew = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
+                Ok(Runtime::new(Kind::Multi(crew)))
+            }
+        }
+    }
+}

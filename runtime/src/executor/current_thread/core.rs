@@ -1,0 +1,320 @@
+//! The loop of the current-thread executor, and what only the driving thread touches.
+//!
+//! # Fairness
+//!
+//! A round runs at most [`ROUND`] tasks, those of the injector first; between rounds the future of `block_on` is polled if it
+//! was woken, and the driver is looked at if it has not been for [`LOOK`]. So a task that wakes itself for ever starves
+//! nobody.
+
+use super::Shared;
+use crate::{
+    driver::{Turn, fork},
+    executor::{block_on::MainFuture, context},
+    shim::lock,
+    task::{self, Outcome, Task, TaskRef, budget, roll::Roll},
+    time::{
+        elapsed::Elapsed,
+        timers::{Armed, Set},
+    },
+};
+use brigade_handle::{fork::Generation, wait};
+use brigade_trace::{Domain, Id, Kind, clock, record};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::Future,
+    mem,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+/// How many tasks run before the loop looks at anything else.
+const ROUND: usize = 61;
+/// How long the driver may be left alone while there is work.
+const LOOK: Duration = Duration::from_micros(50);
+
+/// What moves from one driving thread to the next: no local task is among it.
+pub(super) struct Lists {
+    pub(super) ready: VecDeque<Task>,
+    pub(super) owned: Roll,
+}
+
+/// What only the driving thread touches.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(super) ready: RefCell<VecDeque<Task>>,
+    /// Those tasks that may move between threads, and have waited.
+    owned: RefCell<Roll>,
+    /// All tasks that may not. They end with the `block_on` in which they were spawned.
+    locals: RefCell<Roll>,
+    /// That end has begun: local tasks that are spawned from now on are cancelled at once.
+    locals_end: Cell<bool>,
+    looked: Cell<Instant>,
+    /// How many polls there were since the clock was looked at.
+    polls: Cell<usize>,
+    /// The process of the thread that drives, and not of its copy.
+    generation: Generation,
+}
+
+/// A place is twice the number on the roll; and this, if that is `locals`.
+const LOCAL: u32 = 1;
+
+/// The time in which this thread drives the executor.
+pub(super) struct Driving {
+    core: Rc<Core>,
+    _entered: context::Entered<'static>,
+    _policy: wait::Restore,
+}
+
+impl Driving {
+    pub(super) fn begin(shared: &Arc<Shared>, lists: Lists) -> Self {
+        let core = Rc::new(Core {
+            shared: shared.clone(),
+            ready: RefCell::new(lists.ready),
+            owned: RefCell::new(lists.owned),
+            locals: RefCell::default(),
+            locals_end: Cell::new(false),
+            looked: Cell::new(clock::now()),
+            polls: Cell::new(0),
+            generation: Generation::current(),
+        });
+        let entered = context::enter_as_driver(core.clone());
+        Self { core, _entered: entered, _policy: wait::set(crate::executor::block_on::FORBID) }
+    }
+
+    pub(super) fn block_on<F: Future>(&self, future: Pin<&mut Option<F>>) -> F::Output {
+        let mut main = MainFuture(future);
+        let shared = &self.core.shared;
+        let waker = Waker::from(shared.clone());
+        let mut context = Context::from_waker(&waker);
+        // The first poll is due without a wake-up.
+        shared.inbox.set_woken();
+        self.core.drive(|| {
+            if !shared.inbox.take_woken() {
+                return None;
+            }
+            self.core.polls.set(self.core.polls.get() + 1);
+            budget::renew();
+            match main.poll(&mut context) {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            }
+        })
+    }
+}
+
+impl Driving {
+    /// Runs tasks until none is left, or for so long.
+    pub(super) fn drain(&self, at_most: Option<Duration>) -> Result<(), Elapsed> {
+        let core = &self.core;
+        let timers = &core.shared.driver.timers;
+        // None: no deadline, or one that is so far away that no clock can name it.
+        let Some(deadline) = at_most.and_then(|at_most| timers.clock.now().checked_add(at_most)) else {
+            core.drive(|| core.is_empty().then_some(()));
+            return Ok(());
+        };
+        let waker = Waker::from(core.shared.clone());
+        // The thread that sets it is the one that sleeps in the driver, so the driver need not be woken.
+        let (Set::Done(timer) | Set::WakeDriver(timer)) = timers.set(0, deadline, &waker) else {
+            unreachable!("the driver is closed after the drain")
+        };
+        let is_now = at_most == Some(Duration::ZERO);
+        let drained = core.drive(|| {
+            if core.is_empty() {
+                return Some(Ok(()));
+            }
+            // Looked at in any case: what woke this thread was the timer, or nothing.
+            core.shared.inbox.take_woken();
+            (is_now || timers.rearm(0, timer, &waker) != Armed::Waits).then_some(Err(Elapsed))
+        });
+        timers.cancel(0, timer);
+        drained
+    }
+
+    /// Cancels all tasks, and lets none in any more.
+    pub(super) fn cancel(&self) {
+        let core = &self.core;
+        core.shared.closing.store(true, Ordering::Relaxed);
+        core.owned.borrow().iter().for_each(TaskRef::cancel);
+        core.end_locals();
+        core.drive(|| core.is_empty().then_some(()));
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        let core = &self.core;
+        if !core.generation.is_current() {
+            // In a forked child the tasks are left as they are.
+            return mem::forget(core.clone());
+        }
+        core.end_locals();
+        core.drive(|| core.locals.borrow().is_empty().then_some(()));
+        let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
+        let waiting = {
+            let mut resting = lock(&core.shared.resting);
+            resting.core = Some(lists);
+            mem::take(&mut resting.waiting)
+        };
+        task::leave();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Core {
+    /// The loop: runs tasks, and turns the driver, until `done` says so. `done` is asked between rounds.
+    fn drive<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
+        loop {
+            if let Some(result) = done() {
+                return result;
+            }
+            self.assert_not_forked();
+            let ran = self.round();
+            // Also if no task ran: the future of `block_on` may wake itself over and over.
+            if self.polls.get() >= ROUND {
+                self.look();
+            } else if !ran {
+                self.sleep();
+            }
+        }
+    }
+
+    /// Runs some tasks. False if there were none.
+    fn round(&self) -> bool {
+        let fetched = self.fetch();
+        for ran in 0..ROUND {
+            // Taken in a statement of its own: the queue must be free while the task runs.
+            let task = self.ready.borrow_mut().pop_front();
+            let Some(task) = task else { return fetched || ran > 0 };
+            self.run(task);
+        }
+        true
+    }
+
+    #[inline]
+    fn run(&self, task: Task) {
+        self.polls.set(self.polls.get() + 1);
+        budget::renew();
+        match task.run() {
+            Outcome::Done => {}
+            Outcome::Again(task) => self.ready.borrow_mut().push_back(task),
+        }
+        self.assert_not_forked();
+    }
+
+    /// The copy of this thread runs no more tasks in a forked child: the parent runs them.
+    #[inline]
+    fn assert_not_forked(&self) {
+        if !self.generation.is_current() {
+            fork::refuse_forked();
+        }
+    }
+
+    /// Takes what other threads sent. False if that was nothing.
+    fn fetch(&self) -> bool {
+        let mut queue = |task: Task| self.ready.borrow_mut().push_back(task);
+        let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue);
+        let fetched = first.is_some();
+        first.into_iter().for_each(queue);
+        fetched
+    }
+
+    /// Queues a task that was woken on the driving thread.
+    #[inline]
+    pub(crate) fn schedule(&self, task: Task) {
+        self.ready.borrow_mut().push_back(task);
+    }
+
+    /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
+    pub(crate) fn take_in(&self, task: Task) {
+        if self.shared.is_closing() {
+            task::refuse(task);
+        } else {
+            self.ready.borrow_mut().push_back(task);
+        }
+    }
+
+    /// The same for a task that may not leave this thread: it is listed from the beginning, since it ends with the `block_on`.
+    pub(super) fn take_in_local(&self, task: Task) {
+        if self.locals_end.get() {
+            task::refuse(task);
+        } else {
+            task.set_place(2 * self.locals.borrow_mut().enter(task.to_ref()) + LOCAL);
+            self.ready.borrow_mut().push_back(task);
+        }
+    }
+
+    /// Cancels the local tasks, and lets none in any more.
+    fn end_locals(&self) {
+        self.locals_end.set(true);
+        self.locals.borrow().iter().for_each(TaskRef::cancel);
+    }
+
+    /// Lists a task that waits for the first time, and says where. None if the executor is closing.
+    pub(super) fn list(&self, task: TaskRef) -> Option<u32> {
+        (!self.shared.is_closing()).then(|| 2 * self.owned.borrow_mut().enter(task))
+    }
+
+    pub(super) fn release(&self, place: u32) {
+        let list = if place % 2 == LOCAL { &self.locals } else { &self.owned };
+        // Relies on the roll's references having nothing to drop.
+        list.borrow_mut().strike(place / 2);
+    }
+
+    /// Whether no task is left.
+    fn is_empty(&self) -> bool {
+        self.ready.borrow().is_empty()
+            && self.owned.borrow().is_empty()
+            && self.locals.borrow().is_empty()
+            && self.shared.inbox.injector.len() == 0
+    }
+
+    /// Looks at the driver without sleeping, if the last look is long ago.
+    #[cold]
+    fn look(&self) {
+        self.polls.set(0);
+        // The real time: a clock that is paused does not pause the descriptors.
+        let now = clock::now();
+        if now - self.looked.get() > LOOK {
+            self.looked.set(now);
+            if let Some(mut turn) = self.shared.driver.try_turn() {
+                turn.look();
+            }
+        }
+    }
+
+    /// Sleeps in the reactor until there is something to do.
+    fn sleep(&self) {
+        let shared = &self.shared;
+        let Some(mut turn) = shared.driver.try_turn() else {
+            unreachable!("only the driving thread turns the driver of a current-thread runtime")
+        };
+        if shared.driver.timers.clock.is_paused() && self.jump(&mut turn) {
+            return;
+        }
+        if shared.inbox.may_sleep() {
+            record(Kind::Park, Id::new(Domain::Worker, 0), 0);
+            // A job of a pool may be here: then a spare thread takes the place of this one.
+            let away = wait::away();
+            turn.sleep(None, || {
+                drop(away);
+                record(Kind::Unpark, Id::new(Domain::Worker, 0), 0);
+                shared.inbox.awake();
+            });
+        }
+        shared.inbox.awake();
+    }
+
+    /// Moves a clock that is paused, if everything waits. True if there is something to do then.
+    #[cold]
+    fn jump(&self, turn: &mut Turn<'_>) -> bool {
+        let shared = &self.shared;
+        turn.look();
+        !shared.inbox.is_empty()
+            || !self.ready.borrow().is_empty()
+            || (shared.blocking.is_idle() && turn.jump())
+    }
+}

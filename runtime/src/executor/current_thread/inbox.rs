@@ -1,0 +1,192 @@
+//! What other threads have for the driving thread, and the sleep that it must not begin, or go on with, while something is there.
+//!
+//! # Why no wake-up is lost
+//!
+//! ```text
+//!   other thread                            driving thread, before it sleeps
+//!   a task in the injector, or woken = true sleeping = true
+//!   sleeping? wake the reactor              nothing in the injector, and not woken? sleep in the reactor
+//! ```
+//!
+//! All of it is sequentially consistent, so one of the two sees the other; and a wake of the reactor that comes before the
+//! sleep ends the sleep. Only one of many who find the thread asleep has to wake the reactor: the one who takes `sleeping` back. Whoever
+//! comes before the thread says that it is awake, and after the one who woke it, has nothing to do: the thread looks at everything
+//! before it says again that it sleeps.
+
+use crate::{
+    executor::injector::Injector,
+    shim::{AtomicBool, Ordering, in_order},
+    task::Task,
+};
+
+/// Tasks from other threads, and whether the future of `block_on` was woken.
+pub(super) struct Inbox {
+    pub(super) injector: Injector,
+    /// The future of `block_on` was woken.
+    woken: AtomicBool,
+    /// The driving thread sleeps in the reactor, or is about to.
+    sleeping: AtomicBool,
+}
+
+/// Whether the one who left something has to wake the reactor.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rouse {
+    Reactor,
+    Nobody,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self { injector: Injector::new(), woken: AtomicBool::new(false), sleeping: AtomicBool::new(false) }
+    }
+
+    /// Leaves a task. Gives it back if the executor is gone.
+    pub(super) fn send(&self, task: Task) -> Result<Rouse, Task> {
+        self.injector.push(task)?;
+        Ok(self.rouse())
+    }
+
+    /// Has the future of `block_on` polled.
+    pub(super) fn wake(&self) -> Rouse {
+        // SeqCst: see the head of this file. Who finds it woken leaves the rest to the one who woke it.
+        if self.woken.swap(true, Ordering::SeqCst) { Rouse::Nobody } else { self.rouse() }
+    }
+
+    fn rouse(&self) -> Rouse {
+        in_order();
+        // SeqCst: see the head of this file. Relaxed: who takes it back only has to be one, and publishes nothing.
+        let asleep = self.sleeping.load(Ordering::SeqCst)
+            && self.sleeping.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if asleep { Rouse::Reactor } else { Rouse::Nobody }
+    }
+
+    /// The driving thread's: a poll of the future of `block_on` is due without a wake-up.
+    pub(super) fn set_woken(&self) {
+        // Relaxed: only this thread takes it back.
+        self.woken.store(true, Ordering::Relaxed);
+    }
+
+    /// The driving thread's: whether the future of `block_on` was woken since the last call. What came before that is seen.
+    #[inline]
+    pub(super) fn take_woken(&self) -> bool {
+        // Acquire pairs with the swap in `wake`.
+        self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire)
+    }
+
+    /// Whether nothing lies here.
+    pub(super) fn is_empty(&self) -> bool {
+        // SeqCst: see the head of this file.
+        self.injector.len() == 0 && !self.woken.load(Ordering::SeqCst)
+    }
+
+    /// The driving thread's: says that it is about to sleep. False if there is something to do instead. Either way `awake` has to follow.
+    pub(super) fn may_sleep(&self) -> bool {
+        // SeqCst: see the head of this file.
+        self.sleeping.store(true, Ordering::SeqCst);
+        in_order();
+        self.is_empty()
+    }
+
+    /// The driving thread's: it is awake. From here on its own wake-ups are seen without waking the reactor.
+    pub(super) fn awake(&self) {
+        // Relaxed: who still takes it for asleep wakes the reactor in vain.
+        self.sleeping.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(loom, test))]
+mod models {
+    use super::*;
+    use crate::{model::Queue, shim};
+    use loom::{
+        sync::atomic::AtomicUsize,
+        thread::{self, Thread},
+    };
+    use std::{panic::Location, sync::Arc};
+
+    /// The reactor of a model is the thread's own place to park.
+    fn wake_reactor(rouse: Rouse, driving: &Thread) {
+        if rouse == Rouse::Reactor {
+            driving.unpark();
+        }
+    }
+
+    /// The loop of `core.rs`: until so many tasks have run and `woken` says that it has seen enough. A wake-up that was lost is a deadlock.
+    fn drive(inbox: &Inbox, tasks: usize, mut woken: impl FnMut() -> bool) {
+        let (mut ran, mut enough) = (0, false);
+        loop {
+            if inbox.take_woken() {
+                enough = woken();
+            }
+            if ran == tasks && enough {
+                return;
+            }
+            if let Some(task) = inbox.injector.pop_batch(|_| 0, |_| ()) {
+                drop(task.run());
+                ran += 1;
+            } else {
+                if inbox.may_sleep() {
+                    shim::park(None);
+                }
+                inbox.awake();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_while_the_thread_falls_asleep_is_run() {
+        loom::model(|| {
+            let (inbox, tasks, driving) = (Arc::new(Inbox::new()), Queue::new(), thread::current());
+            let handle = tasks.spawn(async { 7 }, Location::caller());
+            let (theirs, task) = (inbox.clone(), tasks.pop().expect("it was just spawned"));
+            let other = thread::spawn(move || {
+                let rouse = theirs.send(task).unwrap_or_else(|_| panic!("the executor lives"));
+                wake_reactor(rouse, &driving);
+            });
+            inbox.set_woken();
+            drive(&inbox, 1, || true);
+            other.join().unwrap();
+            assert_eq!(handle.join().unwrap(), 7);
+        });
+    }
+
+    #[test]
+    fn what_came_before_a_wake_up_is_seen() {
+        loom::model(|| {
+            let (inbox, driving) = (Arc::new(Inbox::new()), thread::current());
+            let come = Arc::new(AtomicUsize::new(0));
+            let (theirs, coming) = (inbox.clone(), come.clone());
+            let other = thread::spawn(move || {
+                coming.store(1, Ordering::Relaxed);
+                wake_reactor(theirs.wake(), &driving);
+            });
+            drive(&inbox, 0, || {
+                assert_eq!(come.load(Ordering::Relaxed), 1);
+                true
+            });
+            other.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn of_two_who_find_the_thread_asleep_one_wakes_the_reactor() {
+        loom::model(|| {
+            let inbox = Arc::new(Inbox::new());
+            let (tasks, sending, waking) = (Queue::new(), inbox.clone(), inbox.clone());
+            drop(tasks.spawn(async {}, Location::caller()));
+            let task = tasks.pop().expect("it was just spawned");
+            let sender =
+                thread::spawn(move || sending.send(task).unwrap_or_else(|_| panic!("the executor lives")));
+            let waker = thread::spawn(move || waking.wake());
+            let sleeps = inbox.may_sleep();
+            let rouse = [sender, waker].map(|other| other.join().unwrap());
+            if sleeps {
+                assert_eq!(rouse.iter().filter(|&&rouse| rouse == Rouse::Reactor).count(), 1);
+            }
+            inbox.awake();
+            inbox.injector.pop_batch(|_| 0, |_| ()).into_iter().for_each(|task| drop(task.run()));
+            assert!(inbox.take_woken());
+        });
+    }
+}

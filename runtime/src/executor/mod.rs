@@ -1,0 +1,30 @@
+//! The executors: where a runtime is made, how it takes tasks in, and how it runs and ends them.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `runtime`, `builder`, `end` | the owner of an executor, its settings, and the ways in which it ends |
+//! | `spawn`, `blocking` | the ways in: tasks, and calls that block |
+//! | `block_on` | the loop that turns a future into a value |
+//! | `context` | the executor that this thread is inside of |
+//! | `scheduler`, `home` | a reference to one of the two executors |
+//! | `current_thread` | the executor without threads of its own |
+//! | `multi_thread` | the work-stealing executor |
+//! | `injector`, `rng` | parts of both: the queue for tasks from other threads, and choices that need no reason |
+
+pub(crate) mod block_on;
+pub(crate) mod blocking;
+pub(crate) mod builder;
+// Unsafe: where a thread stands is a pointer, which a guard keeps alive.
+#[allow(unsafe_code)]
+pub(crate) mod context;
+pub(crate) mod current_thread;
+pub(crate) mod end;
+// Unsafe: a reference to one of several types in one word, counted by hand.
+#[allow(unsafe_code)]
+pub(crate) mod home;
+pub(crate) mod injector;
+pub(crate) mod multi_thread;
+pub(crate) mod rng;
+pub(crate) mod runtime;
+pub(crate) mod scheduler;
+pub(crate) mod spawn;

@@ -1,0 +1,204 @@
+//! Spawning from inside a runtime.
+
+use crate::{
+    executor::{
+        context::{self, Place},
+        current_thread,
+        scheduler::At,
+    },
+    task::{
+        self,
+        task_local::{Scoped, TaskLocal},
+    },
+};
+use brigade_handle::JoinHandle;
+use brigade_trace::{current, label};
+use std::{
+    borrow::Cow,
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// Starts a task on the runtime that this thread is inside of. It runs whether or not its handle is awaited.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the handle
+/// detaches. If the runtime is ending, the future is dropped at once and the handle says that it was cancelled. A future that is spawned
+/// by the destructor of such a future is dropped after that one, so that a chain of them, however long, needs no stack; a chain that never
+/// ends is cut, and its next future is leaked.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let handle = brigade_runtime::spawn(async { "done" });
+/// assert_eq!(handle.await.unwrap(), "done");
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_at(future, Location::caller())
+}
+
+/// [`spawn`], from that line of a program.
+#[track_caller]
+pub(crate) fn spawn_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    context::with(|place| {
+        let executor = match place {
+            Place::Local(core) => At::Local(&core.shared),
+            Place::Worker(worker) => At::Multi(&worker.shared),
+            Place::Guest(scheduler) => scheduler.at(),
+            Place::Nowhere => panic_outside(),
+        };
+        let (task, handle) = task::new(future, executor, at);
+        match place {
+            Place::Local(core) => core.take_in(task),
+            Place::Worker(worker) => worker.take_in(task),
+            Place::Guest(_) | Place::Nowhere => executor.take_in(task),
+        }
+        handle
+    })
+}
+
+#[cold]
+#[track_caller]
+fn panic_outside() -> ! {
+    panic!("spawn was called outside of a runtime: call it from within `run`, `block_on` or a task")
+}
+
+/// Starts a task that need not be `Send`, on this thread, inside [`run`](crate::run) or inside `block_on` of a current-thread
+/// runtime. It is cancelled when that `run` or `block_on` returns, or when a shutdown has run out of time. One that is spawned after that
+/// end has begun, by a task that still runs or by a destructor, is cancelled at once.
+///
+/// # Panics
+///
+/// Outside of a current-thread runtime.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let count = Rc::new(Cell::new(0));
+/// let counted = count.clone();
+/// brigade_runtime::run(async move {
+///     brigade_runtime::spawn_local(async move { counted.set(counted.get() + 1) }).await.unwrap();
+/// });
+/// assert_eq!(count.get(), 1);
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_local_at(future, Location::caller())
+}
+
+/// [`spawn_local`], from that line of a program.
+#[track_caller]
+pub(crate) fn spawn_local_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let Some(handle) = current_thread::spawn_local(future, at) else {
+        panic!(
+            "spawn_local was called outside of a current-thread runtime: use `spawn`, or call it from within `run`"
+        )
+    };
+    handle
+}
+
+/// The name of the task that runs here.
+static NAME: TaskLocal<Cow<'static, str>> = TaskLocal::new();
+
+/// [`spawn`] for a task with a name, which [`task_name`] gives inside it, and a trace shows beside the line that spawned it.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// As for [`spawn`].
+///
+/// ```
+/// use brigade_runtime::{run, spawn_named, task_name};
+///
+/// run(async {
+///     let waiter = spawn_named("waiter", async { task_name() });
+///     assert_eq!(waiter.await.unwrap().as_deref(), Some("waiter"));
+///     assert_eq!(task_name(), None);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<Cow<'static, str>>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_at(named(name, future), Location::caller())
+}
+
+/// The future of a task with a name, for whatever spawns it: [`spawn_local`], a [`TaskGroup`](crate::TaskGroup), a
+/// [`JoinSet`](crate::JoinSet), a [`Scope`](crate::Scope). [`task_name`] gives the name inside it and in the destructors of what it holds, and a
+/// trace shows it beside the line of this call.
+///
+/// A task that has no name pays nothing for those that have one.
+///
+/// ```
+/// use brigade_runtime::{JoinSet, named, run, task_name};
+///
+/// run(async {
+///     let mut set = JoinSet::new();
+///     for n in 0..3 {
+///         set.spawn(named(format!("cook {n}"), async { task_name().unwrap() }));
+///     }
+///     let mut names: Vec<_> = set.join_all().await.into_iter().map(Result::unwrap).collect();
+///     names.sort();
+///     assert_eq!(names, ["cook 0", "cook 1", "cook 2"]);
+/// });
+/// ```
+#[track_caller]
+pub fn named<F: Future>(name: impl Into<Cow<'static, str>>, future: F) -> Named<F> {
+    let (name, at) = (name.into(), Location::caller());
+    Named { unlabelled: brigade_trace::on().then(|| name.clone()), at, future: NAME.scope(name, future) }
+}
+
+/// The future of [`named`].
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Named<F> {
+    /// The name that the trace has not been told.
+    unlabelled: Option<Cow<'static, str>>,
+    at: &'static Location<'static>,
+    future: Scoped<Cow<'static, str>, F>,
+}
+
+impl<F: Future> Future for Named<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if let Some(name) = self.unlabelled.take() {
+            label(current(), || format!("{name} ({}:{})", self.at.file(), self.at.line()));
+        }
+        Pin::new(&mut self.future).poll(cx)
+    }
+}
+
+/// The name of the task that runs here, if its future was [`named`]. A panic hook may ask as well.
+pub fn task_name() -> Option<Cow<'static, str>> {
+    NAME.get()
+}

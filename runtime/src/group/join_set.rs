@@ -1,0 +1,240 @@
+//! A set of tasks that are joined in the order in which they end.
+
+use crate::{
+    combine::crowd::PollSet,
+    executor::spawn::{spawn_at, spawn_local_at},
+    task::budget,
+};
+use brigade_handle::{JoinError, JoinHandle, contain};
+use futures_core::Stream;
+use std::{
+    fmt,
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// A set of tasks that are joined in the order in which they end.
+///
+/// Dropping the set *cancels* the tasks that are in it; [`detach_all`](Self::detach_all) lets them go on instead. The set is also a
+/// `Stream` of the results. After tokio's `JoinSet`.
+///
+/// ```
+/// use brigade_runtime::{JoinSet, run, sleep};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let mut set = JoinSet::new();
+///     for ms in [3, 1, 2] {
+///         set.spawn(async move {
+///             sleep(Duration::from_millis(20 * ms)).await;
+///             ms
+///         });
+///     }
+///     let mut order = Vec::new();
+///     while let Some(result) = set.join_next().await {
+///         order.push(result.unwrap());
+///     }
+///     assert_eq!(order, [1, 2, 3]);
+/// });
+/// ```
+#[must_use = "dropping a set cancels its tasks"]
+pub struct JoinSet<T> {
+    set: PollSet<JoinHandle<T>>,
+}
+
+impl<T> JoinSet<T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self { set: PollSet::new() }
+    }
+
+    /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set. Its handle, which lies there, can cancel this one task,
+    /// or make a [`CancelHandle`](crate::CancelHandle) that can.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// ```
+    /// use brigade_runtime::{JoinSet, run};
+    ///
+    /// run(async {
+    ///     let mut set = JoinSet::new();
+    ///     let cancel = set.spawn(std::future::pending()).cancel_handle();
+    ///     set.spawn(async { 1 });
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    ///     cancel.cancel();
+    ///     assert!(set.join_next().await.unwrap().is_err());
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&mut self, future: F) -> &JoinHandle<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.set.insert(spawn_at(future, Location::caller()))
+    }
+
+    /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into the set, as
+    /// [`spawn`](Self::spawn) does.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a current-thread runtime.
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, future: F) -> &JoinHandle<T>
+    where
+        F: Future<Output = T> + 'static,
+        T: 'static,
+    {
+        self.set.insert(spawn_local_at(future, Location::caller()))
+    }
+
+    /// Puts work that was started elsewhere into the set: a task, or a job or a call of another executor.
+    pub fn insert(&mut self, handle: JoinHandle<T>) {
+        self.set.insert(handle);
+    }
+
+    /// How many are in the set: those that run, and those that have ended and were not joined.
+    pub fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next that has ended, which leaves the set. None if the set is empty.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    pub fn join_next(&mut self) -> JoinNext<'_, T> {
+        JoinNext { set: self }
+    }
+
+    /// One that has ended already, which leaves the set.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        // What is there is there, whether or not it is another's turn.
+        let _lifted = budget::lift();
+        let context = Context::from_waker(std::task::Waker::noop());
+        match self.set.poll_next(&context) {
+            Poll::Ready((_, result)) => Some(result),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Waits for all, and gives their results in the order in which they end.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels those that have not ended.
+    pub async fn join_all(mut self) -> Vec<Result<T, JoinError>> {
+        let mut results = Vec::with_capacity(self.len());
+        while let Some(result) = self.join_next().await {
+            results.push(result);
+        }
+        results
+    }
+
+    /// Asks all to end early. They stay in the set, to be joined.
+    pub fn cancel_all(&self) {
+        self.set.iter().for_each(JoinHandle::cancel);
+    }
+
+    /// Lets all go on without the set, which is then empty.
+    pub fn detach_all(&mut self) {
+        self.set.drain().for_each(drop);
+    }
+
+    /// Cancels all and waits until they have ended. Their results are dropped.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves those that have not ended in the set, cancelled.
+    pub async fn shutdown(&mut self) {
+        self.cancel_all();
+        while let Some(result) = self.join_next().await {
+            contain(|| drop(result));
+        }
+    }
+
+    fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        ready!(budget::poll(cx));
+        if self.is_empty() {
+            budget::spend();
+            return Poll::Ready(None);
+        }
+        // The handle has spent some.
+        let (_, result) = ready!(self.set.poll_next(cx));
+        Poll::Ready(Some(result))
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        self.cancel_all();
+    }
+}
+
+/// The future of [`JoinSet::join_next`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct JoinNext<'a, T> {
+    set: &'a mut JoinSet<T>,
+}
+
+impl<T> Future for JoinNext<'_, T> {
+    type Output = Option<Result<T, JoinError>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.set.poll_join_next(cx)
+    }
+}
+
+impl<T> Stream for JoinSet<T> {
+    type Item = Result<T, JoinError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_join_next(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), Some(self.len()))
+    }
+}
+
+impl<T> Extend<JoinHandle<T>> for JoinSet<T> {
+    fn extend<I: IntoIterator<Item = JoinHandle<T>>>(&mut self, handles: I) {
+        handles.into_iter().for_each(|handle| self.insert(handle));
+    }
+}
+
+impl<T> FromIterator<JoinHandle<T>> for JoinSet<T> {
+    fn from_iter<I: IntoIterator<Item = JoinHandle<T>>>(handles: I) -> Self {
+        let mut set = Self::new();
+        set.extend(handles);
+        set
+    }
+}
+
+impl<T> Default for JoinSet<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for JoinNext<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JoinNext").field(&self.set).finish()
+    }
+}

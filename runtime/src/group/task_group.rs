@@ -1,0 +1,398 @@
+//! Task groups: structured concurrency. No task of a group outlives the call that made the group.
+//!
+//! A **member** is a task whose future is wrapped: it is counted from its spawning until its future has been dropped, and while it
+//! runs, its waker lies in the group's list, by which it can be cancelled. The group's own future runs the **body**, then waits
+//! until no member is left.
+//!
+//! # Failing
+//!
+//! The first failure (a member's or the body's panic or error) is kept, *closes* the group, and cancels all members. What is spawned
+//! into a closed group is cancelled before it runs. A member that was spawned and has not run yet is not in the list, but finds the
+//! group closed at its first poll, under the lock under which it would enter the list.
+//!
+//! # Why the end is not missed
+//!
+//! The group's future leaves its waker under the lock before it looks at failure and count; whoever fails, or counts down to zero,
+//! does so under the lock and takes the waker there.
+//!
+//! After trio's nurseries (Smith, "Notes on structured concurrency", 2018) and `asyncio.TaskGroup`.
+
+#[cfg(all(loom, test))]
+mod model;
+
+use super::member::Member;
+use crate::{
+    driver::slab::{Key, Slab},
+    executor::spawn::{spawn_at, spawn_local_at},
+    shim::{Mutex, MutexGuard, lock},
+    task::{self, budget},
+};
+use brigade_handle::{JoinHandle, contain};
+use std::{
+    any::Any,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+/// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is ready, every task of the
+/// group has ended.
+///
+/// What `async with asyncio.TaskGroup()` is in Python, and a nursery in trio. If a task panics, the body and the other tasks are cancelled,
+/// and when they have ended the panic goes on here. For tasks that can fail with an error there is [`try_task_group`].
+///
+/// # Cancellation
+///
+/// Dropping the future drops the body and cancels all tasks of the group; it cannot wait for them then.
+///
+/// # Panics
+///
+/// If the body or a task panics, with the first panic. Spawning panics outside of a runtime.
+///
+/// ```
+/// use brigade_runtime::{run, task_group};
+///
+/// run(async {
+///     let (a, b) = task_group(async |group| {
+///         let a = group.spawn(async { 1 });
+///         let b = group.spawn(async { 2 });
+///         (a.await.unwrap(), b.await.unwrap())
+///     })
+///     .await;
+///     assert_eq!(a + b, 3);
+/// });
+/// ```
+pub async fn task_group<F, B>(body: F) -> B::Output
+where
+    F: FnOnce(TaskGroup) -> B,
+    B: Future,
+{
+    let body = async |group| Ok(body(group).await);
+    match try_task_group(body).await {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+/// [`task_group`] for a body, and tasks, that can fail: the first error cancels the body and the other tasks, and is the result when
+/// they have ended.
+///
+/// # Errors
+///
+/// The first error of the body or of a task that was spawned by [`try_spawn`](TaskGroup::try_spawn).
+///
+/// # Cancellation
+///
+/// As for [`task_group`].
+///
+/// # Panics
+///
+/// As for [`task_group`].
+///
+/// ```
+/// use brigade_runtime::{run, sleep, try_task_group};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let result = try_task_group(async |group| {
+///         drop(group.spawn(sleep(Duration::MAX)));
+///         drop(group.try_spawn(async { "7".parse::<u32>() }));
+///         drop(group.try_spawn(async { "seven".parse::<u32>() }));
+///         Ok("the body is through")
+///     });
+///     assert_eq!(result.await.unwrap_err().to_string(), "invalid digit found in string");
+/// });
+/// ```
+pub fn try_task_group<F, B, R, E>(body: F) -> impl Future<Output = Result<R, E>>
+where
+    F: FnOnce(TaskGroup<E>) -> B,
+    B: Future<Output = Result<R, E>>,
+{
+    let shared = Arc::new(GroupShared::new());
+    let body = body(TaskGroup { shared: shared.clone() });
+    GroupFuture { body: Some(Box::pin(body)), value: None, shared }
+}
+
+/// Where tasks are spawned into the group of [`task_group`] or [`try_task_group`]. Its clones are the same group: a task of the group
+/// may have one, to spawn more.
+///
+/// Once the group has failed or ended, what is spawned is cancelled before it runs.
+pub struct TaskGroup<E = Infallible> {
+    shared: Arc<GroupShared<E>>,
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Starts a task in the group. Its handle may be dropped: the group waits for the task.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Cancelling one task by its handle is no failure of the group.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let at = Location::caller();
+        self.enter(async move { Ok(future.await) }, |member| spawn_at(member, at))
+    }
+
+    /// [`spawn`](Self::spawn) for a task whose error fails the group. The handle then says that the task was cancelled: the error
+    /// itself is the group's.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn try_spawn<F, T>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let at = Location::caller();
+        self.enter(future, |member| spawn_at(member, at))
+    }
+
+    /// [`spawn`](Self::spawn) for a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a current-thread runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, task_group};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let dishes = Rc::new(Cell::new(0));
+    /// run(task_group(async |group| {
+    ///     for _ in 0..3 {
+    ///         let dishes = dishes.clone();
+    ///         drop(group.spawn_local(async move { dishes.set(dishes.get() + 1) }));
+    ///     }
+    /// }));
+    /// assert_eq!(dishes.get(), 3);
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let at = Location::caller();
+        self.enter(async move { Ok(future.await) }, |member| spawn_local_at(member, at))
+    }
+
+    /// [`try_spawn`](Self::try_spawn) for a task that need not be `Send`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a current-thread runtime.
+    #[track_caller]
+    pub fn try_spawn_local<F, T>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let at = Location::caller();
+        self.enter(future, |member| spawn_local_at(member, at))
+    }
+
+    /// Counts a task in, and starts it. It is cancelled if the group is closed.
+    #[track_caller]
+    fn enter<F, T>(&self, future: F, start: impl FnOnce(Member<F, E>) -> JoinHandle<T>) -> JoinHandle<T> {
+        let closed = self.shared.count_in();
+        let handle = start(Member::new(future, &self.shared));
+        if closed {
+            handle.cancel();
+        }
+        handle
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = lock(&self.shared.state).running;
+        f.debug_struct("TaskGroup").field("running", &running).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct GroupShared<E> {
+    state: Mutex<GroupState<E>>,
+}
+
+struct GroupState<E> {
+    /// How many members there are whose futures have not been dropped.
+    running: usize,
+    /// The wakers of those that have been polled. Taken out when the group closes.
+    members: Slab<Waker>,
+    closed: bool,
+    /// The first.
+    failure: Option<Failure<E>>,
+    parent: Option<Waker>,
+}
+
+pub(super) enum Failure<E> {
+    Error(E),
+    Panic(Box<dyn Any + Send>),
+}
+
+impl<E> GroupShared<E> {
+    fn new() -> Self {
+        let members = Slab::new();
+        let state = GroupState { running: 0, members, closed: false, failure: None, parent: None };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Counts a member in. True if the group is closed.
+    fn count_in(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.running += 1;
+        state.closed
+    }
+
+    /// Puts the waker of a member into the list, by which it is cancelled. None if the group is closed.
+    pub(super) fn enlist(&self, waker: &Waker) -> Option<Key> {
+        let waker = waker.clone();
+        let mut state = lock(&self.state);
+        if state.closed {
+            drop(state);
+            return None;
+        }
+        Some(state.members.insert(waker))
+    }
+
+    /// The future of a member has been dropped.
+    pub(super) fn count_out(&self, key: Option<Key>) {
+        let mut state = lock(&self.state);
+        let waker = key.and_then(|key| state.members.remove(key));
+        state.running -= 1;
+        let parent = if state.running == 0 { state.parent.take() } else { None };
+        drop(state);
+        // Foreign code, in a destructor.
+        contain(|| drop(waker));
+        contain(|| parent.into_iter().for_each(Waker::wake));
+    }
+
+    /// Keeps the failure, if it is the first, and cancels all members.
+    pub(super) fn fail(&self, failure: Failure<E>) {
+        let state = lock(&self.state);
+        if state.closed {
+            drop(state);
+            // The later ones have nobody to tell; a destructor of theirs that panics as little.
+            contain(|| drop(failure));
+            return;
+        }
+        Self::close(state, Some(failure));
+    }
+
+    /// Lets no task in any more, cancels all members, and wakes the group.
+    fn close(mut state: MutexGuard<'_, GroupState<E>>, failure: Option<Failure<E>>) {
+        state.closed = true;
+        state.failure = failure;
+        let members = std::mem::replace(&mut state.members, Slab::new());
+        let parent = state.parent.take();
+        drop(state);
+        // Not under the lock: a task that its executor refuses is dropped where it is cancelled.
+        members.into_values().for_each(|waker| contain(|| task::cancel(&waker)));
+        contain(|| parent.into_iter().for_each(Waker::wake));
+    }
+}
+
+/// The future of a group.
+struct GroupFuture<B, R, E> {
+    /// None once it has ended.
+    body: Option<Pin<Box<B>>>,
+    value: Option<R>,
+    shared: Arc<GroupShared<E>>,
+}
+
+// The body is pinned by its box.
+impl<B, R, E> Unpin for GroupFuture<B, R, E> {}
+
+impl<B, R, E> GroupFuture<B, R, E> {
+    fn drop_body(&mut self) {
+        let body = self.body.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            self.shared.fail(Failure::Panic(payload));
+        }
+    }
+}
+
+impl<B, R, E> Future for GroupFuture<B, R, E>
+where
+    B: Future<Output = Result<R, E>>,
+{
+    type Output = Result<R, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, E>> {
+        let this = self.get_mut();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
+        let waker = cx.waker().clone();
+        let (old, closed) = {
+            let mut state = lock(&this.shared.state);
+            (state.parent.replace(waker), state.closed)
+        };
+        drop(old);
+        if closed {
+            this.drop_body();
+        }
+        if let Some(body) = &mut this.body {
+            match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(value))) => this.value = Some(value),
+                Ok(Poll::Ready(Err(error))) => this.shared.fail(Failure::Error(error)),
+                Err(payload) => this.shared.fail(Failure::Panic(payload)),
+            }
+            this.drop_body();
+        }
+        let mut state = lock(&this.shared.state);
+        if state.running > 0 {
+            return Poll::Pending;
+        }
+        state.closed = true;
+        let failure = state.failure.take();
+        drop(state);
+        budget::spend_since(mark);
+        if failure.is_some() {
+            // The body's value is nobody's, and while a panic goes on its destructor must not panic as well.
+            let value = this.value.take();
+            contain(|| drop(value));
+        }
+        match failure {
+            Some(Failure::Panic(payload)) => resume_unwind(payload),
+            Some(Failure::Error(error)) => Poll::Ready(Err(error)),
+            None => {
+                Poll::Ready(Ok(this.value.take().expect("a group without a failure has its value, once")))
+            }
+        }
+    }
+}
+
+impl<B, R, E> Drop for GroupFuture<B, R, E> {
+    fn drop(&mut self) {
+        self.drop_body();
+        let state = lock(&self.shared.state);
+        if !state.closed {
+            GroupShared::close(state, None);
+        }
+    }
+}

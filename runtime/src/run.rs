@@ -1,0 +1,29 @@
+//! `run`: a runtime for one future.
+
+use crate::executor::{block_on, runtime::Runtime};
+use std::future::Future;
+
+/// Runs a future to its end on this thread, and with it all tasks that it spawns.
+///
+/// What `asyncio.run` is in Python. When the future is ready, the tasks that are left are cancelled, and their destructors
+/// have run before this returns. Each call is a fresh runtime, so a second call works like the first.
+///
+/// # Panics
+///
+/// If the future panics, with its panic. If this thread is inside a runtime already: one thread cannot sleep twice; use
+/// `.await` there. If the operating system has no descriptors left.
+///
+/// # Example
+///
+/// ```
+/// let answer = brigade_runtime::run(async {
+///     let six = brigade_runtime::spawn(async { 6 });
+///     six.await.unwrap() * 7
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+pub fn run<F: Future>(future: F) -> F::Output {
+    block_on::assert_outside("run");
+    let runtime = Runtime::current_thread().expect("a runtime needs descriptors for epoll");
+    runtime.block_on(future)
+}

@@ -1,0 +1,179 @@
+//! Values that belong to a task, as a thread-local belongs to a thread.
+//!
+//! A future that runs in the scope of a value carries it along. Around each of its polls, and around its destruction, a pointer to the value
+//! lies on a stack of the thread, by which the innermost one of each [`TaskLocal`] is read. So it is found wherever the task runs, and
+//! by nobody else: not by two threads at a time either, so a value need not be `Sync`, and need be `Send` only for a task that is.
+
+use crate::executor::context;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
+};
+
+/// A value that belongs to a task: set for a future by [`scope`](Self::scope), read inside it by [`with`](Self::with).
+///
+/// What a `contextvars.ContextVar` is in Python, but that a task which is spawned inside does not inherit it: give it its own scope.
+/// To be declared as a `static`. The value may be of any type without borrows: a future in its scope is `Send` if the value is, and a value
+/// that is not, such as an `Rc`, goes with [`spawn_local`](crate::spawn_local).
+///
+/// ```
+/// use brigade_runtime::{TaskLocal, run, spawn};
+///
+/// static REQUEST: TaskLocal<u32> = TaskLocal::new();
+///
+/// async fn log(text: &str) -> String {
+///     format!("[{}] {text}", REQUEST.get().unwrap_or(0))
+/// }
+///
+/// run(async {
+///     let tasks = [7, 8].map(|number| spawn(REQUEST.scope(number, log("begins"))));
+///     let [seven, eight] = tasks;
+///     assert_eq!(seven.await.unwrap(), "[7] begins");
+///     assert_eq!(eight.await.unwrap(), "[8] begins");
+///     assert_eq!(log("outside").await, "[0] outside");
+/// });
+/// ```
+///
+/// ```
+/// use brigade_runtime::{TaskLocal, run, spawn_local};
+/// use std::{cell::Cell, rc::Rc};
+///
+/// static SEEN: TaskLocal<Rc<Cell<u32>>> = TaskLocal::new();
+///
+/// run(async {
+///     let seen = Rc::new(Cell::new(0));
+///     spawn_local(SEEN.scope(seen.clone(), async { SEEN.with(|seen| seen.set(7)) })).await.unwrap();
+///     assert_eq!(seen.get(), 7);
+/// });
+/// ```
+///
+/// A task that may move between threads has no such value:
+///
+/// ```compile_fail,E0277
+/// use brigade_runtime::{TaskLocal, spawn};
+/// use std::rc::Rc;
+///
+/// static SEEN: TaskLocal<Rc<u32>> = TaskLocal::new();
+/// drop(spawn(SEEN.scope(Rc::new(7), async {})));
+/// ```
+///
+/// A reference to the value does not outlive the call that reads it:
+///
+/// ```compile_fail
+/// use brigade_runtime::TaskLocal;
+///
+/// static NAME: TaskLocal<String> = TaskLocal::new();
+/// let name: Option<&'static String> = NAME.try_with(|name| name);
+/// ```
+pub struct TaskLocal<T> {
+    /// Which one it is; 0 before the first use. Its own address would not do: equal constants may share one.
+    id: AtomicUsize,
+    _value: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> TaskLocal<T> {
+    /// One that has no value anywhere.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self { id: AtomicUsize::new(0), _value: std::marker::PhantomData }
+    }
+
+    fn id(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        // Relaxed, all three: the number has to be unique and guards nothing.
+        match self.id.load(Ordering::Relaxed) {
+            0 => {
+                let fresh = NEXT.fetch_add(1, Ordering::Relaxed);
+                match self.id.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => fresh,
+                    Err(other) => other,
+                }
+            }
+            id => id,
+        }
+    }
+
+    /// Runs a future with this value. Inside it a further scope hides the value for as long as it lasts.
+    pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scoped<T, F> {
+        Scoped { id: self.id(), value, future: Some(Box::pin(future)) }
+    }
+
+    /// Calls `f` with the value of the task that runs here. None if it has none, or if the thread has come to the destructors of its
+    /// thread-locals.
+    pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        context::with_task_local(self.id(), |value| value.downcast_ref().map(f)).flatten()
+    }
+
+    /// Calls `f` with the value of the task that runs here.
+    ///
+    /// # Panics
+    ///
+    /// Outside of every [`scope`](Self::scope) of this task-local.
+    #[track_caller]
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        let type_name = std::any::type_name::<T>();
+        match self.try_with(f) {
+            Some(result) => result,
+            None => panic!("a TaskLocal<{type_name}> was read outside of its `scope`"),
+        }
+    }
+
+    /// A clone of the value of the task that runs here. None if it has none.
+    pub fn get(&'static self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.try_with(T::clone)
+    }
+}
+
+impl<T> fmt::Debug for TaskLocal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskLocal").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`TaskLocal::scope`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Scoped<T: 'static, F> {
+    id: usize,
+    value: T,
+    /// None once it is ready. It is dropped inside the scope.
+    future: Option<Pin<Box<F>>>,
+}
+
+// The value is not pinned, and the future by its box.
+impl<T, F> Unpin for Scoped<T, F> {}
+
+impl<T: 'static, F: Future> Future for Scoped<T, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { id, value, future } = self.get_mut();
+        let _inside = context::enter_task_local(*id, value);
+        let running = future.as_mut().expect("a scope was polled again after it was ready");
+        let poll = running.as_mut().poll(cx);
+        if poll.is_ready() {
+            *future = None;
+        }
+        poll
+    }
+}
+
+impl<T: 'static, F> Drop for Scoped<T, F> {
+    fn drop(&mut self) {
+        if self.future.is_some() {
+            let _inside = context::enter_task_local(self.id, &self.value);
+            self.future = None;
+        }
+    }
+}
+
+impl<T: fmt::Debug + 'static, F> fmt::Debug for Scoped<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped").field("value", &self.value).finish_non_exhaustive()
+    }
+}
