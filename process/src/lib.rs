@@ -85,5 +85,5 @@ pub use worker::{init, worker_index};
 #[cfg(loom)]
 pub mod model {
     pub use crate::parent::attention::Attention;
-    pub use crate::wire::ring::{Bell, Claim, Head, Place, Progress, Ring, WORDS};
+    pub use crate::wire::ring::{BellMode, Claim, Head, Place, Progress, Ring, WORDS};
 }

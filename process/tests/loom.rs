@@ -3,7 +3,7 @@
 //! kernel promises of them, written with a lock.
 #![cfg(loom)]
 
-use brigade_process::model::{Attention, Bell, Claim, Head, Place, Progress, Ring, WORDS};
+use brigade_process::model::{Attention, BellMode, Claim, Head, Place, Progress, Ring, WORDS};
 use loom::{
     model::Builder,
     sync::{
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     /// The supervisor's sleep: arms the bell, looks once more, and waits for it to be rung.
-    fn hear(&self, bell: Bell, is_ripe: impl Fn(Ring<'_>) -> bool) {
+    fn hear(&self, bell: BellMode, is_ripe: impl Fn(Ring<'_>) -> bool) {
         self.ring().set_bell(bell);
         Ring::settle();
         if !is_ripe(self.ring()) {
@@ -112,7 +112,7 @@ impl Shared {
             }
             *rung = false;
         }
-        self.ring().set_bell(Bell::Silent);
+        self.ring().set_bell(BellMode::Silent);
     }
 
     fn assert_answered(&self, number: u64) {
@@ -165,7 +165,7 @@ fn a_worker_that_falls_asleep_is_woken_for_a_call() {
 fn an_answer_rings_or_is_seen() {
     check(|| {
         let (shared, worker) = start(&[1], 2);
-        shared.hear(Bell::EachAnswer, is_done(1));
+        shared.hear(BellMode::EachAnswer, is_done(1));
         assert_eq!(shared.ring().progress(1), Progress::Done);
         shared.assert_answered(1);
         worker.join().unwrap();
@@ -176,9 +176,9 @@ fn an_answer_rings_or_is_seen() {
 fn the_last_answer_of_a_flood_rings_or_is_seen() {
     check(|| {
         let (shared, worker) = start(&[1, 2], 3);
-        shared.hear(Bell::LowWater, is_done(2));
+        shared.hear(BellMode::LowWater, is_done(2));
         while shared.ring().progress(2) != Progress::Done {
-            shared.hear(Bell::LowWater, is_done(2));
+            shared.hear(BellMode::LowWater, is_done(2));
         }
         shared.assert_answered(1);
         shared.assert_answered(2);
@@ -196,7 +196,7 @@ fn a_withdrawn_call_that_is_skipped_rings_or_is_seen() {
             let shared = shared.clone();
             move || shared.work(2)
         });
-        shared.hear(Bell::EachAnswer, |ring| ring.is_past(1));
+        shared.hear(BellMode::EachAnswer, |ring| ring.is_past(1));
         assert!(shared.ring().is_past(1));
         assert_eq!(worker.join().unwrap(), 0);
     });
@@ -206,7 +206,7 @@ fn a_withdrawn_call_that_is_skipped_rings_or_is_seen() {
 fn an_answered_slot_is_used_again() {
     check(|| {
         let (shared, worker) = start(&[1, 2], 4);
-        shared.hear(Bell::EachAnswer, is_done(1));
+        shared.hear(BellMode::EachAnswer, is_done(1));
         shared.assert_answered(1);
         shared.publish(3);
         shared.wake();
@@ -223,7 +223,7 @@ fn a_withdrawn_slot_is_used_again_once_the_worker_is_past_it() {
         let withdrawn = shared.ring().withdraw(1);
         shared.publish(2);
         shared.wake();
-        shared.hear(Bell::EachAnswer, |ring| ring.is_past(1));
+        shared.hear(BellMode::EachAnswer, |ring| ring.is_past(1));
         assert!(shared.ring().is_past(1));
         shared.publish(3);
         shared.wake();
@@ -258,11 +258,11 @@ impl Front {
 
     /// `State::arm`.
     fn arm(&self, fetched: u64) -> bool {
-        self.shared.ring().set_bell(Bell::EachAnswer);
+        self.shared.ring().set_bell(BellMode::EachAnswer);
         Ring::settle();
         let ripe = is_done(fetched + 1)(self.shared.ring());
         if ripe {
-            self.shared.ring().set_bell(Bell::Silent);
+            self.shared.ring().set_bell(BellMode::Silent);
         }
         !ripe
     }
@@ -293,18 +293,18 @@ impl Front {
             *rung = false;
             drop(rung);
             self.pool.lock().unwrap().attention.wake_up();
-            self.shared.ring().set_bell(Bell::Silent);
+            self.shared.ring().set_bell(BellMode::Silent);
         }
     }
 
-    /// `Shared::linger`, with one look.
-    fn linger(&self) {
+    /// `Shared::spin_for_answers`, with one look.
+    fn spin_for_answers(&self) {
         {
             let mut pool = self.pool.lock().unwrap();
             if !pool.attention.begin() {
                 return;
             }
-            self.shared.ring().set_bell(Bell::Silent);
+            self.shared.ring().set_bell(BellMode::Silent);
         }
         self.harvest(&mut self.pool.lock().unwrap());
         let mut pool = self.pool.lock().unwrap();
@@ -315,7 +315,7 @@ impl Front {
         }
     }
 
-    /// A handle's `join`, after it has lingered.
+    /// A handle's `join`, after it has spun.
     fn park(&self, number: u64) {
         let mut pool = self.pool.lock().unwrap();
         while pool.fetched < number {
@@ -340,7 +340,7 @@ fn an_answer_is_fetched_whoever_looks_and_leaves() {
             let front = front.clone();
             move || front.supervise()
         });
-        front.linger();
+        front.spin_for_answers();
         front.park(1);
         supervisor.join().unwrap();
         worker.join().unwrap();

@@ -1,7 +1,7 @@
 //! What becomes of a call: what its worker has answered, or why there is no answer.
 
-use super::{block::luggage::Origin, codec, panics};
-use crate::{system::descriptors::Along, wire::frame};
+use super::{block::attachments::Origin, codec, panics};
+use crate::{system::descriptors::PassedDescriptors, wire::frame};
 use brigade_handle::{JoinError, Lost, RemotePanic};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ impl Lender {
 
 /// A value that names blocks.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct BlockValue {
     pub(crate) message: Vec<u8>,
     /// The blocks' descriptors, if they came along.
-    pub(crate) along: Option<Along>,
+    pub(crate) along: Option<PassedDescriptors>,
     /// From where it comes; the lane knows that.
     pub(crate) lender: Option<Lender>,
 }
 
-impl Loaded {
+impl BlockValue {
     /// Decodes the value with `f`. None if it is damaged.
     fn unpacking<R>(mut self, f: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let lender = self.lender.take()?;
@@ -50,7 +50,7 @@ pub(crate) enum Answer {
     /// Of a batch: see `call/batch.rs`.
     Records(Vec<u8>),
     /// A value that names blocks.
-    Loaded(Loaded),
+    BlockValue(BlockValue),
     Panicked(panics::Report),
     Lost(Lost),
     Cancelled,
@@ -61,10 +61,10 @@ impl Answer {
     pub(crate) fn from_frame(
         kind: frame::Kind,
         payload: Vec<u8>,
-        along: Option<Along>,
+        along: Option<PassedDescriptors>,
     ) -> Result<Self, String> {
         match (Self::from_parts(kind, payload)?, along) {
-            (Self::Loaded(loaded), along) => Ok(Self::Loaded(Loaded { along, ..loaded })),
+            (Self::BlockValue(loaded), along) => Ok(Self::BlockValue(BlockValue { along, ..loaded })),
             (answer, None) => Ok(answer),
             (_, Some(_)) => Err(format!("descriptors came along with an answer of kind {kind:?}")),
         }
@@ -75,8 +75,8 @@ impl Answer {
         match kind {
             frame::Kind::Value => Ok(Self::Value(payload)),
             frame::Kind::Records => Ok(Self::Records(payload)),
-            frame::Kind::LoadedValue => {
-                Ok(Self::Loaded(Loaded { message: payload, along: None, lender: None }))
+            frame::Kind::BlockValue => {
+                Ok(Self::BlockValue(BlockValue { message: payload, along: None, lender: None }))
             }
             frame::Kind::Failed => {
                 Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned())))
@@ -93,14 +93,14 @@ impl Answer {
     pub(crate) fn length(&self) -> usize {
         match self {
             Self::Value(bytes) | Self::Records(bytes) => bytes.len(),
-            Self::Loaded(loaded) => loaded.message.len(),
+            Self::BlockValue(loaded) => loaded.message.len(),
             Self::Panicked(_) | Self::Lost(_) | Self::Cancelled => 0,
         }
     }
 
     /// Lets the blocks go that nobody wants.
     pub(crate) fn discard(self) {
-        if let Self::Loaded(loaded) = self {
+        if let Self::BlockValue(loaded) = self {
             let _ = loaded.unpacking(|_| ());
         }
     }
@@ -114,7 +114,7 @@ impl Answer {
             }
             Self::Lost(lost) => Err(JoinError::Lost(lost)),
             Self::Cancelled => Err(JoinError::Cancelled),
-            Self::Loaded(loaded) => loaded.unpacking(codec::decode_result).unwrap_or_else(|| {
+            Self::BlockValue(loaded) => loaded.unpacking(codec::decode_result).unwrap_or_else(|| {
                 Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())))
             }),
             Self::Records(_) => Err(JoinError::Lost(Lost::Protocol("records answer a batch alone".into()))),

@@ -11,13 +11,13 @@
 //!
 //! # How large a batch is
 //!
-//! The workers tell how long a batch took. The next ones are sized to take [`TARGET`], so that what a
+//! The workers tell how long a batch took. The next ones are sized to take [`BATCH_TIME`], so that what a
 //! message costs is nothing beside the work, but never more than a fair part of what is left
 //! ([`Batch::size`]: guided self-scheduling, Polychronopoulos and Kuck 1987). When a worker has nothing to
 //! do while another one is in the middle of a batch, that one is asked to stop after the item that it runs
 //! (`parent/lane/mod.rs`), so that a bad guess costs one item's time and not a batch's.
 
-use crate::wire::{frame::Kind, ring::WIDE};
+use crate::wire::{frame::Kind, ring::WIDE_BYTES};
 use std::{
     sync::{
         Arc,
@@ -27,11 +27,11 @@ use std::{
 };
 
 /// How long a batch should take.
-const TARGET: Duration = Duration::from_millis(1);
+const BATCH_TIME: Duration = Duration::from_millis(1);
 /// How many items the first batches have, before anything was measured.
-const FIRST: usize = 8;
+const FIRST_BATCH_ITEMS: usize = 8;
 /// Rest that is not worth to be split.
-const CRUMB: u64 = 200_000;
+const MIN_SPLIT_NANOS: u64 = 200_000;
 
 /// Neighbouring items of one `map`.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Batch {
         for taken in 0..count.min(self.count) {
             let length = read_length(&self.items[at..]).expect("the items were packed by this process");
             let next = at + 4 + length;
-            if taken > 0 && next - self.from > WIDE && self.to != self.from {
+            if taken > 0 && next - self.from > WIDE_BYTES && self.to != self.from {
                 return (taken, at);
             }
             at = next;
@@ -103,12 +103,12 @@ impl Batch {
         let fair = (self.count / (2 * workers.max(1))).max(1);
         // Relaxed: guesses.
         let by_cost = match self.pace.nanos.load(Ordering::Relaxed) {
-            0 => FIRST,
-            nanos => usize::try_from(TARGET.as_nanos() as u64 / nanos).unwrap_or(usize::MAX),
+            0 => FIRST_BATCH_ITEMS,
+            nanos => usize::try_from(BATCH_TIME.as_nanos() as u64 / nanos).unwrap_or(usize::MAX),
         };
         let by_space = match self.pace.bytes.load(Ordering::Relaxed) {
-            0 => FIRST,
-            bytes => usize::try_from(WIDE as u64 / bytes).unwrap_or(usize::MAX),
+            0 => FIRST_BATCH_ITEMS,
+            bytes => usize::try_from(WIDE_BYTES as u64 / bytes).unwrap_or(usize::MAX),
         };
         by_cost.min(by_space).clamp(1, fair)
     }
@@ -153,7 +153,7 @@ impl Batch {
     /// Whether so many items are worth to be taken from the worker that has them.
     pub(crate) fn is_worth_splitting(&self, left: usize) -> bool {
         let nanos = self.pace.nanos.load(Ordering::Relaxed);
-        self.pace.fixed.is_none() && left > 1 && (nanos == 0 || left as u64 * nanos > CRUMB)
+        self.pace.fixed.is_none() && left > 1 && (nanos == 0 || left as u64 * nanos > MIN_SPLIT_NANOS)
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_batch_takes_about_a_millisecond_and_leaves_a_fair_part() {
         let rest = batch(10_000, None);
-        assert_eq!(rest.size(2), FIRST);
+        assert_eq!(rest.size(2), FIRST_BATCH_ITEMS);
         rest.learn(10, 10 * 10_000, 100);
         assert_eq!(rest.size(2), 100);
         rest.learn(10, 10, 100);

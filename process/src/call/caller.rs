@@ -16,7 +16,7 @@ pub(crate) trait Caller: Send + Sync {
     fn put_back(&self) -> bool;
 
     /// Whether a cancel wants the worker killed that runs the call.
-    fn is_doomed(&self) -> bool {
+    fn must_be_killed(&self) -> bool {
         false
     }
 

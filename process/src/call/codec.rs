@@ -2,7 +2,7 @@
 //! into a text. A value that no frame would carry is refused here, where it is encoded, so that no channel
 //! has to.
 
-use crate::{call::block::luggage, wire::frame::MAX_PAYLOAD};
+use crate::{call::block::attachments, wire::frame::MAX_PAYLOAD_BYTES};
 use brigade_handle::{JoinError, Lost};
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,7 +26,7 @@ impl Part {
 
 /// The most bytes that an argument or result may have. What remains of a frame's payload is left to what
 /// stands beside the value: the blocks that it names, or the records before it.
-const VALUE_LIMIT: usize = MAX_PAYLOAD as usize - (1 << 20);
+const MAX_VALUE_BYTES: usize = MAX_PAYLOAD_BYTES as usize - (1 << 20);
 
 /// What postcard writes to: the end of a vector that stays its owner's, whatever happens. Bytes that may
 /// not be sent are counted and not kept.
@@ -69,7 +69,7 @@ impl Flavor for Tail<'_> {
 /// Appends the value's bytes to `out`. After an error or a panic there may be some bytes more, which mean
 /// nothing.
 pub(crate) fn encode<T: Serialize>(part: Part, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
-    encode_within(VALUE_LIMIT, part, value, out)
+    encode_within(MAX_VALUE_BYTES, part, value, out)
 }
 
 fn encode_within<T: Serialize>(limit: usize, part: Part, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
@@ -98,7 +98,7 @@ pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T,
         Err(error) => {
             // Postcard keeps no text of a type's own errors.
             let why =
-                luggage::take_failure().map_or_else(|| error.to_string(), |failure| failure.to_string());
+                attachments::take_failure().map_or_else(|| error.to_string(), |failure| failure.to_string());
             Err(format!("the {} cannot be decoded: {why}", part.name()))
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! # Retries
 //!
-//! A call with [`Terms::retries`] goes from SENT back to QUEUED also when its worker ended after it had
+//! A call with [`CallOptions::retries`] goes from SENT back to QUEUED also when its worker ended after it had
 //! begun, so often and no oftener: it is started at least once. One that has ended as many workers as it
 //! may is *quarantined*: it is not started again, and its handle says how many it has ended. What the pool
 //! did to the worker because of the call (its time was over, it was cancelled, it took too much memory) is
@@ -17,7 +17,7 @@
 //!
 //! A worker may also end of a call that it has not begun: of an argument that is too large for it, say.
 //! Nobody has run the call then, so another worker is given it, but not one after the other for ever
-//! ([`MOST_UNBEGUN_DEATHS`]).
+//! ([`MAX_UNBEGUN_DEATHS`]).
 
 mod answer;
 pub(crate) mod batch;
@@ -31,7 +31,7 @@ pub(crate) mod entry;
 pub(crate) mod panics;
 
 pub(crate) use self::{
-    answer::{Answer, Lender, Loaded},
+    answer::{Answer, BlockValue, Lender},
     caller::Caller,
 };
 use crate::{
@@ -42,17 +42,17 @@ use brigade_handle::Lost;
 use std::{sync::Arc, time::Duration};
 
 /// How many workers may end that were given a call and had not begun it.
-const MOST_UNBEGUN_DEATHS: u32 = 2;
+const MAX_UNBEGUN_DEATHS: u32 = 2;
 
 /// A call as the supervisor handles it, whatever its types; or a batch of calls.
 pub(crate) struct Call {
     pub(crate) name: u64,
-    pub(crate) load: Load,
+    pub(crate) content: Content,
     /// Blocks that the argument names.
-    pub(crate) luggage: Vec<Arc<Inner>>,
+    pub(crate) attachments: Vec<Arc<Inner>>,
     pub(crate) caller: Arc<dyn Caller>,
     /// None: as usual.
-    pub(crate) terms: Option<Box<Terms>>,
+    pub(crate) options: Option<Box<CallOptions>>,
     /// How many workers have ended that were given it and had not begun it.
     unbegun_deaths: u32,
     /// Its caller was told how it has ended.
@@ -63,14 +63,14 @@ pub(crate) struct Call {
 pub(crate) type Done = Vec<(Call, Answer)>;
 
 /// What a call carries.
-pub(crate) enum Load {
+pub(crate) enum Content {
     One(Vec<u8>),
     Batch(Batch),
 }
 
 /// What a caller asked for beyond a plain call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Terms {
+pub(crate) struct CallOptions {
     /// How long it may run.
     pub(crate) timeout: Option<Duration>,
     /// How many more times it may be started when a worker ends under it.
@@ -82,28 +82,32 @@ pub(crate) struct Terms {
 }
 
 impl Call {
-    pub(crate) fn new(name: u64, load: Load, caller: Arc<dyn Caller>) -> Self {
-        Self { name, load, luggage: Vec::new(), caller, terms: None, unbegun_deaths: 0, told: false }
+    pub(crate) fn new(name: u64, content: Content, caller: Arc<dyn Caller>) -> Self {
+        Self { name, content, attachments: Vec::new(), caller, options: None, unbegun_deaths: 0, told: false }
     }
 
     pub(crate) fn argument(&self) -> &[u8] {
-        match &self.load {
-            Load::One(argument) => argument,
-            Load::Batch(batch) => batch.message(),
+        match &self.content {
+            Content::One(argument) => argument,
+            Content::Batch(batch) => batch.message(),
         }
     }
 
     /// The batch, if there are several calls. One is sent as any other call is, though it belongs to a `map`.
     pub(crate) fn batch(&self) -> Option<&Batch> {
-        if let Load::Batch(batch) = &self.load { Some(batch).filter(|batch| batch.count > 1) } else { None }
+        if let Content::Batch(batch) = &self.content {
+            Some(batch).filter(|batch| batch.count > 1)
+        } else {
+            None
+        }
     }
 
     /// The frame that it is sent in.
     pub(crate) fn kind(&self) -> frame::Kind {
         match self.batch() {
             Some(_) => frame::Kind::Batch,
-            None if self.luggage.is_empty() => frame::Kind::Call,
-            None => frame::Kind::Loaded,
+            None if self.attachments.is_empty() => frame::Kind::Call,
+            None => frame::Kind::BlockCall,
         }
     }
 
@@ -115,28 +119,28 @@ impl Call {
     /// Whether its worker may have nothing else to do meanwhile: it may have to be killed because of this
     /// call.
     pub(crate) fn is_alone(&self) -> bool {
-        self.terms.as_ref().is_some_and(|terms| terms.timeout.is_some() || terms.kill_on_cancel)
+        self.options.as_ref().is_some_and(|options| options.timeout.is_some() || options.kill_on_cancel)
     }
 
     /// Cuts off of a batch what one worker should be given. None if that is all of it.
     pub(crate) fn cut(&mut self, workers: usize) -> Option<Self> {
-        let Load::Batch(batch) = &mut self.load else { return None };
-        let load = Load::Batch(batch.cut(workers)?);
-        Some(self.piece(load))
+        let Content::Batch(batch) = &mut self.content else { return None };
+        let content = Content::Batch(batch.cut(workers)?);
+        Some(self.piece(content))
     }
 
     /// Cuts off the first `count` of a batch. The other part is what remains, if anything does.
     pub(crate) fn split(mut self, count: usize) -> (Self, Option<Self>) {
-        let Load::Batch(batch) = &mut self.load else { return (self, None) };
+        let Content::Batch(batch) = &mut self.content else { return (self, None) };
         if count >= batch.count {
             return (self, None);
         }
-        let load = Load::Batch(batch.cut_off(count));
-        (self.piece(load), Some(self))
+        let content = Content::Batch(batch.cut_off(count));
+        (self.piece(content), Some(self))
     }
 
-    fn piece(&self, load: Load) -> Self {
-        let mut piece = Self::new(self.name, load, self.caller.clone());
+    fn piece(&self, content: Content) -> Self {
+        let mut piece = Self::new(self.name, content, self.caller.clone());
         piece.unbegun_deaths = self.unbegun_deaths;
         piece
     }
@@ -153,9 +157,9 @@ impl Call {
 
     fn tell(&mut self, answer: Answer) {
         self.told = true;
-        let (first, count) = match &self.load {
-            Load::One(_) => (0, 1),
-            Load::Batch(batch) => (batch.first, batch.count),
+        let (first, count) = match &self.content {
+            Content::One(_) => (0, 1),
+            Content::Batch(batch) => (batch.first, batch.count),
         };
         self.caller.finish(first, count, answer);
     }
@@ -172,7 +176,7 @@ impl Call {
             return unbegun.extend(rest);
         }
         self.unbegun_deaths += 1;
-        if self.unbegun_deaths < MOST_UNBEGUN_DEATHS {
+        if self.unbegun_deaths < MAX_UNBEGUN_DEATHS {
             return unbegun.push(self);
         }
         let lost = match lost {
@@ -192,13 +196,13 @@ impl Call {
             return Err(lost);
         }
         let by_its_fault = matches!(lost, Lost::Exited { .. } | Lost::Killed { .. } | Lost::Protocol(_));
-        let Some(terms) = self.terms.as_mut().filter(|_| by_its_fault) else { return Err(lost) };
-        terms.deaths += 1;
-        match terms.retries {
-            0 if terms.deaths == 1 => Err(lost),
-            0 => Err(Lost::Quarantined { workers: terms.deaths, last: Box::new(lost) }),
+        let Some(options) = self.options.as_mut().filter(|_| by_its_fault) else { return Err(lost) };
+        options.deaths += 1;
+        match options.retries {
+            0 if options.deaths == 1 => Err(lost),
+            0 => Err(Lost::Quarantined { workers: options.deaths, last: Box::new(lost) }),
             _ => {
-                terms.retries -= 1;
+                options.retries -= 1;
                 Ok(())
             }
         }
@@ -206,13 +210,14 @@ impl Call {
 
     /// Whether it may have to be sent again after it has begun.
     pub(crate) fn must_be_kept(&self) -> bool {
-        matches!(self.load, Load::Batch(_)) || self.terms.as_ref().is_some_and(|terms| terms.retries > 0)
+        matches!(self.content, Content::Batch(_))
+            || self.options.as_ref().is_some_and(|options| options.retries > 0)
     }
 
     /// The same without its argument.
     pub(crate) fn without_argument(mut self) -> Self {
         if !self.must_be_kept() {
-            self.load = Load::One(Vec::new());
+            self.content = Content::One(Vec::new());
         }
         self
     }

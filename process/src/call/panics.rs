@@ -24,9 +24,9 @@ use std::{
 };
 
 /// The longest message that crosses whole, in bytes.
-const MESSAGE_LIMIT: usize = 1 << 20;
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// How many panics are noted at a time.
-const NOTE_LIMIT: usize = 16;
+const MAX_NOTES: usize = 16;
 
 /// What crosses to the pool when a call panics.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,10 +53,10 @@ impl Report {
 
 /// The text, or its beginning with a word on how long it was.
 fn cut(text: &str) -> String {
-    if text.len() <= MESSAGE_LIMIT {
+    if text.len() <= MAX_MESSAGE_BYTES {
         return text.to_owned();
     }
-    let end = (0..=MESSAGE_LIMIT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let end = (0..=MAX_MESSAGE_BYTES).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     format!("{}… ({} bytes in all)", &text[..end], text.len())
 }
 
@@ -103,7 +103,7 @@ fn notes() -> Option<MutexGuard<'static, VecDeque<Note>>> {
 fn note(payload: &(dyn Any + Send), place: String) {
     let note = Note { mark: Mark::of(payload), thread: thread::current().id(), place };
     let Some(mut notes) = notes() else { return };
-    if notes.len() == NOTE_LIMIT {
+    if notes.len() == MAX_NOTES {
         notes.pop_front();
     }
     notes.push_back(note);

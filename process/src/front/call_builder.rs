@@ -1,7 +1,7 @@
-//! A call with terms: a time limit, retries, what a cancel does. What [`ProcessPool::call`] begins.
+//! A call with options: a time limit, retries, what a cancel does. What [`ProcessPool::call`] begins.
 
 use crate::{
-    call::Terms,
+    call::CallOptions,
     front::{pending::OnCancel, pool::ProcessPool},
 };
 use brigade_handle::JoinHandle;
@@ -14,13 +14,13 @@ pub struct CallBuilder<'p, F, A, R> {
     pool: &'p ProcessPool,
     f: F,
     argument: A,
-    terms: Terms,
+    options: CallOptions,
     result: PhantomData<fn() -> R>,
 }
 
 impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     pub(crate) fn new(pool: &'p ProcessPool, f: F, argument: A) -> Self {
-        Self { pool, f, argument, terms: Terms::default(), result: PhantomData }
+        Self { pool, f, argument, options: CallOptions::default(), result: PhantomData }
     }
 
     /// Lets the call run for so long, counted from when it is given to a worker. Then that worker, which
@@ -29,7 +29,7 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     ///
     /// A call that still waits for a worker is not counted as running.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.terms.timeout = Some(limit);
+        self.options.timeout = Some(limit);
         self
     }
 
@@ -41,14 +41,14 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     /// [`Lost::Quarantined`](brigade_handle::Lost::Quarantined). A panic is an answer, and so is a value
     /// that cannot be encoded: neither is tried again.
     pub fn retry(mut self, times: u32) -> Self {
-        self.terms.retries = times;
+        self.options.retries = times;
         self
     }
 
     /// Has [`cancel`](JoinHandle::cancel) kill the worker if it runs the call already. That worker has no
     /// other call meanwhile.
     pub fn kill_on_cancel(mut self) -> Self {
-        self.terms.kill_on_cancel = true;
+        self.options.kill_on_cancel = true;
         self
     }
 
@@ -56,20 +56,20 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     ///
     /// # Errors
     ///
-    /// As for [`ProcessPool::spawn`], and what the terms add.
+    /// As for [`ProcessPool::spawn`], and what the options add.
     pub fn spawn(self) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        let on_cancel = if self.terms.kill_on_cancel { OnCancel::Kill } else { OnCancel::LetRun };
-        self.pool.send(self.f, &self.argument, on_cancel, Some(Box::new(self.terms)))
+        let on_cancel = if self.options.kill_on_cancel { OnCancel::Kill } else { OnCancel::LetRun };
+        self.pool.send(self.f, &self.argument, on_cancel, Some(Box::new(self.options)))
     }
 }
 
 impl<F, A, R> fmt::Debug for CallBuilder<'_, F, A, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallBuilder").field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("CallBuilder").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use super::pending;
 use crate::{
     call::{
-        Answer, Call, Caller, Load,
+        Answer, Call, Caller, Content,
         batch::{self, Batch, Pace},
         codec,
         entry::{self, Name},
@@ -103,7 +103,7 @@ where
     if let Ok(Name(name)) = named {
         let (items, pace) = (Arc::new(items), Arc::new(Pace::new(size)));
         for (from, first, count) in runs {
-            let load = Load::Batch(Batch::new(items.clone(), from, first, count, pace.clone()));
+            let load = Content::Batch(Batch::new(items.clone(), from, first, count, pace.clone()));
             shared.submit(Call::new(name, load, gathering.clone()));
         }
     }
@@ -165,7 +165,7 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
             answer if count == 1 => vec![answer.into_result()],
             Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::Lost(lost.clone()))).collect(),
             Answer::Cancelled => (0..count).map(|_| Err(JoinError::Cancelled)).collect(),
-            Answer::Value(_) | Answer::Panicked(_) | Answer::Loaded(..) => {
+            Answer::Value(_) | Answer::Panicked(_) | Answer::BlockValue(..) => {
                 let lost = || JoinError::Lost(Lost::Protocol("a batch is answered by records".into()));
                 (0..count).map(|_| Err(lost())).collect()
             }
@@ -214,6 +214,6 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
     }
 
     fn attend(&self) {
-        self.shared.linger(&|| self.slot.is_finished());
+        self.shared.spin_for_answers(&|| self.slot.is_finished());
     }
 }

@@ -9,8 +9,8 @@
 //!                                  worker's ring, until the worker begins it
 //!   SENT --put_back--> QUEUED      that worker ended without having begun it, or it may be tried again
 //!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
-//!   SENT --cancel--> DOOMED        if the caller wants that: the supervisor kills the worker that runs it
-//!   SENT --cancel--> LAST          else: its result stands, and if there is none, it is not started again
+//!   SENT --cancel--> KILLING        if the caller wants that: the supervisor kills the worker that runs it
+//!   SENT --cancel--> FINAL          else: its result stands, and if there is none, it is not started again
 //! ```
 
 use crate::{
@@ -31,8 +31,8 @@ use std::{
 const QUEUED: u8 = 0;
 const SENT: u8 = 1;
 const CANCELLED: u8 = 2;
-const DOOMED: u8 = 3;
-const LAST: u8 = 4;
+const KILLING: u8 = 3;
+const FINAL: u8 = 4;
 
 /// What a call's handle points to.
 struct Pending<R> {
@@ -83,19 +83,20 @@ impl<R: DeserializeOwned + Send> Pending<R> {
     }
 
     /// Has the worker killed that runs the call. False if it is not sent.
-    fn doom(&self) -> bool {
-        // SENT => DOOMED. Relaxed: see `leave_queue`.
-        let doomed = self.state.compare_exchange(SENT, DOOMED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if doomed && !self.slot.is_finished() {
-            self.shared.tell(|state| state.doomed = true);
+    fn request_kill(&self) -> bool {
+        // SENT => KILLING. Relaxed: see `leave_queue`.
+        let kill_requested =
+            self.state.compare_exchange(SENT, KILLING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if kill_requested && !self.slot.is_finished() {
+            self.shared.tell(|state| state.kill_requested = true);
         }
-        doomed
+        kill_requested
     }
 
     /// Notes that the call, which runs, is not to be started again. False if it does not run.
-    fn renounce(&self) -> bool {
-        // SENT => LAST. Relaxed: see `leave_queue`.
-        self.state.compare_exchange(SENT, LAST, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    fn forbid_restart(&self) -> bool {
+        // SENT => FINAL. Relaxed: see `leave_queue`.
+        self.state.compare_exchange(SENT, FINAL, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn complete(&self, result: Result<R, JoinError>) {
@@ -131,9 +132,9 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
         self.state.compare_exchange(SENT, QUEUED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn is_doomed(&self) -> bool {
+    fn must_be_killed(&self) -> bool {
         // Relaxed: the flag says it all.
-        self.state.load(Ordering::Relaxed) == DOOMED
+        self.state.load(Ordering::Relaxed) == KILLING
     }
 
     fn finish(&self, _first: usize, _count: usize, answer: Answer) {
@@ -168,17 +169,17 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
             return;
         }
         loop {
-            if self.withdraw() || self.on_cancel == OnCancel::Kill && self.doom() {
+            if self.withdraw() || self.on_cancel == OnCancel::Kill && self.request_kill() {
                 return self.complete(Err(JoinError::Cancelled));
             }
             // Relaxed: see `leave_queue`. It is in the queue again if its worker has ended meanwhile.
-            if self.renounce() || self.state.load(Ordering::Relaxed) != QUEUED {
+            if self.forbid_restart() || self.state.load(Ordering::Relaxed) != QUEUED {
                 return;
             }
         }
     }
 
     fn attend(&self) {
-        self.shared.linger(&|| self.slot.is_finished());
+        self.shared.spin_for_answers(&|| self.slot.is_finished());
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     call::{
-        Call, Load, Terms,
-        block::{Keeper, luggage},
+        Call, CallOptions, Content,
+        block::{Keeper, attachments},
         codec, entry,
     },
     front::{
@@ -15,7 +15,7 @@ use crate::{
         launcher::{Command, Launcher},
         output::Output,
         shared::{Orders, Shared, statistics::Statistics},
-        starter::{Desk, Workshop},
+        starter::{StartQueue, Starter},
         supervisor::{self, Rules, supervise},
     },
     wire::setup::Setup,
@@ -82,7 +82,7 @@ pub struct ProcessPool {
 struct Threads {
     supervisor: thread::JoinHandle<()>,
     starter: thread::JoinHandle<()>,
-    desk: Arc<Desk>,
+    start_queue: Arc<StartQueue>,
     /// The thread that calls the sink of what workers print.
     sink: Option<ThreadId>,
 }
@@ -115,16 +115,16 @@ impl ProcessPool {
         let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
         let shared = Arc::new(shared);
         let rules = Rules { workers, memory: setup.limits.memory, setup_limit: command.setup_limit };
-        let desk = Arc::new(Desk::new(command.stop.clone()));
-        let workshop = Workshop::new(shared.clone(), launcher, command, setup)?;
-        let (theirs, their_desk) = (shared.clone(), desk.clone());
+        let start_queue = Arc::new(StartQueue::new(command.stop.clone()));
+        let starter = Starter::new(shared.clone(), launcher, command, setup)?;
+        let (theirs, their_start_queue) = (shared.clone(), start_queue.clone());
         let sink = output.as_ref().and_then(Output::thread);
-        let supervisor = supervisor::spawn(move || supervise(&theirs, &their_desk, &rules, output))
+        let supervisor = supervisor::spawn(move || supervise(&theirs, &their_start_queue, &rules, output))
             .map_err(|error| told(error, "its supervisor's thread"))?;
         let (tell, hear) = mpsc::sync_channel(1);
-        let their_desk = desk.clone();
+        let their_start_queue = start_queue.clone();
         // The receiver waits for just this.
-        let run = move || workshop.run(&their_desk, workers, move |started| _ = tell.send(started));
+        let run = move || starter.run(&their_start_queue, workers, move |started| _ = tell.send(started));
         let starter = thread::Builder::new().name("brigade-starter".into()).spawn(run);
         let starter = match starter {
             Ok(starter) => starter,
@@ -134,7 +134,7 @@ impl ProcessPool {
                 return Err(told(error, "its starter's thread"));
             }
         };
-        let threads = Some(Threads { supervisor, starter, desk, sink });
+        let threads = Some(Threads { supervisor, starter, start_queue, sink });
         // Dropped if there is an error: then all ends.
         let pool = Self { shared, threads, blocks: Some(Keeper::new()) };
         hear.recv().map_err(|_| io::Error::other("the process pool's starter died"))??;
@@ -166,7 +166,7 @@ impl ProcessPool {
         self.send(f, &argument, OnCancel::LetRun, None)
     }
 
-    /// [`spawn`](Self::spawn) with terms: a time limit, retries, what a cancel does. `f` must
+    /// [`spawn`](Self::spawn) with options: a time limit, retries, what a cancel does. `f` must
     /// [capture nothing](Self#functions-that-can-be-called).
     ///
     /// ```no_run
@@ -189,7 +189,7 @@ impl ProcessPool {
         f: F,
         argument: &A,
         on_cancel: OnCancel,
-        terms: Option<Box<Terms>>,
+        options: Option<Box<CallOptions>>,
     ) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -200,14 +200,14 @@ impl ProcessPool {
             return failed(JoinError::Lost(Lost::Forked));
         }
         let mut bytes = Vec::new();
-        let (encoded, luggage) =
-            luggage::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
+        let (encoded, attachments) =
+            attachments::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
         let encoded = encoded.and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
         match encoded {
             Ok(entry::Name(name)) => {
                 let (caller, handle) = pending::new(self.shared.clone(), on_cancel);
-                let mut call = Call::new(name, Load::One(bytes), caller);
-                (call.luggage, call.terms) = (luggage, terms);
+                let mut call = Call::new(name, Content::One(bytes), caller);
+                (call.attachments, call.options) = (attachments, options);
                 self.shared.submit(call);
                 handle
             }
@@ -291,7 +291,7 @@ impl ProcessPool {
     }
 
     fn end(&mut self, orders: Orders) {
-        let Some(Threads { supervisor, starter, desk, sink }) = self.threads.take() else { return };
+        let Some(Threads { supervisor, starter, start_queue, sink }) = self.threads.take() else { return };
         self.shared.tell(|state| state.orders = orders);
         // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end; and
         // the supervisor waits for the sink.
@@ -302,7 +302,7 @@ impl ProcessPool {
         // An error would be a panic, which the hook has shown; there is nobody to tell from a destructor.
         let _ = supervisor.join();
         // A launcher of the user's that hangs keeps its thread, and nobody else.
-        if desk.wait_for_the_end() {
+        if start_queue.wait_for_the_end() {
             let _ = starter.join();
         }
     }

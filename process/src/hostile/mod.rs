@@ -2,7 +2,7 @@
 //! nothing is allocated for what has not arrived.
 //!
 //! Built for the fuzz target (`fuzz/`) and for the tests below, which replay its corpus and go on from
-//! there with seeded mutations. What a ring may hold is tried in `parent/lane/nonsense.rs`.
+//! there with seeded mutations. What a ring may hold is tried in `parent/lane/garbage.rs`.
 
 #[cfg(test)]
 // Unsafe: an allocator that counts.
@@ -12,7 +12,7 @@ mod allocations;
 use crate::{
     call::{
         Answer, batch,
-        block::{Block, luggage::Origin},
+        block::{Block, attachments::Origin},
         codec,
         entry::{self, Name},
     },

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //!   supervisor                               joiner
-//!   lock { attended, or arm() finds          lock { nobody lingers: lingering = true; silence the bells }
+//!   lock { attended, or arm() finds          lock { nobody lingers: spinning = true; silence the bells }
 //!          nothing ripe: asleep = true }     … fetches what comes, for a few microseconds …
-//!   poll(bell, …)                            lock { lingering = false; asleep? arm() until it finds nothing ripe }
+//!   poll(bell, …)                            lock { spinning = false; asleep? arm() until it finds nothing ripe }
 //!   lock { asleep = false }
 //! ```
 //!
@@ -19,27 +19,27 @@
 #[derive(Debug, Default)]
 pub struct Attention {
     asleep: bool,
-    lingering: bool,
+    spinning: bool,
 }
 
 impl Attention {
-    /// A joiner comes to linger. False if another one does; if true, the bells are to be silenced.
+    /// A joiner comes to spin. False if another one does; if true, the bells are to be silenced.
     pub fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.lingering, true)
+        !std::mem::replace(&mut self.spinning, true)
     }
 
     /// The joiner leaves. True if the lanes are now nobody's: the bells must be armed, and what is ripe
     /// fetched, before the lock is free.
     #[must_use]
     pub fn end(&mut self) -> bool {
-        self.lingering = false;
+        self.spinning = false;
         self.asleep
     }
 
     /// The supervisor wants to sleep. False if it must not, because `arm`, which arms the bells, has found
     /// something ripe.
     pub fn fall_asleep(&mut self, arm: impl FnOnce() -> bool) -> bool {
-        self.asleep = self.lingering || arm();
+        self.asleep = self.spinning || arm();
         self.asleep
     }
 

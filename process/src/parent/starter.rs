@@ -16,7 +16,7 @@
 //! # How it ends
 //!
 //! At the end of the pool the launcher's waits are [stopped](Stop). A launcher of the user's may not care:
-//! after [`GRACE`] the pool is gone without it. What it brings then is ended right here.
+//! after [`GRACE_PERIOD`] the pool is gone without it. What it brings then is ended right here.
 
 use crate::{
     parent::{
@@ -24,9 +24,9 @@ use crate::{
         child::Child,
         lane::Lane,
         launcher::{Command, Launcher, Stop},
-        shared::{Mover, Shared, Start, statistics::Member},
+        shared::{Mover, Shared, StartOutcome, statistics::Member},
     },
-    wire::{handover::told, setup::Setup},
+    wire::{handover::start_error, setup::Setup},
 };
 use brigade_handle::contain;
 use std::{
@@ -37,24 +37,24 @@ use std::{
 };
 
 /// How long the end of a pool waits for a launcher that starts a worker.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(1);
 /// How often a start is tried for the pool's maker if the system says "try again".
-const TRIES: u32 = 4;
+const MAX_TRIES: u32 = 4;
 /// The pause after the first refusal; each one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why nothing is started where the thread has ended before its time.
-pub(crate) const NOBODY: &str = "the thread that starts workers has ended";
+pub(crate) const STARTER_ENDED: &str = "the thread that starts workers has ended";
 
 /// Where orders are left for the starter.
-pub(crate) struct Desk {
-    orders: Mutex<Orders>,
+pub(crate) struct StartQueue {
+    orders: Mutex<StartOrders>,
     changed: Condvar,
     stop: Arc<Stop>,
 }
 
 #[derive(Default)]
-struct Orders {
+struct StartOrders {
     /// Numbers of workers that are to be started.
     numbers: Vec<usize>,
     /// Nothing is to be started any more.
@@ -67,17 +67,17 @@ struct Orders {
     over: bool,
 }
 
-impl Desk {
+impl StartQueue {
     pub(crate) fn new(stop: Arc<Stop>) -> Self {
         Self { orders: Mutex::default(), changed: Condvar::new(), stop }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Orders> {
+    fn lock(&self) -> MutexGuard<'_, StartOrders> {
         // Nothing panics under the lock.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Orders)) {
+    fn change(&self, change: impl FnOnce(&mut StartOrders)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
@@ -107,11 +107,11 @@ impl Desk {
         self.change(|orders| orders.given_up = true);
     }
 
-    /// Waits until the thread has ended, but not beyond [`GRACE`], and not for a launcher that hangs.
+    /// Waits until the thread has ended, but not beyond [`GRACE_PERIOD`], and not for a launcher that hangs.
     /// Whether it has.
     pub(crate) fn wait_for_the_end(&self) -> bool {
-        let waits = |orders: &mut Orders| !orders.over && !orders.given_up;
-        let waited = self.changed.wait_timeout_while(self.lock(), GRACE, waits);
+        let waits = |orders: &mut StartOrders| !orders.over && !orders.given_up;
+        let waited = self.changed.wait_timeout_while(self.lock(), GRACE_PERIOD, waits);
         waited.unwrap_or_else(PoisonError::into_inner).0.over
     }
 
@@ -131,7 +131,7 @@ impl Desk {
 }
 
 /// What the starter works with.
-pub(crate) struct Workshop {
+pub(crate) struct Starter {
     shared: Arc<Shared>,
     launcher: Box<dyn Launcher>,
     command: Command,
@@ -148,22 +148,22 @@ struct Started {
     output: Option<[OwnedFd; 2]>,
 }
 
-impl Workshop {
+impl Starter {
     pub(crate) fn new(
         shared: Arc<Shared>,
         launcher: Box<dyn Launcher>,
         command: Command,
         setup: Setup,
     ) -> io::Result<Self> {
-        let bell = shared.bell.share().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?;
+        let bell = shared.bell.share().map_err(|error| start_error(error, "fcntl(F_DUPFD_CLOEXEC)"))?;
         Ok(Self { shared, launcher, command, setup, bell: Arc::new(bell), last_key: 0 })
     }
 
     /// The thread: starts the first workers and tells of it by `tell`, then carries out orders.
-    pub(crate) fn run(mut self, desk: &Desk, workers: usize, tell: impl FnOnce(io::Result<()>)) {
-        let _over = Over { desk, shared: self.shared.clone() };
+    pub(crate) fn run(mut self, start_queue: &StartQueue, workers: usize, tell: impl FnOnce(io::Result<()>)) {
+        let _over = Over { start_queue, shared: self.shared.clone() };
         tell(self.start_first(workers));
-        while let Some((numbers, wanted)) = desk.next() {
+        while let Some((numbers, wanted)) = start_queue.next() {
             // A worker of a zygote's is ready at once. Others overlap: one loads its program while the next
             // is forked.
             let together = if self.command.zygote.is_some() { 1 } else { numbers.len() };
@@ -198,7 +198,7 @@ impl Workshop {
     /// Starts a worker, and tries again if the system asks for that.
     fn start_patiently(&mut self, number: usize) -> io::Result<Started> {
         let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
+        for _ in 1..MAX_TRIES {
             match self.start(number) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.command.stop.pause(pause),
                 done => return done,
@@ -229,7 +229,7 @@ impl Workshop {
         }
         self.command.ring = match &mut lane {
             Some((memory, _)) => Some([
-                Arc::new(memory.try_clone().map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
+                Arc::new(memory.try_clone().map_err(|error| start_error(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
                 self.bell.clone(),
             ]),
             None => None,
@@ -267,9 +267,9 @@ impl Workshop {
                     Ok(Started { child, number, lane, output }) => {
                         state.staff.push(Member::new(child.key, child.pid(), number));
                         state.lanes.extend(lane);
-                        state.delivered.push(Start::Child(Box::new(child), number, output));
+                        state.delivered.push(StartOutcome::Child(Box::new(child), number, output));
                     }
-                    Err(error) => state.delivered.push(Start::Failed(error)),
+                    Err(error) => state.delivered.push(StartOutcome::Failed(error)),
                 }
             }
             // The supervisor is told in any case.
@@ -281,17 +281,17 @@ impl Workshop {
 
 /// Says that the thread is over, whatever has ended it.
 struct Over<'a> {
-    desk: &'a Desk,
+    start_queue: &'a StartQueue,
     shared: Arc<Shared>,
 }
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.desk.change(|orders| orders.over = true);
+        self.start_queue.change(|orders| orders.over = true);
         self.shared.tell(|state| {
             state.opening = false;
             if !std::mem::take(&mut state.ordered).is_empty() {
-                state.delivered.push(Start::Failed(io::Error::other(NOBODY)));
+                state.delivered.push(StartOutcome::Failed(io::Error::other(STARTER_ENDED)));
             }
         });
     }

@@ -27,9 +27,9 @@ pub(crate) fn is_at_limit(error: &io::Error) -> bool {
 
 /// What came along with one message.
 #[derive(Debug, Default)]
-pub(crate) struct Along(Vec<OwnedFd>);
+pub(crate) struct PassedDescriptors(Vec<OwnedFd>);
 
-impl Along {
+impl PassedDescriptors {
     /// All of them, if there are `count`: this process may have been at its limit of descriptors, and then
     /// the kernel has closed the others.
     pub(crate) fn all(self, count: usize) -> io::Result<Vec<OwnedFd>> {
@@ -118,12 +118,18 @@ fn send_with(
 
 /// Receives what has arrived, and what came along with it; 0 bytes are the end of the stream. Waits for
 /// something as the socket does.
-pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, Option<Along>)> {
+pub(crate) fn receive(
+    socket: BorrowedFd<'_>,
+    into: &mut [u8],
+) -> io::Result<(usize, Option<PassedDescriptors>)> {
     receive_with(socket, into, 0)
 }
 
 /// [`receive`] that never waits.
-pub(crate) fn receive_at_once(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, Option<Along>)> {
+pub(crate) fn receive_at_once(
+    socket: BorrowedFd<'_>,
+    into: &mut [u8],
+) -> io::Result<(usize, Option<PassedDescriptors>)> {
     receive_with(socket, into, libc::MSG_DONTWAIT)
 }
 
@@ -131,7 +137,7 @@ fn receive_with(
     socket: BorrowedFd<'_>,
     into: &mut [u8],
     flags: libc::c_int,
-) -> io::Result<(usize, Option<Along>)> {
+) -> io::Result<(usize, Option<PassedDescriptors>)> {
     let mut control: Control = [0; _];
     let mut part = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     loop {
@@ -148,7 +154,7 @@ fn receive_with(
     }
 }
 
-fn along(message: &libc::msghdr) -> Option<Along> {
+fn along(message: &libc::msghdr) -> Option<PassedDescriptors> {
     // Those that did not fit were closed. All of them, perhaps: then there is no header.
     let were_lost = message.msg_flags & libc::MSG_CTRUNC != 0;
     // SAFETY: the kernel has filled the message in.
@@ -158,7 +164,7 @@ fn along(message: &libc::msghdr) -> Option<Along> {
     let is_rights = |header: &&libc::cmsghdr| {
         header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_RIGHTS
     };
-    let Some(filled) = filled.filter(is_rights) else { return were_lost.then(Along::default) };
+    let Some(filled) = filled.filter(is_rights) else { return were_lost.then(PassedDescriptors::default) };
     // SAFETY: the data begin behind the header.
     let data = unsafe { libc::CMSG_DATA(header) };
     #[allow(clippy::unnecessary_cast, reason = "the type differs among systems")]
@@ -171,7 +177,7 @@ fn along(message: &libc::msghdr) -> Option<Along> {
         // SAFETY: the kernel has just made this descriptor for us.
         unsafe { OwnedFd::from_raw_fd(fd) }
     };
-    Some(Along((0..bytes / mem::size_of::<RawFd>()).map(read).collect()))
+    Some(PassedDescriptors((0..bytes / mem::size_of::<RawFd>()).map(read).collect()))
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub struct Usage {
     pub peak_bytes: u64,
 }
 
-impl From<sys::Usage> for Usage {
-    fn from(usage: sys::Usage) -> Self {
+impl From<sys::ProcessUsage> for Usage {
+    fn from(usage: sys::ProcessUsage) -> Self {
         Self { cpu: usage.cpu, peak_bytes: usage.peak_bytes }
     }
 }
@@ -33,9 +33,9 @@ pub struct Waits {
     pub blocks_written: u64,
 }
 
-impl From<sys::Usage> for Waits {
-    fn from(usage: sys::Usage) -> Self {
-        let sys::Usage { waits, blocks_read, blocks_written, .. } = usage;
+impl From<sys::ProcessUsage> for Waits {
+    fn from(usage: sys::ProcessUsage) -> Self {
+        let sys::ProcessUsage { waits, blocks_read, blocks_written, .. } = usage;
         Self { times: waits, blocks_read, blocks_written }
     }
 }

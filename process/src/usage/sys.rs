@@ -9,7 +9,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
+pub(crate) struct ProcessUsage {
     pub(crate) cpu: Duration,
     pub(crate) peak_bytes: u64,
     pub(crate) waits: u64,
@@ -17,7 +17,7 @@ pub(crate) struct Usage {
     pub(crate) blocks_written: u64,
 }
 
-impl Usage {
+impl ProcessUsage {
     pub(crate) fn of(raw: &libc::rusage) -> Self {
         let time = |time: libc::timeval| {
             Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
@@ -42,7 +42,7 @@ pub(crate) enum Whose {
     Children,
 }
 
-pub(crate) fn usage(whose: Whose) -> Usage {
+pub(crate) fn usage(whose: Whose) -> ProcessUsage {
     let who = match whose {
         Whose::Mine => libc::RUSAGE_SELF,
         Whose::Children => libc::RUSAGE_CHILDREN,
@@ -51,7 +51,7 @@ pub(crate) fn usage(whose: Whose) -> Usage {
     // SAFETY: the place is ours to write. The call cannot fail with these arguments.
     unsafe { libc::getrusage(who, raw.as_mut_ptr()) };
     // SAFETY: all zeros is a valid rusage, and the call wrote it.
-    Usage::of(unsafe { raw.assume_init_ref() })
+    ProcessUsage::of(unsafe { raw.assume_init_ref() })
 }
 
 /// How many bytes a page of memory has.

@@ -12,10 +12,10 @@ use std::{
 };
 
 /// How long a token is, in bytes.
-pub(crate) const TOKEN_LENGTH: usize = 32;
+pub(crate) const TOKEN_BYTES: usize = 32;
 /// How long a worker waits that was sent away from its pool's door before it dials again, in milliseconds.
 /// In a storm of connections that may happen; one that has a wrong token is sent away each time.
-const REDIAL_PAUSES: [u64; 4] = [10, 30, 90, 270];
+const REDIAL_PAUSES_MILLIS: [u64; 4] = [10, 30, 90, 270];
 
 /// Where frames come from, and where they go.
 pub(crate) struct Channel {
@@ -39,10 +39,10 @@ impl Channel {
     }
 
     /// The token, which is the first line of stdin; calls then find nothing there.
-    pub(crate) fn token_of_stdin() -> io::Result<[u8; TOKEN_LENGTH]> {
-        let mut token = [0; TOKEN_LENGTH];
+    pub(crate) fn token_of_stdin() -> io::Result<[u8; TOKEN_BYTES]> {
+        let mut token = [0; TOKEN_BYTES];
         let mut length = 0;
-        while length < TOKEN_LENGTH {
+        while length < TOKEN_BYTES {
             match stream::receive(io::stdin().as_fd(), &mut token[length..])? {
                 0 => {
                     let why = "its stdin ended before the token: the command in front must pass its stdin on";
@@ -55,11 +55,11 @@ impl Channel {
         Ok(token)
     }
 
-    /// A connection to the pool, which lets in whoever shows the token (`parent/launcher/door.rs`).
-    pub(crate) fn dial(address: &str, token: &[u8; TOKEN_LENGTH]) -> io::Result<Self> {
+    /// A connection to the pool, which lets in whoever shows the token (`parent/launcher/dial_back.rs`).
+    pub(crate) fn dial(address: &str, token: &[u8; TOKEN_BYTES]) -> io::Result<Self> {
         let told =
             |error: io::Error| io::Error::new(error.kind(), format!("connecting to {address}: {error}"));
-        let mut pauses = REDIAL_PAUSES.into_iter();
+        let mut pauses = REDIAL_PAUSES_MILLIS.into_iter();
         loop {
             let mut stream = TcpStream::connect(address).map_err(told)?;
             stream.set_nodelay(true)?;
@@ -101,14 +101,14 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let pool = thread::spawn(move || {
             drop(listener.accept().unwrap());
-            let mut shown = [0; TOKEN_LENGTH];
+            let mut shown = [0; TOKEN_BYTES];
             listener.accept().unwrap().0.read_exact(&mut shown).unwrap();
             let (mut worker, _) = listener.accept().unwrap();
             worker.read_exact(&mut shown).unwrap();
             worker.write_all(b"setup").unwrap();
             shown
         });
-        let token = [7; TOKEN_LENGTH];
+        let token = [7; TOKEN_BYTES];
         let channel = Channel::dial(&address, &token).unwrap();
         assert_eq!(pool.join().unwrap(), token);
         let mut setup = [0; 9];
@@ -120,9 +120,9 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let pool = thread::spawn(move || {
-            (0..=REDIAL_PAUSES.len()).for_each(|_| drop(listener.accept().unwrap()));
+            (0..=REDIAL_PAUSES_MILLIS.len()).for_each(|_| drop(listener.accept().unwrap()));
         });
-        let error = Channel::dial(&address, &[7; TOKEN_LENGTH]).err().unwrap();
+        let error = Channel::dial(&address, &[7; TOKEN_BYTES]).err().unwrap();
         assert!(error.to_string().contains("token"), "{error}");
         pool.join().unwrap();
     }

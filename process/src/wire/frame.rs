@@ -26,16 +26,16 @@ use crate::image::xxh64::{word, xxh64};
 use std::fmt;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"BRG1");
-const HASHED: usize = 32;
+const HASHED_BYTES: usize = 32;
 /// How long a header is.
-pub(crate) const HEADER: usize = 48;
+pub(crate) const HEADER_BYTES: usize = 48;
 /// The longest payload that is believed, in bytes. Larger data travels beside the frame, in shared memory.
-pub(crate) const MAX_PAYLOAD: u64 = 1 << 31;
+pub(crate) const MAX_PAYLOAD_BYTES: u64 = 1 << 31;
 /// A payload of more bytes than this leaves from where it lies, and arrives in memory of its own.
-pub(crate) const LARGE_PAYLOAD: usize = 64 << 10;
+pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 << 10;
 
 /// How many bytes of what is no frame are shown in an error's text.
-const SHOWN: usize = 100;
+const SHOWN_BYTES: usize = 100;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,13 @@ pub(crate) enum Kind {
     /// is all.
     Stop = 13,
     /// A call whose argument names blocks that come along (`call/block/mod.rs`).
-    Loaded = 14,
+    BlockCall = 14,
     /// A result that does.
-    LoadedValue = 15,
+    BlockValue = 15,
     /// Worker to pool: it cannot open the blocks that this call names, and wants their descriptors.
     Fetch = 16,
     /// Pool to worker: they come along; or the payload says why not.
-    Parcel = 17,
+    Attachments = 17,
 }
 
 const KINDS: [Kind; 17] = [
@@ -95,10 +95,10 @@ const KINDS: [Kind; 17] = [
     Kind::Ready,
     Kind::Leaving,
     Kind::Stop,
-    Kind::Loaded,
-    Kind::LoadedValue,
+    Kind::BlockCall,
+    Kind::BlockValue,
     Kind::Fetch,
-    Kind::Parcel,
+    Kind::Attachments,
 ];
 
 impl Kind {
@@ -143,21 +143,21 @@ impl fmt::Display for Malformed {
 
 /// Appends a frame to `out`.
 pub(crate) fn encode(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u8, payload: &[u8]) {
-    out.reserve(HEADER + payload.len());
+    out.reserve(HEADER_BYTES + payload.len());
     encode_header(out, kind, call, name, fds, payload);
     out.extend_from_slice(payload);
 }
 
 /// Appends the frame's header to `out`. The payload follows it by itself, which spares a large one a copy.
 pub(crate) fn encode_header(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u8, payload: &[u8]) {
-    debug_assert!(payload.len() as u64 <= MAX_PAYLOAD, "what is longer is refused where it is encoded");
+    debug_assert!(payload.len() as u64 <= MAX_PAYLOAD_BYTES, "what is longer is refused where it is encoded");
     let start = out.len();
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&[kind as u8, fds, 0, 0]);
     out.extend_from_slice(&call.to_le_bytes());
     out.extend_from_slice(&name.to_le_bytes());
     out.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-    let head = xxh64(&out[start..start + HASHED], 0);
+    let head = xxh64(&out[start..start + HASHED_BYTES], 0);
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(&xxh64(payload, head).to_le_bytes());
 }
@@ -175,7 +175,7 @@ pub(crate) struct Decoder {
 /// A frame whose payload is not there whole.
 #[derive(Debug)]
 struct Arriving {
-    header: [u8; HEADER],
+    header: [u8; HEADER_BYTES],
     kind: Kind,
     length: usize,
     payload: Vec<u8>,
@@ -203,7 +203,7 @@ impl Decoder {
     /// What has come and was not given out, but no more than can be shown.
     pub(crate) fn beginning(&self) -> &[u8] {
         let bytes = &self.bytes[self.taken..];
-        &bytes[..bytes.len().min(SHOWN)]
+        &bytes[..bytes.len().min(SHOWN_BYTES)]
     }
 
     /// The next frame that is there whole. After an error the stream is lost: nobody knows where the next
@@ -213,7 +213,7 @@ impl Decoder {
             return self.next_large(large);
         }
         let bytes = &self.bytes[self.taken..];
-        let Some(header) = bytes.first_chunk::<HEADER>() else {
+        let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
             // What cannot become a header is told at once: the rest may never come.
             return match bytes.first_chunk::<4>() {
                 Some(magic) if u32::from_le_bytes(*magic) != MAGIC => {
@@ -223,16 +223,16 @@ impl Decoder {
             };
         };
         let (kind, length) = check_header(header)?;
-        let rest = &bytes[HEADER..];
-        if length > LARGE_PAYLOAD {
+        let rest = &bytes[HEADER_BYTES..];
+        if length > LARGE_PAYLOAD_BYTES {
             let payload = rest[..length.min(rest.len())].to_vec();
             let large = Arriving { header: *header, kind, length, payload };
-            self.taken += HEADER + large.payload.len();
+            self.taken += HEADER_BYTES + large.payload.len();
             return self.next_large(large);
         }
         let Some(payload) = rest.get(..length) else { return Ok(None) };
         let frame = frame(header, kind, payload.to_vec())?;
-        self.taken += HEADER + length;
+        self.taken += HEADER_BYTES + length;
         Ok(Some(frame))
     }
 
@@ -246,25 +246,25 @@ impl Decoder {
 }
 
 /// The frame of a checked header and this payload.
-fn frame(header: &[u8; HEADER], kind: Kind, payload: Vec<u8>) -> Result<Frame, Malformed> {
+fn frame(header: &[u8; HEADER_BYTES], kind: Kind, payload: Vec<u8>) -> Result<Frame, Malformed> {
     if xxh64(&payload, word(header, 32)) != word(header, 40) {
         return Err(Malformed::Payload);
     }
     Ok(Frame { kind, call: word(header, 8), name: word(header, 16), fds: header[5], payload })
 }
 
-fn check_header(header: &[u8; HEADER]) -> Result<(Kind, usize), Malformed> {
+fn check_header(header: &[u8; HEADER_BYTES]) -> Result<(Kind, usize), Malformed> {
     let magic = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     if magic != MAGIC {
         return Err(Malformed::Magic(magic));
     }
-    if xxh64(&header[..HASHED], 0) != word(header, 32) {
+    if xxh64(&header[..HASHED_BYTES], 0) != word(header, 32) {
         return Err(Malformed::Header);
     }
     let kind = Kind::from_byte(header[4]).ok_or(Malformed::Kind(header[4]))?;
     let length = word(header, 24);
     match usize::try_from(length) {
-        Ok(bytes) if length <= MAX_PAYLOAD => Ok((kind, bytes)),
+        Ok(bytes) if length <= MAX_PAYLOAD_BYTES => Ok((kind, bytes)),
         _ => Err(Malformed::Length(length)),
     }
 }
@@ -303,14 +303,14 @@ mod tests {
 
     #[test]
     fn large_payloads_come_back_and_leave_no_memory_behind() {
-        let large: Vec<u8> = (0..5 * LARGE_PAYLOAD).map(|n| n as u8).collect();
+        let large: Vec<u8> = (0..5 * LARGE_PAYLOAD_BYTES).map(|n| n as u8).collect();
         let mut bytes = framed(b"flour");
         bytes.extend(framed(&large));
         bytes.extend(framed(b"sugar"));
-        bytes.extend(framed(&large[..=LARGE_PAYLOAD]));
-        bytes.extend(framed(&large[..LARGE_PAYLOAD]));
+        bytes.extend(framed(&large[..=LARGE_PAYLOAD_BYTES]));
+        bytes.extend(framed(&large[..LARGE_PAYLOAD_BYTES]));
         bytes.extend(framed(b""));
-        for size in [7, HEADER, 1000, LARGE_PAYLOAD, bytes.len()] {
+        for size in [7, HEADER_BYTES, 1000, LARGE_PAYLOAD_BYTES, bytes.len()] {
             let mut decoder = Decoder::default();
             let mut lengths = Vec::new();
             for piece in bytes.chunks(size) {
@@ -325,12 +325,12 @@ mod tests {
             }
             assert_eq!(
                 lengths,
-                [5, large.len(), 5, LARGE_PAYLOAD + 1, LARGE_PAYLOAD, 0],
+                [5, large.len(), 5, LARGE_PAYLOAD_BYTES + 1, LARGE_PAYLOAD_BYTES, 0],
                 "in pieces of {size}"
             );
             let kept = decoder.bytes.capacity();
             assert!(
-                decoder.large.is_none() && kept <= (4 * LARGE_PAYLOAD).max(2 * size),
+                decoder.large.is_none() && kept <= (4 * LARGE_PAYLOAD_BYTES).max(2 * size),
                 "{kept} bytes are kept"
             );
         }
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_damaged_large_payload_is_found() {
-        let mut bytes = framed(&vec![7; 2 * LARGE_PAYLOAD]);
+        let mut bytes = framed(&vec![7; 2 * LARGE_PAYLOAD_BYTES]);
         *bytes.last_mut().unwrap() ^= 1;
         assert_eq!(decode(&bytes), Err(Malformed::Payload));
     }
@@ -363,10 +363,10 @@ mod tests {
 
     #[test]
     fn a_huge_length_is_refused_and_not_allocated() {
-        for length in [MAX_PAYLOAD + 1, 1 << 63, u64::MAX] {
+        for length in [MAX_PAYLOAD_BYTES + 1, 1 << 63, u64::MAX] {
             let mut bytes = framed(b"");
             bytes[24..32].copy_from_slice(&length.to_le_bytes());
-            let head = xxh64(&bytes[..HASHED], 0);
+            let head = xxh64(&bytes[..HASHED_BYTES], 0);
             bytes[32..40].copy_from_slice(&head.to_le_bytes());
             assert_eq!(decode(&bytes), Err(Malformed::Length(length)));
         }

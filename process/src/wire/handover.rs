@@ -22,7 +22,7 @@ pub(crate) const WITHOUT_RING: &str = "1:socket";
 /// What it holds if there is a ring besides.
 pub(crate) const WITH_RING: &str = "1:ring";
 /// What makes a process a zygote.
-pub(crate) const MARKER: &str = "1:zygote";
+pub(crate) const AS_ZYGOTE: &str = "1:zygote";
 
 /// The exit code of a worker that cannot speak to its pool.
 pub(crate) const WITHOUT_POOL: i32 = 70;
@@ -40,6 +40,6 @@ pub(crate) fn numbers(what: u8) -> Vec<RawFd> {
 }
 
 /// The error, with what was being done for a worker that is to start.
-pub(crate) fn told(error: io::Error, what: &str) -> io::Error {
+pub(crate) fn start_error(error: io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("starting a worker: {what}: {error}"))
 }

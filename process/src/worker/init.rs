@@ -16,19 +16,21 @@
 
 use crate::{
     call::{
-        block::{Keeper, luggage::Leases},
+        block::{Keeper, attachments::Leases},
         panics,
     },
     sys,
     system::{leash, memory::Memory},
     wire::{
         channel::Channel,
-        handover::{BELL, CHANNEL, LEASH, MARKER, MEMORY, VARIABLE, WITH_RING, WITHOUT_POOL, WITHOUT_RING},
+        handover::{
+            AS_ZYGOTE, BELL, CHANNEL, LEASH, MEMORY, VARIABLE, WITH_RING, WITHOUT_POOL, WITHOUT_RING,
+        },
         ring::{LENT_TO_POOL, WORDS},
     },
     worker::{
         Worker,
-        ring_loop::{Lifelines, Patience, RingWorker},
+        ring_loop::{AdaptiveSpin, RingWorker, StartDescriptors},
         watcher::{Guard, watch},
         zygote::Zygotes,
     },
@@ -87,7 +89,7 @@ pub(crate) fn is_initialized() -> bool {
 fn start(variable: &str) -> io::Result<()> {
     panics::install_hook();
     let channel = match variable {
-        MARKER => {
+        AS_ZYGOTE => {
             // From here on this is a worker, forked from what was the zygote.
             let memory = be_zygote()?;
             return start_local(memory);
@@ -123,7 +125,7 @@ fn start_socket(channel: Channel) -> io::Result<()> {
     let mut worker = undropped(Worker::new(channel));
     worker.greet()?;
     worker.set_up()?;
-    worker.weigh_itself()?;
+    worker.monitor_memory()?;
     worker.run()
 }
 
@@ -150,10 +152,10 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     let _blocks = undropped(Keeper::new());
     let bell = sys::Bell::adopt(BELL)?;
     let setup = worker.set_up()?;
-    let lifelines = Lifelines::new()?;
-    let patience = Patience::new(setup.busy_poll);
+    let start_descriptors = StartDescriptors::new()?;
+    let spin = AdaptiveSpin::new(setup.busy_poll);
     let records = Vec::new();
-    undropped(RingWorker { worker, memory, lent, bell, number: 1, patience, records, lifelines }).run()
+    undropped(RingWorker { worker, memory, lent, bell, number: 1, spin, records, start_descriptors }).run()
 }
 
 /// What a worker works with goes when its process does. A call may have closed the descriptors that it

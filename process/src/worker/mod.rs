@@ -6,9 +6,9 @@
 #[allow(unsafe_code)]
 mod init;
 mod initialize;
-mod parcels;
+mod memory_monitor;
+mod pass_blocks;
 mod ring_loop;
-mod scales;
 mod watcher;
 mod zygote;
 
@@ -16,13 +16,13 @@ pub use self::init::init;
 pub(crate) use self::init::is_initialized;
 
 use self::{
-    scales::Scales,
+    memory_monitor::MemoryMonitor,
     watcher::{Guard, Unwatched},
 };
 use crate::{
     call::{
         batch,
-        block::luggage,
+        block::attachments,
         entry::{self, Name, Outcome, Run},
     },
     image::Image,
@@ -31,7 +31,7 @@ use crate::{
     usage,
     wire::{
         channel::Channel,
-        frame::{self, Decoder, Frame, Kind, LARGE_PAYLOAD},
+        frame::{self, Decoder, Frame, Kind, LARGE_PAYLOAD_BYTES},
         handover::WITHOUT_POOL,
         hello::Hello,
         setup::{Limits, Reason, Setup},
@@ -49,7 +49,7 @@ use std::{
 };
 
 /// How many bytes are received at once at most.
-const MOST_RECEIVED: usize = 128 << 10;
+const MAX_RECEIVE_BYTES: usize = 128 << 10;
 
 static INDEX: OnceLock<usize> = OnceLock::new();
 
@@ -78,8 +78,8 @@ pub(crate) struct Worker {
     /// What the watcher is to watch, while it has not begun.
     unwatched: Option<Unwatched>,
     limits: Limits,
-    /// Of one that the pool cannot weigh.
-    scales: Option<Scales>,
+    /// Of one that the pool cannot check the memory of.
+    memory_monitor: Option<MemoryMonitor>,
     /// How many calls it has answered.
     calls: u64,
 }
@@ -95,7 +95,7 @@ impl Worker {
             generation: Generation::current(),
             unwatched: None,
             limits: Limits::default(),
-            scales: None,
+            memory_monitor: None,
             calls: 0,
         }
     }
@@ -144,9 +144,10 @@ impl Worker {
     }
 
     /// Weighs itself while calls run, if it has a limit: the pool may not be able to.
-    pub(crate) fn weigh_itself(&mut self) -> io::Result<()> {
+    pub(crate) fn monitor_memory(&mut self) -> io::Result<()> {
         if let Some(limit) = self.limits.memory {
-            self.scales = Some(Scales::new(limit, self.channel.output().try_clone_to_owned()?)?);
+            self.memory_monitor =
+                Some(MemoryMonitor::new(limit, self.channel.output().try_clone_to_owned()?)?);
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ impl Worker {
     /// places made.
     pub(crate) fn rehearse(&mut self) -> io::Result<()> {
         let run: Run = |_, _| Outcome::Value;
-        luggage::packing(0, || self.call(Some(run), &[], &mut Vec::new())).0?;
+        attachments::packing(0, || self.call(Some(run), &[], &mut Vec::new())).0?;
         self.flush_stdout();
         Ok(())
     }
@@ -205,7 +206,7 @@ impl Worker {
             record.clear();
             let kind = self.call(run, item, &mut result)?;
             batch::push_record(&mut record, kind, &result);
-            if record.len() > LARGE_PAYLOAD {
+            if record.len() > LARGE_PAYLOAD_BYTES {
                 self.send(Kind::Records, frame.call, index, &record)?;
             } else {
                 self.push(Kind::Records, frame.call, index, &record);
@@ -257,7 +258,7 @@ impl Worker {
 
     /// Runs a call. Its answer is appended to `out`, which must be empty.
     pub(crate) fn call(&mut self, run: Option<Run>, argument: &[u8], out: &mut Vec<u8>) -> io::Result<Kind> {
-        self.scales.iter().for_each(Scales::begin);
+        self.memory_monitor.iter().for_each(MemoryMonitor::begin);
         let outcome = match run {
             Some(run) => run(argument, out),
             None => Outcome::Failed("the call names no function of this executable".into()),
@@ -266,7 +267,7 @@ impl Worker {
             // The call forked, and this is the copy: the answer is the original's to give.
             sys::exit_now(0);
         }
-        self.scales.iter().for_each(Scales::end);
+        self.memory_monitor.iter().for_each(MemoryMonitor::end);
         self.calls += 1;
         match outcome {
             Outcome::Value => Ok(Kind::Value),
@@ -309,7 +310,7 @@ impl Worker {
     }
 
     pub(crate) fn send(&mut self, kind: Kind, call: u64, name: u64, payload: &[u8]) -> io::Result<()> {
-        if payload.len() > LARGE_PAYLOAD {
+        if payload.len() > LARGE_PAYLOAD_BYTES {
             frame::encode_header(&mut self.out, kind, call, name, 0, payload);
             self.flush()?;
             return self.send_all(payload);
@@ -325,7 +326,7 @@ impl Worker {
     fn flush(&mut self) -> io::Result<()> {
         self.send_all(&self.out)?;
         self.out.clear();
-        self.out.shrink_to(LARGE_PAYLOAD);
+        self.out.shrink_to(LARGE_PAYLOAD_BYTES);
         Ok(())
     }
 
@@ -371,7 +372,7 @@ impl Worker {
             sys::exit_now(0);
         }
         self.decoder.push(&self.space[..received]);
-        if received == self.space.len() && received < MOST_RECEIVED {
+        if received == self.space.len() && received < MAX_RECEIVE_BYTES {
             self.space = vec![0; received * 4];
         }
     }

@@ -5,7 +5,7 @@ use crate::{
         batch,
         block::{
             Inner,
-            luggage::{self, Arrivals, Leases, Origin},
+            attachments::{self, Arrivals, Leases, Origin},
         },
     },
     sys::{self, Bell},
@@ -13,7 +13,7 @@ use crate::{
     wire::{
         frame::Kind,
         handover::{BELL, CHANNEL},
-        ring::{Claim, Head, INLINE, LENT_TO_WORKER, Place, Ring, WIDE},
+        ring::{Claim, Head, INLINE_BYTES, LENT_TO_WORKER, Place, Ring, WIDE_BYTES},
     },
     worker::{Worker, lookup},
 };
@@ -23,18 +23,18 @@ use std::{io, mem, os::fd::RawFd, sync::Arc, time::Duration};
 /// How long to look for the next call before sleeping: longer while that pays, shorter while it does not;
 /// or as long as the pool's builder has said.
 #[derive(Debug)]
-pub(crate) enum Patience {
+pub(crate) enum AdaptiveSpin {
     Learnt(u32),
     Fixed(Duration),
 }
 
-impl Patience {
-    const LEAST: u32 = 64;
+impl AdaptiveSpin {
+    const MIN_LOOKS: u32 = 64;
     /// About 50 µs: what it costs to sleep and to be woken on another core.
-    const MOST: u32 = 2_000;
+    const MAX_LOOKS: u32 = 2_000;
 
     pub(crate) fn new(busy_poll: Option<Duration>) -> Self {
-        busy_poll.map_or(Self::Learnt(Self::MOST), Self::Fixed)
+        busy_poll.map_or(Self::Learnt(Self::MAX_LOOKS), Self::Fixed)
     }
 
     /// Looks for call `number`.
@@ -42,13 +42,14 @@ impl Patience {
         match self {
             Self::Learnt(times) => {
                 let came = ring.spin(number, *times);
-                *times = if came { (*times * 2).min(Self::MOST) } else { (*times / 2).max(Self::LEAST) };
+                *times =
+                    if came { (*times * 2).min(Self::MAX_LOOKS) } else { (*times / 2).max(Self::MIN_LOOKS) };
                 came
             }
             Self::Fixed(time) => {
                 let end = clock::after(clock::now(), *time);
                 loop {
-                    if ring.spin(number, Self::LEAST) {
+                    if ring.spin(number, Self::MIN_LOOKS) {
                         return true;
                     }
                     if clock::now() >= end {
@@ -69,14 +70,14 @@ pub(crate) struct RingWorker {
     pub(crate) bell: Bell,
     /// The next call's number.
     pub(crate) number: u64,
-    pub(crate) patience: Patience,
+    pub(crate) spin: AdaptiveSpin,
     /// Memory for the records of a batch.
     pub(crate) records: Vec<u8>,
-    pub(crate) lifelines: Lifelines,
+    pub(crate) start_descriptors: StartDescriptors,
 }
 
 /// What a call has given, beside the bytes.
-struct Answer {
+struct RingAnswer {
     kind: Kind,
     /// Blocks whose descriptors are sent along: the answer stands then, with its blocks, even if this
     /// worker ends before the pool looks.
@@ -85,9 +86,9 @@ struct Answer {
 
 /// The files that a worker's channel and bell were at its start.
 #[derive(Debug)]
-pub(crate) struct Lifelines([(RawFd, sys::Identity); 2]);
+pub(crate) struct StartDescriptors([(RawFd, sys::Identity); 2]);
 
-impl Lifelines {
+impl StartDescriptors {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self([(CHANNEL, sys::identity(CHANNEL)?), (BELL, sys::identity(BELL)?)]))
     }
@@ -145,8 +146,8 @@ impl RingWorker {
                 return self.worker.leave(reason);
             }
             // A large argument's or result's memory is not kept.
-            argument.shrink_to(WIDE);
-            result.shrink_to(WIDE);
+            argument.shrink_to(WIDE_BYTES);
+            result.shrink_to(WIDE_BYTES);
         }
     }
 
@@ -160,12 +161,12 @@ impl RingWorker {
         }
     }
 
-    fn publish(&mut self, ring: Ring<'_>, answer: Answer, asked: Place, result: &[u8]) -> io::Result<()> {
-        let Answer { kind, along } = answer;
+    fn publish(&mut self, ring: Ring<'_>, answer: RingAnswer, asked: Place, result: &[u8]) -> io::Result<()> {
+        let RingAnswer { kind, along } = answer;
         let place = match asked {
             _ if !along.is_empty() => Place::Stream,
-            _ if result.len() <= INLINE => Place::Inline,
-            Place::Wide(_) if result.len() <= WIDE => asked,
+            _ if result.len() <= INLINE_BYTES => Place::Inline,
+            Place::Wide(_) if result.len() <= WIDE_BYTES => asked,
             _ => Place::Stream,
         };
         // Before the slot is marked: who sees the mark will find the frame.
@@ -182,10 +183,10 @@ impl RingWorker {
     /// Sends an answer with the descriptors of the blocks that it names. If they cannot be sent, the pool
     /// may open them by their names; if it may not, the answer is why.
     fn send_along(&mut self, kind: Kind, result: &[u8], blocks: &[Arc<Inner>]) -> io::Result<()> {
-        let fds = luggage::descriptors(blocks);
+        let fds = attachments::descriptors(blocks);
         match self.worker.send_along(kind, self.number, result, &fds) {
             Ok(()) => Ok(()),
-            Err(_) if luggage::is_open_to(sys::parent().unsigned_abs()) => {
+            Err(_) if attachments::is_open_to(sys::parent().unsigned_abs()) => {
                 self.worker.send(kind, self.number, 0, result)
             }
             Err(error) => {
@@ -197,21 +198,21 @@ impl RingWorker {
     }
 
     /// Runs a call. Blocks in its argument are mapped, blocks in its result are lent to the pool.
-    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<Answer> {
+    fn call(&mut self, head: Head, argument: &[u8], result: &mut Vec<u8>) -> io::Result<RingAnswer> {
         let (run, most) = (lookup(head.name), self.lent.free());
         let (arrivals, value) = self.arrivals(head, argument)?;
         let worker = &mut self.worker;
-        let (kind, blocks) = luggage::packing(most, || match arrivals {
+        let (kind, blocks) = attachments::packing(most, || match arrivals {
             None => worker.call(run, value, result),
             Some(arrivals) => arrivals.unpacking(|| worker.call(run, value, result)),
         });
-        let mut answer = Answer { kind: kind?, along: Vec::new() };
+        let mut answer = RingAnswer { kind: kind?, along: Vec::new() };
         if answer.kind == Kind::Value && !blocks.is_empty() {
             let mut loaded = Vec::with_capacity(result.len() + 64);
             self.lent.declare(self.number, &blocks, &mut loaded);
             loaded.append(result);
             *result = loaded;
-            answer.kind = Kind::LoadedValue;
+            answer.kind = Kind::BlockValue;
             answer.along = blocks;
         }
         Ok(answer)
@@ -219,7 +220,7 @@ impl RingWorker {
 
     /// The blocks that a call names, opened, and its argument.
     fn arrivals<'a>(&mut self, head: Head, argument: &'a [u8]) -> io::Result<(Option<Arrivals>, &'a [u8])> {
-        if head.kind != Kind::Loaded as u8 {
+        if head.kind != Kind::BlockCall as u8 {
             return Ok((None, argument));
         }
         let pid = sys::parent().unsigned_abs();
@@ -248,12 +249,15 @@ impl RingWorker {
             let from = records.len();
             batch::push_record(&mut records, kind, &result);
             count += 1;
-            fits = matches!(head.place, Place::Wide(_)) && records.len() <= WIDE;
+            fits = matches!(head.place, Place::Wide(_)) && records.len() <= WIDE_BYTES;
             if let (Place::Wide(place), true) = (head.place, fits) {
                 ring.publish_records(self.number, place, &records, from, count);
             }
             let next = records.len() + 2 * (records.len() - from);
-            if !fits || next > WIDE || ring.must_stop(self.number) || self.worker.reason_to_leave().is_some()
+            if !fits
+                || next > WIDE_BYTES
+                || ring.must_stop(self.number)
+                || self.worker.reason_to_leave().is_some()
             {
                 break;
             }
@@ -269,7 +273,7 @@ impl RingWorker {
             answer = Head { place: Place::Stream, length: 0, ..answer };
         }
         ring.finish(self.number, answer, &[]);
-        records.shrink_to(WIDE);
+        records.shrink_to(WIDE_BYTES);
         self.records = records;
         Ok(())
     }
@@ -278,10 +282,10 @@ impl RingWorker {
     /// through: the pool may wait for a bell that was rung into nothing, and then only the worker's end
     /// tells it.
     fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
-        if self.patience.look(ring, self.number) {
+        if self.spin.look(ring, self.number) {
             return Ok(());
         }
-        self.lifelines.check()?;
+        self.start_descriptors.check()?;
         if !sys::dies_with_parent() {
             self.worker.watch()?;
         }

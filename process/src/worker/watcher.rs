@@ -1,4 +1,4 @@
-//! The watcher: a worker's thread that ends it when its pool is gone. `init.rs` tells when there is one.
+//! The watcher: a worker's thread that ends it when its pool is gone. `worker/init.rs` tells when there is one.
 
 use crate::{
     sys::{self, Watch},

@@ -31,9 +31,9 @@ use std::{
 };
 
 /// The most memory that is kept, in bytes.
-const KEPT_BYTES: usize = 512 << 20;
+const MAX_KEPT_BYTES: usize = 512 << 20;
 /// The most blocks that are kept. Each has a descriptor, of which a process may have few.
-const KEPT_BLOCKS: usize = 128;
+const MAX_KEPT_BLOCKS: usize = 128;
 
 struct Kept {
     mappings: Vec<Mapping>,
@@ -76,7 +76,7 @@ pub(super) fn take(bytes: usize) -> (Option<Mapping>, u64) {
 pub(super) fn recycle(mapping: Mapping, forks: u64) {
     let mut kept = kept();
     let held: usize = kept.mappings.iter().map(Mapping::capacity).sum();
-    let has_room = kept.mappings.len() < KEPT_BLOCKS && held + mapping.capacity() <= KEPT_BYTES;
+    let has_room = kept.mappings.len() < MAX_KEPT_BLOCKS && held + mapping.capacity() <= MAX_KEPT_BYTES;
     if kept.pools > 0 && kept.forks == forks && has_room {
         kept.mappings.push(mapping);
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`Block`] is a slice of plain numbers in a memfd. Sent to a worker, or back, it is named and not
 //! copied: the receiver opens the file through `/proc`, or gets its descriptor over the worker's socket
-//! where `/proc` is closed to it (`call/block/luggage.rs`), and maps it, to read only. What is copied is
+//! where `/proc` is closed to it (`call/block/attachments.rs`), and maps it, to read only. What is copied is
 //! what the sender writes into it, once.
 //!
 //! # Why nobody writes what somebody reads
@@ -23,16 +23,16 @@
 //! on their way), the pool opens them by their names while the worker lives; if it has ended, the call is
 //! lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
+pub(crate) mod attachments;
 pub(crate) mod inherited;
 mod kept;
-pub(crate) mod luggage;
 // Unsafe: maps files, and sees their bytes as plain numbers.
 #[allow(unsafe_code)]
 mod sys;
 
 pub(crate) use self::kept::Keeper;
 pub use self::sys::Plain;
-use self::{luggage::Lease, sys::Mapping};
+use self::{attachments::Lease, sys::Mapping};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     fmt, io,
@@ -45,7 +45,7 @@ use std::{
 };
 
 /// Shorter ones travel with the message: a mapping costs more than a copy.
-const SHORT: usize = 64 << 10;
+const MIN_NAMED_BYTES: usize = 64 << 10;
 
 /// The memory of a block, and what becomes of it in the end.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl<T: Plain> BlockMut<T> {
     /// memory, or memfds are forbidden.
     pub fn zeroed(length: usize) -> io::Result<Self> {
         let (mut block, state) = Self::take(length)?;
-        if state == State::Used {
+        if state == Contents::Used {
             block.fill(T::default());
         }
         Ok(block)
@@ -133,13 +133,13 @@ impl<T: Plain> BlockMut<T> {
         Ok(Self::take(length)?.0)
     }
 
-    fn take(length: usize) -> io::Result<(Self, State)> {
+    fn take(length: usize) -> io::Result<(Self, Contents)> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a block is longer than the memory");
         let bytes = length.checked_mul(size_of::<T>()).ok_or_else(too_long)?;
         let (kept, forks) = kept::take(bytes);
         let (mapping, state) = match kept {
-            Some(mapping) => (mapping, State::Used),
-            None => (Mapping::create(bytes).map_err(|error| told(error, bytes))?, State::Fresh),
+            Some(mapping) => (mapping, Contents::Used),
+            None => (Mapping::create(bytes).map_err(|error| told(error, bytes))?, Contents::Fresh),
         };
         Ok((Self { mapping, forks, length, elements: PhantomData }, state))
     }
@@ -163,7 +163,7 @@ fn told(error: io::Error, bytes: usize) -> io::Error {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Contents {
     Fresh,
     Used,
 }
@@ -261,7 +261,7 @@ impl<'de> Deserialize<'de> for Copied {
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
                 // Where no file can be made, it cannot be passed on by name.
                 let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
-                let told = |error| E::custom(luggage::fail(luggage::Failure::of(&error)));
+                let told = |error| E::custom(attachments::fail(attachments::Failure::of(&error)));
                 let mut block = block.map_err(told)?;
                 block.copy_from_slice(bytes);
                 Ok(Copied(block.freeze()))
@@ -274,8 +274,8 @@ impl<'de> Deserialize<'de> for Copied {
 impl<T: Plain> Serialize for Block<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes = self.inner.mapping().elements::<u8>(self.length * size_of::<T>());
-        let number =
-            (bytes.len() >= SHORT && self.inner.mapping().is_ours()).then(|| luggage::pack(&self.inner));
+        let number = (bytes.len() >= MIN_NAMED_BYTES && self.inner.mapping().is_ours())
+            .then(|| attachments::pack(&self.inner));
         match number.flatten() {
             Some(number) => {
                 Wire::<Raw<'_>>::Named { number, length: self.length as u64 }.serialize(serializer)
@@ -290,7 +290,7 @@ impl<'de, T: Plain> Deserialize<'de> for Block<T> {
         let (inner, length) = match Wire::<Copied>::deserialize(deserializer)? {
             Wire::Whole(Copied(bytes)) => (bytes.inner, bytes.length / size_of::<T>()),
             Wire::Named { number, length } => {
-                let inner = luggage::unpack(number).map_err(de::Error::custom)?;
+                let inner = attachments::unpack(number).map_err(de::Error::custom)?;
                 let length = usize::try_from(length).map_err(de::Error::custom)?;
                 let needed = length.checked_mul(size_of::<T>());
                 if needed.is_none_or(|needed| needed > inner.mapping().capacity()) {

@@ -230,13 +230,13 @@ fn map(
 // ---------------------------------------------------------------------------------------------- zygotes
 
 /// A mapping that is shared with other processes and can be written here: how long it is, and its file.
-type Shared = (usize, RawFd);
+type SharedMapping = (usize, RawFd);
 
 static REGISTERS: AtomicBool = AtomicBool::new(false);
 /// Where the mappings are that this process has made. Only a zygote keeps it.
-static MADE: Mutex<BTreeMap<usize, Shared>> = Mutex::new(BTreeMap::new());
+static MADE: Mutex<BTreeMap<usize, SharedMapping>> = Mutex::new(BTreeMap::new());
 
-fn made() -> MutexGuard<'static, BTreeMap<usize, Shared>> {
+fn made() -> MutexGuard<'static, BTreeMap<usize, SharedMapping>> {
     // Nothing panics under the lock.
     MADE.lock().unwrap_or_else(PoisonError::into_inner)
 }

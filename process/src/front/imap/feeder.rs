@@ -15,19 +15,19 @@ use std::{
 
 /// The reader's end.
 pub(super) struct Feeder<A> {
-    belt: Arc<Belt<A>>,
+    belt: Arc<FeederQueue<A>>,
     /// A forked child has no feeder.
     generation: Generation,
 }
 
 /// Inputs on their way.
-struct Belt<A> {
-    state: Mutex<BeltState<A>>,
+struct FeederQueue<A> {
+    state: Mutex<FeederQueueState<A>>,
     /// Told when there is room for another input, or when nobody wants one any more.
     room: Condvar,
 }
 
-struct BeltState<A> {
+struct FeederQueueState<A> {
     inputs: VecDeque<A>,
     /// How many inputs may wait.
     limit: usize,
@@ -38,14 +38,18 @@ struct BeltState<A> {
     waker: Option<Waker>,
 }
 
-impl<A> Belt<A> {
-    fn lock(&self) -> MutexGuard<'_, BeltState<A>> {
+impl<A> FeederQueue<A> {
+    fn lock(&self) -> MutexGuard<'_, FeederQueueState<A>> {
         // No foreign code runs under the lock but for the clone of a waker, which leaves all as it is.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the state, and wakes the reader.
-    fn tell(&self, mut state: MutexGuard<'_, BeltState<A>>, change: impl FnOnce(&mut BeltState<A>)) {
+    fn tell(
+        &self,
+        mut state: MutexGuard<'_, FeederQueueState<A>>,
+        change: impl FnOnce(&mut FeederQueueState<A>),
+    ) {
         change(&mut state);
         let waker = state.waker.take();
         drop(state);
@@ -54,7 +58,8 @@ impl<A> Belt<A> {
 
     /// Puts an input on the belt when there is room. False if nobody wants it.
     fn put(&self, input: A) -> bool {
-        let is_full = |state: &mut BeltState<A>| state.inputs.len() >= state.limit && !state.is_abandoned;
+        let is_full =
+            |state: &mut FeederQueueState<A>| state.inputs.len() >= state.limit && !state.is_abandoned;
         let state = self.room.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
         if state.is_abandoned {
             return false;
@@ -70,7 +75,7 @@ impl<A> Feeder<A> {
     where
         A: Send + 'static,
     {
-        let state = BeltState {
+        let state = FeederQueueState {
             inputs: VecDeque::new(),
             limit: 1,
             is_over: false,
@@ -78,7 +83,7 @@ impl<A> Feeder<A> {
             is_abandoned: false,
             waker: None,
         };
-        let belt = Arc::new(Belt { state: Mutex::new(state), room: Condvar::new() });
+        let belt = Arc::new(FeederQueue { state: Mutex::new(state), room: Condvar::new() });
         let theirs = belt.clone();
         thread::Builder::new().name("brigade-feeder".into()).spawn(move || {
             let mut inputs = inputs;

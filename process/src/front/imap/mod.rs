@@ -108,15 +108,15 @@ impl<'p, F, I: Iterator, R> Lazy<'p, F, I, R> {
     }
 
     /// Looks for answers for some microseconds before the thread sleeps, as joining one call does.
-    fn linger(&self) {
+    fn spin(&self) {
         if self.window.len() > 0 {
-            self.pool.shared().linger(&|| self.window.is_ripe());
+            self.pool.shared().spin_for_answers(&|| self.window.is_ripe());
         }
     }
 
     /// Gives the results that are under way a moment, before an input is asked for that may be late.
     fn wait_briefly(&mut self) {
-        self.linger();
+        self.spin();
         let is_one_idle = self.window.under_way() < self.workers;
         self.window.wait_briefly(if is_one_idle { GRACE_PERIOD } else { LONG_GRACE_PERIOD });
     }
@@ -191,7 +191,7 @@ where
 
     /// Waits for a result, or until there is something to read and a use for it.
     fn wait(&mut self, caller: &str) {
-        self.linger();
+        self.spin();
         let has_room = self.window.len() < self.limit && !self.inputs.are_over();
         // Then an input that may be late is not asked for while so many are under way.
         let least = if has_room && !self.inputs.are_prompt() { self.cautious_limit() } else { 0 };

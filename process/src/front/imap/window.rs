@@ -100,7 +100,7 @@ impl<R> Window<R> {
 
     /// Waits until results are to be given, but not for longer than `most`.
     pub(super) fn wait_briefly(&mut self, most: Duration) {
-        let alarm = Arc::new(Alarm::default());
+        let alarm = Arc::new(ShortWaker::default());
         if self.poll(0, &Waker::from(alarm.clone())) {
             return;
         }
@@ -123,12 +123,12 @@ impl<R> Drop for Window<R> {
 
 /// A waker for a thread that does not wait for long.
 #[derive(Default)]
-struct Alarm {
+struct ShortWaker {
     rung: Mutex<bool>,
     told: Condvar,
 }
 
-impl Wake for Alarm {
+impl Wake for ShortWaker {
     fn wake(self: Arc<Self>) {
         *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.told.notify_one();

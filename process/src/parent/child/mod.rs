@@ -18,18 +18,18 @@
 //!
 //! # How it is let go
 //!
-//! A child that is to end, whether it is killed or told Bye, is *parting* first (`ends.rs`): until the pool
+//! A child that is to end, whether it is killed or told Bye, is *parting* first (`parent/child/end.rs`): until the pool
 //! has taken over its answers and mapped the blocks in them, which are the worker's own memory. Only then
 //! is it let go.
 
 mod contained;
-mod ends;
-mod hears;
-mod sends;
+mod end;
+mod receive;
+mod send;
 
 pub(crate) use self::contained::contained;
-pub(crate) use self::ends::End;
-use self::{contained::Contained, ends::Parting, sends::Parcel};
+pub(crate) use self::end::End;
+use self::{contained::Contained, end::Parting, send::Attached};
 use crate::{
     call::Call,
     parent::{
@@ -37,7 +37,7 @@ use crate::{
         launcher::{Command, Ended, Launcher},
     },
     sys::Watch,
-    system::descriptors::Along,
+    system::descriptors::PassedDescriptors,
     usage,
     wire::frame::{self, Decoder, Kind},
 };
@@ -50,10 +50,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::hears::News;
+pub(crate) use self::receive::ChildEvent;
 
 /// How long a child may take to say hello.
-const HELLO_LIMIT: Duration = Duration::from_secs(30);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
 
 enum Phase {
     Starting,
@@ -77,9 +77,9 @@ pub(crate) struct Child {
     outgoing: Vec<u8>,
     sent: usize,
     /// Descriptors that go along with what is to be sent.
-    parcels: VecDeque<Parcel>,
+    attachments: VecDeque<Attached>,
     /// Descriptors that came along with frames that are not complete.
-    along: VecDeque<Along>,
+    along: VecDeque<PassedDescriptors>,
     /// The channel has ended.
     closed: bool,
     /// The channel held nothing more when it was read last.
@@ -127,7 +127,7 @@ impl Child {
             connected: false,
             outgoing: Vec::new(),
             sent: 0,
-            parcels: VecDeque::new(),
+            attachments: VecDeque::new(),
             along: VecDeque::new(),
             closed: false,
             emptied: false,
@@ -142,7 +142,7 @@ impl Child {
             setup_limit: command.setup_limit,
             ready: None,
             has_worked: false,
-            deadline: Some(clock::now() + HELLO_LIMIT),
+            deadline: Some(clock::now() + HELLO_TIMEOUT),
             fault: None,
             parting: None,
             was_silent: false,
@@ -211,7 +211,7 @@ impl Child {
 
     /// When the supervisor must look after it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let limit = self.call().and_then(|call| call.terms.as_ref()?.timeout);
+        let limit = self.call().and_then(|call| call.options.as_ref()?.timeout);
         self.deadline.into_iter().chain(limit.map(|limit| clock::after(self.since, limit))).min()
     }
 
@@ -230,10 +230,10 @@ impl Child {
     /// Why it must be killed for the sake of the call that it runs, if it must.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
         let call = self.call()?;
-        if call.caller.is_doomed() {
+        if call.caller.must_be_killed() {
             return Some(Lost::Killed { signal: 9 });
         }
-        let limit = call.terms.as_ref()?.timeout?;
+        let limit = call.options.as_ref()?.timeout?;
         (clock::after(self.since, limit) <= now).then_some(Lost::TimedOut { limit })
     }
 
@@ -270,7 +270,7 @@ impl Child {
         (self.since, self.answered, self.begun) = (clock::now(), 0, 0);
         self.asked_to_stop = false;
         self.records.clear();
-        let bytes = frame::HEADER + call.argument().len();
+        let bytes = frame::HEADER_BYTES + call.argument().len();
         frame::encode(&mut self.outgoing, call.kind(), self.number, call.name, 0, call.argument());
         record(Happened::RunBegin, call.caller.id(), 0);
         record(Happened::Send, self.id(), bytes as u64);

@@ -3,7 +3,7 @@
 use super::Lane;
 use crate::{
     call::{Answer, Call, Done, batch},
-    wire::ring::{Place, Progress, SLOTS, WIDE},
+    wire::ring::{Place, Progress, SLOTS, WIDE_BYTES},
 };
 use brigade_handle::Lost;
 
@@ -13,7 +13,7 @@ impl Lane {
         let mut records = Vec::new();
         let (_, count) = self.ring().batch_progress(number);
         if count > 0 {
-            self.ring().written(place, WIDE, &mut records);
+            self.ring().written(place, WIDE_BYTES, &mut records);
             records.truncate(batch::length_of_records(&records, count).unwrap_or(0));
         }
         records
@@ -25,7 +25,7 @@ impl Lane {
         if count == 0 || call.batch().is_none() {
             // The call is lost with the worker, which is condemned for this.
             done.push((call, Answer::Lost(Lost::Protocol("it answered a batch with nothing".into()))));
-            return self.blame("it answered a batch with nothing");
+            return self.condemn("it answered a batch with nothing");
         }
         if let Some(batch) = call.batch() {
             batch.learn(count, nanos, records.len());

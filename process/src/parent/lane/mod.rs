@@ -6,23 +6,23 @@
 
 mod batches;
 #[cfg(test)]
-mod nonsense;
+mod garbage;
 mod reclaim;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     call::{
-        Answer, Call, Done, Lender, Loaded,
-        block::luggage::{Leases, Origin},
+        Answer, BlockValue, Call, Done, Lender,
+        block::attachments::{Leases, Origin},
     },
     parent::WorkerKey,
     system::memory::{self, Memory},
     wire::{
         frame::{self, Kind},
         ring::{
-            Bell, Head, INLINE, LENT_TO_POOL, LENT_TO_WORKER, Place, Progress, Ring, SLOTS, WIDE,
-            WIDE_PLACES, WORDS,
+            BellMode, Head, INLINE_BYTES, LENT_TO_POOL, LENT_TO_WORKER, Place, Progress, Ring, SLOTS,
+            WIDE_BYTES, WIDE_PLACES, WORDS,
         },
     },
 };
@@ -37,7 +37,7 @@ use std::{
 };
 
 /// How many batches a worker has at once: one that it runs, and the next.
-const BATCHES: u8 = 2;
+const MAX_BATCHES: u8 = 2;
 
 /// The pool's half of a ring.
 pub(crate) struct Lane {
@@ -146,7 +146,7 @@ impl Lane {
             && self.alone.is_none()
             && match call.batch() {
                 Some(batch) if batch.size(workers) > 1 => {
-                    self.batches < BATCHES && self.wide_free != 0 && self.load() < SLOTS
+                    self.batches < MAX_BATCHES && self.wide_free != 0 && self.load() < SLOTS
                 }
                 _ if call.is_alone() => self.load() == 0,
                 _ => self.load() < SLOTS,
@@ -155,7 +155,7 @@ impl Lane {
 
     /// Whether the argument would go over the socket.
     pub(crate) fn is_large(call: &Call) -> bool {
-        call.argument().len() > WIDE
+        call.argument().len() > WIDE_BYTES
     }
 
     /// Gives the worker a call.
@@ -163,9 +163,9 @@ impl Lane {
         debug_assert!(self.load() < SLOTS, "a call is given to a lane that has room");
         let number = self.head;
         let mut message = Cow::Borrowed(call.argument());
-        if !call.luggage.is_empty() {
+        if !call.attachments.is_empty() {
             let mut loaded = Vec::with_capacity(message.len() + 64);
-            self.lent.declare(number, &call.luggage, &mut loaded);
+            self.lent.declare(number, &call.attachments, &mut loaded);
             loaded.extend_from_slice(&message);
             message = Cow::Owned(loaded);
         }
@@ -177,7 +177,7 @@ impl Lane {
         self.batches += u8::from(call.batch().is_some());
         self.served.sent += length as u64;
         if call.is_alone() {
-            let limit = call.terms.as_ref().and_then(|terms| terms.timeout);
+            let limit = call.options.as_ref().and_then(|options| options.timeout);
             let deadline = limit.map(|limit| (clock::after(clock::now(), limit), limit));
             self.alone = Some(Alone { number, deadline });
         }
@@ -193,8 +193,8 @@ impl Lane {
 
     fn place(&mut self, call: &Call, length: usize) -> Place {
         match self.wide_free.trailing_zeros() as u8 {
-            _ if length <= INLINE && call.batch().is_none() => Place::Inline,
-            place if place < WIDE_PLACES && length <= WIDE => {
+            _ if length <= INLINE_BYTES && call.batch().is_none() => Place::Inline,
+            place if place < WIDE_PLACES && length <= WIDE_BYTES => {
                 self.wide_free &= !(1 << place);
                 Place::Wide(place)
             }
@@ -264,11 +264,11 @@ impl Lane {
         match self.ring().progress(number) {
             Progress::Unbegun | Progress::Begun => return false,
             Progress::Done => {}
-            Progress::Nonsense => return self.blame("a slot of its ring holds nonsense"),
+            Progress::Invalid => return self.condemn("a slot of its ring holds nonsense"),
         }
         let mut payload = Vec::new();
         let Some(head) = self.ring().answer(number, &mut payload) else {
-            return self.blame("an answer in its ring has a wrong checksum");
+            return self.condemn("an answer in its ring has a wrong checksum");
         };
         if head.place == Place::Stream {
             // The frame was sent before the slot was marked; the supervisor will read it.
@@ -277,11 +277,11 @@ impl Lane {
         let kind = Kind::from_byte(head.kind);
         match kind.ok_or_else(String::new).and_then(|kind| Answer::from_parts(kind, payload)) {
             Ok(answer) => self.settle(number, answer, head.name, done),
-            Err(why) => self.blame(&format!("an answer in its ring makes no sense: {why}")),
+            Err(why) => self.condemn(&format!("an answer in its ring makes no sense: {why}")),
         }
     }
 
-    fn blame(&mut self, why: &str) -> bool {
+    fn condemn(&mut self, why: &str) -> bool {
         self.fault.get_or_insert_with(|| why.to_owned());
         false
     }
@@ -297,16 +297,16 @@ impl Lane {
         record(Happened::RunEnd, call.caller.id(), 1);
         record(Happened::Receive, Id::new(Domain::Child, self.pid.into()), answer.length() as u64);
         self.served.received += answer.length() as u64;
-        if !call.luggage.is_empty() {
+        if !call.attachments.is_empty() {
             self.lent.sweep();
         }
         match answer {
-            Answer::Loaded(loaded) => {
+            Answer::BlockValue(loaded) => {
                 self.served.calls += 1;
                 let memory = self.memory.clone();
                 let origin = Origin { pid: self.pid, memory, first: LENT_TO_POOL };
                 let lender = Some(Lender::new(origin, self.unmapped.clone()));
-                done.push((call, Answer::Loaded(Loaded { lender, ..loaded })));
+                done.push((call, Answer::BlockValue(BlockValue { lender, ..loaded })));
             }
             Answer::Records(records) => return self.settle_batch(call, records, nanos, done),
             answer => {
@@ -321,7 +321,7 @@ impl Lane {
     pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
         let alone = self.alone.as_ref()?;
         let (call, _) = self.given[(alone.number % SLOTS) as usize].as_ref()?;
-        if call.caller.is_doomed() {
+        if call.caller.must_be_killed() {
             return Some(Lost::Killed { signal: 9 });
         }
         let (deadline, limit) = alone.deadline?;
@@ -333,7 +333,7 @@ impl Lane {
         Some(self.alone.as_ref()?.deadline?.0)
     }
 
-    pub(crate) fn set_bell(&self, bell: Bell) {
+    pub(crate) fn set_bell(&self, bell: BellMode) {
         self.ring().set_bell(bell);
     }
 

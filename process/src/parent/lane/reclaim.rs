@@ -36,16 +36,16 @@ impl Lane {
     /// Takes a call back, if the worker has not begun it; and what was lent for it.
     pub(super) fn withdraw(&mut self, number: u64) -> Option<Call> {
         let call = if self.ring().withdraw(number) { self.take(number) } else { None }?;
-        if !call.luggage.is_empty() {
+        if !call.attachments.is_empty() {
             self.lent.recall(number);
         }
         Some(call)
     }
 
     /// The blocks that a call names which is under way.
-    pub(crate) fn luggage(&self, number: u64) -> Option<Vec<Arc<Inner>>> {
+    pub(crate) fn attachments(&self, number: u64) -> Option<Vec<Arc<Inner>>> {
         let is_here = (self.tail..self.head).contains(&number);
         let (call, _) = self.given[(number % SLOTS) as usize].as_ref().filter(|_| is_here)?;
-        (!call.luggage.is_empty()).then(|| call.luggage.clone())
+        (!call.attachments.is_empty()).then(|| call.attachments.clone())
     }
 }

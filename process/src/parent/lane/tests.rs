@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    call::{Caller, Load},
+    call::{Caller, Content},
     wire::ring::Claim,
 };
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Caller for Nobody {
 }
 
 fn call(name: u64) -> Call {
-    Call::new(name, Load::One(Vec::new()), Arc::new(Nobody))
+    Call::new(name, Content::One(Vec::new()), Arc::new(Nobody))
 }
 
 fn lane_with(calls: u64) -> Lane {

@@ -2,14 +2,14 @@
 
 use super::{
     Command, Ended, Launched, Launcher, Stop,
-    door::{Door, Token},
+    dial_back::{DialBack, Token},
     exec::{self, Forked},
     local::{ended, find_program, pipes, plan},
 };
 use crate::{
     image, sys,
     system::stream,
-    wire::handover::{VARIABLE, told},
+    wire::handover::{VARIABLE, start_error},
 };
 use brigade_handle::Lost;
 use std::{
@@ -92,27 +92,27 @@ impl Argv {
 
 impl Launcher for Argv {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
-        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| start_error(error, "socketpair"))?;
         let theirs = OwnedFd::from(theirs);
         let (output, written) = pipes(command)?;
         let (channel, line, variable) = match self.address {
-            None => (Channel::There(ours.into()), None, "1:stdio".to_owned()),
+            None => (Connection::There(ours.into()), None, "1:stdio".to_owned()),
             Some(address) => {
                 let token = Token::new()?;
-                let door = Door::open(address, &token)?;
+                let port = DialBack::open(address, &token)?;
                 // The worker's stdin: nobody else sees it, as they would see an argument or a variable.
                 stream::send(ours.as_fd(), &[token.bytes(), b"\n"].concat())?;
-                let variable = format!("1:dial:{}", door.address());
-                (Channel::Awaited(door), Some(ours), variable)
+                let variable = format!("1:dial:{}", port.address());
+                (Connection::Awaited(port), Some(ours), variable)
             }
         };
-        if let Channel::There(fd) = &channel {
-            sys::set_nonblocking(fd.as_fd()).map_err(|error| told(error, "fcntl"))?;
+        if let Connection::There(fd) = &channel {
+            sys::set_nonblocking(fd.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
         }
         let mut argv = self.argv(&variable)?;
         argv[0] = find_program(&argv[0], command)?;
         let plan = plan(&Command { argv, ..command.clone() }, &variable)?;
-        let talks = matches!(channel, Channel::There(_));
+        let talks = matches!(channel, Connection::There(_));
         let mut handed = vec![(&theirs, 0)];
         match &written {
             Some([out, err]) => handed.extend([(if talks { &theirs } else { out }, 1), (err, 2)]),
@@ -124,14 +124,14 @@ impl Launcher for Argv {
         let exit = sys::exit_watch(pid);
         let stop = command.stop.clone();
         let dials = self.address.is_some();
-        Ok(Box::new(Behind { forked: Some(forked), pid, channel, line, dials, exit, output, stop }))
+        Ok(Box::new(ArgvWorker { forked: Some(forked), pid, channel, line, dials, exit, output, stop }))
     }
 }
 
-enum Channel {
+enum Connection {
     There(OwnedFd),
     /// The worker dials back.
-    Awaited(Door),
+    Awaited(DialBack),
 }
 
 /// The usual cause when frames over a command's standard streams do not arrive, or arrive among others'
@@ -141,10 +141,10 @@ const UNCHANGED: &str = "the command in front must pass the worker's stdin and s
      workers dial back, with `Argv::dial_back`";
 
 /// A command that was started.
-struct Behind {
+struct ArgvWorker {
     forked: Option<Forked>,
     pid: i32,
-    channel: Channel,
+    channel: Connection,
     /// The other end of the worker's stdin, from which it reads the token. It must not end before.
     line: Option<UnixStream>,
     dials: bool,
@@ -153,38 +153,38 @@ struct Behind {
     stop: Arc<Stop>,
 }
 
-impl Launched for Behind {
+impl Launched for ArgvWorker {
     fn id(&self) -> u32 {
         self.pid.unsigned_abs()
     }
 
     fn channel(&self) -> BorrowedFd<'_> {
         match &self.channel {
-            Channel::There(fd) => fd.as_fd(),
-            Channel::Awaited(door) => door.knock(),
+            Connection::There(fd) => fd.as_fd(),
+            Connection::Awaited(port) => port.knock(),
         }
     }
 
     fn connect(&mut self) -> io::Result<bool> {
-        let Channel::Awaited(door) = &self.channel else { return Ok(true) };
-        let Some(stream) = door.admitted()? else { return Ok(false) };
-        (self.channel, self.line) = (Channel::There(stream.into()), None);
+        let Connection::Awaited(port) = &self.channel else { return Ok(true) };
+        let Some(stream) = port.admitted()? else { return Ok(false) };
+        (self.channel, self.line) = (Connection::There(stream.into()), None);
         Ok(true)
     }
 
     fn advice(&self, lost: &Lost) -> Option<String> {
         match (&self.channel, lost) {
-            (Channel::Awaited(door), _) => Some(match door.refused() {
-                0 => format!("nobody has connected to {}", door.address()),
+            (Connection::Awaited(port), _) => Some(match port.refused() {
+                0 => format!("nobody has connected to {}", port.address()),
                 count => format!(
                     "whoever has connected to {} lacks the token ({count} were sent away)",
-                    door.address()
+                    port.address()
                 ),
             }),
-            (Channel::There(_), Lost::Protocol(_) | Lost::NotStarted(_)) if !self.dials => {
+            (Connection::There(_), Lost::Protocol(_) | Lost::NotStarted(_)) if !self.dials => {
                 Some(UNCHANGED.to_owned())
             }
-            (Channel::There(_), _) => None,
+            (Connection::There(_), _) => None,
         }
     }
 
@@ -203,7 +203,7 @@ impl Launched for Behind {
     fn kill(&mut self) -> io::Result<()> {
         match (sys::kill(self.pid), &self.channel) {
             // One of the two has changed its user. A worker ends by itself when its channel does.
-            (Err(error), Channel::There(fd)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            (Err(error), Connection::There(fd)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 UnixStream::from(fd.try_clone()?).shutdown(Shutdown::Both)
             }
             (done, _) => done,

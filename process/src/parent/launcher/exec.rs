@@ -15,7 +15,7 @@ use crate::{
     parent::launcher::Stop,
     sys,
     system::interrupts::{self, Interrupts},
-    wire::handover::{CHANNEL, told},
+    wire::handover::{CHANNEL, start_error},
 };
 use brigade_trace::clock;
 use std::{
@@ -28,7 +28,7 @@ use std::{
 };
 
 /// How long a child may take from fork to exec.
-const EXEC: Duration = Duration::from_secs(10);
+const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What can fail between fork and exec. The numbers go through the pipe.
 const STEPS: [&str; 6] = [
@@ -76,9 +76,9 @@ pub(crate) struct Forked {
 impl Forked {
     /// Waits until the exec has gone well, or says which step did not; or until the pool ends.
     pub(crate) fn confirm(mut self, stop: &Stop) -> io::Result<()> {
-        if !stop.wait_for_input(self.report.as_fd(), clock::now() + EXEC)? {
+        if !stop.wait_for_input(self.report.as_fd(), clock::now() + EXEC_TIMEOUT)? {
             // Somebody has stopped it, or the program lies on a disk that does not answer.
-            return Err(told(io::ErrorKind::TimedOut.into(), "exec"));
+            return Err(start_error(io::ErrorKind::TimedOut.into(), "exec"));
         }
         let mut report = [0; 8];
         match self.report.read_exact(&mut report) {
@@ -89,7 +89,7 @@ impl Forked {
                     .map(|half| i32::from_ne_bytes(*half.first_chunk().expect("a half is four bytes")));
                 let what =
                     usize::try_from(step).ok().and_then(|step| STEPS.get(step)).unwrap_or(&"unknown step");
-                Err(told(io::Error::from_raw_os_error(code), what))
+                Err(start_error(io::Error::from_raw_os_error(code), what))
             }
         }
     }
@@ -105,15 +105,16 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
     };
     let (argv, environment) = plan.strings.split_at(plan.arguments);
     let (argv, environment) = (pointers(argv), pointers(environment));
-    let (report, reporter) = sys::pipe().map_err(|error| told(error, "pipe"))?;
+    let (report, reporter) = sys::pipe().map_err(|error| start_error(error, "pipe"))?;
     // Above the fixed numbers, so that moving them overwrites none.
-    let above =
-        |fd: &OwnedFd| sys::duplicate_above(fd, 10).map_err(|error| told(error, "fcntl(F_DUPFD_CLOEXEC)"));
+    let above = |fd: &OwnedFd| {
+        sys::duplicate_above(fd, 10).map_err(|error| start_error(error, "fcntl(F_DUPFD_CLOEXEC)"))
+    };
     let reporter = above(&reporter)?;
     let high = |&(fd, number): &(&OwnedFd, RawFd)| Ok((above(fd)?, number));
     let handed = handed.iter().map(high).collect::<io::Result<Vec<_>>>()?;
     let numbers: Vec<_> = handed.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
-    let child = Child {
+    let child = ExecChild {
         program: plan.program().as_ptr(),
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),
@@ -125,7 +126,7 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
         parent: unsafe { libc::getpid() },
     };
     let blocked = SignalsBlocked::new();
-    // SAFETY: the child only runs `Child::run`, which makes async-signal-safe calls alone and never returns.
+    // SAFETY: the child only runs `ExecChild::run`, which makes async-signal-safe calls alone and never returns.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         child.run();
@@ -133,7 +134,7 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
     let error = io::Error::last_os_error();
     drop(blocked);
     match pid {
-        -1 => Err(told(error, "fork")),
+        -1 => Err(start_error(error, "fork")),
         pid => Ok(Forked { pid, report: File::from(report) }),
     }
 }
@@ -161,7 +162,7 @@ impl Drop for SignalsBlocked {
 }
 
 /// All that the child needs, as numbers and pointers into memory that the fork copied.
-struct Child<'a> {
+struct ExecChild<'a> {
     program: *const libc::c_char,
     argv: *const *const libc::c_char,
     environment: *const *const libc::c_char,
@@ -172,7 +173,7 @@ struct Child<'a> {
     parent: libc::pid_t,
 }
 
-impl Child<'_> {
+impl ExecChild<'_> {
     /// The child's whole life before exec.
     fn run(&self) -> ! {
         self.die_with_parent();

@@ -10,7 +10,9 @@ use crate::{
     sys,
     system::leash::{self, Leash},
     system::stream,
-    wire::handover::{BELL, CHANNEL, LEASH, MARKER, MEMORY, VARIABLE, WITH_RING, WITHOUT_RING, told},
+    wire::handover::{
+        AS_ZYGOTE, BELL, CHANNEL, LEASH, MEMORY, VARIABLE, WITH_RING, WITHOUT_RING, start_error,
+    },
 };
 use std::{
     ffi::{CString, OsStr, OsString},
@@ -23,7 +25,7 @@ use std::{
 };
 
 /// How long a message is that surely fits into an empty socket, in bytes.
-const SHORT: usize = 4096;
+const MAX_EAGER_SETUP_BYTES: usize = 4096;
 
 /// Starts workers on this machine by fork and exec.
 ///
@@ -67,13 +69,14 @@ struct LocalChild {
 impl Launcher for Local {
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
         let ring = command.ring.as_ref().filter(|_| !self.socket_only);
-        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
-        sys::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| start_error(error, "socketpair"))?;
+        sys::set_nonblocking(ours.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
         let theirs = OwnedFd::from(theirs);
         // A short message fits into an empty socket, or it does not go at all.
-        let has_setup = command.setup.len() <= SHORT && stream::send(ours.as_fd(), &command.setup).is_ok();
+        let has_setup = command.setup.len() <= MAX_EAGER_SETUP_BYTES
+            && stream::send(ours.as_fd(), &command.setup).is_ok();
         let (output, written) = pipes(command)?;
-        let (leash, worn) = leash::new().map_err(|error| told(error, "pipe for its leash"))?;
+        let (leash, worn) = leash::new().map_err(|error| start_error(error, "pipe for its leash"))?;
         let shared = ring.into_iter().flatten().map(|fd| &**fd).zip([MEMORY, BELL]);
         let written = written.iter().flatten().zip(1..);
         let always = [(&theirs, CHANNEL), (&worn, LEASH)];
@@ -87,7 +90,7 @@ impl Launcher for Local {
             Some(setup) => match self.ask_zygote(command, setup, &handed) {
                 Ok(pid) => (pid, None),
                 Err(NoWorker::NotAsked) => {
-                    return Err(told(io::ErrorKind::BrokenPipe.into(), "asking the zygote"));
+                    return Err(start_error(io::ErrorKind::BrokenPipe.into(), "asking the zygote"));
                 }
                 Err(NoWorker::Refused(error)) => return Err(error),
                 Err(NoWorker::Unknown(error)) => {
@@ -123,10 +126,10 @@ pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
     if !command.piped {
         return Ok((None, None));
     }
-    let pipe = || sys::pipe().map_err(|error| told(error, "pipe for its output"));
+    let pipe = || sys::pipe().map_err(|error| start_error(error, "pipe for its output"));
     let ((out, written_out), (err, written_err)) = (pipe()?, pipe()?);
     for end in [&out, &err] {
-        sys::set_nonblocking(end.as_fd()).map_err(|error| told(error, "fcntl"))?;
+        sys::set_nonblocking(end.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
     }
     Ok((Some([out, err]), Some([written_out, written_err])))
 }
@@ -149,7 +152,7 @@ impl Local {
                 answer => return answer,
             }
         }
-        let zygote = own_plan(command, MARKER).and_then(|plan| Zygote::start(&plan, command, setup));
+        let zygote = own_plan(command, AS_ZYGOTE).and_then(|plan| Zygote::start(&plan, command, setup));
         self.zygote.insert(zygote.map_err(NoWorker::Refused)?).fork(handed, &command.stop)
     }
 }

@@ -4,7 +4,7 @@
 //! forks and execs this same executable; [`Argv`] runs any command that ends in it, here or elsewhere.
 
 mod argv;
-mod door;
+mod dial_back;
 // Unsafe: fork, and the system calls between fork and exec.
 #[allow(unsafe_code)]
 mod exec;

@@ -4,7 +4,7 @@
 use crate::{
     sys::{self, Bell, Watch},
     system::stream,
-    wire::handover::told,
+    wire::handover::start_error,
 };
 use brigade_trace::clock;
 use std::{
@@ -19,7 +19,7 @@ pub(crate) struct Stop(Bell);
 
 impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
-        Bell::new().map(Self).map_err(|error| told(error, "eventfd"))
+        Bell::new().map(Self).map_err(|error| start_error(error, "eventfd"))
     }
 
     /// Ends every wait, those that begin later too.

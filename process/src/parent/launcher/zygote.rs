@@ -43,7 +43,7 @@ use crate::{
     },
     wire::{
         frame::{Decoder, Kind},
-        handover::{CHANNEL, LEASH, MEMORY, OUTPUT, RING, told},
+        handover::{CHANNEL, LEASH, MEMORY, OUTPUT, RING, start_error},
         hello::Hello,
     },
 };
@@ -58,9 +58,9 @@ use std::{
 };
 
 /// How long it may take to be set up, if the pool's builder has not said.
-const SETUP: Duration = Duration::from_secs(120);
+const SETUP_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a fork may take.
-const FORK: Duration = Duration::from_secs(2);
+const FORK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pool's side. Ended and reaped when it is dropped.
 #[derive(Debug)]
@@ -73,9 +73,9 @@ pub(crate) struct Zygote {
 impl Zygote {
     /// Starts one and waits until it is set up by the frame `setup`, or until the pool ends.
     pub(crate) fn start(plan: &Plan, command: &Command, setup: &[u8]) -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
-        calls::set_nonblocking(ours.as_fd()).map_err(|error| told(error, "fcntl"))?;
-        let (leash, worn) = leash::new().map_err(|error| told(error, "pipe for its leash"))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| start_error(error, "socketpair"))?;
+        calls::set_nonblocking(ours.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
+        let (leash, worn) = leash::new().map_err(|error| start_error(error, "pipe for its leash"))?;
         let forked = exec::fork(plan, &[(&OwnedFd::from(theirs), CHANNEL), (&worn, LEASH)])?;
         drop(worn);
         let zygote = Self { pid: forked.pid, channel: ours, leash: Some(leash) };
@@ -86,7 +86,7 @@ impl Zygote {
 
     fn set_up(&self, setup: &[u8], command: &Command) -> io::Result<()> {
         let stop = &command.stop;
-        let end = clock::after(clock::now(), command.setup_limit.unwrap_or(SETUP));
+        let end = clock::after(clock::now(), command.setup_limit.unwrap_or(SETUP_TIMEOUT));
         stop.send(self.channel.as_fd(), setup, end)?;
         let (mut decoder, mut space) = (Decoder::default(), [0; 4096]);
         loop {
@@ -114,16 +114,16 @@ impl Zygote {
         descriptors::send(self.channel.as_fd(), &[what], &fds).map_err(|_| NoWorker::NotAsked)?;
         match self.answer(stop) {
             Ok(pid) if pid > 0 => Ok(pid),
-            Ok(code) => Err(NoWorker::Refused(told(
+            Ok(code) => Err(NoWorker::Refused(start_error(
                 io::Error::from_raw_os_error(code.wrapping_neg()),
                 "fork by the zygote",
             ))),
-            Err(error) => Err(NoWorker::Unknown(told(error, "asking the zygote"))),
+            Err(error) => Err(NoWorker::Unknown(start_error(error, "asking the zygote"))),
         }
     }
 
     fn answer(&self, stop: &Stop) -> io::Result<i32> {
-        if !stop.wait_for_input(self.channel.as_fd(), clock::now() + FORK)? {
+        if !stop.wait_for_input(self.channel.as_fd(), clock::now() + FORK_TIMEOUT)? {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
         }
         let mut answer = [0; 4];
@@ -151,7 +151,7 @@ pub(crate) enum NoWorker {
 pub(crate) fn end_orphan(channel: BorrowedFd<'_>, leash: Leash) {
     let (mut decoder, mut space) = (Decoder::default(), [0; 256]);
     // The end of the stream says that nobody has the other end.
-    let is_there = calls::wait_for_input(channel, clock::now() + FORK).unwrap_or(false);
+    let is_there = calls::wait_for_input(channel, clock::now() + FORK_TIMEOUT).unwrap_or(false);
     let received = if is_there { stream::receive_at_once(channel, &mut space).unwrap_or(0) } else { 0 };
     decoder.push(&space[..received]);
     if let Ok(Some(frame)) = decoder.next()

@@ -10,7 +10,7 @@
 //! A grandchild may hold a worker's pipe open and write faster than the sink takes lines. So each turn
 //! reads a share of each pipe and then looks up. When a worker ends, everything it has printed lies in its
 //! pipes: their length at that moment is read, and then they are closed (`parent/output/source.rs`). A line
-//! is kept in memory only up to [`LINE_LIMIT`].
+//! is kept in memory only up to [`MAX_LINE_BYTES`].
 
 mod labels;
 mod source;
@@ -35,9 +35,9 @@ use std::{
 };
 
 /// The longest piece of a line that a sink is given, in bytes.
-pub(crate) const LINE_LIMIT: usize = 64 << 10;
+pub(crate) const MAX_LINE_BYTES: usize = 64 << 10;
 /// How long a pool that has ended waits for a sink to take one line.
-const SINK_LIMIT: Duration = Duration::from_secs(5);
+const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One line that a worker has printed, or a piece of a long one. See
 /// [`Builder::captured`](crate::Builder::captured).
@@ -69,11 +69,11 @@ pub(crate) type Sink = Box<dyn FnMut(Line<'_>) + Send>;
 
 /// The reading thread. Dropping it has the sink given what is there, and ends the thread.
 pub(crate) struct Output {
-    shared: Arc<Shared>,
+    shared: Arc<SinkQueue>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-struct Shared {
+struct SinkQueue {
     bell: Bell,
     state: Mutex<State>,
     /// Told when the thread is done with the sink.
@@ -92,7 +92,7 @@ struct State {
     is_done: bool,
 }
 
-impl Shared {
+impl SinkQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -109,7 +109,7 @@ impl Shared {
         let taken = || self.taken.load(Ordering::Relaxed);
         let (mut state, mut before) = (self.lock(), taken());
         while !state.is_done {
-            let waited = self.done.wait_timeout(state, SINK_LIMIT).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.done.wait_timeout(state, SINK_TIMEOUT).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             if waited.1.timed_out() && !state.is_done && before == taken() {
                 return false;
@@ -122,7 +122,7 @@ impl Shared {
 
 impl Output {
     pub(crate) fn new(sink: Sink) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SinkQueue {
             bell: Bell::new()?,
             state: Mutex::default(),
             done: Condvar::new(),
@@ -191,7 +191,7 @@ fn give(sink: &mut Option<Sink>, line: Line<'_>, taken: &AtomicU64) {
 }
 
 /// The thread.
-fn read_all(shared: &Shared, give: &mut dyn FnMut(Line<'_>)) {
+fn read_all(shared: &SinkQueue, give: &mut dyn FnMut(Line<'_>)) {
     let mut sources: Vec<Source> = Vec::new();
     loop {
         let mut watched = vec![Watch::readable(shared.bell.fd())];

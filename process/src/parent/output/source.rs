@@ -1,6 +1,6 @@
 //! One stream of one worker: bytes from a pipe, cut into lines.
 
-use super::{LINE_LIMIT, Line, Stream};
+use super::{Line, MAX_LINE_BYTES, Stream};
 use crate::{parent::WorkerKey, system::stream};
 use std::{
     io,
@@ -8,9 +8,9 @@ use std::{
 };
 
 /// How much is read from a pipe before another one gets its turn, in bytes.
-const READ_SHARE: usize = 16 << 10;
+const READ_SHARE_BYTES: usize = 16 << 10;
 /// How much a pipe holds at most, in bytes, where it does not tell: what Linux lets anybody ask for.
-const PIPE_LIMIT: usize = 1 << 20;
+const MAX_PIPE_BYTES: usize = 1 << 20;
 
 /// One stream of one worker.
 pub(super) struct Source {
@@ -31,14 +31,14 @@ impl Source {
 
     /// Reads a share of what is there. False at the end of the stream.
     pub(super) fn read_share(&mut self, give: &mut dyn FnMut(Line<'_>)) -> bool {
-        self.read(READ_SHARE, give).is_some()
+        self.read(READ_SHARE_BYTES, give).is_some()
     }
 
     /// Reads what an ended worker has left: what is in the pipe now. A grandchild may go on writing.
     pub(super) fn read_rest(&mut self, give: &mut dyn FnMut(Line<'_>)) {
-        let mut left = stream::bytes_waiting(self.pipe.as_fd()).unwrap_or(PIPE_LIMIT);
+        let mut left = stream::bytes_waiting(self.pipe.as_fd()).unwrap_or(MAX_PIPE_BYTES);
         while left > 0
-            && let Some(read @ 1..) = self.read(left.min(READ_SHARE), give)
+            && let Some(read @ 1..) = self.read(left.min(READ_SHARE_BYTES), give)
         {
             left -= read;
         }
@@ -46,7 +46,7 @@ impl Source {
 
     /// Reads up to `most` bytes: how many. None at the end of the stream.
     fn read(&mut self, most: usize, give: &mut dyn FnMut(Line<'_>)) -> Option<usize> {
-        let mut space = [0; READ_SHARE];
+        let mut space = [0; READ_SHARE_BYTES];
         match stream::read(self.pipe.as_fd(), &mut space[..most]) {
             Ok(0) => None,
             Ok(read) => {
@@ -63,7 +63,7 @@ impl Source {
                 Some(text) => (text, true),
                 None => (part, false),
             };
-            while let Some((piece, rest)) = text.split_at_checked(LINE_LIMIT - self.begun.len())
+            while let Some((piece, rest)) = text.split_at_checked(MAX_LINE_BYTES - self.begun.len())
                 && !rest.is_empty()
             {
                 self.begun.extend_from_slice(piece);
@@ -116,7 +116,7 @@ mod tests {
         let mut give = |line: Line<'_>| lines.push((line.text.to_vec(), line.continues));
         parts.iter().for_each(|part| source.take(part, &mut give));
         source.finish(&mut give);
-        assert!(source.begun.capacity() <= 2 * LINE_LIMIT, "no more is kept than a piece");
+        assert!(source.begun.capacity() <= 2 * MAX_LINE_BYTES, "no more is kept than a piece");
         lines
     }
 
@@ -128,15 +128,15 @@ mod tests {
             [whole(b"one"), whole(b""), whole(b"two"), whole(b"three")]
         );
         assert!(lines(&[]).is_empty());
-        let longest = [b'x'; LINE_LIMIT];
+        let longest = [b'x'; MAX_LINE_BYTES];
         assert_eq!(lines(&[&longest, b"\n"]), [whole(&longest)]);
         assert_eq!(lines(&[&longest]), [whole(&longest)]);
     }
 
     #[test]
     fn a_long_line_comes_in_pieces() {
-        let long: Vec<u8> = (0..3 * LINE_LIMIT + 5).map(|n| b'a' + (n % 26) as u8).collect();
-        for size in [1, 1000, LINE_LIMIT, LINE_LIMIT + 1, long.len()] {
+        let long: Vec<u8> = (0..3 * MAX_LINE_BYTES + 5).map(|n| b'a' + (n % 26) as u8).collect();
+        for size in [1, 1000, MAX_LINE_BYTES, MAX_LINE_BYTES + 1, long.len()] {
             for end in [&b"\nnext\n"[..], b""] {
                 let mut parts: Vec<_> = long.chunks(size).collect();
                 parts.push(end);
@@ -148,7 +148,7 @@ mod tests {
                     found.iter().map(|(_, continues)| *continues).eq([true, true, true, false]),
                     "{size}"
                 );
-                assert!(found[..3].iter().all(|(text, _)| text.len() == LINE_LIMIT), "{size}");
+                assert!(found[..3].iter().all(|(text, _)| text.len() == MAX_LINE_BYTES), "{size}");
                 assert!(found.into_iter().flat_map(|(text, _)| text).eq(long.iter().copied()), "{size}");
             }
         }

@@ -2,7 +2,7 @@
 //! which a thread that comes along moves calls on.
 //!
 //! A call that is small needs no thread of the pool's own: who submits it writes it into a lane, and who
-//! joins it may fetch the answer ([`Shared::linger`]). The supervisor does both for everybody else. All of
+//! joins it may fetch the answer ([`Shared::spin_for_answers`]). The supervisor does both for everybody else. All of
 //! it happens under one lock, under which no foreign code runs.
 //!
 //! # Why no submission is lost
@@ -21,11 +21,11 @@
 //! `parent/attention.rs` has the rule by which somebody looks after the lanes at any time.
 
 mod forked;
-mod linger;
+mod spin;
 mod state;
 pub(crate) mod statistics;
 
-pub(crate) use self::state::{Mover, Orders, Start, State, arm};
+pub(crate) use self::state::{Mover, Orders, PoolState, StartOutcome, arm};
 use crate::{
     call::{Answer, Call, Done},
     parent::lane::Lane,
@@ -48,9 +48,9 @@ pub(crate) struct Shared {
     /// The process that the supervisor is in: see `parent/shared/forked.rs`.
     pub(crate) generation: Generation,
     pub(crate) bell: Bell,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// How many microseconds a joiner lingers: learnt from whether it helped.
-    patience: AtomicU32,
+    spin_micros: AtomicU32,
     /// Each worker has a ring, and so can map blocks.
     maps: AtomicBool,
     /// How long it lingers whatever was learnt.
@@ -62,7 +62,7 @@ pub(crate) struct Shared {
 pub(crate) fn finish(done: &mut Done) -> bool {
     let mut has_mapped = false;
     for (call, answer) in done.drain(..) {
-        has_mapped |= matches!(answer, Answer::Loaded(..));
+        has_mapped |= matches!(answer, Answer::BlockValue(..));
         // Unwind safe: nothing is looked at again. What can panic here is the drop of a result that nobody
         // wants, and of a waker.
         contain(move || call.finish(answer));
@@ -72,18 +72,18 @@ pub(crate) fn finish(done: &mut Done) -> bool {
 
 impl Shared {
     pub(crate) fn new(workers: usize, busy_poll: Option<Duration>) -> io::Result<Self> {
-        let patience = AtomicU32::new(linger::LONGEST);
+        let spin_micros = AtomicU32::new(spin::MAX_SPIN_MICROS);
         Ok(Self {
             generation: Generation::current(),
             bell: Bell::new()?,
-            state: Mutex::new(State::new(workers)),
-            patience,
+            state: Mutex::new(PoolState::new(workers)),
+            spin_micros,
             maps: AtomicBool::new(false),
             busy_poll,
         })
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState> {
         // No foreign code runs under the lock, so nothing in there is ever half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,7 +118,7 @@ impl Shared {
 
     /// What is left when there is nobody any more to look after it: the queue, the lanes, and workers that
     /// were brought last.
-    pub(crate) fn take_all(&self) -> (VecDeque<Call>, Vec<Lane>, Vec<Start>) {
+    pub(crate) fn take_all(&self) -> (VecDeque<Call>, Vec<Lane>, Vec<StartOutcome>) {
         let mut state = self.lock();
         (mem::take(&mut state.queue), mem::take(&mut state.lanes), mem::take(&mut state.delivered))
     }
@@ -136,7 +136,7 @@ impl Shared {
     }
 
     /// Changes the state and wakes the supervisor if it sleeps.
-    pub(crate) fn tell(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn tell(&self, change: impl FnOnce(&mut PoolState)) {
         let asleep = {
             let mut state = self.lock();
             change(&mut state);
@@ -170,7 +170,7 @@ impl Shared {
             }
         }
         // Workers without lanes are the supervisor's to tell.
-        state.doomed = true;
+        state.kill_requested = true;
         let asleep = state.attention.call();
         drop(state);
         if asleep {

@@ -16,14 +16,14 @@ use brigade_handle::Lost;
 use std::{collections::VecDeque, io, os::fd::OwnedFd, time::Instant};
 
 /// What has come of an order to start a worker.
-pub(crate) enum Start {
+pub(crate) enum StartOutcome {
     /// A worker that was started, and where its output can be read.
     Child(Box<Child>, usize, Option<[OwnedFd; 2]>),
     Failed(io::Error),
 }
 
 /// What is under the lock.
-pub(crate) struct State {
+pub(crate) struct PoolState {
     pub(crate) queue: VecDeque<Call>,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) orders: Orders,
@@ -37,9 +37,9 @@ pub(crate) struct State {
     /// When the supervisor wakes by itself, if it does.
     pub(crate) alarm: Option<Instant>,
     /// A call that runs was cancelled, and its worker is to be killed.
-    pub(crate) doomed: bool,
+    pub(crate) kill_requested: bool,
     /// The supervisor looks at the memory of workers while they have calls.
-    pub(crate) weighs: bool,
+    pub(crate) checks_memory: bool,
     /// Why no more calls are taken.
     pub(crate) refusal: Option<Lost>,
     /// Calls that were cancelled, to be dropped when the lock is free: a waker's destructor is foreign code.
@@ -52,7 +52,7 @@ pub(crate) struct State {
     /// The numbers of those that were ordered and have not come.
     pub(crate) ordered: Vec<usize>,
     /// What has come of orders, for the supervisor to take over.
-    pub(crate) delivered: Vec<Start>,
+    pub(crate) delivered: Vec<StartOutcome>,
     /// There is nobody any more to take anything over.
     pub(crate) abandoned: bool,
     /// Has the supervisor panic.
@@ -79,9 +79,9 @@ pub(crate) enum Mover {
 }
 
 /// How many places the queue keeps when it is empty.
-const QUEUE_KEPT: usize = 4096;
+const MAX_KEPT_QUEUE_SLOTS: usize = 4096;
 
-impl State {
+impl PoolState {
     /// That of a pool whose first workers, so many, are being started.
     pub(super) fn new(workers: usize) -> Self {
         Self {
@@ -93,8 +93,8 @@ impl State {
             totals: Totals::default(),
             workers,
             alarm: None,
-            doomed: false,
-            weighs: false,
+            kill_requested: false,
+            checks_memory: false,
             refusal: None,
             cancelled: Vec::new(),
             fetched: Done::new(),
@@ -135,9 +135,9 @@ impl State {
             lane.give(call);
             // The supervisor sleeps longer than this call may wait for it.
             alarm |= lane.deadline().is_some_and(|deadline| self.alarm.is_none_or(|alarm| deadline < alarm))
-                || self.weighs && self.alarm.is_none();
+                || self.checks_memory && self.alarm.is_none();
         }
-        if self.queue.is_empty() && self.queue.capacity() > QUEUE_KEPT {
+        if self.queue.is_empty() && self.queue.capacity() > MAX_KEPT_QUEUE_SLOTS {
             // The memory of many calls that have waited once is not kept.
             self.queue = VecDeque::new();
         }
@@ -148,7 +148,7 @@ impl State {
     /// Whether the first call in the queue names blocks, which only a worker with a ring can map, and there
     /// is one.
     pub(crate) fn waits_for_lane(&self) -> bool {
-        self.queue.front().is_some_and(|front| !front.luggage.is_empty()) && !self.lanes.is_empty()
+        self.queue.front().is_some_and(|front| !front.attachments.is_empty()) && !self.lanes.is_empty()
     }
 
     /// Whether the first call in the queue could be given to somebody's lane.
@@ -255,12 +255,12 @@ impl State {
     }
 
     /// Arms the bells. False if there are answers already, and then the bells are silent.
-    pub(super) fn arm(&self, bell: ring::Bell) -> bool {
+    pub(super) fn arm(&self, bell: ring::BellMode) -> bool {
         arm(&self.lanes, bell)
     }
 
     pub(crate) fn silence(&self) {
-        self.lanes.iter().for_each(|lane| lane.set_bell(ring::Bell::Silent));
+        self.lanes.iter().for_each(|lane| lane.set_bell(ring::BellMode::Silent));
     }
 
     /// How many calls are under way in lanes.
@@ -274,13 +274,13 @@ impl State {
     }
 }
 
-/// See [`State::arm`].
-pub(crate) fn arm(lanes: &[Lane], bell: ring::Bell) -> bool {
+/// See [`PoolState::arm`].
+pub(crate) fn arm(lanes: &[Lane], bell: ring::BellMode) -> bool {
     lanes.iter().for_each(|lane| lane.set_bell(bell));
     Ring::settle();
     let ripe = lanes.iter().any(Lane::is_ripe);
     if ripe {
-        lanes.iter().for_each(|lane| lane.set_bell(ring::Bell::Silent));
+        lanes.iter().for_each(|lane| lane.set_bell(ring::BellMode::Silent));
     }
     !ripe
 }

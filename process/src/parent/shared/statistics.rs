@@ -2,7 +2,7 @@
 
 use crate::{
     call::{Answer, Call},
-    parent::{WorkerKey, child::End, lane::Served, shared::State},
+    parent::{WorkerKey, child::End, lane::Served, shared::PoolState},
     wire::setup::Reason,
 };
 use brigade_handle::Lost;
@@ -89,7 +89,7 @@ impl Totals {
     }
 }
 
-impl State {
+impl PoolState {
     /// The lowest number that no worker has, and none that is on its way.
     pub(crate) fn free_index(&self) -> usize {
         let taken = |index: &usize| {

@@ -8,8 +8,8 @@ use crate::{
         child::Child,
         launcher::Ended,
         output::Output,
-        shared::{self, Shared, Start},
-        starter::Desk,
+        shared::{self, Shared, StartOutcome},
+        starter::StartQueue,
     },
     usage,
 };
@@ -44,10 +44,15 @@ pub(crate) fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<thread::J
 }
 
 /// The supervisor's thread.
-pub(crate) fn supervise(shared: &Shared, desk: &Arc<Desk>, rules: &Rules, output: Option<Output>) {
-    let _end = End { shared, desk };
+pub(crate) fn supervise(
+    shared: &Shared,
+    start_queue: &Arc<StartQueue>,
+    rules: &Rules,
+    output: Option<Output>,
+) {
+    let _end = Farewell { shared, start_queue };
     let _policy = wait::set(Policy::Forbid(ADVICE));
-    let mut supervisor = Supervisor::new(shared, desk.clone(), rules, output);
+    let mut supervisor = Supervisor::new(shared, start_queue.clone(), rules, output);
     // Unwind safe: what comes after a panic takes the calls out of wherever they are, and trusts nothing
     // else.
     if let Err(report) = panics::catch(AssertUnwindSafe(|| supervisor.run())) {
@@ -57,18 +62,18 @@ pub(crate) fn supervise(shared: &Shared, desk: &Arc<Desk>, rules: &Rules, output
 }
 
 /// Sees to it that nobody waits for the thread once it has ended, whatever has ended it.
-struct End<'a> {
+struct Farewell<'a> {
     shared: &'a Shared,
-    desk: &'a Desk,
+    start_queue: &'a StartQueue,
 }
 
-impl Drop for End<'_> {
+impl Drop for Farewell<'_> {
     fn drop(&mut self) {
         self.shared.refuse(Lost::Supervisor("its thread has ended".into()));
         let left = self.shared.take_all();
         // The destructor of a call tells its handle.
         contain(|| drop(left));
-        self.desk.close();
+        self.start_queue.close();
     }
 }
 
@@ -78,7 +83,7 @@ impl Supervisor<'_> {
     fn collapse(&mut self, why: &str) {
         let lost = Lost::Supervisor(format!("its own thread has panicked: {why}"));
         self.shared.refuse(lost.clone());
-        self.desk.stop();
+        self.start_queue.stop();
         self.shared.lock().abandoned = true;
         let delivered = {
             let mut state = self.shared.lock();
@@ -86,8 +91,8 @@ impl Supervisor<'_> {
             mem::take(&mut state.delivered)
         };
         self.children.extend(delivered.into_iter().filter_map(|start| match start {
-            Start::Child(child, ..) => Some(*child),
-            Start::Failed(_) => None,
+            StartOutcome::Child(child, ..) => Some(*child),
+            StartOutcome::Failed(_) => None,
         }));
         for child in &mut self.children {
             child.condemn(lost.clone());
@@ -95,7 +100,7 @@ impl Supervisor<'_> {
         }
         self.children.iter_mut().for_each(Child::end_at_once);
         while let Some(last) = self.children.len().checked_sub(1) {
-            contain(|| self.bury(last, Ended::Killed(9)));
+            contain(|| self.take_leave(last, Ended::Killed(9)));
         }
         let waiting = mem::take(&mut self.shared.lock().queue);
         let lost = |call: Call| (call, Answer::Lost(lost.clone()));

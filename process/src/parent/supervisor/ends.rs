@@ -7,8 +7,8 @@ use crate::{
     parent::{
         child::Child,
         launcher::Ended,
-        shared::{Orders, State},
-        starter::GRACE,
+        shared::{Orders, PoolState},
+        starter::GRACE_PERIOD,
     },
 };
 use brigade_handle::Lost;
@@ -51,7 +51,7 @@ impl Supervisor<'_> {
     /// Removes a child that has ended. What it had not begun goes to others, the call that it ran may be
     /// tried again.
     #[cold]
-    pub(super) fn bury(&mut self, at: usize, ended: Ended) {
+    pub(super) fn take_leave(&mut self, at: usize, ended: Ended) {
         let child = self.children.swap_remove(at);
         let (key, loss, end) = (child.key, child.loss(ended), child.end_kind());
         if let Some(output) = &self.output {
@@ -139,7 +139,7 @@ impl Supervisor<'_> {
     }
 
     /// Whether orders to end have not been carried out so far as they can be.
-    pub(super) fn must_obey(&self, state: &State) -> bool {
+    pub(super) fn must_obey(&self, state: &PoolState) -> bool {
         let has_ended = self.children.is_empty() && (self.stopped.is_none() || self.has_stopped(state));
         match state.orders {
             Orders::Work => false,
@@ -163,13 +163,13 @@ impl Supervisor<'_> {
     pub(super) fn stop_starting(&mut self, now: Instant) {
         if self.stopped.is_none() {
             self.stopped = Some(now);
-            self.desk.stop();
+            self.start_queue.stop();
         }
     }
 
     /// Whether no worker is on its way, or none that is waited for any longer.
-    pub(super) fn has_stopped(&self, state: &State) -> bool {
-        let is_late = self.stopped.is_some_and(|since| clock::now() >= since + GRACE);
+    pub(super) fn has_stopped(&self, state: &PoolState) -> bool {
+        let is_late = self.stopped.is_some_and(|since| clock::now() >= since + GRACE_PERIOD);
         state.delivered.is_empty() && (is_late || !state.awaits_starter())
     }
 
@@ -182,7 +182,7 @@ impl Supervisor<'_> {
         // In this critical section: what the starter brings later is its own to end.
         state.abandoned |= is_over;
         if is_over && state.awaits_starter() {
-            self.desk.give_up();
+            self.start_queue.give_up();
         }
         is_over
     }

@@ -24,6 +24,7 @@
 
 mod collapse;
 mod ends;
+mod limits;
 mod starts;
 #[cfg(test)]
 mod tests;
@@ -33,14 +34,13 @@ use self::starts::Backoff;
 use crate::{
     call::{Answer, Done},
     parent::{
-        child::{Child, News},
+        child::{Child, ChildEvent},
         lane::Lane,
         output::Output,
-        shared::{self, Mover, Orders, Shared, State},
-        starter::Desk,
+        shared::{self, Mover, Orders, PoolState, Shared},
+        starter::StartQueue,
     },
     sys::{self, Watch},
-    usage,
     wire::ring,
 };
 use brigade_handle::Lost;
@@ -55,11 +55,11 @@ use std::{
 /// memory they take.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
 /// With so many calls in flight the supervisor is woken once for many answers.
-const FLOOD: u64 = 64;
+const FLOOD_CALLS: u64 = 64;
 /// How long an answer may wait in a flood.
-const FLOOD_NAP: Duration = Duration::from_millis(1);
+const FLOOD_WAIT: Duration = Duration::from_millis(1);
 /// How much is read from a channel at once, in bytes.
-const READ_SIZE: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// What the pool's builder has said to the supervisor.
 pub(crate) struct Rules {
@@ -72,7 +72,7 @@ pub(crate) struct Rules {
 /// The supervisor's own affairs.
 pub(crate) struct Supervisor<'a> {
     shared: &'a Shared,
-    desk: Arc<Desk>,
+    start_queue: Arc<StartQueue>,
     output: Option<Output>,
     workers: usize,
     memory_limit: Option<u64>,
@@ -80,13 +80,13 @@ pub(crate) struct Supervisor<'a> {
     children: Vec<Child>,
     /// Calls that have ended and whose handles have not been told.
     done: Done,
-    news: Vec<News>,
+    news: Vec<ChildEvent>,
     space: Vec<u8>,
     watched: Vec<Watch>,
     /// How many answers were there after the last sleep.
     caught: usize,
     /// When the workers' memory was last looked at.
-    weighed: Option<Instant>,
+    memory_checked: Option<Instant>,
     backoff: Backoff,
     /// At a shutdown: since when calls wait and no worker is up.
     without_worker: Option<Instant>,
@@ -95,11 +95,16 @@ pub(crate) struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    pub(crate) fn new(shared: &'a Shared, desk: Arc<Desk>, rules: &Rules, output: Option<Output>) -> Self {
-        shared.lock().weighs = rules.memory.is_some();
+    pub(crate) fn new(
+        shared: &'a Shared,
+        start_queue: Arc<StartQueue>,
+        rules: &Rules,
+        output: Option<Output>,
+    ) -> Self {
+        shared.lock().checks_memory = rules.memory.is_some();
         Self {
             shared,
-            desk,
+            start_queue,
             output,
             workers: rules.workers,
             memory_limit: rules.memory,
@@ -107,10 +112,10 @@ impl<'a> Supervisor<'a> {
             children: Vec::new(),
             done: Vec::new(),
             news: Vec::new(),
-            space: vec![0; READ_SIZE],
+            space: vec![0; READ_BYTES],
             watched: Vec::new(),
             caught: 0,
-            weighed: None,
+            memory_checked: None,
             backoff: Backoff::default(),
             without_worker: None,
             stopped: None,
@@ -139,7 +144,7 @@ impl<'a> Supervisor<'a> {
         assert!(!state.sabotaged, "a test has sabotaged the supervisor");
         state.harvest(&mut self.done);
         self.caught = self.done.len();
-        state.doomed = false;
+        state.kill_requested = false;
         // The supervisor looks at all deadlines before it sleeps.
         let _for_itself = state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
@@ -154,7 +159,7 @@ impl<'a> Supervisor<'a> {
                 && !state.waits_for_lane()
                 && let Some(call) = state.next_call()
             {
-                if call.luggage.is_empty() {
+                if call.attachments.is_empty() {
                     state.count_given(child.key, &call);
                     child.give(call);
                 } else {
@@ -170,40 +175,9 @@ impl<'a> Supervisor<'a> {
         let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
         self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
         self.expire_calls(now);
-        self.weigh(now);
+        self.check_memory(now);
         self.adopt(delivered);
         self.close_lanes();
-    }
-
-    /// Condemns workers whose calls have come over their channels and have run for too long, or are to be
-    /// killed.
-    fn expire_calls(&mut self, now: Instant) {
-        for child in &mut self.children {
-            if child.overdue(now).is_some() {
-                // Its answer may be there already.
-                child.read(&mut self.space, &mut self.news);
-                if let Some(lost) = child.overdue(now) {
-                    child.condemn(lost);
-                }
-                hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
-            }
-        }
-    }
-
-    /// Kills workers that take too much memory while they run a call. Between calls they see to it
-    /// themselves.
-    fn weigh(&mut self, now: Instant) {
-        let Some(limit) = self.memory_limit else { return };
-        if self.weighed.is_some_and(|time| now < time + ASK_INTERVAL) {
-            return;
-        }
-        self.weighed = Some(now);
-        for child in &mut self.children {
-            let is_busy = child.has_call() || self.shared.lock().has_calls(child.key);
-            if is_busy && usage::resident(child.worker_pid()).is_ok_and(|bytes| bytes > limit) {
-                child.condemn(Lost::OverMemory { limit });
-            }
-        }
     }
 
     /// Waits until there is something to do.
@@ -219,13 +193,13 @@ impl<'a> Supervisor<'a> {
             if self.has_orders(&state) {
                 return Woken::ByMore;
             }
-            let flood = self.caught > 0 && state.load() >= FLOOD;
-            let bell = if flood { ring::Bell::LowWater } else { ring::Bell::EachAnswer };
-            let State { attention, lanes, .. } = &mut *state;
+            let flood = self.caught > 0 && state.load() >= FLOOD_CALLS;
+            let bell = if flood { ring::BellMode::LowWater } else { ring::BellMode::EachAnswer };
+            let PoolState { attention, lanes, .. } = &mut *state;
             if !attention.fall_asleep(|| shared::arm(lanes, bell)) {
                 return Woken::ByAnswers;
             }
-            alarm = self.alarm(&state, flood.then_some(FLOOD_NAP));
+            alarm = self.alarm(&state, flood.then_some(FLOOD_WAIT));
             state.alarm = alarm;
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
@@ -250,8 +224,8 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Whether something can be done without waiting.
-    fn has_orders(&self, state: &State) -> bool {
-        if state.doomed
+    fn has_orders(&self, state: &PoolState) -> bool {
+        if state.kill_requested
             || state.has_untold()
             || !state.delivered.is_empty()
             || state.lanes.iter().any(|lane| lane.fault.is_some())
@@ -277,57 +251,57 @@ impl<'a> Supervisor<'a> {
             }
             child.read(&mut self.space, &mut self.news);
             child.expire(now);
-            hear(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
+            handle_events(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
             match child.gone(now) {
                 None => at += 1,
-                Some(ended) => self.bury(at, ended),
+                Some(ended) => self.take_leave(at, ended),
             }
         }
         self.obey(now);
     }
 
     /// When to wake without being woken.
-    fn alarm(&self, state: &State, nap: Option<Duration>) -> Option<Instant> {
+    fn alarm(&self, state: &PoolState, nap: Option<Duration>) -> Option<Instant> {
         let now = clock::now();
         let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
         let has_work = |child: &Child| child.has_call() || state.has_calls(child.key);
-        let weighs = self.memory_limit.is_some() && self.children.iter().any(has_work);
-        let weighed = weighs.then(|| now + ASK_INTERVAL);
+        let checks_memory = self.memory_limit.is_some() && self.children.iter().any(has_work);
+        let memory_checked = checks_memory.then(|| now + ASK_INTERVAL);
         let calls = state.lanes.iter().filter_map(Lane::deadline);
         let deadlines = self.children.iter().filter_map(Child::deadline).chain(calls);
         // A pause counts while a worker is missing, whether calls wait for it or not.
         let retry = self.backoff.retry.filter(|_| self.children.len() < self.workers);
         let end = self
             .stopped
-            .map(|since| since + crate::parent::starter::GRACE)
+            .map(|since| since + crate::parent::starter::GRACE_PERIOD)
             .filter(|_| self.children.is_empty());
-        let others = [retry, asked, weighed, nap.map(|nap| now + nap), self.shutdown_limit(), end];
+        let others = [retry, asked, memory_checked, nap.map(|nap| now + nap), self.shutdown_limit(), end];
         deadlines.chain(others.into_iter().flatten()).min()
     }
 }
 
 /// Takes in what a child has said.
-fn hear(
+fn handle_events(
     child: &mut Child,
     shared: &Shared,
     memory_limit: Option<u64>,
-    news: &mut Vec<News>,
+    news: &mut Vec<ChildEvent>,
     done: &mut Done,
 ) {
     for news in news.drain(..) {
         let mut state = shared.lock();
         match news {
-            News::Ready => {
+            ChildEvent::Ready => {
                 if let Some(lane) = state.lane_of(child.key) {
                     lane.open = true;
                 }
             }
-            News::Answered(call, answer) => {
+            ChildEvent::Answered(call, answer) => {
                 state.count_answered(child.key, &call, &answer);
                 done.push((call, answer));
             }
-            News::Returned(call) => state.give_back([call].into_iter()),
-            News::Streamed(number, answer, nanos) => {
+            ChildEvent::Returned(call) => state.give_back([call].into_iter()),
+            ChildEvent::Streamed(number, answer, nanos) => {
                 let lane = state.lane_of(child.key);
                 if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, done)) {
                     let why = format!("it answered call {number}, which it does not have");
@@ -335,18 +309,18 @@ fn hear(
                 }
                 state.take_leftovers();
             }
-            News::Wants(number) => {
-                let blocks = state.lane_of(child.key).and_then(|lane| lane.luggage(number));
+            ChildEvent::Wants(number) => {
+                let blocks = state.lane_of(child.key).and_then(|lane| lane.attachments(number));
                 drop(state);
                 match blocks {
-                    Some(blocks) => child.send_parcel(number, blocks),
+                    Some(blocks) => child.send_attachments(number, blocks),
                     None => {
                         let why = format!("it wants the blocks of call {number}, which it does not have");
                         child.condemn(Lost::Protocol(why));
                     }
                 }
             }
-            News::Leaves(reason) => {
+            ChildEvent::Leaves(reason) => {
                 state.count_leaving(child.key, reason);
                 if let Some(lane) = state.lane_of(child.key) {
                     let mut unbegun = Vec::new();
@@ -354,7 +328,7 @@ fn hear(
                     state.give_back(unbegun.into_iter());
                 }
             }
-            News::Outgrown => {
+            ChildEvent::Outgrown => {
                 child.condemn(memory_limit.map_or_else(
                     || Lost::Protocol("it says that it is over a limit that it does not have".into()),
                     |limit| Lost::OverMemory { limit },

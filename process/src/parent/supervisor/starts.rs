@@ -4,7 +4,7 @@
 //! A start has failed if the launcher says so, if the worker ends before it is ready, and if it ends young
 //! without having begun a call: else one that cannot live would be replaced hundreds of times a second.
 //! After a failed start the next one waits, each time twice as long, whether calls wait or not. After
-//! [`PATIENCE`] of them in a row with no worker up, the calls that wait are told why.
+//! [`MAX_FAILURES`] of them in a row with no worker up, the calls that wait are told why.
 
 use super::Supervisor;
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     parent::{
         child::Child,
         lane::Lane,
-        shared::{Orders, Start, State},
-        starter::NOBODY,
+        shared::{Orders, PoolState, StartOutcome},
+        starter::STARTER_ENDED,
     },
 };
 use brigade_handle::Lost;
@@ -24,13 +24,13 @@ use std::{
 };
 
 /// Failed starts in a row after which waiting calls are told.
-const PATIENCE: u32 = 3;
+const MAX_FAILURES: u32 = 3;
 /// The same if the system only says "try again".
-const LONG_PATIENCE: u32 = 6;
+const MAX_PASSING_FAILURES: u32 = 6;
 /// The pause after a failed start; after each further one it is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// How often the pause is doubled: it grows to about five seconds.
-const DOUBLINGS: u32 = 9;
+const MAX_DOUBLINGS: u32 = 9;
 /// How long calls that wait at a shutdown wait for a worker that is set up, if the pool's builder has not
 /// said.
 const SHUTDOWN_SETUP_LIMIT: Duration = Duration::from_secs(10);
@@ -53,12 +53,12 @@ impl Backoff {
         self.failures += 1;
         self.reason = reason;
         self.last = Some(now);
-        self.retry = Some(now + FIRST_PAUSE * (1 << (self.failures - 1).min(DOUBLINGS)));
+        self.retry = Some(now + FIRST_PAUSE * (1 << (self.failures - 1).min(MAX_DOUBLINGS)));
     }
 
     /// A worker has taken all the time that it had to say hello. Calls need not wait until others have, too.
     pub(super) fn give_up(&mut self) {
-        self.failures = self.failures.max(LONG_PATIENCE - 1);
+        self.failures = self.failures.max(MAX_PASSING_FAILURES - 1);
     }
 
     /// Whether this worker shows that starts go well again.
@@ -75,13 +75,13 @@ impl Backoff {
     }
 
     fn is_hopeless(&self) -> bool {
-        self.failures >= if self.is_passing { LONG_PATIENCE } else { PATIENCE }
+        self.failures >= if self.is_passing { MAX_PASSING_FAILURES } else { MAX_FAILURES }
     }
 }
 
 impl Supervisor<'_> {
     /// How many workers are to be ordered now.
-    pub(super) fn wanted(&self, state: &State, now: Instant) -> usize {
+    pub(super) fn wanted(&self, state: &PoolState, now: Instant) -> usize {
         let coming = self.children.len() + state.ordered.len() + state.delivered.len();
         let missing = self.workers.saturating_sub(coming);
         let waits = self.backoff.retry.is_some_and(|time| now < time);
@@ -120,23 +120,23 @@ impl Supervisor<'_> {
             return;
         }
         self.backoff.retry = None;
-        if !self.desk.order(&numbers) {
+        if !self.start_queue.order(&numbers) {
             self.shared.lock().ordered.clear();
-            self.failed_start(NOBODY.to_owned());
+            self.failed_start(STARTER_ENDED.to_owned());
         }
     }
 
     /// Takes over what the starter has brought.
-    pub(super) fn adopt(&mut self, delivered: Vec<Start>) {
+    pub(super) fn adopt(&mut self, delivered: Vec<StartOutcome>) {
         for start in delivered {
             match start {
-                Start::Child(child, number, pipes) => {
+                StartOutcome::Child(child, number, pipes) => {
                     if let (Some(output), Some(pipes)) = (&self.output, pipes) {
                         output.add(child.key, number, pipes);
                     }
                     self.children.push(*child);
                 }
-                Start::Failed(error) => {
+                StartOutcome::Failed(error) => {
                     self.backoff.is_passing = error.kind() == io::ErrorKind::WouldBlock;
                     self.failed_start(error.to_string());
                 }

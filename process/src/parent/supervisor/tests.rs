@@ -39,7 +39,7 @@ enum Manner {
 }
 
 /// Starts such workers, and counts them.
-struct Threads(Manner, Arc<AtomicU32>);
+struct ThreadLauncher(Manner, Arc<AtomicU32>);
 
 struct Thread {
     id: u32,
@@ -48,7 +48,7 @@ struct Thread {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Launcher for Threads {
+impl Launcher for ThreadLauncher {
     fn start(&mut self, _: &Command) -> io::Result<Box<dyn Launched>> {
         let ((channel, theirs), (exit, lives)) = (UnixStream::pair()?, UnixStream::pair()?);
         let id = 1 << 30 | self.1.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +123,7 @@ fn pool(manner: Manner) -> (ProcessPool, Arc<AtomicU32>) {
     // None of these workers is this program.
     worker::init();
     let started = Arc::new(AtomicU32::new(0));
-    let launcher = Threads(manner, started.clone());
+    let launcher = ThreadLauncher(manner, started.clone());
     let builder: Builder = ProcessPool::builder().workers(2).launcher(launcher);
     (builder.build().unwrap(), started)
 }

@@ -7,14 +7,14 @@
 //! record, and the others may be given to another worker. By the word `stop` the pool asks the worker of
 //! call *n* to answer early, after the item that it runs.
 
-use super::{BEGUN, Half, RECORDS, Ring, STOP, WIDE, read_bytes, write_bytes};
+use super::{BEGUN, Half, RECORDS, Ring, STOP, WIDE_BYTES, read_bytes, write_bytes};
 use crate::sync::Ordering;
 
 /// A count of items is below this: each item has four bytes of a wide place at least.
 const COUNT_BITS: u32 = 24;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const NUMBER_MASK: u64 = u64::MAX >> COUNT_BITS;
-const _: () = assert!(WIDE / 4 < 1 << COUNT_BITS);
+const _: () = assert!(WIDE_BYTES / 4 < 1 << COUNT_BITS);
 
 fn counted(number: u64, count: usize) -> u64 {
     number << COUNT_BITS | count as u64 & COUNT_MASK
@@ -36,7 +36,7 @@ impl Ring<'_> {
 
     /// Appends what the worker has written into the answer's half of a wide place, up to `length` bytes.
     pub fn written(self, place: u8, length: usize, out: &mut Vec<u8>) {
-        read_bytes(self.wide(place, Half::Answer), length.min(WIDE), out);
+        read_bytes(self.wide(place, Half::Answer), length.min(WIDE_BYTES), out);
     }
 
     /// Asks the worker to answer batch `number` early.

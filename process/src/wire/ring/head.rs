@@ -1,6 +1,6 @@
 //! The head of a slot: what the slot stands for, and where its payload is.
 
-use super::{INLINE, WIDE, WIDE_PLACES};
+use super::{INLINE_BYTES, WIDE_BYTES, WIDE_PLACES};
 
 /// Where a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Head {
     pub(super) fn from_words([word, name]: [u64; 2]) -> Option<Self> {
         let length = usize::try_from(word >> 16).ok()?;
         let place = match (word >> 8) as u8 {
-            0 if length <= INLINE => Place::Inline,
+            0 if length <= INLINE_BYTES => Place::Inline,
             STREAM => Place::Stream,
-            place if (1..=WIDE_PLACES).contains(&place) && length <= WIDE => Place::Wide(place - 1),
+            place if (1..=WIDE_PLACES).contains(&place) && length <= WIDE_BYTES => Place::Wide(place - 1),
             _ => return None,
         };
         Some(Self { kind: word as u8, place, length, name })

@@ -70,11 +70,11 @@ pub(crate) const SLOTS: u64 = if cfg!(loom) { 2 } else { 256 };
 const SLOT_WORDS: usize = if cfg!(loom) { 5 } else { 32 };
 const HEAD_WORDS: usize = 4;
 /// The longest payload that fits into a slot, in bytes.
-pub(crate) const INLINE: usize = (SLOT_WORDS - HEAD_WORDS) * 8;
+pub(crate) const INLINE_BYTES: usize = (SLOT_WORDS - HEAD_WORDS) * 8;
 /// How many wide places there are.
 pub(crate) const WIDE_PLACES: u8 = if cfg!(loom) { 0 } else { 6 };
 /// The size of a wide place's half, in bytes: one half for the argument, one for the answer.
-pub(crate) const WIDE: usize = 128 << 10;
+pub(crate) const WIDE_BYTES: usize = 128 << 10;
 // Where things are, in words.
 const BELL: usize = 0;
 const ASLEEP: usize = 8;
@@ -90,7 +90,7 @@ pub(crate) const LENT_TO_POOL: usize = LENT_TO_WORKER + LEASES;
 const FIRST_SLOT: usize = LENT_TO_POOL + LEASES;
 const FIRST_WIDE: usize = FIRST_SLOT + SLOTS as usize * SLOT_WORDS;
 /// The whole ring's size in words.
-pub const WORDS: usize = FIRST_WIDE + WIDE_PLACES as usize * 2 * (WIDE / 8);
+pub const WORDS: usize = FIRST_WIDE + WIDE_PLACES as usize * 2 * (WIDE_BYTES / 8);
 
 const STATE_BITS: u32 = 3;
 const READY: u64 = 1;
@@ -101,7 +101,7 @@ const WITHDRAWN: u64 = 4;
 /// When the worker rings the bell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Bell {
+pub enum BellMode {
     /// Not at all: somebody is looking.
     Silent = 0,
     /// After each answer.
@@ -123,7 +123,7 @@ pub enum Progress {
     /// Its answer is in the slot.
     Done,
     /// The slot holds what neither side writes there.
-    Nonsense,
+    Invalid,
 }
 
 /// A view of the shared words, which both sides have.
@@ -146,8 +146,8 @@ impl<'a> Ring<'a> {
     }
 
     fn wide(self, place: u8, half: Half) -> &'a [AtomicU64] {
-        let start = FIRST_WIDE + (usize::from(place) * 2 + half as usize) * (WIDE / 8);
-        &self.words[start..start + WIDE / 8]
+        let start = FIRST_WIDE + (usize::from(place) * 2 + half as usize) * (WIDE_BYTES / 8);
+        &self.words[start..start + WIDE_BYTES / 8]
     }
 
     fn payload(self, number: u64, place: Place, half: Half) -> &'a [AtomicU64] {
@@ -205,7 +205,7 @@ impl<'a> Ring<'a> {
             (true, READY | WITHDRAWN) => Progress::Unbegun,
             (true, CLAIMED) => Progress::Begun,
             (true, DONE) => Progress::Done,
-            _ => Progress::Nonsense,
+            _ => Progress::Invalid,
         }
     }
 
@@ -229,7 +229,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Tells the worker when to ring.
-    pub fn set_bell(self, bell: Bell) {
+    pub fn set_bell(self, bell: BellMode) {
         // Relaxed: ordered by the fence in `settle`, or of no consequence if it silences.
         self.words[BELL].store(bell as u64, Ordering::Relaxed);
     }

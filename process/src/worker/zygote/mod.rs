@@ -9,7 +9,7 @@ use crate::{
     sys as calls,
     sys::{Identity, Watch},
     system::{descriptors, stream},
-    wire::handover::{self, BELL, CHANNEL, LEASH, MEMORY, PRINTED, told},
+    wire::handover::{self, BELL, CHANNEL, LEASH, MEMORY, PRINTED, start_error},
 };
 use brigade_handle::fork::Generation;
 use std::{
@@ -97,7 +97,7 @@ impl Zygotes {
                 Ok(0) => {
                     calls::die_with_parent(self.pool)?;
                     inherited::take_for_own(self.generation)
-                        .map_err(|error| told(error, "making the initializer's blocks its own"))?;
+                        .map_err(|error| start_error(error, "making the initializer's blocks its own"))?;
                     // Its number will lead to the worker's channel.
                     let _ = channel.into_raw_fd();
                     self.exit = None;

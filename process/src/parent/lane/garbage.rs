@@ -4,7 +4,7 @@
 use super::{tests::Nobody, *};
 use crate::{
     call::{
-        Load,
+        Content,
         batch::{self, Batch, Pace},
     },
     wire::ring::Claim,
@@ -46,10 +46,10 @@ fn call(name: u64, dice: &mut Dice) -> Call {
                 items.push(7);
                 batch::end_item(&mut items, start).unwrap();
             }
-            Load::Batch(Batch::new(Arc::new(items), 0, 0, count, Arc::new(Pace::new(None))))
+            Content::Batch(Batch::new(Arc::new(items), 0, 0, count, Arc::new(Pace::new(None))))
         }
-        1 => Load::One(dice.bytes(2_000)),
-        _ => Load::One(Vec::new()),
+        1 => Content::One(dice.bytes(2_000)),
+        _ => Content::One(Vec::new()),
     };
     Call::new(name, load, Arc::new(Nobody))
 }
@@ -66,8 +66,9 @@ fn rave(lane: &Lane, cursor: &mut u64, dice: &mut Dice) {
             }
             let place =
                 [Place::Inline, Place::Stream, Place::Wide(dice.below(6) as u8)][dice.below(3) as usize];
-            let payload = dice.bytes(INLINE as u64);
-            let length = if dice.below(3) == 0 { dice.below(INLINE as u64) as usize } else { payload.len() };
+            let payload = dice.bytes(INLINE_BYTES as u64);
+            let length =
+                if dice.below(3) == 0 { dice.below(INLINE_BYTES as u64) as usize } else { payload.len() };
             let head = Head { kind: dice.kind(), place, length, name: dice.below(1 << 40) };
             ring.finish(*cursor, head, &payload);
             *cursor += 1;
@@ -149,9 +150,9 @@ fn each_call_leaves_a_ravaged_ring_once() {
         let mut items: HashMap<(u64, usize), u32> = HashMap::new();
         let whole = done.into_iter().map(|(call, _)| call).chain(taken).chain(unbegun).chain(again);
         for call in whole {
-            let first = match &call.load {
-                Load::One(_) => 0,
-                Load::Batch(batch) => batch.first,
+            let first = match &call.content {
+                Content::One(_) => 0,
+                Content::Batch(batch) => batch.first,
             };
             for item in first..first + call.count() {
                 *items.entry((call.name, item)).or_default() += 1;

@@ -1,4 +1,4 @@
-//! The scales of a worker that the pool cannot weigh, since it runs behind a command: on another machine
+//! The memory monitor of a worker that the pool cannot check the memory of, since it runs behind a command: on another machine
 //! perhaps, or in another namespace of process ids. A thread looks at this process's memory while a call
 //! runs. If it is too much, it tells the pool, which ends the command.
 
@@ -23,27 +23,27 @@ use std::{
 };
 
 /// How often the memory is looked at while a call runs.
-const WEIGHING_INTERVAL: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// No call runs: the channel is the worker's.
 const IDLE: u8 = 0;
 /// A call runs, and the worker says nothing.
 const RUNNING: u8 = 1;
-/// The pool is told that the call takes too much: the channel is the scales', and the worker says nothing
+/// The pool is told that the call takes too much: the channel is the memory monitor's, and the worker says nothing
 /// any more.
 const TOLD: u8 = 2;
 
 /// The worker's side.
-pub(super) struct Scales(Arc<AtomicU8>);
+pub(super) struct MemoryMonitor(Arc<AtomicU8>);
 
-impl Scales {
+impl MemoryMonitor {
     /// Weighs this process from now on. `output` is where its frames go.
     pub(super) fn new(limit: u64, output: OwnedFd) -> io::Result<Self> {
         let state = Arc::new(AtomicU8::new(IDLE));
         let theirs = state.clone();
-        let weigh = move || {
+        let check_memory = move || {
             loop {
-                thread::park_timeout(WEIGHING_INTERVAL);
+                thread::park_timeout(CHECK_INTERVAL);
                 let is_running = theirs.load(Ordering::Relaxed) == RUNNING;
                 if is_running
                     && usage::own_resident().is_ok_and(|bytes| bytes > limit)
@@ -53,14 +53,18 @@ impl Scales {
                 }
             }
         };
-        let thread = thread::Builder::new().name("brigade-scales".into()).stack_size(64 << 10).spawn(weigh);
-        let told = |error: io::Error| io::Error::new(error.kind(), format!("its scales' thread: {error}"));
+        let thread = thread::Builder::new()
+            .name("brigade-memory_monitor".into())
+            .stack_size(64 << 10)
+            .spawn(check_memory);
+        let told =
+            |error: io::Error| io::Error::new(error.kind(), format!("its memory_monitor' thread: {error}"));
         thread.map(|_| Self(state)).map_err(told)
     }
 
     /// A call begins.
     pub(super) fn begin(&self) {
-        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the scales
+        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the memory_monitor
         // say.
         self.0.store(RUNNING, Ordering::Release);
     }
@@ -106,9 +110,9 @@ mod tests {
     #[test]
     fn a_call_that_takes_too_much_is_told_once_and_the_worker_says_nothing_more() {
         let (mut pool, worker) = UnixStream::pair().unwrap();
-        let scales = Scales::new(1, worker.into()).unwrap();
-        scales.begin();
-        let mut frame = [0; frame::HEADER];
+        let memory_monitor = MemoryMonitor::new(1, worker.into()).unwrap();
+        memory_monitor.begin();
+        let mut frame = [0; frame::HEADER_BYTES];
         pool.read_exact(&mut frame).unwrap();
         let mut decoder = frame::Decoder::default();
         decoder.push(&frame);
@@ -116,6 +120,8 @@ mod tests {
         assert_eq!((frame.kind, frame.name), (Kind::Leaving, Reason::Memory as u64));
         // The thread has closed its end.
         assert_eq!(pool.read(&mut [0]).unwrap(), 0);
-        assert!(scales.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed).is_err());
+        assert!(
+            memory_monitor.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        );
     }
 }

@@ -7,8 +7,8 @@
 //!
 //! # What a stranger costs
 //!
-//! 1. A descriptor and [`TOKEN_LENGTH`] bytes, for [`STRANGER_LIMIT`] at most.
-//! 2. There are at most [`STRANGERS`] of them at a time. The one that has said nothing for longest makes
+//! 1. A descriptor and [`TOKEN_BYTES`] bytes, for [`PROOF_TIMEOUT`] at most.
+//! 2. There are at most [`MAX_UNPROVEN`] of them at a time. The one that has said nothing for longest makes
 //!    room for the next.
 //! 3. A turn of the thread lets in [`ACCEPTS_PER_TURN`] and then looks at all of them.
 //!
@@ -18,7 +18,7 @@
 use crate::{
     sys::{self, Watch},
     system::stream,
-    wire::{channel::TOKEN_LENGTH, handover::told},
+    wire::{channel::TOKEN_BYTES, handover::start_error},
 };
 use brigade_trace::clock;
 use std::{
@@ -42,18 +42,18 @@ use std::{
 };
 
 /// How long a connection may take to show the token.
-const STRANGER_LIMIT: Duration = Duration::from_secs(5);
+const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many connections may be looked at at a time.
-const STRANGERS: usize = 64;
+const MAX_UNPROVEN: usize = 64;
 /// How many connections are accepted before all are looked at.
 const ACCEPTS_PER_TURN: usize = 16;
 /// The pause after the system has refused to accept a connection.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 /// How much memory the thread's stack takes, in bytes.
-const STACK_SIZE: usize = 64 << 10;
+const STACK_BYTES: usize = 64 << 10;
 
 /// A door behind which one worker is waited for. Dropping it closes it.
-pub(super) struct Door {
+pub(super) struct DialBack {
     address: SocketAddr,
     /// Its other end is the thread's, and ends when the worker was let in.
     knock: UnixStream,
@@ -63,7 +63,7 @@ pub(super) struct Door {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Door {
+impl DialBack {
     /// Opens a door at this address for whoever shows the token. An unspecified address is the loopback's.
     pub(super) fn open(address: IpAddr, token: &Token) -> io::Result<Self> {
         let address = match address {
@@ -71,21 +71,22 @@ impl Door {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             other => other,
         };
-        let listener = TcpListener::bind((address, 0)).map_err(|error| told(error, "listen"))?;
-        listener.set_nonblocking(true).map_err(|error| told(error, "ioctl(FIONBIO)"))?;
-        let address = listener.local_addr().map_err(|error| told(error, "getsockname"))?;
-        let (knock, owner) = UnixStream::pair().map_err(|error| told(error, "socketpair"))?;
+        let listener = TcpListener::bind((address, 0)).map_err(|error| start_error(error, "listen"))?;
+        listener.set_nonblocking(true).map_err(|error| start_error(error, "ioctl(FIONBIO)"))?;
+        let address = listener.local_addr().map_err(|error| start_error(error, "getsockname"))?;
+        let (knock, owner) = UnixStream::pair().map_err(|error| start_error(error, "socketpair"))?;
         let (tell, found) = mpsc::sync_channel(1);
         let refused = Arc::new(AtomicU32::new(0));
-        let strangers = VecDeque::new();
-        let mut porter = Porter { listener, owner, token: *token, strangers, refused: refused.clone() };
-        let thread = thread::Builder::new().name("brigade-door".into()).stack_size(STACK_SIZE);
+        let unproven = VecDeque::new();
+        let mut porter = Doorkeeper { listener, owner, token: *token, unproven, refused: refused.clone() };
+        let thread = thread::Builder::new().name("brigade-door".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn(move || {
             // The receiver is there, or nobody waits. Then the porter goes, and with it the other end of
             // `knock`.
             porter.wait().into_iter().for_each(|worker| _ = tell.send(worker));
         });
-        let thread = thread.map_err(|error| told(error, "a thread for the door that it dials back to"))?;
+        let thread =
+            thread.map_err(|error| start_error(error, "a thread for the door that it dials back to"))?;
         Ok(Self { address, knock, found, refused, thread: Some(thread) })
     }
 
@@ -115,7 +116,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for DialBack {
     fn drop(&mut self) {
         // The thread waits for this among other things, and for nothing else. An error means that it has
         // gone.
@@ -129,14 +130,14 @@ impl Drop for Door {
 
 /// A secret that nobody can guess: 128 bits, as text.
 #[derive(Clone, Copy)]
-pub(super) struct Token([u8; TOKEN_LENGTH]);
+pub(super) struct Token([u8; TOKEN_BYTES]);
 
 impl Token {
     pub(super) fn new() -> io::Result<Self> {
-        let mut bytes = [0; TOKEN_LENGTH / 2];
+        let mut bytes = [0; TOKEN_BYTES / 2];
         File::open("/dev/urandom")
             .and_then(|mut random| random.read_exact(&mut bytes))
-            .map_err(|error| told(error, "/dev/urandom"))?;
+            .map_err(|error| start_error(error, "/dev/urandom"))?;
         let text = bytes.iter().fold(String::new(), |mut text, byte| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
@@ -150,32 +151,32 @@ impl Token {
     }
 
     /// Whether these bytes are the token. Takes as long whether they are or not, and wherever they differ.
-    fn is_shown(&self, shown: &[u8; TOKEN_LENGTH]) -> bool {
+    fn is_shown(&self, shown: &[u8; TOKEN_BYTES]) -> bool {
         let differences = self.0.iter().zip(shown).fold(0, |all, (a, b)| all | black_box(a ^ b));
         black_box(differences) == 0
     }
 }
 
 /// The thread's side.
-struct Porter {
+struct Doorkeeper {
     listener: TcpListener,
     /// Ends when nobody waits for the worker any more.
     owner: UnixStream,
     token: Token,
     /// Connections that have not shown the token, the oldest first.
-    strangers: VecDeque<Stranger>,
+    unproven: VecDeque<Unproven>,
     refused: Arc<AtomicU32>,
 }
 
 /// A connection that has not shown the token.
-struct Stranger {
+struct Unproven {
     stream: TcpStream,
-    shown: [u8; TOKEN_LENGTH],
+    shown: [u8; TOKEN_BYTES],
     length: usize,
     since: Instant,
 }
 
-/// What becomes of a stranger.
+/// What becomes of an unproven connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Wait,
@@ -183,14 +184,14 @@ enum Verdict {
     LetIn,
 }
 
-impl Porter {
+impl Doorkeeper {
     /// Waits for the worker. None if nobody waits any more.
     fn wait(&mut self) -> Option<TcpStream> {
         loop {
-            let deadline = self.strangers.front().map(|oldest| oldest.since + STRANGER_LIMIT);
+            let deadline = self.unproven.front().map(|oldest| oldest.since + PROOF_TIMEOUT);
             let mut watched =
                 vec![Watch::hang_up(self.owner.as_fd()), Watch::readable(self.listener.as_fd())];
-            watched.extend(self.strangers.iter().map(|stranger| Watch::readable(stranger.stream.as_fd())));
+            watched.extend(self.unproven.iter().map(|unproven| Watch::readable(unproven.stream.as_fd())));
             // An error would be a bug in the list of descriptors; then each is asked in turn.
             let _ =
                 sys::poll(&mut watched, deadline.map(|time| time.saturating_duration_since(clock::now())));
@@ -206,14 +207,14 @@ impl Porter {
         }
     }
 
-    /// Listens to all strangers, and sends those away that have had their time.
+    /// Listens to all unproven connections, and sends those away that have had their time.
     fn listen(&mut self) -> Option<TcpStream> {
         let now = clock::now();
-        for _ in 0..self.strangers.len() {
-            let mut stranger = self.strangers.pop_front()?;
-            match stranger.listen(&self.token) {
-                Verdict::LetIn => return Some(stranger.stream),
-                Verdict::Wait if now < stranger.since + STRANGER_LIMIT => self.strangers.push_back(stranger),
+        for _ in 0..self.unproven.len() {
+            let mut unproven = self.unproven.pop_front()?;
+            match unproven.listen(&self.token) {
+                Verdict::LetIn => return Some(unproven.stream),
+                Verdict::Wait if now < unproven.since + PROOF_TIMEOUT => self.unproven.push_back(unproven),
                 Verdict::Wait | Verdict::Refuse => self.refuse(),
             }
         }
@@ -234,24 +235,24 @@ impl Porter {
                     break;
                 }
             };
-            let mut stranger = Stranger { stream, shown: [0; TOKEN_LENGTH], length: 0, since: clock::now() };
-            match stranger.listen(&self.token) {
-                Verdict::LetIn => return Some(stranger.stream),
+            let mut unproven = Unproven { stream, shown: [0; TOKEN_BYTES], length: 0, since: clock::now() };
+            match unproven.listen(&self.token) {
+                Verdict::LetIn => return Some(unproven.stream),
                 Verdict::Refuse => self.refuse(),
                 Verdict::Wait => {
-                    if self.strangers.len() == STRANGERS {
+                    if self.unproven.len() == MAX_UNPROVEN {
                         self.make_room();
                     }
-                    self.strangers.push_back(stranger);
+                    self.unproven.push_back(unproven);
                 }
             }
         }
         None
     }
 
-    /// Sends the oldest stranger away.
+    /// Sends the oldest unproven connection away.
     fn make_room(&mut self) {
-        if self.strangers.pop_front().is_some() {
+        if self.unproven.pop_front().is_some() {
             self.refuse();
         }
     }
@@ -262,14 +263,14 @@ impl Porter {
     }
 }
 
-impl Stranger {
+impl Unproven {
     /// Hears what it has to say. Nothing is said about a token before the whole of it was shown.
     fn listen(&mut self, token: &Token) -> Verdict {
         match stream::receive_at_once(self.stream.as_fd(), &mut self.shown[self.length..]) {
             Ok(0) => Verdict::Refuse,
             Ok(received) => {
                 self.length += received;
-                match (self.length == TOKEN_LENGTH, token.is_shown(&self.shown)) {
+                match (self.length == TOKEN_BYTES, token.is_shown(&self.shown)) {
                     (true, true) => Verdict::LetIn,
                     (true, false) => Verdict::Refuse,
                     (false, _) => Verdict::Wait,
@@ -286,19 +287,19 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    fn open() -> (Door, Token) {
+    fn open() -> (DialBack, Token) {
         let token = Token::new().unwrap();
-        (Door::open(Ipv4Addr::LOCALHOST.into(), &token).unwrap(), token)
+        (DialBack::open(Ipv4Addr::LOCALHOST.into(), &token).unwrap(), token)
     }
 
-    fn connect(door: &Door, says: &[u8]) -> TcpStream {
+    fn connect(door: &DialBack, says: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(door.address()).unwrap();
         stream.write_all(says).unwrap();
         stream
     }
 
     /// The connection that is let in.
-    fn wait(door: &Door) -> TcpStream {
+    fn wait(door: &DialBack) -> TcpStream {
         sys::poll(&mut [Watch::readable(door.knock())], None).unwrap();
         door.admitted().unwrap().expect("the door has told that the worker is in")
     }
@@ -311,16 +312,16 @@ mod tests {
     #[test]
     fn the_worker_is_let_in_after_any_number_of_strangers() {
         let (door, token) = open();
-        let mut strangers = Vec::new();
-        for n in 0..3 * STRANGERS {
-            strangers.push(connect(&door, &[]));
-            strangers.push(connect(&door, &token.bytes()[..n % TOKEN_LENGTH]));
-            drop(connect(&door, &token.bytes()[..n % TOKEN_LENGTH]));
+        let mut unproven = Vec::new();
+        for n in 0..3 * MAX_UNPROVEN {
+            unproven.push(connect(&door, &[]));
+            unproven.push(connect(&door, &token.bytes()[..n % TOKEN_BYTES]));
+            drop(connect(&door, &token.bytes()[..n % TOKEN_BYTES]));
         }
         // Those that have made room were sent away, the oldest first.
-        assert!(strangers.drain(..STRANGERS).all(is_sent_away));
-        let mut wrong = *token.bytes().first_chunk::<TOKEN_LENGTH>().unwrap();
-        for at in 0..TOKEN_LENGTH {
+        assert!(unproven.drain(..MAX_UNPROVEN).all(is_sent_away));
+        let mut wrong = *token.bytes().first_chunk::<TOKEN_BYTES>().unwrap();
+        for at in 0..TOKEN_BYTES {
             wrong[at] ^= 1;
             assert!(is_sent_away(connect(&door, &wrong)), "byte {at} is wrong");
             wrong[at] ^= 1;
@@ -337,7 +338,7 @@ mod tests {
         found.read_exact(&mut hello).unwrap();
         assert_eq!(&hello, b"hello");
         // Nobody else is heard any more.
-        assert!(strangers.into_iter().all(is_sent_away));
+        assert!(unproven.into_iter().all(is_sent_away));
         assert!(TcpStream::connect(door.address()).is_err());
     }
 
@@ -348,7 +349,7 @@ mod tests {
         drop(door);
         assert!(is_sent_away(silent));
         assert!(TcpStream::connect(address).is_err());
-        let (door, token) = (Door::open(Ipv4Addr::UNSPECIFIED.into(), &token).unwrap(), token);
+        let (door, token) = (DialBack::open(Ipv4Addr::UNSPECIFIED.into(), &token).unwrap(), token);
         assert!(door.address().ip().is_loopback());
         connect(&door, token.bytes());
         drop(door);

@@ -16,13 +16,13 @@ use brigade_trace::{Kind as Happened, clock, record};
 use std::{io, mem, time::Duration};
 
 /// How long a child may live without its channel.
-const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many pieces of a channel are read in one turn: a child that says more than that must not keep the
 /// others waiting.
 const READS_PER_TURN: u32 = 16;
 
 /// What a child's channel had to tell.
-pub(crate) enum News {
+pub(crate) enum ChildEvent {
     Ready,
     Answered(Call, Answer),
     /// An answer that did not fit into the ring, about the call with this number, which ran for so many
@@ -40,7 +40,7 @@ pub(crate) enum News {
 
 impl Child {
     /// Reads what has arrived, through `space`. A child that talks nonsense is condemned.
-    pub(crate) fn read(&mut self, space: &mut [u8], news: &mut Vec<News>) {
+    pub(crate) fn read(&mut self, space: &mut [u8], news: &mut Vec<ChildEvent>) {
         if !self.connected && !self.closed {
             match self.process.connect() {
                 Ok(true) => self.connected = true,
@@ -96,11 +96,11 @@ impl Child {
     fn close(&mut self) {
         self.closed = true;
         if self.fault.is_none() && self.ended.is_none() && !matches!(self.phase, Phase::Ending) {
-            self.deadline = Some(clock::now() + CLOSE_LIMIT);
+            self.deadline = Some(clock::now() + CLOSE_TIMEOUT);
         }
     }
 
-    fn frames(&mut self, news: &mut Vec<News>) -> Result<(), String> {
+    fn frames(&mut self, news: &mut Vec<ChildEvent>) -> Result<(), String> {
         while let Some(frame) = self.decoder.next().map_err(|bad| self.malformed(bad))? {
             self.frame(frame, news)?;
         }
@@ -118,7 +118,7 @@ impl Child {
         }
     }
 
-    fn frame(&mut self, frame: Frame, news: &mut Vec<News>) -> Result<(), String> {
+    fn frame(&mut self, frame: Frame, news: &mut Vec<ChildEvent>) -> Result<(), String> {
         match (mem::replace(&mut self.phase, Phase::Idle), frame.kind) {
             (Phase::Starting, Kind::Hello) => {
                 self.phase = Phase::Starting;
@@ -127,7 +127,7 @@ impl Child {
             (Phase::Greeted, Kind::Ready) if frame.payload.is_empty() => {
                 self.ready = Some(clock::now());
                 self.deadline = None;
-                news.push(News::Ready);
+                news.push(ChildEvent::Ready);
             }
             (Phase::Greeted, Kind::Ready) => {
                 self.phase = Phase::Greeted;
@@ -142,14 +142,14 @@ impl Child {
             }
             (phase @ (Phase::Idle | Phase::Ending), Kind::Fetch) if self.has_ring() => {
                 self.phase = phase;
-                news.push(News::Wants(frame.call));
+                news.push(ChildEvent::Wants(frame.call));
             }
             (phase @ (Phase::Idle | Phase::Ending), kind) if self.has_ring() => {
                 self.phase = phase;
                 // Without what was to come along the blocks are missing, and the call is told so.
                 let along = (frame.fds > 0).then(|| self.along.pop_front().unwrap_or_default());
                 let answer = Answer::from_frame(kind, frame.payload, along)?;
-                news.push(News::Streamed(frame.call, answer, frame.name));
+                news.push(ChildEvent::Streamed(frame.call, answer, frame.name));
             }
             (phase, kind) => {
                 self.phase = phase;
@@ -178,23 +178,25 @@ impl Child {
 
     /// It ends by its own choice: what it has not begun goes to others. It waits until it is told that its
     /// answers were taken over.
-    fn leaves(&mut self, phase: Phase, reason: Reason, news: &mut Vec<News>) {
+    fn leaves(&mut self, phase: Phase, reason: Reason, news: &mut Vec<ChildEvent>) {
         match phase {
             Phase::Busy(call) if self.begun > self.answered => {
-                // Its own scales have found it too heavy (`worker/mod.rs`). It goes on, and is to be killed.
+                // Its own memory monitor has found it too large (`worker/mod.rs`). It goes on, and is to be killed.
                 self.phase = Phase::Busy(call);
-                return news.push(News::Outgrown);
+                return news.push(ChildEvent::Outgrown);
             }
-            Phase::Busy(call) | Phase::Given(call) if self.answered == 0 => news.push(News::Returned(call)),
+            Phase::Busy(call) | Phase::Given(call) if self.answered == 0 => {
+                news.push(ChildEvent::Returned(call))
+            }
             Phase::Busy(call) | Phase::Given(call) => self.batch_answered(call, news),
             Phase::Starting | Phase::Greeted | Phase::Idle | Phase::Ending => {}
         }
         self.leaving = true;
         self.retire();
-        news.push(News::Leaves(reason));
+        news.push(ChildEvent::Leaves(reason));
     }
 
-    fn about_the_call(&mut self, call: Call, frame: Frame, news: &mut Vec<News>) -> Result<(), String> {
+    fn about_the_call(&mut self, call: Call, frame: Frame, news: &mut Vec<ChildEvent>) -> Result<(), String> {
         let kind = frame.kind;
         if kind == Kind::Begun {
             // A plain call's argument will not be sent again.
@@ -214,7 +216,7 @@ impl Child {
         match Answer::from_parts(kind, frame.payload) {
             Ok(answer) if self.begun > 0 && !matches!(answer, Answer::Records(_)) => {
                 record(Happened::RunEnd, call.caller.id(), 1);
-                news.push(News::Answered(call, answer));
+                news.push(ChildEvent::Answered(call, answer));
                 Ok(())
             }
             other => {
@@ -225,7 +227,7 @@ impl Child {
     }
 
     /// Takes in the record of the next item of a batch.
-    fn record(&mut self, call: Call, records: &[u8], news: &mut Vec<News>) -> Result<(), String> {
+    fn record(&mut self, call: Call, records: &[u8], news: &mut Vec<ChildEvent>) -> Result<(), String> {
         let count = batch::records(records).count();
         if count != 1 {
             self.phase = Phase::Busy(call);
@@ -242,15 +244,15 @@ impl Child {
     }
 
     /// A batch is answered, wholly or as far as it was done.
-    fn batch_answered(&mut self, call: Call, news: &mut Vec<News>) {
+    fn batch_answered(&mut self, call: Call, news: &mut Vec<ChildEvent>) {
         let took = clock::now().saturating_duration_since(self.since);
         if let Some(batch) = call.batch() {
             batch.learn(self.answered, took.as_nanos() as u64, self.records.len());
         }
         record(Happened::RunEnd, call.caller.id(), 1);
         let (answered, rest) = call.split(self.answered);
-        news.push(News::Answered(answered, Answer::Records(mem::take(&mut self.records))));
-        news.extend(rest.map(News::Returned));
+        news.push(ChildEvent::Answered(answered, Answer::Records(mem::take(&mut self.records))));
+        news.extend(rest.map(ChildEvent::Returned));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Child;
 use crate::{
-    call::block::{Inner, luggage},
+    call::block::{Inner, attachments},
     system::{descriptors, stream},
     wire::frame::{self, Kind},
 };
@@ -13,7 +13,7 @@ use std::{io, sync::Arc};
 const SENDS_PER_TURN: u32 = 16;
 
 /// Descriptors that go along with a frame.
-pub(super) struct Parcel {
+pub(super) struct Attached {
     /// Where the frame begins among the bytes that are to be sent.
     at: usize,
     blocks: Vec<Arc<Inner>>,
@@ -21,10 +21,10 @@ pub(super) struct Parcel {
 
 impl Child {
     /// Sends the descriptors of the blocks that call `number` names, which the child has asked for.
-    pub(crate) fn send_parcel(&mut self, number: u64, blocks: Vec<Arc<Inner>>) {
+    pub(crate) fn send_attachments(&mut self, number: u64, blocks: Vec<Arc<Inner>>) {
         let count = u8::try_from(blocks.len()).unwrap_or(u8::MAX);
-        self.parcels.push_back(Parcel { at: self.outgoing.len(), blocks });
-        frame::encode(&mut self.outgoing, Kind::Parcel, number, 0, count, &[]);
+        self.attachments.push_back(Attached { at: self.outgoing.len(), blocks });
+        frame::encode(&mut self.outgoing, Kind::Attachments, number, 0, count, &[]);
         self.flush();
     }
 
@@ -47,29 +47,30 @@ impl Child {
             return;
         }
         self.outgoing.clear();
-        self.parcels.clear();
+        self.attachments.clear();
         self.sent = 0;
         // A large argument's buffer is not kept.
         self.outgoing.shrink_to(64 << 10);
     }
 
-    /// Sends bytes up to the next parcel, or with it.
+    /// Sends bytes up to the next frame with descriptors, or with it.
     fn send_piece(&mut self) -> io::Result<usize> {
         let channel = self.process.channel()?;
         let rest = &self.outgoing[self.sent..];
-        let Some(parcel) = self.parcels.front() else { return stream::send_at_once(channel, rest) };
-        if parcel.at > self.sent {
-            return stream::send_at_once(channel, &rest[..parcel.at - self.sent]);
+        let Some(attached) = self.attachments.front() else { return stream::send_at_once(channel, rest) };
+        if attached.at > self.sent {
+            return stream::send_at_once(channel, &rest[..attached.at - self.sent]);
         }
-        let end = self.parcels.get(1).map_or(rest.len(), |next| next.at - self.sent);
-        let sent = descriptors::send_at_once(channel, &rest[..end], &luggage::descriptors(&parcel.blocks));
+        let end = self.attachments.get(1).map_or(rest.len(), |next| next.at - self.sent);
+        let sent =
+            descriptors::send_at_once(channel, &rest[..end], &attachments::descriptors(&attached.blocks));
         let sent = match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
             // Too many are on their way, say. The child sees that they are missing.
             Err(_) => stream::send_at_once(channel, &rest[..end])?,
             Ok(sent) => sent,
         };
-        self.parcels.pop_front();
+        self.attachments.pop_front();
         Ok(sent)
     }
 }

@@ -1,7 +1,7 @@
 //! How a thread that joins a call looks after the lanes for a few microseconds, which saves two wake-ups
 //! for a short call.
 
-use super::{Mover, Orders, Shared, State, finish};
+use super::{Mover, Orders, PoolState, Shared, finish};
 use crate::{call::Done, wire::ring};
 use brigade_handle::wait;
 use brigade_trace::clock;
@@ -15,9 +15,9 @@ use std::{
 
 /// The longest that a joiner looks for its answer before it sleeps, in microseconds: about what two
 /// wake-ups cost.
-pub(super) const LONGEST: u32 = 60;
+pub(super) const MAX_SPIN_MICROS: u32 = 60;
 /// The shortest, in microseconds.
-const SHORTEST: u32 = 2;
+const MIN_SPIN_MICROS: u32 = 2;
 
 thread_local! {
     /// What this thread has fetched and not delivered: a list for each [`deliver`](Shared::deliver) that
@@ -26,8 +26,8 @@ thread_local! {
 }
 
 /// The end of a joiner's look at the lanes.
-struct Look<'a> {
-    state: MutexGuard<'a, State>,
+struct SpinEnd<'a> {
+    state: MutexGuard<'a, PoolState>,
     /// It gave a lane a call that the supervisor must see to, such as one whose deadline is earlier than
     /// the supervisor's.
     needs_supervisor: bool,
@@ -53,19 +53,19 @@ impl Shared {
     ///
     /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code
     /// then, which may take its time, or wait for another call of this pool.
-    pub(crate) fn linger(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
+    pub(crate) fn spin_for_answers(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
         if self.is_forked() {
             return;
         }
         hand_over();
         let mut done = Done::new();
         // Relaxed: a guess.
-        let patience = self.patience.load(Ordering::Relaxed);
-        let most = self.busy_poll.unwrap_or(Duration::from_micros(patience.into()));
+        let spin_micros = self.spin_micros.load(Ordering::Relaxed);
+        let most = self.busy_poll.unwrap_or(Duration::from_micros(spin_micros.into()));
         let end = clock::after(clock::now(), most);
-        let (mut helped, mut lingered) = (is_over(), false);
-        while !helped && clock::now() < end && self.begin_to_linger() {
-            lingered = true;
+        let (mut helped, mut spun) = (is_over(), false);
+        while !helped && clock::now() < end && self.begin_spin() {
+            spun = true;
             let look = self.look(end, is_over, &mut done);
             self.leave(look, &mut done);
             if self.deliver(&mut done) {
@@ -73,9 +73,13 @@ impl Shared {
             }
             helped = is_over();
         }
-        if lingered || helped {
-            let next = if helped { (patience * 2).min(LONGEST) } else { (patience / 2).max(SHORTEST) };
-            self.patience.store(next, Ordering::Relaxed);
+        if spun || helped {
+            let next = if helped {
+                (spin_micros * 2).min(MAX_SPIN_MICROS)
+            } else {
+                (spin_micros / 2).max(MIN_SPIN_MICROS)
+            };
+            self.spin_micros.store(next, Ordering::Relaxed);
         }
     }
 
@@ -103,7 +107,7 @@ impl Shared {
     }
 
     /// Takes the lanes over from the supervisor. False if another thread has them, or if there are none.
-    fn begin_to_linger(&self) -> bool {
+    fn begin_spin(&self) -> bool {
         let mut state = self.lock();
         let begins = !state.lanes.is_empty() && state.attention.begin();
         if begins {
@@ -113,7 +117,7 @@ impl Shared {
     }
 
     /// Looks until there are answers, the time is over, or somebody else has brought what was waited for.
-    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> Look<'_> {
+    fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> SpinEnd<'_> {
         let mut needs_supervisor = false;
         loop {
             for _ in 0..20 {
@@ -126,16 +130,16 @@ impl Shared {
                 state.take_cancelled(done);
             }
             if found || !done.is_empty() || is_over() || clock::now() >= end {
-                return Look { state, needs_supervisor };
+                return SpinEnd { state, needs_supervisor };
             }
         }
     }
 
     /// Hands the lanes back to the supervisor, and wakes it if it must see to something.
-    fn leave(&self, Look { mut state, mut needs_supervisor }: Look<'_>, done: &mut Done) {
+    fn leave(&self, SpinEnd { mut state, mut needs_supervisor }: SpinEnd<'_>, done: &mut Done) {
         // A supervisor that is awake looks at everything before it sleeps.
         if state.attention.end() {
-            while !state.arm(ring::Bell::EachAnswer) {
+            while !state.arm(ring::BellMode::EachAnswer) {
                 state.harvest(done);
             }
             // Among them: to end the workers whose last answer was fetched here.

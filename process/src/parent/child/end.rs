@@ -31,14 +31,14 @@ const KILL_GRACE: Duration = Duration::from_millis(100);
 /// How long a child that leaves waits for its blocks to be mapped.
 const BYE_GRACE: Duration = Duration::from_secs(5);
 /// How long a child may take to exit when it was told to.
-const EXIT_LIMIT: Duration = Duration::from_secs(5);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the kernel may take to end a child that was killed. One that is stuck in there for longer is
 /// nobody's.
-const REAP_LIMIT: Duration = Duration::from_secs(30);
+const REAP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last words of a child that has ended may be on their way.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same of one that was killed by us.
-const SHORT_DRAIN_LIMIT: Duration = Duration::from_millis(50);
+const SHORT_DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long a worker that has begun no call must have lived not to be taken for one that cannot live.
 const PROBATION: Duration = Duration::from_secs(1);
 
@@ -110,12 +110,12 @@ impl Child {
         match self.parting.take() {
             None => {}
             Some(Parting::Kill) => {
-                self.deadline = Some(clock::now() + REAP_LIMIT);
+                self.deadline = Some(clock::now() + REAP_TIMEOUT);
                 // An error means that it has ended already, or shows when it does not end.
                 let _ = self.process.kill();
             }
             Some(Parting::Bye) => {
-                self.deadline = Some(clock::now() + EXIT_LIMIT);
+                self.deadline = Some(clock::now() + EXIT_TIMEOUT);
                 match lane.filter(|_| !self.leaving) {
                     Some(lane) => lane.end(),
                     // One that leaves looks at its channel alone.
@@ -175,7 +175,7 @@ impl Child {
         record(Happened::Exit, self.id(), status);
         self.ended = Some(ended);
         self.parting = None;
-        let drain = if self.fault.is_some() { SHORT_DRAIN_LIMIT } else { DRAIN_LIMIT };
+        let drain = if self.fault.is_some() { SHORT_DRAIN_TIMEOUT } else { DRAIN_TIMEOUT };
         self.deadline = Some(now + drain);
         true
     }
@@ -260,7 +260,7 @@ impl Child {
 
     /// Kills the child and waits until it has ended. For a thread that has nobody else to look after.
     pub(crate) fn end_at_once(&mut self) {
-        let end = clock::now() + REAP_LIMIT;
+        let end = clock::now() + REAP_TIMEOUT;
         let _ = self.process.kill();
         while self.ended.is_none() && clock::now() < end {
             let watch = self.process.exit().ok().flatten().map(Watch::readable);

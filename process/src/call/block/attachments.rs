@@ -24,7 +24,7 @@ pub(crate) use super::sys::is_open_to;
 use super::{Inner, sys::Mapping};
 use crate::{
     system::{
-        descriptors::{self, Along},
+        descriptors::{self, PassedDescriptors},
         memory::Memory,
     },
     wire::ring,
@@ -324,7 +324,7 @@ impl Arrivals {
 
     /// Takes the descriptors that came along, for all of them in order. One that did not come is opened by
     /// its name, if this process may do that.
-    pub(crate) fn take_over(&mut self, along: Option<Along>) {
+    pub(crate) fn take_over(&mut self, along: Option<PassedDescriptors>) {
         let files = along.and_then(|along| along.all(self.0.len()).ok());
         let mut files = files.into_iter().flatten();
         for arrival in self.0.iter_mut().flatten() {

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::{
     sys::{self, Watch},
-    system::descriptors::{self, Along},
+    system::descriptors::{self, PassedDescriptors},
     wire::frame::{self, Kind},
 };
 use std::{
@@ -22,7 +22,7 @@ impl Worker {
         fds: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
         self.flush()?;
-        let mut bytes = Vec::with_capacity(frame::HEADER + payload.len());
+        let mut bytes = Vec::with_capacity(frame::HEADER_BYTES + payload.len());
         let count = u8::try_from(fds.len()).map_err(io::Error::other)?;
         frame::encode(&mut bytes, kind, call, 0, count, payload);
         loop {
@@ -39,12 +39,12 @@ impl Worker {
 
     /// Asks for the descriptors of the blocks that a call names, and waits for them. None if they did not
     /// come along.
-    pub(crate) fn fetch(&mut self, call: u64) -> io::Result<Option<Along>> {
+    pub(crate) fn fetch(&mut self, call: u64) -> io::Result<Option<PassedDescriptors>> {
         self.send(Kind::Fetch, call, 0, &[])?;
         let mut along = None;
         loop {
             while let Some(frame) = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))? {
-                if frame.kind == Kind::Parcel && frame.call == call {
+                if frame.kind == Kind::Attachments && frame.call == call {
                     return Ok(along);
                 }
                 self.others.push_back(frame);
