@@ -6,7 +6,7 @@ use loom::thread;
 use std::sync::Arc;
 
 #[test]
-fn a_getter_gets_what_is_put_and_a_putter_the_room_that_is_made() {
+fn a_get_wakes_a_waiting_put_and_a_put_wakes_a_waiting_get() {
     check(|| {
         let queue = Arc::new(Queue::bounded(1));
         let theirs = queue.clone();

@@ -1,6 +1,6 @@
-//! Sleep: producers, searchers, sleepers and those that doze.
+//! The sleep protocol: producers, searchers, sleepers and dozers.
 
-use super::{check, stack_jobs::push_and_attend};
+use super::{check, stack_jobs::push_and_respond};
 use brigade_pool::model::{Deque, Queues, Searching, Sleep, Steal};
 use loom::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -8,7 +8,7 @@ use loom::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// One queue that holds a number of jobs, and a bell that nobody hears.
+/// A queue that holds a number of jobs. It has no owners to notify.
 struct Jobs(AtomicUsize);
 
 impl Queues for Jobs {
@@ -16,20 +16,20 @@ impl Queues for Jobs {
         self.0.load(Ordering::Relaxed) > 0
     }
 
-    fn ring(&self) {}
+    fn notify_owners(&self) {}
 }
 
-/// The sleep of some workers, and their queue.
+/// The sleep protocol of some workers, and their queue.
 struct Registry {
     sleep: Sleep,
     jobs: Jobs,
 }
 
 impl Registry {
-    /// With the beds made ready that the model uses, and so many jobs queued.
-    fn new(threads: usize, beds: usize, jobs: usize) -> Arc<Self> {
-        let sleep = Sleep::new(threads, beds, || false);
-        sleep.prepare(beds - 1);
+    /// Announces all `slots` and queues `jobs` jobs.
+    fn new(threads: usize, slots: usize, jobs: usize) -> Arc<Self> {
+        let sleep = Sleep::new(threads, slots, || false);
+        sleep.announce(slots - 1);
         Arc::new(Self { sleep, jobs: Jobs(AtomicUsize::new(jobs)) })
     }
 
@@ -50,15 +50,15 @@ impl Registry {
         self.jobs.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// A worker that takes one job, and sleeps until there is one. If a wake-up were lost, loom would report a deadlock.
+    /// A worker that takes one job, and sleeps until there is one. Loom reports a lost wake-up as a deadlock.
     fn take_one(&self, index: usize) {
-        self.sleep.occupy(index);
+        self.sleep.bind_thread(index);
         self.sleep_until_one_is_taken(index, self.sleep.begin_search());
     }
 
-    /// A worker that dozes before it sleeps, as one does whose thefts did not pay.
+    /// A worker that dozes before it sleeps, as a worker does when its steals did not pay.
     fn take_one_dozing(&self, index: usize) {
-        self.sleep.occupy(index);
+        self.sleep.bind_thread(index);
         let searching = self.sleep.begin_search().map(|evidence| {
             let (Ok(evidence) | Err(evidence)) = self.sleep.doze(index, evidence, Duration::ZERO);
             evidence
@@ -68,7 +68,7 @@ impl Registry {
 
     fn sleep_until_one_is_taken(&self, index: usize, mut searching: Option<Searching>) {
         while !self.take() {
-            searching = Some(self.sleep.rest(index, searching, &self.jobs));
+            searching = Some(self.sleep.fall_asleep(index, searching, &self.jobs));
         }
         if let Some(searching) = searching
             && self.sleep.end_search(searching, &self.jobs)
@@ -106,7 +106,7 @@ fn a_job_that_changes_its_queue_wakes_a_sleeper() {
     check(|| {
         let registry = Registry::new(2, 2, 1);
         let sleeper = registry.start(1, Registry::take_one);
-        // A worker that is not searching takes the job out of one queue and puts it into another, or back.
+        // A worker that is not searching takes the job out of one queue, and puts it into another or back.
         if registry.take() {
             registry.push();
         }
@@ -115,9 +115,9 @@ fn a_job_that_changes_its_queue_wakes_a_sleeper() {
 }
 
 #[test]
-fn who_dozes_sees_what_was_queued_meanwhile() {
+fn a_dozing_worker_finds_a_job_that_was_queued_meanwhile() {
     check(|| {
-        // Of two threads, so that one of them may doze; the producer stands for the other.
+        // The pool has two threads, so that one of them may doze. The producer stands for the other.
         let registry = Registry::new(2, 1, 0);
         let worker = registry.start(0, Registry::take_one_dozing);
         registry.push();
@@ -126,7 +126,7 @@ fn who_dozes_sees_what_was_queued_meanwhile() {
 }
 
 #[test]
-fn who_dozes_may_be_woken_before_its_time() {
+fn a_dozing_worker_may_be_woken_early() {
     check(|| {
         let registry = Registry::new(2, 1, 0);
         let worker = registry.start(0, Registry::take_one_dozing);
@@ -137,27 +137,27 @@ fn who_dozes_may_be_woken_before_its_time() {
     });
 }
 
-/// A worker's halves, and nothing else.
-struct Halves(Deque<u64>);
+/// A worker's deque of stack jobs, and nothing else.
+struct StackJobs(Deque<u64>);
 
-impl Queues for Halves {
+impl Queues for StackJobs {
     fn have_work(&self) -> bool {
         !self.0.looks_empty()
     }
 
-    fn ring(&self) {
-        self.0.ring();
+    fn notify_owners(&self) {
+        self.0.notify_owner();
     }
 }
 
-impl Halves {
+impl StackJobs {
     fn take(&self) -> bool {
         if self.0.accept_offer().is_some() {
             return true;
         }
         let stolen = self.0.steal();
         if stolen == Steal::Lost {
-            // The owner is about to offer it: nobody sleeps over that, so it has to go on.
+            // The owner is about to offer the entry. Loom must run the owner before this thread looks again.
             thread::yield_now();
         }
         matches!(stolen, Steal::Taken(_))
@@ -165,23 +165,23 @@ impl Halves {
 }
 
 #[test]
-fn a_sleeper_wakes_for_a_half() {
+fn a_sleeper_wakes_for_a_stack_job() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 2, || false), Halves(Deque::new())));
-        shared.0.prepare(1);
+        let shared = Arc::new((Sleep::new(2, 2, || false), StackJobs(Deque::new())));
+        shared.0.announce(1);
         let thief = {
             let shared = shared.clone();
             thread::spawn(move || {
-                shared.0.occupy(1);
+                shared.0.bind_thread(1);
                 let mut searching = shared.0.begin_search();
                 while !shared.1.take() {
-                    searching = Some(shared.0.rest(1, searching, &shared.1));
+                    searching = Some(shared.0.fall_asleep(1, searching, &shared.1));
                 }
-                // The owner produces nothing more, so there is nobody to pass the duty on to.
+                // The owner produces nothing more, so nobody has to be woken for it.
                 searching.is_some_and(|searching| shared.0.end_search(searching, &shared.1))
             })
         };
-        _ = push_and_attend(shared.1.0.owner_in_model(), 1, || {
+        _ = push_and_respond(shared.1.0.owner_in_model(), 1, || {
             if shared.0.wants_wake() {
                 shared.0.wake_one();
             }
@@ -190,15 +190,15 @@ fn a_sleeper_wakes_for_a_half() {
     });
 }
 
-/// Mail for one worker, which others must not take.
-struct Mail(AtomicUsize);
+/// A mailbox of one worker. Other workers must not take what is in it.
+struct Mailbox(AtomicUsize);
 
-impl Queues for Mail {
+impl Queues for Mailbox {
     fn have_work(&self) -> bool {
         false
     }
 
-    fn ring(&self) {}
+    fn notify_owners(&self) {}
 
     fn forbid_sleep(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
@@ -206,17 +206,17 @@ impl Queues for Mail {
 }
 
 #[test]
-fn a_sleeper_wakes_for_its_mail() {
+fn a_sleeper_wakes_for_a_message() {
     check(|| {
-        let shared = Arc::new((Sleep::new(2, 2, || false), Mail(AtomicUsize::new(0))));
-        shared.0.prepare(1);
+        let shared = Arc::new((Sleep::new(2, 2, || false), Mailbox(AtomicUsize::new(0))));
+        shared.0.announce(1);
         let worker = {
             let shared = shared.clone();
             thread::spawn(move || {
-                shared.0.occupy(1);
+                shared.0.bind_thread(1);
                 let mut searching = shared.0.begin_search();
                 while shared.1.0.load(Ordering::Acquire) == 0 {
-                    searching = Some(shared.0.rest(1, searching, &shared.1));
+                    searching = Some(shared.0.fall_asleep(1, searching, &shared.1));
                 }
             })
         };

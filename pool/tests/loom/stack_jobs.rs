@@ -1,4 +1,4 @@
-//! Halves: the deque of shared halves, with its offers and its bell.
+//! Stack jobs: the deque that shares them, with its offers and its notifications.
 
 use super::check;
 use brigade_pool::model::{Deque, Full, Owner, Position, SlowPush, StackJobState, Steal};
@@ -22,7 +22,7 @@ fn steals(deque: &Deque<u64>, attempts: usize) -> Vec<usize> {
 }
 
 #[test]
-fn each_half_goes_to_the_owner_or_to_one_thief() {
+fn each_stack_job_goes_to_the_owner_or_to_one_thief() {
     check(|| {
         let deque = Arc::new(Deque::new());
         let shared = deque.clone();
@@ -41,7 +41,7 @@ fn each_half_goes_to_the_owner_or_to_one_thief() {
 }
 
 #[test]
-fn two_thieves_do_not_take_the_same_half() {
+fn two_thieves_do_not_take_the_same_stack_job() {
     check(|| {
         let deque = Arc::new(Deque::new());
         let owner = deque.owner_in_model();
@@ -56,25 +56,25 @@ fn two_thieves_do_not_take_the_same_half() {
     });
 }
 
-/// Pushes the entry, and attends if somebody rang. What the entries point to is there, as the thieves have to see.
-pub(super) fn push_and_attend(owner: Owner<'_, u64>, number: usize, look: impl FnOnce()) -> Position {
-    let (position, quiet) = owner.push::<Full>(entry(number));
-    if quiet {
+/// Pushes the entry, and takes the slow path of a push if the owner was notified.
+pub(super) fn push_and_respond(owner: Owner<'_, u64>, number: usize, on_notified: impl FnOnce()) -> Position {
+    let (position, unnotified) = owner.push::<Full>(entry(number));
+    if unnotified {
         return position;
     }
-    match owner.push_slow(position, look) {
+    match owner.push_slow(position, on_notified) {
         SlowPush::Pushed(position) => position,
         SlowPush::Full => panic!("there is room for two"),
     }
 }
 
-/// Pops the entry, or takes it back. True if nobody else has it.
+/// Pops the entry, or takes its offer back. Returns whether the owner has it.
 fn pop_or_take_back(owner: Owner<'_, u64>, position: Position, number: usize) -> bool {
     owner.pop::<Full>(position) || owner.take_back_offer(entry(number))
 }
 
 #[test]
-fn a_half_on_offer_goes_to_its_owner_or_to_one_thief() {
+fn an_offered_stack_job_goes_to_its_owner_or_to_one_thief() {
     check(|| {
         let deque = Arc::new(Deque::new());
         deque.request();
@@ -86,8 +86,8 @@ fn a_half_on_offer_goes_to_its_owner_or_to_one_thief() {
             taken
         });
         let owner = deque.owner_in_model();
-        let first = push_and_attend(owner, 1, || ());
-        let second = push_and_attend(owner, 2, || ());
+        let first = push_and_respond(owner, 1, || ());
+        let second = push_and_respond(owner, 2, || ());
         let mut all = Vec::new();
         all.extend(pop_or_take_back(owner, second, 2).then_some(2));
         all.extend(pop_or_take_back(owner, first, 1).then_some(1));
@@ -99,7 +99,7 @@ fn a_half_on_offer_goes_to_its_owner_or_to_one_thief() {
 }
 
 #[test]
-fn two_who_request_do_not_get_the_same_half() {
+fn two_thieves_that_request_do_not_get_the_same_stack_job() {
     check(|| {
         let deque = Arc::new(Deque::new());
         deque.request();
@@ -108,7 +108,7 @@ fn two_who_request_do_not_get_the_same_half() {
             thread::spawn(move || usize::from(shared.accept_offer().is_some()))
         });
         let owner = deque.owner_in_model();
-        let position = push_and_attend(owner, 1, || ());
+        let position = push_and_respond(owner, 1, || ());
         let kept = usize::from(pop_or_take_back(owner, position, 1));
         let given: usize = thieves.into_iter().map(|thief| thief.join().unwrap()).sum();
         assert_eq!(kept + given, 1);
@@ -121,9 +121,9 @@ fn a_second_request_does_not_overwrite_the_offer() {
         let deque = Arc::new(Deque::<u64>::new());
         let owner = deque.owner_in_model();
         deque.request();
-        let first = push_and_attend(owner, 1, || ());
+        let first = push_and_respond(owner, 1, || ());
         deque.request();
-        let second = push_and_attend(owner, 2, || ());
+        let second = push_and_respond(owner, 2, || ());
         let shared = deque.clone();
         let thief = thread::spawn(move || shared.accept_offer().is_some());
         assert!(pop_or_take_back(owner, second, 2));
@@ -132,7 +132,7 @@ fn a_second_request_does_not_overwrite_the_offer() {
 }
 
 #[test]
-fn what_a_half_points_to_is_seen_by_who_accepts_it() {
+fn a_thief_that_accepts_sees_the_stack_job() {
     check(|| {
         let deque = Arc::new((Deque::new(), AtomicBool::new(false)));
         deque.0.request();
@@ -141,7 +141,7 @@ fn what_a_half_points_to_is_seen_by_who_accepts_it() {
             thread::spawn(move || shared.0.accept_offer().is_none() || shared.1.load(Ordering::Relaxed));
         deque.1.store(true, Ordering::Relaxed);
         let owner = deque.0.owner_in_model();
-        let position = push_and_attend(owner, 1, || ());
+        let position = push_and_respond(owner, 1, || ());
         assert!(thief.join().unwrap());
         _ = pop_or_take_back(owner, position, 1);
     });
@@ -152,74 +152,74 @@ fn a_request_is_answered_after_the_next_push_that_sees_it() {
     check(|| {
         let deque = Arc::new(Deque::<u64>::new());
         let owner = deque.owner_in_model();
-        // An offer that was taken back, and a request that came meanwhile, leave no request unheard.
+        // No request is lost, although the owner takes an offer back while another request comes.
         deque.request();
-        let position = push_and_attend(owner, 1, || ());
+        let position = push_and_respond(owner, 1, || ());
         let shared = deque.clone();
         let thief = thread::spawn(move || shared.request());
         let kept = pop_or_take_back(owner, position, 1);
         assert!(kept);
         thief.join().unwrap();
-        let position = push_and_attend(owner, 1, || ());
+        let position = push_and_respond(owner, 1, || ());
         assert!(deque.accept_offer().is_some());
         assert!(!pop_or_take_back(owner, position, 1));
     });
 }
 
 #[test]
-fn the_owner_hears_the_bell_or_the_half_is_seen() {
+fn the_owner_sees_the_notification_or_the_sleeper_sees_the_stack_job() {
     check(|| {
         let deque = Arc::new(Deque::<u64>::new());
         let shared = deque.clone();
         let sleeper = thread::spawn(move || {
-            shared.ring();
+            shared.notify_owner();
             fence(Ordering::SeqCst);
             !shared.looks_empty()
         });
         let owner = deque.owner_in_model();
-        let (position, quiet) = owner.push::<Full>(entry(1));
-        let heard = !quiet;
-        if heard {
+        let (position, unnotified) = owner.push::<Full>(entry(1));
+        let notified = !unnotified;
+        if notified {
             assert!(matches!(owner.push_slow(position, || ()), SlowPush::Pushed(_)));
         }
-        assert!(sleeper.join().unwrap() || heard);
+        assert!(sleeper.join().unwrap() || notified);
     });
 }
 
 #[test]
-fn whoever_rings_is_heard_of_though_somebody_rings_after_it() {
+fn a_later_notification_does_not_hide_an_earlier_one() {
     check(|| {
         let shared = Arc::new((Deque::<u64>::new(), AtomicUsize::new(0)));
         let sleeper = {
             let shared = shared.clone();
             thread::spawn(move || {
                 shared.1.fetch_add(1, Ordering::AcqRel);
-                shared.0.ring();
+                shared.0.notify_owner();
                 fence(Ordering::SeqCst);
                 !shared.0.looks_empty()
             })
         };
         let other = {
             let shared = shared.clone();
-            thread::spawn(move || shared.0.ring())
+            thread::spawn(move || shared.0.notify_owner())
         };
         let owner = shared.0.owner_in_model();
-        let mut heard = false;
-        let mut look = || {
+        let mut notified = false;
+        let mut on_notified = || {
             fence(Ordering::SeqCst);
-            heard |= shared.1.load(Ordering::Relaxed) > 0;
+            notified |= shared.1.load(Ordering::Relaxed) > 0;
         };
-        let first = push_and_attend(owner, 1, &mut look);
+        let first = push_and_respond(owner, 1, &mut on_notified);
         assert!(pop_or_take_back(owner, first, 1));
-        _ = push_and_attend(owner, 2, &mut look);
+        _ = push_and_respond(owner, 2, &mut on_notified);
         other.join().unwrap();
-        assert!(sleeper.join().unwrap() || heard);
+        assert!(sleeper.join().unwrap() || notified);
     });
 }
 
-/// What `join.rs` rests on: a worker that waits has nothing that is not needed for what it waits for.
+/// `join` relies on this: a waiting worker holds only work that it waits for.
 #[test]
-fn who_finds_its_half_stolen_has_nothing_older_on_offer() {
+fn an_owner_whose_stack_job_was_stolen_has_nothing_older_on_offer() {
     check(|| {
         let deque = Arc::new(Deque::new());
         let shared = deque.clone();
@@ -228,21 +228,22 @@ fn who_finds_its_half_stolen_has_nothing_older_on_offer() {
             steals(&shared, 1).len()
         });
         let owner = deque.owner_in_model();
-        let first = push_and_attend(owner, 1, || ());
-        let second = push_and_attend(owner, 2, || ());
+        let first = push_and_respond(owner, 1, || ());
+        let second = push_and_respond(owner, 2, || ());
         let kept_second = pop_or_take_back(owner, second, 2);
         assert!(
             kept_second || deque.looks_empty(),
-            "its owner waits, so nobody may have the first one of it"
+            "the owner waits for its second job, so its first one must not be on offer"
         );
         let kept = usize::from(kept_second) + usize::from(pop_or_take_back(owner, first, 1));
         assert_eq!(kept + thief.join().unwrap(), 2);
     });
 }
 
-/// The thief of a half may have ended it, and go on with a stranger, when the half's owner takes something from it.
+/// The owner of a stolen job takes something from the thief. The thief may have ended the job by then, and
+/// may have pushed unrelated work.
 #[test]
-fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
+fn nothing_taken_before_the_stack_job_is_done_was_pushed_later() {
     check(|| {
         let shared = Arc::new((Deque::new(), StackJobState::new()));
         let waiter = {
@@ -250,17 +251,20 @@ fn what_is_taken_before_a_half_is_done_is_none_of_what_comes_later() {
             thread::spawn(move || {
                 let taken = shared.0.accept_offer().map(|entry| entry.addr().get());
                 let taken = taken.or_else(|| steals(&shared.0, 1).pop());
-                assert!(taken != Some(2) || shared.1.is_done(), "it is known for a stranger");
+                assert!(
+                    taken != Some(2) || shared.1.is_done(),
+                    "unrelated work is recognised, because the stack job is done"
+                );
             })
         };
         let owner = shared.0.owner_in_model();
-        let needed = push_and_attend(owner, 1, || ());
+        let needed = push_and_respond(owner, 1, || ());
         _ = pop_or_take_back(owner, needed, 1);
-        // SAFETY: the model holds a reference.
+        // SAFETY: the model holds a reference to the state, and finishes it once.
         _ = unsafe { StackJobState::finish(NonNull::from(&shared.1)) };
         shared.0.request();
-        let stranger = push_and_attend(owner, 2, || ());
-        _ = pop_or_take_back(owner, stranger, 2);
+        let unrelated = push_and_respond(owner, 2, || ());
+        _ = pop_or_take_back(owner, unrelated, 2);
         waiter.join().unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! Waiting inside a job: for a half that was stolen, and for the children of a scope.
+//! Waiting inside a job: for a stolen stack job, and for the children of a scope.
 
 use super::check;
 use brigade_pool::model::{LocalCount, RemoteChildren, SharedCount, StackJobState};
@@ -8,20 +8,20 @@ use loom::{
 };
 use std::{ptr::NonNull, sync::Arc};
 
-/// The thief ends the half. Nobody frees it in these models.
+/// The thief finishes the stack job. Nobody frees it in these models.
 fn finish(stack_job: &StackJobState) -> bool {
     // SAFETY: the model holds a reference.
     unsafe { StackJobState::finish(NonNull::from(stack_job)) }
 }
 
-/// A child ends elsewhere. Nobody frees the count in these models.
+/// A child ends on another thread. Nobody frees the count in these models.
 fn end(shared: &SharedCount) -> bool {
     // SAFETY: as above.
     unsafe { SharedCount::end(NonNull::from(shared)) }
 }
 
 #[test]
-fn the_owner_of_a_stolen_half_is_woken() {
+fn the_owner_of_a_stolen_stack_job_is_woken() {
     check(|| {
         let stack_job = Arc::new((StackJobState::new(), AtomicBool::new(false)));
         let shared = stack_job.clone();
@@ -42,7 +42,7 @@ fn the_owner_of_a_stolen_half_is_woken() {
     });
 }
 
-/// What a scope's children did, and how many there are.
+/// The shared count of a scope, what its children did, and how often the owner was told of the end.
 struct Scope {
     shared: SharedCount,
     work: AtomicUsize,
@@ -50,7 +50,7 @@ struct Scope {
 }
 
 /// Waits as `wait_for_scope` does. If the wake-up were lost, loom would report a deadlock.
-fn settle_and_wait(local: &LocalCount, scope: &Scope) {
+fn merge_and_wait(local: &LocalCount, scope: &Scope) {
     if !local.is_done(&scope.shared) {
         local.merge(&scope.shared);
         while !local.is_done(&scope.shared) {
@@ -60,7 +60,7 @@ fn settle_and_wait(local: &LocalCount, scope: &Scope) {
 }
 
 #[test]
-fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
+fn the_owner_of_a_scope_waits_for_local_and_remote_children() {
     check(|| {
         let (local, shared) = LocalCount::body();
         let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
@@ -69,7 +69,7 @@ fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
         local.add();
         let children = scope.clone();
         let thief = thread::spawn(move || {
-            // One of the two children runs elsewhere, and spawns a third.
+            // One of the two children runs on another thread, and spawns a third.
             children.shared.add();
             for _ in 0..2 {
                 children.work.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +83,7 @@ fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
         local.end();
         // The body.
         local.end();
-        settle_and_wait(&local, &scope);
+        merge_and_wait(&local, &scope);
         assert_eq!(scope.work.load(Ordering::Relaxed), 3, "the children end before the scope");
         thief.join().unwrap();
         assert!(scope.told.load(Ordering::Relaxed) <= 1, "only the last one tells");
@@ -91,7 +91,7 @@ fn the_owner_of_a_scope_waits_for_what_ran_here_and_elsewhere() {
 }
 
 #[test]
-fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
+fn exactly_one_of_two_remote_children_wakes_an_owner_that_has_merged() {
     check(|| {
         let (local, shared) = LocalCount::body();
         let scope = Arc::new((shared, AtomicUsize::new(0)));
@@ -117,8 +117,8 @@ fn of_two_who_end_elsewhere_exactly_one_tells_an_owner_that_has_settled() {
     });
 }
 
-/// Waits as `wait_for_scope` does for a scope with a list of strays, and runs what it finds there.
-fn wait_with_strays(local: &LocalCount, scope: &Scope, remote: &RemoteChildren<usize>) {
+/// Waits as `wait_for_scope` does for a scope with remote children, and runs those that it finds in the list.
+fn wait_with_remote_children(local: &LocalCount, scope: &Scope, remote: &RemoteChildren<usize>) {
     while !local.is_done(&scope.shared) {
         if let Some(child) = remote.pop_oldest() {
             scope.work.fetch_add(child, Ordering::Relaxed);
@@ -135,7 +135,7 @@ fn wait_with_strays(local: &LocalCount, scope: &Scope, remote: &RemoteChildren<u
 }
 
 #[test]
-fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
+fn an_owner_that_parks_is_woken_for_a_remote_child() {
     check(|| {
         let (local, shared) = LocalCount::body();
         let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
@@ -144,7 +144,7 @@ fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
         local.add();
         let (of, remote) = (scope.clone(), list.clone());
         let thief = thread::spawn(move || {
-            // A child spawns another one, and leaves it to whoever finds it.
+            // A child spawns another one into the list, and any thread may run that.
             of.shared.add();
             if remote.push(7) {
                 owner.unpark();
@@ -154,14 +154,14 @@ fn an_owner_that_parks_is_told_of_a_child_that_goes_astray() {
             }
         });
         local.end();
-        wait_with_strays(&local, &scope, &list);
+        wait_with_remote_children(&local, &scope, &list);
         assert_eq!(scope.work.load(Ordering::Relaxed), 7, "the owner ran it, since nobody else did");
         thief.join().unwrap();
     });
 }
 
 #[test]
-fn a_stray_is_run_once_by_the_owner_or_by_who_has_its_ticket() {
+fn a_remote_child_is_run_once_by_the_owner_or_through_its_placeholder() {
     check(|| {
         let (local, shared) = LocalCount::body();
         let scope = Arc::new(Scope { shared, work: AtomicUsize::new(0), told: AtomicUsize::new(0) });
@@ -179,14 +179,14 @@ fn a_stray_is_run_once_by_the_owner_or_by_who_has_its_ticket() {
             }
         });
         local.end();
-        wait_with_strays(&local, &scope, &list);
+        wait_with_remote_children(&local, &scope, &list);
         assert_eq!(scope.work.load(Ordering::Relaxed), 1);
         other.join().unwrap();
     });
 }
 
 #[test]
-fn an_owner_that_parks_is_told_of_a_half_that_is_passed_on() {
+fn an_owner_that_parks_is_woken_for_a_stack_job_that_is_passed_on() {
     check(|| {
         let stack_job = Arc::new((StackJobState::new(), loom::sync::Mutex::new(false)));
         let shared = stack_job.clone();
