@@ -1,12 +1,18 @@
-//! How a pool is made: threads, names, stack size, hooks.
+//! Building a pool: threads, names, stack size, hooks.
 
 use crate::{pool::Pool, registry::config::PoolConfig};
 use std::{any::Any, fmt, io, num::NonZero, thread};
 
-/// How many threads a pool may have beyond the ones that it was asked for, while others are blocked, unless it was told.
+/// How many spare threads a pool may have unless the builder says otherwise.
 const SPARES: usize = 256;
 
-/// Makes a [`Pool`]. See [`Pool::builder`].
+/// Builds a [`Pool`]. [`Pool::builder`] returns one.
+///
+/// ```
+/// let pool = brigade_pool::Pool::builder().threads(2).stack_size(1 << 20).name("oven").build()?;
+/// assert_eq!(pool.threads(), 2);
+/// # std::io::Result::Ok(())
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     threads: Option<usize>,
@@ -27,49 +33,81 @@ impl Builder {
         Self { threads: None, config }
     }
 
-    /// How many threads run jobs at a time; one a core if this is not called. While a worker is blocked inside a job, the pool may
-    /// run one more thread in its place.
+    /// Sets how many threads run jobs at a time. The default is one for each processor. While a worker is
+    /// blocked inside a job, the pool may run one more thread in its place.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// How many threads the pool may have beyond those, at most, while workers are blocked inside jobs; 256 if this is not called. When all
-    /// of them are blocked as well, other jobs wait in the queue.
+    /// Sets how many spare threads the pool may have at most, beyond its normal threads, while workers
+    /// are blocked inside jobs. The default is 256. When all of them are blocked as well, other jobs wait
+    /// in the queue.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).spares(1).build()?;
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// // The spare thread runs the second job while the first one waits.
+    /// let waiting = pool.spawn_blocking(move || receive.recv().unwrap());
+    /// pool.spawn(move || send.send("salt").unwrap()).join().unwrap();
+    /// assert_eq!(waiting.join().unwrap(), "salt");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn spares(mut self, spares: usize) -> Self {
         self.config.spares = spares;
         self
     }
 
-    /// What the threads are called: this, a hyphen and their number. `pool` if this is not called.
+    /// Sets the name of the threads: this, a hyphen and their number. The default is `pool`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
         self
     }
 
-    /// The size of each thread's stack, in bytes. The standard library's default if this is not called.
+    /// Sets the size of each thread's stack, in bytes. The default is that of the standard library.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.config.stack_size = Some(bytes);
         self
     }
 
-    /// Called by each thread before it runs anything, with the thread's number. A panic in it is ignored.
+    /// Sets a hook that each thread calls before it runs anything, with the thread's number. A panic in
+    /// the hook is ignored.
+    ///
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let builder = brigade_pool::Pool::builder().threads(1);
+    /// let pool = builder.on_start(move |number| tell.send(number).unwrap()).build()?;
+    /// assert_eq!(told.recv().unwrap(), 0);
+    /// # drop(pool);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.config.on_start = Some(Box::new(hook));
         self
     }
 
-    /// Called by each thread after it has run everything, with the thread's number. A panic in it is ignored.
+    /// Sets a hook that each thread calls after it has run everything, with the thread's number. A panic
+    /// in the hook is ignored.
+    ///
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let builder = brigade_pool::Pool::builder().threads(1);
+    /// let pool = builder.on_exit(move |number| tell.send(number).unwrap()).build()?;
+    /// pool.shutdown();
+    /// assert_eq!(told.recv().unwrap(), 0);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.config.on_exit = Some(Box::new(hook));
         self
     }
 
-    /// Called when a spawned job panics whose handle is gone, so that nobody else would hear of it: on the thread that ran the job,
-    /// with what was passed to `panic!`. A panic in the handler is ignored. Without a handler such a panic is dropped.
+    /// Sets a handler for panics of spawned jobs whose handle is gone, so that no other code would learn
+    /// of them. The handler is called on the thread that ran the job, with the payload that was passed to
+    /// `panic!`. A panic in the handler is ignored. Without a handler such a panic is dropped.
     ///
-    /// A job whose handle is dropped in the moment in which it panics may be missed; one of [`spawn_detached`](Pool::spawn_detached), which
-    /// has no handle, never is.
+    /// The handler may miss a job whose handle is dropped at the very moment at which it panics. It never
+    /// misses a job of [`spawn_detached`](Pool::spawn_detached), which has no handle.
     ///
     /// ```
     /// let (tell, told) = std::sync::mpsc::channel();
@@ -92,8 +130,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a thread; those that were started have ended again by then. If `threads` is 0 or more
-    /// than 32,000, or more than 32,256 with the spare ones, with [`io::ErrorKind::InvalidInput`].
+    /// Returns the operating system's error if it refuses a thread; the threads that were started have
+    /// ended by then. Returns [`io::ErrorKind::InvalidInput`] if `threads` is 0 or more than 32,000, if
+    /// there could be more than 32,256 threads with the spare ones, or if the name contains a NUL.
     pub fn build(mut self) -> io::Result<Pool> {
         const MOST: usize = 32_000;
         const _: () = assert!(MOST + SPARES < 1 << 15, "the packed counters have room for all threads");

@@ -2,12 +2,18 @@
 //!
 //! # Nouns
 //!
-//! * [`Pool`]: some threads and their queues. [`Pool::global`] is the one that the free functions use elsewhere than on a worker.
-//! * **job**: a spawned closure, in a queue of crossbeam-deque; its result comes by a [`JoinHandle`]. Read `job.rs` first.
-//! * **half**: the second closure of a [`join`], on the stack, in a deque of our own (`deque.rs`).
-//! * **worker**: a thread with its seat. `worker.rs` is the loop; it fits a screen.
-//! * **crew**: what the workers of a pool share. **bed**: where one sleeps (`sleep.rs` has the proof that it wakes).
-//! * **spare**: a thread that stands in for a worker that is blocked inside its job (`spare.rs`).
+//! * [`Pool`]: threads and their queues. The free functions use [`Pool::global`] when the calling thread
+//!   is not a worker.
+//! * **job**: a closure in a queue. The result of a spawned job comes through a [`JoinHandle`]. Read
+//!   `job/mod.rs` first.
+//! * **stack job**: the second closure of a [`join`](fn@join). It lies on the stack of its owner
+//!   (`join/stack_job.rs`) and in a deque of our own (`join/deque.rs`).
+//! * **scope**: a frame that ends after the jobs that were spawned into it (`scope/mod.rs`).
+//! * **worker**: a thread that runs jobs. Its loop fits a screen (`worker/mod.rs`).
+//! * **registry**: the state that the workers of one pool share (`registry/mod.rs`). It has a **parking
+//!   slot** for each worker. `registry/sleep.rs` proves that no wake-up is lost.
+//! * **spare thread**: a thread that replaces a worker which is blocked inside its job
+//!   (`registry/spare.rs`).
 //!
 //! # One worked example
 //!
@@ -27,24 +33,27 @@
 //!
 //! # What a waiting worker does
 //!
-//! It never runs a stranger, which could need a lock that it holds. It runs what it waits for, or a part of that; if
-//! there is nothing, it parks, and the pool may use a spare thread meanwhile. So nested parallelism under a mutex finishes,
-//! two pools may install into each other, and a pool of one thread finishes everything, as long as no more than 256 of its workers
-//! are blocked at a time: so many spare threads it has at most. What a pool cannot see is a job that blocks outside of it, in a channel or
-//! a read: say [`blocking`] around that.
+//! A waiting worker never runs unrelated jobs, because such a job could need a lock that the worker
+//! holds. It runs the work it waits for, or a part of that work. If there is none, it parks, and the pool
+//! may use a spare thread meanwhile. Therefore nested parallelism under a mutex finishes, two pools may
+//! install into each other, and a pool of one thread finishes everything, as long as at most 256 of its
+//! workers are blocked at a time. A pool starts at most that many spare threads, unless
+//! [`Builder::spares`] says otherwise. The pool does not see a job that blocks in a channel or a read:
+//! wrap such a call in [`blocking`](fn@blocking).
 //!
-//! A worker that joins the handle of a queued job runs it in place, on top of its own stack. So a chain of jobs each of which joins the
-//! one before may be some ten thousand links long, and not longer: then let the one before spawn the next.
+//! A worker that joins the handle of a queued job runs that job in place, on top of its own stack. A
+//! chain of jobs in which each joins the job before it can therefore have some ten thousand links, and
+//! not more. For longer chains, let each job spawn the next one.
 
 mod blocking;
 mod builder;
-// Unsafe: `simd` calls what is compiled for some processors only.
+// Unsafe: `simd` calls code that is compiled for some processors only.
 #[allow(unsafe_code)]
 mod data;
-// Unsafe: a job counts its own references and is called through a table.
+// Unsafe: a job counts its own references and is called through a vtable.
 #[allow(unsafe_code)]
 mod job;
-// Unsafe: decides who takes the closure and the result out of a half.
+// Unsafe: decides which thread takes the closure and the result out of a stack job.
 #[allow(unsafe_code)]
 mod join;
 mod pool;
@@ -52,7 +61,7 @@ mod registry;
 // Unsafe: children point to a scope on the stack of a thread that waits for them.
 #[allow(unsafe_code)]
 mod scope;
-// Only the tests of the documentation look at it.
+// Only documentation tests compile this module.
 #[cfg(doctest)]
 mod soundness;
 mod sync;
@@ -60,7 +69,7 @@ mod sync;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 #[allow(unsafe_code)]
 mod sys;
-// Unsafe: says that it is the owner of its halves.
+// Unsafe: a worker states that it owns its deque of stack jobs.
 #[allow(unsafe_code)]
 mod worker;
 
@@ -75,7 +84,7 @@ pub use registry::stats::Stats;
 pub use scope::{Scope, scope};
 pub use worker::wait::blocking;
 
-/// What the loom models look at.
+/// Internals for the loom models.
 #[cfg(loom)]
 pub mod model {
     pub use crate::{

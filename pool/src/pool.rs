@@ -1,4 +1,5 @@
-//! The pool: where jobs are spawned, and how it ends.
+//! The pool: how it is started, and how it ends. `job/spawn.rs`, `job/install.rs`, `join/mod.rs`,
+//! `scope/mod.rs` and `data/map.rs` hold its other methods.
 
 use crate::{
     builder::Builder,
@@ -15,40 +16,54 @@ use std::{
 
 /// A work-stealing thread pool.
 ///
-/// Dropping it cancels what is queued (the handles say [`JoinError::Cancelled`]) and waits for what runs. On one of its own workers
-/// that would be to wait for itself; there it does not wait, and the threads end by themselves.
+/// Dropping the pool cancels the queued jobs (their handles say
+/// [`JoinError::Cancelled`](crate::JoinError::Cancelled)) and waits for the running jobs. On one of the
+/// pool's own workers that would mean to wait for itself. There `drop` does not wait, and the threads end
+/// by themselves.
+///
+/// ```
+/// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+/// let answer = pool.spawn(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Threads
 ///
-/// A pool has the threads that it was asked for, and a spare one for each worker that is blocked while there is work. If the operating system
-/// refuses a spare thread, it is tried again after pauses of up to a second, for as long as it is needed. That takes a thread that cannot be
-/// refused then: so a process has one more, which sleeps, for all its pools together.
+/// A pool has the threads that it was asked for, and a spare thread for each worker that is blocked while
+/// there is work. If the operating system refuses a spare thread, the pool retries after pauses of up to
+/// a second, for as long as it needs the thread. Retrying takes a thread that cannot be refused then. So
+/// a process has one more thread, which sleeps, for all its pools together.
 ///
 /// # In a forked child
 ///
-/// The threads stay with the parent, so whatever would hand them work or wait for them panics: every method that spawns, blocks or shuts down,
-/// and the free functions, which use [the global pool](Self::global). A pool that is made in the child works. Dropping or detaching the
-/// parent's pool there does nothing. If a job forks, the copy of its
-/// worker in the child may run, alone, whatever the job joins that no other worker has; where it would have to wait for the parent's threads,
-/// and at the end of the job, the child is ended by an abort, with a message. A handle from before the fork that would have to wait gives [`Lost::Forked`](brigade_handle::Lost::Forked).
+/// The threads stay with the parent. So everything that would give them work or wait for them panics:
+/// every method that spawns, blocks or shuts down, and the free functions, which use [the global
+/// pool](Self::global). A pool that is made in the child works. Dropping or detaching the parent's pool
+/// in the child does nothing.
+///
+/// If a job forks, the copy of its worker in the child may run, alone, every job that it joins and that
+/// no other worker has. Where it would have to wait for the parent's threads, and at the end of the job,
+/// the child is aborted with a message. A handle from before the fork that would have to wait returns
+/// [`Lost::Forked`](brigade_handle::Lost::Forked).
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
     pub(crate) registry: Arc<Registry>,
-    /// Whether it has been ended, so that dropping it does nothing.
+    /// Whether the pool has been ended, so that dropping it does nothing.
     pub(crate) is_shut: bool,
 }
 
 impl Pool {
-    /// Starts a pool with one thread a core.
+    /// Starts a pool with one thread for each processor.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a thread.
+    /// Returns the operating system's error if it refuses a thread.
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
 
-    /// Where to say how many threads, their name, and so on.
+    /// Returns a builder, which sets the number of threads, their name, and so on.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(2).name("oven").build()?;
@@ -60,12 +75,19 @@ impl Pool {
         Builder::new()
     }
 
-    /// The pool that the free functions use on threads that belong to no pool. It is started by the first use, with one
-    /// thread a core, and lives as long as the process.
+    /// Returns the pool that the free functions use on threads that belong to no pool. The first use
+    /// starts it, with one thread for each processor, and it lives as long as the process.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::global();
+    /// let from_function = brigade_pool::spawn(|| brigade_pool::Pool::global().current_thread_index());
+    /// assert!(from_function.join().unwrap().unwrap() < pool.threads());
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the operating system refuses its threads. In a child that was forked while a thread of its parent started the pool.
+    /// Panics if the operating system refuses its threads. Panics in a child that was forked while a
+    /// thread of its parent started the pool.
     pub fn global() -> &'static Self {
         static GLOBAL: OnceLock<Pool> = OnceLock::new();
         if let Some(pool) = GLOBAL.get() {
@@ -87,7 +109,8 @@ impl Pool {
         let mut pool = Self { registry: Registry::new(config, worker::ENTRY), is_shut: false };
         match pool.registry.start_all() {
             Ok(()) => {
-                // For when one is refused. Not before the pool's own, which are more important.
+                // This thread is for later refusals. It is started after the pool's own threads, which
+                // are more important.
                 pool.registry.retry();
                 Ok(pool)
             }
@@ -101,12 +124,12 @@ impl Pool {
         }
     }
 
-    /// How many threads run jobs at a time.
+    /// Returns how many threads run jobs at a time.
     pub fn threads(&self) -> usize {
         self.registry.config.threads
     }
 
-    /// The number of the calling thread among this pool's, if it is one of them.
+    /// Returns the number of the calling thread in this pool, if it is one of the pool's threads.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
@@ -118,9 +141,10 @@ impl Pool {
         current::index_in(&self.registry)
     }
 
-    /// What the pool has done so far, and what it has to do.
+    /// Returns what the pool has done so far, and what it has to do.
     ///
-    /// Exact when the pool is at rest; while it works, each number may lag behind by what is being done at the moment.
+    /// The numbers are exact when the pool is at rest. While it works, each number may lag behind the
+    /// work in progress.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
@@ -132,21 +156,31 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics in a forked child.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.registry.assert_not_forked();
         self.registry.stats()
     }
 
-    /// Runs everything that is queued, and what that spawns, then ends and joins the threads.
+    /// Runs all queued jobs and the jobs that they spawn, then ends and joins the threads.
     ///
-    /// On one of the pool's own workers that would be to wait for itself; there it does not wait, and the threads end by
-    /// themselves when everything has run.
+    /// On one of the pool's own workers, which cannot wait for itself, this does not wait. The threads
+    /// end by themselves when everything has run.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// pool.spawn_detached(move || tell.send("served").unwrap());
+    /// pool.shutdown();
+    /// assert_eq!(told.try_recv(), Ok("served"));
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Panics
     ///
-    /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
+    /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking; the pool is
+    /// dropped then.
     pub fn shutdown(mut self) {
         self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown");
@@ -154,10 +188,11 @@ impl Pool {
         self.is_shut = true;
     }
 
-    /// Cancels everything that is queued, waits for what runs, then ends and joins the threads: what dropping the pool does, too.
-    /// Returns how many jobs were cancelled by that.
+    /// Cancels all queued jobs, waits for the running jobs, then ends and joins the threads. Dropping the
+    /// pool does the same. Returns how many jobs this cancelled.
     ///
-    /// On one of the pool's own workers, which cannot wait for itself, returns how many were by then: 0 as a rule.
+    /// On one of the pool's own workers, which cannot wait for itself, it returns how many jobs were
+    /// cancelled so far: usually 0.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
@@ -169,7 +204,8 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// In a forked child. On a thread whose waiting policy forbids blocking; the pool is dropped then.
+    /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking; the pool is
+    /// dropped then.
     pub fn shutdown_now(mut self) -> usize {
         self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown_now");
@@ -179,10 +215,13 @@ impl Pool {
         self.registry.cancelled.load(Ordering::Relaxed)
     }
 
-    /// [`shutdown_now`](Self::shutdown_now) with a deadline: cancels everything that is queued, at once, and waits for what runs, but for so
-    /// long at most. Whether all threads have ended. If not, what runs goes on, on threads that nobody waits for, and they end by themselves.
+    /// Cancels all queued jobs at once, and waits for the running jobs like
+    /// [`shutdown_now`](Self::shutdown_now), but no longer than `at_most`. Returns whether all threads
+    /// have ended. If they have not, the running jobs go on, on threads that no caller waits for, and
+    /// those threads end by themselves.
     ///
-    /// With [`Duration::ZERO`] this waits for nobody, and may be called anywhere, also by one of the pool's own jobs.
+    /// With [`Duration::ZERO`] this does not wait, and may be called anywhere, also by one of the pool's
+    /// own jobs.
     ///
     /// ```
     /// use std::{sync::mpsc, time::Duration};
@@ -202,7 +241,8 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// In a forked child. On a thread whose waiting policy forbids blocking, unless the time is zero; the pool is dropped then.
+    /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking, unless the
+    /// time is zero; the pool is dropped then.
     pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
         self.registry.assert_not_forked();
         if !at_most.is_zero() {
@@ -211,21 +251,21 @@ impl Pool {
         self.is_shut = true;
         self.registry.advance(Phase::Cancelling);
         self.registry.cancel_queued();
-        // What was queued may have been all that there was.
+        // The queued jobs may have been the only ones.
         self.registry.advance(Phase::Cancelling);
-        // None: so far away that no clock can name it.
+        // `None` is a deadline so far away that no clock can represent it.
         let deadline = clock::now().checked_add(at_most);
         let gone = self.current_thread_index().is_none() && self.registry.wait_for_threads(deadline);
         let threads = mem::take(&mut self.registry.roster().threads);
         if gone {
-            // They have nothing left to do but to end.
+            // The threads have nothing left to do but to end.
             threads.into_iter().for_each(|thread| _ = thread.join());
         }
         gone
     }
 
-    /// Lets go of the pool: everything that is queued is run, by threads that nobody waits for. What they have not done when the
-    /// process ends, they never do, as a daemon thread in Python.
+    /// Lets go of the pool: threads that no caller waits for run all queued jobs. The jobs that they have
+    /// not run when the process ends are never run, as with a daemon thread in Python.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
@@ -240,11 +280,12 @@ impl Pool {
             return self.forget();
         }
         self.registry.advance(Phase::Draining);
-        // Dropping a thread's handle detaches it.
+        // Dropping a thread's handle detaches the thread.
         self.registry.roster().threads.clear();
     }
 
-    /// Leaves everything as it is, in a forked child: what the threads held when it was forked is held for ever.
+    /// Leaks the registry in a forked child, because locks that the threads held at the fork are held for
+    /// ever.
     fn forget(&self) {
         mem::forget(self.registry.clone());
     }
@@ -257,20 +298,21 @@ impl Pool {
     /// Waits for the threads to end, unless this is one of them.
     fn join_threads(&self) {
         if self.current_thread_index().is_some() {
-            // They are detached: whoever is the last of them ends the pool.
+            // This detaches the threads. The last of them to fall asleep ends the pool.
             self.registry.roster().threads.clear();
             return;
         }
         let _away = wait::away();
         loop {
             let Some(thread) = self.registry.roster().threads.pop() else { break };
-            // A worker's loop does not panic: jobs and hooks are caught.
+            // A worker's loop does not panic, because jobs and hooks are caught.
             let _ = thread.join();
         }
     }
 }
 
-/// As [`Pool::shutdown_now`], also where that would be refused: a destructor cannot refuse, so there it blocks.
+/// Ends the pool like [`Pool::shutdown_now`]. A destructor cannot refuse, so it blocks even where
+/// `shutdown_now` would panic.
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.is_shut {

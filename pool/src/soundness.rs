@@ -1,7 +1,7 @@
-//! What must not compile: each rule on which unsafe code here relies, as an example that breaks it. These run with the documentation's
-//! examples, and are no part of it.
+//! Programs that must not compile. Each rule that unsafe code here relies on has an example that breaks
+//! it. The examples run with those of the documentation, but are not part of it.
 
-/// A job outlives the frame that spawns it.
+/// A job must not borrow from the frame that spawns it.
 ///
 /// ```compile_fail,E0597
 /// let pool = brigade_pool::Pool::new().unwrap();
@@ -19,7 +19,8 @@
 /// ```
 struct OutlivesTheFrame;
 
-/// A scope's child outlives the scope's body, and what it borrows outlives the scope.
+/// A scope's child must not borrow from the scope's body, and the data that it borrows must outlive the
+/// scope.
 ///
 /// ```compile_fail,E0373
 /// brigade_pool::scope(|scope| {
@@ -54,7 +55,7 @@ struct OutlivesTheFrame;
 /// ```
 struct EndsWithTheScope;
 
-/// What another thread runs, is given or returns may be sent.
+/// Everything that another thread runs, gets or returns must be Send.
 ///
 /// ```compile_fail,E0277
 /// let counted = std::rc::Rc::new(7);
@@ -118,7 +119,7 @@ struct EndsWithTheScope;
 /// ```
 struct MayBeSent;
 
-/// A guard is released by the thread that locked, and a lock shares what may be sent.
+/// A guard is released by the thread that locked, and a lock only shares data that may be sent.
 ///
 /// ```compile_fail,E0277
 /// fn is_send<T: Send>() {}

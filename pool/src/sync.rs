@@ -1,4 +1,5 @@
-//! The atomics, locks and threads that the modelled protocols are built on: the standard ones, or loom's under `--cfg loom`.
+//! The atomics, locks and threads of the modelled protocols: those of the standard library, or loom's
+//! under `--cfg loom`.
 
 #[cfg(loom)]
 pub(crate) use loom::{
@@ -30,14 +31,14 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// Hands out a pointer for writing. Dereferencing it is the caller's unsafe act.
+    /// Calls `f` with a pointer for writing. Dereferencing it is the caller's unsafe act.
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
     }
 }
 
-/// Parks for a time. Loom's threads have no time: for them it may end at once.
+/// Parks for a time. Loom's threads have no time, so for them it may return at once.
 #[cfg(loom)]
 pub(crate) fn park_timeout(_: std::time::Duration) {
     thread::yield_now();
@@ -46,7 +47,7 @@ pub(crate) fn park_timeout(_: std::time::Duration) {
 #[cfg(not(loom))]
 pub(crate) use std::thread::park_timeout;
 
-/// Two cache lines to itself: x86 fetches lines in pairs.
+/// A value on two cache lines of its own: x86 fetches lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);

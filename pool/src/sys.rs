@@ -1,9 +1,10 @@
-//! The platform wall: a fence that one side pays for, and where a thread runs.
+//! The platform wall: a fence that one side pays for, and the processor of a thread.
 //!
-//! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns on each side. Here
-//! one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that goes to sleep), so the rare side
-//! pays for both: [`heavy`] makes every thread of the process run a full fence (`membarrier(2)`, private expedited,
-//! Linux 4.14), and the hot side, a [`Fence`], only keeps the compiler from reordering.
+//! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns
+//! on each side. Here one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that
+//! goes to sleep). So the rare side pays for both: [`heavy`] makes every thread of the process run a full
+//! fence (`membarrier(2)`, private expedited, Linux 4.14), and the hot side, a [`Fence`], only keeps the
+//! compiler from reordering.
 //!
 //! ```text
 //!   hot side                 rare side
@@ -12,25 +13,27 @@
 //!   read yours               read mine
 //! ```
 //!
-//! While the rare side is inside `heavy`, the hot side runs a full fence at some point P. If P is after `mine = 1`, the rare
-//! side reads it. If P is before, then `read yours` is after P and reads 1. So at least one side sees the other.
+//! While the rare side is inside `heavy`, the hot side runs a full fence at some point P. If P is after
+//! `mine = 1`, the rare side reads it. If P is before, then `read yours` is after P and reads 1. So at
+//! least one side sees the other.
 //!
-//! **What a port must provide**: nothing. Where there is no `membarrier`, both are plain sequentially consistent fences,
-//! for which the same holds by the rules of the language; also under loom, which therefore checks the protocols.
+//! **A port must provide** nothing. Where there is no `membarrier`, both are plain sequentially
+//! consistent fences, for which the same holds by the rules of the language. The same fences are used
+//! under loom, which therefore checks the protocols.
 
 use crate::sync::{Ordering, fence};
 
-/// The hot side's fence: chosen by type, so that choosing costs nothing.
+/// The hot side's fence. A type chooses it, so that the choice costs nothing.
 pub trait Fence {
-    /// Fences.
+    /// Executes the fence.
     fn light();
 }
 
-/// Where [`is_asymmetric`]: the rare side pays.
+/// The fence for where [`is_asymmetric`] holds: the rare side pays.
 #[derive(Debug)]
 pub struct Light;
 
-/// Everywhere.
+/// A full fence, which is correct everywhere.
 #[derive(Debug)]
 pub struct Full;
 
@@ -48,12 +51,13 @@ impl Fence for Light {
     }
 }
 
-/// Whether [`heavy`] pays for the hot side, so that [`Light`] is enough there. Decided once a process.
+/// Returns whether [`heavy`] pays for the hot side, so that [`Light`] is enough there. Each process
+/// decides it once.
 pub(crate) fn is_asymmetric() -> bool {
     platform::is_asymmetric()
 }
 
-/// The rare side's fence.
+/// Executes the rare side's fence.
 pub(crate) fn heavy() {
     fence(Ordering::SeqCst);
     if is_asymmetric() {
@@ -61,7 +65,7 @@ pub(crate) fn heavy() {
     }
 }
 
-/// The number of the processor that this thread runs on at the moment, where one can know.
+/// Returns the number of the processor that this thread runs on at the moment, where the system tells.
 pub(crate) fn processor() -> Option<usize> {
     platform::processor()
 }
@@ -77,7 +81,7 @@ mod platform {
     }
 
     pub(super) fn is_asymmetric() -> bool {
-        // To register twice does no harm. A child inherits it, and asks again.
+        // Registering twice does no harm. A forked child inherits the registration, and asks again.
         static REGISTERED: PerProcess<bool> = PerProcess::new();
         *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
     }
@@ -93,7 +97,7 @@ mod platform {
     }
 
     pub(super) fn processor() -> Option<usize> {
-        // SAFETY: it takes nothing and touches no memory of ours.
+        // SAFETY: it takes no arguments and touches no memory of ours.
         let number = unsafe { libc::sched_getcpu() };
         usize::try_from(number).ok()
     }

@@ -1,20 +1,24 @@
-//! A lock that tells a deadlock from a long wait.
+//! A lock that distinguishes a deadlock from a long wait.
 //!
-//! Threads that wait for one another in a ring wait for ever. This lock sees the ring close: whoever would close it is told
-//! so, by a [`Deadlock`] that names every lock in the ring, who holds it, and the line of source that took it.
+//! Threads that wait for one another in a cycle wait for ever. This lock detects the cycle: the thread
+//! that would close it gets a [`Deadlock`], which names every lock in the cycle, the thread that holds
+//! it, and the line of source that took it.
 //!
-//! # Who knows what
+//! # Where the knowledge lies
 //!
-//! * Each lock knows its **holder**: a thread, and where it took the lock. Under the lock's own small mutex.
-//! * One table for the process knows what each blocked thread **waits** for. Under one mutex, the graph's.
+//! * Each lock knows its **holder**: a thread, and the place where it took the lock. The lock's own small
+//!   mutex guards this.
+//! * One graph for the process knows which lock each blocked thread **waits** for. One mutex guards the
+//!   graph.
 //!
-//! # Why a ring is always found, and nothing else
+//! # Why a cycle is always found, and nothing else
 //!
-//! A thread enters what it waits for into the table, and follows the ring from there (holder of that lock, what the holder
-//! waits for, and so on), in one critical section of the graph. In a ring every thread waits, so one of them entered last;
-//! it found all the others' entries, and their locks held, since a thread that waits releases nothing. So the last one
-//! finds the ring, before it sleeps. And what it finds is one: a thread in the table cannot go on before it gets its lock,
-//! which is held by the next.
+//! A thread enters the lock that it waits for into the graph, and follows the graph from there (holder of
+//! that lock, lock that the holder waits for, and so on), in one critical section of the graph. In a
+//! cycle every thread waits, so one of them entered last. It found the entries of all others, and their
+//! locks held, because a waiting thread releases nothing. So the last one finds the cycle, before it
+//! sleeps. And what it finds is a cycle: a thread in the graph cannot go on before it gets its lock,
+//! which is held by the next thread.
 //!
 //! ```text
 //!   thread 1                      thread 2
@@ -25,8 +29,9 @@
 //!   gets B
 //! ```
 //!
-//! The wait-for graph is the textbook's (Coffman, Elphick, Shoshani: *System Deadlocks*, 1971); Linux's lockdep finds
-//! more (orders that could deadlock but did not), by remembering. A lock that nobody waits for costs two uncontended mutexes.
+//! The wait-for graph is the textbook's (Coffman, Elphick, Shoshani: *System Deadlocks*, 1971). Linux's
+//! lockdep finds more, orders that could deadlock but did not, because it remembers. A lock without
+//! contention costs two uncontended mutexes.
 
 use brigade_handle::{fork::PerProcess, wait};
 use brigade_trace::{Cause, because};
@@ -56,11 +61,11 @@ use std::{
 /// ```
 pub struct Lock<T> {
     core: Arc<Core>,
-    /// Only ever locked by the holder, so never waited for.
+    /// Only the holder locks it, so no thread waits for it.
     value: Mutex<T>,
 }
 
-/// What is known about a lock, apart from its value.
+/// The state of a lock, apart from its value.
 struct Core {
     name: &'static str,
     state: Mutex<State>,
@@ -79,14 +84,15 @@ struct Holder {
     place: &'static Location<'static>,
 }
 
-/// What a blocked thread waits for.
+/// The lock that a blocked thread waits for.
 struct Wanted {
     core: Arc<Core>,
     name: String,
     place: &'static Location<'static>,
 }
 
-/// Who waits for what. A forked child begins with nobody, and not with a lock that may be held for ever.
+/// The wait-for graph. A forked child begins with an empty one, because the parent's may be locked there
+/// for ever.
 static GRAPH: PerProcess<Mutex<Option<HashMap<ThreadId, Wanted>>>> = PerProcess::new();
 
 fn wait_graph() -> MutexGuard<'static, Option<HashMap<ThreadId, Wanted>>> {
@@ -94,7 +100,8 @@ fn wait_graph() -> MutexGuard<'static, Option<HashMap<ThreadId, Wanted>>> {
 }
 
 fn lock_unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No foreign code runs under the core's and the graph's mutexes; a value outlives the panic of its holder.
+    // No foreign code runs under the mutexes of the core and the graph; a value outlives the panic of its
+    // holder.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -104,25 +111,37 @@ fn thread_name() -> String {
 }
 
 impl<T> Lock<T> {
-    /// A lock with a name for reports.
+    /// Makes a lock with a name for reports.
     pub fn new(name: &'static str, value: T) -> Self {
         Self { core: Arc::new(Core { name, state: Mutex::default() }), value: Mutex::new(value) }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &'static str {
         self.core.name
     }
 
-    /// Waits until nobody else holds the lock, and holds it until the guard is dropped.
+    /// Waits until no other thread holds the lock, and holds it until the guard is dropped.
+    ///
+    /// ```
+    /// use brigade_pool::lock::Lock;
+    ///
+    /// let (salt, pepper) = (Lock::new("salt", 1), Lock::new("pepper", 2));
+    /// let one = salt.lock().unwrap();
+    /// let two = pepper.lock().unwrap();
+    /// let deadlock = salt.lock().unwrap_err();
+    /// assert_eq!(deadlock.links[0].wanted, "salt");
+    /// assert_eq!(*one + *two, 3);
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Deadlock`] if the wait could never end. The caller still holds what it held: letting go of it frees the others.
+    /// Returns [`Deadlock`] if the wait could never end. The caller still holds the locks that it held;
+    /// releasing them lets the other threads go on.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block.
+    /// Panics on a thread that must not block.
     #[track_caller]
     pub fn lock(&self) -> Result<Guard<'_, T>, Deadlock> {
         let place = Location::caller();
@@ -138,7 +157,7 @@ impl Core {
         waker: &Waker,
     ) -> Poll<Result<(), Deadlock>> {
         let me = thread::current().id();
-        // In a statement of its own, so that the state is unlocked again before the graph is locked.
+        // A statement of its own, so that the state is unlocked again before the graph is locked.
         let acquired = lock_unpoisoned(&self.state).take(me, place);
         match acquired {
             Acquired::AtOnce => return Poll::Ready(Ok(())),
@@ -150,7 +169,8 @@ impl Core {
             }
             Acquired::Not => {}
         }
-        // The graph stays locked until this thread stands in both the graph and the line, or in neither.
+        // The graph stays locked until this thread is in both the graph and the queue of waiters, or in
+        // neither.
         let mut graph = wait_graph();
         let graph = graph.get_or_insert_default();
         let mut state = lock_unpoisoned(&self.state);
@@ -170,8 +190,9 @@ impl Core {
     fn release(&self) {
         let mut state = lock_unpoisoned(&self.state);
         state.holder = None;
-        // The first in line stays there until it has the lock. A newcomer may be quicker, as with the standard library's
-        // lock: handing the lock over would cost a switch of threads each time. Then the newcomer's release wakes it.
+        // The first waiter stays in the queue until it has the lock. A newcomer may be faster, as with
+        // the standard library's lock: handing the lock over would cost a switch of threads each time.
+        // Then the newcomer's release wakes the waiter.
         let next = state.waiters.front().map(|waiter| waiter.1.clone());
         drop(state);
         if let Some(waker) = next {
@@ -211,12 +232,13 @@ impl State {
     }
 }
 
-/// Follows who waits for whom from this thread on; a ring if the way leads back.
+/// Follows the wait-for graph from this thread on. Returns the cycle if the path leads back.
 fn find_cycle(graph: &HashMap<ThreadId, Wanted>, me: ThreadId) -> Option<Deadlock> {
     let mut links = Vec::new();
     let mut at = me;
-    // A way that is longer than the table goes round in a ring without us, which the last of them was told of; or it
-    // passes one who has its lock and has not yet crossed out its entry.
+    // A path that is longer than the graph goes round in a cycle without this thread, and the last thread
+    // of that cycle was told of it. Or the path passes a thread that has its lock and has not removed its
+    // entry yet.
     while links.len() < graph.len() {
         let wanted = graph.get(&at)?;
         let holder = lock_unpoisoned(&wanted.core.state).holder.clone()?;
@@ -235,25 +257,36 @@ fn find_cycle(graph: &HashMap<ThreadId, Wanted>, me: ThreadId) -> Option<Deadloc
     None
 }
 
-/// Threads that wait for one another in a ring.
+/// A cycle of threads that wait for one another.
+///
+/// ```
+/// use brigade_pool::lock::Lock;
+///
+/// let salt = Lock::new("salt", 1);
+/// let held = salt.lock().unwrap();
+/// let deadlock = salt.lock().unwrap_err();
+/// assert!(deadlock.to_string().starts_with("deadlock: "));
+/// assert_eq!(deadlock.links.len(), 1);
+/// # drop(held);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Deadlock {
-    /// The ring, from the thread that was told; each link's holder is the next link's waiter.
+    /// The cycle, from the thread that was told of it. Each link's holder is the next link's waiter.
     pub links: Vec<Link>,
 }
 
-/// One thread of a ring.
+/// One thread of a cycle, and the lock that it waits for. [`Deadlock`] has an example.
 #[derive(Debug, Clone)]
 pub struct Link {
     /// The name of the thread that waits.
     pub waiter: String,
     /// The name of the lock that it waits for.
     pub wanted: &'static str,
-    /// The line of source that asked for it.
+    /// The line of source that asked for the lock.
     pub wanted_at: &'static Location<'static>,
-    /// The name of the thread that holds it.
+    /// The name of the thread that holds the lock.
     pub holder: String,
-    /// The line of source that took it.
+    /// The line of source that took the lock.
     pub held_since: &'static Location<'static>,
 }
 
@@ -277,11 +310,19 @@ impl fmt::Display for Deadlock {
 
 impl std::error::Error for Deadlock {}
 
-/// The value of a [`Lock`], as long as it is held.
+/// A held [`Lock`]: gives access to its value, and releases the lock when it is dropped.
+///
+/// ```
+/// let purse = brigade_pool::lock::Lock::new("purse", 5);
+/// let mut guard = purse.lock().unwrap();
+/// *guard += 1;
+/// drop(guard);
+/// assert_eq!(*purse.lock().unwrap(), 6);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard<'a, T> {
     core: &'a Core,
-    /// There until `drop`.
+    /// Present until `drop`.
     value: Option<MutexGuard<'a, T>>,
 }
 
@@ -301,7 +342,7 @@ impl<T> DerefMut for Guard<'_, T> {
 
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        // First the value's own mutex, so that the next holder never waits for it.
+        // The value's own mutex goes first, so that the next holder never waits for it.
         drop(self.value.take());
         self.core.release();
     }

@@ -1,4 +1,4 @@
-//! What blocks threads on purpose: a lock that sees a deadlock, and a queue.
+//! Things that threads wait for: a lock that detects a deadlock, and a queue.
 
 pub mod lock;
 pub mod queue;

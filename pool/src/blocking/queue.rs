@@ -1,14 +1,15 @@
-//! A queue between threads: what Python calls `queue.Queue`.
+//! A queue between threads, like Python's `queue.Queue`.
 //!
-//! Puts and gets block as the thread's [waiting policy](brigade_handle::wait) says: an ordinary thread parks, a worker of
-//! the pool tells its pool that it is away, an async worker is refused.
+//! Puts and gets block as the thread's [waiting policy](brigade_handle::wait) says: an ordinary thread
+//! parks, a worker of the pool tells its pool that it is blocked, and an async worker is refused.
 //!
 //! # Why no wake-up is lost
 //!
-//! Everything is under one lock: the items, and the wakers of those who wait. Whoever finds nothing to take leaves its waker
-//! in the same critical section; whoever puts an item takes one waker out in the same critical section and wakes it. A
-//! waiter that was woken looks again, and leaves its waker again if a newcomer was quicker. Since a blocked thread cannot
-//! go away, a waker that was taken out always has somebody behind it who looks.
+//! Everything is under one lock: the items, and the wakers of the waiting threads. A thread that finds no
+//! item leaves its waker in the same critical section. A thread that puts an item takes one waker out in
+//! the same critical section, and wakes it. A woken waiter looks again, and leaves its waker again if a
+//! newcomer was faster. A blocked thread cannot go away. So behind each waker that was taken out there is
+//! a thread that looks.
 
 use crate::sync::{Mutex, MutexGuard};
 use brigade_handle::wait;
@@ -50,21 +51,22 @@ pub struct Queue<T> {
 
 struct State<T> {
     items: VecDeque<T>,
-    /// Put, and not yet said to be done.
+    /// Items that were put and are not marked as done.
     unfinished: usize,
-    /// Numbers those who wait, so that one who looks twice is in its line once.
+    /// The last number given to a waiter. The numbers let a waiter that looks twice be in its wait queue
+    /// once.
     last_waiter_id: u64,
     getters: WaitQueue,
     putters: WaitQueue,
     joiners: WaitQueue,
 }
 
-/// Those who wait, in the order in which they came.
+/// Waiting threads, in the order in which they came.
 #[derive(Default)]
 struct WaitQueue(VecDeque<(u64, Waker)>);
 
 impl WaitQueue {
-    /// Leaves a waker, in the place that the ticket has if it is in line already.
+    /// Leaves a waker, in place of the waiter's earlier one if there is one.
     fn enqueue(&mut self, waiter_id: u64, waker: &Waker) {
         match self.0.iter_mut().find(|waiter| waiter.0 == waiter_id) {
             Some(waiter) => waiter.1.clone_from(waker),
@@ -72,7 +74,7 @@ impl WaitQueue {
         }
     }
 
-    /// Whoever has what it waited for stands in line no longer.
+    /// Removes a waiter that has what it waited for.
     fn remove(&mut self, waiter_id: u64) {
         self.0.retain(|waiter| waiter.0 != waiter_id);
     }
@@ -83,17 +85,24 @@ impl WaitQueue {
 }
 
 impl<T> Queue<T> {
-    /// A queue for any number of items: `put` never waits.
+    /// Makes a queue without a limit: `put` never waits.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// queue.put(1);
+    /// queue.put(2);
+    /// assert_eq!((queue.get(), queue.len()), (1, 1));
+    /// ```
     #[must_use]
     pub fn unbounded() -> Self {
         Self::with_capacity(None)
     }
 
-    /// A queue for `capacity` items: `put` waits while it is full.
+    /// Makes a queue for `capacity` items: `put` waits while it is full.
     ///
     /// # Panics
     ///
-    /// If the capacity is 0: nobody could ever put anything.
+    /// Panics if the capacity is 0: no thread could ever put anything.
     #[must_use]
     pub fn bounded(capacity: usize) -> Self {
         assert!(capacity > 0, "a bounded queue has room for at least one item");
@@ -113,7 +122,7 @@ impl<T> Queue<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // No foreign code runs under the lock, so nothing in there is ever half done.
+        // No foreign code runs under the lock, so no critical section is left half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,11 +132,11 @@ impl<T> Queue<T> {
         state.last_waiter_id
     }
 
-    /// Puts an item at the end; waits while the queue is full.
+    /// Puts an item at the end. Waits while the queue is full.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block.
+    /// Panics on a thread that must not block.
     pub fn put(&self, item: T) {
         let mut item = Some(item);
         let waiter_id = self.waiter_id();
@@ -147,11 +156,11 @@ impl<T> Queue<T> {
         });
     }
 
-    /// Takes the item at the front; waits while there is none.
+    /// Takes the item at the front. Waits while there is none.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block.
+    /// Panics on a thread that must not block.
     pub fn get(&self) -> T {
         let waiter_id = self.waiter_id();
         wait::block("Queue::get", |waker| {
@@ -168,7 +177,14 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Takes the item at the front if there is one.
+    /// Takes the item at the front, or returns `None` if the queue is empty.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// assert_eq!(queue.try_get(), None);
+    /// queue.put("soup");
+    /// assert_eq!(queue.try_get(), Some("soup"));
+    /// ```
     pub fn try_get(&self) -> Option<T> {
         let mut state = self.lock();
         let item = state.items.pop_front()?;
@@ -178,11 +194,21 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Says that an item that was taken is dealt with. [`join`](Self::join) waits for as many of these as there were puts.
+    /// Marks an item that was taken as done. [`join`](Self::join) waits until there were as many calls of
+    /// this as puts.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// queue.put("soup");
+    /// queue.get();
+    /// assert_eq!(queue.unfinished(), 1);
+    /// queue.task_done();
+    /// queue.join();
+    /// ```
     ///
     /// # Panics
     ///
-    /// If it is called more often than items were put.
+    /// Panics if it is called more often than items were put.
     pub fn task_done(&self) {
         let mut state = self.lock();
         let left = state.unfinished.checked_sub(1);
@@ -196,11 +222,11 @@ impl<T> Queue<T> {
         joiners.into_iter().for_each(|joiner| wake(Some(joiner.1)));
     }
 
-    /// Waits until every item that was put is dealt with.
+    /// Waits until every item that was put is marked as done.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block.
+    /// Panics on a thread that must not block.
     pub fn join(&self) {
         let waiter_id = self.waiter_id();
         wait::block("Queue::join", |waker| {
@@ -214,17 +240,17 @@ impl<T> Queue<T> {
         });
     }
 
-    /// How many items wait to be taken.
+    /// Returns how many items wait to be taken.
     pub fn len(&self) -> usize {
         self.lock().items.len()
     }
 
-    /// Whether none do.
+    /// Returns whether no item waits to be taken.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many items were put and are not dealt with.
+    /// Returns how many items were put and are not marked as done.
     pub fn unfinished(&self) -> usize {
         self.lock().unfinished
     }

@@ -1,4 +1,4 @@
-//! `map`: one call an item, results in order.
+//! `map`: one call for each item, with the results in the order of the items.
 
 use crate::{job::install::install, join::join, pool::Pool};
 use brigade_handle::JoinError;
@@ -9,7 +9,8 @@ use std::{
 };
 
 impl Pool {
-    /// Calls `f` with each input, in parallel, and returns the results in the order of the inputs. Blocks until all have ended.
+    /// Calls `f` with each input, in parallel, and returns the results in the order of the inputs. Blocks
+    /// until all calls have ended.
     ///
     /// A call that panics fails its own item and no other.
     ///
@@ -24,7 +25,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// On a thread whose waiting policy forbids blocking.
+    /// Panics on a thread whose waiting policy forbids blocking.
     pub fn map<F, I, R>(&self, f: F, inputs: I) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -35,7 +36,8 @@ impl Pool {
         self.map_by(&MapPlan { f, chunk: 1, deadline: None }, "Pool::map", inputs)
     }
 
-    /// [`map`](Self::map), but a thread takes up to `chunk` neighbouring items at a time: for calls of a few nanoseconds.
+    /// Maps like [`map`](Self::map), but a thread takes up to `chunk` neighbouring items at a time. Use
+    /// it for calls of a few nanoseconds.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::new()?;
@@ -46,7 +48,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If `chunk` is 0. On a thread whose waiting policy forbids blocking.
+    /// Panics if `chunk` is 0. Panics on a thread whose waiting policy forbids blocking.
     pub fn map_chunked<F, I, R>(&self, f: F, inputs: I, chunk: usize) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -58,12 +60,12 @@ impl Pool {
         self.map_by(&MapPlan { f, chunk, deadline: None }, "Pool::map_chunked", inputs)
     }
 
-    /// [`map`](Self::map), but calls that have not begun when `timeout` has passed are not begun: their items say
-    /// [`JoinError::Cancelled`].
+    /// Maps like [`map`](Self::map), but begins no call after `timeout` has passed. The items of those
+    /// calls say [`JoinError::Cancelled`].
     ///
     /// # Cancellation
     ///
-    /// Calls that run by then are waited for: they borrow, and nothing can stop them.
+    /// Calls that run when the time is over are waited for: they borrow, and nothing can stop them.
     ///
     /// ```
     /// use std::time::Duration;
@@ -78,7 +80,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// On a thread whose waiting policy forbids blocking.
+    /// Panics on a thread whose waiting policy forbids blocking.
     pub fn map_timeout<F, I, R>(&self, f: F, inputs: I, timeout: Duration) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -86,7 +88,7 @@ impl Pool {
         I::Item: Send,
         R: Send,
     {
-        // A time that no clock can show is none.
+        // A deadline that no clock can represent is none.
         let deadline = clock::now().checked_add(timeout);
         self.map_by(&MapPlan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
     }
@@ -105,12 +107,12 @@ impl Pool {
     }
 }
 
-/// How to map.
+/// How to map the items.
 struct MapPlan<F> {
     f: F,
-    /// How many items at most are not split further.
+    /// A slice of at most this many items is not split further.
     chunk: usize,
-    /// From when on no call is begun.
+    /// No call begins from this time on.
     deadline: Option<Instant>,
 }
 
@@ -119,8 +121,8 @@ struct Item<T, R> {
     result: Option<Result<R, JoinError>>,
 }
 
-/// Maps on the current worker, and whoever helps it. Splits down to single items as a rule: a join costs little, and an
-/// item may take long.
+/// Maps on the current worker and the workers that steal from it. Normally this splits down to single
+/// items: a join costs little, and an item may take long.
 fn split<F, T, R>(plan: &MapPlan<F>, items: &mut [Item<T, R>])
 where
     F: Fn(T) -> R + Sync,

@@ -1,27 +1,29 @@
-//! Data parallelism over slices and ranges: split in two until a piece is small enough, by `join`.
+//! Data parallelism over slices and ranges: `join` splits them in two until a piece is small enough.
 //!
 //! # How small is small enough
 //!
-//! That cannot be told from the number of items: a thousand additions are less than one split is worth, a hundred calls of a
-//! millisecond are worth a hundred. So the loop has a **budget** of splits, [`PIECES`] for each thread at first, which is halved by each
-//! split; a piece that has none left is not split further. A piece that was *stolen* proves that somebody had nothing to do: there
-//! the budget is renewed, so that the last pieces of a loop are divided as finely as the thieves ask for. The idea is that of rayon's
-//! `Splitter`, and of Tzannes and others, "Lazy binary-splitting" (2010); the first budget is larger than rayon's, since a join costs
-//! so little.
+//! The number of items does not tell: a thousand additions cost less than one split, and a hundred calls
+//! of a millisecond are worth a hundred splits. So a loop has a **budget** of splits,
+//! [`PIECES_PER_THREAD`] for each thread at first, and each split halves it. A piece without budget is
+//! not split further. A piece that was *stolen* proves that a worker had nothing to do. Such a piece gets
+//! a new budget, so that the last pieces of a loop are divided as finely as the thieves ask for. The idea
+//! is that of rayon's `Splitter`, and of Tzannes and others, "Lazy binary-splitting" (2010). The first
+//! budget is larger than rayon's, because a join costs so little.
 //!
-//! The loop over a piece may use vector instructions that the rest of the program must not take for granted (`vector.rs`).
+//! The loop over a piece may use vector instructions that the rest of the program must not take for
+//! granted (`data/simd.rs`).
 
 mod map;
-// Unsafe: calls what is compiled for some processors only.
+// Unsafe: calls code that is compiled for some processors only.
 mod simd;
 
 use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
 use std::ops::Range;
 
-/// Into how many pieces a loop is split for each thread if nobody steals.
+/// Pieces into which a loop is split for each thread if no piece is stolen.
 const PIECES_PER_THREAD: usize = 16;
 
-/// What can be split in two.
+/// Data that can be split in two.
 trait Divisible: Send + Sized {
     fn len(&self) -> usize;
 
@@ -63,7 +65,7 @@ impl Divisible for Range<usize> {
 #[derive(Clone, Copy)]
 struct SplitBudget {
     left: usize,
-    /// What a stolen piece gets.
+    /// The budget of a stolen piece.
     renewed: usize,
 }
 
@@ -73,18 +75,18 @@ impl SplitBudget {
         Self { left: renewed, renewed }
     }
 
-    /// The budget of each half, if the piece is to be split.
+    /// Returns the budget of each half, if the piece is to be split.
     fn split(self, len: usize) -> Option<Self> {
         (len > 1 && self.left > 1).then_some(Self { left: self.left / 2, ..self })
     }
 
-    /// The budget of a half that another worker may have stolen.
+    /// Returns the budget of a half that another worker may have stolen.
     fn after_theft(self, is_stolen: bool) -> Self {
         if is_stolen { Self { left: self.renewed, ..self } } else { self }
     }
 }
 
-/// Divides `whole` as its budget allows, gives each piece to `leaf`, and reduces what comes out.
+/// Divides `whole` as its budget allows, calls `leaf` with each piece, and reduces the results.
 fn divide<D, R>(whole: D, leaf: impl Fn(D) -> R + Sync, reduce: impl Fn(R, R) -> R + Sync) -> R
 where
     D: Divisible,
@@ -130,8 +132,8 @@ where
 ///
 /// # Panics
 ///
-/// If `f` does, after all other pieces have ended; calls that have not begun by then are left out in the same piece only. On a thread
-/// that belongs to no pool, if its waiting policy forbids blocking.
+/// Panics if `f` panics, after all other pieces have ended. Calls that have not begun by then are omitted
+/// in the same piece only. Panics on a thread outside the pool if its waiting policy forbids blocking.
 pub fn for_each<T, F>(items: &mut [T], f: F)
 where
     T: Send,
@@ -152,7 +154,7 @@ where
 ///
 /// # Panics
 ///
-/// As for [`for_each`].
+/// Panics as [`for_each`] does.
 pub fn for_each_in<F>(range: Range<usize>, f: F)
 where
     F: Fn(usize) + Sync,
@@ -160,8 +162,8 @@ where
     divide(range, |piece: Range<usize>| piece.for_each(&f), |(), ()| ());
 }
 
-/// Maps each item, and reduces the results to one, in parallel. `reduce` has to be associative; `identity` is what an empty slice
-/// gives, and changes nothing when it is reduced with something.
+/// Maps each item, and reduces the results to one, in parallel. `reduce` must be associative. `identity`
+/// is the result for an empty slice, and must not change a value that it is reduced with.
 ///
 /// ```
 /// let numbers: Vec<u64> = (0..10_000).collect();
@@ -171,7 +173,7 @@ where
 ///
 /// # Panics
 ///
-/// If `map` or `reduce` does. Otherwise as for [`for_each`].
+/// Panics if `map` or `reduce` panics. Otherwise as [`for_each`].
 pub fn map_reduce<T, R, M, F>(items: &[T], identity: R, map: M, reduce: F) -> R
 where
     T: Sync,
@@ -182,7 +184,7 @@ where
     divide(items, |piece: &[T]| piece.iter().map(&map).fold(identity.clone(), &reduce), &reduce)
 }
 
-/// [`map_reduce`] over the numbers of a range.
+/// Maps and reduces like [`map_reduce`], over the numbers of a range.
 ///
 /// ```
 /// let squares = brigade_pool::map_reduce_in(0..100, 0, |n| n * n, |a, b| a + b);
@@ -191,7 +193,7 @@ where
 ///
 /// # Panics
 ///
-/// As for [`map_reduce`].
+/// Panics as [`map_reduce`] does.
 pub fn map_reduce_in<R, M, F>(range: Range<usize>, identity: R, map: M, reduce: F) -> R
 where
     R: Clone + Send + Sync,

@@ -1,4 +1,5 @@
-//! The job that `spawn_detached` makes: a closure that nobody waits for. It has one owner, the queue's [`JobRef`].
+//! The job that `spawn_detached` makes: a closure without a handle. It has one owner, the queue's
+//! [`JobRef`].
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable, memory},
@@ -11,7 +12,7 @@ use std::{
     ptr::NonNull,
 };
 
-/// What `spawn_detached` allocates: nobody waits for it.
+/// The allocation of a detached job.
 #[repr(C)]
 struct DetachedJob<F> {
     header: JobHeader,
@@ -24,19 +25,22 @@ pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
     let id = Id::fresh(Domain::Job);
     let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
     brigade_trace::record(Kind::Spawn, id, 0);
-    // SAFETY: the header is the first field; the job is Send and lives until a verb takes it.
+    // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable
+    // takes it.
     unsafe { JobRef::from_raw(job.cast()) }
 }
 
 impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
-    // What its closure does when it is dropped may take long: so only a thread of the pool drops it.
+    // The destructor of the closure may take long, so only a thread of the pool discards the job.
     const VTABLE: JobVtable = JobVtable { run: Self::run, discard: Self::discard, may_be_cancelled: false };
 
+    /// Runs the closure, and gives a panic to the pool's panic handler.
+    ///
     /// # Safety
     ///
     /// This is the queue's only call for this job.
     unsafe fn run(job: NonNull<JobHeader>) {
-        // SAFETY: the job was put there by `new`, and its verb is called once.
+        // SAFETY: `new` put the job there, and only one function of its vtable is called, once.
         let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         let before = brigade_trace::begin(id);
         let result = panic::catch_unwind(AssertUnwindSafe(work));
@@ -52,6 +56,8 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
         }
     }
 
+    /// Drops the closure.
+    ///
     /// # Safety
     ///
     /// As for `run`.

@@ -1,11 +1,14 @@
-//! Running a closure on a pool from outside of it, or on each of its threads, while the caller waits: a job in the caller's frame.
+//! Running a closure on a pool from outside, or on each of its threads, while the caller waits: a job in
+//! the caller's frame.
 //!
-//! 1. The job is queued once, and the caller leaves its frame only after the worker has completed the pair, which is the last
-//!    that the worker does with the job. Its own end of the pair is in the heap, so nobody touches a frame that is gone.
-//! 2. The closure and the result are the worker's from the moment the job is queued until then, and the caller's afterwards.
+//! 1. The job is queued once. The caller leaves its frame only after the worker has completed the pair,
+//!    which is the last thing that the worker does with the job. The worker's end of the pair is in the
+//!    heap, so no thread touches a frame that is gone.
+//! 2. From the moment the job is queued until then, the closure and the result are the worker's.
+//!    Afterwards they are the caller's.
 //!
-//! A caller that is a worker of another pool waits like for any handle, and its pool may put a spare thread in its place: so
-//! two pools may install into each other.
+//! A caller that is a worker of another pool waits as for any handle, and its pool may put a spare thread
+//! in its place. So two pools may install into each other.
 
 use crate::{
     job::{AbortOnUnwind, JobHeader, JobRef, JobVtable},
@@ -38,11 +41,20 @@ struct InstalledState<F, R> {
 }
 
 impl Pool {
-    /// Runs `work` on a worker of this pool, so that what it joins and scopes is shared with the others; here, if this is one.
+    /// Runs `work` on a worker of this pool, so that its joins and scopes are shared with the other
+    /// workers. If the calling thread is a worker of this pool, `work` runs here.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let index = pool.install(|| pool.current_thread_index());
+    /// assert!(index.is_some());
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Panics
     ///
-    /// If `work` panics. On a thread whose waiting policy forbids blocking.
+    /// Panics if `work` panics. Panics on a thread whose waiting policy forbids blocking. Panics in a
+    /// forked child, on a thread outside the pool.
     pub fn install<F, R>(&self, work: F) -> R
     where
         F: FnOnce() -> R + Send,
@@ -51,15 +63,18 @@ impl Pool {
         install(&self.registry, "Pool::install", work)
     }
 
-    /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads' numbers, which `f` is given.
-    /// Blocks until all have ended; a call that panics fails its own result and no other.
+    /// Runs `f` once on each thread of the pool, and returns the results in the order of the threads'
+    /// numbers. `f` gets the number. Blocks until all calls have ended. A call that panics fails its own
+    /// result and no other.
     ///
-    /// A thread calls `f` when it has come to the end of the job that it runs. Spare threads that exist count, so there may be
-    /// more results than [`threads`](Self::threads); a thread that is started meanwhile does not.
+    /// Each thread calls `f` when its current job has ended. Existing spare threads take part, so there
+    /// may be more results than [`threads`](Self::threads). A thread that is started meanwhile does not
+    /// take part.
     ///
-    /// Nobody but that thread can run the call, and a thread that waits inside a job cannot. So jobs of two pools that broadcast into
-    /// each other's pool wait for ever, and so does a broadcast for a job that waits for its caller. Where any thread would do,
-    /// [`install`](Self::install) and [`scope`](Self::scope) have no such limits.
+    /// Only that thread can run its call, and a thread that waits inside a job cannot. So jobs of two
+    /// pools that broadcast into each other's pool wait for ever, and so does a broadcast for a job that
+    /// waits for the caller of the broadcast. If any thread would do, use [`install`](Self::install) or
+    /// [`scope`](Self::scope), which have no such limits.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
@@ -71,7 +86,8 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// On a worker of the same pool, which would wait for itself. On a thread whose waiting policy forbids blocking.
+    /// Panics on a worker of the same pool, which would wait for itself. Panics on a thread whose waiting
+    /// policy forbids blocking, and in a forked child.
     pub fn broadcast<F, R>(&self, f: F) -> Vec<Result<R, JoinError>>
     where
         F: Fn(usize) -> R + Sync,
@@ -82,7 +98,8 @@ impl Pool {
     }
 }
 
-/// Runs `work` on a worker of the crew, this one if it is one, and returns its result or goes on with its panic.
+/// Runs `work` on a worker of the registry, or here if the calling thread is one. Returns the result or
+/// continues the panic.
 pub(crate) fn install<F, R>(registry: &Arc<Registry>, what: &str, work: F) -> R
 where
     F: FnOnce() -> R + Send,
@@ -96,7 +113,7 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    // In a forked child and where waiting is forbidden, this panics: before anything is queued.
+    // In a forked child and where waiting is forbidden, these panic before anything is queued.
     registry.assert_not_forked();
     wait::assert_allowed(what);
     let (job, done) = InstalledJob::new(work);
@@ -105,12 +122,13 @@ where
     registry.inject(unsafe { job.queued() });
     let ended = done.join();
     mem::forget(guard);
-    ended.expect("the worker completes what was installed");
+    ended.expect("the worker completes an installed job");
     // SAFETY: the job has ended.
     unsafe { job.into_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// Runs `f` on each thread of the crew, with the thread's number; results in the order of the numbers.
+/// Runs `f` on each thread of the registry with the thread's number. Returns the results in the order of
+/// the numbers.
 pub(crate) fn broadcast<F, R>(registry: &Arc<Registry>, f: &F) -> Vec<thread::Result<R>>
 where
     F: Fn(usize) -> R + Sync,
@@ -128,10 +146,10 @@ where
             jobs.push((index, job));
             ends.push(done);
         }
-        // SAFETY: this frame waits for the jobs' ends, and the vector is not touched before.
+        // SAFETY: this frame waits for the ends of the jobs, and does not touch the vector before.
         jobs.iter().map(|(_, job)| unsafe { job.queued() }).collect()
     });
-    ends.into_iter().for_each(|done| done.join().expect("the worker completes what was installed"));
+    ends.into_iter().for_each(|done| done.join().expect("the worker completes an installed job"));
     mem::forget(guard);
     jobs.sort_unstable_by_key(|(index, _)| *index);
     // SAFETY: the jobs have ended.
@@ -139,7 +157,7 @@ where
 }
 
 impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
-    /// A job that is not queued yet, and the handle that says when it has ended.
+    /// Makes a job that is not queued yet, and the handle that waits for its end.
     fn new(work: F) -> (Self, JoinHandle<()>) {
         let (completer, done) = brigade_handle::pair::<()>();
         let id = Id::fresh(Domain::Job);
@@ -149,17 +167,18 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
         (job, done)
     }
 
-    /// What is put into a queue.
+    /// Returns the reference that goes into a queue.
     ///
     /// # Safety
     ///
-    /// It is called once, and the job stays where it is, untouched, until it has ended (rules 1 and 2).
+    /// This is called once, and the job stays where it is, untouched, until it has ended (rules 1 and 2).
     unsafe fn queued(&self) -> JobRef {
-        // SAFETY: the header is the first field, the closure is Send, and the caller waits for the job's end (rule 1).
+        // SAFETY: the header is the first field, the closure is Send, and the caller waits for the end of
+        // the job (rule 1).
         unsafe { JobRef::from_raw(NonNull::from(self).cast()) }
     }
 
-    /// The result, or the panic.
+    /// Returns the result, or the panic.
     ///
     /// # Safety
     ///
@@ -170,10 +189,12 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
         result.expect("the worker stores the result before it completes")
     }
 
-    /// Somebody waits for it, so it cannot be discarded: it is run.
+    /// A thread waits for it, so it cannot be discarded: discarding runs it.
     const VTABLE: JobVtable =
         JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
+    /// Runs the job, since discarding it would leave the caller waiting.
+    ///
     /// # Safety
     ///
     /// As for `run`.
@@ -183,6 +204,8 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
         false
     }
 
+    /// Runs the closure, stores the result, and completes the pair.
+    ///
     /// # Safety
     ///
     /// This is the queue's only call for this job.

@@ -1,15 +1,19 @@
-//! Memory for jobs: each thread keeps the blocks of jobs that have ended for those that it spawns next.
+//! Memory for jobs: each thread keeps the blocks of jobs that have ended for the jobs that it spawns
+//! next.
 //!
-//! Most jobs live for a moment and are alike in size, and a scope has more of them at a time than an allocator keeps at hand for a thread: in
-//! `classic_skynet` a third of the time went to `malloc` and `free`. So a job that fits lies in a block of one of two sizes, which any thread
-//! may allocate and free; a thread that frees one keeps it in a magazine of its own, and takes from there first.
+//! Most jobs live for a moment and have similar sizes, and a scope has more of them at a time than an
+//! allocator caches for a thread. In `classic_skynet` a third of the time went to `malloc` and `free`. So
+//! a job that fits lies in a block of one of two sizes, which any thread may allocate and free. A thread
+//! that frees a block keeps it in a magazine of its own, and takes blocks from there first.
 //!
-//! Jobs that are spawned outside of the pool end elsewhere than they began, which is what allocators are worst at. So a thread that has two full
-//! magazines leaves one in the depot, and one that has none takes one from there. After Bonwick and Adams, "Magazines and Vmem" (2001). A
-//! magazine is an array, not a list through the blocks: whoever takes a block need not wait until its memory comes from the other processor.
+//! Jobs that are spawned outside the pool end on other threads than they began, and allocators handle
+//! that worst. So a thread that has two full magazines leaves one in the depot, and a thread without
+//! blocks takes a magazine from there. This follows Bonwick and Adams, "Magazines and Vmem" (2001). A
+//! magazine is an array and not a list through the blocks, so a thread that takes a block need not wait
+//! until the block's memory arrives from another processor.
 //!
-//! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
-//! 2. What is in a magazine belongs to nobody else.
+//! 1. A block is allocated with the layout of its size and freed with it, on whatever thread.
+//! 2. A block in a magazine belongs to no other thread.
 
 use brigade_handle::fork::PerProcess;
 use std::{
@@ -20,10 +24,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// How large a block is.
+/// The size of a block.
 #[derive(Clone, Copy)]
 enum SizeClass {
-    /// One cache line, or two halves.
+    /// One cache line, or two halves of a line.
     Small,
     Large,
 }
@@ -32,10 +36,10 @@ const ALIGN: usize = 16;
 const SMALL: Layout = layout(64);
 const LARGE: Layout = layout(128);
 
-/// How many blocks fill a magazine.
+/// Blocks in a full magazine.
 const BLOCKS_PER_MAGAZINE: usize = 256;
 
-/// How many magazines of each size the depot keeps: some megabytes.
+/// Full magazines of each size that the depot keeps: some megabytes.
 const MAGAZINES_PER_DEPOT: usize = 256;
 
 const fn layout(size: usize) -> Layout {
@@ -46,7 +50,7 @@ const fn layout(size: usize) -> Layout {
 }
 
 impl SizeClass {
-    /// That of the block for values of this type, if they go into one.
+    /// Returns the size of the block for values of this type, if they fit into one.
     const fn of<T>() -> Option<Self> {
         if align_of::<T>() > ALIGN || size_of::<T>() > LARGE.size() {
             None
@@ -65,10 +69,10 @@ impl SizeClass {
     }
 }
 
-/// A block that nobody uses.
+/// A block that is not in use.
 struct FreeBlock(NonNull<u8>);
 
-// SAFETY: whoever has it, has all of it (rule 2).
+// SAFETY: the thread that has the block has all of it (rule 2).
 unsafe impl Send for FreeBlock {}
 
 type Magazine = Vec<FreeBlock>;
@@ -79,14 +83,15 @@ struct ThreadMemory {
     large: RefCell<Magazines>,
 }
 
-/// Blocks of one size: a magazine in use, and a full or an empty one.
+/// Blocks of one size: the magazine in use, and a full or an empty one.
 #[derive(Default)]
 struct Magazines {
     loaded: Magazine,
     previous: Magazine,
 }
 
-/// The full magazines that no thread has. A forked child begins with none: the locks may be held there for ever.
+/// The full magazines that no thread has. A forked child begins with none, because their locks may be
+/// held there for ever.
 static SMALL_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 static LARGE_DEPOT: PerProcess<Mutex<Vec<Magazine>>> = PerProcess::new();
 
@@ -114,7 +119,7 @@ impl Magazines {
         self.loaded.pop().or_else(|| self.reload(size))
     }
 
-    /// The magazine in use is empty: takes up a full one, if there is one.
+    /// Takes up a full magazine if there is one, because the magazine in use is empty.
     #[cold]
     fn reload(&mut self, size: SizeClass) -> Option<FreeBlock> {
         mem::swap(&mut self.loaded, &mut self.previous);
@@ -124,7 +129,7 @@ impl Magazines {
         self.loaded.pop()
     }
 
-    /// Gives the block back if there are enough.
+    /// Keeps the block, or returns it if there are enough.
     #[inline]
     fn keep(&mut self, block: FreeBlock, size: SizeClass) -> Option<FreeBlock> {
         if self.loaded.len() >= BLOCKS_PER_MAGAZINE && !self.unload(size) {
@@ -134,7 +139,7 @@ impl Magazines {
         None
     }
 
-    /// The magazine in use is full: takes up an empty one, if there is room for the full one.
+    /// Takes up an empty magazine if there is room for the full one, because the magazine in use is full.
     #[cold]
     fn unload(&mut self, size: SizeClass) -> bool {
         if !self.previous.is_empty() {
@@ -173,7 +178,7 @@ impl Drop for ThreadMemory {
     }
 }
 
-/// Gives `f` this thread's blocks, unless the thread is about to end.
+/// Calls `f` with the blocks of this thread, unless the thread is about to end.
 #[inline]
 fn with_memory<R>(f: impl FnOnce(&ThreadMemory) -> R) -> Option<R> {
     MEMORY.try_with(f).ok()
@@ -188,7 +193,7 @@ pub(crate) fn put<T>(value: T) -> NonNull<T> {
     let magazines = with_memory(|memory| memory.of(size).take(size)).flatten();
     let FreeBlock(block) = magazines.unwrap_or_else(|| allocate(size));
     let block = block.cast::<T>();
-    // SAFETY: a block is large enough and aligned, as the type fits, and this one is ours.
+    // SAFETY: a block is large enough and aligned, because the type fits, and this block is ours.
     unsafe { block.write(value) };
     block
 }
@@ -201,7 +206,7 @@ fn allocate(size: SizeClass) -> FreeBlock {
 }
 
 fn free(FreeBlock(block): FreeBlock, size: SizeClass) {
-    // SAFETY: it came from `allocate` with this size (rule 1), and is nobody else's (rule 2).
+    // SAFETY: it came from `allocate` with this size (rule 1), and belongs to no other thread (rule 2).
     unsafe { alloc::dealloc(block.as_ptr(), size.layout()) };
 }
 
@@ -209,14 +214,14 @@ fn free(FreeBlock(block): FreeBlock, size: SizeClass) {
 ///
 /// # Safety
 ///
-/// It was [put](put) there, it is the caller's, and this is called once.
+/// [`put`] stored it there, it is the caller's, and this is called once.
 #[inline]
 pub(crate) unsafe fn take<T>(place: NonNull<T>) -> T {
     let Some(size) = SizeClass::of::<T>() else {
-        // SAFETY: it was put there by a box, and is the caller's.
+        // SAFETY: a box put it there, and it is the caller's.
         return *unsafe { Box::from_raw(place.as_ptr()) };
     };
-    // SAFETY: it is the caller's, who does not use it again.
+    // SAFETY: it is the caller's, which does not use it again.
     let value = unsafe { place.read() };
     // SAFETY: the value is gone, and the block came from `allocate`.
     unsafe { release(place, size) };
@@ -231,10 +236,10 @@ pub(crate) unsafe fn take<T>(place: NonNull<T>) -> T {
 #[inline]
 pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
     let Some(size) = SizeClass::of::<T>() else {
-        // SAFETY: it was put there by a box, and is the caller's.
+        // SAFETY: a box put it there, and it is the caller's.
         return drop(unsafe { Box::from_raw(place.as_ptr()) });
     };
-    /// Goes back even if the destructor panics, as a box does.
+    /// Gives the memory back even if the destructor panics, as a box does.
     struct Block<T>(NonNull<T>, SizeClass);
     impl<T> Drop for Block<T> {
         fn drop(&mut self) {
@@ -243,10 +248,12 @@ pub(crate) unsafe fn drop_in_place<T>(place: NonNull<T>) {
         }
     }
     let _block = Block(place, size);
-    // SAFETY: it is the caller's, who does not use it again.
+    // SAFETY: it is the caller's, which does not use it again.
     unsafe { place.drop_in_place() };
 }
 
+/// Gives a block back.
+///
 /// # Safety
 ///
 /// The block came from [`allocate`] with this size, and is the caller's.
@@ -304,7 +311,7 @@ mod tests {
     fn blocks_wander_from_a_thread_that_puts_to_one_that_takes() {
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         struct Sent(NonNull<u64>);
-        // SAFETY: a number may go anywhere, and is used by one thread at a time.
+        // SAFETY: a number may be sent to another thread, and one thread at a time uses it.
         unsafe impl Send for Sent {}
         let sent: Vec<_> = (0..4 * BLOCKS_PER_MAGAZINE as u64).map(|n| Sent(put(n))).collect();
         // SAFETY: each was put above, and is taken once.
@@ -314,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_one_thread_frees_another_gets_by_the_depot() {
-        // The depot is everybody's, but other tests use few large blocks.
+        // All threads share the depot, but other tests use few large blocks.
         let many = || (0..4 * BLOCKS_PER_MAGAZINE).map(|_| allocate(SizeClass::Large)).collect::<Vec<_>>();
         let ours = many();
         let addresses: Vec<_> = ours.iter().map(|block| block.0.addr()).collect();
@@ -322,7 +329,8 @@ mod tests {
         let left: Vec<_> =
             ours.into_iter().filter_map(|block| magazines.keep(block, SizeClass::Large)).collect();
         assert!(left.is_empty(), "the depot has room");
-        // A thread with nothing of its own gets what we left in the depot, or what others left there meanwhile.
+        // A thread without blocks gets the blocks that we left in the depot, or blocks that others left
+        // there meanwhile.
         let mut previous = Magazines::default();
         let got: Vec<_> = iter::from_fn(|| previous.take(SizeClass::Large)).collect();
         assert!(got.iter().any(|block| addresses.contains(&block.0.addr())));

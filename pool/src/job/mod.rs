@@ -1,18 +1,17 @@
 //! A job in a queue.
 //!
-//! # A queued job
-//!
-//! A [`JobRef`] is a thin pointer to a [`Header`], the first field of whatever the job is. It owns what it points to: it is
-//! run or discarded, once. A spawned job lies in the heap, a scope's child too (`scope.rs`), an installed one on the stack of
-//! the thread that waits for it (`install.rs`).
+//! A [`JobRef`] is a thin pointer to a [`JobHeader`], the first field of every job. It owns the job,
+//! which is run or discarded, once. A spawned job (`job/spawned.rs`) and a scope's child (`scope/mod.rs`)
+//! lie in the heap. An installed job (`job/install.rs`) lies on the stack of the thread that waits for
+//! it.
 
-// Unsafe: the job is called through a table.
+// Unsafe: the job is called through a vtable.
 pub(crate) mod detached;
 // Unsafe: an installed job lies on the stack of a thread that waits for it.
 pub(crate) mod install;
 // Unsafe: memory for values that are moved in and out.
 pub(crate) mod memory;
-// Unsafe: follows from scope to scope, and a ticket is a reference that was taken apart.
+// Unsafe: follows pointers from scope to scope, and a placeholder is a reference in raw form.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod remote;
 pub(crate) mod spawn;
@@ -26,17 +25,18 @@ use std::{mem::ManuallyDrop, process, ptr::NonNull};
 #[repr(C)]
 pub(crate) struct JobHeader {
     vtable: &'static JobVtable,
-    /// Of which scope the job is a child, if of any.
+    /// The scope whose child this job is, if it is one.
     scope: Option<NonNull<ScopeBase>>,
 }
 
-/// What can be done with a queued job. Each ends the [`JobRef`]'s ownership.
+/// The operations on a queued job. Each of them ends the ownership of the [`JobRef`].
 pub(crate) struct JobVtable {
-    /// Runs it.
+    /// Runs the job.
     pub(crate) run: unsafe fn(NonNull<JobHeader>),
-    /// Ends it without running it, if it may be ended so. True if somebody's job was cancelled by that.
+    /// Ends the job without running it, if that is allowed. Returns whether this cancelled a spawned
+    /// job.
     pub(crate) discard: unsafe fn(NonNull<JobHeader>) -> bool,
-    /// Whether any thread may discard it, and nothing else happens by that than that its handle says so.
+    /// Whether any thread may discard the job, with no effect but that its handle says "cancelled".
     pub(crate) may_be_cancelled: bool,
 }
 
@@ -45,7 +45,7 @@ impl JobHeader {
         Self { vtable, scope: None }
     }
 
-    /// For a child of this scope, which outlives it.
+    /// Makes the header of a child of this scope. The scope outlives the child.
     pub(crate) fn of_child(vtable: &'static JobVtable, scope: NonNull<ScopeBase>) -> Self {
         Self { vtable, scope: Some(scope) }
     }
@@ -54,14 +54,16 @@ impl JobHeader {
 /// A queued job. Dropping it discards the job.
 pub(crate) struct JobRef(NonNull<JobHeader>);
 
-// SAFETY: what can be queued is Send, as `from_raw` demands.
+// SAFETY: everything that can be queued is Send, as `from_raw` demands.
 unsafe impl Send for JobRef {}
 
 impl JobRef {
+    /// Takes over the ownership of a job.
+    ///
     /// # Safety
     ///
-    /// The pointer is to the header of a job which may be sent to another thread, and which lives until it is run or discarded
-    /// by its verbs; the caller gives up its ownership.
+    /// The pointer is to the header of a job that may be sent to another thread and that lives until a
+    /// function of its vtable runs or discards it. The caller gives up its ownership.
     pub(crate) unsafe fn from_raw(job: NonNull<JobHeader>) -> Self {
         Self(job)
     }
@@ -71,38 +73,39 @@ impl JobRef {
         unsafe { self.0.as_ref() }
     }
 
-    /// Whether this scope cannot end before the job has, because the job is its child, or a child of a scope that was opened in the
-    /// course of such a one.
+    /// Returns whether this scope cannot end before the job has: the job is a child of the scope, or a
+    /// child of a scope that was opened while such a child ran.
     pub(crate) fn is_descendant_of(&self, scope: NonNull<ScopeBase>) -> bool {
-        // SAFETY: a scope is there until its children have ended, and this one has yet to be run.
+        // SAFETY: a scope exists until its children have ended, and this child has not been run.
         self.header().scope.is_some_and(|own| own == scope || unsafe { own.as_ref() }.is_descendant_of(scope))
     }
 
-    /// The job, or a ticket for it if it is the child of a scope: what may be queued where its owner does not look.
+    /// Returns the job, or a placeholder for it if it is the child of a scope. The result may be queued
+    /// where the scope's owner does not look.
     pub(crate) fn or_placeholder(self) -> Self {
         match self.header().scope {
-            // SAFETY: it is a child of that scope.
+            // SAFETY: the job is a child of that scope.
             Some(scope) => unsafe { ScopeBase::add_remote_child(scope, self) },
             None => self,
         }
     }
 
-    /// Whether any thread may cancel it.
+    /// Returns whether any thread may cancel the job.
     pub(crate) fn may_be_cancelled(&self) -> bool {
         self.header().vtable.may_be_cancelled
     }
 
-    /// Ends the job without running it, if it may be ended so. True if it was cancelled by that.
+    /// Ends the job without running it, if that is allowed. Returns whether this cancelled it.
     pub(crate) fn discard(self) -> bool {
         let job = ManuallyDrop::new(self);
         // SAFETY: as in `run`.
         unsafe { (job.header().vtable.discard)(job.0) }
     }
 
-    /// Runs the job. Its panics are delivered to whoever waits for it.
+    /// Runs the job. Its panics are delivered to the thread that waits for it.
     pub(crate) fn run(self) {
         let job = ManuallyDrop::new(self);
-        // SAFETY: the verb belongs to the job, and is called once: `self` is gone.
+        // SAFETY: the function belongs to the job, and is called once, because `self` is gone.
         unsafe { (job.header().vtable.run)(job.0) };
     }
 }
@@ -114,8 +117,8 @@ impl Drop for JobRef {
     }
 }
 
-/// The frame must not end before the jobs in it have: an unwinding through it ends the process. There should be none, since the
-/// panics of jobs are caught inside.
+/// Aborts the process when it is dropped. A frame that holds jobs must not end before they have, so
+/// unwinding through it ends the process. That should never happen, because panics of jobs are caught.
 pub(crate) struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {

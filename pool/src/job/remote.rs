@@ -1,27 +1,31 @@
-//! Children that are astray: those of a scope that do not lie in the queue of its owner. The owner has to find them nevertheless.
+//! Remote children: children of a scope that are not in the queue of the scope's owner. The owner has to
+//! find them nevertheless.
 //!
-//! A worker that waits for a scope may hold a lock that strangers want. If a child lies behind a stranger, in whatever queue, then all who could
-//! run it may come to wait for that lock. So the owner must be able to run every child that nobody has begun. Those that it spawned lie in
-//! its own queue. All others, those that somebody else spawned and those that a waiting worker found in a queue and may not run, are put into
-//! a list of the scope; into the queue goes a **ticket** in the place of the child.
+//! A worker that waits for a scope may hold a lock that unrelated jobs want. If a child were behind an
+//! unrelated job, in whatever queue, then all threads that could run the child might come to wait for
+//! that lock. So the owner must be able to run every child that no thread has begun. The children that
+//! the owner spawned are in its own queue. All other children go into a list of the scope: those that
+//! another thread spawned, and those that a waiting worker found in a queue and must not run. A
+//! **placeholder** goes into the queue in place of the child.
 //!
 //! ```text
 //!   queue of a worker, or the injector     list of the scope S
-//!     stranger                               child of S
-//!     ticket for S                           child of S
-//!     ticket for S
+//!     unrelated job                          child of S
+//!     placeholder for S                      child of S
+//!     placeholder for S
 //! ```
 //!
-//! Whoever runs a ticket runs the newest child of the list; the owner, while it waits, takes the oldest. So there are at least as many
-//! tickets as children, and what is left of them when the list is empty does nothing. The tickets share the list with the scope, and may
-//! outlive it.
+//! A thread that runs a placeholder runs the newest child of the list. The owner, while it waits, takes
+//! the oldest. So there are at least as many placeholders as children, and a placeholder that finds the
+//! list empty does nothing. The placeholders share the list with the scope, and may outlive the scope.
 //!
 //! # Why the owner finds every child
 //!
-//! The owner parks only after it has seen, under the lock of the list, that the list is empty, and has left word there. Whoever puts a
-//! child into the list does so under the same lock, and unparks the owner if there is word. And no child comes into another
-//! queue: a worker's own queue holds children of its own scopes alone, and whoever steals one runs it, or puts it into the list.
-//! `tests/loom/waiting.rs` models it.
+//! The owner parks only after it has seen, under the lock of the list, that the list is empty, and has
+//! set `is_owner_parking` there. A thread that puts a child into the list does so under the same lock,
+//! and unparks the owner if `is_owner_parking` was set. And no child gets into another queue: a worker's
+//! own queue holds only children of its own scopes, and a thief of such a child runs it or puts it into
+//! the list. `tests/loom/waiting.rs` models this.
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable},
@@ -35,20 +39,20 @@ use std::{
     sync::{Arc, OnceLock, PoisonError},
 };
 
-/// The list: see the head of `astray.rs`.
+/// The list of remote children of a scope. `job/remote.rs` describes the protocol.
 pub struct RemoteChildren<T>(Mutex<State<T>>);
 
 struct State<T> {
     jobs: VecDeque<T>,
-    /// The owner parks, and is to be told of the next one.
-    parks: bool,
+    /// The owner parks, and is to be unparked for the next child.
+    is_owner_parking: bool,
 }
 
 impl<T> RemoteChildren<T> {
-    /// An empty list.
+    /// Makes an empty list.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self(Mutex::new(State { jobs: VecDeque::new(), parks: false }))
+        Self(Mutex::new(State { jobs: VecDeque::new(), is_owner_parking: false }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -56,39 +60,39 @@ impl<T> RemoteChildren<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a child. True if the owner has to be unparked.
-    #[must_use = "if it says so, the owner has to be unparked"]
+    /// Adds a child. Returns whether the caller must unpark the owner.
+    #[must_use = "if true, the caller must unpark the owner"]
     pub fn push(&self, job: T) -> bool {
         let mut state = self.lock();
         state.jobs.push_back(job);
-        std::mem::take(&mut state.parks)
+        std::mem::take(&mut state.is_owner_parking)
     }
 
-    /// The newest child.
+    /// Removes and returns the newest child.
     pub fn pop_newest(&self) -> Option<T> {
         self.lock().jobs.pop_back()
     }
 
-    /// The oldest one.
+    /// Removes and returns the oldest child.
     pub fn pop_oldest(&self) -> Option<T> {
         self.lock().jobs.pop_front()
     }
 
-    /// The owner will park until there is a child. False if there is one.
-    #[must_use = "if there is a child, nobody will unpark the owner"]
+    /// Records that the owner will park until there is a child. Returns false if there is one already.
+    #[must_use = "if false, no thread will unpark the owner"]
     pub fn begin_park(&self) -> bool {
         let mut state = self.lock();
-        state.parks = state.jobs.is_empty();
-        state.parks
+        state.is_owner_parking = state.jobs.is_empty();
+        state.is_owner_parking
     }
 
-    /// Whether there is none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.lock().jobs.is_empty()
     }
 }
 
-/// The list of a scope as a job: what a ticket points to.
+/// The list of a scope in the form of a job. Placeholders point to it.
 #[repr(C)]
 struct RemoteList {
     header: JobHeader,
@@ -101,18 +105,20 @@ unsafe impl Send for RemoteList {}
 unsafe impl Sync for RemoteList {}
 
 impl RemoteList {
-    /// Somebody waits for the children, so they cannot be discarded: one is run.
+    /// A scope waits for the children, so they cannot be discarded: discarding a placeholder runs one.
     const VTABLE: JobVtable =
         JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
     fn placeholder(self: &Arc<Self>) -> JobRef {
         let raw = Arc::into_raw(self.clone());
         let raw = NonNull::new(raw.cast_mut()).expect("an Arc's pointer is never null");
-        // SAFETY: the header is the first field, children are Send, and the reference that was made here keeps the list until a verb
-        // takes it.
+        // SAFETY: the header is the first field, children are Send, and the reference that was made here
+        // keeps the list until a function of the vtable takes it.
         unsafe { JobRef::from_raw(raw.cast()) }
     }
 
+    /// Runs a child, since discarding it would leave its scope waiting.
+    ///
     /// # Safety
     ///
     /// As for `run`.
@@ -122,11 +128,13 @@ impl RemoteList {
         false
     }
 
+    /// Runs the newest child of the list, if there is one.
+    ///
     /// # Safety
     ///
-    /// This is the queue's only call for this ticket.
+    /// This is the queue's only call for this placeholder.
     unsafe fn run(job: NonNull<JobHeader>) {
-        // SAFETY: the pointer is from `ticket`, whose reference is taken back once.
+        // SAFETY: the pointer is from `placeholder`, whose reference is taken back once.
         let remote = unsafe { Arc::from_raw(job.cast::<Self>().as_ptr()) };
         let child = remote.list.pop_newest();
         drop(remote);
@@ -134,15 +142,16 @@ impl RemoteList {
     }
 }
 
-/// What a scope's children know of it, and whoever finds one of them.
+/// The part of a scope that its children know, and the threads that find one of them. It does not depend
+/// on the scope's lifetime parameter.
 pub(crate) struct ScopeBase {
-    /// The innermost scope of which a child was running on the owner's thread when this one was opened.
+    /// The innermost scope whose child was running on the owner's thread when this scope was opened.
     outer: Option<NonNull<Self>>,
-    /// Where the owner, who is there as long as the scope, is unparked.
+    /// The sleep protocol of the owner's pool, which exists as long as the scope.
     sleep: NonNull<Sleep>,
-    /// The bed of the owner.
+    /// The index of the owner, which is unparked by it.
     owner: usize,
-    /// Made for the first child that goes astray, or when the owner parks.
+    /// Made for the first remote child, or when the owner parks.
     remote: OnceLock<Arc<RemoteList>>,
 }
 
@@ -151,12 +160,13 @@ impl ScopeBase {
         Self { outer, sleep, owner, remote: OnceLock::new() }
     }
 
-    /// Whether the scope was opened, directly or not, in the course of a child of that other one.
+    /// Returns whether this scope was opened, directly or not, while a child of the other scope ran.
     pub(crate) fn is_descendant_of(&self, other: NonNull<Self>) -> bool {
-        // SAFETY: this scope is there; so a child of the outer one is still running, since it waits for this one, and the outer one
-        // is there; and so on outwards.
+        // SAFETY: this scope exists. So a child of the outer scope is still running, because it waits for
+        // this one, and the outer scope exists; and so on outwards.
         let further = |outer: &NonNull<Self>| unsafe { outer.as_ref() }.outer;
-        // A loop, not a recursion: joins that are nested deeper than the deque of halves open a scope each (`join.rs`).
+        // A loop, not a recursion: joins that are nested deeper than the deque of stack jobs open a scope
+        // each (`join/mod.rs`).
         iter::successors(self.outer, further).any(|outer| outer == other)
     }
 
@@ -173,38 +183,42 @@ impl ScopeBase {
         self.remote.get_or_init(|| Arc::new(make()))
     }
 
-    /// Puts a child into the list. What is returned is its ticket, to be queued. Somebody may run the child at once, and then the scope may be
-    /// gone when this returns, unless the caller is a child of it.
+    /// Puts a child into the list, and returns its placeholder, which the caller queues. Another thread
+    /// may run the child at once. So the scope may be gone when this returns, unless the caller is a
+    /// child of it.
     ///
     /// # Safety
     ///
-    /// The lineage is that of the child's scope.
+    /// The base belongs to the child's scope.
     pub(crate) unsafe fn add_remote_child(this: NonNull<Self>, child: JobRef) -> JobRef {
         let (remote, owner, sleep) = {
-            // SAFETY: the scope is there as long as the child has not been run. The borrow ends before somebody else can have it.
+            // SAFETY: the scope exists as long as the child has not been run. The borrow ends before
+            // another thread can have the child.
             let scope = unsafe { this.as_ref() };
             (scope.remote().clone(), scope.owner, scope.sleep)
         };
         // From here on the scope may be gone.
         if remote.list.push(child) {
-            // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
+            // SAFETY: the pool's threads keep its registry alive, and this is one of them or a thread
+            // that borrows the pool.
             unsafe { sleep.as_ref() }.unpark(owner);
         }
         remote.placeholder()
     }
 
-    /// The oldest child in the list, for the owner.
+    /// Removes and returns the oldest child in the list, for the owner.
     pub(crate) fn oldest_remote_child(&self) -> Option<JobRef> {
         self.remote.get()?.list.pop_oldest()
     }
 
-    /// The owner will park until a child goes astray. False if one has.
-    #[must_use = "if a child has gone astray, nobody will unpark the owner"]
+    /// Records that the owner will park until there is a remote child. Returns false if there is one
+    /// already.
+    #[must_use = "if false, no thread will unpark the owner"]
     pub(crate) fn begin_park(&self) -> bool {
         self.remote().list.begin_park()
     }
 
-    /// Whether a child lies in the list.
+    /// Returns whether the list holds a child.
     pub(crate) fn has_remote_children(&self) -> bool {
         self.remote.get().is_some_and(|remote| !remote.list.is_empty())
     }

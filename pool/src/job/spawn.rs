@@ -1,4 +1,4 @@
-//! Spawning: on a crew, and from wherever one is.
+//! Spawning: the methods of a pool, and the functions that use the current pool.
 
 use crate::{
     job::{detached, spawned::spawned},
@@ -10,7 +10,7 @@ use brigade_handle::JoinHandle;
 use std::sync::Arc;
 
 impl Pool {
-    /// Queues a job, and returns at once.
+    /// Queues a job and returns at once.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::new()?;
@@ -21,7 +21,12 @@ impl Pool {
     ///
     /// # Cancellation
     ///
-    /// A job that is still queued is removed by [`JoinHandle::cancel`], and its closure dropped at once; one that runs runs to its end.
+    /// [`JoinHandle::cancel`] removes a job that is still queued and drops its closure at once. A running
+    /// job runs to its end.
+    ///
+    /// # Panics
+    ///
+    /// Panics in a forked child, unless the calling thread is the copy of a worker of this pool.
     pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -30,8 +35,9 @@ impl Pool {
         spawn_on(&self.registry, work)
     }
 
-    /// Queues a job that nobody waits for: as [`spawn`](Self::spawn) whose handle is dropped at once, but for less, since there is
-    /// no place for a result. A panic goes to the pool's [panic handler](crate::Builder::on_panic).
+    /// Queues a job without a handle. This does what [`spawn`](Self::spawn) does if its handle is dropped
+    /// at once, but it is cheaper, because there is no place for a result. A panic goes to the pool's
+    /// [panic handler](crate::Builder::on_panic).
     ///
     /// ```
     /// let pool = brigade_pool::Pool::new()?;
@@ -43,7 +49,12 @@ impl Pool {
     ///
     /// # Cancellation
     ///
-    /// Only by the end of the pool: what is queued then is dropped, and counted by [`shutdown_now`](Self::shutdown_now).
+    /// Only the end of the pool cancels the job: it drops a job that is queued then, and
+    /// [`shutdown_now`](Self::shutdown_now) counts it.
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
     pub fn spawn_detached<F>(&self, work: F)
     where
         F: FnOnce() + Send + 'static,
@@ -51,10 +62,11 @@ impl Pool {
         self.registry.submit(detached::new(work));
     }
 
-    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned, wherever that was.
+    /// Queues a job like [`spawn`](Self::spawn), but ordered jobs begin in the order in which they were
+    /// spawned, on whatever thread.
     ///
-    /// A worker runs the newest of the jobs that it spawned first, which keeps its cache warm; these go to a queue that all
-    /// workers share.
+    /// A worker normally runs the newest of its own jobs first, which keeps its cache warm. Ordered jobs
+    /// go to a queue that all workers share.
     ///
     /// ```
     /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
@@ -72,6 +84,10 @@ impl Pool {
     /// # Cancellation
     ///
     /// As for [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    ///
+    /// Panics in a forked child.
     pub fn spawn_fifo<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -80,10 +96,24 @@ impl Pool {
         spawn_fifo_on(&self.registry, work)
     }
 
-    /// Queues a job that will block outside of the pool: [`spawn`](Self::spawn) of a [`blocking`](crate::blocking) call. Up to 256
-    /// such jobs wait at the same time, each with a spare thread in its place.
+    /// Queues a job that will block outside the pool: [`spawn`](Self::spawn) with a
+    /// [`blocking`](fn@crate::blocking) call. Up to 256 such jobs wait at the same time, or as many as
+    /// [`Builder::spares`](crate::Builder::spares) says, each with a spare thread in its place.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// let waiting = pool.spawn_blocking(move || receive.recv().unwrap());
+    /// pool.spawn(move || send.send(7).unwrap()).join().unwrap();
+    /// assert_eq!(waiting.join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// # Panics
     ///
     /// As for [`spawn`](Self::spawn).
     pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
@@ -116,7 +146,8 @@ where
     handle
 }
 
-/// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+/// Queues a job with the pool that this thread works for, or with the [global pool](Pool::global) if it
+/// works for none.
 ///
 /// ```
 /// let answer = brigade_pool::spawn(|| 6 * 7);
@@ -133,7 +164,8 @@ where
     })
 }
 
-/// [`Pool::spawn_fifo`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+/// Queues a job like [`Pool::spawn_fifo`], with the pool that this thread works for, or with the [global
+/// pool](Pool::global) if it works for none.
 ///
 /// ```
 /// let answer = brigade_pool::spawn_fifo(|| 6 * 7);
@@ -150,7 +182,8 @@ where
     })
 }
 
-/// [`Pool::spawn_detached`] with the pool that this thread works for, or with the [global pool](Pool::global) if it works for none.
+/// Queues a job like [`Pool::spawn_detached`], with the pool that this thread works for, or with the
+/// [global pool](Pool::global) if it works for none.
 ///
 /// ```
 /// let (tell, told) = std::sync::mpsc::channel();

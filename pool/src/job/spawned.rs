@@ -1,20 +1,23 @@
-//! The job that `spawn` makes: one allocation that holds closure, slot and references.
+//! The job that `spawn` makes: one allocation that holds the closure, the slot of the result and a count
+//! of references.
 //!
-//! Its allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], beside them those cancel handles that were asked for,
-//! and one byte for who may run it:
+//! The allocation has two owners, the queue's [`JobRef`] and the [`JoinHandle`], and besides them all
+//! cancel handles that were made. One byte decides who may run the job:
 //!
 //! ```text
-//!   QUEUED --claim--> CLAIMED      by whoever comes first: a worker that popped it, a joiner that helps, a cancel
+//!   QUEUED --claim--> CLAIMED      by the first of: a worker that pops it, a joiner that helps, a cancel
 //! ```
 //!
-//! 1. Until CLAIMED nobody touches the closure. Who claimed it moves the closure out, once, and completes the slot, once.
-//! 2. A job that was claimed by its joiner or by a cancel stays in its queue as a tombstone: the worker that pops it finds it
-//!    claimed, and only gives back its reference.
-//! 3. The allocation is freed by whoever gives back the last of the references. A cancel handle that is left has nothing to
-//!    cancel: the queue's reference is given back by who found the job claimed, or claimed it.
+//! 1. No thread touches the closure before CLAIMED. The thread that claimed the job moves the closure
+//!    out, once, and completes the slot, once.
+//! 2. A job that its joiner or a cancel has claimed stays in its queue as a tombstone. The worker that
+//!    pops it finds it claimed, and only gives back its reference.
+//! 3. The owner that gives back the last reference frees the allocation. A remaining cancel handle has
+//!    nothing to cancel, because the queue's reference is given back only by a thread that claimed the
+//!    job or found it claimed.
 //!
-//! That a joiner runs a queued job in place is what lets a worker wait without running strangers: it runs the very job that it
-//! waits for, and nothing else.
+//! A joiner runs a queued job in place. Therefore a worker can wait without running unrelated jobs: it
+//! runs the very job that it waits for, and nothing else.
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable, memory},
@@ -36,22 +39,22 @@ use std::{
 const QUEUED: u8 = 0;
 const CLAIMED: u8 = 1;
 
-/// What `spawn` allocates.
+/// The allocation of a spawned job.
 #[repr(C)]
 struct SpawnedJob<F, T> {
     header: JobHeader,
     claim: AtomicU8,
     references: AtomicU32,
     id: Id,
-    /// The pool that the job is queued in, for comparison only.
+    /// The pool in whose queue the job is. For comparison only.
     registry: *const Registry,
     slot: Slot<T>,
-    // --- whoever claimed the job (rule 1) ---
+    // --- touched by the thread that claimed the job (rule 1) ---
     work: UnsafeCell<ManuallyDrop<F>>,
 }
 
-// SAFETY: the closure goes from one thread to one other, and only who claimed it touches it (rule 1); the result travels
-// through the slot; `home` is never followed.
+// SAFETY: the closure goes from one thread to one other, and only the thread that claimed it touches it
+// (rule 1); the result travels through the slot; `registry` is never dereferenced.
 unsafe impl<F: Send, T: Send> Send for SpawnedJob<F, T> {}
 // SAFETY: as above.
 unsafe impl<F: Send, T: Send> Sync for SpawnedJob<F, T> {}
@@ -73,10 +76,11 @@ where
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
     brigade_trace::record(Kind::Spawn, id, 0);
-    // SAFETY: the header is the first field; the job is Send and lives until both references are given back.
+    // SAFETY: the header is the first field; the job is Send and lives until both references are given
+    // back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };
     let target: NonNull<dyn Counted<T>> = job;
-    // SAFETY: the second reference is the handle's, which is the only joiner.
+    // SAFETY: the second reference belongs to the handle, which is the only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, SpawnedJob::<F, T>::release) };
     (queued, handle)
 }
@@ -88,18 +92,19 @@ where
 {
     const VTABLE: JobVtable = JobVtable { run: Self::run, discard: Self::discard, may_be_cancelled: true };
 
-    /// Takes the closure, if nobody has.
+    /// Takes the closure, if no thread has claimed it.
     fn claim(&self) -> Option<F> {
-        // Relaxed: only who is first matters; the closure was published by the queue, or by what carried the handle here.
+        // Relaxed: only the order of claims matters. The queue, or the carrier of the handle, has
+        // published the closure.
         if self.claim.swap(CLAIMED, Ordering::Relaxed) == CLAIMED {
             return None;
         }
-        // SAFETY: the claim is ours, so the closure is, and it is moved out once (rule 1).
+        // SAFETY: this thread has the claim and therefore the closure, which is moved out once (rule 1).
         let work = self.work.with_mut(|work| unsafe { work.read() });
         Some(ManuallyDrop::into_inner(work))
     }
 
-    /// Runs the job here, unless it has been claimed. True if it ran.
+    /// Runs the job here, unless it has been claimed. Returns whether it ran.
     fn claim_and_run(&self) -> bool {
         let Some(work) = self.claim() else { return false };
         let before = brigade_trace::begin(self.id);
@@ -109,13 +114,14 @@ where
         true
     }
 
-    /// If nobody is left to hear of a panic, the pool's handler does. Returns what the slot is to hold.
+    /// Gives a panic to the pool's panic handler if no handle is left to receive it. Returns the error
+    /// for the slot.
     fn report_if_detached(&self, error: JoinError) -> JoinError {
         let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.registry.config.on_panic), error)
         {
             (Some(Some(handler)), JoinError::Panicked(payload)) => {
                 contain(|| handler(payload));
-                // It is dropped with the slot, unseen.
+                // The slot drops this error, and no one sees it.
                 JoinError::Lost(Lost::Abandoned)
             }
             (_, error) => error,
@@ -123,11 +129,12 @@ where
         if self.slot.is_detached() { current::with(|worker| tell(worker, error)) } else { error }
     }
 
-    /// Ends the job without running it, unless it has been claimed. True if it was cancelled by that.
+    /// Ends the job without running it, unless it has been claimed. Returns whether this cancelled it.
     fn cancel_queued(&self) -> bool {
         let Some(work) = self.claim() else { return false };
         brigade_trace::record(Kind::Cancel, self.id, 0);
-        // The closure goes first: what it holds is free by the time the joiner hears of it.
+        // The closure is dropped first, so that its resources are free when the joiner learns of the
+        // cancellation.
         contain(|| drop(work));
         self.complete(Err(JoinError::Cancelled));
         true
@@ -135,12 +142,16 @@ where
 
     fn complete(&self, result: Result<T, JoinError>) {
         brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
-        // SAFETY: only who claimed the job completes it (rule 1), with a reference of its own (rule 3).
+        // SAFETY: only the thread that claimed the job completes it (rule 1), with a reference of its own
+        // (rule 3).
         let complete = || unsafe { self.slot.complete_once(result) };
-        // It panics only if the joiner is gone and the result's destructor panics: then nobody is left to be told.
+        // This panics only if the joiner is gone and the destructor of the result panics. Then no one is
+        // left to tell.
         contain(complete);
     }
 
+    /// Runs the job, unless it has been claimed, and gives back the queue's reference.
+    ///
     /// # Safety
     ///
     /// The caller owns the queue's reference, and gives it up.
@@ -152,6 +163,8 @@ where
         unsafe { Self::release(job.cast()) };
     }
 
+    /// Cancels the job, unless it has been claimed, and gives back the queue's reference.
+    ///
     /// # Safety
     ///
     /// As for `run`.
@@ -164,6 +177,8 @@ where
         cancelled
     }
 
+    /// Cancels the job for a cancel handle.
+    ///
     /// # Safety
     ///
     /// The caller has a reference.
@@ -172,6 +187,8 @@ where
         unsafe { job.cast::<Self>().as_ref() }.cancel_queued();
     }
 
+    /// Returns whether the job has ended, for a cancel handle.
+    ///
     /// # Safety
     ///
     /// The caller has a reference.
@@ -180,7 +197,7 @@ where
         unsafe { job.cast::<Self>().as_ref() }.slot.is_finished()
     }
 
-    /// One reference more.
+    /// Adds a reference.
     ///
     /// # Safety
     ///
@@ -188,9 +205,9 @@ where
     unsafe fn retain(job: NonNull<()>) {
         // SAFETY: the caller's reference keeps the job alive.
         let references = unsafe { &job.cast::<Self>().as_ref().references };
-        // Relaxed: who makes a reference has one, so nobody frees meanwhile.
+        // Relaxed: the caller has a reference, so no thread frees the job meanwhile.
         if references.fetch_add(1, Ordering::Relaxed) > u32::MAX / 2 {
-            // As `Arc` does: unwinding could not give back what was leaked.
+            // `Arc` does the same: unwinding could not give back the leaked references.
             std::process::abort();
         }
     }
@@ -204,19 +221,21 @@ where
         let job = job.cast::<Self>();
         // SAFETY: the reference that is given back keeps the job alive until here.
         let references = unsafe { &(*job.as_ptr()).references };
-        // Release puts what this owner did before another's destruction of the job.
+        // Release orders everything that this owner did before the destruction of the job by another
+        // owner.
         if references.fetch_sub(1, Ordering::Release) == 1 {
             // Acquire pairs with the Release of the other owners.
             atomic::fence(atomic::Ordering::Acquire);
-            // SAFETY: all references are gone, and the job was put there by `spawned`.
+            // SAFETY: all references are gone, and `spawned` put the job there.
             let free = || unsafe { memory::drop_in_place(job) };
-            // It panics only if the destructor of a waker does, which must not end a worker.
+            // This panics only if the destructor of a waker does, which must not end a worker.
             contain(free);
         }
     }
 }
 
-// SAFETY: signal and place are those of the one slot. Who completes it has a reference: the queue's, a handle's or a cancel handle's (rule 3).
+// SAFETY: the signal and the place belong to the one slot. The completing thread has a reference: the
+// queue's, a handle's or a cancel handle's (rule 3).
 unsafe impl<F, T> Rendezvous<T> for SpawnedJob<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -241,7 +260,7 @@ where
     }
 }
 
-// SAFETY: the job counts its references, and any thread may cancel it or give one back.
+// SAFETY: the job counts its references, and any thread may cancel it or give a reference back.
 unsafe impl<F, T> Counted<T> for SpawnedJob<F, T>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -1,9 +1,11 @@
-//! The deque of shared halves: its owner pushes and pops without a fence. A thief asks the owner for the oldest half, and takes it
-//! if there is no answer, with a fence that pays for both.
+//! The deque of stack jobs. Its owner pushes and pops without a fence. A thief asks the owner for the
+//! oldest entry. If the owner does not answer, the thief takes the entry itself, with a fence that pays
+//! for both sides.
 //!
-//! This is the deque of Chase and Lev ("Dynamic circular work-stealing deque", 2005) with the orderings of Lê et al. ("Correct
-//! and efficient work-stealing for weak memory models", 2013), cut down to what `join` needs: of a fixed size, and with their two
-//! fences replaced by the asymmetric pair of `sys.rs`.
+//! This is the deque of Chase and Lev ("Dynamic circular work-stealing deque", 2005) with the orderings
+//! of Lê et al. ("Correct and efficient work-stealing for weak memory models", 2013), reduced to the
+//! needs of `join`: it has a fixed size, and the asymmetric pair of fences of `sys.rs` replaces the two
+//! fences of the paper.
 //!
 //! ```text
 //!            top (thieves, only up)          bottom (owner, up and down)
@@ -11,42 +13,50 @@
 //!   ... gone | oldest | ...        | newest  | free ...        entry i lies in slot i % CAPACITY
 //! ```
 //!
-//! 1. Only the owner writes `bottom` and the slots. `top` only grows, by compare-and-swap: whoever moves it from `i` to `i + 1`
-//!    has taken entry `i`.
-//! 2. The owner takes the newest entry `b` *without* a compare-and-swap if, after `bottom = b`, it reads `top < b`. A thief
-//!    takes entry `t` only if, after reading `top = t`, it reads `bottom > t`.
-//! 3. Entry `b` is not taken twice. Suppose the owner took it by rule 2 and a thief did, too. The thief read `top = b`, fenced,
-//!    then read `bottom > b`, so it did not see `bottom = b`; the owner wrote `bottom = b`, fenced, then read `top < b`, so it did not
-//!    see what the thief had seen before its fence. Of two such sides at least one sees the other (`sys.rs`).
+//! 1. Only the owner writes `bottom` and the slots. `top` only grows, by compare-and-swap: the thread
+//!    that moves it from `i` to `i + 1` has taken entry `i`.
+//! 2. The owner takes the newest entry `b` *without* a compare-and-swap if, after `bottom = b`, it reads
+//!    `top < b`. A thief takes entry `t` only if, after reading `top = t`, it reads `bottom > t`.
+//! 3. Entry `b` is not taken twice. Suppose the owner took it by rule 2, and a thief took it too. The
+//!    thief read `top = b`, fenced, then read `bottom > b`, so it did not see `bottom = b`. The owner
+//!    wrote `bottom = b`, fenced, then read `top < b`, so it did not see what the thief had seen before
+//!    its fence. But of two such sides at least one sees the other (`sys.rs`).
 //! 4. If only one entry is left (`top == b`), both sides use the compare-and-swap.
-//! 5. A slot is overwritten only after `top` was seen above its old entry, so a thief whose entry was overwritten while it read
-//!    loses its compare-and-swap.
+//! 5. A slot is overwritten only after the owner saw `top` above its old entry. So a thief whose entry
+//!    was overwritten while it read the slot loses its compare-and-swap.
 //!
-//! The owner's stack discipline (`join` pops what it pushed) means that `pop` need not return the entry: it is the caller's
-//! own, or it was stolen.
+//! `join` pops what it pushed, in the order of a stack. So `pop` need not return the entry: either it is
+//! the entry that the caller pushed, or it was stolen.
 //!
 //! # The limit
 //!
-//! After a push the owner compares `bottom` with `limit`, once, for two reasons. Normally the limit says up to where there is
-//! room. But somebody who wants to hear of the next half *rings*: it sets the limit to 0, so that the owner turns aside
-//! ([`Owner::attend`]) and looks at the sleep counters, which need not be read in every join. The owner fences between `bottom` and `limit`, and
-//! whoever rings fences between `limit` and `bottom`; so either the owner hears the bell, or who rang sees the half.
+//! After each push the owner compares `bottom` with `limit`, once, for two reasons. Normally the limit
+//! says how far there is room. But a thread that wants to hear of the next entry *notifies* the owner: it
+//! sets the limit to 0, so that the owner takes the slow path ([`Owner::push_slow`]) and looks at the
+//! sleep counters there. So the fast path of a join need not read those counters. The owner fences
+//! between `bottom` and `limit`, and the notifier fences between `limit` and `bottom`. So either the
+//! owner sees the notification, or the notifier sees the entry.
 //!
 //! # Requests
 //!
-//! The fence of a thief interrupts the owner; together they lose ten microseconds and more. An owner that joins all the time hears the bell
-//! long before that. So a thief [requests](Deque::request) first, by the bell. An owner that was rung for steals its own oldest entry, as any
-//! thief would but without a fence, since both sides of rule 3 are the same thread, and puts it into the place `offer`. After Acar,
-//! Charguéraud and Rainey, "Scheduling parallel programs by work stealing with private deques" (2013); there an owner that does not
-//! answer is waited for. When to ask, and for how long to wait, `steal.rs` says.
+//! The fence of a thief interrupts the owner; together they lose ten microseconds and more. An owner that
+//! joins all the time sees a notification long before that. So a thief [requests](Deque::request) an
+//! entry first, by a notification. The notified owner steals its own oldest entry, and puts it into the
+//! field `offer`. It does so like any thief, but without a fence, because both sides of rule 3 are the
+//! same thread. This follows Acar, Charguéraud and Rainey, "Scheduling parallel programs by work stealing
+//! with private deques" (2013); but there a thief waits for an owner that does not answer.
+//! `worker/steal.rs` decides when to request, and how long to wait.
 //!
-//! 6. Only the owner fills `offer`, when it is empty; whoever empties it, by a compare-and-swap, has that entry.
-//! 7. The entry on offer is older than all in the deque, and a thief takes none of those as long as it is there. So when an owner comes
-//!    to pop an entry that was given away or stolen, the deque is empty and nothing older is on offer: it takes that entry back, or
-//!    somebody has it, and nothing else is to be had of an owner that waits (`join.rs`).
-//! 8. That a thief does not overtake the offer: the owner says [`coming`] before it moves `top`. A thief that reads `top` above an entry
-//!    that was given away therefore finds the place full, until that entry is taken; and if another is given away after the thief
-//!    looked there, `top` has moved, and the thief loses its compare-and-swap.
+//! 6. Only the owner fills `offer`, and only when it is empty. The thread that empties it, by a
+//!    compare-and-swap, has that entry.
+//! 7. The entry on offer is older than all entries in the deque, and a thief takes none of those while
+//!    the offer stands. So when an owner wants to pop an entry that was offered or stolen, the deque is
+//!    empty and nothing older is on offer. Either the owner takes that entry back, or another thread has
+//!    it; and thieves can take nothing else from an owner that waits (`join/mod.rs`).
+//! 8. A thief does not overtake the offer, because the owner stores [`offer_pending`] before it moves
+//!    `top`. A thief that reads `top` above an offered entry therefore finds `offer` full until that
+//!    entry is taken. If the owner offers another entry after the thief looked at `offer`, `top` has
+//!    moved, and the thief loses its compare-and-swap.
 
 use crate::{
     sync::{AtomicPtr, AtomicUsize, Ordering, Padded},
@@ -54,25 +64,28 @@ use crate::{
 };
 use std::{marker::PhantomData, ptr, ptr::NonNull};
 
-/// How many entries there is room for, and one more. Whoever needs more queues it elsewhere (`join.rs`). Loom needs few to see the
-/// wrapping.
+/// The size of the ring of slots. The deque holds at most one entry less; a join beyond that opens a
+/// scope (`join/mod.rs`). Loom models use a small ring, so that indices wrap.
 const CAPACITY: usize = if cfg!(loom) { 4 } else { 1024 };
 
 const _: () = assert!(CAPACITY.is_power_of_two(), "the position of an entry is cut out by a mask");
 
-/// The limit that makes the owner attend.
+/// The value of `limit` that sends the owner to the slow path.
 const NOTIFIED: usize = 0;
 
-/// What `offer` holds while the owner is about to fill it: the address of no entry.
+/// The value of `offer` while the owner is about to fill it. It is the address of no entry.
 fn offer_pending<T>() -> *mut T {
     ptr::without_provenance_mut(usize::MAX)
 }
 
-/// A deque of pointers. See the head of `deque.rs`. The layout keeps the words that every join touches a few slots away, modulo
-/// the page size, from the slots that it writes: a processor that takes them for the same forwards its stores wrongly.
+/// A deque of pointers. `join/deque.rs` describes the protocol.
+///
+/// The layout keeps the words that every join touches a few slots away, modulo the page size, from the
+/// slots that the join writes. A processor that confuses such addresses forwards its stores to the wrong
+/// loads.
 #[repr(C)]
 pub struct Deque<T> {
-    // --- written by the owner, `limit` also by whoever rings ---
+    // --- written by the owner, `limit` also by notifiers ---
     owner: Padded<OwnerLine>,
     // --- written by thieves, and by the owner for the last entry or an offer ---
     thieves: Padded<ThievesLine<T>>,
@@ -89,11 +102,11 @@ struct OwnerLine {
 #[derive(Debug)]
 struct ThievesLine<T> {
     top: AtomicUsize,
-    /// An entry that the owner has given away and nobody has taken yet (rules 6 to 8).
+    /// An entry that the owner has offered and that no thread has taken yet (rules 6 to 8).
     offer: AtomicPtr<T>,
 }
 
-/// The owner's end: for one thread at a time, which is why it is made by an unsafe act.
+/// The owner's end of a [`Deque`]. Only one thread may use it, so making it is unsafe.
 pub struct Owner<'deque, T> {
     deque: &'deque Deque<T>,
     _one_thread: PhantomData<*const T>,
@@ -107,30 +120,30 @@ impl<T> Clone for Owner<'_, T> {
 
 impl<T> Copy for Owner<'_, T> {}
 
-/// Where an entry was pushed: evidence for [`Owner::pop`].
+/// The position at which an entry was pushed. [`Owner::pop`] takes it as evidence.
 #[derive(Debug)]
-#[must_use = "what was pushed must be popped before its frame ends"]
+#[must_use = "a pushed entry must be popped before its frame ends"]
 pub struct Position(usize);
 
-/// What came of an attempt to steal.
+/// The outcome of an attempt to steal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Steal<T> {
-    /// There was nothing.
+    /// There was no entry.
     Empty,
-    /// There was something, but no more after the fence.
+    /// There was an entry, but it was gone after the fence.
     Gone,
-    /// Somebody else was quicker.
+    /// Another thread was faster.
     Lost,
-    /// The oldest entry.
+    /// The thief has the oldest entry.
     Taken(T),
 }
 
-/// What came of attending after a push.
+/// The outcome of the slow path of a push.
 #[derive(Debug)]
 pub enum SlowPush {
-    /// The entry is in the deque, which has room for another.
+    /// The entry is in the deque, which has room for another one.
     Pushed(Position),
-    /// There would be no room for another, so the entry was taken out again.
+    /// The deque would have no room for another entry, so this one was taken out again.
     Full,
 }
 
@@ -141,7 +154,7 @@ impl<T> Default for Deque<T> {
 }
 
 impl<T> Deque<T> {
-    /// An empty deque.
+    /// Makes an empty deque.
     pub fn new() -> Self {
         let owner = OwnerLine { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(CAPACITY) };
         let thieves = ThievesLine { top: AtomicUsize::new(0), offer: AtomicPtr::new(ptr::null_mut()) };
@@ -152,41 +165,43 @@ impl<T> Deque<T> {
         }
     }
 
-    /// The owner's end.
+    /// Returns the owner's end.
     ///
     /// # Safety
     ///
-    /// There is one owner at a time, and the copies of its end stay on its thread.
+    /// There is one owner at a time, and all copies of its end stay on the owner's thread.
     #[inline(always)]
     pub unsafe fn owner(&self) -> Owner<'_, T> {
         Owner { deque: self, _one_thread: PhantomData }
     }
 
-    /// The owner's end, for a model that has one owner.
+    /// Returns the owner's end, for a model that has one owner.
     #[cfg(loom)]
     pub fn owner_in_model(&self) -> Owner<'_, T> {
-        // SAFETY: as the model says.
+        // SAFETY: a model calls this on one thread only.
         unsafe { self.owner() }
     }
 
-    /// Has the owner attend after its next push. Whoever relies on that fences next, then looks into the deque.
+    /// Makes the owner take the slow path after its next push. A caller that relies on this fences next,
+    /// then looks into the deque.
     pub fn notify_owner(&self) {
-        // Release pairs with the swap in `attend`: the owner sees why it was rung for. A swap, since a store would hide who rang
-        // before from the owner.
+        // Release pairs with the swap in `push_slow`: the owner sees what this thread wrote before it
+        // notified. This is a swap and not a store, because a store would hide earlier notifiers from the
+        // owner.
         self.owner.0.limit.swap(NOTIFIED, Ordering::Release);
     }
 
-    /// Whether there is nothing to be had, as far as plain loads tell. What the owner is about to offer is not there yet: it looks who is to be
-    /// woken for it afterwards (`attend`).
+    /// Returns whether the deque looks empty to plain loads. An entry that the owner is about to offer
+    /// does not count: after offering, the owner checks whether to wake a worker for it (`push_slow`).
     #[inline]
     pub fn looks_empty(&self) -> bool {
         self.has_no_entry() && self.current_offer().is_none()
     }
 
-    /// What is on offer at the moment.
+    /// Returns the entry that is on offer at the moment.
     #[inline]
     fn current_offer(&self) -> Option<NonNull<T>> {
-        // Relaxed: whoever needs to be sure fences first.
+        // Relaxed: a caller that needs to be sure fences first.
         NonNull::new(self.thieves.0.offer.load(Ordering::Relaxed))
             .filter(|entry| entry.as_ptr() != offer_pending())
     }
@@ -197,34 +212,36 @@ impl<T> Deque<T> {
         self.thieves.0.top.load(Ordering::Relaxed) >= self.owner.0.bottom.load(Ordering::Relaxed)
     }
 
-    /// Asks the owner for its oldest entry: it will be on offer after the owner's next push.
+    /// Requests the oldest entry. The owner offers it after its next push.
     pub fn request(&self) {
-        // Relaxed: if it was rung already, so much the better.
+        // Relaxed: if another thread has notified the owner already, that is as good.
         if self.owner.0.limit.load(Ordering::Relaxed) != NOTIFIED {
             self.notify_owner();
         }
     }
 
-    /// Takes what the owner has on offer, if anything.
+    /// Takes the entry that is on offer, if there is one.
     #[inline]
     pub fn accept_offer(&self) -> Option<NonNull<T>> {
-        // A first look, so that who polls leaves the line where it is.
+        // This load comes first, so that a polling thief does not take the cache line away from the
+        // owner.
         let entry = self.current_offer()?.as_ptr();
-        // Acquire pairs with the owner's Release in `give`: we see what the entry points to. If it is another one at the same address by
-        // now, that one is as good.
+        // Acquire pairs with the owner's Release in `offer_oldest`: we see the job that the entry points
+        // to. If another entry lies at the same address by now, that one is as good.
         let offer = &self.thieves.0.offer;
         let swap = offer.compare_exchange(entry, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed);
         swap.ok().and_then(NonNull::new)
     }
 
-    /// Takes the oldest entry, without asking.
+    /// Takes the oldest entry without asking the owner.
     pub fn steal(&self) -> Steal<NonNull<T>> {
         if self.has_no_entry() {
             return Steal::Empty;
         }
-        // Acquire pairs with the compare-and-swap that stored it, so that we read a slot, and an offer, not older than `top`.
+        // Acquire pairs with the compare-and-swap that stored it, so that the slot and the offer that we
+        // read are not older than `top`.
         let top = self.thieves.0.top.load(Ordering::Acquire);
-        // Relaxed: only that it is empty matters, and `accept` looks again (rule 8).
+        // Relaxed: only its emptiness matters, and `accept_offer` loads it again (rule 8).
         if !self.thieves.0.offer.load(Ordering::Relaxed).is_null() {
             return self.accept_offer().map_or(Steal::Lost, Steal::Taken);
         }
@@ -235,7 +252,8 @@ impl<T> Deque<T> {
             return Steal::Gone;
         }
         let entry = self.slots[top % CAPACITY].load(Ordering::Relaxed);
-        // SeqCst as in Lê et al.; it also releases our read of the slot to the owner's Acquire in `attend`.
+        // SeqCst as in Lê et al. It also releases our read of the slot to the owner's Acquire in
+        // `push_slow`.
         let swap = self.thieves.0.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed);
         match (swap, NonNull::new(entry)) {
             (Ok(_), Some(entry)) => Steal::Taken(entry),
@@ -245,7 +263,8 @@ impl<T> Deque<T> {
 }
 
 impl<T> Owner<'_, T> {
-    /// Adds an entry. If this says no, the owner has to [`attend`](Self::attend) before anything else.
+    /// Adds an entry. If the second value is false, the owner must call [`push_slow`](Self::push_slow)
+    /// before anything else.
     #[inline(always)]
     pub fn push<F: Fence>(self, entry: NonNull<T>) -> (Position, bool) {
         let line = &self.deque.owner.0;
@@ -255,15 +274,16 @@ impl<T> Owner<'_, T> {
         self.deque.slots[bottom % CAPACITY].store(entry.as_ptr(), Ordering::Relaxed);
         // Release publishes the entry, and what it points to, to the thief's Acquire.
         line.bottom.store(bottom + 1, Ordering::Release);
-        // Pairs with the heavy fence of whoever rings.
+        // Pairs with the heavy fence of a notifier.
         F::light();
-        // Relaxed: if it was rung, `attend` acquires why.
+        // Relaxed: if the owner was notified, `push_slow` acquires the reason.
         (Position(bottom), bottom + 1 < line.limit.load(Ordering::Relaxed))
     }
 
-    /// Takes back the newest entry, which was pushed to `place`. False if it was stolen.
+    /// Takes back the newest entry, which was pushed at `position`. Returns false if it was stolen.
     ///
-    /// That `bottom` comes with the place, and is not loaded, keeps it out of one long chain of loads and stores (`fib30_join`).
+    /// `bottom` comes with the position and is not loaded. This keeps it out of one long chain of loads
+    /// and stores (`fib30_join`).
     #[inline(always)]
     pub fn pop<F: Fence>(self, position: Position) -> bool {
         let bottom = position.0;
@@ -275,67 +295,73 @@ impl<T> Owner<'_, T> {
         if top < bottom { true } else { self.pop_last(top, bottom) }
     }
 
-    /// The newest entry is the last one or was stolen (rule 4).
+    /// Decides who has the newest entry when it is the last one or was stolen (rule 4).
     #[cold]
     #[inline(never)]
     fn pop_last(self, top: usize, bottom: usize) -> bool {
         let last = top == bottom;
-        // Relaxed on failure: the thief's work is awaited by other means.
+        // Relaxed on failure: the caller waits for the thief's work by other means.
         let swap = |from| {
             self.deque.thieves.0.top.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::Relaxed)
         };
         let mine = last && swap(top).is_ok();
-        // Empty again, `bottom == top`: of the last entry whoever took it has moved `top`; and if `top` was above, what
-        // was pushed later has been stolen, too, and nobody can move it further.
+        // The deque is empty again: `bottom == top`. If this was the last entry, the thread that took it
+        // has moved `top`. If `top` was above `bottom`, all later entries have been stolen too, and no
+        // thread can move `top` further.
         self.deque.owner.0.bottom.store(if last { bottom + 1 } else { top }, Ordering::Release);
         mine
     }
 
-    /// What the owner does after a push that reached the limit. `look` is called if it was rung for, or may have been.
+    /// Completes a push that reached the limit. Calls `on_notified` if a thread has notified the owner,
+    /// or may have.
     #[cold]
     #[inline(never)]
     pub fn push_slow(self, position: Position, on_notified: impl FnOnce()) -> SlowPush {
-        // Acquire: the thief's read of its slot comes before we overwrite it (rule 5).
+        // Acquire: the thief's read of its slot comes before we overwrite the slot (rule 5).
         let top = self.deque.thieves.0.top.load(Ordering::Acquire);
-        // Acquire pairs with every `ring` so far; a ring that comes later stays.
+        // Acquire pairs with the Release of every notification so far. A later notification remains in
+        // `limit`.
         self.deque.owner.0.limit.swap(top + CAPACITY, Ordering::Acquire);
-        // Before the look: whoever is woken finds it, and is woken if it looked before.
+        // The offer comes before `on_notified`: a worker that is woken there finds it, and a worker that
+        // looked too early is woken there.
         self.offer_oldest(position.0);
         on_notified();
         if position.0 + 1 < top + CAPACITY {
             return SlowPush::Pushed(position);
         }
         let again = Position(position.0);
-        // `Full` is right everywhere.
+        // `Full` is correct on every platform.
         if self.pop::<sys::Full>(position) { SlowPush::Full } else { SlowPush::Pushed(again) }
     }
 
-    /// Offers the oldest entry, if none is on offer. `newest` is the place of the newest one.
+    /// Offers the oldest entry, if none is on offer. `newest` is the position of the newest entry.
     fn offer_oldest(self, newest: usize) {
         let ThievesLine { top, offer } = &self.deque.thieves.0;
-        // Relaxed: only we fill it (rule 6).
+        // Relaxed: only the owner fills it (rule 6).
         if !offer.load(Ordering::Relaxed).is_null() {
             return;
         }
-        // Acquire: as in `steal`, of which this is the owner's form.
+        // Acquire: as in `steal`. This is the owner's form of it.
         let oldest = top.load(Ordering::Acquire);
         if oldest > newest {
             return;
         }
         let entry = self.deque.slots[oldest % CAPACITY].load(Ordering::Relaxed);
-        // Relaxed: the compare-and-swap releases it to whoever acquires `top` (rule 8).
+        // Relaxed: the compare-and-swap below releases it to a thief that acquires `top` (rule 8).
         offer.store(offer_pending(), Ordering::Relaxed);
         let swap = top.compare_exchange(oldest, oldest + 1, Ordering::SeqCst, Ordering::Relaxed);
         let given = swap.map_or(ptr::null_mut(), |_| entry);
-        // Release publishes what the entry points to.
+        // Release publishes the job that the entry points to.
         offer.store(given, Ordering::Release);
     }
 
-    /// Takes an entry back that `pop` did not find because it is on offer. False if somebody has taken it.
-    #[must_use = "who has taken it runs it"]
+    /// Takes back an entry that `pop` did not find because it is on offer. Returns false if another
+    /// thread has taken it.
+    #[must_use = "if false, another thread runs it"]
     pub fn take_back_offer(self, entry: NonNull<T>) -> bool {
         let offer = &self.deque.thieves.0.offer;
-        // Relaxed: on success the entry is ours again, as we wrote it; on failure it is awaited by other means.
+        // Relaxed: on success the entry is ours again, as we wrote it. On failure the caller waits for it
+        // by other means.
         offer.compare_exchange(entry.as_ptr(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

@@ -1,35 +1,43 @@
-//! `join`: two closures, perhaps in parallel.
+//! `join`: runs two closures, perhaps in parallel.
 //!
-//! The worker pushes the second closure to its deque of halves, runs the first one, and pops the second one again. Mostly it is
-//! still there, and the worker runs it as an ordinary call: nothing was allocated, nothing was fenced. If it was given away or stolen in
-//! the meantime, the worker waits for it.
+//! The worker pushes the second closure to its deque of stack jobs, runs the first one, and pops the
+//! second one again. Usually it is still there, and the worker runs it as an ordinary call: without an
+//! allocation and without a fence. If it was offered or stolen in the meantime, the worker waits for it.
 //!
 //! # What a waiting worker may run
 //!
-//! Only what it waits for. It *leapfrogs* (Wagner and Calder, "Leapfrogging: a portable technique for implementing efficient
-//! futures", 1993): it takes from the thief of its half, from nobody else. That this is enough rests on one invariant:
+//! It runs only work that it waits for. It *leapfrogs* (Wagner and Calder, "Leapfrogging: a portable
+//! technique for implementing efficient futures", 1993): it takes stack jobs from the thief of its own
+//! job, and from no other worker. This is enough because of one invariant:
 //!
-//! * **A worker's deque of halves holds only work that every stolen half it runs depends on.** A worker that runs no half takes
-//!   the first one with an empty deque: in its main loop there is no `join` below it on the stack. While it runs a half, it pushes
-//!   what that half joins. When it finds its own half stolen, its deque is empty, and nothing is on offer: thieves take the oldest first
-//!   (`deque.rs`, rule 7), and what was newer has been popped. What it leapfrogs then is needed for the half that it waits for, and so is
-//!   what that pushes. A job that it claims by joining its handle is needed by whoever joined it.
+//! * **A worker's deque holds only work that every stolen stack job which the worker runs depends on.** A
+//!   worker that runs no stack job takes its first one with an empty deque: in its main loop there is no
+//!   `join` below it on the stack. While it runs a stack job, it pushes what that job joins. When it
+//!   finds its own stack job stolen, its deque is empty and nothing is on offer: thieves take the oldest
+//!   first (`join/deque.rs`, rule 7), and everything newer has been popped. The work that it leapfrogs
+//!   then is needed for the job that it waits for, and so is everything which that work pushes. A job
+//!   that it claims by joining its handle is needed by the work that joined it.
 //!
-//! The thief may end the half just when the half's owner takes something from it, and that may be of what it did next. So the owner
-//! looks again whether its half is done before it runs what it took; if so, it passes that on (`half.rs`): to its owner, or to somebody who
-//! waits for nothing, whoever comes first.
+//! The thief may finish the awaited job just when the owner takes something from it. The owner may then
+//! have taken work that the thief pushed afterwards. So the owner checks again whether its job is done
+//! before it runs what it took. If the job is done, the owner passes the taken work on
+//! (`join/stack_job.rs`, rule 4): to the owner of that work, or to a worker that waits for nothing,
+//! whichever comes first.
 //!
-//! So what is taken from the thief's deque must end before the awaited half can end, in every schedule. Running it here
-//! can therefore not wait for a lock that this worker holds, unless the program was stuck anyway.
+//! So the work that is taken from the thief's deque must end before the awaited job can end, in every
+//! schedule. Running it here can therefore not wait for a lock that this worker holds, unless the program
+//! was deadlocked anyway.
 //!
-//! If the deque is full, a thousand joins deep, the second closure becomes the child of a scope, in the heap.
+//! If the deque is full, a thousand joins deep, the second closure becomes the child of a scope, in the
+//! heap.
 //!
-//! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place (`spare.rs`).
+//! If there is nothing to leapfrog, the worker parks, and the pool may use a spare thread in its place
+//! (`registry/spare.rs`).
 
-// Unsafe: entries are raw pointers, and slots are reached without a bounds check.
+// Unsafe: entries are raw pointers, and slots are accessed without a bounds check.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod deque;
-// Unsafe: a half lies on the stack of a thread that waits for it.
+// Unsafe: a stack job lies on the stack of a thread that waits for it.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod stack_job;
 // Unsafe: as `stack_job`.
@@ -53,7 +61,7 @@ use std::{
 
 type Payload = Box<dyn Any + Send>;
 
-/// [`join`] on a worker, by its end of its halves.
+/// Joins on a worker, through the owner's end of its deque.
 #[inline(always)]
 fn join_on<F, A, B, RA, RB>(stack_jobs: Owner<'_, StackJobHeader>, a: A, b: B) -> (RA, RB)
 where
@@ -83,7 +91,7 @@ where
     (ra, rb)
 }
 
-/// The second half was given away: takes it back, or waits for it and goes on with its panic.
+/// Takes the second closure back from the offer, or waits for it and continues its panic.
 #[cold]
 #[inline(never)]
 fn after_theft<B: FnOnce() -> RB, RB>(
@@ -91,7 +99,7 @@ fn after_theft<B: FnOnce() -> RB, RB>(
     stack_job: &StackJob<B, RB>,
 ) -> RB {
     if stack_jobs.take_back_offer(stack_job.header()) {
-        // SAFETY: nobody else has it, and this branch is taken once.
+        // SAFETY: no other thread has it, and this branch is taken once.
         return unsafe { stack_job.run_here() };
     }
     Worker::wait_for_stack_job(stack_job.state());
@@ -99,7 +107,8 @@ fn after_theft<B: FnOnce() -> RB, RB>(
     unsafe { stack_job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// The first half panicked: ends the second one, then goes on with the panic. What the second one does is of no interest.
+/// Ends the second closure after a panic of the first one, then continues that panic. The result of the
+/// second closure is dropped.
 #[cold]
 #[inline(never)]
 fn after_panic<B, RB>(
@@ -112,7 +121,7 @@ where
     B: FnOnce() -> RB,
 {
     let second = if stack_jobs.pop::<Full>(position) || stack_jobs.take_back_offer(stack_job.header()) {
-        // SAFETY: it was just taken out, and nobody else runs it.
+        // SAFETY: it was just taken out, and no other thread runs it.
         panic::catch_unwind(AssertUnwindSafe(|| unsafe { stack_job.run_here() }))
     } else {
         Worker::wait_for_stack_job(stack_job.state());
@@ -123,7 +132,7 @@ where
     panic::resume_unwind(payload)
 }
 
-/// The deque is full, a thousand joins deep: this one is queued in the heap.
+/// Runs the second closure as the child of a scope, because the deque is full, a thousand joins deep.
 #[cold]
 #[inline(never)]
 fn join_by_scope<A, B, RA, RB>(a: A, stack_job: &StackJob<B, RB>) -> (RA, RB)
@@ -132,11 +141,11 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    // SAFETY: it was taken out of the deque again, and nobody else runs it.
+    // SAFETY: it was taken out of the deque again, and no other thread runs it.
     let b = || unsafe { stack_job.run_here() };
-    /// The half is given to one child, once.
+    /// The second closure, which one child gets, once.
     struct Sent<F>(F);
-    // SAFETY: what the closure in the half needs to be sent, it has (`B: Send`); the half itself is only read.
+    // SAFETY: the closure in the stack job may be sent (`B: Send`); the stack job itself is only read.
     unsafe impl<F> Send for Sent<F> {}
     impl<RB, F: FnOnce() -> RB> Sent<F> {
         fn run(self) -> RB {
@@ -154,7 +163,7 @@ where
     (ra, rb.expect("the scope ends after its child, and goes on with its panic"))
 }
 
-/// Not on a worker, or on one whose joins need a full fence.
+/// Joins on a thread that is no worker, or on a worker whose joins need a full fence.
 #[cold]
 #[inline(never)]
 fn join_cold<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
@@ -172,9 +181,9 @@ where
 
 /// Runs both closures, in parallel if a worker is free, and returns both results.
 ///
-/// On a worker of a pool the calling thread runs `a`, and `b` unless somebody steals it; from any other thread both run on the
-/// [global pool](crate::Pool::global), while the thread waits. A join costs about as much as two calls, so there is
-/// no need to stop splitting early.
+/// On a worker of a pool, the calling thread runs `a`, and also `b` unless another worker steals it. From
+/// any other thread, both run on the [global pool](crate::Pool::global) while the thread waits. A join
+/// costs about as much as two calls, so there is no need to stop splitting early.
 ///
 /// ```
 /// fn sum(numbers: &[u64]) -> u64 {
@@ -191,7 +200,9 @@ where
 ///
 /// # Panics
 ///
-/// If one of the closures panics, after both have ended; if both do, with the panic of `a`.
+/// Panics if one of the closures panics, after both have ended. If both panic, the panic of `a`
+/// continues. Panics on a thread outside the pool if its [waiting policy](brigade_handle::wait) forbids
+/// blocking.
 #[inline]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
@@ -200,14 +211,14 @@ where
     RA: Send,
     RB: Send,
 {
-    // SAFETY: it is used in this frame alone.
+    // SAFETY: the owner's end is used in this frame alone.
     match unsafe { current::stack_jobs() } {
         Some(stack_jobs) => join_on::<Light, _, _, _, _>(stack_jobs, a, b),
         None => join_cold(a, b),
     }
 }
 
-/// [`join`] of three closures.
+/// Runs three closures like [`join`].
 ///
 /// ```
 /// let (a, b, c) = brigade_pool::join3(|| 1, || "two", || 3.0);
@@ -216,7 +227,8 @@ where
 ///
 /// # Panics
 ///
-/// If a closure panics, after all have ended; if several do, with the panic of the first of them.
+/// Panics if a closure panics, after all have ended. If several panic, the panic of the first of them
+/// continues.
 #[inline]
 pub fn join3<A, B, C, RA, RB, RC>(a: A, b: B, c: C) -> (RA, RB, RC)
 where
@@ -231,9 +243,9 @@ where
     (ra, rb, rc)
 }
 
-/// [`join`] of four closures.
+/// Runs four closures like [`join`].
 ///
-/// For more, join joins; for a number that is not known beforehand, take a [`scope`](crate::scope).
+/// Nest joins for more closures. Use a [`scope`](fn@crate::scope) if their number is not known in advance.
 ///
 /// ```
 /// let sums = brigade_pool::join4(|| 1, || 1 + 2, || 1 + 2 + 3, || 1 + 2 + 3 + 4);
@@ -242,7 +254,7 @@ where
 ///
 /// # Panics
 ///
-/// As for [`join3`].
+/// Panics as [`join3`] does.
 #[inline]
 pub fn join4<A, B, C, D, RA, RB, RC, RD>(a: A, b: B, c: C, d: D) -> (RA, RB, RC, RD)
 where
@@ -260,11 +272,19 @@ where
 }
 
 impl Pool {
-    /// Runs both closures on this pool, in parallel if a worker is free. See [`join`](crate::join).
+    /// Runs both closures on this pool, in parallel if a worker is free. See [`join`](fn@crate::join).
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let (a, b) = pool.join(|| 1 + 1, || 2 + 2);
+    /// assert_eq!((a, b), (2, 4));
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Panics
     ///
-    /// If one of the closures panics, after both have ended. On a thread whose waiting policy forbids blocking.
+    /// Panics if one of the closures panics, after both have ended. Panics on a thread whose waiting
+    /// policy forbids blocking.
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,

@@ -1,4 +1,4 @@
-//! The second half of a `join`: a job on the stack of the worker that will wait for it.
+//! A stack job: the second closure of a `join`, on the stack of the worker that will wait for it.
 //!
 //! # Who may touch what, and when
 //!
@@ -6,23 +6,26 @@
 //!   bit 0      DONE     the result is stored          set by the thief, once
 //!   bit 1      PARKED   the owner sleeps              set by the owner, once
 //!   bit 2      PASSED   the thief may not run it      set by the thief, once, instead of THIEF
-//!   bits 3..   THIEF    the thief's index plus one    set by the thief, once, before it runs the half
+//!   bits 3..   THIEF    the thief's index plus one    set by the thief, once, before it runs the job
 //! ```
 //!
-//! 1. The owner pushes the half to its deque and pops it again, or takes it back, before its frame ends. If it got it so, no
-//!    thief has it or will get it: the closure is the owner's.
-//! 2. If it was stolen, the closure and the result are the thief's until DONE, and the owner's from DONE on.
-//! 3. The thief does not touch the half after it set DONE: the owner's frame may be gone. It unparks the owner through the
-//!    pool's beds, which outlive both.
-//!
-//! 4. A half that its thief may not run (`join.rs`) is **passed on**: it goes to a list at the seat of its owner, and a ticket for it into the
-//!    injector. Whoever takes it out of the list is its thief from then on: who runs the ticket, or the owner, which may hold a
-//!    lock that all others wait for and so must not depend on them. PASSED is set under the lock of the list, together with the
-//!    entry; so it is set before anybody else can have the half.
+//! 1. The owner pushes the job to its deque, and pops it again or takes it back before its frame ends. If
+//!    it gets the job that way, no thief has it or will get it, and the closure is the owner's.
+//! 2. If the job was stolen, the closure and the result are the thief's until DONE, and the owner's from
+//!    DONE on.
+//! 3. The thief does not touch the job after it has set DONE, because the owner's frame may be gone. It
+//!    unparks the owner through the pool's parking slots, which outlive both.
+//! 4. A job that its thief must not run (`join/mod.rs`) is **passed on**: it goes into a list at the
+//!    worker slot of its owner, and a job that stands for it goes into the injector. The thread that
+//!    takes it out of the list is its thief from then on. That is the thread that runs the injected job,
+//!    or the owner. The owner must not depend on other threads here, because it may hold a lock that all
+//!    of them wait for. PASSED is set under the lock of the list, together with the entry, so it is set
+//!    before any other thread can have the job.
 //!
 //! # Why no wake-up is lost
 //!
-//! DONE and PARKED are set by read-modify-write operations on one word, so one of them comes second and sees the other:
+//! DONE and PARKED are set by read-modify-write operations on one word. So one of them comes second and
+//! sees the other:
 //!
 //! ```text
 //!   thief                              owner
@@ -31,7 +34,7 @@
 //!   old has PARKED? unpark the owner   while not DONE: park
 //! ```
 //!
-//! The same holds for PASSED in the place of DONE, with the list in the place of the result.
+//! The same holds for PASSED in place of DONE, with the list in place of the result.
 
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 use std::{
@@ -46,72 +49,74 @@ const PARKED: u32 = 1 << 1;
 const PASSED: u32 = 1 << 2;
 const THIEF_SHIFT: u32 = 3;
 
-/// The part of a half that does not depend on its types. A deque of halves holds pointers to it.
+/// The part of a stack job that does not depend on its types. A deque of stack jobs holds pointers to it.
 #[repr(C)]
 pub(crate) struct StackJobHeader {
-    /// Runs the closure and stores the result. Called once, by the thief.
+    /// Runs the closure and stores the result. The thief calls it once.
     pub(crate) run: unsafe fn(NonNull<StackJobHeader>),
     state: StackJobState,
 }
 
-/// The state word. See the head of `half.rs`.
+/// The state word of a stack job. `join/stack_job.rs` describes its bits.
 #[derive(Debug)]
 pub struct StackJobState(AtomicU32);
 
 impl StackJobState {
-    /// Not stolen, as far as one knows here.
+    /// Makes the state of a job that no thief has.
     #[inline(always)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(AtomicU32::new(0))
     }
 
-    /// Says who stole the half.
+    /// Records which worker stole the job.
     pub fn taken_by(&self, thief: usize) {
-        // Relaxed: a hint for where to help.
+        // Relaxed: this is a hint that tells the owner where to help.
         self.0.fetch_or((thief as u32 + 1) << THIEF_SHIFT, Ordering::Relaxed);
     }
 
-    /// Who stole it, once that is known.
+    /// Returns the worker that stole the job, once that is known.
     pub fn thief(&self) -> Option<usize> {
         (self.0.load(Ordering::Relaxed) >> THIEF_SHIFT).checked_sub(1).map(|thief| thief as usize)
     }
 
-    /// Publishes the result. True if the owner has to be unparked. The half may be gone when this returns, which is why this takes a pointer.
+    /// Publishes the result. Returns whether the caller must unpark the owner. The job may be gone when
+    /// this returns, so this takes a pointer.
     ///
     /// # Safety
     ///
-    /// The half is there until it is done, and the caller is its thief, who calls this once.
-    #[must_use = "if it says so, the owner has to be unparked"]
+    /// The job exists until it is done, and the caller is its thief, which calls this once.
+    #[must_use = "if true, the caller must unpark the owner"]
     pub unsafe fn finish(this: NonNull<Self>) -> bool {
-        // SAFETY: it is not done before this operation (rule 2).
+        // SAFETY: the job is not done before this operation (rule 2).
         let state = unsafe { &(*this.as_ptr()).0 };
-        // Release publishes the result; Acquire is not needed: PARKED publishes nothing.
+        // Release publishes the result. Acquire is not needed, because PARKED publishes nothing.
         state.fetch_or(DONE, Ordering::Release) & PARKED != 0
     }
 
-    /// Whether the result is there.
+    /// Returns whether the result is stored.
     pub fn is_done(&self) -> bool {
         // Acquire pairs with `finish`.
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// Says that it lies in the list of its owner's seat. True if the owner has to be unparked.
-    #[must_use = "if it says so, the owner has to be unparked"]
+    /// Records that the job is in the list of its owner's worker slot. Returns whether the caller must
+    /// unpark the owner.
+    #[must_use = "if true, the caller must unpark the owner"]
     pub fn pass_on(&self) -> bool {
-        // Relaxed: the list has a lock.
+        // Relaxed: the lock of the list orders it.
         self.0.fetch_or(PASSED, Ordering::Relaxed) & PARKED != 0
     }
 
-    /// Whether it lies in the list, or lay there.
+    /// Returns whether the job is, or was, in the list.
     pub fn is_passed_on(&self) -> bool {
-        // Relaxed: as above.
+        // Relaxed: as in `pass_on`.
         self.0.load(Ordering::Relaxed) & PASSED != 0
     }
 
-    /// Says that the owner will park, which then looks at all of this once more.
+    /// Records that the owner will park. The owner checks DONE and PASSED again afterwards.
     pub fn begin_park(&self) {
-        // Relaxed: the loads that follow in the same word acquire.
+        // Relaxed: the loads of the same word that follow acquire.
         self.0.fetch_or(PARKED, Ordering::Relaxed);
     }
 }
@@ -122,7 +127,7 @@ impl StackJobHeader {
     }
 }
 
-/// A half with its closure and the place for its result.
+/// A stack job with its closure and the place for its result.
 #[repr(C)]
 pub(crate) struct StackJob<F, R> {
     header: StackJobHeader,
@@ -142,7 +147,7 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
 
     #[inline(always)]
     pub(crate) fn header(&self) -> NonNull<StackJobHeader> {
-        // The pointer must be good for the whole half, so it is made from the half, not from its field.
+        // The pointer must be valid for the whole job, so it is made from the job and not from its field.
         NonNull::from(self).cast()
     }
 
@@ -150,23 +155,23 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
         &self.header.state
     }
 
-    /// Runs the half on its owner's thread.
+    /// Runs the job on its owner's thread.
     ///
     /// # Safety
     ///
-    /// The half was popped from its deque or taken back, and this is called once.
+    /// The job was popped from its deque or taken back, and this is called once.
     #[inline(always)]
     pub(crate) unsafe fn run_here(&self) -> R {
-        // SAFETY: no thief has the half, so the closure is the owner's, and it is taken once (rule 1).
+        // SAFETY: no thief has the job, so the closure is the owner's, and it is taken once (rule 1).
         let work = self.work.with_mut(|work| unsafe { work.read() });
         ManuallyDrop::into_inner(work)()
     }
 
-    /// Takes the thief's result.
+    /// Takes the result that the thief stored.
     ///
     /// # Safety
     ///
-    /// The half was stolen, its state is done, and this is called once.
+    /// The job was stolen, its state is done, and this is called once.
     pub(crate) unsafe fn take_result(&self) -> thread::Result<R> {
         self.result.with_mut(|result| {
             // SAFETY: DONE was seen, so the result is the owner's (rule 2).
@@ -176,12 +181,14 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
         })
     }
 
+    /// Runs the closure on the thief's thread and stores the result.
+    ///
     /// # Safety
     ///
-    /// The half was stolen by the caller, who calls this once, before it says that the half is done.
+    /// The caller stole the job. It calls this once, before it sets DONE.
     unsafe fn run_stolen(header: NonNull<StackJobHeader>) {
         let stack_job = header.cast::<Self>();
-        // SAFETY: the owner keeps the half until DONE (rules 1 and 2), which only our caller sets, later.
+        // SAFETY: the owner keeps the job until DONE (rules 1 and 2), which only our caller sets, later.
         let stack_job = unsafe { stack_job.as_ref() };
         // SAFETY: the thief has the closure, and takes it once (rule 2).
         let work = stack_job.work.with_mut(|work| unsafe { work.read() });

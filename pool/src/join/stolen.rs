@@ -1,4 +1,4 @@
-//! A half that was stolen, and those that are passed on: see rule 4 of `stack_job.rs`.
+//! Stolen stack jobs, and the list of those that are passed on. Rule 4 of `join/stack_job.rs` says why.
 
 use crate::{
     join::stack_job::{StackJobHeader, StackJobState},
@@ -9,44 +9,48 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// A half that was stolen: the thief's duty to run it.
+/// A stolen stack job: the thief's duty to run it.
 pub(crate) struct Stolen {
     stack_job: NonNull<StackJobHeader>,
     victim: usize,
 }
 
 impl Stolen {
+    /// Takes over the duty to run the job.
+    ///
     /// # Safety
     ///
-    /// The half came out of the deque of the worker `victim`, or was on offer there, just now, and is given to nobody else.
+    /// The job just came out of the deque or the offer of the worker `victim`, and no other thread has
+    /// it.
     pub(crate) unsafe fn new(stack_job: NonNull<StackJobHeader>, victim: usize) -> Self {
         Self { stack_job, victim }
     }
 
-    /// The worker in whose frame the half lies.
+    /// Returns the worker whose frame holds the job.
     pub(crate) fn victim(&self) -> usize {
         self.victim
     }
 
-    /// Runs the half and tells its owner.
+    /// Runs the job, and unparks its owner if that waits.
     pub(crate) fn run(self, thief: usize, sleep: &Sleep) {
-        // SAFETY: the owner keeps the half until DONE (rule 2).
+        // SAFETY: the owner keeps the job until DONE (rule 2).
         let header = unsafe { self.stack_job.as_ref() };
         let state = NonNull::from(header.state());
         header.state().taken_by(thief);
-        // SAFETY: the half was stolen by us, and `self` is used up.
+        // SAFETY: this thread stole the job, and `self` is consumed.
         unsafe { (header.run)(self.stack_job) };
-        // SAFETY: it is not done yet. This is the last access to the half (rule 3).
+        // SAFETY: the job is not done yet. This is the last access to it (rule 3).
         if unsafe { StackJobState::finish(state) } {
             sleep.unpark(self.victim);
         }
     }
 }
 
-// SAFETY: a half is made to be run elsewhere: `join` asks that its closure and its result are Send.
+// SAFETY: a stack job is made to run on other threads: `join` demands that its closure and its result are
+// Send.
 unsafe impl Send for Stolen {}
 
-/// The halves of one worker that their thieves may not run, with those thieves' duty (rule 4).
+/// The stack jobs of one worker that their thieves must not run, each with its thief's duty (rule 4).
 #[derive(Default)]
 pub(crate) struct PassedOn(Mutex<Vec<Stolen>>);
 
@@ -55,25 +59,25 @@ impl PassedOn {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a half in, and says so in its state. True if the owner has to be unparked.
-    #[must_use = "if it says so, the owner has to be unparked"]
+    /// Adds a job, and records that in its state. Returns whether the caller must unpark the owner.
+    #[must_use = "if true, the caller must unpark the owner"]
     pub(crate) fn push(&self, stolen: Stolen) -> bool {
         let mut list = self.lock();
-        // SAFETY: it is not done, and nobody else can have it before the lock is free.
+        // SAFETY: the job is not done, and no other thread can have it before the lock is free.
         let tell = unsafe { stolen.stack_job.as_ref() }.state().pass_on();
         list.push(stolen);
         tell
     }
 
-    /// Takes any half out, if there is one.
+    /// Removes and returns any job of the list.
     pub(crate) fn pop(&self) -> Option<Stolen> {
         self.lock().pop()
     }
 
-    /// Takes this half out, if it is there.
+    /// Removes and returns this job, if it is in the list.
     pub(crate) fn take(&self, stack_job: &StackJobState) -> Option<Stolen> {
         let mut list = self.lock();
-        // SAFETY: a half in the list is not done, so its owner keeps it (rule 2).
+        // SAFETY: a job in the list is not done, so its owner keeps it (rule 2).
         let position = list
             .iter()
             .position(|stolen| ptr::eq(unsafe { stolen.stack_job.as_ref() }.state(), stack_job))?;

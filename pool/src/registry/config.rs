@@ -1,17 +1,17 @@
-//! What a pool was asked to be.
+//! The configuration of a pool.
 
 use std::any::Any;
 
-/// A start or exit hook; it is given the worker's number.
+/// A start or exit hook. It gets the worker's number.
 pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
 
-/// A panic handler; it is given what was passed to `panic!`.
+/// A panic handler. It gets the payload that was passed to `panic!`.
 pub(crate) type PanicHandler = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 
-/// What a pool was asked to be.
+/// The configuration of a pool, as its builder made it.
 pub(crate) struct PoolConfig {
     pub(crate) threads: usize,
-    /// How many more there may be while others are blocked.
+    /// How many more threads there may be while others are blocked.
     pub(crate) spares: usize,
     pub(crate) name: String,
     /// In bytes.

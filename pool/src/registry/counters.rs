@@ -1,4 +1,4 @@
-//! The packed word that says how many workers are to be had: one load tells a producer whether to wake somebody.
+//! The packed word that counts available workers. One load tells a producer whether to wake a worker.
 //!
 //! ```text
 //!   63        48 47        32 31        16 15         0
@@ -7,11 +7,12 @@
 //!
 //! * **sleeping**: workers that are parked for want of work, or have announced that they will be.
 //! * **vacant**: threads that could be started, because as many workers are blocked inside their jobs.
-//! * **searching**: workers that look for work; each carries the duty that `sleep.rs` describes.
-//! * **dozing**: sleeping workers that wake by themselves soon. Each is counted under sleeping, too.
+//! * **searching**: workers that look for work; each carries the duty that `registry/sleep.rs` describes.
+//! * **dozing**: sleeping workers that will wake by themselves soon. Each is counted under sleeping, too.
 //!
 //! 1. No field overflows: a pool has fewer than 2¹⁵ threads (`Builder::build` checks it).
-//! 2. No field goes below zero: each subtraction is made by whoever holds what the matching addition stood for.
+//! 2. No field goes below zero: each subtraction is made by the worker that holds what the matching
+//!    addition stood for.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -25,11 +26,11 @@ pub(crate) const DOZING: u64 = 1 << (3 * BITS);
 
 const _: () = assert!(4 * BITS == u64::BITS, "four fields fill the word");
 
-/// The word itself.
+/// The packed word.
 #[derive(Debug)]
 pub(crate) struct Counters(AtomicU64);
 
-/// What the word held at one moment.
+/// The value of the word at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CountersSnapshot(u64);
 
@@ -40,19 +41,20 @@ impl Counters {
 
     #[inline(always)]
     pub(crate) fn load(&self) -> CountersSnapshot {
-        // Relaxed: ordered by the fences of `sleep.rs`.
+        // Relaxed: the fences of `registry/sleep.rs` order it.
         CountersSnapshot(self.0.load(Ordering::Relaxed))
     }
 
-    /// Adds to some fields and subtracts from others in one step; returns what it made of them.
+    /// Adds to some fields and subtracts from others in one step. Returns the new value.
     pub(crate) fn change(&self, add: u64, subtract: u64) -> CountersSnapshot {
-        // Fields do not borrow from one another (rules 1 and 2), so one wrapping addition changes them all. AcqRel
-        // orders the changes of several workers; what they guard is ordered by the fences of `sleep.rs`.
+        // Fields do not borrow from one another (rules 1 and 2), so one wrapping addition changes them
+        // all. AcqRel orders the changes of several workers; the fences of `registry/sleep.rs` order what
+        // the counters guard.
         let change = add.wrapping_sub(subtract);
         CountersSnapshot(self.0.fetch_add(change, Ordering::AcqRel).wrapping_add(change))
     }
 
-    /// Counts one more searching worker, unless that would be more than `limit`.
+    /// Counts one more searching worker, unless that would exceed `limit`. Returns whether it did.
     pub(crate) fn search_within(&self, limit: u64) -> bool {
         let more = |word| (CountersSnapshot(word).searching() < limit).then_some(word + SEARCHING);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
@@ -68,7 +70,7 @@ impl CountersSnapshot {
         self.0 >> (2 * BITS) & MASK
     }
 
-    /// How many workers are to be had.
+    /// Returns how many workers are available.
     pub(crate) fn idle(self) -> u64 {
         self.sleeping() + (self.0 >> BITS & MASK)
     }
@@ -77,10 +79,10 @@ impl CountersSnapshot {
         self.0 >> (3 * BITS)
     }
 
-    /// Whether new work needs a wake-up: somebody is to be had, and nobody searches or will soon.
+    /// Returns whether new work needs a wake-up: a worker is available, and none searches or will soon.
     #[inline(always)]
     pub(crate) fn want_wake(self) -> bool {
-        // Zero in the two upper fields and not zero in the two lower ones, in one comparison.
+        // True if the two upper fields are zero and the two lower ones are not, in one comparison.
         self.0.wrapping_sub(1) < SEARCHING - 1
     }
 }

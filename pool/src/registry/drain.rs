@@ -1,7 +1,8 @@
-//! How a pool ends within a time, whatever its jobs do.
+//! Ending a pool within a time, whatever its jobs do.
 //!
-//! A job that runs cannot be broken off, and the threads of a pool may all be blocked inside jobs. So who ends the pool cancels what is queued
-//! itself, and stops to wait for the threads when the time is over.
+//! A running job cannot be interrupted, and the threads of a pool may all be blocked inside jobs. So the
+//! thread that ends the pool cancels the queued jobs itself, and stops waiting for the threads when the
+//! time is over.
 
 use crate::{job::JobRef, registry::Registry};
 use brigade_handle::wait;
@@ -14,7 +15,8 @@ use std::{
 };
 
 impl Registry {
-    /// Cancels the jobs that are queued. Those that somebody waits for inside a job, such as the children of a scope, stay for the workers.
+    /// Cancels the queued jobs. A job stays for the workers if something inside a job waits for it, such
+    /// as a child of a scope.
     pub(crate) fn cancel_queued(&self) {
         let next = |steal: &dyn Fn() -> Steal<JobRef>| {
             loop {
@@ -30,7 +32,7 @@ impl Registry {
             for job in iter::from_fn(|| next(steal)) {
                 if job.may_be_cancelled() {
                     let cancelled = usize::from(job.discard());
-                    // Relaxed: who wants the sum joins the threads first.
+                    // Relaxed: the thread that reads the sum joins the threads first.
                     self.cancelled.fetch_add(cancelled, Ordering::Relaxed);
                 } else {
                     guard.push(job);
@@ -43,7 +45,7 @@ impl Registry {
         guard.into_iter().for_each(|job| self.inject(job));
     }
 
-    /// Waits until all threads have gone home, or until the deadline. Whether they have.
+    /// Waits until all threads have ended, or until the deadline. Returns whether they have ended.
     pub(crate) fn wait_for_threads(&self, deadline: Option<Instant>) -> bool {
         let _away = wait::away();
         let mut roster = self.roster();

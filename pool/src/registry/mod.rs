@@ -1,4 +1,5 @@
-//! The crew: what the threads of one pool share. Its seats, its injector, its beds, and how far its life has come.
+//! The registry: the state that the threads of one pool share. It has the workers' slots, the injector,
+//! the sleep protocol with its parking slots, and the phase of the pool's life.
 
 pub(crate) mod config;
 mod counters;
@@ -27,29 +28,29 @@ use std::sync::{
     atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
 
-/// How far the life of a pool has come. It only goes forward.
+/// The phase of a pool's life. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// Takes work.
+    /// The pool takes work.
     Open,
-    /// Ends when everything that is queued has been run.
+    /// The pool ends when every queued job has been run.
     Draining,
-    /// Ends when everything that is queued has been cancelled and what runs has ended.
+    /// The pool ends when every queued job has been cancelled and every running job has ended.
     Cancelling,
-    /// All workers are idle and all queues are empty: the threads go home.
+    /// All workers are idle and all queues are empty, so the threads end.
     Ended,
 }
 
-/// One worker's queues, as the others see them.
+/// A worker slot: one worker's queues, as the other workers see them.
 pub(crate) struct WorkerSlot {
     pub(crate) jobs: Stealer<JobRef>,
     pub(crate) stack_jobs: Arc<Deque<StackJobHeader>>,
     pub(crate) passed_on: PassedOn,
-    /// Jobs that this worker has to run itself.
+    /// Messages: jobs that this worker must run itself.
     pub(crate) mailbox: Injector<JobRef>,
     pub(crate) stats: Arc<WorkerStats>,
-    /// The owner's end of the jobs, while no thread sits here.
+    /// The owner's end of the queue of jobs, while no thread has this slot.
     owner_end: Mutex<Option<Queue<JobRef>>>,
 }
 
@@ -79,39 +80,41 @@ impl WorkerSlot {
     }
 }
 
-/// What the crew knows of the workers' code, which is built on the crew.
+/// The functions of the workers' code that the registry calls. The workers' code is built on the
+/// registry, so it passes them in.
 #[derive(Clone, Copy)]
 pub(crate) struct WorkerEntry {
-    /// The life of a thread, which is given its bed.
+    /// Runs a worker thread, which gets the index of its slot.
     pub(crate) main: fn(Arc<Registry>, usize),
-    /// Whether the calling thread is a worker, of whatever pool.
+    /// Returns whether the calling thread is a worker, of any pool.
     pub(crate) is_worker: fn() -> bool,
 }
 
-/// What the threads of one pool share.
+/// The state that the threads of one pool share.
 pub(crate) struct Registry {
     /// For new threads, each of which owns a reference.
     weak_self: Weak<Self>,
     pub(crate) config: PoolConfig,
     entry: WorkerEntry,
-    /// Tells the workers of several pools apart in a trace.
+    /// Distinguishes the workers of several pools in a trace.
     pub(crate) number: u64,
-    /// The process that its threads are in.
+    /// The process that the threads are in.
     generation: Generation,
     pub(crate) injector: Injector<JobRef>,
-    /// Jobs that are begun in their order: taken one at a time, never in batches.
+    /// Jobs that begin in their order. They are taken one at a time, never in batches.
     pub(crate) ordered: Injector<JobRef>,
     pub(crate) sleep: Sleep,
     slots: Box<[OnceLock<WorkerSlot>]>,
     phase: AtomicU8,
     /// How many jobs were cancelled because the pool ended.
     pub(crate) cancelled: AtomicUsize,
-    /// How many threads run beyond those that the pool was asked for. Written under the roster's lock.
+    /// How many threads run beyond the number that the pool was asked for. Written under the roster's
+    /// lock.
     pub(crate) surplus: AtomicUsize,
     roster: Mutex<Roster>,
-    /// A thread has gone home.
+    /// Notified when a thread has ended.
     pub(crate) thread_ended: Condvar,
-    /// Tries again to start threads that were refused. None if its thread was refused as well.
+    /// The thread that retries to start refused threads. Empty if the system refused that thread too.
     retry: OnceLock<Arc<ThreadRetry>>,
 }
 
@@ -139,30 +142,31 @@ impl Registry {
         })
     }
 
-    /// The thread that tries again, if there is one, or one can be had.
+    /// Returns the thread that retries refused starts, and starts it if necessary. Returns `None` if the
+    /// system refuses it.
     pub(crate) fn retry(&self) -> Option<&ThreadRetry> {
         if self.retry.get().is_none() {
-            // Somebody else may be quicker: it is the same one.
+            // Another thread may be faster; it sets the same one.
             _ = self.retry.set(ThreadRetry::get().ok()?);
         }
         self.retry.get().map(|retry| &**retry)
     }
 
-    /// A thread was refused: it is to be tried again.
+    /// Notes that the system refused a thread, so that its start is retried.
     pub(crate) fn report_refusal(&self) {
         self.retry().into_iter().for_each(|retry| retry.report(self.weak_self.clone()));
     }
 
     pub(crate) fn to_arc(&self) -> Arc<Self> {
-        self.weak_self.upgrade().expect("a reference to the registry proves that somebody owns one")
+        self.weak_self.upgrade().expect("a reference to the registry proves that it is alive")
     }
 
-    /// The seat of a worker that exists or is about to.
+    /// Returns the slot of a worker that exists or is about to.
     pub(crate) fn slot(&self, index: usize) -> &WorkerSlot {
         self.slots[index].get_or_init(WorkerSlot::new)
     }
 
-    /// The seats that were ever used.
+    /// Returns the slots that were ever used.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &WorkerSlot> {
         self.slots[..self.sleep.used()].iter().filter_map(OnceLock::get)
     }
@@ -181,11 +185,13 @@ impl Registry {
         }
     }
 
-    /// Goes forward to `phase`, and has every worker see it.
+    /// Advances to `phase`, and makes every worker see it.
     pub(crate) fn advance(&self, phase: Phase) {
-        // Release publishes why; the fence in `wake_all` pairs with the one of a worker that goes to sleep.
+        // Release publishes the reason. The fence in `wake_all` pairs with the fence of a worker that
+        // goes to sleep.
         self.phase.fetch_max(phase as u8, Ordering::Release);
-        // If all sleep already, one wake-up for each is enough. Who ends a pool owns it, so nobody else brings work.
+        // If all workers sleep already, one wake-up for each is enough. The thread that ends a pool owns
+        // it, so no other thread brings work.
         if matches!(phase, Phase::Draining | Phase::Cancelling) && self.try_to_end() {
             return;
         }
@@ -195,13 +201,14 @@ impl Registry {
         }
     }
 
-    /// Whether this is a copy in a forked child, where none of its threads are.
+    /// Returns whether this is a copy in a forked child, which has none of its threads.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         !self.generation.is_current()
     }
 
-    /// Ends the copy of a worker, in a forked child, where it would run what the parent runs, or wait for what the parent has.
+    /// Ends the copy of a worker in a forked child, where it would run a job of the parent or wait for
+    /// the parent.
     #[inline]
     pub(crate) fn end_copy_of_worker(&self) {
         if self.is_forked() {
@@ -209,11 +216,12 @@ impl Registry {
         }
     }
 
-    /// Refuses work from outside that nobody would run. A worker is not asked: its joins are plain calls mostly, also in a copy of its thread.
+    /// Refuses work from outside that no thread would run. Workers skip this check: most of their joins
+    /// are plain calls, also in a copy of their thread.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics in a forked child.
     #[inline]
     pub(crate) fn assert_not_forked(&self) {
         if self.is_forked() {
@@ -229,19 +237,19 @@ impl Registry {
         self.announce_job();
     }
 
-    /// Queues a job that is begun after those that were queued so before.
+    /// Queues a job that begins after all ordered jobs that were queued before.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics in a forked child.
     pub(crate) fn submit_ordered(&self, job: JobRef) {
         self.assert_not_forked();
         self.ordered.push(job);
         self.announce_job();
     }
 
-    /// Posts a job to each thread that the pool has: `make` is given their beds, and makes one for each. Under the roster's
-    /// lock, so that nobody goes to the reserve or home with mail.
+    /// Sends a job to each thread that the pool has: `make` gets their indices, and makes one job for
+    /// each. This holds the roster's lock, so that no thread enters the reserve or ends with a message.
     pub(crate) fn send_to_all(&self, make: impl FnOnce(&[usize]) -> Vec<JobRef>) {
         let mut roster = self.roster();
         self.recall_all(&mut roster);
@@ -254,7 +262,7 @@ impl Registry {
         self.sleep.wake_these(&roster.present);
     }
 
-    /// Sees to it that somebody finds the job that was just queued.
+    /// Makes sure that a worker finds the job that was just queued.
     #[inline]
     pub(crate) fn announce_job(&self) {
         if self.sleep.wants_wake() {
@@ -262,13 +270,14 @@ impl Registry {
         }
     }
 
-    /// Sees to it that somebody finds the half that was just pushed.
+    /// Makes sure that a worker finds the stack job that was just pushed.
     pub(crate) fn announce_stack_job(&self) {
         self.announce_job();
     }
 
-    /// Wakes a sleeper, or else puts a spare thread in the place of a blocked worker. Not in a forked child, where the copy of a worker works
-    /// alone: there is nobody to wake, and a thread that was started there would run what the parent's run.
+    /// Wakes a sleeper, or else starts a spare thread in place of a blocked worker. It does neither in a
+    /// forked child, where the copy of a worker works alone: there is no thread to wake, and a new thread
+    /// would run the parent's jobs.
     #[cold]
     #[inline(never)]
     pub(crate) fn wake_someone(&self) {
@@ -277,15 +286,15 @@ impl Registry {
         }
     }
 
-    /// Ends the pool if all its workers sleep, none is blocked, and nothing is queued. The last one to fall asleep
-    /// sees that, since it announced itself before it looked.
+    /// Ends the pool if all its workers sleep, none is blocked, and nothing is queued. The last worker to
+    /// fall asleep sees that, because it announced itself before it looked.
     fn try_to_end(&self) -> bool {
         let (active, blocked) = {
             let roster = self.roster();
             (roster.active, roster.blocked())
         };
         let counts = self.sleep.counts();
-        // Acquire: what those who sleep queued before is seen.
+        // Acquire: this thread sees everything that the sleepers queued before.
         atomic::fence(Ordering::Acquire);
         let idle = blocked == 0 && counts.searching() == 0 && counts.sleeping() == active as u64;
         let ended = idle && !self.have_work();
@@ -305,7 +314,8 @@ pub(crate) fn refuse_forked() -> ! {
     )
 }
 
-/// What forbids this worker to sleep: its mail, or anything that forbids it to any worker.
+/// The conditions that forbid sleep to this worker: a message in its mailbox, or anything that forbids
+/// sleep to every worker.
 pub(crate) struct SleepCheck<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) index: usize,

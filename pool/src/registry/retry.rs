@@ -1,8 +1,10 @@
-//! Trying again: the operating system has refused a spare thread, and may have one later.
+//! Retrying refused thread starts: the operating system has refused a spare thread, and may grant one
+//! later.
 //!
-//! A spare thread is wanted when workers are blocked inside their jobs, so it may be that no thread of the pool can try again, and that
-//! no producer comes any more. One thread of the process does it, for all its pools. It is there as long as one of them is, since it could be
-//! refused as well when it is needed. It sleeps until a pool reports a refusal; then it tries again after pauses that grow.
+//! A spare thread is wanted when workers are blocked inside their jobs. So it may be that no thread of
+//! the pool can retry, and that no producer comes any more. One thread of the process does it, for all
+//! its pools. It exists as long as one of them does, because it could be refused as well when it is
+//! needed. It sleeps until a pool reports a refusal. Then it retries after pauses that grow.
 
 use crate::registry::Registry;
 use brigade_handle::fork::PerProcess;
@@ -13,17 +15,18 @@ use std::{
     time::Duration,
 };
 
-/// The first pause. Each one is twice as long as the one before.
+/// The first pause. Each pause is twice as long as the one before, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// In bytes. It only starts threads, and where memory is short a large stack would be refused to it first.
+/// The stack of the retry thread, in bytes. It only starts threads; and where memory is short, a large
+/// stack would be refused first.
 const STACK_SIZE: usize = 128 << 10;
 
-/// Keeps the thread there.
+/// The thread that retries. It exists as long as this does.
 #[derive(Debug)]
 pub(crate) struct ThreadRetry {
     shared: Arc<Shared>,
-    /// There until `drop`.
+    /// Present until `drop`.
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -66,18 +69,18 @@ impl Shared {
             drop(state);
             refused.iter().filter_map(Weak::upgrade).for_each(|registry| registry.retry_refused());
             state = self.lock();
-            // Those to which it was refused again have reported that.
+            // A pool whose retry was refused again has reported that.
             pause = if state.refused.is_empty() { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         }
     }
 }
 
 impl ThreadRetry {
-    /// The thread of this process, which is started if there is none.
+    /// Returns the thread of this process, which is started if there is none.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses the thread.
+    /// Returns the operating system's error if it refuses the thread.
     pub(crate) fn get() -> io::Result<Arc<Self>> {
         static RETRY: PerProcess<Mutex<Weak<ThreadRetry>>> = PerProcess::new();
         let mut place = RETRY.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +96,7 @@ impl ThreadRetry {
         Ok(retry)
     }
 
-    /// Has the crew [try again](Registry::try_again) after a pause.
+    /// Makes the registry [retry](Registry::retry_refused) after a pause.
     pub(crate) fn report(&self, registry: Weak<Registry>) {
         let mut state = self.shared.lock();
         if !state.refused.iter().any(|other| other.ptr_eq(&registry)) {
@@ -104,13 +107,13 @@ impl ThreadRetry {
     }
 }
 
-/// The last pool has gone: waits for the thread to end, unless this is it.
+/// Ends the thread and waits for it, unless this is that thread. The last pool has gone.
 impl Drop for ThreadRetry {
     fn drop(&mut self) {
         self.shared.lock().has_ended = true;
         self.shared.changed.notify_one();
         let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
-        // It does not panic.
+        // The thread does not panic.
         thread.into_iter().for_each(|thread| _ = thread.join());
     }
 }

@@ -2,61 +2,70 @@
 //!
 //! # Vocabulary
 //!
-//! A **producer** puts work into a queue (a spawned job, a half, or an injected one). A worker that finds nothing becomes
-//! **searching**, later **asleep**. A **bed** is one worker's place to sleep.
+//! A **producer** puts work into a queue: a spawned job, a stack job, or an injected job. A worker that
+//! finds nothing becomes **searching**, and later **asleep**. Each worker has a **parking slot**, in
+//! which it sleeps. A worker is **available** if it sleeps, or if a spare thread could be started for it
+//! (a **vacancy**).
 //!
 //! # Protocol
 //!
 //! ```text
 //!   producer                              worker that finds nothing
 //!   1 put the work into a queue           1 sleeping += 1, searching -= 1 (if it was)
-//!   2 light fence                         2 bed = ASLEEP, ring for halves
-//!   3 read the counters; if nobody        3 heavy fence
-//!     searches and somebody is to be      4 look into all queues once more;
-//!     had: read the beds, and wake one      if there is work: take the bed back, search again
-//!                                         5 park until the bed is AWAKE
+//!   2 light fence                         2 slot = ASLEEP, notify the owners of all deques
+//!   3 read the counters; if no worker     3 heavy fence
+//!     searches and one is available:      4 look into all queues once more;
+//!     read the slots, and wake one          if there is work: reclaim the slot, search again
+//!                                         5 park until the slot is AWAKE
 //! ```
 //!
-//! A waker claims a bed by ASLEEP => WAKING, counts its owner as searching, then sets AWAKE and unparks. Between the two the
-//! sleeper waits, so that the counters never lag behind what it does next.
+//! A waker claims a slot by ASLEEP => WAKING, counts its owner as searching, then sets AWAKE and unparks.
+//! The sleeper waits between the two steps, so the counters never lag behind what it does next.
 //!
-//! The producer of a half does not read the counters each time: it takes step 3 only if the bell of its deque was *rung* since it
-//! last did (`deque.rs`). Whoever makes the counters say "wake somebody" rings all bells afterwards, before its heavy fence.
+//! The producer of a stack job does not read the counters each time. It takes step 3 only if its deque
+//! was *notified* since it last did (`join/deque.rs`). A thread that makes the counters say "wake a
+//! worker" notifies the owners of all deques afterwards, before its heavy fence.
 //!
 //! # Why no wake-up is lost
 //!
-//! By the pair of fences (`sys.rs`) either the sleeper sees the work in step 4, or the producer sees `sleeping` and ASLEEP, or
-//! hears the bell, in step 3. Then it wakes somebody, unless somebody searches. So a searching worker carries a **duty** for work
-//! that was produced while it searched. It discharges the duty in one of two ways, and there is no third:
+//! By the pair of fences (`sys.rs`) either the sleeper sees the work in step 4, or the producer sees
+//! `sleeping` and ASLEEP, or its notification, in step 3. In the latter case it wakes a worker, unless
+//! one is searching. So a searching worker carries a **duty** for work that was produced while it
+//! searched. It discharges the duty in one of two ways, and there is no third:
 //!
-//! * it goes to sleep, by the protocol above: step 4 comes after `searching -= 1`;
-//! * it finds work and stops searching ([`Sleep::end_search`]). If it was the last one that searched, and somebody is to be had, it
-//!   rings, fences and looks into all queues; if there is work, it wakes the next. If nobody is to be had then, whoever becomes
-//!   available later does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Registry::blocked`.
+//! * It goes to sleep, by the protocol above: step 4 comes after `searching -= 1`.
+//! * It finds work and stops searching ([`Sleep::end_search`]). If it was the last one that searched, and
+//!   a worker is available, it notifies the owners, fences and looks into all queues. If there is work,
+//!   it wakes the next worker. If no worker is available then, each worker that becomes available later
+//!   does the same: a sleeper in its steps 2 to 4, a worker that blocks in `Registry::blocked`.
 //!
-//! Who takes work out of a queue and puts it into another one, or back, is a producer of it: a sleeper that looked in between saw
-//! it nowhere.
+//! A thread that takes work out of a queue and puts it into another one, or back, is a producer of that
+//! work: a sleeper that looked in between saw it nowhere.
 //!
-//! A woken worker is counted as searching by its waker, so between the wake-up and its first look the duty is carried, too,
-//! and producers do not wake a second one for the same work.
+//! A woken worker is counted as searching by its waker. So the duty is also carried between the wake-up
+//! and the worker's first look, and producers do not wake a second worker for the same work.
 //!
 //! # Dozing
 //!
-//! Stealing costs the thief and the victim a part of a microsecond. A worker whose thefts did not pay for that **dozes**: it sleeps for
-//! a moment, then looks again by itself. It carries the duty like one that searches, so producers wake nobody meanwhile, and a
-//! program of tiny pieces runs as if it were alone. Some dozes without work later it goes to sleep like any other.
+//! Stealing costs the thief and the victim a part of a microsecond. A worker whose steals did not pay for
+//! that **dozes**: it sleeps for a moment, then looks again by itself. It carries the duty like a
+//! searching worker, so producers wake no worker meanwhile, and a program of tiny pieces runs as if it
+//! were alone. After some dozes without work it goes to sleep like any other worker.
 //!
-//! # Two on one processor
+//! # Two workers on one processor
 //!
-//! Linux puts a thread that is woken on the processor of its waker if it takes no other for idle, and a virtual machine takes one that sleeps for
-//! taken (`vcpu_is_preempted`). There the worker would keep the very one from going on that woke it for its work, find nothing, fall asleep,
-//! and be woken again. So a worker that wakes up on the processor of the worker that woke it lets that one go first.
+//! Linux puts a woken thread on the processor of its waker if it considers no other processor idle. In a
+//! virtual machine it considers a processor that sleeps as taken (`vcpu_is_preempted`). The woken worker
+//! would then keep its waker from the very work that it was woken for, find nothing, fall asleep, and be
+//! woken again. So a worker that wakes up on the processor of the worker that woke it lets that worker go
+//! first.
 //!
-//! The idea of a packed word, and that waking is the searchers' duty, is from Go's scheduler and tokio's `idle.rs`; the vocabulary
-//! is from rayon's `sleep/README.md`. That producers pay no fence is from neither: the sleeper pays for them.
-//! `tests/loom/sleep.rs` models a producer of jobs against a sleeper, against a searcher that finds other work, and against one that dozes;
-//! a job that changes its queue while a sleeper looks; a producer of halves, who is rung for, against a sleeper; and mail for a worker
-//! that falls asleep.
+//! The packed word, and the rule that waking is the searchers' duty, come from Go's scheduler and tokio's
+//! `idle.rs`; the vocabulary is from rayon's `sleep/README.md`. That producers pay for no fence comes
+//! from neither: the sleeper pays for them. `tests/loom/sleep.rs` models a producer of jobs against a
+//! sleeper, against a searcher that finds other work, and against a worker that dozes; a job that changes
+//! its queue while a sleeper looks; a producer of stack jobs, which is notified, against a sleeper; and a
+//! message for a worker that falls asleep.
 
 use crate::{
     registry::counters::{Counters, CountersSnapshot, DOZING, SEARCHING, SLEEPING, VACANT},
@@ -66,28 +75,28 @@ use crate::{
 
 /// The owner runs, or is about to.
 const AWAKE: u8 = 0;
-/// The owner is parked or about to, and may be claimed by a waker.
+/// The owner is parked or about to park, and a waker may claim it.
 const ASLEEP: u8 = 1;
 /// A waker has claimed the owner and will unpark it.
 const WAKING: u8 = 2;
-/// The owner is out of service until it is recalled: it is not counted anywhere.
+/// The owner is out of service until it is recalled. It is not counted anywhere.
 const RESERVE: u8 = 3;
 
-/// No processor.
+/// The value of `waker_processor` if the waker's processor does not matter or is unknown.
 const NO_PROCESSOR: usize = usize::MAX;
 
-/// The processor that this thread runs on, where one can know.
+/// Returns the processor that this thread runs on, where the system tells.
 fn current_processor() -> usize {
     sys::processor().unwrap_or(NO_PROCESSOR)
 }
 
-/// One worker's place to sleep.
+/// A parking slot: the place in which one worker sleeps.
 #[derive(Debug)]
 struct ParkingSlot {
     state: AtomicU8,
-    /// How often the owner was woken. Written by who has claimed the bed.
+    /// How often the owner was woken. Written by the waker that has claimed the slot.
     wakes: AtomicU64,
-    /// On which processor the worker was that woke the owner. Written by who has claimed the bed.
+    /// The processor of the worker that woke the owner. Written by the waker that has claimed the slot.
     waker_processor: AtomicUsize,
     thread: Mutex<Option<Thread>>,
 }
@@ -102,7 +111,7 @@ impl ParkingSlot {
         }
     }
 
-    /// For who has claimed the bed.
+    /// Records the wake-up. Only the waker that has claimed the slot calls this.
     fn record_waker(&self, is_worker: fn() -> bool) {
         // Relaxed, both: the claim lets only one waker write at a time.
         self.wakes.store(self.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -110,9 +119,9 @@ impl ParkingSlot {
             .store(if is_worker() { current_processor() } else { NO_PROCESSOR }, Ordering::Relaxed);
     }
 
-    /// Whether the owner, which was woken, would keep the worker that woke it from its work.
+    /// Returns whether the woken owner would keep the worker that woke it from its work.
     fn is_on_processor_of_waker(&self) -> bool {
-        // Relaxed: written before AWAKE, which the owner has acquired.
+        // Relaxed: it was written before AWAKE, which the owner has acquired.
         let waker_processor = self.waker_processor.load(Ordering::Relaxed);
         waker_processor != NO_PROCESSOR && waker_processor == current_processor()
     }
@@ -125,7 +134,7 @@ impl ParkingSlot {
         }
     }
 
-    /// Takes the bed back from sleep. False if a waker has claimed it.
+    /// Takes the slot back from sleep. Returns false if a waker has claimed it.
     fn reclaim(&self) -> bool {
         // ASLEEP => AWAKE. AcqRel pairs with the claims of the wakers.
         self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -139,31 +148,31 @@ impl ParkingSlot {
     }
 }
 
-/// All beds of a pool, and the counters. See the head of `sleep.rs`.
+/// All parking slots of a pool, and the counters. `registry/sleep.rs` describes the protocol.
 #[derive(Debug)]
 pub struct Sleep {
     counters: Padded<Counters>,
     slots: Box<[ParkingSlot]>,
-    /// How many beds were ever occupied: the first so many.
+    /// How many slots were ever used. They are the first ones.
     used: AtomicUsize,
     /// How many workers may search at a time.
     search_limit: u64,
-    /// How many workers are active at a time, as a rule.
+    /// How many workers are normally active at a time.
     threads: u64,
     asymmetric: bool,
-    /// Whether the calling thread is a worker, of whatever pool.
+    /// Returns whether the calling thread is a worker, of any pool.
     is_worker: fn() -> bool,
 }
 
-/// What the protocol has to know of the queues.
+/// The questions that the protocol asks about the queues.
 pub trait Queues {
-    /// Whether anything is queued anywhere. Only after a fence is a "no" to be trusted.
+    /// Returns whether any queue holds work. The caller can rely on "no" only after a fence.
     fn have_work(&self) -> bool;
 
-    /// Rings the bell of each deque of halves.
+    /// Notifies the owner of each deque of stack jobs.
     fn notify_owners(&self);
 
-    /// Whether a worker must not go to sleep: because of work, or because the pool ends.
+    /// Returns whether a worker must not go to sleep, because of work or because the pool ends.
     fn forbid_sleep(&self) -> bool {
         self.have_work()
     }
@@ -175,7 +184,8 @@ pub trait Queues {
 pub struct Searching(());
 
 impl Sleep {
-    /// A pool that runs `threads` workers at a time and never has more than `beds`.
+    /// Makes the protocol of a pool that runs `threads` workers at a time and never has more than
+    /// `slots`.
     pub fn new(threads: usize, slots: usize, is_worker: fn() -> bool) -> Self {
         Self {
             counters: Padded(Counters::new()),
@@ -188,26 +198,26 @@ impl Sleep {
         }
     }
 
-    /// Announces that the bed will be used. Before anybody can look for it.
+    /// Announces that the slot will be used. This comes before any thread can look for it.
     pub fn announce(&self, index: usize) {
-        // Release publishes what was made for the new worker, such as its queues.
+        // Release publishes everything that was made for the new worker, such as its queues.
         self.used.fetch_max(index + 1, Ordering::Release);
     }
 
-    /// Makes the calling thread the owner of the bed.
+    /// Makes the calling thread the owner of the slot.
     pub fn bind_thread(&self, index: usize) {
         *self.slots[index].thread.lock().expect("nothing panics while it holds a parking slot's lock") =
             Some(thread::current());
     }
 
-    /// How many workers there ever were at a time.
+    /// Returns how many workers there ever were at a time.
     #[inline]
     pub fn used(&self) -> usize {
-        // Acquire pairs with `prepare`.
+        // Acquire pairs with the Release in `announce`.
         self.used.load(Ordering::Acquire)
     }
 
-    /// How often sleepers were woken.
+    /// Returns how often sleepers were woken.
     pub(crate) fn wakes(&self) -> u64 {
         // Relaxed: the number orders nothing.
         self.slots[..self.used()].iter().map(|slot| slot.wakes.load(Ordering::Relaxed)).sum()
@@ -217,7 +227,7 @@ impl Sleep {
         self.counters.0.load()
     }
 
-    /// Whether what was just queued needs a wake-up (producer, steps 2 and 3).
+    /// Returns whether work that was just queued needs a wake-up (producer, steps 2 and 3).
     #[inline(always)]
     pub fn wants_wake(&self) -> bool {
         if self.asymmetric {
@@ -228,7 +238,7 @@ impl Sleep {
         self.counters.0.load().want_wake()
     }
 
-    /// Wakes one sleeper; false if there is none.
+    /// Wakes one sleeper. Returns false if there is none.
     pub fn wake_one(&self) -> bool {
         self.slots[..self.used()].iter().any(|slot| self.wake(slot))
     }
@@ -241,8 +251,8 @@ impl Sleep {
         }
     }
 
-    /// Wakes those of these sleepers that sleep: after something was queued for each of them alone. Each looks for that
-    /// between its own fence and its sleep, as for any work.
+    /// Wakes those of these workers that sleep, after a message was queued for each of them. Each worker
+    /// looks for its messages between its own fence and its sleep, as for any work.
     pub fn wake_these(&self, slots: &[usize]) {
         sys::heavy();
         for &slot in slots {
@@ -251,9 +261,9 @@ impl Sleep {
     }
 
     fn wake(&self, slot: &ParkingSlot) -> bool {
-        // Relaxed: ordered by the producer's fence; the swap decides.
+        // Relaxed: the producer's fence orders it; the compare-and-swap decides.
         let claimed = slot.state.load(Ordering::Relaxed) == ASLEEP
-            // AcqRel: pairs with the other claims of this bed.
+            // AcqRel pairs with the other claims of this slot.
             && slot.state.compare_exchange(ASLEEP, WAKING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if claimed {
             self.counters.0.change(SEARCHING, SLEEPING);
@@ -265,7 +275,7 @@ impl Sleep {
         claimed
     }
 
-    /// Becomes searching, unless enough others are.
+    /// Counts this worker as searching, unless enough others search.
     pub fn begin_search(&self) -> Option<Searching> {
         self.counters.0.search_within(self.search_limit).then_some(Searching(()))
     }
@@ -276,26 +286,27 @@ impl Sleep {
         Searching(())
     }
 
-    /// Stops searching. True if somebody else has to be woken: see the duty at the head of `sleep.rs`.
-    #[must_use = "if it says so, the next has to be woken"]
+    /// Stops searching. Returns whether the caller must wake another worker: the duty in the header of
+    /// `registry/sleep.rs` says why.
+    #[must_use = "if true, the caller must wake another worker"]
     pub fn end_search(&self, _: Searching, queues: &impl Queues) -> bool {
         self.counters.0.change(0, SEARCHING).want_wake() && self.recheck(queues)
     }
 
-    /// The counters may have come to say "wake somebody". True if that has to be done at once, for work that was queued
-    /// before.
-    #[must_use = "if it says so, the next has to be woken"]
+    /// Checks the queues again, because the counters may have come to say "wake a worker". Returns
+    /// whether the caller must wake one at once, for work that was queued before.
+    #[must_use = "if true, the caller must wake another worker"]
     pub fn recheck(&self, queues: &impl Queues) -> bool {
         queues.notify_owners();
         sys::heavy();
         self.counters.0.load().want_wake() && queues.have_work()
     }
 
-    /// Sleeps until woken, or not at all if the queues forbid it (sleeper, steps 1 to 5).
+    /// Sleeps until woken, or returns at once if the queues forbid sleep (sleeper, steps 1 to 5).
     pub fn fall_asleep(&self, index: usize, searching: Option<Searching>, queues: &impl Queues) -> Searching {
         let slot = &self.slots[index];
         self.counters.0.change(SLEEPING, if searching.is_some() { SEARCHING } else { 0 });
-        // Release: whoever claims the bed sees the counters changed.
+        // Release: a waker that claims the slot sees the changed counters.
         slot.state.store(ASLEEP, Ordering::Release);
         queues.notify_owners();
         sys::heavy();
@@ -311,8 +322,8 @@ impl Sleep {
         Searching(())
     }
 
-    /// Dozes: sleeps for a moment, keeping the duty. An error, and nothing happens, if somebody else dozes
-    /// already, or if no worker is left that could produce anything.
+    /// Dozes: sleeps for a moment and keeps the duty. Returns an error and does nothing if another worker
+    /// dozes already, or if no worker is left that could produce anything.
     pub fn doze(
         &self,
         index: usize,
@@ -325,28 +336,29 @@ impl Sleep {
         }
         let slot = &self.slots[index];
         self.counters.0.change(SLEEPING + DOZING, SEARCHING);
-        // Release: whoever claims the bed sees the counters changed.
+        // Release: a waker that claims the slot sees the changed counters.
         slot.state.store(ASLEEP, Ordering::Release);
         park_timeout(time);
         if slot.reclaim() {
             self.counters.0.change(SEARCHING, SLEEPING + DOZING);
         } else {
             slot.park_while_not_awake();
-            // The waker has counted us as searching, and not as sleeping.
+            // The waker has counted us as searching, and no longer as sleeping.
             self.counters.0.change(0, DOZING);
         }
         Ok(Searching(()))
     }
 
-    // --- reserve, vacancies and waiters: the crew's, under its lock unless said otherwise ---
+    // --- reserve, vacancies and waiters: the registry calls these, under its roster's lock unless said
+    // otherwise ---
 
-    /// Marks the bed as out of service.
+    /// Marks the slot as out of service.
     pub(crate) fn begin_reserve(&self, index: usize) {
-        // Release: as for any state that others wait for.
+        // Release, as for any state that other threads wait for.
         self.slots[index].state.store(RESERVE, Ordering::Release);
     }
 
-    /// Whether the bed is still out of service. Needs no lock.
+    /// Returns whether the slot is still out of service. Needs no lock.
     pub(crate) fn in_reserve(&self, index: usize) -> bool {
         // Acquire pairs with `recall`.
         self.slots[index].state.load(Ordering::Acquire) == RESERVE
@@ -359,7 +371,7 @@ impl Sleep {
         self.slots[index].unpark();
     }
 
-    /// Unparks the owner of the bed, which may wait for something of its own. Needs no lock.
+    /// Unparks the owner of the slot, which may wait for something of its own. Needs no lock.
     pub fn unpark(&self, index: usize) {
         self.slots[index].unpark();
     }
@@ -372,13 +384,14 @@ impl Sleep {
         self.counters.0.change(0, VACANT);
     }
 
-    /// Makes a vacancy into a worker that searches.
+    /// Turns a vacancy into a searching worker.
     pub(crate) fn fill_vacancy(&self) -> Searching {
         self.counters.0.change(SEARCHING, VACANT);
         Searching(())
     }
 
-    /// Evidence for a worker that another has counted as searching: a started or a recalled one.
+    /// Returns evidence for a worker that another one has counted as searching, when it started or
+    /// recalled it.
     pub(crate) fn counted_by_another(&self) -> Searching {
         Searching(())
     }

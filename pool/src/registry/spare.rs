@@ -1,22 +1,26 @@
-//! Compensation: a worker that is blocked inside its job is replaced by a spare thread, if there is work for one.
+//! Compensation: a spare thread replaces a worker that is blocked inside its job, if there is work for
+//! it.
 //!
 //! # Vocabulary
 //!
-//! Each thread of a pool is **active** (runs, searches or sleeps), **blocked** (parked inside a job, for the end of something
-//! else) or in **reserve** (parked, out of service). A pool that was asked for *n* threads has a **vacancy** for each active
-//! thread that it has less than *n*. A vacancy is counted in the packed word, next to the sleepers: to a producer it is one
-//! more worker to be had. So a spare thread is started or recalled exactly where a sleeper would be woken: when there is
-//! work, nobody searches, and nobody sleeps.
+//! Each thread of a pool is **active** (it runs, searches or sleeps), **blocked** (parked inside a job,
+//! for the end of something else) or in **reserve** (parked, out of service). A pool that was asked for
+//! *n* threads has a **vacancy** for each active thread that it has less than *n*. The packed word counts
+//! vacancies next to the sleepers: to a producer, a vacancy is one more available worker. So a spare
+//! thread is started or recalled exactly where a sleeper would be woken: when there is work, no worker
+//! searches, and no worker sleeps.
 //!
-//! When a blocked worker goes on, there may be more than *n* active threads: a **surplus**. The next one that finds nothing to do
-//! goes to the reserve, and after a while home. All threads are equal: none is a spare by birth.
+//! When a blocked worker goes on, there may be more than *n* active threads: a **surplus**. The next
+//! thread that finds nothing to do goes to the reserve, and ends after a while. All threads are equal:
+//! none is a spare from its start.
 //!
 //! # Why the pool always goes on
 //!
-//! A worker that blocks adds its vacancy, fences, and looks into all queues, as one that goes to sleep does. So work that is
-//! queued, before or after, finds a worker that is not blocked, or a vacancy. It waits only if the operating system refuses a
-//! thread or if as many threads as may be are blocked already; then the vacancy is given up until its owner goes on. One for which a
-//! thread was refused is tried again (`retry.rs`).
+//! A worker that blocks adds its vacancy, fences, and looks into all queues, as a worker that goes to
+//! sleep does. So work that is queued, before or after, finds a worker that is not blocked, or a vacancy.
+//! The work waits only if the operating system refuses a thread, or if the maximum number of threads is
+//! blocked already. Then the vacancy is given up until its owner goes on. A vacancy for which a thread
+//! was refused is retried (`registry/retry.rs`).
 //!
 //! The idea is that of Java's `ForkJoinPool.ManagedBlocker`.
 
@@ -31,28 +35,28 @@ use std::{
     time::Duration,
 };
 
-/// How long a thread stays in reserve before it goes home.
+/// How long a thread stays in reserve before it ends.
 const RESERVE_KEEP_ALIVE: Duration = Duration::from_millis(500);
 
-/// How many threads there are, and what they do.
+/// The threads of a pool: how many there are, and what they do.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     /// Threads that exist, or are being started.
     pub(crate) total: usize,
-    /// Those that run, search or sleep.
+    /// Threads that run, search or sleep.
     pub(crate) active: usize,
-    /// The beds of all threads, from their start until they go home.
+    /// The indices of all threads, from their start until they end.
     pub(crate) present: Vec<usize>,
-    /// The beds of those in reserve.
+    /// The indices of the threads in reserve.
     pub(crate) reserve: Vec<usize>,
-    /// Beds that were used and are free, and the first one that was never used.
+    /// Indices that were used and are free; `next_index` is the first one that was never used.
     free: Vec<usize>,
     next_index: usize,
     /// Vacancies that could not be filled.
     unfilled: usize,
-    /// How many of them were given up because the operating system refused a thread.
+    /// How many of the unfilled vacancies there are because the operating system refused a thread.
     refused: usize,
-    /// To be joined when the pool ends.
+    /// The threads to join when the pool ends.
     pub(crate) threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -61,13 +65,13 @@ impl Roster {
         self.total - self.active - self.reserve.len()
     }
 
-    /// Whether all threads have gone home.
+    /// Returns whether all threads have ended.
     pub(crate) fn have_all_ended(&self) -> bool {
         self.free.len() == self.next_index
     }
 
-    /// Takes a thread out of the reserve for good. False if it has been recalled, or if its starter has yet to count it as
-    /// present, which matters until the pool has ended.
+    /// Takes a thread out of the reserve for good. Returns false if it has been recalled, or if its
+    /// starter has not counted it as present yet, which matters until the pool has ended.
     fn remove_from_reserve(&mut self, index: usize, phase: Phase) -> bool {
         let place = |indices: &[usize]| indices.iter().position(|&other| other == index);
         let Some(in_reserve) = place(&self.reserve) else { return false };
@@ -81,7 +85,7 @@ impl Roster {
         true
     }
 
-    /// A bed for one more thread.
+    /// Returns an index for one more thread, unless there are `limit` threads.
     fn take_index(&mut self, limit: usize) -> Option<usize> {
         let index = match self.free.pop() {
             Some(index) => index,
@@ -99,11 +103,11 @@ impl Roster {
 
 impl Registry {
     fn set_surplus(&self, active: usize) {
-        // Relaxed: read as a hint; the decision is made under the lock.
+        // Relaxed: it is read as a hint; the decision is made under the lock.
         self.surplus.store(active.saturating_sub(self.config.threads), Ordering::Relaxed);
     }
 
-    /// A worker is about to park inside its job.
+    /// Notes that a worker is about to park inside its job.
     pub(crate) fn blocked(&self) {
         let mut roster = self.roster();
         roster.active -= 1;
@@ -118,7 +122,7 @@ impl Registry {
         }
     }
 
-    /// A worker goes on with its job.
+    /// Notes that a worker goes on with its job.
     pub(crate) fn unblocked(&self) {
         self.count_active(&mut self.roster());
     }
@@ -126,7 +130,7 @@ impl Registry {
     /// Counts a thread as active that was not.
     fn count_active(&self, roster: &mut Roster) {
         if roster.active < self.config.threads {
-            // There is a vacancy less: one that could not be filled, if there is one, or else an open one.
+            // There is one vacancy less: an unfilled one if there is one, or else an open one.
             match roster.unfilled {
                 0 => self.sleep.drop_vacancy(),
                 _ => {
@@ -148,7 +152,7 @@ impl Registry {
         }
     }
 
-    /// Brings a thread out of the reserve, or starts one, if there is a vacancy.
+    /// Fills a vacancy, if there is one: recalls a thread from the reserve, or starts one.
     pub(crate) fn fill_vacancy(&self) {
         let mut roster = self.roster();
         if roster.active + roster.unfilled >= self.config.threads {
@@ -174,10 +178,11 @@ impl Registry {
         }
     }
 
-    /// The thread of this bed, which was counted as active and searching, could not be started. The evidence, unless somebody has taken it over.
+    /// Takes back the count of a thread as active and searching, because its start failed. Returns the
+    /// evidence, unless another worker has taken it over.
     ///
-    /// A worker may have gone on meanwhile, which counted that thread and saw no vacancy. If it went to the reserve because of that, it is
-    /// recalled; if it works, there is no vacancy to be given up.
+    /// A worker may have gone on meanwhile, which counted that thread and saw no vacancy. If a worker
+    /// went to the reserve because of that, it is recalled. If it works, there is no vacancy to give up.
     fn undo_start(&self, index: usize, searching: Searching) -> Option<Searching> {
         let mut roster = self.roster();
         roster.total -= 1;
@@ -198,8 +203,8 @@ impl Registry {
         Some(searching)
     }
 
-    /// Opens the vacancies again for which a thread was refused. If there is work for one, that tries to start a thread, and reports if
-    /// it is refused again.
+    /// Reopens the vacancies for which a thread was refused. If there is work for one, this starts a
+    /// thread again, and reports if that is refused again.
     pub(crate) fn retry_refused(&self) {
         let mut roster = self.roster();
         let again = mem::take(&mut roster.refused);
@@ -216,13 +221,13 @@ impl Registry {
         (0..self.config.threads).try_for_each(|_| {
             let limit = self.config.threads;
             let index = self.roster().take_index(limit).expect("the roster counts what is started here");
-            // The thread takes over the evidence; if there is none, the pool ends anyway.
+            // The thread takes over the evidence. If the start fails, the pool ends anyway.
             let searching = self.sleep.add_searching();
             self.try_to_start(index).inspect_err(|_| _ = self.undo_start(index, searching))
         })
     }
 
-    /// Starts the thread of this bed, which has been counted as active and searching.
+    /// Starts the thread of this index, which has been counted as active and searching.
     fn try_to_start(&self, index: usize) -> io::Result<()> {
         self.slot(index);
         self.sleep.announce(index);
@@ -240,7 +245,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether this worker, which found nothing to do, is one too many; it is in reserve then.
+    /// Puts this worker, which found nothing to do, into the reserve if there is a surplus. Returns
+    /// whether it did.
     pub(crate) fn begin_reserve(&self, index: usize) -> bool {
         let mut roster = self.roster();
         if roster.active <= self.config.threads || !self.slot(index).mailbox.is_empty() {
@@ -253,9 +259,9 @@ impl Registry {
         true
     }
 
-    /// Waits in reserve. True when recalled, false when it is time to go home.
+    /// Waits in reserve. Returns true when the thread is recalled, and false when it must end.
     pub(crate) fn wait_in_reserve(&self, index: usize) -> bool {
-        // This may have been the last one that was not asleep.
+        // This may have been the last worker that was not asleep.
         self.forbid_sleep();
         while self.sleep.in_reserve(index) {
             let waited_from = brigade_trace::clock::now();
@@ -269,7 +275,7 @@ impl Registry {
         true
     }
 
-    /// The thread of this bed goes home, and another may have the bed.
+    /// Releases the index of a thread that ends, so that another thread may have it.
     pub(crate) fn release_index(&self, index: usize) {
         self.roster().free.push(index);
         self.thread_ended.notify_all();

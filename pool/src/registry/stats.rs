@@ -1,19 +1,28 @@
 //! Statistics: what the workers of a pool have done so far.
 //!
-//! Each worker counts for itself, on cache lines of its own, by a plain load and a plain store: it is the only one that writes.
-//! Who reads adds up what it sees, so the sum is exact only when the pool is at rest. A `join` counts nothing; only the theft of
-//! its second half is counted.
+//! Each worker counts for itself, on cache lines of its own, by a plain load and a plain store, because
+//! no other thread writes its counts. A reader adds up the counts that it sees, so the sum is exact only
+//! when the pool is at rest. A `join` counts nothing; only a steal of its stack job is counted.
 
 use crate::{registry::Registry, sync::Padded};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a pool has done since it was started, and what it has to do. See [`Pool::stats`](crate::Pool::stats).
+/// The work that a pool has done since it was started, and the work that it has to do.
+/// [`Pool::stats`](crate::Pool::stats) returns it.
+///
+/// ```
+/// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+/// let stats = pool.stats();
+/// assert_eq!((stats.threads, stats.queue_depth), (2, 0));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Jobs that workers have taken out of the queues to run them, those included that turned out to be cancelled.
+    /// Jobs that workers have taken out of the queues to run them, including jobs that turned out to be
+    /// cancelled.
     pub jobs: u64,
-    /// Thefts from other workers: of the second half of a join, or of a job.
+    /// Steals from other workers: of the second closure of a join, or of a job.
     pub steals: u64,
     /// How often a worker went to sleep, for want of work or inside a job.
     pub parks: u64,
@@ -21,11 +30,11 @@ pub struct Stats {
     pub wakes: u64,
     /// Jobs that are queued now.
     pub queue_depth: usize,
-    /// Threads that exist now, spare ones included.
+    /// Threads that exist now, including spare threads.
     pub threads: usize,
 }
 
-/// What one worker counts. Only the worker writes it.
+/// The counts of one worker. Only the worker writes them.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerStats(Padded<WorkerCounts>);
 
@@ -53,7 +62,8 @@ impl WorkerStats {
 
 #[inline]
 fn count(number: &AtomicU64) {
-    // Relaxed, and not one operation: nobody else writes it. A seat's next owner gets it with the seat's kit, under a lock.
+    // Relaxed, and not one operation: no other thread writes it. The next thread of a worker slot gets
+    // the counts with the slot's queue of jobs, under a lock.
     number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 

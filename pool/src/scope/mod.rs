@@ -1,41 +1,47 @@
-//! Scopes: jobs that borrow from the stack, because they end before it does.
+//! Scopes: jobs that may borrow from the stack, because they end before it does.
 //!
 //! # Who may touch what, and when
 //!
-//! 1. `here` and `away` together count the scope's body and its children (`pending.rs`). A child is counted before it is queued, and counted off as the last thing
-//!    that it does with the scope; the frame that holds the scope ends only after the count was seen to be zero. So every child
+//! 1. `local` and `shared` together count the scope's body and its children (`scope/count.rs`). A child
+//!    is counted before it is queued. Counting itself off is the last thing that a child does with the
+//!    scope. The frame that holds the scope ends only after the owner saw a count of zero. So every child
 //!    may use the scope, and what it borrows, until it has counted itself off.
-//! 2. The owner is the worker that called `scope`. It settles the count each time before it parks, and whoever counts down to zero after
-//!    that unparks it, by an index that it read before. So a wake-up is not lost: the owner parks only while the count is not
-//!    zero, and an unpark that comes before the park ends it.
+//! 2. The owner is the worker that called `scope`. It merges the count each time before it parks. The
+//!    thread that counts down to zero after that unparks it, by an index that it read before. So no
+//!    wake-up is lost: the owner parks only while the count is not zero, and an unpark that comes before
+//!    the park ends it.
 //!
 //! # What a waiting owner may run
 //!
-//! Only what the scope cannot end without: its children, and the children of scopes that were opened in the course of those.
+//! It runs only jobs that the scope waits for: its children, and the children of scopes that were opened
+//! while those children ran.
 //!
 //! ```text
 //!   owner of S                     thief
 //!     scope S, waits                 a child of S
-//!     runs a child of T                scope T, opened in the course of that child: T lies within S
+//!     runs a child of T                scope T, opened while that child ran: T is a descendant of S
 //!                                        runs a child of T
 //! ```
 //!
-//! A scope's [`ScopeBase`] says what it was opened in the course of: the child that ran on the same thread, further down the stack, and
-//! cannot go on before the scope has ended. So running such a job cannot wait for a lock that the owner holds, unless the program was stuck anyway;
-//! and the owner need not idle while the thief of its last child has children of its own to give.
+//! A scope's [`ScopeBase`] knows during which child the scope was opened. That child is further down the
+//! stack of the same thread, and cannot go on before the scope has ended. So running such a job cannot
+//! wait for a lock that the owner holds, unless the program was deadlocked anyway. And the owner need not
+//! idle while the thief of its last child has children of its own to give.
 //!
-//! It takes them from its own queue, from the list of its children that lie elsewhere (`astray.rs`), and from others' queues. A stranger that
-//! lies above them in its own goes to the injector, for others; so does one that it stole, and then it steals no more: what it
-//! cannot find then are children of inner scopes, whose owners find them. A child that goes astray while it is parked wakes it. The
-//! interface follows rayon's.
+//! The owner takes these jobs from its own queue, from the list of its remote children (`job/remote.rs`),
+//! and from the queues of others. If an unrelated job is above them in its own queue, it moves that job
+//! to the injector, for others. It does the same with an unrelated job that it stole, and then it steals
+//! no more. The jobs that it cannot find then are children of inner scopes, whose owners find them. A
+//! remote child that comes while the owner is parked wakes it. The interface follows rayon's.
 //!
 //! # First in, first out
 //!
-//! A worker runs its newest job first as a rule. What is spawned by `spawn_fifo` goes to a queue of the scope, and an ordinary child is spawned
-//! for it that runs whatever is the oldest there when its turn comes. So there are always as many such children as closures, and
-//! the order in which the children run does not matter. Rayon does the same.
+//! A worker normally runs its newest job first. A closure that is spawned by `spawn_fifo` goes to a queue
+//! of the scope, and an ordinary child is spawned for it. When that child runs, it runs the oldest
+//! closure of the queue. So there are always as many such children as closures, and the order in which
+//! the children run does not matter. Rayon does the same.
 
-// Unsafe: a count that may be gone once it was changed is reached by a pointer.
+// Unsafe: a count that may be gone after a change is reached through a pointer.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod count;
 
@@ -58,21 +64,31 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Where jobs can be spawned that borrow what lives longer than `'scope`. See [`scope`](crate::scope).
+/// A scope: it spawns jobs that borrow data which outlives `'scope`. See [`scope`](fn@crate::scope).
+///
+/// ```
+/// let text = String::from("salt, pepper");
+/// let (mut first, mut second) = ("", "");
+/// brigade_pool::scope(|scope| {
+///     scope.spawn(|_| first = &text[..4]);
+///     scope.spawn(|_| second = &text[6..]);
+/// });
+/// assert_eq!((first, second), ("salt", "pepper"));
+/// ```
 pub struct Scope<'scope> {
     base: ScopeBase,
-    /// The owner's, who is there as long as the scope.
+    /// The owner's registry, which exists as long as the scope.
     registry: NonNull<Registry>,
-    /// The address of the owner, for comparison only.
+    /// The address of the owner. For comparison only.
     owner_at: usize,
-    /// Touched by the owner alone, who knows itself by `owner_at`.
+    /// Touched by the owner alone, which recognises itself by `owner_at`.
     local: LocalCount,
     shared: SharedCount,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
-    /// What is to be run in the order in which it was spawned.
+    /// The closures that run in the order in which they were spawned.
     fifo: Mutex<VecDeque<Ordered<'scope>>>,
-    // Invariant, so that a scope cannot be taken for one that lives shorter or longer.
+    // Invariant, so that a scope cannot be used as one with a shorter or longer lifetime.
     _scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
@@ -87,22 +103,35 @@ struct ChildJob<'scope, F> {
     work: F,
 }
 
-// SAFETY: a crew is shared by threads anyway, and this one is there as long as the scope; so are the outer scopes, of which only the lineage
-// is read. `here` is touched on the owner's thread alone. The other fields may be shared.
+// SAFETY: threads share a registry anyway, and this one exists as long as the scope; so do the outer
+// scopes, of which only the base is read. `local` is touched on the owner's thread alone. The other
+// fields may be shared.
 unsafe impl Send for Scope<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Scope<'_> {}
 
 impl<'scope> Scope<'scope> {
-    /// Spawns a job into the scope. It may spawn more, by the scope that it is given.
+    /// Spawns a job into the scope. The job may spawn more jobs through the scope that it gets.
     ///
-    /// A panic of the job goes on where the scope ends, after all other jobs have ended.
+    /// If the job panics, the panic continues where the scope ends, after all other jobs have ended.
+    ///
+    /// ```
+    /// let sum = std::sync::atomic::AtomicU32::new(0);
+    /// let add = |n| _ = sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+    /// brigade_pool::scope(|scope| {
+    ///     scope.spawn(move |scope| {
+    ///         add(1);
+    ///         scope.spawn(move |_| add(2));
+    ///     });
+    /// });
+    /// assert_eq!(sum.into_inner(), 3);
+    /// ```
     pub fn spawn<F>(&self, work: F)
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
         let (job, registry) = (self.child(work), self.registry());
-        // Counted before it is queued (rule 1).
+        // The child is counted before it is queued (rule 1).
         current::with(|worker| match worker {
             Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
                 self.local.add();
@@ -111,14 +140,14 @@ impl<'scope> Scope<'scope> {
             }
             _ => {
                 self.shared.add();
-                // SAFETY: it is a child of this scope.
+                // SAFETY: the job is a child of this scope.
                 registry.submit(unsafe { ScopeBase::add_remote_child(NonNull::from(&self.base), job) });
             }
         });
     }
 
-    /// [`spawn`](Self::spawn), but jobs that are spawned so begin in the order in which they were spawned. Of those that
-    /// `spawn` spawns a worker runs its newest first as a rule.
+    /// Spawns a job like [`spawn`](Self::spawn), but ordered jobs begin in the order in which they were
+    /// spawned. A worker normally runs the newest of the jobs that `spawn` spawned first.
     ///
     /// ```
     /// let order = std::sync::Mutex::new(Vec::new());
@@ -138,14 +167,14 @@ impl<'scope> Scope<'scope> {
     {
         self.ordered().push_back(Box::new(work));
         self.spawn(|scope| {
-            // The lock is given back before the work runs.
+            // The lock is released before the closure runs.
             let oldest = scope.ordered().pop_front();
             oldest.expect("as many closures are queued as there are children for them")(scope);
         });
     }
 
     fn registry(&self) -> &Registry {
-        // SAFETY: the owner's worker holds a reference to its crew, and its frame holds the scope.
+        // SAFETY: the owner's worker holds a reference to its registry, and its frame holds the scope.
         unsafe { self.registry.as_ref() }
     }
 
@@ -162,7 +191,8 @@ impl<'scope> Scope<'scope> {
         let id = Id::fresh(Domain::Job);
         let child = memory::put(ChildJob { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
-        // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope ends (rule 1).
+        // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope
+        // ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }
     }
 
@@ -174,11 +204,11 @@ impl<'scope> Scope<'scope> {
         forget_panic(loser.map_or(Ok(()), Err));
     }
 
-    /// Counts off a child. Afterwards the scope may be gone.
+    /// Counts off a child. The scope may be gone afterwards.
     ///
     /// # Safety
     ///
-    /// The scope is valid, and the caller was counted and is counted off once.
+    /// The scope exists, and the caller was counted and is counted off once.
     #[inline]
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
@@ -189,7 +219,8 @@ impl<'scope> Scope<'scope> {
         }
         // SAFETY: the caller is counted until this call. From there on the scope may be gone.
         if unsafe { SharedCount::end(shared) } {
-            // SAFETY: the pool's threads keep the crew alive, and this is one of them or one that borrows the pool.
+            // SAFETY: the pool's threads keep its registry alive, and this is one of them or a thread
+            // that borrows the pool.
             unsafe { sleep.as_ref() }.unpark(owner);
         }
     }
@@ -199,10 +230,12 @@ impl<'scope, F> ChildJob<'scope, F>
 where
     F: FnOnce(&Scope<'scope>) + Send + 'scope,
 {
-    /// Somebody waits for it, so it cannot be discarded: it is run.
+    /// The scope waits for it, so it cannot be discarded: discarding runs it.
     const VTABLE: JobVtable =
         JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
+    /// Runs the child, since discarding it would leave the scope waiting.
+    ///
     /// # Safety
     ///
     /// As for `run`.
@@ -212,11 +245,13 @@ where
         false
     }
 
+    /// Runs the closure, stores its panic, and counts the child off.
+    ///
     /// # Safety
     ///
     /// This is the queue's only call for this child.
     unsafe fn run(job: NonNull<JobHeader>) {
-        // SAFETY: the child was put there by `child`, and its verb is called once.
+        // SAFETY: `child` put it there, and only one function of its vtable is called, once.
         let Self { scope, id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
@@ -229,12 +264,12 @@ where
         if let Err(payload) = result {
             open.store_panic(payload);
         }
-        // SAFETY: this child was counted when it was made.
+        // SAFETY: this child was counted when it was spawned.
         unsafe { Scope::count_off(scope) };
     }
 }
 
-/// [`scope`](crate::scope) on a worker.
+/// Opens a scope on a worker.
 pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
@@ -259,15 +294,16 @@ where
         (Ok(result), Some(payload)) => (payload, Ok(result)),
         (Err(payload), child) => (payload, Err(child)),
     };
-    // The destructors of what nobody will see are foreign code, and would run while this thread unwinds.
+    // The destructors of an unseen result or panic are foreign code, and would run while this thread
+    // unwinds.
     contain(|| drop(unheard));
     panic::resume_unwind(payload)
 }
 
 /// Runs `body` with a scope, and returns when all jobs that were spawned into the scope have ended.
 ///
-/// The jobs may borrow what lives longer than the scope. On a worker of a pool the body runs here; from any other thread it
-/// runs on the [global pool](crate::Pool::global), while the thread waits.
+/// The jobs may borrow data that outlives the scope. On a worker of a pool the body runs here. From any
+/// other thread it runs on the [global pool](crate::Pool::global) while the thread waits.
 ///
 /// ```
 /// let mut squares = [0; 4];
@@ -279,7 +315,7 @@ where
 /// assert_eq!(squares, [0, 1, 4, 9]);
 /// ```
 ///
-/// A job cannot borrow what lives shorter than the scope:
+/// A job cannot borrow data that lives shorter than the scope:
 ///
 /// ```compile_fail
 /// brigade_pool::scope(|scope| {
@@ -290,7 +326,9 @@ where
 ///
 /// # Panics
 ///
-/// If the body or a job panics, after all of them have ended: with the body's panic, else with the first one of a job.
+/// Panics if the body or a job panics, after all of them have ended: the body's panic continues, or else
+/// the first panic of a job. Panics on a thread outside the pool if its [waiting
+/// policy](brigade_handle::wait) forbids blocking.
 pub fn scope<'scope, F, R>(body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R + Send,
@@ -303,11 +341,24 @@ where
 }
 
 impl Pool {
-    /// Runs `body` on this pool with a scope. See [`scope`](crate::scope).
+    /// Runs `body` on this pool with a scope. See [`scope`](fn@crate::scope).
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(2).build()?;
+    /// let mut squares = [0; 4];
+    /// pool.scope(|scope| {
+    ///     for (n, square) in squares.iter_mut().enumerate() {
+    ///         scope.spawn(move |_| *square = n * n);
+    ///     }
+    /// });
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the body or a job panics, after all have ended. On a thread whose waiting policy forbids blocking.
+    /// Panics if the body or a job panics, after all have ended. Panics on a thread whose waiting policy
+    /// forbids blocking.
     pub fn scope<'scope, F, R>(&self, body: F) -> R
     where
         F: FnOnce(&Scope<'scope>) -> R + Send,

@@ -1,4 +1,4 @@
-//! Which worker this thread is: the pool's only thread-locals.
+//! The current worker: which worker and which scope this thread works for.
 
 use crate::{
     job::{JobRef, remote::ScopeBase},
@@ -16,61 +16,68 @@ use std::{
 };
 
 thread_local! {
-    /// The innermost scope of which a child runs on this thread.
+    /// The innermost scope whose child runs on this thread.
     static CURRENT_SCOPE: Cell<Option<NonNull<ScopeBase>>> = const { Cell::new(None) };
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-    /// The worker's halves, where a light fence is enough: all that a join touches hangs on this one pointer.
+    /// The worker's deque of stack jobs, if a light fence is enough. Everything that a join touches is
+    /// reached through this one pointer.
     static STACK_JOBS: Cell<*const Deque<StackJobHeader>> = const { Cell::new(ptr::null()) };
 }
 
-/// Gives `f` the worker that this thread is, if it is one.
+/// Calls `f` with the worker that this thread is, or with `None`.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     let worker = WORKER.get();
-    // SAFETY: the pointer is null or what `enter` set, and `enter` keeps the worker alive until it has reset it. The
-    // reference cannot outlive `f`, and `f` runs on this thread, inside of `enter`.
+    // SAFETY: the pointer is null or was set by `enter`, which keeps the worker alive until it has reset
+    // the pointer. The reference cannot outlive `f`, and `f` runs on this thread, inside `enter`.
     f(unsafe { worker.as_ref() })
 }
 
-/// The number of the worker that this thread is, if it is one of that crew.
+/// Returns the index of the worker that this thread is, if it belongs to that registry.
 pub(crate) fn index_in(registry: &Registry) -> Option<usize> {
     with(|worker| worker.filter(|worker| ptr::eq(&*worker.registry, registry)).map(|worker| worker.index))
 }
 
-/// How many threads the pool runs at a time that this thread works for, if it works for one.
+/// Returns how many threads the pool of this worker runs at a time, if this thread is a worker.
 pub(crate) fn threads() -> Option<usize> {
     with(|worker| worker.map(|worker| worker.registry.config.threads))
 }
 
-/// Tells workers apart that run at the same time. For comparison only.
+/// Returns an address that distinguishes workers that run at the same time. It is 0 on other threads. For
+/// comparison only.
 #[inline]
 pub(crate) fn address() -> usize {
     WORKER.get().addr()
 }
 
-/// The owner's end of the halves of the worker that this thread is, if it is one and a [light](sys::Light) fence is enough.
+/// Returns the owner's end of this worker's deque of stack jobs, if this thread is a worker and a
+/// [light](sys::Light) fence is enough.
 ///
-/// It is returned, and not lent to a closure as in [`with`], for the sake of `join`: a closure around its two would be compiled as a function,
-/// and what they capture would go there through memory.
+/// This returns the end instead of lending it to a closure, as [`with`] does, because of `join`: the
+/// compiler would turn a closure around the two closures of a join into a function, and what they capture
+/// would go there through memory.
 ///
 /// # Safety
 ///
-/// The caller uses it on this thread, and not after it has returned to where the worker found its work.
+/// The caller uses the end on this thread, and not after it has returned to the code in which the worker
+/// found its work.
 #[inline(always)]
 pub(crate) unsafe fn stack_jobs<'frame>() -> Option<Owner<'frame, StackJobHeader>> {
-    // SAFETY: the pointer is null or what `enter` set, and the worker, which owns its halves, is there as long as it runs work.
+    // SAFETY: the pointer is null or was set by `enter`, and the worker, which owns its deque, exists
+    // while it runs work.
     let stack_jobs = unsafe { STACK_JOBS.get().as_ref() }?;
     // SAFETY: this thread is the worker.
     Some(unsafe { stack_jobs.owner() })
 }
 
-/// The innermost scope of which a child runs on this thread, and which therefore is there.
+/// Returns the innermost scope whose child runs on this thread. The scope exists, because its child has
+/// not ended.
 #[inline]
 pub(crate) fn current_scope() -> Option<NonNull<ScopeBase>> {
     CURRENT_SCOPE.get()
 }
 
-/// Says of which scope a child runs from now on; returns of which one did.
+/// Records the scope whose child runs from now on, and returns the one before.
 #[inline]
 pub(crate) fn replace_current_scope(scope: Option<NonNull<ScopeBase>>) -> Option<NonNull<ScopeBase>> {
     CURRENT_SCOPE.replace(scope)
@@ -78,7 +85,7 @@ pub(crate) fn replace_current_scope(scope: Option<NonNull<ScopeBase>>) -> Option
 
 /// Makes this thread the worker while `f` runs.
 pub(crate) fn enter(worker: &Worker, f: impl FnOnce()) {
-    /// Resets also when `f` panics.
+    /// Resets the thread-locals even if `f` panics.
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -95,11 +102,11 @@ pub(crate) fn enter(worker: &Worker, f: impl FnOnce()) {
 }
 
 impl Registry {
-    /// Queues a job: with this worker if it is one of the crew, else with the injector.
+    /// Queues a job: with this worker if it belongs to the registry, otherwise with the injector.
     ///
     /// # Panics
     ///
-    /// In a forked child, unless this is the copy of a worker.
+    /// Panics in a forked child, unless the calling thread is the copy of a worker.
     #[inline]
     pub(crate) fn submit(&self, job: JobRef) {
         with(|worker| match worker {

@@ -1,11 +1,13 @@
-//! HOT. The worker: one thread's loop, and what it does while it waits inside a job.
+//! HOT. The worker: the loop of one thread of a pool.
 //!
-//! Order of work: its own jobs, newest first; then its mail; then the injector, oldest first; then what others have, halves before jobs. Every
-//! [`FAIR`]th time mail, the injector and its own oldest job come first, so that a worker that feeds itself starves none of them.
+//! A worker looks for work in this order: its own jobs, newest first; its mailbox; the injector, oldest
+//! first; then the queues of other workers, stack jobs before jobs. At every [`FAIRNESS_INTERVAL`]th tick
+//! the mailbox, the injector and its own oldest job come first, so that a worker that feeds itself
+//! starves none of them.
 
-// Unsafe: hands out a reference to the worker that lives on this thread's stack.
+// Unsafe: returns a reference to the worker that lives on this thread's stack.
 pub(crate) mod current;
-// Unsafe: a ticket is a job of its own.
+// Unsafe: passing on a stack job queues a job that stands for it.
 mod pass_on;
 // Unsafe: turns a stolen entry into the duty to run it.
 mod steal;
@@ -32,31 +34,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often what is not the newest comes first; prime, as in Go and tokio, so as not to beat with patterns of the program.
+/// Every how many ticks a worker looks elsewhere before its newest job. Prime, as in Go and tokio, so
+/// that it does not resonate with patterns of the program.
 const FAIRNESS_INTERVAL: u32 = 61;
 
-/// A thread's own side of its seat. Only this thread has it.
+/// A worker's private side of its worker slot. Only its thread has it.
 pub(crate) struct Worker {
     stack_jobs: Arc<Deque<StackJobHeader>>,
     stats: Arc<WorkerStats>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) index: usize,
     pub(crate) jobs: Queue<JobRef>,
-    /// What the worker is called in a trace.
+    /// The worker's name in a trace.
     pub(crate) id: Id,
     searching: Cell<Option<Searching>>,
     tick: Cell<u32>,
-    /// How many waits it is in, one inside of another: see `spare.rs`.
+    /// How many waits the worker is in, one inside another: see `worker/wait.rs`.
     pub(crate) waits: Cell<u32>,
     pub(crate) payoff: StealPayoff,
     awake_since: Cell<Instant>,
 }
 
-/// What a worker can find.
+/// Work that a worker can find.
 pub(crate) enum Work {
-    /// A job out of a queue.
+    /// A job from a queue.
     Job(JobRef),
-    /// Somebody's second half.
+    /// A stack job of another worker.
     StackJob(Stolen),
 }
 
@@ -96,17 +99,18 @@ impl Worker {
         early.or_else(|| self.jobs.pop()).or_else(|| self.mailbox())
     }
 
-    /// What would otherwise wait for as long as this worker has newer jobs of its own.
+    /// Finds a job that would otherwise wait for as long as this worker has newer jobs of its own.
     #[cold]
     fn early_job(&self) -> Option<JobRef> {
         self.mailbox().or_else(|| self.injected_job()).or_else(|| self.oldest_job(self.index))
     }
 
-    /// Looks around until there is something, or until it is time to sleep. At most half of the workers do that at a time.
+    /// Searches the other workers until it finds work, or until it is time to sleep. At most half of the
+    /// workers search at a time.
     fn search(&self) -> Option<Work> {
         let evidence = self.searching.take().or_else(|| self.registry.sleep.begin_search())?;
         self.searching.set(Some(evidence));
-        // At the end there is nothing, and to look at a thousand others takes long.
+        // When the pool has ended there is no work, and searching a thousand other workers takes long.
         if self.registry.phase() == Phase::Ended { None } else { self.search_others() }
     }
 
@@ -122,11 +126,11 @@ impl Worker {
     #[cold]
     fn discard(&self, job: JobRef) {
         let cancelled = usize::from(job.discard());
-        // Relaxed: who wants the sum joins the thread first.
+        // Relaxed: the thread that reads the sum joins this thread first.
         self.registry.cancelled.fetch_add(cancelled, Ordering::Relaxed);
     }
 
-    /// Discharges the duty of a searching worker that has found work: see `sleep.rs`.
+    /// Discharges the duty of a searching worker that has found work: see `registry/sleep.rs`.
     fn end_search(&self) {
         let Some(evidence) = self.searching.take() else { return };
         self.payoff.begin();
@@ -135,7 +139,7 @@ impl Worker {
         }
     }
 
-    /// Dozes, unless somebody else does or the pool has ended.
+    /// Dozes, unless another worker dozes or the pool has ended. Returns whether it dozed and may go on.
     pub(crate) fn doze(&self, time: Duration) -> bool {
         let Some(evidence) = self.searching.take() else { return false };
         let dozed = self.registry.sleep.doze(self.index, evidence, time);
@@ -158,16 +162,16 @@ impl Worker {
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
 
-    /// Runs somebody's second half, and tells its owner.
+    /// Runs a stack job of another worker, and tells its owner.
     pub(crate) fn run_stolen(&self, stack_job: Stolen) {
         stack_job.run(self.index, &self.registry.sleep);
     }
 
     // --- joining ---
 
-    /// The owner's end of the worker's halves.
+    /// Returns the owner's end of the worker's deque of stack jobs.
     pub(crate) fn stack_jobs(&self) -> Owner<'_, StackJobHeader> {
-        // SAFETY: a worker does not leave its thread, and nobody else owns its seat.
+        // SAFETY: a worker does not leave its thread, and no other thread owns its worker slot.
         unsafe { self.stack_jobs.owner() }
     }
 
@@ -175,7 +179,8 @@ impl Worker {
         &self.stack_jobs
     }
 
-    /// A push reached the limit of this worker's halves: somebody rang, or there is no room.
+    /// Completes a push that reached the limit of the deque: a thread has notified this worker, or there
+    /// is no room.
     #[cold]
     #[inline(never)]
     pub(crate) fn push_slow(stack_jobs: Owner<'_, StackJobHeader>, position: Position) -> SlowPush {
@@ -208,7 +213,8 @@ impl Worker {
         }
     }
 
-    /// When the worker last woke up, from its bed, the reserve or a wait inside a job. A doze does not count.
+    /// Returns when the worker last woke up: from its sleep, from the reserve, or from a wait inside a
+    /// job. A doze does not count.
     pub(crate) fn awake_since(&self) -> Instant {
         self.awake_since.get()
     }
@@ -217,7 +223,7 @@ impl Worker {
         self.tick.get() % 2 == 1
     }
 
-    /// What this worker counts.
+    /// Returns the counts of this worker.
     #[inline]
     pub(crate) fn stats(&self) -> &WorkerStats {
         &self.stats
@@ -225,7 +231,7 @@ impl Worker {
 
     #[inline]
     fn is_surplus(&self) -> bool {
-        // Relaxed: a hint; `begin_reserve` decides under the lock.
+        // Relaxed: this is a hint; `begin_reserve` decides under the lock.
         self.registry.surplus.load(Ordering::Relaxed) > 0 && self.registry.begin_reserve(self.index)
     }
 
@@ -241,17 +247,17 @@ impl Worker {
     }
 }
 
-/// How a crew starts its threads, and knows them.
+/// The functions through which a registry starts its threads and recognises workers.
 pub(crate) const ENTRY: WorkerEntry = WorkerEntry { main, is_worker: || current::address() != 0 };
 
-/// The life of one thread of a pool.
+/// Runs one thread of a pool, from its start to its end.
 fn main(registry: Arc<Registry>, index: usize) {
     registry.sleep.bind_thread(index);
     let jobs = registry.slot(index).take_job_queue().expect("a slot belongs to one thread at a time");
     let worker = Worker::new(registry, index, jobs);
     let _policy = wait::set_policy();
-    // Jobs and hooks are contained, so a panic in here is a bug of ours. Nobody would run what this worker has, and others would wait for
-    // it for ever.
+    // Jobs and hooks are contained, so a panic in here is our own bug. No other thread would run the jobs
+    // that this worker has, and others would wait for them for ever.
     let guard = AbortOnUnwind;
     current::enter(&worker, || {
         let hook = |hook: &Option<Hook>| {
@@ -259,12 +265,12 @@ fn main(registry: Arc<Registry>, index: usize) {
             brigade_handle::contain(call);
         };
         if worker.registry.config.on_start.is_some() {
-            // The hook may take its time, so the duty of one that searches is not for this worker yet.
+            // The hook may take long, so this worker gives up the duty of a searching worker first.
             worker.end_search();
             worker.without_spare(|| hook(&worker.registry.config.on_start));
         }
         worker.run();
-        // It is counted as active no more, or its pool has ended.
+        // The worker no longer counts as active, or its pool has ended.
         worker.without_spare(|| hook(&worker.registry.config.on_exit));
     });
     mem::forget(guard);

@@ -1,4 +1,4 @@
-//! Passing on a half that its thief may not run: see rule 4 of `stack_job.rs`.
+//! Passing on a stack job that its thief must not run. Rule 4 of `join/stack_job.rs` says why.
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable, memory},
@@ -8,18 +8,20 @@ use crate::{
 };
 use std::ptr::NonNull;
 
-/// Passes a half on, for a thief that waits for something else.
+/// Passes a stack job on, for a thief that waits for something else.
 pub(crate) fn pass_on(stolen: Stolen, registry: &Registry) {
     let victim = stolen.victim();
     if registry.slot(victim).passed_on.push(stolen) {
         registry.sleep.unpark(victim);
     }
     let job = memory::put(PassedOnJob { header: JobHeader::new(&PassedOnJob::VTABLE), victim });
-    // SAFETY: the header is the first field, and this block, which may be sent, lives until a verb takes it.
+    // SAFETY: the header is the first field, and this block, which may be sent, lives until a function of
+    // the vtable takes it.
     registry.inject(unsafe { JobRef::from_raw(job.cast()) });
 }
 
-/// Runs a half that was passed on, if the owner has not taken it.
+/// A job that stands for a stack job in the list of the worker `victim`. It runs any job of that list; it
+/// does nothing if the owner has taken the last one.
 #[repr(C)]
 struct PassedOnJob {
     header: JobHeader,
@@ -27,10 +29,12 @@ struct PassedOnJob {
 }
 
 impl PassedOnJob {
-    /// Somebody waits for the half, so it cannot be discarded: it is run.
+    /// A worker waits for the stack job, so it cannot be discarded: discarding runs it.
     const VTABLE: JobVtable =
         JobVtable { run: Self::run, discard: Self::run_instead, may_be_cancelled: false };
 
+    /// Runs the job, since discarding it would leave its owner waiting.
+    ///
     /// # Safety
     ///
     /// As for `run`.
@@ -40,11 +44,13 @@ impl PassedOnJob {
         false
     }
 
+    /// Runs a stack job of the list, if there is one.
+    ///
     /// # Safety
     ///
-    /// This is the queue's only call for this ticket.
+    /// This is the queue's only call for this job.
     unsafe fn run(job: NonNull<JobHeader>) {
-        // SAFETY: it was put there by `pass_on`, and its verb is called once.
+        // SAFETY: `pass_on` put it there, and only one function of its vtable is called, once.
         let Self { victim, .. } = unsafe { memory::take(job.cast::<Self>()) };
         current::with(|worker| {
             let Some(worker) = worker else { return };
@@ -65,7 +71,7 @@ mod tests {
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         let ours = thread::current().id();
         let stack_job = StackJob::new(|| thread::current().id() != ours);
-        // SAFETY: it is in no deque, and nobody else has it.
+        // SAFETY: it is in no deque, and no other thread has it.
         let stolen = unsafe { Stolen::new(stack_job.header(), 0) };
         pass_on(stolen, &pool.registry);
         while !stack_job.state().is_done() {
@@ -83,16 +89,17 @@ mod tests {
             let stack_job = StackJob::new(|| thread::current().id() == ours);
             current::with(|worker| {
                 let worker = worker.expect("it is installed on a worker");
-                // The only other thread that could ever run the ticket comes to a job that waits for this one.
+                // The only other thread that could ever run the injected job gets a job first that waits
+                // for this one.
                 let (go, gate) = std::sync::mpsc::channel::<()>();
                 worker.registry.inject(crate::job::detached::new(move || assert!(gate.recv().is_err())));
-                // SAFETY: it is in no deque, and nobody else has it.
+                // SAFETY: it is in no deque, and no other thread has it.
                 let stolen = unsafe { Stolen::new(stack_job.header(), worker.index) };
                 pass_on(stolen, &worker.registry);
                 Worker::wait_for_stack_job(stack_job.state());
                 drop(go);
             });
-            // SAFETY: it is done, and the result is taken once.
+            // SAFETY: the job is done, and the result is taken once.
             unsafe { stack_job.take_result() }.unwrap()
         });
         assert!(is_here);

@@ -1,4 +1,4 @@
-//! Stealing: what a worker takes from others, and how long it looks.
+//! Stealing: what a worker takes from other workers, and how long it searches.
 
 use crate::{
     job::{JobRef, remote::ScopeBase},
@@ -14,24 +14,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to look. After one spell of some ten microseconds, about what a fence costs, it is time to take a half without an answer. After how many
-/// it is time to sleep depends on how long the worker has been awake: so a program of one parallel loop after another need not
-/// wake its workers for each of them (`classic_sieve`), and none spends more than a small part of its time in vain.
+/// Adaptive spinning: how long a worker searches before it sleeps.
 ///
-/// It does not let other threads run in between (`sched_yield`), which is meant to be polite and is not: a thread that yields to another on its
-/// processor stays there, ready to run, until the other's time slice is over or the next balancing, milliseconds later, while other
-/// processors may be idle (`classic_skynet`). One that sleeps is put on an idle processor when it is woken.
+/// A worker searches in spells. A spell takes some ten microseconds, about the cost of a heavy fence.
+/// After the first spell it pays to steal a stack job whose owner does not answer. How many spells come
+/// before sleep depends on how long the worker has been awake. So a program that runs one parallel loop
+/// after another need not wake its workers for each loop (`classic_sieve`), and no worker wastes more
+/// than a small part of its time.
+///
+/// Between rounds the worker does not yield to other threads (`sched_yield`), although that seems polite.
+/// A thread that yields to another one on its processor stays there, ready to run, until the other
+/// thread's time slice is over or until the next load balancing, milliseconds later, while other
+/// processors may be idle (`classic_skynet`). A thread that sleeps is put on an idle processor when it is
+/// woken.
 pub(crate) struct AdaptiveSpin<'worker> {
     worker: &'worker Worker,
     rounds: u32,
     end: Option<Instant>,
 }
 
-/// How many rounds a spell has.
+/// Rounds of pauses in a spell.
 const ROUNDS_PER_SPELL: u32 = 30;
-/// The longest round is of 2 to the power of this many pauses.
+/// The longest round has 2 to the power of this many pauses.
 const MAX_PAUSE_EXPONENT: u32 = 4;
-/// Which part of the time since it woke up a worker may spend on the spells after the first, and how long at most.
+/// The spells after the first one may take the time since the worker woke up divided by this, but no
+/// longer than the limit.
 const SPIN_TIME_DIVISOR: u32 = 16;
 const SPIN_TIME_LIMIT: Duration = Duration::from_micros(150);
 
@@ -40,14 +47,14 @@ impl<'worker> AdaptiveSpin<'worker> {
         Self { worker, rounds: 0, end: None }
     }
 
-    /// Pauses, unless the spell is over.
+    /// Pauses for one round. Returns false when the spell is over.
     pub(crate) fn spin_once(&mut self) -> bool {
         self.rounds += 1;
         (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
         self.rounds < ROUNDS_PER_SPELL
     }
 
-    /// Begins another spell, unless it is time to sleep.
+    /// Begins another spell. Returns false when it is time to sleep.
     pub(crate) fn begin_spell(&mut self) -> bool {
         let now = clock::now();
         let allowed = || {
@@ -60,35 +67,38 @@ impl<'worker> AdaptiveSpin<'worker> {
     }
 }
 
-/// Whether stealing pays for itself. A worker whose thefts do not, dozes: see `sleep.rs`.
+/// Whether stealing pays off for a worker. If it does not, the worker dozes: see `registry/sleep.rs`.
 #[derive(Debug, Default)]
 pub(crate) struct StealPayoff {
-    /// When the work began that was found by searching.
+    /// When the worker began the work that it found by searching.
     since: Cell<Option<Instant>>,
-    /// How many thefts in a row did not pay.
+    /// How many steals in a row did not pay off.
     unpaid: Cell<u32>,
-    /// Whether what came of the last one took long.
+    /// Whether the work that began with the last steal took long.
     is_coarse: Cell<bool>,
 }
 
-/// A theft is paid for by work of this length; it costs thief and victim about half of that.
+/// A steal pays off if the work takes at least this long. The steal costs the thief and the victim about
+/// half of that.
 const STEAL_BREAK_EVEN: Duration = Duration::from_micros(1);
-/// How many in a row may be unpaid: the last pieces of a parallel loop are.
+/// After this many unpaid steals in a row the worker dozes. A few are normal: the last pieces of a
+/// parallel loop are short.
 const UNPAID_STEALS_LIMIT: u32 = 6;
-/// How long a doze takes, and how many may be in vain.
+/// How long one doze takes, and how many dozes without work come before sleep.
 const DOZE_TIME: Duration = Duration::from_micros(100);
 const DOZES_PER_SEARCH: u32 = 4;
 
-/// Where pieces take that long, an owner is long in answering, so it is asked for the next half beforehand.
+/// An owner whose pieces of work take this long answers late. So a thief requests the next stack job in
+/// advance.
 const COARSE_WORK: Duration = Duration::from_micros(10);
 
 impl StealPayoff {
-    /// A search has found work.
+    /// Notes that a search has found work.
     pub(crate) fn begin(&self) {
         self.since.set(Some(clock::now()));
     }
 
-    /// That work has come to its end.
+    /// Notes that this work has ended.
     pub(crate) fn end(&self) {
         if let Some(since) = self.since.take() {
             let time = since.elapsed();
@@ -108,8 +118,8 @@ impl StealPayoff {
 }
 
 impl Worker {
-    /// Looks around for a while; after each of some dozes, if the thefts do not pay. It looks at once if it cannot doze, so that work which
-    /// forbids it to sleep is found.
+    /// Searches the other workers for a while. If stealing does not pay off, it dozes before each of a
+    /// few searches. If it cannot doze, it searches at once, so that work which forbids sleep is found.
     pub(crate) fn search_others(&self) -> Option<Work> {
         if !self.payoff.is_doze_due() {
             return self.spin_and_search();
@@ -141,7 +151,7 @@ impl Worker {
         }
     }
 
-    /// Looks once at everything that others have.
+    /// Looks once at every other worker and at the injector.
     fn search_once(&self) -> Option<Work> {
         let steal = |victim| {
             let stack_job = self.request_stack_job(victim).map(Work::StackJob);
@@ -150,27 +160,30 @@ impl Worker {
         self.others().find_map(steal).or_else(|| self.injected_job().map(Work::Job))
     }
 
-    /// The other workers. Begins with the next one, so that not all begin with the same.
+    /// Returns the indices of the other workers. They begin with the next one, so that not all workers
+    /// begin with the same victim.
     fn others(&self) -> impl Iterator<Item = usize> {
         let (own, slots) = (self.index, self.registry.sleep.used());
         (1..slots).map(move |step| (own + step) % slots)
     }
 
-    /// Takes the half that this worker has on offer, or requests one.
+    /// Takes the stack job that the victim has on offer, or requests one.
     pub(crate) fn request_stack_job(&self, victim: usize) -> Option<Stolen> {
         let stack_jobs = &self.registry.slot(victim).stack_jobs;
         let stack_job = stack_jobs.accept_offer();
         if stack_job.is_none() {
             stack_jobs.request();
         } else if self.payoff.is_coarse() {
-            // For when this one is done; and for the victim, which will help if it is done first.
+            // One request is for when this job is done. The other one goes to our own deque for the
+            // victim, which will help if it is done first.
             stack_jobs.request();
             self.stack_job_deque().request();
         }
         stack_job.map(|stack_job| self.stolen(stack_job, victim))
     }
 
-    /// Takes the oldest half of this worker, which did not answer a request: it joins nothing at the moment.
+    /// Steals the oldest stack job of the victim, which did not answer a request because it joins nothing
+    /// at the moment.
     pub(crate) fn steal_stack_job(&self, victim: usize) -> Option<Stolen> {
         match self.registry.slot(victim).stack_jobs.steal() {
             deque::Steal::Empty | deque::Steal::Gone | deque::Steal::Lost => None,
@@ -178,28 +191,30 @@ impl Worker {
         }
     }
 
-    /// Both come out of the deque of the victim, which gives each half to one thief.
+    /// Counts a steal, and takes over the duty. The job came out of the victim's deque or its offer,
+    /// which gives each job to one thief.
     fn stolen(&self, stack_job: NonNull<StackJobHeader>, victim: usize) -> Stolen {
         self.stats().count_steal();
         brigade_trace::record(Kind::Steal, self.id, 1);
-        // SAFETY: as said above.
+        // SAFETY: the job came from the victim and goes to one thief, as said above.
         unsafe { Stolen::new(stack_job, victim) }
     }
 
-    /// Takes the oldest job of this worker. Not a batch: the oldest one of a tree is half of what is left of it, and children of a
-    /// scope that come along are what their owner, who may run no stranger, then has to wait for (`classic_skynet`).
+    /// Steals the oldest job of the victim. It does not steal a batch: the oldest job of a tree is half
+    /// of the remaining tree. Children of a scope that came along would make their owner wait, because
+    /// the owner must not run unrelated jobs (`classic_skynet`).
     fn steal_job(&self, victim: usize) -> Option<JobRef> {
         self.oldest_job(victim).inspect(|_| self.stats().count_steal())
     }
 
-    /// The oldest job of a worker, which may be this one.
+    /// Takes the oldest job of a worker, which may be this one.
     pub(crate) fn oldest_job(&self, of: usize) -> Option<JobRef> {
         let slot = self.registry.slot(of);
         self.take(|| slot.jobs.steal())
     }
 
-    /// Steals a job that the scope cannot end without. What it steals may be a stranger: that goes to the injector, and `steals` is
-    /// false from then on, so that each wait moves one stranger at most.
+    /// Steals a job that the scope waits for: a descendant of it. If the stolen job is unrelated, it goes
+    /// to the injector, and `steals` becomes false, so that each wait moves at most one unrelated job.
     pub(crate) fn steal_descendant(&self, scope: NonNull<ScopeBase>, steals: &mut bool) -> Option<JobRef> {
         if !*steals || self.registry.is_forked() {
             return None;
@@ -213,29 +228,30 @@ impl Worker {
         None
     }
 
-    /// A job of those that nobody owns: out of the injector, or the oldest ordered one. Neither can starve the other: which comes
-    /// first alternates.
+    /// Takes a job that belongs to no worker: from the injector, or the oldest ordered job. Which of them
+    /// comes first alternates, so neither starves the other.
     pub(crate) fn injected_job(&self) -> Option<JobRef> {
         let ordered = || oldest_of(&self.registry.ordered);
         if self.tick_is_odd() { ordered().or_else(|| self.batch()) } else { self.batch().or_else(ordered) }
     }
 
-    /// Takes a batch from the injector, and returns the oldest of it.
+    /// Takes a batch from the injector, and returns the oldest job of it.
     fn batch(&self) -> Option<JobRef> {
         let injector = &self.registry.injector;
         if injector.is_empty() {
             return None;
         }
         let oldest = self.take(|| injector.steal_batch_and_pop(&self.jobs));
-        // On its way the rest of the batch lay in no queue, so somebody may have gone to sleep over it. A worker that searches has
-        // the duty anyway; this one may have come without.
+        // While it moved, the rest of the batch was in no queue, so a worker may have fallen asleep
+        // meanwhile. A worker that searches has the duty to prevent that anyway, but this one may not be
+        // searching.
         if !self.jobs.is_empty() {
             self.registry.announce_job();
         }
         oldest
     }
 
-    /// A job that this worker has to run itself.
+    /// Takes a message: a job that this worker must run itself.
     pub(crate) fn mailbox(&self) -> Option<JobRef> {
         oldest_of(&self.registry.slot(self.index).mailbox)
     }
@@ -254,9 +270,9 @@ impl Worker {
     }
 }
 
-/// Takes a single job: what is queued behind it stays in its order.
+/// Takes a single job and keeps the order of the jobs behind it.
 fn oldest_of(queue: &Injector<JobRef>) -> Option<JobRef> {
-    // Taking pays a fence to find out that there is nothing.
+    // Stealing from an empty queue costs a fence; `is_empty` does not.
     while !queue.is_empty() {
         match queue.steal() {
             Steal::Empty => return None,

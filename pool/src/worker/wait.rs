@@ -1,4 +1,4 @@
-//! Waiting inside a job: what a worker runs meanwhile, and how its pool hears that it is blocked.
+//! Waiting inside a job: what a worker runs meanwhile, and how its pool learns that it is blocked.
 
 use crate::{
     job::{AbortOnUnwind, remote::ScopeBase},
@@ -10,7 +10,7 @@ use brigade_handle::wait;
 use brigade_trace::{Kind, clock};
 use std::{mem, ptr::NonNull, thread};
 
-/// What a joining worker calls around its sleep, through the policy of its thread.
+/// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
 static HOOKS: wait::Hooks =
     wait::Hooks { blocked: || at_worker(Worker::blocked), unblocked: || at_worker(Worker::unblocked) };
 
@@ -19,8 +19,9 @@ fn at_worker(f: fn(&Worker)) {
 }
 
 impl Worker {
-    /// This worker is about to park inside its job. It may do so while it waits already: a [`blocking`] call may join a handle. That
-    /// is one thread less to be replaced, not two, so only the outermost wait counts.
+    /// Notes that this worker is about to park inside its job. It may be waiting already: a [`blocking`]
+    /// call may join a handle. That leaves one thread to replace, not two, so only the outermost wait
+    /// counts.
     pub(crate) fn blocked(&self) {
         if self.registry.is_forked() {
             return;
@@ -30,7 +31,7 @@ impl Worker {
         }
     }
 
-    /// This worker goes on with its job.
+    /// Notes that this worker goes on with its job.
     pub(crate) fn unblocked(&self) {
         if self.registry.is_forked() {
             return;
@@ -41,8 +42,8 @@ impl Worker {
         }
     }
 
-    /// Nobody stands in for this worker while it runs a hook: a spare thread would begin with the same start hook, and whoever runs its exit
-    /// hook has left already.
+    /// Runs a hook, during which no spare thread replaces this worker. A spare thread would begin with
+    /// the same start hook; and a worker that runs its exit hook is no longer counted.
     pub(crate) fn without_spare(&self, hook: impl FnOnce()) {
         self.waits.set(1);
         hook();
@@ -50,13 +51,14 @@ impl Worker {
     }
 }
 
-/// Has whatever waits on this thread use the hooks, until what is returned is dropped.
+/// Makes all waits on this thread use the hooks, until the returned guard is dropped.
 pub(crate) fn set_policy() -> wait::Restore {
     wait::set(wait::Policy::Help(&HOOKS))
 }
 
 impl Worker {
-    /// Waits for a half that was stolen from this worker. What it runs meanwhile, and why: see `join.rs`.
+    /// Waits for a stack job that was stolen from this worker. `join/mod.rs` says what it runs meanwhile,
+    /// and why.
     pub(crate) fn wait_for_stack_job(stack_job: &StackJobState) {
         current::with(|worker| worker.expect("only workers have stack jobs").wait_for(stack_job));
     }
@@ -65,7 +67,8 @@ impl Worker {
         self.registry.end_copy_of_worker();
         let guard = AbortOnUnwind;
         let mut spin = AdaptiveSpin::new(self);
-        // Whether it was passed on and is out of the list again: run by us, or by somebody else.
+        // Whether the job was passed on and has left the list again, so that this worker or another one
+        // runs it.
         let mut is_out = false;
         while !stack_job.is_done() {
             if !is_out && stack_job.is_passed_on() {
@@ -86,9 +89,10 @@ impl Worker {
                     stack_job.begin_park();
                     self.park_until(|| stack_job.is_done() || !is_out && stack_job.is_passed_on());
                 }
-                // The thief has ended the half, and this may be of what it did next. It was offered before that if DONE is not seen now:
-                // whoever takes it acquires all that came before the offer.
-                Some(stranger) if stack_job.is_done() => pass_on(stranger, &self.registry),
+                // The thief has finished the awaited job, and may have pushed `unrelated` afterwards. If
+                // DONE is not visible now, the work was offered before DONE: the thread that takes an
+                // offer acquires everything that came before it.
+                Some(unrelated) if stack_job.is_done() => pass_on(unrelated, &self.registry),
                 Some(work) => {
                     self.run_stolen(work);
                     spin = AdaptiveSpin::new(self);
@@ -98,7 +102,8 @@ impl Worker {
         mem::forget(guard);
     }
 
-    /// Waits for the end of a scope that was opened on this worker. What it runs meanwhile, and why: see `scope.rs`.
+    /// Waits for the end of a scope that was opened on this worker. `scope/mod.rs` says what it runs
+    /// meanwhile, and why.
     pub(crate) fn wait_for_scope(&self, base: &ScopeBase, local: &LocalCount, shared: &SharedCount) {
         let guard = AbortOnUnwind;
         let scope = NonNull::from(base);
@@ -106,7 +111,7 @@ impl Worker {
         let mut steals = true;
         while !local.is_done(shared) {
             if let Some(child) = base.oldest_remote_child() {
-                // Its ticket counts as the job.
+                // Statistics count its placeholder as the job.
                 child.run();
                 spin = AdaptiveSpin::new(self);
                 continue;
@@ -118,10 +123,10 @@ impl Worker {
                     job.run();
                     spin = AdaptiveSpin::new(self);
                 }
-                // For a moment the stranger may stay where it is. Who looked for it just now did not see it, so it is announced
-                // again.
-                Some(stranger) if spin.spin_once() => self.registry.submit(stranger),
-                Some(stranger) => self.registry.inject(stranger),
+                // The unrelated job may stay here for a moment. A worker that searched for it just now
+                // did not see it, so it is announced again.
+                Some(unrelated) if spin.spin_once() => self.registry.submit(unrelated),
+                Some(unrelated) => self.registry.inject(unrelated),
                 None if spin.spin_once() || spin.begin_spell() => {}
                 None => {
                     local.merge(shared);
@@ -134,7 +139,7 @@ impl Worker {
         mem::forget(guard);
     }
 
-    /// Parks inside a job. Whoever makes `is_done` true unparks this worker's bed afterwards.
+    /// Parks inside a job. The thread that makes `is_done` true unparks this worker afterwards.
     fn park_until(&self, is_done: impl Fn() -> bool) {
         self.registry.end_copy_of_worker();
         self.stats().count_park();
@@ -149,9 +154,10 @@ impl Worker {
     }
 }
 
-/// Runs `work`, which blocks outside of the pool, and lets the pool use a spare thread meanwhile.
+/// Runs `work`, which blocks outside the pool, and lets the pool use a spare thread meanwhile.
 ///
-/// For reads, locks and channels inside jobs. On a thread that belongs to no pool it only calls `work`.
+/// Use it around reads, locks and channels inside jobs. On a thread that belongs to no pool it only calls
+/// `work`.
 ///
 /// ```
 /// let pool = brigade_pool::Pool::builder().threads(1).build()?;
@@ -164,9 +170,9 @@ impl Worker {
 ///
 /// # Panics
 ///
-/// If `work` does.
+/// Panics if `work` panics.
 pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
-    /// Ends also when `work` panics.
+    /// Goes on with the job even if `work` panics.
     struct Unblock;
     impl Drop for Unblock {
         fn drop(&mut self) {
@@ -201,7 +207,7 @@ mod tests {
         };
         let pool = crate::Pool::builder().threads(1).on_exit(hook).build().unwrap();
         let wait = |receive: mpsc::Receiver<()>| move || blocking(|| receive.recv().unwrap());
-        // A worker that blocks and its spare are one too many afterwards.
+        // After a worker has blocked, it and its spare thread are one too many.
         let (go, gate) = mpsc::channel();
         let blocked = pool.spawn(wait(gate));
         pool.spawn(move || go.send(()).unwrap()).join().unwrap();
@@ -215,7 +221,7 @@ mod tests {
         }
         let (go, gate) = mpsc::channel();
         let blocked = pool.spawn(wait(gate));
-        // It goes home from the reserve while the other one is blocked.
+        // The surplus thread leaves the reserve and ends while the other one is blocked.
         let panicked = left.recv().unwrap();
         go.send(()).unwrap();
         blocked.join().unwrap();
@@ -233,7 +239,7 @@ mod tests {
             pool.scope(|scope| {
                 scope.spawn(|_| {
                     begun.store(true, Ordering::Relaxed);
-                    // The owner is not counted as active from when it parks until it goes on.
+                    // The owner does not count as active from when it parks until it goes on.
                     while pool.registry.roster().blocked() == 0 {
                         thread::yield_now();
                     }
