@@ -31,8 +31,6 @@ use std::{
 /// remembers. So if one thread reports while another clears, the report survives in either order. A guard
 /// from before a report cannot clear anything after it.
 ///
-/// # Example
-///
 /// ```
 /// use brigade_runtime::{io::AsyncFd, run, spawn};
 /// use std::{io::{Read, Write}, os::unix::net::UnixStream};
