@@ -16,9 +16,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("runtime/src/fs/read_dir.rs read_dir", "as for `fs/mod.rs`"),
     ("runtime/src/compat/hyper.rs", "passes on what sockets do"),
     ("runtime/src/compat/tokio_io.rs", "passes on what sockets do"),
-    ("runtime/src/group/task_group.rs Running", "the future of `task_group`"),
+    ("runtime/src/group/task_group.rs GroupFuture", "the future of `task_group`"),
     ("runtime/src/group/member.rs Member", "a task's own future"),
-    ("runtime/src/group/scope.rs Child", "a task's own future"),
+    ("runtime/src/group/scope.rs ScopedTask", "a task's own future"),
     ("runtime/src/sync/wait_queue.rs WaitFuture", "what the operations of `sync` are made of"),
 ];
 
