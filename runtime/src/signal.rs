@@ -1,31 +1,34 @@
-//! HubState of the operating system, awaited: ctrl-c, SIGTERM, SIGCHLD and the others.
+//! Waiting for signals of the operating system: ctrl-c, SIGTERM, SIGCHLD and the others.
 //!
-//! The first wait for a signal installs a handler for it, for as long as the process lives: from then on ctrl-c does not
-//! end the process by itself. A handler that was there before is called as well. NoDescriptor is put back when the last
-//! listener is dropped, since a program that has asked for a signal once is not to die of the next one.
+//! The first wait for a signal installs a handler for it, for as long as the process lives: from then on
+//! ctrl-c does not end the process by itself. A handler that was installed before is called as well.
+//! Dropping the last listener does not restore the old handler, since a program that has asked for a signal
+//! once must not die of the next one.
 //!
 //! # Why no signal is lost
 //!
-//! The handler adds to a count, then writes a byte to a bell (a pair of sockets, one for each process), which every reactor that
-//! has listeners watches.
+//! The handler adds to a count, then writes a byte to a *self-pipe*: a pair of sockets, one for each
+//! process. Every reactor that has listeners watches it.
 //!
 //! ```text
-//!   handler            whoever turns a reactor               listener
-//!   count + 1          empties the bell                      count changed? then ready
-//!   a byte             marks the sources whose count         else wait for the source, clear the
-//!                      has changed, and wakes their tasks    mark, look at the count again
+//!   handler            thread that polls a reactor           listener
+//!   count + 1          empties the self-pipe                 count changed? then ready
+//!   writes a byte      marks the sources whose count         else waits for the source, clears the
+//!                      has changed, and wakes their tasks    mark, looks at the count again
 //! ```
 //!
-//! Whoever finds the byte, of whatever runtime, tells all listeners of the process. A listener remembers the count from
-//! before the handler was installed, so it misses nothing from its creation on, whether it is polled or not. The mark
-//! lies in a source like the readiness of a descriptor, and the argument there covers the clearing. HubState of one
-//! kind that come before the listener looks are one, as they are for the operating system.
+//! The thread that finds the byte, of whichever runtime, notifies all listeners of the process. A listener
+//! remembers the count from before the handler was installed, so it misses no signal from its creation on,
+//! whether it is polled or not. The mark is a bit of a source, like the readiness of a descriptor, and the
+//! argument there covers the clearing. Several signals of one kind that come before the listener looks
+//! count as one, as they do for the operating system.
 //!
 //! # In a forked child
 //!
-//! A child has its parent's handlers, and a bell and listeners of its own, from the first listener on that a runtime of its own makes. If
-//! they shared a bell, each could empty it for the other, which would then hear nothing. What the parent has of these is not touched in the
-//! child: a lock may have been held when it forked.
+//! A forked child has its parent's handlers. It has its own self-pipe and its own listeners, from the first
+//! listener on that a runtime of its own makes. If the two processes shared a self-pipe, each could empty
+//! it for the other, which would then hear nothing. The child does not touch the parent's self-pipe and
+//! listeners, since a lock may have been held when the process forked.
 //!
 //! # Example
 //!
@@ -65,61 +68,73 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// Which signal.
+/// A kind of signal.
+///
+/// ```
+/// use brigade_runtime::signal::SignalKind;
+///
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::TERMINATE);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SignalKind(i32);
 
 impl SignalKind {
-    /// SIGALRM: a timer of the operating system.
+    /// SIGALRM: a timer of the operating system has expired.
     pub const ALARM: Self = Self(sys::ALARM);
     /// SIGCHLD: a child has ended or was stopped.
     pub const CHILD: Self = Self(sys::CHILD);
-    /// SIGHUP: the terminal is gone; by custom also: read the configuration again.
+    /// SIGHUP: the terminal is gone. By convention also a request to read the configuration again.
     pub const HANGUP: Self = Self(sys::HANGUP);
     /// SIGINT: ctrl-c.
     pub const INTERRUPT: Self = Self(sys::INTERRUPT);
-    /// SIGPIPE: nobody reads what was written. Rust's programs ignore it, and `write` says so instead.
+    /// SIGPIPE: a pipe or socket was written to that nobody reads. Rust programs ignore it, and `write`
+    /// returns `BrokenPipe` instead.
     pub const PIPE: Self = Self(sys::PIPE);
     /// SIGQUIT: ctrl-\.
     pub const QUIT: Self = Self(sys::QUIT);
     /// SIGTERM: the polite request to end.
     pub const TERMINATE: Self = Self(sys::TERMINATE);
-    /// SIGUSR1: whatever the program means by it.
+    /// SIGUSR1: the program defines its meaning.
     pub const USER_1: Self = Self(sys::USER_1);
-    /// SIGUSR2: whatever the program means by it.
+    /// SIGUSR2: the program defines its meaning.
     pub const USER_2: Self = Self(sys::USER_2);
-    /// SIGWINCH: the terminal has another size.
+    /// SIGWINCH: the size of the terminal has changed.
     pub const WINDOW_CHANGE: Self = Self(sys::WINDOW_CHANGE);
 
-    /// The signal with that number.
+    /// Makes a kind from a signal's number.
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns the signal's number.
+    ///
+    /// ```
+    /// assert_eq!(brigade_runtime::signal::SignalKind::INTERRUPT.as_raw(), 2);
+    /// ```
     pub const fn as_raw(self) -> i32 {
         self.0
     }
 }
 
-/// What each process has one of.
+/// The self-pipe and the listeners. Each process has one.
 struct SignalHub {
-    /// The end of the bell to listen at.
+    /// The end of the self-pipe that the reactors watch.
     pipe_reader: UnixStream,
-    /// The end that rings.
+    /// The end that the handler writes to.
     pipe_writer: UnixStream,
     state: Mutex<HubState>,
 }
 
-/// The listeners, and which signals have their handler and ring the bell.
+/// The listeners, and the signals whose handler is installed.
 struct HubState {
     listeners: Slab<Listener>,
     handled: BTreeSet<SignalKind>,
 }
 
+/// One listener, as the hub sees it.
 struct Listener {
     kind: SignalKind,
-    /// The count of which the source was told.
+    /// The count that was last reported to the source.
     reported: Cell<usize>,
     source: Arc<Source>,
 }
@@ -140,10 +155,11 @@ impl SignalHub {
     }
 }
 
-/// Answers the bell: marks the sources of all listeners whose signal came, and takes the wakers of those who wait.
+/// Empties the self-pipe, marks the sources of all listeners whose signal came, and moves the wakers of the
+/// waiting tasks to `woken`.
 fn deliver(woken: &mut Vec<Waker>) {
     let Some(hub) = HUB.get() else { return };
-    // The bell is emptied before the counts are read: a signal after that rings again.
+    // The self-pipe is emptied before the counts are read, so a signal after that writes to it again.
     let mut bytes = [0; 64];
     loop {
         match (&hub.pipe_reader).read(&mut bytes) {
@@ -160,7 +176,8 @@ fn deliver(woken: &mut Vec<Waker>) {
     }
 }
 
-/// What is registered for a listener: no descriptor, only the end of the runtime is told to its source.
+/// The descriptor of a listener's registration, which has none. The registration serves to report the end
+/// of the runtime to the source.
 struct NoDescriptor;
 
 impl OsSource for NoDescriptor {
@@ -177,27 +194,52 @@ impl OsSource for NoDescriptor {
     }
 }
 
-/// A listener for one kind of signal: [`recv`](Self::recv), or a stream of `()`. Each listener hears each signal.
+/// A listener for one kind of signal, from [`signal`]. Each listener hears each signal.
+///
+/// [`recv`](Self::recv) waits for the next signal. It is also a stream of `()`, which ends when the runtime
+/// does.
+///
+/// ```no_run
+/// use brigade_runtime::{run, select, signal::{SignalKind, signal}};
+///
+/// run(async {
+///     let (mut interrupt, mut terminate) = (signal(SignalKind::INTERRUPT)?, signal(SignalKind::TERMINATE)?);
+///     select(interrupt.recv(), terminate.recv()).await;
+///     println!("shutting down");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct Signal {
     kind: SignalKind,
     /// The count that was last received.
     received: usize,
     registered: Registered<NoDescriptor>,
-    /// Where it is listed.
+    /// The hub that lists it.
     hub: &'static SignalHub,
     listener: Key,
 }
 
-/// Listens for a signal, from now on.
+/// Makes a listener that hears a signal from now on.
 ///
 /// # Errors
 ///
-/// If it cannot be caught: SIGKILL, SIGSTOP, those that say that the program is broken, and numbers that are none. If the
-/// operating system refuses a descriptor.
+/// * `InvalidInput` if the signal cannot be caught: SIGKILL, SIGSTOP, the signals that report a broken
+///   program (SIGSEGV, SIGBUS, SIGFPE, SIGILL), and numbers without a signal.
+/// * The operating system's error, if it refuses a descriptor.
+/// * `Other` if the runtime has ended.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime.
+///
+/// ```
+/// # use brigade_runtime::{run, signal::{SignalKind, signal}};
+/// # run(async {
+/// let refused = signal(SignalKind::from_raw(9)).unwrap_err();
+/// assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput, "SIGKILL cannot be caught");
+/// # });
+/// ```
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let registered = Registered::here("signal", NoDescriptor, Initially::Pending)?;
@@ -216,16 +258,16 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 
 /// Waits for ctrl-c once. From the first call on, ctrl-c does not end the process by itself.
 ///
-/// It hears what comes after the first poll; a program that must not miss one before that makes a
+/// It hears a ctrl-c that comes after the first poll. A program that must not miss an earlier one calls
 /// [`signal`]`(`[`SignalKind::INTERRUPT`]`)` at its start.
 ///
 /// # Errors
 ///
-/// If the operating system refuses a descriptor.
+/// The operating system's error, if it refuses a descriptor, and `Other` if the runtime has ended.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime.
 ///
 /// ```no_run
 /// # brigade_runtime::run(async {
@@ -237,24 +279,34 @@ pub async fn ctrl_c() -> io::Result<()> {
 }
 
 impl Signal {
-    /// Waits for the next signal of this kind, or says at once that there was one since the last call or the creation.
+    /// Waits for the next signal of this kind. Ready at once if there was one since the last call or the
+    /// creation.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
     ///
     /// # Cancellation
     ///
-    /// No signal is lost.
+    /// Dropping the future loses no signal.
+    ///
+    /// ```
+    /// # use brigade_runtime::{command::Command, run, signal::{SignalKind, signal}};
+    /// # run(async {
+    /// let mut children = signal(SignalKind::CHILD)?;
+    /// Command::new("true").status().await?;
+    /// children.recv().await
+    /// # }).unwrap();
+    /// ```
     pub async fn recv(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// [`recv`](Self::recv) as a poll.
+    /// Polls for what [`recv`](Self::recv) waits for.
     ///
     /// # Errors
     ///
-    /// If the runtime is gone.
+    /// `Other` if the runtime has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(budget::poll(cx));
         let result = ready!(self.poll_unbudgeted(cx));
@@ -262,7 +314,7 @@ impl Signal {
         Poll::Ready(result)
     }
 
-    /// [`poll_recv`](Self::poll_recv), which never wakes the caller itself.
+    /// Does the same as [`poll_recv`](Self::poll_recv), without the budget: it never wakes the caller itself.
     pub(crate) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let count = sys::caught(self.kind.0);
@@ -276,7 +328,7 @@ impl Signal {
     }
 }
 
-/// Ends when the runtime does.
+/// The stream ends when the runtime does.
 impl Stream for Signal {
     type Item = ();
 
@@ -291,7 +343,7 @@ impl Drop for Signal {
             return;
         }
         let listener = self.hub.state().listeners.remove(self.listener);
-        // Outside of the lock, since it may be the last to hold the wakers of others.
+        // Outside the lock, since it may be the last owner of the wakers of other tasks.
         drop(listener);
     }
 }

@@ -1,4 +1,5 @@
-//! Several futures inside one task: their outputs in the order in which they come, or until enough are there.
+//! Awaiting several futures inside one task, in the order in which they complete, or until enough have
+//! completed.
 
 use crate::{
     combine::{
@@ -16,19 +17,21 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A stream of the outputs of several futures in the order in which they are ready, each with the future's place in the input.
+/// Returns a stream of the outputs of several futures in the order in which they are ready, each with the
+/// future's index in the input.
 ///
-/// What `asyncio.as_completed` is in Python. The futures are polled inside this task, as those of [`gather`](crate::gather) are; give
-/// it the handles of spawned tasks to run them in parallel.
+/// It corresponds to Python's `asyncio.as_completed`. The futures are polled inside this task, as those of
+/// [`gather`](crate::gather) are. To run them in parallel, pass the handles of spawned tasks.
 ///
 /// # Cancellation
 ///
-/// Dropping the stream drops all futures that are not ready; tasks whose handles it has are detached. Dropping a future of
-/// [`next`](AsCompleted::next) loses nothing.
+/// Dropping the stream drops all futures that are not ready; tasks whose handles it has are detached.
+/// Dropping a future of [`next`](AsCompleted::next) loses nothing.
 ///
 /// # Panics
 ///
-/// The stream does if a future panics, with its panic. Whoever catches that and goes on gets the outputs of the others, and then the end.
+/// The stream panics if a future panics, with the same payload. If you catch that panic and go on, the
+/// stream returns the outputs of the others and then ends.
 ///
 /// ```
 /// use brigade_runtime::{as_completed, run, sleep};
@@ -57,20 +60,44 @@ where
 }
 
 /// The stream of [`as_completed`].
+///
+/// ```
+/// use brigade_runtime::{AsCompleted, as_completed, run};
+/// use std::future::{Ready, ready};
+///
+/// let mut outputs: AsCompleted<Ready<&str>> = as_completed([ready("soup"), ready("salad")]);
+/// run(async { while let Some((index, dish)) = outputs.next().await { println!("{index}: {dish}") } });
+/// ```
 #[must_use = "streams do nothing unless asked for a value"]
 pub struct AsCompleted<F> {
     set: PollSet<Pin<Box<F>>>,
 }
 
 impl<F: Future> AsCompleted<F> {
-    /// The next output, or None if there were all.
+    /// Returns the next output with the future's index, or None if all outputs have been returned.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a future panics, with the same payload.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let mut outputs = brigade_runtime::as_completed([std::future::ready("soup")]);
+    /// assert_eq!(outputs.next().await, Some((0, "soup")));
+    /// assert_eq!(outputs.next().await, None);
+    /// # });
+    /// ```
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Next<'_, Self> {
         next(self)
     }
 }
 
-// The futures are pinned by their boxes.
+// The boxes pin the futures.
 impl<F> Unpin for AsCompleted<F> {}
 
 impl<F: Future> Stream for AsCompleted<F> {
@@ -92,11 +119,12 @@ impl<F: Future> Stream for AsCompleted<F> {
     }
 }
 
-/// Waits until the first of these tasks has ended, the first has failed, or all have. Ready at once if there are none.
+/// Waits until the first of these tasks has ended, until the first has failed or all have ended, or until
+/// all have ended. Ready at once if there are none.
 ///
-/// What `asyncio.wait` is in Python, and the same as [`brigade_handle::wait_for`] is for a thread: the handles may be those of any
-/// executor. What has not ended then goes on, and its handle is among those that are
-/// [`pending`](Waited::pending).
+/// It corresponds to Python's `asyncio.wait`, and to [`brigade_handle::wait_for`], which blocks a thread.
+/// The handles may be those of any executor. A task that has not ended by then continues, and its handle is
+/// in [`pending`](Waited::pending).
 ///
 /// # Cancellation
 ///
@@ -104,7 +132,7 @@ impl<F: Future> Stream for AsCompleted<F> {
 ///
 /// # Panics
 ///
-/// If a handle has given its result already.
+/// Panics if the result of a handle has been taken already.
 ///
 /// ```
 /// use brigade_runtime::{Until, run, spawn, wait_for};
@@ -126,7 +154,7 @@ pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until
     std::future::poll_fn(|cx| {
         ready!(budget::poll(cx));
         budget::spend();
-        // What has ended meanwhile is done, too, however much it is.
+        // All tasks that have ended by now are done, even if that is more than the budget allows.
         let _lifted = budget::lift();
         while let Poll::Ready((index, result)) = set.poll_next(cx) {
             enough |= match until {

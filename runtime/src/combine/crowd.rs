@@ -1,21 +1,24 @@
-//! Several futures polled by one task, each with a waker of its own, so that a wake-up polls that one future and not all.
+//! The poll set: several futures polled by one task, each with its own waker, so that a wake-up polls only
+//! that one future. `FuturesUnordered` of `futures-util` is the same idea.
 //!
 //! # Why no wake-up is lost
 //!
-//! A child's **child_waker** is *listed* while its index is in the list of the woken, or in the hands of the one who polls. Waking a
-//! child lists its child_waker if it is not, and wakes the parent. The parent leaves its waker, takes the list, strikes each child_waker off
-//! and only then polls that child:
+//! A child waker is *queued* while its index is in the list of woken children, or has been taken by the
+//! task that polls. Waking a child queues its index, unless it is queued already, and wakes the parent. The
+//! parent leaves its waker, takes the list, clears the flag of each index, and only then polls that child:
 //!
 //! ```text
-//!   waking                               polling
-//!   make it ready                        parent = me; indices = the list        (one critical section)
-//!   listed.swap(true)? it is listed      listed.swap(false)
-//!   push the index, take the parent     poll the child
-//!   wake the parent
+//!   a thread that wakes                  the task that polls
+//!   makes the child ready                parent = me; indices = the list        (one critical section)
+//!   queued.swap(true): was it queued?    queued.swap(false)
+//!   if not: pushes the index,            polls the child
+//!           takes the parent
+//!           and wakes it
 //! ```
 //!
-//! The two swaps are on one word: if the waking one comes first, the poll that follows sees what was made ready (the one releases, the
-//! other acquires); if it comes second, it lists the index anew, and whoever is the parent then is woken.
+//! The two swaps are on one word. If the waking one comes first, the poll that follows sees that the child
+//! is ready, because the waking swap releases and the polling swap acquires. If it comes second, it queues
+//! the index anew and wakes the task that is the parent then.
 
 use crate::{
     shim::{AtomicBool, Mutex, Ordering, lock},
@@ -31,18 +34,19 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// The children that were woken, and whom to tell.
+/// The list of woken children, and the waker of their parent.
 #[derive(Default)]
 pub(crate) struct WokenChildren(Mutex<WokenList>);
 
 #[derive(Default)]
 struct WokenList {
     indices: VecDeque<usize>,
+    /// The waker of the task that polls. None once a wake-up has taken it.
     parent: Option<Waker>,
 }
 
 impl WokenChildren {
-    /// Appends the indices of those woken, and has the parent woken by the next.
+    /// Moves the indices of the woken children to the end of `indices`. The next wake-up wakes `parent`.
     pub(crate) fn take(&self, indices: &mut VecDeque<usize>, parent: &Waker) {
         let parent = parent.clone();
         let mut list = lock(&self.0);
@@ -53,8 +57,10 @@ impl WokenChildren {
     }
 }
 
-/// Whether the budget is used up and others are due. They come in the next poll, for which the parent is woken, before those that are
-/// listed by then: so a child that uses up the budget whenever it is polled starves none.
+/// Wakes the parent if the budget is spent while children are due, and returns whether that is so.
+///
+/// The next poll takes the due children before those that are woken by then. So a child that spends the
+/// whole budget each time it is polled does not starve the others.
 pub(crate) fn wake_if_budget_is_spent(due: &VecDeque<usize>, cx: &Context<'_>) -> bool {
     let must_yield = !due.is_empty() && !budget::is_left();
     if must_yield {
@@ -63,28 +69,31 @@ pub(crate) fn wake_if_budget_is_spent(due: &VecDeque<usize>, cx: &Context<'_>) -
     must_yield
 }
 
-/// What wakes one child.
+/// The waker of one child.
 pub(crate) struct ChildWaker {
     index: usize,
+    /// Whether the index is in the list, or has been taken by the task that polls and not been cleared yet.
     queued: AtomicBool,
     woken: Arc<WokenChildren>,
 }
 
 impl ChildWaker {
-    /// A child_waker that is listed: the caller has its index in its hands.
+    /// Makes a waker that counts as queued: the caller will poll its index.
     pub(crate) fn new_queued(index: usize, woken: &Arc<WokenChildren>) -> Arc<Self> {
         Arc::new(Self { index, queued: AtomicBool::new(true), woken: woken.clone() })
     }
 
-    /// Lists it by hand. False if it was listed.
+    /// Sets the flag, and returns whether it was clear before. If so, the caller must queue the index.
     fn set_queued(&self) -> bool {
-        // Release: the poll that comes after sees what came before the wake-up, also if it was listed already.
+        // Release: the poll that comes after sees everything before the wake-up, also if the flag was set
+        // already.
         !self.queued.swap(true, Ordering::Release)
     }
 
-    /// Strikes it off the list, before the poll.
+    /// Clears the flag, before the poll.
     pub(crate) fn clear_queued(&self) {
-        // A swap and not a store: Acquire pairs with the waking swaps that this one comes after.
+        // A swap and not a store: Acquire pairs with the waking swaps in `set_queued` that this one comes
+        // after.
         self.queued.swap(false, Ordering::Acquire);
     }
 }
@@ -106,17 +115,20 @@ impl Wake for ChildWaker {
     }
 }
 
-/// Futures that come and go, and whose outputs come out in the order in which they are ready.
+/// A set of futures that come and go. Their outputs come out in the order in which they are ready.
 ///
-/// A slot whose future is ready is given to the next one, with its child_waker; a late wake-up by the one before polls it once in vain.
+/// A slot whose future is ready is reused for the next future, together with its child waker. A late
+/// wake-up for the old future polls the new one once in vain.
 pub(crate) struct PollSet<F> {
     slots: Vec<PollSlot<F>>,
+    /// The slots without a future.
     free: Vec<usize>,
-    /// Those to poll.
+    /// The indices of the futures to poll.
     due: VecDeque<usize>,
     woken: Arc<WokenChildren>,
 }
 
+/// A place for one future. `waker` is its `child_waker` as a [`Waker`].
 struct PollSlot<F> {
     future: Option<F>,
     child_waker: Arc<ChildWaker>,
@@ -132,7 +144,8 @@ impl<F> PollSet<F> {
         self.slots.len() - self.free.len()
     }
 
-    /// Lets a future in. It is polled at the next `poll_next`, also if the task that polls waits already: the caller has to poll.
+    /// Inserts a future. The next `poll_next` polls it. This does not wake a task that waits already, so
+    /// the caller must poll.
     pub(crate) fn insert(&mut self, future: F) -> &F {
         let index = match self.free.pop() {
             Some(index) => {
@@ -153,28 +166,29 @@ impl<F> PollSet<F> {
         self.slots[index].future.insert(future)
     }
 
-    /// Those that are not ready.
+    /// Iterates over the futures that are not ready.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
         self.slots.iter().filter_map(|slot| slot.future.as_ref())
     }
 
-    /// Takes out those that are not ready, each with its index.
+    /// Takes out the futures that are not ready, each with its index.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (usize, F)> + use<F> {
         self.free.clear();
         self.due.clear();
         let slots = std::mem::take(&mut self.slots).into_iter().enumerate();
-        // Wakers of those that are gone must not name a slot that is new.
+        // The wakers of the removed futures must not wake slots that are made later.
         self.woken = Arc::default();
         slots.filter_map(|(index, slot)| Some((index, slot.future?)))
     }
 }
 
 impl<F: Future + Unpin> PollSet<F> {
-    /// The next output with the index of its slot. Pending if there is none now, or nobody is in.
+    /// Polls the woken futures, and returns the next output with the index of its slot. Pending if no
+    /// future is ready, or the set is empty.
     ///
     /// # Panics
     ///
-    /// If a future panics, with its panic. That one is out then, and the others go on.
+    /// Panics if a future panics, with its payload. That future has been removed, and the others can go on.
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(usize, F::Output)> {
         self.woken.take(&mut self.due, cx.waker());
         while let Some(index) = self.due.pop_front() {
@@ -201,7 +215,8 @@ impl<F: Future + Unpin> PollSet<F> {
         Poll::Pending
     }
 
-    /// Takes out a future that has panicked. Whoever catches the panic is woken, since others may be due, or nobody may be left.
+    /// Removes a future that has panicked. Wakes the task for the case that it catches the panic, since
+    /// other futures may be due, or none may be left.
     #[cold]
     fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
         let future = self.slots[index].future.take();

@@ -1,4 +1,4 @@
-//! Several futures at once inside one task.
+//! Awaiting several futures concurrently inside one task.
 
 use crate::{
     combine::crowd::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
@@ -15,20 +15,20 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// Awaits all futures concurrently and gives their outputs in the order of the futures.
+/// Awaits all futures concurrently and returns their outputs in the order of the futures.
 ///
-/// What `asyncio.gather` is in Python. The futures are polled inside this task, so they may borrow, and they take turns on
-/// one thread; to run them in parallel, gather the handles of spawned tasks. Each future has a waker of its own, so that a
-/// wake-up polls that one future and not all of them.
+/// It corresponds to Python's `asyncio.gather`. The futures are polled inside this task, so they may
+/// borrow, and they take turns on one thread. To run them in parallel, gather the handles of spawned tasks.
+/// Each future has a waker of its own, so a wake-up polls that one future and not all of them.
 ///
 /// # Cancellation
 ///
-/// Dropping the future drops all that are not finished.
+/// Dropping the future drops all futures that are not finished.
 ///
 /// # Panics
 ///
-/// If a future panics, with its panic, as soon as it does. Whoever catches that and awaits again lets the others run to their end; then this
-/// panics as well, since there is an output too few.
+/// Panics as soon as one of the futures panics, with the same payload. If you catch that panic and await
+/// again, the other futures run to their end, and then this panics as well, since one output is missing.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -53,26 +53,36 @@ where
 }
 
 /// The future of [`gather`].
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let both = brigade_runtime::gather([std::future::ready(1), std::future::ready(2)]);
+/// // Nothing has been polled yet.
+/// assert_eq!(both.await, [1, 2]);
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Gather<F: Future> {
     children: Vec<GatherChild<F>>,
+    /// The waker of each child, in both its types.
     wakers: Vec<(Arc<ChildWaker>, Waker)>,
-    /// Those to poll.
+    /// The indices of the children to poll.
     due: VecDeque<usize>,
     woken: Arc<WokenChildren>,
+    /// How many children are not finished.
     running: usize,
 }
 
 enum GatherChild<F: Future> {
     Running(Pin<Box<F>>),
     Done(F::Output),
-    /// It has panicked, so there is no output.
+    /// The child has panicked, so there is no output.
     Panicked,
-    /// The output has been given out.
+    /// The output has been returned.
     Gone,
 }
 
-// The children are pinned by their boxes, and the outputs are not pinned at all.
+// The boxes pin the children, and the outputs are not pinned at all.
 impl<F: Future> Unpin for Gather<F> {}
 
 impl<F: Future> Future for Gather<F> {
@@ -82,7 +92,7 @@ impl<F: Future> Future for Gather<F> {
         let this = self.get_mut();
         ready!(budget::poll(cx));
         let mark = budget::mark();
-        // Before the children are polled: whoever wakes one from now on wakes this task.
+        // Before the children are polled, so that a wake-up of a child from now on wakes this task.
         this.woken.take(&mut this.due, cx.waker());
         while let Some(index) = this.due.pop_front() {
             this.poll_child(index, cx);
@@ -110,7 +120,7 @@ impl<F: Future> Gather<F> {
     fn poll_child(&mut self, index: usize, cx: &Context<'_>) {
         let GatherChild::Running(future) = &mut self.children[index] else { return };
         let (child_waker, waker) = &self.wakers[index];
-        // Before the poll, so that a wake-up during it puts the child on the list again.
+        // Before the poll, so that a wake-up during it queues the child again.
         child_waker.clear_queued();
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(waker)))) {
             Ok(Poll::Pending) => {}
@@ -125,7 +135,8 @@ impl<F: Future> Gather<F> {
         }
     }
 
-    /// Drops a future that has panicked. Whoever catches the panic is woken, since others may be due.
+    /// Drops a future that has panicked. Wakes the task for the case that it catches the panic, since
+    /// others may be due.
     #[cold]
     fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
         let child = std::mem::replace(&mut self.children[index], GatherChild::Panicked);

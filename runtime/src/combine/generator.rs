@@ -1,26 +1,29 @@
-//! An async generator: an async function that yields many values, as a stream of them.
+//! An async generator: a stream of the values that an async function yields.
 //!
-//! The function runs inside the one who asks for the next value, and only then. Between the two lies a *cell* for one
-//! value:
+//! The function runs inside the task that asks for the next value (the *consumer*), and only while that
+//! task polls. Between the consumer and the function there is a *cell* for one value:
 //!
 //! ```text
-//!   Next                            the function
+//!   the consumer                    the function
 //!   polls it                ──▶     … yielder.yield_(3).await puts 3 into the cell and is pending
 //!   takes 3 out: Some(3)    ◀──
-//!   polls it again          ──▶     the cell is empty, so yield_ is ready, and it goes on …
+//!   polls it again          ──▶     the cell is empty, so yield_ is ready, and the function continues …
 //!                                   … sleep(1).await is pending
-//!   the cell is empty: pending ◀──  (the timer has the waker of the one who asks)
+//!   the cell is empty: pending ◀──  (the timer has the waker of the consumer)
 //!   polls it again          ──▶     … returns
 //!   None                    ◀──
 //! ```
 //!
 //! # Why no wake-up is lost
 //!
-//! Whatever else the function awaits has the waker of the one who asks, as if it were awaited there. Only `yield_` leaves a
-//! waker in the cell, with its value, under the cell's lock; whoever empties the cell takes that waker out in the same
-//! critical section and wakes it, unless it is the waker of the one who asks: he is about to go on anyway. And if the
-//! yielder has been given away to another task, which fills the cell while nobody polls the function, then it finds there
-//! the waker that the one who asks left in the critical section in which he found the cell empty.
+//! Everything else that the function awaits has the waker of the consumer, as if it were awaited there.
+//! Only `yield_` leaves a waker in the cell, together with its value, under the cell's lock. The consumer
+//! empties the cell and takes that waker out in the same critical section. It then wakes it, unless it is
+//! the consumer's own waker, because the consumer is about to continue anyway.
+//!
+//! The yielder may have been given to another task (the *producer*), which fills the cell while nobody
+//! polls the function. Then the producer finds the consumer's waker in the cell: the consumer has left it
+//! there in the critical section in which it found the cell empty.
 
 use crate::{
     shim::{Mutex, MutexGuard, lock},
@@ -37,10 +40,14 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// Makes a stream of what an async function yields.
+/// Makes a stream of the values that an async function yields.
 ///
-/// What an `async def` with a `yield` is in Python, and [`Generator::next`] is its `async for`. Dropping the generator
-/// half-way drops what the function owns; a panic of the function goes to the one who asks, and the stream has then ended.
+/// It corresponds to an `async def` with a `yield` in Python, and [`Generator::next`] to `async for`.
+/// Dropping the generator half-way drops all values that the function owns.
+///
+/// # Panics
+///
+/// A panic of the function reaches the task that asks for the next value, and the stream has then ended.
 ///
 /// ```
 /// use brigade_runtime::{generator, run, sleep};
@@ -69,15 +76,16 @@ where
     Generator { cell, future: Some(Box::pin(future)) }
 }
 
+/// The cell between the consumer and the function.
 struct YieldCell<T> {
     state: Mutex<CellState<T>>,
 }
 
 struct CellState<T> {
     value: Option<T>,
-    /// Who put the value there and waits until it is taken.
+    /// The waker of the task that put the value there and waits until it is taken.
     producer: Option<Waker>,
-    /// Who waits for a value; None while the function is polled for him.
+    /// The waker of the task that waits for a value. None while that task polls the function.
     consumer: Option<Waker>,
 }
 
@@ -88,6 +96,24 @@ impl<T> YieldCell<T> {
 }
 
 /// The stream of [`generator`].
+///
+/// ```
+/// use brigade_runtime::{Generator, generator, run};
+///
+/// fn dishes() -> Generator<&'static str, impl Future<Output = ()>> {
+///     generator(|mut yielder| async move {
+///         yielder.yield_("soup").await;
+///         yielder.yield_("salad").await;
+///     })
+/// }
+///
+/// run(async {
+///     let mut dishes = dishes();
+///     assert_eq!(dishes.next().await, Some("soup"));
+///     assert_eq!(dishes.next().await, Some("salad"));
+///     assert_eq!(dishes.next().await, None);
+/// });
+/// ```
 #[must_use = "streams do nothing unless asked for a value"]
 pub struct Generator<T, F> {
     cell: Arc<YieldCell<T>>,
@@ -96,18 +122,36 @@ pub struct Generator<T, F> {
 }
 
 impl<T, F: Future<Output = ()>> Generator<T, F> {
-    /// The next value, or None once the function has returned.
+    /// Returns the next value, or None once the function has returned.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the function panics, with the same payload.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future loses no value: the next one that is asked for is the same.
+    /// Dropping the future loses no value: the next call returns the same value.
+    ///
+    /// ```
+    /// # use brigade_runtime::{generator, run};
+    /// let mut one = generator(|mut yielder| async move { yielder.yield_(1).await });
+    /// run(async {
+    ///     assert_eq!(one.next().await, Some(1));
+    ///     assert_eq!(one.next().await, None);
+    /// });
+    /// ```
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Next<'_, Self> {
         next(self)
     }
 }
 
-/// The next value of any stream.
+/// Returns the next value of any stream, or None at its end.
+///
+/// # Cancellation
+///
+/// Dropping the future loses no value, if the stream keeps values that it did not return, as all streams of
+/// this crate do.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -121,6 +165,14 @@ pub fn next<S: Stream + Unpin>(stream: &mut S) -> Next<'_, S> {
 }
 
 /// The future of [`next`].
+///
+/// ```
+/// use brigade_runtime::{Next, generator, next, run};
+///
+/// let mut one = generator(|mut yielder| async move { yielder.yield_(1).await });
+/// let first: Next<'_, _> = next(&mut one);
+/// assert_eq!(run(first), Some(1));
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Next<'a, S> {
     stream: &'a mut S,
@@ -138,7 +190,7 @@ impl<S: Stream + Unpin> Future for Next<'_, S> {
     }
 }
 
-// The future is pinned by its box, and the values are not pinned at all.
+// The box pins the future, and the values are not pinned at all.
 impl<T, F> Unpin for Generator<T, F> {}
 
 impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
@@ -147,7 +199,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(budget::poll(cx));
         let this = self.get_mut();
-        // Out of its place while it runs, so that a function that has panicked is gone.
+        // Taken out while it runs, so that a function that panics is gone.
         let Some(mut future) = this.future.take() else {
             budget::spend();
             return Poll::Ready(None);
@@ -162,7 +214,7 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
             }
         };
         this.future = if ended { None } else { Some(future) };
-        let mut asks = None;
+        let mut consumer = None;
         let (value, producer) = loop {
             let mut state = this.cell.lock();
             if let Some(value) = state.value.take() {
@@ -172,13 +224,14 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
                 budget::spend();
                 return Poll::Ready(None);
             }
-            if asks.is_some() {
-                state.consumer = asks;
+            if consumer.is_some() {
+                state.consumer = consumer;
                 return Poll::Pending;
             }
             drop(state);
-            // Foreign code, so outside of the lock.
-            asks = Some(cx.waker().clone());
+            // Cloning a waker is foreign code, so it happens outside the lock. Then the cell is looked at
+            // again.
+            consumer = Some(cx.waker().clone());
         };
         if let Some(waker) = producer.filter(|waker| !waker.will_wake(cx.waker())) {
             waker.wake();
@@ -188,32 +241,68 @@ impl<T, F: Future<Output = ()>> Stream for Generator<T, F> {
     }
 }
 
-/// Gives values to whoever asks the generator for them.
+/// The function's end of a generator: it passes values to the task that asks for them.
+///
+/// ```
+/// use brigade_runtime::{Yielder, generator, run};
+///
+/// async fn count(mut yielder: Yielder<u32>) {
+///     for n in 1..=3 {
+///         yielder.yield_(n).await;
+///     }
+/// }
+///
+/// run(async {
+///     let (mut numbers, mut sum) = (generator(count), 0);
+///     while let Some(n) = numbers.next().await {
+///         sum += n;
+///     }
+///     assert_eq!(sum, 6);
+/// });
+/// ```
 pub struct Yielder<T> {
     cell: Arc<YieldCell<T>>,
 }
 
 impl<T> Yielder<T> {
-    /// Gives a value away, and waits until the next one is asked for.
+    /// Passes a value to the consumer, and waits until the next one is asked for.
+    ///
+    /// If the generator has ended, nobody takes the value, and the future is never ready.
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped before its value was taken takes it back and drops it. What is yielded after the generator
-    /// has ended goes nowhere: the future is never ready.
+    /// A future that is dropped before its value was taken takes the value back and drops it.
+    ///
+    /// ```
+    /// # use brigade_runtime::{generator, run};
+    /// let mut dishes = generator(|mut yielder| async move { yielder.yield_("soup").await });
+    /// assert_eq!(run(dishes.next()), Some("soup"));
+    /// ```
     pub fn yield_(&mut self, value: T) -> Yield<'_, T> {
         Yield { yielder: self, value: Some(value) }
     }
 }
 
 /// The future of [`Yielder::yield_`].
+///
+/// ```
+/// use brigade_runtime::{generator, run, select};
+///
+/// let mut dishes = generator(|mut yielder| async move {
+///     // The value is taken back when its future is dropped.
+///     select(yielder.yield_("soup"), std::future::ready(())).await;
+///     yielder.yield_("salad").await;
+/// });
+/// assert!(run(dishes.next()).is_some());
+/// ```
 #[must_use = "nothing is yielded unless this is awaited"]
 pub struct Yield<'a, T> {
     yielder: &'a mut Yielder<T>,
-    /// None once it lies in the cell.
+    /// None once it is in the cell.
     value: Option<T>,
 }
 
-// The value is not pinned: it is moved into the cell.
+// The value is not pinned, since it is moved into the cell.
 impl<T> Unpin for Yield<'_, T> {}
 
 impl<T> Future for Yield<'_, T> {
@@ -224,14 +313,14 @@ impl<T> Future for Yield<'_, T> {
         if this.value.is_none() && this.yielder.cell.lock().value.is_none() {
             return Poll::Ready(());
         }
-        // Foreign code, so before the lock.
+        // Cloning a waker is foreign code, so it happens before the lock is taken.
         let waker = cx.waker().clone();
         let mut state = this.yielder.cell.lock();
         if state.value.is_none() {
             let Some(value) = this.value.take() else { return Poll::Ready(()) };
             state.value = Some(value);
         }
-        // A cell that is full before this value is in it has the value of a future that was leaked.
+        // If the cell is full before this value is in it, it has the value of a future that was leaked.
         let old = state.producer.replace(waker);
         let consumer = state.consumer.take();
         drop(state);
@@ -284,7 +373,7 @@ mod models {
     use loom::thread;
     use std::{future, panic::Location};
 
-    /// A generator whose function has given its yielder away, and waits for ever.
+    /// Makes a generator whose function has given its yielder away and never ends.
     fn given_away() -> (Generator<u32, future::Pending<()>>, Yielder<u32>) {
         let mut yielder = None;
         let numbers = generator(|given| {
@@ -295,7 +384,7 @@ mod models {
     }
 
     #[test]
-    fn a_value_from_another_task_wakes_the_one_who_asks_and_taking_it_the_one_who_yields() {
+    fn a_value_from_another_task_wakes_the_consumer_and_taking_it_wakes_the_producer() {
         loom::model(|| {
             let (mut numbers, mut yielder) = given_away();
             let (asks, yields) = (model::Queue::new(), model::Queue::new());

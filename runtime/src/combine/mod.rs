@@ -1,4 +1,5 @@
-//! Several futures inside one task, and futures that change how another one runs.
+//! Combinators: futures that poll several futures inside one task, and futures that change how another one
+//! runs.
 
 pub(crate) mod as_completed;
 pub(crate) mod crowd;

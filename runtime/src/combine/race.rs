@@ -1,8 +1,11 @@
-//! Several futures inside one task, of which the first that is ready wins and the others are dropped.
+//! Racing several futures inside one task: the first that is ready wins, and the others are dropped.
 //!
-//! Who is polled first changes from call to call (`executor/rng.rs`), so that in a loop of races a future that is always ready starves
-//! no other. Which of two that are ready wins is therefore not said. It changes from poll to poll as well, by turns: so that one that
-//! uses up the cooperative budget (`task/budget.rs`) whenever it is polled leaves some of it to each of the others.
+//! The future that is polled first changes from call to call, by choice of the runtime's random number
+//! generator. So in a loop of races, a future that is always ready does not starve the others. Which of two
+//! ready futures wins is therefore not specified.
+//!
+//! The first future changes from poll to poll as well, in rotation. So a future that spends the whole
+//! cooperative budget each time it is polled leaves some of it to each of the others.
 
 use crate::{executor::context, task::budget};
 use std::{
@@ -12,26 +15,34 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// What [`select`] gives: the output of the one or of the other.
+/// The output of [`select`]: that of the first or of the second future.
+///
+/// ```
+/// use brigade_runtime::{Either, run, select};
+///
+/// let first = run(select(std::future::ready(7), std::future::pending::<String>()));
+/// assert_eq!(first, Either::Left(7));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Either<A, B> {
-    /// Of the first.
+    /// The output of the first future.
     Left(A),
-    /// Of the second.
+    /// The output of the second future.
     Right(B),
 }
 
 /// Awaits two futures until one is ready, and drops the other.
 ///
-/// For futures of one type of output there is [`race`].
+/// For futures whose outputs have the same type there is [`race`].
 ///
 /// # Cancellation
 ///
-/// The loser is dropped where it waits. If it must not be, hand in `&mut` of a pinned future, or the handle of a task.
+/// The loser is dropped at the point where it waits. To keep it, pass `&mut` of a pinned future, or the
+/// handle of a task.
 ///
 /// # Panics
 ///
-/// If one of them panics before the other is ready, with its panic, which ends both.
+/// Panics if one future panics before the other is ready, with the same payload. Both futures are dropped.
 ///
 /// ```
 /// use brigade_runtime::{Either, run, select, sleep};
@@ -41,7 +52,7 @@ pub enum Either<A, B> {
 ///     let never = std::future::pending::<u32>();
 ///     match select(sleep(Duration::from_millis(1)), never).await {
 ///         Either::Left(()) => {}
-///         Either::Right(_) => unreachable!("it never is"),
+///         Either::Right(_) => unreachable!("that future is never ready"),
 ///     }
 /// });
 /// ```
@@ -66,8 +77,9 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
     .await
 }
 
-/// Who is polled first.
+/// The order in which the racers are polled.
 struct PollOrder {
+    /// The racer that the next poll begins with.
     begin: usize,
     count: usize,
 }
@@ -77,7 +89,8 @@ impl PollOrder {
         Self { begin: context::choose(count), count }
     }
 
-    /// The turns of one poll, to be taken modulo the count; the next poll begins with another.
+    /// Returns the indices for one poll, to be taken modulo the count. The next poll begins with the next
+    /// racer.
     fn next_round(&mut self) -> Range<usize> {
         let begin = self.begin;
         self.begin = if begin + 1 < self.count { begin + 1 } else { 0 };
@@ -85,17 +98,18 @@ impl PollOrder {
     }
 }
 
-/// Awaits several futures of one type of output until the first is ready, and drops the others.
+/// Awaits several futures whose outputs have the same type until the first is ready, and drops the others.
 ///
-/// A tuple of two to six futures, an array, or a vector. A race of nobody is never ready.
+/// The futures are a tuple of two to six, an array, or a vector. A race without futures is never ready.
 ///
 /// # Cancellation
 ///
-/// The losers are dropped where they wait.
+/// The losers are dropped at the point where they wait. To keep one, pass `&mut` of a pinned future, or the
+/// handle of a task.
 ///
 /// # Panics
 ///
-/// If one of them panics before another is ready, with its panic, which ends all.
+/// Panics if one future panics before another is ready, with the same payload. All futures are dropped.
 ///
 /// ```
 /// use brigade_runtime::{race, run, sleep};
@@ -115,12 +129,29 @@ pub async fn race<R: Racers>(racers: R) -> R::Output {
     racers.race().await
 }
 
-/// Futures that can [`race`]: tuples, arrays and vectors of them.
+/// Futures that can [`race`]: tuples, arrays and vectors of futures.
+///
+/// ```
+/// use brigade_runtime::{Racers, race, run, sleep};
+/// use std::time::Duration;
+///
+/// /// Returns None if no racer is ready within 20 ms.
+/// async fn try_race<R: Racers>(racers: R) -> Option<R::Output> {
+///     let deadline = async {
+///         sleep(Duration::from_millis(20)).await;
+///         None
+///     };
+///     race((async { Some(racers.race().await) }, deadline)).await
+/// }
+///
+/// assert_eq!(run(try_race([std::future::ready(7)])), Some(7));
+/// assert_eq!(run(try_race([std::future::pending::<u32>()])), None);
+/// ```
 pub trait Racers: Sized {
-    /// What all of them give.
+    /// The output of each of them.
     type Output;
 
-    /// Awaits the first that is ready.
+    /// Awaits the first future that is ready, and drops the others.
     fn race(self) -> impl Future<Output = Self::Output>;
 }
 
@@ -142,6 +173,7 @@ impl<F: Future, const N: usize> Racers for [F; N] {
     }
 }
 
+/// Polls all racers of one round, until one is ready.
 fn poll_all<F: Future>(
     racers: &mut [Pin<Box<F>>],
     round: Range<usize>,
@@ -159,7 +191,7 @@ fn poll_all<F: Future>(
     Poll::Pending
 }
 
-/// Races a tuple: each racer is pinned where it lies, and polled in its turn.
+/// Implements [`Racers`] for a tuple: pins each racer in place, and polls them in the order of the round.
 macro_rules! tuple {
     ($count:literal: $first:ident 0 $(, $racer:ident $number:literal)+) => {
         impl<$first: Future $(, $racer: Future<Output = $first::Output>)+> Racers for ($first $(, $racer)+) {

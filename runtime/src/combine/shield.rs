@@ -1,4 +1,4 @@
-//! Work that goes on when the one who waits for it is cancelled.
+//! Shielding work from the cancellation of the task that awaits it.
 
 use crate::executor::spawn::spawn_at;
 use brigade_handle::{JoinError, JoinHandle};
@@ -10,18 +10,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Runs a future as a task of its own, so that it goes on when the one who awaits it is cancelled.
+/// Runs a future as a task of its own, so that it continues if the task that awaits it is cancelled.
 ///
-/// What `asyncio.shield` is in Python. The task starts at once.
+/// It corresponds to Python's `asyncio.shield`. The new task starts at once.
 ///
 /// # Cancellation
 ///
-/// Dropping the future detaches the task. Only the end of the runtime cancels it.
+/// Dropping the returned future detaches the task. Only the end of the runtime cancels it.
 ///
 /// # Panics
 ///
-/// Outside of a runtime. Awaiting it panics if the future panics, with its panic, and if its runtime has ended first, on a
-/// runtime that has not.
+/// Panics outside of a runtime. Awaiting the returned future panics if the shielded future panics, with the
+/// same payload, or if another runtime awaits it and the task's own runtime has ended before the task.
 ///
 /// ```
 /// use brigade_runtime::{run, shield, sleep, sync::Event, timeout};
@@ -48,6 +48,15 @@ where
 }
 
 /// The future of [`shield`].
+///
+/// ```
+/// use brigade_runtime::{Shield, run, shield};
+///
+/// run(async {
+///     let saved: Shield<u32> = shield(async { 7 });
+///     assert_eq!(saved.await, 7);
+/// });
+/// ```
 #[must_use = "dropping it detaches the task"]
 pub struct Shield<T> {
     task: JoinHandle<T>,
@@ -60,7 +69,7 @@ impl<T> Future for Shield<T> {
         match ready!(Pin::new(&mut self.task).poll(cx)) {
             Ok(value) => Poll::Ready(value),
             Err(JoinError::Panicked(payload)) => resume_unwind(payload),
-            Err(error) => panic!("what was shielded has no result: {error}"),
+            Err(error) => panic!("the shielded task has no result: {error}"),
         }
     }
 }

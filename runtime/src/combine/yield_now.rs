@@ -1,4 +1,4 @@
-//! Letting others run.
+//! Yielding to other tasks.
 
 use brigade_trace::{Cause, because};
 use std::{
@@ -7,18 +7,29 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Lets the other ready tasks run before this one goes on.
+/// Yields: lets the other ready tasks run before this one continues.
 ///
 /// ```
-/// # brigade_runtime::run(async {
-/// brigade_runtime::yield_now().await;
-/// # });
+/// use brigade_runtime::{run, spawn, yield_now};
+///
+/// run(async {
+///     let other = spawn(async { println!("the other task") });
+///     yield_now().await;
+///     assert!(other.is_finished());
+/// });
 /// ```
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }
 
 /// The future of [`yield_now`].
+///
+/// ```
+/// use brigade_runtime::{YieldNow, run, yield_now};
+///
+/// let once: YieldNow = yield_now();
+/// run(once);
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct YieldNow {

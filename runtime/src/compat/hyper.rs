@@ -1,4 +1,4 @@
-//! hyper's runtime traits, so that its client and its server run on this runtime unchanged.
+//! Adapters to hyper's runtime traits, so that its client and its server run on this runtime unchanged.
 //!
 //! # Example
 //!
@@ -12,7 +12,8 @@
 //!     let address = listener.local_addr()?;
 //!     spawn(async move {
 //!         let (stream, _) = listener.accept().await?;
-//!         let hello = service_fn(async |_| Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from("hello")))));
+//!         let hello = || Response::new(Full::new(Bytes::from("hello")));
+//!         let hello = service_fn(async |_| Ok::<_, hyper::Error>(hello()));
 //!         let server = hyper::server::conn::http1::Builder::new();
 //!         server.serve_connection(Io::new(stream), hello).await.map_err(std::io::Error::other)
 //!     });
@@ -40,27 +41,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many bytes one read takes at most.
+/// How many bytes one read returns at most.
 const MAX_READ_BYTES: usize = 64 * 1024;
 
-/// A stream of `futures-io`, such as a [`TcpStream`](crate::net::TcpStream), as hyper wants it.
+/// An adapter that gives hyper's I/O traits to a stream of `futures-io`, such as a
+/// [`TcpStream`](crate::net::TcpStream).
+///
+/// The [module](self) has an example of a server and a client.
+///
+/// ```
+/// # use brigade_runtime::{hyper::Io, net::unix::UnixStream, run};
+/// # run(async {
+/// let (stream, _peer) = UnixStream::pair()?;
+/// let io = Io::new(stream);
+/// let connection = hyper::client::conn::http1::handshake::<_, http_body_util::Empty<&[u8]>>(io).await;
+/// assert!(connection.is_ok());
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Io<T> {
     inner: T,
 }
 
 impl<T> Io<T> {
-    /// Wraps a stream.
+    /// Wraps a stream of `futures-io`.
     pub fn new(inner: T) -> Self {
         Self { inner }
     }
 
-    /// The stream.
+    /// Returns a reference to the wrapped stream.
     pub fn inner(&self) -> &T {
         &self.inner
     }
 
-    /// The stream, such as after an upgrade.
+    /// Returns the wrapped stream, such as after an upgrade of the connection.
+    ///
+    /// ```
+    /// # use brigade_runtime::hyper::Io;
+    /// let io = Io::new("a stream");
+    /// assert_eq!(*io.inner(), "a stream");
+    /// assert_eq!(io.into_inner(), "a stream");
+    /// ```
     pub fn into_inner(self) -> T {
         self.inner
     }
@@ -72,8 +94,8 @@ impl<T: AsyncRead + Unpin> Read for Io<T> {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // hyper's buffer may be uninitialised, and `futures-io` reads into bytes that are initialised: the bytes go
-        // through a buffer of this thread, which costs a copy and saves unsafe code and clearing.
+        // hyper's buffer may be uninitialised, but `futures-io` reads into initialised bytes. So the bytes
+        // go through a buffer of this thread, which costs a copy and saves unsafe code and clearing.
         context::with_scratch(buffer.remaining().min(MAX_READ_BYTES), |scratch| {
             let read = ready!(Pin::new(&mut self.inner).poll_read(cx, scratch))?;
             buffer.put_slice(&scratch[..read]);
@@ -108,7 +130,17 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
     }
 }
 
-/// Spawns hyper's own futures as tasks, detached.
+/// An executor for hyper, which spawns hyper's own futures as detached tasks.
+///
+/// ```
+/// # use brigade_runtime::{hyper::Executor, run, yield_now};
+/// use hyper::rt::Executor as _;
+///
+/// run(async {
+///     Executor.execute(async { println!("a task of hyper") });
+///     yield_now().await;
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 
@@ -123,7 +155,15 @@ where
     }
 }
 
-/// This runtime's timers.
+/// Timers for hyper, which are those of this runtime.
+///
+/// ```
+/// # use brigade_runtime::{hyper::Timer, run};
+/// use hyper::rt::Timer as _;
+/// use std::time::Duration;
+///
+/// run(async { Timer.sleep(Duration::from_millis(1)).await });
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timer;
 

@@ -1,4 +1,4 @@
-//! Bridges to other crates: the I/O traits of hyper and tokio.
+//! Adapters to other crates: the I/O traits of hyper and tokio.
 
 #[cfg(feature = "hyper")]
 pub mod hyper;

@@ -1,7 +1,8 @@
-//! tokio's I/O traits, so that crates that read and write by them run on this runtime.
+//! Adapters to tokio's I/O traits, so that crates that read and write by them run on this runtime.
 //!
-//! Of tokio only the traits are used: no runtime, no reactor, no timers of its own. A crate that spawns by tokio or opens
-//! tokio's sockets needs tokio's runtime; many take a stream and an executor instead.
+//! This uses only tokio's traits, and not its runtime, its reactor or its timers. A crate that spawns tasks
+//! by tokio or opens tokio's sockets needs tokio's runtime. Many crates take a stream and an executor
+//! instead.
 //!
 //! # Example
 //!
@@ -30,24 +31,46 @@ use std::{
 };
 use tokio::io::ReadBuf;
 
-/// A stream of `futures-io`, such as a [`TcpStream`](crate::net::TcpStream), with tokio's traits; and the other way round.
+/// An adapter that gives tokio's I/O traits to a stream of `futures-io`, such as a
+/// [`TcpStream`](crate::net::TcpStream), and the traits of `futures-io` to a stream of tokio's.
+///
+/// ```
+/// # use brigade_runtime::{net::unix::UnixStream, run, tokio_io::Compat};
+/// use tokio::io::AsyncWrite;
+///
+/// fn needs_tokio(_stream: impl AsyncWrite) {}
+///
+/// run(async {
+///     let (stream, _peer) = UnixStream::pair()?;
+///     needs_tokio(Compat::new(stream));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Compat<T> {
     inner: T,
 }
 
 impl<T> Compat<T> {
-    /// Wraps a stream.
+    /// Wraps a stream of `futures-io` or of tokio.
     pub fn new(inner: T) -> Self {
         Self { inner }
     }
 
-    /// The stream.
+    /// Returns a reference to the wrapped stream.
     pub fn inner(&self) -> &T {
         &self.inner
     }
 
-    /// The stream, to be wrapped no more.
+    /// Returns the wrapped stream.
+    ///
+    /// ```
+    /// # use brigade_runtime::tokio_io::Compat;
+    /// let compat = Compat::new("a stream");
+    /// assert_eq!(*compat.inner(), "a stream");
+    /// assert_eq!(compat.into_inner(), "a stream");
+    /// ```
     pub fn into_inner(self) -> T {
         self.inner
     }
@@ -59,7 +82,8 @@ impl<T: futures_io::AsyncRead + Unpin> tokio::io::AsyncRead for Compat<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // `futures-io` reads into bytes that are initialised. tokio's buffer remembers that it is, so this clears once.
+        // `futures-io` reads into initialised bytes. tokio's buffer remembers that it is initialised, so
+        // this clears once.
         let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buffer.initialize_unfilled()))?;
         buffer.advance(read);
         Poll::Ready(Ok(()))

@@ -17,8 +17,8 @@ use std::{
 
 /// A set of tasks that are joined in the order in which they end.
 ///
-/// Dropping the set *cancels* the tasks that are in it; [`detach_all`](Self::detach_all) lets them go on instead. The set is also a
-/// `Stream` of the results. After tokio's `JoinSet`.
+/// Dropping the set *cancels* the tasks that are in it; [`detach_all`](Self::detach_all) lets them continue
+/// instead. The set is also a `Stream` of the results. It is modelled on tokio's `JoinSet`.
 ///
 /// ```
 /// use brigade_runtime::{JoinSet, run, sleep};
@@ -45,17 +45,22 @@ pub struct JoinSet<T> {
 }
 
 impl<T> JoinSet<T> {
-    /// An empty set.
+    /// Makes an empty set.
+    ///
+    /// ```
+    /// let set = brigade_runtime::JoinSet::<u32>::new();
+    /// assert!(set.is_empty());
+    /// ```
     pub fn new() -> Self {
         Self { set: PollSet::new() }
     }
 
-    /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set. Its handle, which lies there, can cancel this one task,
-    /// or make a [`CancelHandle`](crate::CancelHandle) that can.
+    /// Starts a task, as [`spawn`](crate::spawn) does, and puts it into the set. Returns a reference to its
+    /// handle, which can cancel this one task, or make a [`CancelHandle`](crate::CancelHandle) that can.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     ///
     /// ```
     /// use brigade_runtime::{JoinSet, run};
@@ -78,12 +83,23 @@ impl<T> JoinSet<T> {
         self.set.insert(spawn_at(future, Location::caller()))
     }
 
-    /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into the set, as
-    /// [`spawn`](Self::spawn) does.
+    /// Starts a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does, and puts it into
+    /// the set, as [`spawn`](Self::spawn) does.
     ///
     /// # Panics
     ///
-    /// Outside of a current-thread runtime.
+    /// Panics outside of a current-thread runtime.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run};
+    /// # use std::rc::Rc;
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// let dish = Rc::new("soup");
+    /// set.spawn_local(async move { dish.len() });
+    /// assert_eq!(set.join_next().await.unwrap().unwrap(), 4);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&mut self, future: F) -> &JoinHandle<T>
     where
@@ -94,32 +110,72 @@ impl<T> JoinSet<T> {
     }
 
     /// Puts work that was started elsewhere into the set: a task, or a job or a call of another executor.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run, spawn_blocking};
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// set.insert(spawn_blocking(|| 1));
+    /// set.spawn(async { 2 });
+    /// let sum: i32 = set.join_all().await.into_iter().map(Result::unwrap).sum();
+    /// assert_eq!(sum, 3);
+    /// # });
+    /// ```
     pub fn insert(&mut self, handle: JoinHandle<T>) {
         self.set.insert(handle);
     }
 
-    /// How many are in the set: those that run, and those that have ended and were not joined.
+    /// Returns how many tasks are in the set: those that run, and those that have ended and were not joined.
     pub fn len(&self) -> usize {
         self.set.len()
     }
 
-    /// Whether the set is empty.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The next that has ended, which leaves the set. None if the set is empty.
+    /// Waits for the next task that ends, takes it out of the set, and returns its result. None if the set
+    /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// The result is a [`JoinError`] if the task has panicked, was cancelled, or was lost.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinError, JoinSet, run};
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// set.spawn(async { panic!("the soup has burnt") });
+    /// let result: Result<(), _> = set.join_next().await.expect("one task is in the set");
+    /// assert!(matches!(result, Err(JoinError::Panicked(_))));
+    /// assert!(set.join_next().await.is_none());
+    /// # });
+    /// ```
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext { set: self }
     }
 
-    /// One that has ended already, which leaves the set.
+    /// Takes a task that has ended already out of the set, and returns its result. None if no task has ended.
+    ///
+    /// # Errors
+    ///
+    /// The result is a [`JoinError`] if the task has panicked, was cancelled, or was lost.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run};
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// assert!(set.try_join_next().is_none());
+    /// # });
+    /// ```
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        // What is there is there, whether or not it is another's turn.
+        // Without the budget, because this must find a task that has ended even if the budget is spent.
         let _lifted = budget::lift();
         let context = Context::from_waker(std::task::Waker::noop());
         match self.set.poll_next(&context) {
@@ -128,11 +184,20 @@ impl<T> JoinSet<T> {
         }
     }
 
-    /// Waits for all, and gives their results in the order in which they end.
+    /// Waits for all tasks, and returns their results in the order in which they end.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future cancels those that have not ended.
+    /// Dropping the future cancels the tasks that have not ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run, spawn};
+    /// # run(async {
+    /// let set: JoinSet<u32> = (1..=3).map(|n| spawn(async move { n * n })).collect();
+    /// let sum: u32 = set.join_all().await.into_iter().map(Result::unwrap).sum();
+    /// assert_eq!(sum, 14);
+    /// # });
+    /// ```
     pub async fn join_all(mut self) -> Vec<Result<T, JoinError>> {
         let mut results = Vec::with_capacity(self.len());
         while let Some(result) = self.join_next().await {
@@ -141,21 +206,53 @@ impl<T> JoinSet<T> {
         results
     }
 
-    /// Asks all to end early. They stay in the set, to be joined.
+    /// Cancels all tasks. They stay in the set, to be joined.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run};
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.cancel_all();
+    /// assert!(set.join_next().await.unwrap().is_err());
+    /// # });
+    /// ```
     pub fn cancel_all(&self) {
         self.set.iter().for_each(JoinHandle::cancel);
     }
 
-    /// Lets all go on without the set, which is then empty.
+    /// Detaches all tasks: they continue, and the set is empty.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run, sync::oneshot};
+    /// # run(async {
+    /// let (sender, receiver) = oneshot::channel();
+    /// let mut set = JoinSet::new();
+    /// set.spawn(async move { sender.send("soup") });
+    /// set.detach_all();
+    /// drop(set);
+    /// assert_eq!(receiver.await, Ok("soup"));
+    /// # });
+    /// ```
     pub fn detach_all(&mut self) {
         self.set.drain().for_each(drop);
     }
 
-    /// Cancels all and waits until they have ended. Their results are dropped.
+    /// Cancels all tasks and waits until they have ended. Their results are dropped.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves those that have not ended in the set, cancelled.
+    /// Dropping the future leaves the tasks that have not ended in the set, cancelled.
+    ///
+    /// ```
+    /// # use brigade_runtime::{JoinSet, run};
+    /// # run(async {
+    /// let mut set = JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.shutdown().await;
+    /// assert!(set.is_empty());
+    /// # });
+    /// ```
     pub async fn shutdown(&mut self) {
         self.cancel_all();
         while let Some(result) = self.join_next().await {
@@ -169,7 +266,7 @@ impl<T> JoinSet<T> {
             budget::spend();
             return Poll::Ready(None);
         }
-        // The handle has spent some.
+        // The handle has charged the budget.
         let (_, result) = ready!(self.set.poll_next(cx));
         Poll::Ready(Some(result))
     }
@@ -182,6 +279,14 @@ impl<T> Drop for JoinSet<T> {
 }
 
 /// The future of [`JoinSet::join_next`].
+///
+/// ```
+/// # use brigade_runtime::{JoinSet, run};
+/// # run(async {
+/// let mut set = JoinSet::<u32>::new();
+/// assert!(set.join_next().await.is_none(), "the set is empty");
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct JoinNext<'a, T> {
     set: &'a mut JoinSet<T>,

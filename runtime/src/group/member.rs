@@ -1,4 +1,5 @@
-//! A task of a group: enters the group's list at its first poll, tells the group of its failure, and is counted out when it ends.
+//! A member: a task of a group. It enters the group's list at its first poll, reports its failure to the
+//! group, and is counted off when it ends.
 
 use super::task_group::{Failure, GroupShared};
 use crate::{driver::slab::Key, task};
@@ -12,15 +13,15 @@ use std::{
 
 /// The future of a member's task.
 pub(super) struct Member<F, E> {
-    /// Taken out when it is dropped.
+    /// None once it has been dropped.
     future: Option<Pin<Box<F>>>,
-    /// Its place in the group's list, once it has been polled.
+    /// The member's key in the group's list, once it has been polled.
     key: Option<Key>,
     shared: Arc<GroupShared<E>>,
 }
 
 impl<F, E> Member<F, E> {
-    /// A member that was counted in.
+    /// Wraps the future of a member that has been counted.
     pub(super) fn new(future: F, shared: &Arc<GroupShared<E>>) -> Self {
         Self { future: Some(Box::pin(future)), key: None, shared: shared.clone() }
     }
@@ -48,7 +49,8 @@ where
             Err(payload) => Failure::Panic(payload),
         };
         this.shared.fail(failure);
-        // Its own end is that of the others: the task is dropped as soon as this returns.
+        // This task ends in the same way as the others, by being cancelled: it is dropped as soon as this
+        // returns.
         task::cancel(cx.waker());
         Poll::Pending
     }

@@ -1,14 +1,16 @@
 //! Scopes: tasks that borrow from the stack, because they end before it does.
 //!
-//! 1. `running` counts the scope's body and its children. A child is guard before it is spawned, and guard off after
-//!    its future has been dropped.
-//! 2. `Runtime::scope` does not return, nor unwind, before the count is zero. So whatever a child borrows from outside of
-//!    the scope outlives its future.
-//! 3. A task's future is always dropped: when it is ready, when it is cancelled, and at the latest when the runtime ends,
-//!    which it cannot while `Runtime::scope` borrows it.
+//! 1. `running` counts the scope's body and its tasks. A task is counted before it is spawned, and counted
+//!    off after its future has been dropped.
+//! 2. `Runtime::scope` does not return, nor unwind, before the count is zero. So everything that a task
+//!    borrows from outside of the scope outlives its future.
+//! 3. A task's future is always dropped: when it is ready, when it is cancelled, and at the latest when the
+//!    runtime ends, which it cannot do while `Runtime::scope` borrows it.
 //!
-//! The count is given up by read-modify-write, and whoever brings it to zero wakes the one who waits, under a lock that the
-//! waiting side takes to store its waker before it looks at the count: so no wake-up is lost.
+//! # Why no wake-up is lost
+//!
+//! The count goes down by read-modify-write. The task that brings it to zero takes the waker under a lock.
+//! The waiting side stores its waker under the same lock before it looks at the count.
 
 use crate::executor::{block_on, runtime::Runtime, scheduler::Scheduler};
 use brigade_handle::{contain, forget_panic};
@@ -26,28 +28,49 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Where tasks can be spawned that borrow what outlives the scope. See [`Runtime::scope`].
+/// A scope, to spawn tasks that borrow values which outlive the scope, from [`Runtime::scope`].
+///
+/// ```
+/// use brigade_runtime::{Runtime, Scope};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// fn count<'scope>(scope: &'scope Scope<'scope, '_>, dishes: &'scope AtomicU32) {
+///     // A task may spawn more tasks.
+///     scope.spawn(async move {
+///         dishes.fetch_add(1, Ordering::Relaxed);
+///         scope.spawn(async move { _ = dishes.fetch_add(1, Ordering::Relaxed) });
+///     });
+/// }
+///
+/// let dishes = AtomicU32::new(0);
+/// Runtime::multi_thread(2)?.scope(|scope| count(scope, &dishes));
+/// assert_eq!(dishes.into_inner(), 2);
+/// # std::io::Result::Ok(())
+/// ```
 pub struct Scope<'scope, 'env: 'scope> {
     scheduler: Scheduler,
     state: Arc<ScopeState>,
-    // Invariant in both, so that a scope cannot be taken for one that lives shorter or longer.
+    // Invariant in both lifetimes, so that a scope cannot be passed off as one that lives shorter or longer.
     _scope: PhantomData<&'scope mut &'scope ()>,
     _env: PhantomData<&'env mut &'env ()>,
 }
 
 struct ScopeState {
+    /// How many of the body and the tasks have not ended (rule 1).
     running: AtomicUsize,
+    /// The waker of the thread that waits in `Runtime::scope`.
     waiter: Mutex<Option<Waker>>,
-    /// The first panic of a child.
+    /// The first panic of a task.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// One that is guard; counts itself off.
+/// The count of one task or of the body. Dropping it counts off.
 struct TaskGuard(Arc<ScopeState>);
 
 impl Drop for TaskGuard {
     fn drop(&mut self) {
-        // Release: the dropping of the future comes before; Acquire for the one who brings it to zero.
+        // Release: the future was dropped before. Acquire: the task that brings the count to zero sees all
+        // of those drops.
         if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waker = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
             contain(|| waker.into_iter().for_each(Waker::wake));
@@ -55,7 +78,8 @@ impl Drop for TaskGuard {
     }
 }
 
-/// A child's future, which seems to live for ever. The future is dropped before the count (fields drop in their order).
+/// The future of a task, with its lifetime extended to `'static`. The future is dropped before the count,
+/// because fields drop in order.
 struct ScopedTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     guard: TaskGuard,
@@ -71,7 +95,7 @@ impl Future for ScopedTask {
                 let mut first = self.guard.0.panic.lock().unwrap_or_else(PoisonError::into_inner);
                 let later = if first.is_none() { first.replace(payload) } else { Some(payload) };
                 drop(first);
-                // The later ones have nobody to tell.
+                // Later panics are not reported to anybody.
                 forget_panic(later.map_or(Ok(()), Err));
                 Poll::Ready(())
             }
@@ -80,20 +104,33 @@ impl Future for ScopedTask {
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// Spawns a task into the scope. What it finds it leaves in what it borrows. A task may spawn more by the scope, which it
-    /// gets by reference.
+    /// Spawns a task into the scope. It has no output: it leaves its results in values that it borrows. The
+    /// scope is passed by reference, so a task may spawn more tasks.
     ///
-    /// A panic of the task goes on where the scope ends, after all other tasks have ended.
+    /// If the task panics, the panic continues at the end of the scope, after all other tasks have ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::Runtime;
+    /// let runtime = Runtime::multi_thread(2)?;
+    /// let (mut soup, mut salad) = (0, 0);
+    /// runtime.scope(|scope| {
+    ///     scope.spawn(async { soup = 1 });
+    ///     scope.spawn(async { salad = 2 });
+    /// });
+    /// assert_eq!(soup + salad, 3);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&'scope self, future: F)
     where
         F: Future<Output = ()> + Send + 'scope,
     {
         let future: Pin<Box<dyn Future<Output = ()> + Send + 'scope>> = Box::pin(future);
-        // SAFETY: only the lifetime changes. By rules 1 to 3 the future is dropped before `Runtime::scope` returns, and
-        // `'scope` lasts until then.
+        // SAFETY: only the lifetime changes. By rules 1 to 3 the future is dropped before `Runtime::scope`
+        // returns, and `'scope` lasts until then.
         let future: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { std::mem::transmute(future) };
-        // Relaxed: the caller is guard itself, so the count is not zero, and the task reaches others by its queue.
+        // Relaxed: the caller is counted itself, so the count is not zero, and a queue hands the task to
+        // other threads.
         self.state.running.fetch_add(1, Ordering::Relaxed);
         let guard = TaskGuard(self.state.clone());
         drop(self.scheduler.spawn(ScopedTask { future, guard }, Location::caller()));
@@ -108,15 +145,18 @@ impl fmt::Debug for Scope<'_, '_> {
 }
 
 impl Runtime {
-    /// Runs `body`, which may spawn tasks that borrow what lives longer than the call, and waits for them all.
+    /// Runs `body`, which may spawn tasks that borrow values living longer than the call, and waits for all
+    /// of them.
     ///
-    /// The body runs on this thread and is not async: waiting on this thread, and not in a future that could be forgotten, is
-    /// what makes the borrowing sound. On a current-thread runtime the tasks run when the body has ended.
+    /// The body runs on this thread and is not async. This thread waits itself, instead of a future that
+    /// could be forgotten, and that makes the borrowing sound. On a current-thread runtime the tasks run
+    /// when the body has ended.
     ///
     /// # Panics
     ///
-    /// If the body or a task panics, with that panic, after all tasks have ended; the body's comes first. If this thread
-    /// runs async tasks.
+    /// Panics if the body or a task panics, with the same payload, after all tasks have ended; the body's
+    /// panic takes precedence. Panics if this thread runs async tasks. Panics in a forked child, if the
+    /// runtime is the parent's.
     ///
     /// ```
     /// let runtime = brigade_runtime::Runtime::multi_thread(2)?;
@@ -130,7 +170,7 @@ impl Runtime {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// What a task borrows must outlive the scope:
+    /// A value that a task borrows must outlive the scope:
     ///
     /// ```compile_fail
     /// let runtime = brigade_runtime::Runtime::multi_thread(2).unwrap();
@@ -156,14 +196,14 @@ impl Runtime {
         };
         let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
         drop(body_guard);
-        // Rule 2: an unwinding out of the wait would leave children behind that borrow from a frame that is gone.
+        // Rule 2: unwinding out of the wait would leave tasks behind that borrow from a frame that is gone.
         let abort_guard = AbortOnUnwind;
         self.block_on(std::future::poll_fn(|cx| state.poll_zero(cx)));
         std::mem::forget(abort_guard);
         let panic = state.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {
-            (Err(payload), childs) => {
-                forget_panic(childs.map_or(Ok(()), Err));
+            (Err(payload), of_task) => {
+                forget_panic(of_task.map_or(Ok(()), Err));
                 resume_unwind(payload)
             }
             (Ok(value), Some(payload)) => {
@@ -176,15 +216,17 @@ impl Runtime {
 }
 
 impl ScopeState {
+    /// Waits until the count is zero.
     fn poll_zero(&self, cx: &Context<'_>) -> Poll<()> {
-        // Foreign code, cloning and dropping a waker, has no lock.
+        // Cloning and dropping a waker is foreign code, so it happens outside the lock.
         let waker = cx.waker().clone();
         let _old = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
-        // Acquire pairs with `TaskGuard::drop`: what the children did is seen.
+        // Acquire pairs with `TaskGuard::drop`: everything that the tasks did is seen.
         if self.running.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
+/// Aborts the process when it is dropped, unless it has been forgotten.
 struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {

@@ -1,21 +1,24 @@
 //! Task groups: structured concurrency. No task of a group outlives the call that made the group.
 //!
-//! A **member** is a task whose future is wrapped: it is counted from its spawning until its future has been dropped, and while it
-//! runs, its waker lies in the group's list, by which it can be cancelled. The group's own future runs the **body**, then waits
-//! until no member is left.
+//! A **member** is a task of the group. Its future is wrapped: it is counted from the moment it is spawned
+//! until its future has been dropped, and while it runs, its waker is in the group's list, by which it can
+//! be cancelled. The group's own future runs the **body**, then waits until no member is left.
 //!
 //! # Failing
 //!
-//! The first failure (a member's or the body's panic or error) is kept, *closes* the group, and cancels all members. What is spawned
-//! into a closed group is cancelled before it runs. A member that was spawned and has not run yet is not in the list, but finds the
-//! group closed at its first poll, under the lock under which it would enter the list.
+//! The first failure (a panic or an error of a member or of the body) is kept, *closes* the group, and
+//! cancels all members. A task that is spawned into a closed group is cancelled before it runs. A member
+//! that was spawned and has not run yet is not in the list. But it finds the group closed at its first
+//! poll, under the lock under which it would enter the list.
 //!
 //! # Why the end is not missed
 //!
-//! The group's future leaves its waker under the lock before it looks at failure and count; whoever fails, or counts down to zero,
-//! does so under the lock and takes the waker there.
+//! The group's future leaves its waker under the lock before it looks at the failure and the count. A
+//! member or body that fails, and a member that counts down to zero, do so under the same lock and take the
+//! waker there.
 //!
-//! After trio's nurseries (Smith, "Notes on structured concurrency", 2018) and `asyncio.TaskGroup`.
+//! The idea is that of trio's nurseries (Smith, "Notes on structured concurrency", 2018) and of
+//! `asyncio.TaskGroup`.
 
 #[cfg(all(loom, test))]
 mod model;
@@ -39,19 +42,22 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is ready, every task of the
-/// group has ended.
+/// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is
+/// ready, every task of the group has ended.
 ///
-/// What `async with asyncio.TaskGroup()` is in Python, and a nursery in trio. If a task panics, the body and the other tasks are cancelled,
-/// and when they have ended the panic goes on here. For tasks that can fail with an error there is [`try_task_group`].
+/// It corresponds to `async with asyncio.TaskGroup()` in Python, and to a nursery in trio. If a task
+/// panics, the body and the other tasks are cancelled, and when they have ended the panic continues here.
+/// For tasks that can fail with an error there is [`try_task_group`].
 ///
 /// # Cancellation
 ///
-/// Dropping the future drops the body and cancels all tasks of the group; it cannot wait for them then.
+/// Dropping the future drops the body and cancels all tasks of the group. It does not wait until they have
+/// ended.
 ///
 /// # Panics
 ///
-/// If the body or a task panics, with the first panic. Spawning panics outside of a runtime.
+/// Panics if the body or a task panics, with the payload of the first panic. Spawning panics outside of a
+/// runtime.
 ///
 /// ```
 /// use brigade_runtime::{run, task_group};
@@ -78,8 +84,8 @@ where
     }
 }
 
-/// [`task_group`] for a body, and tasks, that can fail: the first error cancels the body and the other tasks, and is the result when
-/// they have ended.
+/// Runs `body` with a group, like [`task_group`], for a body and tasks that can fail. The first error
+/// cancels the body and the other tasks, and is the result when they have ended.
 ///
 /// # Errors
 ///
@@ -87,11 +93,12 @@ where
 ///
 /// # Cancellation
 ///
-/// As for [`task_group`].
+/// Dropping the future drops the body and cancels all tasks of the group. It does not wait until they have
+/// ended.
 ///
 /// # Panics
 ///
-/// As for [`task_group`].
+/// Panics if the body or a task panics, with the payload, if that is the first failure.
 ///
 /// ```
 /// use brigade_runtime::{run, sleep, try_task_group};
@@ -102,7 +109,7 @@ where
 ///         drop(group.spawn(sleep(Duration::MAX)));
 ///         drop(group.try_spawn(async { "7".parse::<u32>() }));
 ///         drop(group.try_spawn(async { "seven".parse::<u32>() }));
-///         Ok("the body is through")
+///         Ok("the body has ended")
 ///     });
 ///     assert_eq!(result.await.unwrap_err().to_string(), "invalid digit found in string");
 /// });
@@ -117,10 +124,24 @@ where
     GroupFuture { body: Some(Box::pin(body)), value: None, shared }
 }
 
-/// Where tasks are spawned into the group of [`task_group`] or [`try_task_group`]. Its clones are the same group: a task of the group
-/// may have one, to spawn more.
+/// A handle to the group of [`task_group`] or [`try_task_group`], to spawn tasks into it.
 ///
-/// Once the group has failed or ended, what is spawned is cancelled before it runs.
+/// Its clones are handles to the same group: a task of the group may have one, to spawn more tasks. Once
+/// the group has failed or ended, a spawned task is cancelled before it runs.
+///
+/// ```
+/// use brigade_runtime::{TaskGroup, run, task_group};
+///
+/// fn prepare(group: TaskGroup, courses: u32) {
+///     if courses > 0 {
+///         let clone = group.clone();
+///         drop(group.spawn(async move { prepare(clone, courses - 1) }));
+///     }
+/// }
+///
+/// // Waits for all three courses, each of which spawns the next.
+/// run(task_group(async |group| prepare(group, 3)));
+/// ```
 pub struct TaskGroup<E = Infallible> {
     shared: Arc<GroupShared<E>>,
 }
@@ -130,11 +151,24 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     ///
     /// # Cancellation
     ///
-    /// Cancelling one task by its handle is no failure of the group.
+    /// Cancelling one task by its handle is not a failure of the group.
+    ///
+    /// ```
+    /// # use brigade_runtime::{run, task_group};
+    /// let sum = run(task_group(async |group| {
+    ///     let squares: Vec<_> = (1..=3).map(|n| group.spawn(async move { n * n })).collect();
+    ///     let mut sum = 0;
+    ///     for square in squares {
+    ///         sum += square.await.unwrap();
+    ///     }
+    ///     sum
+    /// }));
+    /// assert_eq!(sum, 14);
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -145,12 +179,25 @@ impl<E: Send + 'static> TaskGroup<E> {
         self.enter(async move { Ok(future.await) }, |member| spawn_at(member, at))
     }
 
-    /// [`spawn`](Self::spawn) for a task whose error fails the group. The handle then says that the task was cancelled: the error
-    /// itself is the group's.
+    /// Starts a task in the group, like [`spawn`](Self::spawn), whose error fails the group. The handle
+    /// then reports that the task was cancelled; the error itself is the result of the group.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Cancelling one task by its handle is not a failure of the group.
+    ///
+    /// ```
+    /// # use brigade_runtime::{run, try_task_group};
+    /// let result = run(try_task_group(async |group| {
+    ///     drop(group.try_spawn(async { Err::<(), _>("the soup has burnt") }));
+    ///     Ok(())
+    /// }));
+    /// assert_eq!(result, Err("the soup has burnt"));
+    /// ```
     #[track_caller]
     pub fn try_spawn<F, T>(&self, future: F) -> JoinHandle<T>
     where
@@ -161,15 +208,15 @@ impl<E: Send + 'static> TaskGroup<E> {
         self.enter(future, |member| spawn_at(member, at))
     }
 
-    /// [`spawn`](Self::spawn) for a task that need not be `Send`, as [`spawn_local`](crate::spawn_local) does.
+    /// Starts a task in the group that need not be `Send`, as [`spawn_local`](crate::spawn_local) does.
     ///
     /// # Panics
     ///
-    /// Outside of a current-thread runtime.
+    /// Panics outside of a current-thread runtime.
     ///
     /// # Cancellation
     ///
-    /// As for [`spawn`](Self::spawn).
+    /// Cancelling one task by its handle is not a failure of the group.
     ///
     /// ```
     /// use brigade_runtime::{run, task_group};
@@ -194,11 +241,16 @@ impl<E: Send + 'static> TaskGroup<E> {
         self.enter(async move { Ok(future.await) }, |member| spawn_local_at(member, at))
     }
 
-    /// [`try_spawn`](Self::try_spawn) for a task that need not be `Send`.
+    /// Starts a task in the group that need not be `Send` and whose error fails the group, as
+    /// [`try_spawn`](Self::try_spawn) does.
     ///
     /// # Panics
     ///
-    /// Outside of a current-thread runtime.
+    /// Panics outside of a current-thread runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Cancelling one task by its handle is not a failure of the group.
     #[track_caller]
     pub fn try_spawn_local<F, T>(&self, future: F) -> JoinHandle<T>
     where
@@ -209,7 +261,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         self.enter(future, |member| spawn_local_at(member, at))
     }
 
-    /// Counts a task in, and starts it. It is cancelled if the group is closed.
+    /// Counts a task and starts it. Cancels it if the group is closed.
     #[track_caller]
     fn enter<F, T>(&self, future: F, start: impl FnOnce(Member<F, E>) -> JoinHandle<T>) -> JoinHandle<T> {
         let closed = self.shared.count_in();
@@ -234,6 +286,7 @@ impl<E> fmt::Debug for TaskGroup<E> {
     }
 }
 
+/// The state that a group's future, its members and its handles share.
 pub(super) struct GroupShared<E> {
     state: Mutex<GroupState<E>>,
 }
@@ -241,11 +294,12 @@ pub(super) struct GroupShared<E> {
 struct GroupState<E> {
     /// How many members there are whose futures have not been dropped.
     running: usize,
-    /// The wakers of those that have been polled. Taken out when the group closes.
+    /// The wakers of the members that have been polled. Taken out when the group closes.
     members: Slab<Waker>,
     closed: bool,
-    /// The first.
+    /// The first failure.
     failure: Option<Failure<E>>,
+    /// The waker of the task that awaits the group.
     parent: Option<Waker>,
 }
 
@@ -261,14 +315,15 @@ impl<E> GroupShared<E> {
         Self { state: Mutex::new(state) }
     }
 
-    /// Counts a member in. True if the group is closed.
+    /// Counts a new member. Returns whether the group is closed.
     fn count_in(&self) -> bool {
         let mut state = lock(&self.state);
         state.running += 1;
         state.closed
     }
 
-    /// Puts the waker of a member into the list, by which it is cancelled. None if the group is closed.
+    /// Puts the waker of a member into the list, by which the member can be cancelled. None if the group is
+    /// closed.
     pub(super) fn enlist(&self, waker: &Waker) -> Option<Key> {
         let waker = waker.clone();
         let mut state = lock(&self.state);
@@ -279,38 +334,38 @@ impl<E> GroupShared<E> {
         Some(state.members.insert(waker))
     }
 
-    /// The future of a member has been dropped.
+    /// Counts off a member whose future has been dropped. The last one wakes the group's future.
     pub(super) fn count_out(&self, key: Option<Key>) {
         let mut state = lock(&self.state);
         let waker = key.and_then(|key| state.members.remove(key));
         state.running -= 1;
         let parent = if state.running == 0 { state.parent.take() } else { None };
         drop(state);
-        // Foreign code, in a destructor.
+        // Both run foreign code, and this runs in a destructor, so a panic is contained.
         contain(|| drop(waker));
         contain(|| parent.into_iter().for_each(Waker::wake));
     }
 
-    /// Keeps the failure, if it is the first, and cancels all members.
+    /// Keeps the failure if it is the first, and cancels all members.
     pub(super) fn fail(&self, failure: Failure<E>) {
         let state = lock(&self.state);
         if state.closed {
             drop(state);
-            // The later ones have nobody to tell; a destructor of theirs that panics as little.
+            // Later failures are not reported to anybody, nor is a panic of their destructors.
             contain(|| drop(failure));
             return;
         }
         Self::close(state, Some(failure));
     }
 
-    /// Lets no task in any more, cancels all members, and wakes the group.
+    /// Closes the group to new tasks, cancels all members, and wakes the group's future.
     fn close(mut state: MutexGuard<'_, GroupState<E>>, failure: Option<Failure<E>>) {
         state.closed = true;
         state.failure = failure;
         let members = std::mem::replace(&mut state.members, Slab::new());
         let parent = state.parent.take();
         drop(state);
-        // Not under the lock: a task that its executor refuses is dropped where it is cancelled.
+        // Outside the lock, because cancelling drops a task here if its executor refuses it.
         members.into_values().for_each(|waker| contain(|| task::cancel(&waker)));
         contain(|| parent.into_iter().for_each(Waker::wake));
     }
@@ -318,16 +373,18 @@ impl<E> GroupShared<E> {
 
 /// The future of a group.
 struct GroupFuture<B, R, E> {
-    /// None once it has ended.
+    /// None once the body has ended.
     body: Option<Pin<Box<B>>>,
+    /// The result of the body.
     value: Option<R>,
     shared: Arc<GroupShared<E>>,
 }
 
-// The body is pinned by its box.
+// The box pins the body.
 impl<B, R, E> Unpin for GroupFuture<B, R, E> {}
 
 impl<B, R, E> GroupFuture<B, R, E> {
+    /// Drops the body. A panic of its destructor is a failure of the group.
     fn drop_body(&mut self) {
         let body = self.body.take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
@@ -373,16 +430,17 @@ where
         drop(state);
         budget::spend_since(mark);
         if failure.is_some() {
-            // The body's value is nobody's, and while a panic goes on its destructor must not panic as well.
+            // Nobody gets the body's value. Its destructor must not panic while another panic unwinds.
             let value = this.value.take();
             contain(|| drop(value));
         }
         match failure {
             Some(Failure::Panic(payload)) => resume_unwind(payload),
             Some(Failure::Error(error)) => Poll::Ready(Err(error)),
-            None => {
-                Poll::Ready(Ok(this.value.take().expect("a group without a failure has its value, once")))
-            }
+            None => Poll::Ready(Ok(this
+                .value
+                .take()
+                .expect("a group without a failure has its body's value, once"))),
         }
     }
 }

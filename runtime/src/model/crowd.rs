@@ -1,4 +1,4 @@
-//! Models of the children of one task: a child that is woken is polled, or its parent is woken.
+//! Models of the poll set: a child that is woken is polled, or its parent is woken.
 
 use super::tests::Flag;
 use crate::combine::crowd::PollSet;
@@ -30,7 +30,8 @@ fn a_child_that_is_woken_is_polled_or_its_parent_is_woken() {
     });
 }
 
-/// Nothing but the ticket orders: the child's waker lies where loom does not look, and what it waits for is a relaxed flag.
+/// Only the child waker orders: the child's waker is kept in a lock that loom does not see, and the child
+/// waits for a relaxed flag.
 #[test]
 fn a_child_that_is_woken_while_it_is_listed_sees_what_came_before() {
     loom::model(|| {
@@ -81,7 +82,7 @@ fn of_two_parents_the_later_is_woken() {
     });
 }
 
-/// Says that it was woken.
+/// A waker that remembers that it was woken.
 struct WakeFlag(AtomicBool);
 
 impl Wake for WakeFlag {

@@ -1,8 +1,10 @@
-//! Values that belong to a task, as a thread-local belongs to a thread.
+//! Task-local values: they belong to a task, as a thread-local belongs to a thread.
 //!
-//! A future that runs in the scope of a value carries it along. Around each of its polls, and around its destruction, a pointer to the value
-//! lies on a stack of the thread, by which the innermost one of each [`TaskLocal`] is read. So it is found wherever the task runs, and
-//! by nobody else: not by two threads at a time either, so a value need not be `Sync`, and need be `Send` only for a task that is.
+//! A future that runs in the scope of a value carries the value along. During each of its polls, and while
+//! it is dropped, a pointer to the value is on a stack of the thread. Reading a [`TaskLocal`] finds its
+//! innermost value on that stack. So the value is found on whichever thread the task runs, and by no other
+//! task. Two threads never read it at the same time either, so a value need not be `Sync`, and must be
+//! `Send` only if the task is.
 
 use crate::executor::context;
 use std::{
@@ -13,11 +15,15 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A value that belongs to a task: set for a future by [`scope`](Self::scope), read inside it by [`with`](Self::with).
+/// A value that belongs to a task: set for a future by [`scope`](Self::scope), read inside it by
+/// [`with`](Self::with).
 ///
-/// What a `contextvars.ContextVar` is in Python, but that a task which is spawned inside does not inherit it: give it its own scope.
-/// To be declared as a `static`. The value may be of any type without borrows: a future in its scope is `Send` if the value is, and a value
-/// that is not, such as an `Rc`, goes with [`spawn_local`](crate::spawn_local).
+/// It corresponds to Python's `contextvars.ContextVar`, except that a task which is spawned inside does not
+/// inherit the value: give that task its own scope.
+///
+/// Declare it as a `static`. The value may be of any type without borrows. A future in its scope is `Send`
+/// if the value is. A value that is not `Send`, such as an `Rc`, works with
+/// [`spawn_local`](crate::spawn_local).
 ///
 /// ```
 /// use brigade_runtime::{TaskLocal, run, spawn};
@@ -50,7 +56,7 @@ use std::{
 /// });
 /// ```
 ///
-/// A task that may move between threads has no such value:
+/// A task that may move between threads cannot have such a value:
 ///
 /// ```compile_fail,E0277
 /// use brigade_runtime::{TaskLocal, spawn};
@@ -69,21 +75,30 @@ use std::{
 /// let name: Option<&'static String> = NAME.try_with(|name| name);
 /// ```
 pub struct TaskLocal<T> {
-    /// Which one it is; 0 before the first use. Its own address would not do: equal constants may share one.
+    /// A unique number, or 0 before the first use. The address would not be unique: equal constants may
+    /// share one.
     id: AtomicUsize,
     _value: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: 'static> TaskLocal<T> {
-    /// One that has no value anywhere.
+    /// Makes a task-local that has no value in any task.
+    ///
+    /// ```
+    /// use brigade_runtime::TaskLocal;
+    ///
+    /// static TABLE: TaskLocal<u32> = TaskLocal::new();
+    /// assert_eq!(TABLE.get(), None);
+    /// ```
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self { id: AtomicUsize::new(0), _value: std::marker::PhantomData }
     }
 
+    /// Returns the unique number, and draws it at the first use.
     fn id(&self) -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
-        // Relaxed, all three: the number has to be unique and guards nothing.
+        // Relaxed, all three: the number must be unique and guards no other memory.
         match self.id.load(Ordering::Relaxed) {
             0 => {
                 let fresh = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -96,22 +111,46 @@ impl<T: 'static> TaskLocal<T> {
         }
     }
 
-    /// Runs a future with this value. Inside it a further scope hides the value for as long as it lasts.
+    /// Runs a future with this value. A further scope inside that future hides the value for as long as it
+    /// lasts.
+    ///
+    /// ```
+    /// # use brigade_runtime::{TaskLocal, run};
+    /// static TABLE: TaskLocal<u32> = TaskLocal::new();
+    /// run(TABLE.scope(7, async {
+    ///     assert_eq!(TABLE.scope(8, async { TABLE.get() }).await, Some(8));
+    ///     assert_eq!(TABLE.get(), Some(7));
+    /// }));
+    /// ```
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scoped<T, F> {
         Scoped { id: self.id(), value, future: Some(Box::pin(future)) }
     }
 
-    /// Calls `f` with the value of the task that runs here. None if it has none, or if the thread has come to the destructors of its
-    /// thread-locals.
+    /// Calls `f` with the value of the current task, and returns its result. None if the task has no value,
+    /// or if the thread is already running the destructors of its thread-locals.
+    ///
+    /// ```
+    /// # use brigade_runtime::{TaskLocal, run};
+    /// static DISH: TaskLocal<String> = TaskLocal::new();
+    /// assert_eq!(DISH.try_with(String::len), None);
+    /// assert_eq!(run(DISH.scope("soup".to_owned(), async { DISH.try_with(String::len) })), Some(4));
+    /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
         context::with_task_local(self.id(), |value| value.downcast_ref().map(f)).flatten()
     }
 
-    /// Calls `f` with the value of the task that runs here.
+    /// Calls `f` with the value of the current task, and returns its result.
     ///
     /// # Panics
     ///
-    /// Outside of every [`scope`](Self::scope) of this task-local.
+    /// Panics outside of every [`scope`](Self::scope) of this task-local.
+    ///
+    /// ```
+    /// # use brigade_runtime::{TaskLocal, run};
+    /// static DISH: TaskLocal<String> = TaskLocal::new();
+    /// let upper = DISH.scope("soup".to_owned(), async { DISH.with(|dish| dish.to_uppercase()) });
+    /// assert_eq!(run(upper), "SOUP");
+    /// ```
     #[track_caller]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         let type_name = std::any::type_name::<T>();
@@ -121,7 +160,14 @@ impl<T: 'static> TaskLocal<T> {
         }
     }
 
-    /// A clone of the value of the task that runs here. None if it has none.
+    /// Returns a clone of the value of the current task. None if it has none.
+    ///
+    /// ```
+    /// # use brigade_runtime::{TaskLocal, run};
+    /// static TABLE: TaskLocal<u32> = TaskLocal::new();
+    /// assert_eq!(TABLE.get(), None);
+    /// assert_eq!(run(TABLE.scope(7, async { TABLE.get() })), Some(7));
+    /// ```
     pub fn get(&'static self) -> Option<T>
     where
         T: Clone,
@@ -137,15 +183,28 @@ impl<T> fmt::Debug for TaskLocal<T> {
 }
 
 /// The future of [`TaskLocal::scope`].
+///
+/// ```
+/// use brigade_runtime::{Scoped, TaskLocal, run};
+///
+/// static TABLE: TaskLocal<u32> = TaskLocal::new();
+///
+/// /// Gives a future the number of its table.
+/// fn at_table<F: Future>(table: u32, future: F) -> Scoped<u32, F> {
+///     TABLE.scope(table, future)
+/// }
+///
+/// assert_eq!(run(at_table(7, async { TABLE.get() })), Some(7));
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Scoped<T: 'static, F> {
     id: usize,
     value: T,
-    /// None once it is ready. It is dropped inside the scope.
+    /// None once it is ready. It is dropped inside the scope, as it is polled there.
     future: Option<Pin<Box<F>>>,
 }
 
-// The value is not pinned, and the future by its box.
+// The value is not pinned, and the box pins the future.
 impl<T, F> Unpin for Scoped<T, F> {}
 
 impl<T: 'static, F: Future> Future for Scoped<T, F> {

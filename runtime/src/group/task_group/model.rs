@@ -1,4 +1,4 @@
-//! Loom models: a member ends, or fails, while the group looks.
+//! Loom models: a member ends, or fails, while the group is polled.
 
 use super::*;
 use loom::thread;
@@ -8,7 +8,7 @@ use std::{
     task::Wake,
 };
 
-/// Says that it was woken.
+/// A waker that remembers that it was woken.
 struct WakeFlag(loom::sync::atomic::AtomicBool);
 
 impl Wake for WakeFlag {
@@ -17,7 +17,7 @@ impl Wake for WakeFlag {
     }
 }
 
-/// Polls a group whose one member ends meanwhile: it is ready, or woken and then ready.
+/// Polls a group while its only member ends: the group is ready, or it is woken and then ready.
 fn ends<B>(body: B, end: fn(&GroupShared<u32>)) -> Result<u32, u32>
 where
     B: Future<Output = Result<u32, u32>>,
