@@ -1,10 +1,10 @@
 //! A pool of worker processes: typed calls into children that may crash without hurting anybody else.
 //!
-//! The workers are this same executable, forked and exec'd anew, so a call needs no registration: any
-//! function that captures nothing can be named to a worker. `main` begins with [`init`], which is where a
-//! worker's life begins.
+//! The workers are this same executable, forked and exec'd anew. So a call needs no registration: the pool
+//! can name any function that captures nothing to a worker. `main` begins with [`init`], and there a
+//! worker's life begins, too.
 //!
-//! ```no_run
+//! ```
 //! // The first line of `main`:
 //! brigade_process::init();
 //! let procs = brigade_process::ProcessPool::new(2).unwrap();
@@ -15,32 +15,40 @@
 //!
 //! # Nouns
 //!
-//! * **call**: a function sent to a child, with its argument. Completes exactly once.
+//! * **call**: a function sent to a child, with its argument. It completes exactly once.
 //! * [`ProcessPool`]: the front. **Supervisor**: the one thread that looks after the children. **Starter**:
-//!   the one that starts them.
+//!   the thread that starts them.
 //! * **worker**: the child's side, a loop that answers calls.
-//! * **ring**: memory shared with one worker, through which small calls and answers go without a system
-//!   call. **Lane**: the pool's half of it.
-//! * **frame**: what travels besides, on a socket of their own. A call that prints disturbs nothing.
-//! * **batch**: neighbouring inputs of a `map`, in one message; each is still a call of its own.
-//! * [`Block`]: a large value that is mapped and not copied.
-//! * **entry**: one row of the executable's table of calls; how a function is named, and how a name is
-//!   checked.
-//! * [`Launcher`]: how a worker is started. [`Local`] forks and execs, or has a **zygote** fork; [`Argv`]
-//!   runs any command that ends in this program as a worker.
-//! * **leash**: a pipe by whose end the kernel kills a worker.
+//! * **ring**: memory shared with one worker. Small calls and answers go through it without a system call.
+//!   **Lane**: the pool's half of a ring.
+//! * **frame**: a message on the worker's socket, for everything that does not go through the ring. The
+//!   socket is the pool's own, so a call may print what it likes.
+//! * **batch**: neighbouring inputs of a `map` in one message. Each is still a call of its own.
+//! * [`Block`]: a large value that the receiver maps instead of copying.
+//! * **entry**: one row of the executable's table of calls. A function is named by its entry, and the name
+//!   is checked against the table.
+//! * [`Launcher`]: starts workers. [`Local`] forks and execs, or has a **zygote** fork. [`Argv`] runs any
+//!   command that ends in this program as a worker.
+//! * **leash**: a pipe. When its end is closed, the kernel kills the worker.
 //!
-//! # Reading order
+//! # Folders
 //!
-//! `frame` → `entry` → `init` → `worker` → `ring` → `lane` → `shared` → `child` → `supervisor`, with its
-//! `starts` and `ends` → `starter` → `exec`; then `batch`, `block`, `leash` and `zygote`, each on its own.
+//! * `front/`: what a program sees: the pool, its builder, maps, handles.
+//! * `parent/`: the side of the pool's process: the queue, the lanes, the children, and the threads that
+//!   start and supervise them.
+//! * `worker/`: the child's side.
+//! * `call/`: what a call is made of: its name, its bytes, its blocks, its answer.
+//! * `wire/`: how calls travel: frames, the ring, the setup, the numbers of descriptors.
+//! * `system/`, `image/`, `usage/`: the operating system, the executable, and what processes consume.
+//!
+//! `docs/reading.md` names the files to read, in order.
 //!
 //! # The end of the pool's process
 //!
-//! No worker outlives the process that has made the pool, whether that ends well, is killed or execs
-//! something else; it does not matter whether the worker computes, is stopped, or has changed its user, and
-//! neither if the pool's process has. Processes that a call has started are on their own. A worker that
-//! [`Argv`] has started elsewhere ends when its channel does.
+//! No worker outlives the process that made the pool, whether that process ends well, is killed or execs
+//! something else. This holds for a worker that computes, is stopped or has changed its user, and also if
+//! the pool's process has changed its user. Processes that a call has started are on their own. A worker
+//! that [`Argv`] has started elsewhere ends when its channel does.
 
 #[cfg(not(loom))]
 mod call;
@@ -81,7 +89,7 @@ pub use parent::{
 #[cfg(not(loom))]
 pub use worker::{init, worker_index};
 
-/// What the loom models look at: nothing else is built for them.
+/// The parts that the loom models test. Nothing else is built for them.
 #[cfg(loom)]
 pub mod model {
     pub use crate::parent::attention::Attention;

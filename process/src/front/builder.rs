@@ -25,7 +25,14 @@ use std::{
     time::Duration,
 };
 
-/// Says how a [`ProcessPool`] is to be built.
+/// The configuration of a [`ProcessPool`], made by [`ProcessPool::builder`].
+///
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::builder().workers(2).env("SEASON", "winter").build().unwrap();
+/// let season = procs.spawn(|(): ()| std::env::var("SEASON").unwrap(), ());
+/// assert_eq!(season.join().unwrap(), "winter");
+/// ```
 #[must_use = "a pool is made by `build`"]
 pub struct Builder {
     workers: Option<usize>,
@@ -43,21 +50,30 @@ pub struct Builder {
 }
 
 /// How [`Local`] starts workers.
+///
+/// ```
+/// use brigade_process::{ProcessPool, Start};
+///
+/// brigade_process::init();
+/// let procs = ProcessPool::builder().workers(2).start_method(Start::Zygote).build().unwrap();
+/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// Each is exec'd anew and runs the initializer. What CPython calls *spawn*.
+    /// Each worker is exec'd anew and runs the initializer. CPython calls this *spawn*.
     #[default]
     Exec,
-    /// One child is exec'd and runs the initializer; workers are forked from it, in a fraction of a
-    /// millisecond, and share its memory until they write there. CPython calls it *forkserver*.
-    /// [`worker_index`](crate::worker_index) is none in the initializer, which must not start threads.
+    /// One child is exec'd and runs the initializer. Workers are forked from it, each in a fraction of a
+    /// millisecond, and share its memory until they write there. CPython calls this *forkserver*. In the
+    /// initializer, which must not start threads, [`worker_index`](crate::worker_index) is none.
     ///
     /// Each worker begins with a copy of what the initializer has made:
     ///
     /// * **Random numbers are the same in all workers.** A generator that the initializer has seeded gives
-    ///   each worker the same numbers, and so do the keys of the standard library's `RandomState` once a
-    ///   `HashMap` was made there, and the layout of the address space. Seed in the first call of a worker
-    ///   what must differ, from the operating system or from [`worker_index`](crate::worker_index).
+    ///   each worker the same numbers. The same holds for the keys of the standard library's `RandomState`
+    ///   once a `HashMap` was made there, and for the layout of the address space. Seed what must differ in
+    ///   the first call of a worker, from the operating system or from
+    ///   [`worker_index`](crate::worker_index).
     /// * A [`BlockMut`](crate::BlockMut) is each worker's own, like all other memory. A
     ///   [`Block`](crate::Block) is read in place.
     /// * An open file keeps its descriptor, and is *one* open file for all workers, with one position: read
@@ -84,13 +100,13 @@ impl Builder {
         }
     }
 
-    /// How many workers: at least one. One for each core if this is not called.
+    /// Sets the number of workers, at least one. The default is one for each core.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// How workers are started: [`Local`] if this is not called.
+    /// Sets how workers are started. The default is [`Local`].
     pub fn launcher(mut self, launcher: impl Launcher + 'static) -> Self {
         self.launcher = Some(Box::new(launcher));
         self
@@ -99,8 +115,8 @@ impl Builder {
     /// Has each worker call `f(argument)` before its first call, to load what its calls need. `f` must
     /// [capture nothing](ProcessPool#functions-that-can-be-called), not even a value without a size.
     ///
-    /// Calls run on their worker's main thread, one at a time, so state of a worker is a `static` or a
-    /// `thread_local!` that the initializer fills:
+    /// Calls run on their worker's main thread, one at a time. So a worker keeps its state in a `static` or
+    /// a `thread_local!` that the initializer fills:
     ///
     /// ```no_run
     /// use std::sync::OnceLock;
@@ -116,8 +132,8 @@ impl Builder {
     /// let first = procs.spawn(|(): ()| RECIPES.get().unwrap()[0].clone(), ());
     /// ```
     ///
-    /// If it panics, the worker is not used. When several in a row have failed so, the calls that wait give
-    /// [`Lost::NotStarted`](brigade_handle::Lost::NotStarted) with the panic's message.
+    /// If `f` panics, the worker is not used. When several workers in a row have failed so, the calls that
+    /// wait give [`Lost::NotStarted`](brigade_handle::Lost::NotStarted) with the panic's message.
     pub fn initializer<F, A>(mut self, f: F, argument: A) -> Self
     where
         F: Fn(A) + Copy + Send + 'static,
@@ -130,42 +146,42 @@ impl Builder {
         self
     }
 
-    /// Lets the initializer take so long. A worker that is not set up by then is killed, which is a start
-    /// that has failed.
+    /// Lets the initializer take as long as `limit`. A worker that is not set up by then is killed, and
+    /// counts as a failed start.
     ///
-    /// If this is not called, a zygote's initializer may take two minutes, and that of other workers as
-    /// long as it likes; but a [`shutdown`](ProcessPool::shutdown) waits ten seconds for the first worker
-    /// that is set up, if calls wait for it, and tells them then.
+    /// By default a zygote's initializer may take two minutes, and that of other workers as long as it
+    /// likes. But a [`shutdown`](ProcessPool::shutdown) waits ten seconds for the first worker that is set
+    /// up, if calls wait for it, and then tells these calls.
     pub fn setup_timeout(mut self, limit: Duration) -> Self {
         self.setup_limit = Some(limit);
         self
     }
 
-    /// How workers are started on this machine: [`Start::Exec`] if this is not called. Other launchers than
-    /// [`Local`] do not care.
+    /// Sets how workers are started on this machine. The default is [`Start::Exec`]. It matters to
+    /// [`Local`] only, and to no other launcher.
     ///
-    /// ```no_run
+    /// ```
     /// use brigade_process::{ProcessPool, Start};
     ///
     /// brigade_process::init();
-    /// let procs = ProcessPool::builder().start_method(Start::Zygote).build().unwrap();
+    /// let procs = ProcessPool::builder().workers(2).start_method(Start::Zygote).build().unwrap();
     /// ```
     pub fn start_method(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
-    /// Ends each worker after so many calls (at least one) and starts another in its place: for calls that
+    /// Ends each worker after `calls` calls (at least one) and starts another in its place: for calls that
     /// leak. Calls that the worker has not begun go to others.
-    /// [`Statistics::recycled`](crate::Statistics::recycled) counts.
+    /// [`Statistics::recycled`](crate::Statistics::recycled) counts these workers.
     pub fn max_calls_per_worker(mut self, calls: u64) -> Self {
         self.setup.limits.calls = Some(calls.max(1));
         self
     }
 
-    /// Lets each worker have so many bytes of resident memory. A worker that has more after a call ends,
-    /// and another takes its place; one that has more in a call, which is looked at ten times a second, is
-    /// killed, and its call gives [`Lost::OverMemory`](brigade_handle::Lost::OverMemory).
+    /// Lets each worker have `bytes` bytes of resident memory. A worker that has more after a call ends,
+    /// and another takes its place. A worker that has more during a call is killed, and its call gives
+    /// [`Lost::OverMemory`](brigade_handle::Lost::OverMemory); the pool looks ten times a second.
     /// [`Statistics::over_memory`](crate::Statistics::over_memory) counts both. A worker behind a command
     /// ([`Argv`](crate::Argv)) looks at itself, wherever it runs.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
@@ -173,43 +189,43 @@ impl Builder {
         self
     }
 
-    /// Says whether Ctrl-C and Ctrl-\ end workers: they do not if this is not called.
+    /// Says whether Ctrl-C and Ctrl-\ end workers. By default they do not.
     ///
-    /// The terminal sends SIGINT or SIGQUIT to the whole foreground process group, workers included. As a
-    /// rule workers leave both to the pool's process: one that handles them can finish its calls and shut
-    /// down, and one that does not dies of them, and its workers end with it. In workers the signals have a
-    /// handler that does nothing, so a system call in a worker that the kernel does not restart (a `poll`,
-    /// say) may be interrupted, and programs that a call starts have the default actions. A call or an
-    /// initializer may set handlers of its own.
+    /// The terminal sends SIGINT or SIGQUIT to the whole foreground process group, workers included. By
+    /// default workers leave both to the pool's process: if that handles them, it can finish its calls and
+    /// shut down; if not, it dies of them, and its workers end with it. In workers the signals have a
+    /// handler that does nothing. So they may interrupt a system call that the kernel does not restart (a
+    /// `poll`, say), and programs that a call starts have the default actions. A call or an initializer may
+    /// set handlers of its own.
     ///
-    /// Ctrl-Z stops workers with the rest of the group. SIGTERM and SIGHUP end whoever gets them: a service
-    /// manager that sends SIGTERM to every process of a service must be told to send it to the main process
-    /// alone (systemd: `KillMode=mixed`) if that is to drain.
+    /// Ctrl-Z stops workers with the rest of the group. SIGTERM and SIGHUP end the processes that get them.
+    /// A service manager that sends SIGTERM to every process of a service must be told to send it to the
+    /// main process alone (systemd: `KillMode=mixed`) if that is to drain.
     ///
     /// A command that [`Argv`](crate::Argv) puts in front of workers, such as `ssh` or `srun`, is in the
     /// foreground group too and does with interrupts what it always does. Most end, and the calls of their
     /// workers are lost.
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// // Calls may be lost at Ctrl-C, and nobody waits for them.
-    /// let procs = brigade_process::ProcessPool::builder().workers_die_of_interrupt(true).build().unwrap();
+    /// let procs = brigade_process::ProcessPool::builder().workers(2).workers_die_of_interrupt(true).build().unwrap();
     /// ```
     pub fn workers_die_of_interrupt(mut self, die: bool) -> Self {
         self.interrupts = if die { Interrupts::Everybody } else { Interrupts::Owner };
         self
     }
 
-    /// Makes workers nicer than this process by so much, from 1 to 19. They get the CPU when nicer ones do
-    /// not want it.
+    /// Raises the niceness of workers by `by`, from 1 to 19, above this process's own. They get the CPU
+    /// only when less nice processes do not want it.
     pub fn nice(mut self, by: i32) -> Self {
         self.setup.nice = by;
         self
     }
 
-    /// On which CPUs each worker may run: a list for the first, a list for the second, and so on; with
-    /// fewer lists than workers, from the first on again. A worker that takes another's place takes its
-    /// list.
+    /// Sets on which CPUs each worker may run: a list for the first worker, a list for the second, and so
+    /// on. With fewer lists than workers, the lists are used again from the first on. A worker that takes
+    /// another's place takes its list.
     ///
     /// ```no_run
     /// brigade_process::init();
@@ -221,45 +237,47 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of the workers, which else is this process's own.
+    /// Sets a variable in the environment of the workers, which is otherwise this process's own.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// Gives workers an empty environment, and what [`env`](Self::env) has set or will set.
+    /// Gives workers an empty environment, apart from the variables that [`env`](Self::env) has set or will
+    /// set.
     pub fn env_clear(mut self) -> Self {
         self.cleared = true;
         self
     }
 
-    /// In which directory workers begin: this process's own if this is not called.
+    /// Sets the directory in which workers begin. The default is this process's own.
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Prints what workers print line by line, each line with `[worker 3] ` in front; one of more than 64
-    /// KiB in pieces, each as a line. Else workers share this process's stdout and stderr. A stream that is
-    /// non-blocking and full is waited for.
+    /// Prints the workers' output line by line, each line with `[worker 3] ` in front. A line of more than
+    /// 64 KiB is printed in pieces, each as a line. By default workers share this process's stdout and
+    /// stderr. If one of these is non-blocking and full, the pool waits for it.
     pub fn labelled(mut self) -> Self {
         self.sink = Some(output::labels());
         self
     }
 
-    /// Gives each line that workers print to `sink`, which a thread of the pool's calls. A line of more
-    /// than 64 KiB is given in pieces: see [`Line::continues`].
+    /// Gives each line that workers print to `sink`, which a thread of the pool calls. A line of more than
+    /// 64 KiB is given in pieces: see [`Line::continues`].
     ///
-    /// While the sink takes its time, workers that print more than a pipe holds wait; calls that print
-    /// nothing go on, and so does what the pool does about workers that end. All that workers have printed
-    /// has been given when the pool has ended, unless the sink takes no line for five seconds: then the
-    /// pool ends without it, and its thread gives the rest later. A grandchild that holds a worker's stdout
-    /// or stderr is heard until the worker has ended, and no longer. The sink is not called again after a
-    /// panic, which is shown by the panic hook: what workers print is then thrown away.
+    /// While the sink takes its time, workers that print more than a pipe holds wait. Calls that print
+    /// nothing go on, and the pool goes on looking after workers that end. When the pool has ended, the
+    /// sink has got everything that workers have printed, unless it takes no line for five seconds: then
+    /// the pool ends without it, and its thread gives the rest later. A grandchild that holds a worker's
+    /// stdout or stderr is heard until the worker has ended, and no longer. After a panic the sink is not
+    /// called again: the panic hook shows the panic, and later lines are thrown away.
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::builder()
+    ///     .workers(2)
     ///     .captured(|line| println!("{:?} of {}: {}", line.stream, line.worker, line.text.escape_ascii()))
     ///     .build()
     ///     .unwrap();
@@ -270,8 +288,8 @@ impl Builder {
         self
     }
 
-    /// Has idle workers, and threads that join a call, look for so long before they sleep. Both ends then
-    /// answer within a microsecond, and each burns a core meanwhile: for when there are more cores than
+    /// Has idle workers, and threads that join a call, look for `time` before they sleep. Both ends then
+    /// answer within a microsecond, and each burns a core meanwhile. Use it when there are more cores than
     /// work, and latency is all.
     pub fn busy_poll(mut self, time: Duration) -> Self {
         self.setup.busy_poll = Some(time);
@@ -280,13 +298,22 @@ impl Builder {
 
     /// Starts the pool and its workers.
     ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::builder().workers(2).build().unwrap();
+    /// assert_eq!(procs.spawn(|n: u64| n * n, 12).join().unwrap(), 144);
+    /// ```
+    ///
     /// # Errors
     ///
-    /// If [`init`](crate::init) was not called in this process, if there are to be no workers, if the
-    /// initializer or its argument cannot be sent to another process, if this program cannot be started again
-    /// (the loader was started as a command, `ld.so program`; `/proc` is not mounted; its file lies where
-    /// nothing may be executed), or if the operating system refuses a thread, a descriptor or a child; the
-    /// text says which.
+    /// Returns an error, whose text says which it is, if
+    ///
+    /// * [`init`](crate::init) was not called in this process,
+    /// * there are to be no workers,
+    /// * the initializer or its argument cannot be sent to another process,
+    /// * this program cannot be started again (the loader was started as a command, `ld.so program`;
+    ///   `/proc` is not mounted; its file lies where nothing may be executed),
+    /// * the operating system refuses a thread, a descriptor or a child.
     pub fn build(mut self) -> io::Result<ProcessPool> {
         if !worker::is_initialized() {
             return Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! A call with options: a time limit, retries, what a cancel does. What [`ProcessPool::call`] begins.
+//! A call with options: a time limit, retries, what a cancel does. [`ProcessPool::call`] begins one.
 
 use crate::{
     call::CallOptions,
@@ -8,7 +8,16 @@ use brigade_handle::JoinHandle;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, marker::PhantomData, time::Duration};
 
-/// A call that is not sent until [`spawn`](Self::spawn) says so. Made by [`ProcessPool::call`].
+/// A call with options that is not sent until [`spawn`](Self::spawn). Made by [`ProcessPool::call`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(1).unwrap();
+/// let endless = procs.call(|(): ()| -> u8 { loop { std::thread::park() } }, ());
+/// assert!(endless.timeout(Duration::from_millis(50)).spawn().join().is_err());
+/// ```
 #[must_use = "the call is sent by `spawn`"]
 pub struct CallBuilder<'p, F, A, R> {
     pool: &'p ProcessPool,
@@ -23,8 +32,8 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
         Self { pool, f, argument, options: CallOptions::default(), result: PhantomData }
     }
 
-    /// Lets the call run for so long, counted from when it is given to a worker. Then that worker, which
-    /// has no other call meanwhile, is killed and replaced, and the handle gives
+    /// Lets the call run for `limit`, counted from when it is given to a worker. Then the pool kills and
+    /// replaces that worker, which has no other call meanwhile, and the handle gives
     /// [`Lost::TimedOut`](brigade_handle::Lost::TimedOut). The call is not tried again.
     ///
     /// A call that still waits for a worker is not counted as running.
@@ -36,10 +45,18 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     /// Tries the call up to `times` more when its worker ends under it: for calls that may run more than
     /// once.
     ///
-    /// Without this a call is started at most once; with it, at least once. Either way it completes exactly
-    /// once. If the last try ends its worker, too, the handle gives
+    /// Without this option a call starts at most once; with it, at least once. Either way it completes
+    /// exactly once. If the last try ends its worker, too, the handle gives
     /// [`Lost::Quarantined`](brigade_handle::Lost::Quarantined). A panic is an answer, and so is a value
     /// that cannot be encoded: neither is tried again.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(1).unwrap();
+    /// let crash = procs.call(|(): ()| -> u8 { std::process::abort() }, ()).retry(1).spawn();
+    /// let error = crash.join().unwrap_err().to_string();
+    /// assert!(error.contains("2 workers"), "{error}");
+    /// ```
     pub fn retry(mut self, times: u32) -> Self {
         self.options.retries = times;
         self
@@ -56,7 +73,14 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     ///
     /// # Errors
     ///
-    /// As for [`ProcessPool::spawn`], and what the options add.
+    /// The handle gives the errors of [`ProcessPool::spawn`]. With a [`timeout`](Self::timeout) it may also
+    /// give [`Lost::TimedOut`](brigade_handle::Lost::TimedOut), and with [`retry`](Self::retry)
+    /// [`Lost::Quarantined`](brigade_handle::Lost::Quarantined).
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`ProcessPool::spawn`], unless [`kill_on_cancel`](Self::kill_on_cancel) was called: then
+    /// cancelling also kills a worker that runs the call.
     pub fn spawn(self) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,

@@ -22,10 +22,10 @@ use std::{
     },
 };
 
-/// The results of a `map`, each its own.
+/// The results of a `map`, one for each input.
 pub(crate) type Results<R> = Vec<Result<R, JoinError>>;
 
-/// What the handle of a `map` points to.
+/// The shared part of a `map`'s handle.
 struct Gathering<R> {
     slot: Slot<Results<R>>,
     found: Mutex<Found<R>>,
@@ -36,14 +36,15 @@ struct Gathering<R> {
 
 struct Found<R> {
     results: Vec<Option<Result<R, JoinError>>>,
-    /// How many are not there.
+    /// How many results are missing.
     left: usize,
 }
 
-/// The inputs, encoded: neighbours together, but for those that would not be encoded.
+/// The encoded inputs: neighbours lie together, with gaps where an input could not be encoded.
 struct Packed<R> {
     items: Vec<u8>,
-    /// Where neighbours begin in `items`, the first one's number, and how many there are.
+    /// Runs of neighbours: where each begins in `items`, the number of its first input, and how many inputs
+    /// it has.
     runs: Vec<(usize, usize, usize)>,
     results: Vec<Option<Result<R, JoinError>>>,
 }
@@ -71,7 +72,7 @@ impl<R> Packed<R> {
     }
 }
 
-/// Has the workers of `shared` call `f` with each input, `size` of them in a message if that is given.
+/// Has the workers of `shared` call `f` with each input, with `size` inputs in a message if that is given.
 pub(crate) fn submit<F, A, R>(
     shared: &Arc<Shared>,
     f: F,
@@ -116,7 +117,8 @@ impl<R: Send> Gathering<R> {
         let all = {
             // No foreign code runs under the lock: a place that is taken is not dropped there.
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            // Relaxed: the lock orders it before `cancel` takes the results, if it was not seen here.
+            // Relaxed: if this load misses the flag, the lock orders this critical section before the one
+            // in which `cancel` takes the results.
             if self.cancelled.load(Ordering::Relaxed) {
                 drop(found);
                 return drop(results);
@@ -132,7 +134,7 @@ impl<R: Send> Gathering<R> {
             mem::take(&mut found.results)
         };
         record(Happened::Complete, self.id, 0);
-        // In place: an Option around a Result takes no more room than the Result.
+        // This collects in place: an Option around a Result takes no more room than the Result.
         let found = |result: Option<_>| result.expect("the last place was filled");
         pending::complete(&self.slot, Ok(all.into_iter().map(found).collect()));
     }
@@ -189,7 +191,7 @@ fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, Join
     }
 }
 
-// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+// SAFETY: signal and place are those of the one slot. Only a borrower of the Arc completes it.
 unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> {
     fn signal(&self) -> &Signal {
         self.slot.signal()
@@ -208,7 +210,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
         // Relaxed: see `start`.
         self.cancelled.store(true, Ordering::Relaxed);
         self.shared.give_up(self.address());
-        // What is there is dropped here, on the canceller's thread.
+        // The results so far are dropped here, on the canceller's thread.
         drop(mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results));
         pending::complete(&self.slot, Err(JoinError::Cancelled));
     }

@@ -1,4 +1,4 @@
-//! Calls of one function with many inputs: at once, or lazily.
+//! Calls of one function with many inputs: all at once, or lazily.
 
 use crate::front::{
     gathering,
@@ -13,20 +13,20 @@ impl ProcessPool {
     /// Has the workers call `f` with each input, and waits for all results, which are in the order of the
     /// inputs. `f` must [capture nothing](Self#functions-that-can-be-called).
     ///
-    /// Inputs travel in batches, whose sizes follow from how long the calls take: short ones share a
-    /// message, long ones do not wait for one another. Still each has a result of its own: a panic is one
-    /// input's, and a worker that ends takes along the one call that it ran.
+    /// Inputs travel in batches, whose sizes follow from how long the calls take: short calls share a
+    /// message, long ones do not wait for one another. Still each input has a result of its own: a panic is
+    /// the result of one input, and a worker that ends takes along the one call that it ran.
     ///
     /// # Errors
     ///
-    /// As for [`spawn`](Self::spawn), for each input on its own.
+    /// Each result is an error for the reasons that [`spawn`](Self::spawn) names, for its input alone.
     ///
     /// # Panics
     ///
-    /// On a thread that must not block, such as a worker of an async executor:
+    /// Panics on the calling thread if that must not block, such as a worker of an async executor. Use
     /// [`spawn_map`](Self::spawn_map) there.
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::new(2).unwrap();
     /// let squares: Vec<u64> = procs.map(|n: u64| n * n, 0..4).into_iter().map(Result::unwrap).collect();
@@ -38,12 +38,20 @@ impl ProcessPool {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        // It is cancelled by its handle alone, which nobody else has.
+        // Only its handle could cancel it, and nobody else has the handle.
         gathering::submit(self.shared(), f, inputs, None).join().unwrap_or_default()
     }
 
-    /// [`map`](Self::map) with so many inputs in a message; 1 sends each on its own. `f` must
-    /// [capture nothing](Self#functions-that-can-be-called).
+    /// [`map`](Self::map) with `size` inputs in a message; 1 sends each on its own. `f` must [capture
+    /// nothing](Self#functions-that-can-be-called).
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map).
+    ///
+    /// # Panics
+    ///
+    /// As for [`map`](Self::map).
     pub fn map_chunked<F, A, R>(
         &self,
         f: F,
@@ -58,12 +66,24 @@ impl ProcessPool {
         gathering::submit(self.shared(), f, inputs, Some(size.max(1))).join().unwrap_or_default()
     }
 
-    /// [`map`](Self::map) that does not wait: the handle gives all results, or is awaited. `f` must
-    /// [capture nothing](Self#functions-that-can-be-called).
+    /// [`map`](Self::map) that does not wait: the handle gives all results when it is joined or awaited.
+    /// `f` must [capture nothing](Self#functions-that-can-be-called).
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let handle = procs.spawn_map(|n: u64| n * n, 0..4);
+    /// assert_eq!(handle.join().unwrap().len(), 4);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map), in the list that the handle gives.
     ///
     /// # Cancellation
     ///
-    /// Calls that no worker has begun are not made; the handle gives [`JoinError::Cancelled`].
+    /// Cancelling the handle drops the calls that no worker has begun, and the handle gives
+    /// [`JoinError::Cancelled`].
     pub fn spawn_map<F, A, R>(
         &self,
         f: F,
@@ -80,12 +100,20 @@ impl ProcessPool {
     /// [`map`](Self::map) with a function of several arguments, which the inputs hold as tuples. `f` must
     /// [capture nothing](Self#functions-that-can-be-called).
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::new(2).unwrap();
     /// let powers = procs.starmap(u64::pow, [(2, 3), (3, 2)]);
     /// assert!(powers.into_iter().map(Result::unwrap).eq([8, 9]));
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map).
+    ///
+    /// # Panics
+    ///
+    /// As for [`map`](Self::map).
     pub fn starmap<F, A>(
         &self,
         f: F,
@@ -99,29 +127,33 @@ impl ProcessPool {
         self.map(move |arguments: A| f.apply(arguments), inputs)
     }
 
-    /// Has the workers call `f` with each input, which may be endless: an iterator over the results, in the
-    /// order of the inputs. `f` must [capture nothing](Self#functions-that-can-be-called).
+    /// Has the workers call `f` with each input, which may be endless: returns an iterator over the
+    /// results, in the order of the inputs. `f` must [capture nothing](Self#functions-that-can-be-called).
     ///
-    /// `next` reads inputs when there is room for them, so as many messages are under way as
+    /// `next` reads inputs when there is room for them: as many messages are under way as
     /// [`Imap::in_flight`] says, and no more. Once three messages have been sent, a result that is ready is
     /// given before another input is read.
     ///
     /// Inputs may come slowly. Until eight in a row have come within a millisecond each, and again after
-    /// one that has not, only one message more than there are workers is under way, and before the next
-    /// input is asked for, the results get some milliseconds to come. While `next` waits for a late input
-    /// all the same, it gives no result that comes meanwhile; with [`Imap::with_feeder`] it never waits for
-    /// an input.
+    /// one that has not, only one message more than there are workers is under way, and before `next` asks
+    /// for the next input, it gives the results some milliseconds to come. While `next` waits for a late
+    /// input all the same, it gives no result that comes meanwhile; with [`Imap::with_feeder`] it never
+    /// waits for an input.
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::new(2).unwrap();
     /// let squares: Vec<u64> = procs.imap(|n: u64| n * n, 0..).take(3).map(Result::unwrap).collect();
     /// assert_eq!(squares, [0, 1, 4]);
     /// ```
     ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map).
+    ///
     /// # Panics
     ///
-    /// `next` does on a thread that must not block.
+    /// `next` panics on its calling thread if that must not block.
     pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Imap<'_, F, I::IntoIter, R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -130,8 +162,24 @@ impl ProcessPool {
         Imap::new(self, f, inputs.into_iter())
     }
 
-    /// [`imap`](Self::imap) with the results as they come. `f` must
-    /// [capture nothing](Self#functions-that-can-be-called).
+    /// [`imap`](Self::imap) that gives the results as they come. `f` must [capture
+    /// nothing](Self#functions-that-can-be-called).
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let mut squares: Vec<u64> = procs.imap_unordered(|n: u64| n * n, 0..4).map(Result::unwrap).collect();
+    /// squares.sort();
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map).
+    ///
+    /// # Panics
+    ///
+    /// `next` panics on its calling thread if that must not block.
     pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,

@@ -1,13 +1,13 @@
-//! What a program sees of a pool, and the handles that it waits for.
+//! What a program sees of a pool: the pool, its builder, and the handles that a thread waits for.
 
 mod builder;
 mod call_builder;
-// Unsafe: as `pending`.
+// Unsafe: promises, as `pending` does, that signal and place of a handle's allocation belong together.
 #[allow(unsafe_code)]
 mod gathering;
 mod imap;
 mod map;
-// Unsafe: says that signal and place of a handle's allocation belong together.
+// Unsafe: promises that signal and place of a handle's allocation belong together.
 #[allow(unsafe_code)]
 mod pending;
 mod pool;

@@ -1,16 +1,16 @@
-//! The one who waits for a call.
+//! The handle's side of one call.
 //!
-//! Each call is completed exactly once, whoever gets there first: the answer, the end of its worker, a
-//! cancel, or the end of the pool. The slot sees to that. Whether it is *started* at most once is this
-//! file's affair, by one byte:
+//! A call completes exactly once, by whichever comes first: the answer, the end of its worker, a cancel, or
+//! the end of the pool. The slot sees to that. This file sees to it that a call *starts* at most once, by
+//! one byte:
 //!
 //! ```text
 //!   QUEUED --start--> SENT         the supervisor has given it to a worker; a cancel can still take it back from the
 //!                                  worker's ring, until the worker begins it
 //!   SENT --put_back--> QUEUED      that worker ended without having begun it, or it may be tried again
 //!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
-//!   SENT --cancel--> KILLING        if the caller wants that: the supervisor kills the worker that runs it
-//!   SENT --cancel--> FINAL          else: its result stands, and if there is none, it is not started again
+//!   SENT --cancel--> KILLING       if the caller wants that: the supervisor kills the worker that runs it
+//!   SENT --cancel--> FINAL         else: its result stands, and if there is none, it is not started again
 //! ```
 
 use crate::{
@@ -34,7 +34,7 @@ const CANCELLED: u8 = 2;
 const KILLING: u8 = 3;
 const FINAL: u8 = 4;
 
-/// What a call's handle points to.
+/// The shared part of a call's handle.
 struct Pending<R> {
     slot: Slot<R>,
     state: AtomicU8,
@@ -50,7 +50,8 @@ pub(crate) enum OnCancel {
     Kill,
 }
 
-/// The two sides of a new call: for the supervisor, and for the one who waits.
+/// Makes the two sides of a new call: the caller, for the supervisor, and the handle, for the thread that
+/// waits.
 pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     shared: Arc<Shared>,
     on_cancel: OnCancel,
@@ -63,8 +64,8 @@ pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
 }
 
 impl<R: DeserializeOwned + Send> Pending<R> {
-    /// Leaves QUEUED for `next`; of several callers one wins. Relaxed: the call itself is handed over under
-    /// the pool's lock.
+    /// Leaves QUEUED for `next`; of several threads that try, one wins. Relaxed: the call itself is handed
+    /// over under the pool's lock.
     fn leave_queue(&self, next: u8) -> bool {
         self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -75,14 +76,14 @@ impl<R: DeserializeOwned + Send> Pending<R> {
             if self.leave_queue(CANCELLED) || self.shared.take_back(self.address()) {
                 return true;
             }
-            // Relaxed: see `leave_queue`. It may be in the queue again: its worker has ended.
+            // Relaxed: see `leave_queue`. It may be in the queue again, because its worker has ended.
             if self.state.load(Ordering::Relaxed) != QUEUED {
                 return false;
             }
         }
     }
 
-    /// Has the worker killed that runs the call. False if it is not sent.
+    /// Has the pool kill the worker that runs the call. False if the call is not sent.
     fn request_kill(&self) -> bool {
         // SENT => KILLING. Relaxed: see `leave_queue`.
         let kill_requested =
@@ -93,7 +94,7 @@ impl<R: DeserializeOwned + Send> Pending<R> {
         kill_requested
     }
 
-    /// Notes that the call, which runs, is not to be started again. False if it does not run.
+    /// Notes that the call, which runs, must not start again. False if it does not run.
     fn forbid_restart(&self) -> bool {
         // SENT => FINAL. Relaxed: see `leave_queue`.
         self.state.compare_exchange(SENT, FINAL, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -105,7 +106,7 @@ impl<R: DeserializeOwned + Send> Pending<R> {
     }
 }
 
-/// Completes a slot and survives what foreign code does on the way.
+/// Completes a slot and contains a panic of foreign code on the way.
 pub(crate) fn complete<T: Send>(slot: &Slot<T>, result: Result<T, JoinError>) {
     // Unwind safe: the slot is in order before foreign code (the result's drop, the joiner's waker) runs.
     contain(|| {
@@ -133,16 +134,16 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     }
 
     fn must_be_killed(&self) -> bool {
-        // Relaxed: the flag says it all.
+        // Relaxed: nothing is read but the flag.
         self.state.load(Ordering::Relaxed) == KILLING
     }
 
     fn finish(&self, _first: usize, _count: usize, answer: Answer) {
         if self.slot.is_finished() {
-            // It was cancelled.
+            // The call was cancelled.
             return answer.discard();
         }
-        // The worker may be gone before the one who cancels has said so.
+        // The worker may be gone before the cancelling thread has said so.
         let answer =
             if matches!(answer, Answer::Lost(_)) && !self.is_wanted() { Answer::Cancelled } else { answer };
         self.complete(answer.into_result());
@@ -153,7 +154,7 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     }
 }
 
-// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+// SAFETY: signal and place are those of the one slot. Only a borrower of the Arc completes it.
 unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
     fn signal(&self) -> &Signal {
         self.slot.signal()

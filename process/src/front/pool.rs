@@ -1,4 +1,4 @@
-//! The pool's front: how it is built, how calls are submitted, how it ends.
+//! The pool's front: how it starts, how calls are submitted, how it ends.
 
 use crate::{
     call::{
@@ -31,21 +31,30 @@ use std::{
 /// A pool of worker processes that run calls.
 ///
 /// The workers are this same executable, started anew; the first line of `main` must be
-/// [`init`](crate::init). Dropping the pool cancels what is queued, kills the workers and reaps them;
+/// [`init`](crate::init). Dropping the pool cancels queued calls, kills the workers and reaps them.
 /// [`shutdown`](Self::shutdown) lets them finish first.
 ///
 /// A call completes exactly once: with its result, with its panic, or with the reason for which there is
-/// neither. It is started at most once; one with [`retry`](CallBuilder::retry) is started at least once,
-/// and one that ends every worker that it is given to is given up and reported. The end of a worker ends
-/// the one call that it ran, and nothing else. A worker that is stopped (by SIGSTOP, or a debugger) may go
-/// on: the call that it has waits, the others are given to others; a [`timeout`](CallBuilder::timeout) ends
-/// the wait.
+/// neither. It starts at most once. A call with [`retry`](CallBuilder::retry) starts at least once, and if
+/// it ends every worker that it is given to, the pool gives it up and says so. The end of a worker ends the
+/// one call that it ran, and no other call. A worker that is stopped (by SIGSTOP, or a debugger) may go on
+/// later: the call that it runs waits, and its other calls go to other workers. A
+/// [`timeout`](CallBuilder::timeout) ends the wait.
+///
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// let crash = procs.spawn(|(): ()| -> u8 { std::process::abort() }, ());
+/// assert!(crash.join().is_err(), "the worker is gone, and this program goes on");
+/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+/// procs.shutdown();
+/// ```
 ///
 /// # Functions that can be called
 ///
 /// A worker makes the function from its type alone. So it must be a `fn` item, or a closure that captures
-/// nothing: what it needs is its argument. The compiler refuses a capture that has a size, and a `fn`
-/// pointer:
+/// nothing: all that it needs comes in its argument. The compiler refuses a capture that has a size, and a
+/// `fn` pointer:
 ///
 /// ```compile_fail
 /// let (procs, spoons) = (brigade_process::ProcessPool::new(2).unwrap(), 3);
@@ -57,20 +66,21 @@ use std::{
 /// procs.spawn(u64::count_ones as fn(u64) -> u32, 1);
 /// ```
 ///
-/// It cannot see a value without a size that is moved into the closure, which is not allowed either: the
-/// worker would have one that nobody has made there. If the existence of such a value proves something
-/// about its process to unsafe code, it would prove it in a process where it is not so.
+/// The compiler cannot see a value without a size that is moved into the closure. That is not allowed
+/// either: the worker would have a value that nobody has made there. If the existence of such a value
+/// proves something about its process to unsafe code, it would prove it in a process where it is not so.
 ///
 /// # In a forked child
 ///
-/// The workers stay with the parent, which notices nothing of what the child does with its copy: calls give
-/// [`Lost::Forked`], and so does a handle from before the fork that would have to wait; a cancel and a drop
-/// do nothing; the other methods panic. A pool that is made in the child works.
+/// The workers stay with the parent, which notices nothing of what the child does with its copy of the
+/// pool. In the child, calls give [`Lost::Forked`], and so does a handle from before the fork that would
+/// have to wait. A cancel and a drop do nothing; the other methods panic. A pool that is made in the child
+/// works.
 ///
 /// # Pools in workers
 ///
 /// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this
-/// program has. That pool's workers end with the worker that made it.
+/// program has. The workers of that pool end with the worker that made it.
 pub struct ProcessPool {
     shared: Arc<Shared>,
     threads: Option<Threads>,
@@ -83,12 +93,18 @@ struct Threads {
     supervisor: thread::JoinHandle<()>,
     starter: thread::JoinHandle<()>,
     start_queue: Arc<StartQueue>,
-    /// The thread that calls the sink of what workers print.
+    /// The thread that calls the sink of the workers' output.
     sink: Option<ThreadId>,
 }
 
 impl ProcessPool {
-    /// A pool of so many workers, with everything else as it is by default.
+    /// Starts a pool of `workers` processes, with everything else at its default.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// assert_eq!(procs.worker_ids().len(), 2);
+    /// ```
     ///
     /// # Errors
     ///
@@ -97,7 +113,13 @@ impl ProcessPool {
         Self::builder().workers(workers).build()
     }
 
-    /// Says how the pool is to be built.
+    /// Begins to configure a pool; [`Builder::build`] starts it.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::builder().workers(3).max_calls_per_worker(1_000).build().unwrap();
+    /// assert_eq!(procs.worker_ids().len(), 3);
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -123,7 +145,7 @@ impl ProcessPool {
             .map_err(|error| told(error, "its supervisor's thread"))?;
         let (tell, hear) = mpsc::sync_channel(1);
         let their_start_queue = start_queue.clone();
-        // The receiver waits for just this.
+        // The receiver waits for just this, so sending does not fail.
         let run = move || starter.run(&their_start_queue, workers, move |started| _ = tell.send(started));
         let starter = thread::Builder::new().name("brigade-starter".into()).spawn(run);
         let starter = match starter {
@@ -135,7 +157,7 @@ impl ProcessPool {
             }
         };
         let threads = Some(Threads { supervisor, starter, start_queue, sink });
-        // Dropped if there is an error: then all ends.
+        // If there is an error, the drop of the pool ends everything.
         let pool = Self { shared, threads, blocks: Some(Keeper::new()) };
         hear.recv().map_err(|_| io::Error::other("the process pool's starter died"))??;
         Ok(pool)
@@ -144,19 +166,28 @@ impl ProcessPool {
     /// Has a worker call `f(argument)`.
     ///
     /// `f` must [capture nothing](Self#functions-that-can-be-called), not even a value without a size: it
-    /// is a `fn` item or such a closure. What it needs is its argument. Argument and result cross the
-    /// process boundary by serde.
+    /// is a `fn` item or such a closure. All that it needs comes in its argument. Argument and result cross
+    /// the process boundary by serde.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let handle = procs.spawn(|word: String| word.len(), "parsley".to_owned());
+    /// assert_eq!(handle.join().unwrap(), 7);
+    /// ```
     ///
     /// # Errors
     ///
     /// The handle gives [`JoinError::Panicked`] with a [`RemotePanic`](brigade_handle::RemotePanic) if `f`
-    /// panicked, and [`JoinError::Lost`] if the worker ended, or if argument or result could not be encoded
-    /// or decoded. Neither may have more bytes than a message carries, which is 2 GiB less 1 MiB: a longer
-    /// one is refused before it is sent, and the worker goes on. A [`Block`](crate::Block) may be longer.
+    /// panicked. It gives [`JoinError::Lost`] if the worker ended, or if argument or result could not be
+    /// encoded or decoded. Neither may have more bytes than a message carries, which is 2 GiB less 1 MiB: a
+    /// longer one is refused before it is sent, and the worker goes on. A [`Block`](crate::Block) may be
+    /// longer.
     ///
     /// # Cancellation
     ///
-    /// A call that still waits for a worker is removed. A call that runs goes on and its result stands.
+    /// Cancelling the handle removes a call that still waits for a worker. A call that runs goes on, and
+    /// its result stands.
     pub fn spawn<F, A, R>(&self, f: F, argument: A) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -166,10 +197,10 @@ impl ProcessPool {
         self.send(f, &argument, OnCancel::LetRun, None)
     }
 
-    /// [`spawn`](Self::spawn) with options: a time limit, retries, what a cancel does. `f` must
-    /// [capture nothing](Self#functions-that-can-be-called).
+    /// Begins a call with options: a time limit, retries, what a cancel does. [`CallBuilder::spawn`] sends
+    /// it. `f` must [capture nothing](Self#functions-that-can-be-called).
     ///
-    /// ```no_run
+    /// ```
     /// use std::time::Duration;
     ///
     /// brigade_process::init();
@@ -219,23 +250,23 @@ impl ProcessPool {
         &self.shared
     }
 
-    /// The process ids of the workers that are alive now.
+    /// Returns the process ids of the workers that are alive now.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
     pub fn worker_ids(&self) -> Vec<u32> {
         self.shared.assert_not_forked();
         self.shared.lock().worker_ids()
     }
 
-    /// What the pool has done so far, and what it has to do.
+    /// Returns what the pool has done so far, and what it has still to do.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
     ///
-    /// ```no_run
+    /// ```
     /// brigade_process::init();
     /// let procs = brigade_process::ProcessPool::new(2).unwrap();
     /// procs.spawn(|n: u64| n + 1, 1).join().unwrap();
@@ -246,45 +277,62 @@ impl ProcessPool {
         self.shared.lock().statistics()
     }
 
-    /// Takes no more calls: those that come give [`Lost::NotStarted`]. What was submitted is done.
-    /// CPython's `close`.
+    /// Takes no more calls: those that come give [`Lost::NotStarted`]. Calls that were submitted before are
+    /// done. This is CPython's `close`.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let early = procs.spawn(|n: u64| n + 1, 1);
+    /// procs.close();
+    /// assert!(procs.spawn(|n: u64| n + 1, 1).join().is_err());
+    /// assert_eq!(early.join().unwrap(), 2);
+    /// ```
     pub fn close(&self) {
         self.shared.assert_not_forked();
         self.shared.refuse(Lost::NotStarted("the pool is closed".into()));
     }
 
-    /// Lets the workers finish all that was submitted, then ends them, reaps them and returns.
+    /// Lets the workers finish all calls that were submitted, then ends them, reaps them and returns.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let procs = brigade_process::ProcessPool::new(2).unwrap();
+    /// let handle = procs.spawn(|n: u64| n + 1, 1);
+    /// procs.shutdown();
+    /// assert_eq!(handle.join().unwrap(), 2);
+    /// ```
     pub fn shutdown(mut self) {
         self.shared.assert_not_forked();
         self.end(Orders::Drain);
     }
 
-    /// [`shutdown`](Self::shutdown) by CPython's name. There it wants a `close` first; here nobody else can
-    /// submit any more.
+    /// Does what [`shutdown`](Self::shutdown) does, by CPython's name. CPython wants a `close` first; here
+    /// nobody else can submit any more.
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
     pub fn join(self) {
         self.shutdown();
     }
 
-    /// Cancels what is queued, kills the workers, reaps them and returns: what dropping the pool does, by
-    /// CPython's name.
+    /// Cancels queued calls, kills the workers, reaps them and returns. Dropping the pool does the same;
+    /// this is CPython's name for it.
     pub fn terminate(self) {
         drop(self);
     }
 
-    /// Leaves everything as it is, in a forked child: neither the supervisor's thread nor who held the
-    /// blocks' lock is there.
+    /// Leaves everything as it is, in a forked child: the supervisor's thread is not there, and neither is
+    /// a thread that may have held the blocks' lock.
     fn forget(&mut self) {
         mem::forget(self.threads.take());
         mem::forget(self.blocks.take());
@@ -293,13 +341,13 @@ impl ProcessPool {
     fn end(&mut self, orders: Orders) {
         let Some(Threads { supervisor, starter, start_queue, sink }) = self.threads.take() else { return };
         self.shared.tell(|state| state.orders = orders);
-        // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end; and
-        // the supervisor waits for the sink.
+        // A waker that drops the pool runs on the supervisor itself, which cannot wait for its own end. The
+        // supervisor also waits for the sink, so the sink's thread cannot wait for the supervisor.
         let here = thread::current().id();
         if supervisor.thread().id() == here || sink == Some(here) {
             return;
         }
-        // An error would be a panic, which the hook has shown; there is nobody to tell from a destructor.
+        // An error would be a panic, which the hook has shown. A destructor has nobody to tell.
         let _ = supervisor.join();
         // A launcher of the user's that hangs keeps its thread, and nobody else.
         if start_queue.wait_for_the_end() {
@@ -327,7 +375,7 @@ impl fmt::Debug for ProcessPool {
     }
 }
 
-/// The handle of a call that is not made.
+/// A handle for a call that was refused before it was made.
 fn failed<R: Send + 'static>(error: JoinError) -> JoinHandle<R> {
     let (completer, handle) = brigade_handle::pair();
     completer.complete(Err(error));

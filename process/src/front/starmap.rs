@@ -1,15 +1,21 @@
 //! Functions of several arguments, called with a tuple of them.
 
-/// A function that can be called with its arguments in a tuple `T`. For
+/// A function that can be called with its arguments in a tuple `T`, for
 /// [`ProcessPool::starmap`](crate::ProcessPool::starmap).
 ///
-/// Every `fn` item and closure of up to six arguments is one. A pool wants one that
-/// [captures nothing](crate::ProcessPool#functions-that-can-be-called).
+/// Every `fn` item and closure of up to six arguments implements it. A pool wants one that [captures
+/// nothing](crate::ProcessPool#functions-that-can-be-called).
+///
+/// ```
+/// use brigade_process::Star;
+///
+/// assert_eq!(u64::pow.apply((2, 5)), 32);
+/// ```
 pub trait Star<T> {
-    /// What it returns.
+    /// The function's result.
     type Output;
 
-    /// Calls it.
+    /// Calls the function with the arguments of the tuple.
     fn apply(&self, arguments: T) -> Self::Output;
 }
 

@@ -1,6 +1,6 @@
-//! The starter: the thread that runs the pool's launcher, and with it everything on the way to a worker
-//! that may take its time. A zygote is set up for as long as its initializer likes, a fork copies page
-//! tables, a command logs in somewhere: the supervisor waits for none of it.
+//! The starter: the thread that runs the pool's launcher, and with it every step to a new worker that may
+//! take its time. A zygote is set up for as long as its initializer likes, a fork copies page tables, a
+//! command logs in somewhere. The supervisor waits for none of it.
 //!
 //! ```text
 //!   supervisor                                   starter
@@ -15,8 +15,9 @@
 //!
 //! # How it ends
 //!
-//! At the end of the pool the launcher's waits are [stopped](Stop). A launcher of the user's may not care:
-//! after [`GRACE_PERIOD`] the pool is gone without it. What it brings then is ended right here.
+//! At the end of the pool the launcher's waits are [stopped](Stop). A launcher of the user's may ignore
+//! that: after [`GRACE_PERIOD`] the pool ends without it, and the starter itself ends a worker that comes
+//! then.
 
 use crate::{
     parent::{
@@ -38,15 +39,15 @@ use std::{
 
 /// How long the end of a pool waits for a launcher that starts a worker.
 pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(1);
-/// How often a start is tried for the pool's maker if the system says "try again".
+/// How often a start is tried while the pool is being built, if the system says "try again".
 const MAX_TRIES: u32 = 4;
-/// The pause after the first refusal; each one is twice as long.
+/// The pause after the first refusal; each further refusal doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why nothing is started where the thread has ended before its time.
+/// The reason for which nothing is started after the thread has ended before its time.
 pub(crate) const STARTER_ENDED: &str = "the thread that starts workers has ended";
 
-/// Where orders are left for the starter.
+/// The orders to the starter.
 pub(crate) struct StartQueue {
     orders: Mutex<StartOrders>,
     changed: Condvar,
@@ -57,13 +58,13 @@ pub(crate) struct StartQueue {
 struct StartOrders {
     /// Numbers of workers that are to be started.
     numbers: Vec<usize>,
-    /// Nothing is to be started any more.
+    /// No more workers are to be started.
     stopped: bool,
     /// The thread is to end.
     closed: bool,
     /// The launcher hangs, and nobody waits for it any more.
     given_up: bool,
-    /// The thread has ended, as far as anybody could notice.
+    /// The thread has ended, as far as others can see.
     over: bool,
 }
 
@@ -73,7 +74,7 @@ impl StartQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, StartOrders> {
-        // Nothing panics under the lock.
+        // No code panics under the lock.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +83,7 @@ impl StartQueue {
         self.changed.notify_all();
     }
 
-    /// Has workers with these numbers started. False if there is nobody to do it.
+    /// Orders workers with these numbers. False if there is no thread to start them.
     pub(crate) fn order(&self, numbers: &[usize]) -> bool {
         let mut orders = self.lock();
         orders.numbers.extend_from_slice(numbers);
@@ -90,7 +91,7 @@ impl StartQueue {
         !orders.over
     }
 
-    /// Has nothing started any more, and ends the launcher's waits.
+    /// Has no more workers started, and ends the launcher's waits.
     pub(crate) fn stop(&self) {
         self.stop.ring();
         self.change(|orders| orders.stopped = true);
@@ -102,13 +103,13 @@ impl StartQueue {
         self.change(|orders| orders.closed = true);
     }
 
-    /// Leaves a launcher that hangs to itself.
+    /// Stops waiting for a launcher that hangs.
     pub(crate) fn give_up(&self) {
         self.change(|orders| orders.given_up = true);
     }
 
-    /// Waits until the thread has ended, but not beyond [`GRACE_PERIOD`], and not for a launcher that hangs.
-    /// Whether it has.
+    /// Waits until the thread has ended, but not beyond [`GRACE_PERIOD`], and not for a launcher that
+    /// hangs. Whether it has ended.
     pub(crate) fn wait_for_the_end(&self) -> bool {
         let waits = |orders: &mut StartOrders| !orders.over && !orders.given_up;
         let waited = self.changed.wait_timeout_while(self.lock(), GRACE_PERIOD, waits);
@@ -130,7 +131,7 @@ impl StartQueue {
     }
 }
 
-/// What the starter works with.
+/// The starter's own state.
 pub(crate) struct Starter {
     shared: Arc<Shared>,
     launcher: Box<dyn Launcher>,
@@ -140,7 +141,7 @@ pub(crate) struct Starter {
     last_key: u64,
 }
 
-/// A worker that was started and is nobody's so far.
+/// A worker that was started and that the pool has not taken over.
 struct Started {
     child: Child,
     number: usize,
@@ -159,13 +160,13 @@ impl Starter {
         Ok(Self { shared, launcher, command, setup, bell: Arc::new(bell), last_key: 0 })
     }
 
-    /// The thread: starts the first workers and tells of it by `tell`, then carries out orders.
+    /// Runs the thread: starts the first workers and reports by `tell`, then carries out orders.
     pub(crate) fn run(mut self, start_queue: &StartQueue, workers: usize, tell: impl FnOnce(io::Result<()>)) {
         let _over = Over { start_queue, shared: self.shared.clone() };
         tell(self.start_first(workers));
         while let Some((numbers, wanted)) = start_queue.next() {
-            // A worker of a zygote's is ready at once. Others overlap: one loads its program while the next
-            // is forked.
+            // A zygote's worker is ready at once. Other workers overlap: one loads its program while the
+            // next one is forked.
             let together = if self.command.zygote.is_some() { 1 } else { numbers.len() };
             for numbers in numbers.chunks(together) {
                 let starts = if wanted { self.start_all(numbers) } else { Vec::new() };
@@ -222,7 +223,7 @@ impl Starter {
     }
 
     fn start(&mut self, number: usize) -> io::Result<Started> {
-        // Where there is no shared memory to be had, calls go over the socket, and blocks whole.
+        // Without shared memory, calls go over the socket, and blocks whole.
         let mut lane = Lane::new().ok();
         if lane.is_none() {
             self.shared.set_maps(false);
@@ -255,7 +256,7 @@ impl Starter {
         Ok(Started { child, number, lane, output })
     }
 
-    /// Makes the workers the pool's.
+    /// Hands the workers over to the pool.
     fn deliver(&self, numbers: &[usize], starts: Vec<io::Result<Started>>) {
         let mut orphans = Vec::new();
         self.shared.tell(|state| {

@@ -24,12 +24,12 @@ use std::{
     thread,
 };
 
-/// What is told to foreign code that would wait on the supervisor's thread.
+/// The text for foreign code that would wait on the supervisor's thread.
 const ADVICE: &str = "it is the supervisor of a process pool, which takes the answers to all calls, and to the one that is waited for. A waker \
                       or a decoder must not wait: await the handle in a task, or join it on a thread of your own";
 
-/// Starts the supervisor's thread. It decodes results, so it has as large a stack as the main thread may
-/// have; where that is not to be had, the usual one.
+/// Starts the supervisor's thread. It decodes results, so it gets as large a stack as the main thread may
+/// have, or the usual stack where that is not to be had.
 pub(crate) fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
     let run = Arc::new(Mutex::new(Some(run)));
     let start = |builder: thread::Builder| {
@@ -43,7 +43,7 @@ pub(crate) fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<thread::J
     large.or_else(|_| start(thread::Builder::new()))
 }
 
-/// The supervisor's thread.
+/// Runs the supervisor's thread.
 pub(crate) fn supervise(
     shared: &Shared,
     start_queue: &Arc<StartQueue>,
@@ -53,7 +53,7 @@ pub(crate) fn supervise(
     let _end = Farewell { shared, start_queue };
     let _policy = wait::set(Policy::Forbid(ADVICE));
     let mut supervisor = Supervisor::new(shared, start_queue.clone(), rules, output);
-    // Unwind safe: what comes after a panic takes the calls out of wherever they are, and trusts nothing
+    // Unwind safe: the code after a panic takes the calls out of wherever they are, and trusts nothing
     // else.
     if let Err(report) = panics::catch(AssertUnwindSafe(|| supervisor.run())) {
         contain(|| supervisor.collapse(&report.message));

@@ -1,5 +1,5 @@
-//! How workers end, and what becomes of what they leave: each call goes on with another worker, or is told
-//! why it is lost.
+//! How workers end, and what becomes of their calls: each call goes on with another worker, or is told why
+//! it is lost.
 
 use super::Supervisor;
 use crate::{
@@ -16,7 +16,7 @@ use brigade_trace::{Cause, Kind, because, clock, record};
 use std::time::Instant;
 
 impl Supervisor<'_> {
-    /// Takes back what children have not begun that are to end: it must not be begun any more.
+    /// Takes back the calls that ending children have not begun: they must not be begun any more.
     pub(super) fn close_lanes(&mut self) {
         if !self.children.iter().any(Child::is_parting) {
             return;
@@ -29,8 +29,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Lets children go that are parting and whose answers have been taken over, or have waited for that
-    /// for long enough.
+    /// Lets parting children go whose answers have been taken over, or have waited for that for long
+    /// enough.
     pub(super) fn let_go(&mut self) {
         if !self.children.iter().any(Child::is_parting) {
             return;
@@ -48,8 +48,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Removes a child that has ended. What it had not begun goes to others, the call that it ran may be
-    /// tried again.
+    /// Removes a child that has ended. The calls that it had not begun go to others, and the call that it
+    /// ran may be tried again.
     #[cold]
     pub(super) fn take_leave(&mut self, at: usize, ended: Ended) {
         let child = self.children.swap_remove(at);
@@ -63,7 +63,7 @@ impl Supervisor<'_> {
         let mut lane =
             state.lanes.iter().position(|lane| lane.key == key).map(|at| state.lanes.swap_remove(at));
         if let Some(lane) = &mut lane {
-            // What the worker answered before it ended stands.
+            // An answer that the worker gave before it ended stands.
             lane.harvest(&mut self.done);
         }
         self.backoff.lost(&child, lane.as_ref());
@@ -159,7 +159,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Has no more workers started, and whoever waits for one given up.
+    /// Has no more workers started, and gives up those that are being waited for.
     pub(super) fn stop_starting(&mut self, now: Instant) {
         if self.stopped.is_none() {
             self.stopped = Some(now);
@@ -167,7 +167,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Whether no worker is on its way, or none that is waited for any longer.
+    /// Whether no worker is on its way, or none that the pool still waits for.
     pub(super) fn has_stopped(&self, state: &PoolState) -> bool {
         let is_late = self.stopped.is_some_and(|since| clock::now() >= since + GRACE_PERIOD);
         state.delivered.is_empty() && (is_late || !state.awaits_starter())
@@ -179,7 +179,8 @@ impl Supervisor<'_> {
         }
         let mut state = self.shared.lock();
         let is_over = state.orders != Orders::Work && state.queue.is_empty() && self.has_stopped(&state);
-        // In this critical section: what the starter brings later is its own to end.
+        // This must be in this critical section: a worker that the starter brings later is the starter's
+        // own to end.
         state.abandoned |= is_over;
         if is_over && state.awaits_starter() {
             self.start_queue.give_up();

@@ -6,12 +6,12 @@ use brigade_handle::Lost;
 use std::time::Instant;
 
 impl Supervisor<'_> {
-    /// Condemns workers whose calls have come over their channels and have run for too long, or are to be
+    /// Condemns workers whose calls came over their channels and have run for too long, or are to be
     /// killed.
     pub(super) fn expire_calls(&mut self, now: Instant) {
         for child in &mut self.children {
             if child.overdue(now).is_some() {
-                // Its answer may be there already.
+                // The answer may be there already.
                 child.read(&mut self.space, &mut self.news);
                 if let Some(lost) = child.overdue(now) {
                     child.condemn(lost);
@@ -21,7 +21,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Kills workers that take too much memory while they run a call. Between calls they see to it
+    /// Kills workers that take too much memory while they run a call. Between calls workers check
     /// themselves.
     pub(super) fn check_memory(&mut self, now: Instant) {
         let Some(limit) = self.memory_limit else { return };

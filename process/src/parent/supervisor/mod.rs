@@ -5,22 +5,22 @@
 //! child, a deadline or the bell wakes it.
 //!
 //! Small calls pass it by: `parent/shared/mod.rs` and `parent/lane/mod.rs` move them through rings, on
-//! whichever thread comes along. What remains for it is what only one thread can do: sockets, deadlines,
-//! the ends of children, and sleeping for everybody.
+//! whichever thread comes along. The supervisor keeps what only one thread can do: sockets, deadlines, the
+//! ends of children, and sleeping for everybody.
 //!
 //! # Why each call completes exactly once
 //!
 //! A call is in exactly one place: in the queue, in one lane, in one child's phase, or in `done`. It leaves
-//! the last one by being finished. Foreign code (decoding, wakers) runs only there, when no lock is held
-//! and every child is in order.
+//! `done` by being finished. Foreign code (decoding, wakers) runs only there, when no lock is held and
+//! every child is in order.
 //!
 //! # Why it neither dies nor waits
 //!
-//! It calls no foreign code that is not contained: a launcher's in `parent/child/contained.rs`, a result's
-//! and a waker's in `shared::finish`. A panic all the same is its end, but every handle's completion
-//! (`parent/supervisor/collapse.rs`). It waits for nobody but in `poll`, for all at once; what takes its
-//! time on the way to a worker is the starter's affair (`parent/starter.rs`), and foreign code that would
-//! wait here is refused by the thread's wait policy.
+//! It calls foreign code only where a panic is contained: a launcher's in `parent/child/contained.rs`, a
+//! result's and a waker's in `shared::finish`. If it panics all the same, it ends, but every handle
+//! completes (`parent/supervisor/collapse.rs`). It waits only in `poll`, for all at once. Work on the way
+//! to a worker that takes its time is the starter's (`parent/starter.rs`), and the thread's wait policy
+//! refuses foreign code that would wait here.
 
 mod collapse;
 mod ends;
@@ -51,25 +51,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often children are asked whether they live, where the system does not tell by itself, and how much
-/// memory they take.
+/// How often the supervisor asks children whether they live, where the system does not tell by itself, and
+/// how much memory they take.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
-/// With so many calls in flight the supervisor is woken once for many answers.
+/// With this many calls in flight, the supervisor is woken once per batch of answers.
 const FLOOD_CALLS: u64 = 64;
-/// How long an answer may wait in a flood.
+/// How long an answer may wait while there are [`FLOOD_CALLS`].
 const FLOOD_WAIT: Duration = Duration::from_millis(1);
-/// How much is read from a channel at once, in bytes.
+/// How many bytes are read from a channel at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// What the pool's builder has said to the supervisor.
+/// What the pool's builder asks of the supervisor.
 pub(crate) struct Rules {
     pub(crate) workers: usize,
-    /// How much memory a worker may take, in bytes.
+    /// The most memory that a worker may take, in bytes.
     pub(crate) memory: Option<u64>,
     pub(crate) setup_limit: Option<Duration>,
 }
 
-/// The supervisor's own affairs.
+/// The supervisor's own state.
 pub(crate) struct Supervisor<'a> {
     shared: &'a Shared,
     start_queue: Arc<StartQueue>,
@@ -78,12 +78,12 @@ pub(crate) struct Supervisor<'a> {
     memory_limit: Option<u64>,
     setup_limit: Option<Duration>,
     children: Vec<Child>,
-    /// Calls that have ended and whose handles have not been told.
+    /// Calls that have ended, with handles that are still to be completed.
     done: Done,
     news: Vec<ChildEvent>,
     space: Vec<u8>,
     watched: Vec<Watch>,
-    /// How many answers were there after the last sleep.
+    /// How many answers there were after the last sleep.
     caught: usize,
     /// When the workers' memory was last looked at.
     memory_checked: Option<Instant>,
@@ -145,7 +145,7 @@ impl<'a> Supervisor<'a> {
         state.harvest(&mut self.done);
         self.caught = self.done.len();
         state.kill_requested = false;
-        // The supervisor looks at all deadlines before it sleeps.
+        // The result needs no look: the supervisor goes through all deadlines before it sleeps.
         let _for_itself = state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
             if let Some(lane) = state.lane_of(child.key) {
@@ -204,8 +204,8 @@ impl<'a> Supervisor<'a> {
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
         let timeout = alarm.map(|time| time.saturating_duration_since(clock::now()));
-        // An error would be a bug in the list of descriptors; then each child is asked in turn, which finds
-        // it.
+        // An error would be a bug in the list of descriptors. Then the supervisor asks each child in turn
+        // and finds it.
         let _ = sys::poll(&mut self.watched, timeout);
         record(Kind::Unpark, brigade_trace::Id::NONE, 0);
         let orders;
@@ -223,7 +223,7 @@ impl<'a> Supervisor<'a> {
         if only_bell && !is_due && orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
     }
 
-    /// Whether something can be done without waiting.
+    /// Whether there is something to do without waiting.
     fn has_orders(&self, state: &PoolState) -> bool {
         if state.kill_requested
             || state.has_untold()
@@ -238,14 +238,15 @@ impl<'a> Supervisor<'a> {
         can_give || state.can_dispatch() || self.wanted(state, clock::now()) > 0 || self.must_obey(state)
     }
 
-    /// Hears what each child has to say, and buries those that have ended.
+    /// Handles the events of each child, and buries those that have ended.
     fn serve(&mut self) {
         let now = clock::now();
         let mut at = 0;
         while at < self.children.len() {
             let child = &mut self.children[at];
             child.flush();
-            // In this order: what a child answered before it ended is in the channel when the end is seen.
+            // The order matters: what a child answered before it ended is in the channel when the end is
+            // seen.
             if child.notice_end(now) {
                 self.shared.lock().count_ended(child.key);
             }
@@ -260,7 +261,7 @@ impl<'a> Supervisor<'a> {
         self.obey(now);
     }
 
-    /// When to wake without being woken.
+    /// The time at which to wake without being woken.
     fn alarm(&self, state: &PoolState, nap: Option<Duration>) -> Option<Instant> {
         let now = clock::now();
         let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
@@ -280,7 +281,7 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Takes in what a child has said.
+/// Carries out what a child's events mean for the pool.
 fn handle_events(
     child: &mut Child,
     shared: &Shared,
@@ -338,7 +339,7 @@ fn handle_events(
     }
 }
 
-/// What ended a sleep.
+/// The cause of a wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Woken {
     /// Answers in rings, or calls for them: the children need no system call.

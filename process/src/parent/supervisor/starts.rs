@@ -1,10 +1,10 @@
-//! How workers are started, and others in the place of those that have ended: the supervisor orders them
-//! from the starter.
+//! How workers are started and replaced: the supervisor orders them from the starter.
 //!
-//! A start has failed if the launcher says so, if the worker ends before it is ready, and if it ends young
-//! without having begun a call: else one that cannot live would be replaced hundreds of times a second.
-//! After a failed start the next one waits, each time twice as long, whether calls wait or not. After
-//! [`MAX_FAILURES`] of them in a row with no worker up, the calls that wait are told why.
+//! A start has failed if the launcher says so, if the worker ends before it is ready, or if it ends young
+//! without having begun a call. Without the last rule a worker that cannot live would be replaced hundreds
+//! of times a second. After a failed start the next one waits, each time twice as long, whether calls wait
+//! or not. After [`MAX_FAILURES`] failed starts in a row with no worker up, the calls that wait are told
+//! why.
 
 use super::Supervisor;
 use crate::{
@@ -23,26 +23,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Failed starts in a row after which waiting calls are told.
+/// The number of failed starts in a row after which waiting calls are told.
 const MAX_FAILURES: u32 = 3;
 /// The same if the system only says "try again".
 const MAX_PASSING_FAILURES: u32 = 6;
-/// The pause after a failed start; after each further one it is twice as long.
+/// The pause after the first failed start; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// How often the pause is doubled: it grows to about five seconds.
+/// How often the pause is doubled at most: it grows to about five seconds.
 const MAX_DOUBLINGS: u32 = 9;
-/// How long calls that wait at a shutdown wait for a worker that is set up, if the pool's builder has not
+/// At a shutdown, the time that waiting calls give a worker to be set up, if the pool's builder has not
 /// said.
 const SHUTDOWN_SETUP_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the failed starts of late say about the next one.
+/// The recent failed starts, and when to try again.
 #[derive(Default)]
 pub(super) struct Backoff {
     failures: u32,
     reason: String,
     /// The system's last word was "try again".
     is_passing: bool,
-    /// When the last one failed.
+    /// When the last start failed.
     last: Option<Instant>,
     /// When to try again.
     pub(super) retry: Option<Instant>,
@@ -56,7 +56,7 @@ impl Backoff {
         self.retry = Some(now + FIRST_PAUSE * (1 << (self.failures - 1).min(MAX_DOUBLINGS)));
     }
 
-    /// A worker has taken all the time that it had to say hello. Calls need not wait until others have, too.
+    /// Notes that a worker has used up the time for its hello. Calls need not wait until others have, too.
     pub(super) fn give_up(&mut self) {
         self.failures = self.failures.max(MAX_PASSING_FAILURES - 1);
     }
@@ -67,7 +67,7 @@ impl Backoff {
         child.up_since().is_some_and(is_newer) && child.is_proven(lane)
     }
 
-    /// A worker has ended.
+    /// Notes that a worker has ended.
     pub(super) fn lost(&mut self, child: &Child, lane: Option<&Lane>) {
         if self.failures > 0 && self.is_over_by(child, lane) {
             self.failures = 0;
@@ -80,7 +80,7 @@ impl Backoff {
 }
 
 impl Supervisor<'_> {
-    /// How many workers are to be ordered now.
+    /// How many workers to order now.
     pub(super) fn wanted(&self, state: &PoolState, now: Instant) -> usize {
         let coming = self.children.len() + state.ordered.len() + state.delivered.len();
         let missing = self.workers.saturating_sub(coming);
@@ -96,7 +96,7 @@ impl Supervisor<'_> {
         if self.backoff.failures == 0 || self.children.iter().any(Child::is_up) {
             return missing;
         }
-        // One at a time until one works.
+        // After failures one worker is tried at a time, until one works.
         let tries = |child: &Child| child.is_starting() && !child.is_ending();
         let is_tried = coming > self.children.len() || self.children.iter().any(tries);
         usize::from(!is_tried)
@@ -126,7 +126,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Takes over what the starter has brought.
+    /// Takes over the workers that the starter has delivered.
     pub(super) fn adopt(&mut self, delivered: Vec<StartOutcome>) {
         for start in delivered {
             match start {
@@ -156,7 +156,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Whether a worker that came up after the last failure has begun a call, or lived for long enough.
+    /// Whether a worker that came up after the last failure has begun a call, or has lived for long enough.
     fn is_one_proven(&self) -> bool {
         let mut state = self.shared.lock();
         self.children.iter().any(|child| self.backoff.is_over_by(child, state.lane_of(child.key).as_deref()))
@@ -169,13 +169,13 @@ impl Supervisor<'_> {
         self.done.extend(waiting.into_iter().map(|call| (call, lost())));
     }
 
-    /// When the calls that wait at a shutdown are told that no worker was set up in time.
+    /// At a shutdown, the time at which the calls that wait are told that no worker was set up in time.
     pub(super) fn shutdown_limit(&self) -> Option<Instant> {
         let limit = self.setup_limit.unwrap_or(SHUTDOWN_SETUP_LIMIT);
         self.without_worker.map(|since| clock::after(since, limit))
     }
 
-    /// At a shutdown, while calls wait: tells them if there has been no worker for them for too long.
+    /// At a shutdown, while calls wait: tells them if there has been no worker for too long.
     pub(super) fn hurry(&mut self, now: Instant) {
         if self.children.iter().any(Child::is_up) {
             self.without_worker = None;

@@ -1,5 +1,5 @@
-//! What a pool does when its supervisor's own code panics, and when workers end as soon as they are ready.
-//! The workers are threads that speak frames.
+//! Tests of a supervisor whose own code panics, and of workers that end as soon as they are ready. The
+//! workers are threads that speak frames.
 
 use super::starts::Backoff;
 use crate::{
@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-/// What a worker does when it is ready.
+/// How a worker behaves when it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     /// It takes calls and never answers.
@@ -163,8 +163,8 @@ fn every_handle_completes_if_the_supervisor_panics() {
 fn workers_that_end_as_soon_as_they_are_ready_are_replaced_with_growing_pauses() {
     let began = clock::now();
     let (procs, started) = pool(Manner::Mortal);
-    // Two at the build, and after pauses of at least 10, 20, 40 and 80 ms one more each: a slow machine
-    // makes them longer only.
+    // The build starts two, and one more follows after each pause of at least 10, 20, 40 and 80 ms. A slow
+    // machine only makes the pauses longer.
     while started.load(Ordering::Relaxed) < 2 + 4 {
         thread::yield_now();
     }
