@@ -1,4 +1,4 @@
-//! What becomes of a call: what its worker has answered, or why there is no answer.
+//! The end of a call: its worker's answer, or the reason for which there is none.
 
 use super::{block::attachments::Origin, codec, panics};
 use crate::{system::descriptors::PassedDescriptors, wire::frame};
@@ -6,12 +6,12 @@ use brigade_handle::{JoinError, Lost, RemotePanic};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// Whose blocks an answer names. While it lives, they may not all have been mapped, and the worker must
-/// live, too.
+/// The worker whose blocks an answer names. While a `Lender` lives, the blocks may not all have been
+/// mapped, and the worker must live, too.
 #[derive(Debug)]
 pub(crate) struct Lender {
     origin: Origin,
-    /// One of those that the lane counts.
+    /// A clone of the lane's count of unmapped answers.
     _unmapped: Arc<()>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct BlockValue {
     pub(crate) message: Vec<u8>,
     /// The blocks' descriptors, if they came along.
     pub(crate) along: Option<PassedDescriptors>,
-    /// From where it comes; the lane knows that.
+    /// The sender, which the lane knows.
     pub(crate) lender: Option<Lender>,
 }
 
@@ -43,11 +43,11 @@ impl BlockValue {
     }
 }
 
-/// How a call ended, as the supervisor hears of it.
+/// How a call ended, in the form in which the supervisor passes it on.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Value(Vec<u8>),
-    /// Of a batch: see `call/batch.rs`.
+    /// The answer to a batch: see `call/batch.rs`.
     Records(Vec<u8>),
     /// A value that names blocks.
     BlockValue(BlockValue),
@@ -57,7 +57,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// The answer that a frame carries, with what came along with it.
+    /// The answer in a frame, with the descriptors that came along.
     pub(crate) fn from_frame(
         kind: frame::Kind,
         payload: Vec<u8>,
@@ -70,7 +70,7 @@ impl Answer {
         }
     }
 
-    /// The answer that a frame or slot of this kind carries.
+    /// The answer in a frame or slot of this kind.
     pub(crate) fn from_parts(kind: frame::Kind, payload: Vec<u8>) -> Result<Self, String> {
         match kind {
             frame::Kind::Value => Ok(Self::Value(payload)),
@@ -89,7 +89,7 @@ impl Answer {
         }
     }
 
-    /// How many bytes it has.
+    /// The length in bytes.
     pub(crate) fn length(&self) -> usize {
         match self {
             Self::Value(bytes) | Self::Records(bytes) => bytes.len(),
@@ -98,14 +98,14 @@ impl Answer {
         }
     }
 
-    /// Lets the blocks go that nobody wants.
+    /// Releases the blocks of an answer that nobody wants.
     pub(crate) fn discard(self) {
         if let Self::BlockValue(loaded) = self {
             let _ = loaded.unpacking(|_| ());
         }
     }
 
-    /// What the handle gives. Runs the user's code and never panics.
+    /// Makes the result for the handle. Runs the user's code and never panics.
     pub(crate) fn into_result<R: DeserializeOwned>(self) -> Result<R, JoinError> {
         match self {
             Self::Value(bytes) => codec::decode_result(&bytes),

@@ -6,16 +6,15 @@
 //! ```
 //!
 //! A record answers an item, in order, as a frame of that kind would answer a call. A worker may stop
-//! early: so many records as there are, so many items are answered, and the pool gives the rest to whoever
-//! is free.
+//! early: then there are fewer records than items, and the pool gives the rest to a free worker.
 //!
 //! # How large a batch is
 //!
-//! The workers tell how long a batch took. The next ones are sized to take [`BATCH_TIME`], so that what a
-//! message costs is nothing beside the work, but never more than a fair part of what is left
-//! ([`Batch::size`]: guided self-scheduling, Polychronopoulos and Kuck 1987). When a worker has nothing to
-//! do while another one is in the middle of a batch, that one is asked to stop after the item that it runs
-//! (`parent/lane/mod.rs`), so that a bad guess costs one item's time and not a batch's.
+//! The workers report how long a batch took. The next batches are sized to take [`BATCH_TIME`], so that the
+//! cost of a message is small beside the work, but they never hold more than a fair part of the remaining
+//! items ([`Batch::size`]: guided self-scheduling, Polychronopoulos and Kuck 1987). When a worker has
+//! nothing to do while another one is in the middle of a batch, the pool asks the busy one to stop after
+//! the item that it runs (`parent/lane/mod.rs`). So a bad guess costs one item's time and not a batch's.
 
 use crate::wire::{frame::Kind, ring::WIDE_BYTES};
 use std::{
@@ -30,7 +29,7 @@ use std::{
 const BATCH_TIME: Duration = Duration::from_millis(1);
 /// How many items the first batches have, before anything was measured.
 const FIRST_BATCH_ITEMS: usize = 8;
-/// Rest that is not worth to be split.
+/// A remainder that takes less than this, in nanoseconds, is not worth splitting.
 const MIN_SPLIT_NANOS: u64 = 200_000;
 
 /// Neighbouring items of one `map`.
@@ -40,18 +39,18 @@ pub(crate) struct Batch {
     /// Where the next item begins in `items`, and where the last one ends.
     from: usize,
     to: usize,
-    /// The first item's number in the `map`, and how many there are.
+    /// The first item's number in the `map`, and the number of items.
     pub(crate) first: usize,
     pub(crate) count: usize,
     pace: Arc<Pace>,
 }
 
-/// What was learnt about the items of a `map`.
+/// The measured cost of a `map`'s items.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// How many items a batch has, if its caller said so.
+    /// How many items a batch has, if the caller has said so.
     fixed: Option<usize>,
-    /// What an item takes, in nanoseconds, and how many bytes its record has; 0 if not known.
+    /// How long an item takes, in nanoseconds, and how many bytes its record has; 0 if not known.
     nanos: AtomicU64,
     bytes: AtomicU64,
 }
@@ -69,7 +68,7 @@ impl Batch {
         batch
     }
 
-    /// What is sent: the items; of a single one the argument alone, as for any other call.
+    /// The bytes to send: the items, or for a single item the argument alone, as for any other call.
     pub(crate) fn message(&self) -> &[u8] {
         let packed = usize::from(self.count == 1) * 4;
         &self.items[self.from + packed..self.to]
@@ -80,8 +79,8 @@ impl Batch {
         &self.items[self.from..self.to]
     }
 
-    /// Where the first `count` items end, or as many of them as fit into a wide place, but one at least:
-    /// how many, and where.
+    /// Takes the first `count` items, or as many of them as fit into a wide place, but one at least.
+    /// Returns how many these are, and where they end.
     fn end_of(&self, count: usize) -> (usize, usize) {
         let mut at = self.from;
         for taken in 0..count.min(self.count) {
@@ -101,7 +100,7 @@ impl Batch {
             return size;
         }
         let fair = (self.count / (2 * workers.max(1))).max(1);
-        // Relaxed: guesses.
+        // Relaxed: these are guesses.
         let by_cost = match self.pace.nanos.load(Ordering::Relaxed) {
             0 => FIRST_BATCH_ITEMS,
             nanos => usize::try_from(BATCH_TIME.as_nanos() as u64 / nanos).unwrap_or(usize::MAX),
@@ -113,13 +112,13 @@ impl Batch {
         by_cost.min(by_space).clamp(1, fair)
     }
 
-    /// Cuts off what one worker should be given. None if that is all of it.
+    /// Cuts off the part for one worker. None if that is all of it.
     pub(crate) fn cut(&mut self, workers: usize) -> Option<Self> {
         let (count, end) = self.end_of(self.size(workers));
         if count == self.count { None } else { Some(self.cut_at(count, end)) }
     }
 
-    /// Cuts off the first `count` items, which are fewer than all.
+    /// Cuts off the first `count` items, which must be fewer than all.
     pub(crate) fn cut_off(&mut self, count: usize) -> Self {
         let mut at = self.from;
         for _ in 0..count {
@@ -136,7 +135,7 @@ impl Batch {
         piece
     }
 
-    /// Takes in what a batch of so many items has taken.
+    /// Takes in the cost of a batch that had `items` items.
     pub(crate) fn learn(&self, items: usize, nanos: u64, bytes: usize) {
         if items == 0 {
             return;
@@ -150,7 +149,7 @@ impl Batch {
         mix(&self.pace.bytes, bytes as u64);
     }
 
-    /// Whether so many items are worth to be taken from the worker that has them.
+    /// Whether `left` items are worth taking from the worker that has them.
     pub(crate) fn is_worth_splitting(&self, left: usize) -> bool {
         let nanos = self.pace.nanos.load(Ordering::Relaxed);
         self.pace.fixed.is_none() && left > 1 && (nanos == 0 || left as u64 * nanos > MIN_SPLIT_NANOS)
@@ -161,7 +160,7 @@ fn read_length(bytes: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*bytes.first_chunk()?)).ok()
 }
 
-/// Begins an item at the end of `out`; the bytes that are then appended are its argument.
+/// Begins an item at the end of `out`; the bytes that are appended next are its argument.
 pub(crate) fn begin_item(out: &mut Vec<u8>) -> usize {
     out.extend_from_slice(&[0; 4]);
     out.len()
@@ -174,7 +173,7 @@ pub(crate) fn end_item(out: &mut [u8], start: usize) -> Option<()> {
     Some(())
 }
 
-/// The items, one by one; ends early where they are damaged.
+/// Iterates over the items; ends early where they are damaged.
 pub(crate) fn items(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (item, rest) = bytes.get(4..)?.split_at_checked(read_length(bytes)?)?;
@@ -193,7 +192,7 @@ pub(crate) fn push_record(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// The records, one by one; ends early where they are damaged.
+/// Iterates over the records; ends early where they are damaged.
 pub(crate) fn records(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
     std::iter::from_fn(move || {
         let (kind, after) = bytes.split_first()?;
@@ -203,7 +202,7 @@ pub(crate) fn records(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
     })
 }
 
-/// How many bytes the first `count` records have. None if there are not so many.
+/// How many bytes the first `count` records have. None if there are fewer records.
 pub(crate) fn length_of_records(bytes: &[u8], count: usize) -> Option<usize> {
     let mut lengths = records(bytes).map(|(_, payload)| 5 + payload.len());
     (0..count).try_fold(0, |sum, _| Some(sum + lengths.next()?))

@@ -1,6 +1,6 @@
 //! Values to bytes and back: postcard, with every failure and every panic of a user's serde code turned
-//! into a text. A value that no frame would carry is refused here, where it is encoded, so that no channel
-//! has to.
+//! into a text. A value that is too long for a frame is refused here, where it is encoded, so that no
+//! channel has to refuse it.
 
 use crate::{call::block::attachments, wire::frame::MAX_PAYLOAD_BYTES};
 use brigade_handle::{JoinError, Lost};
@@ -8,7 +8,7 @@ use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Which value it is about, for the text of an error.
+/// Which value an error's text is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     Argument,
@@ -24,15 +24,15 @@ impl Part {
     }
 }
 
-/// The most bytes that an argument or result may have. What remains of a frame's payload is left to what
+/// The most bytes that an argument or result may have. The remainder of a frame's payload is for what
 /// stands beside the value: the blocks that it names, or the records before it.
 const MAX_VALUE_BYTES: usize = MAX_PAYLOAD_BYTES as usize - (1 << 20);
 
-/// What postcard writes to: the end of a vector that stays its owner's, whatever happens. Bytes that may
-/// not be sent are counted and not kept.
+/// The end of a vector, to which postcard writes. The vector stays its owner's, whatever happens. Bytes
+/// beyond the limit are counted and not kept.
 struct Tail<'a> {
     out: &'a mut Vec<u8>,
-    /// How long `out` may be.
+    /// How long `out` may become.
     end: usize,
     /// How many bytes did not fit.
     excess: usize,
@@ -66,7 +66,7 @@ impl Flavor for Tail<'_> {
     }
 }
 
-/// Appends the value's bytes to `out`. After an error or a panic there may be some bytes more, which mean
+/// Appends the value's bytes to `out`. After an error or a panic there may be some more bytes, which mean
 /// nothing.
 pub(crate) fn encode<T: Serialize>(part: Part, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
     encode_within(MAX_VALUE_BYTES, part, value, out)
@@ -90,7 +90,7 @@ fn encode_within<T: Serialize>(limit: usize, part: Part, value: &T, out: &mut Ve
     }
 }
 
-/// The value that the bytes stand for; all of them must be used.
+/// Decodes the value; all of the bytes must be used.
 pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T, String> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
@@ -104,7 +104,7 @@ pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T,
     }
 }
 
-/// [`encode`] on the caller's thread: a panic in there belongs to the handle, not to the caller.
+/// [`encode`] on the caller's thread: a panic in it belongs to the handle, not to the caller.
 pub(crate) fn encode_argument<A: Serialize>(argument: &A, out: &mut Vec<u8>) -> Result<(), JoinError> {
     // Unwind safe: after a panic the argument is not used again, and the owner of `out` cuts it to the
     // length it had.

@@ -15,30 +15,29 @@
 //!    hash of it.
 //! 4. The pointer *found there* leads into the executable's code.
 //!
-//! So whatever number comes off the wire, either it is an entry that the compiler made, or the call is
-//! refused.
+//! So for every number that comes off the wire, either it is an entry that the compiler made, or the call
+//! is refused.
 //!
 //! # Limits
 //!
 //! The function must be in the executable itself, not in a shared library that it loaded. It must be of a
-//! type without a size (a `fn` item, or a closure that captures nothing): that is what lets the other
-//! process have the same function from the type alone. A `fn` pointer has a size and is refused at compile
-//! time.
+//! type without a size (a `fn` item, or a closure that captures nothing): then the other process can have
+//! the same function from the type alone. A `fn` pointer has a size and is refused at compile time.
 //!
 //! # The contract on captures
 //!
-//! A closure that captures nothing has no size, but so has one into which only values without a size were
-//! moved. The compiler tells a library nothing by which to tell the two apart, so the caller has to: **a
+//! A closure that captures nothing has no size, but so has a closure into which only values without a size
+//! were moved. The compiler gives a library no means to tell the two apart, so the caller has to: **a
 //! function that is handed to a pool captures nothing, not even a value without a size.** [`conjure`] makes
-//! such a value in the worker out of nothing. That is no use to anybody unless the value is a *token*: one
-//! whose existence proves something to unsafe code, and whose proof is about the process, such as "this
-//! device was set up". Of a token that was captured the worker has one, and never had the proof.
+//! such a value in the worker out of nothing. That matters only if the value is a *token*: a value whose
+//! existence proves something to unsafe code, and whose proof is about the process, such as "this device
+//! was set up". If a token was captured, the worker has one without ever having had the proof.
 //!
 //! Parameters of type `fn(A) -> R` would prevent it, since only a closure that captures nothing becomes
 //! such a pointer. But a pointer names nothing: its address would have to cross, the worker could not tell
-//! it from any other place in the code, and a number that is damaged, or comes from a stranger, would be
-//! jumped to. Names that can be checked are worth more than a token whose owner hands it to another process
-//! with `move`: it is `Copy`, `Send` and `'static`, and a fork copies it, too.
+//! it from any other place in the code, and it would jump to a number that is damaged or comes from a
+//! stranger. Names that can be checked are worth more than protection for a token that its owner hands to
+//! another process with `move`: such a token is `Copy`, `Send` and `'static`, and a fork copies it, too.
 
 use crate::{
     call::{
@@ -54,18 +53,18 @@ use std::{marker::PhantomData, panic::AssertUnwindSafe, ptr::NonNull};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) u64);
 
-/// What a trampoline has to tell.
+/// The outcome of a trampoline.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The result's bytes were appended to the output.
     Value,
     /// The function, or the user's serde code, panicked.
     Panicked(panics::Report),
-    /// The argument or the result would not go through the codec.
+    /// The argument could not be decoded, or the result could not be encoded.
     Failed(String),
 }
 
-/// Decodes the argument, calls the function, encodes the result.
+/// A trampoline: decodes the argument, calls the function, encodes the result.
 pub(crate) type Run = fn(&[u8], &mut Vec<u8>) -> Outcome;
 
 /// One row of the executable's table of calls.
@@ -132,7 +131,7 @@ where
     }
 }
 
-/// The trampoline of the entry that `name` names, if it names one.
+/// The trampoline of the entry with this name. None if there is no such entry.
 pub(crate) fn lookup(name: Name) -> Option<Run> {
     let image = Image::get();
     let start = image.base.wrapping_add(usize::try_from(name.0).ok()?);
@@ -175,14 +174,14 @@ where
     }
 }
 
-/// A value of a type that has no size, from the type alone.
+/// Makes a value of a type that has no size, from the type alone.
 fn conjure<F: Copy + 'static>() -> F {
     const { assert!(size_of::<F>() == 0) };
-    // SAFETY: reading a type without a size reads no memory, and a dangling pointer is aligned. That a
-    // value of F may exist here: the trampoline is reached only through an entry whose name was made from a
-    // value of F, in `name`, by a process that runs the same build; F is Copy, so one more of it takes
-    // nothing from anybody; and it captures nothing (the contract in the head of this file), so it holds no
-    // proof of anything that is true of that process alone.
+    // SAFETY: reading a type without a size reads no memory, and a dangling pointer is aligned. A value of
+    // F may exist here: the trampoline is reached only through an entry whose name was made from a value of
+    // F, in `name`, by a process that runs the same build; F is Copy, so one more of it takes nothing from
+    // anybody; and it captures nothing (the contract in the head of this file), so it holds no proof of
+    // anything that is true of that process alone.
     unsafe { NonNull::<F>::dangling().read() }
 }
 

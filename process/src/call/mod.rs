@@ -1,23 +1,23 @@
-//! A call on its way: the bytes that are sent, and the one who waits for the answer.
+//! A call on its way: its bytes, and the caller that waits for the answer.
 //!
-//! Each call is completed exactly once, whoever gets there first: the answer, the end of its worker, a
-//! cancel, or the end of the pool. The slot sees to that; how often it is *started* is the affair of
-//! `front/pending.rs`.
+//! A call completes exactly once, by whichever comes first: the answer, the end of its worker, a cancel, or
+//! the end of the pool. The slot sees to that. `front/pending.rs` decides how often a call *starts*.
 //!
-//! A call that is dropped without having been told how it ended tells its handle so ([`Lost::Abandoned`]):
-//! whatever becomes of the pool's threads, no handle waits for a call that is nowhere.
+//! If a call is dropped before its handle was told how it ended, the drop tells the handle so
+//! ([`Lost::Abandoned`]). Whatever becomes of the pool's threads, no handle waits for a call that is
+//! nowhere.
 //!
 //! # Retries
 //!
-//! A call with [`CallOptions::retries`] goes from SENT back to QUEUED also when its worker ended after it had
-//! begun, so often and no oftener: it is started at least once. One that has ended as many workers as it
-//! may is *quarantined*: it is not started again, and its handle says how many it has ended. What the pool
-//! did to the worker because of the call (its time was over, it was cancelled, it took too much memory) is
-//! no reason to try again.
+//! A call with [`CallOptions::retries`] also goes from SENT back to QUEUED when its worker ended after the
+//! call had begun. It does so at most that many times, so the call starts at least once. A call that has
+//! ended as many workers as it may is *quarantined*: it is not started again, and its handle says how many
+//! workers it has ended. If the pool ended the worker because of the call (its time was over, it was
+//! cancelled, it took too much memory), the call is not tried again.
 //!
-//! A worker may also end of a call that it has not begun: of an argument that is too large for it, say.
-//! Nobody has run the call then, so another worker is given it, but not one after the other for ever
-//! ([`MAX_UNBEGUN_DEATHS`]).
+//! A worker may also end because of a call that it has not begun, for example because of an argument that
+//! is too large for it. Nobody has run the call then, so it is given to another worker, but not to one
+//! after the other for ever ([`MAX_UNBEGUN_DEATHS`]).
 
 mod answer;
 pub(crate) mod batch;
@@ -44,40 +44,40 @@ use std::{sync::Arc, time::Duration};
 /// How many workers may end that were given a call and had not begun it.
 const MAX_UNBEGUN_DEATHS: u32 = 2;
 
-/// A call as the supervisor handles it, whatever its types; or a batch of calls.
+/// A call, whatever its types, or a batch of calls, as the supervisor handles it.
 pub(crate) struct Call {
     pub(crate) name: u64,
     pub(crate) content: Content,
     /// Blocks that the argument names.
     pub(crate) attachments: Vec<Arc<Inner>>,
     pub(crate) caller: Arc<dyn Caller>,
-    /// None: as usual.
+    /// None: a plain call.
     pub(crate) options: Option<Box<CallOptions>>,
-    /// How many workers have ended that were given it and had not begun it.
+    /// How many workers have ended that were given the call and had not begun it.
     unbegun_deaths: u32,
-    /// Its caller was told how it has ended.
+    /// The caller was told how the call has ended.
     told: bool,
 }
 
 /// Calls that have ended, with their answers.
 pub(crate) type Done = Vec<(Call, Answer)>;
 
-/// What a call carries.
+/// The bytes of a call, or of a batch of calls.
 pub(crate) enum Content {
     One(Vec<u8>),
     Batch(Batch),
 }
 
-/// What a caller asked for beyond a plain call.
+/// The options of a call that is not a plain one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
-    /// How long it may run.
+    /// How long the call may run.
     pub(crate) timeout: Option<Duration>,
-    /// How many more times it may be started when a worker ends under it.
+    /// How many more times the call may be started when a worker ends under it.
     pub(crate) retries: u32,
-    /// How many workers have ended under it.
+    /// How many workers have ended under the call.
     pub(crate) deaths: u32,
-    /// A cancel ends the worker that runs it.
+    /// A cancel ends the worker that runs the call.
     pub(crate) kill_on_cancel: bool,
 }
 
@@ -93,7 +93,8 @@ impl Call {
         }
     }
 
-    /// The batch, if there are several calls. One is sent as any other call is, though it belongs to a `map`.
+    /// The batch, if there are several calls. A single call is sent as any other call is, even if it
+    /// belongs to a `map`.
     pub(crate) fn batch(&self) -> Option<&Batch> {
         if let Content::Batch(batch) = &self.content {
             Some(batch).filter(|batch| batch.count > 1)
@@ -102,7 +103,7 @@ impl Call {
         }
     }
 
-    /// The frame that it is sent in.
+    /// The kind of frame that carries the call.
     pub(crate) fn kind(&self) -> frame::Kind {
         match self.batch() {
             Some(_) => frame::Kind::Batch,
@@ -116,20 +117,20 @@ impl Call {
         self.batch().map_or(1, |batch| batch.count)
     }
 
-    /// Whether its worker may have nothing else to do meanwhile: it may have to be killed because of this
-    /// call.
+    /// Whether its worker may have no other call meanwhile, because the worker may have to be killed for
+    /// this one.
     pub(crate) fn is_alone(&self) -> bool {
         self.options.as_ref().is_some_and(|options| options.timeout.is_some() || options.kill_on_cancel)
     }
 
-    /// Cuts off of a batch what one worker should be given. None if that is all of it.
+    /// Cuts the part for one worker off a batch. None if that is all of it.
     pub(crate) fn cut(&mut self, workers: usize) -> Option<Self> {
         let Content::Batch(batch) = &mut self.content else { return None };
         let content = Content::Batch(batch.cut(workers)?);
         Some(self.piece(content))
     }
 
-    /// Cuts off the first `count` of a batch. The other part is what remains, if anything does.
+    /// Cuts off the first `count` calls of a batch. The other part is the remainder, if there is one.
     pub(crate) fn split(mut self, count: usize) -> (Self, Option<Self>) {
         let Content::Batch(batch) = &mut self.content else { return (self, None) };
         if count >= batch.count {
@@ -145,7 +146,7 @@ impl Call {
         piece
     }
 
-    /// Tells the caller how it has ended.
+    /// Tells the caller how the call has ended.
     pub(crate) fn finish(mut self, answer: Answer) {
         self.tell(answer);
     }
@@ -164,11 +165,11 @@ impl Call {
         self.caller.finish(first, count, answer);
     }
 
-    /// A worker has ended that was given it and had not begun it, which may have been its fault. It goes to
-    /// `unbegun`, for another worker, or to `done`, if that has happened too often.
+    /// Handles the end of a worker that was given the call and had not begun it, which may be the call's
+    /// fault. The call goes to `unbegun`, for another worker, or to `done`, if this has happened too often.
     pub(crate) fn outlive(mut self, lost: Lost, unbegun: &mut Vec<Self>, done: &mut Done) {
         if let Some(batch) = self.batch() {
-            // Any of the items may be to blame. Halves are tried on their own, so that the others get their
+            // Any of the items may be at fault. Each half is tried on its own, so that the others get their
             // results.
             let half = batch.count / 2;
             let (first, rest) = self.split(half);
@@ -183,14 +184,14 @@ impl Call {
             Lost::Exited { .. } | Lost::Killed { .. } | Lost::Protocol(_) => {
                 Lost::Quarantined { workers: self.unbegun_deaths, last: Box::new(lost) }
             }
-            // What the pool did to the worker says enough.
+            // The reason for which the pool ended the worker says enough.
             other => other,
         };
         done.push((self, Answer::Lost(lost)));
     }
 
-    /// Its worker has ended under it. Whether it may be started once more; if not, what its caller is to be
-    /// told.
+    /// Handles the end of the worker that ran the call. Ok if the call may start once more; otherwise the
+    /// error for its caller.
     pub(crate) fn survives(&mut self, lost: Lost) -> Result<(), Lost> {
         if !self.caller.is_wanted() {
             return Err(lost);
@@ -208,13 +209,13 @@ impl Call {
         }
     }
 
-    /// Whether it may have to be sent again after it has begun.
+    /// Whether the call may have to be sent again after it has begun.
     pub(crate) fn must_be_kept(&self) -> bool {
         matches!(self.content, Content::Batch(_))
             || self.options.as_ref().is_some_and(|options| options.retries > 0)
     }
 
-    /// The same without its argument.
+    /// The same call without its argument, unless that may be needed again.
     pub(crate) fn without_argument(mut self) -> Self {
         if !self.must_be_kept() {
             self.content = Content::One(Vec::new());

@@ -1,16 +1,16 @@
 //! Catching a user's panic with its message and its place.
 //!
-//! The payload holds the message; the place is known to the panic hook alone. So a worker installs a hook
-//! that notes the place and then goes on to the hook that was there, which prints as usual.
+//! The payload holds the message, but only the panic hook knows the place. So a worker installs a hook that
+//! notes the place and then calls the hook that was there before, which prints as usual.
 //!
-//! # Whose place it is
+//! # Which panic a place belongs to
 //!
 //! A call may catch panics, and it may end with a payload that it resumes, which calls no hook. So a place
-//! is noted together with the mark of its payload, and told of that payload alone. A text is recognised by
-//! where it lies in memory and by what it says: both stay the same while a panic is caught and resumed, on
-//! this thread or another. A payload that is no text is moved on the way, so it is recognised by its type,
-//! and only if this thread has not panicked again since. A payload that nothing was noted of has no place,
-//! which is better than another's.
+//! is noted together with the mark of its payload, and reported for that payload alone. A text is
+//! recognised by where it lies in memory and by what it says: both stay the same while a panic is caught
+//! and resumed, on this thread or another. A payload that is not a text is moved on the way, so it is
+//! recognised by its type, and only if this thread has not panicked again since. A payload without a note
+//! has no place, which is better than another panic's place.
 
 use crate::image::xxh64::xxh64;
 use brigade_handle::{JoinError, forget_panic, panic_message};
@@ -28,7 +28,7 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// How many panics are noted at a time.
 const MAX_NOTES: usize = 16;
 
-/// What crosses to the pool when a call panics.
+/// The report to the pool of a call that panicked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) message: String,
@@ -44,14 +44,14 @@ impl Report {
         let location = error.panic_location().map(str::to_owned).or(noted);
         let report = Self { message: cut(text), location };
         if let JoinError::Panicked(payload) = error {
-            // A payload's destructor is foreign code, too: a panic in there must not end the worker's loop.
+            // A payload's destructor is foreign code, too: a panic in it must not end the worker's loop.
             forget_panic(Err::<(), _>(payload));
         }
         report
     }
 }
 
-/// The text, or its beginning with a word on how long it was.
+/// The text, or its beginning with a remark on how long it was.
 fn cut(text: &str) -> String {
     if text.len() <= MAX_MESSAGE_BYTES {
         return text.to_owned();
@@ -60,7 +60,7 @@ fn cut(text: &str) -> String {
     format!("{}… ({} bytes in all)", &text[..end], text.len())
 }
 
-/// What a payload is recognised by.
+/// The mark by which a payload is recognised.
 #[derive(Debug, PartialEq, Eq)]
 enum Mark {
     Text { address: usize, length: usize, hash: u64 },
@@ -80,7 +80,7 @@ impl Mark {
     }
 }
 
-/// Where a panic began.
+/// The place where a panic began.
 struct Note {
     mark: Mark,
     thread: ThreadId,
@@ -90,8 +90,8 @@ struct Note {
 /// The latest panics, the newest last.
 static NOTES: Mutex<VecDeque<Note>> = Mutex::new(VecDeque::new());
 
-/// None if another thread has them: the hook does not wait, and a process that was forked meanwhile would
-/// wait for ever.
+/// None if another thread holds the lock: the hook does not wait, and a process that was forked meanwhile
+/// would wait for ever.
 fn notes() -> Option<MutexGuard<'static, VecDeque<Note>>> {
     match NOTES.try_lock() {
         Ok(notes) => Some(notes),
@@ -109,7 +109,7 @@ fn note(payload: &(dyn Any + Send), place: String) {
     notes.push_back(note);
 }
 
-/// The place of the panic whose payload has this mark.
+/// Takes out the place of the panic whose payload has this mark.
 fn take_place(mark: Mark) -> Option<String> {
     let mut notes = notes()?;
     let at = match mark {
@@ -123,7 +123,7 @@ fn take_place(mark: Mark) -> Option<String> {
     notes.remove(at).map(|note| note.place)
 }
 
-/// Has the places of panics noted from now on. Once in a process.
+/// Has the places of panics noted from now on. To be called once in a process.
 pub(crate) fn install_hook() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -1,5 +1,5 @@
-//! The worker's end of what it speaks through: a socket that it was handed, its standard streams, or a
-//! connection that it makes.
+//! The worker's end of its channel: a socket that it was handed, its standard streams, or a connection that
+//! it makes.
 
 use crate::{sys as calls, system::stream};
 use std::{
@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// How long a token is, in bytes.
+/// The length of a token in bytes.
 pub(crate) const TOKEN_BYTES: usize = 32;
-/// How long a worker waits that was sent away from its pool's door before it dials again, in milliseconds.
-/// In a storm of connections that may happen; one that has a wrong token is sent away each time.
+/// How long a worker waits before it dials again after its pool has sent it away, in milliseconds. In a
+/// storm of connections that may happen; a worker with a wrong token is sent away each time.
 const REDIAL_PAUSES_MILLIS: [u64; 4] = [10, 30, 90, 270];
 
 /// Where frames come from, and where they go.
 pub(crate) struct Channel {
     input: Arc<OwnedFd>,
-    /// None: the same.
+    /// None: the same as the input.
     output: Option<OwnedFd>,
 }
 
@@ -29,7 +29,7 @@ impl Channel {
         Self { input: Arc::new(socket), output: None }
     }
 
-    /// The standard streams; calls then find nothing on stdin, and what they print goes to stderr.
+    /// Takes over the standard streams. Calls then find nothing on stdin, and their output goes to stderr.
     pub(crate) fn of_stdio() -> io::Result<Self> {
         let (input, output) =
             (calls::duplicate_above(&io::stdin(), 10)?, calls::duplicate_above(&io::stdout(), 10)?);
@@ -38,7 +38,7 @@ impl Channel {
         Ok(Self { input: Arc::new(input), output: Some(output) })
     }
 
-    /// The token, which is the first line of stdin; calls then find nothing there.
+    /// Reads the token, which is the first line of stdin. Calls then find nothing there.
     pub(crate) fn token_of_stdin() -> io::Result<[u8; TOKEN_BYTES]> {
         let mut token = [0; TOKEN_BYTES];
         let mut length = 0;
@@ -55,7 +55,8 @@ impl Channel {
         Ok(token)
     }
 
-    /// A connection to the pool, which lets in whoever shows the token (`parent/launcher/dial_back.rs`).
+    /// Connects to the pool, which lets in a connection that shows the token
+    /// (`parent/launcher/dial_back.rs`).
     pub(crate) fn dial(address: &str, token: &[u8; TOKEN_BYTES]) -> io::Result<Self> {
         let told =
             |error: io::Error| io::Error::new(error.kind(), format!("connecting to {address}: {error}"));
@@ -63,7 +64,7 @@ impl Channel {
         loop {
             let mut stream = TcpStream::connect(address).map_err(told)?;
             stream.set_nodelay(true)?;
-            // The pool begins with its setup when it has let the worker in. An error says that it has not.
+            // The pool sends its setup as soon as it has let the worker in. An error says that it has not.
             let begins = stream.write_all(token).and_then(|()| stream.peek(&mut [0]));
             if begins.is_ok_and(|received| received > 0) {
                 return Ok(Self::of_socket(stream.into()));

@@ -1,4 +1,4 @@
-//! The frame: what travels between a pool and its workers, byte by byte.
+//! The frame: a message between a pool and a worker, byte by byte.
 //!
 //! ```text
 //!   0        4      5      6       8         16        24         32       40       48
@@ -6,19 +6,19 @@
 //!   | "BRG1" | u8   | u8   | u16   | u64     | u64     | u64      | u64    | u64    | `length` bytes
 //! ```
 //!
-//! All numbers are little-endian. `call` says which call it is about; `name` names the function of a call
-//! (see `call/entry.rs`); `fds` counts the descriptors that were sent along. `head` is the hash of the
+//! All numbers are little-endian. `call` says which call the frame is about; `name` names the function of a
+//! call (see `call/entry.rs`); `fds` counts the descriptors that were sent along. `head` is the hash of the
 //! bytes 0 to 32, `body` that of the payload, seeded with `head`. The header has a hash of its own because
-//! its length must be believed before the payload is there: a damaged length would else be waited for,
-//! perhaps for ever.
+//! the decoder must trust its length before the payload is there: otherwise it would wait for a damaged
+//! length, perhaps for ever.
 //!
-//! The hash is XXH64 (`xxh64.rs`). It finds damage, not malice: who may speak at all is the handshake's
-//! affair.
+//! The hash is XXH64 (`image/xxh64.rs`). It finds damage, not malice: the handshake decides which peer may
+//! speak at all.
 //!
 //! # What the decoder promises
 //!
 //! Whatever bytes it is given, it answers with frames, with "more bytes, please" or with [`Malformed`], and
-//! never panics. It holds only bytes that have really arrived; a length is a claim, and nothing is
+//! never panics. It holds only bytes that have really arrived: a length is a claim, and nothing is
 //! allocated for a claim. A large payload arrives in memory of its own, which leaves with the frame: a
 //! decoder keeps no more than a large payload begins with.
 
@@ -27,14 +27,15 @@ use std::fmt;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"BRG1");
 const HASHED_BYTES: usize = 32;
-/// How long a header is.
+/// The length of a header in bytes.
 pub(crate) const HEADER_BYTES: usize = 48;
-/// The longest payload that is believed, in bytes. Larger data travels beside the frame, in shared memory.
+/// The longest payload that the decoder accepts, in bytes. Larger data travels beside the frame, in shared
+/// memory.
 pub(crate) const MAX_PAYLOAD_BYTES: u64 = 1 << 31;
-/// A payload of more bytes than this leaves from where it lies, and arrives in memory of its own.
+/// A payload of more bytes than this is sent from where it lies, and arrives in memory of its own.
 pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 << 10;
 
-/// How many bytes of what is no frame are shown in an error's text.
+/// How many bytes an error's text shows if they are not a frame.
 const SHOWN_BYTES: usize = 100;
 
 /// What a frame is for.
@@ -49,14 +50,15 @@ pub(crate) enum Kind {
     Value = 3,
     /// Worker to pool: the call panicked; the payload is the message and the location.
     Panicked = 4,
-    /// Worker to pool: the argument or the result could not be encoded or decoded; the payload is the reason.
+    /// Worker to pool: the argument or the result could not be encoded or decoded; the payload is the
+    /// reason.
     Failed = 5,
     /// Pool to worker: no more calls will come; end.
     Bye = 6,
-    /// Worker to pool: the call begins now. Without it the call was not started, and another worker may
-    /// have it.
+    /// Worker to pool: the call begins now. Without this frame the call was not started, and another worker
+    /// may have it.
     ///
-    /// Of a batch each item is told, by its number in `name`.
+    /// Of a batch each item is reported, by its number in `name`.
     Begun = 7,
     /// Pool to worker: run this function with each of these arguments (`call/batch.rs`).
     Batch = 8,
@@ -66,18 +68,18 @@ pub(crate) enum Kind {
     Setup = 10,
     /// Worker to pool: set up, and ready for calls; the payload is empty, or says why there will be none.
     Ready = 11,
-    /// Worker to pool: it ends by its own choice after what it has answered; `name` says why.
+    /// Worker to pool: it ends by its own choice after its last answer; `name` says why.
     Leaving = 12,
-    /// Pool to worker: answer the batch early, after the item that runs. Worker to pool: what was answered
-    /// is all.
+    /// Pool to worker: answer the batch early, after the item that runs. Worker to pool: the answers so far
+    /// are all.
     Stop = 13,
     /// A call whose argument names blocks that come along (`call/block/mod.rs`).
     BlockCall = 14,
-    /// A result that does.
+    /// A result that names blocks.
     BlockValue = 15,
     /// Worker to pool: it cannot open the blocks that this call names, and wants their descriptors.
     Fetch = 16,
-    /// Pool to worker: they come along; or the payload says why not.
+    /// Pool to worker: the descriptors come along; or the payload says why not.
     Attachments = 17,
 }
 
@@ -148,7 +150,8 @@ pub(crate) fn encode(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u
     out.extend_from_slice(payload);
 }
 
-/// Appends the frame's header to `out`. The payload follows it by itself, which spares a large one a copy.
+/// Appends the frame's header to `out`. The caller sends the payload after it, which spares a large payload
+/// a copy.
 pub(crate) fn encode_header(out: &mut Vec<u8>, kind: Kind, call: u64, name: u64, fds: u8, payload: &[u8]) {
     debug_assert!(payload.len() as u64 <= MAX_PAYLOAD_BYTES, "what is longer is refused where it is encoded");
     let start = out.len();
@@ -172,7 +175,7 @@ pub(crate) struct Decoder {
     large: Option<Arriving>,
 }
 
-/// A frame whose payload is not there whole.
+/// A frame whose payload has not arrived whole.
 #[derive(Debug)]
 struct Arriving {
     header: [u8; HEADER_BYTES],
@@ -200,21 +203,21 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What has come and was not given out, but no more than can be shown.
+    /// The bytes that have come and were not given out, up to what an error shows.
     pub(crate) fn beginning(&self) -> &[u8] {
         let bytes = &self.bytes[self.taken..];
         &bytes[..bytes.len().min(SHOWN_BYTES)]
     }
 
-    /// The next frame that is there whole. After an error the stream is lost: nobody knows where the next
-    /// frame begins.
+    /// The next frame that has arrived whole. After an error the stream is lost: nobody knows where the
+    /// next frame begins.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, Malformed> {
         if let Some(large) = self.large.take() {
             return self.next_large(large);
         }
         let bytes = &self.bytes[self.taken..];
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
-            // What cannot become a header is told at once: the rest may never come.
+            // Bytes that cannot become a header are an error at once: the rest may never come.
             return match bytes.first_chunk::<4>() {
                 Some(magic) if u32::from_le_bytes(*magic) != MAGIC => {
                     Err(Malformed::Magic(u32::from_le_bytes(*magic)))

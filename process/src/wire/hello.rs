@@ -1,8 +1,8 @@
-//! The first word of a worker: which build it runs, and its process id.
+//! The first message of a worker: which build it runs, and its process id.
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker says first.
+/// A worker's greeting.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) fingerprint: u64,

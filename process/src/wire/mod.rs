@@ -1,4 +1,5 @@
-//! What travels between the pool and a worker, and through what.
+//! How calls travel between the pool and a worker: the messages, and the memory and channels that carry
+//! them.
 
 #[cfg(not(loom))]
 pub(crate) mod channel;

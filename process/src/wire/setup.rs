@@ -1,26 +1,26 @@
-//! What a worker does before its first call: the pool sends a [`Setup`] at the very start, and the worker
-//! carries it out.
+//! The setup: what the pool tells a worker at the very start. `worker/initialize.rs` carries it out.
 
 use super::frame::{self, Kind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a worker is told before its first call.
+/// The pool's instructions for a worker before its first call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Setup {
-    /// Of the pool's build: what names a function there names another one in another build.
+    /// The fingerprint of the pool's build: a function's name there names another function in another
+    /// build.
     pub(crate) fingerprint: u64,
-    /// It is no worker, but what forks workers.
+    /// The process is not a worker, but a zygote.
     pub(crate) forks: bool,
-    /// It has the terminal's interrupts do nothing. False for a zygote's workers: the zygote has done so
-    /// already, before its initializer, whose own handlers stand.
+    /// The process has the terminal's interrupts do nothing. False for a zygote's workers: the zygote has
+    /// done so already, before its initializer, whose own handlers stand.
     pub(crate) leaves_interrupts: bool,
-    /// Which of the pool's workers it is, from 0 on.
+    /// The worker's number in the pool, from 0 on.
     pub(crate) index: usize,
-    /// How much nicer than the pool's process.
+    /// How much to raise the niceness above that of the pool's process.
     pub(crate) nice: i32,
-    /// The CPUs that each worker may run on, again and again from the first list on; none: those of the
-    /// pool's process.
+    /// The CPUs that each worker may run on: worker *n* uses list *n* modulo their number. No list: the
+    /// CPUs of the pool's process.
     pub(crate) cpus: Vec<Vec<usize>>,
     pub(crate) limits: Limits,
     /// How long to look for the next call before sleeping.
@@ -29,7 +29,7 @@ pub(crate) struct Setup {
     pub(crate) initializer: Option<(u64, Vec<u8>)>,
 }
 
-/// When a worker ends by its own choice.
+/// The limits at which a worker ends by its own choice.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) calls: Option<u64>,
@@ -51,7 +51,7 @@ impl Reason {
 }
 
 impl Setup {
-    /// What a zygote is to do beforehand, and what its workers are left to do.
+    /// Splits the setup into the part that a zygote carries out beforehand, and the rest for its workers.
     pub(crate) fn split(self) -> (Self, Self) {
         let zygote = Self {
             fingerprint: self.fingerprint,
@@ -63,12 +63,12 @@ impl Setup {
         (zygote, Self { initializer: None, leaves_interrupts: false, ..self })
     }
 
-    /// The same for this one of the pool's workers.
+    /// The same setup for the worker with this number.
     pub(crate) fn of_worker(&self, index: usize) -> Self {
         Self { index, ..self.clone() }
     }
 
-    /// The frame that tells a worker.
+    /// The frame that carries the setup to a worker.
     pub(crate) fn frame(&self) -> Vec<u8> {
         let payload = postcard::to_stdvec(self).expect("numbers and bytes can always be encoded");
         let mut frame = Vec::new();

@@ -19,7 +19,7 @@ impl Lane {
         records
     }
 
-    /// Takes in the records of a batch that may have been answered early.
+    /// Takes in the records of a batch, which may have been answered early.
     pub(super) fn settle_batch(&mut self, call: Call, records: Vec<u8>, nanos: u64, done: &mut Done) -> bool {
         let count = batch::records(&records).count().min(call.count());
         if count == 0 || call.batch().is_none() {
@@ -37,7 +37,7 @@ impl Lane {
         true
     }
 
-    /// What can be saved of a batch that the worker had begun: its records stand, and the calls that it had
+    /// Saves the parts of a batch that the worker had begun: its records stand, and the calls that it had
     /// not begun are given back.
     pub(super) fn salvage(
         &self,
@@ -67,7 +67,7 @@ impl Lane {
         rest
     }
 
-    /// How many items of the batch that the worker runs it has not begun, if the batch is worth to be split.
+    /// How many items of the running batch the worker has not begun, if the batch is worth splitting.
     pub(crate) fn left_to_split(&self) -> usize {
         if self.load() == 0 || self.asked_to_stop == self.tail {
             return 0;
@@ -81,20 +81,21 @@ impl Lane {
         if batch.is_worth_splitting(left) { left } else { 0 }
     }
 
-    /// The worker leaves by its own choice: takes back all that it has not begun, in order.
+    /// Handles a worker that leaves by its own choice: takes back all calls that it has not begun, in
+    /// order.
     pub(crate) fn leave(&mut self, unbegun: &mut Vec<Call>) {
         self.open = false;
         self.reclaim_all(|_| true, unbegun);
     }
 
-    /// The worker is to be killed, or told that no more calls come: as [`leave`](Self::leave), but for the
-    /// call for whose sake it is killed.
+    /// Handles a worker that is to be killed, or told that no more calls come: as [`leave`](Self::leave),
+    /// but leaves the call for whose sake the worker is killed.
     pub(crate) fn close(&mut self, unbegun: &mut Vec<Call>) {
         self.open = false;
         self.reclaim_all(|call| !call.is_alone(), unbegun);
     }
 
-    /// Takes back all that `is_it` knows and the worker has not begun.
+    /// Takes back all calls that `is_it` matches and the worker has not begun.
     pub(crate) fn reclaim_all(&mut self, is_it: impl Fn(&Call) -> bool, into: &mut Vec<Call>) {
         for number in self.tail..self.head {
             let is_its = self.slot(number).as_ref().is_some_and(|(call, _)| is_it(call));
@@ -104,13 +105,13 @@ impl Lane {
         }
     }
 
-    /// Whether the worker runs a batch that `is_it` knows.
+    /// Whether the worker runs a batch that `is_it` matches.
     pub(crate) fn runs(&self, is_it: impl Fn(&Call) -> bool) -> bool {
         let given = self.given[(self.tail % SLOTS) as usize].as_ref().filter(|_| self.load() > 0);
         given.is_some_and(|(call, _)| call.batch().is_some() && is_it(call))
     }
 
-    /// Asks the worker to answer the batch that it runs early.
+    /// Asks the worker to answer its running batch early.
     pub(crate) fn ask_to_stop(&mut self) {
         self.asked_to_stop = self.tail;
         self.ring().stop(self.tail);

@@ -1,5 +1,5 @@
-//! A worker that has lost its mind writes whatever it likes into its ring: the pool's side never panics,
-//! and each call comes out of the lane exactly once, whatever became of it.
+//! Tests of a worker that writes garbage into its ring: the pool's side never panics, and each call comes
+//! out of the lane exactly once.
 
 use super::{tests::Nobody, *};
 use crate::{
@@ -29,7 +29,7 @@ impl Dice {
         (0..self.below(most)).map(|_| self.below(256) as u8).collect()
     }
 
-    /// A kind, as a rule one that there is.
+    /// A kind, mostly one that exists.
     fn kind(&mut self) -> u8 {
         self.below(16) as u8
     }
@@ -54,13 +54,13 @@ fn call(name: u64, dice: &mut Dice) -> Call {
     Call::new(name, load, Arc::new(Nobody))
 }
 
-/// One thing that the worker does with its ring.
+/// Does one thing to the ring, as the worker.
 fn rave(lane: &Lane, cursor: &mut u64, dice: &mut Dice) {
     let ring = lane.ring();
     let number = lane.tail + dice.below(lane.load() + 2);
     match dice.below(12) {
         0..5 => {
-            // What a good worker does, with an answer that may make no sense.
+            // A good worker's step, with an answer that may make no sense.
             if ring.claim(*cursor) == Claim::NotYet {
                 return;
             }
@@ -99,7 +99,7 @@ fn rave(lane: &Lane, cursor: &mut u64, dice: &mut Dice) {
     }
 }
 
-/// One thing that the pool does with the lane. What it takes back is appended to `taken`.
+/// Does one thing to the lane, as the pool. Calls that it takes back are appended to `taken`.
 fn manage(lane: &mut Lane, given: &mut Vec<usize>, dice: &mut Dice, done: &mut Done, taken: &mut Vec<Call>) {
     match dice.below(8) {
         0..3 => {

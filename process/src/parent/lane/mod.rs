@@ -1,8 +1,8 @@
 //! A lane: the pool's half of one worker's ring, and the calls that are under way in it.
 //!
-//! Calls `tail..head` are under way; the lane keeps each of them, argument and all, until it is answered,
-//! so that what was never begun can be given to another worker. All methods run under the pool's lock, by
-//! whichever thread comes: a caller that submits, a joiner that looks for its answer, or the supervisor.
+//! Calls `tail..head` are under way. The lane keeps each of them, argument and all, until it is answered,
+//! so that a call that was never begun can be given to another worker. All methods run under the pool's
+//! lock, on any thread: a caller that submits, a joiner that looks for its answer, or the supervisor.
 
 mod batches;
 #[cfg(test)]
@@ -54,22 +54,22 @@ pub(crate) struct Lane {
     wide_free: u8,
     /// How many batches are under way.
     batches: u8,
-    /// The call for whose sake nothing else is given to the worker.
+    /// The call for whose sake the worker gets no other.
     alone: Option<Alone>,
-    /// What is left of batches that were answered early.
+    /// Remainders of batches that were answered early.
     pub(crate) leftovers: Vec<Call>,
     /// The batch that the worker was asked to answer early.
     asked_to_stop: u64,
     pub(crate) served: Served,
-    /// Calls may be given to it.
+    /// Calls may be given to the worker.
     pub(crate) open: bool,
-    /// The worker is let go as soon as no answer of its is [`unmapped`](Self::is_settled).
+    /// The worker is let go as soon as none of its answers is [`unmapped`](Self::is_settled).
     pub(crate) parting: bool,
-    /// Held once more for each answer with blocks that has not been decoded.
+    /// Cloned for each answer with blocks that has not been decoded.
     unmapped: Arc<()>,
     /// Frames with arguments that the ring cannot hold, for the supervisor to send.
     pub(crate) outgoing: Vec<u8>,
-    /// The worker's answers made no sense: why.
+    /// Why the worker's answers made no sense, if they did not.
     pub(crate) fault: Option<String>,
 }
 
@@ -79,7 +79,7 @@ struct Alone {
     deadline: Option<(Instant, Duration)>,
 }
 
-/// What a worker has done.
+/// A count of what a worker has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Served {
     pub(crate) calls: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Served {
 }
 
 impl Lane {
-    /// New memory for a ring, and the lane that uses it.
+    /// Makes new memory for a ring, and the lane that uses it.
     pub(crate) fn new() -> io::Result<(OwnedFd, Self)> {
         let fd = memory::create(WORDS)?;
         let memory = Arc::new(Memory::map(&fd, WORDS)?);
@@ -134,13 +134,12 @@ impl Lane {
             || (self.tail..self.head).any(|number| self.ring().progress(number) != Progress::Unbegun)
     }
 
-    /// Whether everything that was answered so far has been taken over, blocks and all, so that the worker
-    /// may go.
+    /// Whether all answers so far have been taken over, blocks and all, so that the worker may go.
     pub(crate) fn is_settled(&self) -> bool {
         Arc::strong_count(&self.unmapped) == 1
     }
 
-    /// Whether the call may be given to it now.
+    /// Whether the call may be given to the worker now.
     pub(crate) fn has_room_for(&self, call: &Call, workers: usize) -> bool {
         self.open
             && self.alone.is_none()
@@ -208,7 +207,7 @@ impl Lane {
         }
     }
 
-    /// Tells the worker that no more calls will come. Only once, and only when none is under way.
+    /// Tells the worker that no more calls will come. To be called once, and only when none is under way.
     pub(crate) fn end(&mut self) {
         self.open = false;
         let head = Head { kind: Kind::Bye as u8, place: Place::Inline, length: 0, name: 0 };
@@ -240,8 +239,8 @@ impl Lane {
         done.len() > before
     }
 
-    /// Whether `harvest` would find something to do. An answer that comes over the socket is no such thing:
-    /// the socket tells of it. A slot that the worker has skipped is: the answer behind it may have come
+    /// Whether `harvest` would find something to do. An answer that comes over the socket does not count:
+    /// the socket reports it. A slot that the worker has skipped counts: the answer behind it may have come
     /// when the bell was silent.
     pub(crate) fn is_ripe(&self) -> bool {
         let number = self.tail;
@@ -258,7 +257,7 @@ impl Lane {
     fn harvest_one(&mut self, done: &mut Done) -> bool {
         let number = self.tail;
         if self.slot(number).is_none() {
-            // Withdrawn, or answered over the socket.
+            // The call was withdrawn, or answered over the socket.
             return self.ring().is_past(number);
         }
         match self.ring().progress(number) {
@@ -286,7 +285,7 @@ impl Lane {
         false
     }
 
-    /// Takes in an answer that came over the socket, to a call that ran for so many nanoseconds. False if
+    /// Takes in an answer that came over the socket, to a call that ran for `nanos` nanoseconds. False if
     /// there is no such call.
     pub(crate) fn answered(&mut self, number: u64, answer: Answer, nanos: u64, done: &mut Done) -> bool {
         (self.tail..self.head).contains(&number) && self.settle(number, answer, nanos, done)
@@ -317,7 +316,7 @@ impl Lane {
         true
     }
 
-    /// The call that may have to be ended by killing the worker: whether it must be, and why, at this time.
+    /// Whether the worker must be killed at this time to end its call, and why.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
         let alone = self.alone.as_ref()?;
         let (call, _) = self.given[(alone.number % SLOTS) as usize].as_ref()?;
@@ -337,8 +336,8 @@ impl Lane {
         self.ring().set_bell(bell);
     }
 
-    /// What the worker leaves behind that has ended: calls that it never began, in order, and those that
-    /// are to be tried again. The others it took along.
+    /// Takes the lane of a worker that has ended apart: returns the calls that it never began, in order,
+    /// and those that are to be tried again. The others are lost with it.
     pub(crate) fn dissolve(mut self, lost: &Lost, done: &mut Done) -> (Vec<Call>, Vec<Call>) {
         let (mut unbegun, mut again) = (Vec::new(), Vec::new());
         let late =

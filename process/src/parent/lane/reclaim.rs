@@ -1,4 +1,4 @@
-//! What is taken back from a worker that has not begun it.
+//! Taking calls back from a worker that has not begun them.
 
 use super::Lane;
 use crate::{
@@ -26,14 +26,14 @@ impl Lane {
         calls
     }
 
-    /// Takes back the one call that `is_it` knows, if the worker has not begun it.
+    /// Takes back the one call that `is_it` matches, if the worker has not begun it.
     pub(crate) fn reclaim(&mut self, is_it: impl Fn(&Call) -> bool) -> Option<Call> {
         let matches = |given: &Option<(Call, Place)>| given.as_ref().is_some_and(|(call, _)| is_it(call));
         let number = (self.tail..self.head).find(|number| matches(&self.given[(number % SLOTS) as usize]))?;
         self.withdraw(number)
     }
 
-    /// Takes a call back, if the worker has not begun it; and what was lent for it.
+    /// Takes a call back, if the worker has not begun it, and the blocks that were lent for it.
     pub(super) fn withdraw(&mut self, number: u64) -> Option<Call> {
         let call = if self.ring().withdraw(number) { self.take(number) } else { None }?;
         if !call.attachments.is_empty() {
@@ -42,7 +42,7 @@ impl Lane {
         Some(call)
     }
 
-    /// The blocks that a call names which is under way.
+    /// The blocks of a call under way, if it names any.
     pub(crate) fn attachments(&self, number: u64) -> Option<Vec<Arc<Inner>>> {
         let is_here = (self.tail..self.head).contains(&number);
         let (call, _) = self.given[(number % SLOTS) as usize].as_ref().filter(|_| is_here)?;

@@ -1,4 +1,4 @@
-//! What a lane finds ripe, and what it takes back.
+//! Tests of what a lane finds ripe, and of taking calls back.
 
 use super::*;
 use crate::{
@@ -42,7 +42,7 @@ fn lane_with(calls: u64) -> Lane {
     lane
 }
 
-/// What the worker does with a call.
+/// The worker's side of a call.
 fn work(lane: &Lane, number: u64) -> Claim {
     let claim = lane.ring().claim(number);
     if claim == Claim::Mine {

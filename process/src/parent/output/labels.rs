@@ -7,12 +7,12 @@ use std::{
     os::fd::AsFd,
 };
 
-/// A sink that prints each line where this process prints, with `[worker 3] ` in front.
+/// Makes a sink that prints each line where this process prints, with `[worker 3] ` in front.
 pub(crate) fn labels() -> Sink {
     Box::new(|line| {
         let label = format!("[worker {}] ", line.worker);
         let whole = [label.as_bytes(), line.text, b"\n"].concat();
-        // A stream that is closed takes nothing, which is its owner's wish.
+        // A stream that is closed takes nothing, and its owner has wished so.
         let _ = match line.stream {
             Stream::Stdout => print_all(&mut io::stdout().lock(), &whole),
             Stream::Stderr => print_all(&mut io::stderr().lock(), &whole),
@@ -25,8 +25,8 @@ fn print_all(stream: &mut (impl Write + AsFd), bytes: &[u8]) -> io::Result<()> {
     write_all(stream, bytes, wait)
 }
 
-/// Writes all bytes to a stream that somebody may have made non-blocking: then it is waited for, and goes
-/// on where it was.
+/// Writes all bytes to a stream that somebody may have made non-blocking: if it is full, waits for it and
+/// goes on.
 fn write_all<S: Write>(
     stream: &mut S,
     mut bytes: &[u8],
@@ -49,7 +49,7 @@ fn write_all<S: Write>(
 mod tests {
     use super::*;
 
-    /// A stream that takes a few bytes and then none, until it is waited for.
+    /// A stream that takes a few bytes and then none, until somebody waits for it.
     #[derive(Default)]
     struct Slow {
         taken: Vec<u8>,

@@ -1,16 +1,16 @@
 //! The lines that workers print: a thread of the pool's own reads them, and labels them or gives them to a
 //! sink.
 //!
-//! It is a thread of its own because a sink may take its time, and because a worker that prints more than a
-//! pipe holds waits for its reader. No other thread of the pool waits for this one, until the pool has
-//! ended.
+//! This needs a thread of its own because a sink may take its time, and because a worker that prints more
+//! than a pipe holds waits for its reader. No other thread of the pool waits for this one until the pool
+//! has ended.
 //!
 //! # What is bounded
 //!
 //! A grandchild may hold a worker's pipe open and write faster than the sink takes lines. So each turn
 //! reads a share of each pipe and then looks up. When a worker ends, everything it has printed lies in its
-//! pipes: their length at that moment is read, and then they are closed (`parent/output/source.rs`). A line
-//! is kept in memory only up to [`MAX_LINE_BYTES`].
+//! pipes: the thread reads as much as they hold at that moment, and then closes them
+//! (`parent/output/source.rs`). A line is kept in memory only up to [`MAX_LINE_BYTES`].
 
 mod labels;
 mod source;
@@ -41,17 +41,31 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One line that a worker has printed, or a piece of a long one. See
 /// [`Builder::captured`](crate::Builder::captured).
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// brigade_process::init();
+/// let (sink, lines) = mpsc::channel();
+/// let procs = brigade_process::ProcessPool::builder()
+///     .workers(1)
+///     .captured(move |line| sink.send(String::from_utf8_lossy(line.text).into_owned()).unwrap())
+///     .build()
+///     .unwrap();
+/// procs.spawn(|(): ()| println!("the soup is ready"), ()).join().unwrap();
+/// assert_eq!(lines.recv().unwrap(), "the soup is ready");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line<'a> {
-    /// Which of the pool's workers has printed it, from 0 on.
+    /// The number of the worker that has printed it, from 0 on.
     pub worker: usize,
-    /// Where to.
+    /// The stream on which it was printed.
     pub stream: Stream,
     /// The line, without its end. Any bytes may be in it.
     pub text: &'a [u8],
-    /// Whether the line is longer than 64 KiB and goes on in the next piece of this stream of this
-    /// worker's. The pieces of a line are 64 KiB long, but for the last.
+    /// Whether the line is longer than 64 KiB and goes on in the next piece from this stream of this
+    /// worker. The pieces of a line are 64 KiB long, but for the last.
     pub continues: bool,
 }
 
@@ -67,7 +81,7 @@ pub enum Stream {
 /// A function that takes the lines.
 pub(crate) type Sink = Box<dyn FnMut(Line<'_>) + Send>;
 
-/// The reading thread. Dropping it has the sink given what is there, and ends the thread.
+/// The reading thread. Dropping this gives the sink the lines that are there, and ends the thread.
 pub(crate) struct Output {
     shared: Arc<SinkQueue>,
     thread: Option<thread::JoinHandle<()>>,
@@ -76,7 +90,7 @@ pub(crate) struct Output {
 struct SinkQueue {
     bell: Bell,
     state: Mutex<State>,
-    /// Told when the thread is done with the sink.
+    /// Notified when the thread is done with the sink.
     done: Condvar,
     /// How many lines the sink has taken.
     taken: AtomicU64,
@@ -94,7 +108,7 @@ struct State {
 
 impl SinkQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under the lock.
+        // No code panics under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +119,7 @@ impl SinkQueue {
 
     /// Waits until the thread is done with the sink. False if the sink takes no line for too long.
     fn wait_for_sink(&self) -> bool {
-        // Relaxed: a number to be compared with itself.
+        // Relaxed: the number is only compared with itself.
         let taken = || self.taken.load(Ordering::Relaxed);
         let (mut state, mut before) = (self.lock(), taken());
         while !state.is_done {
@@ -132,7 +146,7 @@ impl Output {
         let thread = thread::Builder::new().name("brigade-output".into()).spawn(move || {
             let mut sink = Some(sink);
             read_all(&theirs, &mut |line| give(&mut sink, line, &theirs.taken));
-            // It is foreign code to the very end.
+            // The sink is foreign code to the very end.
             contain(|| drop(sink));
             theirs.lock().is_done = true;
             theirs.done.notify_all();
@@ -145,14 +159,14 @@ impl Output {
         self.thread.as_ref().map(|thread| thread.thread().id())
     }
 
-    /// Reads a new worker's streams.
+    /// Reads a new worker's streams from now on.
     pub(crate) fn add(&self, key: WorkerKey, worker: usize, [out, err]: [OwnedFd; 2]) {
         let source = |stream, pipe| Source::new(key, worker, stream, pipe);
         self.shared
             .tell(|state| state.new.extend([source(Stream::Stdout, out), source(Stream::Stderr, err)]));
     }
 
-    /// The worker has ended.
+    /// Notes that the worker has ended.
     pub(crate) fn ended(&self, key: WorkerKey) {
         self.shared.tell(|state| state.ended.push(key));
     }
@@ -161,11 +175,11 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         self.shared.tell(|state| state.closed = true);
-        // A thread whose sink does not come back ends by itself when it does.
+        // A thread whose sink does not come back ends by itself when the sink does.
         if self.shared.wait_for_sink()
             && let Some(thread) = self.thread.take()
         {
-            // It catches what a sink does, and there is nobody to tell of anything else.
+            // The thread catches a sink's panic, and there is nobody to tell of anything else.
             let _ = thread.join();
         }
     }
@@ -177,7 +191,7 @@ impl fmt::Debug for Output {
     }
 }
 
-/// Gives the sink a line. One that panics is dropped: lines are read on, so that no worker waits, and
+/// Gives the sink a line. A sink that panics is dropped: lines are read on, so that no worker waits, and
 /// thrown away.
 fn give(sink: &mut Option<Sink>, line: Line<'_>, taken: &AtomicU64) {
     let Some(function) = sink else { return };
@@ -190,13 +204,13 @@ fn give(sink: &mut Option<Sink>, line: Line<'_>, taken: &AtomicU64) {
     forget_panic(given);
 }
 
-/// The thread.
+/// Runs the thread.
 fn read_all(shared: &SinkQueue, give: &mut dyn FnMut(Line<'_>)) {
     let mut sources: Vec<Source> = Vec::new();
     loop {
         let mut watched = vec![Watch::readable(shared.bell.fd())];
         watched.extend(sources.iter().map(|source| Watch::readable(source.pipe.as_fd())));
-        // An error would be a bug in the list of descriptors; then each is asked in turn.
+        // An error would be a bug in the list of descriptors. Then each stream is asked in turn.
         let all = sys::poll(&mut watched, None).is_err();
         shared.bell.silence();
         let mut ready = watched.into_iter().skip(1).map(|watch| all || watch.is_ready());

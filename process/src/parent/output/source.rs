@@ -7,9 +7,9 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-/// How much is read from a pipe before another one gets its turn, in bytes.
+/// How many bytes are read from a pipe before another one gets its turn.
 const READ_SHARE_BYTES: usize = 16 << 10;
-/// How much a pipe holds at most, in bytes, where it does not tell: what Linux lets anybody ask for.
+/// The most bytes that a pipe holds, if it does not tell: the size that Linux lets any process ask for.
 const MAX_PIPE_BYTES: usize = 1 << 20;
 
 /// One stream of one worker.
@@ -18,7 +18,7 @@ pub(super) struct Source {
     worker: usize,
     stream: Stream,
     pub(super) pipe: OwnedFd,
-    /// A line whose end has not come, or the piece of it that has not been given.
+    /// A line whose end has not come, or the part of it that has not been given.
     begun: Vec<u8>,
     /// A piece of that line was given.
     is_cut: bool,
@@ -29,12 +29,13 @@ impl Source {
         Self { key, worker, stream, pipe, begun: Vec::new(), is_cut: false }
     }
 
-    /// Reads a share of what is there. False at the end of the stream.
+    /// Reads a share of the waiting bytes. False at the end of the stream.
     pub(super) fn read_share(&mut self, give: &mut dyn FnMut(Line<'_>)) -> bool {
         self.read(READ_SHARE_BYTES, give).is_some()
     }
 
-    /// Reads what an ended worker has left: what is in the pipe now. A grandchild may go on writing.
+    /// Reads what an ended worker has left, which is what the pipe holds now. A grandchild may go on
+    /// writing.
     pub(super) fn read_rest(&mut self, give: &mut dyn FnMut(Line<'_>)) {
         let mut left = stream::bytes_waiting(self.pipe.as_fd()).unwrap_or(MAX_PIPE_BYTES);
         while left > 0
@@ -44,7 +45,7 @@ impl Source {
         }
     }
 
-    /// Reads up to `most` bytes: how many. None at the end of the stream.
+    /// Reads up to `most` bytes and returns how many. None at the end of the stream.
     fn read(&mut self, most: usize, give: &mut dyn FnMut(Line<'_>)) -> Option<usize> {
         let mut space = [0; READ_SHARE_BYTES];
         match stream::read(self.pipe.as_fd(), &mut space[..most]) {
@@ -77,7 +78,7 @@ impl Source {
         }
     }
 
-    /// Gives what has come of a line that goes on.
+    /// Gives the bytes so far of a line that goes on.
     fn give_piece(&mut self, give: &mut dyn FnMut(Line<'_>)) {
         give(Line { continues: true, ..self.line() });
         self.begun.clear();
@@ -95,7 +96,7 @@ impl Source {
         Line { worker: self.worker, stream: self.stream, text: &self.begun, continues: false }
     }
 
-    /// A line without an end is a line, too.
+    /// Gives the last line if it has no end.
     pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line<'_>)) {
         if !self.begun.is_empty() || self.is_cut {
             self.give_line(give);
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use crate::sys;
 
-    /// The lines of what is printed in these parts, each with whether it goes on.
+    /// The lines in these parts of output, each with whether it goes on.
     fn lines(parts: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let (pipe, _) = sys::pipe().unwrap();
         let mut source = Source::new(WorkerKey(1), 0, Stream::Stdout, pipe);

@@ -1,9 +1,9 @@
-//! A pool in a forked child, where its supervisor is not.
+//! A pool in a forked child, which has no supervisor.
 //!
-//! The workers' rings and sockets and the bell are one for both processes: what the child writes or reads
-//! there, the parent misses. And the lock was held by whichever thread had it when the process was forked.
-//! So whoever comes from outside (a pool, a handle) asks [`Shared::is_forked`] before it takes the lock,
-//! and leaves everything alone there.
+//! Both processes share the workers' rings and sockets and the bell: the parent misses whatever the child
+//! writes or reads there. And the lock may be held by a thread that exists in the parent only. So code that
+//! comes from outside (a pool, a handle) asks [`Shared::is_forked`] before it takes the lock, and leaves
+//! everything alone in a forked child.
 
 use crate::parent::shared::Shared;
 
@@ -14,9 +14,11 @@ impl Shared {
         !self.generation.is_current()
     }
 
+    /// Refuses to go on in a forked child.
+    ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics on the calling thread in a forked child.
     #[track_caller]
     pub(crate) fn assert_not_forked(&self) {
         if self.is_forked() {

@@ -1,14 +1,15 @@
-//! What the pool's front, the joiners and the supervisor share: the queue, the lanes, and the rules by
-//! which a thread that comes along moves calls on.
+//! The state that the pool's front, the joiners and the supervisor share: the queue, the lanes, and the
+//! rules by which any thread moves calls on.
 //!
-//! A call that is small needs no thread of the pool's own: who submits it writes it into a lane, and who
-//! joins it may fetch the answer ([`Shared::spin_for_answers`]). The supervisor does both for everybody else. All of
-//! it happens under one lock, under which no foreign code runs.
+//! A small call needs no thread of the pool's own: the submitting thread writes it into a lane, and the
+//! joining thread may fetch the answer ([`Shared::spin_for_answers`]). The supervisor does both for all
+//! other calls. All of it happens under one lock, under which no foreign code runs.
 //!
 //! # Why no submission is lost
 //!
-//! The supervisor sets `asleep` in the critical section in which it found nothing to do; whoever submits
-//! something that only the supervisor can do finds the flag set and rings, or was seen.
+//! The supervisor sets `asleep` in the critical section in which it found nothing to do. A thread that
+//! submits something that only the supervisor can do either finds the flag set and rings, or the supervisor
+//! has seen its call.
 //!
 //! ```text
 //!   caller                              supervisor
@@ -43,28 +44,28 @@ use std::{
     time::Duration,
 };
 
-/// What the pool's handle, its joiners and the supervisor share.
+/// The state that the pool's handle, its joiners and the supervisor share.
 pub(crate) struct Shared {
     /// The process that the supervisor is in: see `parent/shared/forked.rs`.
     pub(crate) generation: Generation,
     pub(crate) bell: Bell,
     state: Mutex<PoolState>,
-    /// How many microseconds a joiner lingers: learnt from whether it helped.
+    /// How many microseconds a joiner spins; adapted to whether spinning has helped.
     spin_micros: AtomicU32,
     /// Each worker has a ring, and so can map blocks.
     maps: AtomicBool,
-    /// How long it lingers whatever was learnt.
+    /// If set, how long a joiner spins, whatever has helped.
     busy_poll: Option<Duration>,
 }
 
-/// Completes the handles of calls that have ended. Runs foreign code: under no lock. Whether blocks were
-/// mapped, for which a worker may wait.
+/// Completes the handles of calls that have ended. Runs foreign code, so no lock may be held. Returns
+/// whether blocks were mapped, for which a worker may wait.
 pub(crate) fn finish(done: &mut Done) -> bool {
     let mut has_mapped = false;
     for (call, answer) in done.drain(..) {
         has_mapped |= matches!(answer, Answer::BlockValue(..));
-        // Unwind safe: nothing is looked at again. What can panic here is the drop of a result that nobody
-        // wants, and of a waker.
+        // Unwind safe: nothing is looked at again. The code that can panic here is the drop of a result
+        // that nobody wants, and of a waker.
         contain(move || call.finish(answer));
     }
     has_mapped
@@ -88,7 +89,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Submits a call: into a lane if it can be, else to the supervisor.
+    /// Submits a call: into a lane if possible, else to the supervisor.
     pub(crate) fn submit(&self, call: Call) {
         if self.is_forked() {
             return call.finish(Answer::Lost(Lost::Forked));
@@ -111,27 +112,28 @@ impl Shared {
         finish(&mut done);
     }
 
-    /// Takes no more calls: those that come are told why.
+    /// Takes no more calls. Later calls end with `lost`.
     pub(crate) fn refuse(&self, lost: Lost) {
         self.lock().refusal.get_or_insert(lost);
     }
 
-    /// What is left when there is nobody any more to look after it: the queue, the lanes, and workers that
-    /// were brought last.
+    /// Takes the queue, the lanes and the last delivered workers, when there is nobody any more to look
+    /// after them.
     pub(crate) fn take_all(&self) -> (VecDeque<Call>, Vec<Lane>, Vec<StartOutcome>) {
         let mut state = self.lock();
         (mem::take(&mut state.queue), mem::take(&mut state.lanes), mem::take(&mut state.delivered))
     }
 
-    /// Says whether each worker has a ring: before the pool is anybody's, and when one without comes later.
+    /// Sets whether each worker has a ring: before the pool is anybody's, and when a worker without one
+    /// comes later.
     pub(crate) fn set_maps(&self, maps: bool) {
         self.maps.store(maps, Ordering::Relaxed);
     }
 
     /// How many blocks a call may name: none if there are workers that could not map them.
     pub(crate) fn blocks(&self) -> usize {
-        // Relaxed: a call that names blocks all the same waits for a worker with a ring, or is told that
-        // there is none.
+        // Relaxed: if the flag is stale, a call that names blocks waits for a worker with a ring, or is
+        // told that there is none.
         if self.maps.load(Ordering::Relaxed) { ring::LEASES } else { 0 }
     }
 
@@ -153,12 +155,12 @@ impl Shared {
         let call =
             state.lanes.iter_mut().find_map(|lane| lane.reclaim(|call| call.caller.address() == address));
         drop(state);
-        // The one who takes it back tells its handle.
+        // The thread that takes the call back tells its handle.
         call.map(Call::forget).is_some()
     }
 
-    /// Takes back all that was given to workers for this caller and not begun, and asks those that run
-    /// batches of its to stop.
+    /// Takes back all calls of this caller that workers have not begun, and asks workers that run its
+    /// batches to stop.
     pub(crate) fn give_up(&self, address: usize) {
         let is_its = |call: &Call| call.caller.address() == address;
         let mut gone = Vec::new();
@@ -169,7 +171,7 @@ impl Shared {
                 lane.ask_to_stop();
             }
         }
-        // Workers without lanes are the supervisor's to tell.
+        // The supervisor asks the workers without lanes.
         state.kill_requested = true;
         let asleep = state.attention.call();
         drop(state);
@@ -178,7 +180,7 @@ impl Shared {
         }
     }
 
-    /// Cancels everything that waits in the queue.
+    /// Cancels all calls in the queue.
     pub(crate) fn cancel_queue(&self, done: &mut Done) {
         let waiting = mem::take(&mut self.lock().queue);
         done.extend(waiting.into_iter().map(|call| (call, Answer::Cancelled)));

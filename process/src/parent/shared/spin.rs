@@ -1,5 +1,5 @@
-//! How a thread that joins a call looks after the lanes for a few microseconds, which saves two wake-ups
-//! for a short call.
+//! Adaptive spin: a thread that joins a call looks after the lanes for a few microseconds. This saves two
+//! wake-ups for a short call.
 
 use super::{Mover, Orders, PoolState, Shared, finish};
 use crate::{call::Done, wire::ring};
@@ -13,27 +13,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest that a joiner looks for its answer before it sleeps, in microseconds: about what two
-/// wake-ups cost.
+/// The longest time that a joiner looks for its answer before it sleeps, in microseconds: about the cost of
+/// two wake-ups.
 pub(super) const MAX_SPIN_MICROS: u32 = 60;
-/// The shortest, in microseconds.
+/// The shortest time, in microseconds.
 const MIN_SPIN_MICROS: u32 = 2;
 
 thread_local! {
-    /// What this thread has fetched and not delivered: a list for each [`deliver`](Shared::deliver) that
-    /// runs, the innermost last. The next answer is a list's last.
+    /// The answers that this thread has fetched and not delivered: a list for each
+    /// [`deliver`](Shared::deliver) that runs, the innermost last. The next answer is the last of its list.
     static FETCHED: RefCell<Vec<(Arc<Shared>, Done)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The end of a joiner's look at the lanes.
 struct SpinEnd<'a> {
     state: MutexGuard<'a, PoolState>,
-    /// It gave a lane a call that the supervisor must see to, such as one whose deadline is earlier than
-    /// the supervisor's.
+    /// The joiner gave a lane a call that the supervisor must see to, such as one whose deadline is earlier
+    /// than the supervisor's.
     needs_supervisor: bool,
 }
 
-/// Hands over to the supervisors what this thread has fetched and not delivered.
+/// Hands over to the supervisors the answers that this thread has fetched and not delivered.
 fn hand_over() {
     // A thread whose locals are gone holds nothing back.
     let take = |fetched: &RefCell<Vec<(Arc<Shared>, Done)>>| {
@@ -51,7 +51,7 @@ fn hand_over() {
 impl Shared {
     /// Looks for answers on behalf of a thread that waits, for a few microseconds or until `is_over`.
     ///
-    /// Handles are completed only when the thread has left the lanes to others again: it runs foreign code
+    /// The thread completes handles only after it has left the lanes to others again. It runs foreign code
     /// then, which may take its time, or wait for another call of this pool.
     pub(crate) fn spin_for_answers(self: &Arc<Self>, is_over: &dyn Fn() -> bool) {
         if self.is_forked() {
@@ -83,8 +83,8 @@ impl Shared {
         }
     }
 
-    /// [`finish`] on a thread of the user's. Foreign code that waits there may wait for an answer behind
-    /// its own: what is left is handed over before the thread sleeps.
+    /// Does what [`finish`] does, on a thread of the user's. Foreign code that waits there may wait for an
+    /// answer behind its own: so the rest is handed over before the thread sleeps.
     fn deliver(self: &Arc<Self>, done: &mut Done) -> bool {
         if done.len() < 2 {
             return finish(done);
@@ -116,7 +116,7 @@ impl Shared {
         begins
     }
 
-    /// Looks until there are answers, the time is over, or somebody else has brought what was waited for.
+    /// Looks until there are answers, the time is over, or somebody else has brought the awaited answer.
     fn look(&self, end: Instant, is_over: &dyn Fn() -> bool, done: &mut Done) -> SpinEnd<'_> {
         let mut needs_supervisor = false;
         loop {
@@ -142,7 +142,7 @@ impl Shared {
             while !state.arm(ring::BellMode::EachAnswer) {
                 state.harvest(done);
             }
-            // Among them: to end the workers whose last answer was fetched here.
+            // One such thing is to end the workers whose last answer was fetched here.
             needs_supervisor |= state.orders != Orders::Work
                 || state.lanes.iter().any(|lane| lane.fault.is_some() || lane.parting);
             needs_supervisor |= state.dispatch(Mover::Anybody);
@@ -157,7 +157,7 @@ impl Shared {
         }
     }
 
-    /// Blocks were mapped: a worker that waited for that may go.
+    /// Tells the supervisor that blocks were mapped: a worker that waited for that may go.
     #[cold]
     fn mapped(&self) {
         let mut state = self.lock();

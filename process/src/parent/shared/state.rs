@@ -1,5 +1,5 @@
-//! What is under the pool's lock: the queue, the lanes, and how calls get from one to the other. No foreign
-//! code runs here.
+//! The state under the pool's lock: the queue, the lanes, and how calls get from one to the other. No
+//! foreign code runs here.
 
 use crate::{
     call::{Answer, Call, Done},
@@ -15,19 +15,19 @@ use crate::{
 use brigade_handle::Lost;
 use std::{collections::VecDeque, io, os::fd::OwnedFd, time::Instant};
 
-/// What has come of an order to start a worker.
+/// The outcome of an order to start a worker.
 pub(crate) enum StartOutcome {
-    /// A worker that was started, and where its output can be read.
+    /// A worker that was started, its number, and where its output can be read.
     Child(Box<Child>, usize, Option<[OwnedFd; 2]>),
     Failed(io::Error),
 }
 
-/// What is under the lock.
+/// The state under the lock.
 pub(crate) struct PoolState {
     pub(crate) queue: VecDeque<Call>,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) orders: Orders,
-    /// Who looks after the lanes, and whether the supervisor must be woken.
+    /// Decides which thread looks after the lanes, and whether the supervisor must be woken.
     pub(crate) attention: Attention,
     /// The children that are alive.
     pub(crate) staff: Vec<Member>,
@@ -36,22 +36,22 @@ pub(crate) struct PoolState {
     pub(crate) workers: usize,
     /// When the supervisor wakes by itself, if it does.
     pub(crate) alarm: Option<Instant>,
-    /// A call that runs was cancelled, and its worker is to be killed.
+    /// A running call was cancelled, and its worker is to be killed.
     pub(crate) kill_requested: bool,
-    /// The supervisor looks at the memory of workers while they have calls.
+    /// The supervisor checks the memory of workers while they have calls.
     pub(crate) checks_memory: bool,
     /// Why no more calls are taken.
     pub(crate) refusal: Option<Lost>,
-    /// Calls that were cancelled, to be dropped when the lock is free: a waker's destructor is foreign code.
+    /// Cancelled calls, to be dropped when the lock is free: a waker's destructor is foreign code.
     cancelled: Vec<Call>,
     /// Answers that a joiner had fetched and could not deliver before it slept.
     pub(super) fetched: Done,
     // --- workers on their way (`parent/starter.rs`) ---
-    /// The first ones are being started, for which the pool's maker waits.
+    /// The first workers are being started, and the thread that builds the pool waits for them.
     pub(crate) opening: bool,
-    /// The numbers of those that were ordered and have not come.
+    /// The numbers of workers that were ordered and have not come.
     pub(crate) ordered: Vec<usize>,
-    /// What has come of orders, for the supervisor to take over.
+    /// The outcomes of orders, for the supervisor to take over.
     pub(crate) delivered: Vec<StartOutcome>,
     /// There is nobody any more to take anything over.
     pub(crate) abandoned: bool,
@@ -60,17 +60,17 @@ pub(crate) struct PoolState {
     pub(crate) sabotaged: bool,
 }
 
-/// What the pool's owner wants.
+/// The orders of the pool's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Orders {
     Work,
-    /// Finish what is queued, then end.
+    /// Finish the queued calls, then end.
     Drain,
     /// Cancel everything, kill the children, end.
     Abort,
 }
 
-/// Who moves calls on.
+/// The kind of thread that moves calls on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mover {
     /// Can send over sockets, too.
@@ -78,11 +78,11 @@ pub(crate) enum Mover {
     Anybody,
 }
 
-/// How many places the queue keeps when it is empty.
+/// How many slots the queue keeps when it is empty.
 const MAX_KEPT_QUEUE_SLOTS: usize = 4096;
 
 impl PoolState {
-    /// That of a pool whose first workers, so many, are being started.
+    /// The state of a pool whose first `workers` workers are being started.
     pub(super) fn new(workers: usize) -> Self {
         Self {
             queue: VecDeque::new(),
@@ -107,8 +107,8 @@ impl PoolState {
         }
     }
 
-    /// Gives waiting calls to lanes that have room. True if the supervisor must see to something: if it
-    /// sleeps, wake it.
+    /// Gives waiting calls to lanes that have room. True if the supervisor must see to something: then wake
+    /// it if it sleeps.
     #[must_use]
     pub(crate) fn dispatch(&mut self, mover: Mover) -> bool {
         let mut alarm = false;
@@ -118,12 +118,12 @@ impl PoolState {
                 continue;
             }
             if mover == Mover::Anybody && Lane::is_large(front) {
-                // Of a batch only a piece is sent, which may be small: the supervisor will see.
+                // Only a piece of a batch is sent, which may be small: the supervisor will see.
                 return true;
             }
             let lanes = self.lanes.iter_mut().filter(|lane| lane.has_room_for(front, self.workers));
             let Some(lane) = lanes.min_by_key(|lane| lane.load()) else {
-                // Children without lanes, or none: the supervisor knows.
+                // Only children without lanes, or none, have room: the supervisor knows.
                 return alarm | !self.lanes.iter().any(|lane| lane.open);
             };
             let piece = front.cut(self.workers);
@@ -133,12 +133,12 @@ impl PoolState {
                 continue;
             }
             lane.give(call);
-            // The supervisor sleeps longer than this call may wait for it.
+            // The supervisor would sleep beyond this call's deadline.
             alarm |= lane.deadline().is_some_and(|deadline| self.alarm.is_none_or(|alarm| deadline < alarm))
                 || self.checks_memory && self.alarm.is_none();
         }
         if self.queue.is_empty() && self.queue.capacity() > MAX_KEPT_QUEUE_SLOTS {
-            // The memory of many calls that have waited once is not kept.
+            // The memory for many calls that have waited once is not kept.
             self.queue = VecDeque::new();
         }
         self.rebalance();
@@ -146,20 +146,20 @@ impl PoolState {
     }
 
     /// Whether the first call in the queue names blocks, which only a worker with a ring can map, and there
-    /// is one.
+    /// is such a worker.
     pub(crate) fn waits_for_lane(&self) -> bool {
         self.queue.front().is_some_and(|front| !front.attachments.is_empty()) && !self.lanes.is_empty()
     }
 
-    /// Whether the first call in the queue could be given to somebody's lane.
+    /// Whether the first call in the queue could be given to a lane.
     pub(crate) fn can_dispatch(&self) -> bool {
         self.queue
             .front()
             .is_some_and(|front| self.lanes.iter().any(|lane| lane.has_room_for(front, self.workers)))
     }
 
-    /// Gives idle lanes what others have not begun, so that nobody waits behind a long call while a worker
-    /// is free.
+    /// Gives idle lanes calls that other workers have not begun, so that no call waits behind a long one
+    /// while a worker is free.
     fn rebalance(&mut self) {
         while let Some(idle) = self.lanes.iter().position(|lane| lane.open && lane.load() == 0) {
             let Some(busiest) = self.lanes.iter_mut().max_by_key(|lane| lane.load()) else { return };
@@ -171,7 +171,7 @@ impl PoolState {
         }
     }
 
-    /// Asks a worker that has much left of a batch to answer early, since another one is idle.
+    /// Asks a worker that has much left of a batch to answer early, since another worker is idle.
     fn split(&mut self) {
         let fullest = self.lanes.iter_mut().max_by_key(|lane| lane.left_to_split());
         if let Some(lane) = fullest.filter(|lane| lane.left_to_split() > 0) {
@@ -190,7 +190,7 @@ impl PoolState {
         self.opening || !self.ordered.is_empty()
     }
 
-    /// Takes the answers that are there. Whether there were any.
+    /// Takes the answers that are there. Returns whether there were any.
     pub(crate) fn harvest(&mut self, done: &mut Done) -> bool {
         let found = self.lanes.iter_mut().fold(false, |found, lane| lane.harvest(done) | found);
         self.take_leftovers();
@@ -216,7 +216,7 @@ impl PoolState {
     }
 
     /// Queues calls that are to be tried again, behind the others: a call that kills its workers must not
-    /// keep them waiting.
+    /// keep the others waiting.
     pub(crate) fn try_again(&mut self, calls: impl Iterator<Item = Call>) {
         for call in calls {
             match call.caller.put_back() {
@@ -226,8 +226,8 @@ impl PoolState {
         }
     }
 
-    /// The first call in the queue that nobody has cancelled, or as much of a batch as one worker should be
-    /// given.
+    /// Takes the first call in the queue that nobody has cancelled, or the part of a batch that is meant
+    /// for one worker.
     pub(crate) fn next_call(&mut self) -> Option<Call> {
         loop {
             let front = self.queue.front_mut()?;
@@ -245,7 +245,7 @@ impl PoolState {
         self.lanes.iter_mut().find(|lane| lane.key == key)
     }
 
-    /// Queues what is left of batches that were answered early.
+    /// Queues the remainders of batches that were answered early.
     pub(crate) fn take_leftovers(&mut self) {
         for lane in &mut self.lanes {
             for call in lane.leftovers.drain(..) {

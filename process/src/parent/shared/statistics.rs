@@ -1,4 +1,4 @@
-//! What a pool counts, and what it tells of it.
+//! The numbers that a pool keeps, and the public view of them.
 
 use crate::{
     call::{Answer, Call},
@@ -7,8 +7,16 @@ use crate::{
 };
 use brigade_handle::Lost;
 
-/// What a pool has done so far, and what it has to do. Made by
+/// A count of what a pool has done so far, and has still to do. Made by
 /// [`ProcessPool::statistics`](crate::ProcessPool::statistics).
+///
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// procs.map(|n: u64| n + 1, 0..10);
+/// let statistics = procs.statistics();
+/// assert_eq!((statistics.calls, statistics.deaths, statistics.queued), (10, 0, 0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -18,7 +26,7 @@ pub struct Statistics {
     pub bytes_sent: u64,
     /// Bytes of results that came from workers.
     pub bytes_received: u64,
-    /// Workers that have ended without having been told to, among them those that the pool killed for a
+    /// Workers that have ended without having been told to, including those that the pool killed for a
     /// call's sake.
     pub deaths: u64,
     /// Workers that have ended because they had made as many calls as they may.
@@ -33,7 +41,16 @@ pub struct Statistics {
     pub workers: Vec<WorkerStatistics>,
 }
 
-/// What one worker has done so far.
+/// A count of what one worker has done so far.
+///
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(1).unwrap();
+/// procs.spawn(|n: u64| n + 1, 1).join().unwrap();
+/// let worker = procs.statistics().workers[0];
+/// assert_eq!((worker.index, worker.calls), (0, 1));
+/// assert_eq!(worker.id, procs.worker_ids()[0]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStatistics {
@@ -51,7 +68,7 @@ pub struct WorkerStatistics {
     pub under_way: u64,
 }
 
-/// A child that is alive. Those without a lane are counted here.
+/// A child that is alive. The numbers of those without a lane are kept here.
 #[derive(Debug)]
 pub(crate) struct Member {
     key: WorkerKey,
@@ -59,9 +76,9 @@ pub(crate) struct Member {
     pub(crate) index: usize,
     served: Served,
     under_way: u64,
-    /// It has said that it takes too much memory, and was counted for that.
+    /// The worker has said that it takes too much memory, and was counted for that.
     too_large: bool,
-    /// Its process has ended. Its last words may still be on their way.
+    /// The worker's process has ended. Its last words may still be on their way.
     has_ended: bool,
 }
 
@@ -71,7 +88,7 @@ impl Member {
     }
 }
 
-/// What workers did that are gone, and how they went.
+/// The numbers of workers that are gone, and how they ended.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     served: Served,
@@ -90,7 +107,7 @@ impl Totals {
 }
 
 impl PoolState {
-    /// The lowest number that no worker has, and none that is on its way.
+    /// The lowest number that no worker has, and no ordered one.
     pub(crate) fn free_index(&self) -> usize {
         let taken = |index: &usize| {
             self.staff.iter().any(|member| member.index == *index) || self.ordered.contains(index)
@@ -117,7 +134,7 @@ impl PoolState {
         }
     }
 
-    /// A worker ends by its own choice.
+    /// Counts a worker that ends by its own choice.
     pub(crate) fn count_leaving(&mut self, key: WorkerKey, reason: Reason) {
         match reason {
             Reason::Calls => self.totals.recycled += 1,
@@ -130,7 +147,7 @@ impl PoolState {
         }
     }
 
-    /// A worker's process has ended, and its number may be another's from now on.
+    /// Notes that a worker's process has ended, so that its process id may be another's from now on.
     pub(crate) fn count_ended(&mut self, key: WorkerKey) {
         if let Some(member) = self.member(key) {
             member.has_ended = true;
@@ -146,7 +163,7 @@ impl PoolState {
         self.living().map(|member| member.pid).collect()
     }
 
-    /// A worker is gone.
+    /// Takes a worker that is gone off the list, and keeps its numbers.
     pub(crate) fn forget_worker(&mut self, key: WorkerKey, end: End, loss: &Lost) {
         let mut is_counted = false;
         if let Some(at) = self.staff.iter().position(|member| member.key == key) {

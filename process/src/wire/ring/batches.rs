@@ -2,15 +2,15 @@
 //!
 //! A batch (`call/batch.rs`) has a wide place, and its worker writes each record there as soon as it has
 //! it. Two words, which the worker alone writes, say how many items of call *n* it has begun and how many
-//! records there are (each *n* << 24 | count, so that they cannot be mistaken for an earlier batch's). So
-//! of a batch whose worker was killed, the records stand, the one item is lost that was begun and has no
-//! record, and the others may be given to another worker. By the word `stop` the pool asks the worker of
-//! call *n* to answer early, after the item that it runs.
+//! records there are. Each is *n* << 24 | count, so it cannot be mistaken for an earlier batch's. So if the
+//! worker of a batch is killed, the records stand, the one item is lost that was begun and has no record,
+//! and the others may be given to another worker. By the word `stop` the pool asks the worker of call *n*
+//! to answer early, after the item that it runs.
 
 use super::{BEGUN, Half, RECORDS, Ring, STOP, WIDE_BYTES, read_bytes, write_bytes};
 use crate::sync::Ordering;
 
-/// A count of items is below this: each item has four bytes of a wide place at least.
+/// A count of items is below 2 to this power: each item has four bytes of a wide place at least.
 const COUNT_BITS: u32 = 24;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const NUMBER_MASK: u64 = u64::MAX >> COUNT_BITS;
@@ -29,31 +29,33 @@ impl Ring<'_> {
             count if count >> COUNT_BITS == number & NUMBER_MASK => (count & COUNT_MASK) as usize,
             _ => 0,
         };
-        // In this order: between the two the worker may go on, and a record without a beginning would be odd.
+        // The records are read first: between the two reads the worker may go on, and a record whose item
+        // has not begun would be odd.
         let records = read(RECORDS);
         (read(BEGUN).max(records), records)
     }
 
-    /// Appends what the worker has written into the answer's half of a wide place, up to `length` bytes.
+    /// Appends the bytes that the worker has written into the answer's half of a wide place, up to `length`
+    /// bytes.
     pub fn written(self, place: u8, length: usize, out: &mut Vec<u8>) {
         read_bytes(self.wide(place, Half::Answer), length.min(WIDE_BYTES), out);
     }
 
     /// Asks the worker to answer batch `number` early.
     pub fn stop(self, number: u64) {
-        // Relaxed: it is a wish.
+        // Relaxed: this is a request without an answer.
         self.words[STOP].store(number, Ordering::Relaxed);
     }
 
     // ---------------------------------------------------------------------------------- the worker's side
     /// Says that item `index` of the claimed batch begins.
     pub fn begin_item(self, number: u64, index: usize) {
-        // Release: what an earlier item did comes before.
+        // Release: the work on earlier items comes before.
         self.words[BEGUN].store(counted(number, index + 1), Ordering::Release);
     }
 
     /// Writes the bytes of `records` from `from` on into the answer's half of the claimed batch's wide
-    /// place, and says that they are so many.
+    /// place, and says that there are now `count` records.
     pub fn publish_records(self, number: u64, place: u8, records: &[u8], from: usize, count: usize) {
         // The last word may have been written in part; its earlier bytes are the same.
         let first = from / 8;

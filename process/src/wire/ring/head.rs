@@ -38,7 +38,7 @@ impl Head {
         [(self.length as u64) << 16 | u64::from(place) << 8 | u64::from(self.kind), self.name]
     }
 
-    /// None if no side of ours has written this.
+    /// None if neither of our sides has written this.
     pub(super) fn from_words([word, name]: [u64; 2]) -> Option<Self> {
         let length = usize::try_from(word >> 16).ok()?;
         let place = match (word >> 8) as u8 {

@@ -2,8 +2,8 @@
 //! without a system call.
 //!
 //! A slot is the whole life of one call, from the argument to the answer. Call number *n* uses slot *n* mod
-//! [`SLOTS`]. Its first word says how far it is; it holds the number too, so that a slot's next call cannot
-//! be mistaken for this one.
+//! [`SLOTS`]. The slot's first word says how far the call is. It holds the number too, so that a slot's
+//! next call cannot be mistaken for this one.
 //!
 //! ```text
 //!   free --pool--> READY(n) --worker--> CLAIMED(n) --worker--> DONE(n) --pool--> free
@@ -16,18 +16,18 @@
 //!   words 4… the payload, if it is inline
 //! ```
 //!
-//! A payload that does not fit in a slot lies in one of the *wide* places behind the slots, if one is free,
-//! and else travels as a frame over the socket, with the call's number.
+//! A payload that does not fit in a slot lies in one of the *wide* places behind the slots, if one is free.
+//! Otherwise it travels as a frame over the socket, with the call's number.
 //!
 //! # Who may write what
 //!
 //! 1. While a slot is free or DONE it is the pool's. The pool writes the words, then publishes them by
 //!    READY (Release).
 //! 2. READY => CLAIMED and READY => WITHDRAWN are compare-and-swaps, so exactly one happens. They are the
-//!    only words that both sides may write, and there is no lock: whoever is killed between two
-//!    instructions leaves a slot in one of the states above, and each of them can be understood by the
-//!    other side.
-//! 3. While a slot is CLAIMED it is the worker's, who publishes the answer by DONE (Release).
+//!    only words that both sides may write, and there is no lock: a process that is killed between two
+//!    instructions leaves a slot in one of the states above, and the other side can understand each of
+//!    them.
+//! 3. While a slot is CLAIMED it is the worker's, which publishes the answer by DONE (Release).
 //! 4. A slot that was withdrawn is reused only when the worker's `cursor` is past it: the worker looks for
 //!    number *n*, and would wait for ever for a number that was overwritten.
 //!
@@ -35,7 +35,7 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! Either side publishes, then looks whether the other sleeps; a sleeper says so, then looks once more.
+//! Either side publishes, then looks whether the other sleeps. A sleeper says so, then looks once more.
 //! Between the two steps each has a sequentially consistent fence, so one of them sees what the other wrote
 //! (Dekker's argument).
 //!
@@ -54,9 +54,10 @@
 //!
 //! A skipped slot rings, too: the pool may wait for just that, to find the worker idle and end it.
 //!
-//! The words are atomics, read and written one by one with relaxed order: a worker that has lost its mind
-//! may write whatever it likes whenever it likes, and the pool's side still only sees numbers, which it
-//! checks.
+//! # A faulty worker
+//!
+//! The words are atomics, read and written one by one with relaxed order. A worker whose memory is corrupt
+//! may write anything at any time, and the pool's side still only sees numbers, which it checks.
 
 mod batches;
 mod head;
@@ -71,19 +72,19 @@ const SLOT_WORDS: usize = if cfg!(loom) { 5 } else { 32 };
 const HEAD_WORDS: usize = 4;
 /// The longest payload that fits into a slot, in bytes.
 pub(crate) const INLINE_BYTES: usize = (SLOT_WORDS - HEAD_WORDS) * 8;
-/// How many wide places there are.
+/// The number of wide places.
 pub(crate) const WIDE_PLACES: u8 = if cfg!(loom) { 0 } else { 6 };
-/// The size of a wide place's half, in bytes: one half for the argument, one for the answer.
+/// The size of one half of a wide place, in bytes: one half is for the argument, one for the answer.
 pub(crate) const WIDE_BYTES: usize = 128 << 10;
-// Where things are, in words.
+// Positions, in words.
 const BELL: usize = 0;
 const ASLEEP: usize = 8;
 const STOP: usize = 1;
 const CURSOR: usize = 16;
 const BEGUN: usize = 17;
 const RECORDS: usize = 18;
-/// How many blocks may be lent in each direction at a time (`call/block/mod.rs`), and where the words of
-/// the leases are.
+/// How many blocks may be lent in each direction at a time (`call/block/mod.rs`), and the positions of the
+/// leases' words.
 pub(crate) const LEASES: usize = if cfg!(loom) { 0 } else { 32 };
 pub(crate) const LENT_TO_WORKER: usize = 24;
 pub(crate) const LENT_TO_POOL: usize = LENT_TO_WORKER + LEASES;
@@ -102,7 +103,7 @@ const WITHDRAWN: u64 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum BellMode {
-    /// Not at all: somebody is looking.
+    /// Never: somebody is looking.
     Silent = 0,
     /// After each answer.
     EachAnswer = 1,
@@ -110,7 +111,7 @@ pub enum BellMode {
     LowWater = 2,
 }
 
-/// How few calls are left when the worker rings for more.
+/// The number of remaining calls at which the worker rings for more.
 const LOW_WATER: u64 = if cfg!(loom) { 1 } else { SLOTS / 8 };
 
 /// How far a call is.
@@ -122,7 +123,7 @@ pub enum Progress {
     Begun,
     /// Its answer is in the slot.
     Done,
-    /// The slot holds what neither side writes there.
+    /// The slot holds a state that neither side writes.
     Invalid,
 }
 
@@ -133,6 +134,8 @@ pub struct Ring<'a> {
 }
 
 impl<'a> Ring<'a> {
+    /// Makes a view of these words.
+    ///
     /// # Panics
     ///
     /// If there are fewer than [`WORDS`] words.
@@ -182,7 +185,8 @@ impl<'a> Ring<'a> {
         self.write(number, Half::Argument, head, payload, READY);
     }
 
-    /// After publishing: whether the worker sleeps and must be woken. It counts as awake from then on.
+    /// To be asked after publishing: whether the worker sleeps and must be woken. It counts as awake from
+    /// then on.
     pub fn must_wake(self) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: the fence orders it after READY (see the head of this file).
@@ -211,12 +215,11 @@ impl<'a> Ring<'a> {
 
     /// Whether the worker is past call `number`, so that a withdrawn slot is free.
     pub fn is_past(self, number: u64) -> bool {
-        // Acquire pairs with `advance`: what the worker did with the slot comes before what we do.
+        // Acquire pairs with `advance`: the worker's work on the slot comes before ours.
         self.words[CURSOR].load(Ordering::Acquire) > number
     }
 
-    /// The answer to a call that is done, whose payload is appended to `payload` unless it comes by the
-    /// stream.
+    /// The answer to a call that is done. Appends its payload to `payload` unless it comes by the stream.
     pub fn answer(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
         let head = self.head(number)?;
         read_bytes(self.payload(number, head.place, Half::Answer), head.length, payload);
@@ -230,21 +233,21 @@ impl<'a> Ring<'a> {
 
     /// Tells the worker when to ring.
     pub fn set_bell(self, bell: BellMode) {
-        // Relaxed: ordered by the fence in `settle`, or of no consequence if it silences.
+        // Relaxed: the fence in `settle` orders it; a store that silences needs no order.
         self.words[BELL].store(bell as u64, Ordering::Relaxed);
     }
 
-    /// Between arming bells and looking once more.
+    /// The fence between arming bells and looking once more.
     pub fn settle() {
         fence(Ordering::SeqCst);
     }
 
     // ---------------------------------------------------------------------------------- the worker's side
-    /// Claims call `number` if it is there; a withdrawn one is skipped.
+    /// Claims call `number` if it is there; skips a withdrawn one.
     pub fn claim(self, number: u64) -> Claim {
         let slot = &self.slot(number)[0];
         let ready = number << STATE_BITS | READY;
-        // Relaxed: the compare-and-swap below is what counts.
+        // Relaxed: the compare-and-swap below decides.
         let state = slot.load(Ordering::Relaxed);
         if state == ready {
             let claimed = number << STATE_BITS | CLAIMED;
@@ -257,26 +260,27 @@ impl<'a> Ring<'a> {
         if state == number << STATE_BITS | WITHDRAWN { Claim::Withdrawn } else { Claim::NotYet }
     }
 
-    /// The claimed call, whose payload is appended to `payload` unless it comes by the stream.
+    /// The claimed call. Appends its payload to `payload` unless it comes by the stream.
     pub fn call(self, number: u64, payload: &mut Vec<u8>) -> Option<Head> {
         let head = self.head(number)?;
         read_bytes(self.payload(number, head.place, Half::Argument), head.length, payload);
         Some(head)
     }
 
-    /// Says that the worker is done with all numbers below.
+    /// Says that the worker is done with all numbers below `cursor`.
     pub fn advance(self, cursor: u64) {
         // Release pairs with `is_past`.
         self.words[CURSOR].store(cursor, Ordering::Release);
     }
 
-    /// Publishes the answer to the claimed call. Without a payload if it is written already, or comes over
+    /// Publishes the answer to the claimed call. `payload` is empty if it is written already, or comes over
     /// the socket.
     pub fn finish(self, number: u64, head: Head, payload: &[u8]) {
         self.write(number, Half::Answer, head, payload, DONE);
     }
 
-    /// After answering or skipping call `number`, and `advance`: whether the pool wants the bell to be rung.
+    /// To be asked after answering or skipping call `number`, and `advance`: whether the pool wants the
+    /// bell to be rung.
     pub fn must_ring(self, number: u64) -> bool {
         fence(Ordering::SeqCst);
         // Relaxed: the fence orders it after DONE and the cursor (see the head of this file).
@@ -292,7 +296,7 @@ impl<'a> Ring<'a> {
         self.slot(number)[0].load(Ordering::Relaxed) == number << STATE_BITS | READY
     }
 
-    /// Looks for call `number` so many times.
+    /// Looks for call `number`, `times` times.
     pub fn spin(self, number: u64, times: u32) -> bool {
         for _ in 0..times {
             if self.slot(number)[0].load(Ordering::Relaxed) >> STATE_BITS == number {
@@ -303,7 +307,7 @@ impl<'a> Ring<'a> {
         false
     }
 
-    /// Says that the worker sleeps. False if call `number` came meanwhile, and then it does not.
+    /// Says that the worker sleeps. False if call `number` came meanwhile, and then it does not sleep.
     pub fn fall_asleep(self, number: u64) -> bool {
         self.words[ASLEEP].store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -321,14 +325,14 @@ impl<'a> Ring<'a> {
     }
 }
 
-/// What became of looking for a call.
+/// The outcome of looking for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The call is the worker's to run.
     Mine,
     /// The pool has taken it back.
     Withdrawn,
-    /// It was not published so far.
+    /// It is not published yet.
     NotYet,
 }
 
