@@ -44,7 +44,7 @@ impl<S: OsSource> Registered<S> {
         initially: Initially,
         interest: Interest,
     ) -> io::Result<Self> {
-        let reactor = context::scheduler(what).driver().reactor.clone();
+        let reactor = context::executor(what).driver().reactor.clone();
         let (source, key) = reactor.register(&mut io, initially, interest)?;
         Ok(Self { io, source, key, reactor })
     }

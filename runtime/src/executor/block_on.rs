@@ -16,7 +16,7 @@
 //! workers run the tasks, and the loop is the bare one, in `brigade_handle::wait::block`.
 
 use crate::{
-    executor::{context, scheduler::Scheduler},
+    executor::{context, current_thread::Core, reference::Executor},
     task::{self, budget},
 };
 use brigade_handle::wait;
@@ -26,6 +26,24 @@ use std::{
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
+
+/// The loop of the current-thread executor: runs tasks, and sleeps when there are none, until `done` gives a result. The
+/// future of a `block_on` is polled by `done`, when it was woken.
+pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> R {
+    loop {
+        if let Some(result) = done() {
+            return result;
+        }
+        core.assert_not_forked();
+        let has_run_tasks = core.round();
+        // Also if no task ran: the future of `block_on` may wake itself over and over.
+        if core.must_look() {
+            core.look();
+        } else if !has_run_tasks {
+            core.sleep();
+        }
+    }
+}
 
 /// What blocking means on a thread that polls tasks.
 pub(crate) const FORBID: wait::Policy = wait::Policy::Forbid(
@@ -40,13 +58,13 @@ pub(crate) fn assert_outside(what: &str) {
 }
 
 /// The loop on a thread that runs no tasks.
-pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> F::Output {
+pub(crate) fn block_on_as_guest<F: Future>(executor: &Executor, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     let output = wait::block("block_on", |waker| {
-        let poll = poll_as_guest(scheduler, future.as_mut(), waker);
+        let poll = poll_as_guest(executor, future.as_mut(), waker);
         if poll.is_pending() {
             // A future that forks may end in the child, but nothing would wake it there.
-            scheduler.driver().reactor.assert_not_forked();
+            executor.driver().reactor.assert_not_forked();
         }
         poll
     });
@@ -56,11 +74,11 @@ pub(crate) fn block_on_as_guest<F: Future>(scheduler: &Scheduler, future: F) -> 
 
 /// One poll on a thread that runs no tasks.
 pub(crate) fn poll_as_guest<F: Future>(
-    scheduler: &Scheduler,
+    executor: &Executor,
     future: Pin<&mut Option<F>>,
     waker: &Waker,
 ) -> Poll<F::Output> {
-    let _entered = context::enter_as_guest(scheduler);
+    let _entered = context::enter_as_guest(executor);
     let _policy = wait::set(FORBID);
     budget::renew();
     let mut main = MainFuture(future);

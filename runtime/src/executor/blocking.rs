@@ -5,7 +5,7 @@
 //! runtime ends: the pool drops what is queued, and an accepted call that is dropped makes itself ([`Accepted`]).
 
 use crate::{
-    executor::{context, scheduler::Scheduler},
+    executor::{context, reference::Executor},
     shim::{AtomicUsize, Mutex, Ordering, lock},
     time::elapsed::Elapsed,
 };
@@ -182,7 +182,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    hand_over(&context::scheduler("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
+    hand_over(&context::executor("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
         let (completer, handle) = brigade_handle::pair();
         completer.complete(Err(refused.into_join_error()));
         handle
@@ -200,7 +200,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    hand_over(&context::scheduler(what), fate, make)
+    hand_over(&context::executor(what), fate, make)
         .map_err(|refused| io_error(what, &refused.into_join_error()))
 }
 
@@ -228,7 +228,7 @@ pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
 }
 
 fn hand_over<F, T>(
-    scheduler: &Scheduler,
+    executor: &Executor,
     fate: Fate,
     make: impl FnOnce() -> F,
 ) -> Result<JoinHandle<T>, Refused>
@@ -236,17 +236,17 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let is_counted = scheduler.driver().timers.clock.is_paused();
-    scheduler.blocking().with_pool(|pool| {
+    let is_counted = executor.driver().timers.clock.is_paused();
+    executor.blocking().with_pool(|pool| {
         if fate == Fate::Cancellable && !is_counted {
             return pool.spawn_blocking(make());
         }
-        let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(scheduler)));
+        let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(executor)));
         match fate {
             Fate::Cancellable => pool.spawn_detached(move || call.make()),
             Fate::Accepted => {
                 let accepted =
-                    Accepted { call: Some(call), _owed: OwedCall::begin(&scheduler.blocking().owed) };
+                    Accepted { call: Some(call), _owed: OwedCall::begin(&executor.blocking().owed) };
                 pool.spawn_detached(move || drop(accepted));
             }
         }
@@ -255,12 +255,12 @@ where
 }
 
 /// Holds up a clock that is paused, until the one who waits for the call has been woken.
-struct UnderWay(Scheduler);
+struct UnderWay(Executor);
 
 impl UnderWay {
-    fn begin(scheduler: &Scheduler) -> Self {
-        scheduler.blocking().under_way.fetch_add(1, Ordering::SeqCst);
-        Self(scheduler.clone())
+    fn begin(executor: &Executor) -> Self {
+        executor.blocking().under_way.fetch_add(1, Ordering::SeqCst);
+        Self(executor.clone())
     }
 }
 

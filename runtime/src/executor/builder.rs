@@ -1,11 +1,7 @@
 //! How a runtime is made.
 
 use crate::{
-    executor::{
-        blocking::USUAL_MOST,
-        current_thread, multi_thread,
-        runtime::{Kind, Runtime},
-    },
+    executor::{blocking::USUAL_MOST, current_thread, multi_thread, reference::Executor, runtime::Runtime},
     time::clock::Clock,
 };
 use std::io;
@@ -123,7 +119,8 @@ impl Builder {
         match self.workers.unwrap_or_else(usual) {
             0 => {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
-                Ok(Runtime::new(Kind::Local(current_thread::Shared::new(clock, blocking)?)))
+                let shared = current_thread::Shared::new(clock, blocking)?;
+                Ok(Runtime::new(Executor::CurrentThread(shared), multi_thread::Threads::default()))
             }
             _ if self.paused_clock => invalid(
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
@@ -132,8 +129,8 @@ impl Builder {
                 invalid(&format!("a runtime has at most {MOST} workers, not {workers}"))
             }
             workers => {
-                let crew = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
-                Ok(Runtime::new(Kind::Multi(crew)))
+                let (shared, threads) = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
+                Ok(Runtime::new(Executor::MultiThread(shared), threads))
             }
         }
     }

@@ -11,7 +11,7 @@
 //!    was made, and returns, while the guard lives: so the value is there, and is read by this thread only.
 
 use crate::{
-    executor::{current_thread, multi_thread::worker::Worker, rng::Chooser, scheduler::Scheduler},
+    executor::{current_thread, multi_thread::worker::Worker, reference::Executor, rng::Chooser},
     task::{Task, budget},
 };
 use std::{
@@ -28,9 +28,9 @@ pub(crate) enum Place<'a> {
     /// Not inside a runtime.
     Nowhere,
     /// Polls the future of a `block_on` and runs no tasks.
-    Guest(&'a Scheduler),
+    Guest(&'a Executor),
     /// Drives a current-thread runtime.
-    Local(&'a current_thread::Core),
+    CurrentThread(&'a current_thread::Core),
     /// A worker of a multi-threaded runtime.
     Worker(&'a Worker),
 }
@@ -40,24 +40,16 @@ impl Place<'_> {
     #[inline]
     pub(crate) fn schedule(self, task: Task) {
         match self {
-            Self::Local(core) => core.schedule(task),
+            Self::CurrentThread(core) => core.schedule(task),
             Self::Worker(worker) => worker.schedule(task),
             Self::Nowhere | Self::Guest(_) => unreachable!("this thread runs tasks"),
         }
     }
 }
 
-/// A [`Place`] whose lifetime is that of a guard.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pointer {
-    Nowhere,
-    Guest(NonNull<Scheduler>),
-    Local(NonNull<current_thread::Core>),
-    Worker(NonNull<Worker>),
-}
-
 thread_local! {
-    static HERE: Cell<Pointer> = const { Cell::new(Pointer::Nowhere) };
+    /// Its lifetime is not `'static`, but that of a guard (rule 1).
+    static HERE: Cell<Place<'static>> = const { Cell::new(Place::Nowhere) };
     static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
     static TASK_LOCALS: RefCell<Vec<TaskLocal>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -66,64 +58,51 @@ thread_local! {
 /// Looks where this thread stands.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Place<'_>) -> R) -> R {
-    f(match HERE.get() {
-        Pointer::Nowhere => Place::Nowhere,
-        // SAFETY: a guard keeps it alive (rule 1), and as long as `f` runs, no guard that is older than `f` is dropped.
-        Pointer::Guest(scheduler) => Place::Guest(unsafe { scheduler.as_ref() }),
-        // SAFETY: as above.
-        Pointer::Local(core) => Place::Local(unsafe { core.as_ref() }),
-        // SAFETY: as above.
-        Pointer::Worker(worker) => Place::Worker(unsafe { worker.as_ref() }),
-    })
-}
-
-/// Whom a guard keeps alive.
-enum Keeps {
-    Guest,
-    Local(Rc<current_thread::Core>),
-    Worker(Rc<Worker>),
+    // A guard keeps alive what is there (rule 1), and as long as `f` runs, no guard that is older than `f` is dropped. `f` takes any
+    // lifetime, so it cannot keep the reference for longer.
+    f(HERE.get())
 }
 
 /// Makes this thread a guest until the guard is dropped, which puts back the place that was there before.
-pub(crate) fn enter_as_guest(scheduler: &Scheduler) -> Entered<'_> {
-    enter(Pointer::Guest(scheduler.into()), Keeps::Guest)
+pub(crate) fn enter_as_guest(executor: &Executor) -> Entered<&Executor> {
+    let here = NonNull::from(executor);
+    // SAFETY: the guard borrows the executor (rule 1).
+    enter(Place::Guest(unsafe { here.as_ref() }), executor)
 }
 
 /// Makes this thread the one that drives a current-thread runtime, as above.
-pub(crate) fn enter_as_driver(core: Rc<current_thread::Core>) -> Entered<'static> {
-    enter(Pointer::Local(NonNull::from(&*core)), Keeps::Local(core))
+pub(crate) fn enter_as_driver(core: Rc<current_thread::Core>) -> Entered<Rc<current_thread::Core>> {
+    let here = NonNull::from(&*core);
+    // SAFETY: the guard keeps the core alive (rule 1).
+    enter(Place::CurrentThread(unsafe { here.as_ref() }), core)
 }
 
 /// Makes this thread a worker, as above.
-pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<'static> {
-    enter(Pointer::Worker(NonNull::from(&*worker)), Keeps::Worker(worker))
+pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<Rc<Worker>> {
+    let here = NonNull::from(&*worker);
+    // SAFETY: the guard keeps the worker alive (rule 1).
+    enter(Place::Worker(unsafe { here.as_ref() }), worker)
 }
 
-fn enter<'a>(here: Pointer, keeps: Keeps) -> Entered<'a> {
+fn enter<K>(here: Place<'static>, kept: K) -> Entered<K> {
     let before = HERE.replace(here);
-    Entered { here, before, keeps, _unlimited: budget::lift(), _scheduler: PhantomData }
+    Entered { before, _kept: kept, _unlimited: budget::lift(), _not_send: PhantomData }
 }
 
 /// Puts back the place that was there before.
 #[must_use = "the place holds as long as the guard lives"]
-pub(crate) struct Entered<'a> {
-    here: Pointer,
-    before: Pointer,
-    keeps: Keeps,
+pub(crate) struct Entered<K> {
+    before: Place<'static>,
+    /// Dropped after the place was put back: what it keeps may end then, and looks where the thread stands.
+    _kept: K,
     _unlimited: budget::Lifted,
-    _scheduler: PhantomData<&'a Scheduler>,
+    /// It belongs to its thread.
+    _not_send: PhantomData<*const ()>,
 }
 
-impl Drop for Entered<'_> {
+impl<K> Drop for Entered<K> {
     fn drop(&mut self) {
-        debug_assert!(HERE.get() == self.here, "guards are dropped in the reverse order of their making");
         HERE.set(self.before);
-        // What it keeps may end here, and looks where the thread stands: so it comes last.
-        match std::mem::replace(&mut self.keeps, Keeps::Guest) {
-            Keeps::Guest => {}
-            Keeps::Local(core) => drop(core),
-            Keeps::Worker(worker) => drop(worker),
-        }
     }
 }
 
@@ -133,19 +112,19 @@ impl Drop for Entered<'_> {
 ///
 /// If it is inside of none. `what` names the caller.
 #[track_caller]
-pub(crate) fn scheduler(what: &str) -> Scheduler {
-    try_scheduler().unwrap_or_else(|| {
+pub(crate) fn executor(what: &str) -> Executor {
+    try_executor().unwrap_or_else(|| {
         panic!("{what} was called outside of a runtime: call it from within `run`, `block_on` or a task")
     })
 }
 
 /// The runtime that this thread is inside of, if it is.
-pub(crate) fn try_scheduler() -> Option<Scheduler> {
+pub(crate) fn try_executor() -> Option<Executor> {
     with(|place| match place {
         Place::Nowhere => None,
-        Place::Guest(scheduler) => Some(scheduler.clone()),
-        Place::Local(core) => Some(Scheduler::Local(core.shared.clone())),
-        Place::Worker(worker) => Some(Scheduler::Multi(worker.shared.clone())),
+        Place::Guest(executor) => Some(executor.clone()),
+        Place::CurrentThread(core) => Some(Executor::CurrentThread(core.shared.clone())),
+        Place::Worker(worker) => Some(Executor::MultiThread(worker.shared.clone())),
     })
 }
 

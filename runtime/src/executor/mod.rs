@@ -6,7 +6,7 @@
 //! | `spawn`, `blocking` | the ways in: tasks, and calls that block |
 //! | `block_on` | the loop that turns a future into a value |
 //! | `context` | the executor that this thread is inside of |
-//! | `scheduler`, `home` | a reference to one of the two executors |
+//! | `reference` | the executor of either kind, owned, borrowed, or as the one word that a task has |
 //! | `current_thread` | the executor without threads of its own |
 //! | `multi_thread` | the work-stealing executor |
 //! | `injector`, `rng` | parts of both: the queue for tasks from other threads, and choices that need no reason |
@@ -20,11 +20,10 @@ pub(crate) mod context;
 pub(crate) mod current_thread;
 pub(crate) mod end;
 // Unsafe: a reference to one of several types in one word, counted by hand.
-#[allow(unsafe_code)]
-pub(crate) mod home;
 pub(crate) mod injector;
 pub(crate) mod multi_thread;
+#[allow(unsafe_code)]
+pub(crate) mod reference;
 pub(crate) mod rng;
 pub(crate) mod runtime;
-pub(crate) mod scheduler;
 pub(crate) mod spawn;

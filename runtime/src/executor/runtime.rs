@@ -2,19 +2,12 @@
 
 use crate::{
     driver::Driver,
-    executor::{
-        block_on,
-        builder::Builder,
-        current_thread,
-        end::End,
-        multi_thread,
-        scheduler::{At, Scheduler},
-    },
+    executor::{block_on, builder::Builder, current_thread, end::End, multi_thread, reference::Executor},
     task,
     time::elapsed::Elapsed,
 };
 use brigade_handle::{JoinError, JoinHandle};
-use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, panic::Location, time::Duration};
 
 /// An executor for tasks, with its reactor and its timers.
 ///
@@ -58,20 +51,16 @@ use std::{fmt, future::Future, io, panic::Location, sync::Arc, time::Duration};
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Runtime {
-    pub(crate) kind: Kind,
+    executor: Executor,
+    /// The threads of the workers. None on a current-thread runtime.
+    threads: multi_thread::Threads,
     /// It has been shut down, so dropping it has nothing to do.
     is_shut: bool,
 }
 
-/// Which executor.
-pub(crate) enum Kind {
-    Local(Arc<current_thread::Shared>),
-    Multi(multi_thread::Crew),
-}
-
 impl Runtime {
-    pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, is_shut: false }
+    pub(crate) fn new(executor: Executor, threads: multi_thread::Threads) -> Self {
+        Self { executor, threads, is_shut: false }
     }
 
     /// A runtime with so many worker threads.
@@ -106,17 +95,11 @@ impl Runtime {
     }
 
     fn driver(&self) -> &Driver {
-        match &self.kind {
-            Kind::Local(shared) => &shared.driver,
-            Kind::Multi(crew) => &crew.shared.driver,
-        }
+        self.executor.driver()
     }
 
-    pub(crate) fn scheduler(&self) -> Scheduler {
-        match &self.kind {
-            Kind::Local(shared) => Scheduler::Local(shared.clone()),
-            Kind::Multi(crew) => Scheduler::Multi(crew.shared.clone()),
-        }
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     /// Polls a future on this thread until it is ready. Inside it, and inside what it spawns, the free functions of this
@@ -131,9 +114,9 @@ impl Runtime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.assert_not_forked();
-        match &self.kind {
-            Kind::Local(shared) => current_thread::block_on(shared, future),
-            Kind::Multi(crew) => block_on::block_on_as_guest(&Scheduler::Multi(crew.shared.clone()), future),
+        match &self.executor {
+            Executor::CurrentThread(shared) => current_thread::block_on(shared, future),
+            Executor::MultiThread(_) => block_on::block_on_as_guest(&self.executor, future),
         }
     }
 
@@ -150,13 +133,7 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         self.assert_not_forked();
-        let at = match &self.kind {
-            Kind::Local(shared) => At::Local(shared),
-            Kind::Multi(crew) => At::Multi(&crew.shared),
-        };
-        let (task, handle) = task::new(future, at, Location::caller());
-        at.take_in(task);
-        handle
+        self.executor.spawn(future, Location::caller())
     }
 
     /// Spawns `f(input)` for each input and waits for all. The results come in the order of the inputs; a panic or a
@@ -176,8 +153,7 @@ impl Runtime {
         block_on::assert_outside("Runtime::map");
         self.assert_not_forked();
         let at = Location::caller();
-        let scheduler = self.scheduler();
-        let handles: Vec<_> = inputs.into_iter().map(|input| scheduler.spawn(f(input), at)).collect();
+        let handles: Vec<_> = inputs.into_iter().map(|input| self.executor.spawn(f(input), at)).collect();
         self.block_on(async {
             let mut results = Vec::with_capacity(handles.len());
             for handle in handles {
@@ -269,15 +245,15 @@ impl Runtime {
         if self.driver().reactor.is_forked() {
             // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
             // for ever: it leaves everything as it is.
-            std::mem::forget(self.scheduler());
+            std::mem::forget(self.executor.clone());
             return Ok(());
         }
         if std::mem::replace(&mut self.is_shut, true) {
             return Ok(());
         }
-        match &self.kind {
-            Kind::Local(shared) => current_thread::close(shared, end),
-            Kind::Multi(crew) => crew.close(end),
+        match &self.executor {
+            Executor::CurrentThread(shared) => current_thread::close(shared, end),
+            Executor::MultiThread(shared) => multi_thread::close(shared, &self.threads, end),
         }
     }
 }
@@ -292,9 +268,9 @@ impl Drop for Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.kind {
-            Kind::Local(_) => "current-thread".to_owned(),
-            Kind::Multi(crew) => format!("{} workers", crew.shared.workers()),
+        let kind = match &self.executor {
+            Executor::CurrentThread(_) => "current-thread".to_owned(),
+            Executor::MultiThread(shared) => format!("{} workers", shared.workers()),
         };
         f.debug_tuple("Runtime").field(&kind).finish()
     }

@@ -4,7 +4,7 @@ use crate::{
     executor::{
         context::{self, Place},
         current_thread,
-        scheduler::At,
+        reference::ExecutorBorrow,
     },
     task::{
         self,
@@ -58,14 +58,14 @@ where
 {
     context::with(|place| {
         let executor = match place {
-            Place::Local(core) => At::Local(&core.shared),
-            Place::Worker(worker) => At::Multi(&worker.shared),
-            Place::Guest(scheduler) => scheduler.at(),
+            Place::CurrentThread(core) => ExecutorBorrow::current_thread(&core.shared),
+            Place::Worker(worker) => ExecutorBorrow::multi_thread(&worker.shared),
+            Place::Guest(executor) => executor.borrow(),
             Place::Nowhere => panic_outside(),
         };
         let (task, handle) = task::new(future, executor, at);
         match place {
-            Place::Local(core) => core.take_in(task),
+            Place::CurrentThread(core) => core.take_in(task),
             Place::Worker(worker) => worker.take_in(task),
             Place::Guest(_) | Place::Nowhere => executor.take_in(task),
         }

@@ -12,7 +12,7 @@
 //! The count goes down by read-modify-write. The task that brings it to zero takes the waker under a lock.
 //! The waiting side stores its waker under the same lock before it looks at the count.
 
-use crate::executor::{block_on, runtime::Runtime, scheduler::Scheduler};
+use crate::executor::{block_on, reference::Executor, runtime::Runtime};
 use brigade_handle::{contain, forget_panic};
 use std::{
     any::Any,
@@ -48,7 +48,7 @@ use std::{
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Scope<'scope, 'env: 'scope> {
-    scheduler: Scheduler,
+    executor: Executor,
     state: Arc<ScopeState>,
     // Invariant in both lifetimes, so that a scope cannot be passed off as one that lives shorter or longer.
     _scope: PhantomData<&'scope mut &'scope ()>,
@@ -133,7 +133,7 @@ impl<'scope> Scope<'scope, '_> {
         // other threads.
         self.state.running.fetch_add(1, Ordering::Relaxed);
         let guard = TaskGuard(self.state.clone());
-        drop(self.scheduler.spawn(ScopedTask { future, guard }, Location::caller()));
+        drop(self.executor.spawn(ScopedTask { future, guard }, Location::caller()));
     }
 }
 
@@ -189,7 +189,7 @@ impl Runtime {
         });
         let body_guard = TaskGuard(state.clone());
         let scope = Scope {
-            scheduler: self.scheduler(),
+            executor: self.executor().clone(),
             state: state.clone(),
             _scope: PhantomData,
             _env: PhantomData,

@@ -118,7 +118,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// Returns whether the runtime that this thread is inside of watches the descriptor. True outside of a
     /// runtime.
     pub(crate) fn is_watched_here(&self) -> bool {
-        let here = context::try_scheduler();
+        let here = context::try_executor();
         here.is_none_or(|here| Arc::ptr_eq(&here.driver().reactor, self.inner.reactor()))
     }
 

@@ -9,7 +9,7 @@
 //! `executor/current_thread/inbox.rs`, of a task group in `group/task_group/model.rs`, of a source in `driver/source/model.rs`.
 
 use crate::{
-    executor::{home::Homes, scheduler::At},
+    executor::{reference::ExecutorBorrow, reference::ExecutorRefCount},
     shim::{Mutex, lock},
     task::{self, Outcome, Task},
 };
@@ -25,12 +25,12 @@ use std::{
 pub(crate) struct Queue {
     /// None when the executor has ended.
     ready: Mutex<Option<VecDeque<Task>>>,
-    pub(crate) homes: Homes,
+    pub(crate) references: ExecutorRefCount,
 }
 
 impl Queue {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ready: Mutex::new(Some(VecDeque::new())), homes: Homes::default() })
+        Arc::new(Self { ready: Mutex::new(Some(VecDeque::new())), references: ExecutorRefCount::default() })
     }
 
     #[track_caller]
@@ -39,7 +39,7 @@ impl Queue {
         future: F,
         at: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
-        let (task, handle) = task::new(future, At::Model(self), at);
+        let (task, handle) = task::new(future, ExecutorBorrow::model(self), at);
         self.push(task);
         handle
     }
@@ -231,7 +231,8 @@ mod tests {
             }
             let other = thread::spawn(move || {
                 let (thief, _) = run_queue::new();
-                let mut stolen: Vec<_> = shared.steal(&thief).map(|(task, _)| task).into_iter().collect();
+                let mut stolen: Vec<_> =
+                    shared.steal(&thief).map(|stolen| stolen.first).into_iter().collect();
                 stolen.extend(std::iter::from_fn(|| thief.pop()));
                 stolen.into_iter().for_each(|task| drop(task.run()));
             });

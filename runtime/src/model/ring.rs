@@ -51,7 +51,7 @@ fn run_all(owner: &Owner) {
 /// Steals once, and runs what that gave.
 fn steal(from: &queue::Queue) {
     let (thief, _) = queue::new();
-    from.steal(&thief).into_iter().for_each(|(task, _)| run(task));
+    from.steal(&thief).into_iter().for_each(|stolen| run(stolen.first));
     run_all(&thief);
 }
 
@@ -102,7 +102,7 @@ fn what_was_stolen_is_stolen_again_and_run_once() {
         (0..3).for_each(|_| tasks.append(&owner));
         let (thief, its) = queue::new();
         let other = thread::spawn(move || steal(&its));
-        shared.steal(&thief).into_iter().for_each(|(task, _)| run(task));
+        shared.steal(&thief).into_iter().for_each(|stolen| run(stolen.first));
         run_all(&thief);
         run_all(&owner);
         other.join().unwrap();

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     executor::{
         context,
-        home::{Executor, Home},
-        scheduler::At,
+        reference::ExecutorBorrow,
+        reference::{ExecutorRef, ExecutorView},
     },
     shim::UnsafeCell,
 };
@@ -33,7 +33,7 @@ pub(crate) const UNPLACED: u32 = u32::MAX;
 struct Header {
     state: State,
     vtable: &'static Vtable,
-    home: Home,
+    executor: ExecutorRef,
     id: Id,
     /// Its note is the place on the executor's roll, which knows what it means.
     signal: Signal,
@@ -73,7 +73,7 @@ unsafe impl<F: Future> Sync for Cell<F> {}
 #[inline]
 pub(crate) fn new<F: Future>(
     future: F,
-    at: At<'_>,
+    at: ExecutorBorrow<'_>,
     spawned_at: &'static Location<'static>,
 ) -> (Task, JoinHandle<F::Output>) {
     let id = Id::fresh(Domain::Task);
@@ -81,11 +81,11 @@ pub(crate) fn new<F: Future>(
         record(Kind::Spawn, id, 0);
         label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
     }
-    let (block, home) = store::take(const { Size::of::<Cell<F>>() }, at);
+    let (block, executor) = store::take(const { Size::of::<Cell<F>>() }, at);
     let header = Header {
         state: State::new(),
         vtable: &Vtable { run: run::<F>, cancel: cancel::<F>, size: const { Size::of::<Cell<F>>() } },
-        home,
+        executor,
         id,
         signal: Signal::joined(UNPLACED),
     };
@@ -173,9 +173,9 @@ unsafe fn release(header: NonNull<Header>) {
 /// There is no reference any more.
 unsafe fn free(header: NonNull<Header>) {
     // SAFETY: nobody has a reference, and this is moved out once.
-    let Header { vtable, home, signal, .. } = unsafe { header.read() };
-    // SAFETY: the block is from `take` with this size, as is the reference home, and both are nobody's.
-    unsafe { store::give(header.cast(), vtable.size, home) };
+    let Header { vtable, executor, signal, .. } = unsafe { header.read() };
+    // SAFETY: the block is from `take` with this size, as is the reference to the executor, and both are nobody's.
+    unsafe { store::give(header.cast(), vtable.size, executor) };
     // A waker that is left is foreign code, and may panic.
     drop(signal);
 }
@@ -228,7 +228,7 @@ impl Task {
     /// does not count it any more.
     pub(super) fn abandon(self) {
         let this = ManuallyDrop::new(self);
-        this.header().home.executor().release(this.header().signal.note());
+        this.header().executor.view().release(this.header().signal.note());
     }
 
     /// What an executor's list of tasks holds.
@@ -283,7 +283,7 @@ fn ask_to_end(header: &Header, pointer: NonNull<Header>) {
     record(Kind::Cancel, header.id, 0);
     if header.state.cancel() == Wake::Schedule {
         because(Cause::Cancel, || record(Kind::Wake, header.id, 0));
-        header.home.executor().schedule(Task { header: pointer });
+        header.executor.view().schedule(Task { header: pointer });
     }
 }
 
@@ -327,7 +327,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     let id = cell.header.id;
     let began = cell.header.state.begin();
     let before = begin(id);
-    let executor = cell.header.home.executor();
+    let executor = cell.header.executor.view();
     let is_new = cell.header.signal.note() == UNPLACED;
     let result = match began {
         Begin::Poll if is_new && executor.is_closing() => Err(executor.cancelled()),
@@ -350,7 +350,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
 }
 
 /// Has the executor list a task that is pending for the first time. False if the executor ends: the task has to end, too.
-fn place(executor: &Executor<'_>, header: NonNull<Header>) -> bool {
+fn place(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
     let place = executor.list(TaskRef { header });
     let task = ManuallyDrop::new(Task { header });
     place.inspect(|&place| task.set_place(place)).is_some()
@@ -366,7 +366,7 @@ unsafe fn cancel<F: Future>(header: NonNull<Header>) {
     let this = unsafe { header.as_ref() };
     // Whatever it says: this thread is the runner now, and ends the task.
     let (Begin::Poll | Begin::Cancel) = this.state.begin();
-    let result = Err(this.home.executor().cancelled());
+    let result = Err(this.executor.view().cancelled());
     // SAFETY: this thread is the runner, and the result is the first.
     unsafe { complete(header.cast::<Cell<F>>(), result) };
 }
@@ -426,7 +426,7 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
             because(Cause::Join, || unsafe { publish(cell, result) });
         }
     });
-    cell.header.home.executor().release(cell.header.signal.note());
+    cell.header.executor.view().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
         // A waker that is left in the cell may be foreign, and its destructor may panic.
         // SAFETY: that was the last reference.
@@ -489,7 +489,7 @@ unsafe fn wake(data: *const ()) {
         // SAFETY: the data of a waker is a header, and the waker's reference keeps it alive until it is given back, below.
         let this = unsafe { header.as_ref() };
         record(Kind::Wake, this.id, 0);
-        if this.home.executor().is_at(here) {
+        if this.executor.view().is_at(here) {
             // The executor lives as long as this thread runs its tasks, so nothing hangs on the task's reference to it.
             let (wake, release) = this.state.wake_and_release();
             if wake == Wake::Schedule {
@@ -500,7 +500,7 @@ unsafe fn wake(data: *const ()) {
             }
         } else {
             if this.state.wake() == Wake::Schedule {
-                this.home.executor().schedule(Task { header });
+                this.executor.view().schedule(Task { header });
             }
             // SAFETY: waking by value gives the waker's reference back.
             unsafe { drop_waker(data) };
@@ -519,7 +519,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let header = unsafe { &*data.cast::<Header>() };
     record(Kind::Wake, header.id, 0);
     if header.state.wake() == Wake::Schedule {
-        header.home.executor().schedule(Task { header: pointer(data) });
+        header.executor.view().schedule(Task { header: pointer(data) });
     }
 }
 

@@ -4,7 +4,7 @@
 //!   Cell<F>   ┌ Header ───────────────────────────────────────────────┐
 //!             │ state      bits and reference count in one atomic     │  anyone, by its verbs
 //!             │ vtable     how to run, drop and free this F           │  read only
-//!             │ home       where to go when woken                     │  read only
+//!             │ executor   where to go when woken                     │  read only
 //!             │ id         the name in a trace                        │  read only
 //!             │ signal     how far runner and handle are              │  the runner completes, the handle joins
 //!             │   note     where the executor's roll has it           │  the executor
@@ -22,7 +22,7 @@
 //!    waker, one for each cancel handle. An entry has none: while it exists the task is not complete, so the task's own reference keeps it alive.
 //! 4. COMPLETE is set once, by the runner, after the future is dropped and the signal is completed, and gives up the task's
 //!    own reference in the same step. Nobody schedules or runs a complete task.
-//! 5. Home is read by whoever holds a reference: a waker, the handle, a cancel handle. A runner does *not* read it after it has
+//! 5. ExecutorRef is read by whoever holds a reference: a waker, the handle, a cancel handle. A runner does *not* read it after it has
 //!    given the entry away: another thread may complete and free the task at once. It uses its executor's own.
 //! 6. The stage holds the future until the runner drops it, at the task's end; then the output, from just before the signal is
 //!    completed until its heir takes or drops it (`Signal` in brigade-handle says who that is). If the handle was gone before, it
@@ -59,7 +59,7 @@
 //!   finds SCHEDULED or CANCELLED; if it comes second it finds COMPLETE, and makes no entry.
 //! * Against the executor's end: an executor ends when its tasks are complete. One for which a cancel has just set SCHEDULED is not, so the
 //!   executor waits until the entry has come. A task that is not counted yet, since it has just been spawned, has an entry, and a
-//!   cancel makes no second one. Afterwards all are complete, and `home` is still there for as long as a reference is (rule 5).
+//!   cancel makes no second one. Afterwards all are complete, and `executor` is still there for as long as a reference is (rule 5).
 //! * Against the handle: who gives back the last reference frees, whoever that is; the output is gone by then (rule 6).
 //!
 //! `model/cancel.rs` models each of these.

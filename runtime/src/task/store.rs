@@ -5,14 +5,14 @@
 //!
 //! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
 //! 2. A store is used by its own thread only. What is on its lists belongs to nobody, and its first word is the next one's address.
-//! 3. A store has `spare` references to the executor `home`, and is bounded: blocks of [`KEPT`] bytes in all, [`SPARE`] references. A
+//! 3. A store has `spare` references to the executor `executor`, and is bounded: blocks of [`KEPT`] bytes in all, [`SPARE`] references. A
 //!    thread that has never spawned keeps none.
 
 use crate::{
     driver::Driver,
     executor::{
-        home::{Address, Home},
-        scheduler::At,
+        reference::ExecutorBorrow,
+        reference::{ExecutorPtr, ExecutorRef},
     },
 };
 use std::{
@@ -42,7 +42,7 @@ struct Store {
     bytes: Cell<usize>,
     /// The thread has spawned.
     spawns: Cell<bool>,
-    home: Cell<Option<Address>>,
+    executor: Cell<Option<ExecutorPtr>>,
     spare: Cell<usize>,
 }
 
@@ -51,7 +51,7 @@ thread_local! {
         blocks: [const { Cell::new(None) }; SIZES],
         bytes: Cell::new(0),
         spawns: Cell::new(false),
-        home: Cell::new(None),
+        executor: Cell::new(None),
         spare: Cell::new(0),
     } };
 }
@@ -86,10 +86,10 @@ impl Size {
 
 /// Memory for a task, and its reference to the executor.
 #[inline]
-pub(super) fn take(size: Size, at: At<'_>) -> (NonNull<u8>, Home) {
-    let address = Address::of(at);
+pub(super) fn take(size: Size, at: ExecutorBorrow<'_>) -> (NonNull<u8>, ExecutorRef) {
+    let address = at.pointer();
     let taken = STORE.try_with(|store| {
-        store.take_home(address);
+        store.take_reference(address);
         store.take_block(size)
     });
     let block = taken.unwrap_or_else(|_gone| {
@@ -97,7 +97,7 @@ pub(super) fn take(size: Size, at: At<'_>) -> (NonNull<u8>, Home) {
         unsafe { address.acquire(1) };
         None
     });
-    (block.unwrap_or_else(|| size.allocate()), Home(address))
+    (block.unwrap_or_else(|| size.allocate()), ExecutorRef(address))
 }
 
 /// Takes both back.
@@ -106,48 +106,48 @@ pub(super) fn take(size: Size, at: At<'_>) -> (NonNull<u8>, Home) {
 ///
 /// The block came from [`take`] with this size, and so did the reference; both are the caller's, who does not use them again.
 #[inline]
-pub(super) unsafe fn give(block: NonNull<u8>, size: Size, Home(address): Home) {
+pub(super) unsafe fn give(block: NonNull<u8>, size: Size, ExecutorRef(address): ExecutorRef) {
     let given = STORE.try_with(|store| {
         // SAFETY: the block is the caller's, of this size.
-        (store.give_home(address), unsafe { store.give_block(block, size) })
+        (store.give_reference(address), unsafe { store.give_block(block, size) })
     });
-    let (home, kept) = given.unwrap_or((false, false));
-    if !kept {
+    let (reference_is_kept, block_is_kept) = given.unwrap_or((false, false));
+    if !block_is_kept {
         // SAFETY: as the caller says (rule 1).
         unsafe { alloc::dealloc(block.as_ptr(), size.layout) };
     }
     // Last: it may be the end of the executor.
-    if !home {
+    if !reference_is_kept {
         // SAFETY: as the caller says.
         unsafe { address.release(1) };
     }
 }
 
 /// A reference to an executor that is not a task's: taken from the store, and given back to the store of the thread that drops it.
-pub(crate) struct Lease(Home);
+pub(crate) struct Lease(ExecutorRef);
 
 impl Lease {
     #[inline]
-    pub(crate) fn new(at: At<'_>) -> Self {
-        let address = Address::of(at);
-        if STORE.try_with(|store| store.take_home(address)).is_err() {
+    pub(crate) fn new(at: ExecutorBorrow<'_>) -> Self {
+        let address = at.pointer();
+        if STORE.try_with(|store| store.take_reference(address)).is_err() {
             // SAFETY: the caller has the Arc, and it is this reference that is handed out.
             unsafe { address.acquire(1) };
         }
-        Self(Home(address))
+        Self(ExecutorRef(address))
     }
 
     #[inline]
     pub(crate) fn driver(&self) -> &Driver {
-        self.0.executor().driver()
+        self.0.view().driver()
     }
 }
 
 impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
-        let Home(address) = self.0;
-        if !STORE.try_with(|store| store.give_home(address)).unwrap_or(false) {
+        let ExecutorRef(address) = self.0;
+        if !STORE.try_with(|store| store.give_reference(address)).unwrap_or(false) {
             // SAFETY: this lease has the reference, and does not use it again.
             unsafe { address.release(1) };
         }
@@ -161,45 +161,45 @@ pub(crate) fn leave() {
 
 impl Store {
     #[inline]
-    fn take_home(&self, address: Address) {
+    fn take_reference(&self, address: ExecutorPtr) {
         let spare = self.spare.get();
-        if spare > 0 && self.home.get() == Some(address) {
+        if spare > 0 && self.executor.get() == Some(address) {
             self.spare.set(spare - 1);
         } else {
-            self.fetch_homes(address);
+            self.fetch_references(address);
         }
     }
 
     /// Takes many references, one of which is the caller's.
     #[cold]
-    fn fetch_homes(&self, address: Address) {
+    fn fetch_references(&self, address: ExecutorPtr) {
         self.leave();
         self.spawns.set(true);
         // In a model each task has its own, since what is kept would go from one execution to the next.
         let count = if cfg!(loom) { 1 } else { SPARE };
         // SAFETY: the caller of `take` has the Arc.
         unsafe { address.acquire(count) };
-        self.home.set(Some(address));
+        self.executor.set(Some(address));
         self.spare.set(count - 1);
     }
 
     /// False if it is not kept.
     #[inline]
-    fn give_home(&self, address: Address) -> bool {
-        if cfg!(loom) || self.home.get() != Some(address) {
+    fn give_reference(&self, address: ExecutorPtr) -> bool {
+        if cfg!(loom) || self.executor.get() != Some(address) {
             return false;
         }
         let spare = self.spare.get() + 1;
         self.spare.set(spare);
         if spare == 2 * SPARE {
-            self.return_homes(address);
+            self.return_references(address);
         }
         true
     }
 
     /// Gives half of the references back.
     #[cold]
-    fn return_homes(&self, address: Address) {
+    fn return_references(&self, address: ExecutorPtr) {
         self.spare.set(self.spare.get() - SPARE);
         // SAFETY: the store has them, and more, so that this is not the end of the executor.
         unsafe { address.release(SPARE) };
@@ -207,7 +207,7 @@ impl Store {
 
     fn leave(&self) {
         let spare = self.spare.take();
-        if let Some(address) = self.home.take().filter(|_| spare > 0) {
+        if let Some(address) = self.executor.take().filter(|_| spare > 0) {
             // SAFETY: the store had them (rule 3), and has forgotten them.
             unsafe { address.release(spare) };
         }
@@ -273,7 +273,7 @@ mod tests {
     const SIZE: Size = Size::of::<[u64; 11]>();
 
     /// What `take` gives, to be moved to another thread.
-    struct Taken(NonNull<u8>, Home);
+    struct Taken(NonNull<u8>, ExecutorRef);
 
     // SAFETY: memory that nobody uses, and a reference that is counted atomically.
     unsafe impl Send for Taken {}
@@ -285,13 +285,16 @@ mod tests {
     }
 
     fn take_many(shared: &Arc<current_thread::Shared>) -> Vec<Taken> {
-        (0..20_000).map(|_| take(SIZE, At::Local(shared))).map(|(block, home)| Taken(block, home)).collect()
+        (0..20_000)
+            .map(|_| take(SIZE, ExecutorBorrow::current_thread(shared)))
+            .map(|(block, reference)| Taken(block, reference))
+            .collect()
     }
 
     fn give_all(taken: Vec<Taken>) {
-        for Taken(block, home) in taken {
+        for Taken(block, reference) in taken {
             // SAFETY: it was taken with this size, and is given back once.
-            unsafe { give(block, SIZE, home) };
+            unsafe { give(block, SIZE, reference) };
         }
     }
 
@@ -338,13 +341,13 @@ mod tests {
     #[test]
     fn a_block_is_used_again_and_no_thread_keeps_more_than_it_may() {
         let (shared, _) = executor();
-        let (first, home) = take(SIZE, At::Local(&shared));
+        let (first, reference) = take(SIZE, ExecutorBorrow::current_thread(&shared));
         // SAFETY: it was taken with this size, and is given back once.
-        unsafe { give(first, SIZE, home) };
-        let (again, home) = take(SIZE, At::Local(&shared));
+        unsafe { give(first, SIZE, reference) };
+        let (again, reference) = take(SIZE, ExecutorBorrow::current_thread(&shared));
         assert_eq!(first, again);
         // SAFETY: as above.
-        unsafe { give(again, SIZE, home) };
+        unsafe { give(again, SIZE, reference) };
         give_all(take_many(&shared));
         assert!(STORE.with(|store| store.bytes.get()) <= KEPT);
         leave();

@@ -2,10 +2,11 @@
 
 use super::timers::{Armed, Set};
 use crate::{
+    driver::Driver,
     driver::slab::Key,
     executor::{
         context::{self, Place},
-        scheduler::At,
+        reference::ExecutorBorrow,
     },
     task::{Lease, budget},
 };
@@ -77,15 +78,21 @@ struct Timer {
 /// Calls `f` with this thread's runtime, and the wheel that this thread uses.
 #[track_caller]
 #[inline]
-fn with_executor<R>(what: &str, f: impl FnOnce(At<'_>, usize) -> R) -> R {
+fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usize) -> R) -> R {
     let result = context::with(|place| {
-        let (executor, shard) = match place {
+        Some(match place {
             Place::Nowhere => return None,
-            Place::Guest(scheduler) => (scheduler.at(), scheduler.driver().timers.guests()),
-            Place::Local(core) => (At::Local(&core.shared), 0),
-            Place::Worker(worker) => (At::Multi(&worker.shared), worker.index),
-        };
-        Some(f(executor, shard))
+            Place::Guest(executor) => {
+                let driver = executor.driver();
+                f(executor.borrow(), driver, driver.timers.guests())
+            }
+            Place::CurrentThread(core) => {
+                f(ExecutorBorrow::current_thread(&core.shared), &core.shared.driver, 0)
+            }
+            Place::Worker(worker) => {
+                f(ExecutorBorrow::multi_thread(&worker.shared), &worker.shared.driver, worker.index)
+            }
+        })
     });
     let Some(result) = result else {
         panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
@@ -96,7 +103,7 @@ fn with_executor<R>(what: &str, f: impl FnOnce(At<'_>, usize) -> R) -> R {
 /// The time of the runtime that this thread is inside of, which `what` needs.
 #[track_caller]
 pub(crate) fn now_of(what: &str) -> Instant {
-    with_executor(what, |executor, _| executor.driver().timers.clock.now())
+    with_executor(what, |_, driver, _| driver.timers.clock.now())
 }
 
 /// The time, as the runtime sees it: what [`sleep_until`] counts by. It differs from that of the operating system if the
@@ -171,8 +178,7 @@ impl Sleep {
     /// Sets the timer on the wheel of the worker that polls.
     fn set(&mut self, cx: &Context<'_>) {
         let Some(deadline) = self.deadline else { return };
-        self.set = Some(with_executor("sleep", |executor, shard| {
-            let driver = executor.driver();
+        self.set = Some(with_executor("sleep", |executor, driver, shard| {
             let executor = Lease::new(executor);
             let key = match driver.timers.set(shard, deadline, cx.waker()) {
                 Set::Done(key) => key,

@@ -9,7 +9,10 @@
 use super::Shared;
 use crate::{
     driver::{Turn, fork},
-    executor::{block_on::MainFuture, context},
+    executor::{
+        block_on::{MainFuture, run_until},
+        context,
+    },
     shim::lock,
     task::{self, Outcome, Task, TaskRef, budget, roll::Roll},
     time::{
@@ -65,7 +68,7 @@ const LOCAL: u32 = 1;
 /// The time in which this thread drives the executor.
 pub(super) struct Driving {
     core: Rc<Core>,
-    _entered: context::Entered<'static>,
+    _entered: context::Entered<Rc<Core>>,
     _policy: wait::Restore,
 }
 
@@ -92,7 +95,7 @@ impl Driving {
         let mut context = Context::from_waker(&waker);
         // The first poll is due without a wake-up.
         shared.inbox.set_woken();
-        self.core.drive(|| {
+        run_until(&self.core, || {
             if !shared.inbox.take_woken() {
                 return None;
             }
@@ -113,7 +116,7 @@ impl Driving {
         let timers = &core.shared.driver.timers;
         // None: no deadline, or one that is so far away that no clock can name it.
         let Some(deadline) = at_most.and_then(|at_most| timers.clock.now().checked_add(at_most)) else {
-            core.drive(|| core.is_empty().then_some(()));
+            run_until(core, || core.is_empty().then_some(()));
             return Ok(());
         };
         let waker = Waker::from(core.shared.clone());
@@ -122,7 +125,7 @@ impl Driving {
             unreachable!("the driver is closed after the drain")
         };
         let is_now = at_most == Some(Duration::ZERO);
-        let drained = core.drive(|| {
+        let drained = run_until(core, || {
             if core.is_empty() {
                 return Some(Ok(()));
             }
@@ -140,7 +143,7 @@ impl Driving {
         core.shared.closing.store(true, Ordering::Relaxed);
         core.owned.borrow().iter().for_each(TaskRef::cancel);
         core.end_locals();
-        core.drive(|| core.is_empty().then_some(()));
+        run_until(core, || core.is_empty().then_some(()));
     }
 }
 
@@ -152,7 +155,7 @@ impl Drop for Driving {
             return mem::forget(core.clone());
         }
         core.end_locals();
-        core.drive(|| core.locals.borrow().is_empty().then_some(()));
+        run_until(core, || core.locals.borrow().is_empty().then_some(()));
         let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
         let waiting = {
             let mut resting = lock(&core.shared.resting);
@@ -165,25 +168,8 @@ impl Drop for Driving {
 }
 
 impl Core {
-    /// The loop: runs tasks, and turns the driver, until `done` says so. `done` is asked between rounds.
-    fn drive<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
-        loop {
-            if let Some(result) = done() {
-                return result;
-            }
-            self.assert_not_forked();
-            let ran = self.round();
-            // Also if no task ran: the future of `block_on` may wake itself over and over.
-            if self.polls.get() >= ROUND {
-                self.look();
-            } else if !ran {
-                self.sleep();
-            }
-        }
-    }
-
     /// Runs some tasks. False if there were none.
-    fn round(&self) -> bool {
+    pub(crate) fn round(&self) -> bool {
         let fetched = self.fetch();
         for ran in 0..ROUND {
             // Taken in a statement of its own: the queue must be free while the task runs.
@@ -207,7 +193,7 @@ impl Core {
 
     /// The copy of this thread runs no more tasks in a forked child: the parent runs them.
     #[inline]
-    fn assert_not_forked(&self) {
+    pub(crate) fn assert_not_forked(&self) {
         if !self.generation.is_current() {
             fork::refuse_forked();
         }
@@ -272,9 +258,14 @@ impl Core {
             && self.shared.inbox.injector.len() == 0
     }
 
+    /// Whether so many polls have been made that the driver has to be looked at.
+    pub(crate) fn must_look(&self) -> bool {
+        self.polls.get() >= ROUND
+    }
+
     /// Looks at the driver without sleeping, if the last look is long ago.
     #[cold]
-    fn look(&self) {
+    pub(crate) fn look(&self) {
         self.polls.set(0);
         // The real time: a clock that is paused does not pause the descriptors.
         let now = clock::now();
@@ -287,7 +278,7 @@ impl Core {
     }
 
     /// Sleeps in the reactor until there is something to do.
-    fn sleep(&self) {
+    pub(crate) fn sleep(&self) {
         let shared = &self.shared;
         let Some(mut turn) = shared.driver.try_turn() else {
             unreachable!("only the driving thread turns the driver of a current-thread runtime")

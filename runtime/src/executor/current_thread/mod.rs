@@ -19,8 +19,8 @@ use crate::{
         blocking::Blocking,
         context::{self, Place},
         end::End,
-        home::Homes,
-        scheduler::{At, Scheduler},
+        reference::ExecutorRefCount,
+        reference::{Executor, ExecutorBorrow},
     },
     shim::{Mutex, lock},
     task::{self, Task, TaskRef, UNPLACED, roll::Roll},
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     inbox: Inbox,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
-    pub(crate) homes: Homes,
+    pub(crate) references: ExecutorRefCount,
     /// Tasks that are spawned now are cancelled at once. Relaxed: stored and read while driving; others may come late.
     closing: AtomicBool,
     /// The core while nobody drives, and who waits for it.
@@ -66,7 +66,7 @@ impl Shared {
             inbox: Inbox::new(),
             driver: Driver::new(0, clock)?,
             blocking: Blocking::new(max_blocking),
-            homes: Homes::default(),
+            references: ExecutorRefCount::default(),
             closing: AtomicBool::new(false),
             resting: Mutex::new(Resting { core: Some(lists), waiting: Vec::new() }),
         }))
@@ -99,7 +99,7 @@ impl Wake for Shared {
 #[inline]
 pub(crate) fn schedule(shared: &Shared, task: Task) {
     context::with(|place| match place {
-        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.schedule(task),
+        Place::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.schedule(task),
         _ => schedule_from_elsewhere(shared, task),
     });
 }
@@ -116,7 +116,7 @@ fn schedule_from_elsewhere(shared: &Shared, task: Task) {
 /// Lists a task that waits for the first time, and says where. None if the executor ends.
 pub(crate) fn list(shared: &Shared, task: TaskRef) -> Option<u32> {
     context::with(|here| match here {
-        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.list(task),
+        Place::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.list(task),
         _ => unreachable!("a task waits on its driving thread"),
     })
 }
@@ -127,7 +127,7 @@ pub(crate) fn release(shared: &Shared, place: u32) {
     // A task that never waited is in no list, and may end elsewhere.
     if place != UNPLACED {
         context::with(|here| match here {
-            Place::Local(core) if ptr::eq(&*core.shared, shared) => core.release(place),
+            Place::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.release(place),
             _ => unreachable!("a task that is in a list ends on its driving thread"),
         });
     }
@@ -136,7 +136,7 @@ pub(crate) fn release(shared: &Shared, place: u32) {
 /// Takes in a task that was just spawned, from any thread.
 pub(crate) fn take_in(shared: &Shared, task: Task) {
     context::with(|place| match place {
-        Place::Local(core) if ptr::eq(&*core.shared, shared) => core.take_in(task),
+        Place::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.take_in(task),
         _ => schedule_from_elsewhere(shared, task),
     });
 }
@@ -148,8 +148,8 @@ where
     F: Future + 'static,
 {
     context::with(|place| {
-        let Place::Local(core) = place else { return None };
-        let (task, handle) = task::new(future, At::Local(&core.shared), at);
+        let Place::CurrentThread(core) = place else { return None };
+        let (task, handle) = task::new(future, ExecutorBorrow::current_thread(&core.shared), at);
         core.take_in_local(task);
         Some(handle)
     })
@@ -172,7 +172,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         match core {
             Some(core) => Poll::Ready(Err(core)),
             None => crate::executor::block_on::poll_as_guest(
-                &Scheduler::Local(shared.clone()),
+                &Executor::CurrentThread(shared.clone()),
                 future.as_mut(),
                 waker,
             )

@@ -14,7 +14,7 @@ use crate::{
     executor::{
         context::{self, Place},
         end::End,
-        multi_thread::{Crew, Shared, parker::Call, run_queue},
+        multi_thread::{Shared, Threads, parker::Call, run_queue},
     },
     shim::{self, Ordering, lock},
     time::elapsed::Elapsed,
@@ -50,69 +50,66 @@ impl Wake for Unpark {
     }
 }
 
-impl Crew {
-    /// Ends the tasks, the blocking calls and the threads. `Elapsed` if something had to be cancelled, or left behind, in the end.
-    ///
-    /// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
-    /// tasks are cancelled, and the threads end on their own when the last task has been dropped.
-    pub(crate) fn close(&self, end: End) -> Result<(), Elapsed> {
-        let shared = &*self.shared;
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        let deadline = match end {
-            End::Leave => {
-                shared.leave();
-                return Ok(());
-            }
-            // None, too: so far away that no clock can name it.
-            End::Drain { at_most: Some(at_most) } => clock::now().checked_add(at_most),
-            End::Drain { at_most: None } | End::Cancel => None,
-        };
-        let drained = match end {
-            End::Drain { at_most: Some(_) } => shared.wait_until_empty(deadline),
-            _ => Ok(()),
-        };
-        if end == End::Cancel || drained.is_err() {
-            shared.owned.cancel_all();
-        }
-        if self.is_own_thread() {
-            let stop = Waker::from(Arc::new(Stop(self.shared.clone())));
-            if shared.owned.when_empty(&stop) {
-                shared.stop();
-            }
-            return drained;
-        }
-        let last_polls = drained.is_err().then(|| clock::now() + LAST_POLLS);
-        if !threads.is_empty() && shared.wait_until_empty(last_polls).is_err() {
+/// Ends the tasks, the blocking calls and the threads. `Elapsed` if something had to be cancelled, or left behind, in the end.
+///
+/// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
+/// tasks are cancelled, and the threads end on their own when the last task has been dropped.
+pub(crate) fn close(shared: &Arc<Shared>, threads: &Threads, end: End) -> Result<(), Elapsed> {
+    let threads = std::mem::take(&mut *lock(&threads.0));
+    let deadline = match end {
+        End::Leave => {
             shared.leave();
-            return Err(Elapsed);
+            return Ok(());
         }
-        let called = match end {
-            End::Drain { at_most: None } => {
-                shared.blocking.drain();
-                Ok(())
-            }
-            End::Drain { at_most: Some(_) } => shared.blocking.close_by(deadline),
-            // The last worker does.
-            End::Cancel | End::Leave => Ok(()),
-        };
-        // After a drain tasks could still come in from outside.
+        // None, too: so far away that no clock can name it.
+        End::Drain { at_most: Some(at_most) } => clock::now().checked_add(at_most),
+        End::Drain { at_most: None } | End::Cancel => None,
+    };
+    let drained = match end {
+        End::Drain { at_most: Some(_) } => shared.wait_until_empty(deadline),
+        _ => Ok(()),
+    };
+    if end == End::Cancel || drained.is_err() {
         shared.owned.cancel_all();
-        shared.stop();
-        let _away = wait::away();
-        for thread in threads {
-            thread.join().expect("a worker contains its panics");
+    }
+    if is_own_thread(shared) {
+        let stop = Waker::from(Arc::new(Stop(shared.clone())));
+        if shared.owned.when_empty(&stop) {
+            shared.stop();
         }
-        drained.and(called)
+        return drained;
     }
+    let last_polls = drained.is_err().then(|| clock::now() + LAST_POLLS);
+    if !threads.is_empty() && shared.wait_until_empty(last_polls).is_err() {
+        shared.leave();
+        return Err(Elapsed);
+    }
+    let called = match end {
+        End::Drain { at_most: None } => {
+            shared.blocking.drain();
+            Ok(())
+        }
+        End::Drain { at_most: Some(_) } => shared.blocking.close_by(deadline),
+        // The last worker does.
+        End::Cancel | End::Leave => Ok(()),
+    };
+    // After a drain tasks could still come in from outside.
+    shared.owned.cancel_all();
+    shared.stop();
+    let _away = wait::away();
+    for thread in threads {
+        thread.join().expect("a worker contains its panics");
+    }
+    drained.and(called)
+}
 
-    /// Whether this thread is one that the executor itself waits for.
-    fn is_own_thread(&self) -> bool {
-        let is_worker = context::with(|place| match place {
-            Place::Worker(worker) => Arc::ptr_eq(&worker.shared, &self.shared),
-            _ => false,
-        });
-        is_worker || self.shared.blocking.is_own_thread()
-    }
+/// Whether this thread is one that the executor itself waits for.
+fn is_own_thread(shared: &Arc<Shared>) -> bool {
+    let is_worker = context::with(|place| match place {
+        Place::Worker(worker) => Arc::ptr_eq(&worker.shared, shared),
+        _ => false,
+    });
+    is_worker || shared.blocking.is_own_thread()
 }
 
 impl Shared {
@@ -156,8 +153,8 @@ impl Shared {
         let (thief, _) = run_queue::new();
         for remote in &self.remotes {
             drop(remote.queue.steal_newest());
-            while let Some((task, _)) = remote.queue.steal(&thief) {
-                drop(task);
+            while let Some(stolen) = remote.queue.steal(&thief) {
+                drop(stolen);
                 while let Some(task) = thief.pop() {
                     drop(task);
                 }

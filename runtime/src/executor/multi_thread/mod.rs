@@ -1,6 +1,7 @@
 //! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking. How it ends is in `ending.rs`.
 
 mod ending;
+pub(crate) use ending::close;
 pub(crate) mod idle;
 pub(crate) mod owned;
 pub(crate) mod parker;
@@ -15,7 +16,6 @@ use crate::{
         blocking::Blocking,
         context::{self, Place},
         end::End,
-        home::Homes,
         injector::Injector,
         multi_thread::{
             idle::Idle,
@@ -24,6 +24,7 @@ use crate::{
             run_queue::Queue,
             worker::Worker,
         },
+        reference::ExecutorRefCount,
     },
     shim::{Mutex, lock},
     task::{self, Task},
@@ -48,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
-    pub(crate) homes: Homes,
+    pub(crate) references: ExecutorRefCount,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     /// The workers end.
@@ -63,15 +64,19 @@ pub(crate) struct Shared {
 pub(crate) struct Remote {
     pub(crate) queue: Arc<Queue>,
     pub(crate) parker: Parker,
-    /// Where a task lay when this worker was last woken: a ring, and its tail then.
-    pub(crate) lay: (AtomicUsize, AtomicUsize),
+    pub(crate) announced: Announced,
+}
+
+/// Where a task was when a worker was last woken: in whose ring, and that ring's tail then.
+#[derive(Default)]
+pub(crate) struct Announced {
+    pub(crate) victim: AtomicUsize,
+    pub(crate) tail: AtomicUsize,
 }
 
 /// The workers' threads, owned by the runtime.
-pub(crate) struct Crew {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
-}
+#[derive(Default)]
+pub(crate) struct Threads(Mutex<Vec<thread::JoinHandle<()>>>);
 
 /// Starts an executor.
 pub(crate) fn start(
@@ -79,39 +84,39 @@ pub(crate) fn start(
     name: &str,
     stack_size: Option<usize>,
     max_blocking: usize,
-) -> io::Result<Crew> {
+) -> io::Result<(Arc<Shared>, Threads)> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| run_queue::new()).unzip();
-    let remote = |queue| Remote { queue, parker: Parker::default(), lay: Default::default() };
+    let remote = |queue| Remote { queue, parker: Parker::default(), announced: Announced::default() };
     let shared = Arc::new(Shared {
         remotes: queues.into_iter().map(remote).collect(),
         injector: Injector::new(),
         idle: Idle::new(workers),
         owned: Owned::new(workers),
-        homes: Homes::default(),
+        references: ExecutorRefCount::default(),
         driver: Driver::new(workers, Clock::os())?,
         blocking: Blocking::new(max_blocking),
         stopped: AtomicBool::new(false),
         alive: AtomicUsize::new(workers),
         failure: OnceLock::new(),
     });
-    let crew = Crew { shared: shared.clone(), threads: Mutex::new(Vec::with_capacity(workers)) };
+    let threads = Threads(Mutex::new(Vec::with_capacity(workers)));
     for (index, queue) in owners.into_iter().enumerate() {
         let mut builder = thread::Builder::new().name(format!("{name}-{index}"));
         if let Some(bytes) = stack_size {
             builder = builder.stack_size(bytes);
         }
-        let shared = shared.clone();
-        match builder.spawn(move || work(index, shared, queue)) {
-            Ok(thread) => lock(&crew.threads).push(thread),
+        let of_worker = shared.clone();
+        match builder.spawn(move || work(index, of_worker, queue)) {
+            Ok(thread) => lock(&threads.0).push(thread),
             Err(error) => {
                 // Those that were not started have ended already.
-                crew.shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
-                let _cancelled = crew.close(End::Cancel);
+                shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
+                let _cancelled = close(&shared, &threads, End::Cancel);
                 return Err(error);
             }
         }
     }
-    Ok(crew)
+    Ok((shared, threads))
 }
 
 /// The life of a worker's thread.
@@ -194,14 +199,13 @@ impl Shared {
         let driving = |worker: usize| self.remotes[worker].parker.is_driving();
         let Some(worker) = self.idle.wake_one(driving) else { return };
         if let Some(near) = near {
-            let looks = (0..self.workers()).map(|n| (near + n) % self.workers());
-            let lies =
-                looks.filter(|&ring| ring != worker).find(|&ring| self.remotes[ring].queue.look().1 > 0);
-            if let Some(ring) = lies {
-                let lay = &self.remotes[worker].lay;
+            let others = (0..self.workers()).map(|n| (near + n) % self.workers());
+            let has_tasks = |&ring: &usize| self.remotes[ring].queue.snapshot().tasks > 0;
+            if let Some(victim) = others.filter(|&ring| ring != worker).find(has_tasks) {
+                let announced = &self.remotes[worker].announced;
                 // Relaxed, both: hints, and the call publishes them.
-                lay.0.store(ring, Ordering::Relaxed);
-                lay.1.store(self.remotes[ring].queue.look().0, Ordering::Relaxed);
+                announced.victim.store(victim, Ordering::Relaxed);
+                announced.tail.store(self.remotes[victim].queue.snapshot().tail, Ordering::Relaxed);
             }
         }
         self.call(worker, Call::Search);

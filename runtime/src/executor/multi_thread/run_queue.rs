@@ -48,6 +48,20 @@ pub(crate) struct Owner {
     _not_sync: PhantomData<std::cell::Cell<()>>,
 }
 
+/// A ring's tail, and how many tasks it held.
+pub(crate) struct RingSnapshot {
+    pub(crate) tail: usize,
+    pub(crate) tasks: usize,
+}
+
+/// What a thief has taken.
+pub(crate) struct Stolen {
+    /// The oldest task.
+    pub(crate) first: Task,
+    /// How many tasks were taken, the first among them.
+    pub(crate) tasks: usize,
+}
+
 /// An empty queue, both sides of it.
 pub(crate) fn new() -> (Owner, Arc<Queue>) {
     let queue = Arc::new(Queue {
@@ -81,12 +95,12 @@ impl Queue {
         self.tail.load(Ordering::SeqCst) != self.head.load(Ordering::SeqCst)
     }
 
-    /// The ring's tail, and how many tasks it holds, for a thief that looks again later.
-    pub(crate) fn look(&self) -> (usize, usize) {
+    /// What the ring holds now, for a thief that looks again later.
+    pub(crate) fn snapshot(&self) -> RingSnapshot {
         // Relaxed, all here and in `has_before`: hints, a thief takes by `steal`. A head that is newer than the tail counts as none.
         let tail = self.tail.load(Ordering::Relaxed);
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
-        (tail, if len > CAPACITY { 0 } else { len })
+        RingSnapshot { tail, tasks: if len > CAPACITY { 0 } else { len } }
     }
 
     /// Whether a task still lies there that did when the tail was this one.
@@ -109,9 +123,8 @@ impl Queue {
         (!newest.is_null()).then(|| unsafe { taken(newest) })
     }
 
-    /// Takes half of the ring's tasks, rounded up. One is returned, with how many there were; the others are put into the
-    /// thief's ring.
-    pub(crate) fn steal(&self, thief: &Owner) -> Option<(Task, usize)> {
+    /// Takes half of the ring's tasks, rounded up. The first is returned; the others are put into the thief's ring.
+    pub(crate) fn steal(&self, thief: &Owner) -> Option<Stolen> {
         let into = &*thief.queue;
         // Relaxed: the thief is the only one that stores it.
         let into_tail = into.tail.load(Ordering::Relaxed);
@@ -149,7 +162,7 @@ impl Queue {
                 // SeqCst, which includes Release: publishes the tasks to other thieves.
                 into.tail.store(into_tail.wrapping_add(count - 1), Ordering::SeqCst);
                 // SAFETY: moving the head has taken it (rule 3).
-                return Some((unsafe { taken(first) }, count));
+                return Some(Stolen { first: unsafe { taken(first) }, tasks: count });
             }
         }
     }

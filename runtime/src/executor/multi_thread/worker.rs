@@ -7,7 +7,7 @@
 //! task goes first, but if there are others in the ring only [`NEWEST`] times in a row, so that two tasks that wake each other starve
 //! nobody.
 //!
-//! A thief leaves alone what the owner gets to within [`PATIENCE`]. A handful of tasks that wake one another are done sooner by one
+//! A thief leaves alone what the owner gets to within [`STEAL_GRACE_PERIOD`]. A handful of tasks that wake one another are done sooner by one
 //! worker than by two, between which the memory that the tasks share goes to and fro (requests and replies of eight clients: twice to five
 //! times as soon). A task behind one that runs for longer is stolen as it always was, and at once if it lay there when the thief was
 //! woken. After Go's thieves, who sleep for 3 µs before they take the newest task (`runtime/proc.go`, `runqgrab`).
@@ -19,7 +19,7 @@ use crate::{
             Shared,
             idle::{Awake, Watch},
             parker::{Call, Called},
-            run_queue::Owner,
+            run_queue::{Owner, RingSnapshot},
         },
         rng::Chooser,
     },
@@ -38,12 +38,13 @@ use std::{
 const TURN: u32 = 61;
 /// How often in a row the newest task goes first.
 const NEWEST: u32 = 3;
-/// What the owner of a ring gets to within this time is not stolen from it.
-const PATIENCE: Duration = Duration::from_micros(3);
-/// More tasks than these take longer than that: nothing runs in less than 50 ns.
-const SOON: usize = 60;
-/// How often a thief looks while tasks come and go.
-const LOOKS: u32 = 8;
+/// Thieves leave a task alone this long, because its owner will probably run it first.
+const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
+/// A ring with more tasks than this is stolen from at once: its owner does not get to the last of them within the grace period, since
+/// nothing runs in less than 50 ns.
+const ALWAYS_STOLEN_LENGTH: usize = 60;
+/// How many times a thief looks at the other rings before it gives up, while tasks come and go.
+const STEAL_ATTEMPTS: u32 = 8;
 /// How long the driver may be left alone while there is work.
 const LOOK: Duration = Duration::from_micros(50);
 /// How often the watcher looks.
@@ -62,14 +63,20 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     newest_runs: Cell<u32>,
     looked: Cell<Instant>,
-    /// The tails of all rings, as a thief saw them before it waited.
-    seen: Box<[Cell<usize>]>,
+    /// The tails of all rings, as this worker saw them before it waited, as a thief.
+    seen_tails: Box<[Cell<usize>]>,
     /// The process of this thread, and not of its copy.
     generation: Generation,
 }
 
+/// A ring that a thief has seen, and how many tasks it held.
+struct LongestRing {
+    victim: usize,
+    tasks: usize,
+}
+
 /// Waits without sleeping.
-fn pause(time: Duration) {
+fn spin_for(time: Duration) {
     let end = clock::now() + time;
     while clock::now() < end {
         hint::spin_loop();
@@ -87,7 +94,7 @@ impl Worker {
             tick: Cell::new(0),
             newest_runs: Cell::new(0),
             looked: Cell::new(shared.driver.timers.clock.now()),
-            seen: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
+            seen_tails: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
             generation: Generation::current(),
             shared,
         }
@@ -206,41 +213,64 @@ impl Worker {
         None
     }
 
-    /// Takes half of the ring of another worker. From a short ring only if something lies there for longer than [`PATIENCE`].
+    /// Steals half of another worker's ring. From a short ring it steals only tasks that have lain there for longer than
+    /// [`STEAL_GRACE_PERIOD`].
     fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
-        let remotes = &self.shared.remotes;
-        let lies = |&ring: &usize, tail: usize| remotes[ring].queue.has_before(tail);
-        let take = |ring: usize| {
-            let (task, count) = remotes[ring].queue.steal(&self.queue)?;
-            record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), count as u64);
-            Some(task)
-        };
-        // What it was woken for and is there still: to wake up takes longer than that.
-        let lay = &remotes[self.index].lay;
-        let (ring, tail) = (lay.0.load(Ordering::Relaxed), lay.1.load(Ordering::Relaxed));
-        let mut stolen = Some(ring).filter(|ring| lies(ring, tail)).and_then(take);
-        for _ in 0..LOOKS {
-            if stolen.is_some() || self.shared.injector.len() > 0 {
-                break;
-            }
-            let (mut longest, mut its) = (0, 0);
-            for ring in others.clone() {
-                let (tail, len) = remotes[ring].queue.look();
-                self.seen[ring].set(tail);
-                if len > longest {
-                    (longest, its) = (len, ring);
-                }
-            }
-            stolen = if longest > SOON {
-                take(its)
-            } else if longest > 0 {
-                pause(PATIENCE);
-                others.clone().filter(|ring| lies(ring, self.seen[*ring].get())).find_map(take)
-            } else {
-                break;
-            };
+        if let Some(task) = self.steal_announced() {
+            return Some(task);
         }
-        stolen
+        for _ in 0..STEAL_ATTEMPTS {
+            if self.shared.injector.len() > 0 {
+                return None;
+            }
+            let longest = self.snapshot(others.clone())?;
+            let stolen = if longest.tasks > ALWAYS_STOLEN_LENGTH {
+                self.steal_from(longest.victim)
+            } else {
+                spin_for(STEAL_GRACE_PERIOD);
+                self.steal_stale(others.clone())
+            };
+            if stolen.is_some() {
+                return stolen;
+            }
+        }
+        None
+    }
+
+    /// Steals what this worker was woken for, if it is still there: waking up takes longer than the grace period.
+    fn steal_announced(&self) -> Option<Task> {
+        let remotes = &self.shared.remotes;
+        let announced = &remotes[self.index].announced;
+        // Relaxed, both: hints, which the wake-up has published.
+        let victim = announced.victim.load(Ordering::Relaxed);
+        let tail = announced.tail.load(Ordering::Relaxed);
+        remotes[victim].queue.has_before(tail).then(|| self.steal_from(victim)).flatten()
+    }
+
+    /// Notes the tails of the other rings, and finds the longest ring. Returns `None` if all are empty.
+    fn snapshot(&self, others: impl Iterator<Item = usize>) -> Option<LongestRing> {
+        let mut longest = LongestRing { victim: 0, tasks: 0 };
+        for victim in others {
+            let RingSnapshot { tail, tasks } = self.shared.remotes[victim].queue.snapshot();
+            self.seen_tails[victim].set(tail);
+            if tasks > longest.tasks {
+                longest = LongestRing { victim, tasks };
+            }
+        }
+        (longest.tasks > 0).then_some(longest)
+    }
+
+    /// Steals from the first ring that still holds a task from before the last snapshot.
+    fn steal_stale(&self, others: impl Iterator<Item = usize>) -> Option<Task> {
+        let has_stale =
+            |victim: &usize| self.shared.remotes[*victim].queue.has_before(self.seen_tails[*victim].get());
+        others.filter(has_stale).find_map(|victim| self.steal_from(victim))
+    }
+
+    fn steal_from(&self, victim: usize) -> Option<Task> {
+        let stolen = self.shared.remotes[victim].queue.steal(&self.queue)?;
+        record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), stolen.tasks as u64);
+        Some(stolen.first)
     }
 
     /// Ends a search that was successful.

@@ -1,24 +1,27 @@
-//! A task's reference to its executor, in one word.
+//! References to an executor of either kind; among them that of a task, which takes one word.
 //!
 //! An executor counts these references itself, beside the count of the `Arc` that it lies in: while there is one at least, all of them
 //! together hold one reference of the `Arc`'s. So a thread can take many at once, and give many back at once (`task/store.rs`), and
 //! spawning a task costs no write to a word that all threads share.
 //!
 //! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
-//!    away. As often as the one happens the other does, or is about to: so while a `Home` exists the executor does.
+//!    away. As often as the one happens the other does, or is about to: so while a `ExecutorRef` exists the executor does.
 
 use crate::{
     driver::Driver,
     executor::{
+        blocking::Blocking,
         context::Place,
         current_thread,
         multi_thread::{self, owned},
-        scheduler::At,
     },
-    task::{Task, TaskRef},
+    task::{self, Task, TaskRef},
 };
-use brigade_handle::{JoinError, Lost};
+use brigade_handle::{JoinError, JoinHandle, Lost};
 use std::{
+    future::Future,
+    marker::PhantomData,
+    panic::Location,
     ptr::{self, NonNull},
     sync::{
         Arc,
@@ -26,16 +29,59 @@ use std::{
     },
 };
 
+/// A current-thread or a multi-threaded executor.
+#[derive(Clone)]
+pub(crate) enum Executor {
+    CurrentThread(Arc<current_thread::Shared>),
+    MultiThread(Arc<multi_thread::Shared>),
+}
+
+impl Executor {
+    /// By reference.
+    #[inline]
+    pub(crate) fn borrow(&self) -> ExecutorBorrow<'_> {
+        match self {
+            Self::CurrentThread(shared) => ExecutorBorrow::current_thread(shared),
+            Self::MultiThread(shared) => ExecutorBorrow::multi_thread(shared),
+        }
+    }
+
+    /// Spawns a task, from any thread.
+    pub(crate) fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        let (task, handle) = task::new(future, self.borrow(), at);
+        self.borrow().take_in(task);
+        handle
+    }
+
+    pub(crate) fn driver(&self) -> &Driver {
+        match self {
+            Self::CurrentThread(shared) => &shared.driver,
+            Self::MultiThread(shared) => &shared.driver,
+        }
+    }
+
+    pub(crate) fn blocking(&self) -> &Blocking {
+        match self {
+            Self::CurrentThread(shared) => &shared.blocking,
+            Self::MultiThread(shared) => &shared.blocking,
+        }
+    }
+}
+
 /// How many references to an executor its tasks and its threads' stores have.
 #[derive(Default)]
-pub(crate) struct Homes(AtomicUsize);
+pub(crate) struct ExecutorRefCount(AtomicUsize);
 
 /// An executor's address, with its kind in the lowest bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Address(NonNull<()>);
+pub(crate) struct ExecutorPtr(NonNull<()>);
 
-const LOCAL: usize = 0;
-const MULTI: usize = 1;
+const CURRENT_THREAD: usize = 0;
+const MULTI_THREAD: usize = 1;
 #[cfg(loom)]
 const MODEL: usize = 2;
 const KINDS: usize = 3;
@@ -44,37 +90,29 @@ const _: () =
     assert!(align_of::<current_thread::Shared>() > KINDS && align_of::<multi_thread::Shared>() > KINDS);
 
 /// An executor, by reference.
-pub(crate) enum Executor<'a> {
-    Local(&'a current_thread::Shared),
-    Multi(&'a multi_thread::Shared),
+pub(crate) enum ExecutorView<'a> {
+    CurrentThread(&'a current_thread::Shared),
+    MultiThread(&'a multi_thread::Shared),
     #[cfg(loom)]
     Model(&'a crate::model::Queue),
 }
 
-impl Executor<'_> {
-    fn homes(&self) -> &Homes {
+impl ExecutorView<'_> {
+    fn references(&self) -> &ExecutorRefCount {
         match self {
-            Self::Local(shared) => &shared.homes,
-            Self::Multi(shared) => &shared.homes,
+            Self::CurrentThread(shared) => &shared.references,
+            Self::MultiThread(shared) => &shared.references,
             #[cfg(loom)]
-            Self::Model(queue) => &queue.homes,
+            Self::Model(queue) => &queue.references,
         }
     }
 }
 
-impl Address {
+impl ExecutorPtr {
     #[inline]
-    pub(crate) fn of(at: At<'_>) -> Self {
-        fn tagged<T>(shared: &Arc<T>, kind: usize) -> Address {
-            let address = NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc has an address");
-            Address(address.cast::<()>().map_addr(|address| address | kind))
-        }
-        match at {
-            At::Local(shared) => tagged(shared, LOCAL),
-            At::Multi(shared) => tagged(shared, MULTI),
-            #[cfg(loom)]
-            At::Model(queue) => tagged(queue, MODEL),
-        }
+    fn tagged<T>(shared: &Arc<T>, kind: usize) -> Self {
+        let address = NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc has an address");
+        Self(address.cast::<()>().map_addr(|address| address | kind))
     }
 
     #[inline]
@@ -94,15 +132,15 @@ impl Address {
     ///
     /// The executor exists for as long as the result is used.
     #[inline]
-    unsafe fn executor<'a>(self) -> Executor<'a> {
+    unsafe fn view<'a>(self) -> ExecutorView<'a> {
         match self.0.addr().get() & KINDS {
             // SAFETY: the tag says that this is its type, and the caller that it exists.
-            LOCAL => Executor::Local(unsafe { self.untagged().as_ref() }),
+            CURRENT_THREAD => ExecutorView::CurrentThread(unsafe { self.untagged().as_ref() }),
             #[cfg(loom)]
             // SAFETY: as above.
-            MODEL => Executor::Model(unsafe { self.untagged().as_ref() }),
+            MODEL => ExecutorView::Model(unsafe { self.untagged().as_ref() }),
             // SAFETY: as above.
-            _ => Executor::Multi(unsafe { self.untagged().as_ref() }),
+            _ => ExecutorView::MultiThread(unsafe { self.untagged().as_ref() }),
         }
     }
 
@@ -113,23 +151,23 @@ impl Address {
     /// The address is that of an `Arc` which the caller has.
     pub(crate) unsafe fn acquire(self, count: usize) {
         // SAFETY: the caller's Arc keeps the executor alive.
-        let executor = unsafe { self.executor() };
+        let executor = unsafe { self.view() };
         // Relaxed: who takes a reference has one.
-        if executor.homes().0.fetch_add(count, Ordering::Relaxed) != 0 {
+        if executor.references().0.fetch_add(count, Ordering::Relaxed) != 0 {
             return;
         }
         match executor {
             // SAFETY: the caller has an Arc of this address.
-            Executor::Local(_) => unsafe {
+            ExecutorView::CurrentThread(_) => unsafe {
                 Arc::increment_strong_count(self.in_arc::<current_thread::Shared>())
             },
             // SAFETY: as above.
-            Executor::Multi(_) => unsafe {
+            ExecutorView::MultiThread(_) => unsafe {
                 Arc::increment_strong_count(self.in_arc::<multi_thread::Shared>())
             },
             #[cfg(loom)]
             // SAFETY: as above.
-            Executor::Model(_) => unsafe {
+            ExecutorView::Model(_) => unsafe {
                 Arc::increment_strong_count(self.in_arc::<crate::model::Queue>())
             },
         }
@@ -142,36 +180,74 @@ impl Address {
     /// The caller has so many, and does not use them again.
     pub(crate) unsafe fn release(self, count: usize) {
         // SAFETY: the caller's references keep the executor alive (rule 1).
-        let executor = unsafe { self.executor() };
+        let executor = unsafe { self.view() };
         // Release and Acquire: all uses by all threads come before the end of the executor.
-        if executor.homes().0.fetch_sub(count, Ordering::AcqRel) != count {
+        if executor.references().0.fetch_sub(count, Ordering::AcqRel) != count {
             return;
         }
         match executor {
             // SAFETY: this is the reference that was added when the count left 0 (rule 1).
-            Executor::Local(_) => unsafe {
+            ExecutorView::CurrentThread(_) => unsafe {
                 Arc::decrement_strong_count(self.in_arc::<current_thread::Shared>())
             },
             // SAFETY: as above.
-            Executor::Multi(_) => unsafe {
+            ExecutorView::MultiThread(_) => unsafe {
                 Arc::decrement_strong_count(self.in_arc::<multi_thread::Shared>())
             },
             #[cfg(loom)]
             // SAFETY: as above.
-            Executor::Model(_) => unsafe {
+            ExecutorView::Model(_) => unsafe {
                 Arc::decrement_strong_count(self.in_arc::<crate::model::Queue>())
             },
         }
     }
 }
 
+/// An executor that somebody's `Arc` keeps alive for `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct ExecutorBorrow<'a>(ExecutorPtr, PhantomData<&'a ()>);
+
+impl<'a> ExecutorBorrow<'a> {
+    #[inline]
+    pub(crate) fn current_thread(shared: &'a Arc<current_thread::Shared>) -> Self {
+        Self(ExecutorPtr::tagged(shared, CURRENT_THREAD), PhantomData)
+    }
+
+    #[inline]
+    pub(crate) fn multi_thread(shared: &'a Arc<multi_thread::Shared>) -> Self {
+        Self(ExecutorPtr::tagged(shared, MULTI_THREAD), PhantomData)
+    }
+
+    /// The executor of a loom model: a bare queue.
+    #[cfg(loom)]
+    pub(crate) fn model(queue: &'a Arc<crate::model::Queue>) -> Self {
+        Self(ExecutorPtr::tagged(queue, MODEL), PhantomData)
+    }
+
+    #[inline]
+    pub(crate) fn pointer(self) -> ExecutorPtr {
+        self.0
+    }
+
+    /// Takes in a task that was just spawned, from any thread.
+    pub(crate) fn take_in(self, task: Task) {
+        // SAFETY: the Arc that was borrowed for 'a keeps the executor alive.
+        match unsafe { self.0.view() } {
+            ExecutorView::CurrentThread(shared) => current_thread::take_in(shared, task),
+            ExecutorView::MultiThread(shared) => multi_thread::take_in(shared, task),
+            #[cfg(loom)]
+            ExecutorView::Model(queue) => queue.push(task),
+        }
+    }
+}
+
 /// One reference. It has no destructor: `task/store.rs` takes it back, with the memory of the task.
-pub(crate) struct Home(pub(crate) Address);
+pub(crate) struct ExecutorRef(pub(crate) ExecutorPtr);
 
 // SAFETY: as an `Arc` of either executor, which other threads may use, and end.
-unsafe impl Send for Home {}
+unsafe impl Send for ExecutorRef {}
 // SAFETY: as above.
-unsafe impl Sync for Home {}
+unsafe impl Sync for ExecutorRef {}
 
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
@@ -179,22 +255,22 @@ const _: () = {
     is_shared::<multi_thread::Shared>();
 };
 
-impl Home {
+impl ExecutorRef {
     /// The executor.
     #[inline]
-    pub(crate) fn executor(&self) -> Executor<'_> {
+    pub(crate) fn view(&self) -> ExecutorView<'_> {
         // SAFETY: this is one reference, so the executor exists while it does (rule 1).
-        unsafe { self.0.executor() }
+        unsafe { self.0.view() }
     }
 }
 
-impl<'a> Executor<'a> {
+impl<'a> ExecutorView<'a> {
     /// Queues a task that was woken.
     #[inline]
     pub(crate) fn schedule(&self, task: Task) {
         match self {
-            Self::Local(shared) => current_thread::schedule(shared, task),
-            Self::Multi(shared) => multi_thread::schedule(shared, task),
+            Self::CurrentThread(shared) => current_thread::schedule(shared, task),
+            Self::MultiThread(shared) => multi_thread::schedule(shared, task),
             #[cfg(loom)]
             Self::Model(queue) => queue.push(task),
         }
@@ -203,8 +279,8 @@ impl<'a> Executor<'a> {
     #[inline]
     pub(crate) fn driver(&self) -> &'a Driver {
         match self {
-            Self::Local(shared) => &shared.driver,
-            Self::Multi(shared) => &shared.driver,
+            Self::CurrentThread(shared) => &shared.driver,
+            Self::MultiThread(shared) => &shared.driver,
             #[cfg(loom)]
             Self::Model(_) => unreachable!("a model has no driver"),
         }
@@ -214,8 +290,8 @@ impl<'a> Executor<'a> {
     #[inline]
     pub(crate) fn is_at(&self, place: Place<'_>) -> bool {
         match (self, place) {
-            (Self::Local(shared), Place::Local(core)) => ptr::eq(&*core.shared, *shared),
-            (Self::Multi(shared), Place::Worker(worker)) => ptr::eq(&*worker.shared, *shared),
+            (Self::CurrentThread(shared), Place::CurrentThread(core)) => ptr::eq(&*core.shared, *shared),
+            (Self::MultiThread(shared), Place::Worker(worker)) => ptr::eq(&*worker.shared, *shared),
             _ => false,
         }
     }
@@ -224,8 +300,8 @@ impl<'a> Executor<'a> {
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         match self {
-            Self::Local(shared) => shared.is_closing(),
-            Self::Multi(shared) => shared.owned.is_closing(),
+            Self::CurrentThread(shared) => shared.is_closing(),
+            Self::MultiThread(shared) => shared.owned.is_closing(),
             #[cfg(loom)]
             Self::Model(_) => false,
         }
@@ -235,7 +311,7 @@ impl<'a> Executor<'a> {
     #[cold]
     pub(crate) fn cancelled(&self) -> JoinError {
         match self {
-            Self::Multi(shared) => match shared.failure.get() {
+            Self::MultiThread(shared) => match shared.failure.get() {
                 Some(why) => JoinError::Lost(Lost::Executor(why.clone())),
                 None => JoinError::Cancelled,
             },
@@ -246,8 +322,8 @@ impl<'a> Executor<'a> {
     /// Lists a task that waits for the first time, and says where. None if the executor ends.
     pub(crate) fn list(&self, task: TaskRef) -> Option<u32> {
         match self {
-            Self::Local(shared) => current_thread::list(shared, task),
-            Self::Multi(shared) => shared.owned.list(owned::worker_of(&shared.owned), task),
+            Self::CurrentThread(shared) => current_thread::list(shared, task),
+            Self::MultiThread(shared) => shared.owned.list(owned::worker_of(&shared.owned), task),
             #[cfg(loom)]
             Self::Model(_) => Some(0),
         }
@@ -257,8 +333,8 @@ impl<'a> Executor<'a> {
     #[inline]
     pub(crate) fn release(&self, place: u32) {
         match self {
-            Self::Local(shared) => current_thread::release(shared, place),
-            Self::Multi(shared) => shared.owned.ended(owned::worker_of(&shared.owned), place),
+            Self::CurrentThread(shared) => current_thread::release(shared, place),
+            Self::MultiThread(shared) => shared.owned.ended(owned::worker_of(&shared.owned), place),
             #[cfg(loom)]
             Self::Model(_) => {}
         }
