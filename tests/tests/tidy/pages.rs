@@ -1,4 +1,4 @@
-//! The rule on the page for readers: each day of the week of reading stays as long as it says.
+//! Rules on two pages for readers: the week of reading stays as long as it says, and the glossary explains words that are in use.
 
 use crate::{demand, source};
 use std::{fs, ops::RangeInclusive};
@@ -45,4 +45,30 @@ fn each_day_of_reading_is_a_day_long() {
         }
     }
     demand("each day of the week of reading is a day long", breaches);
+}
+
+#[test]
+fn the_glossary_explains_words_that_are_in_use() {
+    let text = page("glossary.md");
+    let sources = source::files(".rs");
+    let mut breaches = Vec::new();
+    // | term | what it is | standard name elsewhere | [file](../path) |
+    for row in text.lines().filter(|line| line.starts_with("| ") && line.contains("](../")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [term, _, _, file] = cells[..] else {
+            breaches.push(format!("a row has four cells: {row}"));
+            continue;
+        };
+        let path = file.split_once("](../").map_or("", |(_, path)| path.trim_end_matches([')', '|', ' ']));
+        let Some(file) = sources.iter().find(|file| file.path == path) else {
+            breaches.push(format!("{term}: {path} is no file"));
+            continue;
+        };
+        // A term is written in code as one word, in prose as several.
+        let flat = |text: &str| text.to_lowercase().replace([' ', '_', '-', '\n'], "");
+        if !flat(&file.text).contains(&flat(term.trim_matches('`'))) {
+            breaches.push(format!("{term} does not occur in {path}"));
+        }
+    }
+    demand("the glossary explains words that are in use, and says where", breaches);
 }
