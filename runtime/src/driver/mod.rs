@@ -19,7 +19,7 @@ use brigade_trace::Cause;
 use std::{io, sync::Arc, time::Duration};
 
 /// How long an executor that ends sleeps at a time, if its driver is broken and nobody can wake it.
-const BROKEN_SLEEP: Duration = Duration::from_millis(1);
+const MAX_SLEEP_WHEN_BROKEN: Duration = Duration::from_millis(1);
 
 /// What an executor waits with.
 pub(crate) struct Driver {
@@ -30,7 +30,7 @@ pub(crate) struct Driver {
 }
 
 /// The right to turn the driver.
-pub(crate) struct Turn<'a> {
+pub(crate) struct DriverLock<'a> {
     driver: &'a Driver,
     poller: MutexGuard<'a, Option<Poller>>,
 }
@@ -44,13 +44,13 @@ impl Driver {
     }
 
     /// The right to turn, unless another thread has it.
-    pub(crate) fn try_turn(&self) -> Option<Turn<'_>> {
+    pub(crate) fn try_lock(&self) -> Option<DriverLock<'_>> {
         let poller = match self.poller.try_lock() {
             Ok(poller) => poller,
             Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(std::sync::TryLockError::WouldBlock) => return None,
         };
-        Some(Turn { driver: self, poller })
+        Some(DriverLock { driver: self, poller })
     }
 
     /// Closes its descriptors; wakes everybody who waits for a source or a timer.
@@ -61,9 +61,9 @@ impl Driver {
     }
 }
 
-impl Turn<'_> {
+impl DriverLock<'_> {
     /// Wakes what is ready, without sleeping.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn poll_now(&mut self) {
         self.poll(Some(Duration::ZERO), || ());
     }
 
@@ -85,11 +85,11 @@ impl Turn<'_> {
     }
 
     /// Moves a clock that is paused to the next timer, and fires it. False if there is none.
-    pub(crate) fn jump(&mut self) -> bool {
+    pub(crate) fn advance_clock(&mut self) -> bool {
         let timers = &self.driver.timers;
         let Some(tick) = timers.first() else { return false };
         timers.clock.jump_to(tick);
-        self.look();
+        self.poll_now();
         true
     }
 
@@ -98,7 +98,9 @@ impl Turn<'_> {
         let waited = match &mut *self.poller {
             Some(poller) => poller.wait(timeout),
             None => {
-                shim::park(Some(timeout.map_or(BROKEN_SLEEP, |timeout| timeout.min(BROKEN_SLEEP))));
+                shim::park(Some(
+                    timeout.map_or(MAX_SLEEP_WHEN_BROKEN, |timeout| timeout.min(MAX_SLEEP_WHEN_BROKEN)),
+                ));
                 Ok(())
             }
         };

@@ -34,11 +34,11 @@ use std::{
 };
 
 /// How many events one look takes.
-const EVENTS: usize = 1024;
+const MAX_EVENTS_PER_POLL: usize = 1024;
 /// The token of `Reactor::wake`: no key, since a slab never holds 2³² entries.
-const WAKE: Token = Token(usize::MAX);
+const WAKE_TOKEN: Token = Token(usize::MAX);
 /// The token of the bell of signals: no key either.
-const SIGNAL: Token = Token(usize::MAX - 1);
+const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 
 /// Answers the bell of signals: takes the wakers of those who wait for a signal that came.
 pub(crate) type OnSignal = fn(&mut Vec<Waker>);
@@ -65,14 +65,14 @@ pub(crate) struct Poller {
 pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
-    let waker = OsWaker::new(&registry, WAKE)?;
+    let waker = OsWaker::new(&registry, WAKE_TOKEN)?;
     let reactor = Reactor {
         os: RwLock::new(Some((registry, waker))),
         sources: Mutex::new(Slab::new()),
         on_signal: Mutex::new(None),
         generation: Generation::current(),
     };
-    let poller = Poller { os, events: Events::with_capacity(EVENTS), woken: Vec::new() };
+    let poller = Poller { os, events: Events::with_capacity(MAX_EVENTS_PER_POLL), woken: Vec::new() };
     Ok((Arc::new(reactor), poller))
 }
 
@@ -99,11 +99,11 @@ impl Poller {
         }
         let mut signals = false;
         let sources = lock(&reactor.sources);
-        for event in self.events.iter().filter(|event| event.token() != WAKE) {
+        for event in self.events.iter().filter(|event| event.token() != WAKE_TOKEN) {
             if let Some(source) = sources.get(Key::from_bits(event.token().0 as u64)) {
                 source.set(event, &mut self.woken);
             }
-            signals |= event.token() == SIGNAL;
+            signals |= event.token() == SIGNAL_TOKEN;
         }
         drop(sources);
         let on_signal = if signals { *lock(&reactor.on_signal) } else { None };
@@ -177,7 +177,7 @@ impl Reactor {
         let mut on_signal = lock(&self.on_signal);
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
         if let (Some((registry, _)), false) = (&*os, on_signal.is_some()) {
-            registry.register(&mut SourceFd(&bell.as_raw_fd()), SIGNAL, Interest::READABLE)?;
+            registry.register(&mut SourceFd(&bell.as_raw_fd()), SIGNAL_TOKEN, Interest::READABLE)?;
             *on_signal = Some(answer);
         }
         Ok(())

@@ -158,13 +158,13 @@ impl Bytes for mio::unix::pipe::Receiver {}
 impl Bytes for mio::unix::pipe::Sender {}
 
 /// How many slices one call of the operating system takes at most (`IOV_MAX`): the standard library passes no more on.
-const SLICES: usize = 1024;
+const MAX_SLICES_PER_CALL: usize = 1024;
 /// How many bytes one call transfers at most, whatever it is asked for: `MAX_RW_COUNT`, for the largest pages that Linux has.
-const BYTES: usize = 0x7fff_0000;
+const MAX_BYTES_PER_CALL: usize = 0x7fff_0000;
 
 /// How many bytes a call with these slices is really asked for. They may be more than a number can say, since slices may overlap.
 fn asked(lengths: impl Iterator<Item = usize>) -> usize {
-    lengths.take(SLICES).fold(0, usize::saturating_add)
+    lengths.take(MAX_SLICES_PER_CALL).fold(0, usize::saturating_add)
 }
 
 impl<S: Bytes> Registered<S> {
@@ -187,7 +187,7 @@ impl<S: Bytes> Registered<S> {
             let seen = ready!(self.source.poll_ready(cx, direction))?;
             match self.attempt(seen, direction, &mut operation) {
                 Some(Ok(done)) => {
-                    if short_is_last && 0 < done && done < len.min(BYTES) {
+                    if short_is_last && 0 < done && done < len.min(MAX_BYTES_PER_CALL) {
                         self.source.clear_used_up(seen, direction);
                     }
                     return Poll::Ready(Ok(done));

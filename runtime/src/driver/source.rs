@@ -55,7 +55,7 @@
 //!
 //! The first task that polls a direction lies in its slot, and as a rule it is the only one. Whoever comes besides is in a table that is made
 //! for it ([`Others`]). A future knows its place there, and leaves it when it is dropped. A task that merely polled does not say when it has lost
-//! interest; its waker is dropped with the next readiness, or when there are [`MOST_POLLERS`]: then all of them are woken, and those that are
+//! interest; its waker is dropped with the next readiness, or when there are [`MAX_POLLERS_PER_DIRECTION`]: then all of them are woken, and those that are
 //! still interested come again.
 
 use crate::{
@@ -80,10 +80,10 @@ const WRITE_ENDED: usize = 1 << 3;
 const GONE: usize = 1 << 4;
 const URGENT: usize = 1 << 5;
 const RECORDS: usize = 1 << 6;
-const TURN: usize = 1 << 8;
+const EPOCH_UNIT: usize = 1 << 8;
 
 /// So many tasks may poll one direction besides the first, until all of them are woken to say whether they still wait.
-const MOST_POLLERS: usize = if cfg!(loom) { 1 } else { 1024 };
+const MAX_POLLERS_PER_DIRECTION: usize = if cfg!(loom) { 1 } else { 1024 };
 
 /// Which half of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ impl Waiting {
         if others.iter().any(|other| other.will_wake(&waker)) {
             return Some(waker);
         }
-        if others.len() >= MOST_POLLERS {
+        if others.len() >= MAX_POLLERS_PER_DIRECTION {
             woken.append(others);
             woken.extend(self.slot(direction).replace(waker));
         } else {
@@ -263,7 +263,7 @@ impl Source {
 
     fn add(&self, bits: usize, woken: &mut Vec<Waker>) {
         // Release: who sees the bits without the lock sees what the reactor saw, such as the count of a signal.
-        let add = |old: usize| Some(old.wrapping_add(TURN) | bits);
+        let add = |old: usize| Some(old.wrapping_add(EPOCH_UNIT) | bits);
         let _ = self.readiness.fetch_update(Ordering::Release, Ordering::Relaxed, add);
         let mut waiting = lock(&self.waiting);
         if bits & Direction::Read.mask() != 0 {
@@ -390,7 +390,7 @@ impl Source {
 
     #[inline]
     fn clear_bits(&self, seen: Seen, bits: usize) -> bool {
-        let clear = |now: usize| (now / TURN == seen.0 / TURN).then_some(now & !bits);
+        let clear = |now: usize| (now / EPOCH_UNIT == seen.0 / EPOCH_UNIT).then_some(now & !bits);
         // Relaxed: it publishes nothing. If it fails another turn has come, and its bits stay.
         self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear).is_ok()
     }

@@ -16,7 +16,7 @@
 //! workers run the tasks, and the loop is the bare one, in `brigade_handle::wait::block`.
 
 use crate::{
-    executor::{context, current_thread::Core, reference::Executor},
+    executor::{context, current_thread::Core, reference::ExecutorHandle},
     task::{self, budget},
 };
 use brigade_handle::wait;
@@ -35,10 +35,10 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
             return result;
         }
         core.assert_not_forked();
-        let has_run_tasks = core.round();
+        let has_run_tasks = core.run_round();
         // Also if no task ran: the future of `block_on` may wake itself over and over.
-        if core.must_look() {
-            core.look();
+        if core.is_driver_due() {
+            core.poll_driver();
         } else if !has_run_tasks {
             core.sleep();
         }
@@ -58,7 +58,7 @@ pub(crate) fn assert_outside(what: &str) {
 }
 
 /// The loop on a thread that runs no tasks.
-pub(crate) fn block_on_as_guest<F: Future>(executor: &Executor, future: F) -> F::Output {
+pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     let output = wait::block("block_on", |waker| {
         let poll = poll_as_guest(executor, future.as_mut(), waker);
@@ -68,13 +68,13 @@ pub(crate) fn block_on_as_guest<F: Future>(executor: &Executor, future: F) -> F:
         }
         poll
     });
-    task::leave();
+    task::return_references();
     output
 }
 
 /// One poll on a thread that runs no tasks.
 pub(crate) fn poll_as_guest<F: Future>(
-    executor: &Executor,
+    executor: &ExecutorHandle,
     future: Pin<&mut Option<F>>,
     waker: &Waker,
 ) -> Poll<F::Output> {

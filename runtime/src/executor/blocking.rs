@@ -5,7 +5,7 @@
 //! runtime ends: the pool drops what is queued, and an accepted call that is dropped makes itself ([`Accepted`]).
 
 use crate::{
-    executor::{context, reference::Executor},
+    executor::{context, reference::ExecutorHandle},
     shim::{AtomicUsize, Mutex, Ordering, lock},
     time::elapsed::Elapsed,
 };
@@ -21,11 +21,11 @@ use std::{
 };
 
 /// How many threads there are at most as long as nothing blocks. One that does makes room for a spare one.
-const THREADS: usize = 2;
+const MAX_CORE_THREADS: usize = 2;
 /// How many calls are under way at once, unless the runtime's builder says otherwise.
-pub(crate) const USUAL_MOST: usize = 256;
+pub(crate) const DEFAULT_MAX_BLOCKING_CALLS: usize = 256;
 /// How long a shutdown whose deadline has passed still waits for accepted calls.
-const ACCEPTED_GRACE: Duration = Duration::from_millis(500);
+const ACCEPTED_GRACE_PERIOD: Duration = Duration::from_millis(500);
 
 /// The pool of one executor.
 pub(crate) struct Blocking {
@@ -35,7 +35,7 @@ pub(crate) struct Blocking {
     /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
     under_way: AtomicUsize,
     /// Accepted calls that have not been made.
-    owed: Arc<Owed>,
+    accepted: Arc<AcceptedCount>,
 }
 
 enum State {
@@ -77,18 +77,18 @@ impl Blocking {
             most,
             state: Mutex::new(State::NotStarted),
             under_way: AtomicUsize::new(0),
-            owed: Arc::default(),
+            accepted: Arc::default(),
         }
     }
 
     /// Hands a call to the pool, which is started if it has not been.
-    fn with_pool<R>(&self, hand_over: impl FnOnce(&Pool) -> R) -> Result<R, Refused> {
+    fn with_pool<R>(&self, submit: impl FnOnce(&Pool) -> R) -> Result<R, Refused> {
         let mut state = lock(&self.state);
         if matches!(*state, State::NotStarted) {
             *state = State::Started(self.start().map_err(Refused::NoThread)?);
         }
         match &*state {
-            State::Started(pool) => Ok(hand_over(pool)),
+            State::Started(pool) => Ok(submit(pool)),
             _ => Err(Refused::Closed),
         }
     }
@@ -98,7 +98,7 @@ impl Blocking {
         let start = |threads: usize| {
             Pool::builder().threads(threads).spares(self.most - threads).name("brigade-blocking").build()
         };
-        start(self.most.min(THREADS)).or_else(|_| start(1))
+        start(self.most.min(MAX_CORE_THREADS)).or_else(|_| start(1))
     }
 
     /// Whether this thread is one of those that make the calls.
@@ -108,7 +108,7 @@ impl Blocking {
 
     /// Whether no call is under way, as far as is counted.
     pub(crate) fn is_idle(&self) -> bool {
-        // SeqCst, as in `UnderWay::drop`: who sees the zero sees the task that the end of the call woke.
+        // SeqCst, as in `RunningCall::drop`: who sees the zero sees the task that the end of the call woke.
         self.under_way.load(Ordering::SeqCst) == 0
     }
 
@@ -123,7 +123,7 @@ impl Blocking {
     }
 
     /// Cancels what is queued and was not accepted, waits for the calls that run until the deadline, and ends the
-    /// threads. Accepted calls get [`ACCEPTED_GRACE`] longer. `Elapsed` if some threads have not ended by then: they
+    /// threads. Accepted calls get [`ACCEPTED_GRACE_PERIOD`] longer. `Elapsed` if some threads have not ended by then: they
     /// are left behind, and what was accepted with them.
     pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
         let State::Started(pool) = self.take() else { return Ok(()) };
@@ -131,12 +131,12 @@ impl Blocking {
         if pool.shutdown_timeout(left.unwrap_or(Duration::MAX)) {
             return Ok(());
         }
-        self.owed.wait_until_none(clock::now() + ACCEPTED_GRACE);
+        self.accepted.wait_until_none(clock::now() + ACCEPTED_GRACE_PERIOD);
         Err(Elapsed)
     }
 
     /// Cancels what is queued and was not accepted, and waits for nobody. Whatever runs is left behind.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn close_without_waiting(&self) {
         if let State::Started(pool) = self.take() {
             pool.shutdown_timeout(Duration::ZERO);
         }
@@ -182,7 +182,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    hand_over(&context::executor("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
+    submit(&context::executor("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
         let (completer, handle) = brigade_handle::pair();
         completer.complete(Err(refused.into_join_error()));
         handle
@@ -200,8 +200,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    hand_over(&context::executor(what), fate, make)
-        .map_err(|refused| io_error(what, &refused.into_join_error()))
+    submit(&context::executor(what), fate, make).map_err(|refused| io_error(what, &refused.into_join_error()))
 }
 
 /// Makes a blocking call of the operating system beside the tasks. `what` names it in an error.
@@ -227,8 +226,8 @@ pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
     }
 }
 
-fn hand_over<F, T>(
-    executor: &Executor,
+fn submit<F, T>(
+    executor: &ExecutorHandle,
     fate: Fate,
     make: impl FnOnce() -> F,
 ) -> Result<JoinHandle<T>, Refused>
@@ -241,12 +240,14 @@ where
         if fate == Fate::Cancellable && !is_counted {
             return pool.spawn_blocking(make());
         }
-        let (call, handle) = Call::new(make(), is_counted.then(|| UnderWay::begin(executor)));
+        let (call, handle) = BlockingCall::new(make(), is_counted.then(|| RunningCall::begin(executor)));
         match fate {
             Fate::Cancellable => pool.spawn_detached(move || call.make()),
             Fate::Accepted => {
-                let accepted =
-                    Accepted { call: Some(call), _owed: OwedCall::begin(&executor.blocking().owed) };
+                let accepted = Accepted {
+                    call: Some(call),
+                    _pending: PendingAccepted::begin(&executor.blocking().accepted),
+                };
                 pool.spawn_detached(move || drop(accepted));
             }
         }
@@ -255,16 +256,16 @@ where
 }
 
 /// Holds up a clock that is paused, until the one who waits for the call has been woken.
-struct UnderWay(Executor);
+struct RunningCall(ExecutorHandle);
 
-impl UnderWay {
-    fn begin(executor: &Executor) -> Self {
+impl RunningCall {
+    fn begin(executor: &ExecutorHandle) -> Self {
         executor.blocking().under_way.fetch_add(1, Ordering::SeqCst);
         Self(executor.clone())
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RunningCall {
     fn drop(&mut self) {
         self.0.blocking().under_way.fetch_sub(1, Ordering::SeqCst);
         self.0.driver().reactor.wake();
@@ -272,15 +273,15 @@ impl Drop for UnderWay {
 }
 
 /// A closure, and who waits for its result. Dropped, it says that it was cancelled.
-struct Call<F, T> {
+struct BlockingCall<F, T> {
     closure: Option<F>,
     /// None once it is completed.
     completer: Option<Completer<T>>,
-    _under_way: Option<UnderWay>,
+    _under_way: Option<RunningCall>,
 }
 
-impl<F: FnOnce() -> T, T: Send + 'static> Call<F, T> {
-    fn new(closure: F, under_way: Option<UnderWay>) -> (Self, JoinHandle<T>) {
+impl<F: FnOnce() -> T, T: Send + 'static> BlockingCall<F, T> {
+    fn new(closure: F, under_way: Option<RunningCall>) -> (Self, JoinHandle<T>) {
         let (completer, handle) = brigade_handle::pair();
         (Self { closure: Some(closure), completer: Some(completer), _under_way: under_way }, handle)
     }
@@ -296,14 +297,14 @@ impl<F: FnOnce() -> T, T: Send + 'static> Call<F, T> {
     }
 }
 
-impl<F, T> Call<F, T> {
+impl<F, T> BlockingCall<F, T> {
     fn complete(&mut self, result: Result<T, JoinError>) {
         let completer = self.completer.take();
         contain(|| _ = completer.map(|completer| completer.complete(result)));
     }
 }
 
-impl<F, T> Drop for Call<F, T> {
+impl<F, T> Drop for BlockingCall<F, T> {
     fn drop(&mut self) {
         if self.completer.is_some() {
             self.complete(Err(JoinError::Cancelled));
@@ -313,12 +314,12 @@ impl<F, T> Drop for Call<F, T> {
 
 /// How many accepted calls have not been made.
 #[derive(Default)]
-struct Owed {
+struct AcceptedCount {
     calls: std::sync::Mutex<usize>,
     none_left: Condvar,
 }
 
-impl Owed {
+impl AcceptedCount {
     fn calls(&self) -> std::sync::MutexGuard<'_, usize> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -332,16 +333,16 @@ impl Owed {
 }
 
 /// One accepted call, until it has been made.
-struct OwedCall(Arc<Owed>);
+struct PendingAccepted(Arc<AcceptedCount>);
 
-impl OwedCall {
-    fn begin(owed: &Arc<Owed>) -> Self {
-        *owed.calls() += 1;
-        Self(owed.clone())
+impl PendingAccepted {
+    fn begin(accepted: &Arc<AcceptedCount>) -> Self {
+        *accepted.calls() += 1;
+        Self(accepted.clone())
     }
 }
 
-impl Drop for OwedCall {
+impl Drop for PendingAccepted {
     fn drop(&mut self) {
         let mut calls = self.0.calls();
         *calls -= 1;
@@ -354,9 +355,9 @@ impl Drop for OwedCall {
 /// An accepted call: dropping it makes the call. So whoever takes it out of the pool's queue makes it, to run it or to
 /// cancel it.
 struct Accepted<F: FnOnce() -> T, T: Send + 'static> {
-    call: Option<Call<F, T>>,
+    call: Option<BlockingCall<F, T>>,
     /// Dropped after the call has been made.
-    _owed: OwedCall,
+    _pending: PendingAccepted,
 }
 
 impl<F: FnOnce() -> T, T: Send + 'static> Drop for Accepted<F, T> {

@@ -1,7 +1,10 @@
 //! How a runtime is made.
 
 use crate::{
-    executor::{blocking::USUAL_MOST, current_thread, multi_thread, reference::Executor, runtime::Runtime},
+    executor::{
+        blocking::DEFAULT_MAX_BLOCKING_CALLS, current_thread, multi_thread, reference::ExecutorHandle,
+        runtime::Runtime,
+    },
     time::clock::Clock,
 };
 use std::io;
@@ -29,7 +32,7 @@ impl Builder {
             workers: None,
             name: "brigade-runtime".to_owned(),
             stack_size: None,
-            max_blocking_threads: USUAL_MOST,
+            max_blocking_threads: DEFAULT_MAX_BLOCKING_CALLS,
             paused_clock: false,
         }
     }
@@ -104,12 +107,12 @@ impl Builder {
     /// are workers, if there are more than 32,000, if their name contains a NUL, or if the number of threads for blocking calls is out of
     /// range.
     pub fn build(self) -> io::Result<Runtime> {
-        const MOST: usize = 32_000;
+        const MAX_THREADS: usize = 32_000;
         let invalid = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         let blocking = self.max_blocking_threads;
-        if !(1..=MOST).contains(&blocking) {
+        if !(1..=MAX_THREADS).contains(&blocking) {
             return invalid(&format!(
-                "a runtime has from 1 to {MOST} threads for blocking calls, not {blocking}"
+                "a runtime has from 1 to {MAX_THREADS} threads for blocking calls, not {blocking}"
             ));
         }
         if self.name.contains('\0') {
@@ -119,18 +122,18 @@ impl Builder {
         match self.workers.unwrap_or_else(usual) {
             0 => {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
-                let shared = current_thread::Shared::new(clock, blocking)?;
-                Ok(Runtime::new(Executor::CurrentThread(shared), multi_thread::Threads::default()))
+                let shared = current_thread::CurrentThread::new(clock, blocking)?;
+                Ok(Runtime::new(ExecutorHandle::CurrentThread(shared), multi_thread::Threads::default()))
             }
             _ if self.paused_clock => invalid(
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
             ),
-            workers if workers > MOST => {
-                invalid(&format!("a runtime has at most {MOST} workers, not {workers}"))
+            workers if workers > MAX_THREADS => {
+                invalid(&format!("a runtime has at most {MAX_THREADS} workers, not {workers}"))
             }
             workers => {
                 let (shared, threads) = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
-                Ok(Runtime::new(Executor::MultiThread(shared), threads))
+                Ok(Runtime::new(ExecutorHandle::MultiThread(shared), threads))
             }
         }
     }

@@ -11,7 +11,7 @@
 //!    was made, and returns, while the guard lives: so the value is there, and is read by this thread only.
 
 use crate::{
-    executor::{current_thread, multi_thread::worker::Worker, reference::Executor, rng::Chooser},
+    executor::{current_thread, multi_thread::worker::Worker, reference::ExecutorHandle, rng::Rng},
     task::{Task, budget},
 };
 use std::{
@@ -24,75 +24,75 @@ use std::{
 
 /// Where a thread stands.
 #[derive(Clone, Copy)]
-pub(crate) enum Place<'a> {
+pub(crate) enum ThreadRole<'a> {
     /// Not inside a runtime.
-    Nowhere,
+    Outside,
     /// Polls the future of a `block_on` and runs no tasks.
-    Guest(&'a Executor),
+    Guest(&'a ExecutorHandle),
     /// Drives a current-thread runtime.
     CurrentThread(&'a current_thread::Core),
     /// A worker of a multi-threaded runtime.
     Worker(&'a Worker),
 }
 
-impl Place<'_> {
+impl ThreadRole<'_> {
     /// Queues a task of the executor whose tasks this thread runs.
     #[inline]
     pub(crate) fn schedule(self, task: Task) {
         match self {
             Self::CurrentThread(core) => core.schedule(task),
             Self::Worker(worker) => worker.schedule(task),
-            Self::Nowhere | Self::Guest(_) => unreachable!("this thread runs tasks"),
+            Self::Outside | Self::Guest(_) => unreachable!("this thread runs tasks"),
         }
     }
 }
 
 thread_local! {
     /// Its lifetime is not `'static`, but that of a guard (rule 1).
-    static HERE: Cell<Place<'static>> = const { Cell::new(Place::Nowhere) };
-    static CHOOSER: RefCell<Chooser> = RefCell::new(Chooser::of_thread());
-    static TASK_LOCALS: RefCell<Vec<TaskLocal>> = const { RefCell::new(Vec::new()) };
+    static ROLE: Cell<ThreadRole<'static>> = const { Cell::new(ThreadRole::Outside) };
+    static RNG: RefCell<Rng> = RefCell::new(Rng::of_thread());
+    static TASK_LOCALS: RefCell<Vec<TaskLocalEntry>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Looks where this thread stands.
 #[inline]
-pub(crate) fn with<R>(f: impl FnOnce(Place<'_>) -> R) -> R {
+pub(crate) fn with<R>(f: impl FnOnce(ThreadRole<'_>) -> R) -> R {
     // A guard keeps alive what is there (rule 1), and as long as `f` runs, no guard that is older than `f` is dropped. `f` takes any
     // lifetime, so it cannot keep the reference for longer.
-    f(HERE.get())
+    f(ROLE.get())
 }
 
 /// Makes this thread a guest until the guard is dropped, which puts back the place that was there before.
-pub(crate) fn enter_as_guest(executor: &Executor) -> Entered<&Executor> {
+pub(crate) fn enter_as_guest(executor: &ExecutorHandle) -> Entered<&ExecutorHandle> {
     let here = NonNull::from(executor);
     // SAFETY: the guard borrows the executor (rule 1).
-    enter(Place::Guest(unsafe { here.as_ref() }), executor)
+    enter(ThreadRole::Guest(unsafe { here.as_ref() }), executor)
 }
 
 /// Makes this thread the one that drives a current-thread runtime, as above.
 pub(crate) fn enter_as_driver(core: Rc<current_thread::Core>) -> Entered<Rc<current_thread::Core>> {
     let here = NonNull::from(&*core);
     // SAFETY: the guard keeps the core alive (rule 1).
-    enter(Place::CurrentThread(unsafe { here.as_ref() }), core)
+    enter(ThreadRole::CurrentThread(unsafe { here.as_ref() }), core)
 }
 
 /// Makes this thread a worker, as above.
 pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<Rc<Worker>> {
     let here = NonNull::from(&*worker);
     // SAFETY: the guard keeps the worker alive (rule 1).
-    enter(Place::Worker(unsafe { here.as_ref() }), worker)
+    enter(ThreadRole::Worker(unsafe { here.as_ref() }), worker)
 }
 
-fn enter<K>(here: Place<'static>, kept: K) -> Entered<K> {
-    let before = HERE.replace(here);
+fn enter<K>(here: ThreadRole<'static>, kept: K) -> Entered<K> {
+    let before = ROLE.replace(here);
     Entered { before, _kept: kept, _unlimited: budget::lift(), _not_send: PhantomData }
 }
 
 /// Puts back the place that was there before.
 #[must_use = "the place holds as long as the guard lives"]
 pub(crate) struct Entered<K> {
-    before: Place<'static>,
+    before: ThreadRole<'static>,
     /// Dropped after the place was put back: what it keeps may end then, and looks where the thread stands.
     _kept: K,
     _unlimited: budget::Lifted,
@@ -102,7 +102,7 @@ pub(crate) struct Entered<K> {
 
 impl<K> Drop for Entered<K> {
     fn drop(&mut self) {
-        HERE.set(self.before);
+        ROLE.set(self.before);
     }
 }
 
@@ -112,29 +112,29 @@ impl<K> Drop for Entered<K> {
 ///
 /// If it is inside of none. `what` names the caller.
 #[track_caller]
-pub(crate) fn executor(what: &str) -> Executor {
+pub(crate) fn executor(what: &str) -> ExecutorHandle {
     try_executor().unwrap_or_else(|| {
         panic!("{what} was called outside of a runtime: call it from within `run`, `block_on` or a task")
     })
 }
 
 /// The runtime that this thread is inside of, if it is.
-pub(crate) fn try_executor() -> Option<Executor> {
+pub(crate) fn try_executor() -> Option<ExecutorHandle> {
     with(|place| match place {
-        Place::Nowhere => None,
-        Place::Guest(executor) => Some(executor.clone()),
-        Place::CurrentThread(core) => Some(Executor::CurrentThread(core.shared.clone())),
-        Place::Worker(worker) => Some(Executor::MultiThread(worker.shared.clone())),
+        ThreadRole::Outside => None,
+        ThreadRole::Guest(executor) => Some(executor.clone()),
+        ThreadRole::CurrentThread(core) => Some(ExecutorHandle::CurrentThread(core.shared.clone())),
+        ThreadRole::Worker(worker) => Some(ExecutorHandle::MultiThread(worker.shared.clone())),
     })
 }
 
 /// Which of `count` comes first. 0 if there are none.
 pub(crate) fn choose(count: usize) -> usize {
-    CHOOSER.try_with(|chooser| chooser.borrow_mut().victim(count.max(1))).unwrap_or(0)
+    RNG.try_with(|rng| rng.borrow_mut().pick(count.max(1))).unwrap_or(0)
 }
 
 /// A task-local's number, and its value (rule 2).
-type TaskLocal = (usize, NonNull<dyn Any>);
+type TaskLocalEntry = (usize, NonNull<dyn Any>);
 
 /// Lets a task-local have this value on this thread until the guard is dropped.
 pub(crate) fn enter_task_local(id: usize, value: &dyn Any) -> InTaskLocal<'_> {
@@ -158,7 +158,7 @@ impl Drop for InTaskLocal<'_> {
 
 /// Calls `f` with the innermost value of a task-local. None if it has none.
 pub(crate) fn with_task_local<R>(id: usize, f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
-    let find = |stack: &RefCell<Vec<TaskLocal>>| {
+    let find = |stack: &RefCell<Vec<TaskLocalEntry>>| {
         stack.borrow().iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1)
     };
     let value = TASK_LOCALS.try_with(find).ok().flatten()?;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// How an executor ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ShutdownMode {
     /// All tasks run to their end first, unless that takes longer than `at_most`.
     Drain { at_most: Option<Duration> },
     /// All tasks are cancelled.
     Cancel,
     /// All tasks are cancelled, and nobody is waited for.
-    Leave,
+    Background,
 }

@@ -11,9 +11,9 @@ use crate::{
     driver::Driver,
     executor::{
         blocking::Blocking,
-        context::Place,
+        context::ThreadRole,
         current_thread,
-        multi_thread::{self, owned},
+        multi_thread::{self, owned_tasks},
     },
     task::{self, Task, TaskRef},
 };
@@ -31,12 +31,12 @@ use std::{
 
 /// A current-thread or a multi-threaded executor.
 #[derive(Clone)]
-pub(crate) enum Executor {
-    CurrentThread(Arc<current_thread::Shared>),
-    MultiThread(Arc<multi_thread::Shared>),
+pub(crate) enum ExecutorHandle {
+    CurrentThread(Arc<current_thread::CurrentThread>),
+    MultiThread(Arc<multi_thread::MultiThread>),
 }
 
-impl Executor {
+impl ExecutorHandle {
     /// By reference.
     #[inline]
     pub(crate) fn borrow(&self) -> ExecutorBorrow<'_> {
@@ -86,13 +86,14 @@ const MULTI_THREAD: usize = 1;
 const MODEL: usize = 2;
 const KINDS: usize = 3;
 
-const _: () =
-    assert!(align_of::<current_thread::Shared>() > KINDS && align_of::<multi_thread::Shared>() > KINDS);
+const _: () = assert!(
+    align_of::<current_thread::CurrentThread>() > KINDS && align_of::<multi_thread::MultiThread>() > KINDS
+);
 
 /// An executor, by reference.
 pub(crate) enum ExecutorView<'a> {
-    CurrentThread(&'a current_thread::Shared),
-    MultiThread(&'a multi_thread::Shared),
+    CurrentThread(&'a current_thread::CurrentThread),
+    MultiThread(&'a multi_thread::MultiThread),
     #[cfg(loom)]
     Model(&'a crate::model::Queue),
 }
@@ -159,11 +160,11 @@ impl ExecutorPtr {
         match executor {
             // SAFETY: the caller has an Arc of this address.
             ExecutorView::CurrentThread(_) => unsafe {
-                Arc::increment_strong_count(self.in_arc::<current_thread::Shared>())
+                Arc::increment_strong_count(self.in_arc::<current_thread::CurrentThread>())
             },
             // SAFETY: as above.
             ExecutorView::MultiThread(_) => unsafe {
-                Arc::increment_strong_count(self.in_arc::<multi_thread::Shared>())
+                Arc::increment_strong_count(self.in_arc::<multi_thread::MultiThread>())
             },
             #[cfg(loom)]
             // SAFETY: as above.
@@ -188,11 +189,11 @@ impl ExecutorPtr {
         match executor {
             // SAFETY: this is the reference that was added when the count left 0 (rule 1).
             ExecutorView::CurrentThread(_) => unsafe {
-                Arc::decrement_strong_count(self.in_arc::<current_thread::Shared>())
+                Arc::decrement_strong_count(self.in_arc::<current_thread::CurrentThread>())
             },
             // SAFETY: as above.
             ExecutorView::MultiThread(_) => unsafe {
-                Arc::decrement_strong_count(self.in_arc::<multi_thread::Shared>())
+                Arc::decrement_strong_count(self.in_arc::<multi_thread::MultiThread>())
             },
             #[cfg(loom)]
             // SAFETY: as above.
@@ -209,12 +210,12 @@ pub(crate) struct ExecutorBorrow<'a>(ExecutorPtr, PhantomData<&'a ()>);
 
 impl<'a> ExecutorBorrow<'a> {
     #[inline]
-    pub(crate) fn current_thread(shared: &'a Arc<current_thread::Shared>) -> Self {
+    pub(crate) fn current_thread(shared: &'a Arc<current_thread::CurrentThread>) -> Self {
         Self(ExecutorPtr::tagged(shared, CURRENT_THREAD), PhantomData)
     }
 
     #[inline]
-    pub(crate) fn multi_thread(shared: &'a Arc<multi_thread::Shared>) -> Self {
+    pub(crate) fn multi_thread(shared: &'a Arc<multi_thread::MultiThread>) -> Self {
         Self(ExecutorPtr::tagged(shared, MULTI_THREAD), PhantomData)
     }
 
@@ -251,8 +252,8 @@ unsafe impl Sync for ExecutorRef {}
 
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
-    is_shared::<current_thread::Shared>();
-    is_shared::<multi_thread::Shared>();
+    is_shared::<current_thread::CurrentThread>();
+    is_shared::<multi_thread::MultiThread>();
 };
 
 impl ExecutorRef {
@@ -288,10 +289,10 @@ impl<'a> ExecutorView<'a> {
 
     /// Whether a thread that stands there runs this executor's tasks.
     #[inline]
-    pub(crate) fn is_at(&self, place: Place<'_>) -> bool {
+    pub(crate) fn is_at(&self, place: ThreadRole<'_>) -> bool {
         match (self, place) {
-            (Self::CurrentThread(shared), Place::CurrentThread(core)) => ptr::eq(&*core.shared, *shared),
-            (Self::MultiThread(shared), Place::Worker(worker)) => ptr::eq(&*worker.shared, *shared),
+            (Self::CurrentThread(shared), ThreadRole::CurrentThread(core)) => ptr::eq(&*core.shared, *shared),
+            (Self::MultiThread(shared), ThreadRole::Worker(worker)) => ptr::eq(&*worker.shared, *shared),
             _ => false,
         }
     }
@@ -323,7 +324,7 @@ impl<'a> ExecutorView<'a> {
     pub(crate) fn list(&self, task: TaskRef) -> Option<u32> {
         match self {
             Self::CurrentThread(shared) => current_thread::list(shared, task),
-            Self::MultiThread(shared) => shared.owned.list(owned::worker_of(&shared.owned), task),
+            Self::MultiThread(shared) => shared.owned.list(owned_tasks::worker_of(&shared.owned), task),
             #[cfg(loom)]
             Self::Model(_) => Some(0),
         }
@@ -334,7 +335,7 @@ impl<'a> ExecutorView<'a> {
     pub(crate) fn release(&self, place: u32) {
         match self {
             Self::CurrentThread(shared) => current_thread::release(shared, place),
-            Self::MultiThread(shared) => shared.owned.ended(owned::worker_of(&shared.owned), place),
+            Self::MultiThread(shared) => shared.owned.ended(owned_tasks::worker_of(&shared.owned), place),
             #[cfg(loom)]
             Self::Model(_) => {}
         }

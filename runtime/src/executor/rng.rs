@@ -1,4 +1,4 @@
-//! The chooser: whom to steal from, and who of several racers is polled first.
+//! The rng: whom to steal from, and who of several racers is polled first.
 //!
 //! Everything that an executor decides without a reason goes through here, so that a test could decide it.
 
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Decides what does not matter, cheaply.
 #[derive(Debug)]
-pub(crate) enum Chooser {
+pub(crate) enum Rng {
     /// A different victim each time, by a xorshift generator (Marsaglia, 2003).
     Fast(u32),
 }
 
-impl Chooser {
-    /// A chooser that differs from those of other seeds.
+impl Rng {
+    /// A rng that differs from those of other seeds.
     pub(crate) fn fast(seed: usize) -> Self {
         Self::Fast((seed as u32).wrapping_mul(0x9E37_79B9) | 1)
     }
@@ -26,7 +26,7 @@ impl Chooser {
 
     /// The first of `count` victims, or of `count` racers, to try.
     #[inline]
-    pub(crate) fn victim(&mut self, count: usize) -> usize {
+    pub(crate) fn pick(&mut self, count: usize) -> usize {
         match self {
             Self::Fast(state) => {
                 *state ^= *state << 13;

@@ -2,7 +2,10 @@
 
 use crate::{
     driver::Driver,
-    executor::{block_on, builder::Builder, current_thread, end::End, multi_thread, reference::Executor},
+    executor::{
+        block_on, builder::Builder, current_thread, end::ShutdownMode, multi_thread,
+        reference::ExecutorHandle,
+    },
     task,
     time::elapsed::Elapsed,
 };
@@ -51,7 +54,7 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Runtime {
-    executor: Executor,
+    executor: ExecutorHandle,
     /// The threads of the workers. None on a current-thread runtime.
     threads: multi_thread::Threads,
     /// It has been shut down, so dropping it has nothing to do.
@@ -59,7 +62,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn new(executor: Executor, threads: multi_thread::Threads) -> Self {
+    pub(crate) fn new(executor: ExecutorHandle, threads: multi_thread::Threads) -> Self {
         Self { executor, threads, is_shut: false }
     }
 
@@ -98,7 +101,7 @@ impl Runtime {
         self.executor.driver()
     }
 
-    pub(crate) fn executor(&self) -> &Executor {
+    pub(crate) fn executor(&self) -> &ExecutorHandle {
         &self.executor
     }
 
@@ -115,8 +118,8 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.assert_not_forked();
         match &self.executor {
-            Executor::CurrentThread(shared) => current_thread::block_on(shared, future),
-            Executor::MultiThread(_) => block_on::block_on_as_guest(&self.executor, future),
+            ExecutorHandle::CurrentThread(shared) => current_thread::block_on(shared, future),
+            ExecutorHandle::MultiThread(_) => block_on::block_on_as_guest(&self.executor, future),
         }
     }
 
@@ -176,7 +179,7 @@ impl Runtime {
     pub fn shutdown(mut self) {
         block_on::assert_outside("Runtime::shutdown");
         self.assert_not_forked();
-        let drained = self.close(End::Drain { at_most: None });
+        let drained = self.close(ShutdownMode::Drain { at_most: None });
         debug_assert_eq!(drained, Ok(()), "a shutdown without a deadline waits for ever");
     }
 
@@ -210,7 +213,7 @@ impl Runtime {
     pub fn shutdown_timeout(mut self, at_most: Duration) -> Result<(), Elapsed> {
         block_on::assert_outside("Runtime::shutdown_timeout");
         self.assert_not_forked();
-        self.close(End::Drain { at_most: Some(at_most) })
+        self.close(ShutdownMode::Drain { at_most: Some(at_most) })
     }
 
     /// Cancels all tasks and waits for nobody: neither for a blocking call nor for a poll that is under way. So it may be called anywhere,
@@ -238,10 +241,10 @@ impl Runtime {
     /// In a forked child.
     pub fn shutdown_background(mut self) {
         self.assert_not_forked();
-        let _waited_for_nobody = self.close(End::Leave);
+        let _waited_for_nobody = self.close(ShutdownMode::Background);
     }
 
-    fn close(&mut self, end: End) -> Result<(), Elapsed> {
+    fn close(&mut self, mode: ShutdownMode) -> Result<(), Elapsed> {
         if self.driver().reactor.is_forked() {
             // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
             // for ever: it leaves everything as it is.
@@ -252,25 +255,25 @@ impl Runtime {
             return Ok(());
         }
         match &self.executor {
-            Executor::CurrentThread(shared) => current_thread::close(shared, end),
-            Executor::MultiThread(shared) => multi_thread::close(shared, &self.threads, end),
+            ExecutorHandle::CurrentThread(shared) => current_thread::close(shared, mode),
+            ExecutorHandle::MultiThread(shared) => multi_thread::close(shared, &self.threads, mode),
         }
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        let _cancelled = self.close(End::Cancel);
+        let _cancelled = self.close(ShutdownMode::Cancel);
         // This thread may have spawned from outside.
-        task::leave();
+        task::return_references();
     }
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.executor {
-            Executor::CurrentThread(_) => "current-thread".to_owned(),
-            Executor::MultiThread(shared) => format!("{} workers", shared.workers()),
+            ExecutorHandle::CurrentThread(_) => "current-thread".to_owned(),
+            ExecutorHandle::MultiThread(shared) => format!("{} workers", shared.workers()),
         };
         f.debug_tuple("Runtime").field(&kind).finish()
     }

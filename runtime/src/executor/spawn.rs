@@ -2,7 +2,7 @@
 
 use crate::{
     executor::{
-        context::{self, Place},
+        context::{self, ThreadRole},
         current_thread,
         reference::ExecutorBorrow,
     },
@@ -58,16 +58,16 @@ where
 {
     context::with(|place| {
         let executor = match place {
-            Place::CurrentThread(core) => ExecutorBorrow::current_thread(&core.shared),
-            Place::Worker(worker) => ExecutorBorrow::multi_thread(&worker.shared),
-            Place::Guest(executor) => executor.borrow(),
-            Place::Nowhere => panic_outside(),
+            ThreadRole::CurrentThread(core) => ExecutorBorrow::current_thread(&core.shared),
+            ThreadRole::Worker(worker) => ExecutorBorrow::multi_thread(&worker.shared),
+            ThreadRole::Guest(executor) => executor.borrow(),
+            ThreadRole::Outside => panic_outside(),
         };
         let (task, handle) = task::new(future, executor, at);
         match place {
-            Place::CurrentThread(core) => core.take_in(task),
-            Place::Worker(worker) => worker.take_in(task),
-            Place::Guest(_) | Place::Nowhere => executor.take_in(task),
+            ThreadRole::CurrentThread(core) => core.take_in(task),
+            ThreadRole::Worker(worker) => worker.take_in(task),
+            ThreadRole::Guest(_) | ThreadRole::Outside => executor.take_in(task),
         }
         handle
     })

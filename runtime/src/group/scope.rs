@@ -12,7 +12,7 @@
 //! The count goes down by read-modify-write. The task that brings it to zero takes the waker under a lock.
 //! The waiting side stores its waker under the same lock before it looks at the count.
 
-use crate::executor::{block_on, reference::Executor, runtime::Runtime};
+use crate::executor::{block_on, reference::ExecutorHandle, runtime::Runtime};
 use brigade_handle::{contain, forget_panic};
 use std::{
     any::Any,
@@ -48,7 +48,7 @@ use std::{
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Scope<'scope, 'env: 'scope> {
-    executor: Executor,
+    executor: ExecutorHandle,
     state: Arc<ScopeState>,
     // Invariant in both lifetimes, so that a scope cannot be passed off as one that lives shorter or longer.
     _scope: PhantomData<&'scope mut &'scope ()>,

@@ -112,7 +112,7 @@ mod tests {
         injector::Injector,
         multi_thread::{
             idle::{Awake, Idle, Watch},
-            parker::{Call, Parker},
+            parker::{Parker, WakeReason},
             run_queue,
         },
     };
@@ -258,7 +258,7 @@ mod tests {
             let sleeper = thread::spawn(move || {
                 assert!(book.try_search());
                 let _watch = book.sleep(1, Awake::Searching);
-                shared.has_ring()
+                shared.has_stealable_tasks()
             });
             owner.push(model.pop().unwrap(), |_| panic!("the ring has room"));
             let woken = notify(&idle);
@@ -272,7 +272,7 @@ mod tests {
             let (idle, model, injector) = (Arc::new(Idle::new(2)), Queue::new(), Arc::new(Injector::new()));
             drop(model.spawn(async {}, Location::caller()));
             // The other worker sleeps already.
-            let _watch = idle.sleep(0, Awake::Working);
+            let _watch = idle.fall_asleep(0, Awake::Working);
             assert!(idle.try_search());
             let (book, from) = (idle.clone(), injector.clone());
             let searcher = thread::spawn(move || book.stop_search() && from.len() > 0);
@@ -286,11 +286,11 @@ mod tests {
     fn a_worker_that_stays_asleep_watches_one_that_wakes() {
         loom::model(|| {
             let idle = Arc::new(Idle::new(2));
-            assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
+            assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
             let called = Arc::new(AtomicBool::new(false));
             let (book, call) = (idle.clone(), called.clone());
             let sleeper = thread::spawn(move || book.sleep(1, Awake::Working));
-            let _ = idle.leave(0, |worker| call.store(worker == 1, Ordering::Relaxed));
+            let _ = idle.wake_up(0, |worker| call.store(worker == 1, Ordering::Relaxed));
             let watch = sleeper.join().unwrap();
             assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 0");
         });
@@ -300,8 +300,8 @@ mod tests {
     fn a_watcher_that_gives_up_is_called_again() {
         loom::model(|| {
             let idle = Arc::new(Idle::new(2));
-            assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
-            assert_eq!(idle.sleep(1, Awake::Working), Watch::No);
+            assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
+            assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::No);
             let called = Arc::new(AtomicBool::new(false));
             let (book, call) = (idle.clone(), called.clone());
             let leaver = thread::spawn(move || {
@@ -319,17 +319,17 @@ mod tests {
             let parker = Arc::new(Parker::default());
             parker.own();
             let came = Arc::new(AtomicBool::new(false));
-            let calls = [Call::Search, Call::Watch].map(|call| {
+            let calls = [WakeReason::Search, WakeReason::Watch].map(|call| {
                 let (parker, came) = (parker.clone(), came.clone());
                 thread::spawn(move || {
-                    if call == Call::Watch {
+                    if call == WakeReason::Watch {
                         came.store(true, Ordering::Relaxed);
                     }
-                    parker.call(call, || panic!("it is not in the driver"));
+                    parker.wake(call, || panic!("it is not in the driver"));
                 })
             });
             // A call that was lost is a deadlock here.
-            while !parker.park(None).to(Call::Watch) {}
+            while !parker.park(None).contains(WakeReason::Watch) {}
             assert!(came.load(Ordering::Relaxed), "what came before the call is not seen");
             calls.into_iter().for_each(|call| call.join().unwrap());
         });
@@ -345,18 +345,18 @@ mod tests {
             let caller = thread::spawn(move || {
                 let mut woken = false;
                 coming.store(true, Ordering::Relaxed);
-                calling.call(Call::Search, || woken = true);
+                calling.call(WakeReason::Search, || woken = true);
                 woken
             });
             let entered = parker.enter_driver();
             if let Err(called) = entered {
-                assert!(called.to(Call::Search));
+                assert!(called.contains(WakeReason::Search));
                 assert!(came.load(Ordering::Relaxed), "what came before the call is not seen");
             }
             let woken = caller.join().unwrap();
             if entered.is_ok() {
                 assert!(woken, "it sleeps in the driver for ever");
-                assert!(parker.awake().to(Call::Search));
+                assert!(parker.take_reasons().contains(WakeReason::Search));
             }
         });
     }

@@ -114,10 +114,10 @@ fn what_was_stolen_is_stolen_again_and_run_once() {
 fn the_newest_task_is_taken_by_its_owner_or_a_thief() {
     loom::model(|| {
         let (tasks, (owner, shared)) = (Counting::new(), queue::new());
-        let other = thread::spawn(move || shared.steal_newest().into_iter().for_each(run));
-        assert!(owner.replace_newest(tasks.task()).is_none());
-        owner.replace_newest(tasks.task()).into_iter().for_each(run);
-        owner.pop_newest().into_iter().for_each(run);
+        let other = thread::spawn(move || shared.steal_lifo_task().into_iter().for_each(run));
+        assert!(owner.replace_lifo_slot(tasks.task()).is_none());
+        owner.replace_lifo_slot(tasks.task()).into_iter().for_each(run);
+        owner.pop_lifo_slot().into_iter().for_each(run);
         other.join().unwrap();
         assert_eq!(tasks.runs.load(Relaxed), 2);
     });

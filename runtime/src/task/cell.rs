@@ -5,8 +5,8 @@
 //! The numbered rules are those at the head of `task/mod.rs`.
 
 use super::{
-    state::{Begin, End, Release, State, Wake},
-    store::{self, Size},
+    memory::{self, Size},
+    state::{AfterPoll, AfterWake, Begin, Release, TaskState},
 };
 use crate::{
     executor::{
@@ -28,10 +28,10 @@ use std::{
 };
 
 /// The place of a task that is in no list of its executor.
-pub(crate) const UNPLACED: u32 = u32::MAX;
+pub(crate) const UNLISTED: u32 = u32::MAX;
 
 struct Header {
-    state: State,
+    state: TaskState,
     vtable: &'static Vtable,
     executor: ExecutorRef,
     id: Id,
@@ -42,7 +42,7 @@ struct Header {
 /// What depends on the future's type. Each is called with a pointer to the header of a `Cell` of that type.
 struct Vtable {
     /// Runs once. The caller has the entry.
-    run: unsafe fn(NonNull<Header>) -> End,
+    run: unsafe fn(NonNull<Header>) -> AfterPoll,
     /// Completes without running. The caller has the entry.
     cancel: unsafe fn(NonNull<Header>),
     size: Size,
@@ -81,13 +81,13 @@ pub(crate) fn new<F: Future>(
         record(Kind::Spawn, id, 0);
         label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
     }
-    let (block, executor) = store::take(const { Size::of::<Cell<F>>() }, at);
+    let (block, executor) = memory::take(const { Size::of::<Cell<F>>() }, at);
     let header = Header {
-        state: State::new(),
+        state: TaskState::new(),
         vtable: &Vtable { run: run::<F>, cancel: cancel::<F>, size: const { Size::of::<Cell<F>>() } },
         executor,
         id,
-        signal: Signal::joined(UNPLACED),
+        signal: Signal::joined(UNLISTED),
     };
     let cell = block.cast::<Cell<F>>();
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
@@ -126,7 +126,7 @@ static CANCEL_VERBS: CancelVerbs =
 /// The target is a header to which the caller has a reference.
 unsafe fn cancel_by_handle(target: NonNull<()>) {
     // SAFETY: the caller's reference keeps the header alive.
-    ask_to_end(unsafe { target.cast().as_ref() }, target.cast());
+    request_cancel(unsafe { target.cast().as_ref() }, target.cast());
 }
 
 /// Whether the task has ended.
@@ -175,7 +175,7 @@ unsafe fn free(header: NonNull<Header>) {
     // SAFETY: nobody has a reference, and this is moved out once.
     let Header { vtable, executor, signal, .. } = unsafe { header.read() };
     // SAFETY: the block is from `take` with this size, as is the reference to the executor, and both are nobody's.
-    unsafe { store::give(header.cast(), vtable.size, executor) };
+    unsafe { memory::give(header.cast(), vtable.size, executor) };
     // A waker that is left is foreign code, and may panic.
     drop(signal);
 }
@@ -212,15 +212,15 @@ impl Task {
         let run = this.header().vtable.run;
         // SAFETY: the entry is used up here.
         match unsafe { run(this.header) } {
-            End::Idle => Outcome::Done,
-            End::Again => Outcome::Again(Self { header: this.header }),
+            AfterPoll::Idle => Outcome::Done,
+            AfterPoll::Again => Outcome::Again(Self { header: this.header }),
         }
     }
 
     /// Says where the executor's roll has it: it is struck off there when it is complete. Written and read by the runner and by who has
     /// the entry, which travels through a queue that synchronises.
     #[inline]
-    pub(crate) fn set_place(&self, place: u32) {
+    pub(crate) fn set_list_index(&self, place: u32) {
         self.header().signal.set_note(place);
     }
 
@@ -274,14 +274,14 @@ impl TaskRef {
     /// Asks the task to end early.
     pub(crate) fn cancel(&self) {
         // SAFETY: the list drops its references before the task is complete, so the task's own reference lives (rule 3).
-        ask_to_end(unsafe { self.header.as_ref() }, self.header);
+        request_cancel(unsafe { self.header.as_ref() }, self.header);
     }
 }
 
 /// The caller's borrow proves that a reference exists for as long as this runs (rule 5).
-fn ask_to_end(header: &Header, pointer: NonNull<Header>) {
+fn request_cancel(header: &Header, pointer: NonNull<Header>) {
     record(Kind::Cancel, header.id, 0);
-    if header.state.cancel() == Wake::Schedule {
+    if header.state.cancel() == AfterWake::Schedule {
         because(Cause::Cancel, || record(Kind::Wake, header.id, 0));
         header.executor.view().schedule(Task { header: pointer });
     }
@@ -304,7 +304,7 @@ unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
 
     fn cancel(&self) {
         let address = NonNull::from(self).addr();
-        ask_to_end(&self.header, NonNull::with_exposed_provenance(address));
+        request_cancel(&self.header, NonNull::with_exposed_provenance(address));
     }
 }
 
@@ -320,7 +320,7 @@ unsafe impl<F: Future> Counted<F::Output> for Cell<F> {
 /// # Safety
 ///
 /// The caller has the entry, which this uses up or gives back.
-unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
+unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
     let whole = header.cast::<Cell<F>>();
     // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until the task is complete, or idle.
     let cell = unsafe { whole.as_ref() };
@@ -328,12 +328,12 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     let began = cell.header.state.begin();
     let before = begin(id);
     let executor = cell.header.executor.view();
-    let is_new = cell.header.signal.note() == UNPLACED;
+    let is_new = cell.header.signal.note() == UNLISTED;
     let result = match began {
         Begin::Poll if is_new && executor.is_closing() => Err(executor.cancelled()),
         // SAFETY: `begin` made this thread the runner.
         Begin::Poll => match unsafe { poll(cell, header) } {
-            Poll::Pending if !is_new || place(&executor, header) => {
+            Poll::Pending if !is_new || list(&executor, header) => {
                 end(id, before, 0);
                 // The cell may be gone once this says Idle.
                 return cell.header.state.end();
@@ -346,14 +346,14 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> End {
     end(id, before, 1);
     // SAFETY: this thread is the runner still, and the result is the first.
     unsafe { complete(whole, result) };
-    End::Idle
+    AfterPoll::Idle
 }
 
 /// Has the executor list a task that is pending for the first time. False if the executor ends: the task has to end, too.
-fn place(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
+fn list(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
     let place = executor.list(TaskRef { header });
     let task = ManuallyDrop::new(Task { header });
-    place.inspect(|&place| task.set_place(place)).is_some()
+    place.inspect(|&place| task.set_list_index(place)).is_some()
 }
 
 /// `Vtable::cancel` for this type of future.
@@ -461,7 +461,7 @@ fn discard<T>(value: T) {
 pub(crate) fn cancel_by(waker: &Waker) {
     if std::ptr::eq(waker.vtable(), &WAKER) {
         // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the borrow keeps.
-        ask_to_end(unsafe { &*waker.data().cast::<Header>() }, pointer(waker.data()));
+        request_cancel(unsafe { &*waker.data().cast::<Header>() }, pointer(waker.data()));
     }
 }
 
@@ -492,14 +492,14 @@ unsafe fn wake(data: *const ()) {
         if this.executor.view().is_at(here) {
             // The executor lives as long as this thread runs its tasks, so nothing hangs on the task's reference to it.
             let (wake, release) = this.state.wake_and_release();
-            if wake == Wake::Schedule {
+            if wake == AfterWake::Schedule {
                 here.schedule(Task { header });
             } else if release == Release::Last {
                 // SAFETY: that was the last reference.
                 unsafe { free(header) };
             }
         } else {
-            if this.state.wake() == Wake::Schedule {
+            if this.state.wake() == AfterWake::Schedule {
                 this.executor.view().schedule(Task { header });
             }
             // SAFETY: waking by value gives the waker's reference back.
@@ -518,7 +518,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the data of a waker is a header, and the waker's reference lives until this returns.
     let header = unsafe { &*data.cast::<Header>() };
     record(Kind::Wake, header.id, 0);
-    if header.state.wake() == Wake::Schedule {
+    if header.state.wake() == AfterWake::Schedule {
         header.executor.view().schedule(Task { header: pointer(data) });
     }
 }

@@ -71,14 +71,14 @@ pub(crate) mod budget;
 // Unsafe: the allocation is shared by raw pointers and counts its own references.
 #[allow(unsafe_code)]
 mod cell;
+pub(crate) mod list;
 mod refusal;
-pub(crate) mod roll;
 mod state;
 // Unsafe: allocates, and keeps memory on lists that lie in it.
 #[allow(unsafe_code)]
-mod store;
+mod memory;
 pub(crate) mod task_local;
 
-pub(crate) use cell::{Outcome, Task, TaskRef, UNPLACED, cancel_by as cancel, new};
+pub(crate) use cell::{Outcome, Task, TaskRef, UNLISTED, cancel_by as cancel, new};
+pub(crate) use memory::{Lease, return_references};
 pub(crate) use refusal::refuse;
-pub(crate) use store::{Lease, leave};

@@ -11,18 +11,18 @@
 //! ```
 //!
 //! So the stack stays flat, however long the chain is: a list of a thousand nodes may drop each node in a task of its own. A chain without an
-//! end has to be cut, or the executor would never end: after [`CHAIN`] tasks the next one is abandoned, and its future is never dropped.
+//! end has to be cut, or the executor would never end: after [`MAX_REFUSAL_CHAIN`] tasks the next one is abandoned, and its future is never dropped.
 
 use super::Task;
 use brigade_handle::contain;
 use std::{cell::Cell, mem::ManuallyDrop};
 
 /// How many tasks the destructors of one refused task may spawn, directly and by way of each other.
-const CHAIN: usize = 100_000;
+const MAX_REFUSAL_CHAIN: usize = 100_000;
 
 /// Entries that were refused inside destructors of what this thread refuses.
 #[derive(Default)]
-struct Left {
+struct Refusals {
     entries: Vec<Task>,
     /// How many there were since the outermost began.
     count: usize,
@@ -30,16 +30,16 @@ struct Left {
 
 thread_local! {
     /// None while this thread refuses nothing. It has no destructor, so it can be used as long as the thread runs.
-    static LEFT: Cell<Option<ManuallyDrop<Left>>> = const { Cell::new(None) };
+    static REFUSALS: Cell<Option<ManuallyDrop<Refusals>>> = const { Cell::new(None) };
 }
 
 /// Cancels a task that its executor does not take in: at once, or after the one whose destructor has spawned it.
 #[cold]
 pub(crate) fn refuse(entry: Task) {
-    if let Some(left) = LEFT.take() {
+    if let Some(left) = REFUSALS.take() {
         return leave(left, entry);
     }
-    LEFT.set(Some(ManuallyDrop::default()));
+    REFUSALS.set(Some(ManuallyDrop::default()));
     let mut next = Some(entry);
     while let Some(entry) = next {
         // Contained, so that what is left is always taken.
@@ -49,24 +49,24 @@ pub(crate) fn refuse(entry: Task) {
 }
 
 /// Leaves an entry for the outermost `refuse` of this thread.
-fn leave(mut left: ManuallyDrop<Left>, entry: Task) {
+fn leave(mut left: ManuallyDrop<Refusals>, entry: Task) {
     left.count += 1;
-    let surplus = if left.count <= CHAIN {
+    let surplus = if left.count <= MAX_REFUSAL_CHAIN {
         left.entries.push(entry);
         None
     } else {
         Some(entry)
     };
-    LEFT.set(Some(left));
+    REFUSALS.set(Some(left));
     surplus.into_iter().for_each(Task::abandon);
 }
 
 /// The entry that was left last. If there is none, the outermost `refuse` ends.
 fn take() -> Option<Task> {
-    let mut left = LEFT.take()?;
+    let mut left = REFUSALS.take()?;
     let entry = left.entries.pop();
     if entry.is_some() {
-        LEFT.set(Some(left));
+        REFUSALS.set(Some(left));
     } else {
         drop(ManuallyDrop::into_inner(left));
     }

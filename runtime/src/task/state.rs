@@ -14,7 +14,7 @@ const CANCELLED: usize = 1 << 3;
 const REFERENCE: usize = 1 << 4;
 
 /// More references than this mean that wakers are leaked in a loop. Half the range, so that the check may come late.
-const MANY: usize = usize::MAX / 2;
+const MAX_REFERENCES: usize = usize::MAX / 2;
 
 /// What to do with an entry that was taken from a queue.
 #[must_use]
@@ -29,7 +29,7 @@ pub(super) enum Begin {
 /// What to do after a poll that was pending.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum AfterPoll {
     /// Nothing: a waker will schedule the task. It must not be touched any more.
     Idle,
     /// Schedule it: it was woken during the poll. The runner has the entry.
@@ -39,7 +39,7 @@ pub(super) enum End {
 /// What to do after a wake-up.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wake {
+pub(super) enum AfterWake {
     /// Make the entry and push it.
     Schedule,
     /// Nothing: an entry exists, or a runner will make one, or the task is complete.
@@ -56,10 +56,10 @@ pub(super) enum Release {
     Alive,
 }
 
-/// State bits and reference count.
-pub(super) struct State(AtomicUsize);
+/// TaskState bits and reference count.
+pub(super) struct TaskState(AtomicUsize);
 
-impl State {
+impl TaskState {
     /// A new task: scheduled, with its own reference and the handle's.
     pub(super) fn new() -> Self {
         Self(AtomicUsize::new(SCHEDULED | (2 * REFERENCE)))
@@ -80,11 +80,11 @@ impl State {
 
     /// RUNNING => idle, or => SCHEDULED if it was woken meanwhile.
     #[inline]
-    pub(super) fn end(&self) -> End {
+    pub(super) fn end(&self) -> AfterPoll {
         // Release publishes the future to the next runner. What a `wake` published that came meanwhile is the next `begin`'s to acquire.
         let old = self.0.fetch_sub(RUNNING, Ordering::Release);
         debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the end of a run in state {old:b}");
-        if old & SCHEDULED == 0 { End::Idle } else { End::Again }
+        if old & SCHEDULED == 0 { AfterPoll::Idle } else { AfterPoll::Again }
     }
 
     /// RUNNING => COMPLETE, and the task's own reference is given up.
@@ -104,18 +104,18 @@ impl State {
 
     /// idle => SCHEDULED; remembered for the runner if there is one.
     #[inline]
-    pub(super) fn wake(&self) -> Wake {
+    pub(super) fn wake(&self) -> AfterWake {
         self.schedule(SCHEDULED)
     }
 
     /// `wake`, and the next runner will drop the future.
-    pub(super) fn cancel(&self) -> Wake {
+    pub(super) fn cancel(&self) -> AfterWake {
         self.schedule(SCHEDULED | CANCELLED)
     }
 
     /// `wake`, and a reference less, which is not the last if the task has to be scheduled: it has its own.
     #[inline]
-    pub(super) fn wake_and_release(&self) -> (Wake, Release) {
+    pub(super) fn wake_and_release(&self) -> (AfterWake, Release) {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
             // Release as in `schedule`, and both as in `release`.
@@ -125,7 +125,11 @@ impl State {
                 Err(now) => old = now,
             }
         }
-        let wake = if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { Wake::Schedule } else { Wake::Nothing };
+        let wake = if old & (SCHEDULED | RUNNING | COMPLETE) == 0 {
+            AfterWake::Schedule
+        } else {
+            AfterWake::Nothing
+        };
         (wake, if old / REFERENCE == 1 { Release::Last } else { Release::Alive })
     }
 
@@ -136,12 +140,12 @@ impl State {
     }
 
     #[inline]
-    fn schedule(&self, bits: usize) -> Wake {
+    fn schedule(&self, bits: usize) -> AfterWake {
         // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
         // from this operation or a later one. What the last `end` published is that `begin`'s to acquire: who makes an entry reads nothing
         // of the task that changes.
         let old = self.0.fetch_or(bits, Ordering::Release);
-        if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { Wake::Schedule } else { Wake::Nothing }
+        if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { AfterWake::Schedule } else { AfterWake::Nothing }
     }
 
     /// One reference more.
@@ -149,7 +153,7 @@ impl State {
     pub(super) fn retain(&self) {
         // Relaxed: who makes a reference has one, so nobody frees meanwhile.
         let old = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-        if old > MANY {
+        if old > MAX_REFERENCES {
             // As `Arc` does: unwinding could not give back what was leaked.
             std::process::abort();
         }
@@ -175,47 +179,47 @@ mod tests {
 
     #[test]
     fn a_task_that_is_woken_while_it_runs_runs_again() {
-        let state = State::new();
+        let state = TaskState::new();
         assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.wake(), Wake::Nothing);
-        assert_eq!(state.wake(), Wake::Nothing);
-        assert_eq!(state.end(), End::Again);
+        assert_eq!(state.wake(), AfterWake::Nothing);
+        assert_eq!(state.wake(), AfterWake::Nothing);
+        assert_eq!(state.end(), AfterPoll::Again);
         assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.end(), End::Idle);
-        assert_eq!(state.wake(), Wake::Schedule);
-        assert_eq!(state.wake(), Wake::Nothing);
+        assert_eq!(state.end(), AfterPoll::Idle);
+        assert_eq!(state.wake(), AfterWake::Schedule);
+        assert_eq!(state.wake(), AfterWake::Nothing);
     }
 
     #[test]
     fn a_complete_task_is_not_scheduled() {
-        let state = State::new();
+        let state = TaskState::new();
         assert_eq!(state.begin(), Begin::Poll);
         assert_eq!(state.complete(), Release::Alive);
-        assert_eq!(state.wake(), Wake::Nothing);
-        assert_eq!(state.cancel(), Wake::Nothing);
+        assert_eq!(state.wake(), AfterWake::Nothing);
+        assert_eq!(state.cancel(), AfterWake::Nothing);
         assert_eq!(state.release(), Release::Last);
     }
 
     #[test]
     fn a_wake_up_by_the_last_waker_of_a_complete_task_is_its_last_reference() {
-        let state = State::new();
+        let state = TaskState::new();
         assert_eq!(state.begin(), Begin::Poll);
         state.retain();
-        assert_eq!(state.end(), End::Idle);
-        assert_eq!(state.wake_and_release(), (Wake::Schedule, Release::Alive));
+        assert_eq!(state.end(), AfterPoll::Idle);
+        assert_eq!(state.wake_and_release(), (AfterWake::Schedule, Release::Alive));
         assert_eq!(state.begin(), Begin::Poll);
         state.retain();
         assert_eq!(state.release(), Release::Alive);
         assert_eq!(state.complete(), Release::Alive);
-        assert_eq!(state.wake_and_release(), (Wake::Nothing, Release::Last));
+        assert_eq!(state.wake_and_release(), (AfterWake::Nothing, Release::Last));
     }
 
     #[test]
     fn a_cancelled_task_is_dropped_by_its_next_runner() {
-        let state = State::new();
+        let state = TaskState::new();
         assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.end(), End::Idle);
-        assert_eq!(state.cancel(), Wake::Schedule);
+        assert_eq!(state.end(), AfterPoll::Idle);
+        assert_eq!(state.cancel(), AfterWake::Schedule);
         assert_eq!(state.begin(), Begin::Cancel);
     }
 }
@@ -228,12 +232,12 @@ mod models {
 
     /// The state, and what each of two threads did before it came to the state: by relaxed stores, so that only the state orders them.
     struct Shared {
-        state: State,
+        state: TaskState,
         did: [AtomicUsize; 2],
     }
 
     impl Shared {
-        fn new(state: State) -> Arc<Self> {
+        fn new(state: TaskState) -> Arc<Self> {
             Arc::new(Self { state, did: [AtomicUsize::new(0), AtomicUsize::new(0)] })
         }
 
@@ -243,24 +247,24 @@ mod models {
     }
 
     /// With references of the task's own and of its handle.
-    fn running() -> State {
-        let state = State::new();
+    fn running() -> TaskState {
+        let state = TaskState::new();
         assert_eq!(state.begin(), Begin::Poll);
         state
     }
 
     /// With references of the handle and of a waker.
-    fn complete() -> State {
+    fn complete() -> TaskState {
         let state = running();
         state.retain();
         assert_eq!(state.complete(), Release::Alive);
         state
     }
 
-    type GiveUp = fn(&State) -> Release;
+    type GiveUp = fn(&TaskState) -> Release;
 
     /// Each of two threads gives up one of two references: one of them frees, and comes after what the other did.
-    fn the_last_comes_after_the_other(state: fn() -> State, give_up: [GiveUp; 2]) {
+    fn the_last_comes_after_the_other(state: fn() -> TaskState, give_up: [GiveUp; 2]) {
         loom::model(move || {
             let shared = Shared::new(state());
             let end = move |shared: &Shared, thread: usize| {
@@ -279,10 +283,10 @@ mod models {
     #[test]
     fn who_frees_comes_after_all_the_others() {
         let wake: GiveUp = |state| state.wake_and_release().1;
-        for gives_up in [State::release, wake] {
-            the_last_comes_after_the_other(running, [State::complete, gives_up]);
-            the_last_comes_after_the_other(running, [gives_up, State::complete]);
-            the_last_comes_after_the_other(complete, [State::release, gives_up]);
+        for gives_up in [TaskState::release, wake] {
+            the_last_comes_after_the_other(running, [TaskState::complete, gives_up]);
+            the_last_comes_after_the_other(running, [gives_up, TaskState::complete]);
+            the_last_comes_after_the_other(complete, [TaskState::release, gives_up]);
             the_last_comes_after_the_other(complete, [gives_up, wake]);
         }
     }
@@ -297,7 +301,7 @@ mod models {
                 theirs.state.complete()
             });
             // A cancel that comes between does not hide it.
-            assert_eq!(shared.state.cancel(), Wake::Nothing);
+            assert_eq!(shared.state.cancel(), AfterWake::Nothing);
             assert!(!shared.state.is_complete() || shared.did[1].load(Ordering::Relaxed) == 1);
             assert_eq!(other.join().unwrap(), Release::Alive);
             assert!(shared.state.is_complete());
@@ -309,7 +313,7 @@ mod models {
         loop {
             assert_eq!(shared.state.begin(), Begin::Poll);
             let sees = shared.sees_both();
-            if shared.state.end() == End::Idle {
+            if shared.state.end() == AfterPoll::Idle {
                 return sees;
             }
         }
@@ -320,11 +324,11 @@ mod models {
         loom::model(|| {
             let shared = Shared::new(running());
             shared.state.retain();
-            assert_eq!(shared.state.end(), End::Idle);
+            assert_eq!(shared.state.end(), AfterPoll::Idle);
             let wake = |shared: &Shared, thread: usize| {
                 shared.did[thread].store(1, Ordering::Relaxed);
                 let wake = if thread == 0 { shared.state.wake() } else { shared.state.wake_and_release().0 };
-                wake == Wake::Schedule && run(shared)
+                wake == AfterWake::Schedule && run(shared)
             };
             let theirs = shared.clone();
             let other = thread::spawn(move || wake(&theirs, 1));
@@ -342,9 +346,9 @@ mod models {
             let theirs = shared.clone();
             let other = thread::spawn(move || {
                 theirs.did[1].store(1, Ordering::Relaxed);
-                theirs.state.wake_and_release().0 == Wake::Schedule && run(&theirs)
+                theirs.state.wake_and_release().0 == AfterWake::Schedule && run(&theirs)
             });
-            let saw = shared.state.end() == End::Again && run(&shared);
+            let saw = shared.state.end() == AfterPoll::Again && run(&shared);
             assert!(saw | other.join().unwrap(), "a wake-up was lost");
         });
     }

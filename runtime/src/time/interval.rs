@@ -120,8 +120,8 @@ impl Interval {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let due = self.next.expect("a sleep without a deadline does not end");
         let next = match self.missed {
-            MissedTicks::Delay if now > due + TOLERANCE => now.checked_add(self.period),
-            MissedTicks::Skip if now > due + TOLERANCE => after(due, now, self.period),
+            MissedTicks::Delay if now > due + MISSED_TICK_TOLERANCE => now.checked_add(self.period),
+            MissedTicks::Skip if now > due + MISSED_TICK_TOLERANCE => after(due, now, self.period),
             _ => due.checked_add(self.period),
         };
         self.set(now, next);
@@ -130,7 +130,7 @@ impl Interval {
 }
 
 /// A tick that is later than this was missed.
-const TOLERANCE: Duration = Duration::from_millis(5);
+const MISSED_TICK_TOLERANCE: Duration = Duration::from_millis(5);
 
 /// The first multiple of the period from `due` on that is after `now`.
 fn after(due: Instant, now: Instant, period: Duration) -> Option<Instant> {

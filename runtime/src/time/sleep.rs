@@ -1,11 +1,11 @@
 //! A future that is ready when a time has come.
 
-use super::timers::{Armed, Set};
+use super::timers::{Armed, SetTimer};
 use crate::{
     driver::Driver,
     driver::slab::Key,
     executor::{
-        context::{self, Place},
+        context::{self, ThreadRole},
         reference::ExecutorBorrow,
     },
     task::{Lease, budget},
@@ -62,14 +62,14 @@ pub struct Sleep {
     deadline: Option<Instant>,
     /// It is ready, or will be without a timer.
     due: bool,
-    set: Option<Timer>,
+    set: Option<SleepTimer>,
 }
 
-const ENDED: &str =
+const ENDED_MESSAGE: &str =
     "a sleep was polled after its runtime had ended: nothing would wake it when its time comes";
 
 /// A timer that was set, and on which wheel.
-struct Timer {
+struct SleepTimer {
     executor: Lease,
     shard: usize,
     key: Key,
@@ -81,15 +81,15 @@ struct Timer {
 fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usize) -> R) -> R {
     let result = context::with(|place| {
         Some(match place {
-            Place::Nowhere => return None,
-            Place::Guest(executor) => {
+            ThreadRole::Outside => return None,
+            ThreadRole::Guest(executor) => {
                 let driver = executor.driver();
                 f(executor.borrow(), driver, driver.timers.guests())
             }
-            Place::CurrentThread(core) => {
+            ThreadRole::CurrentThread(core) => {
                 f(ExecutorBorrow::current_thread(&core.shared), &core.shared.driver, 0)
             }
-            Place::Worker(worker) => {
+            ThreadRole::Worker(worker) => {
                 f(ExecutorBorrow::multi_thread(&worker.shared), &worker.shared.driver, worker.index)
             }
         })
@@ -165,7 +165,7 @@ impl Sleep {
                 Armed::Fired => {}
                 // It may have fired before.
                 Armed::Closed => {
-                    assert!(self.deadline.is_some_and(|due| due <= timers.clock.now()), "{ENDED}")
+                    assert!(self.deadline.is_some_and(|due| due <= timers.clock.now()), "{ENDED_MESSAGE}")
                 }
             }
             self.set = None;
@@ -181,14 +181,14 @@ impl Sleep {
         self.set = Some(with_executor("sleep", |executor, driver, shard| {
             let executor = Lease::new(executor);
             let key = match driver.timers.set(shard, deadline, cx.waker()) {
-                Set::Done(key) => key,
-                Set::WakeDriver(key) => {
+                SetTimer::Done(key) => key,
+                SetTimer::WakeDriver(key) => {
                     driver.reactor.wake();
                     key
                 }
-                Set::Closed => panic!("{ENDED}"),
+                SetTimer::Closed => panic!("{ENDED_MESSAGE}"),
             };
-            Timer { executor, shard, key }
+            SleepTimer { executor, shard, key }
         }));
     }
 }

@@ -33,21 +33,21 @@ use brigade_trace::{Id, Kind, on, record};
 use std::{task::Waker, time::Instant};
 
 /// No timer.
-const NEVER: u64 = u64::MAX;
+const NO_TIMER: u64 = u64::MAX;
 /// The driver does not sleep.
-const AWAKE: u64 = 0;
+const DRIVER_AWAKE: u64 = 0;
 
 // A cache line of its own each: a worker writes its own often.
 #[repr(align(128))]
-struct Shard {
+struct TimerShard {
     /// A tick at or before the wheel's first timer. Stored under the lock, read without.
     next: AtomicU64,
     /// None once the executor is gone.
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<ShardTimers>>,
 }
 
 /// What the lock of a shard guards.
-struct Kept {
+struct ShardTimers {
     wheel: Wheel,
     /// When `next` begins. None if there is none, or if it is too far away to be named.
     begins: Option<Instant>,
@@ -56,13 +56,13 @@ struct Kept {
 /// All wheels of one executor.
 pub(crate) struct Timers {
     pub(crate) clock: Clock,
-    shards: Box<[Shard]>,
+    shards: Box<[TimerShard]>,
     /// Until which tick the driver sleeps.
     until: AtomicU64,
 }
 
 /// What became of setting a timer.
-pub(crate) enum Set {
+pub(crate) enum SetTimer {
     /// It is set, and the driver will see it in time.
     Done(Key),
     /// It is set, and the driver sleeps for longer: wake it.
@@ -84,9 +84,9 @@ pub(crate) enum Armed {
 
 impl Timers {
     pub(crate) fn new(clock: Clock, shards: usize) -> Self {
-        let kept = || Kept { wheel: Wheel::new(), begins: None };
-        let shard = || Shard { next: AtomicU64::new(NEVER), kept: Mutex::new(Some(kept())) };
-        Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(AWAKE) }
+        let kept = || ShardTimers { wheel: Wheel::new(), begins: None };
+        let shard = || TimerShard { next: AtomicU64::new(NO_TIMER), kept: Mutex::new(Some(kept())) };
+        Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(DRIVER_AWAKE) }
     }
 
     /// The wheel for threads that are no workers.
@@ -96,24 +96,24 @@ impl Timers {
 
     /// Sets a timer on the wheel of a worker, or on the last one, which is for threads that are no workers.
     #[inline]
-    pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> Set {
+    pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> SetTimer {
         if on() {
             record(Kind::TimerSet, Id::NONE, self.clock.tick_of(deadline).saturating_mul(1_000_000));
         }
         let shard = &self.shards[shard];
         let waker = waker.clone();
         let mut kept = lock(&shard.kept);
-        let Some(kept) = &mut *kept else { return Set::Closed };
+        let Some(kept) = &mut *kept else { return SetTimer::Closed };
         let key = kept.wheel.insert(deadline, waker);
         // Most are later than the first, and then its tick is nobody's concern yet.
         if kept.begins.is_none_or(|begins| deadline < begins) && self.advance(shard, kept, deadline) {
-            return Set::WakeDriver(key);
+            return SetTimer::WakeDriver(key);
         }
-        Set::Done(key)
+        SetTimer::Done(key)
     }
 
     /// Has the driver see a timer that may be the first. True if it sleeps for longer.
-    fn advance(&self, shard: &Shard, kept: &mut Kept, deadline: Instant) -> bool {
+    fn advance(&self, shard: &TimerShard, kept: &mut ShardTimers, deadline: Instant) -> bool {
         let when = self.clock.tick_of(deadline);
         // Relaxed: stored under the lock that is held.
         if when >= FAR || when >= shard.next.load(Ordering::Relaxed) {
@@ -162,10 +162,10 @@ impl Timers {
         loop {
             let next = self.next();
             // SeqCst, both: see "Why no timer is missed".
-            self.until.store(next.max(AWAKE + 1), Ordering::SeqCst);
+            self.until.store(next.max(DRIVER_AWAKE + 1), Ordering::SeqCst);
             in_order();
             if self.next() >= next {
-                return (next != NEVER).then_some(next);
+                return (next != NO_TIMER).then_some(next);
             }
         }
     }
@@ -173,22 +173,22 @@ impl Timers {
     /// The driver does not sleep any more.
     pub(crate) fn after_sleep(&self) {
         // Relaxed: whoever still wakes the driver does so in vain.
-        self.until.store(AWAKE, Ordering::Relaxed);
+        self.until.store(DRIVER_AWAKE, Ordering::Relaxed);
     }
 
     /// A tick at or before the first timer.
     pub(crate) fn first(&self) -> Option<u64> {
-        Some(self.next()).filter(|&next| next != NEVER)
+        Some(self.next()).filter(|&next| next != NO_TIMER)
     }
 
     fn next(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NEVER)
+        self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NO_TIMER)
     }
 
     /// Takes out the timers of all workers that fire by now.
     pub(crate) fn expire(&self, fired: &mut Vec<Waker>) {
         // Relaxed, here and below: a timer that is set at this moment is seen at the next look.
-        if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NEVER) {
+        if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NO_TIMER) {
             let now = self.clock.tick_now();
             self.shards.iter().for_each(|shard| shard.expire(&self.clock, now, fired));
         }
@@ -201,12 +201,12 @@ impl Timers {
 
     /// Takes out all timers; no more can be set.
     pub(crate) fn close(&self) -> Vec<Waker> {
-        let take = |shard: &Shard| lock(&shard.kept).take().map(|mut kept| kept.wheel.clear());
+        let take = |shard: &TimerShard| lock(&shard.kept).take().map(|mut kept| kept.wheel.clear());
         self.shards.iter().filter_map(take).flatten().collect()
     }
 }
 
-impl Shard {
+impl TimerShard {
     #[inline]
     fn expire(&self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) {
         if self.next.load(Ordering::Relaxed) > now {
@@ -217,7 +217,7 @@ impl Shard {
         let next = kept.wheel.expire(clock, now, fired);
         kept.begins = next.and_then(|next| clock.beginning(next));
         // Relaxed, unlike the store that makes it earlier: who does not see this one looks too early.
-        self.next.store(next.unwrap_or(NEVER), Ordering::Relaxed);
+        self.next.store(next.unwrap_or(NO_TIMER), Ordering::Relaxed);
     }
 }
 
@@ -232,7 +232,7 @@ mod model {
         Arc::new(Timers::new(Clock::os(), 1))
     }
 
-    fn set(timers: &Timers, tick: u64, waker: &Waker) -> Set {
+    fn set(timers: &Timers, tick: u64, waker: &Waker) -> SetTimer {
         timers.set(0, timers.clock.beginning(tick).unwrap(), waker)
     }
 
@@ -244,7 +244,7 @@ mod model {
             let setter = thread::spawn(move || set(&setting, 5, Waker::noop()));
             let until = timers.before_sleep();
             let set = setter.join().unwrap();
-            assert!(until == Some(5) || matches!(set, Set::WakeDriver(_)), "the timer is missed");
+            assert!(until == Some(5) || matches!(set, SetTimer::WakeDriver(_)), "the timer is missed");
         });
     }
 
@@ -254,7 +254,7 @@ mod model {
             let timers = timers();
             let setters = [9, 5].map(|when| {
                 let setting = timers.clone();
-                thread::spawn(move || matches!(set(&setting, when, Waker::noop()), Set::WakeDriver(_)))
+                thread::spawn(move || matches!(set(&setting, when, Waker::noop()), SetTimer::WakeDriver(_)))
             });
             let until = timers.before_sleep();
             let [_, woken] = setters.map(|setter| setter.join().unwrap());
@@ -266,7 +266,7 @@ mod model {
     fn a_timer_is_cancelled_or_fires() {
         loom::model(|| {
             let timers = timers();
-            let Set::Done(key) = set(&timers, 5, Waker::noop()) else { panic!("the driver is awake") };
+            let SetTimer::Done(key) = set(&timers, 5, Waker::noop()) else { panic!("the driver is awake") };
             let cancelling = timers.clone();
             let canceller = thread::spawn(move || cancelling.cancel(0, key));
             let mut fired = Vec::new();
@@ -280,7 +280,7 @@ mod model {
         loom::model(|| {
             let timers = timers();
             let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-            let Set::Done(key) = set(&timers, 5, &Waker::from(first.clone())) else {
+            let SetTimer::Done(key) = set(&timers, 5, &Waker::from(first.clone())) else {
                 panic!("the driver is awake")
             };
             let (changing, new) = (timers.clone(), Waker::from(second.clone()));

@@ -35,17 +35,17 @@ use crate::{
 };
 use std::{task::Waker, time::Instant};
 
-const BITS: u32 = 6;
-const SLOTS: usize = 1 << BITS;
+const LEVEL_BITS: u32 = 6;
+const SLOTS_PER_LEVEL: usize = 1 << LEVEL_BITS;
 const LEVELS: usize = 6;
 /// The number of the list of those that are new.
-const NEW: usize = LEVELS * SLOTS;
+const NEW_LIST: usize = LEVELS * SLOTS_PER_LEVEL;
 /// The number of the list of those that never fire.
-const FAR_LIST: usize = NEW + 1;
+const FAR_LIST: usize = NEW_LIST + 1;
 const LISTS: usize = FAR_LIST + 1;
 /// The tick from which on a timer never fires: 35,000 years. A clock that is paused would need longer than a test takes to come there.
 pub(super) const FAR: u64 = 1 << 50;
-const REACH: u64 = 1 << (BITS * LEVELS as u32);
+const REACH_TICKS: u64 = 1 << (LEVEL_BITS * LEVELS as u32);
 
 /// When a timer fires.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ impl Wheel {
     #[inline]
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Key {
         let key = self.timers.insert(Timer { when: When::Deadline(deadline), waker });
-        self.lists.append(NEW, number(key));
+        self.lists.append(NEW_LIST, number(key));
         key
     }
 
@@ -92,8 +92,8 @@ impl Wheel {
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
         let timer = self.timers.remove(key)?;
-        if let Some(list) = self.lists.remove(number(key)).filter(|&list| list < NEW) {
-            self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
+        if let Some(list) = self.lists.remove(number(key)).filter(|&list| list < NEW_LIST) {
+            self.occupied[list / SLOTS_PER_LEVEL] &= !(1 << (list % SLOTS_PER_LEVEL));
         }
         Some(timer.waker)
     }
@@ -101,7 +101,7 @@ impl Wheel {
     /// Advances to `now`, a tick of the clock's, and gives the wakers of the timers that fire until then, earlier ticks first. Returns a tick
     /// at or before the first at which another fires.
     pub(crate) fn expire(&mut self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
-        self.empty(NEW, clock, Self::list);
+        self.empty(NEW_LIST, clock, Self::list);
         let next = loop {
             let Some((level, slot, start)) = self.next_slot() else { break None };
             if start > now {
@@ -109,7 +109,7 @@ impl Wheel {
             }
             self.elapsed = self.elapsed.max(start);
             self.occupied[level] &= !(1 << slot);
-            self.empty(level * SLOTS + slot, clock, |wheel, key, when| {
+            self.empty(level * SLOTS_PER_LEVEL + slot, clock, |wheel, key, when| {
                 if when <= wheel.elapsed {
                     fired.extend(wheel.timers.remove(key).map(|timer| timer.waker));
                 } else {
@@ -149,14 +149,14 @@ impl Wheel {
             return self.lists.append(FAR_LIST, number(key));
         }
         // One that is due already counts as due at the next tick (rule 1), and one out of reach as due at the end of it.
-        let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH - 1));
+        let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH_TICKS - 1));
         // The lowest level is 0, also if only the lowest bits differ.
-        let differing = (when ^ self.elapsed) | (SLOTS as u64 - 1);
+        let differing = (when ^ self.elapsed) | (SLOTS_PER_LEVEL as u64 - 1);
         // Beyond the top level's turn the slot is one that comes before `elapsed`'s own, and so one turn later.
-        let level = (((u64::BITS - 1 - differing.leading_zeros()) / BITS) as usize).min(LEVELS - 1);
-        let slot = (when >> (BITS * level as u32)) as usize % SLOTS;
+        let level = (((u64::BITS - 1 - differing.leading_zeros()) / LEVEL_BITS) as usize).min(LEVELS - 1);
+        let slot = (when >> (LEVEL_BITS * level as u32)) as usize % SLOTS_PER_LEVEL;
         self.occupied[level] |= 1 << slot;
-        self.lists.append(level * SLOTS + slot, number(key));
+        self.lists.append(level * SLOTS_PER_LEVEL + slot, number(key));
     }
 
     /// The first slot that is not empty, with its level and its first tick.
@@ -165,13 +165,13 @@ impl Wheel {
             if occupied == 0 {
                 return None;
             }
-            let shift = BITS * level as u32;
-            let here = (self.elapsed >> shift) as u32 % SLOTS as u32;
+            let shift = LEVEL_BITS * level as u32;
+            let here = (self.elapsed >> shift) as u32 % SLOTS_PER_LEVEL as u32;
             // The slots in the order in which they come, beginning with the one after `elapsed`'s own: what is in that
             // one itself is a whole turn away.
-            let ahead = occupied.rotate_right((here + 1) % SLOTS as u32).trailing_zeros() + 1;
+            let ahead = occupied.rotate_right((here + 1) % SLOTS_PER_LEVEL as u32).trailing_zeros() + 1;
             let start = ((self.elapsed >> shift) + u64::from(ahead)) << shift;
-            Some((level, (here + ahead) as usize % SLOTS, start))
+            Some((level, (here + ahead) as usize % SLOTS_PER_LEVEL, start))
         };
         // A lower level comes before a higher one: a higher slot begins where the lower levels' turn ends.
         self.occupied

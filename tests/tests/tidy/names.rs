@@ -16,7 +16,7 @@ const FAMILIES: &[&str] =
     &["Sender", "Receiver", "SendError", "RecvError", "TryRecvError", "Permit", "OwnedPermit"];
 
 /// Crates whose names were chosen before this rule and are still to be looked through.
-const TO_BE_RENAMED: &[&str] = &["runtime"];
+const TO_BE_RENAMED: &[&str] = &[];
 
 /// The types that a file defines outside its tests, with whether they can be seen elsewhere.
 #[derive(Default)]

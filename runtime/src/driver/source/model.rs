@@ -224,7 +224,7 @@ impl std::task::Wake for Gone {
 fn a_task_that_comes_when_there_are_too_many_pollers_is_woken() {
     loom::model(|| {
         let source = Arc::new(Source::new(Initially::Pending));
-        for _ in 0..=MOST_POLLERS {
+        for _ in 0..=MAX_POLLERS_PER_DIRECTION {
             let gone = Waker::from(Arc::new(Gone));
             assert!(source.poll_ready(&mut Context::from_waker(&gone), Direction::Read).is_pending());
         }

@@ -2,22 +2,22 @@
 //!
 //! # Fairness
 //!
-//! A round runs at most [`ROUND`] tasks, those of the injector first; between rounds the future of `block_on` is polled if it
-//! was woken, and the driver is looked at if it has not been for [`LOOK`]. So a task that wakes itself for ever starves
+//! A run_round runs at most [`MAX_POLLS_PER_ROUND`] tasks, those of the injector first; between rounds the future of `block_on` is polled if it
+//! was woken, and the driver is driver_polled at if it has not been for [`DRIVER_POLL_INTERVAL`]. So a task that wakes itself for ever starves
 //! nobody.
 
-use super::Shared;
+use super::CurrentThread;
 use crate::{
-    driver::{Turn, fork},
+    driver::{DriverLock, fork},
     executor::{
         block_on::{MainFuture, run_until},
         context,
     },
     shim::lock,
-    task::{self, Outcome, Task, TaskRef, budget, roll::Roll},
+    task::{self, Outcome, Task, TaskRef, budget, list::TaskList},
     time::{
         elapsed::Elapsed,
-        timers::{Armed, Set},
+        timers::{Armed, SetTimer},
     },
 };
 use brigade_handle::{fork::Generation, wait};
@@ -35,35 +35,35 @@ use std::{
 };
 
 /// How many tasks run before the loop looks at anything else.
-const ROUND: usize = 61;
+const MAX_POLLS_PER_ROUND: usize = 61;
 /// How long the driver may be left alone while there is work.
-const LOOK: Duration = Duration::from_micros(50);
+const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
 
 /// What moves from one driving thread to the next: no local task is among it.
-pub(super) struct Lists {
+pub(super) struct CoreQueues {
     pub(super) ready: VecDeque<Task>,
-    pub(super) owned: Roll,
+    pub(super) owned: TaskList,
 }
 
 /// What only the driving thread touches.
 pub(crate) struct Core {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<CurrentThread>,
     pub(super) ready: RefCell<VecDeque<Task>>,
     /// Those tasks that may move between threads, and have waited.
-    owned: RefCell<Roll>,
+    owned: RefCell<TaskList>,
     /// All tasks that may not. They end with the `block_on` in which they were spawned.
-    locals: RefCell<Roll>,
+    locals: RefCell<TaskList>,
     /// That end has begun: local tasks that are spawned from now on are cancelled at once.
     locals_end: Cell<bool>,
-    looked: Cell<Instant>,
-    /// How many polls there were since the clock was looked at.
+    driver_polled: Cell<Instant>,
+    /// How many polls there were since the clock was driver_polled at.
     polls: Cell<usize>,
     /// The process of the thread that drives, and not of its copy.
     generation: Generation,
 }
 
 /// A place is twice the number on the roll; and this, if that is `locals`.
-const LOCAL: u32 = 1;
+const LOCAL_BIT: u32 = 1;
 
 /// The time in which this thread drives the executor.
 pub(super) struct Driving {
@@ -73,14 +73,14 @@ pub(super) struct Driving {
 }
 
 impl Driving {
-    pub(super) fn begin(shared: &Arc<Shared>, lists: Lists) -> Self {
+    pub(super) fn begin(shared: &Arc<CurrentThread>, lists: CoreQueues) -> Self {
         let core = Rc::new(Core {
             shared: shared.clone(),
             ready: RefCell::new(lists.ready),
             owned: RefCell::new(lists.owned),
             locals: RefCell::default(),
             locals_end: Cell::new(false),
-            looked: Cell::new(clock::now()),
+            driver_polled: Cell::new(clock::now()),
             polls: Cell::new(0),
             generation: Generation::current(),
         });
@@ -121,7 +121,7 @@ impl Driving {
         };
         let waker = Waker::from(core.shared.clone());
         // The thread that sets it is the one that sleeps in the driver, so the driver need not be woken.
-        let (Set::Done(timer) | Set::WakeDriver(timer)) = timers.set(0, deadline, &waker) else {
+        let (SetTimer::Done(timer) | SetTimer::WakeDriver(timer)) = timers.set(0, deadline, &waker) else {
             unreachable!("the driver is closed after the drain")
         };
         let is_now = at_most == Some(Duration::ZERO);
@@ -156,22 +156,22 @@ impl Drop for Driving {
         }
         core.end_locals();
         run_until(core, || core.locals.borrow().is_empty().then_some(()));
-        let lists = Lists { ready: core.ready.take(), owned: core.owned.take() };
+        let lists = CoreQueues { ready: core.ready.take(), owned: core.owned.take() };
         let waiting = {
-            let mut resting = lock(&core.shared.resting);
-            resting.core = Some(lists);
-            mem::take(&mut resting.waiting)
+            let mut parked = lock(&core.shared.parked);
+            parked.core = Some(lists);
+            mem::take(&mut parked.waiting)
         };
-        task::leave();
+        task::return_references();
         waiting.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Core {
     /// Runs some tasks. False if there were none.
-    pub(crate) fn round(&self) -> bool {
+    pub(crate) fn run_round(&self) -> bool {
         let fetched = self.fetch();
-        for ran in 0..ROUND {
+        for ran in 0..MAX_POLLS_PER_ROUND {
             // Taken in a statement of its own: the queue must be free while the task runs.
             let task = self.ready.borrow_mut().pop_front();
             let Some(task) = task else { return fetched || ran > 0 };
@@ -228,7 +228,7 @@ impl Core {
         if self.locals_end.get() {
             task::refuse(task);
         } else {
-            task.set_place(2 * self.locals.borrow_mut().enter(task.to_ref()) + LOCAL);
+            task.set_list_index(2 * self.locals.borrow_mut().insert(task.to_ref()) + LOCAL_BIT);
             self.ready.borrow_mut().push_back(task);
         }
     }
@@ -239,15 +239,15 @@ impl Core {
         self.locals.borrow().iter().for_each(TaskRef::cancel);
     }
 
-    /// Lists a task that waits for the first time, and says where. None if the executor is closing.
+    /// CoreQueues a task that waits for the first time, and says where. None if the executor is closing.
     pub(super) fn list(&self, task: TaskRef) -> Option<u32> {
-        (!self.shared.is_closing()).then(|| 2 * self.owned.borrow_mut().enter(task))
+        (!self.shared.is_closing()).then(|| 2 * self.owned.borrow_mut().insert(task))
     }
 
     pub(super) fn release(&self, place: u32) {
-        let list = if place % 2 == LOCAL { &self.locals } else { &self.owned };
+        let list = if place % 2 == LOCAL_BIT { &self.locals } else { &self.owned };
         // Relies on the roll's references having nothing to drop.
-        list.borrow_mut().strike(place / 2);
+        list.borrow_mut().remove(place / 2);
     }
 
     /// Whether no task is left.
@@ -258,21 +258,21 @@ impl Core {
             && self.shared.inbox.injector.len() == 0
     }
 
-    /// Whether so many polls have been made that the driver has to be looked at.
-    pub(crate) fn must_look(&self) -> bool {
-        self.polls.get() >= ROUND
+    /// Whether so many polls have been made that the driver has to be driver_polled at.
+    pub(crate) fn is_driver_due(&self) -> bool {
+        self.polls.get() >= MAX_POLLS_PER_ROUND
     }
 
-    /// Looks at the driver without sleeping, if the last look is long ago.
+    /// Looks at the driver without sleeping, if the last poll_driver is long ago.
     #[cold]
-    pub(crate) fn look(&self) {
+    pub(crate) fn poll_driver(&self) {
         self.polls.set(0);
         // The real time: a clock that is paused does not pause the descriptors.
         let now = clock::now();
-        if now - self.looked.get() > LOOK {
-            self.looked.set(now);
-            if let Some(mut turn) = self.shared.driver.try_turn() {
-                turn.look();
+        if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
+            self.driver_polled.set(now);
+            if let Some(mut driver) = self.shared.driver.try_lock() {
+                driver.poll_now();
             }
         }
     }
@@ -280,17 +280,17 @@ impl Core {
     /// Sleeps in the reactor until there is something to do.
     pub(crate) fn sleep(&self) {
         let shared = &self.shared;
-        let Some(mut turn) = shared.driver.try_turn() else {
+        let Some(mut driver) = shared.driver.try_lock() else {
             unreachable!("only the driving thread turns the driver of a current-thread runtime")
         };
-        if shared.driver.timers.clock.is_paused() && self.jump(&mut turn) {
+        if shared.driver.timers.clock.is_paused() && self.advance_clock(&mut driver) {
             return;
         }
         if shared.inbox.may_sleep() {
             record(Kind::Park, Id::new(Domain::Worker, 0), 0);
             // A job of a pool may be here: then a spare thread takes the place of this one.
             let away = wait::away();
-            turn.sleep(None, || {
+            driver.sleep(None, || {
                 drop(away);
                 record(Kind::Unpark, Id::new(Domain::Worker, 0), 0);
                 shared.inbox.awake();
@@ -301,11 +301,11 @@ impl Core {
 
     /// Moves a clock that is paused, if everything waits. True if there is something to do then.
     #[cold]
-    fn jump(&self, turn: &mut Turn<'_>) -> bool {
+    fn advance_clock(&self, driver: &mut DriverLock<'_>) -> bool {
         let shared = &self.shared;
-        turn.look();
+        driver.poll_now();
         !shared.inbox.is_empty()
             || !self.ready.borrow().is_empty()
-            || (shared.blocking.is_idle() && turn.jump())
+            || (shared.blocking.is_idle() && driver.advance_clock())
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Inbox {
 /// Whether the one who left something has to wake the reactor.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rouse {
+pub(super) enum WakeTarget {
     Reactor,
     Nobody,
 }
@@ -42,23 +42,23 @@ impl Inbox {
     }
 
     /// Leaves a task. Gives it back if the executor is gone.
-    pub(super) fn send(&self, task: Task) -> Result<Rouse, Task> {
+    pub(super) fn send(&self, task: Task) -> Result<WakeTarget, Task> {
         self.injector.push(task)?;
-        Ok(self.rouse())
+        Ok(self.wake_target())
     }
 
     /// Has the future of `block_on` polled.
-    pub(super) fn wake(&self) -> Rouse {
+    pub(super) fn wake(&self) -> WakeTarget {
         // SeqCst: see the head of this file. Who finds it woken leaves the rest to the one who woke it.
-        if self.woken.swap(true, Ordering::SeqCst) { Rouse::Nobody } else { self.rouse() }
+        if self.woken.swap(true, Ordering::SeqCst) { WakeTarget::Nobody } else { self.wake_target() }
     }
 
-    fn rouse(&self) -> Rouse {
+    fn wake_target(&self) -> WakeTarget {
         in_order();
         // SeqCst: see the head of this file. Relaxed: who takes it back only has to be one, and publishes nothing.
         let asleep = self.sleeping.load(Ordering::SeqCst)
             && self.sleeping.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if asleep { Rouse::Reactor } else { Rouse::Nobody }
+        if asleep { WakeTarget::Reactor } else { WakeTarget::Nobody }
     }
 
     /// The driving thread's: a poll of the future of `block_on` is due without a wake-up.
@@ -106,8 +106,8 @@ mod models {
     use std::{panic::Location, sync::Arc};
 
     /// The reactor of a model is the thread's own place to park.
-    fn wake_reactor(rouse: Rouse, driving: &Thread) {
-        if rouse == Rouse::Reactor {
+    fn wake_reactor(wake_target: WakeTarget, driving: &Thread) {
+        if wake_target == WakeTarget::Reactor {
             driving.unpark();
         }
     }
@@ -141,8 +141,8 @@ mod models {
             let handle = tasks.spawn(async { 7 }, Location::caller());
             let (theirs, task) = (inbox.clone(), tasks.pop().expect("it was just spawned"));
             let other = thread::spawn(move || {
-                let rouse = theirs.send(task).unwrap_or_else(|_| panic!("the executor lives"));
-                wake_reactor(rouse, &driving);
+                let wake_target = theirs.send(task).unwrap_or_else(|_| panic!("the executor lives"));
+                wake_reactor(wake_target, &driving);
             });
             inbox.set_woken();
             drive(&inbox, 1, || true);
@@ -180,9 +180,12 @@ mod models {
                 thread::spawn(move || sending.send(task).unwrap_or_else(|_| panic!("the executor lives")));
             let waker = thread::spawn(move || waking.wake());
             let sleeps = inbox.may_sleep();
-            let rouse = [sender, waker].map(|other| other.join().unwrap());
+            let wake_target = [sender, waker].map(|other| other.join().unwrap());
             if sleeps {
-                assert_eq!(rouse.iter().filter(|&&rouse| rouse == Rouse::Reactor).count(), 1);
+                assert_eq!(
+                    wake_target.iter().filter(|&&wake_target| wake_target == WakeTarget::Reactor).count(),
+                    1
+                );
             }
             inbox.awake();
             inbox.injector.pop_batch(|_| 0, |_| ()).into_iter().for_each(|task| drop(task.run()));

@@ -112,7 +112,7 @@ impl Idle {
     }
 
     /// Falls asleep. The caller then looks once more whether there is a task.
-    pub(crate) fn sleep(&self, worker: usize, as_what: Awake) -> Watch {
+    pub(crate) fn fall_asleep(&self, worker: usize, as_what: Awake) -> Watch {
         let mut sleepers = lock(&self.sleepers);
         sleepers.list.push(worker);
         let change = match as_what {
@@ -145,7 +145,7 @@ impl Idle {
     }
 
     /// Leaves the sleep. If nobody watches those who are still asleep, `call` is called with one who then has to.
-    pub(crate) fn leave(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
+    pub(crate) fn wake_up(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
         let mut sleepers = lock(&self.sleepers);
         let position = sleepers.list.iter().position(|&sleeper| sleeper == worker);
         if let Some(position) = position {
@@ -184,16 +184,19 @@ mod tests {
     #[test]
     fn one_who_is_woken_counts_as_searching_until_it_stops() {
         let idle = Idle::new(2);
-        assert_eq!(idle.sleep(0, Awake::Working), Watch::Yes);
-        assert_eq!(idle.sleep(1, Awake::Working), Watch::No);
+        assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
+        assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::No);
         assert!(idle.should_wake());
         assert_eq!(idle.wake_one(|worker| worker == 1), Some(0), "who is cheap to wake is woken first");
         assert!(!idle.should_wake());
         assert_eq!(idle.wake_one(|_| false), None, "one searches already");
-        assert_eq!(idle.leave(0, |worker| assert_eq!(worker, 1, "one who sleeps watches")), Awake::Searching);
+        assert_eq!(
+            idle.wake_up(0, |worker| assert_eq!(worker, 1, "one who sleeps watches")),
+            Awake::Searching
+        );
         assert!(idle.stop_search(), "it was the only one to search");
         assert!(idle.should_wake());
-        assert_eq!(idle.leave(1, |_| panic!("nobody sleeps")), Awake::Working);
+        assert_eq!(idle.wake_up(1, |_| panic!("nobody sleeps")), Awake::Working);
         assert!(!idle.should_wake());
     }
 }

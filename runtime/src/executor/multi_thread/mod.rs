@@ -1,9 +1,9 @@
-//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking. How it ends is in `ending.rs`.
+//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking. How it ends is in `shutdown.rs`.
 
-mod ending;
-pub(crate) use ending::close;
+mod shutdown;
+pub(crate) use shutdown::close;
 pub(crate) mod idle;
-pub(crate) mod owned;
+pub(crate) mod owned_tasks;
 pub(crate) mod parker;
 // Unsafe: slots hold tasks as pointers, which whoever moves the head has taken.
 #[allow(unsafe_code)]
@@ -14,14 +14,14 @@ use crate::{
     driver::Driver,
     executor::{
         blocking::Blocking,
-        context::{self, Place},
-        end::End,
+        context::{self, ThreadRole},
+        end::ShutdownMode,
         injector::Injector,
         multi_thread::{
             idle::Idle,
-            owned::Owned,
-            parker::{Call, Parker},
-            run_queue::Queue,
+            owned_tasks::OwnedTasks,
+            parker::{Parker, WakeReason},
+            run_queue::RunQueue,
             worker::Worker,
         },
         reference::ExecutorRefCount,
@@ -44,11 +44,11 @@ use std::{
 };
 
 /// What all threads see.
-pub(crate) struct Shared {
+pub(crate) struct MultiThread {
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
-    pub(crate) owned: Owned,
+    pub(crate) owned: OwnedTasks,
     pub(crate) references: ExecutorRefCount,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
@@ -62,7 +62,7 @@ pub(crate) struct Shared {
 
 /// What all threads see of one worker.
 pub(crate) struct Remote {
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) queue: Arc<RunQueue>,
     pub(crate) parker: Parker,
     pub(crate) announced: Announced,
 }
@@ -84,14 +84,14 @@ pub(crate) fn start(
     name: &str,
     stack_size: Option<usize>,
     max_blocking: usize,
-) -> io::Result<(Arc<Shared>, Threads)> {
+) -> io::Result<(Arc<MultiThread>, Threads)> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| run_queue::new()).unzip();
     let remote = |queue| Remote { queue, parker: Parker::default(), announced: Announced::default() };
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(MultiThread {
         remotes: queues.into_iter().map(remote).collect(),
         injector: Injector::new(),
         idle: Idle::new(workers),
-        owned: Owned::new(workers),
+        owned: OwnedTasks::new(workers),
         references: ExecutorRefCount::default(),
         driver: Driver::new(workers, Clock::os())?,
         blocking: Blocking::new(max_blocking),
@@ -111,7 +111,7 @@ pub(crate) fn start(
             Err(error) => {
                 // Those that were not started have ended already.
                 shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
-                let _cancelled = close(&shared, &threads, End::Cancel);
+                let _cancelled = close(&shared, &threads, ShutdownMode::Cancel);
                 return Err(error);
             }
         }
@@ -120,7 +120,7 @@ pub(crate) fn start(
 }
 
 /// The life of a worker's thread.
-fn work(index: usize, shared: Arc<Shared>, queue: run_queue::Owner) {
+fn work(index: usize, shared: Arc<MultiThread>, queue: run_queue::Owner) {
     shared.remotes[index].parker.own();
     let policy = wait::set(crate::executor::block_on::FORBID);
     let worker = Rc::new(Worker::new(index, shared.clone(), queue));
@@ -132,7 +132,7 @@ fn work(index: usize, shared: Arc<Shared>, queue: run_queue::Owner) {
     }
     forget_panic(ran);
     drop((entered, worker, policy));
-    task::leave();
+    task::return_references();
     // It does not fall asleep any more, which is when it would have said so.
     shared.owned.wake_if_empty();
     // AcqRel: the last one comes after all that the others did.
@@ -142,9 +142,9 @@ fn work(index: usize, shared: Arc<Shared>, queue: run_queue::Owner) {
 }
 
 /// Takes in a task that was just spawned, from any thread. It is cancelled if the runtime ends.
-pub(crate) fn take_in(shared: &Shared, task: Task) {
+pub(crate) fn take_in(shared: &MultiThread, task: Task) {
     context::with(|place| match place {
-        Place::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.take_in(task),
+        ThreadRole::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.take_in(task),
         _ => {
             shared.owned.spawned(None);
             if shared.owned.is_closing() {
@@ -158,14 +158,14 @@ pub(crate) fn take_in(shared: &Shared, task: Task) {
 
 /// Queues a task, from any thread.
 #[inline]
-pub(crate) fn schedule(shared: &Shared, task: Task) {
+pub(crate) fn schedule(shared: &MultiThread, task: Task) {
     context::with(|place| match place {
-        Place::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.schedule(task),
+        ThreadRole::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.schedule(task),
         _ => shared.inject(task),
     });
 }
 
-impl Shared {
+impl MultiThread {
     pub(crate) fn workers(&self) -> usize {
         self.remotes.len()
     }
@@ -208,15 +208,15 @@ impl Shared {
                 announced.tail.store(self.remotes[victim].queue.snapshot().tail, Ordering::Relaxed);
             }
         }
-        self.call(worker, Call::Search);
+        self.wake(worker, WakeReason::Search);
     }
 
-    pub(crate) fn call(&self, worker: usize, call: Call) {
-        self.remotes[worker].parker.call(call, || self.driver.reactor.wake());
+    pub(crate) fn wake(&self, worker: usize, reason: WakeReason) {
+        self.remotes[worker].parker.wake(reason, || self.driver.reactor.wake());
     }
 
     /// Whether there is a task that others can take. Part of the argument at the head of `idle.rs`.
     pub(crate) fn has_tasks(&self) -> bool {
-        self.injector.len() > 0 || self.remotes.iter().any(|remote| remote.queue.has_ring())
+        self.injector.len() > 0 || self.remotes.iter().any(|remote| remote.queue.has_stealable_tasks())
     }
 }

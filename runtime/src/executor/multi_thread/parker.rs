@@ -24,11 +24,11 @@ const SEARCH: u8 = 1 << 0;
 const WATCH: u8 = 1 << 1;
 const THREAD: u8 = 1 << 2;
 const DRIVER: u8 = 1 << 3;
-const CALLS: u8 = SEARCH | WATCH;
+const WAKE_REASONS: u8 = SEARCH | WATCH;
 
 /// Why a worker is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum WakeReason {
     /// To look for tasks, or to see that the runtime ends.
     Search = SEARCH as isize,
     /// To watch.
@@ -37,11 +37,11 @@ pub(crate) enum Call {
 
 /// What a worker was called for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Called(u8);
+pub(crate) struct WakeReasons(u8);
 
-impl Called {
-    pub(crate) fn to(self, call: Call) -> bool {
-        self.0 & call as u8 != 0
+impl WakeReasons {
+    pub(crate) fn contains(self, reason: WakeReason) -> bool {
+        self.0 & reason as u8 != 0
     }
 }
 
@@ -65,12 +65,12 @@ impl Parker {
     }
 
     /// Calls the worker. `wake_driver` is called if it sleeps in the driver.
-    pub(crate) fn call(&self, call: Call, wake_driver: impl FnOnce()) {
+    pub(crate) fn wake(&self, reason: WakeReason, wake_driver: impl FnOnce()) {
         // Release pairs with the Acquire in `awake`: what was done before is seen by the one who is called. Acquire pairs with the Release in
         // `park`: its thread is known.
-        let old = self.state.fetch_or(call as u8, Ordering::AcqRel);
+        let old = self.state.fetch_or(reason as u8, Ordering::AcqRel);
         // If it was called before, it was woken then.
-        if old & CALLS != 0 {
+        if old & WAKE_REASONS != 0 {
             return;
         }
         if old & DRIVER != 0 {
@@ -81,30 +81,30 @@ impl Parker {
     }
 
     /// Sleeps on the thread until called, or for so long.
-    pub(crate) fn park(&self, at_most: Option<Duration>) -> Called {
+    pub(crate) fn park(&self, at_most: Option<Duration>) -> WakeReasons {
         let end = at_most.map(|at_most| clock::now() + at_most);
         // Release publishes the thread. What the calls publish is for `awake` to acquire.
         let mut old = self.state.fetch_or(THREAD, Ordering::Release);
-        while old & CALLS == 0 {
+        while old & WAKE_REASONS == 0 {
             match end.map(|end| end.saturating_duration_since(clock::now())) {
                 Some(Duration::ZERO) => break,
                 left => shim::park(left),
             }
             old = self.state.load(Ordering::Relaxed);
         }
-        self.awake()
+        self.take_reasons()
     }
 
     /// About to sleep in the driver. What it was called for, if it was already.
-    pub(crate) fn enter_driver(&self) -> Result<(), Called> {
+    pub(crate) fn enter_driver(&self) -> Result<(), WakeReasons> {
         // Relaxed: nothing is published by it, and `awake` acquires.
         let old = self.state.fetch_or(DRIVER, Ordering::Relaxed);
-        if old & CALLS == 0 { Ok(()) } else { Err(self.awake()) }
+        if old & WAKE_REASONS == 0 { Ok(()) } else { Err(self.take_reasons()) }
     }
 
     /// Awake: takes what it was called for.
-    pub(crate) fn awake(&self) -> Called {
+    pub(crate) fn take_reasons(&self) -> WakeReasons {
         // Acquire pairs with the Release of every call that is taken here.
-        Called(self.state.swap(0, Ordering::Acquire) & CALLS)
+        WakeReasons(self.state.swap(0, Ordering::Acquire) & WAKE_REASONS)
     }
 }

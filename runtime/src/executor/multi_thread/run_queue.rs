@@ -5,15 +5,15 @@
 //!   ring   ▏  head ──▶ ■ ■ ■ ■ ■ ◀── tail      oldest at the head; owner and thieves take there, the owner appends
 //! ```
 //!
-//! The [`Owner`] belongs to the worker's thread; any thread may steal through the [`Queue`].
+//! The [`Owner`] belongs to the worker's thread; any thread may steal through the [`RunQueue`].
 //!
-//! 1. `tail` is stored by the owner only, `head` is moved by compare-exchange only, and 0 ≤ `tail - head` ≤ CAPACITY.
+//! 1. `tail` is stored by the owner only, `head` is moved by compare-exchange only, and 0 ≤ `tail - head` ≤ RING_CAPACITY.
 //! 2. The slots from `head` to `tail` hold tasks. The owner writes the slot at `tail`, and those after it, which nobody
 //!    else reads as tasks.
 //! 3. Whoever moves `head` from h to h + n has taken the tasks of the slots h to h + n - 1. It reads them *before* it moves
 //!    `head`: as long as `head` is h the owner does not write there again (rules 1 and 2), so if the move succeeds what was
 //!    read is right, and if it fails what was read is forgotten.
-//! 4. The pointer in `newest` is a task, or null. Whoever swaps it out has taken it.
+//! 4. The pointer in `lifo_slot` is a task, or null. Whoever swaps it out has taken it.
 //!
 //! The ring is Go's (`runtime/proc.go`, `runqput` and `runqgrab`). That thieves can reach the newest task as well is what
 //! keeps it from being stuck behind a worker that blocks; `worker.rs` says when they do.
@@ -26,25 +26,25 @@ use std::{marker::PhantomData, ptr::NonNull, ptr::null_mut, sync::Arc};
 
 /// How many tasks the ring holds.
 #[cfg(not(loom))]
-const CAPACITY: usize = 256;
+const RING_CAPACITY: usize = 256;
 #[cfg(loom)]
-const CAPACITY: usize = 4;
+const RING_CAPACITY: usize = 4;
 
 /// What all threads see of a worker's queue.
 #[repr(align(128))]
-pub(crate) struct Queue {
+pub(crate) struct RunQueue {
     // --- moved by whoever takes ---
     head: AtomicUsize,
     // --- stored by the owner ---
     tail: AtomicUsize,
     slots: Box<[AtomicPtr<()>]>,
     // --- swapped by anybody ---
-    newest: AtomicPtr<()>,
+    lifo_slot: AtomicPtr<()>,
 }
 
 /// The owner's side. Neither cloned nor shared, so that one thread has it.
 pub(crate) struct Owner {
-    queue: Arc<Queue>,
+    queue: Arc<RunQueue>,
     _not_sync: PhantomData<std::cell::Cell<()>>,
 }
 
@@ -63,12 +63,12 @@ pub(crate) struct Stolen {
 }
 
 /// An empty queue, both sides of it.
-pub(crate) fn new() -> (Owner, Arc<Queue>) {
-    let queue = Arc::new(Queue {
+pub(crate) fn new() -> (Owner, Arc<RunQueue>) {
+    let queue = Arc::new(RunQueue {
         head: AtomicUsize::new(0),
         tail: AtomicUsize::new(0),
-        slots: (0..CAPACITY).map(|_| AtomicPtr::new(null_mut())).collect(),
-        newest: AtomicPtr::new(null_mut()),
+        slots: (0..RING_CAPACITY).map(|_| AtomicPtr::new(null_mut())).collect(),
+        lifo_slot: AtomicPtr::new(null_mut()),
     });
     (Owner { queue: queue.clone(), _not_sync: PhantomData }, queue)
 }
@@ -84,41 +84,41 @@ unsafe fn taken(pointer: *mut ()) -> Task {
     unsafe { Task::from_raw(pointer) }
 }
 
-impl Queue {
+impl RunQueue {
     #[inline]
     fn slot(&self, position: usize) -> &AtomicPtr<()> {
-        &self.slots[position % CAPACITY]
+        &self.slots[position % RING_CAPACITY]
     }
 
     /// Whether the ring holds a task. SeqCst: part of the argument at the head of `idle.rs`.
-    pub(crate) fn has_ring(&self) -> bool {
+    pub(crate) fn has_stealable_tasks(&self) -> bool {
         self.tail.load(Ordering::SeqCst) != self.head.load(Ordering::SeqCst)
     }
 
     /// What the ring holds now, for a thief that looks again later.
     pub(crate) fn snapshot(&self) -> RingSnapshot {
-        // Relaxed, all here and in `has_before`: hints, a thief takes by `steal`. A head that is newer than the tail counts as none.
+        // Relaxed, all here and in `has_task_before`: hints, a thief takes by `steal`. A head that is newer than the tail counts as none.
         let tail = self.tail.load(Ordering::Relaxed);
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
-        RingSnapshot { tail, tasks: if len > CAPACITY { 0 } else { len } }
+        RingSnapshot { tail, tasks: if len > RING_CAPACITY { 0 } else { len } }
     }
 
     /// Whether a task still lies there that did when the tail was this one.
-    pub(crate) fn has_before(&self, tail: usize) -> bool {
+    pub(crate) fn has_task_before(&self, tail: usize) -> bool {
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
-        0 < len && len <= CAPACITY
+        0 < len && len <= RING_CAPACITY
     }
 
     /// Whether there is a newest task.
-    pub(crate) fn has_newest(&self) -> bool {
+    pub(crate) fn has_lifo_task(&self) -> bool {
         // Relaxed: looked at again and again.
-        !self.newest.load(Ordering::Relaxed).is_null()
+        !self.lifo_slot.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes the newest task, whose owner seems to be stuck.
-    pub(crate) fn steal_newest(&self) -> Option<Task> {
+    pub(crate) fn steal_lifo_task(&self) -> Option<Task> {
         // Acquire pairs with the owner's swap that put it there.
-        let newest = self.newest.swap(null_mut(), Ordering::Acquire);
+        let newest = self.lifo_slot.swap(null_mut(), Ordering::Acquire);
         // SAFETY: swapping it out has taken it (rule 4).
         (!newest.is_null()).then(|| unsafe { taken(newest) })
     }
@@ -130,7 +130,7 @@ impl Queue {
         let into_tail = into.tail.load(Ordering::Relaxed);
         // A thief looks for work when it has none, so there is room; what it may still have is counted.
         // Acquire pairs with the takers of the thief's tasks: their reads come before our writes.
-        let room = CAPACITY - into_tail.wrapping_sub(into.head.load(Ordering::Acquire));
+        let room = RING_CAPACITY - into_tail.wrapping_sub(into.head.load(Ordering::Acquire));
         loop {
             // Acquire pairs with the other takers' moves.
             let head = self.head.load(Ordering::Acquire);
@@ -138,7 +138,7 @@ impl Queue {
             let tail = self.tail.load(Ordering::Acquire);
             let len = tail.wrapping_sub(head);
             // A head that is older than the tail may seem to be further behind than can be: look again.
-            if len > CAPACITY {
+            if len > RING_CAPACITY {
                 continue;
             }
             let count = (len - len / 2).min(room + 1);
@@ -171,17 +171,17 @@ impl Queue {
 impl Owner {
     /// Makes a task the newest. The one that was it is returned.
     #[inline]
-    pub(crate) fn replace_newest(&self, task: Task) -> Option<Task> {
+    pub(crate) fn replace_lifo_slot(&self, task: Task) -> Option<Task> {
         // Release publishes the task to who takes it. The one before was put there by this thread.
-        let old = self.queue.newest.swap(task.into_raw().as_ptr(), Ordering::Release);
+        let old = self.queue.lifo_slot.swap(task.into_raw().as_ptr(), Ordering::Release);
         // SAFETY: swapping it out has taken it (rule 4).
         (!old.is_null()).then(|| unsafe { taken(old) })
     }
 
     /// Takes the newest task.
     #[inline]
-    pub(crate) fn pop_newest(&self) -> Option<Task> {
-        if self.queue.has_newest() { self.queue.steal_newest() } else { None }
+    pub(crate) fn pop_lifo_slot(&self) -> Option<Task> {
+        if self.queue.has_lifo_task() { self.queue.steal_lifo_task() } else { None }
     }
 
     /// Appends a task to the ring. If the ring is full, `overflow` is given half of it, and the task.
@@ -191,9 +191,9 @@ impl Owner {
         // Relaxed: only this thread stores it.
         let tail = queue.tail.load(Ordering::Relaxed);
         // Acquire pairs with the takers: their reads of the slot come before our write.
-        if tail.wrapping_sub(queue.head.load(Ordering::Acquire)) < CAPACITY {
+        if tail.wrapping_sub(queue.head.load(Ordering::Acquire)) < RING_CAPACITY {
             queue.slot(tail).store(task.into_raw().as_ptr(), Ordering::Relaxed);
-            // A swap, so that what follows in `Shared::notify` is ordered after it: see the head of `idle.rs`.
+            // A swap, so that what follows in `MultiThread::notify` is ordered after it: see the head of `idle.rs`.
             queue.tail.swap(tail.wrapping_add(1), Ordering::SeqCst);
         } else {
             let mut half = self.take_half();
@@ -229,7 +229,7 @@ impl Owner {
 
     /// Whether the ring holds a task, as far as its owner knows.
     #[inline]
-    pub(crate) fn has_older(&self) -> bool {
+    pub(crate) fn has_ring_tasks(&self) -> bool {
         // Relaxed, both: a thief may be taking the last one.
         self.queue.tail.load(Ordering::Relaxed) != self.queue.head.load(Ordering::Relaxed)
     }
@@ -238,12 +238,12 @@ impl Owner {
     pub(crate) fn room(&self) -> usize {
         let len =
             self.queue.tail.load(Ordering::Relaxed).wrapping_sub(self.queue.head.load(Ordering::Relaxed));
-        CAPACITY - len.min(CAPACITY)
+        RING_CAPACITY - len.min(RING_CAPACITY)
     }
 
     /// Whether there is anything to run.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.queue.has_newest() && !self.queue.has_ring()
+        !self.queue.has_lifo_task() && !self.queue.has_stealable_tasks()
     }
 
     #[cold]
@@ -272,7 +272,7 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         // What is left is cancelled.
-        while let Some(task) = self.pop().or_else(|| self.pop_newest()) {
+        while let Some(task) = self.pop().or_else(|| self.pop_lifo_slot()) {
             drop(task);
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! HOT
 //!
-//! A worker looks for tasks in this order: its newest, its ring, the injector, the rings of others. Every [`TURN`] tasks the
-//! injector comes first, the worker's own timers are looked at, and the driver if it was left alone for [`LOOK`]. The newest
-//! task goes first, but if there are others in the ring only [`NEWEST`] times in a row, so that two tasks that wake each other starve
+//! A worker looks for tasks in this order: its newest, its ring, the injector, the rings of others. Every [`MAINTENANCE_INTERVAL`] tasks the
+//! injector comes first, the worker's own timers are driver_polled at, and the driver if it was left alone for [`DRIVER_POLL_INTERVAL`]. The newest
+//! task goes first, but if there are others in the ring only [`MAX_LIFO_RUNS`] times in a row, so that two tasks that wake each other starve
 //! nobody.
 //!
 //! A thief leaves alone what the owner gets to within [`STEAL_GRACE_PERIOD`]. A handful of tasks that wake one another are done sooner by one
@@ -16,12 +16,12 @@ use crate::{
     driver::wake::wake_all,
     executor::{
         multi_thread::{
-            Shared,
+            MultiThread,
             idle::{Awake, Watch},
-            parker::{Call, Called},
+            parker::{WakeReason, WakeReasons},
             run_queue::{Owner, RingSnapshot},
         },
-        rng::Chooser,
+        rng::Rng,
     },
     task::{self, Outcome, Task, budget},
 };
@@ -35,9 +35,9 @@ use std::{
 };
 
 /// How many tasks run before the worker looks at anything else.
-const TURN: u32 = 61;
+const MAINTENANCE_INTERVAL: u32 = 61;
 /// How often in a row the newest task goes first.
-const NEWEST: u32 = 3;
+const MAX_LIFO_RUNS: u32 = 3;
 /// Thieves leave a task alone this long, because its owner will probably run it first.
 const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
 /// A ring with more tasks than this is stolen from at once: its owner does not get to the last of them within the grace period, since
@@ -46,23 +46,23 @@ const ALWAYS_STOLEN_LENGTH: usize = 60;
 /// How many times a thief looks at the other rings before it gives up, while tasks come and go.
 const STEAL_ATTEMPTS: u32 = 8;
 /// How long the driver may be left alone while there is work.
-const LOOK: Duration = Duration::from_micros(50);
+const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
 /// How often the watcher looks.
-const WATCH: Duration = Duration::from_millis(3);
+const WATCH_INTERVAL: Duration = Duration::from_millis(3);
 
 /// What only the worker's thread touches.
 pub(crate) struct Worker {
     pub(crate) index: usize,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<MultiThread>,
     queue: Owner,
-    chooser: RefCell<Chooser>,
-    /// As what it counts in `Shared::idle`.
+    rng: RefCell<Rng>,
+    /// As what it counts in `MultiThread::idle`.
     awake: Cell<Awake>,
     /// It was on watch and has seen a newest task that nobody ran.
-    take_newest: Cell<bool>,
+    may_steal_lifo_task: Cell<bool>,
     tick: Cell<u32>,
-    newest_runs: Cell<u32>,
-    looked: Cell<Instant>,
+    lifo_runs: Cell<u32>,
+    driver_polled: Cell<Instant>,
     /// The tails of all rings, as this worker saw them before it waited, as a thief.
     seen_tails: Box<[Cell<usize>]>,
     /// The process of this thread, and not of its copy.
@@ -84,16 +84,16 @@ fn spin_for(time: Duration) {
 }
 
 impl Worker {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, queue: Owner) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<MultiThread>, queue: Owner) -> Self {
         Self {
             index,
             queue,
-            chooser: RefCell::new(Chooser::fast(index + 1)),
+            rng: RefCell::new(Rng::fast(index + 1)),
             awake: Cell::new(Awake::Working),
-            take_newest: Cell::new(false),
+            may_steal_lifo_task: Cell::new(false),
             tick: Cell::new(0),
-            newest_runs: Cell::new(0),
-            looked: Cell::new(shared.driver.timers.clock.now()),
+            lifo_runs: Cell::new(0),
+            driver_polled: Cell::new(shared.driver.timers.clock.now()),
             seen_tails: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
             generation: Generation::current(),
             shared,
@@ -119,7 +119,7 @@ impl Worker {
         match task.run() {
             Outcome::Done => {}
             // It was woken while it ran: behind the others, so that it cannot starve them.
-            Outcome::Again(task) => self.append(task),
+            Outcome::Again(task) => self.push_back(task),
         }
         if !self.generation.is_current() {
             fork::abort_copy("a task of a runtime");
@@ -131,27 +131,27 @@ impl Worker {
     fn next(&self) -> Option<Task> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if tick.is_multiple_of(TURN) {
+        if tick.is_multiple_of(MAINTENANCE_INTERVAL) {
             self.maintain();
-            if let Some(task) = self.fetch() {
+            if let Some(task) = self.pop_injected() {
                 return Some(task);
             }
         }
-        if self.newest_runs.get() < NEWEST || !self.queue.has_older() {
-            if let Some(task) = self.queue.pop_newest() {
-                self.newest_runs.set(self.newest_runs.get().saturating_add(1));
+        if self.lifo_runs.get() < MAX_LIFO_RUNS || !self.queue.has_ring_tasks() {
+            if let Some(task) = self.queue.pop_lifo_slot() {
+                self.lifo_runs.set(self.lifo_runs.get().saturating_add(1));
                 return Some(task);
             }
-        } else if let Some(task) = self.queue.pop_newest() {
-            self.append(task);
+        } else if let Some(task) = self.queue.pop_lifo_slot() {
+            self.push_back(task);
         }
-        self.newest_runs.set(0);
-        self.queue.pop().or_else(|| self.fetch())
+        self.lifo_runs.set(0);
+        self.queue.pop().or_else(|| self.pop_injected())
     }
 
     /// A task of the injector, with some more for the ring.
     #[inline]
-    fn fetch(&self) -> Option<Task> {
+    fn pop_injected(&self) -> Option<Task> {
         let injector = &self.shared.injector;
         if injector.len() == 0 {
             return None;
@@ -166,14 +166,14 @@ impl Worker {
     /// Queues a task that was woken or spawned by this worker.
     #[inline]
     pub(crate) fn schedule(&self, task: Task) {
-        if let Some(older) = self.queue.replace_newest(task) {
-            self.append(older);
+        if let Some(older) = self.queue.replace_lifo_slot(task) {
+            self.push_back(older);
         }
     }
 
     /// Queues a task behind the others, where others can take it.
     #[inline]
-    fn append(&self, task: Task) {
+    fn push_back(&self, task: Task) {
         self.queue.push(task, |surplus| self.shared.injector.push_all(surplus));
         self.shared.notify(Some(self.index));
     }
@@ -198,17 +198,17 @@ impl Worker {
             self.awake.set(Awake::Searching);
         }
         let victims = &self.shared.remotes;
-        let first = self.chooser.borrow_mut().victim(victims.len());
+        let first = self.rng.borrow_mut().pick(victims.len());
         let others =
             (0..victims.len()).map(|n| (first + n) % victims.len()).filter(|&victim| victim != self.index);
         if let Some(task) = self.steal(others.clone()) {
             return Some(task);
         }
-        if let Some(task) = self.fetch() {
+        if let Some(task) = self.pop_injected() {
             return Some(task);
         }
-        if self.take_newest.take() {
-            return { others }.find_map(|victim| victims[victim].queue.steal_newest());
+        if self.may_steal_lifo_task.take() {
+            return { others }.find_map(|victim| victims[victim].queue.steal_lifo_task());
         }
         None
     }
@@ -244,7 +244,7 @@ impl Worker {
         // Relaxed, both: hints, which the wake-up has published.
         let victim = announced.victim.load(Ordering::Relaxed);
         let tail = announced.tail.load(Ordering::Relaxed);
-        remotes[victim].queue.has_before(tail).then(|| self.steal_from(victim)).flatten()
+        remotes[victim].queue.has_task_before(tail).then(|| self.steal_from(victim)).flatten()
     }
 
     /// Notes the tails of the other rings, and finds the longest ring. Returns `None` if all are empty.
@@ -262,8 +262,9 @@ impl Worker {
 
     /// Steals from the first ring that still holds a task from before the last snapshot.
     fn steal_stale(&self, others: impl Iterator<Item = usize>) -> Option<Task> {
-        let has_stale =
-            |victim: &usize| self.shared.remotes[*victim].queue.has_before(self.seen_tails[*victim].get());
+        let has_stale = |victim: &usize| {
+            self.shared.remotes[*victim].queue.has_task_before(self.seen_tails[*victim].get())
+        };
         others.filter(has_stale).find_map(|victim| self.steal_from(victim))
     }
 
@@ -277,7 +278,7 @@ impl Worker {
     #[cold]
     fn found(&self) {
         self.awake.set(Awake::Working);
-        self.take_newest.set(false);
+        self.may_steal_lifo_task.set(false);
         if self.shared.idle.stop_search() && self.shared.has_tasks() {
             self.shared.notify(Some(self.index));
         }
@@ -288,7 +289,7 @@ impl Worker {
     fn sleep(&self) {
         let shared = &self.shared;
         let id = Id::new(Domain::Worker, self.index as u64);
-        let mut watch = shared.idle.sleep(self.index, self.awake.replace(Awake::Working));
+        let mut watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
         // See the head of `idle.rs`: the one who is woken may well be this worker.
         if shared.has_tasks() {
             shared.notify(Some(self.index));
@@ -296,36 +297,36 @@ impl Worker {
         shared.owned.wake_if_empty();
         record(Kind::Park, id, 0);
         loop {
-            let called = self.rest(watch);
-            if called.to(Call::Search) || !self.queue.is_empty() || shared.is_stopped() {
+            let called = self.sleep_once(watch);
+            if called.contains(WakeReason::Search) || !self.queue.is_empty() || shared.is_stopped() {
                 break;
             }
-            if called.to(Call::Watch) {
+            if called.contains(WakeReason::Watch) {
                 watch = Watch::Yes;
             } else if watch == Watch::Yes {
                 // A newest task that is there now was there all the time, as far as anybody knows.
-                if shared.remotes.iter().any(|remote| remote.queue.has_newest()) {
-                    self.take_newest.set(true);
+                if shared.remotes.iter().any(|remote| remote.queue.has_lifo_task()) {
+                    self.may_steal_lifo_task.set(true);
                     break;
                 }
                 watch = shared.idle.watch_on(self.index);
             }
         }
         record(Kind::Unpark, id, 0);
-        self.awake.set(shared.idle.leave(self.index, |watcher| shared.call(watcher, Call::Watch)));
+        self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
     }
 
     /// Sleeps once.
-    fn rest(&self, watch: Watch) -> Called {
+    fn sleep_once(&self, watch: Watch) -> WakeReasons {
         let parker = &self.shared.remotes[self.index].parker;
-        let at_most = (watch == Watch::Yes).then_some(WATCH);
-        let Some(mut turn) = self.shared.driver.try_turn() else { return parker.park(at_most) };
+        let at_most = (watch == Watch::Yes).then_some(WATCH_INTERVAL);
+        let Some(mut driver) = self.shared.driver.try_lock() else { return parker.park(at_most) };
         if let Err(called) = parker.enter_driver() {
             return called;
         }
         let mut called = None;
-        turn.sleep(at_most, || called = Some(parker.awake()));
-        called.unwrap_or_else(|| parker.awake())
+        driver.sleep(at_most, || called = Some(parker.take_reasons()));
+        called.unwrap_or_else(|| parker.take_reasons())
     }
 
     /// What has to be done now and then while there is work.
@@ -336,10 +337,10 @@ impl Worker {
         let mut fired = Vec::new();
         timers.expire_one(self.index, timers.clock.tick_at(now), &mut fired);
         wake_all(Cause::Timer, &mut fired);
-        if now - self.looked.get() > LOOK {
-            self.looked.set(now);
-            if let Some(mut turn) = self.shared.driver.try_turn() {
-                turn.look();
+        if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
+            self.driver_polled.set(now);
+            if let Some(mut driver) = self.shared.driver.try_lock() {
+                driver.poll_now();
             }
         }
     }

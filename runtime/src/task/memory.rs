@@ -5,7 +5,7 @@
 //!
 //! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
 //! 2. A store is used by its own thread only. What is on its lists belongs to nobody, and its first word is the next one's address.
-//! 3. A store has `spare` references to the executor `executor`, and is bounded: blocks of [`KEPT`] bytes in all, [`SPARE`] references. A
+//! 3. A store has `spare` references to the executor `executor`, and is bounded: blocks of [`MAX_KEPT_BYTES`] bytes in all, [`REFERENCE_BATCH`] references. A
 //!    thread that has never spawned keeps none.
 
 use crate::{
@@ -22,22 +22,22 @@ use std::{
 };
 
 /// So many sizes are kept, this many bytes apart.
-const SIZES: usize = 32;
-const STEP: usize = 16;
+const SIZE_CLASSES: usize = 32;
+const SIZE_CLASS_STEP: usize = 16;
 /// What the common allocators add to a block. The sizes fill what is left then.
-const OVERHEAD: usize = 8;
+const ALLOCATOR_OVERHEAD: usize = 8;
 const ALIGN: usize = 8;
 /// How many bytes a thread keeps.
-const KEPT: usize = 1 << 20;
+const MAX_KEPT_BYTES: usize = 1 << 20;
 /// How many references a thread takes at once, and half of how many it keeps.
-const SPARE: usize = 128;
+const REFERENCE_BATCH: usize = 128;
 
 struct Free {
     next: Option<NonNull<Free>>,
 }
 
-struct Store {
-    blocks: [Cell<Option<NonNull<Free>>>; SIZES],
+struct TaskMemory {
+    blocks: [Cell<Option<NonNull<Free>>>; SIZE_CLASSES],
     /// How many bytes all of them have.
     bytes: Cell<usize>,
     /// The thread has spawned.
@@ -47,8 +47,8 @@ struct Store {
 }
 
 thread_local! {
-    static STORE: Store = const { Store {
-        blocks: [const { Cell::new(None) }; SIZES],
+    static MEMORY: TaskMemory = const { TaskMemory {
+        blocks: [const { Cell::new(None) }; SIZE_CLASSES],
         bytes: Cell::new(0),
         spawns: Cell::new(false),
         executor: Cell::new(None),
@@ -60,17 +60,17 @@ thread_local! {
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     layout: Layout,
-    /// [`SIZES`] or more: not kept.
+    /// [`SIZE_CLASSES`] or more: not kept.
     number: usize,
 }
 
 impl Size {
     pub(super) const fn of<T>() -> Self {
-        let number = (size_of::<T>() + OVERHEAD).div_ceil(STEP);
-        if align_of::<T>() > ALIGN || number >= SIZES {
-            return Self { layout: Layout::new::<T>(), number: SIZES };
+        let number = (size_of::<T>() + ALLOCATOR_OVERHEAD).div_ceil(SIZE_CLASS_STEP);
+        if align_of::<T>() > ALIGN || number >= SIZE_CLASSES {
+            return Self { layout: Layout::new::<T>(), number: SIZE_CLASSES };
         }
-        match Layout::from_size_align(number * STEP - OVERHEAD, ALIGN) {
+        match Layout::from_size_align(number * SIZE_CLASS_STEP - ALLOCATOR_OVERHEAD, ALIGN) {
             Ok(layout) => Self { layout, number },
             Err(_) => panic!("a block has a layout"),
         }
@@ -88,7 +88,7 @@ impl Size {
 #[inline]
 pub(super) fn take(size: Size, at: ExecutorBorrow<'_>) -> (NonNull<u8>, ExecutorRef) {
     let address = at.pointer();
-    let taken = STORE.try_with(|store| {
+    let taken = MEMORY.try_with(|store| {
         store.take_reference(address);
         store.take_block(size)
     });
@@ -107,7 +107,7 @@ pub(super) fn take(size: Size, at: ExecutorBorrow<'_>) -> (NonNull<u8>, Executor
 /// The block came from [`take`] with this size, and so did the reference; both are the caller's, who does not use them again.
 #[inline]
 pub(super) unsafe fn give(block: NonNull<u8>, size: Size, ExecutorRef(address): ExecutorRef) {
-    let given = STORE.try_with(|store| {
+    let given = MEMORY.try_with(|store| {
         // SAFETY: the block is the caller's, of this size.
         (store.give_reference(address), unsafe { store.give_block(block, size) })
     });
@@ -130,7 +130,7 @@ impl Lease {
     #[inline]
     pub(crate) fn new(at: ExecutorBorrow<'_>) -> Self {
         let address = at.pointer();
-        if STORE.try_with(|store| store.take_reference(address)).is_err() {
+        if MEMORY.try_with(|store| store.take_reference(address)).is_err() {
             // SAFETY: the caller has the Arc, and it is this reference that is handed out.
             unsafe { address.acquire(1) };
         }
@@ -147,7 +147,7 @@ impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
         let ExecutorRef(address) = self.0;
-        if !STORE.try_with(|store| store.give_reference(address)).unwrap_or(false) {
+        if !MEMORY.try_with(|store| store.give_reference(address)).unwrap_or(false) {
             // SAFETY: this lease has the reference, and does not use it again.
             unsafe { address.release(1) };
         }
@@ -155,11 +155,11 @@ impl Drop for Lease {
 }
 
 /// Gives back the references to executors that this thread keeps: it leaves a runtime.
-pub(crate) fn leave() {
-    let _gone = STORE.try_with(Store::leave);
+pub(crate) fn return_references() {
+    let _gone = MEMORY.try_with(TaskMemory::return_all);
 }
 
-impl Store {
+impl TaskMemory {
     #[inline]
     fn take_reference(&self, address: ExecutorPtr) {
         let spare = self.spare.get();
@@ -173,10 +173,10 @@ impl Store {
     /// Takes many references, one of which is the caller's.
     #[cold]
     fn fetch_references(&self, address: ExecutorPtr) {
-        self.leave();
+        self.return_all();
         self.spawns.set(true);
         // In a model each task has its own, since what is kept would go from one execution to the next.
-        let count = if cfg!(loom) { 1 } else { SPARE };
+        let count = if cfg!(loom) { 1 } else { REFERENCE_BATCH };
         // SAFETY: the caller of `take` has the Arc.
         unsafe { address.acquire(count) };
         self.executor.set(Some(address));
@@ -191,7 +191,7 @@ impl Store {
         }
         let spare = self.spare.get() + 1;
         self.spare.set(spare);
-        if spare == 2 * SPARE {
+        if spare == 2 * REFERENCE_BATCH {
             self.return_references(address);
         }
         true
@@ -200,12 +200,12 @@ impl Store {
     /// Gives half of the references back.
     #[cold]
     fn return_references(&self, address: ExecutorPtr) {
-        self.spare.set(self.spare.get() - SPARE);
+        self.spare.set(self.spare.get() - REFERENCE_BATCH);
         // SAFETY: the store has them, and more, so that this is not the end of the executor.
-        unsafe { address.release(SPARE) };
+        unsafe { address.release(REFERENCE_BATCH) };
     }
 
-    fn leave(&self) {
+    fn return_all(&self) {
         let spare = self.spare.take();
         if let Some(address) = self.executor.take().filter(|_| spare > 0) {
             // SAFETY: the store had them (rule 3), and has forgotten them.
@@ -232,7 +232,7 @@ impl Store {
     unsafe fn give_block(&self, block: NonNull<u8>, size: Size) -> bool {
         let Some(list) = self.blocks.get(size.number) else { return false };
         let bytes = self.bytes.get() + size.layout.size();
-        if !self.spawns.get() || bytes > KEPT {
+        if !self.spawns.get() || bytes > MAX_KEPT_BYTES {
             return false;
         }
         let free = block.cast::<Free>();
@@ -244,15 +244,15 @@ impl Store {
     }
 }
 
-impl Drop for Store {
+impl Drop for TaskMemory {
     fn drop(&mut self) {
-        self.leave();
+        self.return_all();
         for (number, list) in self.blocks.iter().enumerate() {
             let mut next = list.take();
             while let Some(block) = next {
                 // SAFETY: it is on the list (rule 2).
                 next = unsafe { block.as_ref() }.next;
-                let layout = Layout::from_size_align(number * STEP - OVERHEAD, ALIGN);
+                let layout = Layout::from_size_align(number * SIZE_CLASS_STEP - ALLOCATOR_OVERHEAD, ALIGN);
                 let layout = layout.expect("a block has a layout");
                 // SAFETY: it came from `allocate` with this size (rule 1), and nobody has it.
                 unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
@@ -278,13 +278,14 @@ mod tests {
     // SAFETY: memory that nobody uses, and a reference that is counted atomically.
     unsafe impl Send for Taken {}
 
-    fn executor() -> (Arc<current_thread::Shared>, Weak<current_thread::Shared>) {
-        let shared = current_thread::Shared::new(Clock::os(), 1).expect("the system gives descriptors");
+    fn executor() -> (Arc<current_thread::CurrentThread>, Weak<current_thread::CurrentThread>) {
+        let shared =
+            current_thread::CurrentThread::new(Clock::os(), 1).expect("the system gives descriptors");
         let weak = Arc::downgrade(&shared);
         (shared, weak)
     }
 
-    fn take_many(shared: &Arc<current_thread::Shared>) -> Vec<Taken> {
+    fn take_many(shared: &Arc<current_thread::CurrentThread>) -> Vec<Taken> {
         (0..20_000)
             .map(|_| take(SIZE, ExecutorBorrow::current_thread(shared)))
             .map(|(block, reference)| Taken(block, reference))
@@ -303,13 +304,13 @@ mod tests {
         let (shared, weak) = executor();
         let mut taken = take_many(&shared);
         drop(shared);
-        leave();
+        return_references();
         let last = taken.pop();
         give_all(taken);
-        leave();
+        return_references();
         assert_eq!(weak.strong_count(), 1);
         give_all(last.into_iter().collect());
-        leave();
+        return_references();
         assert_eq!(weak.strong_count(), 0);
     }
 
@@ -320,7 +321,7 @@ mod tests {
             let taken = take_many(&shared);
             thread::spawn(|| give_all(taken)).join().unwrap();
         }
-        leave();
+        return_references();
         drop(shared);
         assert_eq!(weak.strong_count(), 0);
     }
@@ -334,7 +335,7 @@ mod tests {
         assert_eq!(of_first.strong_count(), 0);
         give_all(taken.1);
         assert_eq!(of_second.strong_count(), 1);
-        leave();
+        return_references();
         assert_eq!(of_second.strong_count(), 0);
     }
 
@@ -349,16 +350,16 @@ mod tests {
         // SAFETY: as above.
         unsafe { give(again, SIZE, reference) };
         give_all(take_many(&shared));
-        assert!(STORE.with(|store| store.bytes.get()) <= KEPT);
-        leave();
+        assert!(MEMORY.with(|store| store.bytes.get()) <= MAX_KEPT_BYTES);
+        return_references();
     }
 
     #[test]
     fn a_size_fits_its_type() {
         const LARGE: Size = Size::of::<[u64; 100]>();
-        assert!(SIZE.number < SIZES && SIZE.layout.size() >= size_of::<[u64; 11]>());
-        assert_eq!((LARGE.number, LARGE.layout), (SIZES, Layout::new::<[u64; 100]>()));
+        assert!(SIZE.number < SIZE_CLASSES && SIZE.layout.size() >= size_of::<[u64; 11]>());
+        assert_eq!((LARGE.number, LARGE.layout), (SIZE_CLASSES, Layout::new::<[u64; 100]>()));
         const ALIGNED: Size = Size::of::<u128>();
-        assert_eq!((ALIGNED.number, ALIGNED.layout), (SIZES, Layout::new::<u128>()));
+        assert_eq!((ALIGNED.number, ALIGNED.layout), (SIZE_CLASSES, Layout::new::<u128>()));
     }
 }

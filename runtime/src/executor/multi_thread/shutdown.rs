@@ -12,9 +12,9 @@
 
 use crate::{
     executor::{
-        context::{self, Place},
-        end::End,
-        multi_thread::{Shared, Threads, parker::Call, run_queue},
+        context::{self, ThreadRole},
+        end::ShutdownMode,
+        multi_thread::{MultiThread, Threads, parker::WakeReason, run_queue},
     },
     shim::{self, Ordering, lock},
     time::elapsed::Elapsed,
@@ -30,10 +30,10 @@ use std::{
 };
 
 /// How long a shutdown whose time is over waits for the polls that are under way.
-const LAST_POLLS: Duration = Duration::from_millis(500);
+const LAST_POLLS_GRACE_PERIOD: Duration = Duration::from_millis(500);
 
 /// Stops the workers when no task is left.
-struct Stop(Arc<Shared>);
+struct Stop(Arc<MultiThread>);
 
 impl Wake for Stop {
     fn wake(self: Arc<Self>) {
@@ -54,22 +54,22 @@ impl Wake for Unpark {
 ///
 /// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
 /// tasks are cancelled, and the threads end on their own when the last task has been dropped.
-pub(crate) fn close(shared: &Arc<Shared>, threads: &Threads, end: End) -> Result<(), Elapsed> {
+pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: ShutdownMode) -> Result<(), Elapsed> {
     let threads = std::mem::take(&mut *lock(&threads.0));
-    let deadline = match end {
-        End::Leave => {
-            shared.leave();
+    let deadline = match mode {
+        ShutdownMode::Background => {
+            shared.end_without_waiting();
             return Ok(());
         }
         // None, too: so far away that no clock can name it.
-        End::Drain { at_most: Some(at_most) } => clock::now().checked_add(at_most),
-        End::Drain { at_most: None } | End::Cancel => None,
+        ShutdownMode::Drain { at_most: Some(at_most) } => clock::now().checked_add(at_most),
+        ShutdownMode::Drain { at_most: None } | ShutdownMode::Cancel => None,
     };
-    let drained = match end {
-        End::Drain { at_most: Some(_) } => shared.wait_until_empty(deadline),
+    let drained = match mode {
+        ShutdownMode::Drain { at_most: Some(_) } => shared.wait_until_empty(deadline),
         _ => Ok(()),
     };
-    if end == End::Cancel || drained.is_err() {
+    if mode == ShutdownMode::Cancel || drained.is_err() {
         shared.owned.cancel_all();
     }
     if is_own_thread(shared) {
@@ -79,19 +79,19 @@ pub(crate) fn close(shared: &Arc<Shared>, threads: &Threads, end: End) -> Result
         }
         return drained;
     }
-    let last_polls = drained.is_err().then(|| clock::now() + LAST_POLLS);
+    let last_polls = drained.is_err().then(|| clock::now() + LAST_POLLS_GRACE_PERIOD);
     if !threads.is_empty() && shared.wait_until_empty(last_polls).is_err() {
-        shared.leave();
+        shared.end_without_waiting();
         return Err(Elapsed);
     }
-    let called = match end {
-        End::Drain { at_most: None } => {
+    let called = match mode {
+        ShutdownMode::Drain { at_most: None } => {
             shared.blocking.drain();
             Ok(())
         }
-        End::Drain { at_most: Some(_) } => shared.blocking.close_by(deadline),
+        ShutdownMode::Drain { at_most: Some(_) } => shared.blocking.close_by(deadline),
         // The last worker does.
-        End::Cancel | End::Leave => Ok(()),
+        ShutdownMode::Cancel | ShutdownMode::Background => Ok(()),
     };
     // After a drain tasks could still come in from outside.
     shared.owned.cancel_all();
@@ -104,15 +104,15 @@ pub(crate) fn close(shared: &Arc<Shared>, threads: &Threads, end: End) -> Result
 }
 
 /// Whether this thread is one that the executor itself waits for.
-fn is_own_thread(shared: &Arc<Shared>) -> bool {
+fn is_own_thread(shared: &Arc<MultiThread>) -> bool {
     let is_worker = context::with(|place| match place {
-        Place::Worker(worker) => Arc::ptr_eq(&worker.shared, shared),
+        ThreadRole::Worker(worker) => Arc::ptr_eq(&worker.shared, shared),
         _ => false,
     });
     is_worker || shared.blocking.is_own_thread()
 }
 
-impl Shared {
+impl MultiThread {
     /// Waits on this thread until no task is left, but not beyond the deadline. It may be a thread that must not block, but nothing here
     /// waits for it.
     fn wait_until_empty(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
@@ -132,14 +132,14 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         // Each is called, whatever becomes of the others.
-        (0..self.workers()).for_each(|worker| contain(|| self.call(worker, Call::Search)));
+        (0..self.workers()).for_each(|worker| contain(|| self.wake(worker, WakeReason::Search)));
     }
 
     /// Ends without waiting: all tasks are cancelled, those that are queued here and now.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn end_without_waiting(&self) {
         self.owned.cancel_all();
         // Before the last worker comes to it, who would wait.
-        self.blocking.leave();
+        self.blocking.close_without_waiting();
         self.stop();
         self.cancel_queued();
         // Timers, and the descriptors of the driver, are there until the last poll has ended.
@@ -152,7 +152,7 @@ impl Shared {
         // What a thief takes beyond the first task it puts into a ring of its own.
         let (thief, _) = run_queue::new();
         for remote in &self.remotes {
-            drop(remote.queue.steal_newest());
+            drop(remote.queue.steal_lifo_task());
             while let Some(stolen) = remote.queue.steal(&thief) {
                 drop(stolen);
                 while let Some(task) = thief.pop() {
@@ -176,6 +176,6 @@ impl Shared {
         let text = panic_message(payload).unwrap_or("(a payload that is not a text)");
         // The first one counts.
         let _ = self.failure.set(format!("a worker of the runtime has panicked: {text}"));
-        self.leave();
+        self.end_without_waiting();
     }
 }

@@ -3,7 +3,7 @@
 //! A task is listed when it is pending for the first time, by the worker that runs it, in that worker's own shard: so that no lock is
 //! taken for a task that never waits, and that of a shard by others only to strike off what has wandered. Until then it lies in a
 //! queue or runs: whoever runs it looks whether the runtime ends before it is polled for the first time and, under the shard's lock, when
-//! it is listed. So after [`Owned::cancel_all`] every task is cancelled at its next run, or is in that one already.
+//! it is listed. So after [`OwnedTasks::cancel_all`] every task is cancelled at its next run, or is in that one already.
 //!
 //! # When there is no task left
 //!
@@ -28,33 +28,33 @@
 //! the order of the fences sees what all have counted.
 
 use crate::{
-    executor::context::{self, Place},
+    executor::context::{self, ThreadRole},
     shim::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock},
-    task::{TaskRef, UNPLACED, roll::Roll},
+    task::{TaskRef, UNLISTED, list::TaskList},
 };
 use std::task::Waker;
 
 #[repr(align(128))]
 #[derive(Default)]
-struct Shard {
+struct TaskShard {
     // --- the worker's ---
     spawned: AtomicU64,
     ended: AtomicU64,
     // --- anybody's ---
-    list: Mutex<List>,
+    list: Mutex<ListedTasks>,
 }
 
 #[derive(Default)]
-struct List {
-    tasks: Roll,
+struct ListedTasks {
+    tasks: TaskList,
     /// No task is let in any more.
     closed: bool,
 }
 
 /// All tasks that are not complete.
-pub(crate) struct Owned {
+pub(crate) struct OwnedTasks {
     /// One for each worker, and the last one for others. A place is the number on the roll, times the count of shards, plus the shard's.
-    shards: Box<[Shard]>,
+    shards: Box<[TaskShard]>,
     /// The runtime ends: no task is polled that has not been before.
     closing: AtomicBool,
     /// Somebody waits until no task is left.
@@ -62,11 +62,11 @@ pub(crate) struct Owned {
     waiting: Mutex<Option<Waker>>,
 }
 
-impl Owned {
+impl OwnedTasks {
     /// A list for so many workers and for others.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            shards: (0..=workers).map(|_| Shard::default()).collect(),
+            shards: (0..=workers).map(|_| TaskShard::default()).collect(),
             closing: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             waiting: Mutex::new(None),
@@ -82,7 +82,7 @@ impl Owned {
 
     /// Adds one to a worker's own counter, or to that of the other threads.
     #[inline]
-    fn count(&self, worker: Option<usize>, which: impl Fn(&Shard) -> &AtomicU64) {
+    fn count(&self, worker: Option<usize>, which: impl Fn(&TaskShard) -> &AtomicU64) {
         // Release, both: who sees an end sees all spawns before it.
         match worker {
             Some(index) => {
@@ -105,9 +105,9 @@ impl Owned {
     /// Counts a task that ends, and strikes it off if it was listed.
     #[inline]
     pub(crate) fn ended(&self, worker: Option<usize>, place: u32) {
-        if place != UNPLACED {
+        if place != UNLISTED {
             let shards = self.shards.len() as u32;
-            lock(&self.shards[(place % shards) as usize].list).tasks.strike(place / shards);
+            lock(&self.shards[(place % shards) as usize].list).tasks.remove(place / shards);
         }
         self.count(worker, |shard| &shard.ended);
         if worker.is_none() {
@@ -120,7 +120,7 @@ impl Owned {
         let shards = self.shards.len();
         let shard = worker.unwrap_or(shards - 1);
         let mut list = lock(&self.shards[shard].list);
-        (!list.closed).then(|| list.tasks.enter(task) * shards as u32 + shard as u32)
+        (!list.closed).then(|| list.tasks.insert(task) * shards as u32 + shard as u32)
     }
 
     /// Wakes who waits until no task is left, if none is. A worker calls this when it falls asleep.
@@ -146,7 +146,7 @@ impl Owned {
     }
 
     fn is_empty(&self) -> bool {
-        let sum = |which: fn(&Shard) -> &AtomicU64| {
+        let sum = |which: fn(&TaskShard) -> &AtomicU64| {
             self.shards.iter().map(|shard| which(shard).load(Ordering::Acquire)).sum::<u64>()
         };
         let ended = sum(|shard| &shard.ended);
@@ -170,9 +170,9 @@ impl Owned {
 
 /// The index of the worker that this thread is, if it is one of this runtime's.
 #[inline]
-pub(crate) fn worker_of(owned: &Owned) -> Option<usize> {
+pub(crate) fn worker_of(owned: &OwnedTasks) -> Option<usize> {
     context::with(|place| match place {
-        Place::Worker(worker) if std::ptr::eq(&worker.shared.owned, owned) => Some(worker.index),
+        ThreadRole::Worker(worker) if std::ptr::eq(&worker.shared.owned, owned) => Some(worker.index),
         _ => None,
     })
 }
@@ -188,7 +188,7 @@ mod tests {
         impl Wake for Idle {
             fn wake(self: Arc<Self>) {}
         }
-        let (owned, idle) = (Owned::new(1), Arc::new(Idle));
+        let (owned, idle) = (OwnedTasks::new(1), Arc::new(Idle));
         assert!(owned.when_empty(&Waker::from(idle.clone())));
         assert_eq!(Arc::strong_count(&idle), 1);
     }
@@ -202,7 +202,7 @@ mod model {
     use std::sync::Arc;
 
     /// Waits on this thread; whether it was woken, or saw at once that no task is left, is told by what is returned.
-    fn wait(owned: &Owned) -> impl FnOnce() -> bool {
+    fn wait(owned: &OwnedTasks) -> impl FnOnce() -> bool {
         let count = Arc::new(Count::default());
         let empty = owned.when_empty(&Waker::from(count.clone()));
         move || empty || count.times() > 0
@@ -211,12 +211,12 @@ mod model {
     #[test]
     fn the_last_of_two_workers_that_fall_asleep_wakes_who_waits() {
         loom::model(|| {
-            let owned = Arc::new(Owned::new(2));
+            let owned = Arc::new(OwnedTasks::new(2));
             [None, Some(0)].into_iter().for_each(|spawner| owned.spawned(spawner));
             let workers = [0, 1].map(|worker| {
                 let owned = owned.clone();
                 thread::spawn(move || {
-                    owned.ended(Some(worker), UNPLACED);
+                    owned.ended(Some(worker), UNLISTED);
                     owned.wake_if_empty();
                 })
             });
@@ -229,10 +229,10 @@ mod model {
     #[test]
     fn a_task_that_ends_elsewhere_wakes_who_waits() {
         loom::model(|| {
-            let owned = Arc::new(Owned::new(1));
+            let owned = Arc::new(OwnedTasks::new(1));
             owned.spawned(Some(0));
             let other = owned.clone();
-            let other = thread::spawn(move || other.ended(None, UNPLACED));
+            let other = thread::spawn(move || other.ended(None, UNLISTED));
             let told = wait(&owned);
             other.join().unwrap();
             assert!(told(), "nobody said that no task is left");
@@ -248,17 +248,17 @@ mod model {
 
     fn one_is_left_at_all_times(worker: Option<usize>) {
         loom::model(move || {
-            let owned = Arc::new(Owned::new(2));
+            let owned = Arc::new(OwnedTasks::new(2));
             owned.spawned(None);
             let other = owned.clone();
             let asking = thread::spawn(move || assert!(!other.is_empty(), "one task is left at all times"));
             // Spawns one, which ends elsewhere, and ends itself. On this thread: loom does not try all orders of a read and the
             // writes of a thread that comes after it and reads the same first.
             owned.spawned(worker);
-            owned.ended(worker, UNPLACED);
+            owned.ended(worker, UNLISTED);
             owned.wake_if_empty();
             asking.join().unwrap();
-            owned.ended(Some(1), UNPLACED);
+            owned.ended(Some(1), UNLISTED);
             assert!(owned.is_empty());
         });
     }

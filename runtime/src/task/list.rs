@@ -7,19 +7,19 @@ use crate::task::TaskRef;
 
 /// Tasks by number.
 #[derive(Default)]
-pub(crate) struct Roll {
+pub(crate) struct TaskList {
     entries: Vec<Option<TaskRef>>,
     free: Vec<u32>,
 }
 
-impl Roll {
+impl TaskList {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.len() == self.free.len()
     }
 
     /// Enters a task, and says under which number.
     #[inline]
-    pub(crate) fn enter(&mut self, task: TaskRef) -> u32 {
+    pub(crate) fn insert(&mut self, task: TaskRef) -> u32 {
         if let Some(number) = self.free.pop() {
             self.entries[number as usize] = Some(task);
             return number;
@@ -29,9 +29,9 @@ impl Roll {
         number
     }
 
-    /// Strikes a task off, by the number that `enter` gave.
+    /// Strikes a task off, by the number that `insert` gave.
     #[inline]
-    pub(crate) fn strike(&mut self, number: u32) {
+    pub(crate) fn remove(&mut self, number: u32) {
         let struck = self.entries[number as usize].take();
         debug_assert!(struck.is_some(), "a task is struck off once");
         self.free.push(number);
