@@ -1,11 +1,12 @@
-//! The cooperative budget: how many operations a task may complete in one poll before it has to let others run.
+//! The cooperative budget: how many operations a task may complete in one poll before it has to let
+//! others run.
 //!
-//! Without it a task whose channel always has a value, or which joins a thousand tasks that have ended, would never return to its executor. An
-//! operation that finds the budget used up wakes the task and is pending, so the task comes back behind the others. After tokio's
-//! `task::coop`.
+//! Without a budget, a task whose channel always has a value, or which joins a thousand tasks that have
+//! ended, would never return to its executor. An operation that finds the budget used up wakes the task
+//! and is pending, so the task comes back behind the others. This follows tokio's `task::coop`.
 //!
-//! The executor [renews](renew) the budget before it polls a task. An operation that can be ready again and again asks for it first, and
-//! spends some when it is ready:
+//! The executor [renews](renew) the budget before it polls a task. An operation that can be ready again
+//! and again checks the budget first, and spends from it when it is ready:
 //!
 //! ```
 //! use brigade_handle::budget;
@@ -26,7 +27,7 @@
 //! assert!(poll_number(&mut cx).is_pending());
 //! ```
 //!
-//! An operation that is pending costs nothing: a task that polls a thousand of those is no hog.
+//! A pending operation costs nothing: a task that polls a thousand of those does not hold up the others.
 
 use std::{
     cell::Cell,
@@ -37,7 +38,7 @@ use std::{
 /// How many operations a task may complete in one poll.
 pub const OPERATIONS: u8 = 128;
 
-/// Nothing is counted.
+/// The budget of a thread that counts nothing.
 const UNLIMITED: u8 = u8::MAX;
 
 thread_local! {
@@ -45,13 +46,23 @@ thread_local! {
     static LEFT: Cell<u8> = const { Cell::new(UNLIMITED) };
 }
 
-/// Begins a poll of a task.
+/// Renews the budget: the executor calls this before it polls a task.
+///
+/// ```
+/// use brigade_handle::budget;
+///
+/// budget::renew();
+/// (0..budget::OPERATIONS).for_each(|_| budget::spend());
+/// assert!(!budget::is_left());
+/// budget::renew();
+/// assert!(budget::is_left());
+/// ```
 #[inline]
 pub fn renew() {
     LEFT.set(OPERATIONS);
 }
 
-/// Pending, and the task is woken, if the budget is used up.
+/// Returns pending, and wakes the task, if the budget is used up.
 #[inline]
 pub fn poll(cx: &mut Context<'_>) -> Poll<()> {
     if LEFT.get() == 0 {
@@ -61,7 +72,8 @@ pub fn poll(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
-/// Spends some, for an operation that is about to complete. If there is nothing left, the task is woken instead, and this is false.
+/// Spends one operation that is about to complete. If nothing is left, it wakes the task instead and
+/// returns false.
 #[inline]
 pub fn take(waker: &Waker) -> bool {
     let left = LEFT.get();
@@ -80,33 +92,45 @@ fn wait_for_turn(waker: &Waker) {
     waker.wake_by_ref();
 }
 
-/// Whether there is some left: for an operation that can be done without a waker.
+/// Returns whether some budget is left, for an operation that needs no waker.
 #[inline]
 pub fn is_left() -> bool {
     LEFT.get() != 0
 }
 
-/// An operation was completed.
+/// Spends one operation that was completed.
 #[inline]
 pub fn spend() {
     let less = LEFT.get().wrapping_sub(1);
-    // Neither for 0, of which nothing is left, nor for UNLIMITED.
+    // Neither for 0, which means that nothing is left, nor for UNLIMITED.
     if less < UNLIMITED - 1 {
         LEFT.set(less);
     }
 }
 
-/// How much was left at some moment.
+/// The budget that was left at some moment, from [`mark`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u8);
 
-/// Remembers how much is left, for [`spend_since`].
+/// Remembers how much budget is left, for [`spend_since`].
+///
+/// ```
+/// use brigade_handle::budget;
+///
+/// budget::renew();
+/// let before = budget::mark();
+/// budget::spend();
+/// // A part has paid already, so the whole is free.
+/// budget::spend_since(before);
+/// let left = (0..).take_while(|_| budget::is_left() && { budget::spend(); true }).count();
+/// assert_eq!(left, usize::from(budget::OPERATIONS) - 1);
+/// ```
 #[inline]
 pub fn mark() -> Mark {
     Mark(LEFT.get())
 }
 
-/// An operation was completed that is made of others: it counts if none of those did since the mark.
+/// Spends one operation that consists of others, unless one of those has spent since the mark.
 #[inline]
 pub fn spend_since(mark: Mark) {
     if LEFT.get() == mark.0 {
@@ -114,13 +138,25 @@ pub fn spend_since(mark: Mark) {
     }
 }
 
-/// Counts nothing on this thread until the guard is dropped, which puts back what was left.
+/// Lifts the budget: nothing is counted on this thread until the guard is dropped, which restores the
+/// budget.
+///
+/// ```
+/// use brigade_handle::budget;
+///
+/// budget::renew();
+/// let lifted = budget::lift();
+/// (0..=budget::OPERATIONS).for_each(|_| budget::spend());
+/// assert!(budget::is_left());
+/// drop(lifted);
+/// assert!(budget::is_left());
+/// ```
 #[inline]
 pub fn lift() -> Lifted {
     Lifted { before: LEFT.replace(UNLIMITED), _not_send: PhantomData }
 }
 
-/// The time in which nothing is counted, from [`lift`].
+/// A guard of [`lift`]: nothing is counted until it is dropped.
 #[derive(Debug)]
 #[must_use = "operations count again as soon as the guard is dropped"]
 pub struct Lifted {

@@ -1,32 +1,36 @@
 //! The cancelling side: a reference to the work that can only end it early, and say whether it has ended.
 //!
-//! A [`CancelHandle`] owns a reference to the executor's allocation, as a [`JoinHandle`](crate::JoinHandle) does, and never touches the
-//! result: so it is `Send` and `Sync` whatever the result is, may be cloned, and delays nothing but the freeing of that allocation. It
-//! is made from a `JoinHandle` when somebody asks for it; who does not ask pays nothing.
+//! A [`CancelHandle`] owns a reference to the executor's allocation, as a
+//! [`JoinHandle`](crate::JoinHandle) does, and never touches the result. So it is `Send` and `Sync`
+//! whatever the result is, may be cloned, and delays only the freeing of that allocation. A `JoinHandle`
+//! makes it on request; work without a cancel handle pays nothing.
 
 use std::{fmt, ptr::NonNull};
 
-/// What a [`CancelHandle`] does with the allocation that it was made from. Each is called with the handle's target.
+/// The operations of a [`CancelHandle`] on the allocation that it was made from. Each of them gets the
+/// handle's target.
 #[derive(Debug)]
 pub struct CancelVerbs {
     /// Asks the work to end early: `Rendezvous::cancel`. The caller has a reference.
     pub cancel: unsafe fn(NonNull<()>),
-    /// Whether the work has ended. The caller has a reference.
+    /// Returns whether the work has ended. The caller has a reference.
     pub is_finished: unsafe fn(NonNull<()>) -> bool,
-    /// Takes one more reference. The caller has one.
+    /// Adds a reference. The caller has one.
     pub retain: unsafe fn(NonNull<()>),
-    /// Gives one reference back, which is the caller's.
+    /// Gives back one reference, which is the caller's.
     pub release: unsafe fn(NonNull<()>),
 }
 
-/// Cancels spawned work without owning its result: [`JoinHandle::cancel_handle`](crate::JoinHandle::cancel_handle) makes it.
+/// Cancels spawned work without owning its result.
+/// [`JoinHandle::cancel_handle`](crate::JoinHandle::cancel_handle) makes it.
 ///
-/// It can be cloned and sent to any thread, also if the result may not leave its own. The work's result, and what the work holds, are
-/// dropped when they would be without it; only the memory that they lay in is kept until the last of these handles is gone.
+/// It can be cloned and sent to any thread, even if the result must not leave its thread. The work's
+/// result, and everything that the work holds, are dropped when they would be without it. Only the memory
+/// that they lay in is kept until the last of these handles is gone.
 ///
 /// # Cancellation
 ///
-/// Dropping it does nothing to the work.
+/// Dropping the handle does nothing to the work.
 ///
 /// ```
 /// let (completer, handle) = brigade_handle::pair::<u32>();
@@ -40,7 +44,7 @@ pub struct CancelHandle {
     verbs: &'static CancelVerbs,
 }
 
-// SAFETY: all that can be done by it are the verbs, which whoever calls `from_raw` allows any thread.
+// SAFETY: the handle only calls the verbs, which a caller of `from_raw` allows on any thread.
 unsafe impl Send for CancelHandle {}
 // SAFETY: as above.
 unsafe impl Sync for CancelHandle {}
@@ -50,21 +54,31 @@ impl CancelHandle {
     ///
     /// # Safety
     ///
-    /// The target stays valid until the handle, and all that were cloned from it, have called `release`, each once. All verbs may be called with it from any
-    /// thread, `release` as well.
+    /// The target stays valid until the handle, and all its clones, have called `release`, each once. Any
+    /// thread may call any of the verbs with the target, `release` as well.
     #[inline]
     pub unsafe fn from_raw(target: NonNull<()>, verbs: &'static CancelVerbs) -> Self {
         Self { target, verbs }
     }
 
-    /// Asks the work to end early, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does: its handle then gives
-    /// [`JoinError::Cancelled`](crate::JoinError::Cancelled). Does nothing if the work has ended.
+    /// Asks the work to end early, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does: its handle
+    /// then returns [`JoinError::Cancelled`](crate::JoinError::Cancelled). This does nothing if the work
+    /// has ended.
     pub fn cancel(&self) {
         // SAFETY: this handle's reference keeps the target alive.
         unsafe { (self.verbs.cancel)(self.target) };
     }
 
-    /// Whether the work has ended: its result is there, or has been taken or dropped.
+    /// Returns whether the work has ended: its result is there, or has been taken or dropped.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair();
+    /// let cancel = handle.cancel_handle();
+    /// assert!(!cancel.is_finished());
+    /// completer.complete(Ok(42));
+    /// assert!(cancel.is_finished());
+    /// assert_eq!(handle.join().unwrap(), 42);
+    /// ```
     pub fn is_finished(&self) -> bool {
         // SAFETY: as in `cancel`.
         unsafe { (self.verbs.is_finished)(self.target) }
@@ -73,7 +87,7 @@ impl CancelHandle {
 
 impl Clone for CancelHandle {
     fn clone(&self) -> Self {
-        // SAFETY: as in `cancel`; the reference is the new handle's.
+        // SAFETY: as in `cancel`; the added reference belongs to the new handle.
         unsafe { (self.verbs.retain)(self.target) };
         Self { target: self.target, verbs: self.verbs }
     }

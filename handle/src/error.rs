@@ -2,11 +2,24 @@
 
 use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
-/// Why a [`JoinHandle`](crate::JoinHandle) has no result to give.
+/// Why a [`JoinHandle`](crate::JoinHandle) has no result.
+///
+/// ```
+/// use brigade_handle::JoinError;
+///
+/// let (_completer, handle) = brigade_handle::pair::<u32>();
+/// handle.cancel();
+/// match handle.join() {
+///     Ok(number) => println!("{number}"),
+///     Err(JoinError::Cancelled) => println!("cancelled"),
+///     Err(JoinError::Panicked(payload)) => std::panic::resume_unwind(payload),
+///     Err(JoinError::Lost(lost)) => println!("{lost}"),
+/// }
+/// ```
 #[must_use]
 pub enum JoinError {
-    /// The work panicked. Holds what was passed to `panic!`: a `&'static str` or a `String` as a rule, a
-    /// [`RemotePanic`] if the panic happened in another process.
+    /// The work panicked. Holds the payload that was passed to `panic!`: normally a `&'static str` or a
+    /// `String`, or a [`RemotePanic`] if the panic happened in another process.
     Panicked(Box<dyn Any + Send + 'static>),
     /// The work was cancelled before it could finish.
     Cancelled,
@@ -14,7 +27,15 @@ pub enum JoinError {
     Lost(Lost),
 }
 
-/// How a result got lost between a worker and the one who waits for it.
+/// How a result was lost on its way from a worker to the code that waits for it.
+///
+/// ```
+/// use brigade_handle::{JoinError, Lost};
+///
+/// let (completer, handle) = brigade_handle::pair::<u32>();
+/// drop(completer);
+/// assert!(matches!(handle.join(), Err(JoinError::Lost(Lost::Abandoned))));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lost {
@@ -28,69 +49,81 @@ pub enum Lost {
         /// The number of the signal, such as 9 for SIGKILL.
         signal: i32,
     },
-    /// The argument or the result could not be encoded or decoded, or has more bytes than a message carries; the text says which,
-    /// and why.
+    /// The argument or the result could not be encoded or decoded, or has more bytes than a message
+    /// carries. The text says which, and why.
     Codec(String),
-    /// The worker answered with something that is not a frame of the protocol; the text says what was wrong.
+    /// The worker answered with something that is not a frame of the protocol. The text says what was
+    /// wrong.
     Protocol(String),
-    /// No worker could be started; the text says why.
+    /// No worker could be started. The text says why.
     NotStarted(String),
-    /// The call ran for longer than it may, and its worker was killed.
+    /// The call ran for longer than allowed, and its worker was killed.
     TimedOut {
-        /// How long it may run.
+        /// How long the call may run.
         limit: Duration,
     },
-    /// The worker took more memory than it may while it ran the call, and was killed.
+    /// The worker took more memory than allowed while it ran the call, and was killed.
     OverMemory {
-        /// How much it may take, in bytes.
+        /// How much memory the worker may take, in bytes.
         limit: u64,
     },
-    /// The call may be tried again, and was, but so many workers have ended under it that it is not given to one more.
+    /// The call may be retried, and was, but so many workers have ended under it that no further worker
+    /// gets it.
     Quarantined {
-        /// How many have ended.
+        /// How many workers have ended.
         workers: u32,
-        /// How the last one did.
+        /// How the last one ended.
         last: Box<Lost>,
     },
-    /// The work was handed to an executor before this process was forked: its threads and its workers are the parent's.
+    /// The work was given to an executor before this process was forked: its threads and its workers are
+    /// the parent's.
     Forked,
-    /// The thread that looks after the executor's workers could not go on, or not with this one: the text says why. It is a panic of ours, or of
-    /// a launcher that the executor was given.
+    /// The thread that looks after the executor's workers could not go on, or not with this one. The text
+    /// says why. This is a panic of our own, or of a launcher that the executor was given.
     Supervisor(String),
-    /// The executor could not go on with any of its work: the text says why. It is a panic of ours, or a descriptor of the executor's that the
-    /// program has closed.
+    /// The executor could not go on with any of its work. The text says why. This is a panic of our own,
+    /// or a descriptor of the executor that the program has closed.
     Executor(String),
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
 }
 
-/// A panic that happened in another process: only its words crossed the boundary, not its payload.
+/// A panic that happened in another process. Only its text crossed the boundary, not its payload.
+///
+/// ```
+/// use brigade_handle::{JoinError, RemotePanic};
+///
+/// let panic = RemotePanic { message: "no flour".into(), location: Some("bake.rs:7:5".into()) };
+/// let error = JoinError::Panicked(Box::new(panic));
+/// assert_eq!(error.panic_message(), Some("no flour"));
+/// assert_eq!(error.panic_location(), Some("bake.rs:7:5"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePanic {
     /// The panic's message.
     pub message: String,
-    /// Where it happened, as `file:line:column`, if known.
+    /// The place of the panic, as `file:line:column`, if known.
     pub location: Option<String>,
 }
 
 impl JoinError {
-    /// The panic's message, if this is a panic and its payload is a text: see [`panic_message`].
+    /// Returns the panic's message, if this is a panic and its payload is a text: see [`panic_message`].
     pub fn panic_message(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
         panic_message(&**payload)
     }
 
-    /// Where a panic of another process happened, as `file:line:column`.
+    /// Returns the place of a panic of another process, as `file:line:column`.
     pub fn panic_location(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
         innermost(&**payload).downcast_ref::<RemotePanic>()?.location.as_deref()
     }
 
-    /// Goes on with the panic on this thread.
+    /// Continues the panic on this thread.
     ///
     /// # Panics
     ///
-    /// Always: with the work's own payload if it panicked, else with this error's text.
+    /// Always panics: with the work's own payload if it panicked, otherwise with this error's text.
     #[track_caller]
     pub fn resume(self) -> ! {
         match self {
@@ -100,7 +133,7 @@ impl JoinError {
     }
 }
 
-/// The payload that a panic began with, under the boxes and errors in which it was passed on.
+/// Returns the payload of the original panic, under the boxes and errors in which it was passed on.
 fn innermost(mut payload: &(dyn Any + Send)) -> &(dyn Any + Send) {
     loop {
         payload = if let Some(inner) = payload.downcast_ref::<Box<dyn Any + Send>>() {
@@ -113,8 +146,9 @@ fn innermost(mut payload: &(dyn Any + Send)) -> &(dyn Any + Send) {
     }
 }
 
-/// The message in a panic's payload, if it is a text: a `&'static str`, a `String`, another owned `str`, or the words of a
-/// [`RemotePanic`]. A payload that was panicked with once more, in its box or as a [`JoinError`], keeps its message.
+/// Returns the message in a panic's payload, if it is a text: a `&'static str`, a `String`, another owned
+/// `str`, or the message of a [`RemotePanic`]. If code panicked again with a payload, in its box or as a
+/// [`JoinError`], the message is still found.
 ///
 /// ```
 /// let payload = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new("no flour"))).unwrap_err();
@@ -222,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_no_text_is_said_to_be_none() {
+    fn a_payload_that_is_no_text_has_no_message() {
         let error = JoinError::Panicked(Box::new(7_u8));
         assert_eq!(error.to_string(), "panicked: (a payload that is not a text)");
     }

@@ -1,4 +1,5 @@
-//! Foreign code that panics where there is nobody to be told: destructors of results that nobody wants, wakers of other executors.
+//! Panics of foreign code that no caller can be told of: in destructors of unwanted results, and in
+//! wakers of other executors.
 
 use std::{
     mem,
@@ -6,10 +7,15 @@ use std::{
     thread,
 };
 
-/// Drops what foreign code panicked with. If that panics as well, what it panics with is leaked.
+/// Drops the payload of a panic of foreign code. If that panics as well, the second payload is leaked.
 ///
-/// A payload is dropped by this, and never by `let _ = catch_unwind(…)`: its destructor is foreign code too, and its panic would end
-/// whoever caught the first.
+/// Drop a payload with this function, and never with `let _ = catch_unwind(…)`: its destructor is foreign
+/// code too, and its panic would end the code that caught the first one.
+///
+/// ```
+/// let result = std::panic::catch_unwind(|| panic!("ignored"));
+/// brigade_handle::forget_panic(result);
+/// ```
 pub fn forget_panic<T>(result: thread::Result<T>) {
     if let Err(payload) = result {
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
@@ -17,7 +23,12 @@ pub fn forget_panic<T>(result: thread::Result<T>) {
     }
 }
 
-/// Calls foreign code whose panic, if it panics, is nobody's. Nothing that `call` has touched may be out of order after that.
+/// Calls foreign code and ignores its panic. Everything that `call` has touched must be in order after
+/// that.
+///
+/// ```
+/// brigade_handle::contain(|| panic!("ignored"));
+/// ```
 #[inline]
 pub fn contain(call: impl FnOnce()) {
     forget_panic(catch_unwind(AssertUnwindSafe(call)));
@@ -28,7 +39,7 @@ mod tests {
     use super::*;
     use std::panic::panic_any;
 
-    /// Panics with another one when it is dropped, so many times.
+    /// Panics with another bomb when it is dropped, as many times as it says.
     struct Bomb(u32);
 
     impl Drop for Bomb {

@@ -1,14 +1,16 @@
-//! The waiting side: a future that can also be joined by a thread.
+//! The waiting side: a future that a thread can also join.
 //!
-//! A [`JoinHandle`] owns one reference to whatever the executor allocated for the work: an `Arc` ([`JoinHandle::from_arc`]),
-//! or an allocation that counts its references itself ([`JoinHandle::from_raw`]). Either way the slot lies inside the
-//! executor's own allocation, so that spawning costs one allocation and not two.
+//! A [`JoinHandle`] owns one reference to the executor's allocation for the work: an `Arc`
+//! ([`JoinHandle::from_arc`]), or an allocation that counts its references itself
+//! ([`JoinHandle::from_raw`]). Either way the slot lies inside the executor's own allocation, so spawning
+//! costs one allocation and not two.
 
 use crate::{
-    JoinError, Lost, Place, budget,
-    cancel_handle::{CancelHandle, CancelVerbs},
+    JoinError, Lost, budget,
+    cancel_handle::CancelHandle,
     contain,
-    signal::{Heir, Signal},
+    rendezvous::{Counted, InArc, Release, Rendezvous},
+    signal::Heir,
     wait,
 };
 use std::{
@@ -21,190 +23,52 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// What an executor's allocation offers to the handle that joins it.
-///
-/// It cannot be implemented by safe code, since a handle reads the place when the signal says so:
-///
-/// ```compile_fail,E0200
-/// use brigade_handle::{Place, Rendezvous, Signal, Slot};
-///
-/// struct Work(Slot<u32>);
-/// impl Rendezvous<u32> for Work {
-///     fn signal(&self) -> &Signal {
-///         self.0.signal()
-///     }
-///     fn place(&self) -> Place<'_, u32> {
-///         self.0.place()
-///     }
-///     fn cancel(&self) {}
-/// }
-/// ```
-///
-/// # Safety
-///
-/// 1. `signal` gives the same signal each time, and `place` the place in which that signal's completer stores the result: both of one
-///    [`Slot`](crate::Slot), as a rule.
-/// 2. The result stays there until the handle takes it, and nobody else touches it from when the signal was completed, unless the signal
-///    made the completer its [`Heir`].
-/// 3. Whoever completes the signal has a reference to the allocation of its own until that call has returned: the handle gives up its
-///    own as soon as it sees the result.
-pub unsafe trait Rendezvous<T>: Send + Sync {
-    /// How far the work and the handle are: as a rule the [`signal`](crate::Slot::signal) of a slot.
-    fn signal(&self) -> &Signal;
-
-    /// Where the result is: as a rule the [`place`](crate::Slot::place) of a slot. Asked for when the signal says that it is there.
-    fn place(&self) -> Place<'_, T>;
-
-    /// Asks the work to end early. Its slot is then completed with [`JoinError::Cancelled`], unless the work has ended
-    /// or can no longer be stopped.
-    fn cancel(&self);
-
-    /// Runs the work on the calling thread if it has not been started. True if it ran. Called by
-    /// [`JoinHandle::join`], [`as_completed`](crate::as_completed) and [`wait_for`](crate::wait_for) on threads whose policy is [`wait::Policy::Help`].
-    fn help(&self) -> bool {
-        false
-    }
-
-    /// Looks after the work for a few microseconds, since a thread that would else sleep waits for it: an executor whose
-    /// answers have to be fetched fetches them here. Called by [`JoinHandle::join`] before it parks.
-    fn attend(&self) {}
-}
-
-/// What an allocation offers that counts its own references, so that a handle is made of it by [`JoinHandle::from_raw`].
-///
-/// # Safety
-///
-/// The verbs are as [`CancelHandle::from_raw`] demands for the address of `self`, for as long as the caller has a reference.
-pub unsafe trait Counted<T>: Rendezvous<T> {
-    /// What a [`CancelHandle`] does with the allocation, whose address is its target.
-    fn cancel_verbs(&self) -> &'static CancelVerbs;
-}
-
-/// What lies in an `Arc`, which counts the references.
-#[repr(transparent)]
-struct InArc<R>(R);
-
-impl<R> InArc<R> {
-    /// Another reference.
-    ///
-    /// # Safety
-    ///
-    /// The pointer is that of an `Arc<R>`, of which the caller has a reference.
-    unsafe fn retain(target: NonNull<()>) {
-        // SAFETY: as the caller says.
-        unsafe { Arc::increment_strong_count(target.cast::<R>().as_ptr()) };
-    }
-
-    /// One reference less.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Release`], and the pointer is that of an `Arc<R>`.
-    unsafe fn release(target: NonNull<()>) {
-        // SAFETY: the pointer is an Arc's, and it is this reference that is given back.
-        drop(unsafe { Arc::from_raw(target.cast::<R>().as_ptr()) });
-    }
-
-    /// # Safety
-    ///
-    /// As for `retain`.
-    unsafe fn cancel<T>(target: NonNull<()>)
-    where
-        R: Rendezvous<T>,
-    {
-        // SAFETY: the caller's reference keeps it alive.
-        unsafe { target.cast::<R>().as_ref() }.cancel();
-    }
-
-    /// # Safety
-    ///
-    /// As for `retain`.
-    unsafe fn is_finished<T>(target: NonNull<()>) -> bool
-    where
-        R: Rendezvous<T>,
-    {
-        // SAFETY: as in `cancel`.
-        unsafe { target.cast::<R>().as_ref() }.signal().is_finished()
-    }
-}
-
-// SAFETY: whoever implemented it for `R` answers for the rules, and this hands them on.
-unsafe impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
-    fn signal(&self) -> &Signal {
-        self.0.signal()
-    }
-
-    fn place(&self) -> Place<'_, T> {
-        self.0.place()
-    }
-
-    fn cancel(&self) {
-        self.0.cancel();
-    }
-
-    fn help(&self) -> bool {
-        self.0.help()
-    }
-
-    fn attend(&self) {
-        self.0.attend();
-    }
-}
-
-// SAFETY: an `InArc` lies in an Arc and nowhere else (`from_arc`), whose references the verbs count.
-unsafe impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
-    fn cancel_verbs(&self) -> &'static CancelVerbs {
-        &CancelVerbs {
-            cancel: Self::cancel::<T>,
-            is_finished: Self::is_finished::<T>,
-            retain: Self::retain,
-            release: Self::release,
-        }
-    }
-}
-
-/// Gives back one reference to the allocation that a handle was made from.
-///
-/// # Safety
-///
-/// The pointer is the one that the handle was made from, and the reference is given back once.
-pub type Release = unsafe fn(NonNull<()>);
-
 /// Waits for spawned work: `.await` it on any executor, or [`join`](Self::join) it from a thread.
 ///
-/// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there. If the result's destructor panics then, nobody
-/// hears of it.
+/// Dropping the handle *detaches*: the work goes on, and its result is dropped when it is there. If the
+/// result's destructor panics then, the panic is ignored.
+///
+/// ```
+/// let (completer, mut handle) = brigade_handle::pair::<u32>();
+/// assert!(!handle.is_finished());
+/// completer.complete(Ok(42));
+/// assert_eq!(handle.join().unwrap(), 42);
+/// ```
 ///
 /// # Deadlocks
 ///
-/// Work that joins a handle waits for it, whatever it needs itself. So two jobs that join each other's handles wait for ever, and so does a job that
-/// joins its own; on a pool of one thread as on one of many. Nobody tells: the threads are parked, and use no CPU. To see such a ring, look
-/// at the stacks of the threads in a debugger, where each stands in `JoinHandle::join`; or record a trace, which ends with a `Park` of each
-/// worker without an `Unpark`. A job that needs what another has waits for a value and not for the other's end: a channel, or a lock of
-/// `brigade_pool::lock`, which does tell of a ring.
+/// Work that joins a handle waits for it, whatever else it needs. So two jobs that join each other's
+/// handles wait for ever, and so does a job that joins its own, on a pool of one thread as on a pool of
+/// many. No error reports it: the threads are parked, and use no CPU. To find such a cycle, look at the
+/// stacks of the threads in a debugger, where each is in `JoinHandle::join`. Or record a trace, which
+/// ends with a `Park` of each worker without an `Unpark`. A job that needs something another job has
+/// should wait for the value and not for the other job's end: through a channel, or a lock of
+/// `brigade_pool::lock`, which does report such a cycle.
 ///
 /// # In a forked child
 ///
-/// The executor that has the work is the parent's. A result that was there before the fork is there in the child, too; where the handle would
-/// have to wait, it gives [`Lost::Forked`].
+/// The executor that has the work is the parent's. A result that was there before the fork is there in
+/// the child, too. Where the handle would have to wait, it returns [`Lost::Forked`].
 ///
 /// # Cancellation
 ///
-/// Dropping a future that awaits the handle loses nothing as long as the handle itself lives: `(&mut handle).await` may be
-/// dropped and awaited again. [`cancel`](Self::cancel) is something else: it ends the work.
+/// Dropping a future that awaits the handle loses nothing as long as the handle itself lives: `(&mut
+/// handle).await` may be dropped and awaited again. [`cancel`](Self::cancel) is different: it ends the
+/// work.
 #[must_use = "dropping the handle detaches the work; say `drop(handle)` if that is meant"]
 pub struct JoinHandle<T> {
     target: NonNull<dyn Counted<T>>,
     release: Release,
-    /// Whether the result has been given out.
+    /// Whether the handle has returned its result.
     taken: bool,
     // A mutex is Send and Sync exactly where a handle should be: when T is Send.
     _value: PhantomData<Mutex<T>>,
 }
 
-// SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); what else moves with the handle is the result.
+// SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); the result moves with the handle.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
-// SAFETY: by `&JoinHandle` one can only ask and cancel, which the target, being Sync, allows from any thread.
+// SAFETY: `&JoinHandle` only allows asking and cancelling, which the target, being Sync, allows from any
+// thread.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
@@ -214,13 +78,14 @@ impl<T> JoinHandle<T> {
     ///
     /// # Panics
     ///
-    /// If its slot has a joiner already.
+    /// Panics if its slot has a joiner already.
     pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
         assert!(target.signal().claim_joiner(), "a slot has one joiner, and this one had its own already");
-        // `InArc` is laid out as what it holds.
+        // `InArc` has the layout of its content.
         let target: *const dyn Counted<T> = Arc::into_raw(target).cast::<InArc<R>>();
         let target = NonNull::new(target.cast_mut()).expect("an Arc's pointer is never null");
-        // SAFETY: the Arc's reference keeps the target alive until it is released, and `claim_joiner` was true.
+        // SAFETY: the Arc's reference keeps the target alive until it is released, and `claim_joiner` was
+        // true.
         unsafe { Self::from_raw(target, InArc::<R>::release) }
     }
 
@@ -228,9 +93,9 @@ impl<T> JoinHandle<T> {
     ///
     /// # Safety
     ///
-    /// The target stays valid, and may be shared with the thread that holds the handle, until the handle calls `release`
-    /// with the target's address. The handle is the only joiner of the target's signal, which was made by
-    /// [`Signal::joined`], or [`Slot::joined`](crate::Slot::joined).
+    /// The target stays valid, and may be shared with the thread that holds the handle, until the handle
+    /// calls `release` with the target's address. The handle is the only joiner of the target's signal,
+    /// which was made by [`Signal::joined`](crate::Signal::joined) or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
         Self { target, release, taken: false, _value: PhantomData }
@@ -242,43 +107,77 @@ impl<T> JoinHandle<T> {
         unsafe { self.target.as_ref() }
     }
 
-    /// Whether the work has ended, so that joining would not wait.
+    /// Returns whether the work has ended, so that joining would not wait.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair();
+    /// assert!(!handle.is_finished());
+    /// completer.complete(Ok("served"));
+    /// assert!(handle.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.taken || self.target().signal().is_finished()
     }
 
     /// Asks the work to end early; it then ends with [`JoinError::Cancelled`].
     ///
-    /// A task is dropped at its next suspension at the latest; a job or a call is removed if it is still queued, and runs
-    /// to its end if it is not. The handle still gives the result, whichever it is. Does nothing if the work has ended.
+    /// A task is dropped at its next suspension at the latest. A job or a call is removed if it is still
+    /// queued, and runs to its end if it is not. The handle still returns the result, whichever it is.
+    /// This does nothing if the work has ended.
+    ///
+    /// ```
+    /// use brigade_handle::JoinError;
+    ///
+    /// let (completer, handle) = brigade_handle::pair::<u32>();
+    /// handle.cancel();
+    /// assert!(!completer.complete(Ok(7)));
+    /// assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    /// ```
     pub fn cancel(&self) {
         self.target().cancel();
     }
 
-    /// A handle that can [`cancel`](Self::cancel) the work and does not own its result: to be cloned, and sent to other threads,
-    /// while this one is awaited.
+    /// Returns a handle that can [`cancel`](Self::cancel) the work and does not own its result. It can be
+    /// cloned, and sent to other threads, while this handle is awaited.
+    ///
+    /// ```
+    /// let (_completer, handle) = brigade_handle::pair::<u32>();
+    /// let cancel = handle.cancel_handle();
+    /// std::thread::spawn(move || cancel.cancel());
+    /// assert!(handle.join().is_err());
+    /// ```
     #[must_use = "dropping it does nothing"]
     pub fn cancel_handle(&self) -> CancelHandle {
         let (target, verbs) = (self.target.cast(), self.target().cancel_verbs());
-        // SAFETY: the reference that this handle owns keeps the target alive; the new one is the new handle's.
+        // SAFETY: the reference that this handle owns keeps the target alive; the new reference belongs
+        // to the new handle.
         unsafe { (verbs.retain)(target) };
-        // SAFETY: it has a reference of its own, and whoever implemented `Counted` answers for the verbs.
+        // SAFETY: it has a reference of its own, and the implementation of `Counted` guarantees the rules
+        // of the verbs.
         unsafe { CancelHandle::from_raw(target, verbs) }
     }
 
     /// Waits for the result on this thread.
     ///
-    /// An ordinary thread parks. A worker of the pool first helps: if the work waits in a queue, it runs it here. On a
-    /// worker of an async executor waiting would stop every task that the worker runs, so there it is refused.
+    /// An ordinary thread parks. A worker of the pool helps first: if the work waits in a queue, the
+    /// worker runs it here. On a worker of an async executor, waiting would stop every task that the
+    /// worker runs, so there it is refused.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair();
+    /// std::thread::spawn(move || completer.complete(Ok("served")));
+    /// assert_eq!(handle.join().unwrap(), "served");
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the work panicked, was cancelled or lost.
+    /// Returns [`JoinError::Panicked`] if the work panicked, [`JoinError::Cancelled`] if it was
+    /// cancelled, and [`JoinError::Lost`] if its result was lost.
     ///
     /// # Panics
     ///
-    /// On a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Also if an earlier `.await` has
-    /// taken the result already.
+    /// Panics on a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Panics if an
+    /// earlier `.await` has taken the result already.
     pub fn join(mut self) -> Result<T, JoinError> {
         wait::assert_allowed("JoinHandle::join");
         self.help();
@@ -295,7 +194,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Panics
     ///
-    /// If it has been taken already.
+    /// Panics if it has been taken already.
     fn take(&mut self) -> Result<T, JoinError> {
         match self.poll_join(Waker::noop()) {
             Poll::Ready(result) => result,
@@ -303,22 +202,24 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// On a worker that helps: runs the work here if it waits in a queue. True if it ran.
+    /// Runs the work here if it waits in a queue and this thread is a worker that helps. Returns whether
+    /// it ran.
     pub(crate) fn help(&self) -> bool {
         matches!(wait::policy(), wait::Policy::Help(_)) && !self.is_finished() && self.target().help()
     }
 
-    /// Takes the result, or has `waker` woken when it is there.
+    /// Takes the result, or makes `waker` wake the caller when the result is there.
     ///
     /// # Panics
     ///
-    /// If the result has been taken already.
+    /// Panics if the result has been taken already.
     #[inline]
     pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         self.poll_if(waker, || true)
     }
 
-    /// [`poll_join`](Self::poll_join), which takes a result that is there only if `may_take` says so.
+    /// Polls like [`poll_join`](Self::poll_join), but takes a stored result only if `may_take` returns
+    /// true.
     #[inline]
     fn poll_if(&mut self, waker: &Waker, may_take: impl FnOnce() -> bool) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
@@ -338,11 +239,11 @@ impl<T> JoinHandle<T> {
         Poll::Ready(unsafe { self.target().place().take() })
     }
 
-    /// Waits no longer, in a forked child, where nobody completes what the parent's executor has.
+    /// Stops waiting in a forked child, where no thread completes the work of the parent's executor.
     #[cold]
     fn give_up(&mut self) -> Poll<Result<T, JoinError>> {
         self.taken = true;
-        // SAFETY: `&mut self` is the only joiner, and `taken` lets this be the last it does with the signal.
+        // SAFETY: `&mut self` is the only joiner, and `taken` makes this its last access to the signal.
         let heir = unsafe { self.target().signal().detach() };
         Poll::Ready(match heir {
             Heir::Completer => Err(JoinError::Lost(Lost::Forked)),
@@ -363,7 +264,7 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        /// Releases even if dropping the result panics.
+        /// Releases the reference even if dropping the result panics.
         struct Reference(NonNull<()>, Release);
         impl Drop for Reference {
             fn drop(&mut self) {
@@ -373,11 +274,12 @@ impl<T> Drop for JoinHandle<T> {
         }
         let _reference = Reference(self.target.cast(), self.release);
         if !self.taken {
-            // SAFETY: the handle is the only joiner, and this is the last it does with the signal.
+            // SAFETY: the handle is the only joiner, and this is its last access to the signal.
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
-                // SAFETY: the result came first, so it is the joiner's, who has not taken it.
+                // SAFETY: the result came first, so it is the joiner's, which has not taken it.
                 let result = unsafe { self.target().place().take() };
-                // Whether it came first is chance: so a destructor that panics has nobody to tell either way.
+                // Which side drops the result is chance. So a panic of its destructor is ignored on
+                // either side.
                 contain(|| drop(result));
             }
         }

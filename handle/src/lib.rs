@@ -1,22 +1,27 @@
-//! The ground floor: how the result of spawned work reaches the one who waits for it.
+//! The ground floor: how the result of spawned work reaches the code that waits for it.
 //!
-//! Brigade has three executors, and none of them knows another. What they share is this crate: each hands out a
-//! [`JoinHandle<T>`], which is both a `Future` (await it on any executor, ours or not) and blocking
-//! ([`JoinHandle::join`]). So an async task awaits a pool job or a process call directly.
+//! Brigade has three executors, and none of them knows another. They share this crate: each executor
+//! returns a [`JoinHandle<T>`], which is both a `Future` (await it on any executor, ours or not) and
+//! blocking ([`JoinHandle::join`]). So an async task awaits a pool job or a process call directly.
 //!
 //! # Nouns
 //!
-//! * [`Slot<T>`]: the result cell. One side completes it, one side takes what is in it.
-//! * [`Signal`]: how far the two sides are. Read `signal.rs` first: its header is the protocol, and no wake-up can be lost by it.
-//! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, its result is dropped.
+//! * [`Slot<T>`]: the result cell. One side completes it, and one side takes the result.
+//! * [`Signal`]: the state of the two sides. Read `signal.rs` first: its header states the protocol, and
+//!   why it loses no wake-up.
+//! * [`JoinHandle<T>`]: the waiting side. Dropping it *detaches*: the work goes on, and its result is
+//!   dropped.
 //! * [`CancelHandle`]: ends the work early, and has nothing to do with its result.
-//! * [`Rendezvous<T>`]: what an executor's allocation offers to be joined: its signal, where the result is, how to cancel, how to help.
+//! * [`Rendezvous<T>`]: what an executor's allocation offers a joiner: its signal, the place of the
+//!   result, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
 //! * [`as_completed`] and [`wait_for`]: waiting for several handles.
-//! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked), [`Cancelled`](JoinError::Cancelled) or
-//!   [`Lost`](JoinError::Lost).
-//! * [`budget`]: how many operations a task may complete in one poll; awaiting a handle that is ready is one of them.
-//! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the policy.
+//! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked),
+//!   [`Cancelled`](JoinError::Cancelled) or [`Lost`](JoinError::Lost).
+//! * [`budget`]: how many operations a task may complete in one poll; awaiting a finished handle is one
+//!   of them.
+//! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the
+//!   policy.
 //! * [`fork`]: whether this is still the process that made something.
 //!
 //! # One worked example
@@ -27,10 +32,10 @@
 //! assert_eq!(handle.join().unwrap(), 42);
 //! ```
 //!
-//! # Where the words come from
+//! # Three words
 //!
-//! *Cancel* asks the work to end early and is answered by [`JoinError::Cancelled`]; *detach* lets it run unobserved;
-//! *shutdown* is an executor's word, not a handle's. The three are never synonyms.
+//! *Cancel* asks the work to end early, and [`JoinError::Cancelled`] answers it. *Detach* lets the work
+//! run unobserved. *Shut down* is a word for executors, not for handles. The three are never synonyms.
 
 pub mod budget;
 // Unsafe: as `join_handle`.
@@ -42,14 +47,17 @@ pub mod fork;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;
-// Unsafe: as `join_handle`.
+// Unsafe: the state byte guards the waker's cell.
 #[allow(unsafe_code)]
 mod pair;
 mod parker;
-// Unsafe: the waker is a cell guarded by the state byte.
+// Unsafe: as `join_handle`.
+#[allow(unsafe_code)]
+mod rendezvous;
+// Unsafe: the signal guards the value's cell.
 #[allow(unsafe_code)]
 mod signal;
-// Unsafe: the value is a cell guarded by the signal.
+// Only documentation tests compile this module.
 #[allow(unsafe_code)]
 mod slot;
 // Only the tests of the documentation look at it.
@@ -62,8 +70,9 @@ mod wait_for;
 pub use cancel_handle::{CancelHandle, CancelVerbs};
 pub use error::{JoinError, Lost, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
-pub use join_handle::{Counted, JoinHandle, Release, Rendezvous};
+pub use join_handle::JoinHandle;
 pub use pair::{Completer, pair, pair_with};
+pub use rendezvous::{Counted, Release, Rendezvous};
 pub use signal::{Heir, Signal};
 pub use slot::{Place, Slot};
 pub use wait_for::{AsCompleted, Until, Waited, as_completed, wait_for};

@@ -4,7 +4,13 @@ use crate::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use std::{fmt, sync::Arc};
 
 /// The completing side of a [`pair`]. Dropping it without completing tells the joiner that the work was
-/// [`Abandoned`](Lost::Abandoned), so that nobody waits for ever.
+/// [`Abandoned`](Lost::Abandoned), so that no joiner waits for ever.
+///
+/// ```
+/// let (completer, handle) = brigade_handle::pair::<u32>();
+/// drop(completer);
+/// assert!(handle.join().is_err());
+/// ```
 #[must_use = "dropping the completer fails the handle"]
 pub struct Completer<T> {
     shared: Arc<dyn Whole<T>>,
@@ -15,7 +21,7 @@ struct Shared<T, C> {
     on_cancel: C,
 }
 
-/// Both sides' allocation as the completer sees it.
+/// The allocation of both sides, as the completer sees it.
 trait Whole<T>: Send + Sync {
     fn whole(&self) -> &Slot<T>;
 }
@@ -26,7 +32,7 @@ impl<T: Send, C: Fn() + Send + Sync> Whole<T> for Shared<T, C> {
     }
 }
 
-// SAFETY: signal and place are those of the one slot. It is completed by whoever borrows the Arc.
+// SAFETY: signal and place are those of the one slot. A thread that borrows the Arc completes it.
 unsafe impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
     fn signal(&self) -> &Signal {
         self.slot.signal()
@@ -41,8 +47,8 @@ unsafe impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
     }
 }
 
-/// A completer and the handle that waits for it. `cancel` on the handle completes it with [`JoinError::Cancelled`]; the
-/// completer can see that by [`Completer::is_finished`].
+/// Makes a completer and the handle that waits for it. `cancel` on the handle completes it with
+/// [`JoinError::Cancelled`]; the completer can check that by [`Completer::is_finished`].
 ///
 /// ```
 /// let (completer, handle) = brigade_handle::pair();
@@ -56,7 +62,7 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
             &self.0
         }
     }
-    // SAFETY: as above.
+    // SAFETY: as for `Shared`.
     unsafe impl<T: Send> Rendezvous<T> for Cancellable<T> {
         fn signal(&self) -> &Signal {
             self.0.signal()
@@ -74,7 +80,16 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
     (Completer { shared: shared.clone() }, JoinHandle::from_arc(shared))
 }
 
-/// [`pair`] with its own idea of what `cancel` does: `on_cancel` is called each time, on the caller's thread.
+/// Makes a [`pair`] whose handle calls `on_cancel` at each `cancel`, on the caller's thread.
+///
+/// ```
+/// let (send, receive) = std::sync::mpsc::channel();
+/// let (completer, handle) = brigade_handle::pair_with(move || send.send("stop").unwrap());
+/// handle.cancel();
+/// assert_eq!(receive.try_recv(), Ok("stop"));
+/// completer.complete(Ok("stopped"));
+/// assert_eq!(handle.join().unwrap(), "stopped");
+/// ```
 pub fn pair_with<T, C>(on_cancel: C) -> (Completer<T>, JoinHandle<T>)
 where
     T: Send + 'static,
@@ -85,17 +100,17 @@ where
 }
 
 impl<T> Completer<T> {
-    /// Stores the result and wakes the joiner. False if the slot was completed already, by a cancel.
+    /// Stores the result and wakes the joiner. Returns false if a cancel had completed the slot already.
     pub fn complete(self, result: Result<T, JoinError>) -> bool {
         self.shared.whole().complete(result)
     }
 
-    /// Whether a result is there already, because the handle was cancelled.
+    /// Returns whether a result is there already, because the handle was cancelled.
     pub fn is_finished(&self) -> bool {
         self.shared.whole().is_finished()
     }
 
-    /// Whether the handle is gone, so that nobody will see the result.
+    /// Returns whether the handle is gone, so that the result will not be used.
     pub fn is_detached(&self) -> bool {
         self.shared.whole().is_detached()
     }

@@ -6,8 +6,9 @@ use std::{
     task::{Wake, Waker},
 };
 
-/// One thread's place to sleep. The flag is what counts; the thread's own token only ends the sleep, so code that
-/// parks and unparks the same thread for reasons of its own (another `block_on`, say) can take no wake-up from us.
+/// One thread's place to sleep. Only the flag counts; the thread's own token only ends the sleep. So code
+/// that parks and unparks the same thread for reasons of its own (another `block_on`, say) cannot take a
+/// wake-up from this parker.
 ///
 /// # Why no wake-up is lost
 ///
@@ -17,22 +18,23 @@ use std::{
 ///   thread.unpark()           thread.park()            returns at once if the token is there
 /// ```
 ///
-/// If the swap comes before the store, the token comes after the swap, and the park that follows finds it or is ended
-/// by it. A park that ends for another reason only goes round the loop.
+/// If the swap comes before the store, the token comes after the swap. The park that follows finds the
+/// token or is ended by it. A park that ends for another reason only goes round the loop.
 pub(crate) struct Parker {
     notified: AtomicBool,
     thread: Thread,
 }
 
 impl Parker {
-    /// A parker for the calling thread, which is the only one that may call [`park`](Self::park).
+    /// Makes a parker for the calling thread, which is the only one that may call [`park`](Self::park).
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { notified: AtomicBool::new(false), thread: thread::current() })
     }
 
     /// Sleeps until woken, or not at all if woken since the last call.
     pub(crate) fn park(&self) {
-        // Acquire pairs with the waker's Release, so that what it did before is visible here.
+        // Acquire pairs with the waker's Release, so that this thread sees everything that the waker did
+        // before.
         while !self.notified.swap(false, Ordering::Acquire) {
             thread::park();
         }
@@ -52,15 +54,16 @@ impl Wake for Parker {
     }
 }
 
-/// Gives `f` a parker of this thread and the waker that belongs to it. Kept between calls; a call inside a call gets one
-/// of its own, since sharing would let the inner wait take the outer one's wake-up.
+/// Calls `f` with a parker of this thread and the waker that belongs to it. They are kept between calls.
+/// A call inside a call gets its own, because the inner wait could otherwise take the outer one's
+/// wake-up.
 #[cfg(not(loom))]
 pub(crate) fn with_parker<R>(f: impl FnOnce(&Parker, &Waker) -> R) -> R {
     use std::cell::Cell;
     thread_local! {
         static KEPT: Cell<Option<(Arc<Parker>, Waker)>> = const { Cell::new(None) };
     }
-    // `try_with`: the thread may be ending, and its locals gone.
+    // `try_with`: the thread may be ending, and its locals may be gone.
     let (parker, waker) = KEPT.try_with(Cell::take).ok().flatten().unwrap_or_else(fresh);
     let result = f(&parker, &waker);
     let _ = KEPT.try_with(|kept| kept.set(Some((parker, waker))));

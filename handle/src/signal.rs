@@ -1,10 +1,11 @@
-//! The signal: how far the two sides of a rendezvous are, and the waker of the one who waits. What the result is, and where it lies, is
-//! the affair of whoever holds the signal: a [`Slot`](crate::Slot), or an executor's allocation.
+//! The signal: the state of the two sides of a rendezvous, and the waker of the waiting side. The owner
+//! of the signal, a [`Slot`](crate::Slot) or an executor's allocation, decides what the result is and
+//! where it lies.
 //!
-//! # Who may touch what, and when
+//! # Rules of access
 //!
-//! A signal has two sides, each used by at most one thread at a time: the **completer**, who stores the result once, and
-//! the **joiner**, who polls for it. One byte says how far they are:
+//! A signal has two sides, each used by at most one thread at a time: the **completer**, which stores the
+//! result once, and the **joiner**, which polls for it. One byte holds their state:
 //!
 //! ```text
 //!   bit 0  DONE      the result is stored                 set by the completer, once, never cleared
@@ -14,18 +15,19 @@
 //!   bit 4  CLAIMED   a completer has begun                set by `claim`, never cleared
 //! ```
 //!
-//! 1. Until DONE the value belongs to the completer. From DONE on it belongs to the joiner, unless the bit DETACHED was
-//!    set before DONE: then it stays the completer's, who drops it.
-//! 2. While neither WAITING nor DONE is set the waker belongs to the joiner, who may write it.
-//! 3. While WAITING is set both sides may read the waker and neither may write it. The joiner takes it back by clearing
-//!    WAITING, which it may do only while DONE is not set.
-//! 4. The completer reads the waker only if the operation that set DONE found WAITING set and DETACHED not set. It wakes
-//!    by reference; the waker is dropped with the signal, or by a detach that came before DONE.
+//! 1. Until DONE the value belongs to the completer. From DONE on it belongs to the joiner, unless the
+//!    bit DETACHED was set before DONE: then it stays the completer's, which drops it.
+//! 2. While neither WAITING nor DONE is set the waker belongs to the joiner, which may write it.
+//! 3. While WAITING is set both sides may read the waker and neither may write it. The joiner takes it
+//!    back by clearing WAITING, which it may do only while DONE is not set.
+//! 4. The completer reads the waker only if the operation that set DONE found WAITING set and DETACHED
+//!    not set. It wakes by reference. The waker is dropped with the signal, or by a detach that came
+//!    before DONE.
 //!
 //! # Why no wake-up is lost
 //!
-//! The completer stores the value, then sets DONE. The joiner stores the waker, then sets WAITING. Both are
-//! read-modify-write operations on one byte, so one of them comes second and sees the other's bit:
+//! The completer stores the value, then sets DONE. The joiner stores the waker, then sets WAITING. Both
+//! are read-modify-write operations on one byte, so one of them comes second and sees the other's bit:
 //!
 //! ```text
 //!   completer                          joiner
@@ -34,8 +36,8 @@
 //!   old has WAITING? wake              old has DONE? take the value
 //! ```
 //!
-//! The protocol is tokio's for `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that pool jobs and process
-//! calls use it too. `tests/loom.rs` models each pair of operations.
+//! The protocol is that of tokio's `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that
+//! pool jobs and process calls use it too. `tests/loom.rs` models each pair of operations.
 
 use crate::{
     contain,
@@ -53,141 +55,172 @@ const DETACHED: u8 = 1 << 2;
 const JOINED: u8 = 1 << 3;
 const CLAIMED: u8 = 1 << 4;
 
-/// Whose a result is when both sides have said what they had to say.
+/// The side that owns a result after both sides have acted.
+///
+/// ```
+/// use brigade_handle::{Heir, Signal};
+///
+/// let signal = Signal::joined(0);
+/// // SAFETY: this thread is the only joiner, and does not touch the signal as a joiner afterwards.
+/// assert_eq!(unsafe { signal.detach() }, Heir::Completer);
+/// // SAFETY: this is the only completer, there is no value to store, and the signal outlives the call.
+/// assert_eq!(unsafe { signal.complete() }, Heir::Completer);
+/// ```
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heir {
-    /// The completer's: the joiner has detached.
+    /// The completer owns it: the joiner has detached.
     Completer,
-    /// The joiner's.
+    /// The joiner owns it.
     Joiner,
 }
 
-/// How far a completer and a joiner are. See the head of `signal.rs` for the protocol.
+/// The state of a completer and a joiner. The header of `signal.rs` states the protocol.
+///
+/// ```
+/// use brigade_handle::Signal;
+/// use std::task::Waker;
+///
+/// let signal = Signal::joined(0);
+/// // SAFETY: this thread is the only joiner, and has not seen a value.
+/// assert!(!unsafe { signal.poll(Waker::noop()) });
+/// // SAFETY: this is the only completer, there is no value to store, and the signal outlives the call.
+/// _ = unsafe { signal.complete() };
+/// // SAFETY: as above.
+/// assert!(unsafe { signal.poll(Waker::noop()) });
+/// ```
 pub struct Signal {
     state: AtomicU8,
-    /// The [stamp](Generation::stamp) of the process in which the handle was made; 0 before. Not loom's: no model forks.
-    home: AtomicU16,
-    /// The executor's own.
+    /// The [stamp](Generation::stamp) of the process in which the handle was made; 0 before. Not loom's
+    /// atomic: no model forks.
+    process_stamp: AtomicU16,
+    /// A number for the executor's own use.
     note: AtomicU32,
     // --- the joiner's until WAITING, then read by both (rules 2 to 4) ---
-    waker: UnsafeCell<Kept>,
+    waker: UnsafeCell<KeptWaker>,
 }
 
-// SAFETY: the waker is Send and Sync itself, and is never written while the other side may read it (rules 2 to 4).
+// SAFETY: the waker is Send and Sync itself, and is never written while the other side may read it (rules
+// 2 to 4).
 unsafe impl Sync for Signal {}
 
 impl Signal {
-    /// A signal that has no joiner yet.
+    /// Makes a signal that has no joiner yet.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
         Self {
             state: AtomicU8::new(0),
-            home: AtomicU16::new(0),
+            process_stamp: AtomicU16::new(0),
             note: AtomicU32::new(0),
-            waker: UnsafeCell::new(Kept(None)),
+            waker: UnsafeCell::new(KeptWaker(None)),
         }
     }
 
-    /// A signal that has no joiner yet.
+    /// Makes a signal that has no joiner yet.
     #[cfg(loom)]
     pub fn new() -> Self {
         Self {
             state: AtomicU8::new(0),
-            home: AtomicU16::new(0),
+            process_stamp: AtomicU16::new(0),
             note: AtomicU32::new(0),
-            waker: UnsafeCell::new(Kept(None)),
+            waker: UnsafeCell::new(KeptWaker(None)),
         }
     }
 
-    /// A signal whose joiner exists already: for [`JoinHandle::from_raw`](crate::JoinHandle::from_raw).
+    /// Makes a signal whose joiner exists already, for
+    /// [`JoinHandle::from_raw`](crate::JoinHandle::from_raw).
     #[inline]
     pub fn joined(note: u32) -> Self {
         Self {
             state: AtomicU8::new(JOINED),
-            home: AtomicU16::new(Generation::current().stamp()),
+            process_stamp: AtomicU16::new(Generation::current().stamp()),
             note: AtomicU32::new(note),
-            waker: UnsafeCell::new(Kept(None)),
+            waker: UnsafeCell::new(KeptWaker(None)),
         }
     }
 
-    /// A number that the executor has left here: there is room for it beside the state.
+    /// Returns the number that the executor has stored here. There is room for it beside the state.
     #[inline]
     pub fn note(&self) -> u32 {
-        // Relaxed: the executor sees to it that who reads comes after who wrote.
+        // Relaxed: the executor orders the reader after the writer.
         self.note.load(Ordering::Relaxed)
     }
 
-    /// Leaves a number here for [`note`](Self::note).
+    /// Stores a number for [`note`](Self::note).
     #[inline]
     pub fn set_note(&self, note: u32) {
         self.note.store(note, Ordering::Relaxed);
     }
 
-    /// True for the first of several completers who ask.
+    /// Returns true to the first of several completers that call this.
     pub(crate) fn claim(&self) -> bool {
-        // The claim only has to be unique; what it guards is published by DONE.
+        // Relaxed: the claim only has to be unique; DONE publishes what it guards.
         self.state.fetch_or(CLAIMED, Ordering::Relaxed) & CLAIMED == 0
     }
 
-    /// Marks that a joiner exists. False if there was one already.
+    /// Marks that a joiner exists. Returns false if there was one already.
     pub(crate) fn claim_joiner(&self) -> bool {
-        // Only uniqueness matters: the allocation itself reaches the joiner by other means.
-        self.home.store(Generation::current().stamp(), Relaxed);
+        // Relaxed: only uniqueness matters. The allocation itself reaches the joiner by other means.
+        self.process_stamp.store(Generation::current().stamp(), Relaxed);
         self.state.fetch_or(JOINED, Ordering::Relaxed) & JOINED == 0
     }
 
-    /// Whether a joiner was ever there.
+    /// Returns whether there ever was a joiner.
     pub(crate) fn has_joiner(&self) -> bool {
         self.state.load(Ordering::Relaxed) & JOINED != 0
     }
 
-    /// Whether the handle was made before this process was forked, so that the completer is in the parent.
+    /// Returns whether the handle was made before this process was forked, so that the completer is in
+    /// the parent.
     #[inline]
     pub(crate) fn is_from_before_a_fork(&self) -> bool {
         // Relaxed: it was written before there was a handle.
-        let home = self.home.load(Relaxed);
-        home != 0 && home != Generation::current().stamp()
+        let process_stamp = self.process_stamp.load(Relaxed);
+        process_stamp != 0 && process_stamp != Generation::current().stamp()
     }
 
-    /// Whether the result has been stored.
+    /// Returns whether the result has been stored.
     #[inline]
     pub fn is_finished(&self) -> bool {
-        // Acquire, so that what the work did is visible to who sees it finished.
+        // Acquire, so that a thread that sees the work finished sees its effects.
         self.state.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// Whether the joiner is gone, so that nobody will see a result that is not stored yet.
+    /// Returns whether the joiner is gone, so that a result that is not stored yet will not be used.
     #[inline]
     pub fn is_detached(&self) -> bool {
-        // Acquire pairs with the Release of `detach`: what came before that is seen.
+        // Acquire pairs with the Release of `detach`: this thread sees everything that came before it.
         self.state.load(Ordering::Acquire) & DETACHED != 0
     }
 
-    /// The completer's: says that the value is stored, and wakes the joiner if there is one. If it is gone, the value stays with the
-    /// completer. A panic of the waker is [contained](contain).
+    /// Records that the value is stored, and wakes the joiner if there is one. The completer calls this.
+    /// If the joiner is gone, the value stays with the completer. A panic of the waker is
+    /// [contained](contain).
     ///
     /// # Safety
     ///
-    /// In the signal's life this is called once, by the completer, after it has stored the value. The caller has a reference of its own to
-    /// what the signal lies in: the joiner may give up its own before this returns.
+    /// In the signal's life this is called once, by the completer, after it has stored the value. The
+    /// caller has its own reference to the allocation of the signal, because the joiner may give up its
+    /// reference before this returns.
     #[inline]
     pub unsafe fn complete(&self) -> Heir {
-        // Release publishes the value to the joiner's Acquire; Acquire pairs with the joiner's fetch_or(WAITING) so
-        // that its waker is seen, and with `detach` so that the destructor of the result sees what came before that.
+        // Release publishes the value to the joiner's Acquire. Acquire pairs with the joiner's
+        // fetch_or(WAITING), so that its waker is seen, and with `detach`, so that the destructor of the
+        // result sees everything that came before the detach.
         let old = self.state.fetch_or(DONE, Ordering::AcqRel);
         if old & DETACHED != 0 {
             return Heir::Completer;
         }
         if old & WAITING != 0 {
-            // SAFETY: the operation that set DONE found WAITING set, so the waker may be read and nobody writes it
-            // any more (rules 3 and 4).
+            // SAFETY: the operation that set DONE found WAITING set, so the waker may be read and neither
+            // side writes it any more (rules 3 and 4).
             self.waker.with(|waker| unsafe { (*waker).0.as_ref() }.map(wake));
         }
         Heir::Joiner
     }
 
-    /// The joiner's: whether the value is there, and so the joiner's. If it is not, `waker` is woken when it is.
+    /// Returns whether the value is there, and so the joiner's. If it is not, `waker` is woken when it
+    /// is. The joiner calls this.
     ///
     /// # Safety
     ///
@@ -200,21 +233,22 @@ impl Signal {
         state & DONE != 0 || !unsafe { self.register(state, waker) }
     }
 
-    /// Stores the waker. False if the result came first.
+    /// Stores the waker. Returns false if the result came first.
     ///
     /// # Safety
     ///
-    /// As for `poll`; `state` is what the joiner last saw.
+    /// As for `poll`; `state` is the state that the joiner saw last.
     unsafe fn register(&self, state: u8, waker: &Waker) -> bool {
         if state & WAITING != 0 {
-            // SAFETY: while WAITING is set both sides may read the waker and nobody writes it (rule 3).
+            // SAFETY: while WAITING is set both sides may read the waker and neither writes it (rule 3).
             let same =
                 self.waker.with(|old| unsafe { (*old).0.as_ref() }.is_some_and(|old| old.will_wake(waker)));
             if same {
                 return true;
             }
-            // WAITING => not WAITING takes the waker back, unless DONE came first (rule 3). Relaxed: that publishes nothing, and the
-            // completer has not touched the waker. Acquire on failure pairs with its DONE.
+            // WAITING => not WAITING takes the waker back, unless DONE came first (rule 3). Relaxed: this
+            // publishes nothing, and the completer has not touched the waker. Acquire on failure pairs
+            // with its DONE.
             let free = self.state.fetch_update(Ordering::Relaxed, Ordering::Acquire, |now| {
                 (now & DONE == 0).then_some(now & !WAITING)
             });
@@ -222,45 +256,51 @@ impl Signal {
                 return false;
             }
         }
-        // SAFETY: neither WAITING nor DONE is set, or DONE was set without WAITING: the waker is the joiner's (rules 2, 4).
+        // SAFETY: neither WAITING nor DONE is set, or DONE was set without WAITING: the waker is the
+        // joiner's (rules 2, 4).
         let old = self.waker.with_mut(|place| unsafe { (*place).0.replace(waker.clone()) });
         // Release publishes the waker; Acquire pairs with the completer's DONE if that came first.
         let won = self.state.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0;
-        // Dropped last: a waker's destructor is foreign code, which must not find the signal between two states.
-        drop(Kept(old));
+        // The old waker is dropped last: its destructor is foreign code, which must not find the signal
+        // between two states.
+        drop(KeptWaker(old));
         won
     }
 
-    /// The joiner's: says that nobody will take the result. If the value is there already, it is the joiner's, who drops it.
+    /// Records that the joiner will not take the result. The joiner calls this. If the value is there
+    /// already, it is the joiner's, which drops it.
     ///
     /// # Safety
     ///
     /// The caller is the only joiner, has not seen the value, and does not touch the signal afterwards.
     #[inline]
     pub unsafe fn detach(&self) -> Heir {
-        // Release, so that the destructor of a result that nobody wants sees what came before; Acquire pairs with the completer's DONE.
+        // Release, so that the destructor of an unwanted result sees everything that came before. Acquire
+        // pairs with the completer's DONE.
         let old = self.state.fetch_or(DETACHED, Ordering::AcqRel);
         if old & DONE != 0 {
             return Heir::Joiner;
         }
         if old & WAITING != 0 {
             // SAFETY: DETACHED came before DONE, so the completer will not read the waker (rule 4).
-            drop(Kept(self.waker.with_mut(|waker| unsafe { (*waker).0.take() })));
+            drop(KeptWaker(self.waker.with_mut(|waker| unsafe { (*waker).0.take() })));
         }
         Heir::Completer
     }
 }
 
-/// A waker is foreign code, and its panic is not the completer's, who has stored the value.
+/// Wakes, and contains a panic: a waker is foreign code, and its panic does not concern the completer,
+/// which has stored the value.
 #[inline(never)]
 fn wake(waker: &Waker) {
     contain(|| waker.wake_by_ref());
 }
 
-/// A waker that is kept for a while. Its destructor is foreign code, and it is chance on whose thread it runs, so nobody hears of its panic.
-struct Kept(Option<Waker>);
+/// A waker that is kept for a while. Its destructor is foreign code and may run on either side's thread,
+/// so its panic is ignored.
+struct KeptWaker(Option<Waker>);
 
-impl Drop for Kept {
+impl Drop for KeptWaker {
     #[inline]
     fn drop(&mut self) {
         if self.0.is_some() {

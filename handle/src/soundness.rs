@@ -1,7 +1,7 @@
-//! What must not compile: each rule on which unsafe code here relies, as an example that breaks it. These run with the documentation's
-//! examples, and are no part of it.
+//! Programs that must not compile. Each rule that unsafe code here relies on has an example that breaks
+//! it. The examples run with those of the documentation, but are not part of it.
 
-/// Only what may be sent crosses to another thread by a handle.
+/// A handle only passes values to another thread that may be sent.
 ///
 /// ```compile_fail,E0277
 /// fn is_send<T: Send>() {}
@@ -30,7 +30,7 @@
 /// ```
 struct SentAcross;
 
-/// What a handle believes is said by unsafe code alone.
+/// Only unsafe code can make the promises that a handle relies on.
 ///
 /// ```compile_fail,E0200
 /// use brigade_handle::{CancelVerbs, Counted, Rendezvous};
@@ -76,7 +76,7 @@ struct SentAcross;
 /// ```
 struct SaidByUnsafeCode;
 
-/// A policy is put back on the thread on which it was set.
+/// A policy is restored on the thread on which it was set.
 ///
 /// ```compile_fail,E0277
 /// fn is_send<T: Send>() {}

@@ -1,6 +1,8 @@
-//! The atomics, cells and threads that this crate is built on: the standard ones, or loom's under `--cfg loom`.
+//! The atomics, cells and threads of this crate: those of the standard library, or loom's under `--cfg
+//! loom`.
 //!
-//! Everything that a loom model has to see goes through here, so that the code that is modelled is the code that runs.
+//! Everything that a loom model has to see goes through here, so that the modelled code is the code that
+//! runs.
 
 #[cfg(loom)]
 pub(crate) use loom::{
@@ -25,13 +27,13 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// Hands out a pointer for reading. Dereferencing it is the caller's unsafe act.
+    /// Calls `f` with a pointer for reading. Dereferencing it is the caller's unsafe act.
     #[inline(always)]
     pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         f(self.0.get())
     }
 
-    /// Hands out a pointer for writing. Dereferencing it is the caller's unsafe act.
+    /// Calls `f` with a pointer for writing. Dereferencing it is the caller's unsafe act.
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())

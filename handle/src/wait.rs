@@ -1,11 +1,12 @@
-//! What blocking means on this thread.
+//! The waiting policy: the meaning of blocking on this thread.
 //!
-//! Only the owner of a thread knows whether the thread may sleep: an ordinary thread may, a pool worker should help
-//! first and tell its pool that it is away, an async worker must not. So whoever owns the thread [sets](set) the
-//! [`Policy`], and whatever blocks goes through [`block`], or through [`away`] if it sleeps by other means.
+//! Only the owner of a thread knows whether the thread may sleep. An ordinary thread may; a pool worker
+//! should help first and tell its pool that it is blocked; an async worker must not. So the owner of a
+//! thread [sets](set) the [`Policy`], and everything that blocks goes through [`block`], or through
+//! [`away`] if it sleeps by other means.
 //!
-//! A pool stays the owner of its thread when an executor that runs there sets a policy of its own: a job may run async tasks, among which
-//! blocking is forbidden, but when that executor sleeps, the pool has to hear of it.
+//! A pool stays the owner of its thread when an executor that runs there sets a policy of its own. A job
+//! may run async tasks, which must not block; but when that executor sleeps, the pool has to know.
 
 use crate::parker;
 use std::{
@@ -14,47 +15,72 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// What a thread does when it is asked to wait.
+/// The policy of a thread: how it waits.
+///
+/// ```
+/// use brigade_handle::wait::{self, Policy};
+///
+/// assert!(matches!(wait::policy(), Policy::Park));
+/// let restore = wait::set(Policy::Forbid("this thread runs tasks: await instead"));
+/// assert!(matches!(wait::policy(), Policy::Forbid(_)));
+/// drop(restore);
+/// assert!(matches!(wait::policy(), Policy::Park));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Policy {
-    /// Park until woken. What a thread does that nobody has claimed.
+    /// Park until woken. This is the policy of a thread that no executor owns.
     Park,
-    /// Help with the work that is waited for; if it runs elsewhere, park and let the pool know.
+    /// Help with the awaited work; if it runs elsewhere, park and tell the pool.
     Help(&'static Hooks),
-    /// Panic: this thread runs other people's tasks. The text says who owns the thread and what to do instead.
+    /// Panic: this thread runs other people's tasks. The text says which executor owns the thread and
+    /// what to do instead.
     Forbid(&'static str),
 }
 
-/// How a pool hears that one of its workers sleeps for a while, so that it can keep its work going.
+/// How a pool learns that one of its workers sleeps for a while, so that it can keep its work going.
+///
+/// ```
+/// use brigade_handle::wait::{self, Hooks, Policy};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static BLOCKED: AtomicU32 = AtomicU32::new(0);
+/// static HOOKS: Hooks = Hooks {
+///     blocked: || _ = BLOCKED.fetch_add(1, Ordering::Relaxed),
+///     unblocked: || (),
+/// };
+/// let _restore = wait::set(Policy::Help(&HOOKS));
+/// let _away = wait::away();
+/// assert_eq!(BLOCKED.load(Ordering::Relaxed), 1);
+/// ```
 #[derive(Debug)]
 pub struct Hooks {
     /// Called before the worker parks.
     pub blocked: fn(),
-    /// Called after it was woken for good.
+    /// Called after the worker was woken for good.
     pub unblocked: fn(),
 }
 
-/// What is set on a thread.
+/// The setting of a thread.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     policy: Policy,
-    /// Those of the latest [`Policy::Help`], whatever was set above it.
+    /// The hooks of the latest [`Policy::Help`], whatever was set above it.
     owner: Option<&'static Hooks>,
 }
 
 thread_local! {
     // It has no destructor, so it can be used as long as the thread runs.
     static SETTING: Cell<Setting> = const { Cell::new(Setting { policy: Policy::Park, owner: None }) };
-    /// What this thread does before it sleeps; see [`owe`].
+    /// A function to call before this thread sleeps; see [`owe`].
     static DEBT: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// This thread's policy.
+/// Returns this thread's policy.
 pub fn policy() -> Policy {
     SETTING.get().policy
 }
 
-/// Sets this thread's policy until the guard is dropped, which puts back the one before.
+/// Sets this thread's policy until the guard is dropped, which restores the one before.
 pub fn set(policy: Policy) -> Restore {
     let before = SETTING.get();
     let owner = if let Policy::Help(hooks) = policy { Some(hooks) } else { before.owner };
@@ -62,7 +88,7 @@ pub fn set(policy: Policy) -> Restore {
     Restore { before, _not_send: PhantomData }
 }
 
-/// Puts back the policy that was there before [`set`].
+/// Restores the policy that was there before [`set`]. [`Policy`] has an example.
 #[derive(Debug)]
 #[must_use = "the policy holds as long as the guard lives"]
 pub struct Restore {
@@ -76,12 +102,26 @@ impl Drop for Restore {
     }
 }
 
-/// Polls until ready; sleeps between the polls as this thread's policy says. `what` names the caller in a panic.
+/// Polls until ready, and sleeps between the polls as this thread's policy says. `what` names the caller
+/// in a panic.
+///
+/// ```
+/// use brigade_handle::wait;
+/// use std::task::Poll;
+///
+/// let mut polls = 0;
+/// let done = wait::block("example", |waker| {
+///     polls += 1;
+///     waker.wake_by_ref();
+///     if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
+/// });
+/// assert_eq!(done, 3);
+/// ```
 ///
 /// # Panics
 ///
-/// If the policy is [`Policy::Forbid`], even if `poll` would have been ready at once: a mistake that shows only
-/// sometimes is worse than one that always shows.
+/// Panics if the policy is [`Policy::Forbid`], even if `poll` would have been ready at once: a mistake
+/// that shows only sometimes is worse than one that always shows.
 pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     assert_allowed(what);
     parker::with_parker(|parker, waker| {
@@ -98,13 +138,24 @@ pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     })
 }
 
-/// Has `settle` called whenever this thread is about to sleep, until the guard is dropped. For a thread that runs foreign code while it
-/// holds what others wait for: if that code waits for one of them, nobody would ever hand it out.
+/// Makes this thread call `settle` whenever it is about to sleep, until the guard is dropped. Use it on a
+/// thread that runs foreign code while it holds something that others wait for: if that code waits for
+/// one of them, it would otherwise wait for ever.
+///
+/// ```
+/// use brigade_handle::wait;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// static SETTLED: AtomicBool = AtomicBool::new(false);
+/// let _owing = wait::owe(|| SETTLED.store(true, Ordering::Relaxed));
+/// let _away = wait::away();
+/// assert!(SETTLED.load(Ordering::Relaxed));
+/// ```
 pub fn owe(settle: fn()) -> Owing {
     Owing { before: DEBT.replace(Some(settle)), _not_send: PhantomData }
 }
 
-/// The time in which a thread owes something, from [`owe`].
+/// A guard of [`owe`]: this thread owes something until it is dropped.
 #[derive(Debug)]
 #[must_use = "the debt counts as long as the guard lives"]
 pub struct Owing {
@@ -118,11 +169,12 @@ impl Drop for Owing {
     }
 }
 
-/// For what may block later, or did not need to this time.
+/// Refuses on a thread that must not block, for code that may block later, or that did not need to block
+/// this time.
 ///
 /// # Panics
 ///
-/// As [`block`] does.
+/// Panics as [`block`] does.
 #[inline]
 pub fn assert_allowed(what: &str) {
     if let Policy::Forbid(advice) = policy() {
@@ -135,8 +187,9 @@ fn refuse(what: &str, advice: &str) -> ! {
     panic!("{what} would block this thread: {advice}")
 }
 
-/// Settles what this thread [owes](owe), and tells the pool that owns it, if one does, that it sleeps until the guard is dropped. For a sleep that is not a
-/// [`block`]: in an event loop, or until another thread has ended. Asks for no policy.
+/// Settles what this thread [owes](owe), and tells the pool that owns it, if there is one, that it sleeps
+/// until the guard is dropped. Use it for a sleep that is not a [`block`]: in an event loop, or until
+/// another thread has ended. It checks no policy. [`Hooks`] has an example.
 pub fn away() -> Away {
     if let Some(settle) = DEBT.get() {
         settle();
@@ -148,7 +201,7 @@ pub fn away() -> Away {
     Away { owner, _not_send: PhantomData }
 }
 
-/// The time in which a thread sleeps, from [`away`].
+/// A guard of [`away`]: this thread sleeps until it is dropped.
 #[derive(Debug)]
 #[must_use = "the thread counts as asleep as long as the guard lives"]
 pub struct Away {

@@ -1,12 +1,14 @@
 //! Waiting for several handles: in the order in which they finish, or until enough of them have.
 //!
-//! What Python's `concurrent.futures` calls `as_completed` and `wait`, for the handles of all executors, mixed as one likes.
+//! These are `as_completed` and `wait` of Python's `concurrent.futures`, for the handles of all
+//! executors, in any mixture.
 //!
 //! # Why no wake-up is lost
 //!
-//! Each handle is given a waker of its own, which puts the handle's number into the list of the **finished** and then wakes the one
-//! who waits. The list and the waiter's waker are under one lock: whoever finds the list empty leaves its waker in the same critical
-//! section, so a number that comes later finds it. A handle that is finished when it is first polled is put into the list at once.
+//! Each handle gets a waker of its own, which puts the handle's number into the list of the **finished**
+//! and then wakes the waiter. One lock guards the list and the waiter's waker. A waiter that finds the
+//! list empty leaves its waker in the same critical section, so a number that comes later finds it. A
+//! handle that is finished when it is first polled goes into the list at once.
 
 use crate::{JoinError, JoinHandle, fork::Generation, wait};
 use std::{
@@ -16,20 +18,22 @@ use std::{
     task::{Poll, Wake, Waker},
 };
 
-/// Gives the results of several handles in the order in which they finish. Made by [`as_completed`].
+/// An iterator over the results of several handles, in the order in which they finish. [`as_completed`]
+/// makes it, and has an example.
 #[must_use = "the results come out of the iterator"]
 pub struct AsCompleted<T> {
-    /// By number; `None` when the result has been given out.
+    /// Indexed by number; `None` when the result has been returned.
     handles: Vec<Option<Watched<T>>>,
     left: usize,
-    /// Those before this one do not wait in a queue any more: we have run them, or somebody else has begun.
+    /// Handles before this one no longer wait in a queue: this thread has run them, or another one has
+    /// begun.
     begun: usize,
     finished: Arc<Finished>,
-    /// Where the wakers wake: in a forked child nobody does.
+    /// The process of the wakers: in a forked child they wake no thread.
     generation: Generation,
 }
 
-/// A handle, and the waker that its executor was given.
+/// A handle, and the waker that its executor got.
 struct Watched<T> {
     handle: JoinHandle<T>,
     waker: Waker,
@@ -37,7 +41,7 @@ struct Watched<T> {
     early: Option<Result<T, JoinError>>,
 }
 
-/// What the wakers and the waiter share.
+/// The state that the wakers and the waiter share.
 #[derive(Default)]
 struct Finished(Mutex<List>);
 
@@ -49,7 +53,7 @@ struct List {
 
 impl Finished {
     fn lock(&self) -> MutexGuard<'_, List> {
-        // No foreign code runs under the lock, so the list is never half done.
+        // No foreign code runs under the lock, so no critical section is left half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -61,13 +65,13 @@ impl Finished {
         waiter.into_iter().for_each(Waker::wake);
     }
 
-    /// The next number, or the waker stays.
+    /// Returns the next number, or keeps the waker.
     fn poll(&self, waker: &Waker) -> Poll<usize> {
         let mut list = self.lock();
         match list.numbers.pop_front() {
             Some(number) => Poll::Ready(number),
             None => {
-                // A clone of a waker is foreign code as a rule; this one is a thread's parker.
+                // Cloning a waker normally runs foreign code; this one is a thread's parker.
                 list.waiter = Some(waker.clone());
                 Poll::Pending
             }
@@ -75,13 +79,13 @@ impl Finished {
     }
 }
 
-/// What wakes one handle.
-struct Ticket {
+/// The waker of one handle.
+struct HandleWaker {
     number: usize,
     finished: Arc<Finished>,
 }
 
-impl Wake for Ticket {
+impl Wake for HandleWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -91,11 +95,12 @@ impl Wake for Ticket {
     }
 }
 
-/// Gives the results of these handles in the order in which they finish, each with the handle's place in the input.
+/// Returns the results of these handles in the order in which they finish, each with the handle's index
+/// in the input.
 ///
-/// The iterator waits on this thread, as [`JoinHandle::join`] does, and as that it first runs what waits in a queue if this is a worker of the
-/// pool. Results that were there already come first, in the order of
-/// the input. Dropping it detaches what has not been given out.
+/// The iterator waits on this thread, as [`JoinHandle::join`] does. Like that, it first runs work that
+/// waits in a queue if this is a worker of the pool. Results that were there already come first, in the
+/// order of the input. Dropping the iterator detaches the handles that are left.
 ///
 /// ```
 /// let (slow, first) = brigade_handle::pair();
@@ -110,12 +115,12 @@ impl Wake for Ticket {
 ///
 /// # Panics
 ///
-/// `next` does, on a thread whose [policy](wait::Policy) forbids blocking. `as_completed` does if a handle has given its result
-/// already.
+/// `next` panics on a thread whose [policy](wait::Policy) forbids blocking. `as_completed` panics if a
+/// handle has returned its result already.
 pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCompleted<T> {
     let finished = Arc::new(Finished::default());
     let watch = |(number, mut handle): (usize, JoinHandle<T>)| {
-        let waker = Waker::from(Arc::new(Ticket { number, finished: finished.clone() }));
+        let waker = Waker::from(Arc::new(HandleWaker { number, finished: finished.clone() }));
         let early = match handle.poll_join(&waker) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
@@ -159,7 +164,8 @@ impl<T> Iterator for AsCompleted<T> {
 
 impl<T> ExactSizeIterator for AsCompleted<T> {}
 
-/// The result of a handle that has been said to be finished. A waker may be woken without need: then there is none.
+/// Takes the result of a handle that was reported as finished. A waker may be woken without need: then
+/// there is none.
 fn take<T>(place: &mut Option<Watched<T>>) -> Option<Result<T, JoinError>> {
     let watched = place.as_mut()?;
     let result = match watched.early.take() {
@@ -174,7 +180,8 @@ fn take<T>(place: &mut Option<Watched<T>>) -> Option<Result<T, JoinError>> {
 }
 
 impl<T> AsCompleted<T> {
-    /// Runs work that waits in a queue, on a worker that helps, until something has finished: it may be that nobody else can run it.
+    /// Runs work that waits in a queue, on a worker that helps, until something has finished: it may be
+    /// that no other thread can run it.
     fn help(&mut self) {
         while self.begun < self.handles.len() && self.finished.lock().numbers.is_empty() {
             if let Some(watched) = &self.handles[self.begun] {
@@ -184,8 +191,9 @@ impl<T> AsCompleted<T> {
         }
     }
 
-    /// The next result in a forked child, in the order of the input: one that was there before the fork, or that it is lost. The list is not
-    /// looked at, since it may have been locked when the process was forked.
+    /// Returns the next result in a forked child, in the order of the input: a result that was there
+    /// before the fork, or that it is lost. This does not look at the list, which may have been locked
+    /// when the process was forked.
     #[cold]
     fn next_in_child(&mut self) -> Option<(usize, Result<T, JoinError>)> {
         let mut handles = self.handles.iter_mut().enumerate();
@@ -194,13 +202,14 @@ impl<T> AsCompleted<T> {
         Some(next)
     }
 
-    /// The handles whose results have not been given out. To be called when no [early](Watched::early) result is left.
+    /// Returns the handles whose results have not been returned. Called when no [early](Watched::early)
+    /// result is left.
     fn into_pending(self) -> Vec<(usize, JoinHandle<T>)> {
         let pending = self.handles.into_iter().enumerate();
         pending.filter_map(|(number, watched)| Some((number, watched?.handle))).collect()
     }
 
-    /// A result that is there already.
+    /// Returns a result that is there already.
     fn try_next(&mut self) -> Option<(usize, Result<T, JoinError>)> {
         if !self.generation.is_current() {
             return self.next_in_child();
@@ -216,28 +225,40 @@ impl<T> AsCompleted<T> {
 }
 
 /// When [`wait_for`] returns.
+///
+/// ```
+/// use brigade_handle::{Until, wait_for};
+///
+/// let (one, first) = brigade_handle::pair();
+/// let (_two, second) = brigade_handle::pair();
+/// one.complete(Ok("soup"));
+/// let waited = wait_for([first, second], Until::FirstCompleted);
+/// assert_eq!((waited.done.len(), waited.pending.len()), (1, 1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// When at least one has finished.
     FirstCompleted,
-    /// When one has failed: panicked, was cancelled or lost. When all have finished, if none does.
+    /// When one has failed: it panicked, was cancelled or lost. If none fails, when all have finished.
     FirstFailed,
     /// When all have finished.
     All,
 }
 
-/// What [`wait_for`] has waited for, each with the handle's place in the input.
+/// The outcome of [`wait_for`], each entry with the handle's index in the input. [`Until`] has an
+/// example.
 #[derive(Debug)]
 #[must_use = "dropping it detaches what is pending"]
 pub struct Waited<T> {
     /// The results, in the order in which they came.
     pub done: Vec<(usize, Result<T, JoinError>)>,
-    /// The handles of what has not finished, in the order of the input.
+    /// The handles of work that has not finished, in the order of the input.
     pub pending: Vec<(usize, JoinHandle<T>)>,
 }
 
-/// Waits for these handles on this thread until the first has finished, the first has failed, or all have finished. Returns at once
-/// if there are none. A worker of the pool first runs what waits in a queue.
+/// Waits for these handles on this thread until the first has finished, the first has failed, or all have
+/// finished. Returns at once if there are none. A worker of the pool first runs work that waits in a
+/// queue.
 ///
 /// ```
 /// use brigade_handle::{Until, pair, wait_for};
@@ -253,7 +274,8 @@ pub struct Waited<T> {
 ///
 /// # Panics
 ///
-/// On a thread whose [policy](wait::Policy) forbids blocking. If a handle has given its result already.
+/// Panics on a thread whose [policy](wait::Policy) forbids blocking. Panics if a handle has returned its
+/// result already.
 pub fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
     let mut results = as_completed(handles);
     let mut done = Vec::with_capacity(results.len());
@@ -269,7 +291,7 @@ pub fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Unti
             break;
         }
     }
-    // What has finished meanwhile is done, too.
+    // Results that have come meanwhile are done, too.
     done.extend(std::iter::from_fn(|| results.try_next()));
     Waited { done, pending: results.into_pending() }
 }

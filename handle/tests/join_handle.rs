@@ -1,4 +1,4 @@
-//! Situations of a handle: awaited, joined, dropped, cancelled, on a thread that must not block.
+//! A handle that is awaited, joined, dropped or cancelled, and a handle on a thread that must not block.
 #![cfg(not(loom))]
 
 use brigade_handle::{Completer, JoinError, JoinHandle, Lost, pair, pair_with, wait};
@@ -49,13 +49,13 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn who_drops_a_handle_does_not_hear_of_the_destructor_of_its_result() {
+fn dropping_a_handle_contains_a_panic_of_the_results_destructor() {
     let (completer, handle) = pair();
     completer.complete(Ok(Bomb));
     drop(handle);
 }
 
-/// Panics whenever it is used. One that is polled with by hand.
+/// Panics whenever it is used.
 struct BadWaker;
 
 impl Wake for BadWaker {
@@ -74,7 +74,7 @@ impl Drop for BadWaker {
     }
 }
 
-/// A handle that will wake a bad waker, which nobody else holds.
+/// Makes a handle that holds the only reference to a bad waker.
 fn badly_awaited() -> (Completer<u32>, JoinHandle<u32>) {
     let (completer, mut handle) = pair();
     let waker = Waker::from(Arc::new(BadWaker));
@@ -84,7 +84,7 @@ fn badly_awaited() -> (Completer<u32>, JoinHandle<u32>) {
 }
 
 #[test]
-fn who_completes_does_not_hear_of_a_bad_waker() {
+fn completing_contains_a_panic_of_the_waker() {
     let (completer, handle) = badly_awaited();
     assert!(completer.complete(Ok(7)));
     assert_eq!(handle.join().unwrap(), 7);
@@ -94,7 +94,7 @@ fn who_completes_does_not_hear_of_a_bad_waker() {
 }
 
 #[test]
-fn who_drops_or_cancels_a_handle_does_not_hear_of_a_bad_waker() {
+fn dropping_or_cancelling_contains_a_panic_of_the_waker() {
     let (completer, handle) = badly_awaited();
     drop(handle);
     drop(completer);

@@ -1,7 +1,7 @@
-//! Every order of the slot's operations, on both sides, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p
-//! brigade-handle --test loom --release`.
+//! Loom models of the slot's operations on both sides, in every order: `RUSTFLAGS="--cfg loom" cargo test
+//! -p brigade-handle --test loom --release`.
 #![cfg(loom)]
-// Unsafe: a rendezvous of the test's own.
+// Unsafe: implements a rendezvous of its own.
 #![allow(unsafe_code)]
 
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, pair};
@@ -48,7 +48,7 @@ fn a_joiner_that_parks_is_woken() {
 }
 
 #[test]
-fn who_sees_the_work_finished_sees_what_it_did() {
+fn a_thread_that_sees_the_work_finished_sees_its_effects() {
     loom::model(|| {
         let (completer, handle) = pair::<u32>();
         let did = Arc::new(AtomicUsize::new(0));
@@ -122,7 +122,7 @@ fn a_detach_after_a_poll_races_the_result() {
 }
 
 #[test]
-fn who_finds_nobody_who_wants_the_result_sees_what_came_before() {
+fn a_completer_that_sees_the_detach_sees_what_came_before() {
     loom::model(|| {
         let (completer, handle) = pair::<u32>();
         let did = Arc::new(AtomicUsize::new(0));
@@ -136,18 +136,19 @@ fn who_finds_nobody_who_wants_the_result_sees_what_came_before() {
     });
 }
 
-/// Notes, when it is dropped, whether what the one who did not want it did before is seen.
+/// Records, when it is dropped, whether its destructor sees everything that the detaching thread did
+/// before.
 struct Unwanted(thread::ThreadId, Arc<AtomicUsize>);
 
 impl Drop for Unwanted {
     fn drop(&mut self) {
-        // Only the completer's thread has to see it from elsewhere.
+        // Only a destructor on the completer's thread has to see the effects of another thread.
         assert!(thread::current().id() != self.0 || self.1.load(Ordering::Relaxed) == 1);
     }
 }
 
 #[test]
-fn the_destructor_of_a_result_that_nobody_wants_sees_what_came_before() {
+fn the_destructor_of_an_unwanted_result_sees_what_came_before() {
     loom::model(|| {
         let (completer, handle) = pair();
         let did = Arc::new(AtomicUsize::new(0));
@@ -162,7 +163,7 @@ fn the_destructor_of_a_result_that_nobody_wants_sees_what_came_before() {
 }
 
 #[test]
-fn of_a_cancel_and_a_result_one_wins() {
+fn either_the_cancel_or_the_result_wins() {
     loom::model(|| {
         let (completer, handle) = pair::<u32>();
         let other = thread::spawn(move || completer.complete(Ok(7)));

@@ -1,4 +1,5 @@
-//! Waiting for several handles: in their order of finishing, until the first, until the first failure, until all.
+//! Waiting for several handles: in their order of finishing, until the first, until the first failure,
+//! until all.
 #![cfg(not(loom))]
 
 use brigade_handle::{JoinError, JoinHandle, Until, as_completed, pair, wait, wait_for};
@@ -111,7 +112,7 @@ fn all_means_also_those_after_a_failure() {
 }
 
 #[test]
-fn none_are_not_waited_for() {
+fn no_handles_are_not_waited_for() {
     for until in [Until::FirstCompleted, Until::FirstFailed, Until::All] {
         assert!(wait_for::<()>([], until).done.is_empty());
     }

@@ -31,7 +31,7 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! # What a waiting worker does
+//! # Waiting inside a job
 //!
 //! A waiting worker never runs unrelated jobs, because such a job could need a lock that the worker
 //! holds. It runs the work it waits for, or a part of that work. If there is none, it parks, and the pool

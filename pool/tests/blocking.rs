@@ -1,4 +1,4 @@
-//! Jobs that wait: for one another, for other pools, under locks.
+//! Jobs that wait for one another, for other pools, and under locks.
 #![cfg(not(loom))]
 
 use brigade_pool::{Pool, blocking, join, spawn};
@@ -80,7 +80,8 @@ fn a_job_that_waits_for_a_running_job_lets_others_run() {
     let (go, wait) = mpsc::channel::<()>();
     let first = pool.spawn(move || wait.recv().unwrap());
     let second = pool.spawn(move || first.join().unwrap());
-    // Both threads are in use: one by the first, one that waits for it. This runs on a spare.
+    // Both threads are in use: one by the first job, one by the job that waits for it. This runs on a
+    // spare thread.
     pool.spawn(move || go.send(()).unwrap()).join().unwrap();
     second.join().unwrap();
 }
@@ -128,7 +129,7 @@ fn a_spare_thread_takes_many_short_jobs_from_a_worker_that_is_blocked() {
     let pool = pool(1);
     let (go, wait) = mpsc::channel::<()>();
     let left = Arc::new(AtomicUsize::new(1000));
-    // None of them is worth its theft, and nobody else is there to take them.
+    // None of the jobs is worth its steal, and no other worker is free to take them.
     pool.install(move || {
         for _ in 0..1000 {
             let (left, go) = (left.clone(), go.clone());

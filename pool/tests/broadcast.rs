@@ -1,4 +1,4 @@
-//! `broadcast`: each thread once, asleep, busy, spare or blocked.
+//! `broadcast` calls each thread once, whether it is asleep, busy, spare or blocked.
 #![cfg(not(loom))]
 
 use brigade_pool::Pool;
@@ -29,17 +29,17 @@ fn each_thread_runs_it_once_and_they_overlap() {
 }
 
 #[test]
-fn it_finds_threads_that_are_about_to_sleep() {
+fn a_broadcast_finds_threads_that_are_about_to_sleep() {
     let pool = pool(3);
     for round in 0..500 {
-        // Sometimes the workers sleep, sometimes they search, sometimes they fall asleep just now.
+        // In some rounds the workers sleep, in some they search, and in some they are falling asleep.
         (0..round % 5).for_each(|n| assert_eq!(pool.spawn(move || n).join().unwrap(), n));
         assert_eq!(pool.broadcast(|number| number).len(), 3);
     }
 }
 
 #[test]
-fn several_at_once_finish() {
+fn several_broadcasts_at_once_finish() {
     let pool = pool(2);
     thread::scope(|threads| {
         for _ in 0..4 {
@@ -76,7 +76,7 @@ fn spare_threads_and_those_in_reserve_run_it() {
     for _ in 0..50 {
         let (go, wait) = mpsc::channel::<()>();
         let blocked = pool.spawn_blocking(move || wait.recv().unwrap());
-        // Runs on a spare thread, which has nothing to do afterwards.
+        // This runs on a spare thread, which has nothing to do afterwards.
         pool.spawn(move || go.send(()).unwrap()).join().unwrap();
         blocked.join().unwrap();
         let numbers: Vec<_> = pool.broadcast(|number| number).into_iter().map(Result::unwrap).collect();

@@ -1,4 +1,4 @@
-//! How a pool ends, and how it fails to begin.
+//! The end of a pool, and a failed start.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool};
@@ -54,7 +54,7 @@ fn drop_cancels_what_is_queued_and_waits_for_what_runs() {
     });
     starts.recv().unwrap();
     let queued: Vec<_> = (0..100).map(|n| pool.spawn(move || n)).collect();
-    // Ends the running job only once the drop has begun, or so late that it waits.
+    // This ends the running job only once the drop has begun, or so late that the drop waits.
     let first = &queued[0];
     std::thread::scope(|threads| {
         threads.spawn(move || drop(pool));
@@ -75,7 +75,7 @@ fn what_is_queued_when_a_pool_is_dropped_is_cancelled_and_never_run() {
     let place = Arc::new(Mutex::new(Some(pool(1))));
     let held = place.clone();
     let spawn_queued = |n| place.lock().unwrap().as_ref().unwrap().spawn(move || n);
-    // The only worker drops the pool, so there is no doubt what comes first.
+    // The only worker drops the pool, so the order is certain.
     let running = place.lock().unwrap().as_ref().unwrap().spawn(move || {
         wait.recv().unwrap();
         drop(held.lock().unwrap().take());
@@ -144,13 +144,13 @@ fn a_start_hook_that_takes_its_time_keeps_no_job_waiting() {
     let wait = Mutex::new(wait);
     let hook = move |index| {
         if index == 1 {
-            // Nobody stands in for it, or the spare threads would wait here, too.
+            // No spare thread replaces it, or the spare threads would wait here, too.
             brigade_pool::blocking(|| _ = wait.lock().unwrap().recv());
         }
     };
     let pool = Pool::builder().threads(2).on_start(hook).build().unwrap();
     for round in 0..20 {
-        // The other one sleeps, or is about to.
+        // The other worker sleeps, or is about to.
         while pool.stats().parks < round {
             std::thread::yield_now();
         }
@@ -270,7 +270,7 @@ fn a_shutdown_with_a_deadline_waits_for_what_ends_in_time() {
 #[test]
 fn what_blocks_is_left_behind_at_the_deadline_and_what_is_queued_is_cancelled_at_once() {
     for at_most in [Duration::ZERO, Duration::from_millis(2)] {
-        // No other thread can be had.
+        // The pool cannot start another thread.
         let pool = Pool::builder().threads(1).spares(0).build().unwrap();
         let (started, starts) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
@@ -323,7 +323,7 @@ fn a_job_may_leave_its_own_pool() {
 }
 
 #[test]
-fn what_is_dropped_unseen_is_dropped_by_a_thread_of_the_pool() {
+fn unseen_results_are_dropped_by_a_thread_of_the_pool() {
     struct Told(mpsc::Sender<Option<String>>);
     impl Drop for Told {
         fn drop(&mut self) {

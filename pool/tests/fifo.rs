@@ -1,4 +1,4 @@
-//! Jobs that are run in the order in which they were spawned.
+//! Jobs that run in the order in which they were spawned.
 #![cfg(not(loom))]
 
 use brigade_pool::{Pool, Scope};
@@ -16,7 +16,7 @@ fn pool(threads: usize) -> Pool {
 }
 
 #[test]
-fn jobs_of_a_worker_run_in_their_order() {
+fn ordered_jobs_of_a_worker_run_in_their_order() {
     let pool = pool(1);
     let (tell, told) = mpsc::channel();
     pool.install(|| {

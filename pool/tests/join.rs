@@ -30,21 +30,21 @@ fn nested_joins_give_the_sum() {
 }
 
 #[test]
-fn both_halves_run_at_the_same_time() {
+fn both_closures_run_at_the_same_time() {
     let pool = pool(2);
     for _ in 0..100 {
-        // Neither half gets past the barrier alone.
+        // Neither closure passes the barrier alone.
         let barrier = Barrier::new(2);
         pool.join(|| barrier.wait(), || barrier.wait());
     }
 }
 
 #[test]
-fn a_half_is_not_stuck_behind_a_busy_owner() {
+fn a_stack_job_is_not_stuck_behind_a_busy_owner() {
     let pool = pool(2);
     for _ in 0..100 {
-        // The inner first half waits for the inner second one, whose owner is busy with the first, while the other thread
-        // is free again after the outer second half.
+        // The inner first closure waits for the inner second one, whose owner is busy with the first. The
+        // other thread is free again after the outer second closure.
         let (inner, outer) = (Barrier::new(2), Barrier::new(1));
         pool.join(|| join(|| inner.wait(), || inner.wait()), || outer.wait());
     }
@@ -59,7 +59,8 @@ fn half_a_million_nested_joins_end() {
         let (deep, one) = join(|| nest(depth - 1), || 1);
         deep + one
     }
-    // Without optimisation a frame takes kilobytes, and the stack would take more memory than a test should.
+    // Without optimisation a frame takes kilobytes, and the stack would take more memory than a test
+    // should.
     let depth = if cfg!(debug_assertions) { 100_000 } else { 500_000 };
     for threads in [1, 2] {
         let pool = Pool::builder().threads(threads).stack_size(1 << 30).build().unwrap();
@@ -73,7 +74,7 @@ fn message(result: std::thread::Result<impl Sized>) -> String {
 }
 
 #[test]
-fn a_panic_in_one_half_waits_for_the_other() {
+fn a_panic_in_one_closure_waits_for_the_other() {
     for threads in [1, 2] {
         let pool = pool(threads);
         for _ in 0..200 {
@@ -88,7 +89,7 @@ fn a_panic_in_one_half_waits_for_the_other() {
 }
 
 #[test]
-fn of_two_panics_the_first_halfs_goes_on() {
+fn of_two_panics_the_first_closures_continues() {
     for threads in [1, 2] {
         let pool = pool(threads);
         for _ in 0..200 {

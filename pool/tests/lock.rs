@@ -1,4 +1,4 @@
-//! The lock that tells a deadlock from a long wait.
+//! The lock that distinguishes a deadlock from a long wait.
 
 use brigade_pool::lock::{Deadlock, Lock};
 use std::{
@@ -18,7 +18,7 @@ fn no_update_is_lost_under_the_lock() {
 }
 
 #[test]
-fn a_lock_taken_twice_by_one_thread_is_a_ring_of_one() {
+fn a_lock_taken_twice_by_one_thread_is_a_cycle_of_one() {
     let lock = Lock::new("purse", ());
     let held = lock.lock().unwrap();
     let first = line!() - 1;
@@ -31,7 +31,7 @@ fn a_lock_taken_twice_by_one_thread_is_a_ring_of_one() {
     assert!(lock.lock().is_ok(), "the one who was told stands in no line any more");
 }
 
-/// Each thread takes its own lock, and when all have, the next one's.
+/// Each thread takes its own lock, and when all have theirs, the next one's.
 fn philosophers(count: usize) -> Vec<Deadlock> {
     const NAMES: [&str; 5] = ["fork 0", "fork 1", "fork 2", "fork 3", "fork 4"];
     let forks: Arc<Vec<_>> = Arc::new(NAMES[..count].iter().map(|name| Lock::new(name, ())).collect());
@@ -51,7 +51,7 @@ fn philosophers(count: usize) -> Vec<Deadlock> {
 }
 
 #[test]
-fn of_a_ring_of_threads_exactly_one_is_told_and_the_others_go_on() {
+fn in_a_cycle_of_threads_exactly_one_gets_the_deadlock_and_the_others_go_on() {
     for count in 2..=5 {
         for _ in 0..50 {
             let told = philosophers(count);
@@ -68,7 +68,7 @@ fn of_a_ring_of_threads_exactly_one_is_told_and_the_others_go_on() {
 #[test]
 fn a_long_wait_is_no_deadlock() {
     let (a, b) = (Lock::new("a", ()), Lock::new("b", ()));
-    // Always a before b: whatever happens, there is no ring.
+    // The order is always a before b, so there is never a cycle.
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! `map` by chunks, with a time limit, and several handles at a time.
+//! `map` in chunks, with a time limit, and several handles at a time.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool, Until, as_completed, wait_for};
@@ -40,7 +40,7 @@ fn items_of_a_chunk_run_on_one_thread() {
 
 #[test]
 #[should_panic(expected = "at least one item")]
-fn a_chunk_of_none_is_refused() {
+fn a_chunk_of_zero_items_is_refused() {
     let _ = pool(1).map_chunked(|n| n, 0..4, 0);
 }
 

@@ -1,5 +1,6 @@
-//! Parallelism within a job that holds a mutex which other jobs want: whoever waits under the mutex can run all that it waits for, wherever
-//! that lies, even if all other threads have come to wait for the mutex. Where it could not, a test would hang.
+//! Parallelism within a job that holds a mutex which other jobs want. A worker that waits under the mutex
+//! can run everything that it waits for, in whatever queue that lies, even if all other threads have come
+//! to wait for the mutex. If it could not, a test would hang.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinHandle, Pool, Until, as_completed, scope, spawn_detached, wait_for};
@@ -16,8 +17,8 @@ const WHOLE: &str = "nobody panics under the mutex";
 
 type Lock = Arc<Mutex<usize>>;
 
-/// A job that nobody waits for, and that wants the mutex.
-fn stranger(mutex: &Lock) -> impl FnOnce() + Send + 'static {
+/// A job that no job waits for, and that wants the mutex.
+fn unrelated(mutex: &Lock) -> impl FnOnce() + Send + 'static {
     let mutex = mutex.clone();
     move || *mutex.lock().expect(WHOLE) += 1
 }
@@ -27,7 +28,7 @@ fn pool(threads: usize) -> Pool {
 }
 
 #[test]
-fn a_child_behind_a_stranger_in_the_queue_of_a_thief() {
+fn a_child_behind_an_unrelated_job_in_the_queue_of_a_thief() {
     for _ in 0..50 {
         let (pool, mutex) = (pool(2), Lock::default());
         let (stolen, ran) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -35,9 +36,9 @@ fn a_child_behind_a_stranger_in_the_queue_of_a_thief() {
             let _guard = mutex.lock().unwrap();
             scope(|s| {
                 s.spawn(|s| {
-                    spawn_detached(stranger(&mutex));
+                    spawn_detached(unrelated(&mutex));
                     s.spawn(|_| ran.store(true, Ordering::Relaxed));
-                    spawn_detached(stranger(&mutex));
+                    spawn_detached(unrelated(&mutex));
                     stolen.store(true, Ordering::Release);
                 });
                 while !stolen.load(Ordering::Acquire) {
@@ -50,14 +51,14 @@ fn a_child_behind_a_stranger_in_the_queue_of_a_thief() {
 }
 
 #[test]
-fn a_child_behind_strangers_in_the_injector() {
+fn a_child_behind_unrelated_jobs_in_the_injector() {
     for threads in [1, 2, 3] {
         let (pool, mutex, ran) = (pool(threads), Lock::default(), AtomicBool::new(false));
         pool.install(|| {
             let _guard = mutex.lock().unwrap();
             scope(|s| {
                 let outside = || {
-                    (0..threads).for_each(|_| pool.spawn_detached(stranger(&mutex)));
+                    (0..threads).for_each(|_| pool.spawn_detached(unrelated(&mutex)));
                     s.spawn(|_| ran.store(true, Ordering::Relaxed));
                 };
                 thread::scope(|t| _ = t.spawn(outside));
@@ -75,12 +76,13 @@ fn children_that_come_when_their_owner_has_parked() {
         let _guard = mutex.lock().unwrap();
         scope(|s| {
             let (ran, pool, mutex, begun) = (&ran, &pool, &mutex, &begun);
-            // It holds up the other thread of the pool until all the children have been run: by the owner, for nobody else is left.
+            // This occupies the other thread of the pool until all the children have run. Only the owner
+            // is left to run them.
             s.spawn(move |s| {
                 begun.store(true, Ordering::Release);
                 let outside = || {
                     for n in 0..20 {
-                        pool.spawn_detached(stranger(mutex));
+                        pool.spawn_detached(unrelated(mutex));
                         s.spawn(|_| _ = ran.fetch_add(1, Ordering::Release));
                         while ran.load(Ordering::Acquire) <= n {
                             thread::yield_now();
@@ -104,9 +106,9 @@ fn a_child_of_an_outer_scope_that_lay_above_one_of_an_inner_one() {
         pool.install(|| {
             let _guard = mutex.lock().unwrap();
             scope(|outer| {
-                (0..10).for_each(|_| spawn_detached(stranger(&mutex)));
+                (0..10).for_each(|_| spawn_detached(unrelated(&mutex)));
                 outer.spawn(|_| _ = ran.fetch_add(1, Ordering::Relaxed));
-                (0..10).for_each(|_| spawn_detached(stranger(&mutex)));
+                (0..10).for_each(|_| spawn_detached(unrelated(&mutex)));
                 scope(|inner| {
                     let outside = || inner.spawn(|_| _ = ran.fetch_add(1, Ordering::Relaxed));
                     thread::scope(|t| _ = t.spawn(outside));

@@ -1,4 +1,4 @@
-//! The panic handler hears of what nobody else would.
+//! The panic handler gets the panics that no handle receives.
 #![cfg(not(loom))]
 
 use brigade_pool::Pool;
@@ -39,7 +39,7 @@ fn a_job_without_a_handle_that_panics_tells_the_handler() {
 }
 
 #[test]
-fn a_panic_that_somebody_waits_for_is_not_told() {
+fn a_panic_that_a_joiner_receives_does_not_reach_the_handler() {
     let (pool, told) = pool();
     assert_eq!(pool.spawn(|| panic!("joined")).join().unwrap_err().panic_message(), Some("joined"));
     assert!(pool.map(|()| panic!("mapped"), [()])[0].is_err());

@@ -1,4 +1,5 @@
-//! Panics whose payload panics when it is dropped, and results that do: none ends a worker, or the program.
+//! Panics whose payload panics when it is dropped, and results that do. None of them ends a worker or the
+//! program.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool, for_each_in, join, map_reduce_in};
@@ -11,7 +12,7 @@ use std::{
     },
 };
 
-/// Panics with another one when it is dropped.
+/// Panics with another bomb when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -24,7 +25,7 @@ fn pool() -> Pool {
     Pool::builder().threads(2).build().expect("the threads start")
 }
 
-/// Runs it on a worker: a panic comes out, and its payload is never dropped. The pool goes on.
+/// Runs it on a worker. A panic comes out, its payload is never dropped, and the pool goes on.
 #[track_caller]
 fn must_panic<R: Send>(work: impl FnOnce() -> R + Send) -> &'static str {
     let pool = pool();
@@ -41,7 +42,7 @@ fn must_panic<R: Send>(work: impl FnOnce() -> R + Send) -> &'static str {
 }
 
 #[test]
-fn of_a_scope_the_bodys_panic_goes_on_and_the_childrens_are_dropped() {
+fn in_a_scope_the_bodys_panic_continues_and_the_childrens_are_dropped() {
     let told = must_panic(|| {
         brigade_pool::scope(|scope| {
             (0..10).for_each(|_| scope.spawn(|_| panic_any(Bomb)));
@@ -52,7 +53,7 @@ fn of_a_scope_the_bodys_panic_goes_on_and_the_childrens_are_dropped() {
 }
 
 #[test]
-fn of_a_scope_one_childs_panic_goes_on_and_the_others_are_dropped() {
+fn in_a_scope_one_childs_panic_continues_and_the_others_are_dropped() {
     let told = must_panic(|| {
         brigade_pool::scope(|scope| (0..10).for_each(|_| scope.spawn(|_| panic_any(Bomb))));
     });
@@ -60,7 +61,7 @@ fn of_a_scope_one_childs_panic_goes_on_and_the_others_are_dropped() {
 }
 
 #[test]
-fn of_a_scope_a_childs_panic_goes_on_and_the_bodys_result_is_dropped() {
+fn in_a_scope_a_childs_panic_continues_and_the_bodys_result_is_dropped() {
     let told = must_panic(|| {
         let _bomb = brigade_pool::scope(|scope| {
             scope.spawn(|_| panic!("the child's"));
@@ -71,7 +72,7 @@ fn of_a_scope_a_childs_panic_goes_on_and_the_bodys_result_is_dropped() {
 }
 
 #[test]
-fn of_scopes_in_scopes_the_outermost_panic_goes_on() {
+fn in_nested_scopes_the_outermost_panic_continues() {
     let told = must_panic(|| {
         brigade_pool::scope(|scope| {
             scope.spawn(|_| {
@@ -87,15 +88,15 @@ fn of_scopes_in_scopes_the_outermost_panic_goes_on() {
 }
 
 #[test]
-fn of_a_join_the_firsts_panic_goes_on_and_what_the_second_has_is_dropped() {
+fn in_a_join_the_first_panic_continues_and_the_second_result_is_dropped() {
     assert_eq!(must_panic(|| join(|| panic!("the first's"), || panic_any(Bomb))), "the first's");
     assert_eq!(must_panic(|| join(|| panic_any(Bomb), || panic_any(Bomb))), "a bomb");
     let _: &str = must_panic(|| join(|| panic!("the first's"), || Bomb).1);
 }
 
-/// The second half is run by a thief.
+/// A thief runs the second closure.
 #[test]
-fn of_a_join_whose_second_half_is_stolen_the_same_holds() {
+fn the_same_holds_for_a_join_whose_second_closure_is_stolen() {
     let told = must_panic(|| {
         let (begun, is_begun) = mpsc::channel();
         join(
@@ -112,16 +113,16 @@ fn of_a_join_whose_second_half_is_stolen_the_same_holds() {
     assert_eq!(told, "the first's");
 }
 
-/// A thousand joins deep the second halves are children of scopes.
+/// A thousand joins deep the second closures are children of scopes.
 #[test]
-fn of_joins_a_thousand_deep_the_same_holds() {
+fn the_same_holds_for_joins_a_thousand_deep() {
     fn deep(depth: usize) {
         if depth == 0 {
             panic!("the deepest");
         }
         join(|| deep(depth - 1), || panic_any(Bomb));
     }
-    // An unoptimised build takes kilobytes for each of the joins, more than a thread has as a rule.
+    // An unoptimised build takes kilobytes for each of the joins, more than a thread normally has.
     let pool = Pool::builder().threads(2).stack_size(64 << 20).build().unwrap();
     let panic = catch_unwind(AssertUnwindSafe(|| pool.install(|| deep(1_500)))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"the deepest"));
@@ -134,7 +135,7 @@ fn in_loops_one_panic_goes_on() {
 }
 
 #[test]
-fn results_that_nobody_takes_are_dropped_by_the_pool() {
+fn unclaimed_results_are_dropped_by_the_pool() {
     let pool = pool();
     let (go, gate) = mpsc::channel::<()>();
     drop(pool.spawn(move || {
@@ -154,7 +155,7 @@ fn results_that_nobody_takes_are_dropped_by_the_pool() {
 }
 
 #[test]
-fn of_a_map_and_a_broadcast_each_has_its_own() {
+fn in_a_map_and_a_broadcast_each_call_has_its_own_panic() {
     let pool = pool();
     let mapped = pool.map(|n: i32| if n % 2 == 0 { n } else { panic_any(Bomb) }, 0..10);
     assert_eq!(mapped.iter().filter(|result| matches!(result, Err(JoinError::Panicked(_)))).count(), 5);
@@ -165,9 +166,9 @@ fn of_a_map_and_a_broadcast_each_has_its_own() {
     pool.shutdown();
 }
 
-/// The hooks panic, and the handler of panics does so with what it was given.
+/// The hooks panic, and so does the panic handler, with the payload that it got.
 #[test]
-fn hooks_and_handlers_may_panic_so() {
+fn hooks_and_handlers_may_panic_with_such_payloads() {
     let called = Arc::new(AtomicUsize::new(0));
     let count = || {
         let called = called.clone();

@@ -71,7 +71,7 @@ fn children_run_at_the_same_time() {
 }
 
 #[test]
-fn a_child_below_a_stranger_is_found_on_a_pool_of_one() {
+fn a_child_below_an_unrelated_job_is_found_on_a_pool_of_one() {
     let pool = pool(1);
     let count = AtomicUsize::new(0);
     pool.scope(|s| {

@@ -1,5 +1,5 @@
-//! Whatever a job sleeps in, its pool hears of it: each of these jobs sleeps for the sake of another job of the same pool of one thread, and
-//! would wait for ever if no spare thread took its place.
+//! Every way in which a job can sleep tells its pool. Each of these jobs sleeps until another job of the
+//! same pool of one thread has run. It would wait for ever if no spare thread took its place.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinHandle, Pool, Until, as_completed, lock::Lock, queue::Queue, wait_for};
@@ -9,7 +9,7 @@ fn one_thread() -> Arc<Pool> {
     Arc::new(Pool::builder().threads(1).build().expect("the thread starts"))
 }
 
-/// Runs `sleeps` on the pool. It is given the pool to have another job done there, by a thread that is not its own.
+/// Runs `sleeps` on the pool. It gets the pool, to have another job done there by another thread.
 fn on_one_thread<R: Send + 'static>(sleeps: impl FnOnce(&Arc<Pool>) -> R + Send + 'static) -> R {
     let pool = one_thread();
     let theirs = pool.clone();
@@ -18,14 +18,15 @@ fn on_one_thread<R: Send + 'static>(sleeps: impl FnOnce(&Arc<Pool>) -> R + Send 
     result
 }
 
-/// A handle that a job of the pool completes, and that cannot be helped with: who joins it has to sleep.
+/// Makes a handle that a job of the pool completes. Its work cannot be run in place, so a joiner has to
+/// sleep.
 fn completed_by_a_job(pool: &Pool, value: u32) -> JoinHandle<u32> {
     let (completer, handle) = brigade_handle::pair();
     pool.spawn_detached(move || _ = completer.complete(Ok(value)));
     handle
 }
 
-/// Another pool, of which a job waits for a job of the first.
+/// Makes another pool, of which a job waits for a job of the first pool.
 fn busy_for(pool: &Arc<Pool>) -> Pool {
     let (other, theirs) = (Pool::builder().threads(1).build().expect("the thread starts"), pool.clone());
     let (tell, begun) = std::sync::mpsc::channel();
@@ -62,14 +63,14 @@ fn a_lock() {
     let value = on_one_thread(move |pool| {
         let other = busy_with(&held);
         let lock = held.clone();
-        // The holder lets go when a job of the pool tells it to.
+        // The holder releases the lock when a job of the pool tells it to.
         pool.spawn_detached(move || other.put(()));
         *lock.lock().expect("there is no ring")
     });
     assert_eq!(value, 1);
 }
 
-/// A thread that holds the lock until something is put into the queue.
+/// Starts a thread that holds the lock until something is put into the returned queue.
 fn busy_with(lock: &Arc<Lock<i32>>) -> Arc<Queue<()>> {
     let (release, lock) = (Arc::new(Queue::unbounded()), lock.clone());
     let (released, (tell, held)) = (release.clone(), std::sync::mpsc::channel());
@@ -131,9 +132,10 @@ fn the_end_of_another_pool() {
     on_one_thread(|pool| drop(busy_for(pool)));
 }
 
-/// Two threads, so that the second half and the scope's child are stolen; they wait for one more job.
+/// There are two threads, so that the stack job and the scope's child are stolen. Both wait for one more
+/// job.
 #[test]
-fn the_end_of_a_half_and_of_a_scope() {
+fn the_end_of_a_stack_job_and_of_a_scope() {
     let pool = Arc::new(Pool::builder().threads(2).build().expect("the threads start"));
     for _ in 0..20 {
         let theirs = pool.clone();

@@ -1,12 +1,13 @@
-//! The operating system refuses a spare thread. It is refused to a whole process, so this is the only test in its file.
+//! The operating system refuses a spare thread. The limit applies to the whole process, so this is the
+//! only test in its file.
 #![cfg(all(target_os = "linux", not(loom)))]
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, also in the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
 use brigade_pool::{Pool, blocking};
 use std::{fs, process::Command, sync::mpsc};
 
-/// Memory that this process has mapped.
+/// Returns how many bytes this process has mapped.
 fn mapped_bytes() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
@@ -29,23 +30,24 @@ fn work_waits_for_the_worker_that_is_blocked_and_nothing_is_lost() {
         1
     });
     told.recv().unwrap();
-    // Enough for anything but a stack of one gigabyte.
+    // This is enough for anything but a stack of one gigabyte.
     limit_memory(&(mapped_bytes() + (1 << 29)).to_string());
     let second = pool.spawn(|| 2);
-    // A thread is counted until it is refused; one that was started would run the job before it goes home.
+    // A thread is counted until it is refused. A thread that was started would run the job before it
+    // ends.
     while pool.stats().threads > 1 {
         std::thread::yield_now();
     }
     assert!(!second.is_finished(), "no thread was to be had");
     let_go.send(()).unwrap();
     assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
-    // A spare thread is asked for while the worker is blocked, and refused when it goes on.
+    // A spare thread is requested while the worker is blocked, and refused when the worker goes on.
     for _ in 0..2000 {
         let jobs: Vec<_> = (0..10).map(|number| pool.spawn_blocking(move || number)).collect();
         assert!(jobs.into_iter().map(|job| job.join().unwrap()).eq(0..10));
     }
     limit_memory("unlimited");
-    // And once there is room, a spare thread is started again.
+    // Once there is room, a spare thread is started again.
     let (let_go, gone) = mpsc::channel::<()>();
     let waits = pool.spawn(move || blocking(|| gone.recv().unwrap()));
     pool.spawn(move || let_go.send(()).unwrap()).join().unwrap();

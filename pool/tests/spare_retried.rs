@@ -1,7 +1,7 @@
-//! Spare threads that the operating system refused are tried again, though nobody comes with more work. A limit is a whole process's, so this
-//! is the only test in its file.
+//! Refused spare threads are retried, although no one brings more work. The limit applies to the whole
+//! process, so this is the only test in its file.
 #![cfg(all(target_os = "linux", not(loom)))]
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, also in the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
 use brigade_pool::{JoinHandle, Pool, blocking};
@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Barrier, mpsc},
 };
 
-/// Memory that this process has mapped.
+/// Returns how many bytes this process has mapped.
 fn mapped_bytes() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
@@ -23,10 +23,10 @@ fn limit_memory(bytes: &str) {
     assert!(done.success());
 }
 
-/// Blocks all workers, then spawns a job for each, which need a thread each at the same time, and let the workers go on. No thread is to be
-/// had for them at first.
+/// Blocks all workers, then spawns as many jobs, which need a thread each at the same time and let the
+/// workers go on. The system refuses the threads at first.
 fn refuse_and_allow(threads: usize, is_helping: bool) {
-    // Stacks of one gigabyte, so that there may be memory for anything else.
+    // The stacks have one gigabyte, so that there may be memory for anything else.
     let pool = Pool::builder().threads(threads).stack_size(1 << 30).build().unwrap();
     let blocked: Vec<(mpsc::Sender<()>, JoinHandle<()>)> = (0..threads)
         .map(|_| {

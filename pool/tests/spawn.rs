@@ -1,4 +1,4 @@
-//! Jobs that are spawned: results, panics, nesting, cancelling.
+//! Spawned jobs: results, panics, nesting, cancelling.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool};
@@ -61,7 +61,7 @@ fn a_job_is_cancelled_by_any_of_many_handles_that_do_not_own_its_result() {
     let held = Arc::new(());
     let holding = held.clone();
     let queued = pool.spawn(move || drop(holding));
-    // More than a byte would count.
+    // More cancel handles than a byte would count.
     let cancels = vec![queued.cancel_handle(); 1_000];
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || cancels.into_iter().for_each(|cancel| sender.send(cancel).unwrap()));
@@ -114,7 +114,7 @@ fn a_waker_whose_destructor_panics_does_not_end_the_worker_that_drops_it() {
     let mut queued = pool.spawn(|| ());
     assert!(queued.poll_join(&Waker::from(Arc::new(Bad))).is_pending());
     queued.cancel();
-    // What is left of the job, the waker with it, lies in the queue.
+    // The queue holds the rest of the job, with the waker.
     drop(queued);
     go.send(()).unwrap();
     busy.join().unwrap();
@@ -184,7 +184,7 @@ fn free_functions_outside_of_a_pool_use_the_global_one() {
 }
 
 #[test]
-fn a_job_that_spawns_its_like_starves_none_that_was_there_before() {
+fn a_job_that_respawns_itself_does_not_starve_older_jobs() {
     fn again(seen: Arc<AtomicBool>, tell: mpsc::Sender<()>) {
         if seen.load(Ordering::Relaxed) {
             return tell.send(()).expect("the test waits");

@@ -23,7 +23,7 @@ fn each_job_is_counted_once_wherever_it_runs() {
 }
 
 #[test]
-fn what_is_queued_behind_a_busy_worker_is_its_depth() {
+fn jobs_behind_a_busy_worker_are_the_queue_depth() {
     let pool = pool(1);
     let (started, starts) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();
@@ -42,7 +42,7 @@ fn what_is_queued_behind_a_busy_worker_is_its_depth() {
 }
 
 #[test]
-fn a_join_is_no_job_and_its_stolen_half_is_a_theft() {
+fn a_join_counts_no_job_and_its_stolen_closure_counts_a_steal() {
     let (pool, both) = (pool(2), Barrier::new(2));
     pool.join(|| both.wait(), || both.wait());
     let stats = pool.stats();
@@ -58,7 +58,7 @@ fn a_worker_that_slept_was_woken() {
     let mut stats = pool.stats();
     while stats.wakes == 0 {
         pool.spawn(|| ()).join().unwrap();
-        // Until the worker has fallen asleep before a job once.
+        // Wait until the worker has fallen asleep before a job once.
         std::thread::yield_now();
         stats = pool.stats();
     }

@@ -1,5 +1,5 @@
-//! Everything at once, for half a second, or for as many seconds as `BRIGADE_STRESS_SECONDS` says. Work that is lost, run twice or never
-//! woken shows as a wrong sum or a hang.
+//! All features at once, for half a second, or for as many seconds as `BRIGADE_STRESS_SECONDS` says. Work
+//! that is lost, run twice or never woken shows as a wrong sum or a hang.
 #![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool, blocking, join, scope, spawn};
@@ -43,7 +43,7 @@ fn scopes(pool: &Pool, turn: u64) {
     assert_eq!(count.load(Ordering::Relaxed), turn % 50 * 6);
 }
 
-/// Scopes within scopes, so that those who wait help one another, with strangers between the children.
+/// Nested scopes, so that waiting workers help one another, with unrelated jobs between the children.
 fn actors(pool: &Pool, turn: u64) {
     fn actor(first: u64, count: u64) -> u64 {
         if count == 1 {
@@ -135,7 +135,7 @@ fn everything_at_once_goes_well() {
                         _ => lives(turn),
                     }
                     turn += 1;
-                    // Now and then everybody falls asleep.
+                    // From time to time all workers fall asleep.
                     if turn.is_multiple_of(64) {
                         thread::park_timeout(Duration::from_micros(turn % 700));
                     }

@@ -1,5 +1,5 @@
-//! The pool is used by the destructor of a thread-local of the user's, when its own thread-locals are gone: a panic there would end the
-//! program.
+//! The destructor of a user's thread-local uses the pool when the pool's own thread-locals are gone. A
+//! panic there would end the program.
 #![cfg(not(loom))]
 
 use brigade_pool::{
@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-/// What is to be done when its thread ends.
+/// Work to do when its thread ends.
 struct Last(Option<Box<dyn FnOnce()>>);
 
 impl Drop for Last {
@@ -28,7 +28,8 @@ fn when_this_thread_ends(work: impl FnOnce() + 'static) {
     LAST.set(Last(Some(Box::new(work))));
 }
 
-/// Uses the pool on a thread, and then once more where the thread ends: after what the first use has made there, and before.
+/// Uses the pool on a thread, and once more where the thread ends: both after and before the destruction
+/// of everything that the first use has made there.
 fn at_a_threads_end(work: impl Fn() + Send + Sync + 'static) {
     let work = Arc::new(work);
     for is_first in [true, false] {
@@ -110,7 +111,7 @@ fn a_thread_that_ends_may_lock_and_queue_and_have_a_pool_of_its_own() {
     });
 }
 
-/// A worker's thread ends as any other.
+/// A worker's thread ends like any other.
 #[test]
 fn a_worker_that_ends_may_use_another_pool() {
     let (tell, told) = mpsc::channel();

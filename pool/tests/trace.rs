@@ -1,4 +1,4 @@
-//! What a trace session sees of a pool.
+//! The events that a pool records in a trace.
 #![cfg(not(loom))]
 
 use brigade_pool::Pool;

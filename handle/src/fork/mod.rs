@@ -1,12 +1,14 @@
 //! Fork detection: whether this is still the process that made something.
 //!
-//! A forked child has a copy of its parent's memory, but not what the memory stands for: the threads stay in the parent, a descriptor
-//! or a shared mapping is one for both, and a lock that another thread held is held for ever. So everything that a fork breaks keeps the
-//! [`Generation`] in which it was made, and asks it before it does anything.
+//! A forked child has a copy of its parent's memory, but not the things that the memory stands for. The
+//! threads stay in the parent, both processes share a descriptor or a shared mapping, and a lock that
+//! another thread held is held for ever. So everything that a fork breaks keeps the [`Generation`] in
+//! which it was made, and asks it before it does anything.
 //!
-//! The kernel answers, so it does not matter who forked, and how: libc's `fork`, a raw `clone`, a zygote. A page is mapped with
-//! `MADV_WIPEONFORK` (Linux 4.14), which reads as zeros in every child. It holds the number of this process; the next number to give out
-//! lies in an ordinary static, which a child inherits. So no number is given out twice along a line of ancestors:
+//! The kernel answers, so it does not matter which code forked, and how: libc's `fork`, a raw `clone`, a
+//! zygote. A page is mapped with `MADV_WIPEONFORK` (Linux 4.14), which reads as zeros in every child. It
+//! holds the number of this process. The next number to give out lies in an ordinary static, which a
+//! child inherits. So no number is given out twice along a line of ancestors:
 //!
 //! ```text
 //!   process        its word   the next number
@@ -16,15 +18,18 @@
 //!   grandchild     0          3
 //! ```
 //!
-//! Two children of one parent may have the same number. Neither has the other's memory, so nobody compares them.
+//! Two children of one parent may have the same number. Neither has the other's memory, so their numbers
+//! are never compared.
 //!
-//! The algorithm is BoringSSL's (`crypto/fipsmodule/rand/fork_detect.cc.inc`), without its lock: a fork can find a lock held.
+//! The algorithm is BoringSSL's (`crypto/fipsmodule/rand/fork_detect.cc.inc`), without its lock, because
+//! a fork may find a lock held.
 //!
 //! | `sys` provides | where there is no `MADV_WIPEONFORK` |
 //! |---|---|
-//! | the word that reads zero in a child | an ordinary word, which libc's `fork` zeroes (`pthread_atfork`); a raw `clone` goes unnoticed |
+//! | the word that reads zero in a child | an ordinary word that libc's `fork` zeroes (not a raw `clone`) |
 //!
-//! A child that shares its parent's memory (`vfork`, `CLONE_VM`) is no copy, and counts as the same process.
+//! A child that shares its parent's memory (`vfork`, `CLONE_VM`) is no copy, and counts as the same
+//! process.
 
 // Unsafe: the value is read through a pointer that is published once and never freed.
 #[allow(unsafe_code)]
@@ -39,11 +44,11 @@ use crate::contain;
 use std::{
     fmt,
     process,
-    // Not loom's: no model forks, and a static of theirs would have to be made at run time.
+    // Not loom's: no model forks, and a loom static would have to be made at run time.
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// A process, as told apart from those that it was forked from.
+/// A process, as distinguished from its ancestors that it was forked from.
 ///
 /// ```
 /// let generation = brigade_handle::fork::Generation::current();
@@ -51,13 +56,14 @@ use std::{
 /// ```
 #[derive(Clone, Copy)]
 pub struct Generation {
-    /// The word of this process: `number`, or another number in a child, or 0 in a child that has not asked yet.
+    /// The word of this process: `number`, or another number in a child, or 0 in a child that has not
+    /// asked yet.
     word: &'static AtomicU64,
     number: u64,
 }
 
 impl Generation {
-    /// The generation of this process.
+    /// Returns the generation of this process.
     #[inline]
     pub fn current() -> Self {
         let word = sys::word();
@@ -68,25 +74,27 @@ impl Generation {
         }
     }
 
-    /// Whether this is the process that the generation was asked for in, and not one that was forked from it since.
+    /// Returns whether this is the process in which the generation was requested, and not one that was
+    /// forked from it since.
     ///
-    /// That is one load and one comparison, which a signal handler may do as well.
+    /// This is one load and one comparison, which a signal handler may do as well.
     #[inline]
     pub fn is_current(self) -> bool {
         self.word.load(Relaxed) == self.number
     }
 
-    /// The low bits of the number, for where there is no room for more. Zero says nothing.
+    /// Returns the low bits of the number, for where there is no room for more. Zero says nothing.
     #[inline]
     pub(crate) fn stamp(self) -> u16 {
         self.number as u16
     }
 }
 
-/// Gives this process its number. Several threads may do that at once: the first wins, and the numbers of the others are never used.
+/// Gives this process its number. Several threads may do that at once: the first one wins, and the
+/// numbers of the others are never used.
 #[cold]
 fn begin(word: &AtomicU64) -> u64 {
-    /// Copied by a fork, so that a child goes on from its parent's.
+    /// A fork copies this, so a child goes on from its parent's number.
     static NEXT: AtomicU64 = AtomicU64::new(1);
     // Relaxed, both: only uniqueness matters.
     let number = NEXT.fetch_add(1, Relaxed);
@@ -96,9 +104,10 @@ fn begin(word: &AtomicU64) -> u64 {
     }
 }
 
-/// Ends the process, which is a forked child: this thread is the copy of an executor's, in the middle of a unit of work or at its end. It
-/// cannot go on, since what it would run next the parent runs as well, and it must not unwind through frames that others know. `what`
-/// says whose copy it is, and the panic hook prints it.
+/// Ends the process, which is a forked child: this thread is the copy of an executor's thread, in the
+/// middle of a unit of work or at its end. It cannot go on, because the parent runs the next unit as
+/// well. It must not unwind through frames that other threads know. `what` says which executor's copy it
+/// is, and the panic hook prints it.
 #[cold]
 #[inline(never)]
 pub fn abort_copy(what: &str) -> ! {
@@ -142,7 +151,7 @@ mod tests {
         let word: &'static AtomicU64 = Box::leak(Box::default());
         let parent = Generation { word, number: begin(word) };
         assert!(parent.is_current());
-        // What a fork does to it.
+        // A fork does this to the word.
         word.store(0, Relaxed);
         assert!(!parent.is_current());
         let child = Generation { word, number: begin(word) };

@@ -1,4 +1,4 @@
-//! What each process has one of: made when it is first asked for, and made anew in a forked child.
+//! A value that each process has one of: made when it is first needed, and made anew in a forked child.
 
 use super::Generation;
 use std::{
@@ -7,11 +7,11 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-/// What each process has one of, from when it is first made to the end. A forked child does not see its parent's, whose locks may be held
-/// for ever there, but makes its own.
+/// A value that each process has one of, from its first use to the end. A forked child does not see its
+/// parent's value, whose locks may be held for ever there, but makes its own.
 ///
-/// There is no moment in which a fork could find it half made: it is a pointer, to what is complete. The value of a process is never
-/// dropped.
+/// A fork never finds the value half made, because it is a pointer to a complete value. The value of a
+/// process is never dropped.
 ///
 /// ```
 /// use brigade_handle::fork::PerProcess;
@@ -29,21 +29,21 @@ struct Made<T> {
 }
 
 impl<T> PerProcess<T> {
-    /// Nothing yet.
+    /// Makes an empty one.
     pub const fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 }
 
 impl<T: Send + Sync> PerProcess<T> {
-    /// This process's, if it has been made. A signal handler may ask for it.
+    /// Returns this process's value, if it has been made. A signal handler may call this.
     #[inline]
     pub fn get(&self) -> Option<&'static T> {
         // Acquire pairs with the exchange in `get_or_try_init`.
         Self::of_this_process(self.0.load(Ordering::Acquire))
     }
 
-    /// Whether there is one, which is that of a process that this one was forked from.
+    /// Returns whether there is a value of a process that this one was forked from.
     pub fn is_inherited(&self) -> bool {
         // Acquire: as in `get`.
         let made = self.0.load(Ordering::Acquire);
@@ -52,13 +52,14 @@ impl<T: Send + Sync> PerProcess<T> {
 
     #[inline]
     fn of_this_process(made: *mut Made<T>) -> Option<&'static T> {
-        // SAFETY: the pointer is null, or what `get_or_try_init` published, which is never freed nor written to.
+        // SAFETY: the pointer is null, or was published by `get_or_try_init`, and its target is never
+        // freed nor written to.
         let made = unsafe { made.as_ref() };
         made.filter(|made| made.generation.is_current()).map(|made| &made.value)
     }
 
-    /// This process's, which is made if it has not been. If several threads make one at once, the first that is complete counts, and the
-    /// others are dropped.
+    /// Returns this process's value, which is made if it does not exist. If several threads make one at
+    /// once, the first complete one counts, and the others are dropped.
     #[inline]
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &'static T {
         if let Some(value) = self.get() {
@@ -70,11 +71,19 @@ impl<T: Send + Sync> PerProcess<T> {
         }
     }
 
-    /// [`get_or_init`](Self::get_or_init) with something that can fail.
+    /// Returns this process's value like [`get_or_init`](Self::get_or_init), but making it can fail.
     ///
     /// # Errors
     ///
-    /// What `make` returns. The next call tries again.
+    /// Returns the error of `make`. The next call tries again.
+    ///
+    /// ```
+    /// use brigade_handle::fork::PerProcess;
+    ///
+    /// static NUMBER: PerProcess<u32> = PerProcess::new();
+    /// assert!(NUMBER.get_or_try_init(|| "x".parse()).is_err());
+    /// assert_eq!(NUMBER.get_or_try_init(|| "7".parse()), Ok(&7));
+    /// ```
     #[cold]
     pub fn get_or_try_init<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
         // Acquire, both: as in `get`.
@@ -88,7 +97,7 @@ impl<T: Send + Sync> PerProcess<T> {
         match self.0.compare_exchange(before, made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(Self::of_this_process(made).expect("it was made just now")),
             Err(first) => {
-                // SAFETY: it comes from a box, and nobody else has seen it.
+                // SAFETY: it comes from a box, and no other thread has seen it.
                 drop(unsafe { Box::from_raw(made) });
                 Ok(Self::of_this_process(first).expect("another thread has made it just now"))
             }

@@ -1,6 +1,7 @@
 //! The platform wall: a word that reads zero in a forked child.
 //!
-//! A port provides [`make`], and [`zero_in_child`] where that can fail. Where nothing can fork, a word that nobody zeroes will do.
+//! A port provides [`make`], and [`zero_in_child`] where that can fail. Where nothing can fork, a word
+//! that is never zeroed is enough.
 
 use std::{
     ptr,
@@ -10,30 +11,33 @@ use std::{
     },
 };
 
-/// The word of this process: zero until somebody writes it, and again in each forked child. The same one at each call.
+/// Returns the word of this process: zero until it is written, and zero again in each forked child. It is
+/// the same word at each call.
 #[inline]
 pub(super) fn word() -> &'static AtomicU64 {
     // Acquire pairs with the Release in `first`.
     let word = WORD.load(Acquire);
-    // SAFETY: it is null, or what `first` published, which is valid as long as the process lives, and in its children.
+    // SAFETY: it is null, or was published by `first`, and its target is valid as long as the process
+    // lives, and in its children.
     unsafe { word.as_ref() }.unwrap_or_else(first)
 }
 
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
-/// The word where none can be made that the kernel zeroes.
+/// The word for systems whose kernel does not zero one.
 static ORDINARY: AtomicU64 = AtomicU64::new(0);
 
-/// Makes the word. Several threads may come here at once, and all leave with the same one. A fork finds a word that is published or
-/// one that is not, and no lock.
+/// Makes the word. Several threads may come here at once, and all leave with the same word. A fork finds
+/// a published word or none, and no lock.
 #[cold]
 fn first() -> &'static AtomicU64 {
     let made = make().unwrap_or_else(|| {
-        // Several threads may have it zeroed several times, which is the same as once.
+        // Several threads may register it several times, which has the same effect as once.
         zero_in_child();
         &ORDINARY
     });
-    // Release publishes the mapping; Acquire pairs with it. A page that comes second stays mapped: that is at most one a thread, once.
+    // Release publishes the mapping; Acquire pairs with it. A page that comes second stays mapped: at
+    // most one for each thread, once.
     match WORD.compare_exchange(ptr::null_mut(), ptr::from_ref(made).cast_mut(), Release, Acquire) {
         Ok(_) => made,
         // SAFETY: as in `word`.
@@ -41,17 +45,18 @@ fn first() -> &'static AtomicU64 {
     }
 }
 
-/// A word in a page that the kernel wipes in a child, where it does that.
+/// Makes a word in a page that the kernel wipes in a child, if it does that.
 #[cfg(target_os = "linux")]
 fn make() -> Option<&'static AtomicU64> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a new mapping at a place of the kernel's choice touches nothing that exists.
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
     let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<AtomicU64>(), protection, flags, -1, 0) };
     if page == libc::MAP_FAILED {
         return None;
     }
-    // An emulator may say yes to any advice and take none (qemu did): then it says yes to one that does not exist.
+    // An emulator may accept any advice and follow none (qemu did): then it accepts an advice that does
+    // not exist.
     let wiped = advise(page, libc::MADV_WIPEONFORK) && !advise(page, NO_ADVICE);
     // SAFETY: the mapping is as large as a word, aligned to a page, all zeros, and never unmapped.
     wiped.then(|| unsafe { &*page.cast::<AtomicU64>() })
@@ -63,7 +68,7 @@ const NO_ADVICE: libc::c_int = -1;
 
 #[cfg(target_os = "linux")]
 fn advise(page: *mut libc::c_void, advice: libc::c_int) -> bool {
-    // SAFETY: the page is a mapping of ours that holds nothing yet.
+    // SAFETY: the page is our own mapping, and holds nothing yet.
     unsafe { libc::madvise(page, size_of::<AtomicU64>(), advice) == 0 }
 }
 
@@ -73,16 +78,16 @@ fn make() -> Option<&'static AtomicU64> {
     None
 }
 
-/// Has libc's `fork` zero the ordinary word in the child.
+/// Makes libc's `fork` zero the ordinary word in the child.
 #[cfg(unix)]
 fn zero_in_child() {
     use std::sync::atomic::Ordering::Relaxed;
     extern "C" fn in_child() {
-        // Relaxed: the child is alone with its one thread.
+        // Relaxed: the child has only this one thread.
         ORDINARY.store(0, Relaxed);
     }
-    // SAFETY: the handler writes to one atomic, which may be done in a forked child. If there is no memory to register it, forks go
-    // unnoticed.
+    // SAFETY: the handler writes to one atomic, which is allowed in a forked child. If there is no memory
+    // to register it, forks go unnoticed.
     let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
 

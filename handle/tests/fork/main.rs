@@ -1,8 +1,8 @@
 //! Forks are noticed, whichever way the process was forked.
 //!
-//! One thread runs all cases in turn, since a fork copies only the thread that calls it.
+//! One thread runs all cases in turn, because a fork copies only the thread that calls it.
 
-// Unsafe: fork and what goes with it.
+// Unsafe: forks the process and waits for children.
 #[allow(unsafe_code)]
 mod sys;
 
@@ -22,8 +22,8 @@ fn a_child_is_another_process(way: Way) {
     assert_eq!(Generation::current(), here);
 }
 
-/// Also where the child has not asked before it forks.
-fn so_is_a_grandchild(way: Way) {
+/// A grandchild is noticed even if the child did not ask before it forked.
+fn a_grandchild_is_noticed_too(way: Way) {
     let here = Generation::current();
     way.in_child(|| {
         way.in_child(|| !here.is_current() && Generation::current() != here);
@@ -44,7 +44,7 @@ fn each_process_makes_its_own(way: Way) {
     assert_eq!(NUMBER.get(), Some(&1));
 }
 
-/// What was handed over before the fork is completed in the parent only.
+/// Work that was handed over before the fork is completed in the parent only.
 fn a_handle_from_before_is_lost_where_it_would_wait(way: Way) {
     let is_lost = |result: &Result<u32, JoinError>| matches!(result, Err(JoinError::Lost(Lost::Forked)));
     let (completer, handle) = pair::<u32>();
@@ -56,7 +56,7 @@ fn a_handle_from_before_is_lost_where_it_would_wait(way: Way) {
     completer.complete(Ok(7));
     way.in_child(|| take().join().is_ok_and(|seven| seven == 7));
     assert_eq!(take().join().expect("it was completed"), 7);
-    // One that is made in the child is none of those.
+    // A handle that is made in the child works.
     way.in_child(|| {
         let (completer, handle) = pair();
         let completing = std::thread::spawn(|| completer.complete(Ok(8)));
@@ -64,8 +64,8 @@ fn a_handle_from_before_is_lost_where_it_would_wait(way: Way) {
     });
 }
 
-/// Results that were there are given, the others are lost.
-fn so_are_those_that_are_watched_already(way: Way) {
+/// Results that were there before the fork are returned; the others are lost.
+fn watched_handles_are_lost_too(way: Way) {
     let (mut completers, handles): (Vec<_>, Vec<_>) = (0..3).map(|_| pair::<u32>()).unzip();
     let mut watched = as_completed(handles);
     completers.remove(1).complete(Ok(1));
@@ -84,10 +84,10 @@ fn so_are_those_that_are_watched_already(way: Way) {
 fn main() {
     for &way in Way::ALL {
         a_child_is_another_process(way);
-        so_is_a_grandchild(way);
+        a_grandchild_is_noticed_too(way);
         each_process_makes_its_own(way);
         a_handle_from_before_is_lost_where_it_would_wait(way);
-        so_are_those_that_are_watched_already(way);
+        watched_handles_are_lost_too(way);
     }
     println!("forks are noticed: ok");
 }

@@ -1,15 +1,16 @@
-//! Forking, which only unsafe code can do: by libc's `fork`, and by a system call that runs no handler of `pthread_atfork`.
+//! Forking, which needs unsafe code: by libc's `fork`, and by a system call that runs no handler of
+//! `pthread_atfork`.
 //!
 //! The fork tests of the other crates use this file as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How a process is forked.
+/// A way to fork a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
     /// libc's `fork`.
     Fork,
-    /// The system call, past libc.
+    /// The system call, without libc.
     #[cfg(target_os = "linux")]
     Clone,
 }
@@ -21,14 +22,15 @@ impl Way {
         Self::Clone,
     ];
 
-    /// 0 in the child, and the child's number in the parent.
+    /// Returns 0 in the child, and the child's number in the parent.
     fn fork(self) -> libc::pid_t {
         match self {
-            // SAFETY: the child runs on the one thread that called this; what other threads of the parent hold it never asks for.
+            // SAFETY: the child runs on the one thread that called this, and asks for nothing that other
+            // threads of the parent hold.
             Self::Fork => unsafe { libc::fork() },
             #[cfg(target_os = "linux")]
             Self::Clone => {
-                // The allocator's locks are not looked after as by libc's `fork`.
+                // This does not protect the allocator's locks, as libc's `fork` does.
                 others_sleep();
                 // SAFETY: as above. Without a stack of its own the child goes on with a copy of this one.
                 unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t }
@@ -36,31 +38,33 @@ impl Way {
         }
     }
 
-    /// Forks. The child leaves by `_exit`: 0 if `inside` says yes, and no destructor and no other case runs in it. The parent
-    /// waits and checks that.
+    /// Forks. The child leaves by `_exit`, with status 0 if `inside` returns true. No destructor and no
+    /// other case runs in it. The parent waits and checks the status.
     #[track_caller]
     pub(crate) fn in_child(self, inside: impl FnOnce() -> bool) {
         self.beside_child(inside).join();
     }
 
-    /// Forks, and comes back in the child with `None`, in the parent with how the child has ended: the status of `waitpid`.
+    /// Forks. Returns `None` in the child. In the parent it waits and returns the child's status from
+    /// `waitpid`.
     #[allow(dead_code, reason = "some of the crates that share this file have no use for it")]
     pub(crate) fn fork_and_wait(self) -> Option<i32> {
         let pid = self.fork();
         (pid != 0).then(|| Child(pid).wait())
     }
 
-    /// As [`in_child`](Self::in_child), but does not wait.
+    /// Forks like [`in_child`](Self::in_child), but does not wait.
     pub(crate) fn beside_child(self, inside: impl FnOnce() -> bool) -> Child {
         let pid = self.fork();
         assert_ne!(pid, -1, "the process can be forked");
         if pid == 0 {
-            // A child that waits for what is in the parent waits for ever. A minute is longer than any case takes.
+            // A child that waits for something in the parent waits for ever. A minute is longer than any
+            // case takes.
             // SAFETY: it takes a number.
             unsafe { libc::alarm(60) };
             let said = catch_unwind(AssertUnwindSafe(inside));
             let status = i32::from(!matches!(said, Ok(true)));
-            // SAFETY: ends the child at once.
+            // SAFETY: this ends the child at once.
             unsafe { libc::_exit(status) };
         }
         Child(pid)
@@ -71,7 +75,7 @@ impl Way {
 pub(crate) struct Child(libc::pid_t);
 
 impl Child {
-    /// Waits for its end, and checks that it said yes.
+    /// Waits for its end, and checks that it returned true.
     #[track_caller]
     pub(crate) fn join(self) {
         assert_eq!(self.wait(), 0, "the child failed");
@@ -86,13 +90,14 @@ impl Child {
     }
 }
 
-/// Comes back when each other thread of this process sleeps, and holds no lock on its way there.
+/// Returns when each other thread of this process sleeps, so that none holds a lock.
 #[cfg(target_os = "linux")]
 fn others_sleep() {
     let me = std::fs::read_link("/proc/thread-self").expect("this is Linux");
     let me = me.file_name().expect("it ends with the thread's number");
     let sleeps = |thread: std::fs::DirEntry| {
-        // A thread that has ended meanwhile holds nothing. The state comes after the name, which is in parentheses.
+        // A thread that has ended meanwhile holds nothing. The state comes after the name, which is in
+        // parentheses.
         let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
         thread.file_name() == me || stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
     };
@@ -103,7 +108,7 @@ fn others_sleep() {
     }
 }
 
-/// Whether a process that has ended with this status was aborted.
+/// Returns whether a process that ended with this status was aborted.
 #[allow(dead_code, reason = "as above")]
 pub(crate) fn is_abort(status: i32) -> bool {
     libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT

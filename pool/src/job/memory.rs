@@ -272,7 +272,7 @@ mod tests {
     use std::{iter, sync::Arc};
 
     #[test]
-    fn what_is_put_is_taken_whatever_its_size() {
+    fn values_of_any_size_are_put_and_taken() {
         let small = put([7_u8; 3]);
         let large = put([7_u8; 128]);
         let none = put([7_u8; 129]);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_wander_from_a_thread_that_puts_to_one_that_takes() {
+    fn blocks_travel_from_a_thread_that_puts_to_one_that_takes() {
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         struct Sent(NonNull<u64>);
         // SAFETY: a number may be sent to another thread, and one thread at a time uses it.
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_thread_frees_another_gets_by_the_depot() {
+    fn blocks_that_one_thread_frees_reach_another_through_the_depot() {
         // All threads share the depot, but other tests use few large blocks.
         let many = || (0..4 * BLOCKS_PER_MAGAZINE).map(|_| allocate(SizeClass::Large)).collect::<Vec<_>>();
         let ours = many();

@@ -236,7 +236,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_lineage_may_be_longer_than_the_stack_is_deep() {
+    fn a_chain_of_scopes_may_be_longer_than_the_stack_is_deep() {
         let is_descendant_of = || {
             let base = |outer| ScopeBase::new(outer, NonNull::dangling(), 0);
             let outermost = base(None);

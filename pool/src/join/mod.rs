@@ -4,7 +4,7 @@
 //! second one again. Usually it is still there, and the worker runs it as an ordinary call: without an
 //! allocation and without a fence. If it was offered or stolen in the meantime, the worker waits for it.
 //!
-//! # What a waiting worker may run
+//! # Work that a waiting worker may run
 //!
 //! It runs only work that it waits for. It *leapfrogs* (Wagner and Calder, "Leapfrogging: a portable
 //! technique for implementing efficient futures", 1993): it takes stack jobs from the thief of its own

@@ -1,6 +1,6 @@
 //! A stack job: the second closure of a `join`, on the stack of the worker that will wait for it.
 //!
-//! # Who may touch what, and when
+//! # Rules of access
 //!
 //! ```text
 //!   bit 0      DONE     the result is stored          set by the thief, once

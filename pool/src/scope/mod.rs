@@ -1,6 +1,6 @@
 //! Scopes: jobs that may borrow from the stack, because they end before it does.
 //!
-//! # Who may touch what, and when
+//! # Rules of access
 //!
 //! 1. `local` and `shared` together count the scope's body and its children (`scope/count.rs`). A child
 //!    is counted before it is queued. Counting itself off is the last thing that a child does with the
@@ -11,7 +11,7 @@
 //!    wake-up is lost: the owner parks only while the count is not zero, and an unpark that comes before
 //!    the park ends it.
 //!
-//! # What a waiting owner may run
+//! # Work that a waiting owner may run
 //!
 //! It runs only jobs that the scope waits for: its children, and the children of scopes that were opened
 //! while those children ran.

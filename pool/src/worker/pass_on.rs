@@ -67,7 +67,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_half_that_is_passed_on_is_run_by_somebody_else() {
+    fn a_stack_job_that_is_passed_on_is_run_by_another_worker() {
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         let ours = thread::current().id();
         let stack_job = StackJob::new(|| thread::current().id() != ours);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_takes_back_a_half_that_was_passed_on_if_nobody_else_is_there() {
+    fn the_owner_takes_back_a_passed_on_stack_job_if_no_other_worker_is_free() {
         let pool = crate::Pool::builder().threads(1).build().unwrap();
         let is_here = pool.install(|| {
             let ours = thread::current().id();

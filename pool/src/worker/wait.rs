@@ -193,7 +193,7 @@ mod tests {
     };
 
     #[test]
-    fn an_exit_hook_may_block_while_everybody_else_does() {
+    fn an_exit_hook_may_block_while_all_other_workers_do() {
         let (leaves, left) = mpsc::channel();
         let hook = move |_| {
             struct Leaves<'a>(&'a mpsc::Sender<bool>);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_parked_inside_a_job_has_just_woken_up() {
+    fn a_wait_inside_a_job_restarts_the_time_awake() {
         let pool = crate::Pool::builder().threads(2).build().unwrap();
         let awake_since = || current::with(|worker| worker.map(Worker::awake_since)).unwrap();
         let (before, after) = pool.install(|| {

@@ -1,8 +1,8 @@
-//! A pool in a forked child: a clear panic, and the parent's goes on undisturbed.
+//! A pool in a forked child panics with a clear message, and the parent's pool goes on undisturbed.
 //!
-//! One thread runs all cases in turn, since a fork copies only the thread that calls it.
+//! One thread runs all cases in turn, because a fork copies only the thread that calls it.
 
-// Unsafe: fork and what goes with it.
+// Unsafe: forks the process and waits for children.
 #[allow(unsafe_code)]
 #[path = "../../../handle/tests/fork/sys.rs"]
 mod sys;
@@ -75,7 +75,8 @@ fn the_end_refuses_and_a_drop_does_nothing(way: Way) {
     pool.shutdown();
 }
 
-/// What was there is there, what would be waited for is lost. The parent's job is not cancelled by the child.
+/// A result that was there is returned, and a result that would have to be awaited is lost. The child
+/// does not cancel the parent's job.
 fn handles_from_before_do_not_wait(way: Way, pool: &Pool) {
     let (open, gate) = mpsc::channel::<()>();
     let (tell, begun) = mpsc::channel();
@@ -120,7 +121,7 @@ fn a_pool_of_the_child_is_refused_in_its_child(way: Way) {
     });
 }
 
-/// A job that forks may run in the child what it can run alone.
+/// A job that forks may run in the child the work that it can run alone.
 fn a_copy_of_a_worker_works_alone(way: Way, pool: &Pool) {
     pool.install(|| {
         way.in_child(|| {
@@ -135,7 +136,7 @@ fn a_copy_of_a_worker_works_alone(way: Way, pool: &Pool) {
     });
 }
 
-/// Whether the child was aborted; in there it goes on with `inside`.
+/// Returns whether the child was aborted. The child goes on with `inside`.
 fn is_aborted(way: Way, inside: impl FnOnce()) -> bool {
     match way.fork_and_wait() {
         Some(status) => sys::is_abort(status),
@@ -152,7 +153,7 @@ fn a_copy_of_a_worker_ends_with_its_job(way: Way, pool: &Pool) {
     assert!(pool.install(move || is_aborted(way, || ())));
 }
 
-/// Holds another worker until it is let go. Without a lock, which a child would find held.
+/// Holds another worker until it is released. It uses no lock, because a child would find the lock held.
 #[derive(Default)]
 struct Held {
     by: OnceLock<Thread>,
@@ -167,13 +168,13 @@ impl Held {
         }
     }
 
-    /// Whether a child that waits for who is held is aborted.
+    /// Returns whether a child is aborted that waits for the held worker.
     fn is_child_aborted(&self, way: Way) -> bool {
         while self.by.get().is_none() {
             thread::yield_now();
         }
         let aborted = is_aborted(way, || ());
-        // In the child nobody is there.
+        // In the child no thread is there.
         if aborted {
             self.is_free.store(true, Relaxed);
             self.by.get().into_iter().for_each(Thread::unpark);
@@ -182,7 +183,7 @@ impl Held {
     }
 }
 
-/// The second half and the scope's child are with another worker, and so with the parent.
+/// The stack job and the scope's child are with another worker, and so with the parent.
 fn a_copy_of_a_worker_does_not_wait_for_the_parents(way: Way, pool: &Pool) {
     let held = Held::default();
     assert!(pool.join(|| held.is_child_aborted(way), || held.hold()).0);

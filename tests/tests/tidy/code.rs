@@ -14,6 +14,7 @@ const UNSAFE: &[&str] = &[
     "handle/src/fork/sys.rs",
     "handle/src/join_handle.rs",
     "handle/src/pair.rs",
+    "handle/src/rendezvous.rs",
     "handle/src/signal.rs",
     "handle/src/slot.rs",
     "handle/tests/fork/sys.rs",
