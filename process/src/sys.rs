@@ -1,5 +1,5 @@
-//! The system calls of this crate, but for those between fork and exec (`parent/launcher/exec.rs`). Each is
-//! small and says what it needs.
+//! The system calls of this crate, apart from those in `system/` and those between fork and exec
+//! (`parent/launcher/exec.rs`). Each function is small and says what it needs.
 //!
 //! A port must provide: a socket that passes bytes without raising SIGPIPE, `poll`, a bell that any thread
 //! can ring and `poll` can hear, a descriptor that becomes readable when a child ends (or none, and then
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// -1 means an error whose number is in `errno`.
+/// Turns -1 into the error whose number is in `errno`.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
@@ -46,21 +46,21 @@ pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     own(fd)
 }
 
-/// What tells an open file from others: its device and its number there. (All eventfds have the same.)
+/// The device and the inode of an open file, which tell it from others. (All eventfds have the same.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(libc::dev_t, libc::ino_t);
 
-/// Which file the descriptor leads to. An error if it is not open.
+/// The identity of the file that the descriptor leads to. An error if it is not open.
 pub(crate) fn identity(fd: RawFd) -> io::Result<Identity> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the place is ours to write; fstat takes any number and refuses those that are not open.
     check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
-    // SAFETY: the call went well, so it wrote the whole of it.
+    // SAFETY: the call went well, so it wrote the whole struct.
     let stat = unsafe { stat.assume_init_ref() };
     Ok(Identity(stat.st_dev, stat.st_ino))
 }
 
-/// A pipe, both ends closed on exec: where bytes come out, where they go in.
+/// Makes a pipe, with both ends closed on exec: returns the end to read and the end to write.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     Ok((reader.into(), writer.into()))
@@ -104,7 +104,7 @@ impl Watch {
         self
     }
 
-    /// Only for the end of the stream, not for bytes.
+    /// Watches for the end of the stream only, not for bytes.
     pub(crate) fn hang_up(fd: BorrowedFd<'_>) -> Self {
         #[cfg(target_os = "linux")]
         let events = libc::POLLRDHUP;
@@ -117,7 +117,7 @@ impl Watch {
         self.0.revents != 0
     }
 
-    /// The number leads to no open file.
+    /// Whether the number leads to no open file.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.revents & libc::POLLNVAL != 0
     }
@@ -125,7 +125,7 @@ impl Watch {
 
 /// Sleeps until a descriptor is ready or the time is over.
 pub(crate) fn poll(watched: &mut [Watch], timeout: Option<Duration>) -> io::Result<()> {
-    // Rounded up: a timer must not be asked for too early, again and again.
+    // Rounded up, so that a timer is not asked for too early again and again.
     let millis =
         timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
     // SAFETY: `Watch` is a pollfd, and the slice is borrowed for writing across the call.
@@ -135,7 +135,7 @@ pub(crate) fn poll(watched: &mut [Watch], timeout: Option<Duration>) -> io::Resu
     }
 }
 
-/// Waits until the descriptor has something to read, or its end, but not beyond `end`. Whether it has.
+/// Waits until the descriptor has something to read, or has ended, but not beyond `end`. Whether it has.
 pub(crate) fn wait_for_input(fd: BorrowedFd<'_>, end: Instant) -> io::Result<bool> {
     loop {
         let left = end.saturating_duration_since(clock::now());
@@ -168,7 +168,7 @@ impl Bell {
         Ok(Self { fd: adopt(fd)? })
     }
 
-    /// The bell's descriptor once more, to be handed to a child.
+    /// A copy of the bell's descriptor, to be handed to a child.
     pub(crate) fn share(&self) -> io::Result<OwnedFd> {
         self.fd.try_clone()
     }
@@ -179,8 +179,7 @@ impl Bell {
     }
 
     pub(crate) fn ring(&self) {
-        // Cannot fail but for a counter that is full, which rings as well.
-        // SAFETY: eight bytes of ours.
+        // The write can fail only if the counter is full, which rings as well. SAFETY: eight bytes of ours.
         unsafe { libc::write(self.fd.as_raw_fd(), (&raw const ONE).cast(), 8) };
     }
 
@@ -257,7 +256,7 @@ impl Status {
     }
 }
 
-/// Reaps a child of ours if it has ended: how.
+/// Reaps a child of ours if it has ended. Returns how it ended.
 pub(crate) fn reap(pid: i32) -> io::Result<Option<Status>> {
     let mut status = 0;
     loop {
@@ -294,7 +293,8 @@ pub(crate) fn parent() -> i32 {
     unsafe { libc::getppid() }
 }
 
-/// Has this process killed when its parent, which is to be `parent`, ends; ends it now if that has ended.
+/// Has the kernel kill this process when its parent, which must be `parent`, ends. Ends this process now if
+/// that has ended.
 #[cfg(target_os = "linux")]
 pub(crate) fn die_with_parent(parent: i32) -> io::Result<()> {
     // SAFETY: a plain system call.
@@ -305,7 +305,7 @@ pub(crate) fn die_with_parent(parent: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether that is still so: a process that changes its user is forgotten.
+/// Whether the kernel still kills this process with its parent: it forgets a process that changes its user.
 #[cfg(target_os = "linux")]
 pub(crate) fn dies_with_parent() -> bool {
     let mut signal: libc::c_int = 0;
@@ -313,19 +313,19 @@ pub(crate) fn dies_with_parent() -> bool {
     check(unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) }).is_ok() && signal == libc::SIGKILL
 }
 
-/// Whether that is still so.
+/// Elsewhere the kernel makes no such promise.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn dies_with_parent() -> bool {
     false
 }
 
-/// Elsewhere a worker's watcher alone sees to it.
+/// Elsewhere only a worker's watcher does this.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn die_with_parent(_parent: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets nothing be found on this process's stdin.
+/// Makes `/dev/null` this process's stdin.
 pub(crate) fn take_null_for_stdin() -> io::Result<()> {
     move_to(&std::fs::File::open("/dev/null")?.into(), 0)
 }
@@ -354,9 +354,9 @@ pub(crate) unsafe fn forget_variable(name: &str) {
 
 // ------------------------------------------------------------------------------------------------ manners
 
-/// Makes this process nicer by so much.
+/// Raises the niceness of this process by `by`.
 pub(crate) fn be_nice(by: i32) -> io::Result<()> {
-    // SAFETY: a plain system call on this process. The result may be -1 without an error, and then it is
+    // SAFETY: a plain system call on this process. The result may be -1 without an error, and then `errno` is
     // out of date.
     let now = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! The allocator of the unit tests: the system's, and it notes the largest allocation of each thread.
+//! The allocator of the unit tests: the system's, with a note of the largest allocation of each thread.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -15,11 +15,11 @@ thread_local! {
 }
 
 fn note(size: usize) {
-    // A thread that ends has no place for it any more, and nobody asks.
+    // A thread that is ending has no place for it any more, and nobody asks.
     let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
 }
 
-// SAFETY: everything is the system allocator's doing; noting allocates nothing.
+// SAFETY: the system allocator does everything; the note allocates nothing.
 unsafe impl GlobalAlloc for Noting {
     // SAFETY: the caller's promises are handed on.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

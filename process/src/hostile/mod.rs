@@ -1,8 +1,8 @@
-//! What a peer sends, decoded from any bytes at all: the outcome is an error or a value, never a panic, and
-//! nothing is allocated for what has not arrived.
+//! The messages of a hostile peer: any bytes at all are decoded to an error or a value, never to a panic,
+//! and nothing is allocated for bytes that have not arrived.
 //!
-//! Built for the fuzz target (`fuzz/`) and for the tests below, which replay its corpus and go on from
-//! there with seeded mutations. What a ring may hold is tried in `parent/lane/garbage.rs`.
+//! This is built for the fuzz target (`fuzz/`) and for the tests below, which replay its corpus and go on
+//! from there with seeded mutations. `parent/lane/garbage.rs` tries any contents of a ring.
 
 #[cfg(test)]
 // Unsafe: an allocator that counts.
@@ -31,17 +31,17 @@ use crate::{
 };
 use std::sync::{Arc, OnceLock};
 
-/// Decodes the bytes in every way in which a pool or a worker decodes what it has received.
+/// Decodes the bytes in every way in which a pool or a worker decodes received bytes.
 pub fn swallow(bytes: &[u8]) {
     stream(bytes);
     crafted(bytes);
     parts(bytes);
     blocks(bytes);
-    // Of types of unknown length serde reserves up to a MiB before it has seen an element.
+    // For types of unknown length serde reserves up to a MiB before it has seen an element.
     let _ = postcard::from_bytes::<Setup>(bytes);
 }
 
-/// The bytes as a stream, in pieces of growing size.
+/// Decodes the bytes as a stream, in pieces of growing size.
 fn stream(bytes: &[u8]) {
     let mut decoder = Decoder::default();
     let (mut rest, mut size) = (bytes, 1);
@@ -59,7 +59,7 @@ fn stream(bytes: &[u8]) {
     }
 }
 
-/// A frame whose checksums are right and whose other words are whatever the bytes say: no fuzzer guesses a
+/// Decodes a frame whose checksums are right and whose other words come from the bytes: no fuzzer guesses a
 /// checksum.
 fn crafted(bytes: &[u8]) {
     let Some((words, payload)) = bytes.split_at_checked(32) else { return };
@@ -67,7 +67,7 @@ fn crafted(bytes: &[u8]) {
     whole.extend_from_slice(&words[4..]);
     let head = xxh64(&whole, 0);
     whole.extend_from_slice(&head.to_le_bytes());
-    // Sometimes with a wrong sum for the payload.
+    // The payload's sum is wrong in some cases.
     let sum = xxh64(payload, head) ^ u64::from(words[0] == 0xFF);
     whole.extend_from_slice(&sum.to_le_bytes());
     whole.extend_from_slice(payload);
@@ -79,7 +79,7 @@ fn crafted(bytes: &[u8]) {
     decoder.push(&good);
     let frame = decoder.next().ok().flatten().expect("what was encoded is a frame");
     assert_eq!((frame.kind, &*frame.payload), (kind, payload));
-    // A copy with one bit turned is no frame.
+    // A copy with one bit turned is not a frame.
     let at = usize::from(words[1]) % good.len();
     good[at] ^= 1 << (words[2] % 8);
     let mut decoder = Decoder::default();
@@ -87,7 +87,7 @@ fn crafted(bytes: &[u8]) {
     assert!(!matches!(decoder.next(), Ok(Some(_))), "damage at byte {at} was not noticed");
 }
 
-/// What a frame's payload is taken for.
+/// Decodes a frame's payload in every way.
 fn meaning(Frame { kind, payload, .. }: Frame) {
     parts(&payload);
     if let Ok(answer) = Answer::from_parts(kind, payload) {
@@ -95,7 +95,7 @@ fn meaning(Frame { kind, payload, .. }: Frame) {
     }
 }
 
-/// A value that names blocks, from a peer that may name any descriptor of this process's.
+/// Decodes a value that names blocks, from a peer that may name any descriptor of this process.
 fn blocks(bytes: &[u8]) {
     static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
     let map = || {
@@ -109,7 +109,7 @@ fn blocks(bytes: &[u8]) {
         drop(arrivals.unpacking(|| decode(value)));
     }
     drop(codec::decode_result::<Block<u32>>(bytes));
-    // What a zygote is asked for is one byte.
+    // A request to a zygote is one byte.
     let most = descriptors::MESSAGE_DESCRIPTORS;
     assert!(bytes.iter().all(|&byte| (1..=most).contains(&handover::numbers(byte).len())));
 }
@@ -168,8 +168,8 @@ mod tests {
         }
     }
 
-    /// Runs the decoders, and sees that no allocation was larger than what had arrived, but for a buffer's
-    /// growth.
+    /// Runs the decoders, and checks that no allocation was larger than the bytes that had arrived, apart
+    /// from a buffer's growth.
     fn feed(bytes: &[u8]) {
         let largest = allocations::largest(|| {
             stream(bytes);

@@ -1,4 +1,4 @@
-//! What travels beside a message: blocks are packed while a value is encoded, and unpacked while it is
+//! The blocks that travel beside a message: packed while a value is encoded, and unpacked while it is
 //! decoded.
 //!
 //! ```text
@@ -6,17 +6,17 @@
 //! ```
 //!
 //! The receiver opens `/proc/PID/fd/FD` of the sender, and takes it only if it is the sealed file that the
-//! sender meant: the sender holds the descriptor while the lease is out, but a process may end, and its
+//! sender meant. The sender holds the descriptor while the lease is out, but a process may end, and its
 //! number may be another's by then.
 //!
 //! # Where the sender's descriptors are closed to the receiver
 //!
-//! The kernel shows a process's descriptors to those only that may debug it. A process that changes its user,
-//! or that is not *dumpable*, closes them to its own children, and to its parent. Then the descriptors
-//! themselves travel, over the worker's socket:
+//! The kernel shows a process's descriptors only to processes that may debug it. A process that changes its
+//! user, or that is not *dumpable*, closes them to its own children, and to its parent. Then the
+//! descriptors themselves travel, over the worker's socket:
 //!
-//! * A worker that cannot open what an argument names asks for it (`Fetch`), and the supervisor sends it
-//!   (`Parcel`).
+//! * A worker that cannot open the blocks of an argument asks for them (`Fetch`), and the supervisor sends
+//!   them (`Attachments`).
 //! * A worker sends them along with its answer in any case, so that the answer stands without the worker.
 //!   Where it cannot send them, a pool that may open them ([`is_open_to`]) does.
 
@@ -40,14 +40,14 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-/// What stands for no lease.
+/// The value of the lease byte for a block without a lease.
 const NO_LEASE: u8 = u8::MAX;
 const ENTRY: usize = 13;
 
-// Without destructors, so that a value can be encoded and decoded by the destructors of other thread-locals,
+// These have no destructors, so that the destructors of other thread-locals can encode and decode values,
 // too.
 thread_local! {
-    /// Blocks that were named by the value that is being encoded; none while values have to travel whole.
+    /// The blocks that the value under way has named so far; none while values have to travel whole.
     static PACKED: RefCell<ManuallyDrop<Option<Packing>>> = const { RefCell::new(ManuallyDrop::new(None)) };
     static ARRIVED: RefCell<ManuallyDrop<Vec<Option<Arrival>>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     /// Why a block could not be had. Serde's errors keep no text.
@@ -59,7 +59,7 @@ struct Packing {
     most: usize,
 }
 
-/// A block that is named by a message.
+/// A block that a message names.
 struct Arrival {
     inode: u64,
     lease: Option<Lease>,
@@ -78,7 +78,7 @@ enum Whereabouts {
 }
 
 impl Arrival {
-    /// Opens it by its name, if that was not done.
+    /// Opens the block by its name, unless that was done.
     fn open(&mut self) {
         if let Whereabouts::Named { pid, fd } = self.state {
             let opened = Mapping::open(pid, fd, self.inode);
@@ -132,7 +132,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Why the value that was decoded last on this thread could not be, if a block is the reason.
+/// Takes the reason for which the last value on this thread could not be decoded, if a block is the reason.
 pub(crate) fn take_failure() -> Option<Failure> {
     FAILURE.take()
 }
@@ -143,8 +143,8 @@ pub(super) fn fail(failure: Failure) -> String {
     failure.to_string()
 }
 
-/// The receiver's side of a lease, which ends when it is dropped. A process that was forked since it came has
-/// the same memory mapped, and does not end it: its parent may be reading.
+/// The receiver's side of a lease, which ends when it is dropped. A process that was forked after it came
+/// has the same memory mapped, and does not end it: its parent may be reading.
 #[derive(Debug)]
 pub(super) struct Lease {
     memory: Arc<Memory>,
@@ -161,7 +161,7 @@ impl Drop for Lease {
     }
 }
 
-/// Encodes with `f`; up to `most` blocks in there are named, and come out.
+/// Encodes with `f`. Names up to `most` blocks of the value, and returns them.
 pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inner>>) {
     let packing = Packing { blocks: Vec::new(), most };
     let before = PACKED.replace(ManuallyDrop::new(Some(packing)));
@@ -170,7 +170,7 @@ pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inne
     (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
 }
 
-/// The number of a block that is named in the value. None if it has to travel whole.
+/// The number that names the block in the value. None if it has to travel whole.
 pub(super) fn pack(block: &Arc<Inner>) -> Option<u32> {
     PACKED.with(|packed| {
         let mut packed = packed.borrow_mut();
@@ -180,7 +180,7 @@ pub(super) fn pack(block: &Arc<Inner>) -> Option<u32> {
     })
 }
 
-/// The block of this number, opened. Once for each.
+/// Takes the block of this number, opened. Each can be taken once.
 pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let arrival = ARRIVED.with(|arrived| arrived.borrow_mut().get_mut(place).and_then(Option::take));
@@ -204,7 +204,7 @@ pub(crate) struct Leases {
     memory: Arc<Memory>,
     first: usize,
     out: Vec<Option<Lent>>,
-    /// How many are out.
+    /// How many leases are out.
     count: usize,
 }
 
@@ -216,7 +216,7 @@ struct Lent {
 }
 
 impl Leases {
-    /// The leases in this direction.
+    /// The leases of one direction, whose words begin at `first`.
     pub(crate) fn new(memory: Arc<Memory>, first: usize) -> Self {
         Self { memory, first, out: vec![None; ring::LEASES], count: 0 }
     }
@@ -229,7 +229,7 @@ impl Leases {
         self.out.len() - self.count
     }
 
-    /// Takes back those that have ended.
+    /// Takes back the blocks whose leases have ended.
     pub(crate) fn sweep(&mut self) {
         let words = &self.memory[self.first..];
         for (place, word) in self.out.iter_mut().zip(words) {
@@ -241,8 +241,8 @@ impl Leases {
         }
     }
 
-    /// Writes what goes in front of the value, for call number `call`. Blocks for which there is no lease are
-    /// held by the caller.
+    /// Writes the entries that stand before the value, for call number `call`. The caller holds the blocks
+    /// for which there is no lease.
     pub(crate) fn declare(&mut self, call: u64, blocks: &[Arc<Inner>], out: &mut Vec<u8>) {
         self.sweep();
         out.push(u8::try_from(blocks.len()).unwrap_or(u8::MAX));
@@ -264,7 +264,7 @@ impl Leases {
         }
     }
 
-    /// Takes back what was lent for a call that the receiver has not begun, and will not see.
+    /// Takes back the blocks that were lent for a call that the receiver has not begun, and will not see.
     pub(crate) fn recall(&mut self, call: u64) {
         let words = &self.memory[self.first..];
         for (place, word) in self.out.iter_mut().zip(words) {
@@ -278,7 +278,7 @@ impl Leases {
     }
 }
 
-/// From whom messages come, and which leases the blocks in them have.
+/// The sender of messages, and the leases of the blocks in them.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) pid: u32,
@@ -290,7 +290,7 @@ pub(crate) struct Origin {
 pub(crate) struct Arrivals(Vec<Option<Arrival>>);
 
 impl Origin {
-    /// Takes off what `declare` wrote in front of a value. None if the message is damaged.
+    /// Takes off the entries that `declare` wrote before a value. None if the message is damaged.
     pub(crate) fn arrivals<'m>(&self, message: &'m [u8]) -> Option<(Arrivals, &'m [u8])> {
         let (&count, rest) = message.split_first()?;
         let (entries, value) = rest.split_at_checked(usize::from(count) * ENTRY)?;
@@ -322,8 +322,8 @@ impl Arrivals {
         is_helped
     }
 
-    /// Takes the descriptors that came along, for all of them in order. One that did not come is opened by
-    /// its name, if this process may do that.
+    /// Takes the descriptors that came along, for all of them in order. A block whose descriptor did not
+    /// come is opened by its name, if this process may do that.
     pub(crate) fn take_over(&mut self, along: Option<PassedDescriptors>) {
         let files = along.and_then(|along| along.all(self.0.len()).ok());
         let mut files = files.into_iter().flatten();
@@ -343,7 +343,7 @@ impl Arrivals {
         }
     }
 
-    /// Decodes with `f`, in the course of which blocks are taken.
+    /// Decodes with `f`, which takes the blocks.
     pub(crate) fn unpacking<R>(self, f: impl FnOnce() -> R) -> R {
         let before = ARRIVED.replace(ManuallyDrop::new(self.0));
         FAILURE.set(None);

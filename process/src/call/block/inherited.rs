@@ -7,13 +7,13 @@
 //! | any process | it makes a bare `clone` | refuses | refuses |
 //! | another process, from which it was received | the receiver forks | refuses, but in a zygote's workers | |
 //!
-//! None is recycled or lent by the heir: what it sends travels whole.
+//! The heir recycles and lends none of them: it sends them whole.
 //!
 //! A zygote does nothing more with its blocks once its initializer has returned, so nobody writes them. Its
 //! workers replace the shared mappings by private ones, which the kernel copies page by page where they are
 //! written ([`take_for_own`]). `call/block/kept.rs` tells what a process that forks by libc's `fork` does
-//! to its blocks. A block that was received may be written again by its sender once the receiver lets it
-//! go, which does not wait for the receiver's children.
+//! to its blocks. The sender of a block may write it again once the receiver lets it go, which does not
+//! wait for the receiver's children.
 
 use super::{kept, sys};
 use brigade_handle::fork::Generation;
@@ -27,7 +27,7 @@ pub(crate) fn be_zygote() {
     sys::register();
 }
 
-/// In a worker that was just forked from `zygote`: makes the blocks its own that the zygote has made.
+/// In a worker that was just forked from `zygote`: makes the zygote's blocks the worker's own.
 pub(crate) fn take_for_own(zygote: Generation) -> io::Result<()> {
     let _ = ZYGOTE.set(zygote);
     sys::take_for_own()
@@ -37,9 +37,11 @@ fn is_zygotes(maker: Generation) -> bool {
     ZYGOTE.get().is_some_and(|&zygote| zygote == maker)
 }
 
+/// Refuses a `BlockMut` of an ancestor.
+///
 /// # Panics
 ///
-/// If a `BlockMut` of that ancestor is not this process's own.
+/// If the `BlockMut` of that ancestor is not this process's own.
 #[cold]
 pub(super) fn check_writable(maker: Generation) {
     assert!(
@@ -49,9 +51,11 @@ pub(super) fn check_writable(maker: Generation) {
     );
 }
 
+/// Refuses a `Block` that an ancestor has made.
+///
 /// # Panics
 ///
-/// If a `Block` that this ancestor has made may be written while it is read.
+/// If the `Block` may be written while it is read.
 #[cold]
 pub(super) fn check_readable(maker: Generation) {
     assert!(
@@ -61,9 +65,11 @@ pub(super) fn check_readable(maker: Generation) {
     );
 }
 
+/// Refuses a `Block` that an ancestor has received.
+///
 /// # Panics
 ///
-/// If a `Block` that this ancestor has received may be written while it is read.
+/// If the `Block` may be written while it is read.
 #[cold]
 pub(super) fn check_received(receiver: Generation) {
     assert!(

@@ -1,11 +1,11 @@
-//! Recycling: the memory of blocks that nobody reads any more is kept for the next ones, since new memory
+//! Recycling: the memory of blocks that nobody reads any more is kept for the next blocks, since new memory
 //! costs a page fault and a cleared page for every 4 KiB.
 //!
 //! # Forks
 //!
-//! A child has a copy of this list, and of every block. What it keeps back is its parent's, too, so it uses
-//! none of it. Its blocks it may read as long as its parent does not recycle them; the parent cannot know
-//! when the child is done, so it recycles no block that was alive at a fork:
+//! A child has a copy of this list, and of every block. The memory in its list is its parent's, too, so the
+//! child uses none of it. It may read its blocks as long as its parent does not recycle them. The parent
+//! cannot know when the child is done, so it recycles no block that was alive at a fork:
 //!
 //! ```text
 //!   parent                                               child
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The lock is held across the fork, so that no block is taken or recycled between the count and the clone.
-//! Libc's `fork` calls us for that; a bare `clone` does not, and then the child, which misses the note,
+//! Libc's `fork` calls us for that. A bare `clone` does not, and then the child, which misses the note,
 //! refuses to read.
 
 use super::sys::{self, Mapping};
@@ -41,7 +41,7 @@ struct Kept {
     pools: usize,
     /// How often this process and its ancestors have forked by libc's `fork`.
     forks: u64,
-    /// The processes that have done so on the way to this one.
+    /// The processes that have forked so on the way to this one.
     ancestors: Vec<Generation>,
 }
 
@@ -49,19 +49,19 @@ static KEPT: Mutex<Kept> =
     Mutex::new(Kept { mappings: Vec::new(), pools: 0, forks: 0, ancestors: Vec::new() });
 
 fn kept() -> MutexGuard<'static, Kept> {
-    // Nothing panics under the lock.
+    // No code panics under the lock.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Memory of at least so many bytes, and not of more than twice as many, if any is kept; and the count of
-/// forks, by which [`recycle`] will know whether it may be kept again.
+/// Takes memory of at least `bytes` bytes, and at most twice as many, if any is kept. Also returns the
+/// count of forks, by which [`recycle`] will know whether it may keep the memory again.
 pub(super) fn take(bytes: usize) -> (Option<Mapping>, u64) {
     notice_forks();
     let fits = |mapping: &Mapping| (bytes..=bytes.saturating_mul(2)).contains(&mapping.capacity());
     let mut kept = kept();
     let forks = kept.forks;
     if kept.mappings.first().is_some_and(|mapping| !mapping.is_ours()) {
-        // Kept by the process that this one was forked from.
+        // These were kept by the process that this one was forked from.
         let theirs = std::mem::take(&mut kept.mappings);
         drop(kept);
         drop(theirs);
@@ -107,7 +107,7 @@ impl Drop for Keeper {
 
 // ------------------------------------------------------------------------------------------------ forks
 
-/// What the thread that forks holds across the fork: the lock, and which process forks.
+/// The thread that forks holds this across the fork: the lock, and which process forks.
 struct Fork {
     kept: MutexGuard<'static, Kept>,
     parent: Generation,

@@ -1,27 +1,28 @@
 //! Blocks: large values in memory that another process maps instead of copying.
 //!
-//! A [`Block`] is a slice of plain numbers in a memfd. Sent to a worker, or back, it is named and not
-//! copied: the receiver opens the file through `/proc`, or gets its descriptor over the worker's socket
-//! where `/proc` is closed to it (`call/block/attachments.rs`), and maps it, to read only. What is copied is
-//! what the sender writes into it, once.
+//! A [`Block`] is a slice of plain numbers in a memfd. A message to a worker, or back, names the block and
+//! does not copy it. The receiver opens the file through `/proc`, or gets its descriptor over the worker's
+//! socket where `/proc` is closed to it (`call/block/attachments.rs`), and maps it read-only. The only copy
+//! is the sender's, who writes the numbers into the block once.
 //!
 //! # Why nobody writes what somebody reads
 //!
-//! 1. A [`BlockMut`] is its maker's alone, and it is written only there: its file is sealed against every
+//! 1. A [`BlockMut`] is its maker's alone, and only its maker writes it: its file is sealed against every
 //!    other writable mapping and against `write`, by `F_SEAL_FUTURE_WRITE`, and against truncation.
 //! 2. A [`Block`] is not written any more. Its memory is written again only when it is *recycled* for
-//!    another `BlockMut`, which happens when the last reference in its maker's process is gone, and:
+//!    another `BlockMut`, which happens when the last reference in its maker's process is gone, and rule 3
+//!    allows it:
 //! 3. Each receiver has a *lease*, a word in the ring that both processes share. The maker's side holds a
 //!    reference to the block while the word is set; the receiver clears it (Release) after it has unmapped
-//!    the memory, and the maker looks at it (Acquire). A receiver that has ended has no mapping. One for
-//!    which no lease was free makes the block one that is never recycled.
-//! 4. A process that was forked uses what it has inherited only as far as its maker, and whoever has sent
-//!    it, surely leaves it alone (`call/block/inherited.rs`).
+//!    the memory, and the maker looks at it (Acquire). A receiver that has ended has no mapping. If no
+//!    lease was free for a receiver, the block is never recycled.
+//! 4. A forked process uses an inherited block only as far as its maker, and the process that has sent it,
+//!    surely leave it alone (`call/block/inherited.rs`).
 //!
 //! A worker sends the descriptors of an answer's blocks along with the answer, so that the answer stands
-//! even if the worker ends before the pool has looked at it. Where that cannot be (too many descriptors are
-//! on their way), the pool opens them by their names while the worker lives; if it has ended, the call is
-//! lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
+//! even if the worker ends before the pool has looked at it. Where that is impossible (too many descriptors
+//! are on their way), the pool opens the blocks by their names while the worker lives. If the worker has
+//! ended, the call is lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
 pub(crate) mod attachments;
 pub(crate) mod inherited;
@@ -44,18 +45,18 @@ use std::{
     },
 };
 
-/// Shorter ones travel with the message: a mapping costs more than a copy.
+/// Shorter blocks travel with the message: a mapping costs more than a copy.
 const MIN_NAMED_BYTES: usize = 64 << 10;
 
-/// The memory of a block, and what becomes of it in the end.
+/// The memory of a block, and what the last drop does with it.
 #[derive(Debug)]
 pub(crate) struct Inner {
     mapping: Option<Mapping>,
-    /// Somebody may read it who has no lease.
+    /// A process without a lease may read it.
     spoilt: AtomicBool,
-    /// How often this process had forked when it was taken.
+    /// How often this process had forked when the memory was taken.
     forks: u64,
-    /// To be ended when it is unmapped, for a receiver.
+    /// For a receiver: the lease, which ends when the memory is unmapped.
     lease: Option<Lease>,
 }
 
@@ -72,7 +73,7 @@ impl Inner {
         self.mapping.as_ref().expect("it is taken in drop alone")
     }
 
-    /// Keeps it from being recycled.
+    /// Keeps the memory from being recycled.
     pub(crate) fn spoil(&self) {
         // Relaxed: the drop of the last reference comes after.
         self.spoilt.store(true, Ordering::Relaxed);
@@ -87,7 +88,7 @@ impl Drop for Inner {
         {
             kept::recycle(mapping, self.forks);
         }
-        // What was received is unmapped by now, and its lease may end (rule 3).
+        // A received block is unmapped by now, and its lease may end (rule 3).
         drop(self.lease.take());
     }
 }
@@ -95,27 +96,40 @@ impl Drop for Inner {
 /// A large slice of plain numbers that is being written. [`freeze`](Self::freeze) makes it a [`Block`],
 /// which can be sent.
 ///
+/// ```
+/// use brigade_process::BlockMut;
+///
+/// let mut squares = BlockMut::<u64>::zeroed(1_000).unwrap();
+/// for (n, square) in (0..).zip(squares.iter_mut()) {
+///     *square = n * n;
+/// }
+/// let squares = squares.freeze();
+/// assert_eq!(squares[30], 900);
+/// ```
+///
 /// # Panics
 ///
-/// In a process that was forked since it was made, all that reads, writes or freezes it panics: its memory is
-/// the parent's. Workers that are forked from a [zygote](crate::Start::Zygote) are the exception: each has
-/// its own copy of what the initializer has made.
+/// In a process that was forked since the block was made, reading, writing or freezing it panics on the
+/// thread that does so: its memory is the parent's. Workers that are forked from a
+/// [zygote](crate::Start::Zygote) are the exception: each has its own copy of the blocks that the
+/// initializer has made.
 pub struct BlockMut<T: Plain> {
     mapping: Mapping,
-    /// How often this process had forked when it was taken.
+    /// How often this process had forked when the memory was taken.
     forks: u64,
     length: usize,
     elements: PhantomData<T>,
 }
 
 impl<T: Plain> BlockMut<T> {
-    /// So many zeros.
+    /// Makes a block of `length` zeros.
     ///
     /// # Errors
     ///
-    /// If the system has no such memory to give: there is too little of it, the process has too many
-    /// descriptors, it is longer than the file size limit (`ulimit -f`) allows, since a block is a file in
-    /// memory, or memfds are forbidden.
+    /// Returns an error if the system does not give the memory: if there is too little of it, if the
+    /// process has too many descriptors, if the block is longer than the file size limit (`ulimit -f`)
+    /// allows, since a block is a file in memory, or if memfds are forbidden. Returns `InvalidInput` if the
+    /// length in bytes does not fit in a `usize`.
     pub fn zeroed(length: usize) -> io::Result<Self> {
         let (mut block, state) = Self::take(length)?;
         if state == Contents::Used {
@@ -124,7 +138,16 @@ impl<T: Plain> BlockMut<T> {
         Ok(block)
     }
 
-    /// So many elements that hold zeros or what an earlier block held: for when all of them will be written.
+    /// Makes a block of `length` elements that hold zeros or the contents of an earlier block. Use it when
+    /// all of them will be written.
+    ///
+    /// ```
+    /// use brigade_process::BlockMut;
+    ///
+    /// let mut block = BlockMut::<f64>::recycled(4).unwrap();
+    /// block.copy_from_slice(&[0.5, 1.0, 1.5, 2.0]);
+    /// assert_eq!(block.freeze().iter().sum::<f64>(), 5.0);
+    /// ```
     ///
     /// # Errors
     ///
@@ -144,13 +167,17 @@ impl<T: Plain> BlockMut<T> {
         Ok((Self { mapping, forks, length, elements: PhantomData }, state))
     }
 
-    /// Zeros that no other process can map.
+    /// Makes zeros that no other process can map.
     fn anonymous(length: usize) -> io::Result<Self> {
         let mapping = Mapping::anonymous(length * size_of::<T>())?;
         Ok(Self { mapping, forks: 0, length, elements: PhantomData })
     }
 
-    /// Ends the writing.
+    /// Ends the writing. The block can be read and sent from now on.
+    ///
+    /// # Panics
+    ///
+    /// Panics on the calling thread in a forked process: see [`BlockMut`].
     pub fn freeze(self) -> Block<T> {
         self.mapping.check_writable();
         let inner = Inner::new(self.mapping, self.forks);
@@ -184,11 +211,11 @@ impl<T: Plain> DerefMut for BlockMut<T> {
 
 /// A large slice of plain numbers that workers read in place: as an argument or a result, or within one.
 ///
-/// A call that is sent to a worker on this machine maps the block, whatever its size, in some microseconds;
-/// cloning it copies nothing either. In a `map`, and to workers elsewhere, its elements travel with the
+/// A call that is sent to a worker on this machine maps the block, whatever its size, in some microseconds.
+/// Cloning it copies nothing either. In a `map`, and to workers elsewhere, its elements travel with the
 /// message.
 ///
-/// ```no_run
+/// ```
 /// use brigade_process::{Block, ProcessPool};
 ///
 /// brigade_process::init();
@@ -204,7 +231,12 @@ pub struct Block<T: Plain> {
 }
 
 impl<T: Plain> Block<T> {
-    /// A copy of these.
+    /// Makes a block that holds a copy of `elements`.
+    ///
+    /// ```
+    /// let block = brigade_process::Block::copy_of(&[3_u32, 1, 2]).unwrap();
+    /// assert_eq!(block.iter().max(), Some(&3));
+    /// ```
     ///
     /// # Errors
     ///
@@ -259,7 +291,7 @@ impl<'de> Deserialize<'de> for Copied {
             }
 
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
-                // Where no file can be made, it cannot be passed on by name.
+                // Where no file can be made, the block cannot be passed on by name.
                 let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
                 let told = |error| E::custom(attachments::fail(attachments::Failure::of(&error)));
                 let mut block = block.map_err(told)?;

@@ -1,6 +1,6 @@
-//! Memfds as slices of plain numbers. A port must provide memory that a process can name to another, sealed;
-//! where there is none, blocks cannot be made, and those that arrive whole are in memory of this process
-//! alone.
+//! Memfds as slices of plain numbers. A port must provide memory that a process can name to another,
+//! sealed. Where there is none, blocks cannot be made, and those that arrive whole are in memory of this
+//! process alone.
 
 use super::inherited;
 use crate::system::memory;
@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-/// Numbers of which any bytes are a value: what a [`Block`](super::Block) may hold.
+/// A number type of which any bytes are a value: the element of a [`Block`](super::Block).
 ///
 /// # Safety
 ///
@@ -52,7 +52,7 @@ pub(super) struct Mapping {
     readable: AtomicBool,
 }
 
-/// What is mapped.
+/// The kind of memory that is mapped.
 #[derive(Debug)]
 enum Backing {
     /// A file that was made here, and can be written here; and its inode.
@@ -83,20 +83,20 @@ impl Mapping {
         Self { start, capacity, backing, generation, readable: AtomicBool::new(false) }
     }
 
-    /// New memory, all zeros, at least so many bytes.
+    /// Makes new memory of at least `bytes` bytes, all zeros.
     pub(super) fn create(bytes: usize) -> io::Result<Self> {
         let capacity = pages(bytes);
         let file = File::from(memory::memfd(c"brigade-block", capacity)?);
         let inode = file.metadata()?.ino();
         let start = map(Some(&file), capacity, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
         note(start, capacity, &file);
-        // Unmapped if it cannot be sealed.
+        // Made before the seals, so that it is unmapped if it cannot be sealed.
         let mapping = Self::new(start, capacity, Backing::Own(file, inode));
         mapping.file().map_or(Ok(()), seal)?;
         Ok(mapping)
     }
 
-    /// New memory, all zeros, that no other process can map.
+    /// Makes new memory, all zeros, that no other process can map.
     pub(super) fn anonymous(bytes: usize) -> io::Result<Self> {
         let capacity = pages(bytes);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -104,14 +104,14 @@ impl Mapping {
         Ok(Self::new(start, capacity, Backing::Anonymous))
     }
 
-    /// Another process's memory, to read, if it is the file that was meant and cannot shrink.
+    /// Maps another process's memory, to read, if it is the file that was meant and cannot shrink.
     pub(super) fn open(pid: u32, fd: u32, inode: u64) -> io::Result<Self> {
         let path = format!("/proc/{pid}/fd/{fd}");
-        // Not to be waited for, if it should be a pipe by now.
+        // Non-blocking, so that the open does not wait if the file should be a pipe by now.
         Self::of(&OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?, inode)
     }
 
-    /// Another process's file, to read, if it is the one that was meant and cannot shrink.
+    /// Maps another process's file, to read, if it is the one that was meant and cannot shrink.
     pub(super) fn of(file: &File, inode: u64) -> io::Result<Self> {
         let about = file.metadata()?;
         if about.ino() != inode || !is_sealed(file) {
@@ -126,18 +126,19 @@ impl Mapping {
         self.capacity
     }
 
-    /// Whether it was made here, so that another process can map it, and here it can be written again.
+    /// Whether the memory was made here, so that another process can map it, and it can be written again
+    /// here.
     pub(super) fn is_ours(&self) -> bool {
         matches!(self.backing, Backing::Own(..)) && self.generation.is_current()
     }
 
-    /// Its descriptor and its inode, by which another process finds it.
+    /// The descriptor and the inode, by which another process finds the memory.
     pub(super) fn name(&self) -> (u32, u64) {
         let Backing::Own(file, inode) = &self.backing else { return (u32::MAX, 0) };
         (file.as_raw_fd().unsigned_abs(), *inode)
     }
 
-    /// Its descriptor, if it was made here.
+    /// The descriptor, if the memory was made here.
     pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
         if let Backing::Own(file, _) = &self.backing { Some(file.as_fd()) } else { None }
     }
@@ -146,7 +147,7 @@ impl Mapping {
     ///
     /// # Panics
     ///
-    /// If this process has inherited it, and it may be written elsewhere.
+    /// If this process has inherited the block, and it may be written elsewhere.
     #[inline]
     pub(super) fn elements<T: Plain>(&self, length: usize) -> &[T] {
         assert!(length * size_of::<T>() <= self.capacity);
@@ -155,8 +156,8 @@ impl Mapping {
         }
         // SAFETY: the mapping is that long and aligned to a page, cannot shrink, and any bytes are a `T`.
         // Nobody writes it while this reference lives: in its maker's process by the borrow, elsewhere by
-        // the seal (rule 1 of `call/block/mod.rs`), a receiver's is not recycled while it is mapped (rule
-        // 3), and what was inherited was asked for (rule 4).
+        // the seal (rule 1 of `call/block/mod.rs`); a receiver's is not recycled while it is mapped (rule
+        // 3), and an inherited one was checked (rule 4).
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), length) }
     }
 
@@ -164,7 +165,7 @@ impl Mapping {
     ///
     /// # Panics
     ///
-    /// If it is another process's, which may write it.
+    /// If the block is another process's, which may write it.
     pub(super) fn elements_in_the_making<T: Plain>(&self, length: usize) -> &[T] {
         assert!(length * size_of::<T>() <= self.capacity);
         self.check_writable();
@@ -180,13 +181,16 @@ impl Mapping {
     pub(super) fn elements_mut<T: Plain>(&mut self, length: usize) -> &mut [T] {
         assert!(!matches!(self.backing, Backing::Received) && length * size_of::<T>() <= self.capacity);
         self.check_writable();
-        // SAFETY: as in `elements`; it was mapped to be written, and nobody else reads it (rules 2, 3 and 4).
+        // SAFETY: as in `elements`; it was mapped to be written, and nobody else reads it (rules 2, 3 and
+        // 4).
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), length) }
     }
 
+    /// Checks that this process may read the block.
+    ///
     /// # Panics
     ///
-    /// If other processes may have it, too.
+    /// If it may not, because other processes may have the block, too.
     #[inline]
     pub(super) fn check_writable(&self) {
         if !self.generation.is_current() {
@@ -196,7 +200,8 @@ impl Mapping {
 
     #[cold]
     fn check_inherited(&self) {
-        // Relaxed: what the flag says holds for ever, in this process and in those that are forked from it.
+        // Relaxed: if the flag is set, it holds for ever, in this process and in those that are forked from
+        // it.
         if !self.readable.load(Ordering::Relaxed) {
             match self.backing {
                 Backing::Own(..) => inherited::check_readable(self.generation),
@@ -229,26 +234,26 @@ fn map(
 
 // ---------------------------------------------------------------------------------------------- zygotes
 
-/// A mapping that is shared with other processes and can be written here: how long it is, and its file.
+/// A mapping that is shared with other processes and can be written here: its length, and its file.
 type SharedMapping = (usize, RawFd);
 
 static REGISTERS: AtomicBool = AtomicBool::new(false);
-/// Where the mappings are that this process has made. Only a zygote keeps it.
+/// The addresses of the mappings that this process has made. Only a zygote keeps it.
 static MADE: Mutex<BTreeMap<usize, SharedMapping>> = Mutex::new(BTreeMap::new());
 
 fn made() -> MutexGuard<'static, BTreeMap<usize, SharedMapping>> {
-    // Nothing panics under the lock.
+    // No code panics under the lock.
     MADE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has [`take_for_own`] know what this process makes from now on.
+/// Has [`take_for_own`] know the mappings that this process makes from now on.
 pub(super) fn register() {
     // Relaxed: the process has one thread.
     REGISTERS.store(true, Ordering::Relaxed);
 }
 
 fn note(start: NonNull<u8>, capacity: usize, file: &File) {
-    // Relaxed: see `register`; a thread that was started since was started after it.
+    // Relaxed: see `register`; every other thread was started after it.
     if REGISTERS.load(Ordering::Relaxed) {
         made().insert(start.addr().get(), (capacity, file.as_raw_fd()));
     }
@@ -261,17 +266,17 @@ fn forget(start: NonNull<u8>) {
     }
 }
 
-/// In a process that was forked from the one that had them registered, and that has one thread: replaces the
-/// mappings that it has inherited by private ones of the same files, which the kernel copies page by page
-/// where they are written. References into them stay valid, and see the same values: who made them does not
-/// write them any more.
+/// In a process that has one thread and was forked from the one that had its mappings registered: replaces
+/// the inherited mappings by private ones of the same files, which the kernel copies page by page where
+/// they are written. References into them stay valid, and see the same values: the maker does not write
+/// them any more.
 pub(super) fn take_for_own() -> io::Result<()> {
     REGISTERS.store(false, Ordering::Relaxed);
     for (start, (capacity, fd)) in std::mem::take(&mut *made()) {
         let place = ptr::with_exposed_provenance_mut::<libc::c_void>(start);
         let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-        // SAFETY: the place holds a mapping of ours of that length and of the same file, whose pages hold the
-        // same bytes.
+        // SAFETY: the place holds a mapping of ours of that length and of the same file, whose pages hold
+        // the same bytes.
         let new = unsafe { libc::mmap(place, capacity, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) };
         if new == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
@@ -283,21 +288,21 @@ pub(super) fn take_for_own() -> io::Result<()> {
 /// Has libc's `fork` call these: before it, and after it in the parent and in the child. Without memory for
 /// that it does not.
 pub(super) fn at_fork(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
-    // SAFETY: the handlers live as long as the program. That they may run is their callers' affair: see
+    // SAFETY: the handlers live as long as the program. Whether they may run is their callers' affair: see
     // `call/block/kept.rs`.
     let _ = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
 // ------------------------------------------------------------------------------------------------ files
 
-/// Whether the process with this id may open this one's descriptors through `/proc`, as far as users go: this
-/// one is dumpable, and both are the same user and group by all their ids (`ptrace(2)`, "access mode
+/// Whether the process with this id may open this one's descriptors through `/proc`, as far as users go:
+/// this one is dumpable, and both are the same user and group by all their ids (`ptrace(2)`, "access mode
 /// checking").
 #[cfg(target_os = "linux")]
 pub(crate) fn is_open_to(pid: u32) -> bool {
     // SAFETY: a plain system call.
     let is_dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
-    // The folder is the process's effective user's, whether that is dumpable or not.
+    // The folder belongs to the process's effective user, whether that is dumpable or not.
     let Ok(about) = std::fs::metadata(format!("/proc/{pid}")) else { return false };
     let (mut users, mut groups) = ([0; 3], [0; 3]);
     let [real, effective, saved] = &mut users;
@@ -330,7 +335,7 @@ fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn is_sealed(file: &File) -> bool {
-    // SAFETY: as above; an error for what is no memfd.
+    // SAFETY: as above; a file that is not a memfd gives an error.
     let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
     seals != -1 && seals & SEALS == SEALS
 }

@@ -1,5 +1,5 @@
-//! The feeder: a thread that reads the inputs of a lazy map, so that the one that wants the results never
-//! waits for an input.
+//! The feeder: a thread that reads the inputs of a lazy map, so that the thread that wants the results
+//! never waits for an input.
 
 use super::inputs::Reading;
 use brigade_handle::{contain, fork::Generation};
@@ -20,10 +20,10 @@ pub(super) struct Feeder<A> {
     generation: Generation,
 }
 
-/// Inputs on their way.
+/// The inputs that the feeder has read and the reader has not taken.
 struct FeederQueue<A> {
     state: Mutex<FeederQueueState<A>>,
-    /// Told when there is room for another input, or when nobody wants one any more.
+    /// Notified when there is room for another input, or when nobody wants one any more.
     room: Condvar,
 }
 
@@ -32,7 +32,7 @@ struct FeederQueueState<A> {
     /// How many inputs may wait.
     limit: usize,
     is_over: bool,
-    /// What the inputs panicked with.
+    /// The panic of the inputs.
     panic: Option<Box<dyn Any + Send>>,
     is_abandoned: bool,
     waker: Option<Waker>,
@@ -40,7 +40,7 @@ struct FeederQueueState<A> {
 
 impl<A> FeederQueue<A> {
     fn lock(&self) -> MutexGuard<'_, FeederQueueState<A>> {
-        // No foreign code runs under the lock but for the clone of a waker, which leaves all as it is.
+        // The only foreign code under the lock is the clone of a waker, which leaves everything as it is.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,7 +56,7 @@ impl<A> FeederQueue<A> {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Puts an input on the belt when there is room. False if nobody wants it.
+    /// Puts an input into the queue when there is room. False if nobody wants it.
     fn put(&self, input: A) -> bool {
         let is_full =
             |state: &mut FeederQueueState<A>| state.inputs.len() >= state.limit && !state.is_abandoned;
@@ -137,7 +137,7 @@ impl<A> Drop for Feeder<A> {
             let left = std::mem::take(&mut state.inputs);
             drop(state);
             self.belt.room.notify_one();
-            // Foreign code, perhaps while another panic is under way.
+            // The drop is foreign code, perhaps while another panic is under way.
             contain(|| drop(left));
         }
     }

@@ -6,10 +6,10 @@ use std::{any::Any, io, task::Waker, time::Duration};
 
 /// An input that takes longer than this to come is late.
 const PROMPT_LIMIT: Duration = Duration::from_millis(1);
-/// After this many inputs in a row of which none was late, the next ones are expected to come promptly, too.
+/// After this many inputs in a row without a late one, the next ones are expected to come promptly, too.
 const PROMPT_STREAK: u32 = 8;
 
-/// Where inputs come from.
+/// The source of the inputs.
 pub(super) enum Inputs<I: Iterator> {
     Here {
         inputs: I,
@@ -20,7 +20,7 @@ pub(super) enum Inputs<I: Iterator> {
     Over,
 }
 
-/// What reading has brought.
+/// The outcome of reading.
 pub(super) enum Reading<A> {
     /// At least one input.
     Chunk(Vec<A>),
@@ -51,7 +51,7 @@ impl<I: Iterator> Inputs<I> {
         matches!(self, Self::Over)
     }
 
-    /// Whether reading does not have to be waited for, as far as one can tell.
+    /// Whether inputs are expected to come without a wait.
     pub(super) fn are_prompt(&self) -> bool {
         !matches!(self, Self::Here { streak: ..PROMPT_STREAK, .. })
     }

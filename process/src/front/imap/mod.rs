@@ -1,20 +1,21 @@
-//! Lazy maps: results come out while inputs go in, and only so many calls are under way at once.
+//! Lazy maps: results come out while inputs go in, and the number of calls under way is bounded.
 //!
 //! CPython's `imap` reads its whole input at once, on a thread of its own, whatever becomes of the results.
-//! These read an input only when there is room for it, so the input may be endless and the results may be
-//! taken slowly.
+//! These maps read an input only when there is room for it, so the input may be endless and the results may
+//! be taken slowly.
 //!
 //! # When an input is read
 //!
-//! To read an input may take long, and results that become ready meanwhile have to wait for it, since it is
-//! the caller's thread that reads. Therefore:
+//! Reading an input may take long, and meanwhile results that become ready have to wait, since it is the
+//! caller's thread that reads. Therefore:
 //!
 //! 1. A map begins with its first [`FIRST_MESSAGES`], unless they take longer than [`FIRST_LIMIT`] to read.
 //! 2. From then on a result that is ready is given before an input is asked for.
-//! 3. While inputs come promptly, they are read until [`in_flight`](Imap::in_flight) messages are under way.
-//! 4. Until they have proved to, and after one that was late, only one message more than there are workers
-//!    is under way, and the results that are under way get a moment to come before an input is asked for:
-//!    [`GRACE_PERIOD`] if a worker is idle, [`LONG_GRACE_PERIOD`] if none is.
+//! 3. While inputs come promptly, they are read until [`in_flight`](Imap::in_flight) messages are under
+//!    way.
+//! 4. Until they have proved to come promptly, and after one that was late, only one message more than
+//!    there are workers is under way, and the results that are under way get a moment to come before an
+//!    input is asked for: [`GRACE_PERIOD`] if a worker is idle, [`LONG_GRACE_PERIOD`] if none is.
 //!
 //! So a late input holds back no result that was ready before, and few others: those of calls that take
 //! longer than the grace period, no more than there are workers; or those that were under way when inputs
@@ -34,26 +35,46 @@ use brigade_trace::clock;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::Any, fmt, io, panic::resume_unwind, task::Poll, time::Duration, vec};
 
-/// How many messages may be under way for each worker, if the caller does not say.
+/// The default number of messages under way for each worker.
 const MESSAGES_PER_WORKER: usize = 8;
 /// How many messages are read before the first result is given.
 const FIRST_MESSAGES: usize = 3;
-/// How long an input may take to come that is read before a result is given.
+/// How long an input that is read before a result is given may take to come.
 const FIRST_LIMIT: Duration = Duration::from_millis(100);
-/// How long results may take to come before an input is asked for that may be late, while a worker is idle.
+/// How long results may take to come before the next input, which may be late, is asked for, while a worker
+/// is idle.
 const GRACE_PERIOD: Duration = Duration::from_millis(1);
 /// The same while no worker is idle.
 const LONG_GRACE_PERIOD: Duration = Duration::from_millis(10);
 
 /// The results of a lazy map in the order of the inputs. Made by [`ProcessPool::imap`].
 ///
-/// Dropping it cancels what is under way: calls that no worker has begun are not made.
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// let mut results = procs.imap(|n: u64| n * n, 5..).chunk(4).in_flight(3);
+/// assert_eq!(results.next().unwrap().unwrap(), 25);
+/// assert_eq!(results.next().unwrap().unwrap(), 36);
+/// ```
+///
+/// # Cancellation
+///
+/// Dropping it cancels the calls under way: those that no worker has begun are not made.
 #[must_use = "the results come out of the iterator"]
 pub struct Imap<'p, F, I: Iterator, R>(Lazy<'p, F, I, R>);
 
 /// The results of a lazy map as they come. Made by [`ProcessPool::imap_unordered`].
 ///
-/// Dropping it cancels what is under way: calls that no worker has begun are not made.
+/// ```
+/// brigade_process::init();
+/// let procs = brigade_process::ProcessPool::new(2).unwrap();
+/// let results = procs.imap_unordered(|n: u64| n * n, [2, 3]);
+/// assert_eq!(results.map(Result::unwrap).sum::<u64>(), 13);
+/// ```
+///
+/// # Cancellation
+///
+/// Dropping it cancels the calls under way: those that no worker has begun are not made.
 #[must_use = "the results come out of the iterator"]
 pub struct ImapUnordered<'p, F, I: Iterator, R>(Lazy<'p, F, I, R>);
 
@@ -62,14 +83,14 @@ struct Lazy<'p, F, I: Iterator, R> {
     pool: &'p ProcessPool,
     f: F,
     inputs: Inputs<I>,
-    /// What the inputs have panicked with, if a feeder has read them.
+    /// The panic of the inputs, if a feeder has read them.
     panic: Option<Box<dyn Any + Send>>,
     /// How many inputs a message has.
     chunk: usize,
     /// How many messages may be under way, or wait to be given.
     limit: usize,
     workers: usize,
-    /// How many of the first messages are to be read.
+    /// How many of the first messages are still to be read.
     first_left: usize,
     window: Window<R>,
     /// Results that have come in one message.
@@ -94,15 +115,15 @@ impl<'p, F, I: Iterator, R> Lazy<'p, F, I, R> {
         }
     }
 
-    /// Whether another message may be sent, and is worth an input that may be late.
+    /// Whether another message may be sent, and is worth asking for an input that may be late.
     fn wants_input(&self) -> bool {
         !self.inputs.are_over()
             && self.window.len() < self.limit
             && (self.inputs.are_prompt() || self.window.under_way() < self.cautious_limit())
     }
 
-    /// How many messages may be under way when another input is asked for that may be late: one waits for a
-    /// worker.
+    /// How many messages may be under way when an input that may be late is asked for: one of them waits
+    /// for a worker.
     fn cautious_limit(&self) -> usize {
         self.workers + 1
     }
@@ -114,7 +135,7 @@ impl<'p, F, I: Iterator, R> Lazy<'p, F, I, R> {
         }
     }
 
-    /// Gives the results that are under way a moment, before an input is asked for that may be late.
+    /// Gives the results under way a moment before an input that may be late is asked for.
     fn wait_briefly(&mut self) {
         self.spin();
         let is_one_idle = self.window.under_way() < self.workers;
@@ -193,7 +214,7 @@ where
     fn wait(&mut self, caller: &str) {
         self.spin();
         let has_room = self.window.len() < self.limit && !self.inputs.are_over();
-        // Then an input that may be late is not asked for while so many are under way.
+        // Then no input that may be late is asked for while this many messages are under way.
         let least = if has_room && !self.inputs.are_prompt() { self.cautious_limit() } else { 0 };
         let (window, inputs) = (&mut self.window, &self.inputs);
         wait::block(caller, |waker| {
@@ -210,25 +231,27 @@ macro_rules! lazy_map {
                 Self(Lazy::new(pool, f, inputs, $order))
             }
 
-            /// Sends so many inputs in one message, where one call is too short to be worth a message: 1 if
-            /// this is not called. They are then read together, and their results come together.
+            /// Sends `inputs` inputs in one message, for calls that are too short to be worth a message
+            /// each. The default is 1. The inputs of a message are read together, and their results come
+            /// together.
             pub fn chunk(mut self, inputs: usize) -> Self {
                 self.0.chunk = inputs.max(1);
                 self
             }
 
-            /// How many messages are under way at most: 8 for each worker if this is not called.
+            /// Sets how many messages are under way at most. The default is 8 for each worker.
             pub fn in_flight(mut self, messages: usize) -> Self {
                 self.0.limit = messages.max(1);
                 self
             }
 
-            /// Has a feeder thread read the inputs, so that one that is late holds back no result. It reads
-            /// what one more message takes, and one input beyond.
+            /// Has a feeder thread read the inputs, so that a late one holds back no result. The thread
+            /// reads the inputs of one more message, and one input beyond.
             ///
-            /// When this is dropped while the thread waits for an input, the thread ends when that has come.
+            /// If this is dropped while the thread waits for an input, the thread ends when that input has
+            /// come.
             ///
-            /// ```no_run
+            /// ```
             /// use std::sync::mpsc;
             ///
             /// brigade_process::init();
@@ -242,11 +265,12 @@ macro_rules! lazy_map {
             ///
             /// # Errors
             ///
-            /// If the operating system gives no thread. The inputs are lost then.
+            /// Returns an error if the operating system gives no thread. The inputs are lost then.
             ///
             /// # Panics
             ///
-            /// `next` goes on with a panic of the inputs, after the results of those before it.
+            /// If the inputs panic, `next` goes on with that panic on its calling thread, after the results
+            /// of the inputs before it.
             pub fn with_feeder(mut self) -> io::Result<Self>
             where
                 I: Send + 'static,

@@ -36,7 +36,7 @@ impl<R> Message<R> {
         }
     }
 
-    /// Takes its results in if they are there, or has `waker` woken when they are.
+    /// Takes in the message's results if they are there, or has `waker` woken when they are.
     fn poll(&mut self, waker: &Waker) -> bool {
         if let Self::UnderWay(handle) = self
             && let Poll::Ready(results) = handle.poll_join(waker)
@@ -91,7 +91,7 @@ impl<R> Window<R> {
     /// `waker` woken when that changes.
     pub(super) fn poll(&mut self, least: usize, waker: &Waker) -> bool {
         if self.order == Order::OfInputs && least == 0 {
-            // The others need not wake anybody.
+            // The other messages need not wake anybody.
             return self.messages.front_mut().is_some_and(|message| message.poll(waker));
         }
         let done = self.messages.iter_mut().filter_map(|message| message.poll(waker).then_some(())).count();
@@ -121,7 +121,7 @@ impl<R> Drop for Window<R> {
     }
 }
 
-/// A waker for a thread that does not wait for long.
+/// A waker for a thread that waits for a short time only.
 #[derive(Default)]
 struct ShortWaker {
     rung: Mutex<bool>,
