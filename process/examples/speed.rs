@@ -1,4 +1,4 @@
-//! How many calls a second the pool makes, one a slot, and how long a call and its answer take.
+//! Measures how many calls a second the pool makes, one a slot, and how long a call and its answer take.
 
 use brigade_process::{JoinHandle, ProcessPool};
 use brigade_trace::clock::timed;

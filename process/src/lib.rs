@@ -33,11 +33,11 @@
 //!
 //! # Folders
 //!
-//! * `front/`: what a program sees: the pool, its builder, maps, handles.
+//! * `front/`: the public side: the pool, its builder, maps, handles.
 //! * `parent/`: the side of the pool's process: the queue, the lanes, the children, and the threads that
 //!   start and supervise them.
 //! * `worker/`: the child's side.
-//! * `call/`: what a call is made of: its name, its bytes, its blocks, its answer.
+//! * `call/`: the parts of a call: its name, its bytes, its blocks, its answer.
 //! * `wire/`: how calls travel: frames, the ring, the setup, the numbers of descriptors.
 //! * `system/`, `image/`, `usage/`: the operating system, the executable, and what processes consume.
 //!

@@ -83,7 +83,7 @@ pub(crate) fn no_signals() -> libc::sigset_t {
     unsafe { set.assume_init() }
 }
 
-// ---------------------------------------------------------------------------------------------------- waiting
+// ----------------------------------------------------------------------------------------- waiting
 
 /// One descriptor to wait for.
 #[derive(Clone, Copy)]
@@ -224,7 +224,7 @@ impl Bell {
     }
 }
 
-// --------------------------------------------------------------------------------------------------- children
+// ---------------------------------------------------------------------------------------- children
 
 /// A descriptor that becomes readable when the child ends, where the system has such a thing.
 #[cfg(target_os = "linux")]
@@ -352,7 +352,7 @@ pub(crate) unsafe fn forget_variable(name: &str) {
     unsafe { std::env::remove_var(name) };
 }
 
-// ------------------------------------------------------------------------------------------------ manners
+// ----------------------------------------------------------------------------------------- manners
 
 /// Raises the niceness of this process by `by`.
 pub(crate) fn be_nice(by: i32) -> io::Result<()> {

@@ -1,6 +1,6 @@
-//! Every order of the ring's protocols, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p brigade-process --test
-//! loom --release`. The ring has two slots here. Both sides are threads; the futex and the bell's descriptor are what the
-//! kernel promises of them, written with a lock.
+//! Every order of the ring's protocols, as loom finds them: `RUSTFLAGS="--cfg loom" cargo test -p
+//! brigade-process --test loom --release`. The ring has two slots here. Both sides are threads. A lock
+//! stands for the kernel's promises about the futex and the bell's descriptor.
 #![cfg(loom)]
 
 use brigade_process::model::{Attention, BellMode, Claim, Head, Place, Progress, Ring, WORDS};
@@ -20,7 +20,7 @@ fn check(f: impl Fn() + Send + Sync + 'static) {
     builder.check(f);
 }
 
-/// What the two processes share.
+/// The memory that the two processes share.
 struct Shared {
     words: Vec<AtomicU64>,
     futex: Mutex<()>,
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// The worker's loop, up to and without call `end`; gives how many calls it answered.
+    /// The worker's loop, up to and without call `end`. Returns how many calls it answered.
     fn work(&self, end: u64) -> u64 {
         let (mut number, mut answered) = (1, 0);
         while number < end {
@@ -122,7 +122,7 @@ impl Shared {
     }
 }
 
-/// A ring with these calls published, and a worker that answers up to and without call `end`.
+/// Makes a ring with these calls published, and a worker that answers up to and without call `end`.
 fn start(published: &[u64], end: u64) -> (Arc<Shared>, thread::JoinHandle<u64>) {
     let shared = Shared::new();
     published.iter().for_each(|&number| shared.publish(number));
@@ -232,7 +232,7 @@ fn a_withdrawn_slot_is_used_again_once_the_worker_is_past_it() {
     });
 }
 
-/// What the pool keeps under its lock: who looks after the lane, and how many answers were fetched.
+/// The pool's state under its lock: the attention for the lane, and how many answers were fetched.
 #[derive(Default)]
 struct Pool {
     attention: Attention,
@@ -240,7 +240,7 @@ struct Pool {
     over: bool,
 }
 
-/// The pool's side of one lane: the lock, and those who wait for their handles.
+/// The pool's side of one lane: the lock, and the joiners that wait for their handles.
 struct Front {
     shared: Arc<Shared>,
     pool: Mutex<Pool>,
@@ -248,7 +248,7 @@ struct Front {
 }
 
 impl Front {
-    /// `State::harvest`, and `finish`.
+    /// `PoolState::harvest`, and `finish`.
     fn harvest(&self, pool: &mut Pool) {
         while is_done(pool.fetched + 1)(self.shared.ring()) {
             pool.fetched += 1;
@@ -256,7 +256,7 @@ impl Front {
         }
     }
 
-    /// `State::arm`.
+    /// `PoolState::arm`.
     fn arm(&self, fetched: u64) -> bool {
         self.shared.ring().set_bell(BellMode::EachAnswer);
         Ring::settle();

@@ -128,7 +128,8 @@ impl Builder {
     ///     let text = std::fs::read_to_string(path).expect("the recipes can be read");
     ///     RECIPES.get_or_init(|| text.lines().map(str::to_owned).collect());
     /// };
-    /// let procs = brigade_process::ProcessPool::builder().initializer(load, "recipes.txt".to_owned()).build().unwrap();
+    /// let builder = brigade_process::ProcessPool::builder().initializer(load, "recipes.txt".to_owned());
+    /// let procs = builder.build().unwrap();
     /// let first = procs.spawn(|(): ()| RECIPES.get().unwrap()[0].clone(), ());
     /// ```
     ///
@@ -209,7 +210,8 @@ impl Builder {
     /// ```
     /// brigade_process::init();
     /// // Calls may be lost at Ctrl-C, and nobody waits for them.
-    /// let procs = brigade_process::ProcessPool::builder().workers(2).workers_die_of_interrupt(true).build().unwrap();
+    /// let builder = brigade_process::ProcessPool::builder().workers(2);
+    /// let procs = builder.workers_die_of_interrupt(true).build().unwrap();
     /// ```
     pub fn workers_die_of_interrupt(mut self, die: bool) -> Self {
         self.interrupts = if die { Interrupts::Everybody } else { Interrupts::Owner };

@@ -1,4 +1,4 @@
-//! What a program sees of a pool: the pool, its builder, and the handles that a thread waits for.
+//! The public side of the crate: the pool, its builder, and the handles that a thread waits for.
 
 mod builder;
 mod call_builder;

@@ -5,8 +5,8 @@
 //! one byte:
 //!
 //! ```text
-//!   QUEUED --start--> SENT         the supervisor has given it to a worker; a cancel can still take it back from the
-//!                                  worker's ring, until the worker begins it
+//!   QUEUED --start--> SENT         the supervisor has given it to a worker; a cancel can still take it back
+//!                                  from the worker's ring, until the worker begins it
 //!   SENT --put_back--> QUEUED      that worker ended without having begun it, or it may be tried again
 //!   QUEUED --cancel--> CANCELLED   the supervisor throws it away when it meets it
 //!   SENT --cancel--> KILLING       if the caller wants that: the supervisor kills the worker that runs it
@@ -43,7 +43,7 @@ struct Pending<R> {
     shared: Arc<Shared>,
 }
 
-/// What a cancel does to a call that runs.
+/// The effect of a cancel on a call that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnCancel {
     LetRun,

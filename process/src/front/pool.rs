@@ -117,7 +117,8 @@ impl ProcessPool {
     ///
     /// ```
     /// brigade_process::init();
-    /// let procs = brigade_process::ProcessPool::builder().workers(3).max_calls_per_worker(1_000).build().unwrap();
+    /// let builder = brigade_process::ProcessPool::builder().workers(3).max_calls_per_worker(1_000);
+    /// let procs = builder.build().unwrap();
     /// assert_eq!(procs.worker_ids().len(), 3);
     /// ```
     pub fn builder() -> Builder {

@@ -6,11 +6,11 @@
 //! were looked at once more after that (`wire/ring/mod.rs`).
 //!
 //! ```text
-//!   supervisor                               joiner
-//!   lock { spinning, or arm() finds          lock { nobody spins: spinning = true; silence the bells }
-//!          nothing ripe: asleep = true }     … fetches what comes, for a few microseconds …
-//!   poll(bell, …)                            lock { spinning = false; asleep? arm() until it finds nothing ripe }
-//!   lock { asleep = false }
+//!   supervisor                              joiner
+//!   lock { spinning, or arm() finds         lock { nobody spins: spinning = true; silence the bells }
+//!          nothing ripe: asleep = true }    … fetches what comes, for a few microseconds …
+//!   poll(bell, …)                           lock { spinning = false;
+//!   lock { asleep = false }                        asleep? arm() until it finds nothing ripe }
 //! ```
 //!
 //! So the supervisor may fall asleep without armed bells while a joiner spins, and the joiner arms them

@@ -17,7 +17,7 @@
 //!
 //! # What the decoder promises
 //!
-//! Whatever bytes it is given, it answers with frames, with "more bytes, please" or with [`Malformed`], and
+//! Given any bytes, it answers with frames, with "more bytes, please" or with [`Malformed`], and
 //! never panics. It holds only bytes that have really arrived: a length is a claim, and nothing is
 //! allocated for a claim. A large payload arrives in memory of its own, which leaves with the frame: a
 //! decoder keeps no more than a large payload begins with.
@@ -38,7 +38,7 @@ pub(crate) const LARGE_PAYLOAD_BYTES: usize = 64 << 10;
 /// How many bytes an error's text shows if they are not a frame.
 const SHOWN_BYTES: usize = 100;
 
-/// What a frame is for.
+/// The purpose of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {

@@ -1,4 +1,4 @@
-//! What a process is handed when it starts: the numbers of its descriptors, and the variable that says what
+//! The things that a process is handed when it starts: the numbers of its descriptors, and the variable that says what
 //! it is.
 
 use std::{io, os::fd::RawFd};

@@ -1,4 +1,5 @@
-//! Calls that end their workers, are tried again, and are cancelled meanwhile: each handle completes, and nothing is started afterwards.
+//! Calls that end their workers, are tried again, and are cancelled meanwhile: each handle completes, and
+//! nothing is started afterwards.
 
 use crate::{
     dice::Dice,
@@ -36,7 +37,7 @@ pub(crate) fn a_cancelled_call_is_never_started_again() {
     let mut dice = Dice::new(11);
     let (mut number, mut cancelled, mut answered) = (0, 0, 0);
     while began.elapsed() < time || cancelled == 0 || answered == 0 {
-        // A ledger for each round: the counts at the end of a handle are compared with those of later.
+        // Each round has a ledger: the counts at the end of a handle are compared with later ones.
         let ledger = Ledger::new("cancels");
         let mut handles = Vec::new();
         for _ in 0..6 {
@@ -63,7 +64,8 @@ pub(crate) fn a_cancelled_call_is_never_started_again() {
             assert!(starts <= 1 + RETRIES, "call {number} was started {starts} times");
             counts.insert(number, starts);
         }
-        // Whatever was queued before this has begun when this is answered by every worker, or its worker is gone.
+        // When every worker has answered this, each call that was queued before has begun, or its worker is
+        // gone.
         while procs.spawn(|n: u32| n, 1).join().is_err() {}
         for (number, starts) in counts {
             assert_eq!(

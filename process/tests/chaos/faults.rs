@@ -1,8 +1,9 @@
-//! Each system call on the way to a worker is refused in turn: the error says which operation failed and why, or the pool does
-//! without; and either way nothing is left behind.
+//! Each system call on the way to a worker is refused in turn: the error says which operation failed and
+//! why, or the pool does without; and either way nothing is left behind.
 //!
-//! The refusals are the kernel's (`sys.rs`): a filter on one thread, inherited by what it starts, so that the calls of a worker
-//! can be refused as those of the supervisor. The last tests take descriptors away from the whole process.
+//! The refusals are the kernel's (`sys.rs`): a filter on one thread, inherited by all that it starts, so
+//! that the calls of a worker can be refused as well as those of the supervisor. The last tests take
+//! descriptors away from the whole process.
 
 use crate::{
     leftovers::Leftovers,
@@ -12,8 +13,8 @@ use crate::{
 use brigade_process::{Argv, Block, Command, JoinError, Launched, Launcher, Lost, ProcessPool, Start};
 use std::{io, thread};
 
-/// Starts workers, and has a system call refused from the start of worker number `from` on: on the supervisor's thread, and in
-/// the workers and the zygote that begin after that.
+/// Starts workers, and has a system call refused from the start of worker number `from` on: on the
+/// supervisor's thread, and in the workers and the zygote that begin after that.
 struct Refusing {
     from: usize,
     started: usize,
@@ -62,7 +63,7 @@ fn works(procs: &ProcessPool) {
     assert!((0..100).zip(procs.map(|n: u32| n, 0..100)).all(|(n, result)| result.unwrap() == n));
 }
 
-/// Where a worker cannot make a file of it, what has arrived is in memory of its own.
+/// If a worker cannot make a file for a block, the block that has arrived is in memory of the worker's own.
 fn blocks_work(procs: &ProcessPool) {
     let block = Block::copy_of(&[1_u64; 10_000]).unwrap();
     assert_eq!(procs.spawn(|block: Block<u64>| block.iter().sum::<u64>(), block).join().unwrap(), 10_000);
@@ -86,7 +87,8 @@ pub(crate) fn a_system_call_that_is_refused_is_named() {
     let before = Leftovers::now();
     for way in WAYS {
         for (call, error, operation) in cases {
-            // The first worker, or the second, when the first is there and must go. The second's fork is the zygote's affair.
+            // The refusal begins with the first worker, or with the second, when the first is there and
+            // must go. The zygote forks the second one.
             for from in if way == Way::Zygote { vec![0] } else { vec![0, 1] } {
                 let told = build(way, call, error, from).expect_err("a worker cannot be started").to_string();
                 let why = error.text();
@@ -150,7 +152,7 @@ fn pool_error() -> String {
     built.expect_err("the pool cannot be started").to_string()
 }
 
-/// Makes calls until one is told that no worker can be started, and why.
+/// Makes calls until one is told that no worker can be started, and returns the reason.
 fn not_started(procs: &ProcessPool) -> String {
     loop {
         match procs.spawn(|n: u32| n, 1).join() {
@@ -170,7 +172,8 @@ pub(crate) fn workers_that_cannot_be_replaced_are_told_to_the_calls() {
             (Syscall::Exec, Errno::NoMemory, "exec"),
             (Syscall::Duplicate, Errno::TooManyFiles, "fcntl(F_DUPFD_CLOEXEC)"),
         ] {
-            // A zygote that is there was started before these were refused, and needs none of them but for its own end.
+            // A zygote that is there was started before these were refused, and needs none of them but for
+            // its own end.
             if way != Way::Zygote || matches!(call, Syscall::Socketpair) {
                 cannot_be_replaced(way, call, error, operation);
                 before.wait_for();
@@ -203,7 +206,7 @@ fn cannot_be_replaced(way: Way, call: Syscall, error: Errno, operation: &str) {
     while procs.worker_ids().contains(&workers[0]) {
         thread::yield_now();
     }
-    // The other one goes on.
+    // The other worker goes on.
     works(&procs);
     sys::send(workers[1], Signal::Kill);
     let told = not_started(&procs);
@@ -235,7 +238,7 @@ pub(crate) fn any_number_of_descriptors_is_enough_or_is_told() {
         let result = {
             let _limit = sys::DescriptorLimit::lower(first + more);
             let built = ProcessPool::builder().workers(2).launcher(launcher()).build();
-            // What a build that went well has made do with is enough for its calls, too.
+            // A pool that was built with less has enough for its calls, too.
             built.map(|procs| {
                 works(&procs);
                 procs.shutdown();
@@ -260,7 +263,7 @@ pub(crate) fn a_pool_recovers_when_descriptors_are_free_again() {
     works(&procs);
     {
         let _limit = sys::DescriptorLimit::lower(sys::lowest_free_descriptor());
-        // Those that ended workers give back are too few for another one.
+        // The descriptors that ended workers give back are too few for another one.
         procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, Signal::Kill));
         let told = not_started(&procs);
         assert!(told.starts_with("starting "), "{told}");

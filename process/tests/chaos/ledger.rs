@@ -1,4 +1,5 @@
-//! A file in which calls write their numbers when they start: how often each was started, whatever became of it.
+//! A file in which calls write their numbers when they start: it shows how often each was started, whatever
+//! became of it.
 
 use std::{
     collections::HashMap,
@@ -7,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-/// Removed when dropped.
+/// The path of the file, which is removed when this is dropped.
 pub(crate) struct Ledger(PathBuf);
 
 impl Ledger {
@@ -33,7 +34,7 @@ impl Ledger {
         counts
     }
 
-    /// What was written last.
+    /// The number that was written last.
     pub(crate) fn last(&self) -> Option<u64> {
         let bytes = fs::read(&self.0).unwrap();
         bytes.as_chunks::<8>().0.last().map(|number| u64::from_le_bytes(*number))
@@ -42,12 +43,12 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        // It may be missed by nobody.
+        // The file may be missing.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// The call that writes its number and gives it back.
+/// Writes its number, as a call, and returns it.
 pub(crate) fn enter((path, number): (String, u64)) -> u64 {
     let mut file = OpenOptions::new().append(true).open(path).unwrap();
     file.write_all(&number.to_le_bytes()).unwrap();

@@ -1,9 +1,9 @@
-//! What a pool could leave behind.
+//! Things that a pool could leave behind.
 
 use crate::sys;
 use std::fs;
 
-/// Descriptors, threads and shared memory of this process, and what has a name in `/dev/shm`.
+/// Descriptors, threads and shared memory of this process, and the names in `/dev/shm`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Leftovers {
     descriptors: usize,

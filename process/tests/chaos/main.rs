@@ -1,16 +1,17 @@
-//! Everything goes wrong at once: workers are killed, stopped and aborted at random, parents are killed, system calls
-//! fail. Every handle completes, and nothing is left behind.
+//! Everything goes wrong at once: workers are killed, stopped and aborted at random, parents are killed,
+//! system calls fail. Every handle completes, and nothing is left behind.
 //!
-//! The storms take a second here; `BRIGADE_CHAOS_SECONDS` makes each as long as one likes, and `BRIGADE_CHAOS_SEED` gives
-//! another run of the dice. A pool starts this very program as its worker, so the tests have a `main` of their own.
+//! The storms take a second here; `BRIGADE_CHAOS_SECONDS` sets how many seconds each takes, and
+//! `BRIGADE_CHAOS_SEED` seeds another run of the dice. A pool starts this very program as its worker, so
+//! the tests have a `main` of their own.
 
-// A test fails by panicking, in what it calls as well.
+// A test fails by panicking, also in the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
 mod cancels;
 mod dice;
 mod faults;
-// The frames themselves, to be spoken by peers that are no workers.
+// The frames themselves, for peers that are not workers.
 #[allow(dead_code)]
 #[path = "../../src/wire/frame.rs"]
 mod frame;
@@ -54,12 +55,13 @@ fn main() -> ExitCode {
         strangers::strangers_in_a_storm_keep_no_worker_out();
         Ok::<(), Failed>(())
     }));
-    // One after the other on this thread: threads of the harness would be counted among the pools'.
+    // The tests run one after the other on this thread: threads of the harness would be counted among the
+    // pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// What may happen to a pool whose calls take this path.
+/// Situations of a pool whose calls take this path.
 fn situations(path: Path) -> Vec<Trial> {
     /// Names tests by their functions.
     macro_rules! trials {
@@ -86,7 +88,7 @@ fn situations(path: Path) -> Vec<Trial> {
             any_number_of_descriptors_is_enough_or_is_told a_pool_recovers_when_descriptors_are_free_again;
     };
     if path == Path::Ring {
-        // It waits for the zygote for seconds, whichever way calls go.
+        // This test waits for the zygote for seconds, on either path.
         trials.extend(trials! { zygotes: a_zygote_that_is_stopped_is_replaced; });
     }
     trials
@@ -98,7 +100,7 @@ fn seconds(usual: u64) -> u64 {
     text.map_or(usual, |text| text.parse().expect("BRIGADE_CHAOS_SECONDS is a number of seconds"))
 }
 
-/// Whether a storm is to be long, and tell what it has seen.
+/// Whether a storm is to be long, and print what it has seen.
 fn is_long() -> bool {
     std::env::var_os("BRIGADE_CHAOS_SECONDS").is_some()
 }

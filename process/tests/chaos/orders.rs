@@ -1,10 +1,10 @@
-//! The calls of a storm: of every size and manner, each with what it must give.
+//! The calls of a storm: of every size and manner, each with its expected result.
 
 use crate::{dice::Dice, ledger};
 use brigade_process::{Block, BlockMut, JoinError, JoinHandle, Lost, ProcessPool};
 use std::time::Duration;
 
-/// What became of calls.
+/// The outcomes of calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcomes {
     pub(crate) right: u64,
@@ -50,14 +50,14 @@ impl Outcomes {
     }
 }
 
-/// A text that is told from others by its seed.
+/// A text that its seed tells from others.
 fn text(seed: u64, length: u64) -> String {
     let mut text = format!("{seed} ");
     text.push_str(&"flour".repeat(length as usize / 5));
     text
 }
 
-/// Panics, and no hook prints it.
+/// Panics, without a hook that prints it.
 fn burn() -> ! {
     std::panic::resume_unwind(Box::new("burnt"))
 }
@@ -82,7 +82,7 @@ fn are_numbers(block: &[u64], first: u64) -> bool {
     block.iter().zip(first..).all(|(place, n)| *place == n)
 }
 
-/// The numbers that follow those of the block. Dies of others, and is not excused.
+/// The numbers that follow those of the block. A wrong block ends the worker, and this is not excused.
 fn successors(block: Block<u64>) -> Block<u64> {
     assert!(are_numbers(&block, block[0]), "somebody writes what is read here");
     numbers(block[0] + 1, block.len() as u64 * 8 - (64 << 10))
@@ -97,13 +97,13 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    /// Orders something.
+    /// Orders a call of some kind.
     pub(crate) fn place(procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: u64) -> Self {
         let kind = dice.below(40);
         Self::of_kind(kind, procs, dice, ledger, number)
     }
 
-    /// Orders something that harms no worker, and that nobody cancels.
+    /// Orders a call that harms no worker, and that nobody cancels.
     pub(crate) fn place_gently(procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: u64) -> Self {
         let kind = match dice.below(40) {
             31..36 => 36,
@@ -153,7 +153,7 @@ impl Order {
         }
     }
 
-    /// What is entered in a ledger is twice the number, and one more if the call may run again.
+    /// The number in the ledger is twice the call's number, and one more if the call may run again.
     fn doubled(self) -> Self {
         match self {
             Self::Number(handle, number, "once") => Self::Number(handle, number << 1, "once"),
@@ -162,7 +162,8 @@ impl Order {
         }
     }
 
-    /// Waits for it. Gives the number that stands in the ledger, if the call answered that it had entered it.
+    /// Waits for the call. Returns the number that stands in the ledger, if the call answered that it had
+    /// entered it.
     pub(crate) fn collect(self, outcomes: &mut Outcomes) -> Option<u64> {
         match self {
             Self::Number(handle, expected, what) => {

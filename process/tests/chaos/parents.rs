@@ -1,6 +1,6 @@
-//! A parent that is killed by SIGKILL in the middle of everything takes all its workers along, even those
-//! that it has only just forked, whoever has changed its user, and though copies of the parent live on; and
-//! leaves no file.
+//! A parent that is killed by SIGKILL in the middle of everything takes all its workers along: even those
+//! that it has only just forked, whichever process has changed its user, and though copies of the parent
+//! live on. It leaves no file.
 
 use crate::{
     dice::Dice,
@@ -22,11 +22,11 @@ use std::{
     time::Duration,
 };
 
-/// Which round it is, in the environment of the parent and of everything that it starts.
+/// The number of the round, in the environment of the parent and of everything that it starts.
 const ROUND: &str = "BRIGADE_CHAOS_ROUND";
 const SOCKET: &str = "BRIGADE_CHAOS_SOCKET";
 
-/// What the parent does beside its calls, before it is killed.
+/// The parent's actions beside its calls, before it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     Nothing,
@@ -103,7 +103,7 @@ fn take_orders(procs: &ProcessPool, dice: &mut Dice, ledger: &str, number: &mut 
     outcomes
 }
 
-/// Calls that have a result or are lost with their workers.
+/// Makes calls that have a result or are lost with their workers.
 fn compute(procs: &ProcessPool) {
     let block = Block::copy_of(&[7_u64; 10_000]).unwrap();
     let handles: Vec<_> = (0..5).map(|_| procs.spawn(|block: Block<u64>| block, block.clone())).collect();

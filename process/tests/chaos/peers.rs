@@ -1,5 +1,5 @@
-//! Workers that are none: peers which say whatever comes to their mind, in frames that are well made and in others. The pool
-//! gives every call an end, and itself keeps its order.
+//! Peers that are not workers: they say anything, in well-made frames and in others. The pool gives every
+//! call an end, and stays in order itself.
 
 use crate::{
     dice::Dice,
@@ -150,7 +150,8 @@ impl Peer {
     }
 
     fn live(&mut self) -> io::Result<()> {
-        // The pool begins with its setup, whose first number is the build's fingerprint: the hello begins with it, too.
+        // The pool begins with its setup, whose first number is the build's fingerprint: the hello begins
+        // with it, too.
         let setup = loop {
             if let Some(frame) = self.receive()? {
                 break frame.payload;

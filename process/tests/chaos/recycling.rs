@@ -1,5 +1,5 @@
-//! Workers that are recycled all the time, by calls and by memory, however they were started: while nobody torments them nothing is lost, and
-//! in a storm every call completes.
+//! Workers that are recycled all the time, by calls and by memory, however they were started: in calm
+//! nothing is lost, and in a storm every call completes.
 
 use crate::{
     dice::Dice,
@@ -36,7 +36,7 @@ fn dials_back() -> Builder {
 
 const WAYS: [fn() -> Builder; 4] = [local, zygote, behind_a_command, dials_back];
 
-/// Whether so much time is over since it was made.
+/// Makes a function that says whether `time` is over.
 fn timer(time: Duration) -> impl Fn() -> bool + Sync {
     let began = clock::now();
     move || began.elapsed() >= time
@@ -101,7 +101,7 @@ pub(crate) fn nothing_is_lost_when_workers_are_recycled_by_memory() {
             for (n, handle) in (0..).zip(handles) {
                 match handle.join() {
                     Ok(block) if block.iter().all(|&number| number == n) => right += 1,
-                    // It was looked at while it ran the call.
+                    // The pool looked at its memory while it ran the call.
                     Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT })) => over += 1,
                     other => panic!("way {way}: {:?}", other.map(|block| block[0])),
                 }

@@ -1,5 +1,6 @@
-//! A worker that is stopped, by SIGSTOP or a debugger, and may go on some day: the pool lets it, and gives its other calls to
-//! others. The one that it has waits until it goes on, or until the call's time is over and the worker is killed.
+//! A worker that is stopped, by SIGSTOP or a debugger, and may go on some day: the pool lets it, and gives
+//! its other calls to other workers. The call that it runs waits until it goes on, or until the call's time
+//! is over and the worker is killed.
 
 use crate::{
     path::pool,

@@ -1,4 +1,5 @@
-//! A storm: calls of every kind, while workers are killed, stopped, continued and aborted at random, in every state.
+//! A storm: calls of every kind, while workers are killed, stopped, continued and aborted at random, in
+//! every state.
 
 use crate::{
     dice::Dice,
@@ -20,10 +21,10 @@ use std::{
 
 pub(crate) const WORKERS: usize = 3;
 const CALLERS: u64 = 3;
-/// So many calls a long storm has at least.
+/// The least number of calls of a long storm.
 const CALLS: u64 = 100_000;
 
-/// What the tormentor has done.
+/// A count of the tormentor's actions.
 #[derive(Debug, Default)]
 struct Blows {
     kills: u64,
@@ -31,8 +32,8 @@ struct Blows {
     stops: u64,
 }
 
-/// Torments workers until told to stop, and lets nobody stay stopped. Most blows wait until something was answered since
-/// the last one: workers that are always killed before they are ready would show one state alone.
+/// Torments workers until told to stop, and leaves none stopped. Most blows wait until a call was answered
+/// since the last one: workers that are always killed before they are ready would show one state alone.
 fn torment(procs: &ProcessPool, over: &AtomicBool) -> Blows {
     let mut dice = Dice::new(99);
     let mut blows = Blows::default();
@@ -40,7 +41,7 @@ fn torment(procs: &ProcessPool, over: &AtomicBool) -> Blows {
     let (mut answered, mut patience) = (0, 0);
     while !over.load(Ordering::Relaxed) {
         thread::park_timeout(Duration::from_micros(dice.below(6_000)));
-        // Only those that are the pool's at this moment: a process that was reaped may have a successor by its number.
+        // The workers at this moment only: a process that was reaped may have a successor by its number.
         let workers = procs.worker_ids();
         stopped.retain_mut(|(pid, turns)| {
             *turns -= 1;
@@ -77,7 +78,7 @@ fn torment(procs: &ProcessPool, over: &AtomicBool) -> Blows {
     blows
 }
 
-/// Makes calls until the time is over. Gives what became of them, and which of them must stand in the ledger.
+/// Makes calls until the time is over. Returns their outcomes, and which of them must stand in the ledger.
 fn call(
     procs: &ProcessPool,
     caller: u64,
@@ -97,7 +98,7 @@ fn call(
             orders.push(Order::place(procs, &mut dice, ledger, number));
         }
         for order in orders {
-            // Some are left to themselves.
+            // Some handles are dropped.
             if dice.below(50) > 0 {
                 entered.extend(order.collect(&mut outcomes));
             }
@@ -118,7 +119,7 @@ fn check_the_ledger(ledger: &Ledger, entered: &[u64]) {
     }
 }
 
-/// The pool has all its workers again, and they work.
+/// Checks that the pool has all its workers again, and that they work.
 fn is_at_full_strength(procs: &ProcessPool) {
     // Starts may have failed until now; a call makes the pool try again.
     while procs.spawn(|n: u32| n, 1).join().is_err() {}
@@ -162,7 +163,7 @@ pub(crate) fn storm(build: fn() -> ProcessPool) {
                 scope.spawn(move || {
                     let is_over = |calls| calls >= least && began.elapsed() >= time;
                     let made = call(procs, caller, &path, &is_over);
-                    // Relaxed: the flag says it all.
+                    // Relaxed: nothing is read but the flag.
                     if running.fetch_sub(1, Ordering::Relaxed) == 1 {
                         over.store(true, Ordering::Relaxed);
                     }

@@ -1,4 +1,4 @@
-//! Strangers at the door: connections that nobody has asked for, in a storm, while workers dial back, are killed, and are replaced.
+//! Connections from strangers, in a storm, while workers dial back, are killed, and are replaced.
 
 use crate::{
     dice::Dice,
@@ -22,11 +22,12 @@ const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const WORKERS: usize = 1;
 /// How many silent connections a stranger holds.
 const HELD: usize = 100;
-/// How many workers are killed, and how many strangers come, at least.
+/// The least number of workers that are killed, and of strangers that come.
 const LEAST_DEATHS: u64 = 5;
 const LEAST_STRANGERS: u64 = 50;
 
-/// Connects to each port that this process opens, over and over, and says nothing, too little, or nonsense. Counts how often.
+/// Connects to each port that this process opens, over and over, and sends nothing, too little, or garbage.
+/// Counts how often.
 fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
     let (mut dice, mut held) = (Dice::new(seed), VecDeque::new());
     while !over.load(Ordering::Relaxed) {
@@ -36,7 +37,7 @@ fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
                 count.fetch_add(1, Ordering::Relaxed);
                 let says = b"0123456789abcdef0123456789abcdef and something more";
                 let length = if dice.below(3) == 0 { 0 } else { dice.below(says.len() as u64) as usize };
-                // It may have been sent away already.
+                // The connection may have been closed already.
                 let _ = stream.write_all(&says[..length]);
                 if dice.below(4) > 0 {
                     held.push_back(stream);
@@ -50,8 +51,8 @@ fn knock(seed: u64, over: &AtomicBool, count: &AtomicU64) {
     }
 }
 
-/// Kills workers, all of them after some calls were answered, until it is over: those that are killed before they are ready would
-/// be replaced with longer and longer pauses.
+/// Kills workers, all of them after some calls were answered, until it is over: workers that are killed
+/// before they are ready would be replaced with longer and longer pauses.
 fn kill(procs: &ProcessPool, calls: &AtomicU64, is_over: &dyn Fn(u64) -> bool) {
     let mut dice = Dice::new(3);
     let mut deaths = 0;
@@ -94,7 +95,7 @@ pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
             over.load(Ordering::Relaxed) || enough && began.elapsed() >= time
         };
         let killer = scope.spawn(move || kill(procs, answered, &is_over));
-        // However this ends.
+        // This ends the strangers however the test ends.
         let _end = End(over);
         while !killer.is_finished() {
             match procs.spawn(|n: u64| n * 3, right).join() {
@@ -109,7 +110,7 @@ pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
                 Err(error) => panic!("{error}"),
             }
         }
-        // Strangers go on, and the pool becomes itself again.
+        // Strangers go on, and the pool recovers.
         while procs.spawn(|n: u64| n, 1).join().is_err() {}
     });
     let deaths = procs.statistics().deaths;

@@ -1,8 +1,9 @@
-//! What only system calls can do: signals to workers, system calls that are refused, and fewer descriptors.
+//! Things that only system calls can do: signals to workers, system calls that are refused, and fewer
+//! descriptors.
 
 use std::{net::TcpListener, os::fd::FromRawFd};
 
-/// What a worker is sent.
+/// The signals that workers are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Signal {
@@ -12,7 +13,7 @@ pub(crate) enum Signal {
     Abort = libc::SIGABRT,
 }
 
-/// Sends a signal. That the process may be gone is no error.
+/// Sends a signal. It is no error if the process is gone.
 pub(crate) fn send(pid: u32, signal: Signal) {
     // SAFETY: a plain system call.
     unsafe { libc::kill(pid as i32, signal as i32) };
@@ -44,7 +45,7 @@ pub(crate) fn become_nobody() {
     unsafe { libc::setuid(65_534) };
 }
 
-/// What copies of this process are called.
+/// The name of this process's copies.
 pub(crate) const COPY: &str = "chaos-copy";
 
 /// Forks a copy that does nothing until it is killed; by libc's `fork`, or by a system call that no handler
@@ -93,11 +94,11 @@ pub(crate) enum Syscall {
     Exec,
 }
 
-/// An argument's number, which of its bits count, and what they must be.
+/// An argument's number, which of its bits count, and their value.
 type Condition = (u32, u32, u32);
 
 impl Syscall {
-    /// Its number, and what tells it from other uses of that number.
+    /// The number of the call, and the condition that tells it from other uses of that number.
     fn number(self) -> (libc::c_long, Option<Condition>) {
         let is = |argument: u32, value: i32| Some((argument, u32::MAX, value as u32));
         let bits = |argument: u32, mask: i32, value: i32| Some((argument, mask as u32, value as u32));
@@ -117,7 +118,7 @@ impl Syscall {
             Self::Fork => (libc::SYS_clone, bits(0, libc::CLONE_VM, 0)),
             Self::Pidfd => (libc::SYS_pidfd_open, None),
             Self::DieWithParent => (libc::SYS_prctl, is(0, libc::PR_SET_PDEATHSIG)),
-            // Everybody else opens close-on-exec.
+            // All other code opens close-on-exec.
             Self::OpenNull => (libc::SYS_openat, is(2, libc::O_RDONLY)),
             #[cfg(target_arch = "x86_64")]
             Self::Dup2 => (libc::SYS_dup2, None),
@@ -130,7 +131,7 @@ impl Syscall {
     }
 }
 
-/// What a refused call gives.
+/// The error that a refused call gives.
 #[derive(Clone, Copy, Debug)]
 #[repr(i32)]
 pub(crate) enum Errno {
@@ -142,15 +143,16 @@ pub(crate) enum Errno {
 }
 
 impl Errno {
-    /// What the system calls it.
+    /// The system's text for the error.
     pub(crate) fn text(self) -> String {
         std::io::Error::from_raw_os_error(self as i32).to_string()
     }
 }
 
-/// Has the kernel refuse a system call to this thread, and to all threads and processes that it will start. For ever.
+/// Has the kernel refuse a system call to this thread, and to all threads and processes that it will start,
+/// for ever.
 pub(crate) fn refuse(call: Syscall, error: Errno) {
-    // Where `seccomp_data` has the number, and the low halves of the arguments.
+    // The offsets in `seccomp_data` of the number, and of the low halves of the arguments.
     const NUMBER: u32 = 0;
     let low_half = |argument: u32| 16 + 8 * argument + if cfg!(target_endian = "big") { 4 } else { 0 };
     let line = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
@@ -170,7 +172,7 @@ pub(crate) fn refuse(call: Syscall, error: Errno) {
     program.push(result(libc::SECCOMP_RET_ERRNO | error as u32));
     program.push(result(libc::SECCOMP_RET_ALLOW));
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: it says of this thread that no exec shall give it new rights.
+    // SAFETY: this says of the thread that no exec shall give it new rights.
     let humble = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     // SAFETY: the program lives across the call, which copies it.
     let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
@@ -189,7 +191,7 @@ pub(crate) fn lowest_free_descriptor() -> u64 {
 pub(crate) struct DescriptorLimit(libc::rlimit);
 
 impl DescriptorLimit {
-    /// No descriptor from this number on can be made.
+    /// Forbids descriptors from this number on.
     pub(crate) fn lower(first: u64) -> Self {
         let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the place is ours to write.

@@ -23,14 +23,14 @@ use std::{
 
 static ZYGOTE: OnceLock<u32> = OnceLock::new();
 
-/// Each call has a worker of its own, so that the zygote is asked all the time.
+/// Each call has a worker of its own, so that the pool asks the zygote all the time.
 fn build() -> Builder {
     let note = |(): ()| _ = ZYGOTE.set(process::id());
     let builder = ProcessPool::builder().workers(2).launcher(launcher()).max_calls_per_worker(1);
     builder.start_method(Start::Zygote).initializer(note, ())
 }
 
-/// From which zygote the worker comes. Starts may fail while zygotes die.
+/// The zygote that the worker comes from. Starts may fail while zygotes die.
 fn zygote(procs: &ProcessPool) -> Result<u32, String> {
     match procs.spawn(|(): ()| *ZYGOTE.get().unwrap(), ()).join() {
         Ok(zygote) => Ok(zygote),
@@ -43,7 +43,8 @@ pub(crate) fn a_zygote_that_is_killed_at_any_moment_is_replaced() {
     kill_zygotes(build());
 }
 
-/// What does not fit into the first message is sent when the worker is known, which it is not if its zygote is killed at the wrong moment.
+/// A setup that does not fit into the first message is sent when the worker is known. The worker is not
+/// known if its zygote is killed at the wrong moment.
 pub(crate) fn a_zygote_is_killed_whose_workers_have_a_long_setup() {
     kill_zygotes(build().affinity(vec![[0, 1]; 5_000]));
 }
@@ -58,7 +59,8 @@ fn kill_zygotes(builder: Builder) {
             let (mut dice, mut last) = (Dice::new(5), 0);
             while !over.load(Ordering::Relaxed) {
                 thread::park_timeout(Duration::from_micros(dice.below(4_000)));
-                // Each once: when another was seen, this one was reaped, and its number may be anybody's.
+                // Each zygote once: when another was seen, this one was reaped, and its number may be
+                // anybody's.
                 let zygote = latest.load(Ordering::Relaxed);
                 if zygote != last {
                     sys::send(zygote, Signal::Kill);
@@ -80,7 +82,7 @@ fn kill_zygotes(builder: Builder) {
     before.wait_for();
 }
 
-/// Takes some milliseconds to set up, and says before that who it is.
+/// Takes some milliseconds to set up, and writes its process id before that.
 fn build_slowly(path: String) -> Builder {
     let load = |path: String| {
         ledger::enter((path, process::id().into()));
@@ -158,7 +160,7 @@ pub(crate) fn a_zygote_that_is_stopped_is_replaced() {
     let procs = build().build().unwrap();
     let first = zygote(&procs).unwrap();
     sys::send(first, Signal::Stop);
-    // Those that were forked before may go on; then a worker comes from another one.
+    // Workers that were forked before may go on; then a worker comes from another zygote.
     while zygote(&procs).is_ok_and(|zygote| zygote == first) {}
     while zygote(&procs).is_err() {}
     drop(procs);

@@ -1,4 +1,5 @@
-//! Large values that are mapped and not copied: read in place, kept, passed on, left behind by the dead.
+//! Large values that are mapped and not copied: read in place, kept, passed on, left behind by workers that
+//! died.
 
 use crate::{
     gate::{Gate, wait_at},

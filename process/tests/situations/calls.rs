@@ -31,7 +31,7 @@ pub(crate) fn a_panic_crosses_with_its_message_and_place() {
     assert_eq!(procs.worker_ids(), worker, "the worker lives on");
 }
 
-/// Ends with a panic that no hook sees, after another one was caught.
+/// Ends with a panic that no hook sees, after another panic was caught.
 fn resume_after_another((caught, resumed): (u8, u8)) -> u8 {
     let first = match caught {
         0 => catch_unwind(|| panic!("caught")),
@@ -55,7 +55,7 @@ pub(crate) fn a_panic_is_not_told_the_place_of_another() {
     }
 }
 
-/// Passes a panic on that has happened on another thread, while others happen.
+/// Passes on a panic that has happened on another thread, while others happen.
 fn pass_on(way: u8) -> u8 {
     let first = match way {
         0 => thread::spawn(|| panic!("burnt")).join(),
@@ -92,7 +92,7 @@ pub(crate) fn the_panic_of_a_pool_in_a_pool_keeps_its_words_and_its_place() {
     assert_eq!(passed.panic_message(), Some("no flour for 3"));
     let mapped = procs.map(fail_in_a_pool, [1]).remove(0).unwrap_err();
     assert_eq!(mapped.to_string(), passed.to_string());
-    // A handle's error may be panicked with itself.
+    // A call may panic with a handle's error.
     let panic_with_it = |error: u8| -> u8 {
         let inner = ProcessPool::new(1).unwrap();
         panic_any(inner.spawn(fail_in_a_pool, u32::from(error)).join().unwrap_err())
@@ -128,7 +128,7 @@ pub(crate) fn big_arguments_and_results_cross() {
 }
 
 pub(crate) fn a_large_value_leaves_no_memory_behind() {
-    // More than an allocator keeps for the next one.
+    // More than an allocator keeps for the next request.
     const LENGTH: usize = 40 << 20;
     let procs = pool(1);
     let small = || assert!((0..50).all(|n: u64| procs.spawn(|n: u64| n, n).join().unwrap() == n));

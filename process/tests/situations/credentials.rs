@@ -1,5 +1,5 @@
-//! Blocks between processes that may not look at one another's descriptors, since one of them has changed its
-//! user or is not dumpable; and blocks where one of them can have no more descriptors.
+//! Blocks between processes that may not look at one another's descriptors, since one of them has changed
+//! its user or is not dumpable; and blocks where one of them can have no more descriptors.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -16,7 +16,7 @@ use std::{
 
 const CASE: &str = "CHANGE_CREDENTIALS";
 
-/// Longer than what travels with the message.
+/// Longer than the values that travel with the message.
 const COUNT: usize = 10_000;
 
 fn block(n: u64) -> Block<u64> {
@@ -27,7 +27,8 @@ fn is(block: &Block<u64>, n: u64) -> bool {
     block.len() == COUNT && block.iter().all(|&found| found == n)
 }
 
-/// Blocks go to workers and come back, alone and with others, many at once, and their memory is used again.
+/// Sends blocks to workers and back, alone and with others, many at once, and checks that their memory is
+/// used again.
 fn blocks_travel(procs: &ProcessPool) {
     for round in 0..10 {
         let sum = procs.spawn(|block: Block<u64>| block.iter().sum::<u64>(), block(round));
@@ -47,7 +48,7 @@ fn blocks_travel(procs: &ProcessPool) {
     assert!((0..40).rev().zip(&back).all(|(n, block)| is(block, n)));
 }
 
-/// In a process that was asked to: changes who is who, and sends blocks all the same.
+/// In a process that was asked to: changes its credentials, and sends blocks all the same.
 pub(crate) fn change_credentials_if_asked() {
     let Ok(case) = env::var(CASE) else { return };
     for start in [Start::Exec, Start::Zygote] {
@@ -83,7 +84,7 @@ pub(crate) fn change_credentials_if_asked() {
                 }
                 blocks_travel(&builder().build().unwrap());
             }
-            // The last one, since there is no way back.
+            // This case comes last, since there is no way back.
             _ => {
                 let procs = builder().build().unwrap();
                 blocks_travel(&procs);
@@ -105,7 +106,7 @@ fn change_at(port: u16) {
 
 fn changes(case: &str) {
     if Path::now() == Path::Socket {
-        // There they travel with the message.
+        // There the blocks travel with the message.
         return;
     }
     let status = Command::new(env::current_exe().unwrap()).env(CASE, case).stdin(Stdio::null()).status();
@@ -124,7 +125,7 @@ pub(crate) fn blocks_travel_whoever_has_changed_its_user() {
     changes("the pool changes later");
 }
 
-/// Why a call was lost that is about a block.
+/// The reason for which a call with a block was lost.
 fn loss<T>(result: Result<T, JoinError>) -> String {
     match result.map(drop) {
         Err(JoinError::Lost(Lost::Codec(why))) => why,
@@ -169,14 +170,14 @@ pub(crate) fn a_pool_at_its_limit_of_descriptors_says_so() {
             let limit = DescriptorLimit::lower();
             let why = loss(procs.spawn(block, n).join());
             drop(limit);
-            // One who may open anything is told why that failed.
+            // A process that may open anything is told why that failed.
             let is_told = why.contains("Too many open files") || forbids && why.contains("did not arrive");
             assert!(why.contains("the result") && is_told, "{why}");
         }
         blocks_travel(&procs);
     }
     assert_eq!(procs.statistics().deaths, 0);
-    // With the pool go the blocks that were kept for others.
+    // The blocks that were kept for others go with the pool.
     procs.shutdown();
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), before);
 }
@@ -190,7 +191,7 @@ pub(crate) fn what_was_lent_for_a_call_that_is_taken_back_is_free_again() {
         let handle = procs.spawn(|block: Block<u64>| block[0], block(n));
         handle.cancel();
         assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
-        // Nobody has it any more, so its memory is what the next one gets.
+        // Nobody has the block any more, so the next block gets its memory.
         assert!(BlockMut::<u64>::recycled(COUNT).unwrap().iter().all(|&found| found == n));
     }
     drop(waiting);

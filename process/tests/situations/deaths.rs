@@ -1,4 +1,4 @@
-//! Workers that end in mid-call, in every way there is: one call is lost, and nobody else notices.
+//! Workers that end in mid-call, in every way there is: one call is lost, and no other call notices.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const FATAL: u32 = 50;
 
-/// Runs a hundred calls, one of which is fatal for its worker, and gives that one's loss.
+/// Runs a hundred calls, one of which is fatal for its worker, and returns that call's loss.
 fn one_among_a_hundred(work: fn(&ProcessPool) -> Vec<Result<u32, JoinError>>) -> Lost {
     let procs = pool(2);
     let mut lost = None;
@@ -68,7 +68,8 @@ pub(crate) fn a_panic_while_panicking_fails_that_call_alone() {
     assert_eq!(lost, Lost::Killed { signal: 6 });
 }
 
-/// A call that closes its worker's channel, or everything beyond the usual three; how it ends and who is there then.
+/// Runs a call that closes its worker's channel, or everything beyond the usual three. Returns how it ends,
+/// and whether its worker was replaced.
 fn closing(first: i32, last: i32) -> (Result<u32, JoinError>, bool) {
     let procs = pool(1);
     let before = procs.worker_ids();
@@ -77,7 +78,8 @@ fn closing(first: i32, last: i32) -> (Result<u32, JoinError>, bool) {
         7_u32
     };
     let result = procs.spawn(close, (first, last)).join();
-    // On the ring the answer needs no channel; the worker is replaced when it would sleep, and the pool waits for that.
+    // On the ring the answer needs no channel. The worker is replaced when it would sleep, and the pool
+    // waits for that.
     while matches!(&procs.worker_ids()[..], ids if ids.is_empty() || ids == before) {
         std::thread::yield_now();
     }
@@ -86,7 +88,7 @@ fn closing(first: i32, last: i32) -> (Result<u32, JoinError>, bool) {
     (result, works && sys::has_no_child())
 }
 
-/// What is closed: the channel, the bell that only a ring has, everything.
+/// The descriptors to close: the channel, the bell that only a ring has, everything.
 fn path_descriptors() -> Vec<(i32, i32)> {
     match Path::now() {
         Path::Ring => vec![(3, 3), (5, 5), (3, 1_000)],
@@ -195,7 +197,7 @@ pub(crate) fn every_call_completes_while_workers_are_killed_at_random() {
         over.store(true, Ordering::Relaxed);
     });
     assert!(lost < 20_000);
-    // Starts may have failed until now; a call that goes well shows that the pool is itself again.
+    // Starts may have failed until now; a call that goes well shows that the pool has recovered.
     while procs.spawn(|n: u32| n, 1).join().is_err() {}
     procs.shutdown();
     assert!(sys::has_no_child());

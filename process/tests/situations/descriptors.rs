@@ -1,4 +1,4 @@
-//! Descriptors: what an initializer has opened is still that in the calls, and what is the pool's stays with
+//! Descriptors: those that an initializer has opened stay the same in the calls, and the pool's stay with
 //! the workers.
 
 use crate::{path::launcher, sys};
@@ -42,7 +42,7 @@ fn open(folder: PathBuf) {
     assert!(OPEN.set(files.collect()).is_ok());
 }
 
-/// Opens them when stdin was closed, so that the first gets its number, or as it is.
+/// Opens the files, either after stdin was closed, so that the first one gets its number, or without that.
 fn open_all((folder, for_stdin): (PathBuf, bool)) {
     if for_stdin {
         sys::close(0, 0);
@@ -51,7 +51,7 @@ fn open_all((folder, for_stdin): (PathBuf, bool)) {
     assert_eq!(OPEN.get().unwrap()[0].lock().unwrap().as_raw_fd() == 0, for_stdin);
 }
 
-/// Opens files of its own, and says what those of the initializer hold.
+/// Opens files of its own, and returns the contents of the initializer's.
 fn read_all((): ()) -> Vec<String> {
     let others: Vec<_> = (0..4).map(|_| File::open("/dev/zero").unwrap()).collect();
     let read = |file: &Mutex<File>| {
@@ -118,7 +118,8 @@ pub(crate) fn an_initializer_that_closes_what_is_the_pools_is_told() {
 
 /// The open descriptors of a program that a call starts, but for the one by which it reads them.
 fn of_a_program((): ()) -> String {
-    // A shell's own expansion reads them; its descriptor for that is gone when the names are looked at again.
+    // A shell's own expansion reads them; its descriptor for that is gone when the names are looked at
+    // again.
     let script = "for fd in /proc/self/fd/*; do [ -e $fd ] && echo ${fd##*/}; done";
     String::from_utf8(Command::new("sh").args(["-c", script]).output().unwrap().stdout).unwrap()
 }

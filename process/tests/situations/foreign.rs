@@ -1,4 +1,5 @@
-//! A user's code on the supervisor's thread: decoders, wakers and destructors, which may panic, wait, or want much of the stack.
+//! A user's code on the supervisor's thread: decoders, wakers and destructors, which may panic, wait, or
+//! need much of the stack.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -75,7 +76,7 @@ pub(crate) fn a_decoder_may_wait_on_a_thread_of_its_own() {
     }
 }
 
-/// Waits for a call of its own pool when it is woken, and reports what it was told.
+/// A waker that waits for a call of its own pool, and reports the panic's message.
 struct Joins(Mutex<Option<JoinHandle<u32>>>, mpsc::Sender<Option<String>>);
 
 impl Wake for Joins {
@@ -102,7 +103,7 @@ pub(crate) fn a_waker_that_waits_on_the_supervisor_is_told_what_to_do() {
     assert_eq!(procs.spawn(|n: u32| n, 3).join().unwrap(), 3, "the pool goes on");
 }
 
-/// Takes three quarters of the main thread's stack to be decoded, as a deeply nested value does.
+/// A value that takes three quarters of the main thread's stack to decode, as a deeply nested value does.
 struct Deep;
 
 impl Serialize for Deep {

@@ -1,4 +1,4 @@
-//! A pool in a forked child: refused, and its parent notices nothing.
+//! A pool in a forked child: it refuses, and its parent notices nothing.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -11,7 +11,7 @@ use std::{
     sync::OnceLock,
 };
 
-// Unsafe: fork and what goes with it.
+// Unsafe: fork, and the calls that go with it.
 #[allow(unsafe_code)]
 #[path = "../../../handle/tests/fork/sys.rs"]
 pub(crate) mod sys;
@@ -29,7 +29,7 @@ fn all_lost<R>(results: impl IntoIterator<Item = Result<R, JoinError>>) -> bool 
     results.into_iter().all(|result| is_lost(&result))
 }
 
-/// Whether it panics with the advice.
+/// Whether `inside` panics with the advice.
 fn is_refused(inside: impl FnOnce()) -> bool {
     let Err(panic) = catch_unwind(AssertUnwindSafe(inside)) else { return false };
     panic
@@ -37,7 +37,7 @@ fn is_refused(inside: impl FnOnce()) -> bool {
         .is_some_and(|message| message.contains("make a new ProcessPool in the child"))
 }
 
-/// In the parent all goes on, with the same workers.
+/// Checks that the parent's pool goes on, with the same workers.
 fn is_undisturbed(procs: &ProcessPool) {
     for n in 0..20 {
         assert_eq!(procs.spawn(double, n).join().unwrap(), 2 * n);
@@ -109,7 +109,7 @@ pub(crate) fn a_drop_in_a_child_does_nothing() {
     }
 }
 
-/// What was there is there, what would be waited for is lost.
+/// A result that was there is there; a handle that would have to wait is lost.
 pub(crate) fn handles_from_before_a_fork_do_not_wait() {
     let procs = pool(1);
     for &way in Way::ALL {
@@ -141,7 +141,7 @@ pub(crate) fn handles_from_before_a_fork_do_not_wait() {
     }
 }
 
-/// What came before is given, and the rest is lost; the parent's goes on where it was.
+/// Results that came before are given, and the rest is lost; the parent's map goes on where it was.
 pub(crate) fn lazy_maps_that_are_under_way_at_a_fork_do_not_wait() {
     let procs = pool(2);
     for &way in Way::ALL {
@@ -184,7 +184,8 @@ pub(crate) fn a_new_pool_works_in_a_child() {
     }
 }
 
-/// A runtime that the initializer makes would be one for all workers: one epoll, with the descriptors of all of them.
+/// All workers would share a runtime that the initializer made: one epoll, with the descriptors of all of
+/// them.
 pub(crate) fn a_runtime_of_a_zygote_is_refused_in_its_workers() {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let make = |(): ()| drop(RUNTIME.set(Runtime::current_thread().unwrap()));

@@ -5,10 +5,10 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
 };
 
-/// Holds whoever calls [`wait_at`] with its port.
+/// Holds calls of [`wait_at`] with its port.
 pub(crate) struct Gate(TcpListener);
 
-/// One who waits at the gate. Dropping it lets them go.
+/// A call that waits at the gate. Dropping this lets it go.
 pub(crate) struct Waiting(#[expect(dead_code, reason = "dropping it is its use")] TcpStream);
 
 impl Gate {
@@ -20,16 +20,16 @@ impl Gate {
         self.0.local_addr().unwrap().port()
     }
 
-    /// Waits until somebody stands at the gate: the call runs.
+    /// Waits until a call stands at the gate, so that it surely runs.
     pub(crate) fn arrival(&self) -> Waiting {
         Waiting(self.0.accept().unwrap().0)
     }
 }
 
-/// The call that waits until the gate opens, and gives the port back.
+/// Waits, as a call, until the gate opens, and returns the port.
 pub(crate) fn wait_at(port: u16) -> u16 {
     let mut gate = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    // Ends when the other side is dropped; how does not matter.
+    // This ends when the other side is dropped, whichever way.
     let _ = gate.read_to_end(&mut Vec::new());
     port
 }

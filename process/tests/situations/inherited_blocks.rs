@@ -1,5 +1,5 @@
-//! Blocks in processes that were forked: a child of the pool's process, a child of a worker, the workers of a
-//! zygote.
+//! Blocks in processes that were forked: a child of the pool's process, a child of a worker, the workers of
+//! a zygote.
 
 use crate::{
     forks::sys::Way,
@@ -34,7 +34,7 @@ fn refuses<R>(f: impl FnOnce() -> R) -> bool {
         .is_some_and(|text| text.contains("before a fork"))
 }
 
-/// Memory that is kept for the next block, with what it holds.
+/// Makes memory be kept for the next block, with its contents.
 fn keep(n: u32) {
     drop(block(n));
 }
@@ -54,7 +54,7 @@ pub(crate) fn a_forked_child_reads_blocks_that_its_parent_drops() {
     drop(waiting);
     child.join();
     assert!((6..16).zip(&after).all(|(n, block)| is(block, n)));
-    // What is made after the fork is kept again.
+    // Memory of a block that was made after the fork is kept again.
     drop(after);
     keep(17);
     assert!(is(&BlockMut::recycled(COUNT).unwrap(), 17));
@@ -84,12 +84,12 @@ pub(crate) fn a_block_refuses_where_its_maker_cannot_notice_the_fork() {
     for way in Way::ALL.iter().filter(|way| !matches!(way, Way::Fork)) {
         way.in_child(|| {
             let refused = refuses(|| block[0]);
-            // A child of its own is no nearer to the maker.
+            // A child of the child is no nearer to the maker.
             Way::Fork.in_child(|| refuses(|| block[0]));
             refused
         });
     }
-    // One that has inherited it by a fork that was noticed may pass it on.
+    // A process that has inherited the block by a noticed fork may pass it on.
     Way::Fork.in_child(|| {
         Way::ALL.iter().for_each(|way| way.in_child(|| is(&block, 5)));
         true
@@ -124,7 +124,7 @@ pub(crate) fn a_child_of_a_worker_does_not_let_the_workers_block_go() {
             let mut block = Some(block.clone());
             way.in_child(|| {
                 let block = block.take().unwrap();
-                // One that has travelled whole is the worker's own.
+                // A block that has travelled whole is the worker's own.
                 let is_right = match way {
                     Way::Fork if !received => is(&block, 5),
                     _ => refuses(|| block[0]),
@@ -157,7 +157,7 @@ fn prepare((): ()) {
     *MARGIN.lock().unwrap() = Some(&mut margin[..]);
 }
 
-/// Writes its number everywhere, waits until the others have, and looks whether it is still there.
+/// Writes its number everywhere, waits until the others have, and checks that it is still there.
 fn write((n, port): (u32, u16)) -> bool {
     NOTES.lock().unwrap().as_mut().unwrap().fill(n);
     MARGIN.lock().unwrap().as_mut().unwrap().fill(n);
@@ -182,7 +182,7 @@ pub(crate) fn workers_of_a_zygote_have_its_blocks_each_for_itself() {
         let written =
             procs.spawn(|(): ()| NOTES.lock().unwrap().take().unwrap().freeze(), ()).join().unwrap();
         assert!(written.iter().all(|&n| n == written[0] && n / 10 == round));
-        // The worker whose notes are gone is replaced by one that has them.
+        // A worker whose notes are gone is replaced by one that has them.
         procs.worker_ids().into_iter().for_each(crate::sys::kill);
         while procs.spawn(|(): ()| NOTES.lock().unwrap().is_some(), ()).join().is_err() {}
     }

@@ -1,5 +1,5 @@
-//! The terminal's interrupts, which go to the whole process group: workers leave them to the pool's process,
-//! by default.
+//! The terminal's interrupts, which go to the whole process group: by default workers leave them to the
+//! pool's process.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -85,7 +85,7 @@ pub(crate) fn workers_may_be_told_to_die_of_interrupts() {
     }
 }
 
-/// Which signals this process treats like that: a mask from `/proc/self/status`.
+/// The signals that this process treats in this way: a mask from `/proc/self/status`.
 fn signals(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();

@@ -32,7 +32,7 @@ impl<F: FnMut() + Send> Launcher for Then<F> {
     }
 }
 
-/// Why the call was not made.
+/// The reason for which the call was not made.
 fn not_started(result: Result<u32, JoinError>) -> String {
     match result {
         Err(JoinError::Lost(Lost::NotStarted(why))) => why,
@@ -66,7 +66,7 @@ pub(crate) fn a_start_that_is_refused_for_the_moment_is_tried_again() {
             }
         }
     }
-    // The first start is refused, and two when the worker is replaced.
+    // The first start is refused, and two more when the worker is replaced.
     let procs = ProcessPool::builder().workers(2).launcher(Refused(AtomicU32::new(0))).build().unwrap();
     procs.worker_ids().into_iter().for_each(sys::kill);
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
@@ -77,7 +77,7 @@ pub(crate) fn a_launcher_that_hangs_delays_no_limit_and_no_end() {
     let (release, released) = channel::<()>();
     let hang = move || {
         hangs.send(()).unwrap();
-        // Ends when the test does.
+        // This ends when the test does.
         let _ = released.recv();
     };
     let procs = ProcessPool::builder().workers(2).launcher(Then(2, hang)).build().unwrap();
@@ -97,7 +97,7 @@ pub(crate) fn a_launcher_that_hangs_delays_no_limit_and_no_end() {
     drop(procs);
     assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
     assert!(sys::has_no_child());
-    // What it brings after all is ended by its own thread.
+    // The launcher's own thread ends a worker that comes after all.
     let threads = || fs::read_dir("/proc/self/task").unwrap().count();
     let before = threads();
     drop(release);
@@ -106,7 +106,7 @@ pub(crate) fn a_launcher_that_hangs_delays_no_limit_and_no_end() {
     }
 }
 
-/// What of a worker panics.
+/// The method of a worker that panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Id,
@@ -140,7 +140,7 @@ const METHODS: [Method; 13] = [
     Method::Drop,
 ];
 
-/// A worker one of whose methods panics, from the so manieth call of it on.
+/// A worker whose method panics, from a chosen call of it on.
 struct Panicking {
     inner: Box<dyn Launched>,
     method: Method,
@@ -215,7 +215,7 @@ impl Launched for Panicking {
     }
 }
 
-/// Makes the workers' methods panic.
+/// A launcher that makes the workers' methods panic.
 struct Panics(Method, u32);
 
 impl Launcher for Panics {
@@ -226,7 +226,8 @@ impl Launcher for Panics {
     }
 }
 
-/// Makes calls with workers whose method panics from the so manieth time on. Each call completes, and the pool ends.
+/// Makes calls with workers whose method panics after it was called `good` times. Each call completes, and
+/// the pool ends.
 fn calls_complete(method: Method, good: u32) {
     let built = ProcessPool::builder().workers(2).launcher(Panics(method, good)).build();
     let procs = match built {
@@ -262,7 +263,7 @@ pub(crate) fn a_worker_whose_methods_panic_is_an_error_of_its_calls() {
             calls_complete(method, good);
         }
     }
-    // Whose `wait` panics is killed, and may be reaped by nobody.
+    // A worker whose `wait` panics is killed, and nobody may have reaped it.
     sys::reap_all();
 }
 

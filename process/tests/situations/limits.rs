@@ -1,4 +1,5 @@
-//! Limits of the pool's process: what cannot be had is an error with its reason, or done without.
+//! Limits of the pool's process: a missing resource is an error with its reason, or the pool does without
+//! it.
 
 use crate::{
     path::{Path, pool},
@@ -19,7 +20,7 @@ fn sum(block: Block<u64>) -> u64 {
     block.iter().sum()
 }
 
-/// In a process that was asked to: lowers a limit, and tries what is left.
+/// In a process that was asked to: lowers a limit, and tries the rest.
 pub(crate) fn be_limited_if_asked() {
     let Ok(limit) = env::var(LIMIT) else { return };
     if env::var(SOCKET).is_ok() {

@@ -1,10 +1,11 @@
-//! What a process pool promises, situation by situation, with a ring and without. A pool starts this very program as its worker, so the tests have a
-//! `main` of their own.
+//! The promises of a process pool, situation by situation, with a ring and without. A pool starts this very
+//! program as its worker, so the tests have a `main` of their own.
 
 #![allow(clippy::unwrap_used)]
 
 mod awaiting;
 mod blocks;
+mod call_options;
 mod calls;
 mod credentials;
 mod deaths;
@@ -28,10 +29,9 @@ mod ports;
 mod programs;
 mod recycled;
 mod starts;
-// Unsafe: a test that damages its own process does what safe code cannot.
+// Unsafe: a test that damages its own process does things that safe code cannot.
 #[allow(unsafe_code)]
 mod sys;
-mod terms;
 mod thread_ends;
 mod unbegun;
 
@@ -61,13 +61,14 @@ fn main() -> ExitCode {
     limits::be_limited_if_asked();
     programs::mount_a_folder_if_asked();
     programs::build_a_pool_if_asked();
-    // One after the other on this thread: threads of the harness would be counted among the pools'.
+    // The tests run one after the other on this thread: threads of the harness would be counted among the
+    // pools'.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     let situations = of_calls().into_iter().chain(of_pools()).chain(of_ends()).collect();
     libtest_mimic::run(&arguments, situations).exit_code()
 }
 
-/// What calls meet, on both paths.
+/// Situations of calls, on both paths.
 fn of_calls() -> Vec<Trial> {
     trials! {
         calls: results_come_in_the_order_of_the_inputs a_panic_crosses_with_its_message_and_place
@@ -97,11 +98,11 @@ fn of_calls() -> Vec<Trial> {
             a_lazy_map_that_is_dropped_cancels a_result_is_given_before_a_late_input_is_asked_for
             inputs_that_come_promptly_are_read_ahead a_feeder_waits_for_late_inputs
             a_feeder_passes_a_panic_on_and_ends_with_its_map handles_are_given_as_they_complete;
-        terms: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
+        call_options: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
             a_cancel_may_kill
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_cancelled_call_is_not_tried_again a_panic_is_an_answer_and_not_tried_again
-            terms_survive_the_pools_end;
+            options_survive_the_pools_end;
         thread_ends: a_thread_that_ends_may_call a_thread_that_ends_may_map a_thread_that_ends_may_send_blocks;
         awaiting: handles_are_awaited_in_our_runtime handles_are_awaited_in_another_runtime;
         blocks: blocks_are_read_in_place memory_is_used_again_only_when_nobody_reads_it
@@ -110,7 +111,7 @@ fn of_calls() -> Vec<Trial> {
     }
 }
 
-/// What pools and their workers meet, on both paths.
+/// Situations of pools and their workers, on both paths.
 fn of_pools() -> Vec<Trial> {
     trials! {
         ending: a_queued_call_can_be_cancelled a_shutdown_drains_what_is_queued
@@ -162,7 +163,7 @@ fn of_pools() -> Vec<Trial> {
     }
 }
 
-/// What becomes of calls and pools when a worker, a launcher or the supervisor ends, on both paths.
+/// Situations in which a worker, a launcher or the supervisor ends, on both paths.
 fn of_ends() -> Vec<Trial> {
     trials! {
         recycled: large_answers_of_recycled_workers_stand blocks_of_recycled_workers_stand
@@ -179,7 +180,7 @@ fn of_ends() -> Vec<Trial> {
     }
 }
 
-/// In a process that was asked to: what a pool says where `init` was not called.
+/// In a process that was asked to: the error of a pool where `init` was not called.
 fn forgotten_init() -> Option<String> {
     std::env::var("FORGET_INIT").ok()?;
     Some(match brigade_process::ProcessPool::new(1) {

@@ -1,4 +1,4 @@
-//! Calls with bad manners, which harm nobody, and what a worker inherits, which is little.
+//! Calls with bad manners, which harm no other call, and the few things that a worker inherits.
 
 use crate::{
     path::{Path, pool},
@@ -51,7 +51,7 @@ pub(crate) fn a_leaked_grandchild_harms_nobody() {
     let before = procs.worker_ids()[0];
     let grandchild = procs.spawn(|(): ()| sys::leak_a_grandchild(), ()).join().unwrap();
     sys::kill(before);
-    // The grandchild holds a copy of the channel, and still the end of the worker is seen.
+    // The grandchild holds a copy of the channel, and still the pool sees the end of the worker.
     alive_and_well(&procs);
     procs.shutdown();
     assert!(sys::is_alive(grandchild as u32));
@@ -63,7 +63,7 @@ fn descriptors() -> Vec<(String, String)> {
     let mut all: Vec<_> = entries
         .filter_map(|path| Some((path.clone(), fs::read_link(&path).ok()?)))
         .map(|(path, to)| (path.file_name().unwrap().to_string_lossy().into(), to.to_string_lossy().into()))
-        // The folder that is read, and what the watcher watches once it has begun.
+        // Leaves out the folder that is read, and the process that the watcher watches once it has begun.
         .filter(|(_, to): &(String, String)| !to.contains("/fd") && !to.contains("pidfd"))
         .collect();
     all.sort();
@@ -71,7 +71,7 @@ fn descriptors() -> Vec<(String, String)> {
 }
 
 pub(crate) fn a_worker_has_no_descriptors_but_its_own() {
-    // Some that are not closed on exec, below and above those that a worker uses.
+    // Some descriptors that are not closed on exec, below and above those that a worker uses.
     let _open: Vec<_> = (0..50).map(|_| sys::leaky_descriptor()).collect();
     let procs = pool(2);
     for _ in 0..10 {
@@ -103,9 +103,9 @@ pub(crate) fn ignored_signals_are_not_inherited() {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
         u64::from_str_radix(mask.trim(), 16).unwrap()
     };
-    // Signals 32 and 33 are the C library's own, and it refuses to reset them: what an ancestor that went round the library
-    // has done to them stays.
+    // Signals 32 and 33 are the C library's own, and it refuses to reset them. If an ancestor that went
+    // round the library has changed them, they stay so.
     let reserved = 1 << 31 | 1 << 32;
-    // SIGPIPE (13) is ignored by every Rust program from its start.
+    // Every Rust program ignores SIGPIPE (13) from its start.
     assert_eq!(procs.spawn(ignored, ()).join().unwrap() & !reserved, 1 << 12);
 }

@@ -1,4 +1,5 @@
-//! Maps: many calls in few messages, each still a call of its own; and lazy ones, over more input than there is room for.
+//! Maps: many calls in few messages, each still a call of its own; and lazy maps, over more input than
+//! there is room for.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -102,7 +103,8 @@ pub(crate) fn a_fork_in_a_chunk_answers_once() {
 
 pub(crate) fn an_idle_worker_is_given_the_rest_of_a_running_batch() {
     let procs = pool(2);
-    // Far fewer calls than batches of the first guess hold, and each waits until another process runs one as well.
+    // There are far fewer calls than batches of the first guess hold, and each waits until another process
+    // runs one as well.
     let gate = Gate::new();
     let handle = procs.spawn_map(wait_at, [gate.port(); 4]);
     let (one, two) = (gate.arrival(), gate.arrival());
@@ -119,7 +121,8 @@ pub(crate) fn a_map_that_is_cancelled_stops_early() {
     let handle = procs.spawn_map(wait_at, vec![gate.port(); 1_000]);
     let waiting = gate.arrival();
     handle.cancel();
-    // A worker without a ring hears of it by a frame, and may have begun the next call by then: that finds no gate.
+    // A worker without a ring learns of it by a frame, and may have begun the next call by then: that finds
+    // no gate.
     drop((waiting, gate));
     assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
     // The others do not come: this call is the next to run.
@@ -219,7 +222,7 @@ where
         scope.spawn(move || {
             let [first, second] = gates.each_ref().map(Gate::arrival);
             drop(first);
-            // An error is what is waited for.
+            // The test waits for this error.
             let _ = is_over.recv();
             drop((second, gates));
         });
@@ -252,7 +255,7 @@ pub(crate) fn inputs_that_come_promptly_are_read_ahead() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let waiting = gate.arrival();
-            // The window is filled while its first call waits.
+            // The window fills while its first call waits.
             while read.load(Ordering::Relaxed) < 120 {
                 thread::yield_now();
             }
@@ -267,7 +270,7 @@ pub(crate) fn a_feeder_waits_for_late_inputs() {
     let (tell, told) = mpsc::channel();
     let mut results = procs.imap(|n: u32| n * n, told).with_feeder().unwrap();
     for n in 0..50 {
-        // The next input comes when this one's result has been given.
+        // The next input comes when this input's result has been given.
         tell.send(n).unwrap();
         assert_eq!(results.next().unwrap().unwrap(), n * n);
     }

@@ -1,4 +1,4 @@
-//! What a builder can say about workers, and what is counted.
+//! The options that a builder has for workers, and the statistics.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -69,7 +69,7 @@ pub(crate) fn a_worker_is_recycled_after_its_calls() {
     assert!(sys::has_no_child());
 }
 
-/// Takes so many bytes, and keeps them.
+/// Takes `bytes` bytes of memory, and keeps them.
 fn take(bytes: usize) -> usize {
     let taken = vec![1_u8; bytes];
     std::hint::black_box(&taken);
@@ -82,7 +82,7 @@ const LIMIT: u64 = 64 << 20;
 pub(crate) fn a_worker_that_has_grown_is_recycled() {
     let procs = builder(1).memory_limit(LIMIT).build().unwrap();
     let grown = procs.spawn(take, 100 << 20).join();
-    // As a rule it answers before the pool has looked.
+    // Mostly it answers before the pool has looked.
     assert!(matches!(grown, Ok(_) | Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT }))), "{grown:?}");
     assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
     assert_eq!(procs.statistics().over_memory, 1);
@@ -100,7 +100,8 @@ pub(crate) fn a_call_that_takes_too_much_is_killed() {
     assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
 }
 
-/// Behind a command that stays, whose memory says nothing about the worker's; on the pool's own process ids and on others.
+/// A command that stays in front, whose memory says nothing about the worker's; with the pool's own process
+/// ids and with others.
 pub(crate) fn a_memory_limit_holds_behind_a_command_that_stays() {
     let stays = ["sh", "-c", "\"$@\"; true", "sh"];
     let elsewhere = ["unshare", "--user", "--pid", "--fork", "--kill-child"];
@@ -186,7 +187,8 @@ pub(crate) fn a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor() 
     let first = procs.spawn(wait_at, gate.port());
     let waiting = gate.arrival();
     let endless = procs.call(wait_at, gate.port()).timeout(Duration::from_millis(20)).spawn();
-    // The joiner fetches the answer of the first call and gives the second one to the worker, while the supervisor sleeps.
+    // The joiner fetches the answer of the first call and gives the second one to the worker, while the
+    // supervisor sleeps.
     let let_go = thread::spawn(move || {
         (0..10_000).for_each(|_| thread::yield_now());
         drop(waiting);

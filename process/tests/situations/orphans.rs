@@ -15,7 +15,7 @@ const PORT: &str = "BE_A_PARENT";
 const SOCKET: &str = "BY_SOCKET";
 const ZYGOTE: &str = "BY_ZYGOTE";
 
-/// In a process that was asked to: has a pool with one worker idle and one computing, and tells their ids.
+/// In a process that was asked to: has a pool with one worker idle and one computing, and prints their ids.
 pub(crate) fn be_a_parent_if_asked() {
     let Ok(port) = std::env::var(PORT) else { return };
     if std::env::var(SOCKET).is_ok() {

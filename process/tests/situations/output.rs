@@ -1,4 +1,4 @@
-//! What workers print, when somebody wants to read it.
+//! The workers' output, when the pool reads it.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -56,7 +56,7 @@ pub(crate) fn what_workers_print_is_captured_by_lines() {
 }
 
 pub(crate) fn labelled_lines_say_whose_they_are() {
-    // The pool that labels is a call's, so that what it prints can be captured.
+    // The pool that labels belongs to a call, so that its output can be captured.
     let (procs, lines) = capturing(Start::Exec);
     let labelled = |(): ()| {
         let inner = ProcessPool::builder().workers(1).labelled().build().unwrap();
@@ -72,7 +72,7 @@ pub(crate) fn labelled_lines_say_whose_they_are() {
 pub(crate) fn last_words_are_heard() {
     let (procs, lines) = capturing(Start::Exec);
     let last_words = |(): ()| {
-        // It holds the pipe open.
+        // The grandchild holds the pipe open.
         eprint!("{}", sys::leak_a_grandchild());
         process::abort();
     };
@@ -116,7 +116,7 @@ pub(crate) fn a_line_without_an_end_comes_in_pieces() {
 pub(crate) fn a_grandchild_that_prints_for_ever_holds_up_no_end() {
     let endless = |(): ()| Command::new("yes").arg("still here").spawn().unwrap().id();
     for ends in [ProcessPool::shutdown, ProcessPool::terminate] {
-        // Each line takes longer to be taken than to be written.
+        // The sink takes longer for each line than the worker needs to write it.
         let slow = |_: Line<'_>| (0..20).for_each(|_| thread::yield_now());
         let builder = ProcessPool::builder().workers(2).launcher(launcher()).captured(slow);
         let procs = builder.build().unwrap();
@@ -169,7 +169,7 @@ pub(crate) fn a_sink_that_does_not_come_back_is_not_waited_for_for_ever() {
     procs.spawn(|(): ()| println!("one\nthree"), ()).join().unwrap();
     procs.shutdown();
     assert!(sys::has_no_child());
-    // What was printed is not lost.
+    // The output so far is not lost.
     drop(open);
     assert!(told.into_iter().eq([3, 5]));
 }
@@ -189,7 +189,7 @@ pub(crate) fn a_sink_may_drop_the_pool() {
     give.send(procs).unwrap();
     drop(give);
     assert!(matches!(running.join(), Err(JoinError::Cancelled)));
-    // The sink goes when the thread that calls it is done.
+    // The sink is dropped when the thread that calls it is done.
     assert!(told.recv().is_err());
     while !sys::has_no_child() {
         thread::yield_now();

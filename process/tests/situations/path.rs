@@ -1,4 +1,5 @@
-//! The two paths that a call can take: through the ring, or over the socket alone. Each situation is met on both.
+//! The two paths that a call can take: through the ring, or over the socket alone. Each situation is tested
+//! on both.
 
 use brigade_process::{Local, ProcessPool};
 use libtest_mimic::{Failed, Trial};
@@ -14,7 +15,7 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    /// The path on which the test that runs is to be met.
+    /// The path of the test that runs.
     pub(crate) fn now() -> Self {
         // Relaxed: one test runs at a time, on the thread that chose the path.
         if SOCKET_ONLY.load(Ordering::Relaxed) { Self::Socket } else { Self::Ring }
@@ -25,7 +26,7 @@ impl Path {
         SOCKET_ONLY.store(self == Self::Socket, Ordering::Relaxed);
     }
 
-    /// A test of this name that is met on this path.
+    /// A test of this name on this path.
     pub(crate) fn trial(self, name: &str, test: fn()) -> Trial {
         let path_name = match self {
             Self::Ring => "ring",
@@ -39,7 +40,7 @@ impl Path {
     }
 }
 
-/// What starts workers on the chosen path.
+/// A launcher of workers for the chosen path.
 pub(crate) fn launcher() -> Local {
     match Path::now() {
         Path::Ring => Local::default(),

@@ -1,4 +1,4 @@
-//! The ports at which this very process listens, as somebody could find them out who scans it.
+//! The ports at which this process listens, as a stranger could find them by a scan.
 
 use std::{collections::BTreeSet, fs};
 

@@ -1,5 +1,6 @@
-//! What a pool says where its program cannot be started again, and where it can all the same: run by the
-//! loader's command, deleted, replaced, without `/proc`, on a file system where nothing may be executed.
+//! The errors of a pool whose program cannot be started again, and pools that start all the same: a program
+//! that was run by the loader's command, deleted, replaced, without `/proc`, on a file system where nothing
+//! may be executed.
 
 use crate::{path::Path, sys};
 use brigade_process::{Argv, Local, ProcessPool};
@@ -12,8 +13,8 @@ use std::{
 
 const MODE: &str = "BUILD_A_POOL";
 
-/// In a process that was asked to: does what its mode says to itself, builds a pool, and prints the error, or
-/// that it works.
+/// In a process that was asked to: does to itself what its mode says, builds a pool, and prints the error,
+/// or that it works.
 pub(crate) fn build_a_pool_if_asked() {
     let Ok(mode) = env::var(MODE) else { return };
     let this = env::current_exe();
@@ -54,7 +55,7 @@ pub(crate) fn build_a_pool_if_asked() {
     process::exit(0);
 }
 
-/// What this program, or a copy of it, says when it is run so.
+/// The output of this program, or a copy of it, when it is run so.
 fn said(command: &mut Command, mode: &str) -> Vec<String> {
     let output = command.env(MODE, mode).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{mode}: {}", output.status);
@@ -99,7 +100,7 @@ pub(crate) fn a_program_that_its_loader_runs_as_a_command_is_refused() {
         lines.iter().all(|line| line.contains("cannot be started again") && line.contains(&loader)),
         "{lines:?}"
     );
-    // It is no matter where workers are started by another path.
+    // It does not matter where workers are started by another path.
     let lines = said(Command::new(&loader).arg(&this).env("PROGRAM", &this), "elsewhere");
     assert_eq!(lines, ["argv: works"]);
 }

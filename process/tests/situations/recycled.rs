@@ -1,4 +1,5 @@
-//! Workers that end by their own choice, however they were started: every answer that they gave stands, with the blocks in it.
+//! Workers that end by their own choice, however they were started: every answer that they gave stands,
+//! with the blocks in it.
 
 use crate::{path::launcher, sys};
 use brigade_process::{Argv, Block, Builder, JoinError, Lost, ProcessPool, Start};
@@ -83,7 +84,7 @@ pub(crate) fn blocks_stand_whose_worker_ends_of_the_next_call() {
         for n in 0..20 {
             let made = procs.spawn(numbers, n);
             let deadly = procs.spawn(|(): ()| -> u32 { std::process::abort() }, ());
-            // The pool comes to look at the answer when the worker has ended, as a rule.
+            // Mostly the pool looks at the answer only after the worker has ended.
             while !deadly.is_finished() {
                 std::thread::yield_now();
             }

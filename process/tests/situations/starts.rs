@@ -1,4 +1,5 @@
-//! Other ways to start workers: from a zygote, behind a command, over a connection that they make; and who is refused.
+//! Other ways to start workers: from a zygote, behind a command, over a connection that they make; and
+//! peers that are refused.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -105,7 +106,7 @@ pub(crate) fn a_worker_of_a_zygote_may_have_threads_and_a_pool() {
     assert_eq!(procs.spawn(work, 20).join().unwrap(), 42);
 }
 
-/// Behind a command that only runs its arguments.
+/// A pool behind a command that only runs its arguments.
 fn behind(launcher: Argv) -> std::io::Result<ProcessPool> {
     ProcessPool::builder().workers(2).launcher(launcher).build()
 }
@@ -139,7 +140,7 @@ pub(crate) fn a_worker_behind_a_command_dials_back() {
     assert!(sys::has_no_child());
 }
 
-/// Why there is no worker.
+/// The reason for which there is no worker.
 fn refusal(launcher: Argv) -> String {
     let procs = behind(launcher).unwrap();
     let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
@@ -179,7 +180,7 @@ pub(crate) fn strangers_do_not_keep_a_worker_out() {
     assert!(sys::has_no_child());
 }
 
-/// What everybody may see of this process: its arguments and its environment.
+/// The public part of this process: its arguments and its environment.
 fn shown() -> Vec<u8> {
     ["cmdline", "environ"].map(|name| fs::read(format!("/proc/self/{name}")).unwrap()).concat()
 }
@@ -218,7 +219,7 @@ pub(crate) fn a_command_that_is_no_worker_is_refused() {
     let why = refusal(Argv::new(["echo", "two", "eggs"]));
     assert!(why.contains("BRG1") || why.contains("before it was ready"), "{why}");
     assert!(why.contains("two eggs") && why.contains("--unbuffered"), "{why}");
-    // As a shell's startup file would, on the other end of an `ssh`.
+    // A shell's startup file on the other end of an `ssh` would print so.
     let why = refusal(Argv::new(["sh", "-c", "echo Welcome to the kitchen; exec \"$@\"", "sh"]));
     assert!(why.contains("Welcome to the kitchen") && why.contains("--unbuffered"), "{why}");
     let why = refusal(Argv::new(["sh", "-c", "exit 3", "sh"]).dial_back(LOCALHOST));

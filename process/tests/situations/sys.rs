@@ -1,4 +1,4 @@
-//! What only unsafe code can do to its own process.
+//! Things that only unsafe code can do to its own process.
 
 use std::{fs::File, io::Write, os::fd::FromRawFd};
 
@@ -10,10 +10,10 @@ pub(crate) fn write_to_the_channel(bytes: &[u8]) {
     std::mem::forget(channel);
 }
 
-/// Closes the descriptors from `first` to `last` under everybody's feet.
+/// Closes the descriptors from `first` to `last`, whoever uses them.
 pub(crate) fn close(first: i32, last: i32) {
     for fd in first..=last {
-        // SAFETY: a plain system call; what it breaks is what the test is about.
+        // SAFETY: a plain system call; the test is about the damage that it does.
         unsafe { libc::close(fd) };
     }
 }
@@ -24,7 +24,7 @@ pub(crate) fn move_to(file: &File, number: i32) {
     assert_eq!(unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(file), number) }, number);
 }
 
-/// Forks, and comes back in both processes.
+/// Forks, and returns in both processes.
 pub(crate) fn fork() -> bool {
     // SAFETY: a worker runs one thread besides its watcher, and the copy only returns.
     unsafe { libc::fork() == 0 }
@@ -47,9 +47,9 @@ pub(crate) fn kill(pid: u32) {
     send(pid, libc::SIGKILL);
 }
 
-/// What the terminal sends for Ctrl-C and Ctrl-\.
+/// The signals that the terminal sends for Ctrl-C and Ctrl-\.
 pub(crate) const INTERRUPTS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
-/// What it sends for Ctrl-Z.
+/// The signal that it sends for Ctrl-Z.
 pub(crate) const STOP_FROM_THE_TERMINAL: i32 = libc::SIGTSTP;
 
 /// Sends a signal. It is no error if the process is gone.
@@ -136,7 +136,7 @@ pub(crate) fn mount_memory(folder: &str) {
     mount(folder, 0);
 }
 
-/// Lets nothing be executed any more that lies there.
+/// Forbids the execution of all files in this folder.
 pub(crate) fn forbid_execution(folder: &str) {
     mount(folder, libc::MS_REMOUNT | libc::MS_NOEXEC);
 }
@@ -148,7 +148,7 @@ fn mount(folder: &str, flags: libc::c_ulong) {
     assert_eq!(unsafe { libc::mount(kind, folder.as_ptr(), kind, flags, none) }, 0);
 }
 
-/// Makes the open file non-blocking that this process prints to.
+/// Makes the open file of this process's stdout non-blocking.
 pub(crate) fn make_stdout_nonblocking() {
     // SAFETY: fcntl takes any number.
     let flags = unsafe { libc::fcntl(1, libc::F_GETFL) };
@@ -156,7 +156,7 @@ pub(crate) fn make_stdout_nonblocking() {
     assert!(unsafe { libc::fcntl(1, libc::F_SETFL, flags | libc::O_NONBLOCK) } == 0);
 }
 
-/// How many bytes are in the pipe that this process prints to.
+/// How many bytes are in the pipe of this process's stdout.
 pub(crate) fn bytes_in_stdout() -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: the place is ours to write, and as wide as the call writes.
@@ -184,7 +184,7 @@ pub(crate) fn lower(limit: Limit) {
     assert_eq!(unsafe { libc::setrlimit(which, &limit) }, 0);
 }
 
-/// A limit for the numbers of this process's descriptors, so that no more can be made; until it is dropped.
+/// A limit for the numbers of this process's descriptors, so that no more can be made, until it is dropped.
 pub(crate) struct DescriptorLimit(libc::rlimit);
 
 impl DescriptorLimit {
@@ -207,7 +207,7 @@ impl Drop for DescriptorLimit {
     }
 }
 
-/// Lets this process have so many bytes of memory, however they are used.
+/// Limits this process to `bytes` bytes of address space.
 pub(crate) fn limit_address_space(bytes: u64) {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
     // SAFETY: the limit is borrowed across the call.

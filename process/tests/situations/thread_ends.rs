@@ -1,10 +1,11 @@
-//! Calls by the destructor of a thread-local of the user's, when the pool's own thread-locals are gone: a panic there would end the program.
+//! Calls by the destructor of a thread-local of the user's, when the pool's own thread-locals are gone: a
+//! panic there would end the program.
 
 use crate::path::pool;
 use brigade_process::{Block, ProcessPool};
 use std::{cell::RefCell, sync::Arc, thread};
 
-/// What is to be done when its thread ends.
+/// Work to do when its thread ends.
 struct Last(Option<Box<dyn FnOnce()>>);
 
 impl Drop for Last {
@@ -13,7 +14,8 @@ impl Drop for Last {
     }
 }
 
-/// Uses the pool on a thread, and then once more where the thread ends: after what the first use has made there, and before.
+/// Uses the pool on a thread, and then once more where the thread ends: after the thread-locals of the
+/// first use are gone, and before.
 fn at_a_threads_end(work: impl Fn(&ProcessPool) + Send + Sync + 'static) {
     thread_local! {
         static LAST: RefCell<Last> = const { RefCell::new(Last(None)) };

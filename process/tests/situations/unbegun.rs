@@ -1,4 +1,5 @@
-//! Calls that end their workers before they have begun: they are given up after a few workers, and nobody else is blamed.
+//! Calls that end their workers before they have begun: they are given up after a few workers, and no other
+//! call is blamed.
 
 use crate::{path::launcher, sys};
 use brigade_process::{Argv, Builder, JoinError, Lost, ProcessPool};
@@ -46,7 +47,7 @@ pub(crate) fn a_limit_that_is_over_before_the_call_begins_kills_few_workers() {
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
 }
 
-/// Cannot be decoded by a process other than the one that has made it, which it ends.
+/// A value that ends any process that decodes it, except the one that has made it.
 struct Deadly(PhantomData<()>);
 
 impl serde::Serialize for Deadly {

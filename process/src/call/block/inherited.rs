@@ -5,7 +5,7 @@
 //! | a zygote's initializer | a worker is forked | is read in place | is the worker's own from then on |
 //! | any process | it forks by libc's `fork` | is read in place | refuses |
 //! | any process | it makes a bare `clone` | refuses | refuses |
-//! | another process, from which it was received | the receiver forks | refuses, but in a zygote's workers | |
+//! | another process, which sent it | the receiver forks | refuses, but in a zygote's workers | |
 //!
 //! The heir recycles and lends none of them: it sends them whole.
 //!

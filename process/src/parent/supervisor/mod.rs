@@ -61,7 +61,7 @@ const FLOOD_WAIT: Duration = Duration::from_millis(1);
 /// How many bytes are read from a channel at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// What the pool's builder asks of the supervisor.
+/// The rules that the pool's builder sets for the supervisor.
 pub(crate) struct Rules {
     pub(crate) workers: usize,
     /// The most memory that a worker may take, in bytes.

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!   free --pool--> READY(n) --worker--> CLAIMED(n) --worker--> DONE(n) --pool--> free
-//!                     \------pool-----> WITHDRAWN(n) ........................--> free, once the worker's cursor is past n
+//!                     \------pool-----> WITHDRAWN(n) ....................--> free, once the worker's cursor
+//!                                                                            is past n
 //!
 //!   word 0   n << 3 | state
 //!   word 1   length << 16 | place << 8 | kind        place: where the payload is (below)

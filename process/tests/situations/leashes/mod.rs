@@ -1,5 +1,6 @@
-//! Nothing outlives the pool's process, whatever it has done to itself, and whatever the pool's process has
-//! done: users that were changed, processes that are stopped, forks that hold the other ends of everything.
+//! Workers never outlive the pool's process, whatever they have done to themselves, and whatever the pool's
+//! process has done: users that were changed, processes that are stopped, forks that hold the other ends of
+//! everything.
 
 // Unsafe: users, and forks that go on.
 #[allow(unsafe_code)]
@@ -22,7 +23,7 @@ const CASE: &str = "BE_LET_GO";
 const SOCKET: &str = "BE_LET_GO_BY_SOCKET";
 const PORT: &str = "BE_LET_GO_PORT";
 
-/// Who has changed its user when the pool's process is killed.
+/// The processes that have changed their user when the pool's process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changed {
     Nobody,
@@ -49,7 +50,7 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Exec, Way::Zygote, Way::Command];
 
-/// What else is done to them.
+/// The further events of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Besides {
     Nothing,
@@ -61,7 +62,7 @@ enum Besides {
     Dropped,
 }
 
-/// The initializer: tells that this process is there, if it has the stdout for that.
+/// The initializer: prints that this process is there, if it has the stdout for that.
 fn tell_and_change((tells, changes): (bool, bool)) {
     if tells {
         println!("goes {}", process::id());
@@ -71,8 +72,8 @@ fn tell_and_change((tells, changes): (bool, bool)) {
     }
 }
 
-/// In a process that was asked to: has a pool whose two workers run calls, and tells the process ids of those
-/// that must not outlive it.
+/// In a process that was asked to: has a pool whose two workers run calls, and prints the process ids of
+/// those that must not outlive it.
 pub(crate) fn be_let_go_if_asked() {
     let Ok(case) = env::var(CASE) else { return };
     if env::var(SOCKET).is_ok() {
@@ -105,7 +106,7 @@ pub(crate) fn be_let_go_if_asked() {
         .map(|_| if is_in_call { procs.spawn(change, port) } else { procs.spawn(wait_at, port) })
         .collect();
     procs.worker_ids().into_iter().for_each(|pid| println!("goes {pid}"));
-    // Until the other side has seen that the calls run.
+    // The other side has seen by then that the calls run.
     std::io::stdin().read_line(&mut String::new()).unwrap();
     if changed == Changed::Parent {
         sys::become_nobody();
@@ -114,7 +115,7 @@ pub(crate) fn be_let_go_if_asked() {
         println!("stays {}", crate::sys::leak_a_grandchild());
     }
     println!("ready");
-    // Until the other side is ready, too.
+    // The other side is ready by then, too.
     std::io::stdin().read_line(&mut String::new()).unwrap();
     if besides == Besides::Dropped as usize {
         drop(procs);
@@ -126,7 +127,7 @@ pub(crate) fn be_let_go_if_asked() {
     }
 }
 
-/// Waits until the process is stopped.
+/// Stops the process and waits until it is stopped.
 fn stop(pid: u32) {
     crate::sys::send(pid, sys::STOP);
     while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") T ")) {
@@ -134,7 +135,7 @@ fn stop(pid: u32) {
     }
 }
 
-/// One after the other: each way to start workers, with these changes, and what is done besides.
+/// Goes through the ways to start workers, one after the other, with these changes and further events.
 fn let_go(ways: &[Way], changes: &[Changed], besides: Besides) {
     if changes.iter().any(|&changed| changed != Changed::Nobody) && !sys::is_root() {
         return println!("skipped: only root may change its user");

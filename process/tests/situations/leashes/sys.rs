@@ -1,4 +1,4 @@
-//! What changes who a process is.
+//! Calls that change a process's credentials.
 
 pub(crate) const STOP: i32 = libc::SIGSTOP;
 
@@ -7,7 +7,7 @@ pub(crate) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Makes this process, which is root's, another user's. All its threads, as the C library does it.
+/// Makes this process, which is root's, another user's, with all its threads, as the C library does it.
 pub(crate) fn become_nobody() {
     // SAFETY: a plain system call.
     assert_eq!(unsafe { libc::setgid(65_534) }, 0);
@@ -15,7 +15,7 @@ pub(crate) fn become_nobody() {
     assert_eq!(unsafe { libc::setuid(65_534) }, 0);
 }
 
-/// Closes this process's descriptors to all others but root's.
+/// Closes this process's descriptors to all processes but root's.
 pub(crate) fn forbid_dumps() {
     // SAFETY: a plain system call.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }, 0);

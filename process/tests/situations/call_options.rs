@@ -1,4 +1,5 @@
-//! Calls with terms: time limits, retries, cancels that kill; and the promise about how often a call is started.
+//! Calls with options: time limits, retries, cancels that kill; and the promise about how often a call is
+//! started.
 
 use crate::{
     gate::{Gate, wait_at},
@@ -45,7 +46,7 @@ pub(crate) fn a_call_in_time_gives_its_result() {
 pub(crate) fn a_time_limit_may_be_for_ever() {
     let procs = pool(1);
     let gate = Gate::new();
-    // To a worker that is idle the caller's thread gives the call, to one that is busy the supervisor does.
+    // The caller's thread gives a call to an idle worker; the supervisor gives it to a busy one.
     assert_eq!(procs.call(|n: u32| n, 1).timeout(Duration::MAX).spawn().join().unwrap(), 1);
     let running = procs.spawn(wait_at, gate.port());
     let waiting = gate.arrival();
@@ -74,7 +75,7 @@ pub(crate) fn a_cancel_may_kill() {
     assert_ne!(procs.worker_ids(), before);
 }
 
-/// Counts a start in a file, and gives how many there were.
+/// Counts a start in a file, and returns how many there were.
 fn starts(path: &PathBuf) -> u64 {
     let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(b".").unwrap();
@@ -142,7 +143,7 @@ pub(crate) fn a_cancelled_call_is_not_tried_again() {
     drop(waiting);
     assert!(matches!(running.join(), Err(JoinError::Cancelled)));
     assert_eq!(take_count(&path), 1);
-    // One that answers after its cancel has its result.
+    // A call that answers after its cancel has its result.
     let running = procs.call(wait_at, gate.port()).retry(9).spawn();
     let waiting = gate.arrival();
     running.cancel();
@@ -162,7 +163,7 @@ pub(crate) fn a_panic_is_an_answer_and_not_tried_again() {
     assert_eq!(take_count(&path), 1);
 }
 
-pub(crate) fn terms_survive_the_pools_end() {
+pub(crate) fn options_survive_the_pools_end() {
     let procs = pool(1);
     let gate = Gate::new();
     let handles: Vec<_> =
