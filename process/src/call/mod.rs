@@ -4,7 +4,7 @@
 //! the end of the pool. The slot sees to that. `front/pending.rs` decides how often a call *starts*.
 //!
 //! If a call is dropped before its handle was told how it ended, the drop tells the handle so
-//! ([`Lost::Abandoned`]). Whatever becomes of the pool's threads, no handle waits for a call that is
+//! ([`Lost::Abandoned`]). Even if the pool's threads are gone, no handle waits for a call that is
 //! nowhere.
 //!
 //! # Retries
