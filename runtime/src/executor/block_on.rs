@@ -1,19 +1,14 @@
 //! Read this first: how a future becomes a value.
 //!
-//! A future does nothing by itself. Somebody has to poll it: "get on with it until you would have to wait". If it says
-//! `Pending`, it has left a *waker* with whatever it waits for, and the one who polls may sleep until that waker is
-//! called. That is all of async: a loop of poll and sleep.
+//! A future does nothing by itself. A thread has to poll it: "go on until you would have to wait". If the
+//! future says `Pending`, it has left a *waker* with the thing it waits for, and the polling thread may
+//! sleep until that waker is called. Async is a loop of polls and sleeps. [`run_until`], the first function
+//! below, is that loop.
 //!
-//! ```text
-//!   loop {
-//!       if let Ready(output) = future.poll(waker) { return output }
-//!       sleep until the waker is called
-//!   }
-//! ```
-//!
-//! [`run`](crate::run) does it with a current-thread runtime: while the future waits, the loop in `current_thread/core.rs` runs the tasks that it has
-//! spawned, and sleeps in the reactor when there is nothing left to do but to wait. On a multi-threaded runtime the
-//! workers run the tasks, and the loop is the bare one, in `brigade_handle::wait::block`.
+//! [`run`](crate::run) makes a current-thread runtime and uses this loop. While the future waits, the loop
+//! runs the tasks that the future has spawned, and sleeps in the reactor when nothing is left to run. On a
+//! multi-threaded runtime the workers run the tasks. There the thread inside `block_on` only polls its own
+//! future and parks, in `brigade_handle::wait::block`.
 
 use crate::{
     executor::{context, current_thread::Core, reference::ExecutorHandle},
@@ -27,8 +22,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The loop of the current-thread executor: runs tasks, and sleeps when there are none, until `done` gives a result. The
-/// future of a `block_on` is polled by `done`, when it was woken.
+/// The loop of the current-thread executor: it runs tasks, and sleeps when there are none, until `done`
+/// gives a result. `done` polls the future of `block_on`, if that was woken.
 pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> R {
     loop {
         if let Some(result) = done() {
@@ -36,7 +31,8 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
         }
         core.assert_not_forked();
         let has_run_tasks = core.run_round();
-        // Also if no task ran: the future of `block_on` may wake itself over and over.
+        // The driver gets its turn even if no task ran: the future of `block_on` may wake itself over and
+        // over.
         if core.is_driver_due() {
             core.poll_driver();
         } else if !has_run_tasks {
@@ -45,25 +41,25 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
     }
 }
 
-/// What blocking means on a thread that polls tasks.
+/// The wait policy of a thread that polls tasks: blocking is refused.
 pub(crate) const FORBID: wait::Policy = wait::Policy::Forbid(
     "it runs async tasks, which would all wait with it; use `.await`, or take the blocking call to `spawn_blocking`",
 );
 
-/// Panics on a thread that must not block.
+/// Panics on a thread that must not block. `what` names the caller in the message.
 pub(crate) fn assert_outside(what: &str) {
     if let wait::Policy::Forbid(advice) = wait::policy() {
         panic!("{what} would block this thread: {advice}");
     }
 }
 
-/// The loop on a thread that runs no tasks.
+/// Runs a future on a thread that runs no tasks.
 pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     let output = wait::block("block_on", |waker| {
         let poll = poll_as_guest(executor, future.as_mut(), waker);
         if poll.is_pending() {
-            // A future that forks may end in the child, but nothing would wake it there.
+            // After a fork this may be the child. A future can finish there, but nothing would wake it.
             executor.driver().reactor.assert_not_forked();
         }
         poll
@@ -72,7 +68,7 @@ pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F)
     output
 }
 
-/// One poll on a thread that runs no tasks.
+/// Polls a future once on a thread that runs no tasks.
 pub(crate) fn poll_as_guest<F: Future>(
     executor: &ExecutorHandle,
     future: Pin<&mut Option<F>>,
@@ -89,7 +85,8 @@ pub(crate) fn poll_as_guest<F: Future>(
     poll
 }
 
-/// The future of a `block_on`, which ends inside the runtime, also if it panics: its destructor may spawn.
+/// The future of a `block_on`. It is dropped inside the runtime, even if it panics, because its destructor
+/// may spawn.
 pub(crate) struct MainFuture<'a, F>(pub(crate) Pin<&'a mut Option<F>>);
 
 impl<F: Future> MainFuture<'_, F> {

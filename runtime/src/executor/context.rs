@@ -1,14 +1,16 @@
-//! Every thread-local of this crate: where this thread stands.
+//! The thread-locals of this crate: the executor that a thread is inside of, and its role there.
 //!
-//! A thread is nowhere, or a guest that polls a future of its own inside `block_on` of a multi-threaded runtime, or the
-//! thread that drives a current-thread runtime, or a worker. The free functions (`spawn`, `sleep`, …) and every wake-up ask
-//! here, which is why the answer is a pointer, and not a cell that has to be borrowed.
+//! A thread is outside of every runtime, or a guest that polls a future of its own in `block_on` of a
+//! multi-threaded runtime, or the thread that drives a current-thread runtime, or a worker. The free
+//! functions (`spawn`, `sleep`, …) and every wake-up ask for this role. So it is a plain pointer, not a
+//! cell that has to be borrowed.
 //!
-//! 1. The pointer is that of the place which the innermost [`Entered`] of this thread keeps alive. Guards are dropped in the reverse
-//!    order of their making, and stay on their thread.
-//! 2. The values of task-locals lie where their futures are; the thread's stack has pointers to them. An [`InTaskLocal`] borrows the
-//!    value, and takes the pointer off when it is dropped, in the reverse order of their making. Who reads a value does so in a call that
-//!    was made, and returns, while the guard lives: so the value is there, and is read by this thread only.
+//! 1. The references in the role belong to the innermost [`Entered`] of this thread, which keeps alive what
+//!    they point to. Guards are dropped in the reverse order of their making, and stay on their thread.
+//! 2. The values of task-locals lie in their futures; the stack of the thread has pointers to them. An
+//!    [`InTaskLocal`] borrows the value, and takes the pointer off when it is dropped, in the reverse order
+//!    of their making. A value is read in a call that was made, and returns, while the guard lives. So the
+//!    value is there, and only this thread reads it.
 
 use crate::{
     executor::{current_thread, multi_thread::worker::Worker, reference::ExecutorHandle, rng::Rng},
@@ -22,16 +24,16 @@ use std::{
     rc::Rc,
 };
 
-/// Where a thread stands.
+/// The role of a thread.
 #[derive(Clone, Copy)]
 pub(crate) enum ThreadRole<'a> {
-    /// Not inside a runtime.
+    /// It is outside of every runtime.
     Outside,
-    /// Polls the future of a `block_on` and runs no tasks.
+    /// It polls the future of a `block_on`, and runs no tasks.
     Guest(&'a ExecutorHandle),
-    /// Drives a current-thread runtime.
+    /// It drives a current-thread runtime.
     CurrentThread(&'a current_thread::Core),
-    /// A worker of a multi-threaded runtime.
+    /// It is a worker of a multi-threaded runtime.
     Worker(&'a Worker),
 }
 
@@ -48,36 +50,36 @@ impl ThreadRole<'_> {
 }
 
 thread_local! {
-    /// Its lifetime is not `'static`, but that of a guard (rule 1).
+    /// The real lifetime is not `'static`, but that of a guard (rule 1).
     static ROLE: Cell<ThreadRole<'static>> = const { Cell::new(ThreadRole::Outside) };
     static RNG: RefCell<Rng> = RefCell::new(Rng::of_thread());
     static TASK_LOCALS: RefCell<Vec<TaskLocalEntry>> = const { RefCell::new(Vec::new()) };
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Looks where this thread stands.
+/// Calls `f` with the role of this thread.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(ThreadRole<'_>) -> R) -> R {
-    // A guard keeps alive what is there (rule 1), and as long as `f` runs, no guard that is older than `f` is dropped. `f` takes any
-    // lifetime, so it cannot keep the reference for longer.
+    // The innermost guard keeps this alive (rule 1), and no guard that is older than `f` is dropped while
+    // `f` runs. `f` accepts every lifetime, so it cannot keep the reference for longer.
     f(ROLE.get())
 }
 
-/// Makes this thread a guest until the guard is dropped, which puts back the place that was there before.
+/// Makes this thread a guest until the guard is dropped. The guard then restores the role from before.
 pub(crate) fn enter_as_guest(executor: &ExecutorHandle) -> Entered<&ExecutorHandle> {
     let here = NonNull::from(executor);
     // SAFETY: the guard borrows the executor (rule 1).
     enter(ThreadRole::Guest(unsafe { here.as_ref() }), executor)
 }
 
-/// Makes this thread the one that drives a current-thread runtime, as above.
+/// Makes this thread the one that drives a current-thread runtime, until the guard is dropped.
 pub(crate) fn enter_as_driver(core: Rc<current_thread::Core>) -> Entered<Rc<current_thread::Core>> {
     let here = NonNull::from(&*core);
     // SAFETY: the guard keeps the core alive (rule 1).
     enter(ThreadRole::CurrentThread(unsafe { here.as_ref() }), core)
 }
 
-/// Makes this thread a worker, as above.
+/// Makes this thread a worker until the guard is dropped.
 pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<Rc<Worker>> {
     let here = NonNull::from(&*worker);
     // SAFETY: the guard keeps the worker alive (rule 1).
@@ -89,14 +91,14 @@ fn enter<K>(here: ThreadRole<'static>, kept: K) -> Entered<K> {
     Entered { before, _kept: kept, _unlimited: budget::lift(), _not_send: PhantomData }
 }
 
-/// Puts back the place that was there before.
-#[must_use = "the place holds as long as the guard lives"]
+/// Restores the role that the thread had before.
+#[must_use = "the thread has the role as long as the guard lives"]
 pub(crate) struct Entered<K> {
     before: ThreadRole<'static>,
-    /// Dropped after the place was put back: what it keeps may end then, and looks where the thread stands.
+    /// Dropped after the role was restored: this may end what it keeps, and that end asks for the role.
     _kept: K,
     _unlimited: budget::Lifted,
-    /// It belongs to its thread.
+    /// The guard stays on its thread.
     _not_send: PhantomData<*const ()>,
 }
 
@@ -106,11 +108,11 @@ impl<K> Drop for Entered<K> {
     }
 }
 
-/// The runtime that this thread is inside of.
+/// Returns the executor that this thread is inside of.
 ///
 /// # Panics
 ///
-/// If it is inside of none. `what` names the caller.
+/// Outside of every runtime. `what` names the caller in the message.
 #[track_caller]
 pub(crate) fn executor(what: &str) -> ExecutorHandle {
     try_executor().unwrap_or_else(|| {
@@ -118,7 +120,7 @@ pub(crate) fn executor(what: &str) -> ExecutorHandle {
     })
 }
 
-/// The runtime that this thread is inside of, if it is.
+/// Returns the executor that this thread is inside of, if there is one.
 pub(crate) fn try_executor() -> Option<ExecutorHandle> {
     with(|place| match place {
         ThreadRole::Outside => None,
@@ -128,25 +130,26 @@ pub(crate) fn try_executor() -> Option<ExecutorHandle> {
     })
 }
 
-/// Which of `count` comes first. 0 if there are none.
+/// Picks the one of `count` that comes first. Returns 0 if `count` is 0.
 pub(crate) fn choose(count: usize) -> usize {
     RNG.try_with(|rng| rng.borrow_mut().pick(count.max(1))).unwrap_or(0)
 }
 
-/// A task-local's number, and its value (rule 2).
+/// The number of a task-local, and a pointer to its value (rule 2).
 type TaskLocalEntry = (usize, NonNull<dyn Any>);
 
-/// Lets a task-local have this value on this thread until the guard is dropped.
+/// Gives a task-local this value on this thread, until the guard is dropped.
 pub(crate) fn enter_task_local(id: usize, value: &dyn Any) -> InTaskLocal<'_> {
-    // The destructor of another thread-local may end a runtime after this one is gone: then no task-local has a value.
+    // The destructor of another thread-local may end a runtime after this stack is gone. Then no task-local
+    // has a value.
     let _ = TASK_LOCALS.try_with(|stack| stack.borrow_mut().push((id, NonNull::from(value))));
     InTaskLocal { _value: PhantomData }
 }
 
-/// Takes the value off again that was pushed last.
+/// Takes off the value that was pushed last.
 #[must_use = "the task-local has its value as long as the guard lives"]
 pub(crate) struct InTaskLocal<'a> {
-    // Neither Send nor Sync: it belongs to its thread's stack.
+    // Neither Send nor Sync: the guard belongs to the stack of its thread.
     _value: PhantomData<(&'a dyn Any, *const ())>,
 }
 
@@ -156,17 +159,18 @@ impl Drop for InTaskLocal<'_> {
     }
 }
 
-/// Calls `f` with the innermost value of a task-local. None if it has none.
+/// Calls `f` with the innermost value of a task-local. Returns `None` if it has no value.
 pub(crate) fn with_task_local<R>(id: usize, f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
     let find = |stack: &RefCell<Vec<TaskLocalEntry>>| {
         stack.borrow().iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1)
     };
     let value = TASK_LOCALS.try_with(find).ok().flatten()?;
-    // SAFETY: its guard lives until this call has returned (rule 2). The stack is not borrowed: `f` may enter scopes of its own.
+    // SAFETY: the guard of the value lives until this call has returned (rule 2). The stack is not borrowed
+    // here: `f` may enter scopes of its own.
     Some(f(unsafe { value.as_ref() }))
 }
 
-/// A buffer of this thread, for bytes on their way between two interfaces that do not fit.
+/// Lends a buffer of this thread, for bytes on their way between two interfaces that do not fit each other.
 #[cfg(feature = "hyper")]
 pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
     let mut buffer = SCRATCH.try_with(RefCell::take).unwrap_or_default();

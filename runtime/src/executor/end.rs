@@ -1,4 +1,4 @@
-//! The ways in which an executor ends.
+//! The ways to end an executor.
 
 use std::time::Duration;
 
@@ -9,6 +9,6 @@ pub(crate) enum ShutdownMode {
     Drain { at_most: Option<Duration> },
     /// All tasks are cancelled.
     Cancel,
-    /// All tasks are cancelled, and nobody is waited for.
+    /// All tasks are cancelled, and the caller waits for nothing.
     Background,
 }

@@ -1,6 +1,7 @@
-//! The injector: the queue by which tasks come to an executor from other threads.
+//! The injector: the queue for tasks that come to an executor from other threads.
 //!
-//! A locked list whose length can be read without the lock, so that workers that find it empty do not touch the lock.
+//! A list behind a lock. Its length can be read without the lock, so workers that find it empty do not
+//! touch the lock.
 
 use crate::{
     shim::{AtomicUsize, Mutex, Ordering, lock},
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 
 /// Tasks from other threads, in the order in which they came.
 pub(crate) struct Injector {
-    /// Stored under the lock, read without.
+    /// Stored under the lock, and read without it.
     len: AtomicUsize,
     list: Mutex<List>,
 }
@@ -26,13 +27,13 @@ impl Injector {
         Self { len: AtomicUsize::new(0), list: Mutex::new(list) }
     }
 
-    /// SeqCst: part of the argument at the head of `multi_thread/idle.rs`.
+    /// Returns the number of tasks. SeqCst: part of the argument at the head of `multi_thread/idle.rs`.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::SeqCst)
     }
 
-    /// Appends tasks. Gives them back if the executor is gone.
+    /// Appends a task. Gives it back if the executor has ended.
     pub(crate) fn push(&self, task: Task) -> Result<(), Task> {
         let mut list = lock(&self.list);
         if list.closed {
@@ -43,14 +44,14 @@ impl Injector {
         Ok(())
     }
 
-    /// Appends a worker's surplus.
+    /// Appends the tasks that a worker has no room for.
     pub(crate) fn push_all(&self, tasks: impl IntoIterator<Item = Task>) {
         let mut list = lock(&self.list);
         list.tasks.extend(tasks);
         self.publish(&list);
     }
 
-    /// Takes the first task, and hands others, `share` of the length at most, to `keep`.
+    /// Takes the first task, and hands more tasks to `keep`: `share` says how many, given the length.
     pub(crate) fn pop_batch(
         &self,
         share: impl FnOnce(usize) -> usize,
@@ -67,7 +68,7 @@ impl Injector {
         first
     }
 
-    /// Takes everything; nothing more is let in.
+    /// Takes all tasks, and lets no more in.
     pub(crate) fn close(&self) -> VecDeque<Task> {
         let mut list = lock(&self.list);
         list.closed = true;

@@ -1,11 +1,12 @@
-//! References to an executor of either kind; among them that of a task, which takes one word.
+//! References to an executor of either kind. The reference of a task takes one word.
 //!
-//! An executor counts these references itself, beside the count of the `Arc` that it lies in: while there is one at least, all of them
-//! together hold one reference of the `Arc`'s. So a thread can take many at once, and give many back at once (`task/store.rs`), and
-//! spawning a task costs no write to a word that all threads share.
+//! An executor counts these references itself, besides the count of its `Arc`. While there is at least one
+//! of them, all of them together hold one reference of the `Arc`. So a thread can take many at once and
+//! give many back at once (`task/memory.rs`), and a spawn writes to no word that all threads share.
 //!
-//! 1. The count goes from 0 to n by one who has the `Arc`, who then adds a reference to it; and from n to 0 by one who then takes one
-//!    away. As often as the one happens the other does, or is about to: so while a `ExecutorRef` exists the executor does.
+//! 1. A thread that has the `Arc` raises the count from 0 to n, and then adds a reference to the `Arc`. A
+//!    thread that lowers the count from n to 0 then takes one away. Each of the two happens as often as the
+//!    other, or is about to. So while an `ExecutorRef` exists, its executor does.
 
 use crate::{
     driver::Driver,
@@ -29,7 +30,7 @@ use std::{
     },
 };
 
-/// A current-thread or a multi-threaded executor.
+/// The owner's reference to a current-thread or a multi-threaded executor.
 #[derive(Clone)]
 pub(crate) enum ExecutorHandle {
     CurrentThread(Arc<current_thread::CurrentThread>),
@@ -37,7 +38,7 @@ pub(crate) enum ExecutorHandle {
 }
 
 impl ExecutorHandle {
-    /// By reference.
+    /// Borrows the executor.
     #[inline]
     pub(crate) fn borrow(&self) -> ExecutorBorrow<'_> {
         match self {
@@ -72,11 +73,11 @@ impl ExecutorHandle {
     }
 }
 
-/// How many references to an executor its tasks and its threads' stores have.
+/// The number of references that the tasks of an executor, and the memories of its threads, have to it.
 #[derive(Default)]
 pub(crate) struct ExecutorRefCount(AtomicUsize);
 
-/// An executor's address, with its kind in the lowest bits.
+/// The address of an executor, with its kind in the lowest bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExecutorPtr(NonNull<()>);
 
@@ -90,7 +91,7 @@ const _: () = assert!(
     align_of::<current_thread::CurrentThread>() > KINDS && align_of::<multi_thread::MultiThread>() > KINDS
 );
 
-/// An executor, by reference.
+/// An executor by reference, for a match on its kind.
 pub(crate) enum ExecutorView<'a> {
     CurrentThread(&'a current_thread::CurrentThread),
     MultiThread(&'a multi_thread::MultiThread),
@@ -118,13 +119,14 @@ impl ExecutorPtr {
 
     #[inline]
     fn untagged<T>(self) -> NonNull<T> {
-        // The tag leaves an address that is not null: no executor lies below the highest tag.
+        // The address without its tag is not null: no executor lies below the highest tag.
         NonNull::new(self.0.as_ptr().map_addr(|address| address & !KINDS))
             .expect("an executor's address")
             .cast()
     }
 
-    /// The pointer that the `Arc` gave, for its count of references, which lies outside of what a reference to the executor may reach.
+    /// Returns the pointer that the `Arc` gave. Its count of references lies outside of what a reference to
+    /// the executor may reach.
     fn in_arc<T>(self) -> *const T {
         self.untagged().as_ptr()
     }
@@ -135,7 +137,7 @@ impl ExecutorPtr {
     #[inline]
     unsafe fn view<'a>(self) -> ExecutorView<'a> {
         match self.0.addr().get() & KINDS {
-            // SAFETY: the tag says that this is its type, and the caller that it exists.
+            // SAFETY: the tag says that this is its type, and the caller says that it exists.
             CURRENT_THREAD => ExecutorView::CurrentThread(unsafe { self.untagged().as_ref() }),
             #[cfg(loom)]
             // SAFETY: as above.
@@ -145,7 +147,7 @@ impl ExecutorPtr {
         }
     }
 
-    /// Adds so many references at once.
+    /// Adds `count` references at once.
     ///
     /// # Safety
     ///
@@ -153,7 +155,7 @@ impl ExecutorPtr {
     pub(crate) unsafe fn acquire(self, count: usize) {
         // SAFETY: the caller's Arc keeps the executor alive.
         let executor = unsafe { self.view() };
-        // Relaxed: who takes a reference has one.
+        // Relaxed: a thread that takes references has one already.
         if executor.references().0.fetch_add(count, Ordering::Relaxed) != 0 {
             return;
         }
@@ -174,11 +176,11 @@ impl ExecutorPtr {
         }
     }
 
-    /// Gives so many references back at once.
+    /// Gives `count` references back at once.
     ///
     /// # Safety
     ///
-    /// The caller has so many, and does not use them again.
+    /// The caller has that many references, and does not use them again.
     pub(crate) unsafe fn release(self, count: usize) {
         // SAFETY: the caller's references keep the executor alive (rule 1).
         let executor = unsafe { self.view() };
@@ -204,7 +206,7 @@ impl ExecutorPtr {
     }
 }
 
-/// An executor that somebody's `Arc` keeps alive for `'a`.
+/// An executor that is kept alive by an `Arc`, borrowed for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct ExecutorBorrow<'a>(ExecutorPtr, PhantomData<&'a ()>);
 
@@ -242,10 +244,11 @@ impl<'a> ExecutorBorrow<'a> {
     }
 }
 
-/// One reference. It has no destructor: `task/store.rs` takes it back, with the memory of the task.
+/// A counted reference to an executor. It has no destructor: `task/memory.rs` takes it back, together with
+/// the memory of its task.
 pub(crate) struct ExecutorRef(pub(crate) ExecutorPtr);
 
-// SAFETY: as an `Arc` of either executor, which other threads may use, and end.
+// SAFETY: this is like an `Arc` of either executor, which other threads may use and drop.
 unsafe impl Send for ExecutorRef {}
 // SAFETY: as above.
 unsafe impl Sync for ExecutorRef {}
@@ -257,7 +260,7 @@ const _: () = {
 };
 
 impl ExecutorRef {
-    /// The executor.
+    /// Returns the executor, for a match on its kind.
     #[inline]
     pub(crate) fn view(&self) -> ExecutorView<'_> {
         // SAFETY: this is one reference, so the executor exists while it does (rule 1).
@@ -287,7 +290,7 @@ impl<'a> ExecutorView<'a> {
         }
     }
 
-    /// Whether a thread that stands there runs this executor's tasks.
+    /// Tells whether a thread with this role runs the tasks of this executor.
     #[inline]
     pub(crate) fn is_at(&self, place: ThreadRole<'_>) -> bool {
         match (self, place) {
@@ -297,7 +300,7 @@ impl<'a> ExecutorView<'a> {
         }
     }
 
-    /// Whether it ends, so that a task that has not been polled is cancelled.
+    /// Tells whether the executor is ending. A task that has not been polled is then cancelled.
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         match self {
@@ -308,7 +311,7 @@ impl<'a> ExecutorView<'a> {
         }
     }
 
-    /// Why a task of this executor ends without a result of its own.
+    /// Returns the error of a task that ends without a result of its own.
     #[cold]
     pub(crate) fn cancelled(&self) -> JoinError {
         match self {
@@ -320,7 +323,8 @@ impl<'a> ExecutorView<'a> {
         }
     }
 
-    /// Lists a task that waits for the first time, and says where. None if the executor ends.
+    /// Lists a task that waits for the first time, and returns its index. Returns `None` if the executor is
+    /// ending.
     pub(crate) fn list(&self, task: TaskRef) -> Option<u32> {
         match self {
             Self::CurrentThread(shared) => current_thread::list(shared, task),
@@ -330,7 +334,7 @@ impl<'a> ExecutorView<'a> {
         }
     }
 
-    /// Strikes a task off, if it was listed: it is about to be complete.
+    /// Removes a task from its list, if it was listed: it is about to be complete.
     #[inline]
     pub(crate) fn release(&self, place: u32) {
         match self {

@@ -1,30 +1,30 @@
-//! The rng: whom to steal from, and who of several racers is polled first.
+//! Choices that need no reason: which worker to steal from first, and which racer to poll first.
 //!
-//! Everything that an executor decides without a reason goes through here, so that a test could decide it.
+//! All such choices of an executor come from here, so that a test could make them instead.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Decides what does not matter, cheaply.
+/// A cheap source of choices.
 #[derive(Debug)]
 pub(crate) enum Rng {
-    /// A different victim each time, by a xorshift generator (Marsaglia, 2003).
+    /// A xorshift generator (Marsaglia, 2003).
     Fast(u32),
 }
 
 impl Rng {
-    /// A rng that differs from those of other seeds.
+    /// Makes a generator whose choices differ from those of other seeds.
     pub(crate) fn fast(seed: usize) -> Self {
         Self::Fast((seed as u32).wrapping_mul(0x9E37_79B9) | 1)
     }
 
-    /// One for a thread, which differs from those of other threads.
+    /// Makes a generator for this thread, whose choices differ from those of other threads.
     pub(crate) fn of_thread() -> Self {
         static THREADS: AtomicUsize = AtomicUsize::new(1000);
         // Relaxed: only uniqueness matters.
         Self::fast(THREADS.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The first of `count` victims, or of `count` racers, to try.
+    /// Picks the first of `count` victims, or of `count` racers, to try.
     #[inline]
     pub(crate) fn pick(&mut self, count: usize) -> usize {
         match self {

@@ -1,11 +1,11 @@
-//! A roll of tasks: all that an executor, or a part of it, has taken in and not seen complete.
+//! A list of tasks: those that an executor, or a part of it, has taken in and that are not complete.
 //!
-//! A task is struck off exactly once, by the number that it was given, so a number needs no generation; and an entry is one word, since a
-//! million tasks that wait have a million entries.
+//! A task is removed exactly once, by the number that it was given, so a number needs no generation. An
+//! entry is one word, since a million waiting tasks have a million entries.
 
 use crate::task::TaskRef;
 
-/// Tasks by number.
+/// Tasks by their numbers.
 #[derive(Default)]
 pub(crate) struct TaskList {
     entries: Vec<Option<TaskRef>>,
@@ -17,7 +17,7 @@ impl TaskList {
         self.entries.len() == self.free.len()
     }
 
-    /// Enters a task, and says under which number.
+    /// Inserts a task, and returns its number.
     #[inline]
     pub(crate) fn insert(&mut self, task: TaskRef) -> u32 {
         if let Some(number) = self.free.pop() {
@@ -29,11 +29,11 @@ impl TaskList {
         number
     }
 
-    /// Strikes a task off, by the number that `insert` gave.
+    /// Removes a task by the number that `insert` returned.
     #[inline]
     pub(crate) fn remove(&mut self, number: u32) {
-        let struck = self.entries[number as usize].take();
-        debug_assert!(struck.is_some(), "a task is struck off once");
+        let removed = self.entries[number as usize].take();
+        debug_assert!(removed.is_some(), "a task is removed once");
         self.free.push(number);
     }
 

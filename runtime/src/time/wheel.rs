@@ -55,7 +55,7 @@ enum When {
     Tick(u64),
 }
 
-struct Timer {
+struct WheelTimer {
     when: When,
     waker: Waker,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Wheel {
     /// A bit for each slot, by level.
     occupied: [u64; LEVELS],
     lists: Rings,
-    timers: Slab<Timer>,
+    timers: Slab<WheelTimer>,
 }
 
 impl Wheel {
@@ -77,7 +77,7 @@ impl Wheel {
     /// Sets a timer. One whose tick has passed already fires at the next call of `expire`.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Key {
-        let key = self.timers.insert(Timer { when: When::Deadline(deadline), waker });
+        let key = self.timers.insert(WheelTimer { when: When::Deadline(deadline), waker });
         self.lists.append(NEW_LIST, number(key));
         key
     }

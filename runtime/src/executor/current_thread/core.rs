@@ -1,9 +1,11 @@
-//! The loop of the current-thread executor, and what only the driving thread touches.
+//! The core of the current-thread executor: the part that only the driving thread touches. Its loop is
+//! `run_until` in `block_on.rs`.
 //!
 //! # Fairness
 //!
-//! A run_round runs at most [`MAX_POLLS_PER_ROUND`] tasks, those of the injector first; between rounds the future of `block_on` is polled if it
-//! was woken, and the driver is driver_polled at if it has not been for [`DRIVER_POLL_INTERVAL`]. So a task that wakes itself for ever starves
+//! A round runs at most [`MAX_POLLS_PER_ROUND`] tasks, and those of the injector join the queue first.
+//! Between two rounds the future of `block_on` is polled if it was woken, and the driver is polled if the
+//! last time was more than [`DRIVER_POLL_INTERVAL`] ago. So a task that wakes itself for ever starves
 //! nobody.
 
 use super::CurrentThread;
@@ -34,35 +36,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many tasks run before the loop looks at anything else.
+/// The number of polls after which the loop turns to anything else.
 const MAX_POLLS_PER_ROUND: usize = 61;
-/// How long the driver may be left alone while there is work.
+/// The longest time for which a busy executor leaves the driver alone.
 const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
 
-/// What moves from one driving thread to the next: no local task is among it.
+/// The parts that move from one driving thread to the next. No local task is among them.
 pub(super) struct CoreQueues {
     pub(super) ready: VecDeque<Task>,
     pub(super) owned: TaskList,
 }
 
-/// What only the driving thread touches.
+/// The part of the executor that only the driving thread touches.
 pub(crate) struct Core {
     pub(crate) shared: Arc<CurrentThread>,
     pub(super) ready: RefCell<VecDeque<Task>>,
-    /// Those tasks that may move between threads, and have waited.
+    /// The tasks that may move between threads, and have waited.
     owned: RefCell<TaskList>,
-    /// All tasks that may not. They end with the `block_on` in which they were spawned.
+    /// All tasks that may not move. They end with the `block_on` in which they were spawned.
     locals: RefCell<TaskList>,
-    /// That end has begun: local tasks that are spawned from now on are cancelled at once.
+    /// True once that end has begun: a local task that is spawned later is cancelled at once.
     locals_end: Cell<bool>,
     driver_polled: Cell<Instant>,
-    /// How many polls there were since the clock was driver_polled at.
+    /// The number of polls since the loop last considered the driver.
     polls: Cell<usize>,
-    /// The process of the thread that drives, and not of its copy.
+    /// The process that made this core. A forked child is another one.
     generation: Generation,
 }
 
-/// A place is twice the number on the roll; and this, if that is `locals`.
+/// The index of a task is twice its number in the list, plus this bit if the list is `locals`.
 const LOCAL_BIT: u32 = 1;
 
 /// The time in which this thread drives the executor.
@@ -93,7 +95,7 @@ impl Driving {
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
         let mut context = Context::from_waker(&waker);
-        // The first poll is due without a wake-up.
+        // The first poll needs no wake-up.
         shared.inbox.set_woken();
         run_until(&self.core, || {
             if !shared.inbox.take_woken() {
@@ -110,17 +112,18 @@ impl Driving {
 }
 
 impl Driving {
-    /// Runs tasks until none is left, or for so long.
+    /// Runs tasks until none is left, or until `at_most` has passed.
     pub(super) fn drain(&self, at_most: Option<Duration>) -> Result<(), Elapsed> {
         let core = &self.core;
         let timers = &core.shared.driver.timers;
-        // None: no deadline, or one that is so far away that no clock can name it.
+        // `None`: there is no deadline, or it is too far away for a clock to name.
         let Some(deadline) = at_most.and_then(|at_most| timers.clock.now().checked_add(at_most)) else {
             run_until(core, || core.is_empty().then_some(()));
             return Ok(());
         };
         let waker = Waker::from(core.shared.clone());
-        // The thread that sets it is the one that sleeps in the driver, so the driver need not be woken.
+        // The thread that sets this timer is the one that sleeps in the driver, so the driver need not be
+        // woken.
         let (SetTimer::Done(timer) | SetTimer::WakeDriver(timer)) = timers.set(0, deadline, &waker) else {
             unreachable!("the driver is closed after the drain")
         };
@@ -129,7 +132,7 @@ impl Driving {
             if core.is_empty() {
                 return Some(Ok(()));
             }
-            // Looked at in any case: what woke this thread was the timer, or nothing.
+            // The timer is checked in any case: this thread was woken by it, or for no reason.
             core.shared.inbox.take_woken();
             (is_now || timers.rearm(0, timer, &waker) != Armed::Waits).then_some(Err(Elapsed))
         });
@@ -137,7 +140,7 @@ impl Driving {
         drained
     }
 
-    /// Cancels all tasks, and lets none in any more.
+    /// Cancels all tasks, and lets no more in.
     pub(super) fn cancel(&self) {
         let core = &self.core;
         core.shared.closing.store(true, Ordering::Relaxed);
@@ -151,7 +154,7 @@ impl Drop for Driving {
     fn drop(&mut self) {
         let core = &self.core;
         if !core.generation.is_current() {
-            // In a forked child the tasks are left as they are.
+            // In a forked child the tasks stay as they are.
             return mem::forget(core.clone());
         }
         core.end_locals();
@@ -168,11 +171,11 @@ impl Drop for Driving {
 }
 
 impl Core {
-    /// Runs some tasks. False if there were none.
+    /// Runs one round of tasks. Returns false if there were none.
     pub(crate) fn run_round(&self) -> bool {
         let fetched = self.fetch();
         for ran in 0..MAX_POLLS_PER_ROUND {
-            // Taken in a statement of its own: the queue must be free while the task runs.
+            // This is a statement of its own, so that the queue is not borrowed while the task runs.
             let task = self.ready.borrow_mut().pop_front();
             let Some(task) = task else { return fetched || ran > 0 };
             self.run(task);
@@ -191,7 +194,7 @@ impl Core {
         self.assert_not_forked();
     }
 
-    /// The copy of this thread runs no more tasks in a forked child: the parent runs them.
+    /// Panics in a forked child: the parent runs these tasks, and the copy of this thread must not.
     #[inline]
     pub(crate) fn assert_not_forked(&self) {
         if !self.generation.is_current() {
@@ -199,7 +202,7 @@ impl Core {
         }
     }
 
-    /// Takes what other threads sent. False if that was nothing.
+    /// Takes the tasks that other threads sent. Returns false if there were none.
     fn fetch(&self) -> bool {
         let mut queue = |task: Task| self.ready.borrow_mut().push_back(task);
         let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue);
@@ -214,7 +217,8 @@ impl Core {
         self.ready.borrow_mut().push_back(task);
     }
 
-    /// Takes in a task that was just spawned on the driving thread. It is cancelled if the executor is closing.
+    /// Takes in a task that was just spawned on the driving thread. The task is cancelled if the executor
+    /// is closing.
     pub(crate) fn take_in(&self, task: Task) {
         if self.shared.is_closing() {
             task::refuse(task);
@@ -223,7 +227,8 @@ impl Core {
         }
     }
 
-    /// The same for a task that may not leave this thread: it is listed from the beginning, since it ends with the `block_on`.
+    /// Takes in a task that may not leave this thread. It is listed from the beginning, because it ends
+    /// with the `block_on`.
     pub(super) fn take_in_local(&self, task: Task) {
         if self.locals_end.get() {
             task::refuse(task);
@@ -233,24 +238,25 @@ impl Core {
         }
     }
 
-    /// Cancels the local tasks, and lets none in any more.
+    /// Cancels the local tasks, and lets no more in.
     fn end_locals(&self) {
         self.locals_end.set(true);
         self.locals.borrow().iter().for_each(TaskRef::cancel);
     }
 
-    /// CoreQueues a task that waits for the first time, and says where. None if the executor is closing.
+    /// Lists a task that waits for the first time, and returns its index. Returns `None` if the executor is
+    /// closing.
     pub(super) fn list(&self, task: TaskRef) -> Option<u32> {
         (!self.shared.is_closing()).then(|| 2 * self.owned.borrow_mut().insert(task))
     }
 
     pub(super) fn release(&self, place: u32) {
         let list = if place % 2 == LOCAL_BIT { &self.locals } else { &self.owned };
-        // Relies on the roll's references having nothing to drop.
+        // This relies on the references in the list having nothing to drop.
         list.borrow_mut().remove(place / 2);
     }
 
-    /// Whether no task is left.
+    /// Tells whether no task is left.
     fn is_empty(&self) -> bool {
         self.ready.borrow().is_empty()
             && self.owned.borrow().is_empty()
@@ -258,16 +264,16 @@ impl Core {
             && self.shared.inbox.injector.len() == 0
     }
 
-    /// Whether so many polls have been made that the driver has to be driver_polled at.
+    /// Tells whether enough polls were made for the driver to get its turn.
     pub(crate) fn is_driver_due(&self) -> bool {
         self.polls.get() >= MAX_POLLS_PER_ROUND
     }
 
-    /// Looks at the driver without sleeping, if the last poll_driver is long ago.
+    /// Polls the driver without sleeping, if it was not polled for long enough.
     #[cold]
     pub(crate) fn poll_driver(&self) {
         self.polls.set(0);
-        // The real time: a clock that is paused does not pause the descriptors.
+        // This is the real time: pausing the clock does not pause the descriptors.
         let now = clock::now();
         if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
             self.driver_polled.set(now);
@@ -288,7 +294,7 @@ impl Core {
         }
         if shared.inbox.may_sleep() {
             record(Kind::Park, Id::new(Domain::Worker, 0), 0);
-            // A job of a pool may be here: then a spare thread takes the place of this one.
+            // This thread may be inside a job of a pool. Then a spare thread takes its place.
             let away = wait::away();
             driver.sleep(None, || {
                 drop(away);
@@ -299,7 +305,7 @@ impl Core {
         shared.inbox.awake();
     }
 
-    /// Moves a clock that is paused, if everything waits. True if there is something to do then.
+    /// Advances a paused clock, if every task waits. Returns true if there is something to do then.
     #[cold]
     fn advance_clock(&self, driver: &mut DriverLock<'_>) -> bool {
         let shared = &self.shared;

@@ -1,4 +1,5 @@
-//! What other threads have for the driving thread, and the sleep that it must not begin, or go on with, while something is there.
+//! The inbox of the driving thread: tasks and wake-ups from other threads, and the sleep that must not
+//! begin, or go on, while something is in the inbox.
 //!
 //! # Why no wake-up is lost
 //!
@@ -8,10 +9,11 @@
 //!   sleeping? wake the reactor              nothing in the injector, and not woken? sleep in the reactor
 //! ```
 //!
-//! All of it is sequentially consistent, so one of the two sees the other; and a wake of the reactor that comes before the
-//! sleep ends the sleep. Only one of many who find the thread asleep has to wake the reactor: the one who takes `sleeping` back. Whoever
-//! comes before the thread says that it is awake, and after the one who woke it, has nothing to do: the thread looks at everything
-//! before it says again that it sleeps.
+//! All of this is sequentially consistent, so one of the two sees the other. A wake-up of the reactor that
+//! comes before the sleep ends that sleep. If many threads find the driving thread asleep, only one has to
+//! wake the reactor: the one that takes `sleeping` back. A thread that comes after it, but before the
+//! driving thread says that it is awake, has nothing to do: the driving thread looks at everything before
+//! it says again that it sleeps.
 
 use crate::{
     executor::injector::Injector,
@@ -22,13 +24,13 @@ use crate::{
 /// Tasks from other threads, and whether the future of `block_on` was woken.
 pub(super) struct Inbox {
     pub(super) injector: Injector,
-    /// The future of `block_on` was woken.
+    /// True if the future of `block_on` was woken.
     woken: AtomicBool,
-    /// The driving thread sleeps in the reactor, or is about to.
+    /// True if the driving thread sleeps in the reactor, or is about to.
     sleeping: AtomicBool,
 }
 
-/// Whether the one who left something has to wake the reactor.
+/// Says whether the sender has to wake the reactor.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WakeTarget {
@@ -41,46 +43,50 @@ impl Inbox {
         Self { injector: Injector::new(), woken: AtomicBool::new(false), sleeping: AtomicBool::new(false) }
     }
 
-    /// Leaves a task. Gives it back if the executor is gone.
+    /// Sends a task. Gives it back if the executor has ended.
     pub(super) fn send(&self, task: Task) -> Result<WakeTarget, Task> {
         self.injector.push(task)?;
         Ok(self.wake_target())
     }
 
-    /// Has the future of `block_on` polled.
+    /// Requests a poll of the future of `block_on`.
     pub(super) fn wake(&self) -> WakeTarget {
-        // SeqCst: see the head of this file. Who finds it woken leaves the rest to the one who woke it.
+        // SeqCst: see the head of this file. If the future was woken already, the thread that woke it does
+        // the rest.
         if self.woken.swap(true, Ordering::SeqCst) { WakeTarget::Nobody } else { self.wake_target() }
     }
 
     fn wake_target(&self) -> WakeTarget {
         in_order();
-        // SeqCst: see the head of this file. Relaxed: who takes it back only has to be one, and publishes nothing.
+        // SeqCst: see the head of this file. Relaxed: only one thread must take it back, and it publishes
+        // nothing.
         let asleep = self.sleeping.load(Ordering::SeqCst)
             && self.sleeping.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if asleep { WakeTarget::Reactor } else { WakeTarget::Nobody }
     }
 
-    /// The driving thread's: a poll of the future of `block_on` is due without a wake-up.
+    /// Marks the future of `block_on` as due without a wake-up. Only the driving thread calls this.
     pub(super) fn set_woken(&self) {
         // Relaxed: only this thread takes it back.
         self.woken.store(true, Ordering::Relaxed);
     }
 
-    /// The driving thread's: whether the future of `block_on` was woken since the last call. What came before that is seen.
+    /// Tells whether the future of `block_on` was woken since the last call. The caller, the driving
+    /// thread, sees what came before that wake-up.
     #[inline]
     pub(super) fn take_woken(&self) -> bool {
         // Acquire pairs with the swap in `wake`.
         self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire)
     }
 
-    /// Whether nothing lies here.
+    /// Tells whether the inbox is empty.
     pub(super) fn is_empty(&self) -> bool {
         // SeqCst: see the head of this file.
         self.injector.len() == 0 && !self.woken.load(Ordering::SeqCst)
     }
 
-    /// The driving thread's: says that it is about to sleep. False if there is something to do instead. Either way `awake` has to follow.
+    /// Announces a sleep of the driving thread. Returns false if there is something to do instead. In
+    /// either case a call of `awake` has to follow.
     pub(super) fn may_sleep(&self) -> bool {
         // SeqCst: see the head of this file.
         self.sleeping.store(true, Ordering::SeqCst);
@@ -88,9 +94,9 @@ impl Inbox {
         self.is_empty()
     }
 
-    /// The driving thread's: it is awake. From here on its own wake-ups are seen without waking the reactor.
+    /// Ends the sleep of the driving thread. From here on its own wake-ups do not wake the reactor.
     pub(super) fn awake(&self) {
-        // Relaxed: who still takes it for asleep wakes the reactor in vain.
+        // Relaxed: a thread that still takes it for asleep wakes the reactor in vain.
         self.sleeping.store(false, Ordering::Relaxed);
     }
 }

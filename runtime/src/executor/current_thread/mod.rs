@@ -1,8 +1,9 @@
-//! The current-thread executor: a queue, a list, and a loop. Here it is as seen from outside of the loop; the loop is `core.rs`.
+//! The current-thread executor as other threads see it: a queue, a list, and the way in. The driving
+//! thread's part is `core.rs`.
 //!
-//! The [`Core`] is what only the driving thread touches: the queue of ready tasks, the lists of all tasks. Its lists lie in
-//! [`CurrentThread`] while nobody drives, and in the thread's context while `block_on` does. What other threads wake or spawn
-//! comes through the [`Inbox`], where the argument is that no wake-up is lost.
+//! Only the driving thread touches the [`Core`], which holds the queue of ready tasks and the lists of all
+//! tasks. While nobody drives, these lists are parked in [`CurrentThread`]. Tasks that other threads wake
+//! or spawn come through the [`Inbox`], which has the argument that no wake-up is lost.
 
 mod core;
 mod inbox;
@@ -42,15 +43,16 @@ use std::{
     task::{Poll, Wake, Waker},
 };
 
-/// What all threads see.
+/// The part of the executor that all threads see.
 pub(crate) struct CurrentThread {
     inbox: Inbox,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     pub(crate) references: ExecutorRefCount,
-    /// Tasks that are spawned now are cancelled at once. Relaxed: stored and read while driving; others may come late.
+    /// True once new tasks are cancelled at once. Relaxed: the driving thread stores and reads it, and
+    /// other threads may see it late.
     closing: AtomicBool,
-    /// The core while nobody drives, and who waits for it.
+    /// The parts of the core while nobody drives, and the threads that wait to drive.
     parked: Mutex<ParkedCore>,
 }
 
@@ -108,12 +110,14 @@ pub(crate) fn schedule(shared: &CurrentThread, task: Task) {
 fn schedule_from_elsewhere(shared: &CurrentThread, task: Task) {
     match shared.inbox.send(task) {
         Ok(wake_target) => shared.wake_reactor(wake_target),
-        // The executor is gone, and with it all its tasks but this one, which was just spawned: it is cancelled here.
+        // The executor has ended, and all its tasks with it. Only this task was just spawned, and it is
+        // cancelled here.
         Err(task) => task::refuse(task),
     }
 }
 
-/// CoreQueues a task that waits for the first time, and says where. None if the executor ends.
+/// Lists a task that waits for the first time, and returns its index. Returns `None` if the executor is
+/// closing.
 pub(crate) fn list(shared: &CurrentThread, task: TaskRef) -> Option<u32> {
     context::with(|here| match here {
         ThreadRole::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.list(task),
@@ -121,10 +125,10 @@ pub(crate) fn list(shared: &CurrentThread, task: TaskRef) -> Option<u32> {
     })
 }
 
-/// Strikes a task off the list, if it is in it.
+/// Removes a task from its list, if it was listed.
 #[inline]
 pub(crate) fn release(shared: &CurrentThread, place: u32) {
-    // A task that never waited is in no list, and may end elsewhere.
+    // A task that never waited is in no list, and may end on another thread.
     if place != UNLISTED {
         context::with(|here| match here {
             ThreadRole::CurrentThread(core) if ptr::eq(&*core.shared, shared) => core.release(place),
@@ -141,8 +145,8 @@ pub(crate) fn take_in(shared: &CurrentThread, task: Task) {
     });
 }
 
-/// Spawns a task that stays on this thread, which is cancelled if the `block_on` is at its end. None if this thread does not drive a
-/// current-thread executor.
+/// Spawns a task that stays on this thread. It is cancelled if the `block_on` is ending. Returns `None` if
+/// this thread does not drive a current-thread executor.
 pub(crate) fn spawn_local<F>(future: F, at: &'static Location<'static>) -> Option<JoinHandle<F::Output>>
 where
     F: Future + 'static,
@@ -158,13 +162,13 @@ where
 /// Runs tasks until the future is ready.
 pub(crate) fn block_on<F: Future>(shared: &Arc<CurrentThread>, future: F) -> F::Output {
     let mut future = pin!(Some(future));
-    // Another thread may drive already: then this one polls its future only, until the core is free.
+    // If another thread drives, this one polls only its own future until the core is free.
     let first = wait::block("block_on", |waker| {
         let core = {
             let mut parked = lock(&shared.parked);
             let core = parked.core.take();
             if core.is_none() && !parked.waiting.iter().any(|other| other.will_wake(waker)) {
-                // Not foreign: it unparks this thread.
+                // This is not foreign code: the waker unparks this thread.
                 parked.waiting.push(waker.clone());
             }
             core
@@ -185,9 +189,11 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<CurrentThread>, future: F) -> F::
     }
 }
 
-/// Ends the tasks and the blocking calls, and closes the executor. `Elapsed` if something had to be cancelled, or left behind, in the end.
+/// Ends the tasks and the blocking calls, and closes the executor. Returns `Elapsed` if tasks were
+/// cancelled, or calls left behind, because the time was over.
 pub(crate) fn close(shared: &Arc<CurrentThread>, mode: ShutdownMode) -> Result<(), Elapsed> {
-    // Nobody else drives: the one who closes owns the runtime. A core that is missing was lost to a panic of ours.
+    // Nobody else drives, because the caller owns the runtime. A missing core was lost to a panic of this
+    // crate.
     let Some(core) = lock(&shared.parked).core.take() else { return Ok(()) };
     let clock = &shared.driver.timers.clock;
     let began = clock.now();
@@ -204,7 +210,7 @@ pub(crate) fn close(shared: &Arc<CurrentThread>, mode: ShutdownMode) -> Result<(
             shared.blocking.drain();
             Ok(())
         }
-        // One of them cannot wait for itself.
+        // A blocking call cannot wait for itself.
         ShutdownMode::Drain { at_most: Some(at_most) } if !shared.blocking.is_own_thread() => {
             let left = at_most.saturating_sub(clock.now() - began);
             shared.blocking.close_by(trace::now().checked_add(left))

@@ -1,22 +1,24 @@
-//! Who sleeps, who searches, and who watches: how the workers of a multi-threaded runtime go to sleep and are woken.
+//! How the workers of a multi-threaded runtime fall asleep and are woken: the count of sleeping and
+//! searching workers, and the watcher.
 //!
 //! # Vocabulary
 //!
-//! A worker is **working** (it runs tasks), **searching** (it looks for tasks of others), or **asleep**. At most half of the
-//! workers search. One of those asleep **watches** if another worker is awake: it wakes every few milliseconds.
+//! A worker is **working** (it runs tasks), **searching** (it looks for tasks of others), or **asleep**. At
+//! most half of the workers search. If some workers are awake and some asleep, one of the sleepers
+//! **watches**: it wakes every few milliseconds.
 //!
 //! ```text
-//!   word   [ searching : 32 | asleep : 32 ]      stored under the lock or by who searches, read by everybody
+//!   word   [ searching : 32 | asleep : 32 ]      stored under the lock or by a searching worker, read by everybody
 //! ```
 //!
 //! # The protocol
 //!
-//! 1. Whoever puts a task where others can take it (a ring, the injector) looks at the word, and if somebody is asleep and
-//!    nobody searches, wakes one, who searches.
-//! 2. A worker that finds a task stops to search. If it was the last to search it looks whether there is more to find, and
-//!    if so wakes the next, as in 1.
-//! 3. A worker that finds nothing falls asleep: it stops to search and counts as asleep, in one step. Then it looks once more
-//!    at all rings and the injector, and if there is something, acts as in 1.
+//! 1. A thread that puts a task where others can take it (a ring, the injector) then reads the word. If
+//!    some worker is asleep and none searches, it wakes one, and that worker searches.
+//! 2. A worker that finds a task stops searching. If it was the last to search, it checks whether there are
+//!    more tasks, and if so it wakes the next worker, as in 1.
+//! 3. A worker that finds nothing falls asleep: in one step it stops searching and counts as asleep. Then
+//!    it looks once more at all rings and at the injector. If there is a task, it acts as in 1.
 //!
 //! # Why no task is left alone
 //!
@@ -27,26 +29,29 @@
 //!      wake one                             wake one
 //! ```
 //!
-//! All four are sequentially consistent: so either the pushing worker sees the new word, or the other sees the task. A
-//! worker that was searching when the push looked at the word has its own look still before it. The other changes of the word, by one who
-//! begins to search, is woken or wakes up, need no order: such a worker is awake, and has a look still before it, too.
+//! All four steps are sequentially consistent, so either the pushing thread sees the new word, or the other
+//! worker sees the task. If a worker was still searching when the pushing thread read the word, that worker
+//! has its last look before it. The other changes of the word need no order. They are made when a worker
+//! begins to search, is woken, or wakes up. Such a worker is awake, and also has a look before it.
 //!
-//! # What the watch is for
+//! # Why there is a watcher
 //!
-//! The newest task of a worker is not announced: as a rule the worker runs it next, and handing it over would cost more
-//! than it brings. And who leaves the driver to run a task leaves it alone, for as short a time as a rule. But a poll may be
-//! long. So while a worker is awake and another asleep, one of those asleep watches: when its time is over, it takes
-//! the driver if nobody has it, and takes the newest task of a worker that still has not run it. This is what bounds the
-//! harm of one long poll to a few milliseconds, and it costs nothing while all are asleep.
+//! A task in a LIFO slot is not announced. Usually its worker runs it next, and handing it over would cost
+//! more than it gains. Also, a worker that leaves the driver to run a task leaves nobody in the driver,
+//! usually for a short time. But a poll may take long. So while one worker is awake and another asleep, one
+//! of the sleepers watches. When its time is over, it enters the driver if nobody is there, and it steals
+//! the task of a LIFO slot that its worker has still not run. This limits the harm of one long poll to a
+//! few milliseconds, and costs nothing while all workers are asleep.
 //!
-//! After tokio's `multi_thread/idle.rs` and Go's "spinning" threads (`runtime/proc.go`); the watch is ours.
+//! The protocol follows tokio's `multi_thread/idle.rs` and the "spinning" threads of Go
+//! (`runtime/proc.go`). The watcher is our own.
 
 use crate::shim::{AtomicU64, Mutex, Ordering, in_order, lock};
 
 const ASLEEP: u64 = 1;
 const SEARCHING: u64 = 1 << 32;
 
-/// The book of who is asleep.
+/// The counts and the list of sleeping workers.
 pub(crate) struct Idle {
     workers: usize,
     word: AtomicU64,
@@ -54,12 +59,12 @@ pub(crate) struct Idle {
 }
 
 struct Sleepers {
-    /// Those asleep; who fell asleep last is last.
+    /// The sleeping workers, in the order in which they fell asleep.
     list: Vec<usize>,
     watcher: Option<usize>,
 }
 
-/// Whether a worker that falls asleep, or wakes up for a moment, has to watch.
+/// Says whether a worker that falls asleep, or wakes for a moment, has to watch.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
@@ -67,23 +72,23 @@ pub(crate) enum Watch {
     No,
 }
 
-/// As what a worker that is awake counts.
+/// How an awake worker is counted.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awake {
     Working,
-    /// After its sleep: because it was woken to search.
+    /// The worker searches. After a sleep: it was woken to search.
     Searching,
 }
 
 impl Idle {
-    /// All awake, nobody searching.
+    /// All workers are awake, and none searches.
     pub(crate) fn new(workers: usize) -> Self {
         let sleepers = Sleepers { list: Vec::with_capacity(workers), watcher: None };
         Self { workers, word: AtomicU64::new(0), sleepers: Mutex::new(sleepers) }
     }
 
-    /// Whether somebody has to be woken for a task that was just put where others can take it.
+    /// Tells whether a worker has to be woken for a task that others can take.
     #[inline]
     pub(crate) fn should_wake(&self) -> bool {
         // SeqCst: see "Why no task is left alone".
@@ -92,9 +97,9 @@ impl Idle {
         word != 0 && word < SEARCHING
     }
 
-    /// Begins to search, unless enough others do.
+    /// Begins to search, and returns true, unless enough workers search.
     pub(crate) fn try_search(&self) -> bool {
-        // Relaxed: one more or less who searches is no harm.
+        // Relaxed: one searching worker more or less does no harm.
         let searching = self.word.load(Ordering::Relaxed) / SEARCHING;
         if 2 * searching as usize >= self.workers {
             return false;
@@ -103,7 +108,7 @@ impl Idle {
         true
     }
 
-    /// Stops to search, because a task was found. True if nobody searches any more.
+    /// Stops searching, because a task was found. Returns true if no worker searches any more.
     pub(crate) fn stop_search(&self) -> bool {
         // SeqCst: see "Why no task is left alone".
         let was_last = self.word.fetch_sub(SEARCHING, Ordering::SeqCst) / SEARCHING == 1;
@@ -111,7 +116,7 @@ impl Idle {
         was_last
     }
 
-    /// Falls asleep. The caller then looks once more whether there is a task.
+    /// Counts the worker as asleep. The caller then looks once more for a task.
     pub(crate) fn fall_asleep(&self, worker: usize, as_what: Awake) -> Watch {
         let mut sleepers = lock(&self.sleepers);
         sleepers.list.push(worker);
@@ -129,8 +134,9 @@ impl Idle {
         Watch::No
     }
 
-    /// Chooses whom to wake, if nobody searches: the one who fell asleep last of those for whom `costly` is false, if there
-    /// is one. It counts as searching from here on; the caller has to unpark it.
+    /// Chooses a worker to wake, if none searches. It prefers workers for which `costly` is false, and
+    /// among those the one that fell asleep last. The chosen worker counts as searching from here on, and
+    /// the caller has to unpark it.
     #[cold]
     pub(crate) fn wake_one(&self, costly: impl Fn(usize) -> bool) -> Option<usize> {
         let mut sleepers = lock(&self.sleepers);
@@ -144,7 +150,8 @@ impl Idle {
         Some(worker)
     }
 
-    /// Leaves the sleep. If nobody watches those who are still asleep, `call` is called with one who then has to.
+    /// Counts the worker as awake. If no watcher is left for those still asleep, it chooses one and passes
+    /// it to `call`.
     pub(crate) fn wake_up(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
         let mut sleepers = lock(&self.sleepers);
         let position = sleepers.list.iter().position(|&sleeper| sleeper == worker);
@@ -157,13 +164,13 @@ impl Idle {
         }
         if let (None, Some(&last)) = (sleepers.watcher, sleepers.list.last()) {
             sleepers.watcher = Some(last);
-            // Under the lock, so that the one called cannot leave before it has been told.
+            // This happens under the lock, so the new watcher cannot wake up before it has been told.
             call(last);
         }
         if position.is_some() { Awake::Working } else { Awake::Searching }
     }
 
-    /// The watcher's time was over: whether to watch on. Not if everybody is asleep.
+    /// Tells whether the watcher has to go on watching. It stops when all workers are asleep.
     pub(crate) fn watch_on(&self, worker: usize) -> Watch {
         let mut sleepers = lock(&self.sleepers);
         if sleepers.watcher != Some(worker) {
@@ -182,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_who_is_woken_counts_as_searching_until_it_stops() {
+    fn a_woken_worker_counts_as_searching_until_it_stops() {
         let idle = Idle::new(2);
         assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
         assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::No);

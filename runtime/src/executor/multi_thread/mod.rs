@@ -1,11 +1,12 @@
-//! The multi-threaded executor, as seen from outside of its workers: starting, spawning, waking. How it ends is in `shutdown.rs`.
+//! The multi-threaded executor as other threads see it: it starts workers, takes in tasks and wakes
+//! workers. `shutdown.rs` says how it ends.
 
 mod shutdown;
 pub(crate) use shutdown::close;
 pub(crate) mod idle;
 pub(crate) mod owned_tasks;
 pub(crate) mod parker;
-// Unsafe: slots hold tasks as pointers, which whoever moves the head has taken.
+// Unsafe: slots hold tasks as pointers. The thread that moves the head has taken them.
 #[allow(unsafe_code)]
 pub(crate) mod run_queue;
 pub(crate) mod worker;
@@ -43,7 +44,7 @@ use std::{
     thread,
 };
 
-/// What all threads see.
+/// The part of the executor that all threads see.
 pub(crate) struct MultiThread {
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) injector: Injector,
@@ -52,33 +53,37 @@ pub(crate) struct MultiThread {
     pub(crate) references: ExecutorRefCount,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
-    /// The workers end.
+    /// True once the workers have to end.
     pub(crate) stopped: AtomicBool,
-    /// How many workers have not ended. The last one closes the driver.
+    /// The number of workers that have not ended. The last one closes the driver.
     alive: AtomicUsize,
-    /// Why the executor has ended by itself, if it has.
+    /// The reason why the executor ended by itself, if it did.
     pub(crate) failure: OnceLock<String>,
 }
 
-/// What all threads see of one worker.
+/// The part of one worker that all threads see.
 pub(crate) struct Remote {
     pub(crate) queue: Arc<RunQueue>,
     pub(crate) parker: Parker,
     pub(crate) announced: Announced,
 }
 
-/// Where a task was when a worker was last woken: in whose ring, and that ring's tail then.
+/// The position of a task at the time when this worker was last woken: the ring that held it, and the tail
+/// of that ring.
 #[derive(Default)]
 pub(crate) struct Announced {
     pub(crate) victim: AtomicUsize,
     pub(crate) tail: AtomicUsize,
 }
 
-/// The workers' threads, owned by the runtime.
+/// The threads of the workers. The runtime owns them.
 #[derive(Default)]
 pub(crate) struct Threads(Mutex<Vec<thread::JoinHandle<()>>>);
 
-/// Starts an executor.
+/// Starts an executor with this number of workers.
+///
+/// Returns the error of the operating system if it refuses a descriptor or a thread. The workers that had
+/// been started are ended first.
 pub(crate) fn start(
     workers: usize,
     name: &str,
@@ -109,7 +114,7 @@ pub(crate) fn start(
         match builder.spawn(move || work(index, of_worker, queue)) {
             Ok(thread) => lock(&threads.0).push(thread),
             Err(error) => {
-                // Those that were not started have ended already.
+                // The workers that were not started count as ended.
                 shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
                 let _cancelled = close(&shared, &threads, ShutdownMode::Cancel);
                 return Err(error);
@@ -125,7 +130,7 @@ fn work(index: usize, shared: Arc<MultiThread>, queue: run_queue::Owner) {
     let policy = wait::set(crate::executor::block_on::FORBID);
     let worker = Rc::new(Worker::new(index, shared.clone(), queue));
     let entered = context::enter_as_worker(worker.clone());
-    // Tasks contain the panics of their futures, so this one would be a bug of ours.
+    // A task contains the panics of its future, so a panic here would be a bug of this crate.
     let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
     if let Err(payload) = &ran {
         shared.fail(&**payload);
@@ -133,15 +138,16 @@ fn work(index: usize, shared: Arc<MultiThread>, queue: run_queue::Owner) {
     forget_panic(ran);
     drop((entered, worker, policy));
     task::return_references();
-    // It does not fall asleep any more, which is when it would have said so.
+    // The worker reports the last end of a task when it falls asleep. It never does so again, so it reports
+    // here.
     shared.owned.wake_if_empty();
-    // AcqRel: the last one comes after all that the others did.
+    // AcqRel: everything that the other workers did happens before the last one closes the executor.
     if shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
         shared.close();
     }
 }
 
-/// Takes in a task that was just spawned, from any thread. It is cancelled if the runtime ends.
+/// Takes in a task that was just spawned, from any thread. The task is cancelled if the runtime is ending.
 pub(crate) fn take_in(shared: &MultiThread, task: Task) {
     context::with(|place| match place {
         ThreadRole::Worker(worker) if ptr::eq(&*worker.shared, shared) => worker.take_in(task),
@@ -172,20 +178,21 @@ impl MultiThread {
 
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
-        // Relaxed: who stops the workers calls each of them afterwards.
+        // Relaxed: the thread that stops the workers wakes each of them afterwards.
         self.stopped.load(Ordering::Relaxed)
     }
 
     fn inject(&self, task: Task) {
         match self.injector.push(task) {
             Ok(()) => self.notify(None),
-            // The executor is gone, and with it all its tasks: this one is cancelled here, if it was not complete.
+            // The executor has ended, and all its tasks with it. If this task was not complete, it is
+            // cancelled here.
             Err(task) => task::refuse(task),
         }
     }
 
-    /// Wakes a worker for a task that was put where others can take it, if one has to be. `near` is the worker whose ring it is in, or the
-    /// first to be asked.
+    /// Wakes a worker for a task that others can take, if one has to be woken. `near` is the worker whose
+    /// ring holds the task, or the worker to ask first.
     #[inline]
     pub(crate) fn notify(&self, near: Option<usize>) {
         if self.idle.should_wake() {
@@ -195,7 +202,7 @@ impl MultiThread {
 
     #[cold]
     fn wake_one(&self, near: Option<usize>) {
-        // To wake the one in the driver costs more, and leaves the driver alone.
+        // Waking the worker in the driver costs more, and leaves nobody in the driver.
         let driving = |worker: usize| self.remotes[worker].parker.is_driving();
         let Some(worker) = self.idle.wake_one(driving) else { return };
         if let Some(near) = near {
@@ -203,7 +210,7 @@ impl MultiThread {
             let has_tasks = |&ring: &usize| self.remotes[ring].queue.snapshot().tasks > 0;
             if let Some(victim) = others.filter(|&ring| ring != worker).find(has_tasks) {
                 let announced = &self.remotes[worker].announced;
-                // Relaxed, both: hints, and the call publishes them.
+                // Relaxed, both: these are hints, and the wake-up publishes them.
                 announced.victim.store(victim, Ordering::Relaxed);
                 announced.tail.store(self.remotes[victim].queue.snapshot().tail, Ordering::Relaxed);
             }
@@ -215,7 +222,8 @@ impl MultiThread {
         self.remotes[worker].parker.wake(reason, || self.driver.reactor.wake());
     }
 
-    /// Whether there is a task that others can take. Part of the argument at the head of `idle.rs`.
+    /// Tells whether there is a task that other workers can take. Part of the argument at the head of
+    /// `idle.rs`.
     pub(crate) fn has_tasks(&self) -> bool {
         self.injector.len() > 0 || self.remotes.iter().any(|remote| remote.queue.has_stealable_tasks())
     }

@@ -1,9 +1,12 @@
-//! All tasks of a multi-threaded runtime: how many there are, and a list of those that wait, so that they can be cancelled when it ends.
+//! The owned tasks of a multi-threaded runtime: their number, and a list of those that wait, so that a
+//! shutdown can cancel them.
 //!
-//! A task is listed when it is pending for the first time, by the worker that runs it, in that worker's own shard: so that no lock is
-//! taken for a task that never waits, and that of a shard by others only to strike off what has wandered. Until then it lies in a
-//! queue or runs: whoever runs it looks whether the runtime ends before it is polled for the first time and, under the shard's lock, when
-//! it is listed. So after [`OwnedTasks::cancel_all`] every task is cancelled at its next run, or is in that one already.
+//! A task is listed when it is pending for the first time. The worker that runs it puts it into its own
+//! shard. So a task that never waits takes no lock, and another worker takes the lock of a shard only to
+//! remove a task that has moved. Before it is listed, a task is in a queue or runs. The worker that runs it
+//! checks whether the runtime is ending before the first poll, and again when it lists the task, under the
+//! lock of the shard. So after [`OwnedTasks::cancel_all`] every task is cancelled at its next run, or is in
+//! that run already.
 //!
 //! # When there is no task left
 //!
@@ -11,11 +14,12 @@
 //!   shard   spawned, ended    counted by its worker alone; those of the last shard by all threads that are no workers
 //! ```
 //!
-//! A spawn is counted before the task is queued, an end after the task's last use of the executor's parts. Who asks adds up the ends first
-//! and then the spawns. If the sums are equal, no task was left between the two: the ends that were seen are not more than those
-//! that had happened, nor the spawns that were seen fewer; and the spawns of a task come before its end.
+//! A spawn is counted before the task is queued. An end is counted after the task's last use of the parts
+//! of the executor. A reader adds up the ends first and then the spawns. If the sums are equal, there was a
+//! moment between the two readings at which no task was left: the reader saw no more ends than had
+//! happened, and no fewer spawns, and the spawns of a task come before its end.
 //!
-//! Who waits until no task is left has to be woken by the last end:
+//! The last end has to wake a thread that waits until no task is left:
 //!
 //! ```text
 //!   waiting                          a worker that falls asleep, any other thread that ends a task
@@ -24,8 +28,8 @@
 //!   is none left?                    awaited? and is none left? wake
 //! ```
 //!
-//! A worker that has ended the last task falls asleep soon after, since there is none to run. Of several that fall asleep the last one in
-//! the order of the fences sees what all have counted.
+//! A worker that has ended the last task falls asleep soon after, since there is none to run. If several
+//! fall asleep, the last one in the order of the fences sees the counts of all of them.
 
 use crate::{
     executor::context::{self, ThreadRole},
@@ -47,23 +51,24 @@ struct TaskShard {
 #[derive(Default)]
 struct ListedTasks {
     tasks: TaskList,
-    /// No task is let in any more.
+    /// True once no task is let in any more.
     closed: bool,
 }
 
 /// All tasks that are not complete.
 pub(crate) struct OwnedTasks {
-    /// One for each worker, and the last one for others. A place is the number on the roll, times the count of shards, plus the shard's.
+    /// One shard for each worker, and a last one for the other threads. The index of a task is its number
+    /// in the list, times the number of shards, plus the number of the shard.
     shards: Box<[TaskShard]>,
-    /// The runtime ends: no task is polled that has not been before.
+    /// True once the runtime is ending: a task is then no longer polled for the first time.
     closing: AtomicBool,
-    /// Somebody waits until no task is left.
+    /// True once a thread waits until no task is left.
     awaited: AtomicBool,
     waiting: Mutex<Option<Waker>>,
 }
 
 impl OwnedTasks {
-    /// A list for so many workers and for others.
+    /// Makes the shards for this number of workers, and one for the other threads.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             shards: (0..=workers).map(|_| TaskShard::default()).collect(),
@@ -73,17 +78,18 @@ impl OwnedTasks {
         }
     }
 
-    /// Whether the runtime ends, so that new tasks are cancelled.
+    /// Tells whether the runtime is ending, so that new tasks are cancelled.
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
-        // Relaxed: a task that does not see it is polled, and sees under the lock that it must not wait.
+        // Relaxed: a worker that misses this polls the task, and then sees under the lock that the task
+        // must not wait.
         self.closing.load(Ordering::Relaxed)
     }
 
-    /// Adds one to a worker's own counter, or to that of the other threads.
+    /// Adds one to the counter of a worker, or to that of the other threads.
     #[inline]
     fn count(&self, worker: Option<usize>, which: impl Fn(&TaskShard) -> &AtomicU64) {
-        // Release, both: who sees an end sees all spawns before it.
+        // Release, both: a thread that sees an end also sees all spawns before it.
         match worker {
             Some(index) => {
                 let counter = which(&self.shards[index]);
@@ -96,13 +102,13 @@ impl OwnedTasks {
         }
     }
 
-    /// Counts a task that is about to be queued: by this worker, or by a thread that is none of this runtime's.
+    /// Counts a task that is about to be queued, by this worker or by a thread outside the runtime.
     #[inline]
     pub(crate) fn spawned(&self, worker: Option<usize>) {
         self.count(worker, |shard| &shard.spawned);
     }
 
-    /// Counts a task that ends, and strikes it off if it was listed.
+    /// Counts a task that ends, and removes it from its list if it was listed.
     #[inline]
     pub(crate) fn ended(&self, worker: Option<usize>, place: u32) {
         if place != UNLISTED {
@@ -115,7 +121,8 @@ impl OwnedTasks {
         }
     }
 
-    /// Lists a task that waits for the first time, and says where. None if the runtime ends.
+    /// Lists a task that waits for the first time, and returns its index. Returns `None` if the runtime is
+    /// ending.
     pub(crate) fn list(&self, worker: Option<usize>, task: TaskRef) -> Option<u32> {
         let shards = self.shards.len();
         let shard = worker.unwrap_or(shards - 1);
@@ -123,7 +130,8 @@ impl OwnedTasks {
         (!list.closed).then(|| list.tasks.insert(task) * shards as u32 + shard as u32)
     }
 
-    /// Wakes who waits until no task is left, if none is. A worker calls this when it falls asleep.
+    /// Wakes the thread that waits until no task is left, if none is. A worker calls this when it falls
+    /// asleep.
     #[cold]
     pub(crate) fn wake_if_empty(&self) {
         // See the head of this file.
@@ -134,13 +142,14 @@ impl OwnedTasks {
         }
     }
 
-    /// Lets no task in any more, and cancels all.
+    /// Lets no more tasks in, and cancels all that are listed.
     pub(crate) fn cancel_all(&self) {
         self.closing.store(true, Ordering::Relaxed);
         for shard in &self.shards {
             let mut list = lock(&shard.list);
             list.closed = true;
-            // Under the lock a task cannot be struck off, so it is alive. No foreign code runs: cancelling pushes it.
+            // A task cannot be removed while this holds the lock, so it is alive. No foreign code runs:
+            // cancelling only queues it.
             list.tasks.iter().for_each(TaskRef::cancel);
         }
     }
@@ -153,22 +162,22 @@ impl OwnedTasks {
         ended == sum(|shard| &shard.spawned)
     }
 
-    /// Whether no task is left; if one is, `waker` is woken when none is.
+    /// Tells whether no task is left. If one is, `waker` is woken when none is.
     pub(crate) fn when_empty(&self, waker: &Waker) -> bool {
-        // Foreign code, cloning and dropping a waker, has no lock.
+        // Cloning and dropping a waker is foreign code, so it happens without the lock.
         let waker = waker.clone();
         let _old = lock(&self.waiting).replace(waker);
         self.awaited.store(true, Ordering::Relaxed);
         // See the head of this file.
         fence(Ordering::SeqCst);
         let is_empty = self.is_empty();
-        // Who need not wait leaves nothing behind: its waker may hold what holds this.
+        // If no task is left, take our waker out again: it may own what owns this list.
         let _own = if is_empty { lock(&self.waiting).take() } else { None };
         is_empty
     }
 }
 
-/// The index of the worker that this thread is, if it is one of this runtime's.
+/// Returns the index of the worker that this thread is, if it is one of this runtime.
 #[inline]
 pub(crate) fn worker_of(owned: &OwnedTasks) -> Option<usize> {
     context::with(|place| match place {
@@ -183,7 +192,7 @@ mod tests {
     use std::{sync::Arc, task::Wake};
 
     #[test]
-    fn who_need_not_wait_leaves_no_waker_behind() {
+    fn a_waiter_that_need_not_wait_leaves_no_waker_behind() {
         struct Idle;
         impl Wake for Idle {
             fn wake(self: Arc<Self>) {}
@@ -201,7 +210,8 @@ mod model {
     use loom::thread;
     use std::sync::Arc;
 
-    /// Waits on this thread; whether it was woken, or saw at once that no task is left, is told by what is returned.
+    /// Waits on this thread. The returned function tells whether the waiter was woken, or saw at once that
+    /// no task is left.
     fn wait(owned: &OwnedTasks) -> impl FnOnce() -> bool {
         let count = Arc::new(Count::default());
         let empty = owned.when_empty(&Waker::from(count.clone()));
@@ -241,7 +251,7 @@ mod model {
 
     #[test]
     fn nobody_is_told_that_none_is_left_while_a_task_has_spawned_another() {
-        // On a worker, and on a thread that is none.
+        // Once on a worker, and once on another thread.
         one_is_left_at_all_times(Some(0));
         one_is_left_at_all_times(None);
     }
@@ -252,8 +262,9 @@ mod model {
             owned.spawned(None);
             let other = owned.clone();
             let asking = thread::spawn(move || assert!(!other.is_empty(), "one task is left at all times"));
-            // Spawns one, which ends elsewhere, and ends itself. On this thread: loom does not try all orders of a read and the
-            // writes of a thread that comes after it and reads the same first.
+            // Spawns a task that ends elsewhere, and then ends itself. This runs on this thread: loom does
+            // not try all orders of a read and the writes of a thread that comes after it and reads the
+            // same first.
             owned.spawned(worker);
             owned.ended(worker, UNLISTED);
             owned.wake_if_empty();

@@ -1,4 +1,4 @@
-//! Where one worker sleeps, and how it is woken: on its thread, or in the driver.
+//! The parker of one worker: it sleeps on its thread or in the driver, and is woken from either.
 //!
 //! ```text
 //!   state   bit 0  SEARCH    woken to search                      set by others, taken by the worker
@@ -9,9 +9,10 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! The worker says where it sleeps, then looks whether it was called; who calls sets its bit, then looks where the worker
-//! sleeps. All are read-modify-write operations on one word, so one of the two comes second and sees the other. An unpark
-//! or a wake of the reactor that comes before the sleep ends the sleep at once.
+//! The worker sets the bit that says where it sleeps, then checks whether it was woken. A waking thread
+//! sets the bit of its reason, then checks where the worker sleeps. All these are read-modify-write
+//! operations on one word, so one of the two comes second and sees the other. An unpark or a wake-up of the
+//! reactor that comes before the sleep ends that sleep at once.
 
 use crate::shim::{
     self, AtomicU8, Ordering,
@@ -26,16 +27,16 @@ const THREAD: u8 = 1 << 2;
 const DRIVER: u8 = 1 << 3;
 const WAKE_REASONS: u8 = SEARCH | WATCH;
 
-/// Why a worker is called.
+/// A reason to wake a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeReason {
-    /// To look for tasks, or to see that the runtime ends.
+    /// The worker has to look for tasks, or to see that the runtime ends.
     Search = SEARCH as isize,
-    /// To watch.
+    /// The worker has to watch.
     Watch = WATCH as isize,
 }
 
-/// What a worker was called for.
+/// The set of reasons for which a worker was woken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WakeReasons(u8);
 
@@ -45,7 +46,7 @@ impl WakeReasons {
     }
 }
 
-/// One worker's place to sleep.
+/// The place where one worker sleeps.
 #[derive(Default)]
 pub(crate) struct Parker {
     state: AtomicU8,
@@ -58,18 +59,18 @@ impl Parker {
         self.thread.get_or_init(thread::current);
     }
 
-    /// Whether its worker sleeps in the driver, so that waking it leaves the driver alone.
+    /// Tells whether the worker sleeps in the driver. Waking it then leaves nobody in the driver.
     pub(crate) fn is_driving(&self) -> bool {
         // Relaxed: a hint.
         self.state.load(Ordering::Relaxed) & DRIVER != 0
     }
 
-    /// Calls the worker. `wake_driver` is called if it sleeps in the driver.
+    /// Wakes the worker. If it sleeps in the driver, this calls `wake_driver`.
     pub(crate) fn wake(&self, reason: WakeReason, wake_driver: impl FnOnce()) {
-        // Release pairs with the Acquire in `awake`: what was done before is seen by the one who is called. Acquire pairs with the Release in
-        // `park`: its thread is known.
+        // Release pairs with the Acquire in `take_reasons`: the woken worker sees what was done before.
+        // Acquire pairs with the Release in `park`: the thread is known.
         let old = self.state.fetch_or(reason as u8, Ordering::AcqRel);
-        // If it was called before, it was woken then.
+        // An earlier reason that is still set has woken the worker already.
         if old & WAKE_REASONS != 0 {
             return;
         }
@@ -80,10 +81,10 @@ impl Parker {
         }
     }
 
-    /// Sleeps on the thread until called, or for so long.
+    /// Sleeps on the thread until the worker is woken, or for `at_most`.
     pub(crate) fn park(&self, at_most: Option<Duration>) -> WakeReasons {
         let end = at_most.map(|at_most| clock::now() + at_most);
-        // Release publishes the thread. What the calls publish is for `awake` to acquire.
+        // Release publishes the thread. `take_reasons` acquires what the waking threads published.
         let mut old = self.state.fetch_or(THREAD, Ordering::Release);
         while old & WAKE_REASONS == 0 {
             match end.map(|end| end.saturating_duration_since(clock::now())) {
@@ -95,16 +96,16 @@ impl Parker {
         self.take_reasons()
     }
 
-    /// About to sleep in the driver. What it was called for, if it was already.
+    /// Announces a sleep in the driver. Returns the reasons as an error if the worker was woken already.
     pub(crate) fn enter_driver(&self) -> Result<(), WakeReasons> {
-        // Relaxed: nothing is published by it, and `awake` acquires.
+        // Relaxed: this publishes nothing, and `take_reasons` acquires.
         let old = self.state.fetch_or(DRIVER, Ordering::Relaxed);
         if old & WAKE_REASONS == 0 { Ok(()) } else { Err(self.take_reasons()) }
     }
 
-    /// Awake: takes what it was called for.
+    /// Ends the sleep, and takes the reasons for which the worker was woken.
     pub(crate) fn take_reasons(&self) -> WakeReasons {
-        // Acquire pairs with the Release of every call that is taken here.
+        // Acquire pairs with the Release of every wake-up whose reason is taken here.
         WakeReasons(self.state.swap(0, Ordering::Acquire) & WAKE_REASONS)
     }
 }

@@ -1,22 +1,23 @@
-//! A worker's own queue of tasks: a fixed ring that others steal from, and a slot for the task that was made ready last.
+//! The run queue of one worker: a ring of fixed size that others steal from, and the LIFO slot.
 //!
 //! ```text
-//!   newest ▏  the task that was made ready last: it runs next, while what its waker touched is still in the cache
-//!   ring   ▏  head ──▶ ■ ■ ■ ■ ■ ◀── tail      oldest at the head; owner and thieves take there, the owner appends
+//!   LIFO slot ▏  the task that was made ready last: it runs next, while the memory that its waker touched is still in the cache
+//!   ring      ▏  head ──▶ ■ ■ ■ ■ ■ ◀── tail      oldest at the head; owner and thieves take there, the owner appends
 //! ```
 //!
-//! The [`Owner`] belongs to the worker's thread; any thread may steal through the [`RunQueue`].
+//! The [`Owner`] belongs to the worker's thread. Any thread may steal through the [`RunQueue`].
 //!
-//! 1. `tail` is stored by the owner only, `head` is moved by compare-exchange only, and 0 ≤ `tail - head` ≤ RING_CAPACITY.
-//! 2. The slots from `head` to `tail` hold tasks. The owner writes the slot at `tail`, and those after it, which nobody
-//!    else reads as tasks.
-//! 3. Whoever moves `head` from h to h + n has taken the tasks of the slots h to h + n - 1. It reads them *before* it moves
-//!    `head`: as long as `head` is h the owner does not write there again (rules 1 and 2), so if the move succeeds what was
-//!    read is right, and if it fails what was read is forgotten.
-//! 4. The pointer in `lifo_slot` is a task, or null. Whoever swaps it out has taken it.
+//! 1. Only the owner stores `tail`. `head` moves only by compare-exchange. Always 0 ≤ `tail - head` ≤
+//!    RING_CAPACITY.
+//! 2. The slots from `head` to `tail` hold tasks. The owner writes the slot at `tail` and the slots after
+//!    it, and nobody else reads those as tasks.
+//! 3. A thread that moves `head` from h to h + n has taken the tasks of the slots h to h + n - 1. It reads
+//!    them *before* it moves `head`: as long as `head` is h, the owner does not write there again (rules 1
+//!    and 2). So if the move succeeds, the reads were right; if it fails, the reads are forgotten.
+//! 4. The pointer in `lifo_slot` is a task or null. A thread that swaps it out has taken the task.
 //!
-//! The ring is Go's (`runtime/proc.go`, `runqput` and `runqgrab`). That thieves can reach the newest task as well is what
-//! keeps it from being stuck behind a worker that blocks; `worker.rs` says when they do.
+//! The ring is Go's (`runtime/proc.go`, `runqput` and `runqgrab`). Thieves can also reach the LIFO slot, so
+//! a task there is not stuck behind a worker that blocks. `worker.rs` says when they take it.
 
 use crate::{
     shim::{AtomicPtr, AtomicUsize, Ordering},
@@ -24,13 +25,13 @@ use crate::{
 };
 use std::{marker::PhantomData, ptr::NonNull, ptr::null_mut, sync::Arc};
 
-/// How many tasks the ring holds.
+/// The number of tasks that a ring can hold.
 #[cfg(not(loom))]
 const RING_CAPACITY: usize = 256;
 #[cfg(loom)]
 const RING_CAPACITY: usize = 4;
 
-/// What all threads see of a worker's queue.
+/// The part of a run queue that all threads see.
 #[repr(align(128))]
 pub(crate) struct RunQueue {
     // --- moved by whoever takes ---
@@ -42,27 +43,27 @@ pub(crate) struct RunQueue {
     lifo_slot: AtomicPtr<()>,
 }
 
-/// The owner's side. Neither cloned nor shared, so that one thread has it.
+/// The owner's side of a run queue. It is neither `Clone` nor `Sync`, so one thread has it.
 pub(crate) struct Owner {
     queue: Arc<RunQueue>,
     _not_sync: PhantomData<std::cell::Cell<()>>,
 }
 
-/// A ring's tail, and how many tasks it held.
+/// The tail of a ring, and the number of tasks in it.
 pub(crate) struct RingSnapshot {
     pub(crate) tail: usize,
     pub(crate) tasks: usize,
 }
 
-/// What a thief has taken.
+/// The tasks that a thief has taken.
 pub(crate) struct Stolen {
     /// The oldest task.
     pub(crate) first: Task,
-    /// How many tasks were taken, the first among them.
+    /// The number of tasks that were taken, including the first.
     pub(crate) tasks: usize,
 }
 
-/// An empty queue, both sides of it.
+/// Makes an empty queue, and returns both sides of it.
 pub(crate) fn new() -> (Owner, Arc<RunQueue>) {
     let queue = Arc::new(RunQueue {
         head: AtomicUsize::new(0),
@@ -73,11 +74,7 @@ pub(crate) fn new() -> (Owner, Arc<RunQueue>) {
     (Owner { queue: queue.clone(), _not_sync: PhantomData }, queue)
 }
 
-/// The task that a pointer was made from.
-///
-/// # Safety
-///
-/// The pointer is from `Task::into_raw`, and the caller has taken it by rule 3 or 4.
+/// Turns a pointer back into its task.
 unsafe fn taken(pointer: *mut ()) -> Task {
     let pointer = NonNull::new(pointer).expect("a slot between head and tail holds a task");
     // SAFETY: the caller is the only one that has taken this pointer.
@@ -90,46 +87,49 @@ impl RunQueue {
         &self.slots[position % RING_CAPACITY]
     }
 
-    /// Whether the ring holds a task. SeqCst: part of the argument at the head of `idle.rs`.
+    /// Tells whether the ring holds a task. SeqCst: part of the argument at the head of `idle.rs`.
     pub(crate) fn has_stealable_tasks(&self) -> bool {
         self.tail.load(Ordering::SeqCst) != self.head.load(Ordering::SeqCst)
     }
 
-    /// What the ring holds now, for a thief that looks again later.
+    /// Returns the current tail and length of the ring, for a thief that looks again later.
     pub(crate) fn snapshot(&self) -> RingSnapshot {
-        // Relaxed, all here and in `has_task_before`: hints, a thief takes by `steal`. A head that is newer than the tail counts as none.
+        // Relaxed, all here and in `has_task_before`: these are hints, and a thief takes tasks by `steal`.
+        // A head that is newer than the tail counts as an empty ring.
         let tail = self.tail.load(Ordering::Relaxed);
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
         RingSnapshot { tail, tasks: if len > RING_CAPACITY { 0 } else { len } }
     }
 
-    /// Whether a task still lies there that did when the tail was this one.
+    /// Tells whether the ring still holds a task from the time when its tail was `tail`.
     pub(crate) fn has_task_before(&self, tail: usize) -> bool {
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
         0 < len && len <= RING_CAPACITY
     }
 
-    /// Whether there is a newest task.
+    /// Tells whether the LIFO slot holds a task.
     pub(crate) fn has_lifo_task(&self) -> bool {
-        // Relaxed: looked at again and again.
+        // Relaxed: callers look again and again.
         !self.lifo_slot.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes the newest task, whose owner seems to be stuck.
+    /// Takes the task out of the LIFO slot of a worker that seems to be stuck.
     pub(crate) fn steal_lifo_task(&self) -> Option<Task> {
-        // Acquire pairs with the owner's swap that put it there.
+        // Acquire pairs with the owner's swap, which put the task there.
         let newest = self.lifo_slot.swap(null_mut(), Ordering::Acquire);
         // SAFETY: swapping it out has taken it (rule 4).
         (!newest.is_null()).then(|| unsafe { taken(newest) })
     }
 
-    /// Takes half of the ring's tasks, rounded up. The first is returned; the others are put into the thief's ring.
+    /// Takes half of the tasks of the ring, rounded up. The first one is returned; the others go into the
+    /// ring of the thief.
     pub(crate) fn steal(&self, thief: &Owner) -> Option<Stolen> {
         let into = &*thief.queue;
-        // Relaxed: the thief is the only one that stores it.
+        // Relaxed: only the thief stores its own tail.
         let into_tail = into.tail.load(Ordering::Relaxed);
-        // A thief looks for work when it has none, so there is room; what it may still have is counted.
-        // Acquire pairs with the takers of the thief's tasks: their reads come before our writes.
+        // A thief searches when it has no work, so it has room. Tasks that it still has are counted.
+        // Acquire pairs with the threads that took tasks from the thief: their reads come before our
+        // writes.
         let room = RING_CAPACITY - into_tail.wrapping_sub(into.head.load(Ordering::Acquire));
         loop {
             // Acquire pairs with the other takers' moves.
@@ -137,7 +137,7 @@ impl RunQueue {
             // Acquire pairs with the owner's store: the tasks below the tail are seen.
             let tail = self.tail.load(Ordering::Acquire);
             let len = tail.wrapping_sub(head);
-            // A head that is older than the tail may seem to be further behind than can be: look again.
+            // An old head may seem to be further behind than is possible. Then the thief reads again.
             if len > RING_CAPACITY {
                 continue;
             }
@@ -169,16 +169,17 @@ impl RunQueue {
 }
 
 impl Owner {
-    /// Makes a task the newest. The one that was it is returned.
+    /// Puts a task into the LIFO slot, and returns the task that was there.
     #[inline]
     pub(crate) fn replace_lifo_slot(&self, task: Task) -> Option<Task> {
-        // Release publishes the task to who takes it. The one before was put there by this thread.
+        // Release publishes the task to the thread that takes it. This thread itself put the task before it
+        // there.
         let old = self.queue.lifo_slot.swap(task.into_raw().as_ptr(), Ordering::Release);
         // SAFETY: swapping it out has taken it (rule 4).
         (!old.is_null()).then(|| unsafe { taken(old) })
     }
 
-    /// Takes the newest task.
+    /// Takes the task out of the LIFO slot.
     #[inline]
     pub(crate) fn pop_lifo_slot(&self) -> Option<Task> {
         if self.queue.has_lifo_task() { self.queue.steal_lifo_task() } else { None }
@@ -227,21 +228,21 @@ impl Owner {
         None
     }
 
-    /// Whether the ring holds a task, as far as its owner knows.
+    /// Tells whether the ring holds a task, as far as its owner knows.
     #[inline]
     pub(crate) fn has_ring_tasks(&self) -> bool {
         // Relaxed, both: a thief may be taking the last one.
         self.queue.tail.load(Ordering::Relaxed) != self.queue.head.load(Ordering::Relaxed)
     }
 
-    /// How many tasks the ring has room for.
+    /// Returns the number of tasks for which the ring has room.
     pub(crate) fn room(&self) -> usize {
         let len =
             self.queue.tail.load(Ordering::Relaxed).wrapping_sub(self.queue.head.load(Ordering::Relaxed));
         RING_CAPACITY - len.min(RING_CAPACITY)
     }
 
-    /// Whether there is anything to run.
+    /// Tells whether the slot and the ring are both empty.
     pub(crate) fn is_empty(&self) -> bool {
         !self.queue.has_lifo_task() && !self.queue.has_stealable_tasks()
     }
@@ -271,7 +272,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // What is left is cancelled.
+        // The tasks that are left are cancelled.
         while let Some(task) = self.pop().or_else(|| self.pop_lifo_slot()) {
             drop(task);
         }

@@ -1,14 +1,15 @@
-//! How a multi-threaded executor ends: with time, within a time, and at once.
+//! How a multi-threaded executor ends: after all tasks, within a time limit, or at once.
 //!
-//! | step | who waits for it |
+//! | step | waited for by |
 //! |---|---|
-//! | Tasks run to their end, or are cancelled: their entries are queued, and workers drop their futures. | all but those who leave |
-//! | Blocking calls that run end; others are made or cancelled. | the same; or the last worker |
+//! | Tasks run to their end, or are cancelled: their entries are queued, and workers drop their futures. | every shutdown that waits |
+//! | Blocking calls that run end; queued ones are made or cancelled. | the same, or the last worker |
 //! | The workers stop. | the same |
 //! | The last worker closes the driver. | nobody |
 //!
-//! Who *leaves*, because its time is over, or because it waits for nobody, stops the workers first and cancels here what they have queued. A
-//! poll that is under way cannot be broken off: its worker ends when the poll does, and drops the task then.
+//! A shutdown that does not wait, or that has run out of time, stops the workers first, and then cancels on
+//! its own thread the tasks that they have queued. It cannot interrupt a poll. The worker in that poll ends
+//! when the poll does, and drops the task then.
 
 use crate::{
     executor::{
@@ -29,10 +30,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a shutdown whose time is over waits for the polls that are under way.
+/// The time for which a shutdown that has run out of time still waits for polls that are under way.
 const LAST_POLLS_GRACE_PERIOD: Duration = Duration::from_millis(500);
 
-/// Stops the workers when no task is left.
+/// A waker that stops the workers when no task is left.
 struct Stop(Arc<MultiThread>);
 
 impl Wake for Stop {
@@ -41,7 +42,7 @@ impl Wake for Stop {
     }
 }
 
-/// Unparks the thread that waits for the end.
+/// A waker that unparks the thread in `wait_until_empty`.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -50,10 +51,12 @@ impl Wake for Unpark {
     }
 }
 
-/// Ends the tasks, the blocking calls and the threads. `Elapsed` if something had to be cancelled, or left behind, in the end.
+/// Ends the tasks, the blocking calls and the threads. Returns `Elapsed` if tasks were cancelled, or calls
+/// left behind, because the time was over.
 ///
-/// A worker that drops its own runtime cannot wait for itself, and neither can a blocking call, for which the last worker waits: there the
-/// tasks are cancelled, and the threads end on their own when the last task has been dropped.
+/// A worker that drops its own runtime cannot wait for itself. Neither can a blocking call, because the
+/// last worker waits for that call. On such a thread the tasks are cancelled, and the threads end by
+/// themselves after the last task was dropped.
 pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: ShutdownMode) -> Result<(), Elapsed> {
     let threads = std::mem::take(&mut *lock(&threads.0));
     let deadline = match mode {
@@ -61,7 +64,7 @@ pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: Shutdown
             shared.end_without_waiting();
             return Ok(());
         }
-        // None, too: so far away that no clock can name it.
+        // Also `None` if the deadline is too far away for a clock to name.
         ShutdownMode::Drain { at_most: Some(at_most) } => clock::now().checked_add(at_most),
         ShutdownMode::Drain { at_most: None } | ShutdownMode::Cancel => None,
     };
@@ -90,10 +93,10 @@ pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: Shutdown
             Ok(())
         }
         ShutdownMode::Drain { at_most: Some(_) } => shared.blocking.close_by(deadline),
-        // The last worker does.
+        // The last worker does this.
         ShutdownMode::Cancel | ShutdownMode::Background => Ok(()),
     };
-    // After a drain tasks could still come in from outside.
+    // Other threads can still spawn after a drain.
     shared.owned.cancel_all();
     shared.stop();
     let _away = wait::away();
@@ -103,7 +106,7 @@ pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: Shutdown
     drained.and(called)
 }
 
-/// Whether this thread is one that the executor itself waits for.
+/// Tells whether the executor itself waits for this thread.
 fn is_own_thread(shared: &Arc<MultiThread>) -> bool {
     let is_worker = context::with(|place| match place {
         ThreadRole::Worker(worker) => Arc::ptr_eq(&worker.shared, shared),
@@ -113,8 +116,8 @@ fn is_own_thread(shared: &Arc<MultiThread>) -> bool {
 }
 
 impl MultiThread {
-    /// Waits on this thread until no task is left, but not beyond the deadline. It may be a thread that must not block, but nothing here
-    /// waits for it.
+    /// Waits on this thread until no task is left, or until the deadline. The thread may be one that must
+    /// not block: nothing here waits for it.
     fn wait_until_empty(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let _away = wait::away();
@@ -128,28 +131,29 @@ impl MultiThread {
         Ok(())
     }
 
-    /// Has the workers end when they have ended the polls that are under way.
+    /// Makes each worker end after the poll that it is in.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Each is called, whatever becomes of the others.
+        // Each worker is woken, whatever happens while another one is.
         (0..self.workers()).for_each(|worker| contain(|| self.wake(worker, WakeReason::Search)));
     }
 
-    /// Ends without waiting: all tasks are cancelled, those that are queued here and now.
+    /// Ends without waiting: cancels all tasks, and drops the queued ones on this thread.
     pub(crate) fn end_without_waiting(&self) {
         self.owned.cancel_all();
-        // Before the last worker comes to it, who would wait.
+        // This comes before the last worker closes the pool, because that worker would wait.
         self.blocking.close_without_waiting();
         self.stop();
         self.cancel_queued();
-        // Timers, and the descriptors of the driver, are there until the last poll has ended.
+        // The timers and the descriptors of the driver stay until the last poll has ended.
         self.driver.reactor.tell_gone();
     }
 
-    /// Cancels the tasks in all queues. What is queued from now on is cancelled by the worker in whose ring it is, or where it is refused.
+    /// Cancels the tasks in all queues. A task that is queued later is cancelled by the worker that owns
+    /// the ring, or at the place that refuses it.
     fn cancel_queued(&self) {
         drop(self.injector.close());
-        // What a thief takes beyond the first task it puts into a ring of its own.
+        // A thief puts everything but the first task into a ring of its own.
         let (thief, _) = run_queue::new();
         for remote in &self.remotes {
             drop(remote.queue.steal_lifo_task());
@@ -162,19 +166,19 @@ impl MultiThread {
         }
     }
 
-    /// The last worker's: closes what is left.
+    /// Closes what is left. The last worker calls this.
     pub(crate) fn close(&self) {
         drop(self.injector.close());
         self.blocking.close();
         self.driver.close();
     }
 
-    /// A worker has panicked, which is a bug of ours, or a driver that the program has broken: nothing would run its tasks any more. So all are
-    /// ended, and their handles say why.
+    /// Ends all tasks after a worker has panicked, because nobody would run them any more. Their handles
+    /// say why. Such a panic is a bug of this crate, or means that the program has broken the driver.
     #[cold]
     pub(crate) fn fail(&self, payload: &(dyn Any + Send)) {
         let text = panic_message(payload).unwrap_or("(a payload that is not a text)");
-        // The first one counts.
+        // Only the first failure is kept.
         let _ = self.failure.set(format!("a worker of the runtime has panicked: {text}"));
         self.end_without_waiting();
     }

@@ -1,16 +1,19 @@
-//! A worker of the multi-threaded executor: find a task, run it, else sleep.
+//! A worker of the multi-threaded executor: it finds a task, runs it, and sleeps when there is none.
 //!
 //! HOT
 //!
-//! A worker looks for tasks in this order: its newest, its ring, the injector, the rings of others. Every [`MAINTENANCE_INTERVAL`] tasks the
-//! injector comes first, the worker's own timers are driver_polled at, and the driver if it was left alone for [`DRIVER_POLL_INTERVAL`]. The newest
-//! task goes first, but if there are others in the ring only [`MAX_LIFO_RUNS`] times in a row, so that two tasks that wake each other starve
-//! nobody.
+//! A worker looks for a task in four places, in this order: its LIFO slot, its ring, the injector, the
+//! rings of the other workers. Every [`MAINTENANCE_INTERVAL`] tasks the injector comes first. At that time
+//! the worker also fires its own timers, and polls the driver if nobody has done so for
+//! [`DRIVER_POLL_INTERVAL`]. The task in the LIFO slot runs before the ring. If the ring holds tasks, the
+//! slot goes first only [`MAX_LIFO_RUNS`] times in a row, so two tasks that wake each other starve nobody.
 //!
-//! A thief leaves alone what the owner gets to within [`STEAL_GRACE_PERIOD`]. A handful of tasks that wake one another are done sooner by one
-//! worker than by two, between which the memory that the tasks share goes to and fro (requests and replies of eight clients: twice to five
-//! times as soon). A task behind one that runs for longer is stolen as it always was, and at once if it lay there when the thief was
-//! woken. After Go's thieves, who sleep for 3 µs before they take the newest task (`runtime/proc.go`, `runqgrab`).
+//! A thief leaves a task alone if its owner will reach it within [`STEAL_GRACE_PERIOD`]. One worker
+//! finishes a handful of tasks that wake one another sooner than two workers do, because the memory that
+//! the tasks share stays in one cache. Requests and replies of eight clients finish two to five times as
+//! soon. A task that waits behind a longer one is stolen after that period, and it is stolen at once if it
+//! was already in the ring when the thief was woken. The period follows Go, whose thieves sleep for 3 µs
+//! before they take the newest task (`runtime/proc.go`, `runqgrab`).
 
 use crate::{
     driver::wake::wake_all,
@@ -34,48 +37,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many tasks run before the worker looks at anything else.
+/// The number of tasks that run between two rounds of maintenance.
 const MAINTENANCE_INTERVAL: u32 = 61;
-/// How often in a row the newest task goes first.
+/// The number of times in a row that the LIFO slot goes before a ring that holds tasks.
 const MAX_LIFO_RUNS: u32 = 3;
 /// Thieves leave a task alone this long, because its owner will probably run it first.
 const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
-/// A ring with more tasks than this is stolen from at once: its owner does not get to the last of them within the grace period, since
-/// nothing runs in less than 50 ns.
+/// A ring with more tasks than this is stolen from at once. Its owner cannot reach the last of them within
+/// the grace period, since no task runs in less than 50 ns.
 const ALWAYS_STOLEN_LENGTH: usize = 60;
-/// How many times a thief looks at the other rings before it gives up, while tasks come and go.
+/// The number of snapshots that a thief takes before it gives up, while tasks come and go.
 const STEAL_ATTEMPTS: u32 = 8;
-/// How long the driver may be left alone while there is work.
+/// The longest time for which a busy executor leaves the driver alone.
 const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
-/// How often the watcher looks.
+/// The time that the watcher sleeps between two looks at the other workers.
 const WATCH_INTERVAL: Duration = Duration::from_millis(3);
 
-/// What only the worker's thread touches.
+/// The part of a worker that only its own thread touches.
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<MultiThread>,
     queue: Owner,
     rng: RefCell<Rng>,
-    /// As what it counts in `MultiThread::idle`.
+    /// How this worker is counted in `MultiThread::idle`.
     awake: Cell<Awake>,
-    /// It was on watch and has seen a newest task that nobody ran.
+    /// Set by a worker on watch that has seen a task in a LIFO slot which its owner did not run.
     may_steal_lifo_task: Cell<bool>,
     tick: Cell<u32>,
     lifo_runs: Cell<u32>,
     driver_polled: Cell<Instant>,
-    /// The tails of all rings, as this worker saw them before it waited, as a thief.
+    /// The tails of all rings at the last snapshot, which this worker takes as a thief.
     seen_tails: Box<[Cell<usize>]>,
-    /// The process of this thread, and not of its copy.
+    /// The process that made this thread. A forked child is another one.
     generation: Generation,
 }
 
-/// A ring that a thief has seen, and how many tasks it held.
+/// The longest ring of a snapshot, and the number of tasks in it.
 struct LongestRing {
     victim: usize,
     tasks: usize,
 }
 
-/// Waits without sleeping.
+/// Spins for this long.
 fn spin_for(time: Duration) {
     let end = clock::now() + time;
     while clock::now() < end {
@@ -100,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// The loop.
+    /// The loop: runs tasks until the executor stops.
     pub(crate) fn run(&self) {
         while !self.shared.is_stopped() {
             match self.next().or_else(|| self.search()) {
@@ -118,7 +121,7 @@ impl Worker {
         budget::renew();
         match task.run() {
             Outcome::Done => {}
-            // It was woken while it ran: behind the others, so that it cannot starve them.
+            // The task was woken while it ran. It goes behind the others, so that it cannot starve them.
             Outcome::Again(task) => self.push_back(task),
         }
         if !self.generation.is_current() {
@@ -126,7 +129,7 @@ impl Worker {
         }
     }
 
-    /// A task of this worker's own, or of the injector.
+    /// Takes a task from this worker's own queue, or from the injector.
     #[inline]
     fn next(&self) -> Option<Task> {
         let tick = self.tick.get().wrapping_add(1);
@@ -149,21 +152,22 @@ impl Worker {
         self.queue.pop().or_else(|| self.pop_injected())
     }
 
-    /// A task of the injector, with some more for the ring.
+    /// Takes a task from the injector, and moves a share of the others into the ring.
     #[inline]
     fn pop_injected(&self) -> Option<Task> {
         let injector = &self.shared.injector;
         if injector.len() == 0 {
             return None;
         }
-        // A fair share, and no more than half of the ring's room, so that none of it overflows.
+        // The share is this worker's part of the injector. It is at most half of the free room, so the ring
+        // does not overflow.
         let share = |len: usize| (len / self.shared.workers()).min(self.queue.room() / 2);
         injector.pop_batch(share, |task| {
             self.queue.push(task, |_| unreachable!("there is room for half of the room"))
         })
     }
 
-    /// Queues a task that was woken or spawned by this worker.
+    /// Queues a task that this worker woke or spawned: it goes into the LIFO slot.
     #[inline]
     pub(crate) fn schedule(&self, task: Task) {
         if let Some(older) = self.queue.replace_lifo_slot(task) {
@@ -171,14 +175,14 @@ impl Worker {
         }
     }
 
-    /// Queues a task behind the others, where others can take it.
+    /// Queues a task at the end of the ring, where other workers can steal it.
     #[inline]
     fn push_back(&self, task: Task) {
         self.queue.push(task, |surplus| self.shared.injector.push_all(surplus));
         self.shared.notify(Some(self.index));
     }
 
-    /// Takes in a task that was just spawned by this worker. It is cancelled if the runtime ends.
+    /// Takes in a task that this worker has just spawned. The task is cancelled if the runtime is ending.
     pub(crate) fn take_in(&self, task: Task) {
         self.shared.owned.spawned(Some(self.index));
         if self.shared.owned.is_closing() {
@@ -188,7 +192,7 @@ impl Worker {
         }
     }
 
-    /// Looks for a task of other workers, unless enough others look.
+    /// Looks for a task of another worker, unless enough workers are searching already.
     #[cold]
     fn search(&self) -> Option<Task> {
         if self.awake.get() == Awake::Working {
@@ -274,7 +278,8 @@ impl Worker {
         Some(stolen.first)
     }
 
-    /// Ends a search that was successful.
+    /// Ends a search that has found a task. If nobody else searches and there are more tasks, it wakes the
+    /// next worker.
     #[cold]
     fn found(&self) {
         self.awake.set(Awake::Working);
@@ -284,13 +289,13 @@ impl Worker {
         }
     }
 
-    /// Sleeps until there is something to do, in the driver if nobody else does.
+    /// Sleeps until there is something to do. The worker sleeps in the driver if no other thread does.
     #[cold]
     fn sleep(&self) {
         let shared = &self.shared;
         let id = Id::new(Domain::Worker, self.index as u64);
         let mut watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
-        // See the head of `idle.rs`: the one who is woken may well be this worker.
+        // Rule 3 of `idle.rs`. The worker that is woken may be this one.
         if shared.has_tasks() {
             shared.notify(Some(self.index));
         }
@@ -304,7 +309,8 @@ impl Worker {
             if called.contains(WakeReason::Watch) {
                 watch = Watch::Yes;
             } else if watch == Watch::Yes {
-                // A newest task that is there now was there all the time, as far as anybody knows.
+                // Nobody knows when this task came, so the watcher counts it as one that was there for the
+                // whole time.
                 if shared.remotes.iter().any(|remote| remote.queue.has_lifo_task()) {
                     self.may_steal_lifo_task.set(true);
                     break;
@@ -316,7 +322,7 @@ impl Worker {
         self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
     }
 
-    /// Sleeps once.
+    /// Sleeps once, in the driver or on the thread.
     fn sleep_once(&self, watch: Watch) -> WakeReasons {
         let parker = &self.shared.remotes[self.index].parker;
         let at_most = (watch == Watch::Yes).then_some(WATCH_INTERVAL);
@@ -329,7 +335,7 @@ impl Worker {
         called.unwrap_or_else(|| parker.take_reasons())
     }
 
-    /// What has to be done now and then while there is work.
+    /// The maintenance of a busy worker: it fires its timers and polls the driver when that is due.
     #[cold]
     fn maintain(&self) {
         let timers = &self.shared.driver.timers;
