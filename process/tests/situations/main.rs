@@ -128,7 +128,7 @@ fn of_pools() -> Vec<Trial> {
             a_worker_is_recycled_after_its_calls a_worker_that_has_grown_is_recycled
             a_call_that_takes_too_much_is_killed a_memory_limit_holds_behind_a_command_that_stays niceness_and_cpus environment_and_directory
             busy_workers_answer_and_end workers_and_joiners_may_be_busy_for_ever
-            a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
+            a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor an_argument_that_finds_no_place_in_the_ring_is_sent statistics_count_what_was_done a_closed_pool_finishes_and_takes_no_more;
         inherited_blocks: a_forked_child_reads_blocks_that_its_parent_drops
             a_block_that_is_written_refuses_in_a_forked_child
             a_block_refuses_where_its_maker_cannot_notice_the_fork a_forked_child_uses_no_memory_of_its_parents
@@ -171,7 +171,8 @@ fn of_ends() -> Vec<Trial> {
             blocks_stand_whose_worker_ends_of_the_next_call blocks_stand_that_are_given_as_the_pool_ends;
         foreign: a_decoder_that_waits_on_the_supervisor_is_refused a_decoder_may_wait_on_a_thread_of_its_own
             a_waker_that_waits_on_the_supervisor_is_told_what_to_do the_supervisor_decodes_what_the_main_thread_could
-            a_cancelled_calls_waker_is_dropped_where_it_may_use_the_pool;
+            a_cancelled_calls_waker_is_dropped_where_it_may_use_the_pool
+            a_map_is_cancelled_whose_results_panic_when_they_are_dropped;
         unbegun: an_argument_that_ends_its_workers_is_given_up a_limit_that_is_over_before_the_call_begins_kills_few_workers
             an_argument_that_aborts_while_it_is_decoded_is_one_calls;
         launchers: a_launcher_that_panics_is_a_failed_start a_start_that_is_refused_for_the_moment_is_tried_again

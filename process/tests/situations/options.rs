@@ -181,6 +181,20 @@ pub(crate) fn workers_and_joiners_may_be_busy_for_ever() {
     assert!(sys::has_no_child());
 }
 
+pub(crate) fn an_argument_that_finds_no_place_in_the_ring_is_sent() {
+    let procs = builder(1).busy_poll(Duration::MAX).build().unwrap();
+    let gate = Gate::new();
+    let first = procs.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    // A ring has places for some of them; the others go over the socket, while a joiner looks after the ring.
+    let calls: Vec<_> = (0..40).map(|n: u8| procs.spawn(|some: Vec<u8>| some[0], vec![n; 3_000])).collect();
+    drop(waiting);
+    for (n, call) in calls.into_iter().enumerate().rev() {
+        assert_eq!(usize::from(call.join().unwrap()), n);
+    }
+    assert_eq!(first.join().unwrap(), gate.port());
+}
+
 pub(crate) fn a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor() {
     let procs = builder(1).busy_poll(Duration::from_secs(60)).build().unwrap();
     let gate = Gate::new();

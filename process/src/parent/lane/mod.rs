@@ -9,7 +9,7 @@ mod batches;
 mod garbage;
 mod reclaim;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     call::{

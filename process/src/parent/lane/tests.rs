@@ -7,7 +7,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-pub(super) struct Nobody;
+pub(crate) struct Nobody;
 
 impl Caller for Nobody {
     fn start(&self) -> bool {

@@ -25,6 +25,8 @@ mod forked;
 mod spin;
 mod state;
 pub(crate) mod statistics;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::state::{Mover, Orders, PoolState, StartOutcome, arm};
 use crate::{

@@ -111,6 +111,17 @@ impl PoolState {
     /// it if it sleeps.
     #[must_use]
     pub(crate) fn dispatch(&mut self, mover: Mover) -> bool {
+        // In this order: calls that are given, or moved from one lane to another, may have frames to be sent.
+        self.give_waiting(mover) | self.has_outgoing()
+    }
+
+    /// Whether a lane has frames that only the supervisor can send.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.outgoing.is_empty())
+    }
+
+    /// See [`dispatch`](Self::dispatch).
+    fn give_waiting(&mut self, mover: Mover) -> bool {
         let mut alarm = false;
         while let Some(front) = self.queue.front_mut() {
             if !front.caller.is_wanted() {

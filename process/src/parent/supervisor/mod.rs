@@ -228,6 +228,7 @@ impl<'a> Supervisor<'a> {
         if state.kill_requested
             || state.has_untold()
             || !state.delivered.is_empty()
+            || state.has_outgoing()
             || state.lanes.iter().any(|lane| lane.fault.is_some())
         {
             return true;
