@@ -11,7 +11,7 @@ use crate::{
     parent::shared::Shared,
     wire::frame::Kind,
 };
-use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
+use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain};
 use brigade_trace::{Domain, Id, Kind as Happened, record};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -121,7 +121,7 @@ impl<R: Send> Gathering<R> {
             // in which `cancel` takes the results.
             if self.cancelled.load(Ordering::Relaxed) {
                 drop(found);
-                return drop(results);
+                return drop_each(results);
             }
             found.left -= results.len();
             for (place, result) in found.results.iter_mut().skip(first).zip(results) {
@@ -181,6 +181,11 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
     }
 }
 
+/// Drops results, which is foreign code: each on its own, since two panics in one unwinding abort.
+fn drop_each<T>(results: Vec<T>) {
+    results.into_iter().for_each(|result| contain(|| drop(result)));
+}
+
 fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, JoinError> {
     if kind == Kind::Value {
         return codec::decode_result(payload);
@@ -210,8 +215,9 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
         // Relaxed: see `start`.
         self.cancelled.store(true, Ordering::Relaxed);
         self.shared.give_up(self.address());
-        // The results so far are dropped here, on the canceller's thread.
-        drop(mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results));
+        let found = mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results);
+        // The results so far are dropped here, on the canceller's thread, and under no lock.
+        drop_each(found);
         pending::complete(&self.slot, Err(JoinError::Cancelled));
     }
 

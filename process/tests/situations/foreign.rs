@@ -6,13 +6,18 @@ use crate::{
     path::pool,
     sys,
 };
-use brigade_process::{JoinHandle, ProcessPool};
+use brigade_handle::CancelHandle;
+use brigade_process::{JoinError, JoinHandle, ProcessPool};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{
     hint::black_box,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     task::{Wake, Waker},
     thread,
 };
@@ -174,4 +179,60 @@ pub(crate) fn a_cancelled_calls_waker_is_dropped_where_it_may_use_the_pool() {
     while !sys::has_no_child() {
         thread::yield_now();
     }
+}
+
+/// A result that, where it was decoded, cancels its own map when it is dropped, and panics.
+struct Spiteful {
+    is_decoded: bool,
+}
+
+/// How many of them were decoded.
+static SPITEFUL: AtomicU32 = AtomicU32::new(0);
+/// Their map.
+static THEIR_MAP: Mutex<Option<CancelHandle>> = Mutex::new(None);
+
+impl Serialize for Spiteful {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<'de> Deserialize<'de> for Spiteful {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <()>::deserialize(deserializer)?;
+        SPITEFUL.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { is_decoded: true })
+    }
+}
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        if self.is_decoded {
+            let map = THEIR_MAP.lock().unwrap().clone();
+            map.unwrap().cancel();
+            resume_unwind(Box::new("a spiteful result"));
+        }
+    }
+}
+
+pub(crate) fn a_map_is_cancelled_whose_results_panic_when_they_are_dropped() {
+    let procs = pool(1);
+    let gate = Gate::new();
+    let wait_at_some = |port: u16| {
+        if port > 0 {
+            wait_at(port);
+        }
+        Spiteful { is_decoded: false }
+    };
+    SPITEFUL.store(0, Ordering::Relaxed);
+    let inputs = (0..200).map(|n| if n < 199 { 0 } else { gate.port() });
+    let map = procs.spawn_map(wait_at_some, inputs);
+    *THEIR_MAP.lock().unwrap() = Some(map.cancel_handle());
+    let _waiting = gate.arrival();
+    // The first results were answered before the last call began.
+    while SPITEFUL.load(Ordering::Relaxed) < 20 {
+        thread::yield_now();
+    }
+    map.cancel();
+    assert!(matches!(map.join(), Err(JoinError::Cancelled)));
 }
