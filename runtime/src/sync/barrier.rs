@@ -1,7 +1,8 @@
-//! Tasks that wait for one another: what Python calls `asyncio.Barrier`.
+//! A barrier at which tasks wait for each other, like `asyncio.Barrier` in Python.
 //!
-//! Those who have come are those in the line, so one who gives up has not come. The last one to come does not stand: it
-//! grants a turn to all, in the critical section in which it saw that it is the last.
+//! The tasks that have arrived are those in the wait queue, so a task that gives up has not arrived. The
+//! last task to arrive does not join the queue: it grants all of the queue, in the critical section in
+//! which it saw that it is the last.
 
 use super::{
     wait_queue::{WaitFuture, WaitQueue},
@@ -12,14 +13,15 @@ use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{error, fmt};
 
-/// Holds tasks back until so many have come, then lets them all go on. It can be used again and again.
+/// Holds tasks back until a number of them have arrived, then lets all of them go on. It can be used any
+/// number of times.
 ///
 /// ```
 /// use brigade_runtime::{gather, run, sync::Barrier};
 ///
 /// let barrier = Barrier::new(3);
-/// let come = async || barrier.wait().await.unwrap().is_leader();
-/// let leaders = run(async { gather([come(), come(), come()]).await });
+/// let arrive = async || barrier.wait().await.unwrap().is_leader();
+/// let leaders = run(async { gather([arrive(), arrive(), arrive()]).await });
 /// assert_eq!(leaders.into_iter().filter(|leads| *leads).count(), 1);
 /// ```
 pub struct Barrier {
@@ -32,7 +34,7 @@ struct State {
     queue: WaitQueue<ArrivalRequest>,
 }
 
-/// As which one came, and what it hears.
+/// The position in which a task arrived, and whether it was told that the barrier is broken.
 struct ArrivalRequest {
     index: usize,
     broken: bool,
@@ -40,11 +42,11 @@ struct ArrivalRequest {
 
 impl Barrier {
     const_fn! {
-        /// A barrier for so many tasks.
+        /// Creates a barrier for `parties` tasks.
         ///
         /// # Panics
         ///
-        /// If they are 0: nobody could be the last one to come.
+        /// Panics in the caller if `parties` is 0: no task could be the last one to arrive.
         #[must_use]
         pub const fn new(parties: usize) -> Self {
             assert!(parties > 0, "a barrier is for one task at least");
@@ -52,15 +54,16 @@ impl Barrier {
         }
     }
 
-    /// Waits until so many have come.
+    /// Waits until all parties have arrived.
     ///
     /// # Errors
     ///
-    /// [`Broken`] if the barrier is aborted, before or meanwhile, or reset meanwhile.
+    /// Returns [`Broken`] if the barrier is aborted before or during the wait, or reset during it.
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped before the last one came has not come. After that, it has.
+    /// A future that is dropped before the last party arrives has not arrived. If it is dropped afterwards,
+    /// it has.
     pub async fn wait(&self) -> Result<Arrival, Broken> {
         let request = WaitFuture::new(Party(self), ArrivalRequest { index: 0, broken: false }).await;
         if request.broken {
@@ -69,12 +72,28 @@ impl Barrier {
         Ok(Arrival { index: request.index, leads: request.index == self.parties - 1 })
     }
 
-    /// Breaks the barrier: all who wait, and all who come, get [`Broken`], until it is [reset](Self::reset).
+    /// Breaks the barrier: current and future waiters get [`Broken`], until the barrier is
+    /// [reset](Self::reset).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::Barrier};
+    ///
+    /// let barrier = Barrier::new(2);
+    /// barrier.abort();
+    /// assert!(run(barrier.wait()).is_err());
+    /// ```
     pub fn abort(&self) {
         self.clear(true);
     }
 
-    /// Makes the barrier as new. Those who wait get [`Broken`].
+    /// Makes the barrier as new. Current waiters get [`Broken`].
+    ///
+    /// ```
+    /// let barrier = brigade_runtime::sync::Barrier::new(2);
+    /// barrier.abort();
+    /// barrier.reset();
+    /// assert!(!barrier.is_broken());
+    /// ```
     pub fn reset(&self) {
         self.clear(false);
     }
@@ -85,23 +104,23 @@ impl Barrier {
         grant_all(&Party(self), state, Cause::Notify, |request| request.broken = true);
     }
 
-    /// How many have to come.
+    /// Returns how many tasks have to arrive.
     pub fn parties(&self) -> usize {
         self.parties
     }
 
-    /// How many wait.
+    /// Returns how many tasks wait.
     pub fn waiting(&self) -> usize {
         lock(&self.state).queue.len()
     }
 
-    /// Whether it was aborted.
+    /// Returns whether the barrier was aborted.
     pub fn is_broken(&self) -> bool {
         lock(&self.state).broken
     }
 }
 
-/// One who comes.
+/// A task that arrives.
 struct Party<'a>(&'a Barrier);
 
 impl Waiter for Party<'_> {
@@ -136,7 +155,14 @@ impl Waiter for Party<'_> {
     }
 }
 
-/// What one who has waited at a [`Barrier`] is told.
+/// The result of waiting at a [`Barrier`].
+///
+/// ```
+/// use brigade_runtime::{run, sync::Barrier};
+///
+/// let arrival = run(Barrier::new(1).wait()).unwrap();
+/// assert_eq!((arrival.index(), arrival.is_leader()), (0, true));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     index: usize,
@@ -144,18 +170,27 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// As which of the tasks it came: a number from 0 that no other of the same round has, unless one of them gave up.
+    /// Returns the position in which the task arrived: a number from 0, which no other task has that was
+    /// released with it, unless one of them gave up.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Whether it came last. Exactly one of each round did.
+    /// Returns whether the task arrived last. Exactly one task did each time the barrier opens.
     pub fn is_leader(&self) -> bool {
         self.leads
     }
 }
 
-/// The barrier was aborted or reset.
+/// The error of waiting at a barrier that was aborted or reset.
+///
+/// ```
+/// use brigade_runtime::{run, sync::Barrier};
+///
+/// let barrier = Barrier::new(2);
+/// barrier.abort();
+/// assert_eq!(run(barrier.wait()).unwrap_err().to_string(), "the barrier is broken");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken(());
 

@@ -1,8 +1,8 @@
-//! A channel in which each receiver gets each value: a ring of the latest ones.
+//! A channel in which each receiver gets each value, from a ring of the latest ones.
 //!
-//! A value lies in the ring until every receiver that was there when it was sent has seen it, or until the ring is full and
-//! it is the oldest. A receiver that is that slow hears how many it missed ([`RecvError::Lagged`]), and goes on with the
-//! oldest that there is.
+//! A value stays in the ring until every receiver that existed when it was sent has seen it, or until the
+//! ring is full and the value is the oldest. A receiver that is too slow is told how many values it missed
+//! ([`RecvError::Lagged`]), and continues with the oldest value that is left.
 //!
 //! ```text
 //!   ring   [ 17 | 18 | 19 ]        head = 17: the number of the value in front
@@ -10,8 +10,10 @@
 //!      receivers, each with the number of the value that it wants next
 //! ```
 //!
-//! Receivers see values in their order. So when the last one sees a value, all have seen those before it: the value is in
-//! front, and leaves the ring. The interface is tokio's (`sync/broadcast.rs`).
+//! Receivers see values in order. So when the last receiver sees a value, all of them have seen the values
+//! before it: the value is in front, and leaves the ring. The interface is tokio's (`sync/broadcast.rs`).
+//!
+//! Long: a third of the lines are examples.
 
 use super::{
     wait_queue::{WaitFuture, WaitQueue},
@@ -25,7 +27,7 @@ use crate::{
 use brigade_trace::Cause;
 use std::{collections::VecDeque, error, fmt, sync::Arc};
 
-/// Makes a channel that keeps `capacity` values for receivers that are slow.
+/// Creates a channel that keeps up to `capacity` values for slow receivers.
 ///
 /// ```
 /// use brigade_runtime::{run, sync::broadcast};
@@ -41,7 +43,7 @@ use std::{collections::VecDeque, error, fmt, sync::Arc};
 ///
 /// # Panics
 ///
-/// If the capacity is 0: nobody could ever receive anything.
+/// Panics in the caller if the capacity is 0: nobody could ever receive anything.
 #[must_use]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel keeps one value at least");
@@ -57,7 +59,7 @@ struct BroadcastChannel<T> {
 
 struct State<T> {
     ring: VecDeque<RingEntry<T>>,
-    /// The number of the value in front, or of the next one.
+    /// The number of the value in front, or of the next one if the ring is empty.
     head: u64,
     receivers: usize,
     senders: usize,
@@ -77,7 +79,7 @@ impl<T> State<T> {
         self.head + self.ring.len() as u64
     }
 
-    /// Where the value of this number lies. It is in the ring.
+    /// The index in the ring of the value with this number, which is in the ring.
     fn index(&self, number: u64) -> usize {
         usize::try_from(number - self.head).expect("a ring has places that can be counted")
     }
@@ -87,18 +89,31 @@ impl<T> State<T> {
         self.ring.pop_front()
     }
 
-    /// Whether a receiver that wants the value of this number next need not wait.
+    /// Whether a receiver that wants the value with this number next need not wait.
     fn has(&self, next: u64) -> bool {
         next < self.end() || self.senders == 0
     }
 }
 
-/// Sends to all receivers of a [`channel`]. Clones send into the same one.
+/// Sends to all receivers of a [`channel`]. Clones send into the same channel.
+///
+/// ```
+/// let (sender, mut receiver) = brigade_runtime::sync::broadcast::channel(16);
+/// sender.clone().send("dinner").unwrap();
+/// assert_eq!(receiver.try_recv(), Ok("dinner"));
+/// ```
 pub struct Sender<T> {
     channel: Arc<BroadcastChannel<T>>,
 }
 
-/// Receives each value of a [`channel`] that is sent while it is there.
+/// Receives each value of a [`channel`] that is sent while this receiver exists.
+///
+/// ```
+/// let (sender, mut early) = brigade_runtime::sync::broadcast::channel(16);
+/// sender.send("dinner").unwrap();
+/// let mut late = sender.subscribe();
+/// assert!(early.try_recv().is_ok() && late.try_recv().is_err());
+/// ```
 pub struct Receiver<T> {
     channel: Arc<BroadcastChannel<T>>,
     /// The number of the value that it wants next.
@@ -106,11 +121,19 @@ pub struct Receiver<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends a value to all receivers; how many they are. It never waits: if the ring is full, the oldest value leaves it.
+    /// Sends a value to all receivers. Returns how many there are. It never waits: if the ring is full, the
+    /// oldest value leaves it.
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value, if there is no receiver.
+    /// Returns the value in [`SendError`] if there is no receiver.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::broadcast::channel(16);
+    /// assert_eq!(sender.send("dinner"), Ok(1));
+    /// drop(receiver);
+    /// assert!(sender.send("supper").is_err());
+    /// ```
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         let mut state = lock(&self.channel.state);
         let unseen = state.receivers;
@@ -120,27 +143,34 @@ impl<T> Sender<T> {
         let oldest = if state.ring.len() == self.channel.capacity { state.pop() } else { None };
         state.ring.push_back(RingEntry { value: Arc::new(value), unseen });
         grant_all(&ValueWaiter(&self.channel, 0), state, Cause::Queue, |()| ());
-        // Foreign code, outside of the lock.
+        // Dropping a value runs foreign code, so it comes after the lock.
         drop(oldest);
         Ok(unseen)
     }
 
-    /// A receiver of all that is sent from now on.
+    /// Creates a receiver of all values that are sent from now on.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::broadcast::channel(16);
+    /// let mut other = sender.subscribe();
+    /// assert_eq!(sender.send("dinner"), Ok(2));
+    /// assert_eq!(other.try_recv(), Ok("dinner"));
+    /// ```
     pub fn subscribe(&self) -> Receiver<T> {
         subscribe(&self.channel)
     }
 
-    /// How many receivers there are.
+    /// Returns how many receivers there are.
     pub fn receiver_count(&self) -> usize {
         lock(&self.channel.state).receivers
     }
 
-    /// How many values are kept for receivers that have not seen them.
+    /// Returns how many values are kept for receivers that have not seen them.
     pub fn len(&self) -> usize {
         lock(&self.channel.state).ring.len()
     }
 
-    /// Whether none are.
+    /// Returns whether no values are kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -155,11 +185,12 @@ fn subscribe<T>(channel: &Arc<BroadcastChannel<T>>) -> Receiver<T> {
 }
 
 impl<T: Clone> Receiver<T> {
-    /// The next value.
+    /// Waits for the next value.
     ///
     /// # Errors
     ///
-    /// [`RecvError`] if values were missed, or if all senders are gone and all values seen.
+    /// Returns [`RecvError::Lagged`] if this receiver missed values, and [`RecvError::Closed`] if all
+    /// senders are dropped and it has seen all values.
     ///
     /// # Cancellation
     ///
@@ -176,11 +207,22 @@ impl<T: Clone> Receiver<T> {
         }
     }
 
-    /// The next value, if there is one.
+    /// Receives the next value if there is one.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`] says why not.
+    /// Returns [`TryRecvError::Empty`] if this receiver has seen all values, [`TryRecvError::Closed`] if
+    /// moreover all senders are dropped, and [`TryRecvError::Lagged`] if it missed values.
+    ///
+    /// ```
+    /// use brigade_runtime::sync::broadcast;
+    ///
+    /// let (sender, mut receiver) = broadcast::channel(1);
+    /// sender.send("lunch").unwrap();
+    /// sender.send("dinner").unwrap();
+    /// assert_eq!(receiver.try_recv(), Err(broadcast::TryRecvError::Lagged(1)));
+    /// assert_eq!(receiver.try_recv(), Ok("dinner"));
+    /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.channel.state);
         if self.next < state.head {
@@ -195,35 +237,49 @@ impl<T: Clone> Receiver<T> {
         let entry = &mut state.ring[index];
         let value = entry.value.clone();
         entry.unseen -= 1;
-        // Then it is in front: see the head of the file.
+        // In that case the value is in front: see the head of the file.
         let seen = if entry.unseen == 0 { state.pop() } else { None };
         drop(state);
         self.next += 1;
         drop(seen);
-        // Foreign code, outside of the lock; none if nobody else has the value.
+        // Cloning runs foreign code, so it comes after the lock. Nothing is cloned if this receiver is the
+        // last one.
         Ok(Arc::unwrap_or_clone(value))
     }
 }
 
 impl<T> Receiver<T> {
-    /// Another receiver, of all that is sent from now on.
+    /// Creates another receiver, of all values that are sent from now on.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::broadcast::channel(16);
+    /// let mut other = receiver.resubscribe();
+    /// sender.send("dinner").unwrap();
+    /// assert_eq!(other.try_recv(), Ok("dinner"));
+    /// ```
     #[must_use]
     pub fn resubscribe(&self) -> Self {
         subscribe(&self.channel)
     }
 
-    /// How many values there are that it has not seen, missed ones among them.
+    /// Returns how many values this receiver has not seen, including those that it missed.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::broadcast::channel(16);
+    /// sender.send("dinner").unwrap();
+    /// assert_eq!(receiver.len(), 1);
+    /// ```
     pub fn len(&self) -> u64 {
         lock(&self.channel.state).end() - self.next
     }
 
-    /// Whether there is none.
+    /// Returns whether this receiver has seen all values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// One who waits for the value of this number, or a later one.
+/// A receiver that waits for the value with this number, or a later one.
 struct ValueWaiter<'a, T>(&'a BroadcastChannel<T>, u64);
 
 impl<T> Waiter for ValueWaiter<'_, T> {
@@ -278,7 +334,7 @@ impl<T> Drop for Receiver<T> {
             }
         }
         drop(state);
-        // Foreign code, outside of the lock.
+        // Dropping values runs foreign code, so it comes after the lock.
         drop(seen);
     }
 }
@@ -295,27 +351,53 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-/// There is no receiver. Has the value that was not sent.
+/// The error of sending without a receiver. It contains the value.
+///
+/// ```
+/// use brigade_runtime::sync::broadcast;
+///
+/// let (sender, receiver) = broadcast::channel(16);
+/// drop(receiver);
+/// assert_eq!(sender.send("dinner"), Err(broadcast::SendError("dinner")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
-/// Why there is no value.
+/// The error of [`Receiver::recv`].
+///
+/// ```
+/// use brigade_runtime::{run, sync::broadcast};
+///
+/// let (sender, mut receiver) = broadcast::channel(1);
+/// sender.send("lunch").unwrap();
+/// sender.send("dinner").unwrap();
+/// assert_eq!(run(receiver.recv()), Err(broadcast::RecvError::Lagged(1)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecvError {
-    /// All senders are gone, and all values were seen.
+    /// All senders are dropped, and this receiver has seen all values.
     Closed,
-    /// So many values were missed. The next call gives the oldest that is left.
+    /// This many values were missed. The next call returns the oldest that is left.
     Lagged(u64),
 }
 
-/// Why there is no value now.
+/// The error of [`Receiver::try_recv`].
+///
+/// ```
+/// use brigade_runtime::sync::broadcast;
+///
+/// let (sender, mut receiver) = broadcast::channel::<u32>(16);
+/// assert_eq!(receiver.try_recv(), Err(broadcast::TryRecvError::Empty));
+/// drop(sender);
+/// assert_eq!(receiver.try_recv(), Err(broadcast::TryRecvError::Closed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// All values were seen.
+    /// This receiver has seen all values.
     Empty,
-    /// All senders are gone, and all values were seen.
+    /// All senders are dropped, and this receiver has seen all values.
     Closed,
-    /// So many values were missed. The next call gives the oldest that is left.
+    /// This many values were missed. The next call returns the oldest that is left.
     Lagged(u64),
 }
 

@@ -1,10 +1,11 @@
-//! Waiting for a change of what a mutex guards: what Python calls `asyncio.Condition`.
+//! Waits for a change of a value that a mutex guards, like `asyncio.Condition` in Python.
 //!
 //! # Why no notification is lost
 //!
-//! Who waits stands in line *before* it gives up the lock. Whoever changes the value has the lock, so it comes after, and its
-//! notification finds the line. Who is notified and dropped before it has seen the change, which is when it has the lock again, hands the
-//! notification on, since the change is still there for another.
+//! A waiter joins the queue *before* it releases the lock. A task that changes the value holds the lock, so
+//! it comes afterwards, and its notification finds the waiter in the queue. A waiter has seen the change
+//! once it has the lock again. If it is notified and dropped before that, it passes the notification on,
+//! since the change is still there for another task.
 
 use super::{
     mutex::Guard,
@@ -19,7 +20,7 @@ use crate::{
 use brigade_trace::Cause;
 use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 
-/// Tasks that wait until what a [`Mutex`](super::Mutex) guards has changed.
+/// Tasks that wait until a value that a [`Mutex`](super::Mutex) guards has changed.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::{Condition, Mutex}};
@@ -41,18 +42,20 @@ use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 /// });
 /// ```
 ///
-/// A notification without the lock reaches those who wait by then. Nobody is woken without a notification, but who is has
-/// to look again: another may have had the lock in between. [`wait_for`](Self::wait_for) does.
+/// A notification without the lock reaches the tasks that wait at that moment. No task is woken without a
+/// notification. But a task that is woken has to look again, because another task may have held the lock in
+/// between. [`wait_for`](Self::wait_for) does so.
 pub struct Condition {
     queue: shim::Mutex<WaitQueue<ConditionRequest>>,
 }
 
-/// Whether somebody must get the notification.
+/// Whether another task must receive the notification if this waiter is dropped.
 struct ConditionRequest {
     passes_on: bool,
 }
 
-/// One who was notified and does not have the lock yet. Dropped like this, it hands the notification on.
+/// The notification of a waiter that does not have the lock again yet. Dropping it passes the notification
+/// on.
 struct PendingNotification<'a> {
     condition: &'a Condition,
     request: ConditionRequest,
@@ -68,23 +71,23 @@ impl Drop for PendingNotification<'_> {
 
 impl Condition {
     const_fn! {
-        /// A condition that nobody waits for.
+        /// Creates a condition that nobody waits for.
         #[must_use]
         pub const fn new() -> Self {
             Self { queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
-    /// Gives up the lock, waits for a notification, and waits for the lock again.
+    /// Releases the lock, waits for a notification, and waits for the lock again.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the mutex to others. If it was notified by [`notify`](Self::notify), another is notified
-    /// in its place, also if the future was waiting for the lock already.
+    /// Dropping the future leaves the mutex to others. If [`notify`](Self::notify) had notified it, another
+    /// task is notified instead, even if the future was already waiting for the lock.
     pub async fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
         let mutex = guard.mutex();
         let mut wait = pin!(WaitFuture::new(ConditionWaiter(self), ConditionRequest { passes_on: false }));
-        // Stands in line, whatever the budget.
+        // Joins the queue, whatever the budget.
         let waits = poll_fn(|cx| Poll::Ready(wait.as_mut().poll_unbudgeted(cx).is_pending())).await;
         debug_assert!(waits, "nobody is notified before it waits");
         drop(guard);
@@ -94,11 +97,22 @@ impl Condition {
         guard
     }
 
-    /// [`wait`](Self::wait)s until `is_true` of the value; not at all if it is so now.
+    /// [`wait`](Self::wait)s until `is_true` returns true for the value. It does not wait if that is so
+    /// now.
     ///
     /// # Cancellation
     ///
     /// As with [`wait`](Self::wait).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::{Condition, Mutex}};
+    ///
+    /// let (dishes, changed) = (Mutex::new(2), Condition::new());
+    /// run(async {
+    ///     let guard = changed.wait_for(dishes.lock().await, |dishes| *dishes >= 2).await;
+    ///     assert_eq!(*guard, 2);
+    /// });
+    /// ```
     pub async fn wait_for<'a, T: ?Sized>(
         &self,
         mut guard: Guard<'a, T>,
@@ -111,12 +125,27 @@ impl Condition {
         guard
     }
 
-    /// Notifies the `count` who wait longest, or all if they are fewer.
+    /// Notifies the `count` tasks that have waited longest, or all if fewer wait.
+    ///
+    /// ```
+    /// use brigade_runtime::{gather, run, sync::{Condition, Mutex}};
+    ///
+    /// let (ready, changed) = (Mutex::new(false), Condition::new());
+    /// let wait = async || drop(changed.wait_for(ready.lock().await, |ready| *ready).await);
+    /// let open = async || {
+    ///     *ready.lock().await = true;
+    ///     changed.notify(1);
+    /// };
+    /// run(async {
+    ///     let tasks: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(wait()), Box::pin(open())];
+    ///     gather(tasks).await;
+    /// });
+    /// ```
     pub fn notify(&self, count: usize) {
         self.notify_some(count, ConditionRequest { passes_on: true });
     }
 
-    /// Notifies all who wait.
+    /// Notifies all waiters.
     pub fn notify_all(&self) {
         self.notify_some(usize::MAX, ConditionRequest { passes_on: false });
     }
@@ -148,7 +177,7 @@ impl Default for Condition {
     }
 }
 
-/// One who waits for a notification.
+/// A task that waits for a notification.
 struct ConditionWaiter<'a>(&'a Condition);
 
 impl Waiter for ConditionWaiter<'_> {

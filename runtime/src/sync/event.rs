@@ -1,4 +1,4 @@
-//! A flag to wait for: what Python calls `asyncio.Event`.
+//! A flag that tasks wait for, like `asyncio.Event` in Python.
 
 use super::{
     wait_queue::{WaitFuture, WaitQueue},
@@ -26,35 +26,44 @@ use std::fmt;
 /// });
 /// ```
 pub struct Event {
-    /// Written under the lock of the line, so that nobody stands in line while it is set.
+    /// Written under the lock of the wait queue, so that nobody is queued while it is set.
     set: AtomicBool,
     queue: shim::Mutex<WaitQueue<()>>,
 }
 
 impl Event {
     const_fn! {
-        /// An event that is not set.
+        /// Creates an event that is not set.
         #[must_use]
         pub const fn new() -> Self {
             Self { set: AtomicBool::new(false), queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
-    /// Sets the flag and wakes all who wait, in the order in which they came. Those who come later do not wait.
+    /// Sets the flag and wakes all waiters, in the order in which they came. Later calls of
+    /// [`wait`](Self::wait) return at once.
     pub fn set(&self) {
         let queue = lock(&self.queue);
-        // Release pairs with the Acquire of those who find it set.
+        // Release pairs with the Acquire load in `is_set`.
         self.set.store(true, Ordering::Release);
         grant_all(&EventWaiter(self), queue, Cause::Notify, |_| ());
     }
 
-    /// Clears the flag: those who come from now on wait. Who was woken by a [`set`](Self::set) before stays woken.
+    /// Clears the flag, so that later calls of [`wait`](Self::wait) wait. A task that an earlier
+    /// [`set`](Self::set) has woken stays woken.
+    ///
+    /// ```
+    /// let event = brigade_runtime::sync::Event::new();
+    /// event.set();
+    /// event.clear();
+    /// assert!(!event.is_set());
+    /// ```
     pub fn clear(&self) {
         let _queue = lock(&self.queue);
         self.set.store(false, Ordering::Release);
     }
 
-    /// Whether the flag is set.
+    /// Returns whether the flag is set.
     pub fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
     }
@@ -63,7 +72,7 @@ impl Event {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future has no effect on anybody else.
+    /// Dropping the future has no effect on other tasks.
     pub async fn wait(&self) {
         WaitFuture::new(EventWaiter(self), ()).await;
     }
@@ -75,7 +84,7 @@ impl Default for Event {
     }
 }
 
-/// One who waits for the flag.
+/// A task that waits for the flag.
 struct EventWaiter<'a>(&'a Event);
 
 impl Waiter for EventWaiter<'_> {

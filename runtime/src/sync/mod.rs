@@ -1,44 +1,48 @@
-//! What tasks wait for together.
+//! Synchronisation between tasks: locks, permits, notifications, channels and queues.
 //!
-//! | for | there is | in Python |
+//! | to wait for | use | in Python |
 //! |---|---|---|
-//! | a value that one task at a time may have | [`Mutex`] | `asyncio.Lock` |
-//! | a value that many may read, or one may change | [`RwLock`] | |
-//! | a value that is made once | [`OnceCell`] | |
-//! | so many of something | [`Semaphore`] | `asyncio.Semaphore`, `BoundedSemaphore` |
+//! | exclusive access to a value | [`Mutex`] | `asyncio.Lock` |
+//! | shared or exclusive access to a value | [`RwLock`] | |
+//! | a value that is computed once | [`OnceCell`] | |
+//! | a number of permits | [`Semaphore`] | `asyncio.Semaphore`, `BoundedSemaphore` |
 //! | a flag | [`Event`] | `asyncio.Event` |
-//! | a wake-up | [`Notify`] | |
-//! | a change of what a mutex guards | [`Condition`] | `asyncio.Condition` |
-//! | one another | [`Barrier`] | `asyncio.Barrier` |
-//! | one value | [`oneshot`] | a `Future` that one sets |
-//! | many values, to one task | [`mpsc`] | |
-//! | many values, to each of many tasks | [`broadcast`] | |
+//! | a notification | [`Notify`] | |
+//! | a change of a value that a mutex guards | [`Condition`] | `asyncio.Condition` |
+//! | each other | [`Barrier`] | `asyncio.Barrier` |
+//! | one value | [`oneshot`] | a `Future` whose result is set by hand |
+//! | many values, for one task | [`mpsc`] | |
+//! | many values, each of them for each of many tasks | [`broadcast`] | |
 //! | the latest value | [`watch`] | |
-//! | work | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `asyncio.Queue`, `LifoQueue`, `PriorityQueue` |
+//! | work items | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `asyncio.Queue`, `LifoQueue`, `PriorityQueue` |
 //!
-//! They are for tasks on any number of threads, of this runtime or of any other executor: they need neither its timers nor
-//! its reactor. All are fair (who came first has its turn first), and all futures may be dropped at any time: a turn that was
-//! granted to one of them goes to the next.
+//! These types work for tasks on any number of threads, of this runtime or of any other executor: they need
+//! neither its timers nor its reactor. All of them are fair: the task that came first is served first. All
+//! futures may be dropped at any time: a grant that one of them had received goes to the next waiter.
 //!
 //! # Why no wake-up is lost
 //!
-//! Each has a lock, and under it the `Line`s of those who wait. The protocol, in words of `line.rs`:
+//! Each type has a lock, and under it one or more wait queues (`wait_queue.rs`). The protocol:
 //!
-//! 1. Whoever finds nothing for it stands in line, with its waker, in the critical section in which it looked.
-//! 2. Whoever makes something available grants a turn to the front of the line under the same lock, and wakes it after.
-//!    What belongs to a turn (an item, room, a permit) is kept for it: no newcomer can take it.
-//! 3. A future that is polled takes its turn; one that is dropped gives its turn back, and the next in line is granted it.
+//! 1. A task that finds nothing available joins the wait queue, with its waker, in the critical section in
+//!    which it looked.
+//! 2. A task that makes something available grants it to the front of the queue under the same lock, and
+//!    wakes that waiter after it has released the lock. Whatever belongs to the grant (an item, room, a
+//!    permit) is kept for the waiter: no newcomer can take it.
+//! 3. A waiter that is polled takes its grant. A waiter that is dropped gives its grant back, and the next
+//!    one in the queue receives it.
 //!
-//! So as long as somebody stands in line there is nothing available that is not granted, by 1 and 2; and by 3 each turn
-//! that is granted ends in somebody's hands or is free for newcomers. Where there is a fast path around the lock (a permit,
-//! a notification), one word says both what is available and whether somebody stands in line, and the fast path is a
-//! compare-and-swap that fails if somebody does. The folder `model` holds the loom models.
+//! By 1 and 2, nothing is available and ungranted while a task is queued. By 3, each grant ends in the
+//! hands of a task, or is free for newcomers. Some types have a fast path around the lock (for a permit,
+//! for a notification). There, one word says both what is available and whether a task is queued, and the
+//! fast path is a compare-and-swap that fails if one is. The folder `model` holds the loom models.
 //!
 //! # Cost
 //!
-//! Taking a permit, a lock or a notification that is there, and giving it back while nobody waits, is one atomic operation;
-//! so is waiting for an event that is set. All else takes a `std` mutex for some tens of instructions, never across an
-//! `.await`. Waiting allocates nothing: the place in line lies in the future.
+//! Each of these is one atomic operation: taking a permit, a lock or a notification that is available;
+//! giving it back while nobody waits; waiting for an event that is set. Every other operation holds a `std`
+//! mutex for some tens of instructions, and never across an `.await`. Waiting does not allocate: the queue
+//! node lies in the future.
 
 mod barrier;
 pub mod broadcast;
@@ -47,7 +51,7 @@ mod event;
 #[cfg(all(loom, test))]
 mod model;
 pub mod mpsc;
-// Unsafe: the value is touched by whoever has the permit.
+// Unsafe: the holder of the permit accesses the value through a cell.
 #[allow(unsafe_code)]
 mod mutex;
 // Unsafe: projects a pin.
@@ -60,7 +64,7 @@ pub mod oneshot;
 mod order;
 mod permit;
 mod queue;
-// Unsafe: the value is touched by whoever has the permits.
+// Unsafe: the holders of the permits access the value through a cell.
 #[allow(unsafe_code)]
 mod rw_lock;
 mod semaphore;

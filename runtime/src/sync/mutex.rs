@@ -1,9 +1,10 @@
-//! A lock that may be held across an `.await`: what Python calls `asyncio.Lock`.
+//! A lock that may be held across an `.await`, like `asyncio.Lock` in Python.
 //!
-//! It is a [`Semaphore`] of one permit and a value.
+//! It consists of a [`Semaphore`] with one permit, and a value.
 //!
-//! 1. The value is touched by whoever has the permit, and by nobody else. A guard is the permit.
-//! 2. Putting the permit back releases, and taking it acquires: the next holder sees what the one before did.
+//! 1. The holder of the permit accesses the value, and nobody else does. A guard is the permit.
+//! 2. Returning the permit is a Release and taking it an Acquire: the next holder sees what the previous
+//!    one did.
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
@@ -14,11 +15,11 @@ use std::{
     sync::Arc,
 };
 
-/// A value that one task at a time may have, in the order in which they asked.
+/// A value that one task at a time can access, in the order in which the tasks asked.
 ///
-/// While nobody waits, locking and unlocking is one compare-and-swap each. For a critical section without an `.await` in it,
-/// `std::sync::Mutex` is as good. A panic of who holds it does not poison it: the value is free again as the panic left it.
-/// A guard that is leaked leaves it locked for ever.
+/// While nobody waits, locking and unlocking is one compare-and-swap each. For a critical section without
+/// an `.await`, `std::sync::Mutex` is as good. A panic of the holder does not poison the mutex: the next
+/// holder finds the value as the panic left it. A guard that is leaked leaves the mutex locked for ever.
 ///
 /// ```
 /// use brigade_runtime::{gather, run, sync::Mutex, yield_now};
@@ -35,46 +36,62 @@ use std::{
 /// ```
 pub struct Mutex<T: ?Sized> {
     permit: Semaphore,
-    // --- the holder's of the permit (rule 1) ---
+    // --- belongs to the holder of the permit (rule 1) ---
     value: UnsafeCell<T>,
 }
 
-// SAFETY: one thread at a time touches the value (rule 1), which goes from thread to thread, so T must be Send.
+// SAFETY: one thread at a time accesses the value (rule 1), which goes from thread to thread, so T must be
+// Send.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
     const_fn! {
-        /// A mutex that nobody holds.
+        /// Creates an unlocked mutex.
         #[must_use]
         pub const fn new(value: T) -> Self {
             Self { permit: Semaphore::new(1), value: UnsafeCell::new(value) }
         }
     }
 
-    /// The value, which nobody can hold any more.
+    /// Consumes the mutex and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits for its turn, and has the value until the guard is dropped.
+    /// Waits until the mutex is free, and locks it until the guard is dropped.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line; asked again, it is a new one at the end. If it was its turn already,
-    /// the lock goes to the next.
+    /// Dropping the future gives up its position in the queue; a new call joins at the end. If the lock was
+    /// already granted to it, it goes to the next waiter.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::Mutex};
+    ///
+    /// let menu = Mutex::new(vec!["soup"]);
+    /// run(async { menu.lock().await.push("pie") });
+    /// assert_eq!(menu.into_inner(), ["soup", "pie"]);
+    /// ```
     pub async fn lock(&self) -> Guard<'_, T> {
         self.permit.take(1).await.expect(NEVER_CLOSED);
         Guard { mutex: self }
     }
 
-    /// Has the value if nobody holds it and nobody waits for it.
+    /// Locks the mutex if it is free and nobody waits for it.
+    ///
+    /// ```
+    /// let mutex = brigade_runtime::sync::Mutex::new(1);
+    /// let guard = mutex.try_lock().unwrap();
+    /// assert!(mutex.try_lock().is_none());
+    /// assert_eq!(*guard, 1);
+    /// ```
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.permit.try_take(1).is_ok().then(|| Guard { mutex: self })
     }
 
-    /// [`lock`](Self::lock), for a guard that borrows nothing.
+    /// Like [`lock`](Self::lock), for a guard that keeps the mutex alive instead of borrowing it.
     ///
     /// # Cancellation
     ///
@@ -84,7 +101,7 @@ impl<T: ?Sized> Mutex<T> {
         OwnedGuard { mutex: self }
     }
 
-    /// The value, which nobody can hold while it is borrowed so.
+    /// Returns the value. No lock is needed, because the mutex is borrowed exclusively.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -92,7 +109,19 @@ impl<T: ?Sized> Mutex<T> {
 
 const NEVER_CLOSED: &str = "nobody closes the semaphore of a mutex";
 
-/// Has the value of a [`Mutex`] until it is dropped. It may be held across an `.await` and go to another thread.
+/// Exclusive access to the value of a [`Mutex`], until this is dropped. It may be held across an `.await`
+/// and move to another thread.
+///
+/// ```
+/// use brigade_runtime::sync::Mutex;
+///
+/// let mutex = Mutex::new(1);
+/// {
+///     let mut guard = mutex.try_lock().unwrap();
+///     *guard += 1;
+/// }
+/// assert_eq!(mutex.into_inner(), 2);
+/// ```
 #[must_use = "the mutex is free again as soon as the guard is dropped"]
 pub struct Guard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
@@ -102,23 +131,37 @@ pub struct Guard<'a, T: ?Sized> {
 unsafe impl<T: ?Sized + Sync> Sync for Guard<'_, T> {}
 
 impl<'a, T: ?Sized> Guard<'a, T> {
-    /// The mutex whose value it has.
+    /// The mutex that this guard has locked.
     pub(super) fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
     }
 }
 
-/// Has the value of a [`Mutex`] until it is dropped, and borrows nothing: it keeps the mutex alive.
+/// Exclusive access to the value of a [`Mutex`], until this is dropped. It keeps the mutex alive instead of
+/// borrowing it.
+///
+/// ```
+/// use brigade_runtime::{run, spawn, sync::Mutex};
+/// use std::sync::Arc;
+///
+/// run(async {
+///     let mutex = Arc::new(Mutex::new(1));
+///     let mut guard = mutex.clone().lock_owned().await;
+///     // The guard moves into the task.
+///     spawn(async move { *guard += 1 }).await.unwrap();
+///     assert_eq!(*mutex.lock().await, 2);
+/// });
+/// ```
 #[must_use = "the mutex is free again as soon as the guard is dropped"]
 pub struct OwnedGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,
 }
 
-// SAFETY: a shared guard gives shared access to the value alone, so T must be Sync; the mutex is shared with other
-// threads, which may get the value next, so T must be Send.
+// SAFETY: a shared guard gives shared access to the value alone, so T must be Sync; the mutex is shared
+// with other threads, which may get the value next, so T must be Send.
 unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedGuard<T> {}
 
-/// What both kinds of guards can do.
+/// The methods of both kinds of guards.
 macro_rules! guard {
     ($($name:ident $(<$life:lifetime>)?),*) => {$(
         impl<T: ?Sized> Deref for $name<$($life,)? T> {

@@ -1,4 +1,4 @@
-//! A wake-up for one task or for all who wait, without a value.
+//! A notification without a value, for one task or for all that wait.
 //!
 //! ```text
 //!   word   63                                2          1          0
@@ -6,15 +6,16 @@
 //! ```
 //!
 //! 1. NOTIFIED is the one permit that is stored when nobody waits. It and WAITING are never set together.
-//! 2. WAITING is set and cleared under the lock. While it is set the word changes under the lock alone.
-//! 3. WAITING is set whenever somebody stands in line. (It may stay set for a while after the last one left.)
+//! 2. WAITING is set and cleared under the lock. While it is set, the word changes under the lock alone.
+//! 3. WAITING is set whenever a task is queued. (It may stay set for a while after the last one left.)
 //!
 //! # Why no wake-up is lost
 //!
-//! Who finds neither a permit nor a new call sets WAITING by a compare-and-swap from the very word in which it looked, and
-//! stands, in one critical section. `notify_one` stores the permit by a compare-and-swap from a word without WAITING, or takes
-//! the lock and finds the line. A turn by `notify_one` whose future is dropped is notified again; one by `notify_waiters` is
-//! nobody else's.
+//! A task that finds neither a permit nor a new call sets WAITING by a compare-and-swap from the very word
+//! in which it looked, and joins the queue, in one critical section. `notify_one` either stores the permit
+//! by a compare-and-swap from a word without WAITING, or takes the lock and finds the queue. If a waiter is
+//! dropped that was granted a notification by `notify_one`, that notification is sent again. A notification
+//! by `notify_waiters` was meant for that waiter alone, and is sent to nobody else.
 
 use super::{
     wait_queue::{WaitFuture, WaitQueue},
@@ -34,10 +35,11 @@ const NOTIFIED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
 const ONE_CALL: usize = 1 << 2;
 
-/// Wakes a task that waits, or the next one that will.
+/// Notifies a task that waits, or the next one that will.
 ///
-/// [`notify_one`](Self::notify_one) wakes the one who waits longest. If nobody waits it stores a permit, one at most, and the
-/// next who comes does not wait. [`notify_waiters`](Self::notify_waiters) wakes everybody who waits and stores nothing.
+/// [`notify_one`](Self::notify_one) wakes the task that has waited longest. If nobody waits, it stores a
+/// permit (one at most), and the next task that waits takes it and returns at once.
+/// [`notify_waiters`](Self::notify_waiters) wakes every waiter and stores nothing.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::Notify};
@@ -47,7 +49,7 @@ const ONE_CALL: usize = 1 << 2;
 ///     let notify = Arc::new(Notify::new());
 ///     let ours = notify.clone();
 ///     let waiter = spawn(async move { ours.notified().await });
-///     // Whether the task came to wait already does not matter.
+///     // It does not matter whether the task waits already.
 ///     notify.notify_one();
 ///     waiter.await.unwrap();
 /// });
@@ -57,16 +59,17 @@ pub struct Notify {
     queue: shim::Mutex<WaitQueue<NotifyRequest>>,
 }
 
-/// What one who waits saw when it came, and who woke it.
+/// The number of calls that a waiter saw when its future was made, and the kind of its notification.
 struct NotifyRequest {
     calls: usize,
-    /// It was `notify_one`, whose wake-up somebody must get.
+    /// The notification came from `notify_one`: a task must receive it, so a waiter that is dropped passes
+    /// it on.
     passes_on: bool,
 }
 
 impl Notify {
     const_fn! {
-        /// Without a permit.
+        /// Creates a `Notify` without a permit.
         #[must_use]
         pub const fn new() -> Self {
             Self { word: AtomicUsize::new(0), queue: shim::Mutex::new(WaitQueue::new()) }
@@ -75,26 +78,38 @@ impl Notify {
 
     /// Waits to be notified.
     ///
-    /// The future counts for [`notify_waiters`](Self::notify_waiters) from the moment when it is made, and stands in line
-    /// for [`notify_one`](Self::notify_one) from its first poll on.
+    /// The future receives [`notify_waiters`](Self::notify_waiters) from the moment when it is made, and
+    /// joins the queue for [`notify_one`](Self::notify_one) at its first poll.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line. If it was notified by `notify_one`, another is notified in its place.
+    /// Dropping the future gives up its position in the queue. If `notify_one` had notified it, another
+    /// task is notified instead.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::Notify};
+    ///
+    /// let notify = Notify::new();
+    /// // The permit is stored, so the wait ends at once.
+    /// notify.notify_one();
+    /// run(notify.notified());
+    /// ```
     pub fn notified(&self) -> Notified<'_> {
-        // Acquire pairs with the Release of `notify_waiters`: who makes the future after it sees what was before it.
+        // Acquire pairs with the Release in `notify_waiters`: a task that makes the future after that call
+        // sees what was done before it.
         let calls = self.word.load(Ordering::Acquire) / ONE_CALL;
         Notified { wait: WaitFuture::new(NotifyWaiter(self), NotifyRequest { calls, passes_on: false }) }
     }
 
-    /// Wakes the one who waits longest, or stores a permit for the next.
+    /// Notifies the task that has waited longest, or stores a permit for the next one.
     pub fn notify_one(&self) {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & WAITING != 0 {
                 return self.notify_front(lock(&self.queue));
             }
-            // Release pairs with the Acquire of who takes the permit; also if there was one already.
+            // Release pairs with the Acquire of the task that takes the permit, also if there was a permit
+            // already.
             match self.word.compare_exchange_weak(word, word | NOTIFIED, Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => return,
@@ -115,18 +130,27 @@ impl Notify {
         }
     }
 
-    /// Clears WAITING if nobody stands in line. The lock is held.
+    /// Clears WAITING if nobody is queued. The lock is held.
     fn settle(&self, queue: &WaitQueue<NotifyRequest>) {
         if queue.is_empty() {
-            // Relaxed: nothing is published by it.
+            // Relaxed: this publishes nothing.
             self.word.fetch_and(!WAITING, Ordering::Relaxed);
         }
     }
 
-    /// Wakes all who wait, and those whose futures were made but not polled yet.
+    /// Notifies all waiters, and the futures that were made but not polled yet.
+    ///
+    /// ```
+    /// use brigade_runtime::{gather, run, sync::Notify};
+    ///
+    /// let notify = Notify::new();
+    /// let waiters = [notify.notified(), notify.notified()];
+    /// notify.notify_waiters();
+    /// assert_eq!(run(async { gather(waiters).await.len() }), 2);
+    /// ```
     pub fn notify_waiters(&self) {
         let queue = lock(&self.queue);
-        // Release pairs with the Acquire of those who find that there was a call.
+        // Release pairs with the Acquire of the waiters that find a new call.
         self.word.fetch_add(ONE_CALL, Ordering::Release);
         grant_all(&NotifyWaiter(self), queue, Cause::Notify, |_| ());
     }
@@ -139,27 +163,41 @@ impl Default for Notify {
 }
 
 /// The future of [`Notify::notified`].
+///
+/// ```
+/// use brigade_runtime::sync::Notify;
+/// use std::pin::pin;
+///
+/// let notify = Notify::new();
+/// let mut notified = pin!(notify.notified());
+/// assert!(!notified.as_mut().enable());
+/// notify.notify_one();
+/// assert!(notified.enable());
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Notified<'a> {
-    // Pinned with the future.
+    // Pinned whenever the future is.
     wait: WaitFuture<NotifyWaiter<'a>>,
 }
 
 impl<'a> Notified<'a> {
     fn wait(self: Pin<&mut Self>) -> Pin<&mut WaitFuture<NotifyWaiter<'a>>> {
-        // SAFETY: the field is pinned whenever the future is: nothing moves it out, there is no destructor that could, and
-        // the future is `Unpin` only if the field is, which it is not.
+        // SAFETY: the field is pinned whenever the future is: nothing moves it out, there is no destructor
+        // that could move it, and the future is `Unpin` only if the field is, which it is not.
         unsafe { self.map_unchecked_mut(|this| &mut this.wait) }
     }
 
-    /// Stands in line for [`notify_one`](Notify::notify_one) from now on, instead of from the first poll on: to look at something after
-    /// it and before the `.await`, and miss no change. Whether it has been notified already, so that the `.await` will not wait.
+    /// Joins the queue for [`notify_one`](Notify::notify_one) now, rather than at the first poll. Returns
+    /// whether it has been notified already, so that the `.await` will not wait.
+    ///
+    /// Use it to look at a condition between this call and the `.await`, without missing a change.
     ///
     /// ```
     /// use brigade_runtime::{run, spawn, sync::Notify};
     /// use std::{pin::pin, sync::{Arc, Mutex}};
     ///
-    /// /// The first item. Without `enable`, one that is pushed between the look and the wait, with another who waits, may be missed.
+    /// /// Takes an item. Without `enable`, two tasks that call this could miss an item that is pushed between
+    /// /// the look and the wait.
     /// async fn pop(items: &Mutex<Vec<u32>>, pushed: &Notify) -> u32 {
     ///     loop {
     ///         let mut notified = pin!(pushed.notified());
@@ -204,7 +242,7 @@ impl fmt::Debug for Notified<'_> {
     }
 }
 
-/// One who waits to be notified.
+/// A task that waits to be notified.
 struct NotifyWaiter<'a>(&'a Notify);
 
 impl Waiter for NotifyWaiter<'_> {
@@ -220,7 +258,7 @@ impl Waiter for NotifyWaiter<'_> {
     }
 
     fn try_fast(&self, request: &mut NotifyRequest) -> Attempt {
-        // Acquire pairs with the Release of `notify_waiters`.
+        // Acquire pairs with the Release in `notify_waiters`.
         let mut word = self.0.word.load(Ordering::Acquire);
         while word / ONE_CALL == request.calls {
             if word & NOTIFIED == 0 {
@@ -241,7 +279,7 @@ impl Waiter for NotifyWaiter<'_> {
     fn try_locked(&self, _: &mut WaitQueue<NotifyRequest>, request: &mut NotifyRequest) -> Attempt {
         while self.try_fast(request) == Attempt::Wait {
             let old = self.0.word.load(Ordering::Relaxed);
-            // There was no new call since: calls are raised under the lock.
+            // There was no new call since then: calls are counted under the lock.
             if old & NOTIFIED == 0 {
                 let set =
                     self.0.word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);

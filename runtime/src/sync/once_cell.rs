@@ -1,12 +1,13 @@
 //! A value that is made once, by an async function.
 //!
-//! A `std::sync::OnceLock` has the value, and a [`Semaphore`] of one permit lets one at a time try to make it.
+//! A `std::sync::OnceLock` holds the value, and a [`Semaphore`] with one permit lets one task at a time try
+//! to make it.
 
 use super::semaphore::Semaphore;
 use crate::{shim::const_fn, task::budget};
 use std::{error, fmt, future::Future, sync::OnceLock};
 
-/// A cell that is filled once; those who come while it is being filled wait.
+/// A cell that is filled once. Tasks that need the value while it is being made wait.
 ///
 /// ```
 /// use brigade_runtime::{gather, run, sync::OnceCell, yield_now};
@@ -26,35 +27,47 @@ use std::{error, fmt, future::Future, sync::OnceLock};
 /// ```
 pub struct OnceCell<T> {
     value: OnceLock<T>,
-    /// Has whoever makes the value.
+    /// Held by the task that makes the value.
     permit: Semaphore,
 }
 
 impl<T> OnceCell<T> {
     const_fn! {
-        /// An empty cell.
+        /// Creates an empty cell.
         #[must_use]
         pub const fn new() -> Self {
             Self { value: OnceLock::new(), permit: Semaphore::new(1) }
         }
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if the cell is filled.
+    ///
+    /// ```
+    /// let cell = brigade_runtime::sync::OnceCell::new();
+    /// assert_eq!(cell.get(), None);
+    /// cell.set("soup").unwrap();
+    /// assert_eq!(cell.get(), Some(&"soup"));
+    /// ```
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if the cell is filled.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut()
     }
 
-    /// Takes the value out; the cell is empty again.
+    /// Takes the value out, so that the cell is empty again.
+    ///
+    /// ```
+    /// let mut cell = brigade_runtime::sync::OnceCell::from("soup");
+    /// assert_eq!((cell.take(), cell.take()), (Some("soup"), None));
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         self.value.take()
     }
 
-    /// The value, if there is one.
+    /// Consumes the cell and returns its value, if it is filled.
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }
@@ -63,7 +76,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Errors
     ///
-    /// [`SetError`], with the value, if the cell is filled, or somebody is about to.
+    /// Returns the value in [`SetError::Filled`] if the cell is filled, and in [`SetError::Filling`] if a
+    /// task is about to fill it.
     pub fn set(&self, value: T) -> Result<(), SetError<T>> {
         match self.permit.try_acquire() {
             Ok(_permit) => self.value.set(value).map_err(SetError::Filled),
@@ -72,11 +86,11 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value; if there is none, makes it, or waits for who makes it.
+    /// Returns the value. If the cell is empty, makes the value, or waits for the task that makes it.
     ///
     /// # Cancellation
     ///
-    /// If the future that makes it is dropped, or panics, the next who waits makes it.
+    /// If the future that makes the value is dropped, or panics, the next waiter makes it.
     pub async fn get_or_init<F: Future<Output = T>>(&self, make: impl FnOnce() -> F) -> &T {
         enum Never {}
         match self.get_or_try_init(async || Ok::<T, Never>(make().await)).await {
@@ -85,16 +99,26 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value; if there is none, makes it, or waits for who makes it. A failure leaves the cell empty: the next who waits
-    /// tries with its own function.
+    /// Returns the value. If the cell is empty, makes the value, or waits for the task that makes it. If
+    /// `make` fails, the cell stays empty: the next waiter tries with its own function.
     ///
     /// # Errors
     ///
-    /// What `make` returns.
+    /// Returns the error of `make`, unchanged.
     ///
     /// # Cancellation
     ///
     /// As with [`get_or_init`](Self::get_or_init).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::OnceCell};
+    ///
+    /// let cell = OnceCell::new();
+    /// run(async {
+    ///     assert_eq!(cell.get_or_try_init(async || Err("no cook")).await, Err("no cook"));
+    ///     assert_eq!(cell.get_or_try_init(async || Ok::<_, &str>("soup")).await, Ok(&"soup"));
+    /// });
+    /// ```
     pub async fn get_or_try_init<E>(&self, make: impl AsyncFnOnce() -> Result<T, E>) -> Result<&T, E> {
         if let Some(value) = self.value.get() {
             budget::turn().await;
@@ -127,12 +151,19 @@ impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
     }
 }
 
-/// Why a cell was not filled, and the value.
+/// The error of filling a cell. It contains the value.
+///
+/// ```
+/// use brigade_runtime::sync::{OnceCell, SetError};
+///
+/// let cell = OnceCell::from("soup");
+/// assert_eq!(cell.set("pie"), Err(SetError::Filled("pie")));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetError<T> {
-    /// It has a value.
+    /// The cell is filled.
     Filled(T),
-    /// Somebody makes its value.
+    /// A task is making the value of the cell.
     Filling(T),
 }
 

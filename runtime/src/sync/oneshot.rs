@@ -1,35 +1,37 @@
 //! A channel for one value.
 //!
-//! One allocation for both sides, and one byte that says how far they are:
+//! Both sides share one allocation, with one byte that holds their progress:
 //!
 //! ```text
-//!   bit 0  DONE           the sender has said its last word: the value, or none     set by the sender, once
-//!   bit 1  CLOSED         the receiver wants no value any more                      set by the receiver, once
-//!   bit 2  SENDER_GONE    the sender does not touch the channel any more            set by the sender, once
+//!   bit 0  DONE           the sender has finished: it sent the value, or none       set by the sender, once
+//!   bit 1  CLOSED         the receiver does not want a value any more               set by the receiver, once
+//!   bit 2  SENDER_GONE    the sender does not access the channel any more           set by the sender, once
 //!   bit 3  RECEIVER_GONE  nor does the receiver; implies CLOSED                     set by the receiver, once
-//!   bit 4  RECEIVER_WAITS its waker is stored                                       set and cleared by the receiver
-//!   bit 5  SENDER_WAITS   its waker is stored, for `closed`                         set and cleared by the sender
+//!   bit 4  RECEIVER_WAITS the receiver's waker is stored                            set and cleared by the receiver
+//!   bit 5  SENDER_WAITS   the sender's waker is stored, for `closed`                set and cleared by the sender
 //! ```
 //!
-//! # Who may touch what, and when
+//! # Who may access what, and when
 //!
-//! 1. Until DONE the value is the sender's, from DONE on the receiver's. DONE is not set after CLOSED: then the sender keeps
-//!    the value, and SENDER_GONE is its last word.
-//! 2. A waker is its own side's while its WAITS is not set. The receiver clears its WAITS only while DONE is not set, the
-//!    sender only while CLOSED is not set.
-//! 3. If the operation that set DONE found RECEIVER_WAITS, the receiver's waker is the sender's to take, until SENDER_GONE.
-//!    If the operation that set CLOSED found SENDER_WAITS and not DONE, the sender's waker is the receiver's to take, until
-//!    RECEIVER_GONE.
-//! 4. Whoever sets the second of the two GONE bits frees the channel, with all that is in it.
+//! 1. The value belongs to the sender until DONE, and to the receiver from DONE on. DONE is not set after
+//!    CLOSED: in that case the sender keeps the value, and finishes by setting SENDER_GONE.
+//! 2. A waker belongs to its own side while its WAITS bit is not set. The receiver clears its WAITS bit
+//!    only while DONE is not set, and the sender only while CLOSED is not set.
+//! 3. If the operation that set DONE found RECEIVER_WAITS, the sender may take the receiver's waker, until
+//!    SENDER_GONE. If the operation that set CLOSED found SENDER_WAITS and not DONE, the receiver may take
+//!    the sender's waker, until RECEIVER_GONE.
+//! 4. The side that sets the second of the two GONE bits frees the channel, with everything in it.
 //!
 //! # Why no wake-up is lost
 //!
-//! As in the slot of `brigade-handle`: the value and DONE, the waker and WAITS are each stored and then announced by a
-//! read-modify-write operation on one byte, so that one of the two comes second and sees the other's bit. The same holds
-//! for CLOSED and the sender's waker.
+//! The argument is that of the slot of `brigade-handle`: the value and DONE, the waker and WAITS are each
+//! stored first and then announced by a read-modify-write operation on one byte. So one of the two
+//! operations comes second and sees the other's bit. The same holds for CLOSED and the sender's waker.
 //!
-//! After tokio's `sync/oneshot.rs`; that the last one frees by the same byte, without a count of references, is an idea of
-//! the crate `oneshot`.
+//! After tokio's `sync/oneshot.rs`. The idea that the last side frees the channel by the same byte, without
+//! a reference count, comes from the crate `oneshot`.
+//!
+//! Long: both sides follow one set of rules on one byte, which must not be spread over files.
 
 use crate::{
     shim::{AtomicU8, Ordering, UnsafeCell},
@@ -52,7 +54,7 @@ const RECEIVER_GONE: u8 = 1 << 3;
 const RECEIVER_WAITS: u8 = 1 << 4;
 const SENDER_WAITS: u8 = 1 << 5;
 
-/// Makes a channel for one value.
+/// Creates a channel for one value.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::oneshot};
@@ -76,20 +78,21 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 
 struct OneshotChannel<T> {
     state: AtomicU8,
-    // --- the sender's until DONE, then the receiver's (rule 1) ---
+    // --- belongs to the sender until DONE, then to the receiver (rule 1) ---
     value: UnsafeCell<Option<T>>,
     // --- rules 2 and 3 ---
     receiver: UnsafeCell<Option<Waker>>,
     sender: UnsafeCell<Option<Waker>>,
 }
 
-/// One side's reference, good until it sets its GONE bit.
+/// One side's reference, which is valid until that side sets its GONE bit.
 struct Side<T>(NonNull<OneshotChannel<T>>);
 
 impl<T> Side<T> {
     #[inline]
     fn channel(&self) -> &OneshotChannel<T> {
-        // SAFETY: this side's GONE bit is not set while somebody has this, so the channel is not freed (rule 4).
+        // SAFETY: this side's GONE bit is not set while this reference is in use, so the channel is not
+        // freed (rule 4).
         unsafe { self.0.as_ref() }
     }
 
@@ -97,10 +100,11 @@ impl<T> Side<T> {
     ///
     /// # Safety
     ///
-    /// The caller saw the other side's GONE bit by an Acquire and has set its own, or would now.
+    /// The caller has seen the other side's GONE bit by an Acquire load, and has set its own or is about
+    /// to.
     #[inline]
     unsafe fn free(&self) {
-        // Loom does not see that a cell is dropped, only that it is used.
+        // Loom does not see that a cell is dropped, only that it is accessed.
         #[cfg(loom)]
         {
             let channel = self.channel();
@@ -108,7 +112,7 @@ impl<T> Side<T> {
             channel.receiver.with_mut(drop);
             channel.sender.with_mut(drop);
         }
-        // SAFETY: it came from a box, and nobody but us touches it any more (rule 4).
+        // SAFETY: the pointer came from a box, and only we access the channel from here on (rule 4).
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
@@ -117,18 +121,19 @@ impl<T> Side<T> {
 ///
 /// # Safety
 ///
-/// It is the caller's to take (rule 3), or to replace (rule 2).
+/// The caller may take the waker (rule 3) or replace it (rule 2).
 unsafe fn take_waker(cell: &UnsafeCell<Option<Waker>>) -> Option<Waker> {
     // SAFETY: the caller promises it.
     cell.with_mut(|waker| unsafe { (*waker).take() })
 }
 
-/// Stores one's own waker and says so by `bit`, unless a bit of `end` came first. Whether it waits now.
+/// Stores the caller's waker and announces it by `bit`, unless a bit of `end` was set first. Returns
+/// whether the caller has to wait.
 ///
 /// # Safety
 ///
-/// The caller is the one side whose cell and whose bit these are, and `end` is what the other side sets before it takes
-/// the waker.
+/// The caller is the one side that owns this cell and this bit, and the other side sets `end` before it
+/// takes the waker.
 unsafe fn register(
     state: &AtomicU8,
     cell: &UnsafeCell<Option<Waker>>,
@@ -136,10 +141,11 @@ unsafe fn register(
     end: u8,
     waker: &Waker,
 ) -> bool {
-    // Foreign code, so before anything is changed.
+    // Cloning runs foreign code, so it comes before any change.
     let waker = waker.clone();
     if state.load(Ordering::Relaxed) & bit != 0 {
-        // Takes the waker back (rule 2), which publishes nothing. Acquire on failure pairs with the Release of who set `end`.
+        // Takes the waker back (rule 2), which publishes nothing. Acquire on failure pairs with the Release
+        // of the side that set `end`.
         let back = |now| (now & end == 0).then_some(now & !bit);
         if state.fetch_update(Ordering::Relaxed, Ordering::Acquire, back).is_err() {
             return false;
@@ -147,30 +153,49 @@ unsafe fn register(
     }
     // SAFETY: the bit is not set, so the waker is the caller's own (rule 2).
     let old = cell.with_mut(|cell| unsafe { (*cell).replace(waker) });
-    // Release publishes the waker; Acquire pairs with the Release of who set `end`, if that came first.
+    // Release publishes the waker; Acquire pairs with the Release of the side that set `end`, if that came
+    // first.
     let waits = state.fetch_or(bit, Ordering::AcqRel) & end == 0;
-    // Dropped last: a waker's destructor is foreign code, which must not find the channel between two states.
+    // Dropped last: the destructor of a waker is foreign code, which must not find the channel between two
+    // states.
     drop(old);
     waits
 }
 
-/// Sends the value of a [`channel`]. Dropping it says that none will come.
+/// Sends the value of a [`channel`]. Dropping it without a value tells the receiver that none will come.
+///
+/// ```
+/// use brigade_runtime::{run, sync::oneshot};
+///
+/// let (sender, receiver) = oneshot::channel::<u32>();
+/// drop(sender);
+/// assert!(run(receiver).is_err());
+/// ```
 pub struct Sender<T>(Side<T>);
 
-/// Awaits the value of a [`channel`]: it is the future. Dropping it, or [`close`](Self::close), says that it is not wanted.
+/// Receives the value of a [`channel`]: this is a future of the value. Dropping it, or calling
+/// [`close`](Self::close), tells the sender that no value is wanted.
 ///
 /// # Cancellation
 ///
-/// Polled by reference (`(&mut receiver).await`), nothing is lost when the poll ends without a value.
+/// When polled by reference (`(&mut receiver).await`), nothing is lost if the poll ends without a value.
+///
+/// ```
+/// use brigade_runtime::{run, sync::oneshot};
+///
+/// let (sender, receiver) = oneshot::channel();
+/// sender.send("soup").unwrap();
+/// assert_eq!(run(receiver), Ok("soup"));
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Receiver<T>(Side<T>);
 
-// SAFETY: the sides share the channel by the rules above, from any threads; the value goes from one thread to the other, so
-// T must be Send, and so do wakers, which are.
+// SAFETY: the sides share the channel by the rules above, from any threads. The value goes from one thread
+// to the other, so T must be Send; so do wakers, which are Send.
 unsafe impl<T: Send> Send for Sender<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Receiver<T> {}
-// SAFETY: what a shared reference allows is to read the state byte.
+// SAFETY: a shared reference only allows reading the state byte.
 unsafe impl<T: Send> Sync for Sender<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Receiver<T> {}
@@ -180,7 +205,13 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// The value, if the receiver is gone or closed.
+    /// Returns the value if the receiver is dropped or closed.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::oneshot::channel();
+    /// drop(receiver);
+    /// assert_eq!(sender.send("soup"), Err("soup"));
+    /// ```
     pub fn send(self, value: T) -> Result<(), T> {
         let channel = self.0.channel();
         // SAFETY: DONE is not set, so the value is ours (rule 1).
@@ -194,16 +225,18 @@ impl<T> Sender<T> {
         Err(value.expect("it was stored above"))
     }
 
-    /// Says the last word. False if the receiver has closed: then nothing is done. If true, the channel may be gone.
+    /// Sets DONE. Returns false if the receiver has closed: then nothing is done. If it returns true, the
+    /// channel may be gone.
     #[inline]
     fn finish(&self) -> bool {
         let channel = self.0.channel();
         let last = |now: u8| {
-            // Whom nobody has to wake need not be touched again.
+            // If there is no receiver to wake, the channel need not be accessed again.
             let gone = if now & RECEIVER_WAITS == 0 { SENDER_GONE } else { 0 };
             (now & CLOSED == 0).then_some(now | DONE | gone)
         };
-        // Release publishes the value; Acquire pairs with the receiver's when it stored its waker, or closed.
+        // Release publishes the value; Acquire pairs with the Release of the receiver when it stored its
+        // waker, or closed.
         let Ok(old) = channel.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, last) else {
             return false;
         };
@@ -216,35 +249,52 @@ impl<T> Sender<T> {
         true
     }
 
-    /// Sets SENDER_GONE, and frees the channel if it is the second.
+    /// Sets SENDER_GONE, and frees the channel if that is the second GONE bit.
     fn release(&self) {
-        // Release puts our accesses before what the other does; Acquire puts its before our freeing.
+        // Release orders our accesses before what the other side does; Acquire orders the other side's
+        // before our freeing.
         if self.0.channel().state.fetch_or(SENDER_GONE, Ordering::AcqRel) & RECEIVER_GONE != 0 {
-            // SAFETY: the other's GONE was seen by an Acquire, and ours is set.
+            // SAFETY: the other side's GONE bit was seen by an Acquire load, and ours is set.
             unsafe { self.0.free() };
         }
     }
 
-    /// Whether the receiver is gone or closed, so that a value would be refused.
+    /// Returns whether the receiver is dropped or closed, so that a value would be refused.
+    ///
+    /// ```
+    /// let (sender, mut receiver) = brigade_runtime::sync::oneshot::channel::<u32>();
+    /// assert!(!sender.is_closed());
+    /// receiver.close();
+    /// assert!(sender.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.0.channel().state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Waits until the receiver is gone or closed.
+    /// Waits until the receiver is dropped or closed.
     ///
     /// # Cancellation
     ///
     /// Dropping the future has no effect.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::oneshot};
+    ///
+    /// let (mut sender, receiver) = oneshot::channel::<u32>();
+    /// drop(receiver);
+    /// run(sender.closed());
+    /// ```
     pub async fn closed(&mut self) {
         poll_fn(|cx| self.poll_closed(cx)).await;
     }
 
-    /// [`closed`](Self::closed), as one poll of it.
+    /// Polls [`closed`](Self::closed) once.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(budget::poll(cx));
         let channel = self.0.channel();
         let waits = !self.is_closed()
-            // SAFETY: these are the sender's cell and bit, and the receiver sets CLOSED before it takes the waker.
+            // SAFETY: this is the sender's cell and bit, and the receiver sets CLOSED before it takes the
+            // waker.
             && unsafe { register(&channel.state, &channel.sender, SENDER_WAITS, CLOSED, cx.waker()) };
         if waits {
             return Poll::Pending;
@@ -263,11 +313,21 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Takes the value if it is there.
+    /// Takes the value if it has been sent.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`] says whether one may still come.
+    /// Returns [`TryRecvError::Empty`] if a value may still come. Returns [`TryRecvError::Closed`] if none
+    /// will: the sender was dropped, the receiver closed, or the value was taken.
+    ///
+    /// ```
+    /// use brigade_runtime::sync::oneshot;
+    ///
+    /// let (sender, mut receiver) = oneshot::channel();
+    /// assert_eq!(receiver.try_recv(), Err(oneshot::TryRecvError::Empty));
+    /// sender.send("soup").unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok("soup"));
+    /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         // Acquire pairs with the Release in `finish`.
         let state = self.0.channel().state.load(Ordering::Acquire);
@@ -280,22 +340,24 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// The value, if there is one. DONE was seen by an Acquire.
+    /// Takes the value, if there is one. The caller has seen DONE by an Acquire load.
     #[inline]
     fn take(&self) -> Option<T> {
         // SAFETY: DONE is set, so the value is ours (rule 1).
         self.0.channel().value.with_mut(|value| unsafe { (*value).take() })
     }
 
-    /// Says that no value is wanted any more. One that was sent before can still be taken.
+    /// Tells the sender that no value is wanted any more. A value that was sent before can still be
+    /// received.
     pub fn close(&mut self) {
         let state = &self.0.channel().state;
-        // Release and Acquire pair with the sender's when it stored its waker.
+        // Release and Acquire pair with those of the sender when it stored its waker.
         let old = state.fetch_or(CLOSED, Ordering::AcqRel);
         self.wake_sender(old);
     }
 
-    /// Wakes the sender if it waits for the closing, which found the state to be `old`.
+    /// Wakes the sender if it waits for the receiver to close. The caller's operation that set CLOSED found
+    /// the state `old`.
     fn wake_sender(&self, old: u8) {
         if old & (CLOSED | DONE | SENDER_WAITS) == SENDER_WAITS {
             // SAFETY: the operation that set CLOSED found SENDER_WAITS and not DONE (rule 3).
@@ -315,13 +377,14 @@ impl<T> Future for Receiver<T> {
         // Acquire pairs with the Release in `finish`.
         let state = channel.state.load(Ordering::Acquire);
         let waits = state & (DONE | CLOSED) == 0
-            // SAFETY: these are the receiver's cell and bit, and the sender sets DONE before it takes the waker.
+            // SAFETY: this is the receiver's cell and bit, and the sender sets DONE before it takes the
+            // waker.
             && unsafe { register(&channel.state, &channel.receiver, RECEIVER_WAITS, DONE, cx.waker()) };
         if waits {
             return Poll::Pending;
         }
         budget::spend();
-        // Closed before there was a value: there will be none, and the value is not ours.
+        // The channel was closed before there was a value: none will come, and the value is not ours.
         let value = if state & CLOSED != 0 && state & DONE == 0 { None } else { self.take() };
         Poll::Ready(value.ok_or(RecvError(())))
     }
@@ -330,9 +393,10 @@ impl<T> Future for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let state = &self.0.channel().state;
-        // Foreign code, so dropped last: the sender may free the channel meanwhile, or we have.
+        // A value is foreign code, so it is dropped last: by then the sender may have freed the channel, or
+        // we have.
         let mut _value = None;
-        // Acquire pairs with the Release of the sender's last word.
+        // Acquire pairs with the Release of the sender's last operation.
         let mut old = state.load(Ordering::Acquire);
         if old & SENDER_GONE == 0 {
             if old & DONE == 0 {
@@ -343,13 +407,14 @@ impl<T> Drop for Receiver<T> {
             if old & DONE != 0 {
                 _value = self.take();
             }
-            // Release puts our accesses before what the other does; Acquire puts its before our freeing.
+            // Release orders our accesses before what the other side does; Acquire orders the other side's
+            // before our freeing.
             old = state.fetch_or(RECEIVER_GONE | CLOSED, Ordering::AcqRel);
             if old & SENDER_GONE == 0 {
                 return;
             }
         }
-        // SAFETY: the other's GONE was seen by an Acquire, and ours is as good as set.
+        // SAFETY: the other side's GONE bit was seen by an Acquire load, and ours is as good as set.
         unsafe { self.0.free() };
     }
 }
@@ -367,7 +432,17 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-/// There is no value, and none will come: the sender was dropped, or the receiver closed, or it was taken.
+/// The error of a [`Receiver`] that gets no value: the sender was dropped, the receiver closed, or the
+/// value was taken.
+///
+/// ```
+/// use brigade_runtime::{run, sync::oneshot};
+///
+/// let (sender, receiver) = oneshot::channel::<u32>();
+/// drop(sender);
+/// let error: oneshot::RecvError = run(receiver).unwrap_err();
+/// assert_eq!(error.to_string(), "the channel is closed, and there is no value in it");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecvError(());
 
@@ -379,12 +454,21 @@ impl fmt::Display for RecvError {
 
 impl error::Error for RecvError {}
 
-/// Why there is no value.
+/// The error of [`Receiver::try_recv`].
+///
+/// ```
+/// use brigade_runtime::sync::oneshot;
+///
+/// let (sender, mut receiver) = oneshot::channel::<u32>();
+/// assert_eq!(receiver.try_recv(), Err(oneshot::TryRecvError::Empty));
+/// drop(sender);
+/// assert_eq!(receiver.try_recv(), Err(oneshot::TryRecvError::Closed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// One may still come.
+    /// There is no value yet.
     Empty,
-    /// None will come.
+    /// There is no value, and none will come.
     Closed,
 }
 

@@ -1,9 +1,19 @@
-//! Permits of a semaphore, and why there is none.
+//! Permits of a semaphore, and the errors of acquiring them.
 
 use super::semaphore::Semaphore;
 use std::{error, fmt, sync::Arc};
 
-/// Permits of a [`Semaphore`], which go back when this is dropped.
+/// Permits of a [`Semaphore`]. Dropping this returns them.
+///
+/// ```
+/// use brigade_runtime::sync::Semaphore;
+///
+/// let semaphore = Semaphore::new(2);
+/// let permit = semaphore.try_acquire().unwrap();
+/// assert_eq!((permit.count(), semaphore.available_permits()), (1, 1));
+/// drop(permit);
+/// assert_eq!(semaphore.available_permits(), 2);
+/// ```
 #[must_use = "the permits go back as soon as this is dropped"]
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -11,7 +21,20 @@ pub struct Permit<'a> {
     pub(super) permits: usize,
 }
 
-/// Permits of a [`Semaphore`] that borrow nothing, and go back when this is dropped.
+/// Permits of a [`Semaphore`] that keep it alive instead of borrowing it. Dropping this returns them.
+///
+/// ```
+/// use brigade_runtime::{run, spawn, sync::Semaphore};
+/// use std::sync::Arc;
+///
+/// run(async {
+///     let semaphore = Arc::new(Semaphore::new(1));
+///     let permit = semaphore.clone().acquire_owned().await.unwrap();
+///     // The permit moves into the task, which returns it when it ends.
+///     spawn(async move { drop(permit) }).await.unwrap();
+///     assert_eq!(semaphore.available_permits(), 1);
+/// });
+/// ```
 #[must_use = "the permits go back as soon as this is dropped"]
 #[derive(Debug)]
 pub struct OwnedPermit {
@@ -19,16 +42,16 @@ pub struct OwnedPermit {
     pub(super) permits: usize,
 }
 
-/// What both kinds of permits can do.
+/// The methods of both kinds of permits.
 macro_rules! permit {
     ($($name:ident $(<$life:lifetime>)?),*) => {$(
         impl $name $(<$life>)? {
-            /// How many permits these are.
+            /// Returns how many permits these are.
             pub fn count(&self) -> usize {
                 self.permits
             }
 
-            /// Takes these permits out of the world: they do not go back.
+            /// Removes these permits from the semaphore for good: they are not returned.
             pub fn forget(mut self) {
                 self.permits = 0;
             }
@@ -46,7 +69,15 @@ macro_rules! permit {
 }
 permit!(Permit<'_>, OwnedPermit);
 
-/// The semaphore was closed.
+/// The error of acquiring permits of a semaphore that is closed.
+///
+/// ```
+/// use brigade_runtime::{run, sync::Semaphore};
+///
+/// let semaphore = Semaphore::new(1);
+/// semaphore.close();
+/// assert_eq!(run(semaphore.acquire()).unwrap_err().to_string(), "the semaphore is closed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed(pub(super) ());
 
@@ -58,12 +89,21 @@ impl fmt::Display for Closed {
 
 impl error::Error for Closed {}
 
-/// Why there was no permit.
+/// The error of acquiring permits without waiting.
+///
+/// ```
+/// use brigade_runtime::sync::{Semaphore, TryAcquireError};
+///
+/// let semaphore = Semaphore::new(0);
+/// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+/// semaphore.close();
+/// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::Closed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryAcquireError {
     /// The semaphore is closed.
     Closed,
-    /// There are too few, or somebody waits for them.
+    /// Too few permits are free, or another task waits for them.
     NoPermits,
 }
 

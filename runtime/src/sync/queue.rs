@@ -1,12 +1,13 @@
-//! A queue between tasks: what Python calls `asyncio.Queue`, `LifoQueue` and `PriorityQueue`.
+//! A queue of work items between tasks, like `asyncio.Queue`, `LifoQueue` and `PriorityQueue` in Python.
 //!
-//! Two lines: getters wait for items, putters for room. An item for which a getter has a turn stays in the queue (it is
-//! *owed*), and room for which a putter has a turn stays free (it is *promised*), until the turn is taken; so items come out
-//! in the queue's order, and a `put` that did not return put nothing.
+//! It has a wait queue of getters, which wait for items, and one of putters, which wait for room. An item
+//! that is granted to a getter stays in the queue, *reserved*, until the getter takes it. Room that is
+//! granted to a putter stays free, *reserved*, until the putter uses it. So items come out in the queue's
+//! order, and a `put` that did not return has put nothing.
 //!
 //! ```text
-//!   somebody waits to get  =>  items = owed
-//!   somebody waits to put  =>  items + promised = capacity
+//!   a getter is queued  =>  items = reserved_items
+//!   a putter is queued  =>  items + reserved_room = capacity
 //! ```
 
 use super::{
@@ -19,10 +20,12 @@ use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{error, fmt, task::Waker};
 
-/// A queue for any number of tasks on both sides, from which items come in the order in which they were put.
+/// A queue for any number of tasks on both sides, from which items come in the order in which they were
+/// put.
 ///
-/// In another order if `O` says so: see [`LifoQueue`](super::LifoQueue) and [`PriorityQueue`](super::PriorityQueue). Those who wait are served in the order in
-/// which they came, whatever the order of the items.
+/// The parameter `O` selects another order: see [`LifoQueue`](super::LifoQueue) and
+/// [`PriorityQueue`](super::PriorityQueue). Waiters are served in the order in which they came, whatever
+/// the order of the items.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::Queue};
@@ -51,13 +54,13 @@ pub struct Queue<T, O = Fifo<T>> {
 
 struct State<T, O> {
     items: O,
-    /// Put, and not yet said to be done.
+    /// Items that were put and are not yet reported as done.
     unfinished: usize,
     getters: WaitQueue<Option<T>>,
-    /// Turns of getters.
+    /// Items that are granted to getters and not taken yet.
     reserved_items: usize,
     putters: WaitQueue<Option<T>>,
-    /// Turns of putters.
+    /// Room that is granted to putters and not used yet.
     reserved_room: usize,
     joiners: WaitQueue<()>,
 }
@@ -71,27 +74,27 @@ impl<T, O: Order<T>> State<T, O> {
         capacity.is_none_or(|capacity| self.items.len() + self.reserved_room < capacity)
     }
 
-    /// Puts the item; the getter to wake.
+    /// Puts an item. Returns the getter to wake.
     fn push(&mut self, item: T) -> Option<Waker> {
         self.items.push(item);
         self.unfinished += 1;
         self.reserve_item()
     }
 
-    /// Takes the next item, and the putter to wake.
+    /// Takes the next item. Returns it and the putter to wake.
     fn pop(&mut self) -> (T, Option<Waker>) {
         let item = self.items.pop().expect("there is an item for each turn of a getter");
         (item, self.reserve_room())
     }
 
-    /// Gives the turn to a getter.
+    /// Grants an item to the getter at the front, if one is queued.
     fn reserve_item(&mut self) -> Option<Waker> {
         let getter = self.getters.grant(|_| ())?;
         self.reserved_items += 1;
         Some(getter)
     }
 
-    /// Gives the turn to a putter.
+    /// Grants room to the putter at the front, if one is queued.
     fn reserve_room(&mut self) -> Option<Waker> {
         let putter = self.putters.grant(|_| ())?;
         self.reserved_room += 1;
@@ -101,17 +104,17 @@ impl<T, O: Order<T>> State<T, O> {
 
 impl<T> Queue<T> {
     const_fn! {
-        /// A queue for any number of items: `put` never waits.
+        /// Creates a queue for any number of items: `put` never waits.
         #[must_use]
         pub const fn unbounded() -> Self {
             Self::of(Fifo::NONE, None)
         }
 
-        /// A queue for `capacity` items: `put` waits while it is full.
+        /// Creates a queue for `capacity` items: `put` waits while it is full.
         ///
         /// # Panics
         ///
-        /// If the capacity is 0: nobody could ever put anything.
+        /// Panics in the caller if the capacity is 0: nobody could ever put anything.
         #[must_use]
         pub const fn bounded(capacity: usize) -> Self {
             Self::of(Fifo::NONE, Some(capacity))
@@ -138,13 +141,13 @@ impl<T, O> Queue<T, O> {
 }
 
 impl<T, O: Order<T>> Queue<T, O> {
-    /// Puts an item in; waits while the queue is full.
+    /// Puts an item, and waits while the queue is full.
     ///
     /// # Cancellation
     ///
     /// A future that is dropped has put nothing, and its item is dropped with it.
     pub async fn put(&self, item: T) {
-        // Left over if the turn came, or was free, when it stood in line already.
+        // The item comes back if the fast path failed: then room is reserved for it.
         let Some(item) = WaitFuture::new(Putter(self), Some(item)).await else { return };
         let mut state = lock(&self.state);
         state.reserved_room -= 1;
@@ -153,11 +156,19 @@ impl<T, O: Order<T>> Queue<T, O> {
         wake(Cause::Queue, getter);
     }
 
-    /// Puts an item in if there is room.
+    /// Puts an item if there is room.
     ///
     /// # Errors
     ///
-    /// [`Full`], with the item, if there is none.
+    /// Returns the item in [`Full`] if there is no room, or if the room is granted to tasks that wait.
+    ///
+    /// ```
+    /// use brigade_runtime::sync::{Full, Queue};
+    ///
+    /// let queue = Queue::bounded(1);
+    /// assert_eq!(queue.try_put("soup"), Ok(()));
+    /// assert_eq!(queue.try_put("pie"), Err(Full("pie")));
+    /// ```
     pub fn try_put(&self, item: T) -> Result<(), Full<T>> {
         let mut state = lock(&self.state);
         if !state.has_room(self.capacity) {
@@ -169,11 +180,11 @@ impl<T, O: Order<T>> Queue<T, O> {
         Ok(())
     }
 
-    /// Takes the next item; waits while there is none.
+    /// Takes the next item, and waits while there is none.
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped has taken nothing: an item that was meant for it goes to the next who waits.
+    /// A future that is dropped has taken nothing: an item that was meant for it goes to the next waiter.
     pub async fn get(&self) -> T {
         if let Some(item) = WaitFuture::new(Getter(self), None).await {
             return item;
@@ -186,7 +197,13 @@ impl<T, O: Order<T>> Queue<T, O> {
         item
     }
 
-    /// Takes the next item if there is one that is not meant for somebody who waits.
+    /// Takes the next item, if there is one that is not granted to a task that waits.
+    ///
+    /// ```
+    /// let queue = brigade_runtime::sync::Queue::unbounded();
+    /// queue.try_put("soup").unwrap();
+    /// assert_eq!((queue.try_get(), queue.try_get()), (Some("soup"), None));
+    /// ```
     pub fn try_get(&self) -> Option<T> {
         let mut state = lock(&self.state);
         if !state.has_item() {
@@ -198,11 +215,21 @@ impl<T, O: Order<T>> Queue<T, O> {
         Some(item)
     }
 
-    /// Says that an item that was taken is dealt with. [`join`](Self::join) waits for as many of these as there were puts.
+    /// Reports that an item that was taken is done. [`join`](Self::join) waits for as many reports as there
+    /// were puts.
     ///
     /// # Panics
     ///
-    /// If it is called more often than items were put.
+    /// Panics in the caller if there are more reports than puts.
+    ///
+    /// ```
+    /// let queue = brigade_runtime::sync::Queue::unbounded();
+    /// queue.try_put("soup").unwrap();
+    /// queue.try_get().unwrap();
+    /// assert_eq!(queue.unfinished(), 1);
+    /// queue.task_done();
+    /// assert_eq!(queue.unfinished(), 0);
+    /// ```
     pub fn task_done(&self) {
         let mut state = lock(&self.state);
         let Some(left) = state.unfinished.checked_sub(1) else {
@@ -215,32 +242,32 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Waits until every item that was put is dealt with.
+    /// Waits until every item that was put is reported as done.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future has no effect on anybody else.
+    /// Dropping the future has no effect on other tasks.
     pub async fn join(&self) {
         WaitFuture::new(Joiner(self), ()).await;
     }
 
-    /// How many items wait to be taken.
+    /// Returns how many items are in the queue.
     pub fn len(&self) -> usize {
         lock(&self.state).items.len()
     }
 
-    /// Whether none do.
+    /// Returns whether the queue has no items.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many items were put and are not dealt with.
+    /// Returns how many items were put and are not reported as done.
     pub fn unfinished(&self) -> usize {
         lock(&self.state).unfinished
     }
 }
 
-/// One who waits for an item. The wish is the item, if there was one at once.
+/// A task that waits for an item. The request is the item, if there was one at once.
 struct Getter<'a, T, O>(&'a Queue<T, O>);
 
 impl<T, O: Order<T>> Waiter for Getter<'_, T, O> {
@@ -275,7 +302,7 @@ impl<T, O: Order<T>> Waiter for Getter<'_, T, O> {
     }
 }
 
-/// One who waits for room. The wish is the item, until it is in the queue.
+/// A task that waits for room. The request is the item, until it is in the queue.
 struct Putter<'a, T, O>(&'a Queue<T, O>);
 
 impl<T, O: Order<T>> Waiter for Putter<'_, T, O> {
@@ -310,7 +337,7 @@ impl<T, O: Order<T>> Waiter for Putter<'_, T, O> {
     }
 }
 
-/// One who waits until everything is dealt with.
+/// A task that waits until all items are done.
 struct Joiner<'a, T, O>(&'a Queue<T, O>);
 
 impl<T, O: Order<T>> Waiter for Joiner<'_, T, O> {
@@ -334,7 +361,16 @@ impl<T, O: Order<T>> Waiter for Joiner<'_, T, O> {
     }
 }
 
-/// The queue had no room for this item.
+/// The error of putting an item into a full queue. It contains the item.
+///
+/// ```
+/// use brigade_runtime::sync::{Full, Queue};
+///
+/// let queue = Queue::bounded(1);
+/// queue.try_put("soup").unwrap();
+/// let Err(Full(item)) = queue.try_put("pie") else { panic!("the queue has one item at most") };
+/// assert_eq!(item, "pie");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Full<T>(pub T);
 

@@ -1,9 +1,11 @@
-//! A lock that many may hold to read, or one to write, across an `.await`.
+//! A lock that many tasks may hold to read, or one to write, across an `.await`.
 //!
-//! It is a [`Semaphore`] and a value. A reader has one permit, a writer has them all.
+//! It consists of a [`Semaphore`] and a value. A reader holds one permit, a writer holds them all.
 //!
-//! 1. Who has a permit may read the value. Who has them all may write it: nobody else has one. A guard is the permits.
-//! 2. Putting permits back releases, and taking them acquires: each sees what the ones before did.
+//! 1. The holder of a permit may read the value. The holder of all permits may write it, because nobody
+//!    else has one. A guard is its permits.
+//! 2. Returning permits is a Release and taking them an Acquire: each holder sees what the previous ones
+//!    did.
 //!
 //! After tokio's `sync/rwlock.rs`.
 
@@ -17,13 +19,14 @@ use std::{
     sync::Arc,
 };
 
-/// How many may read at once: more than there can be.
+/// The number of permits, and so of readers at once. There cannot be that many readers.
 const ALL_PERMITS: usize = Semaphore::MAX_PERMITS;
 
 /// A value that many tasks may read at once, or one may change, in the order in which they asked.
 ///
-/// A writer that waits is not overtaken by readers who come later: they wait behind it. So a task that reads and asks to
-/// read again may wait for itself, if a writer came in between. A panic of who holds it does not poison it.
+/// Readers do not overtake a writer that came before them: they wait behind it. So a task that holds a read
+/// guard and asks to read again may deadlock, if a writer came in between. A panic of a holder does not
+/// poison the lock.
 ///
 /// ```
 /// use brigade_runtime::{run, sync::RwLock};
@@ -44,47 +47,56 @@ pub struct RwLock<T: ?Sized> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: readers share the value among threads, so T must be Sync; a writer may take it to its thread, so T must be Send
-// (rule 1).
+// SAFETY: readers share the value among threads, so T must be Sync; a writer may take it to its thread, so
+// T must be Send (rule 1).
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
     const_fn! {
-        /// A lock that nobody holds.
+        /// Creates an unlocked lock.
         #[must_use]
         pub const fn new(value: T) -> Self {
             Self { permits: Semaphore::new(ALL_PERMITS), value: UnsafeCell::new(value) }
         }
     }
 
-    /// The value, which nobody can hold any more.
+    /// Consumes the lock and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits for its turn to read.
+    /// Waits until no writer holds the lock or waits ahead, and locks it for reading.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line; a turn that it had goes to the next.
+    /// Dropping the future gives up its position in the queue. If the lock was already granted to it, it
+    /// goes to the next waiter.
     pub async fn read(&self) -> ReadGuard<'_, T> {
         self.permits.take(1).await.expect(NEVER_CLOSED);
         ReadGuard { lock: self }
     }
 
-    /// Waits for its turn to write.
+    /// Waits until no other task holds the lock or waits ahead, and locks it for writing.
     ///
     /// # Cancellation
     ///
     /// As with [`read`](Self::read).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::RwLock};
+    ///
+    /// let count = RwLock::new(1);
+    /// run(async { *count.write().await += 1 });
+    /// assert_eq!(count.into_inner(), 2);
+    /// ```
     pub async fn write(&self) -> WriteGuard<'_, T> {
         self.permits.take(ALL_PERMITS).await.expect(NEVER_CLOSED);
         WriteGuard { lock: self }
     }
 
-    /// [`read`](Self::read), for a guard that borrows nothing.
+    /// Like [`read`](Self::read), for a guard that keeps the lock alive instead of borrowing it.
     ///
     /// # Cancellation
     ///
@@ -97,7 +109,7 @@ impl<T: ?Sized> RwLock<T> {
     /// run(async {
     ///     let menu = Arc::new(RwLock::new(vec!["soup"]));
     ///     let mut writing = menu.clone().write_owned().await;
-    ///     // The guard goes to another task, which may outlive this one.
+    ///     // The guard moves to another task, which may outlive this one.
     ///     spawn(async move { writing.push("pie") }).await.unwrap();
     ///     assert_eq!(menu.read_owned().await.len(), 2);
     /// });
@@ -107,7 +119,7 @@ impl<T: ?Sized> RwLock<T> {
         OwnedReadGuard { lock: self }
     }
 
-    /// [`write`](Self::write), for a guard that borrows nothing.
+    /// Like [`write`](Self::write), for a guard that keeps the lock alive instead of borrowing it.
     ///
     /// # Cancellation
     ///
@@ -117,17 +129,24 @@ impl<T: ?Sized> RwLock<T> {
         OwnedWriteGuard { lock: self }
     }
 
-    /// Reads if nobody writes and nobody waits.
+    /// Locks for reading if no writer holds the lock and nobody waits.
+    ///
+    /// ```
+    /// let lock = brigade_runtime::sync::RwLock::new(1);
+    /// let reading = lock.try_read().unwrap();
+    /// assert!(lock.try_read().is_some() && lock.try_write().is_none());
+    /// assert_eq!(*reading, 1);
+    /// ```
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         self.permits.try_take(1).is_ok().then(|| ReadGuard { lock: self })
     }
 
-    /// Writes if nobody holds the lock and nobody waits.
+    /// Locks for writing if nobody holds the lock and nobody waits.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
         self.permits.try_take(ALL_PERMITS).is_ok().then(|| WriteGuard { lock: self })
     }
 
-    /// The value, which nobody can hold while it is borrowed so.
+    /// Returns the value. No lock is needed, because it is borrowed exclusively.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -135,25 +154,57 @@ impl<T: ?Sized> RwLock<T> {
 
 const NEVER_CLOSED: &str = "nobody closes the semaphore of a lock";
 
-/// Reads the value of an [`RwLock`] until it is dropped.
+/// Shared access to the value of an [`RwLock`], until this is dropped.
+///
+/// ```
+/// let lock = brigade_runtime::sync::RwLock::new("soup");
+/// let (one, other) = (lock.try_read().unwrap(), lock.try_read().unwrap());
+/// assert_eq!(*one, *other);
+/// ```
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct ReadGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
 }
 
-/// Reads and writes the value of an [`RwLock`] until it is dropped.
+/// Exclusive access to the value of an [`RwLock`], until this is dropped.
+///
+/// ```
+/// let lock = brigade_runtime::sync::RwLock::new(1);
+/// let mut writing = lock.try_write().unwrap();
+/// *writing += 1;
+/// assert_eq!(*writing.downgrade(), 2);
+/// ```
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct WriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
 }
 
-/// Reads the value of an [`RwLock`] until it is dropped, and borrows nothing: it keeps the lock alive.
+/// Shared access to the value of an [`RwLock`], until this is dropped. It keeps the lock alive instead of
+/// borrowing it.
+///
+/// ```
+/// use brigade_runtime::{run, sync::RwLock};
+/// use std::sync::Arc;
+///
+/// let reading = run(Arc::new(RwLock::new("soup")).read_owned());
+/// assert_eq!(*reading, "soup");
+/// ```
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct OwnedReadGuard<T: ?Sized> {
     lock: Arc<RwLock<T>>,
 }
 
-/// Reads and writes the value of an [`RwLock`] until it is dropped, and borrows nothing: it keeps the lock alive.
+/// Exclusive access to the value of an [`RwLock`], until this is dropped. It keeps the lock alive instead
+/// of borrowing it.
+///
+/// ```
+/// use brigade_runtime::{run, sync::RwLock};
+/// use std::sync::Arc;
+///
+/// let mut writing = run(Arc::new(RwLock::new(1)).write_owned());
+/// *writing += 1;
+/// assert_eq!(*writing.downgrade(), 2);
+/// ```
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct OwnedWriteGuard<T: ?Sized> {
     lock: Arc<RwLock<T>>,
@@ -165,7 +216,8 @@ unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
 unsafe impl<T: ?Sized + Sync> Sync for WriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> WriteGuard<'a, T> {
-    /// Reads from now on: other readers who wait may read as well, and no writer comes in between.
+    /// Turns this guard into one for reading. Readers that wait may then read as well, and no writer comes
+    /// in between.
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         mem::forget(self);
@@ -175,7 +227,8 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
 }
 
 impl<T: ?Sized> OwnedWriteGuard<T> {
-    /// Reads from now on: other readers who wait may read as well, and no writer comes in between.
+    /// Turns this guard into one for reading. Readers that wait may then read as well, and no writer comes
+    /// in between.
     pub fn downgrade(self) -> OwnedReadGuard<T> {
         let this = mem::ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
@@ -185,7 +238,7 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
     }
 }
 
-/// What all kinds of guards can do: how many permits each is.
+/// The methods of all kinds of guards, with the number of permits of each kind.
 macro_rules! guard {
     ($($name:ident $(<$life:lifetime>)? = $permits:expr),*) => {$(
         impl<T: ?Sized> Deref for $name<$($life,)? T> {
@@ -212,7 +265,7 @@ macro_rules! guard {
 }
 guard!(ReadGuard<'_> = 1, WriteGuard<'_> = ALL_PERMITS, OwnedReadGuard = 1, OwnedWriteGuard = ALL_PERMITS);
 
-/// What those can do that write.
+/// The methods of the guards that write.
 macro_rules! writes {
     ($($name:ident $(<$life:lifetime>)?),*) => {$(
         impl<T: ?Sized> DerefMut for $name<$($life,)? T> {

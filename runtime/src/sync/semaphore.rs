@@ -1,21 +1,25 @@
-//! A number of permits: what Python calls `asyncio.Semaphore`.
+//! A number of permits, like `asyncio.Semaphore` in Python.
 //!
 //! ```text
 //!   word   63                                2          1         0
-//!         [  permits that nobody has         | WAITING | CLOSED  ]
+//!         [  free permits                    | WAITING | CLOSED  ]
 //! ```
 //!
-//! 1. While WAITING is not set, anybody takes permits and puts them back by one compare-and-swap: nobody stands in line.
-//! 2. WAITING is set and cleared under the lock. While it is set, whoever does not hold the lock leaves the word alone: so a
-//!    newcomer cannot overtake, and the holder of the lock may read, compute and store.
-//! 3. WAITING is set whenever somebody stands in line. (It may stay set for a while after the last one left.)
+//! 1. While WAITING is not set, nobody is queued: any task takes permits and returns them by one
+//!    compare-and-swap.
+//! 2. WAITING is set and cleared under the lock. While it is set, only the holder of the lock changes the
+//!    word. So a newcomer cannot overtake, and the holder of the lock may read, compute and store.
+//! 3. WAITING is set whenever a task is queued. (It may stay set for a while after the last one left.)
 //! 4. CLOSED is set under the lock, and never cleared.
 //!
 //! # Why no wake-up is lost
 //!
-//! Who finds too few permits sets WAITING by a compare-and-swap from the very word in which it saw too few, and stands, in one
-//! critical section. Who puts permits back does it either by a compare-and-swap from a word without WAITING, and then the
-//! other sees the permits or its own swap fails and it looks again; or it sees WAITING, takes the lock, and finds the line.
+//! A task that finds too few permits sets WAITING by a compare-and-swap from the very word in which it saw
+//! too few, and joins the queue, in one critical section. A task that returns permits has two cases. Either
+//! it returns them by a compare-and-swap from a word without WAITING: then the first task sees the permits,
+//! or its own swap fails and it looks again. Or it sees WAITING, takes the lock, and finds the queue.
+//!
+//! Long: a third of the lines are examples.
 
 use super::{
     permit::{Closed, OwnedPermit, Permit, TryAcquireError},
@@ -34,11 +38,12 @@ const CLOSED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
 const PERMITS_SHIFT: u32 = 2;
 
-/// Permits of which each task may have some, given out in the order in which they were asked for.
+/// A number of permits, granted in the order in which they were requested.
 ///
-/// Who asks for many is not overtaken by those who ask for few: they wait behind it. A permit that is dropped goes to the
-/// one at the front of the line. Since permits are values, there cannot be more of them than were made, which is what
-/// `asyncio.BoundedSemaphore` checks; [`add_permits`](Self::add_permits) makes more on purpose.
+/// A task that requests many permits is not overtaken by tasks that request few: they wait behind it. A
+/// permit that is dropped goes to the task at the front of the queue. Permits are values, so no more of
+/// them can be returned than were made, which is what `asyncio.BoundedSemaphore` checks.
+/// [`add_permits`](Self::add_permits) makes more on purpose.
 ///
 /// ```
 /// use brigade_runtime::{gather, run, sync::Semaphore, yield_now};
@@ -59,22 +64,22 @@ pub struct Semaphore {
     queue: shim::Mutex<WaitQueue<PermitRequest>>,
 }
 
-/// How many permits one wants, and whether it heard instead that the semaphore was closed.
+/// How many permits a waiter requests, and whether it was told instead that the semaphore is closed.
 pub(super) struct PermitRequest {
     permits: usize,
     closed: bool,
 }
 
 impl Semaphore {
-    /// The most permits that there can be.
+    /// The largest number of permits that can be free at once.
     pub const MAX_PERMITS: usize = usize::MAX >> (PERMITS_SHIFT + 1);
 
     const_fn! {
-        /// A semaphore with so many permits.
+        /// Creates a semaphore with `permits` free permits.
         ///
         /// # Panics
         ///
-        /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        /// Panics in the caller if `permits` is larger than [`MAX_PERMITS`](Self::MAX_PERMITS).
         #[must_use]
         pub const fn new(permits: usize) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
@@ -82,71 +87,107 @@ impl Semaphore {
         }
     }
 
-    /// Waits for one permit, and has it until what is returned is dropped.
+    /// Waits for one permit. The permit is returned when the [`Permit`] is dropped.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the semaphore is closed, before or meanwhile.
+    /// Returns [`Closed`] if the semaphore is closed before or during the wait.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line; a permit that was meant for it goes to the next.
+    /// Dropping the future gives up its position in the queue. A permit that was meant for it goes to the
+    /// next waiter.
     pub async fn acquire(&self) -> Result<Permit<'_>, Closed> {
         self.take(1).await?;
         Ok(Permit { semaphore: self, permits: 1 })
     }
 
-    /// Waits for so many permits at once. Nobody behind it is served before. If there never are so many, it waits for ever.
+    /// Waits for `permits` permits at once. No task behind this one is served before it. If there never are
+    /// that many, it waits for ever.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the semaphore is closed, before or meanwhile.
+    /// Returns [`Closed`] if the semaphore is closed before or during the wait.
     ///
     /// # Cancellation
     ///
     /// As with [`acquire`](Self::acquire).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::Semaphore};
+    ///
+    /// let semaphore = Semaphore::new(5);
+    /// run(async {
+    ///     let permits = semaphore.acquire_many(3).await.unwrap();
+    ///     assert_eq!((permits.count(), semaphore.available_permits()), (3, 2));
+    /// });
+    /// ```
     pub async fn acquire_many(&self, permits: usize) -> Result<Permit<'_>, Closed> {
         self.take(permits).await?;
         Ok(Permit { semaphore: self, permits })
     }
 
-    /// Has a permit if there is one and nobody waits.
+    /// Takes a permit if one is free and nobody waits.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// Returns [`TryAcquireError::NoPermits`] if no permit is free or another task waits, and
+    /// [`TryAcquireError::Closed`] if the semaphore is closed.
+    ///
+    /// ```
+    /// let semaphore = brigade_runtime::sync::Semaphore::new(1);
+    /// let permit = semaphore.try_acquire().unwrap();
+    /// assert!(semaphore.try_acquire().is_err());
+    /// ```
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
 
-    /// Has so many permits if there are so many and nobody waits.
+    /// Takes `permits` permits if that many are free and nobody waits.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// Returns [`TryAcquireError::NoPermits`] if too few permits are free or another task waits, and
+    /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.try_take(permits)?;
         Ok(Permit { semaphore: self, permits })
     }
 
-    /// [`acquire`](Self::acquire), for a permit that borrows nothing.
+    /// Like [`acquire`](Self::acquire), for a permit that keeps the semaphore alive instead of borrowing
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the semaphore is closed, before or meanwhile.
+    /// Returns [`Closed`] if the semaphore is closed before or during the wait.
     ///
     /// # Cancellation
     ///
     /// As with [`acquire`](Self::acquire).
+    ///
+    /// ```
+    /// use brigade_runtime::{run, spawn, sync::Semaphore};
+    /// use std::sync::Arc;
+    ///
+    /// run(async {
+    ///     let semaphore = Arc::new(Semaphore::new(2));
+    ///     for _ in 0..4 {
+    ///         // At most two of these tasks exist at once.
+    ///         let permit = semaphore.clone().acquire_owned().await.unwrap();
+    ///         spawn(async move { drop(permit) });
+    ///     }
+    /// });
+    /// ```
     pub async fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Closed> {
         self.acquire_many_owned(1).await
     }
 
-    /// [`acquire_many`](Self::acquire_many), for permits that borrow nothing.
+    /// Like [`acquire_many`](Self::acquire_many), for permits that keep the semaphore alive instead of
+    /// borrowing it.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the semaphore is closed, before or meanwhile.
+    /// Returns [`Closed`] if the semaphore is closed before or during the wait.
     ///
     /// # Cancellation
     ///
@@ -156,32 +197,40 @@ impl Semaphore {
         Ok(OwnedPermit { semaphore: self, permits })
     }
 
-    /// [`try_acquire_many`](Self::try_acquire_many), for permits that borrow nothing.
+    /// Like [`try_acquire_many`](Self::try_acquire_many), for permits that keep the semaphore alive instead
+    /// of borrowing it.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// Returns [`TryAcquireError::NoPermits`] if too few permits are free or another task waits, and
+    /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many_owned(self: Arc<Self>, permits: usize) -> Result<OwnedPermit, TryAcquireError> {
         self.try_take(permits)?;
         Ok(OwnedPermit { semaphore: self, permits })
     }
 
-    /// How many permits nobody has.
+    /// Returns how many permits are free.
     pub fn available_permits(&self) -> usize {
         self.word.load(Ordering::Relaxed) >> PERMITS_SHIFT
     }
 
-    /// Makes so many more permits.
+    /// Adds `permits` free permits.
     ///
     /// # Panics
     ///
-    /// If there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) free ones.
+    /// Panics in the caller if more than [`MAX_PERMITS`](Self::MAX_PERMITS) permits would be free.
+    ///
+    /// ```
+    /// let semaphore = brigade_runtime::sync::Semaphore::new(0);
+    /// semaphore.add_permits(2);
+    /// assert_eq!(semaphore.available_permits(), 2);
+    /// ```
     pub fn add_permits(&self, permits: usize) {
         assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
         self.release(permits);
     }
 
-    /// Takes so many permits out of the world, or all that are free if they are fewer. How many they were.
+    /// Removes up to `permits` free permits for good. Returns how many it removed: fewer if fewer are free.
     ///
     /// ```
     /// let semaphore = brigade_runtime::sync::Semaphore::new(3);
@@ -200,23 +249,32 @@ impl Semaphore {
         }
     }
 
-    /// Closes it: all who wait, and all who come, get [`Closed`]. Permits that somebody has stay valid.
+    /// Closes the semaphore: current and future waiters get [`Closed`]. Permits that tasks hold stay valid.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::Semaphore};
+    ///
+    /// let semaphore = Semaphore::new(1);
+    /// semaphore.close();
+    /// assert!(run(semaphore.acquire()).is_err());
+    /// ```
     pub fn close(&self) {
         let queue = lock(&self.queue);
-        // Release, so that who finds it closed sees what came before.
+        // Release, so that a task that finds the semaphore closed sees what was done before.
         self.word.fetch_or(CLOSED, Ordering::Release);
         grant_all(&PermitWaiter(self), queue, Cause::Unlock, |request| request.closed = true);
     }
 
-    /// Whether it is closed.
+    /// Returns whether the semaphore is closed.
     pub fn is_closed(&self) -> bool {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Waits for permits that the caller answers for.
+    /// Waits for permits. The caller is responsible for returning them.
     #[inline]
     pub(super) async fn take(&self, permits: usize) -> Result<(), Closed> {
-        // Without the future, which is larger. Who has no budget left, or finds too few, goes the long way.
+        // This avoids the future, which is larger. A task without budget, or with too few permits free,
+        // takes the long way.
         if budget::is_left() && self.try_take(permits).is_ok() {
             budget::spend();
             return Ok(());
@@ -225,13 +283,13 @@ impl Semaphore {
         if request.closed { Err(Closed(())) } else { Ok(()) }
     }
 
-    /// Takes permits that the caller answers for, without waiting.
+    /// Takes permits without waiting. The caller is responsible for returning them.
     #[inline]
     pub(super) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
-                // Pairs with the Release of `close`.
+                // Pairs with the Release in `close`.
                 fence(Ordering::Acquire);
                 return Err(TryAcquireError::Closed);
             }
@@ -245,20 +303,21 @@ impl Semaphore {
         }
     }
 
-    /// `old => new` if it is `old`, else what it is. Acquire pairs with the Release of those who put permits back.
+    /// Swaps `old` for `new`, or returns the current word. Acquire pairs with the Release of the tasks that
+    /// returned permits.
     #[inline]
     fn swap(&self, old: usize, new: usize) -> Result<(), usize> {
         self.word.compare_exchange_weak(old, new, Ordering::Acquire, Ordering::Relaxed).map(drop)
     }
 
-    /// Puts permits back.
+    /// Returns permits.
     #[inline]
     pub(super) fn release(&self, permits: usize) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITING == 0 {
             let free = (word >> PERMITS_SHIFT) + permits;
             assert!(free <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
-            // Release: who takes them sees what was done with them.
+            // Release: the task that takes them sees what was done while they were held.
             let new = free << PERMITS_SHIFT | word & CLOSED;
             match self.word.compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -268,7 +327,7 @@ impl Semaphore {
         self.hand_over(lock(&self.queue), permits);
     }
 
-    /// Gives what is free, and `more`, to those at the front of the line.
+    /// Grants the free permits, and `more`, to the waiters at the front of the queue.
     #[cold]
     fn hand_over<'a>(&'a self, mut queue: MutexGuard<'a, WaitQueue<PermitRequest>>, mut more: usize) {
         let mut wakers = Wakers::new();
@@ -276,7 +335,7 @@ impl Semaphore {
             let word = self.word.load(Ordering::Relaxed);
             if word & WAITING == 0 {
                 drop(queue);
-                // The line ended before we had the lock, or between two batches.
+                // The queue became empty before we had the lock, or between two batches.
                 return if more > 0 {
                     self.release(more)
                 };
@@ -293,7 +352,7 @@ impl Semaphore {
             }
             assert!(free <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
             let waiting = if queue.is_empty() { 0 } else { WAITING };
-            // A store will do: WAITING was set, so the word was ours (rule 2). Release as in `release`.
+            // A store is enough: WAITING was set, so the word was ours (rule 2). Release as in `release`.
             self.word.store(free << PERMITS_SHIFT | word & CLOSED | waiting, Ordering::Release);
             drop(queue);
             let again = wakers.is_full();
@@ -306,7 +365,7 @@ impl Semaphore {
     }
 }
 
-/// One who wants permits.
+/// A task that requests permits.
 struct PermitWaiter<'a>(&'a Semaphore);
 
 impl Waiter for PermitWaiter<'_> {
@@ -333,7 +392,7 @@ impl Waiter for PermitWaiter<'_> {
         loop {
             let old = word.load(Ordering::Relaxed);
             if old & CLOSED == 0 && (old & WAITING != 0 || old >> PERMITS_SHIFT < request.permits) {
-                // Rules 2 and 3. Relaxed: nothing is published by it, and the line has its lock.
+                // Rules 2 and 3. Relaxed: this publishes nothing, and the queue has its lock.
                 let set = word.compare_exchange(old, old | WAITING, Ordering::Relaxed, Ordering::Relaxed);
                 if set.is_ok() {
                     return Attempt::Wait;

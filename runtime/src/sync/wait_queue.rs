@@ -1,47 +1,53 @@
-//! A line: those who wait, in the order in which they came. Nobody allocates to wait.
+//! A wait queue: the tasks that wait, in the order in which they came. Waiting does not allocate.
 //!
-//! A **place** in a line lies inside the future of the one who waits ([`Stand`]), which is pinned while it stands. A **line**
-//! ([`Line`]) is a doubly linked list of places, and a part of some state behind a lock. A **role** ([`Role`]) says what one
-//! who waits wants, and which lock and which line are meant.
+//! A **node** (`WaitNode`) lies inside the future of a waiter ([`WaitFuture`]), which is pinned while its
+//! node is linked. A **wait queue** ([`WaitQueue`]) is a doubly linked list of nodes, and part of some
+//! state behind a lock. A **waiter** ([`Waiter`]) says what is requested, and which lock and which queue
+//! are meant.
 //!
 //! ```text
-//!   Mutex<State { …, line }>        Stand (a future)      Stand (a future)
-//!                  first ─────────▶ place ───after──────▶ place
-//!                  last  ──────────────────────────────────▲
+//!   Mutex<State { …, queue }>       WaitFuture            WaitFuture
+//!                   head ─────────▶ node ────next───────▶ node
+//!                   tail ──────────────────────────────────▲
 //! ```
 //!
-//! A **turn** is granted once, by [`Line::grant`] to the one at the front, together with whatever is written into its wish.
-//! From then on it is either taken, by the poll that follows, or given back, by a future that is dropped before.
+//! A **grant** is made once, by [`WaitQueue::grant`] to the waiter at the front, together with whatever is
+//! written into its request. Afterwards the grant is either taken, by the poll that follows, or given back,
+//! by a future that is dropped before that poll.
 //!
-//! # Who may touch what, and when
+//! # Who may access what, and when
 //!
-//! 1. A place is its future's own before it stands and after its turn was granted. In between (it is *linked*) all in it but
-//!    the flag `granted` belongs to the holder of the lock.
-//! 2. Granting unlinks the place, takes its waker and sets `granted`, which is the last that the granter does with it.
-//!    Whoever sees the flag set by an Acquire may go on without the lock.
-//! 3. A future that is dropped while its place is linked unlinks it under the lock: so whatever a line links is alive.
-//! 4. A linked place does not move: `Stand` is pinned and not `Unpin`. Nor does its line: it is behind a lock that the role
-//!    borrows, and it asserts that it is empty when it ends.
-//! 5. A role names one lock and one line for as long as it lives. Each place knows its line and asserts that it is the same.
+//! 1. A node belongs to its future before it is linked and after its grant. In between, while it is
+//!    *linked*, everything in it except the flag `granted` belongs to the holder of the lock.
+//! 2. Granting unlinks the node, takes its waker and sets `granted`. Setting the flag is the granter's last
+//!    access to the node. A future that has seen the flag set by an Acquire load may go on without the
+//!    lock.
+//! 3. A future that is dropped while its node is linked unlinks it under the lock. So every linked node is
+//!    alive.
+//! 4. A linked node does not move: `WaitFuture` is pinned and not `Unpin`. Its queue does not move either:
+//!    it is behind a lock that the waiter borrows, and it asserts that it is empty when it is dropped.
+//! 5. A waiter names one lock and one queue for its whole life. Each node knows its queue and asserts that
+//!    it is the same one when it leaves.
 //!
 //! # Why no wake-up is lost
 //!
-//! Whoever finds nothing for it stands in line in the critical section in which it looked ([`Role::come`]), with its waker.
-//! Whoever makes something available grants turns under the same lock, and wakes after. The race that a flag and a waker in
-//! two words would have,
+//! A task that finds nothing available links its node, with its waker, in the critical section in which it
+//! looked ([`Waiter::try_locked`]). A task that makes something available grants it under the same lock,
+//! and wakes afterwards. Consider the race that a flag and a waker in two separate words would have:
 //!
 //! ```text
 //!   waits                        makes available
 //!   looks: nothing
-//!                                makes available; nobody in line to wake
-//!   stands in line, for ever
+//!                                makes available; the queue is empty: nobody to wake
+//!   joins the queue, for ever
 //! ```
 //!
-//! cannot happen because looking and standing are one critical section. One who was granted a turn and is dropped gives it
-//! back ([`Role::give_back`]), and one who leaves lets those behind it look again ([`Role::left`]).
+//! It cannot happen here, because looking and joining are one critical section. A waiter that is dropped
+//! with a grant gives it back ([`Waiter::give_back`]), and a waiter that leaves without one lets the
+//! waiters behind it look again ([`Waiter::on_leave`]).
 //!
-//! The waker in a place is the latest: a poll that finds no turn puts its own there, under the lock. Foreign code (cloning,
-//! dropping and waking a waker) never runs under a lock.
+//! The waker in a node is the latest one: a poll that finds no grant stores its own waker there, under the
+//! lock. Foreign code (cloning, dropping and waking a waker) never runs under the lock.
 
 use super::waiter::{Attempt, Waiter};
 use crate::{
@@ -57,7 +63,8 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// Those who wait. See the head of `line.rs`.
+/// The tasks that wait, in the order in which they came. The head of `wait_queue.rs` describes the
+/// protocol.
 #[repr(C)]
 pub(super) struct WaitQueue<R> {
     head: *const WaitNode<R>,
@@ -67,35 +74,36 @@ pub(super) struct WaitQueue<R> {
     round: u64,
 }
 
-// SAFETY: it is behind a lock, and may touch the places that it links while the lock is held (rule 1), on any thread. What
-// goes from thread to thread in them is the wish and the waker, which is Send.
+// SAFETY: the queue is behind a lock, and its holder may access the linked nodes, on any thread (rule 1).
+// The contents of nodes that go from thread to thread are the request, so R must be Send, and the waker,
+// which is Send.
 unsafe impl<R: Send> Send for WaitQueue<R> {}
 
-/// The place of one who waits.
+/// The node of one waiter.
 struct WaitNode<R> {
-    /// The turn was granted (rule 2).
+    /// Whether the waiter has its grant (rule 2).
     granted: AtomicBool,
-    // --- the future's own, or the holder's of the lock (rule 1) ---
+    // --- these belong to the future, or to the holder of the lock (rule 1) ---
     fields: UnsafeCell<NodeFields<R>>,
 }
 
 struct NodeFields<R> {
     request: Option<R>,
-    /// There while the place is linked.
+    /// Present while the node is linked.
     waker: Option<Waker>,
     prev: *const WaitNode<R>,
     next: *const WaitNode<R>,
-    /// The line that links it; null if none does.
+    /// The queue that links it, or null.
     queue: *const WaitQueue<R>,
-    /// The round of the line in which it came.
+    /// The round of the queue in which it was linked.
     round: u64,
 }
 
-// SAFETY: a place is linked only while it is pinned, and then the pointers in it are followed under the lock alone (rules 1
-// and 4); without links it is a wish and a waker, which is Send.
+// SAFETY: a node is linked only while it is pinned, and then its pointers are followed under the lock alone
+// (rules 1 and 4). Without links, it is a request, so R must be Send, and a waker, which is Send.
 unsafe impl<R: Send> Send for WaitNode<R> {}
 
-const LINKED_IS_FULL: &str = "a place that is linked has a waker and a wish";
+const LINKED_NODE_IS_FILLED: &str = "a linked node has a waker and a request";
 
 impl<R> WaitQueue<R> {
     pub(super) const fn new() -> Self {
@@ -110,29 +118,30 @@ impl<R> WaitQueue<R> {
         self.len
     }
 
-    /// What the one at the front wants.
+    /// Shows the request of the waiter at the front to `look`.
     pub(super) fn front<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
         if self.is_empty() {
             return None;
         }
-        // SAFETY: a linked place is alive (rule 3).
+        // SAFETY: a linked node is alive (rule 3).
         let node = unsafe { &*self.head };
-        // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+        // SAFETY: the node is linked, and the holder of the queue has the lock (rule 1).
         node.fields.with_mut(|fields| unsafe { &*fields }.request.as_ref().map(look))
     }
 
-    /// Grants a turn to the one at the front, and writes into its wish. It is to be woken when the lock is free.
+    /// Grants the request of the waiter at the front, after `fill` has written into it. The caller wakes it
+    /// once the lock is released.
     pub(super) fn grant(&mut self, fill: impl FnOnce(&mut R)) -> Option<Waker> {
         self.grant_if(|_| true, fill)
     }
 
-    /// Begins a new round: what [`grant_before`](Self::grant_before) goes by.
+    /// Begins a new round. [`grant_before`](Self::grant_before) tells waiters apart by their rounds.
     pub(super) fn next_round(&mut self) -> u64 {
         self.round += 1;
         self.round
     }
 
-    /// Grants a turn to the one at the front if it came before this round.
+    /// Grants the request of the waiter at the front if that joined before this round.
     pub(super) fn grant_before(&mut self, round: u64, fill: impl FnOnce(&mut R)) -> Option<Waker> {
         self.grant_if(|fields| fields.round < round, fill)
     }
@@ -145,28 +154,29 @@ impl<R> WaitQueue<R> {
         if self.is_empty() {
             return None;
         }
-        // SAFETY: a linked place is alive (rule 3), and it is so until `granted` is set.
+        // SAFETY: a linked node is alive (rule 3), and stays so until `granted` is set.
         let node = unsafe { &*self.head };
         let waker = node.fields.with_mut(|fields| {
-            // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+            // SAFETY: the node is linked, and the holder of the queue has the lock (rule 1).
             let fields = unsafe { &mut *fields };
             if !is_due(fields) {
                 return None;
             }
-            fill(fields.request.as_mut().expect(LINKED_IS_FULL));
+            fill(fields.request.as_mut().expect(LINKED_NODE_IS_FILLED));
             self.unlink(fields);
             fields.waker.take()
         })?;
-        // Release publishes what was given, and all that happened before; pairs with the Acquire in `Stand::look` and in
-        // its drop. The place may be gone from here on (rule 2).
+        // Release publishes the request and all that happened before; it pairs with the Acquire loads in
+        // `WaitFuture::check`, `enable` and `abandon`. The node may be gone from here on (rule 2).
         node.granted.store(true, Ordering::Release);
         Some(waker)
     }
 
-    /// Links the place at the end.
+    /// Links the node at the tail.
     fn push(&mut self, node: &WaitNode<R>, waker: Waker) {
         node.fields.with_mut(|fields| {
-            // SAFETY: the place is its future's own until now (rule 1), who called with the lock held.
+            // SAFETY: the node has belonged to its future until now (rule 1), which calls this with the
+            // lock held.
             let fields = unsafe { &mut *fields };
             fields.waker = Some(waker);
             fields.queue = self;
@@ -177,9 +187,9 @@ impl<R> WaitQueue<R> {
         self.len += 1;
     }
 
-    /// Takes the place out of the list; what is in it stays.
+    /// Takes the node out of the list. Its contents stay.
     fn unlink(&mut self, fields: &mut NodeFields<R>) {
-        assert!(ptr::eq(fields.queue, self), "a place leaves the line in which it stands");
+        assert!(ptr::eq(fields.queue, self), "a node leaves the queue that links it");
         let (prev, next) = (fields.prev, fields.next);
         self.link(prev, next);
         if next.is_null() {
@@ -189,15 +199,15 @@ impl<R> WaitQueue<R> {
         self.len -= 1;
     }
 
-    /// Makes `after` the one that follows `before`. Neither is the place that the caller has in hand.
+    /// Makes `next` the successor of `prev`. Neither is a node whose fields the caller has borrowed.
     fn link(&mut self, prev: *const WaitNode<R>, next: *const WaitNode<R>) {
-        // SAFETY: what is linked is alive (rule 3).
+        // SAFETY: linked nodes are alive (rule 3).
         match unsafe { prev.as_ref() } {
-            // SAFETY: it is linked and whoever has the line has the lock (rule 1).
+            // SAFETY: the node is linked, and the holder of the queue has the lock (rule 1).
             Some(node) => node.fields.with_mut(|fields| unsafe { (*fields).next = next }),
             None => self.head = next,
         }
-        // SAFETY: as above; or it is the place that is being linked.
+        // SAFETY: as above; or it is the node that is being linked.
         if let Some(node) = unsafe { next.as_ref() } {
             // SAFETY: as above.
             node.fields.with_mut(|fields| unsafe { (*fields).prev = prev });
@@ -207,11 +217,11 @@ impl<R> WaitQueue<R> {
 
 impl<R> Drop for WaitQueue<R> {
     fn drop(&mut self) {
-        assert!(self.is_empty(), "nobody stands in a line that ends");
+        assert!(self.is_empty(), "a wait queue is empty when it is dropped");
     }
 }
 
-/// The future of one who waits: gives the wish, as it was when it was fulfilled.
+/// The future of one waiter. Its output is the request, as it was when it was granted.
 #[must_use = "futures do nothing unless awaited"]
 pub(super) struct WaitFuture<W: Waiter> {
     waiter: W,
@@ -222,9 +232,9 @@ pub(super) struct WaitFuture<W: Waiter> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Was not polled yet.
+    /// Not polled yet.
     New,
-    /// Was linked, and its turn not taken.
+    /// The node was linked, and its grant is not taken.
     Queued,
     Done,
 }
@@ -237,7 +247,7 @@ impl<W: Waiter> WaitFuture<W> {
         Self { waiter, phase: Cell::new(Phase::New), node, _pinned: PhantomPinned }
     }
 
-    /// What a poll does, without regard to the budget: so after the first one that is pending it certainly stands.
+    /// Polls without regard to the task's budget. A waiter whose first poll is pending is certainly queued.
     pub(super) fn poll_unbudgeted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Request> {
         let this = self.as_ref().get_ref();
         let attempt = match this.phase.get() {
@@ -252,16 +262,16 @@ impl<W: Waiter> WaitFuture<W> {
         Poll::Ready(this.take_request())
     }
 
-    /// Stands in line without a task to wake, which the next poll leaves. Whether it has its turn, which it keeps until it is polled
-    /// or dropped.
+    /// Joins the queue before the first poll, with a waker that wakes nobody; the next poll replaces it.
+    /// Returns whether the waiter has its grant, which it keeps until it is polled or dropped.
     pub(super) fn enable(self: Pin<&mut Self>) -> bool {
         let this = self.as_ref().get_ref();
         if this.phase.get() == Phase::New && this.start(Waker::noop()) == Attempt::Done {
             this.phase.set(Phase::Queued);
-            // Relaxed: nobody else knows of a place that was not linked.
+            // Relaxed: no other thread knows of a node that was never linked.
             this.node.granted.store(true, Ordering::Relaxed);
         }
-        // Acquire pairs with the Release in `grant`.
+        // Acquire pairs with the Release in `grant_if`.
         this.phase.get() == Phase::Done || this.node.granted.load(Ordering::Acquire)
     }
 
@@ -292,31 +302,31 @@ impl<W: Waiter> WaitFuture<W> {
         }
     }
 
-    /// The wish of one who does not stand yet.
+    /// Shows the request of a waiter that is not queued yet to `look`.
     #[inline]
     fn with_request<T>(&self, look: impl FnOnce(&mut W::Request) -> T) -> T {
         self.node.fields.with_mut(|fields| {
-            // SAFETY: this is called in the phase `New` alone, in which the place is ours (rule 1).
+            // SAFETY: this is called in the phase `New` alone, in which the node is ours (rule 1).
             let request = unsafe { &mut (*fields).request };
-            look(request.as_mut().expect(LINKED_IS_FULL))
+            look(request.as_mut().expect(LINKED_NODE_IS_FILLED))
         })
     }
 
-    /// Looks whether it is its turn; if not, leaves the waker for it.
+    /// Checks whether the request was granted. If not, stores the waker for the grant.
     fn check(&self, waker: &Waker) -> Attempt {
         let mut fresh = None;
         loop {
-            // Acquire pairs with the Release in `grant`: what was given is visible.
+            // Acquire pairs with the Release in `grant_if`: the request is visible as it was filled.
             if self.node.granted.load(Ordering::Acquire) {
                 return Attempt::Done;
             }
             let state = lock(self.waiter.lock());
-            // Relaxed: it is granted under this lock.
+            // Relaxed: grants are made under this lock.
             if self.node.granted.load(Ordering::Relaxed) {
                 return Attempt::Done;
             }
             let replaced = self.node.fields.with_mut(|fields| {
-                // SAFETY: no turn is granted and we have the lock (rule 1).
+                // SAFETY: the request is not granted and we have the lock (rule 1).
                 let old_waker = unsafe { &mut (*fields).waker };
                 let same = old_waker.as_ref().is_some_and(|old| old.will_wake(waker));
                 if same { Some(None) } else { fresh.take().map(|fresh| old_waker.replace(fresh)) }
@@ -330,9 +340,10 @@ impl<W: Waiter> WaitFuture<W> {
     }
 
     fn take_request(&self) -> W::Request {
-        // SAFETY: the place did not stand, or its turn was granted and seen so by an Acquire: it is ours (rules 1 and 2).
+        // SAFETY: the node was never linked, or its grant was seen by an Acquire load: it is ours (rules 1
+        // and 2).
         let request = self.node.fields.with_mut(|fields| unsafe { (*fields).request.take() });
-        request.expect("a wish is taken once")
+        request.expect("a request is taken once")
     }
 }
 
@@ -361,13 +372,13 @@ impl<W: Waiter> Drop for WaitFuture<W> {
 impl<W: Waiter> WaitFuture<W> {
     #[cold]
     fn abandon(&self) {
-        // Acquire pairs with the Release in `grant`.
+        // Acquire pairs with the Release in `grant_if`.
         if !self.node.granted.load(Ordering::Acquire) {
             let mut state = lock(self.waiter.lock());
-            // Relaxed: as in `look`.
+            // Relaxed: as in `check`.
             if !self.node.granted.load(Ordering::Relaxed) {
                 let waker = self.node.fields.with_mut(|fields| {
-                    // SAFETY: no turn is granted and we have the lock (rule 1).
+                    // SAFETY: the request is not granted and we have the lock (rule 1).
                     let fields = unsafe { &mut *fields };
                     W::queue(&mut state).unlink(fields);
                     fields.waker.take()

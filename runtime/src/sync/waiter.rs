@@ -1,52 +1,52 @@
-//! What those in one line are, to the line.
+//! The interface between a wait queue and the types that use it.
 
 use super::wait_queue::WaitQueue;
 use crate::shim::{self, MutexGuard};
 
-/// What those in one line are: what they want, where they stand, and who sees to them.
+/// One kind of waiter: what it requests, which lock and queue it waits in, and what happens when it leaves.
 pub(super) trait Waiter {
-    /// What is behind the lock.
+    /// The state behind the lock.
     type State;
-    /// What one wants and, with its turn, what it got.
+    /// What a waiter requests and, with its grant, what it received.
     type Request;
 
-    /// The lock around the line.
+    /// The lock around the queue. It is the same lock on each call.
     fn lock(&self) -> &shim::Mutex<Self::State>;
 
-    /// The line.
+    /// The queue within the state behind the lock.
     fn queue(state: &mut Self::State) -> &mut WaitQueue<Self::Request>;
 
-    /// Tries to have it at once, without standing.
+    /// Tries to fulfil the request at once, without joining the queue. The lock is not held.
     fn try_fast(&self, request: &mut Self::Request) -> Attempt;
 
-    /// Tries again under the lock, and stands if that fails.
+    /// Tries again under the lock. The waiter joins the queue if this returns [`Attempt::Wait`].
     fn try_locked(&self, state: &mut Self::State, request: &mut Self::Request) -> Attempt;
 
-    /// Somebody left the line without a turn: those behind may be due.
+    /// Called when a waiter has left the queue without a grant: the waiters behind it may be due now.
     fn on_leave<'a>(&'a self, state: MutexGuard<'a, Self::State>) {
         drop(state);
     }
 
-    /// Somebody was dropped with a turn.
+    /// Called when a waiter is dropped with a grant that it has not taken.
     fn give_back(&self, request: Self::Request) {
         drop(request);
     }
 }
 
-/// How an attempt ended.
+/// How an attempt to fulfil a request ended.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// It has what it wants.
+    /// The request is fulfilled.
     Done,
-    /// It has to wait.
+    /// The waiter has to wait.
     Wait,
-    /// It is to try again without the lock: for an attempt that ends in waking others.
+    /// The waiter has to try again without the lock, because success means that it wakes others.
     Retry,
 }
 
 impl Attempt {
-    /// Has it if `has` is true.
+    /// [`Done`](Self::Done) if `is_done`, else [`Wait`](Self::Wait).
     pub(super) fn done_if(is_done: bool) -> Self {
         if is_done { Self::Done } else { Self::Wait }
     }

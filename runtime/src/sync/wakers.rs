@@ -1,4 +1,4 @@
-//! Waking those who were granted a turn, when the lock is free.
+//! Wakes waiters that received a grant, after the lock is released.
 
 use super::waiter::Waiter;
 use crate::shim::{MutexGuard, lock};
@@ -6,10 +6,10 @@ use brigade_handle::contain;
 use brigade_trace::{Cause, because};
 use std::task::Waker;
 
-/// How many are woken at once: so many wakers are collected under the lock.
+/// How many wakers are collected under the lock before it is released to wake them.
 const WAKE_BATCH: usize = 16;
 
-/// Wakers that were taken out under a lock, to be woken after it.
+/// Wakers that were taken out under a lock, and are woken after it is released.
 pub(super) struct Wakers {
     wakers: [Option<Waker>; WAKE_BATCH],
     len: usize,
@@ -24,11 +24,11 @@ impl Wakers {
         self.len == WAKE_BATCH
     }
 
-    /// Adds one.
+    /// Adds a waker.
     ///
     /// # Panics
     ///
-    /// If they are full.
+    /// Panics in the caller if there are `WAKE_BATCH` wakers already.
     pub(super) fn push(&mut self, waker: Waker) {
         self.wakers[self.len] = Some(waker);
         self.len += 1;
@@ -42,7 +42,9 @@ impl Wakers {
     }
 }
 
-/// Grants a turn to all who stand in the line now, but to none who comes while they are woken.
+/// Grants a turn to each waiter that is queued now, but to none that joins while these are woken.
+///
+/// The lock is released to wake each batch and when this returns.
 pub(super) fn grant_all<'a, R: Waiter>(
     waiter: &'a R,
     mut state: MutexGuard<'a, R::State>,
@@ -67,7 +69,10 @@ pub(super) fn grant_all<'a, R: Waiter>(
     }
 }
 
-/// Wakes the one who was granted a turn, outside of the lock. A waker of another executor may panic, which is none of ours.
+/// Wakes a waiter that received a grant. The caller has released the lock.
+///
+/// A waker of a foreign executor may panic. The panic is contained here, because it is not a failure of the
+/// caller.
 pub(super) fn wake(cause: Cause, waker: Option<Waker>) {
     if let Some(waker) = waker {
         contain(|| because(cause, || waker.wake()));

@@ -1,4 +1,5 @@
-//! Channels: a value that comes while its receiver looks, room that is made while a sender looks, and either side that goes.
+//! Models of the channels: a value arrives while the receiver looks, room is made while a sender looks, and
+//! either side is dropped.
 
 use super::{run_beside, visibility::is_ready};
 use crate::{
@@ -24,7 +25,7 @@ fn a_receiver_gets_the_one_value() {
 }
 
 #[test]
-fn a_receiver_hears_that_its_sender_is_gone() {
+fn a_receiver_is_told_that_its_sender_is_dropped() {
     loom::model(|| {
         let (sender, receiver) = oneshot::channel::<()>();
         let handle = run_beside(receiver, move || drop(sender));
@@ -33,7 +34,7 @@ fn a_receiver_hears_that_its_sender_is_gone() {
 }
 
 #[test]
-fn a_receiver_that_is_dropped_leaves_the_value_with_one_of_both() {
+fn a_receiver_that_is_dropped_does_not_leak_the_value() {
     loom::model(|| {
         let value = Arc::new(());
         let (sender, receiver) = oneshot::channel();
@@ -52,7 +53,7 @@ fn a_receiver_that_is_dropped_leaves_the_value_with_one_of_both() {
 }
 
 #[test]
-fn a_receiver_that_closes_has_the_value_or_its_sender_has_it_back() {
+fn a_receiver_that_closes_gets_the_value_or_its_sender_gets_it_back() {
     loom::model(|| {
         let (sender, mut receiver) = oneshot::channel();
         let other = thread::spawn(move || sender.send(1).is_ok());
@@ -65,7 +66,7 @@ fn a_receiver_that_closes_has_the_value_or_its_sender_has_it_back() {
 }
 
 #[test]
-fn a_sender_hears_that_its_receiver_is_gone() {
+fn a_sender_is_told_that_its_receiver_is_dropped() {
     loom::model(|| {
         let (mut sender, receiver) = oneshot::channel::<()>();
         let handle = run_beside(async move { sender.closed().await }, move || drop(receiver));
@@ -101,7 +102,7 @@ fn a_sender_gets_the_room_that_its_receiver_makes() {
         let send = async move { sender.send(2).await.unwrap() };
         let handle = run_beside(send, move || {
             assert_eq!(receiver.try_recv(), Ok(1));
-            // Kept: a receiver that is dropped would end the waiting as well.
+            // Kept, because a receiver that is dropped would end the wait as well.
             mem::forget(receiver);
         });
         handle.join().unwrap();
@@ -169,7 +170,7 @@ fn a_sender_that_is_cancelled_passes_its_room_on() {
 }
 
 #[test]
-fn a_sender_that_waits_hears_that_its_receiver_is_gone() {
+fn a_sender_that_waits_is_told_that_its_receiver_is_dropped() {
     loom::model(|| {
         let (sender, receiver) = mpsc::channel(1);
         sender.try_send(1).unwrap();
@@ -195,14 +196,14 @@ fn a_receiver_gets_what_is_broadcast() {
         let (sender, mut receiver) = broadcast::channel(1);
         let handle = run_beside(async move { receiver.recv().await }, move || {
             assert_eq!(sender.send(1), Ok(1));
-            // Kept: its end would wake the receiver as well.
+            // Kept, because dropping it would wake the receiver as well.
             mem::forget(sender);
         });
         assert_eq!(handle.join().unwrap(), Ok(1));
     });
 }
 
-/// Sends one, and keeps the sender: its end would wake a receiver as well.
+/// Sends one value, and keeps the sender, because dropping it would wake a receiver as well.
 fn change(sender: watch::Sender<u32>) {
     sender.send(1).unwrap();
     mem::forget(sender);

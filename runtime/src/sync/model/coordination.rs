@@ -1,4 +1,4 @@
-//! Where tasks meet: conditions, barriers, readers and writers, cells.
+//! Models of conditions, barriers, readers-writer locks and cells.
 
 use super::run_beside;
 use crate::{
@@ -9,7 +9,7 @@ use loom::thread;
 use std::{panic::Location, sync::Arc};
 
 #[test]
-fn one_who_waits_for_a_condition_sees_the_change() {
+fn a_task_that_waits_for_a_condition_sees_the_change() {
     loom::model(|| {
         let shared = Arc::new((Mutex::new(false), Condition::new()));
         let ours = shared.clone();
@@ -29,7 +29,7 @@ fn one_who_waits_for_a_condition_sees_the_change() {
         let theirs = shared.clone();
         let other = thread::spawn(move || set(&theirs));
         executor.run();
-        // If the lock was not free, it is now.
+        // If the lock was not free before, it is now.
         assert!(other.join().unwrap() || set(&shared));
         executor.run();
         assert!(handle.is_finished(), "a wake-up was lost");
@@ -38,7 +38,7 @@ fn one_who_waits_for_a_condition_sees_the_change() {
 }
 
 #[test]
-fn a_notification_outlives_one_who_is_cancelled_while_it_waits_for_the_lock() {
+fn a_notification_outlives_a_task_that_is_cancelled_while_it_waits_for_the_lock() {
     loom::model(|| {
         let shared = Arc::new((Mutex::new(0), Condition::new()));
         let executor = model::Queue::new();
@@ -51,7 +51,7 @@ fn a_notification_outlives_one_who_is_cancelled_while_it_waits_for_the_lock() {
         let mut items = shared.0.try_lock().expect("both wait");
         *items += 1;
         shared.1.notify(1);
-        // Now the first one waits for the lock.
+        // Now the first task waits for the lock.
         executor.run();
         let other = thread::spawn(move || {
             first.cancel();
@@ -68,7 +68,7 @@ fn a_notification_outlives_one_who_is_cancelled_while_it_waits_for_the_lock() {
 }
 
 #[test]
-fn two_who_come_to_a_barrier_both_go_on() {
+fn two_tasks_that_arrive_at_a_barrier_both_go_on() {
     loom::model(|| {
         let barrier = Arc::new(Barrier::new(2));
         let executor = model::Queue::new();

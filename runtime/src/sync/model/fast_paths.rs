@@ -1,5 +1,5 @@
-//! Words that change beside the lock: who leaves a line while somebody comes to serve it, and what must hold the lock although a single
-//! operation on the word would seem to do.
+//! Models of the words that change beside the lock: a waiter leaves the queue while another task serves it,
+//! and operations that must hold the lock although a single operation on the word would seem to be enough.
 
 use super::visibility::is_ready;
 use crate::sync::{Barrier, Event, Notify, Semaphore};
@@ -10,7 +10,7 @@ use loom::{
 use std::sync::Arc;
 
 #[test]
-fn a_permit_for_one_who_leaves_is_free() {
+fn a_permit_for_a_waiter_that_leaves_is_free() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let mut waits = Box::pin(semaphore.acquire());
@@ -25,7 +25,7 @@ fn a_permit_for_one_who_leaves_is_free() {
 }
 
 #[test]
-fn a_notification_for_one_who_leaves_is_stored() {
+fn a_notification_for_a_waiter_that_leaves_is_stored() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let mut waits = Box::pin(notify.notified());
@@ -39,7 +39,7 @@ fn a_notification_for_one_who_leaves_is_stored() {
 }
 
 #[test]
-fn what_is_closed_stays_closed_while_permits_are_handed_over() {
+fn a_semaphore_stays_closed_while_permits_are_handed_over() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let mut waits = Box::pin(semaphore.acquire());
@@ -68,9 +68,9 @@ fn a_permit_is_handed_over_or_forgotten() {
     });
 }
 
-/// A second notification merges into the first, and what came before it is seen all the same.
+/// A second notification merges into the first, and what was done before it is visible all the same.
 #[test]
-fn who_takes_a_stored_notification_sees_what_came_before_each() {
+fn taking_a_stored_notification_shows_what_was_done_before_each() {
     loom::model(|| {
         let (notify, came) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         notify.notify_one();
@@ -86,9 +86,10 @@ fn who_takes_a_stored_notification_sees_what_came_before_each() {
     });
 }
 
-/// Whoever finds that there was a call, when it tries to take a permit that another takes, sees what came before the call.
+/// A task that tries to take a permit, loses it to another task, and finds a call of `notify_waiters`
+/// instead sees what was done before the call.
 #[test]
-fn who_finds_a_call_instead_of_a_permit_sees_what_came_before() {
+fn finding_a_call_instead_of_a_permit_shows_what_was_done_before() {
     loom::model(|| {
         let (notify, came) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         notify.notify_one();
@@ -100,13 +101,16 @@ fn who_finds_a_call_instead_of_a_permit_sees_what_came_before() {
         assert!(is_ready(&mut Box::pin(notify.notified())));
         let saw = came.load(Ordering::Relaxed);
         other.join().unwrap();
-        // If it did not need the permit, that is still there.
-        assert!(saw || !is_ready(&mut Box::pin(notify.notified())), "what came before the call is not seen");
+        // If it did not need the permit, the permit is still there.
+        assert!(
+            saw || !is_ready(&mut Box::pin(notify.notified())),
+            "what was done before the call is not visible"
+        );
     });
 }
 
 #[test]
-fn all_are_notified_who_came_before_one_who_is() {
+fn a_waiter_is_notified_if_one_that_came_later_is() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let notifying = notify.clone();
@@ -116,12 +120,12 @@ fn all_are_notified_who_came_before_one_who_is() {
         let at_once = is_ready(&mut second);
         other.join().unwrap();
         let second_is = at_once || is_ready(&mut second);
-        assert!(!second_is || is_ready(&mut first), "one who came later was preferred");
+        assert!(!second_is || is_ready(&mut first), "a waiter that came later was preferred");
     });
 }
 
 #[test]
-fn who_waits_after_an_event_was_cleared_for_good_is_not_woken() {
+fn a_waiter_is_not_woken_after_the_last_clear_of_an_event() {
     loom::model(|| {
         let event = Arc::new(Event::new());
         let setting = event.clone();
@@ -135,7 +139,7 @@ fn who_waits_after_an_event_was_cleared_for_good_is_not_woken() {
 }
 
 #[test]
-fn who_comes_while_a_barrier_breaks_does_not_wait() {
+fn a_task_that_arrives_while_a_barrier_breaks_does_not_wait() {
     loom::model(|| {
         let barrier = Arc::new(Barrier::new(2));
         let breaking = barrier.clone();
@@ -143,6 +147,6 @@ fn who_comes_while_a_barrier_breaks_does_not_wait() {
         let mut waits = Box::pin(barrier.wait());
         let _ = is_ready(&mut waits);
         other.join().unwrap();
-        assert_eq!(barrier.waiting(), 0, "one stands at a barrier that is broken");
+        assert_eq!(barrier.waiting(), 0, "a task waits at a barrier that is broken");
     });
 }

@@ -1,5 +1,6 @@
-//! Foreign code runs under no lock: a waker that is woken or dropped, and a value that is cloned or dropped, may use the very type that
-//! holds it. Under the type's lock that would be a deadlock, which loom sees.
+//! Models that foreign code runs under no lock. A waker that is woken or dropped, and a value that is
+//! cloned or dropped, may use the very type that holds it. If the type's lock were held, that would be a
+//! deadlock, which loom detects.
 
 use super::visibility::is_ready;
 use crate::sync::{Barrier, Condition, Event, Mutex, Notify, Queue, Semaphore, broadcast, mpsc, watch};
@@ -13,7 +14,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Code of others, and how often it ran.
+/// Foreign code, and how often it ran.
 struct Callback {
     run: Box<dyn Fn() + Send + Sync>,
     times: AtomicUsize,
@@ -29,7 +30,7 @@ impl Callback {
     }
 }
 
-/// Runs the code when it is woken, cloned or dropped: a waker, or a value.
+/// Runs the callback when it is woken, cloned or dropped. It serves as a waker and as a value.
 struct RunsCallback(Arc<Callback>);
 
 impl RunsCallback {
@@ -62,7 +63,8 @@ impl Drop for RunsCallback {
     }
 }
 
-/// The code runs in the wakers of two who wait: one comes again with another waker, one leaves, and the first is told.
+/// Runs the callback in the wakers of two waiters: one polls again with another waker, one leaves, and the
+/// first is woken.
 fn assert_waker_may_call<F: Future>(
     code: impl Fn() + Send + Sync + 'static,
     wait: impl Fn() -> F,
@@ -78,7 +80,7 @@ fn assert_waker_may_call<F: Future>(
     assert!(!poll(&mut stays));
     assert_eq!(code.times(), 1, "the first waker is dropped");
     drop(leaves);
-    assert_eq!(code.times(), 2, "so is that of one who leaves");
+    assert_eq!(code.times(), 2, "so is that of a waiter that leaves");
     tell();
     assert_eq!(code.times(), 4, "the last is woken and dropped");
 }
@@ -87,7 +89,7 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Stands in line and leaves it.
+/// Joins the queue and leaves it.
 fn poll_and_drop<F: Future>(future: F) {
     assert!(!is_ready(&mut Box::pin(future)));
 }
@@ -134,7 +136,7 @@ fn wakers_may_use_the_queue_that_wakes_them() {
         assert_waker_may_call(look(queue), || queue.put(2), || assert_eq!(queue.try_get(), Some(1)));
         assert_waker_may_call(look(queue), || queue.join(), || queue.task_done());
     });
-    // Who waits is woken by one who had to wait itself, or by one who has its turn and is dropped.
+    // The waiter is woken by a task that had to wait itself, or by one that is dropped with its grant.
     loom::model(move || {
         let (queue, mut cx) = (full(), Context::from_waker(Waker::noop()));
         let mut put = Box::pin(queue.put(2));
@@ -222,7 +224,7 @@ fn values_may_use_the_channel_in_which_they_lie() {
         send();
         assert_eq!(code.times(), 3, "the oldest is dropped");
         drop((receiver, late));
-        assert_eq!(code.times(), 4, "so is what nobody has seen");
+        assert_eq!(code.times(), 4, "so is a value that nobody has seen");
     });
     loom::model(|| {
         let (sender, receiver) = mpsc::unbounded();

@@ -1,4 +1,5 @@
-//! Loom models: every order of looking, standing, granting, taking and leaving, with one or two who wait.
+//! Loom models of the wait queue and its users: every order of looking, joining, granting, taking and
+//! leaving, with one or two waiters.
 
 mod channels;
 mod coordination;
@@ -12,7 +13,8 @@ use brigade_handle::JoinHandle;
 use loom::thread;
 use std::{future::Future, panic::Location, sync::Arc};
 
-/// Runs the future as a task, while `other` happens on another thread; then runs what is ready. Its handle.
+/// Runs the future as a task, while `other` runs on another thread; then runs the tasks that are ready.
+/// Returns the task's handle.
 fn run_beside<F: Future>(future: F, other: impl FnOnce() + Send + 'static) -> JoinHandle<F::Output> {
     let executor = model::Queue::new();
     let handle = executor.spawn(future, Location::caller());
@@ -32,7 +34,7 @@ fn a_getter_gets_what_is_put() {
         let theirs = queue.clone();
         let handle = run_beside(async move { ours.get().await }, move || theirs.try_put(1).unwrap());
         assert_eq!(handle.join().unwrap(), 1);
-        // Nothing is owed any more.
+        // No item is reserved any more.
         queue.try_put(2).unwrap();
         assert_eq!(queue.try_get(), Some(2));
     });
@@ -49,7 +51,7 @@ fn a_putter_gets_the_room_that_is_made() {
         });
         handle.join().unwrap();
         assert_eq!((queue.try_get(), queue.try_get()), (Some(2), None));
-        // Nothing is promised any more.
+        // No room is reserved any more.
         assert_eq!((queue.try_put(3), queue.try_put(4)), (Ok(()), Err(Full(4))));
     });
 }
@@ -103,7 +105,7 @@ fn a_waiter_sees_that_the_event_is_set() {
 }
 
 #[test]
-fn one_at_a_time_has_the_lock_and_everybody_does() {
+fn one_task_at_a_time_has_the_lock_and_all_get_it() {
     loom::model(|| {
         let mutex = Arc::new(Mutex::new(0));
         let executor = model::Queue::new();
@@ -126,7 +128,7 @@ fn one_at_a_time_has_the_lock_and_everybody_does() {
 }
 
 #[test]
-fn one_who_is_cancelled_passes_the_lock_on() {
+fn a_task_that_is_cancelled_passes_the_lock_on() {
     loom::model(|| {
         let mutex = Arc::new(Mutex::new(()));
         let executor = model::Queue::new();
@@ -148,7 +150,7 @@ fn one_who_is_cancelled_passes_the_lock_on() {
 }
 
 #[test]
-fn one_who_waits_for_permits_gets_those_that_are_added() {
+fn a_task_that_waits_for_permits_gets_those_that_are_added() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let ours = semaphore.clone();
@@ -159,7 +161,7 @@ fn one_who_waits_for_permits_gets_those_that_are_added() {
 }
 
 #[test]
-fn one_who_wants_many_and_leaves_lets_the_next_look() {
+fn a_task_that_wants_many_permits_and_leaves_lets_the_next_look() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let executor = model::Queue::new();
@@ -181,7 +183,7 @@ fn one_who_wants_many_and_leaves_lets_the_next_look() {
 }
 
 #[test]
-fn one_who_waits_for_permits_hears_of_the_closing() {
+fn a_task_that_waits_for_permits_is_told_of_the_closing() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let ours = semaphore.clone();
@@ -192,7 +194,7 @@ fn one_who_waits_for_permits_hears_of_the_closing() {
 }
 
 #[test]
-fn a_notification_reaches_one_whenever_it_comes() {
+fn a_notification_reaches_a_task_whenever_it_comes() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let ours = notify.clone();
@@ -202,7 +204,7 @@ fn a_notification_reaches_one_whenever_it_comes() {
 }
 
 #[test]
-fn one_who_is_cancelled_passes_the_notification_on() {
+fn a_task_that_is_cancelled_passes_the_notification_on() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let executor = model::Queue::new();
@@ -220,11 +222,11 @@ fn one_who_is_cancelled_passes_the_notification_on() {
 }
 
 #[test]
-fn all_who_were_there_are_notified() {
+fn all_futures_that_exist_are_notified() {
     loom::model(|| {
         let notify = Arc::new(Notify::new());
         let ours = notify.clone();
-        // Made here, and polled at any time.
+        // The future is made here, and polled at any time.
         let made = Box::pin(async move {
             let notified = ours.notified();
             std::future::poll_fn(|_| std::task::Poll::Ready(())).await;

@@ -1,5 +1,5 @@
-//! What came before is seen by who comes after, also by those who take no lock: what comes before is a relaxed store, which nothing but the
-//! type itself orders.
+//! Models of visibility: a task that learns of an event sees what was done before it, also if it takes no
+//! lock. What was done before is a relaxed store, which only the type itself can order.
 
 use crate::sync::{Event, Notify, Semaphore, mpsc, oneshot, watch};
 use loom::{
@@ -13,16 +13,17 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// `tell` happens after a store. If `told` says on another thread that it has happened, the store is seen; and in the end it says so.
+/// Checks that a store before `tell` is visible once `told` returns true on another thread, and that `told`
+/// returns true in the end.
 ///
-/// `told` is on the other thread, since loom does not try all orders of a read and the writes of a thread that comes after it and reads the
-/// same first.
+/// `told` runs on the other thread, since loom does not try all orders of a read and the writes of a thread
+/// that comes after it and reads the same first.
 fn assert_visible(tell: impl FnOnce(), mut told: impl FnMut() -> bool + Send + 'static) {
     let came = Arc::new(AtomicBool::new(false));
     let coming = came.clone();
     let other = thread::spawn(move || {
         let was_told = told();
-        assert!(!was_told || coming.load(Ordering::Relaxed), "what came before is not seen");
+        assert!(!was_told || coming.load(Ordering::Relaxed), "what was done before is not visible");
         (was_told, told)
     });
     came.store(true, Ordering::Relaxed);
@@ -36,7 +37,7 @@ pub(super) fn is_ready(future: &mut Pin<Box<impl Future>>) -> bool {
 }
 
 #[test]
-fn who_takes_a_permit_sees_what_was_done_with_it() {
+fn taking_a_permit_shows_what_was_done_with_it() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let permit = semaphore.clone().try_acquire_many_owned(1).unwrap();
@@ -45,7 +46,7 @@ fn who_takes_a_permit_sees_what_was_done_with_it() {
 }
 
 #[test]
-fn who_takes_a_permit_that_is_left_by_one_who_waited_sees_what_was_done_with_it() {
+fn taking_a_permit_that_a_waiter_left_over_shows_what_was_done_with_it() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let mut waits = Box::pin(semaphore.acquire());
@@ -57,7 +58,7 @@ fn who_takes_a_permit_that_is_left_by_one_who_waited_sees_what_was_done_with_it(
 }
 
 #[test]
-fn who_finds_it_closed_sees_what_came_before() {
+fn finding_a_semaphore_closed_shows_what_was_done_before() {
     for is_closed in [Semaphore::is_closed, |semaphore: &Semaphore| semaphore.try_acquire().is_err()] {
         loom::model(move || {
             let semaphore = Arc::new(Semaphore::new(1));
@@ -68,7 +69,7 @@ fn who_finds_it_closed_sees_what_came_before() {
 }
 
 #[test]
-fn who_is_notified_sees_what_came_before() {
+fn a_notification_shows_what_was_done_before() {
     for notify_by in [Notify::notify_one, Notify::notify_waiters] {
         loom::model(move || {
             let notify: &'static Notify = Box::leak(Box::default());
@@ -79,7 +80,7 @@ fn who_is_notified_sees_what_came_before() {
 }
 
 #[test]
-fn who_finds_itself_notified_when_it_stands_in_line_sees_what_came_before() {
+fn a_notification_of_a_queued_waiter_shows_what_was_done_before() {
     loom::model(|| {
         let notify: &'static Notify = Box::leak(Box::default());
         let mut notified = Box::pin(notify.notified());
@@ -88,9 +89,9 @@ fn who_finds_itself_notified_when_it_stands_in_line_sees_what_came_before() {
     });
 }
 
-/// Whoever makes the future, looks, and finds nothing, is notified of what comes then.
+/// A task that makes the future, looks, and finds nothing, is notified of what comes afterwards.
 #[test]
-fn who_looks_after_it_has_made_the_future_misses_nothing() {
+fn a_task_that_looks_after_making_the_future_misses_nothing() {
     loom::model(|| {
         let (notify, came) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let (notifying, coming) = (notify.clone(), came.clone());
@@ -106,7 +107,7 @@ fn who_looks_after_it_has_made_the_future_misses_nothing() {
 }
 
 #[test]
-fn who_finds_an_event_set_or_not_sees_what_came_before() {
+fn the_state_of_an_event_shows_what_was_done_before() {
     loom::model(|| {
         let event = Arc::new(Event::new());
         let looking = event.clone();
@@ -121,7 +122,7 @@ fn who_finds_an_event_set_or_not_sees_what_came_before() {
 }
 
 #[test]
-fn who_receives_the_one_value_sees_what_came_before() {
+fn receiving_the_one_value_shows_what_was_done_before() {
     loom::model(|| {
         let (sender, mut receiver) = oneshot::channel();
         assert_visible(|| sender.send(1).unwrap(), move || receiver.try_recv() == Ok(1));
@@ -134,7 +135,7 @@ fn who_receives_the_one_value_sees_what_came_before() {
 }
 
 #[test]
-fn a_sender_that_finds_its_receiver_gone_sees_what_came_before() {
+fn a_sender_that_finds_its_receiver_gone_sees_what_was_done_before() {
     type Closed = fn(&mut oneshot::Sender<u32>) -> bool;
     let polls: Closed = |sender| sender.poll_closed(&mut Context::from_waker(Waker::noop())).is_ready();
     for is_closed in [|sender: &mut oneshot::Sender<u32>| sender.is_closed(), polls] {
@@ -150,12 +151,12 @@ fn a_sender_that_finds_its_receiver_gone_sees_what_came_before() {
 }
 
 #[test]
-fn a_sender_that_gets_its_value_back_sees_what_came_before() {
+fn a_sender_that_gets_its_value_back_sees_what_was_done_before() {
     for end in [|mut receiver: oneshot::Receiver<u32>| receiver.close(), drop] {
         loom::model(move || {
             let (sender, receiver) = oneshot::channel();
             let mut sender = Some(sender);
-            // Back for the first time; then it is gone, or was received.
+            // The value comes back only the first time; afterwards it is gone, or was received.
             assert_visible(
                 || end(receiver),
                 move || sender.take().is_none_or(|sender| sender.send(1).is_err()),
@@ -164,7 +165,8 @@ fn a_sender_that_gets_its_value_back_sees_what_came_before() {
     }
 }
 
-/// A waker that is left in a channel: dropped by who frees it, after all that both sides did.
+/// A waker that is left in a channel. The side that frees the channel drops it, after everything that both
+/// sides did.
 struct Left(Arc<[AtomicBool; 2]>);
 
 impl Wake for Left {
@@ -178,7 +180,7 @@ impl Drop for Left {
 }
 
 #[test]
-fn who_frees_a_channel_comes_after_what_both_sides_did() {
+fn a_channel_is_freed_after_everything_that_both_sides_did() {
     for receiver_waits in [false, true] {
         loom::model(move || {
             let (mut sender, receiver) = oneshot::channel();
@@ -192,7 +194,7 @@ fn who_frees_a_channel_comes_after_what_both_sides_did() {
             }
             let theirs = did.clone();
             let other = thread::spawn(move || {
-                // A receiver that goes before there is a value takes the waker out.
+                // A receiver that is dropped before there is a value takes the waker out.
                 if receiver.try_recv().is_err() {
                     return Some(receiver);
                 }
@@ -210,9 +212,9 @@ fn who_frees_a_channel_comes_after_what_both_sides_did() {
     }
 }
 
-/// The waker that is left last is the one that is woken.
+/// The latest waker is the one that is woken.
 #[test]
-fn a_receiver_that_comes_with_another_waker_gets_the_value_or_is_woken() {
+fn a_receiver_polled_with_another_waker_gets_the_value_or_is_woken() {
     loom::model(|| {
         let (sender, receiver) = oneshot::channel();
         let mut receiver = Box::pin(receiver);
@@ -229,9 +231,9 @@ fn a_receiver_that_comes_with_another_waker_gets_the_value_or_is_woken() {
     });
 }
 
-/// The same in a line.
+/// The same in a wait queue.
 #[test]
-fn one_who_stands_in_line_with_another_waker_has_its_turn_or_is_woken() {
+fn a_queued_waiter_polled_with_another_waker_has_its_grant_or_is_woken() {
     loom::model(|| {
         let notify: &'static Notify = Box::leak(Box::default());
         let mut notified = Box::pin(notify.notified());
@@ -249,7 +251,7 @@ fn one_who_stands_in_line_with_another_waker_has_its_turn_or_is_woken() {
 }
 
 #[test]
-fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
+fn learning_that_all_senders_are_gone_shows_what_each_did() {
     loom::model(|| {
         let (sender, mut receiver) = mpsc::unbounded::<u32>();
         let mut theirs = Some(sender.clone());
@@ -263,7 +265,8 @@ fn who_hears_that_all_senders_are_gone_sees_what_each_did() {
     });
 }
 
-/// A channel without room, whose receiver makes some without the lock: what it receives next is its own already.
+/// A channel without room, whose receiver makes some without the lock: the value that it receives next is
+/// its own already.
 fn full() -> (mpsc::Sender<u32>, mpsc::Receiver<u32>) {
     let (sender, mut receiver) = mpsc::channel(2);
     sender.try_send(1).unwrap();
@@ -274,7 +277,7 @@ fn full() -> (mpsc::Sender<u32>, mpsc::Receiver<u32>) {
 }
 
 #[test]
-fn who_finds_room_sees_what_came_before_it_was_made() {
+fn finding_room_shows_what_was_done_before_it_was_made() {
     type Finds = fn(&mpsc::Sender<u32>) -> bool;
     let finds: [Finds; 2] = [|sender| sender.try_send(4).is_ok(), |sender| sender.capacity() > 0];
     for finds_room in finds {
@@ -288,7 +291,7 @@ fn who_finds_room_sees_what_came_before_it_was_made() {
         let mut send = Box::pin(async move { sender.send(4).await });
         assert_visible(|| assert_eq!(receiver.try_recv(), Ok(2)), move || is_ready(&mut send));
     });
-    // The one before leaves the line, and lets the next look.
+    // The waiter ahead leaves the queue, and lets the next one look.
     loom::model(|| {
         let (sender, mut receiver) = full();
         let sender: &'static mpsc::Sender<u32> = Box::leak(Box::new(sender));
@@ -305,7 +308,7 @@ fn who_finds_room_sees_what_came_before_it_was_made() {
 }
 
 #[test]
-fn who_finds_another_version_or_nobody_to_see_it_sees_what_came_before() {
+fn finding_another_version_or_no_receiver_shows_what_was_done_before() {
     loom::model(|| {
         let (sender, receiver) = watch::channel(0);
         assert_visible(|| sender.send(1).unwrap(), move || receiver.has_changed().unwrap());

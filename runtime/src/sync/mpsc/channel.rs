@@ -1,4 +1,4 @@
-//! What the senders and the receiver share. The head of `mpsc/mod.rs` says how room is counted.
+//! The state that the senders and the receiver share. The head of `mpsc/mod.rs` says how room is counted.
 
 use crate::{
     shim::{self, AtomicUsize, MutexGuard, Ordering, lock},
@@ -11,74 +11,76 @@ use crate::{
 use brigade_trace::Cause;
 use std::{collections::VecDeque, task::Waker};
 
-/// A sender stands in line.
+/// The bit of `received` that is set while a sender is queued.
 const WAITING: usize = 1 << 0;
-/// One value received.
+/// One received value, as counted in `received`.
 const ONE_RECEIVED: usize = 1 << 1;
 
-/// In this order, so that what every send touches lies in one line of the cache, and what every receipt touches in another.
+/// The order of the fields puts everything that each send accesses into one cache line, and everything that
+/// each receipt accesses into another.
 #[repr(C, align(128))]
 pub(super) struct MpscChannel<T> {
     // --- written by the senders ---
     pub(super) state: shim::Mutex<ChannelState<T>>,
     pub(super) capacity: Option<usize>,
-    /// How many handles of senders there are.
+    /// How many sender handles there are.
     senders: AtomicUsize,
     // --- written by the receiver ---
     received: Received,
 }
 
-/// How many values were received, in steps of ONE, and WAITING. Counts only if there is a capacity.
+/// The number of received values, in steps of `ONE_RECEIVED`, and WAITING. It counts only in a channel with
+/// a capacity.
 #[repr(align(128))]
 struct Received(AtomicUsize);
 
 #[repr(C)]
 pub(super) struct ChannelState<T> {
-    // --- touched by every send ---
-    /// Sent, and not taken by the receiver.
+    // --- accessed by every send ---
+    /// The values that were sent and that the receiver has not taken.
     pub(super) items: VecDeque<T>,
-    /// Room that was seen to be free.
+    /// Room that is known to be free, in values.
     free: usize,
-    /// The receiver wants no more values.
+    /// The receiver does not want any more values.
     pub(super) closed: bool,
-    /// There is no receiver any more.
+    /// The receiver was dropped.
     pub(super) abandoned: bool,
-    /// All senders are gone.
+    /// All senders were dropped.
     pub(super) finished: bool,
     /// Senders that wait for room.
     senders: WaitQueue<SendRequest<T>>,
-    /// The receiver's, while it waits.
+    /// The receiver's waker, while it waits.
     pub(super) receiver: Option<Waker>,
-    // --- and these are not ---
-    /// Room that is kept for permits, and for senders that were granted a turn.
+    // --- the rest is not ---
+    /// Room that is reserved for permits, and for senders whose request was granted, in values.
     pub(super) reserved: usize,
-    /// The word `received`, as it was when `free` was last counted.
+    /// The word `received` without WAITING, as it was when `free` was last brought up to date.
     seen: usize,
-    /// Senders that wait for the end.
+    /// Senders that wait until the channel is closed.
     close_waiters: WaitQueue<()>,
 }
 
-/// What a sender wants: to send this value, or none yet, only room for one.
+/// The request of a sender: to send this value, or, without a value, only to reserve room for one.
 pub(super) struct SendRequest<T> {
     pub(super) value: Option<T>,
-    /// It hears that the receiver wants no more instead.
+    /// The request was answered because the receiver does not want any more values.
     pub(super) closed: bool,
 }
 
 impl<T> ChannelState<T> {
-    /// Counts the room that the receiver made, by the word `received`.
+    /// Adds to `free` the room that the receiver made, according to the word `received`.
     fn refresh(&mut self, received: usize) {
         self.free += (received & !WAITING).wrapping_sub(self.seen) / ONE_RECEIVED;
         self.seen = received & !WAITING;
     }
 
-    /// Whether the receiver need not wait any more.
+    /// Whether no further value can come, so that the receiver need not wait.
     pub(super) fn is_over(&self) -> bool {
         (self.finished || self.closed) && self.reserved == 0 && self.items.is_empty()
     }
 }
 
-/// Whether there is room for one who comes.
+/// Whether there is room for a sender that comes now.
 pub(super) enum Room {
     Free,
     Full,
@@ -89,7 +91,7 @@ impl<T> MpscChannel<T> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
         let state = ChannelState {
             items: VecDeque::new(),
-            // Without a capacity nothing is ever given back, and there is more than can ever be used.
+            // Without a capacity no room is ever returned, and there is more than can ever be used.
             free: capacity.unwrap_or(usize::MAX),
             reserved: 0,
             seen: 0,
@@ -104,15 +106,15 @@ impl<T> MpscChannel<T> {
         Self { state: shim::Mutex::new(state), capacity, senders, received }
     }
 
-    /// One more handle of a sender.
+    /// Counts one more sender handle.
     pub(super) fn join(&self) {
-        // Relaxed: it comes from a handle, which keeps the channel open.
+        // Relaxed: it is made from another handle, which keeps the channel open.
         self.senders.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One handle less.
+    /// Counts one sender handle less, and ends the channel with the last one.
     pub(super) fn leave(&self) {
-        // AcqRel: what any sender did comes before the end that the last one says.
+        // AcqRel: everything that any sender did comes before the end that the last one announces.
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut state = lock(&self.state);
             state.finished = true;
@@ -120,7 +122,7 @@ impl<T> MpscChannel<T> {
         }
     }
 
-    /// Wakes the receiver if it waits. Gives up the lock first.
+    /// Wakes the receiver if it waits, after releasing the lock.
     #[inline]
     fn wake_receiver(&self, mut state: MutexGuard<'_, ChannelState<T>>) {
         let receiver = state.receiver.take();
@@ -128,7 +130,8 @@ impl<T> MpscChannel<T> {
         wake(Cause::Queue, receiver);
     }
 
-    /// Whether there is room. If it is free, the caller uses it, or promises it.
+    /// Checks for room. If the result is `Free`, one unit of room is taken, and the caller uses or reserves
+    /// it.
     #[inline]
     fn room(&self, state: &mut ChannelState<T>) -> Room {
         if state.closed {
@@ -148,7 +151,7 @@ impl<T> MpscChannel<T> {
         Room::Free
     }
 
-    /// Sends the value of the wish, or promises room for one; nothing if there is no room.
+    /// Sends the value of the request, or reserves room if it has none. Does nothing if there is no room.
     pub(super) fn try_send(&self, request: &mut Option<T>) -> Room {
         let mut state = lock(&self.state);
         let room = self.room(&mut state);
@@ -164,7 +167,7 @@ impl<T> MpscChannel<T> {
         room
     }
 
-    /// Sends a value for which room was promised.
+    /// Sends a value for which room was reserved.
     pub(super) fn send_reserved(&self, value: T) {
         let mut state = lock(&self.state);
         state.reserved -= 1;
@@ -176,7 +179,7 @@ impl<T> MpscChannel<T> {
         self.wake_receiver(state);
     }
 
-    /// Takes a promise back.
+    /// Returns reserved room.
     pub(super) fn release_reserved(&self) {
         let mut state = lock(&self.state);
         state.reserved -= 1;
@@ -187,19 +190,20 @@ impl<T> MpscChannel<T> {
         self.hand_over(state);
     }
 
-    /// Says that so many values were received: there is room for as many.
+    /// Reports that `values` values were received, so that there is room for as many.
     #[inline]
     pub(super) fn make_room(&self, values: usize) {
         if self.capacity.is_none() || values == 0 {
             return;
         }
-        // Release pairs with the Acquire of who finds the room: what was taken out is out. Who says that it waits has the lock.
+        // Release pairs with the Acquire of the sender that finds the room: the values have been taken out.
+        // The sender that set WAITING did so under the lock.
         if self.received.0.fetch_add(values * ONE_RECEIVED, Ordering::Release) & WAITING != 0 {
             self.hand_over(lock(&self.state));
         }
     }
 
-    /// Promises what is free to those at the front of the line.
+    /// Reserves the free room for the senders at the front of the queue.
     #[cold]
     fn hand_over<'a>(&'a self, mut state: MutexGuard<'a, ChannelState<T>>) {
         let mut wakers = Wakers::new();
@@ -214,7 +218,7 @@ impl<T> MpscChannel<T> {
                 wakers.push(waker);
             }
             if state.senders.is_empty() {
-                // Relaxed: nothing is published by it. Set again before the next one stands.
+                // Relaxed: this publishes nothing. WAITING is set again before the next sender joins.
                 self.received.0.fetch_and(!WAITING, Ordering::Relaxed);
             }
             drop(state);
@@ -227,7 +231,8 @@ impl<T> MpscChannel<T> {
         }
     }
 
-    /// No more values are wanted. Who waits to send hears of it; what was promised may still be sent.
+    /// Refuses further values. Senders that wait are told. Values for which room was reserved may still be
+    /// sent.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
@@ -239,7 +244,7 @@ impl<T> MpscChannel<T> {
         lock(&self.state).closed
     }
 
-    /// How much room nobody has.
+    /// How many more values could be sent now.
     pub(super) fn free(&self) -> usize {
         let mut state = lock(&self.state);
         state.refresh(self.received.0.load(Ordering::Acquire));
@@ -247,7 +252,8 @@ impl<T> MpscChannel<T> {
     }
 }
 
-/// A sender that waits for room. In the end its value is sent, or there is a promise, or the channel is closed.
+/// A sender that waits for room. In the end its value is sent, or room is reserved, or the channel is
+/// closed.
 pub(super) struct RoomWaiter<'a, T>(pub(super) &'a MpscChannel<T>);
 
 impl<T> Waiter for RoomWaiter<'_, T> {
@@ -275,7 +281,8 @@ impl<T> Waiter for RoomWaiter<'_, T> {
         if let Room::Full = room
             && state.senders.is_empty()
         {
-            // Either the fetch_add in `make_room` comes second and sees WAITING, or we see what it made: by an Acquire.
+            // Either the `fetch_add` in `make_room` comes second and sees WAITING, or we see, by this
+            // Acquire, the room that it made.
             state.refresh(channel.received.0.fetch_or(WAITING, Ordering::Acquire));
             room = channel.room(state);
         }
@@ -298,7 +305,7 @@ impl<T> Waiter for RoomWaiter<'_, T> {
     }
 }
 
-/// A sender that waits for the end.
+/// A sender that waits until the channel is closed.
 pub(super) struct CloseWaiter<'a, T>(pub(super) &'a MpscChannel<T>);
 
 impl<T> Waiter for CloseWaiter<'_, T> {

@@ -5,34 +5,35 @@
 //!                         └────── all at once, when local is empty ──▶┘
 //! ```
 //!
-//! The receiver takes everything that lies there at once, so it needs the lock once for many values; and a sender wakes it
-//! once for many values, since it takes the waker out when it wakes. The two buffers go back and forth: a channel that has
-//! been as full as it gets allocates nothing any more.
+//! The receiver takes all waiting values at once, so it needs the lock once for many values. A sender wakes
+//! the receiver once for many values, since waking takes the waker out. The two buffers are swapped back
+//! and forth: once a channel has been as full as it gets, it does not allocate any more.
 //!
 //! # Room
 //!
-//! In a channel with a capacity each value that was sent and not received, and each promise to a sender that has
-//! [reserved](Sender::reserve), takes room:
+//! In a channel with a capacity, each value that was sent and not received takes room, and so does each
+//! reservation of a sender ([`reserve`](Sender::reserve)):
 //!
 //! ```text
-//!   capacity = free + promised + values sent and not received
+//!   capacity = free + reserved + values sent and not received
 //! ```
 //!
-//! The receiver makes room without the lock, by one atomic addition to the word `received`, and senders that find no room
-//! count what it made (`State::refresh`). One bit of that word says that a sender stands in line:
+//! The receiver makes room without the lock, by one atomic addition to the word `received`. Senders that
+//! find no room count what it made (`ChannelState::refresh`). One bit of that word says that a sender is
+//! queued:
 //!
 //! ```text
 //!   sender, under the lock                    receiver
 //!   free is 0
 //!   old = received.fetch_or(WAITING)          old = received.fetch_add(1)
-//!   old has more than I knew? there is room   old has WAITING? takes the lock, grants turns
+//!   old has more than I knew? there is room   old has WAITING? takes the lock, grants room
 //! ```
 //!
-//! Both are read-modify-write operations on one word, so one of them comes second and sees the other: no sender waits for
-//! room that is there. The receiver's own wake-up cannot be lost because it looks for values and leaves its waker in one
-//! critical section.
+//! Both are read-modify-write operations on one word, so one of them comes second and sees the other: no
+//! sender waits for room that is there. The receiver's own wake-up cannot be lost, because it looks for
+//! values and stores its waker in one critical section.
 //!
-//! Taking a batch under a lock is an old way to build a mailbox; the interface is tokio's (`sync/mpsc`).
+//! Taking a batch under a lock is an old way to build a mailbox. The interface is tokio's (`sync/mpsc`).
 
 mod channel;
 mod receiver;
@@ -46,7 +47,7 @@ pub use sink::SendSink;
 use channel::MpscChannel;
 use std::{error, fmt, sync::Arc};
 
-/// Makes a channel with room for `capacity` values: who sends more waits.
+/// Creates a channel with room for `capacity` values. A sender waits while it is full.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::mpsc};
@@ -68,7 +69,7 @@ use std::{error, fmt, sync::Arc};
 ///
 /// # Panics
 ///
-/// If the capacity is 0: nobody could ever send anything.
+/// Panics in the caller if the capacity is 0: nobody could ever send anything.
 #[must_use]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a bounded channel has room for at least one value");
@@ -76,7 +77,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender::new(channel.clone()), Receiver::new(channel))
 }
 
-/// Makes a channel with room for any number of values: sending never waits.
+/// Creates a channel with room for any number of values: sending never waits.
 ///
 /// ```
 /// use brigade_runtime::{run, sync::mpsc};
@@ -95,33 +96,68 @@ pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
     (UnboundedSender::new(channel.clone()), Receiver::new(channel))
 }
 
-/// The receiver is gone or closed. Has the value that was not sent.
+/// The error of sending to a receiver that is dropped or closed. It contains the value.
+///
+/// ```
+/// use brigade_runtime::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::unbounded();
+/// drop(receiver);
+/// assert_eq!(sender.send("soup"), Err(mpsc::SendError("soup")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
-/// Why a value was not sent, and the value.
+/// The error of sending without waiting. It contains the value.
+///
+/// ```
+/// use brigade_runtime::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::channel(1);
+/// assert_eq!(sender.try_send("soup"), Ok(()));
+/// assert_eq!(sender.try_send("pie"), Err(mpsc::TrySendError::Full("pie")));
+/// drop(receiver);
+/// assert_eq!(sender.try_send("pie"), Err(mpsc::TrySendError::Closed("pie")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
-    /// There is no room, or others wait for it.
+    /// There is no room, or other senders wait for it.
     Full(T),
-    /// The receiver is gone or closed.
+    /// The receiver is dropped or closed.
     Closed(T),
 }
 
 impl<T> TrySendError<T> {
-    /// The value.
+    /// Returns the value that was not sent.
+    ///
+    /// ```
+    /// use brigade_runtime::sync::mpsc;
+    ///
+    /// let (sender, _receiver) = mpsc::channel(1);
+    /// sender.try_send("soup").unwrap();
+    /// assert_eq!(sender.try_send("pie").unwrap_err().into_inner(), "pie");
+    /// ```
     pub fn into_inner(self) -> T {
         let (Self::Full(value) | Self::Closed(value)) = self;
         value
     }
 }
 
-/// Why nothing was received.
+/// The error of receiving without waiting.
+///
+/// ```
+/// use brigade_runtime::sync::mpsc;
+///
+/// let (sender, mut receiver) = mpsc::unbounded::<u32>();
+/// assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Empty));
+/// drop(sender);
+/// assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Closed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
     /// There is no value yet.
     Empty,
-    /// There is none, and none will come.
+    /// There is no value, and none will come.
     Closed,
 }
 

@@ -13,15 +13,28 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// A buffer that has grown beyond this many values is not kept when it is empty, unless it could be needed again at once.
+/// The largest buffer that is kept when it is empty, in values. A larger one is freed, unless it could be
+/// needed again at once.
 const MAX_KEPT_CAPACITY: usize = 1024;
 
-/// Receives from a channel: a `Stream` of the values. Dropping it closes the channel and drops what is in it.
+/// Receives from a channel, and is a `Stream` of the values. Dropping it closes the channel and drops the
+/// values in it.
+///
+/// ```
+/// use brigade_runtime::{run, sync::mpsc};
+/// use futures_util::StreamExt;
+///
+/// let (sender, receiver) = mpsc::unbounded();
+/// sender.send("soup").unwrap();
+/// sender.send("pie").unwrap();
+/// drop(sender);
+/// assert_eq!(run(receiver.collect::<Vec<_>>()), ["soup", "pie"]);
+/// ```
 pub struct Receiver<T> {
     channel: Arc<MpscChannel<T>>,
-    /// Taken out of the channel and not received yet.
+    /// Values that were taken out of the channel and not received yet.
     local: VecDeque<T>,
-    /// A waker that was cloned in vain: kept, for the next time.
+    /// A waker that was cloned and not needed. It is kept for the next wait.
     spare: Option<Waker>,
 }
 
@@ -33,16 +46,27 @@ impl<T> Receiver<T> {
         Self { channel, local: VecDeque::new(), spare: None }
     }
 
-    /// The next value; `None` if all senders are gone, or the receiver is [closed](Self::close), and no value is left.
+    /// Waits for the next value. Returns `None` if no value is left, and all senders are dropped or the
+    /// receiver is [closed](Self::close).
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped before it is ready has received nothing: nothing is lost.
+    /// A future that is dropped before it is ready has received nothing, so no value is lost.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::mpsc};
+    ///
+    /// run(async {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     sender.send("soup").await.unwrap();
+    ///     assert_eq!(receiver.recv().await, Some("soup"));
+    /// });
+    /// ```
     pub async fn recv(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// [`recv`](Self::recv), as one poll of it.
+    /// Polls [`recv`](Self::recv) once.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(budget::poll(cx));
@@ -56,17 +80,27 @@ impl<T> Receiver<T> {
         Poll::Ready(value)
     }
 
-    /// Receives up to `limit` values at once, and adds them to the buffer; waits while there is none. How many they were: 0
-    /// only at the end of the channel, or if the limit is 0.
+    /// Waits for values, and appends up to `limit` of them to `buffer`. Returns how many: 0 only at the end
+    /// of the channel, or if `limit` is 0.
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped before it is ready has received nothing: nothing is lost.
+    /// A future that is dropped before it is ready has received nothing, so no value is lost.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::mpsc};
+    ///
+    /// let (sender, mut receiver) = mpsc::unbounded();
+    /// (0..5).for_each(|n| sender.send(n).unwrap());
+    /// let mut batch = Vec::new();
+    /// assert_eq!(run(receiver.recv_many(&mut batch, 3)), 3);
+    /// assert_eq!(batch, [0, 1, 2]);
+    /// ```
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         poll_fn(|cx| self.poll_recv_many(cx, buffer, limit)).await
     }
 
-    /// [`recv_many`](Self::recv_many), as one poll of it.
+    /// Polls [`recv_many`](Self::recv_many) once.
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
         ready!(budget::poll(cx));
         let is_over = limit > 0 && self.local.is_empty() && ready!(self.poll_batch(cx)).is_none();
@@ -81,11 +115,18 @@ impl<T> Receiver<T> {
         Poll::Ready(count)
     }
 
-    /// The next value if there is one.
+    /// Receives the next value if there is one.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`] says whether one may still come.
+    /// Returns [`TryRecvError::Empty`] if a value may still come, and [`TryRecvError::Closed`] if none
+    /// will.
+    ///
+    /// ```
+    /// let (sender, mut receiver) = brigade_runtime::sync::mpsc::unbounded();
+    /// sender.send("soup").unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok("soup"));
+    /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         if self.local.is_empty() {
             let mut state = lock(&self.channel.state);
@@ -99,10 +140,10 @@ impl<T> Receiver<T> {
         value
     }
 
-    /// Takes what lies there, of which there is at least one; `None` at the end.
+    /// Takes all waiting values, at least one. Returns `None` at the end of the channel.
     #[inline(never)]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        // Foreign code, so before the lock.
+        // Cloning runs foreign code, so it comes before the lock.
         let waker = self.spare.take().filter(|spare| spare.will_wake(cx.waker()));
         let waker = waker.unwrap_or_else(|| cx.waker().clone());
         if self.local.capacity() > MAX_KEPT_CAPACITY {
@@ -124,34 +165,51 @@ impl<T> Receiver<T> {
         Poll::Pending
     }
 
-    /// Says that no more values are wanted. Those that were sent, and those for which a sender has a permit, can still be
-    /// received; then comes `None`.
+    /// Refuses further values. Values that were sent can still be received, and so can those for which a
+    /// sender has a permit. After them comes `None`.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::mpsc};
+    ///
+    /// let (sender, mut receiver) = mpsc::unbounded();
+    /// sender.send("soup").unwrap();
+    /// receiver.close();
+    /// assert!(sender.send("pie").is_err());
+    /// assert_eq!(run(receiver.recv()), Some("soup"));
+    /// assert_eq!(run(receiver.recv()), None);
+    /// ```
     pub fn close(&mut self) {
         self.channel.close();
     }
 
-    /// Whether it was closed, or all senders are gone.
+    /// Returns whether this was closed, or all senders are dropped.
     pub fn is_closed(&self) -> bool {
         let state = lock(&self.channel.state);
         state.closed || state.finished
     }
 
-    /// How many values wait to be received.
+    /// Returns how many values wait to be received.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::mpsc::unbounded();
+    /// sender.send("soup").unwrap();
+    /// assert_eq!(receiver.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.local.len() + lock(&self.channel.state).items.len()
     }
 
-    /// Whether none do.
+    /// Returns whether no value waits to be received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many more values could be sent now; `None` if there is no limit.
+    /// Returns how many more values could be sent now, or `None` if there is no limit.
     pub fn capacity(&self) -> Option<usize> {
         self.channel.capacity.map(|_| self.channel.free())
     }
 
-    /// How many values the channel has room for; `None` if there is no limit.
+    /// Returns how many values the channel has room for, or `None` if there is no limit.
     pub fn max_capacity(&self) -> Option<usize> {
         self.channel.capacity
     }
@@ -177,7 +235,7 @@ impl<T> Drop for Receiver<T> {
         let left = mem::take(&mut state.items);
         let waker = state.receiver.take();
         drop(state);
-        // Foreign code, outside of the lock.
+        // Dropping these runs foreign code, so it comes after the lock.
         drop((waker, left));
     }
 }

@@ -7,28 +7,45 @@ use super::{
 use crate::sync::wait_queue::WaitFuture;
 use std::{fmt, mem, sync::Arc};
 
-/// Sends into a channel with a capacity. Clones send into the same one; when the last is gone, the receiver gets what is
-/// there, and then `None`.
+/// Sends into a channel with a capacity. Clones send into the same channel. When the last one is dropped,
+/// the receiver gets the remaining values, and then `None`.
+///
+/// ```
+/// use brigade_runtime::{run, sync::mpsc};
+///
+/// run(async {
+///     let (sender, mut receiver) = mpsc::channel(1);
+///     sender.send("soup").await.unwrap();
+///     drop(sender);
+///     assert_eq!((receiver.recv().await, receiver.recv().await), (Some("soup"), None));
+/// });
+/// ```
 pub struct Sender<T> {
     channel: Arc<MpscChannel<T>>,
 }
 
-/// Sends into a channel without a capacity.
+/// Sends into a channel without a capacity. Clones send into the same channel.
+///
+/// ```
+/// let (sender, mut receiver) = brigade_runtime::sync::mpsc::unbounded();
+/// sender.clone().send("soup").unwrap();
+/// assert_eq!(receiver.try_recv(), Ok("soup"));
+/// ```
 pub struct UnboundedSender<T> {
     channel: Arc<MpscChannel<T>>,
 }
 
 impl<T> Sender<T> {
-    /// Sends a value; waits while there is no room, in the order in which senders came.
+    /// Sends a value, and waits while there is no room. Senders are served in the order in which they came.
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value, if the receiver is gone or closed, before or meanwhile.
+    /// Returns the value in [`SendError`] if the receiver is dropped or closed before or during the wait.
     ///
     /// # Cancellation
     ///
-    /// A future that is dropped before it is ready has sent nothing, and the value is dropped with it. To keep the value,
-    /// [`reserve`](Self::reserve) first.
+    /// A future that is dropped before it is ready has sent nothing, and the value is dropped with it. To
+    /// keep the value, [`reserve`](Self::reserve) room first.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         let request =
             WaitFuture::new(RoomWaiter(&self.channel), SendRequest { value: Some(value), closed: false })
@@ -43,11 +60,18 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends a value if there is room and nobody waits for it.
+    /// Sends a value if there is room and no other sender waits.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not, and has the value.
+    /// Returns the value in [`TrySendError::Full`] if there is no room or other senders wait, and in
+    /// [`TrySendError::Closed`] if the receiver is dropped or closed.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::mpsc::channel(1);
+    /// assert!(sender.try_send("soup").is_ok());
+    /// assert!(sender.try_send("pie").is_err());
+    /// ```
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let mut value = Some(value);
         let room = self.channel.try_send(&mut value);
@@ -58,39 +82,60 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Waits for room for one value, and keeps it until the permit is used or dropped.
+    /// Waits for room for one value, and reserves it until the permit is used or dropped.
     ///
     /// # Errors
     ///
-    /// [`SendError`] if the receiver is gone or closed, before or meanwhile.
+    /// Returns [`SendError`] if the receiver is dropped or closed before or during the wait.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future gives up the place in line; room that was meant for it goes to the next.
+    /// Dropping the future gives up its position in the queue. Room that was meant for it goes to the next
+    /// waiter.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::mpsc};
+    ///
+    /// run(async {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     let permit = sender.reserve().await.unwrap();
+    ///     // Sending does not wait and cannot fail now.
+    ///     permit.send("soup");
+    ///     assert_eq!(receiver.recv().await, Some("soup"));
+    /// });
+    /// ```
     pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
         self.reserve_room().await?;
         Ok(Permit { sender: self })
     }
 
-    /// [`reserve`](Self::reserve), for a permit that owns the sender.
+    /// Like [`reserve`](Self::reserve), for a permit that owns the sender.
     ///
     /// # Errors
     ///
-    /// [`SendError`] if the receiver is gone or closed, before or meanwhile.
+    /// Returns [`SendError`] if the receiver is dropped or closed before or during the wait.
     ///
     /// # Cancellation
     ///
-    /// As with [`reserve`](Self::reserve); the sender is dropped with the future.
+    /// As with [`reserve`](Self::reserve). The sender is dropped with the future.
     pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
         self.reserve_room().await?;
         Ok(OwnedPermit { sender: Some(self) })
     }
 
-    /// Has room for one value if there is some and nobody waits for it.
+    /// Reserves room for one value if there is room and no other sender waits.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not.
+    /// Returns [`TrySendError::Full`] if there is no room or other senders wait, and
+    /// [`TrySendError::Closed`] if the receiver is dropped or closed.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::mpsc::channel::<u32>(1);
+    /// let permit = sender.try_reserve().unwrap();
+    /// assert!(sender.try_send(1).is_err());
+    /// permit.send(2);
+    /// ```
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
         match self.channel.try_send(&mut None) {
             Room::Free => Ok(Permit { sender: self }),
@@ -99,11 +144,12 @@ impl<T> Sender<T> {
         }
     }
 
-    /// [`try_reserve`](Self::try_reserve), for a permit that owns the sender.
+    /// Like [`try_reserve`](Self::try_reserve), for a permit that owns the sender.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not, and has the sender.
+    /// Returns the sender in [`TrySendError::Full`] if there is no room or other senders wait, and in
+    /// [`TrySendError::Closed`] if the receiver is dropped or closed.
     pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
         match self.channel.try_send(&mut None) {
             Room::Free => Ok(OwnedPermit { sender: Some(self) }),
@@ -118,23 +164,35 @@ impl<T> Sender<T> {
         if request.closed { Err(SendError(())) } else { Ok(()) }
     }
 
-    /// How many more values could be sent now.
+    /// Returns how many more values could be sent now.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::mpsc::channel(2);
+    /// sender.try_send("soup").unwrap();
+    /// assert_eq!((sender.capacity(), sender.max_capacity()), (1, 2));
+    /// ```
     pub fn capacity(&self) -> usize {
         self.channel.free()
     }
 
-    /// How many values the channel has room for.
+    /// Returns how many values the channel has room for.
     pub fn max_capacity(&self) -> usize {
         self.channel.capacity.expect("a `Sender` has a channel with a capacity")
     }
 }
 
 impl<T> UnboundedSender<T> {
-    /// Sends a value.
+    /// Sends a value. It never waits.
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value, if the receiver is gone or closed.
+    /// Returns the value in [`SendError`] if the receiver is dropped or closed.
+    ///
+    /// ```
+    /// let (sender, mut receiver) = brigade_runtime::sync::mpsc::unbounded();
+    /// sender.send("soup").unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok("soup"));
+    /// ```
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let mut value = Some(value);
         self.channel.try_send(&mut value);
@@ -142,7 +200,7 @@ impl<T> UnboundedSender<T> {
     }
 }
 
-/// What both kinds of senders can do.
+/// The methods of both kinds of senders.
 macro_rules! sender {
     ($name:ident) => {
         impl<T> $name<T> {
@@ -151,12 +209,12 @@ macro_rules! sender {
                 Self { channel }
             }
 
-            /// Whether the receiver is gone or closed, so that a value would be refused.
+            /// Returns whether the receiver is dropped or closed, so that a value would be refused.
             pub fn is_closed(&self) -> bool {
                 self.channel.is_closed()
             }
 
-            /// Waits until the receiver is gone or closed.
+            /// Waits until the receiver is dropped or closed.
             ///
             /// # Cancellation
             ///
@@ -165,7 +223,7 @@ macro_rules! sender {
                 WaitFuture::new(CloseWaiter(&self.channel), ()).await;
             }
 
-            /// Whether both send into the same channel.
+            /// Returns whether both send into the same channel.
             pub fn same_channel(&self, other: &Self) -> bool {
                 Arc::ptr_eq(&self.channel, &other.channel)
             }
@@ -193,14 +251,22 @@ macro_rules! sender {
 sender!(Sender);
 sender!(UnboundedSender);
 
-/// Room for one value, from [`Sender::reserve`]. Dropping it gives the room to the next who waits.
+/// Room for one value, from [`Sender::reserve`]. Dropping it gives the room to the next sender that waits.
+///
+/// ```
+/// let (sender, mut receiver) = brigade_runtime::sync::mpsc::channel(1);
+/// drop(sender.try_reserve().unwrap());
+/// sender.try_reserve().unwrap().send("soup");
+/// assert_eq!(receiver.try_recv(), Ok("soup"));
+/// ```
 #[must_use = "the room is free again as soon as the permit is dropped"]
 pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
 
 impl<T> Permit<'_, T> {
-    /// Sends the value. If the receiver is gone, the value is dropped; one that is merely closed still gets it.
+    /// Sends the value. A receiver that is merely closed still gets it. If the receiver is dropped, so is
+    /// the value.
     pub fn send(self, value: T) {
         self.sender.channel.send_reserved(value);
         mem::forget(self);
@@ -213,22 +279,42 @@ impl<T> Drop for Permit<'_, T> {
     }
 }
 
-/// Room for one value, from [`Sender::reserve_owned`], with the sender. Dropping it gives the room to the next who waits.
+/// Room for one value, from [`Sender::reserve_owned`], together with the sender. Dropping it gives the room
+/// to the next sender that waits.
+///
+/// ```
+/// use brigade_runtime::{run, spawn, sync::mpsc};
+///
+/// run(async {
+///     let (sender, mut receiver) = mpsc::channel(1);
+///     let permit = sender.reserve_owned().await.unwrap();
+///     // The permit moves into the task.
+///     spawn(async move { permit.send("soup") }).await.unwrap();
+///     assert_eq!(receiver.recv().await, Some("soup"));
+/// });
+/// ```
 #[must_use = "the room is free again as soon as the permit is dropped"]
 pub struct OwnedPermit<T> {
-    /// None once it is used.
+    /// `None` once the permit is used.
     sender: Option<Sender<T>>,
 }
 
 impl<T> OwnedPermit<T> {
-    /// Sends the value, and gives the sender back. If the receiver is gone, the value is dropped.
+    /// Sends the value, and returns the sender. A receiver that is merely closed still gets the value. If
+    /// the receiver is dropped, so is the value.
     pub fn send(mut self, value: T) -> Sender<T> {
         let sender = self.sender.take().expect("a permit is used once");
         sender.channel.send_reserved(value);
         sender
     }
 
-    /// Gives the room back, and the sender.
+    /// Returns the room to the channel, and the sender to the caller.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::mpsc::channel::<u32>(1);
+    /// let permit = sender.try_reserve_owned().unwrap();
+    /// assert_eq!(permit.release().capacity(), 1);
+    /// ```
     pub fn release(mut self) -> Sender<T> {
         let sender = self.sender.take().expect("a permit is used once");
         sender.channel.release_reserved();

@@ -15,7 +15,20 @@ use std::{
 ///
 /// # Cancellation
 ///
-/// Room that was waited for stays with the sink until a value is sent into it or the sink is dropped.
+/// Room that the sink has reserved stays with it until a value is sent into it or the sink is dropped.
+///
+/// ```
+/// use brigade_runtime::{run, sync::mpsc};
+/// use futures_util::SinkExt;
+///
+/// run(async {
+///     let (sender, mut receiver) = mpsc::channel(1);
+///     let mut sink = sender.into_sink();
+///     sink.send("soup").await.unwrap();
+///     sink.close().await.unwrap();
+///     assert_eq!((receiver.recv().await, receiver.recv().await), (Some("soup"), None));
+/// });
+/// ```
 pub struct SendSink<T> {
     state: State<T>,
 }
@@ -25,15 +38,15 @@ type Reserve<T> = dyn Future<Output = Result<OwnedPermit<T>, SendError<()>>> + S
 
 enum State<T> {
     Idle(Sender<T>),
-    /// There was no room. The only state that allocates.
+    /// There was no room. This is the only state that allocates.
     Waiting(Pin<Box<Reserve<T>>>),
     Ready(OwnedPermit<T>),
-    /// It was closed, or the receiver is gone.
+    /// The sink was closed, or the receiver is dropped or closed.
     Over,
 }
 
 impl<T: Send + 'static> Sender<T> {
-    /// This sender as a `Sink`.
+    /// Turns this sender into a `Sink`.
     ///
     /// ```
     /// use brigade_runtime::{run, spawn, sync::mpsc};
@@ -84,9 +97,11 @@ impl<T: Send + 'static> Sink<T> for SendSink<T> {
         }
     }
 
+    /// Sends the value into the room that `poll_ready` has reserved.
+    ///
     /// # Panics
     ///
-    /// Without a `poll_ready` that was ready before.
+    /// Panics in the caller if no call of `poll_ready` was ready before.
     fn start_send(mut self: Pin<&mut Self>, value: T) -> Result<(), SendError<()>> {
         match mem::replace(&mut self.state, State::Over) {
             State::Ready(permit) => {
@@ -98,7 +113,7 @@ impl<T: Send + 'static> Sink<T> for SendSink<T> {
         }
     }
 
-    /// Does nothing: what was sent is in the channel.
+    /// Does nothing, because values are in the channel as soon as they are sent.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
         Poll::Ready(Ok(()))
     }
@@ -115,7 +130,8 @@ impl<T> fmt::Debug for SendSink<T> {
     }
 }
 
-/// Always ready, as long as the task has not been ready too often in one poll. Closing it does nothing: the channel ends when its last sender is dropped.
+/// Always ready, unless the task has used up its budget for this poll. Closing it does nothing: the channel
+/// ends when its last sender is dropped.
 impl<T> Sink<T> for UnboundedSender<T> {
     type Error = SendError<T>;
 

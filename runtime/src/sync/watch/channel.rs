@@ -1,4 +1,4 @@
-//! What the senders and receivers share, and how a receiver waits for another version.
+//! The state that the senders and receivers share, and how a receiver waits for another version.
 
 use super::RecvError;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) struct WaitQueues {
 
 impl<T> WatchChannel<T> {
     pub(super) fn version(&self) -> usize {
-        // Acquire pairs with the Release of who raised it.
+        // Acquire pairs with the Release of the sender that raised it.
         self.version.load(Ordering::Acquire)
     }
 
@@ -42,15 +42,16 @@ impl<T> WatchChannel<T> {
         self.value.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// For a receiver that has seen the version `seen`: the value, which counts as seen from now on.
+    /// Borrows the value for a receiver that has seen the version `seen`, and marks it as seen.
     pub(super) fn borrow_and_update(&self, seen: &mut usize) -> Ref<'_, T> {
         let value = self.read();
-        // The version of this very value: it is raised while the value is locked for writing.
+        // This is the version of this very value, because it is raised while the value is locked for
+        // writing.
         let version = self.version() & !CLOSED;
         Ref { changed: mem::replace(seen, version) != version, value }
     }
 
-    /// Whether there is another version; an error if there is none and will be none.
+    /// Whether there is another version than `seen`. Returns an error if there is none and none will come.
     pub(super) fn has_changed(&self, seen: usize) -> Result<bool, RecvError> {
         let version = self.version();
         match (version & !CLOSED != seen, version & CLOSED != 0) {
@@ -60,7 +61,7 @@ impl<T> WatchChannel<T> {
         }
     }
 
-    /// Waits for another version, which counts as seen from now on.
+    /// Waits for another version than `seen`, and marks it as seen.
     pub(super) async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
         budget::turn().await;
         while !self.has_changed(*seen)? {
@@ -76,14 +77,20 @@ impl<T> WatchChannel<T> {
     }
 }
 
-/// The value of a channel, borrowed.
+/// The value of a channel, borrowed. No sender can change it meanwhile.
+///
+/// ```
+/// let (sender, receiver) = brigade_runtime::sync::watch::channel("closed");
+/// let value = receiver.borrow();
+/// assert_eq!((*value, value.has_changed()), ("closed", false));
+/// ```
 pub struct Ref<'a, T> {
     pub(super) changed: bool,
     pub(super) value: RwLockReadGuard<'a, T>,
 }
 
 impl<T> Ref<'_, T> {
-    /// Whether the receiver had not seen it before.
+    /// Returns whether the receiver had not seen this value before.
     pub fn has_changed(&self) -> bool {
         self.changed
     }
@@ -97,7 +104,7 @@ impl<T> Deref for Ref<'_, T> {
     }
 }
 
-/// A receiver that waits for another version than this.
+/// A receiver that waits for another version than `seen`.
 pub(super) struct ChangeWaiter<'a, T> {
     channel: &'a WatchChannel<T>,
     seen: usize,
@@ -141,7 +148,8 @@ impl<T> Waiter for NoReceiverWaiter<'_, T> {
     }
 
     fn try_fast(&self, (): &mut ()) -> Attempt {
-        // Relaxed: who need not wait looks again, by an Acquire. The lock of the line orders it with the last receiver's grants.
+        // Relaxed: a task that need not wait looks again, by an Acquire load. The lock of the wait queue
+        // orders it with the grants of the last receiver.
         Attempt::done_if(self.0.receivers.load(Ordering::Relaxed) == 0)
     }
 

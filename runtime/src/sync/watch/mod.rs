@@ -1,7 +1,7 @@
-//! The latest value, for all who want to know when it changes.
+//! A channel for the latest value, and for tasks that wait until it changes.
 //!
-//! The value lies behind a lock for readers and writers, and has a *version*, which is raised with each change. A receiver
-//! remembers the version that it has seen.
+//! The value is behind a readers-writer lock and has a *version*, which is raised with each change. A
+//! receiver remembers the version that it has seen.
 //!
 //! ```text
 //!   version  63                     1         0
@@ -10,9 +10,10 @@
 //!
 //! # Why no change is missed
 //!
-//! A sender raises the version, then takes the lock of the line and grants turns. A receiver looks at the version under that
-//! lock, and stands if it is the one that it has seen. If the receiver's lock came first, the sender finds it in line; else
-//! the receiver sees the new version.
+//! A sender raises the version, then takes the lock of the wait queue and grants all waiters. A receiver
+//! checks the version under that lock, and joins the queue if it is the one that it has seen. If the
+//! receiver took the lock first, the sender finds it in the queue. Otherwise the receiver sees the new
+//! version.
 //!
 //! The interface is tokio's (`sync/watch.rs`).
 
@@ -32,7 +33,7 @@ use brigade_trace::Cause;
 use channel::{CLOSED, NoReceiverWaiter, ONE_CHANGE, WaitQueues, WatchChannel};
 use std::{error, fmt, mem, sync::Arc};
 
-/// Makes a channel for the latest value. Its first one counts as seen.
+/// Creates a channel for the latest value. The first value counts as seen.
 ///
 /// ```
 /// use brigade_runtime::{run, spawn, sync::watch};
@@ -58,12 +59,26 @@ pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
     (Sender { channel: channel.clone() }, Receiver { channel, seen: 0 })
 }
 
-/// Changes the value. Clones change the same one.
+/// Changes the value. Clones change the same value.
+///
+/// ```
+/// let (sender, receiver) = brigade_runtime::sync::watch::channel(1);
+/// sender.send(2).unwrap();
+/// assert_eq!(*receiver.borrow(), 2);
+/// ```
 pub struct Sender<T> {
     channel: Arc<WatchChannel<T>>,
 }
 
-/// Sees the latest value, and waits for changes. Clones have seen what the original has.
+/// Sees the latest value, and waits for changes. A clone has seen the same version as the original.
+///
+/// ```
+/// let (sender, mut receiver) = brigade_runtime::sync::watch::channel(1);
+/// sender.send(2).unwrap();
+/// assert_eq!(receiver.has_changed(), Ok(true));
+/// assert_eq!(*receiver.borrow_and_update(), 2);
+/// assert_eq!(receiver.has_changed(), Ok(false));
+/// ```
 pub struct Receiver<T> {
     channel: Arc<WatchChannel<T>>,
     /// The version that it has seen, without CLOSED.
@@ -75,7 +90,14 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value, if there is no receiver; the value is not replaced then.
+    /// Returns the new value in [`SendError`] if there is no receiver; the old one is not replaced then.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::watch::channel(1);
+    /// assert!(sender.send(2).is_ok());
+    /// drop(receiver);
+    /// assert!(sender.send(3).is_err());
+    /// ```
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         if self.receiver_count() == 0 {
             return Err(SendError(value));
@@ -84,7 +106,12 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Replaces the value, also if there is no receiver; the old one.
+    /// Replaces the value, also if there is no receiver. Returns the old one.
+    ///
+    /// ```
+    /// let (sender, _receiver) = brigade_runtime::sync::watch::channel(1);
+    /// assert_eq!(sender.send_replace(2), 1);
+    /// ```
     pub fn send_replace(&self, mut value: T) -> T {
         self.send_modify(|old| mem::swap(old, &mut value));
         value
@@ -94,7 +121,14 @@ impl<T> Sender<T> {
     ///
     /// # Panics
     ///
-    /// If `change` does: then the value is as the panic left it, and nobody is notified.
+    /// Panics in the caller if `change` panics. The value is then as the panic left it, and nobody is
+    /// notified.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::watch::channel(vec!["soup"]);
+    /// sender.send_modify(|menu| menu.push("pie"));
+    /// assert_eq!(*receiver.borrow(), ["soup", "pie"]);
+    /// ```
     pub fn send_modify(&self, change: impl FnOnce(&mut T)) {
         self.send_if_modified(|value| {
             change(value);
@@ -102,17 +136,24 @@ impl<T> Sender<T> {
         });
     }
 
-    /// Changes the value in place, and notifies if `change` says that it did. What it said.
+    /// Changes the value in place, and notifies the receivers if `change` returns true. Returns what
+    /// `change` returned.
     ///
     /// # Panics
     ///
     /// As [`send_modify`](Self::send_modify).
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::watch::channel(1);
+    /// assert!(!sender.send_if_modified(|_| false));
+    /// assert_eq!(receiver.has_changed(), Ok(false));
+    /// ```
     pub fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) -> bool {
         let channel = &self.channel;
         let mut value = channel.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let changed = change(&mut value);
         if changed {
-            // Release pairs with the Acquire of who looks at it.
+            // Release pairs with the Acquire of the tasks that read the version.
             channel.version.fetch_add(ONE_CHANGE, Ordering::Release);
         }
         drop(value);
@@ -122,24 +163,30 @@ impl<T> Sender<T> {
         changed
     }
 
-    /// The value. No sender can change it while it is borrowed.
+    /// Borrows the value. No sender can change it meanwhile.
     pub fn borrow(&self) -> Ref<'_, T> {
         Ref { changed: false, value: self.channel.read() }
     }
 
-    /// A receiver that has seen the value that there is now.
+    /// Creates a receiver that has seen the current value.
+    ///
+    /// ```
+    /// let (sender, receiver) = brigade_runtime::sync::watch::channel(1);
+    /// let other = sender.subscribe();
+    /// assert_eq!(sender.receiver_count(), 2);
+    /// ```
     pub fn subscribe(&self) -> Receiver<T> {
         // Relaxed: only the count matters.
         self.channel.receivers.fetch_add(1, Ordering::Relaxed);
         Receiver { channel: self.channel.clone(), seen: self.channel.version() & !CLOSED }
     }
 
-    /// How many receivers there are.
+    /// Returns how many receivers there are.
     pub fn receiver_count(&self) -> usize {
         self.channel.receivers.load(Ordering::Acquire)
     }
 
-    /// Whether there is no receiver.
+    /// Returns whether there is no receiver.
     pub fn is_closed(&self) -> bool {
         self.receiver_count() == 0
     }
@@ -170,43 +217,63 @@ impl<T> Receiver<T> {
         self.channel.borrow_and_update(&mut self.seen)
     }
 
-    /// Whether there is a value that it has not seen.
+    /// Returns whether there is a value that this receiver has not seen.
     ///
     /// # Errors
     ///
-    /// [`RecvError`] if there is none, and none will come: all senders are gone.
+    /// Returns [`RecvError`] if there is none and none will come, because all senders are dropped.
     pub fn has_changed(&self) -> Result<bool, RecvError> {
         self.channel.has_changed(self.seen)
     }
 
-    /// Waits for a value that it has not seen, which counts as seen from now on.
+    /// Waits for a value that it has not seen, and marks that value as seen.
     ///
     /// # Errors
     ///
-    /// [`RecvError`] if there is none, and none will come: all senders are gone.
+    /// Returns [`RecvError`] if there is none and none will come, because all senders are dropped.
     ///
     /// # Cancellation
     ///
     /// A future that is dropped before it is ready has seen nothing.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, sync::watch};
+    ///
+    /// let (sender, mut receiver) = watch::channel("closed");
+    /// sender.send("open").unwrap();
+    /// run(receiver.changed()).unwrap();
+    /// assert_eq!(*receiver.borrow(), "open");
+    /// ```
     pub async fn changed(&mut self) -> Result<(), RecvError> {
         self.channel.changed(&mut self.seen).await
     }
 
-    /// Waits until `is_true` of the value; not at all if it is so now. The value, which counts as seen.
+    /// Waits until `is_true` returns true for the value. It does not wait if that is so now. Returns the
+    /// value, which counts as seen.
     ///
     /// # Errors
     ///
-    /// [`RecvError`] if it is not so, and all senders are gone.
+    /// Returns [`RecvError`] if `is_true` returns false and all senders are dropped.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing that a new one would wait for.
+    ///
+    /// ```
+    /// use brigade_runtime::{run, spawn, sync::watch};
+    ///
+    /// run(async {
+    ///     let (sender, mut receiver) = watch::channel(0);
+    ///     spawn(async move { (1..=3).for_each(|n| sender.send(n).unwrap()) });
+    ///     assert_eq!(*receiver.wait_for(|n| *n == 3).await.unwrap(), 3);
+    /// });
+    /// ```
     pub async fn wait_for(&mut self, mut is_true: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
         budget::turn().await;
         let Self { channel, seen } = self;
         loop {
             {
-                // Gone before the `.await`, and by the end of a block: so the future may be sent.
+                // Dropped before the `.await`, and at the end of a block, so that the future is Send.
                 let value = channel.borrow_and_update(seen);
                 if is_true(&value) {
                     return Ok(value);
@@ -216,7 +283,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Whether both see the same value.
+    /// Returns whether both see the same value.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.channel, &other.channel)
     }
@@ -224,7 +291,7 @@ impl<T> Receiver<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        // Relaxed: it comes from a sender, which keeps the channel open.
+        // Relaxed: it is made from another sender, which keeps the channel open.
         self.channel.senders.fetch_add(1, Ordering::Relaxed);
         Self { channel: self.channel.clone() }
     }
@@ -239,7 +306,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // AcqRel: what any sender did comes before the end that the last one says.
+        // AcqRel: everything that any sender did comes before the end that the last one announces.
         if self.channel.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.channel.version.fetch_or(CLOSED, Ordering::Release);
             self.channel.notify();
@@ -249,8 +316,8 @@ impl<T> Drop for Sender<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // Release pairs with the Acquire of who finds that there is no receiver, which sees what each one did: all of them write by a
-        // read-modify-write operation.
+        // Release pairs with the Acquire of the task that finds that there is no receiver. That task sees
+        // what each receiver did, because all of them count down by a read-modify-write operation.
         if self.channel.receivers.fetch_sub(1, Ordering::Release) == 1 {
             grant_all(&NoReceiverWaiter(&self.channel), lock(&self.channel.queues), Cause::Notify, |()| ());
         }
@@ -269,7 +336,15 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-/// There is no receiver. Has the value that was not sent.
+/// The error of sending without a receiver. It contains the value.
+///
+/// ```
+/// use brigade_runtime::sync::watch;
+///
+/// let (sender, receiver) = watch::channel(1);
+/// drop(receiver);
+/// assert_eq!(sender.send(2), Err(watch::SendError(2)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
@@ -287,7 +362,16 @@ impl<T> fmt::Display for SendError<T> {
 
 impl<T> error::Error for SendError<T> {}
 
-/// All senders are gone.
+/// The error of waiting for a change when all senders are dropped.
+///
+/// ```
+/// use brigade_runtime::{run, sync::watch};
+///
+/// let (sender, mut receiver) = watch::channel(1);
+/// drop(sender);
+/// let error: watch::RecvError = run(receiver.changed()).unwrap_err();
+/// assert_eq!(error.to_string(), "all senders are gone");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecvError(());
 
