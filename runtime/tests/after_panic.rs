@@ -3,11 +3,14 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_handle::pair;
 use brigade_runtime::{
     JoinError, JoinHandle, JoinSet, Runtime, as_completed, gather, generator, race, run, spawn, sync::Notify,
     task_group, yield_now,
 };
+use common::WakeCount;
 use futures_util::{FutureExt, Stream, StreamExt};
 use std::{
     future::{Future, pending, poll_fn, ready},
@@ -22,16 +25,6 @@ use std::{
 };
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// A future that is polled once, panics then, and must not be polled again.
 fn panics<T: 'static>(text: &'static str) -> Boxed<T> {
@@ -80,19 +73,19 @@ fn as_completed_of_nothing_but_panics_ends() {
 
 #[test]
 fn whoever_catches_a_panic_is_woken_to_go_on() {
-    let woken = Arc::new(Count::default());
+    let woken = Arc::new(WakeCount::default());
     let waker = Waker::from(woken.clone());
     let mut stream = as_completed([panics("first"), Box::pin(ready(7))]);
     let mut poll =
         || catch_unwind(AssertUnwindSafe(|| stream.poll_next_unpin(&mut Context::from_waker(&waker))));
     assert!(poll().is_err());
-    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert_eq!(woken.times(), 1);
     assert_eq!(poll().unwrap(), Poll::Ready(Some((1, 7))));
     let mut gathered = gather([panics("first"), Box::pin(ready(7))]);
     let mut poll =
         || catch_unwind(AssertUnwindSafe(|| gathered.poll_unpin(&mut Context::from_waker(&waker))));
     assert!(poll().is_err());
-    assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+    assert_eq!(woken.times(), 2);
 }
 
 #[test]
@@ -228,15 +221,15 @@ fn those_who_raced_by_reference_go_on_after_the_panic_of_one() {
 #[test]
 fn a_waker_of_the_caller_that_panics_loses_nobody() {
     /// Panics at its first wake-up only.
-    struct Fragile(Count);
+    struct Fragile(AtomicUsize);
     impl Wake for Fragile {
         fn wake(self: Arc<Self>) {
-            assert_ne!(self.0.0.fetch_add(1, Ordering::Relaxed), 0, "the first wake-up");
+            assert_ne!(self.0.fetch_add(1, Ordering::Relaxed), 0, "the first wake-up");
         }
     }
     let (one, other) = (Notify::new(), Notify::new());
     let mut stream = as_completed([one.notified(), other.notified()]);
-    let waker = Waker::from(Arc::new(Fragile(Count::default())));
+    let waker = Waker::from(Arc::new(Fragile(AtomicUsize::new(0))));
     let mut poll = || {
         stream.poll_next_unpin(&mut Context::from_waker(&waker)).map(|item| item.map(|(number, ())| number))
     };

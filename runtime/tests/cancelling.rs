@@ -1,18 +1,17 @@
 //! Situations of a handle that can only cancel: apart from the result, on other threads, after the end.
 
+mod common;
+
 use brigade_runtime::{
-    CancelHandle, JoinError, JoinSet, Runtime, run, spawn, spawn_local, sync::Event, task_group, yield_now,
+    CancelHandle, JoinError, JoinSet, run, spawn, spawn_local, sync::Event, task_group, yield_now,
 };
+use common::runtimes;
 use std::{
     future::pending,
     rc::Rc,
     sync::{Arc, mpsc},
     thread,
 };
-
-fn kinds() -> [Runtime; 2] {
-    [Runtime::current_thread().expect("it starts"), Runtime::multi_thread(2).expect("it starts")]
-}
 
 /// Cancels from a thread of its own.
 fn cancel_elsewhere(cancel: CancelHandle) {
@@ -21,7 +20,7 @@ fn cancel_elsewhere(cancel: CancelHandle) {
 
 #[test]
 fn a_task_is_cancelled_by_another_thread_while_its_handle_is_awaited() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let (begun, begins) = mpsc::channel();
         let handle = runtime.spawn(async move {
             begun.send(()).unwrap();
@@ -71,7 +70,7 @@ fn a_local_task_whose_output_may_not_leave_its_thread_is_cancelled_by_another() 
 
 #[test]
 fn a_cancel_handle_keeps_neither_the_future_nor_the_output() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let held = Arc::new(7);
         let (in_future, output) = (held.clone(), held.clone());
         let handle = runtime.spawn(async move {
@@ -88,7 +87,7 @@ fn a_cancel_handle_keeps_neither_the_future_nor_the_output() {
 
 #[test]
 fn the_end_of_a_detached_task_is_seen() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let handle = spawn(pending::<()>());
             let cancel = handle.cancel_handle();
@@ -105,7 +104,7 @@ fn the_end_of_a_detached_task_is_seen() {
 
 #[test]
 fn a_cancel_handle_may_outlive_the_runtime() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let handles: Vec<_> = (0..10).map(|_| runtime.spawn(pending::<()>())).collect();
         runtime.block_on(yield_now());
         let cancels: Vec<_> = handles.iter().map(|handle| handle.cancel_handle()).collect();
@@ -123,7 +122,7 @@ fn a_cancel_handle_may_outlive_the_runtime() {
 #[test]
 fn a_runtime_ends_while_others_cancel_its_tasks() {
     for round in 0..100 {
-        for runtime in kinds() {
+        for runtime in runtimes() {
             let handles: Vec<_> = (0..20).map(|_| runtime.spawn(pending::<()>())).collect();
             let cancels: Vec<_> = handles.iter().map(|handle| handle.cancel_handle()).collect();
             let other = thread::spawn(move || cancels.into_iter().for_each(|cancel| cancel.cancel()));
@@ -139,7 +138,7 @@ fn a_runtime_ends_while_others_cancel_its_tasks() {
 
 #[test]
 fn one_task_of_a_set_is_cancelled() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let (mut set, gate) = (JoinSet::new(), Arc::new(Event::new()));
             let mut cancels = Vec::new();
@@ -164,7 +163,7 @@ fn one_task_of_a_set_is_cancelled() {
 
 #[test]
 fn one_task_of_a_group_is_cancelled_and_the_others_go_on() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let sum = runtime.block_on(task_group(async |group| {
             let one = group.spawn(pending::<u32>());
             let two = group.spawn(async { 2 });

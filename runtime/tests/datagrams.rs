@@ -3,13 +3,16 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     Runtime, gather,
     net::{UdpSocket, unix::UnixDatagram},
     run, spawn,
 };
+use common::TempPath;
 use futures_util::FutureExt;
-use std::{io::ErrorKind, os::fd::AsFd, path::PathBuf, sync::Arc};
+use std::{io::ErrorKind, os::fd::AsFd, sync::Arc};
 
 /// Sends back what comes, until it is cancelled.
 async fn echo(socket: UdpSocket) {
@@ -172,24 +175,9 @@ fn a_unix_sender_waits_while_the_queue_is_full() {
     Runtime::multi_thread(2).unwrap().block_on(crowd);
 }
 
-/// A path for a socket, removed at the end.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("brigade-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn unix_datagrams_are_answered_by_path() {
-    let (here, there) = (Place::new("datagram-a"), Place::new("datagram-b"));
+    let (here, there) = (TempPath::new("datagram-a"), TempPath::new("datagram-b"));
     run(async {
         let one = UnixDatagram::bind(&here.0).unwrap();
         let other = UnixDatagram::bind(&there.0).unwrap();

@@ -3,9 +3,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     Elapsed, JoinError, Runtime, named, run, sleep, spawn, spawn_blocking, spawn_local, task_name, yield_now,
 };
+use common::{OnDrop, runtimes};
 use std::{
     cell::{Cell, RefCell},
     future::pending,
@@ -20,22 +23,9 @@ use std::{
     time::Duration,
 };
 
-/// Calls a closure when dropped.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
-
 #[test]
 fn shutdown_runs_what_is_queued_and_what_that_spawns() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let count = Arc::new(AtomicUsize::new(0));
         for _ in 0..1000 {
             let count = count.clone();
@@ -56,7 +46,7 @@ fn shutdown_runs_what_is_queued_and_what_that_spawns() {
 
 #[test]
 fn a_shutdown_with_a_deadline_waits_for_those_that_end_and_cancels_those_that_do_not() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let task = runtime.spawn(async {
             sleep(Duration::from_millis(3)).await;
             7
@@ -65,7 +55,7 @@ fn a_shutdown_with_a_deadline_waits_for_those_that_end_and_cancels_those_that_do
         assert_eq!(task.join().unwrap(), 7);
     }
     for limit in [0, 5] {
-        for runtime in kinds() {
+        for runtime in runtimes() {
             let drops = Arc::new(AtomicUsize::new(0));
             let count = || {
                 let drops = drops.clone();
@@ -92,7 +82,7 @@ fn a_shutdown_with_a_deadline_waits_for_those_that_end_and_cancels_those_that_do
 
 #[test]
 fn a_hundred_blocking_calls_may_wait_for_each_other() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let all = Arc::new(std::sync::Barrier::new(100));
             let calls: Vec<_> = (0..100)
@@ -111,7 +101,7 @@ fn a_hundred_blocking_calls_may_wait_for_each_other() {
 
 #[test]
 fn dropping_the_runtime_cancels_and_drops_all_tasks() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let drops = Arc::new(AtomicUsize::new(0));
         let task = || {
             let drops = drops.clone();
@@ -153,7 +143,7 @@ fn run_cancels_leftovers_and_a_second_run_works() {
 
 #[test]
 fn destructors_that_wake_each_other_and_spawn_end() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let (sender, receiver) = mpsc::channel::<Waker>();
         let wakers = Arc::new(std::sync::Mutex::new(Vec::<Waker>::new()));
         for _ in 0..50 {
@@ -185,7 +175,7 @@ fn destructors_that_wake_each_other_and_spawn_end() {
 
 #[test]
 fn a_cancelled_task_whose_destructor_panics_says_so() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let task = runtime.spawn(async {
             let _guard = OnDrop(|| panic!("in the destructor"));
             std::future::pending::<()>().await;
@@ -250,7 +240,7 @@ fn a_task_may_drop_its_own_runtime() {
 
 #[test]
 fn a_blocking_call_may_drop_the_runtime_that_it_belongs_to() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let runtime = Arc::new(runtime);
         let own = runtime.clone();
         let (go, gone) = mpsc::channel::<()>();

@@ -3,10 +3,13 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     JoinError, JoinSet, Runtime, run, sleep, spawn, sync::Event, task_group, timeout, try_task_group,
     yield_now,
 };
+use common::runtimes;
 use std::{
     cell::Cell,
     convert::Infallible,
@@ -21,10 +24,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
 
 /// Counts those that are alive.
 struct Alive(Arc<AtomicUsize>);
@@ -44,7 +43,7 @@ impl Drop for Alive {
 
 #[test]
 fn a_group_waits_for_tasks_whose_handles_were_dropped_and_for_those_that_they_spawn() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let done = Arc::new(AtomicUsize::new(0));
         runtime.block_on(task_group(async |group| {
             for _ in 0..20 {
@@ -66,7 +65,7 @@ fn a_group_waits_for_tasks_whose_handles_were_dropped_and_for_those_that_they_sp
 
 #[test]
 fn the_first_panic_cancels_the_rest_and_goes_on_when_all_have_ended() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let alive = Arc::new(AtomicUsize::new(0));
         let group = task_group(async |group| {
             for _ in 0..20 {
@@ -92,7 +91,7 @@ fn the_first_panic_cancels_the_rest_and_goes_on_when_all_have_ended() {
 
 #[test]
 fn the_first_error_cancels_the_rest_and_is_the_result() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let alive = Arc::new(AtomicUsize::new(0));
         let result: Result<(), _> = runtime.block_on(try_task_group(async |group| {
             let guard = Alive::new(&alive);
@@ -112,7 +111,7 @@ fn the_first_error_cancels_the_rest_and_is_the_result() {
 
 #[test]
 fn an_error_and_a_panic_of_the_body_cancel_the_tasks() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let alive = Arc::new(AtomicUsize::new(0));
         let fill = |group: &brigade_runtime::TaskGroup<&'static str>| {
             let guard = Alive::new(&alive);
@@ -147,7 +146,7 @@ fn a_destructor_that_panics_fails_the_group() {
             panic!("in the destructor");
         }
     }
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let group = task_group(async |group| {
             drop(group.spawn(async {
                 let _bomb = Bomb;
@@ -160,7 +159,7 @@ fn a_destructor_that_panics_fails_the_group() {
 
 #[test]
 fn cancelling_one_task_fails_nobody() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let seven = runtime.block_on(task_group(async |group| {
             let never = group.spawn(pending::<()>());
             yield_now().await;
@@ -174,7 +173,7 @@ fn cancelling_one_task_fails_nobody() {
 
 #[test]
 fn dropping_a_group_cancels_its_tasks_and_lets_no_more_in() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let alive = Arc::new(AtomicUsize::new(0));
         runtime.block_on(async {
             let mut kept = None;
@@ -226,7 +225,7 @@ fn groups_within_groups_end_from_the_inside() {
 
 #[test]
 fn many_failures_at_once_are_one() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         for _ in 0..50 {
             let result: Result<(), usize> = runtime.block_on(try_task_group(async |group| {
                 (0..10).for_each(|n| drop(group.try_spawn(async move { Err::<(), _>(n) })));
@@ -239,7 +238,7 @@ fn many_failures_at_once_are_one() {
 
 #[test]
 fn a_set_gives_results_in_the_order_in_which_they_end() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let mut set = JoinSet::new();
             let gates = [(); 3].map(|()| Arc::new(Event::new()));
@@ -263,7 +262,7 @@ fn a_set_gives_results_in_the_order_in_which_they_end() {
 
 #[test]
 fn a_set_may_be_refilled_while_it_is_emptied() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let mut set: JoinSet<u64> = (0..10).map(|n| spawn(async move { n })).collect();
             let (mut left, mut sum) = (1000, 0);
@@ -287,7 +286,7 @@ fn a_set_may_be_refilled_while_it_is_emptied() {
 
 #[test]
 fn a_set_cancels_when_it_is_dropped_and_lets_go_when_it_is_told() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let alive = Arc::new(AtomicUsize::new(0));
         runtime.block_on(async {
             let mut set = JoinSet::new();

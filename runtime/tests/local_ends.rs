@@ -3,9 +3,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     Elapsed, JoinError, JoinHandle, JoinSet, Runtime, run, sleep, spawn, spawn_local, task_group, yield_now,
 };
+use common::OnDrop;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending},
@@ -20,15 +23,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Calls a closure when dropped.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
 
 fn is_cancelled<T: std::fmt::Debug>(handle: JoinHandle<T>) -> bool {
     matches!(handle.join(), Err(JoinError::Cancelled))

@@ -3,9 +3,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     JoinHandle, Runtime, sleep, spawn, spawn_blocking, sync::Notify, task_group, yield_now,
 };
+use common::runtimes;
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
@@ -39,10 +42,6 @@ impl Wake for BadWaker {
     }
 }
 
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
-
 /// Who catches such a panic must not drop its payload.
 fn exploded(call: impl FnOnce()) -> bool {
     let result = catch_unwind(AssertUnwindSafe(call));
@@ -70,7 +69,7 @@ fn is_well(runtime: Runtime) {
 
 #[test]
 fn a_task_ends_whether_or_not_its_handle_is_dropped_before() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let (sender, receiver) = mpsc::channel::<()>();
         drop(runtime.spawn(async move {
             let _sender = sender;
@@ -90,7 +89,7 @@ fn a_task_ends_whether_or_not_its_handle_is_dropped_before() {
 
 #[test]
 fn a_result_that_nobody_sees_may_explode() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         drop(runtime.spawn(async { Bomb(3) }));
         runtime.block_on(async {
             let unseen = spawn(async { Bomb(3) });
@@ -114,7 +113,7 @@ fn a_result_that_nobody_sees_may_explode() {
 
 #[test]
 fn wakers_may_explode() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let notify = Notify::new();
         let waker = Waker::from(Arc::new(BadWaker));
         let mut context = Context::from_waker(&waker);
@@ -137,7 +136,7 @@ fn wakers_may_explode() {
 
 #[test]
 fn of_several_panics_of_a_group_or_a_scope_the_first_goes_on() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         assert!(exploded(|| {
             runtime.block_on(task_group(async |group| {
                 for _ in 0..3 {

@@ -5,11 +5,14 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     JoinError, Runtime, Sleep,
     net::{TcpListener, TcpStream},
     sleep, spawn, timeout, yield_now,
 };
+use common::OnDrop;
 use futures_util::AsyncReadExt as _;
 use std::{
     future::{Future, pending, poll_fn},
@@ -27,15 +30,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Calls a closure when dropped.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
 
 /// A listener, and a thread that connects to it.
 async fn visited() -> (TcpListener, thread::JoinHandle<()>) {

@@ -3,20 +3,19 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-use brigade_runtime::{Runtime, sleep, yield_now};
+mod common;
+
+use brigade_runtime::{sleep, yield_now};
+use common::runtimes;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-fn kinds() -> [Runtime; 2] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap()]
-}
-
 #[test]
 fn tasks_borrow_and_spawn_more() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let count = AtomicUsize::new(0);
         let answer = runtime.scope(|scope| {
             for _ in 0..100 {
@@ -37,7 +36,7 @@ fn tasks_borrow_and_spawn_more() {
 
 #[test]
 fn a_panic_goes_on_after_all_tasks_have_ended() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let count = AtomicUsize::new(0);
         let result = catch_unwind(AssertUnwindSafe(|| {
             runtime.scope(|scope| {

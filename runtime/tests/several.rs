@@ -3,10 +3,13 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
-    Either, Runtime, TaskGroup, TaskLocal, Until, as_completed, named, race, run, select, shield, sleep,
-    spawn, spawn_local, spawn_named, task_group, task_name, timeout, wait_for, yield_now,
+    Either, TaskGroup, TaskLocal, Until, as_completed, named, race, run, select, shield, sleep, spawn,
+    spawn_local, spawn_named, task_group, task_name, timeout, wait_for, yield_now,
 };
+use common::runtimes;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn, ready},
@@ -22,10 +25,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
 
 #[test]
 fn as_completed_polls_only_those_that_were_woken() {
@@ -59,7 +58,7 @@ fn as_completed_polls_only_those_that_were_woken() {
 
 #[test]
 fn as_completed_of_many_handles_gives_each_once() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let mut stream = as_completed((0..1000).map(|n| spawn(async move { n })));
             let mut seen = vec![false; 1000];
@@ -74,7 +73,7 @@ fn as_completed_of_many_handles_gives_each_once() {
 
 #[test]
 fn waiting_stops_at_the_first_the_first_failure_or_the_last() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let tasks = || [spawn(pending()), spawn(async { 1 }), spawn(async { panic!("meant") })];
             let waited = wait_for(tasks(), Until::FirstFailed).await;
@@ -92,7 +91,7 @@ fn waiting_stops_at_the_first_the_first_failure_or_the_last() {
 
 #[test]
 fn the_losers_of_a_race_are_dropped_before_it_is_over() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         // Spawned: a race of what is Send is Send.
         let task = runtime.spawn(async {
             let held = Arc::new(());
@@ -140,7 +139,7 @@ fn of_those_that_are_always_ready_each_wins_at_times() {
 
 #[test]
 fn what_is_shielded_goes_on_and_its_panic_is_that_of_the_one_who_waits() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let done = Arc::new(AtomicUsize::new(0));
             let inner = done.clone();
@@ -167,7 +166,7 @@ static WORD: TaskLocal<String> = TaskLocal::new();
 
 #[test]
 fn task_locals_follow_their_task_and_nobody_else() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let task = |n: u32| {
                 NUMBER.scope(n, async move {
@@ -196,7 +195,7 @@ static NOTES: TaskLocal<Rc<RefCell<Vec<u32>>>> = TaskLocal::new();
 
 #[test]
 fn a_task_local_may_be_a_cell_whose_task_moves_between_threads() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let task = || {
                 STEPS.scope(Cell::new(0), async {

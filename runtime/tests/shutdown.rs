@@ -3,10 +3,13 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     Elapsed, JoinError, JoinHandle, Runtime, fs::File, run, sleep, spawn, spawn_blocking, spawn_local,
     yield_now,
 };
+use common::runtimes;
 use futures_util::AsyncWriteExt;
 use std::{
     cell::RefCell,
@@ -19,10 +22,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
 
 /// Ways to end that do not wait for what blocks.
 fn ends() -> [fn(Runtime); 3] {
@@ -69,7 +68,7 @@ fn call<T: Send + 'static>(runtime: &Runtime, f: impl FnOnce() -> T + Send + 'st
 #[test]
 fn a_blocking_call_that_does_not_end_is_left_behind() {
     for end in ends() {
-        for runtime in kinds() {
+        for runtime in runtimes() {
             let (open, pass, come) = gate();
             let (tell, ended) = mpsc::channel();
             let blocks = call(&runtime, move || {
@@ -144,7 +143,7 @@ fn a_poll_that_does_not_end_is_left_behind() {
 
 #[test]
 fn what_ends_in_time_has_ended() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let (tell, ended) = mpsc::channel();
         let task = runtime.spawn(async {
             sleep(MS).await;
@@ -168,7 +167,7 @@ fn the_time_of_a_paused_clock_is_up_at_once() {
 #[test]
 fn a_runtime_may_be_left_inside_another() {
     run(async {
-        for runtime in kinds() {
+        for runtime in runtimes() {
             let (open, pass, come) = gate();
             let waits = runtime.spawn(pending::<()>());
             drop(runtime.spawn(async move { drop(spawn_blocking(pass)) }));
@@ -195,7 +194,7 @@ fn a_runtime_may_be_left_by_its_own_task_and_its_own_call() {
             },
         )
     };
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let (keep, leave) = own();
         let (open, pass, _come) = gate();
         let left = call(&runtime, move || {
@@ -246,7 +245,7 @@ fn local_tasks_of_a_runtime_that_is_left_are_dropped_on_this_thread() {
 
 #[test]
 fn a_write_that_was_acknowledged_is_made_behind_the_back() {
-    for (number, runtime) in kinds().into_iter().enumerate() {
+    for (number, runtime) in runtimes().into_iter().enumerate() {
         let path = std::env::temp_dir().join(format!("brigade-shutdown-{}-{number}", std::process::id()));
         runtime.block_on(async {
             let mut file = File::create(&path).await.unwrap();
@@ -263,7 +262,7 @@ fn a_write_that_was_acknowledged_is_made_behind_the_back() {
 #[test]
 fn every_handle_is_told_whatever_the_tasks_do_when_they_are_left() {
     for round in 0..100 {
-        for runtime in kinds() {
+        for runtime in runtimes() {
             let handles: Vec<_> = (0..20)
                 .map(|n| {
                     runtime.spawn(async move {

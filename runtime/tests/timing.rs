@@ -5,8 +5,11 @@
 // A sleep that moves from task to task is what some of these tests are about.
 #![allow(clippy::async_yields_async)]
 
-use brigade_runtime::{Elapsed, Runtime, gather, run, sleep, sleep_until, spawn, timeout, yield_now};
+mod common;
+
+use brigade_runtime::{Elapsed, gather, run, sleep, sleep_until, spawn, timeout, yield_now};
 use brigade_trace::clock;
+use common::runtimes;
 use std::{
     cell::RefCell,
     future::Future,
@@ -17,10 +20,6 @@ use std::{
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
 
 #[test]
 fn sleeps_end_in_the_order_of_their_deadlines() {
@@ -37,7 +36,7 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
 
 #[test]
 fn a_sleep_is_never_early() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let early = |ms: u32| async move {
             let begin = clock::now();
             sleep(ms * MS).await;
@@ -82,7 +81,7 @@ fn a_timeout_drops_its_future_at_once() {
 
 #[test]
 fn a_sleep_may_be_polled_by_one_task_and_dropped_by_another() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             for _ in 0..50 {
                 let mut nap = Box::pin(sleep(MS));
@@ -133,7 +132,7 @@ fn a_waker_may_drop_all_timers_while_they_fire() {
 
 #[test]
 fn many_sleeps_at_once_all_end() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let tasks: Vec<_> =
             (0..20_000).map(|n| runtime.spawn(async move { sleep(n % 50 * MS).await })).collect();
         runtime.block_on(async {

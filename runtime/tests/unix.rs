@@ -3,28 +3,16 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{
     Runtime, gather,
     net::unix::{UnixDatagram, UnixListener, UnixStream},
     run, spawn, timeout, yield_now,
 };
+use common::TempPath;
 use futures_util::{AsyncReadExt, AsyncWriteExt};
-use std::{io::ErrorKind, path::PathBuf, time::Duration};
-
-/// A path for a socket, removed at the end.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("brigade-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use std::{io::ErrorKind, time::Duration};
 
 /// Accepts connections and sends back what comes on each, until it is cancelled.
 async fn serve(listener: UnixListener) {
@@ -39,7 +27,7 @@ async fn serve(listener: UnixListener) {
 }
 
 async fn many_clients(name: &str) {
-    let place = Place::new(name);
+    let place = TempPath::new(name);
     let server = spawn(serve(UnixListener::bind(&place.0).unwrap()));
     let path = &place.0;
     let chat = |name: usize| {
@@ -72,7 +60,7 @@ fn many_connections_on_two_workers() {
 
 #[test]
 fn a_connection_waits_while_the_queue_of_the_listener_is_full() {
-    let place = Place::new("unix-full");
+    let place = TempPath::new("unix-full");
     run(async {
         // The queue of a listener from the standard library is short enough to be filled.
         let listener = std::os::unix::net::UnixListener::bind(&place.0).unwrap();
@@ -111,7 +99,7 @@ fn fill_queue(path: &std::path::Path) -> Vec<socket2::Socket> {
 /// Nobody ever accepts. The end of the runtime waits for nobody either, so this ends.
 #[test]
 fn a_connection_that_waits_for_room_in_a_queue_can_be_given_up() {
-    let place = Place::new("unix-given-up");
+    let place = TempPath::new("unix-given-up");
     let _listener = std::os::unix::net::UnixListener::bind(&place.0).unwrap();
     let _waiting = fill_queue(&place.0);
     run(async {
@@ -133,7 +121,7 @@ fn a_connection_that_waits_for_room_in_a_queue_can_be_given_up() {
 /// A pause is as long as the clock says, so this takes no time.
 #[test]
 fn a_connection_is_made_as_soon_as_there_is_room_in_the_queue() {
-    let place = Place::new("unix-room");
+    let place = TempPath::new("unix-room");
     let listener = std::os::unix::net::UnixListener::bind(&place.0).unwrap();
     let waiting = fill_queue(&place.0).len();
     Runtime::builder().paused_clock().build().unwrap().block_on(async {
@@ -150,7 +138,7 @@ fn a_connection_is_made_as_soon_as_there_is_room_in_the_queue() {
 /// The queue is full of what others have sent, and no descriptor of the sender says that there is room again.
 #[test]
 fn a_datagram_is_sent_when_a_queue_that_others_filled_has_room() {
-    let place = Place::new("unix-datagrams");
+    let place = TempPath::new("unix-datagrams");
     run(async {
         let receiver = UnixDatagram::bind(&place.0).unwrap();
         let filler = std::os::unix::net::UnixDatagram::unbound().unwrap();
@@ -215,7 +203,7 @@ fn the_peer_is_this_process() {
 
 #[test]
 fn nobody_at_the_path_is_an_error() {
-    let place = Place::new("unix-nobody");
+    let place = TempPath::new("unix-nobody");
     run(async {
         let error = UnixStream::connect(&place.0).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -3,7 +3,10 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use brigade_runtime::{Runtime, gather, run, sleep, spawn, timeout, yield_now};
+use common::runtimes;
 use std::{
     future::poll_fn,
     sync::{
@@ -40,13 +43,9 @@ impl Flag {
     }
 }
 
-fn kinds() -> [Runtime; 3] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(1).unwrap(), Runtime::multi_thread(2).unwrap()]
-}
-
 #[test]
 fn tasks_are_woken_by_other_threads() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let flags: Vec<_> = (0..2000).map(|_| Arc::new(Flag::default())).collect();
         let tasks: Vec<_> = flags
             .iter()
@@ -70,7 +69,7 @@ fn tasks_are_woken_by_other_threads() {
 
 #[test]
 fn the_future_of_block_on_is_woken_by_other_threads() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         for _ in 0..200 {
             let flag = Arc::new(Flag::default());
             let raiser = flag.clone();
@@ -83,7 +82,7 @@ fn the_future_of_block_on_is_woken_by_other_threads() {
 
 #[test]
 fn tasks_may_be_spawned_from_other_threads_while_the_runtime_sleeps() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let runtime = Arc::new(runtime);
         let count = Arc::new(AtomicUsize::new(0));
         let spawner = runtime.clone();
@@ -105,7 +104,7 @@ fn tasks_may_be_spawned_from_other_threads_while_the_runtime_sleeps() {
 
 #[test]
 fn a_task_that_wakes_itself_starves_neither_timers_nor_neighbours() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let greedy = runtime.spawn(async {
             loop {
                 yield_now().await;
@@ -176,7 +175,7 @@ fn two_tasks_that_wake_each_other_let_a_third_run() {
 
 #[test]
 fn a_waker_that_is_called_many_times_polls_a_task_that_waits() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         let flag = Arc::new(Flag::default());
         let waiting = flag.clone();
         let task = runtime.spawn(async move { waiting.wait().await });
@@ -197,7 +196,7 @@ fn a_waker_that_is_called_many_times_polls_a_task_that_waits() {
 
 #[test]
 fn a_future_that_yields_for_ever_starves_no_timer_and_no_reactor() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             let fired = spawn(sleep(Duration::from_millis(1)));
             // No other task is ready meanwhile, so nothing but the loop itself turns the driver.

@@ -1,6 +1,6 @@
 //! The operations on descriptors, names, files and children.
 
-use super::{BUDGET, check, check_poll, check_stream};
+use super::{BUDGET, check, check_poll, check_stream, common::TempPath};
 use brigade_runtime::{
     command::Command,
     fs::{self, File},
@@ -12,25 +12,7 @@ use brigade_runtime::{
     run,
 };
 use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
-use std::{
-    io::{self, SeekFrom},
-    path::PathBuf,
-};
-
-/// A name in the file system for one case, removed at its end.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("brigade-budget-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use std::io::{self, SeekFrom};
 
 /// So many bytes that a byte each time is always there.
 const ENOUGH: usize = 4 * BUDGET as usize;
@@ -93,7 +75,7 @@ fn datagrams() {
 #[test]
 fn unix_sockets() {
     run(async {
-        let (place, other) = (Place::new("stream"), Place::new("datagram"));
+        let (place, other) = (TempPath::new("budget-stream"), TempPath::new("budget-datagram"));
         let listener = UnixListener::bind(&place.0).unwrap();
         let mut streams = Vec::new();
         check("net/unix/stream.rs connect", async || {
@@ -173,7 +155,7 @@ fn copies() {
 #[test]
 fn files() {
     run(async {
-        let place = Place::new("file");
+        let place = TempPath::new("budget-file");
         fs::write(&place.0, vec![7; ENOUGH]).await.unwrap();
         check("fs::metadata", async || _ = fs::metadata(&place.0).await.unwrap()).await;
         let options = std::fs::OpenOptions::new().read(true).write(true).clone();

@@ -8,13 +8,17 @@
 #[allow(unsafe_code)]
 mod waker;
 
+#[path = "../common/mod.rs"]
+mod common;
+
 use brigade_runtime::{
-    Generator, Runtime, Yielder, generator,
+    Generator, Yielder, generator,
     net::{TcpListener, UdpSocket},
     sleep, spawn,
     sync::{Mutex, Notify, Queue, Semaphore, broadcast, mpsc, oneshot, watch},
     timeout, yield_now,
 };
+use common::runtimes;
 use std::{
     future::{Future, pending, poll_fn},
     net,
@@ -187,13 +191,9 @@ async fn all() -> Vec<Case> {
     all
 }
 
-fn kinds() -> [Runtime; 2] {
-    [Runtime::current_thread().unwrap(), Runtime::multi_thread(2).unwrap()]
-}
-
 #[test]
 fn a_waker_whose_clone_panics_harms_nobody_else() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             for mut case in all().await {
                 let panics = Foreign::new(|| panic!("I am not to be cloned"));
@@ -215,7 +215,7 @@ fn a_waker_whose_clone_panics_harms_nobody_else() {
 
 #[test]
 fn a_waker_that_comes_back_when_it_is_cloned_waits_for_no_lock() {
-    for runtime in kinds() {
+    for runtime in runtimes() {
         runtime.block_on(async {
             for mut case in all().await {
                 let another = case.another.take();

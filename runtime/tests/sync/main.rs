@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)] // A test fails by panicking, in what it calls as well.
 
 mod broadcast;
-mod crowds;
-mod meeting;
+#[path = "../common/mod.rs"]
+mod common;
+mod coordination;
+mod many_waiters;
 mod mpsc;
 mod notify;
 mod oneshot;
@@ -17,10 +19,7 @@ mod watch;
 use std::{
     future::Future,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
 };
@@ -28,22 +27,6 @@ use std::{
 /// Polls once. Nobody hears of the wake-up: the test polls again by itself.
 fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Count {
-    fn times(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 /// Another executor than ours: a thread that parks.

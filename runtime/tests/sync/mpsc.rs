@@ -1,6 +1,6 @@
 //! A channel from many senders to one receiver: room, order, closing, permits.
 
-use super::{Count, block_on, poll};
+use super::{block_on, common::WakeCount, poll};
 use brigade_runtime::{
     Runtime, next, run, spawn,
     sync::mpsc::{self, TryRecvError, TrySendError},
@@ -133,7 +133,7 @@ fn a_send_that_hears_of_the_end_and_is_dropped_leaves_the_channel_as_it_is() {
 #[test]
 fn the_one_who_polled_last_is_woken() {
     let (sender, mut receiver) = mpsc::unbounded();
-    let counts = [(); 2].map(|()| Arc::new(Count::default()));
+    let counts = [(); 2].map(|()| Arc::new(WakeCount::default()));
     let [one, other] = counts.each_ref().map(|count| Waker::from(count.clone()));
     sender.send(1).unwrap();
     assert_eq!(receiver.poll_recv(&mut Context::from_waker(&one)), Poll::Ready(Some(1)));
@@ -147,7 +147,7 @@ fn a_receiver_that_waits_hears_that_the_last_permit_of_a_closed_channel_is_gone(
     let (sender, mut receiver) = mpsc::channel::<()>(1);
     let permit = sender.try_reserve().unwrap();
     receiver.close();
-    let count = Arc::new(Count::default());
+    let count = Arc::new(WakeCount::default());
     let waker = Waker::from(count.clone());
     assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
     drop(permit);

@@ -1,6 +1,6 @@
 //! A channel for one value: who is gone when, and what becomes of the value.
 
-use super::{Count, block_on, poll};
+use super::{block_on, common::WakeCount, poll};
 use brigade_runtime::{
     Runtime, run, spawn,
     sync::oneshot::{self, RecvError, TryRecvError},
@@ -95,7 +95,7 @@ fn a_channel_is_freed_whoever_goes_first_and_whoever_waits() {
         let [waits, sends, sender_first, closes] = [0, 1, 2, 3].map(|bit| case >> bit & 1 == 1);
         let (mut sender, receiver) = oneshot::channel();
         let mut receiver = Box::pin(receiver);
-        let counts = [(); 2].map(|()| Arc::new(Count::default()));
+        let counts = [(); 2].map(|()| Arc::new(WakeCount::default()));
         let [senders, receivers] = counts.each_ref().map(|count| Waker::from(count.clone()));
         assert!(sender.poll_closed(&mut Context::from_waker(&senders)).is_pending());
         assert!(!waits || receiver.as_mut().poll(&mut Context::from_waker(&receivers)).is_pending());

@@ -1,6 +1,6 @@
 //! More who wait than are woken at once, and wakers that come again, give up or panic when they are woken.
 
-use super::{Count, poll};
+use super::{common::WakeCount, poll};
 use brigade_runtime::sync::{Barrier, Condition, Event, Mutex, Notify, Semaphore, broadcast, mpsc};
 use std::{
     future::Future,
@@ -24,7 +24,7 @@ impl<F: Fn() + Send + Sync> Wake for Woken<F> {
 /// So many who wait, and how many of them were woken and are gone.
 struct Crowd<F> {
     waits: Vec<Pin<Box<F>>>,
-    woken: Arc<Count>,
+    woken: Arc<WakeCount>,
     gone: usize,
 }
 
@@ -148,7 +148,7 @@ fn who_comes_while_others_are_woken_waits_for_the_next_time() {
 fn a_waker_that_panics_harms_nobody_else() {
     let semaphore = Semaphore::new(0);
     let (mut first, mut second) = (Box::pin(semaphore.acquire()), Box::pin(semaphore.acquire()));
-    let woken = Arc::new(Count::default());
+    let woken = Arc::new(WakeCount::default());
     let panics = Woken(|| panic!("a waker panics, as it should in this test"));
     let wakers = [Waker::from(Arc::new(panics)), Waker::from(woken.clone())];
     assert!(first.as_mut().poll(&mut Context::from_waker(&wakers[0])).is_pending());
