@@ -1,8 +1,8 @@
-//! The executor's clock: what it thinks the time is.
+//! The executor's clock: the one source of time in this crate.
 //!
-//! Everything in this crate that needs the time asks the clock of its executor, and the clock asks
-//! [`brigade_trace::clock`], which alone reads the operating system's. Timers count in ticks of a millisecond since the
-//! clock was made, which is as fine as the reactor can sleep.
+//! All code in this crate that needs the time asks the clock of its executor. The clock asks
+//! [`brigade_trace::clock`], which alone reads the operating system's clock. Timers count in ticks of one
+//! millisecond since the clock was made. The reactor cannot sleep with a finer resolution.
 
 use brigade_trace::clock;
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A tick is a millisecond.
+/// The length of a tick: one millisecond.
 const NANOS_PER_TICK: u32 = 1_000_000;
 
 /// The source of time of one executor.
@@ -21,17 +21,18 @@ pub(crate) enum Clock {
         /// Tick 0.
         start: Instant,
     },
-    /// One that stands still until it is told what the time is: for tests. See [`Builder::paused_clock`](crate::Builder::paused_clock).
+    /// A clock for tests, which stands still until it is told the time. See
+    /// [`Builder::paused_clock`](crate::Builder::paused_clock).
     Paused {
         /// Tick 0.
         start: Instant,
-        /// What has passed since, in ticks.
+        /// The time that has passed since `start`, in ticks.
         passed: AtomicU64,
     },
 }
 
-/// So many ticks of the last second, and those of the seconds before. Not by way of all nanoseconds, whose division costs as much as a
-/// timer does.
+/// Returns the number of ticks in `since`, given those of its last, incomplete second. This avoids dividing
+/// the whole duration in nanoseconds, which would cost as much as setting a timer.
 #[inline]
 fn ticks(since: Duration, of_last_second: u32) -> u64 {
     const PER_SECOND: u64 = 1_000_000_000 / NANOS_PER_TICK as u64;
@@ -51,7 +52,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Os { .. } => clock::now(),
-            // Relaxed: what the driving thread stores guards nothing.
+            // Relaxed: the driving thread's store publishes no other data.
             Self::Paused { start, passed } => *start + Duration::from_millis(passed.load(Ordering::Relaxed)),
         }
     }
@@ -61,7 +62,8 @@ impl Clock {
         matches!(self, Self::Paused { .. })
     }
 
-    /// Moves a clock that is paused to the beginning of a tick, which a timer has that fires. What has passed already stays so.
+    /// Moves a paused clock to the beginning of a tick at which a timer fires. The clock never moves
+    /// backwards. A clock of the operating system is left alone.
     pub(crate) fn jump_to(&self, tick: u64) {
         if let Self::Paused { passed, .. } = self {
             passed.fetch_max(tick, Ordering::Relaxed);
@@ -75,32 +77,33 @@ impl Clock {
         }
     }
 
-    /// The last tick that has begun.
+    /// Returns the last tick that has begun.
     #[inline]
     pub(crate) fn tick_now(&self) -> u64 {
         self.tick_at(self.now())
     }
 
-    /// The last tick that had begun at that time.
+    /// Returns the last tick that had begun at the time `now`.
     #[inline]
     pub(crate) fn tick_at(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.start());
         ticks(since, since.subsec_nanos() / NANOS_PER_TICK)
     }
 
-    /// The first tick that does not begin before the deadline: a timer may be late, never early.
+    /// Returns the first tick that does not begin before the deadline: a timer may be late, but is never
+    /// early.
     #[inline]
     pub(crate) fn tick_of(&self, deadline: Instant) -> u64 {
         let since = deadline.saturating_duration_since(self.start());
         ticks(since, since.subsec_nanos().div_ceil(NANOS_PER_TICK))
     }
 
-    /// When the tick begins. None if that is too far away to be named.
+    /// Returns the time at which the tick begins, or `None` if an `Instant` cannot express it.
     pub(crate) fn beginning(&self, tick: u64) -> Option<Instant> {
         self.start().checked_add(Duration::from_millis(tick))
     }
 
-    /// How long until the tick begins.
+    /// Returns the time that remains until the tick begins: zero if it has begun.
     pub(crate) fn until(&self, tick: u64) -> Duration {
         let since_start = Duration::from_millis(tick);
         since_start.saturating_sub(self.now().saturating_duration_since(self.start()))

@@ -1,4 +1,4 @@
-//! Something that happens again and again.
+//! `Interval`: ticks at a fixed period.
 
 use super::sleep::{Sleep, now_of, sleep_until};
 use futures_core::Stream;
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Ticks every `period`, the first time at once.
+/// Makes an interval that ticks every `period`, for the first time at once.
 ///
 /// ```
 /// use brigade_runtime::{interval, run};
@@ -25,68 +25,102 @@ use std::{
 ///
 /// # Panics
 ///
-/// If `period` is zero. Otherwise as for [`sleep`](crate::sleep).
+/// Panics at the call if `period` is zero. Otherwise panics as [`sleep`](crate::sleep) does, at the call or
+/// at the poll of a tick.
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     interval_at(now_of("interval"), period)
 }
 
-/// Ticks every `period`, the first time at `start`.
+/// Makes an interval that ticks every `period`, for the first time at `start`.
 ///
 /// # Panics
 ///
-/// As for [`interval`].
+/// Panics as [`interval`] does.
+///
+/// ```
+/// use brigade_runtime::{interval_at, now, run};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let start = now() + Duration::from_millis(2);
+///     let mut interval = interval_at(start, Duration::from_millis(1));
+///     assert_eq!(interval.tick().await, start);
+/// });
+/// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval's period is longer than nothing");
     Interval { period, missed: MissedTicks::Burst, next: Some(start), sleep: sleep_until(start) }
 }
 
-/// What becomes of ticks whose time passed while nobody asked for them. Drawn for a period of 2 and a task that is busy from 2 to 7:
+/// The policy for ticks whose time passes while nobody asks for them.
+///
+/// The drawing has a period of 2 and a task that is busy from 2 to 7:
 ///
 /// ```text
 ///   time    0   1   2   3   4   5   6   7   8   9  10  11
-///   Burst   t       t------- busy -----ttt  t       t           late ticks at once, then as if nothing had been
-///   Delay   t       t------- busy -----t       t       t        a new count from the late tick on
-///   Skip    t       t------- busy -----t   t       t            late ticks are left out
+///   Burst   t       t------- busy -----ttt  t       t           late ticks at once, then the old beat
+///   Delay   t       t------- busy -----t       t       t        a new beat from the late tick on
+///   Skip    t       t------- busy -----t   t       t            late ticks left out, then the old beat
 /// ```
 ///
-/// A tick is missed if it is asked for more than 5 ms late: as much may be the timer's own. The three policies are tokio's.
+/// A tick is missed if the task asks for it more than 5 ms late. A smaller delay may come from the timer
+/// itself. The three policies are tokio's.
+///
+/// ```
+/// use brigade_runtime::{MissedTicks, interval, run};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let mut interval = interval(Duration::from_millis(2)).missed(MissedTicks::Skip);
+///     interval.tick().await;
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTicks {
-    /// They come at once, one after the other, until the interval has caught up. The number of ticks is right.
+    /// Missed ticks come at once, one after the other, until the interval has caught up. This keeps the
+    /// number of ticks.
     #[default]
     Burst,
-    /// The next one comes a whole period after the late one. The distance between two ticks is right.
+    /// The next tick comes a whole period after the late one. This keeps the distance between two ticks.
     Delay,
-    /// They do not come; the next one comes at a multiple of the period from the start. The beat is right.
+    /// Missed ticks do not come. The next tick comes at a multiple of the period from the start. This keeps
+    /// the beat.
     Skip,
 }
 
-/// Ticks again and again. Made by [`interval`]; also a `Stream`.
+/// A source of ticks at a fixed period, made by [`interval`] or [`interval_at`].
+///
+/// It is also a `Stream`, which never ends.
 #[derive(Debug)]
 #[must_use = "an interval ticks only if asked"]
 pub struct Interval {
     period: Duration,
     missed: MissedTicks,
-    /// When the next tick is due. None: so far away that no clock can name it.
+    /// The time at which the next tick is due. `None` if that is so far away that an `Instant` cannot
+    /// express it.
     next: Option<Instant>,
     sleep: Sleep,
 }
 
 impl Interval {
-    /// Sets what becomes of ticks that are missed. Without this: [`MissedTicks::Burst`].
+    /// Sets the policy for missed ticks. The default is [`MissedTicks::Burst`].
     pub fn missed(mut self, missed: MissedTicks) -> Self {
         self.missed = missed;
         self
     }
 
-    /// The time between two ticks.
+    /// Returns the time between two ticks.
     pub fn period(&self) -> Duration {
         self.period
     }
 
-    /// Waits for the next tick and gives the time at which it was due.
+    /// Waits for the next tick and returns the time at which it was due.
+    ///
+    /// # Panics
+    ///
+    /// Panics when polled outside of a runtime, or as [`sleep`](crate::sleep) does.
     ///
     /// # Cancellation
     ///
@@ -95,11 +129,11 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// Starts the count anew: the next tick comes a period from now.
+    /// Starts the period again: the next tick comes one period from now.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics at the call if the thread is outside of a runtime.
     #[track_caller]
     pub fn reset(&mut self) {
         let now = now_of("Interval::reset");
@@ -114,7 +148,8 @@ impl Interval {
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = now_of("an interval");
         if self.next.is_some_and(|due| due <= now) {
-            // A timer that is set so late would fire at the next tick only.
+            // The time has passed already, so the sleep becomes ready without a timer. A timer set now
+            // would fire only at the clock's next tick.
             self.sleep.reset_as_of(now, self.next);
         }
         ready!(Pin::new(&mut self.sleep).poll(cx));
@@ -129,13 +164,13 @@ impl Interval {
     }
 }
 
-/// A tick that is later than this was missed.
+/// The longest delay with which a tick is not missed.
 const MISSED_TICK_TOLERANCE: Duration = Duration::from_millis(5);
 
-/// The first multiple of the period from `due` on that is after `now`.
+/// Returns the first time after `now` that lies a multiple of the period after `due`.
 fn after(due: Instant, now: Instant, period: Duration) -> Option<Instant> {
     let late = now.saturating_duration_since(due).as_nanos() % period.as_nanos();
-    // 64 bits of nanoseconds last 584 years; who is later than that gets a tick that is early.
+    // 64 bits of nanoseconds last for 584 years. With a longer remainder, the next tick would come early.
     let late = Duration::from_nanos(u64::try_from(late).unwrap_or(u64::MAX));
     now.checked_add(period.saturating_sub(late))
 }

@@ -1,4 +1,4 @@
-//! Time: sleeping, doing something again and again, and giving up after a while.
+//! Time: sleeps, intervals and timeouts, and the clock and the timing wheels below them.
 
 pub(crate) mod clock;
 pub(crate) mod timers;

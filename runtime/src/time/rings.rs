@@ -1,16 +1,16 @@
-//! Doubly linked lists of numbers, so many that each slot of the wheel has one.
+//! Doubly linked lists of numbers, one list for each slot of the wheel.
 //!
-//! The list of a slot is a ring, in which the slot itself comes before the first timer and after the last:
+//! Each list is a ring. The list's own number comes before its first member and after its last:
 //!
 //! ```text
 //!     ┌─▶ ring ⇄ number ⇄ number ⇄ number ◀─┐        an empty one:  ┌─▶ ring ◀─┐
 //!     └──────────────────────────────────────┘                       └──────────┘
 //! ```
 //!
-//! So a number joins and leaves without asking whether it is the first or the last, and which ring has become empty is seen from
-//! the two beside the one that left.
+//! So a number joins and leaves without a check whether it is the first or the last. When a number leaves,
+//! its two neighbours tell whether the ring is empty now: then both are the ring itself.
 
-/// The rings, whose own numbers are the first ones; all others are those of members.
+/// A set of rings. The lowest numbers are those of the rings, all others are those of members.
 pub(super) struct Rings {
     links: Vec<Link>,
 }
@@ -29,12 +29,13 @@ impl Link {
 }
 
 impl Rings {
-    /// So many rings, all of them empty.
+    /// Makes `count` empty rings.
     pub(super) fn new(count: usize) -> Self {
         Self { links: (0..count).map(Link::alone).collect() }
     }
 
-    /// Puts a number that is in no ring at the end of one. It is one that has been in a ring before, or the first that has not.
+    /// Appends a number that is in no ring to a ring. The number has been in a ring before, or it is the
+    /// lowest number that never has.
     #[inline]
     pub(super) fn append(&mut self, ring: usize, number: usize) {
         if number == self.links.len() {
@@ -46,7 +47,7 @@ impl Rings {
         links[last as usize].next = number as u32;
     }
 
-    /// Takes a number out of its ring. Says which ring that was, if it is empty now.
+    /// Takes a number out of its ring. Returns the ring's number if the ring is empty now.
     #[inline]
     pub(super) fn remove(&mut self, number: usize) -> Option<usize> {
         let links = self.links.as_mut_slice();
@@ -56,12 +57,13 @@ impl Rings {
         (previous == next).then_some(previous as usize)
     }
 
-    /// Empties a ring. Its members are what [`next`](Self::next) leads to from the one that is returned, until it leads to the ring.
+    /// Empties a ring and returns its first member, or the ring itself if it had none. [`next`](Self::next)
+    /// leads from there to the other members and at last to the ring.
     pub(super) fn take(&mut self, ring: usize) -> usize {
         std::mem::replace(&mut self.links[ring], Link::alone(ring)).next as usize
     }
 
-    /// The number after this one.
+    /// Returns the number after this one.
     #[inline]
     pub(super) fn next(&self, number: usize) -> usize {
         self.links[number].next as usize

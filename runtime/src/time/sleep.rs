@@ -1,4 +1,4 @@
-//! A future that is ready when a time has come.
+//! `Sleep`: a future that is ready once a deadline has passed.
 
 use super::timers::{Armed, SetTimer};
 use crate::{
@@ -18,19 +18,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Waits for so long.
+/// Waits for a duration.
 ///
-/// To the millisecond: a sleep may be late, never early. [`Duration::MAX`] sleeps for ever. The time counts from the call, not
-/// from the first poll.
+/// The time counts from the call, not from the first poll. Timers count in milliseconds: a sleep may be
+/// late, but is never early. [`Duration::MAX`] sleeps for ever.
 ///
 /// # Panics
 ///
-/// Outside of a runtime. And when it is polled, if the runtime inside of which it was first polled has ended before the time has come:
-/// one that is held elsewhere is woken then.
+/// Panics at the call or at the first poll if the thread is outside of a runtime. Panics at a later poll if
+/// the runtime that first polled the sleep ended before the time came: when a runtime ends, it wakes its
+/// sleeps that are held elsewhere.
 ///
 /// # Cancellation
 ///
-/// Dropping the future takes the timer back.
+/// Dropping the future removes the timer.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -44,11 +45,25 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep { deadline: now.checked_add(duration), due: duration.is_zero(), set: None }
 }
 
-/// Waits until that time. A time that has passed is ready at once.
+/// Waits until `deadline`. If that time has passed already, the sleep is ready at once.
 ///
 /// # Panics
 ///
-/// As for [`sleep`].
+/// Panics as [`sleep`] does.
+///
+/// # Cancellation
+///
+/// Dropping the future removes the timer.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use brigade_runtime::{now, sleep_until};
+/// # brigade_runtime::run(async {
+/// let deadline = now() + Duration::from_millis(2);
+/// sleep_until(deadline).await;
+/// assert!(now() >= deadline);
+/// # });
+/// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let now = now_of("sleep_until");
@@ -58,24 +73,26 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    /// None: so far away that no clock can name it.
+    /// `None` if the deadline is so far away that an `Instant` cannot express it.
     deadline: Option<Instant>,
-    /// It is ready, or will be without a timer.
+    /// True if the sleep is ready, or will be at the next poll without a timer.
     due: bool,
+    /// The timer, once the first poll has set it.
     set: Option<SleepTimer>,
 }
 
 const ENDED_MESSAGE: &str =
     "a sleep was polled after its runtime had ended: nothing would wake it when its time comes";
 
-/// A timer that was set, and on which wheel.
+/// A timer that was set, and the wheel that it is on.
 struct SleepTimer {
     executor: Lease,
     shard: usize,
     key: Key,
 }
 
-/// Calls `f` with this thread's runtime, and the wheel that this thread uses.
+/// Calls `f` with the runtime of this thread, its driver and the index of the wheel that this thread uses.
+/// Panics outside of a runtime and names `what` as the caller.
 #[track_caller]
 #[inline]
 fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usize) -> R) -> R {
@@ -100,42 +117,64 @@ fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usiz
     result
 }
 
-/// The time of the runtime that this thread is inside of, which `what` needs.
+/// Returns the time of this thread's runtime. Panics outside of a runtime and names `what` as the caller.
 #[track_caller]
 pub(crate) fn now_of(what: &str) -> Instant {
     with_executor(what, |_, driver, _| driver.timers.clock.now())
 }
 
-/// The time, as the runtime sees it: what [`sleep_until`] counts by. It differs from that of the operating system if the
-/// [clock is paused](crate::Builder::paused_clock).
+/// Returns the current time of the runtime's clock, by which [`sleep_until`] counts.
+///
+/// It differs from the time of the operating system if the [clock is paused](crate::Builder::paused_clock).
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics at the call if the thread is outside of a runtime.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// let before = brigade_runtime::now();
+/// assert!(brigade_runtime::now() >= before);
+/// # });
+/// ```
 #[track_caller]
 pub fn now() -> Instant {
     now_of("now")
 }
 
 impl Sleep {
-    /// When it is ready. None if that is too far away for the clock to name.
+    /// Returns the time at which the sleep is ready, or `None` if that is so far away that an `Instant`
+    /// cannot express it.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Whether the time has come, as far as a poll has seen.
+    /// Returns true if the sleep is ready as far as its last poll has seen, or needs no timer to be ready.
     pub fn is_elapsed(&self) -> bool {
         self.due
     }
 
-    /// Sets another time, also after it was ready.
+    /// Changes the deadline. A sleep that was ready waits again, and its next poll sets a new timer.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use brigade_runtime::{now, sleep};
+    /// # brigade_runtime::run(async {
+    /// let mut sleep = sleep(Duration::MAX);
+    /// let deadline = now() + Duration::from_millis(2);
+    /// sleep.reset(deadline);
+    /// sleep.await;
+    /// assert!(now() >= deadline);
+    /// # });
+    /// ```
     pub fn reset(&mut self, deadline: Instant) {
         self.unset();
         self.deadline = Some(deadline);
         self.due = false;
     }
 
-    /// [`reset`](Self::reset), and ready at once if the time has passed. None is never.
+    /// Changes the deadline like [`reset`](Self::reset), but is ready without a timer if that time is at or
+    /// before `now`. A deadline of `None` never comes.
     pub(super) fn reset_as_of(&mut self, now: Instant, deadline: Option<Instant>) {
         self.unset();
         self.deadline = deadline;
@@ -145,13 +184,13 @@ impl Sleep {
     fn unset(&mut self) {
         let Some(timer) = self.set.take() else { return };
         let driver = timer.executor.driver();
-        // In a forked child the wheel may be locked for ever.
+        // In a forked child the wheel's lock may be held for ever by a thread that exists only in the parent.
         if !driver.reactor.is_forked() {
             driver.timers.cancel(timer.shard, timer.key);
         }
     }
 
-    /// What a poll does, without regard to the budget.
+    /// Polls the sleep and ignores whether the task's budget is used up. A ready sleep still spends one unit.
     pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.due {
             let Some(timer) = &self.set else {
@@ -163,7 +202,7 @@ impl Sleep {
             match timers.rearm(timer.shard, timer.key, cx.waker()) {
                 Armed::Waits => return Poll::Pending,
                 Armed::Fired => {}
-                // It may have fired before.
+                // The timer may have fired before the executor was gone: then its time has come.
                 Armed::Closed => {
                     assert!(self.deadline.is_some_and(|due| due <= timers.clock.now()), "{ENDED_MESSAGE}")
                 }
@@ -198,7 +237,8 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        // To set a timer and to hear that it has fired costs nothing, so that who has used up the budget beside it is not late.
+        // Only a sleep that is ready asks for budget. Setting a timer and learning that it has fired are
+        // free, so the timer of a task that has used up its budget elsewhere is not late.
         if this.due {
             ready!(budget::poll(cx));
         }

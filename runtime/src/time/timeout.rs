@@ -1,4 +1,4 @@
-//! Giving up after a while.
+//! `Timeout`: a future with a limit on the time to wait for it.
 
 use super::{
     elapsed::Elapsed,
@@ -13,18 +13,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Awaits a future for so long at most.
+/// Awaits a future for at most `duration`.
 ///
-/// The future is polled first, so a future that is ready wins over a time that is over. It is boxed, so that it can be
-/// polled without unsafe code. However busy the future is, once it is pending the time is looked at.
+/// Each poll polls the future first, so a future that is ready wins over a time that is over. Whenever the
+/// future is pending, the poll checks the time too, even if the future has used up the task's budget. The
+/// future is boxed, so that it can be polled without unsafe code.
 ///
 /// # Errors
 ///
-/// [`Elapsed`] if the time was over first. The future is then dropped with the [`Timeout`].
+/// Resolves to [`Elapsed`] if the time is over before the future is ready. The future is dropped then.
 ///
 /// # Panics
 ///
-/// As for [`sleep`](crate::sleep).
+/// Panics as [`sleep`](crate::sleep) does, and at a poll after the result was returned.
+///
+/// # Cancellation
+///
+/// Dropping the [`Timeout`] drops the future and removes the timer.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -40,15 +45,19 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future: Some(Box::pin(future)), sleep: sleep(duration) }
 }
 
-/// Awaits a future until that time at most: [`timeout`] with a deadline, which several futures may share.
+/// Awaits a future until `deadline` at most: [`timeout`] with a deadline, which several futures may share.
 ///
 /// # Errors
 ///
-/// [`Elapsed`] if the time came first. The future is then dropped with the [`Timeout`].
+/// Resolves to [`Elapsed`] if the deadline comes before the future is ready. The future is dropped then.
 ///
 /// # Panics
 ///
-/// As for [`sleep`](crate::sleep).
+/// Panics as [`timeout`] does.
+///
+/// # Cancellation
+///
+/// Dropping the [`Timeout`] drops the future and removes the timer.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -67,7 +76,7 @@ pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 /// The future of [`timeout`] and [`timeout_at`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {
-    /// None once it is ready or the time is over.
+    /// `None` once the future was ready or the time was over.
     future: Option<Pin<Box<F>>>,
     sleep: Sleep,
 }
@@ -82,13 +91,14 @@ impl<F: Future> Future for Timeout<F> {
         let result = match future.as_mut().poll(cx) {
             Poll::Ready(output) => Ok(output),
             Poll::Pending => {
-                // If the future has used up the budget, that must not keep the time from being over.
+                // Unbudgeted: a future that has used up the budget must not keep the timeout from being
+                // noticed.
                 ready!(self.sleep.poll_unbudgeted(cx));
                 Err(Elapsed)
             }
         };
         budget::spend_since(mark);
-        // Dropped now: what has ended holds nothing any more.
+        // Dropped now, so that a finished timeout that is still held keeps nothing of the future alive.
         self.future = None;
         Poll::Ready(result)
     }

@@ -1,18 +1,21 @@
-//! The timers of an executor: a wheel for each worker, and what the driver has to know of all of them.
+//! The timers of an executor: one wheel for each worker, and the first tick of each, which the driver reads.
 //!
-//! A task's timer goes to the wheel of the worker that polls it, so that the lock of a wheel is taken by one thread almost
-//! always. It is taken by another when the task has moved and drops its timer elsewhere, and when the driver fires
-//! timers for a worker that is busy. No waker is cloned, called or dropped under it.
+//! A task's timer goes to the wheel of the worker that polls the task, so almost always one thread alone
+//! takes a wheel's lock. Another thread takes the lock in two cases: the task has moved and drops its timer
+//! elsewhere, or the driver fires the timers of a worker that is busy. No waker is cloned, called or
+//! dropped under the lock.
 //!
 //! # Cancel against fire
 //!
-//! Both take the timer out of the wheel under the wheel's lock, so one of them finds it gone. A timer has fired exactly
-//! if it is not in the wheel any more: that is what a `Sleep` asks, and not the clock. When the executor ends, all timers are taken out
-//! and their wakers called, and no timer can be set any more: a `Sleep` that asks then is told so.
+//! Cancelling and firing both take the timer out of the wheel under the wheel's lock, so one of the two
+//! finds it gone. A timer has fired exactly if it is no longer in the wheel: a `Sleep` asks the wheel, not
+//! the clock. When the executor ends, it takes all timers out and calls their wakers. From then on no timer
+//! can be set, and a `Sleep` that asks is told that the executor is gone.
 //!
 //! # Why no timer is missed
 //!
-//! The driver sleeps until the first timer that it knows. One who sets an earlier timer meanwhile has to wake it:
+//! The driver sleeps until the first timer that it knows. A thread that sets an earlier timer meanwhile has
+//! to wake it:
 //!
 //! ```text
 //!   setting                             driver, before it sleeps
@@ -20,8 +23,8 @@
 //!   until > when? wake the driver       recheck: min of all wheels' next < until? again
 //! ```
 //!
-//! All four are sequentially consistent, so that one of the two sees the other's store. While the driver does not sleep
-//! `until` is 0, and nobody wakes it: it looks before it sleeps.
+//! All four accesses are sequentially consistent, so one of the two threads sees the other's store. While
+//! the driver is awake, `until` is 0 and nobody wakes the driver: it looks at the timers before it sleeps.
 
 use super::wheel::{FAR, Wheel};
 use crate::{
@@ -32,24 +35,26 @@ use crate::{
 use brigade_trace::{Id, Kind, on, record};
 use std::{task::Waker, time::Instant};
 
-/// No timer.
+/// The tick of a wheel without timers.
 const NO_TIMER: u64 = u64::MAX;
-/// The driver does not sleep.
+/// The value of `until` while the driver is awake.
 const DRIVER_AWAKE: u64 = 0;
 
-// A cache line of its own each: a worker writes its own often.
+/// The timers of one worker.
+// Aligned so that each shard has a cache line of its own: a worker writes its own shard often.
 #[repr(align(128))]
 struct TimerShard {
-    /// A tick at or before the wheel's first timer. Stored under the lock, read without.
+    /// A tick at or before the wheel's first timer. It is stored under the lock and read without it.
     next: AtomicU64,
-    /// None once the executor is gone.
+    /// `None` once the executor is gone.
     kept: Mutex<Option<ShardTimers>>,
 }
 
-/// What the lock of a shard guards.
+/// The part of a shard that its lock guards.
 struct ShardTimers {
     wheel: Wheel,
-    /// When `next` begins. None if there is none, or if it is too far away to be named.
+    /// The time at which `next` begins. `None` if there is no next timer, or if an `Instant` cannot express
+    /// that time.
     begins: Option<Instant>,
 }
 
@@ -57,28 +62,28 @@ struct ShardTimers {
 pub(crate) struct Timers {
     pub(crate) clock: Clock,
     shards: Box<[TimerShard]>,
-    /// Until which tick the driver sleeps.
+    /// The tick until which the driver sleeps, or [`DRIVER_AWAKE`].
     until: AtomicU64,
 }
 
-/// What became of setting a timer.
+/// The result of setting a timer.
 pub(crate) enum SetTimer {
-    /// It is set, and the driver will see it in time.
+    /// The timer is set, and the driver will see it in time.
     Done(Key),
-    /// It is set, and the driver sleeps for longer: wake it.
+    /// The timer is set, but the driver sleeps for longer: the caller must wake it.
     WakeDriver(Key),
     /// The executor is gone.
     Closed,
 }
 
-/// What has become of a timer that was set.
+/// The state of a timer that was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Armed {
-    /// It has not fired.
+    /// The timer has not fired.
     Waits,
-    /// It has.
+    /// The timer has fired.
     Fired,
-    /// The executor is gone, and took out all timers.
+    /// The executor is gone and has taken out all timers.
     Closed,
 }
 
@@ -89,12 +94,12 @@ impl Timers {
         Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(DRIVER_AWAKE) }
     }
 
-    /// The wheel for threads that are no workers.
+    /// Returns the shard for threads that are no workers.
     pub(crate) fn guests(&self) -> usize {
         self.shards.len() - 1
     }
 
-    /// Sets a timer on the wheel of a worker, or on the last one, which is for threads that are no workers.
+    /// Sets a timer on the wheel of a worker, or on the last wheel, which is for threads that are no workers.
     #[inline]
     pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> SetTimer {
         if on() {
@@ -105,36 +110,39 @@ impl Timers {
         let mut kept = lock(&shard.kept);
         let Some(kept) = &mut *kept else { return SetTimer::Closed };
         let key = kept.wheel.insert(deadline, waker);
-        // Most are later than the first, and then its tick is nobody's concern yet.
+        // Most timers are later than the first one. Then nobody needs the timer's tick yet, and it is not
+        // computed.
         if kept.begins.is_none_or(|begins| deadline < begins) && self.advance(shard, kept, deadline) {
             return SetTimer::WakeDriver(key);
         }
         SetTimer::Done(key)
     }
 
-    /// Has the driver see a timer that may be the first. True if it sleeps for longer.
+    /// Shows the driver a timer that may be the first. Returns true if the driver sleeps for longer than
+    /// that.
     fn advance(&self, shard: &TimerShard, kept: &mut ShardTimers, deadline: Instant) -> bool {
         let when = self.clock.tick_of(deadline);
-        // Relaxed: stored under the lock that is held.
+        // Relaxed: `next` is stored only under the lock, which this thread holds.
         if when >= FAR || when >= shard.next.load(Ordering::Relaxed) {
             return false;
         }
         kept.begins = self.clock.beginning(when);
-        // SeqCst, both: see "Why no timer is missed".
+        // SeqCst, the store and the load: see "Why no timer is missed".
         shard.next.store(when, Ordering::SeqCst);
         in_order();
         when < self.until.load(Ordering::SeqCst)
     }
 
-    /// Takes a timer out. False if it has fired.
+    /// Takes a timer out. Returns false if the timer has fired.
     #[inline]
     pub(crate) fn cancel(&self, shard: usize, key: Key) -> bool {
-        // The wheel's first tick is left as it is: too early means a look for nothing, and it is set right then.
+        // `next` stays as it is. If it is too early now, the driver looks once for nothing and corrects it
+        // then.
         let waker = lock(&self.shards[shard].kept).as_mut().and_then(|kept| kept.wheel.remove(key));
         waker.is_some()
     }
 
-    /// Has `waker` woken instead of the one before, unless the timer is gone.
+    /// Replaces the waker of a timer, unless the timer is gone.
     #[inline]
     pub(crate) fn rearm(&self, shard: usize, key: Key, waker: &Waker) -> Armed {
         let mut fresh = None;
@@ -152,16 +160,17 @@ impl Timers {
                 return Armed::Waits;
             }
             drop(kept);
-            // Foreign code, so outside of the lock.
+            // Cloning a waker runs foreign code, so it happens outside of the lock.
             fresh = Some(waker.clone());
         }
     }
 
-    /// The tick until which the driver may sleep, which it says is what it is about to do. None is for ever.
+    /// Announces that the driver is about to sleep. Returns the tick until which it may sleep; `None` means
+    /// for ever.
     pub(crate) fn before_sleep(&self) -> Option<u64> {
         loop {
             let next = self.next();
-            // SeqCst, both: see "Why no timer is missed".
+            // SeqCst, the store and the load: see "Why no timer is missed".
             self.until.store(next.max(DRIVER_AWAKE + 1), Ordering::SeqCst);
             in_order();
             if self.next() >= next {
@@ -170,13 +179,13 @@ impl Timers {
         }
     }
 
-    /// The driver does not sleep any more.
+    /// Announces that the driver no longer sleeps.
     pub(crate) fn after_sleep(&self) {
-        // Relaxed: whoever still wakes the driver does so in vain.
+        // Relaxed: a thread that does not see this store wakes the driver in vain, which does no harm.
         self.until.store(DRIVER_AWAKE, Ordering::Relaxed);
     }
 
-    /// A tick at or before the first timer.
+    /// Returns a tick at or before the first timer, or `None` if there is no timer that fires.
     pub(crate) fn first(&self) -> Option<u64> {
         Some(self.next()).filter(|&next| next != NO_TIMER)
     }
@@ -187,7 +196,8 @@ impl Timers {
 
     /// Takes out the timers of all workers that fire by now.
     pub(crate) fn expire(&self, fired: &mut Vec<Waker>) {
-        // Relaxed, here and below: a timer that is set at this moment is seen at the next look.
+        // Relaxed, here and in `TimerShard::expire`: a timer that is set at this moment is seen at the next
+        // look.
         if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NO_TIMER) {
             let now = self.clock.tick_now();
             self.shards.iter().for_each(|shard| shard.expire(&self.clock, now, fired));
@@ -199,7 +209,7 @@ impl Timers {
         self.shards[shard].expire(&self.clock, now, fired);
     }
 
-    /// Takes out all timers; no more can be set.
+    /// Takes out all timers and returns their wakers. From then on no timer can be set.
     pub(crate) fn close(&self) -> Vec<Waker> {
         let take = |shard: &TimerShard| lock(&shard.kept).take().map(|mut kept| kept.wheel.clear());
         self.shards.iter().filter_map(take).flatten().collect()
@@ -216,7 +226,8 @@ impl TimerShard {
         let Some(kept) = &mut *kept else { return };
         let next = kept.wheel.expire(clock, now, fired);
         kept.begins = next.and_then(|next| clock.beginning(next));
-        // Relaxed, unlike the store that makes it earlier: who does not see this one looks too early.
+        // Relaxed, unlike the store in `advance` that makes `next` earlier: this store makes it later, and
+        // a thread that does not see it only looks too early.
         self.next.store(next.unwrap_or(NO_TIMER), Ordering::Relaxed);
     }
 }

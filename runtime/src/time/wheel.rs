@@ -9,24 +9,31 @@
 //!   level 5                  64 slots of 12 days: 2 years in all
 //! ```
 //!
-//! A timer lies on the lowest level on which its slot differs from the slot of `elapsed`: it is on level n if the
-//! highest bit in which `when` and `elapsed` differ is among the bits 6n to 6n + 5. When `elapsed` reaches a slot of a
-//! level above 0, its timers *cascade*: each is put where it belongs now, on a lower level. What lies further ahead than
-//! the wheel reaches goes into the slot of the top level that comes last, and is put anew when that is reached. What lies [`FAR`] ahead
-//! never fires, and is in a list of its own.
+//! A timer lies on the lowest level on which its slot differs from the slot of `elapsed`: it is on level n
+//! if the highest bit in which `when` and `elapsed` differ is among the bits 6n to 6n + 5. When `elapsed`
+//! reaches a slot of a level above 0, the timers of that slot *cascade*: each moves to the lower level
+//! where it belongs now.
 //!
-//! Most timers are timeouts, which are taken back before anybody asks what is due. So a timer is *new* at first: it is in a list of its
-//! own, and which tick and which slot are its own is reckoned when the wheel is next asked. Nothing but asking moves `elapsed`, so
-//! that is the slot into which it would have gone at once.
+//! The wheel reaches 2 years ahead. A timer beyond that goes into the last slot of the top level that
+//! `elapsed` will reach, and is placed again when `elapsed` reaches it. A timer at tick [`FAR`] or later
+//! never fires: it stays in a list of its own.
 //!
-//! 1. Every timer's tick is later than `elapsed`, or equal to it only while `expire` is at work; but for those that are new.
-//! 2. A bit of `occupied` is set exactly if that slot's list is not empty. The lists that are no slots have none.
-//! 3. Lists are doubly linked (`rings.rs`), so that a timer leaves its list without a search, and at their end a timer joins, so that
-//!    those of one tick fire in the order in which they were set. A list's number is that of its slot, counted through all levels; a
-//!    timer's is its index in the table, after the lists.
+//! Most timers are timeouts, and most timeouts are cancelled before anybody asks which timers are due. So a
+//! timer is *new* at first: it joins the list of new timers, and the wheel computes its tick and its slot
+//! at the next call of `expire`. Only `expire` moves `elapsed`, so the timer gets the same slot that it
+//! would have got at once.
 //!
-//! After Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987); the levels by highest differing bit are
-//! tokio's (`runtime/time/wheel`).
+//! 1. The tick of every timer that is not new is later than `elapsed`. It may be equal to `elapsed` only
+//!    while `expire` is at work.
+//! 2. A bit of `occupied` is set exactly if that slot's list is not empty. The two lists that are no slots
+//!    (the new timers and the far ones) have no bit.
+//! 3. Lists are doubly linked (`rings.rs`), so a timer leaves its list without a search. A timer joins at
+//!    the end of a list, so the timers of one tick fire in the order in which they were set. The number of
+//!    a slot's list is the number of the slot, counted through all levels. The number of a timer is its
+//!    index in the table plus the number of lists.
+//!
+//! The wheel follows Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987). Finding the level
+//! by the highest differing bit is tokio's idea (`runtime/time/wheel`).
 
 use super::rings::Rings;
 use crate::{
@@ -38,20 +45,22 @@ use std::{task::Waker, time::Instant};
 const LEVEL_BITS: u32 = 6;
 const SLOTS_PER_LEVEL: usize = 1 << LEVEL_BITS;
 const LEVELS: usize = 6;
-/// The number of the list of those that are new.
+/// The number of the list of new timers.
 const NEW_LIST: usize = LEVELS * SLOTS_PER_LEVEL;
-/// The number of the list of those that never fire.
+/// The number of the list of timers that never fire.
 const FAR_LIST: usize = NEW_LIST + 1;
 const LISTS: usize = FAR_LIST + 1;
-/// The tick from which on a timer never fires: 35,000 years. A clock that is paused would need longer than a test takes to come there.
+/// The first tick at which a timer never fires: 35,000 years ahead. No test runs long enough for its paused
+/// clock to reach this tick.
 pub(super) const FAR: u64 = 1 << 50;
 const REACH_TICKS: u64 = 1 << (LEVEL_BITS * LEVELS as u32);
 
 /// When a timer fires.
 #[derive(Clone, Copy)]
 enum When {
-    /// Of one that is new.
+    /// The deadline of a new timer, whose tick is not computed yet.
     Deadline(Instant),
+    /// The tick of every other timer.
     Tick(u64),
 }
 
@@ -60,10 +69,11 @@ struct WheelTimer {
     waker: Waker,
 }
 
-/// Timers that have not fired.
+/// The timers of one shard that have not fired.
 pub(crate) struct Wheel {
+    /// The last tick up to which `expire` has fired all timers.
     elapsed: u64,
-    /// A bit for each slot, by level.
+    /// One bit for each slot, by level.
     occupied: [u64; LEVELS],
     lists: Rings,
     timers: Slab<WheelTimer>,
@@ -74,7 +84,7 @@ impl Wheel {
         Self { elapsed: 0, occupied: [0; LEVELS], lists: Rings::new(LISTS), timers: Slab::new() }
     }
 
-    /// Sets a timer. One whose tick has passed already fires at the next call of `expire`.
+    /// Sets a timer. A timer whose tick has passed already fires when `expire` next reaches a later tick.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Key {
         let key = self.timers.insert(WheelTimer { when: When::Deadline(deadline), waker });
@@ -82,13 +92,13 @@ impl Wheel {
         key
     }
 
-    /// The waker of a timer that has not fired.
+    /// Returns the waker of a timer, or `None` if the timer has fired.
     #[inline]
     pub(crate) fn waker(&mut self, key: Key) -> Option<&mut Waker> {
         self.timers.get_mut(key).map(|timer| &mut timer.waker)
     }
 
-    /// Takes a timer out. None if it has fired.
+    /// Takes a timer out and returns its waker, or `None` if the timer has fired.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
         let timer = self.timers.remove(key)?;
@@ -98,8 +108,9 @@ impl Wheel {
         Some(timer.waker)
     }
 
-    /// Advances to `now`, a tick of the clock's, and gives the wakers of the timers that fire until then, earlier ticks first. Returns a tick
-    /// at or before the first at which another fires.
+    /// Advances to the tick `now` and adds the wakers of the timers that fire up to then to `fired`,
+    /// earlier ticks first. Returns a tick at or before the one at which the next timer fires, or `None` if
+    /// no timer is left that fires.
     pub(crate) fn expire(&mut self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
         self.empty(NEW_LIST, clock, Self::list);
         let next = loop {
@@ -121,7 +132,8 @@ impl Wheel {
         next
     }
 
-    /// Empties a list. Each of its timers is in none when `then` is called with its key and its tick.
+    /// Empties a list and calls `then` with the key and the tick of each timer. The timer is in no list at
+    /// that moment.
     #[inline]
     fn empty(&mut self, list: usize, clock: &Clock, mut then: impl FnMut(&mut Self, Key, u64)) {
         let mut number = self.lists.take(list);
@@ -138,28 +150,30 @@ impl Wheel {
         }
     }
 
-    /// Takes all timers out.
+    /// Takes all timers out and returns their wakers.
     pub(crate) fn clear(&mut self) -> impl Iterator<Item = Waker> + use<> {
         std::mem::replace(self, Self::new()).timers.into_values().map(|timer| timer.waker)
     }
 
-    /// Puts a timer at the end of the list where it belongs.
+    /// Appends a timer to the list where it belongs.
     fn list(&mut self, key: Key, when: u64) {
         if when >= FAR {
             return self.lists.append(FAR_LIST, number(key));
         }
-        // One that is due already counts as due at the next tick (rule 1), and one out of reach as due at the end of it.
+        // A timer that is due already counts as due at the next tick (rule 1). A timer beyond the wheel's
+        // reach counts as due at the end of that reach.
         let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH_TICKS - 1));
-        // The lowest level is 0, also if only the lowest bits differ.
+        // Setting the lowest bits gives level 0, also if only these bits differ.
         let differing = (when ^ self.elapsed) | (SLOTS_PER_LEVEL as u64 - 1);
-        // Beyond the top level's turn the slot is one that comes before `elapsed`'s own, and so one turn later.
+        // If a bit above the top level differs, the timer lies in the next revolution of the top level. Its
+        // slot there is at or before the slot of `elapsed`, so `elapsed` reaches it only after the wrap.
         let level = (((u64::BITS - 1 - differing.leading_zeros()) / LEVEL_BITS) as usize).min(LEVELS - 1);
         let slot = (when >> (LEVEL_BITS * level as u32)) as usize % SLOTS_PER_LEVEL;
         self.occupied[level] |= 1 << slot;
         self.lists.append(level * SLOTS_PER_LEVEL + slot, number(key));
     }
 
-    /// The first slot that is not empty, with its level and its first tick.
+    /// Returns the first slot that is not empty: its level, its number on that level and its first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let first = |(level, &occupied): (usize, &u64)| {
             if occupied == 0 {
@@ -167,13 +181,16 @@ impl Wheel {
             }
             let shift = LEVEL_BITS * level as u32;
             let here = (self.elapsed >> shift) as u32 % SLOTS_PER_LEVEL as u32;
-            // The slots in the order in which they come, beginning with the one after `elapsed`'s own: what is in that
-            // one itself is a whole turn away.
+            // The rotation puts the slots into the order in which `elapsed` reaches them. The slot after
+            // that of `elapsed` comes first. The slot of `elapsed` itself comes last: its timers are a
+            // whole revolution away.
             let ahead = occupied.rotate_right((here + 1) % SLOTS_PER_LEVEL as u32).trailing_zeros() + 1;
             let start = ((self.elapsed >> shift) + u64::from(ahead)) << shift;
             Some((level, (here + ahead) as usize % SLOTS_PER_LEVEL, start))
         };
-        // A lower level comes before a higher one: a higher slot begins where the lower levels' turn ends.
+        // Slots of a lower level begin before those of a higher level, because a higher slot begins where
+        // the revolution of the lower levels ends. Should two begin at the same tick, the higher one
+        // cascades first.
         self.occupied
             .iter()
             .enumerate()
@@ -182,7 +199,7 @@ impl Wheel {
     }
 }
 
-/// A timer's number in the lists.
+/// Returns the number by which the lists know a timer.
 #[inline]
 fn number(key: Key) -> usize {
     LISTS + key.index as usize
@@ -199,7 +216,7 @@ mod tests {
         task::Wake,
     };
 
-    /// A waker that says which it is.
+    /// A waker that stores its name when it is woken.
     struct Named(u64, Arc<AtomicU64>);
 
     impl Wake for Named {
@@ -208,7 +225,7 @@ mod tests {
         }
     }
 
-    /// A wheel whose deadlines are given as ticks.
+    /// A wheel that takes its deadlines as ticks.
     struct Ticking(Wheel, Clock);
 
     impl Ticking {
