@@ -3,8 +3,8 @@
 
 use crate::{
     combine::{
-        crowd::PollSet,
         generator::{Next, next},
+        poll_set::PollSet,
     },
     task::budget,
 };

@@ -1,7 +1,7 @@
 //! Awaiting several futures concurrently inside one task.
 
 use crate::{
-    combine::crowd::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
+    combine::poll_set::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
     task::budget,
 };
 use brigade_handle::contain;

@@ -2,9 +2,9 @@
 //! runs.
 
 pub(crate) mod as_completed;
-pub(crate) mod crowd;
 pub(crate) mod gather;
 pub(crate) mod generator;
+pub(crate) mod poll_set;
 pub(crate) mod race;
 pub(crate) mod shield;
 pub(crate) mod yield_now;

@@ -1,7 +1,7 @@
 //! A set of tasks that are joined in the order in which they end.
 
 use crate::{
-    combine::crowd::PollSet,
+    combine::poll_set::PollSet,
     executor::spawn::{spawn_at, spawn_local_at},
     task::budget,
 };

@@ -5,7 +5,7 @@
 //! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders; in `model/cancel.rs` with handles
 //! that cancel), the ring (`run_queue`; in
 //! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
-//! (`parker`), the children of one task (`combine/crowd`; in `model/crowd.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
+//! (`parker`), the children of one task (`combine/poll_set`; in `model/poll_set.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
 //! `executor/current_thread/inbox.rs`, of a task group in `group/task_group/model.rs`, of a source in `driver/source/model.rs`.
 
 use crate::{
@@ -99,7 +99,7 @@ impl Wake for Count {
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
-mod crowd;
+mod poll_set;
 #[cfg(test)]
 mod ring;
 #[cfg(test)]

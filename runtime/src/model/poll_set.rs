@@ -1,7 +1,7 @@
 //! Models of the poll set: a child that is woken is polled, or its parent is woken.
 
 use super::tests::Flag;
-use crate::combine::crowd::PollSet;
+use crate::combine::poll_set::PollSet;
 use loom::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
