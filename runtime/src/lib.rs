@@ -65,7 +65,8 @@ pub use brigade_handle::{CancelHandle, JoinError, JoinHandle, Until, Waited};
 pub use combine::{
     as_completed::{AsCompleted, as_completed, wait_for},
     gather::gather,
-    generator::{Generator, Next, Yield, Yielder, generator, next},
+    generator::{Generator, Yield, Yielder, generator},
+    next::{Next, next},
     race::{Either, Racers, race, select},
     shield::{Shield, shield},
     yield_now::{YieldNow, yield_now},

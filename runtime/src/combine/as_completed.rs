@@ -3,7 +3,7 @@
 
 use crate::{
     combine::{
-        generator::{Next, next},
+        next::{Next, next},
         poll_set::PollSet,
     },
     task::budget,

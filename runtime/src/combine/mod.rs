@@ -4,6 +4,7 @@
 pub(crate) mod as_completed;
 pub(crate) mod gather;
 pub(crate) mod generator;
+pub(crate) mod next;
 pub(crate) mod poll_set;
 pub(crate) mod race;
 pub(crate) mod shield;

@@ -16,7 +16,7 @@ use std::{
 /// Each call is a round trip to the pool, so read and write much at once, such as by `BufReader` and
 /// `BufWriter` of `futures-util`.
 ///
-/// # What the `Ok` of a write promises
+/// # The promise of a write
 ///
 /// The file has accepted the bytes and will write them, after earlier writes. That holds if the file is
 /// dropped or the task is cancelled, and whichever way the runtime ends. `run`, dropping the runtime and

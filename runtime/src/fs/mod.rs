@@ -21,7 +21,7 @@
 //! runtime waits for it. That includes `read`, `write` and `copy` of a named pipe whose other end nobody
 //! opens, unlike [`File::open`]. A call that is queued is made as well, unless the runtime ends first,
 //! since no future has reported it as done. A call that has been reported as done, such as a write to a
-//! [`File`], is made [in any case](File#what-the-ok-of-a-write-promises).
+//! [`File`], is made [in any case](File#the-promise-of-a-write).
 //!
 //! # Example
 //!

@@ -1,7 +1,7 @@
 //! A member: a task of a group. It enters the group's list at its first poll, reports its failure to the
 //! group, and is counted off when it ends.
 
-use super::task_group::{Failure, GroupShared};
+use super::shared::{Failure, GroupShared};
 use crate::{driver::slab::Key, task};
 use std::{
     future::Future,

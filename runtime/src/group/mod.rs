@@ -10,4 +10,5 @@ mod member;
 // Unsafe: extends the lifetime of futures that borrow, and makes sure that they end in time.
 #[allow(unsafe_code)]
 pub(crate) mod scope;
+mod shared;
 pub(crate) mod task_group;

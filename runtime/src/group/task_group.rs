@@ -23,23 +23,24 @@
 #[cfg(all(loom, test))]
 mod model;
 
-use super::member::Member;
+use super::{
+    member::Member,
+    shared::{Failure, GroupShared},
+};
 use crate::{
-    driver::slab::{Key, Slab},
     executor::spawn::{spawn_at, spawn_local_at},
-    shim::{Mutex, MutexGuard, lock},
-    task::{self, budget},
+    shim::lock,
+    task::budget,
 };
 use brigade_handle::{JoinHandle, contain};
 use std::{
-    any::Any,
     convert::Infallible,
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 /// Runs `body` with a group into which it can spawn tasks, and waits for all of them: when the future is
@@ -283,91 +284,6 @@ impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let running = lock(&self.shared.state).running;
         f.debug_struct("TaskGroup").field("running", &running).finish_non_exhaustive()
-    }
-}
-
-/// The state that a group's future, its members and its handles share.
-pub(super) struct GroupShared<E> {
-    state: Mutex<GroupState<E>>,
-}
-
-struct GroupState<E> {
-    /// How many members there are whose futures have not been dropped.
-    running: usize,
-    /// The wakers of the members that have been polled. Taken out when the group closes.
-    members: Slab<Waker>,
-    closed: bool,
-    /// The first failure.
-    failure: Option<Failure<E>>,
-    /// The waker of the task that awaits the group.
-    parent: Option<Waker>,
-}
-
-pub(super) enum Failure<E> {
-    Error(E),
-    Panic(Box<dyn Any + Send>),
-}
-
-impl<E> GroupShared<E> {
-    fn new() -> Self {
-        let members = Slab::new();
-        let state = GroupState { running: 0, members, closed: false, failure: None, parent: None };
-        Self { state: Mutex::new(state) }
-    }
-
-    /// Counts a new member. Returns whether the group is closed.
-    fn count_in(&self) -> bool {
-        let mut state = lock(&self.state);
-        state.running += 1;
-        state.closed
-    }
-
-    /// Puts the waker of a member into the list, by which the member can be cancelled. None if the group is
-    /// closed.
-    pub(super) fn enlist(&self, waker: &Waker) -> Option<Key> {
-        let waker = waker.clone();
-        let mut state = lock(&self.state);
-        if state.closed {
-            drop(state);
-            return None;
-        }
-        Some(state.members.insert(waker))
-    }
-
-    /// Counts off a member whose future has been dropped. The last one wakes the group's future.
-    pub(super) fn count_out(&self, key: Option<Key>) {
-        let mut state = lock(&self.state);
-        let waker = key.and_then(|key| state.members.remove(key));
-        state.running -= 1;
-        let parent = if state.running == 0 { state.parent.take() } else { None };
-        drop(state);
-        // Both run foreign code, and this runs in a destructor, so a panic is contained.
-        contain(|| drop(waker));
-        contain(|| parent.into_iter().for_each(Waker::wake));
-    }
-
-    /// Keeps the failure if it is the first, and cancels all members.
-    pub(super) fn fail(&self, failure: Failure<E>) {
-        let state = lock(&self.state);
-        if state.closed {
-            drop(state);
-            // Later failures are not reported to anybody, nor is a panic of their destructors.
-            contain(|| drop(failure));
-            return;
-        }
-        Self::close(state, Some(failure));
-    }
-
-    /// Closes the group to new tasks, cancels all members, and wakes the group's future.
-    fn close(mut state: MutexGuard<'_, GroupState<E>>, failure: Option<Failure<E>>) {
-        state.closed = true;
-        state.failure = failure;
-        let members = std::mem::replace(&mut state.members, Slab::new());
-        let parent = state.parent.take();
-        drop(state);
-        // Outside the lock, because cancelling drops a task here if its executor refuses it.
-        members.into_values().for_each(|waker| contain(|| task::cancel(&waker)));
-        contain(|| parent.into_iter().for_each(Waker::wake));
     }
 }
 

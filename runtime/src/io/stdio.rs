@@ -98,10 +98,10 @@ pub fn stdin() -> io::Result<Stdin> {
 ///
 /// Each write goes to the buffer of [`std::io::stdout`], which is then flushed, on the blocking pool.
 ///
-/// # What the `Ok` of a write promises
+/// # The promise of a write
 ///
 /// The bytes have been accepted and will be written, after earlier writes of the same [`Stdout`], whichever
-/// way the runtime ends, as for [`File`](crate::fs::File#what-the-ok-of-a-write-promises). If nobody reads
+/// way the runtime ends, as for [`File`](crate::fs::File#the-promise-of-a-write). If nobody reads
 /// them, the end of the runtime waits. Flush to wait until the operating system has them, such as before
 /// the process exits or prints by other means, and to learn of errors.
 ///

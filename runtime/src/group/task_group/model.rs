@@ -5,7 +5,7 @@ use loom::thread;
 use std::{
     future::{pending, ready},
     pin::pin,
-    task::Wake,
+    task::{Wake, Waker},
 };
 
 /// A waker that remembers that it was woken.

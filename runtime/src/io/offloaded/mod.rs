@@ -2,7 +2,7 @@
 //! streams.
 //!
 //! ```text
-//!   Idle ── read, seek, another call: a job begins ──> Busy ── the job has ended ──> Idle, with the read bytes
+//!   Idle ── read, seek, another call: a job begins ──> Busy ── the job ends ──> Idle, with the read bytes
 //!     └──── write: the bytes are copied, a job begins, and the write is done already ──> Busy
 //! ```
 //!
