@@ -177,7 +177,7 @@ fn streams_of_generators() {
         };
         check_stream("combine/generator.rs Generator", numbers()).await;
         let mut asked = numbers();
-        check("combine/generator.rs Next", async || _ = asked.next().await).await;
+        check("combine/next.rs Next", async || _ = asked.next().await).await;
         check_stream("a generator at its end", generator(|_: brigade_runtime::Yielder<u32>| async {})).await;
         let mut foreign = stream::repeat(1);
         check("next of another's stream", async || _ = next(&mut foreign).await).await;
