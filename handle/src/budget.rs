@@ -74,6 +74,15 @@ pub fn poll(cx: &mut Context<'_>) -> Poll<()> {
 
 /// Spends one operation that is about to complete. If nothing is left, it wakes the task instead and
 /// returns false.
+///
+/// ```
+/// use brigade_handle::budget;
+/// use std::task::Waker;
+///
+/// budget::renew();
+/// assert!((0..budget::OPERATIONS).all(|_| budget::take(Waker::noop())));
+/// assert!(!budget::take(Waker::noop()));
+/// ```
 #[inline]
 pub fn take(waker: &Waker) -> bool {
     let left = LEFT.get();
@@ -93,12 +102,27 @@ fn wait_for_turn(waker: &Waker) {
 }
 
 /// Returns whether some budget is left, for an operation that needs no waker.
+///
+/// ```
+/// use brigade_handle::budget;
+///
+/// budget::renew();
+/// assert!(budget::is_left());
+/// ```
 #[inline]
 pub fn is_left() -> bool {
     LEFT.get() != 0
 }
 
 /// Spends one operation that was completed.
+///
+/// ```
+/// use brigade_handle::budget;
+///
+/// budget::renew();
+/// (0..budget::OPERATIONS).for_each(|_| budget::spend());
+/// assert!(!budget::is_left());
+/// ```
 #[inline]
 pub fn spend() {
     let less = LEFT.get().wrapping_sub(1);

@@ -64,6 +64,12 @@ impl CancelHandle {
     /// Asks the work to end early, as [`JoinHandle::cancel`](crate::JoinHandle::cancel) does: its handle
     /// then returns [`JoinError::Cancelled`](crate::JoinError::Cancelled). This does nothing if the work
     /// has ended.
+    ///
+    /// ```
+    /// let (_completer, handle) = brigade_handle::pair::<u32>();
+    /// handle.cancel_handle().cancel();
+    /// assert!(handle.join().is_err());
+    /// ```
     pub fn cancel(&self) {
         // SAFETY: this handle's reference keeps the target alive.
         unsafe { (self.verbs.cancel)(self.target) };

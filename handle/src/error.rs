@@ -108,18 +108,44 @@ pub struct RemotePanic {
 
 impl JoinError {
     /// Returns the panic's message, if this is a panic and its payload is a text: see [`panic_message`].
+    ///
+    /// ```
+    /// use brigade_handle::JoinError;
+    ///
+    /// let payload = std::panic::catch_unwind(|| panic!("no flour")).unwrap_err();
+    /// assert_eq!(JoinError::Panicked(payload).panic_message(), Some("no flour"));
+    /// assert_eq!(JoinError::Cancelled.panic_message(), None);
+    /// ```
     pub fn panic_message(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
         panic_message(&**payload)
     }
 
     /// Returns the place of a panic of another process, as `file:line:column`.
+    ///
+    /// ```
+    /// use brigade_handle::JoinError;
+    ///
+    /// // Only a panic of another process has a place.
+    /// let payload = std::panic::catch_unwind(|| panic!("no flour")).unwrap_err();
+    /// assert_eq!(JoinError::Panicked(payload).panic_location(), None);
+    /// ```
     pub fn panic_location(&self) -> Option<&str> {
         let Self::Panicked(payload) = self else { return None };
         innermost(&**payload).downcast_ref::<RemotePanic>()?.location.as_deref()
     }
 
     /// Continues the panic on this thread.
+    ///
+    /// ```
+    /// use brigade_handle::JoinError;
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// let payload = catch_unwind(|| panic!("no flour")).unwrap_err();
+    /// let resume = AssertUnwindSafe(|| JoinError::Panicked(payload).resume());
+    /// let again = catch_unwind(resume).unwrap_err();
+    /// assert_eq!(again.downcast_ref(), Some(&"no flour"));
+    /// ```
     ///
     /// # Panics
     ///

@@ -210,6 +210,15 @@ impl<T> JoinHandle<T> {
 
     /// Takes the result, or makes `waker` wake the caller when the result is there.
     ///
+    /// ```
+    /// use std::task::Waker;
+    ///
+    /// let (completer, mut handle) = brigade_handle::pair();
+    /// assert!(handle.poll_join(Waker::noop()).is_pending());
+    /// completer.complete(Ok(42));
+    /// assert!(handle.poll_join(Waker::noop()).is_ready());
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the result has been taken already.

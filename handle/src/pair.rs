@@ -101,16 +101,36 @@ where
 
 impl<T> Completer<T> {
     /// Stores the result and wakes the joiner. Returns false if a cancel had completed the slot already.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair::<u32>();
+    /// assert!(completer.complete(Ok(42)));
+    /// assert_eq!(handle.join().unwrap(), 42);
+    /// ```
     pub fn complete(self, result: Result<T, JoinError>) -> bool {
         self.shared.whole().complete(result)
     }
 
     /// Returns whether a result is there already, because the handle was cancelled.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair::<u32>();
+    /// assert!(!completer.is_finished());
+    /// handle.cancel();
+    /// assert!(completer.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.shared.whole().is_finished()
     }
 
     /// Returns whether the handle is gone, so that the result will not be used.
+    ///
+    /// ```
+    /// let (completer, handle) = brigade_handle::pair::<u32>();
+    /// assert!(!completer.is_detached());
+    /// drop(handle);
+    /// assert!(completer.is_detached());
+    /// ```
     pub fn is_detached(&self) -> bool {
         self.shared.whole().is_detached()
     }

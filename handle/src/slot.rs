@@ -70,6 +70,12 @@ impl<T> Slot<T> {
     /// Stores the result and wakes the joiner. Of several calls the first one wins. The results of the
     /// others are dropped, and they return false.
     ///
+    /// ```
+    /// let slot = brigade_handle::Slot::new();
+    /// assert!(slot.complete(Ok("first")));
+    /// assert!(!slot.complete(Ok("second")));
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the joiner is gone and dropping the result panics.
@@ -108,6 +114,13 @@ impl<T> Slot<T> {
     }
 
     /// Returns whether the result has been stored.
+    ///
+    /// ```
+    /// let slot = brigade_handle::Slot::new();
+    /// assert!(!slot.is_finished());
+    /// slot.complete(Ok(42));
+    /// assert!(slot.is_finished());
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.signal.is_finished()

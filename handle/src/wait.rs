@@ -76,11 +76,25 @@ thread_local! {
 }
 
 /// Returns this thread's policy.
+///
+/// ```
+/// use brigade_handle::wait::{self, Policy};
+///
+/// assert!(matches!(wait::policy(), Policy::Park));
+/// ```
 pub fn policy() -> Policy {
     SETTING.get().policy
 }
 
 /// Sets this thread's policy until the guard is dropped, which restores the one before.
+///
+/// ```
+/// use brigade_handle::wait::{self, Policy};
+///
+/// let _restore = wait::set(Policy::Forbid("this thread runs tasks: await instead"));
+/// let joins = || brigade_handle::pair::<u32>().1.join();
+/// assert!(std::panic::catch_unwind(joins).is_err());
+/// ```
 pub fn set(policy: Policy) -> Restore {
     let before = SETTING.get();
     let owner = if let Policy::Help(hooks) = policy { Some(hooks) } else { before.owner };
@@ -171,6 +185,14 @@ impl Drop for Owing {
 
 /// Refuses on a thread that must not block, for code that may block later, or that did not need to block
 /// this time.
+///
+/// ```
+/// use brigade_handle::wait::{self, Policy};
+///
+/// wait::assert_allowed("an example");
+/// let _restore = wait::set(Policy::Forbid("this thread runs tasks: await instead"));
+/// assert!(std::panic::catch_unwind(|| wait::assert_allowed("an example")).is_err());
+/// ```
 ///
 /// # Panics
 ///

@@ -35,6 +35,12 @@ impl Builder {
 
     /// Sets how many threads run jobs at a time. The default is one for each processor. While a worker is
     /// blocked inside a job, the pool may run one more thread in its place.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(3).build()?;
+    /// assert_eq!(pool.threads(), 3);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -59,12 +65,26 @@ impl Builder {
     }
 
     /// Sets the name of the threads: this, a hyphen and their number. The default is `pool`.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).name("oven").build()?;
+    /// let name = pool.install(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(name.as_deref(), Some("oven-0"));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
         self
     }
 
     /// Sets the size of each thread's stack, in bytes. The default is that of the standard library.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).stack_size(64 << 20).build()?;
+    /// // This takes some megabytes of the stack of the worker.
+    /// assert_eq!(pool.install(|| std::hint::black_box([1_u8; 8 << 20])[0]), 1);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.config.stack_size = Some(bytes);
         self
@@ -127,6 +147,13 @@ impl Builder {
     }
 
     /// Starts the pool.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// let refused = brigade_pool::Pool::builder().threads(0).build();
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// ```
     ///
     /// # Errors
     ///

@@ -56,6 +56,12 @@ pub struct Pool {
 impl Pool {
     /// Starts a pool with one thread for each processor.
     ///
+    /// ```
+    /// let pool = brigade_pool::Pool::new()?;
+    /// assert!(pool.threads() >= 1);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the operating system's error if it refuses a thread.
@@ -125,6 +131,12 @@ impl Pool {
     }
 
     /// Returns how many threads run jobs at a time.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(3).build()?;
+    /// assert_eq!(pool.threads(), 3);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn threads(&self) -> usize {
         self.registry.config.threads
     }

@@ -64,6 +64,12 @@ pub struct Generation {
 
 impl Generation {
     /// Returns the generation of this process.
+    ///
+    /// ```
+    /// use brigade_handle::fork::Generation;
+    ///
+    /// assert!(Generation::current().is_current());
+    /// ```
     #[inline]
     pub fn current() -> Self {
         let word = sys::word();
@@ -78,6 +84,14 @@ impl Generation {
     /// forked from it since.
     ///
     /// This is one load and one comparison, which a signal handler may do as well.
+    ///
+    /// ```
+    /// use brigade_handle::fork::Generation;
+    ///
+    /// // No fork lies between.
+    /// let made_in = Generation::current();
+    /// assert!(made_in.is_current());
+    /// ```
     #[inline]
     pub fn is_current(self) -> bool {
         self.word.load(Relaxed) == self.number

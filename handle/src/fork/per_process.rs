@@ -37,6 +37,15 @@ impl<T> PerProcess<T> {
 
 impl<T: Send + Sync> PerProcess<T> {
     /// Returns this process's value, if it has been made. A signal handler may call this.
+    ///
+    /// ```
+    /// use brigade_handle::fork::PerProcess;
+    ///
+    /// static NUMBER: PerProcess<u32> = PerProcess::new();
+    /// assert_eq!(NUMBER.get(), None);
+    /// NUMBER.get_or_init(|| 7);
+    /// assert_eq!(NUMBER.get(), Some(&7));
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&'static T> {
         // Acquire pairs with the exchange in `get_or_try_init`.
@@ -44,6 +53,14 @@ impl<T: Send + Sync> PerProcess<T> {
     }
 
     /// Returns whether there is a value of a process that this one was forked from.
+    ///
+    /// ```
+    /// use brigade_handle::fork::PerProcess;
+    ///
+    /// static NUMBER: PerProcess<u32> = PerProcess::new();
+    /// NUMBER.get_or_init(|| 7);
+    /// assert!(!NUMBER.is_inherited());
+    /// ```
     pub fn is_inherited(&self) -> bool {
         // Acquire: as in `get`.
         let made = self.0.load(Ordering::Acquire);
@@ -60,6 +77,14 @@ impl<T: Send + Sync> PerProcess<T> {
 
     /// Returns this process's value, which is made if it does not exist. If several threads make one at
     /// once, the first complete one counts, and the others are dropped.
+    ///
+    /// ```
+    /// use brigade_handle::fork::PerProcess;
+    ///
+    /// static NUMBER: PerProcess<u32> = PerProcess::new();
+    /// assert_eq!(NUMBER.get_or_init(|| 7), &7);
+    /// assert_eq!(NUMBER.get_or_init(|| 8), &7);
+    /// ```
     #[inline]
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &'static T {
         if let Some(value) = self.get() {

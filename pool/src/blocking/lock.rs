@@ -112,11 +112,21 @@ fn thread_name() -> String {
 
 impl<T> Lock<T> {
     /// Makes a lock with a name for reports.
+    ///
+    /// ```
+    /// let purse = brigade_pool::lock::Lock::new("purse", 5);
+    /// assert_eq!(*purse.lock().unwrap(), 5);
+    /// ```
     pub fn new(name: &'static str, value: T) -> Self {
         Self { core: Arc::new(Core { name, state: Mutex::default() }), value: Mutex::new(value) }
     }
 
     /// Returns the name.
+    ///
+    /// ```
+    /// let purse = brigade_pool::lock::Lock::new("purse", 5);
+    /// assert_eq!(purse.name(), "purse");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.core.name
     }

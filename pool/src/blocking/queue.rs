@@ -100,6 +100,15 @@ impl<T> Queue<T> {
 
     /// Makes a queue for `capacity` items: `put` waits while it is full.
     ///
+    /// ```
+    /// let queue = std::sync::Arc::new(brigade_pool::queue::Queue::bounded(1));
+    /// let theirs = queue.clone();
+    /// // The second `put` waits for the first `get`.
+    /// let putter = std::thread::spawn(move || (1..=2).for_each(|item| theirs.put(item)));
+    /// assert_eq!((queue.get(), queue.get()), (1, 2));
+    /// putter.join().unwrap();
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if the capacity is 0: no thread could ever put anything.
@@ -134,6 +143,12 @@ impl<T> Queue<T> {
 
     /// Puts an item at the end. Waits while the queue is full.
     ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// queue.put("soup");
+    /// assert_eq!(queue.len(), 1);
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics on a thread that must not block.
@@ -157,6 +172,13 @@ impl<T> Queue<T> {
     }
 
     /// Takes the item at the front. Waits while there is none.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// queue.put("soup");
+    /// queue.put("salad");
+    /// assert_eq!((queue.get(), queue.get()), ("soup", "salad"));
+    /// ```
     ///
     /// # Panics
     ///
@@ -224,6 +246,19 @@ impl<T> Queue<T> {
 
     /// Waits until every item that was put is marked as done.
     ///
+    /// ```
+    /// let queue = std::sync::Arc::new(brigade_pool::queue::Queue::unbounded());
+    /// queue.put("soup");
+    /// let theirs = queue.clone();
+    /// let cook = std::thread::spawn(move || {
+    ///     theirs.get();
+    ///     theirs.task_done();
+    /// });
+    /// queue.join();
+    /// assert_eq!(queue.unfinished(), 0);
+    /// cook.join().unwrap();
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics on a thread that must not block.
@@ -241,16 +276,37 @@ impl<T> Queue<T> {
     }
 
     /// Returns how many items wait to be taken.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// assert_eq!(queue.len(), 0);
+    /// queue.put("soup");
+    /// assert_eq!(queue.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.lock().items.len()
     }
 
     /// Returns whether no item waits to be taken.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// assert!(queue.is_empty());
+    /// queue.put("soup");
+    /// assert!(!queue.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Returns how many items were put and are not marked as done.
+    ///
+    /// ```
+    /// let queue = brigade_pool::queue::Queue::unbounded();
+    /// queue.put("soup");
+    /// queue.get();
+    /// assert_eq!((queue.len(), queue.unfinished()), (0, 1));
+    /// ```
     pub fn unfinished(&self) -> usize {
         self.lock().unfinished
     }
