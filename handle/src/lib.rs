@@ -24,6 +24,8 @@
 //!   policy.
 //! * [`fork`]: whether this is still the process that made something.
 //!
+//! `docs/reading.md` names the files to read, in order: day 1 leads through this crate.
+//!
 //! # One worked example
 //!
 //! ```

@@ -4,8 +4,8 @@
 //!
 //! * [`Pool`]: threads and their queues. The free functions use [`Pool::global`] when the calling thread
 //!   is not a worker.
-//! * **job**: a closure in a queue. The result of a spawned job comes through a [`JoinHandle`]. Read
-//!   `job/mod.rs` first.
+//! * **job**: a closure in a queue. The result of a spawned job comes through a [`JoinHandle`]
+//!   (`job/mod.rs`).
 //! * **stack job**: the second closure of a [`join`](fn@join). It lies on the stack of its owner
 //!   (`join/stack_job.rs`) and in a deque of our own (`join/deque.rs`).
 //! * **scope**: a frame that ends after the jobs that were spawned into it (`scope/mod.rs`).
@@ -14,6 +14,8 @@
 //!   slot** for each worker. `registry/sleep.rs` proves that no wake-up is lost.
 //! * **spare thread**: a thread that replaces a worker which is blocked inside its job
 //!   (`registry/spare.rs`).
+//!
+//! `docs/reading.md` names the files to read, in order: day 6 leads through this crate.
 //!
 //! # One worked example
 //!

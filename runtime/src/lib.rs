@@ -1,24 +1,27 @@
-//! An async runtime: two executors on one task type, a reactor, timers, and what programs need to use them.
+//! An async runtime written to be read: two executors for one kind of task, a reactor, timers, and the tools
+//! that async programs need.
 //!
 //! # Nouns
 //!
 //! * **task**: a spawned future, in one allocation. `task/mod.rs` is its protocol.
-//! * **executor**: runs tasks. `executor/current_thread/core.rs` is the one without threads of its own, `executor/multi_thread/worker.rs` the work-stealing one.
-//! * **driver**: what an executor sleeps in: the **reactor** (which descriptors are ready) and the **timers** (a wheel for
-//!   each worker).
-//! * **source**: what the reactor knows of a descriptor. **Interest** is what was asked, **readiness** what was observed.
+//! * **executor**: runs tasks. `executor/current_thread/core.rs` runs them on one thread,
+//!   `executor/multi_thread/worker.rs` on several that steal from one another.
+//! * **driver**: an executor sleeps in it. It holds the **reactor**, which asks the operating system which
+//!   descriptors are ready, and the **timers**, a wheel for each worker.
+//! * **source**: what the reactor knows of one descriptor. **Interest** is what was asked for, **readiness**
+//!   is what was observed.
 //! * [`Runtime`]: the owner of an executor. [`run`] makes one for one future.
 //!
 //! # Verbs
 //!
-//! [`spawn`] starts a task; [`task_group`] and [`JoinSet`] look after several. [`gather`], [`as_completed`], [`race`] and [`select`] await
-//! several futures inside one task. [`sleep`], [`interval`] and [`timeout`] deal in time,
-//! [`yield_now`] lets others run, [`spawn_blocking`] takes work that blocks to a thread pool, [`generator`] makes a stream
-//! of what an async function yields. [`sync`] has what tasks wait for together.
+//! [`spawn`] starts a task; [`task_group`] and [`JoinSet`] look after several. [`gather`], [`as_completed`],
+//! [`race`] and [`select`] await several futures inside one task. [`sleep`], [`interval`] and [`timeout`] use
+//! the timers. [`yield_now`] lets other tasks run. [`spawn_blocking`] takes blocking work to a thread pool.
+//! [`generator`] makes a stream from an async function. [`sync`] has channels, locks and the like.
 //!
-//! [`net`] has sockets and names, [`io`] pipes, the standard streams and any other descriptor, [`fs`] files, [`command`]
-//! child processes, [`signal`] signals. Bytes go by the traits of `futures-io`; the features `hyper` and `tokio-io` add
-//! those of hyper and tokio.
+//! [`net`] has sockets and name look-ups, [`io`] pipes, the standard streams and other descriptors, [`fs`]
+//! files, [`command`] child processes, and [`signal`] signals. They use the I/O traits of `futures-io`; the
+//! features `hyper` and `tokio-io` add those of hyper and tokio.
 //!
 //! # One worked example
 //!
@@ -36,9 +39,7 @@
 //! assert_eq!(greetings, ["hello Ada", "hello Alan"]);
 //! ```
 //!
-//! Reading order: `executor/block_on` (how a future becomes a value), `task/mod` and `task/state`,
-//! `executor/current_thread`, `driver/reactor` and `driver/source`, `time/wheel`, then `worker`, `run_queue` and `idle` in
-//! `executor/multi_thread`.
+//! To read the code, follow `docs/reading.md`: days 1 to 5 lead through this crate.
 
 mod combine;
 pub mod command;

@@ -1,4 +1,4 @@
-//! How a runtime is made.
+//! [`Builder`]: makes a runtime with settings of your own.
 
 use crate::{
     executor::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::io;
 
-/// Makes a [`Runtime`] with other than the usual settings.
+/// Makes a [`Runtime`] with settings of your own.
 ///
 /// ```
 /// let runtime = brigade_runtime::Runtime::builder().workers(2).name("oven").build()?;
@@ -37,47 +37,50 @@ impl Builder {
         }
     }
 
-    /// How many worker threads run tasks. Without this: as many as the machine runs at once. 0 means none, as for
-    /// [`current_thread`](Self::current_thread).
+    /// Sets how many worker threads run tasks. The default is the number of threads that the machine runs at
+    /// once. 0 means none, as for [`current_thread`](Self::current_thread).
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// No worker threads: tasks run on the thread that calls `block_on`, while it does.
+    /// Makes no worker threads: tasks run on the thread that is inside `block_on`.
     pub fn current_thread(self) -> Self {
         self.workers(0)
     }
 
-    /// What the threads of the workers are called, followed by a number.
+    /// Names the worker threads: this name and a number. The default is `brigade-runtime`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The size of a worker's stack, in bytes. Without this: what the standard library gives, 2 MiB.
+    /// Sets the size of a worker's stack, in bytes. The default is the standard library's, 2 MiB.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// How many threads make the calls of [`spawn_blocking`](crate::spawn_blocking), of [`fs`](crate::fs), of the standard streams and the
-    /// look-ups of names at most, and so how many of those are under way at once; others wait in a queue. Without this: 256. They are started
-    /// when they are needed, beside those of [`workers`](Self::workers).
+    /// Bounds the threads that make blocking calls: those of [`spawn_blocking`](crate::spawn_blocking), of
+    /// [`fs`](crate::fs), of the standard streams and of name look-ups. So many calls run at once; more
+    /// wait in a queue. The threads start when they are needed, beside the [`workers`](Self::workers).
     ///
-    /// From 1 to 32,000.
+    /// `most` is from 1 to 32,000, and 256 by default.
     pub fn max_blocking_threads(mut self, most: usize) -> Self {
         self.max_blocking_threads = most;
         self
     }
 
-    /// A clock for tests: it stands still while there is anything to do, and when all tasks wait, it jumps to the next timer. So a test
-    /// that sleeps for a day takes no time, and timers fire in the order of their deadlines, whatever the machine is busy with.
+    /// Uses a clock for tests. It stands still while there is anything to do; when all tasks wait, it jumps
+    /// to the next timer. So a test that sleeps for a day takes no time, and timers fire in the order of
+    /// their deadlines, however busy the machine is. [`now`](crate::now) reads this clock.
     ///
-    /// While work of [`spawn_blocking`](crate::spawn_blocking) is under way the clock does not jump. It does while tasks wait for
-    /// descriptors, other threads or child processes: give those no timeout that must not come. For a
-    /// [`current_thread`](Self::current_thread) runtime, which this makes unless `workers` says otherwise. [`now`](crate::now) is
-    /// the time by this clock.
+    /// The clock does not jump while a call of [`spawn_blocking`](crate::spawn_blocking) is under way. It
+    /// does jump while tasks wait for descriptors, other threads or child processes, so timeouts on those
+    /// fire early.
+    ///
+    /// Only a [`current_thread`](Self::current_thread) runtime can have this clock, and this builder makes
+    /// one unless `workers` was called.
     ///
     /// ```
     /// use brigade_runtime::{Runtime, now, sleep};
@@ -103,8 +106,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor or a thread. With [`io::ErrorKind::InvalidInput`] if the clock is to be paused and there
-    /// are workers, if there are more than 32,000, if their name contains a NUL, or if the number of threads for blocking calls is out of
+    /// Returns the operating system's error if it refuses a descriptor or a thread. Returns
+    /// [`io::ErrorKind::InvalidInput`] if the clock is paused and there are workers, if there are more than
+    /// 32,000 workers, if their name contains a NUL, or if the number of threads for blocking calls is out of
     /// range.
     pub fn build(self) -> io::Result<Runtime> {
         const MAX_THREADS: usize = 32_000;

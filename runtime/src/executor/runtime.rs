@@ -1,4 +1,4 @@
-//! The runtime: the owner of an executor. Dropping it ends everything that runs on it.
+//! [`Runtime`]: the owner of an executor. Dropping it ends everything that runs on it.
 
 use crate::{
     driver::Driver,
@@ -14,31 +14,35 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 
 /// An executor for tasks, with its reactor and its timers.
 ///
-/// Two kinds: a *multi-threaded* one has workers that run tasks from when they are spawned; a *current-thread* one runs
-/// tasks on the thread that is inside [`block_on`](Self::block_on), [`map`](Self::map), [`scope`](Self::scope) or
-/// [`shutdown`](Self::shutdown), and while none is, its tasks rest.
+/// There are two kinds. A *multi-threaded* runtime has worker threads, which run tasks as soon as they are
+/// spawned. A *current-thread* runtime runs tasks on the thread that is inside [`block_on`](Self::block_on),
+/// [`map`](Self::map), [`scope`](Self::scope) or [`shutdown`](Self::shutdown). While no thread is, its tasks
+/// rest.
 ///
 /// # How it ends
 ///
-/// | by | tasks | blocking calls that run | calls that are queued | waits for |
+/// | by | tasks | running blocking calls | queued blocking calls | waits for |
 /// |---|---|---|---|---|
-/// | [`shutdown`](Self::shutdown) | run to their end | run to their end | are made | all of these |
+/// | [`shutdown`](Self::shutdown) | run to their end | run to their end | run | all of these |
 /// | [`shutdown_timeout`](Self::shutdown_timeout) | run until the deadline, then are cancelled | run on | are cancelled | all of these until the deadline, and half a second longer for polls and for acknowledged writes |
 /// | `drop`, and [`run`](crate::run) | are cancelled | run to their end | are cancelled | polls and calls that are under way |
 /// | [`shutdown_background`](Self::shutdown_background) | are cancelled | run on | are cancelled | nobody |
 ///
-/// To *cancel* a task is to drop its future; its handle says [`Cancelled`](JoinError::Cancelled). A poll cannot be broken off, so a task that
-/// is being polled is cancelled when its poll ends. Whatever is spawned when tasks are cancelled already is cancelled as well. A write that
-/// was acknowledged, such as one to a [`File`](crate::fs::File), is made in all cases. After `shutdown_background`, or a `shutdown_timeout`
-/// that has left it behind after that half second, a thread makes it that nobody waits for: it is lost if the process ends first.
+/// Cancelling a task drops its future, and its handle returns [`Cancelled`](JoinError::Cancelled). A poll
+/// cannot be interrupted, so a task that is being polled is cancelled when its poll ends. A task that is
+/// spawned while the runtime cancels its tasks is cancelled as well.
 ///
-/// If a worker panics, which would be a bug of this crate, or the program closes the runtime's descriptors, all tasks are ended, and their
-/// handles say [`Lost`](JoinError::Lost) with the reason.
+/// A write that was acknowledged, such as one to a [`File`](crate::fs::File), is made in all cases. After
+/// `shutdown_background`, or a `shutdown_timeout` whose half second was not enough, a thread makes it for
+/// which nobody waits: the write is lost if the process ends first.
+///
+/// If a worker panics, which would be a bug of this crate, or if the program closes the runtime's
+/// descriptors, all tasks end and their handles return [`Lost`](JoinError::Lost) with the reason.
 ///
 /// # Forks
 ///
-/// After a fork the child must not use the runtimes of its parent, which panic there; dropping one does nothing in the
-/// child. It may make its own.
+/// A forked child must not use the runtimes of its parent: they panic there, and dropping one does nothing.
+/// The child may make its own runtimes.
 ///
 /// # Example
 ///
@@ -55,9 +59,9 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 /// ```
 pub struct Runtime {
     executor: ExecutorHandle,
-    /// The threads of the workers. None on a current-thread runtime.
+    /// The worker threads. A current-thread runtime has none.
     threads: multi_thread::Threads,
-    /// It has been shut down, so dropping it has nothing to do.
+    /// Whether it has been shut down, so that dropping it has nothing to do.
     is_shut: bool,
 }
 
@@ -66,32 +70,43 @@ impl Runtime {
         Self { executor, threads, is_shut: false }
     }
 
-    /// A runtime with so many worker threads.
+    /// Makes a runtime with `workers` worker threads, at least one.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor or a thread.
+    /// Returns the operating system's error if it refuses a descriptor or a thread, and `InvalidInput` for
+    /// more than 32,000 workers.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(2)?;
+    /// assert_eq!(runtime.spawn(async { 7 }).join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn multi_thread(workers: usize) -> io::Result<Self> {
         Builder::new().workers(workers.max(1)).build()
     }
 
-    /// A runtime without threads of its own.
+    /// Makes a runtime without threads of its own.
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a descriptor.
+    /// Returns the operating system's error if it refuses a descriptor.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::current_thread()?;
+    /// assert_eq!(runtime.block_on(async { 7 }), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn current_thread() -> io::Result<Self> {
         Builder::new().current_thread().build()
     }
 
-    /// A runtime with other settings.
+    /// Returns a builder, for a runtime with settings of your own.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// # Panics
-    ///
-    /// In a forked child.
+    /// Panics in a forked child.
     #[track_caller]
     pub(crate) fn assert_not_forked(&self) {
         self.driver().reactor.assert_not_forked();
@@ -105,15 +120,25 @@ impl Runtime {
         &self.executor
     }
 
-    /// Polls a future on this thread until it is ready. Inside it, and inside what it spawns, the free functions of this
-    /// crate use this runtime.
+    /// Polls a future on this thread until it is ready. Inside the future, and inside the tasks that it
+    /// spawns, the free functions of this crate use this runtime.
     ///
-    /// Of several threads that are inside a current-thread runtime one runs the tasks. A task from
+    /// If several threads are inside a current-thread runtime, one of them runs the tasks. A task from
     /// [`spawn_local`](crate::spawn_local) ends with the `block_on` in which it was spawned.
     ///
     /// # Panics
     ///
-    /// If the future panics, with its panic. If this thread runs async tasks already: use `.await` there.
+    /// Panics with the future's panic if the future panics. Panics if this thread runs async tasks already
+    /// (use `.await` there), and in a forked child.
+    ///
+    /// ```
+    /// use brigade_runtime::{Runtime, spawn};
+    ///
+    /// let runtime = Runtime::current_thread()?;
+    /// let answer = runtime.block_on(async { spawn(async { 6 }).await.unwrap() * 7 });
+    /// assert_eq!(answer, 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.assert_not_forked();
@@ -123,12 +148,23 @@ impl Runtime {
         }
     }
 
-    /// Starts a task. It runs whether or not its handle is awaited.
+    /// Starts a task, which runs whether or not its handle is awaited.
+    ///
+    /// # Panics
+    ///
+    /// Panics in a forked child. A panic of the task goes to its handle.
     ///
     /// # Cancellation
     ///
-    /// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the handle
-    /// detaches.
+    /// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping
+    /// the handle detaches the task.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(1)?;
+    /// let handle = runtime.spawn(async { 6 * 7 });
+    /// assert_eq!(handle.join().unwrap(), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -139,12 +175,20 @@ impl Runtime {
         self.executor.spawn(future, Location::caller())
     }
 
-    /// Spawns `f(input)` for each input and waits for all. The results come in the order of the inputs; a panic or a
-    /// cancelled task fails its own item only.
+    /// Spawns `f(input)` for each input and waits for all tasks. Returns the results in the order of the
+    /// inputs. A task that panics or is cancelled fails its own item only.
     ///
     /// # Panics
     ///
-    /// If this thread runs async tasks already: use [`gather`](crate::gather) there.
+    /// Panics if this thread runs async tasks already (use [`gather`](crate::gather) there), in a forked
+    /// child, and with the panic of `f` or of the iterator.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(2)?;
+    /// let squares = runtime.map(|n: u32| async move { n * n }, [1, 2, 3]);
+    /// assert_eq!(squares.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [1, 4, 9]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn map<I, F, Fut>(&self, f: F, inputs: I) -> Vec<Result<Fut::Output, JoinError>>
     where
@@ -166,16 +210,27 @@ impl Runtime {
         })
     }
 
-    /// Lets all tasks run to their end, also those that they spawn, then all calls of [`spawn_blocking`](crate::spawn_blocking) that are
-    /// queued, then ends the threads. Never returns if a task or a call never ends: cancel those first, or end the runtime in
-    /// [another way](Self#how-it-ends). Tasks that come in when all have ended, such as from the last blocking calls, are cancelled.
+    /// Runs all tasks to their end, also the tasks that they spawn. Then runs all queued calls of
+    /// [`spawn_blocking`](crate::spawn_blocking), and then ends the threads.
     ///
-    /// Called by a blocking call of its own, for which it cannot wait, this returns at once: the tasks run to their end, but the calls
-    /// that are queued then are cancelled.
+    /// This never returns if a task or a call never ends: cancel it first, or end the runtime in
+    /// [another way](Self#how-it-ends). A task that is spawned after all others have ended, for example by
+    /// the last blocking call, is cancelled.
+    ///
+    /// A blocking call of this runtime cannot wait for itself. Called there, this returns at once: the tasks
+    /// run to their end, and the calls that are queued by then are cancelled.
     ///
     /// # Panics
     ///
-    /// If this thread runs async tasks.
+    /// Panics if this thread runs async tasks, and in a forked child.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(1)?;
+    /// let handle = runtime.spawn(async { 7 });
+    /// runtime.shutdown();
+    /// assert_eq!(handle.join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown(mut self) {
         block_on::assert_outside("Runtime::shutdown");
         self.assert_not_forked();
@@ -183,21 +238,25 @@ impl Runtime {
         debug_assert_eq!(drained, Ok(()), "a shutdown without a deadline waits for ever");
     }
 
-    /// [`shutdown`](Self::shutdown) with a deadline: tasks that have not ended in so long are cancelled, and blocking calls that have not are
-    /// left behind. Calls that are queued still, when the tasks have ended or the deadline has come, are cancelled.
+    /// Like [`shutdown`](Self::shutdown), but with a deadline, `at_most` from now. At the deadline, tasks
+    /// that have not ended are cancelled, and blocking calls that still run are left behind. Blocking calls
+    /// that are still queued when the tasks have ended, or at the deadline, are cancelled.
     ///
-    /// If this returns `Ok`, everything has ended: all futures have been dropped, and all threads are gone. If it does not, all futures have
-    /// been dropped but those whose poll cannot be broken off: this waits half a second longer for polls that are under way, and as long again
-    /// for writes that were acknowledged. What is left behind, such a poll or a blocking call, goes on by itself, and its thread ends with it. On a current-thread runtime the polls are this
-    /// thread's, so it waits for each to end, as long as that takes.
+    /// `Ok` means that everything has ended: all futures have been dropped, and all threads are gone.
+    ///
+    /// After the deadline, this waits up to half a second longer for polls that are under way, and up to
+    /// half a second for writes that were acknowledged. A poll or a blocking call that is left behind goes
+    /// on by itself, and its thread ends with it. On a current-thread runtime this thread runs the polls,
+    /// so it waits until the last poll has ended, however long that takes.
     ///
     /// # Errors
     ///
-    /// [`Elapsed`] if tasks had to be cancelled, or calls were left behind.
+    /// Returns [`Elapsed`] if tasks had to be cancelled, or if calls were left behind. All futures have been
+    /// dropped by then, except those that are being polled.
     ///
     /// # Panics
     ///
-    /// If this thread runs async tasks.
+    /// Panics if this thread runs async tasks, and in a forked child.
     ///
     /// ```
     /// use brigade_runtime::{Elapsed, Runtime};
@@ -216,12 +275,13 @@ impl Runtime {
         self.close(ShutdownMode::Drain { at_most: Some(at_most) })
     }
 
-    /// Cancels all tasks and waits for nobody: neither for a blocking call nor for a poll that is under way. So it may be called anywhere,
-    /// also by a task, of this runtime or of another one.
+    /// Cancels all tasks and waits for nobody: neither for a blocking call nor for a poll that is under
+    /// way. So it may be called anywhere, also by a task, of this runtime or of another one.
     ///
-    /// Futures that are not being polled are dropped, here or by a worker; one that is, is dropped when its poll ends. Blocking calls that run
-    /// go on, those that are queued are cancelled, and writes that were acknowledged are made by threads that nobody waits for: if the process
-    /// ends before they are, they are lost. Flush a file, or end the runtime in [another way](Self#how-it-ends), to be sure of them.
+    /// A future that is not being polled is dropped here or by a worker; a future that is being polled is
+    /// dropped when its poll ends. Running blocking calls go on, and queued ones are cancelled. Writes that
+    /// were acknowledged are made by threads that nobody waits for, and are lost if the process ends first.
+    /// To be sure of them, flush the file or end the runtime in [another way](Self#how-it-ends).
     ///
     /// ```
     /// use brigade_runtime::{Runtime, spawn_blocking};
@@ -238,7 +298,7 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// In a forked child.
+    /// Panics in a forked child.
     pub fn shutdown_background(mut self) {
         self.assert_not_forked();
         let _waited_for_nobody = self.close(ShutdownMode::Background);
@@ -246,8 +306,8 @@ impl Runtime {
 
     fn close(&mut self, mode: ShutdownMode) -> Result<(), Elapsed> {
         if self.driver().reactor.is_forked() {
-            // A forked child has none of the threads that it could wait for, and what they held when it was forked is held
-            // for ever: it leaves everything as it is.
+            // A forked child has none of the threads that this would wait for, and the locks that they held
+            // at the fork stay locked for ever. So it leaves everything as it is.
             std::mem::forget(self.executor.clone());
             return Ok(());
         }
