@@ -1,5 +1,5 @@
-//! An axum `Router`, unchanged, served through hyper. axum is taken without its feature `tokio`, of which it would need the
-//! runtime.
+//! An axum `Router`, unchanged, served through hyper. axum is taken without its feature `tokio`, of which
+//! it would need the runtime.
 //!
 //! `cargo run -p brigade-runtime --example axum --features hyper`
 
@@ -46,7 +46,8 @@ fn router() -> Router {
         .with_state(Greeted::default())
 }
 
-/// What `axum::serve` does on tokio: a task a connection, and a clone of the router for each request.
+/// Serves the router as `axum::serve` does on tokio: one task for each connection, with a clone of the
+/// router for each request.
 async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;

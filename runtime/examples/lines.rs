@@ -1,4 +1,5 @@
-//! Streams and sinks without a codec: lines of a connection, datagrams, and what becomes of them, joined by `futures-util`.
+//! Streams and sinks without a codec: lines of a connection, datagrams, and what becomes of them, joined by
+//! `futures-util`.
 //!
 //! `cargo run -p brigade-runtime --example lines`
 

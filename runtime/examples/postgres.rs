@@ -1,8 +1,9 @@
-//! A PostgreSQL query by tokio-postgres, unchanged, over tokio's I/O traits: the connection is a task of ours.
+//! A PostgreSQL query by tokio-postgres, unchanged, over tokio's I/O traits: the connection is a task of
+//! ours.
 //!
-//! `cargo run -p brigade-runtime --example postgres --features tokio-io -- "host=127.0.0.1 user=postgres"` asks a real
-//! server. Without an argument, and in the test, the server is the one below, which speaks as much of the protocol as this
-//! conversation needs: it knows the answers beforehand.
+//! `cargo run -p brigade-runtime --example postgres --features tokio-io -- "host=127.0.0.1 user=postgres"`
+//! asks a real server. Without an argument, and in the test, the server is the one below, which speaks as
+//! much of the protocol as this conversation needs: it knows the answers beforehand.
 
 use brigade_runtime::{
     net::{TcpListener, TcpStream},

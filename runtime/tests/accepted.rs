@@ -1,4 +1,4 @@
-//! What a future has acknowledged is carried out, whichever way the runtime ends.
+//! Work that a future has acknowledged is carried out, whichever way the runtime ends.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// So many files that their writes do not all begin before the runtime ends.
+/// Enough files that their writes do not all begin before the runtime ends.
 const FILES: usize = 64;
 
 /// Files for one case, removed at its end.
@@ -70,7 +70,8 @@ fn ends() -> [fn(Runtime); 3] {
     ]
 }
 
-/// Keeps the one thread for blocking calls busy until a task is cancelled: what is queued meanwhile is queued when the runtime ends.
+/// Keeps the one thread for blocking calls busy until a task is cancelled: what is queued meanwhile is
+/// queued when the runtime ends.
 fn block_the_thread() {
     let (let_go, gate) = mpsc::channel::<()>();
     // Ends when the sender is dropped.
@@ -81,7 +82,8 @@ fn block_the_thread() {
     }));
 }
 
-/// Runs a future for each file, behind a blocking call that does not end by itself, and ends the runtime; for each way to do so.
+/// Runs a future for each file, behind a blocking call that does not end by itself, and ends the runtime;
+/// for each way to do so.
 fn behind_a_blocked_thread<F: Future>(name: &str, work: impl Fn(File) -> F, expected: &str) {
     for end in ends() {
         for runtime in narrow_runtimes() {
@@ -200,7 +202,8 @@ fn a_read_that_was_cancelled_by_the_end_begins_anew() {
     }
 }
 
-/// What was not acknowledged is not made: a closure that is queued is cancelled, and says so.
+/// Work that was not acknowledged is not carried out: a closure that is queued is cancelled, and its handle
+/// says so.
 #[test]
 fn a_closure_that_is_queued_when_the_runtime_is_dropped_is_cancelled() {
     for runtime in narrow_runtimes() {

@@ -1,4 +1,5 @@
-//! Several futures of one task of which one panics, and a caller that catches the panic and goes on: the others are not lost.
+//! Several futures of one task of which one panics, and a caller that catches the panic and goes on: the
+//! others are not lost.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -72,7 +73,7 @@ fn as_completed_of_nothing_but_panics_ends() {
 }
 
 #[test]
-fn whoever_catches_a_panic_is_woken_to_go_on() {
+fn a_caller_that_catches_a_panic_is_woken_to_go_on() {
     let woken = Arc::new(WakeCount::default());
     let waker = Waker::from(woken.clone());
     let mut stream = as_completed([panics("first"), Box::pin(ready(7))]);
@@ -210,7 +211,7 @@ fn a_set_that_is_shut_down_drops_whatever_its_tasks_gave() {
 }
 
 #[test]
-fn those_who_raced_by_reference_go_on_after_the_panic_of_one() {
+fn futures_raced_by_reference_go_on_after_the_panic_of_one() {
     run(async {
         let (mut slow, mut bad) = (later(7), panics("lost"));
         assert!(AssertUnwindSafe(race([&mut slow, &mut bad])).catch_unwind().await.is_err());
@@ -241,7 +242,8 @@ fn a_waker_of_the_caller_that_panics_loses_nobody() {
 
 #[test]
 fn a_waker_whose_destructor_panics_ends_no_worker() {
-    /// Drops the handle of the task that wakes it, so that the task's runner is the last to have the task, and with it this waker.
+    /// Drops the handle of the task that wakes it, so that the task's runner is the last to have the task,
+    /// and with it this waker.
     struct Last(Mutex<Option<JoinHandle<()>>>, #[allow(dead_code)] Option<Bomb>);
     impl Wake for Last {
         fn wake(self: Arc<Self>) {

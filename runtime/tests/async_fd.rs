@@ -74,7 +74,7 @@ fn a_guard_from_before_a_report_clears_nothing_after_it() {
         let ours = AsyncFd::new(ours).unwrap();
         let mut stale = ours.readable().await.unwrap();
         theirs.write_all(b"x").unwrap();
-        // Whoever waits for a later report has turned the reactor, which tells both.
+        // A task that waits for a later report has turned the reactor, which tells both.
         let (later, mut writer) = pair();
         let later = AsyncFd::new(later).unwrap();
         writer.write_all(b"y").unwrap();
@@ -161,7 +161,7 @@ fn a_regular_file_is_refused_with_advice() {
 }
 
 #[test]
-fn what_was_taken_out_can_be_registered_again() {
+fn a_descriptor_that_was_taken_out_can_be_registered_again() {
     run(async {
         let (ours, mut theirs) = pair();
         let ours = AsyncFd::new(ours).unwrap().into_inner();

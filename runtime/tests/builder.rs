@@ -1,4 +1,4 @@
-//! What a builder is told is so.
+//! Each setting of a builder takes effect.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

@@ -35,7 +35,8 @@ fn use_up(semaphore: &Semaphore) {
     while pin!(semaphore.acquire()).poll(&mut context).is_ready() {}
 }
 
-/// Who wakes a future that is busy: itself at each poll, or others, so that a paused clock goes on.
+/// The source of the wake-ups of a future that is busy: itself at each poll, or others, so that a paused
+/// clock goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wakes {
     Itself,
@@ -109,7 +110,7 @@ fn races_leave_something_to_each() {
 }
 
 #[test]
-fn what_is_gathered_is_polled_by_turns() {
+fn gathered_futures_are_polled_by_turns() {
     run(async {
         let ended = AtomicUsize::new(0);
         let modest = || async {

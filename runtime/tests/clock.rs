@@ -108,7 +108,8 @@ fn a_paused_clock_wants_no_workers() {
     assert!(Runtime::builder().paused_clock().current_thread().build().is_ok());
 }
 
-/// When ticks come, in milliseconds from the start, of an interval of 10 whose third tick is asked for when it is `late`.
+/// When ticks come, in milliseconds from the start, of an interval of 10 whose third tick is asked for when
+/// it is `late`.
 fn ticks(missed: MissedTicks, late: u32) -> Vec<(u128, u128)> {
     paused(async move {
         let begin = now();
@@ -183,7 +184,7 @@ fn a_thousand_years_pass_in_no_time() {
 }
 
 #[test]
-fn what_is_too_far_away_to_come_is_for_ever() {
+fn a_deadline_that_cannot_be_represented_never_comes() {
     let spans = (40..64).map(|bits| Duration::from_secs(1 << bits));
     let spans: Vec<_> = spans.chain([Duration::MAX, Duration::MAX - Duration::from_nanos(1)]).collect();
     let runtimes = [Runtime::builder().paused_clock().build().unwrap(), Runtime::multi_thread(1).unwrap()];
@@ -212,7 +213,7 @@ fn what_is_too_far_away_to_come_is_for_ever() {
             }
             let count = waits.len();
             let all = gather(waits);
-            // What is near comes all the same.
+            // The near timer fires all the same.
             assert!(timeout(MS, all).await.is_err());
             count
         });
@@ -265,7 +266,7 @@ fn a_timeout_is_not_over_early_if_its_runtime_ends() {
 }
 
 #[test]
-fn who_holds_a_sleep_hears_of_the_end_of_its_runtime() {
+fn a_sleep_reports_the_end_of_its_runtime() {
     let woken = Arc::new(WakeCount::default());
     let held = paused(async {
         let mut held = Box::pin(sleep(DAY));

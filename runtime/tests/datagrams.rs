@@ -94,7 +94,8 @@ fn a_receiver_that_is_not_there_is_an_error() {
     });
 }
 
-/// The error comes while a receive waits, which takes it. What comes after that waits again, instead of trying for ever.
+/// The error comes while a receive waits, which takes it. A receive after that waits again, instead of
+/// trying for ever.
 #[test]
 fn a_socket_goes_on_after_an_error_that_came_while_it_waited() {
     run(async {

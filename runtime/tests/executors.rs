@@ -1,8 +1,8 @@
-//! What tasks wait for together, and handles, between tasks of ours and tasks of another executor: both executors of this crate,
-//! with both of tokio's, and with smol's on one thread and on two.
+//! The sync types and handles between tasks of ours and tasks of another executor: both executors of this
+//! crate, with both of tokio's, and with smol's on one thread and on two.
 //!
-//! The table at the end is the list of cases. Each is work for both sides that neither can do alone; a wake-up that does not
-//! reach the other side shows as a hang.
+//! The table at the end is the list of cases. Each is work for both sides that neither can do alone; a
+//! wake-up that does not reach the other side shows as a hang.
 
 #![cfg(not(loom))]
 // A test fails by panicking, in what it calls as well.
@@ -27,7 +27,7 @@ const TIMES: usize = 100;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What each side does. The work of one side is spawned there, and all of it must end.
+/// The work of each side. The work of one side is spawned there, and all of it must end.
 #[derive(Default)]
 struct Case {
     ours: Vec<Work>,
@@ -230,7 +230,8 @@ fn queue(_: &Runtime) -> Case {
     case
 }
 
-/// Their tasks await ours: one that waits for them, one that panics, one that they cancel, and one that spawns.
+/// Their tasks await ours: one that waits for them, one that panics, one that they cancel, and one that
+/// spawns.
 fn handles(runtime: &Runtime) -> Case {
     let mut case = Case::default();
     for n in 0..10 {
@@ -302,8 +303,8 @@ fn multi_thread() -> Runtime {
     Runtime::multi_thread(2).unwrap()
 }
 
-/// Runs a case: our side on a thread of its own, theirs on this one. Our runtime goes on until both are done, for the
-/// sake of tasks that the other side awaits.
+/// Runs a case: our side on a thread of its own, theirs on this one. Our runtime goes on until both are
+/// done, for the sake of tasks that the other side awaits.
 fn meet(case: fn(&Runtime) -> Case, ours: &Runtime, theirs: fn(Vec<Work>)) {
     let case = case(ours);
     let (done, theirs_are_done) = oneshot::channel::<()>();

@@ -84,7 +84,8 @@ fn reads_writes_and_seeks_keep_their_order() {
     });
 }
 
-/// Begins to read four bytes, and drops that. If the pool was so quick that there was nothing to drop, goes back instead.
+/// Begins to read four bytes, and drops that. If the pool was so quick that there was nothing to drop, goes
+/// back instead.
 async fn drop_a_read(file: &mut File) {
     if let Some(read) = file.read(&mut [0; 4]).now_or_never() {
         let back = -i64::try_from(read.unwrap()).unwrap();

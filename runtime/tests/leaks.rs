@@ -1,4 +1,5 @@
-//! What a runtime leaves behind: no descriptor, no child, no thread. Alone in its process, so that it can count.
+//! A runtime leaves nothing behind: no descriptor, no child, no thread. This test is alone in its process,
+//! so that it can count.
 #![cfg(target_os = "linux")]
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

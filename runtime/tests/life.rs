@@ -1,7 +1,8 @@
-//! Every way in which a task's life can go: {runtime kind} × {what the future does} × {what its handle does} × {whether the
-//! output's destructor panics}.
+//! Every way in which a task's life can go: {runtime kind} × {what the future does} × {what its handle
+//! does} × {whether the output's destructor panics}.
 //!
-//! After each life the future and the output must have been dropped exactly once, and the handle must have said the truth.
+//! After each life the future and the output must have been dropped exactly once, and the handle must have
+//! said the truth.
 
 use brigade_runtime::{JoinError, Runtime};
 use std::{

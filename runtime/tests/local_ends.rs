@@ -1,4 +1,5 @@
-//! How a current-thread runtime ends while its tasks go on spawning: from tasks, from destructors, from wakers.
+//! How a current-thread runtime ends while its tasks go on spawning: from tasks, from destructors, from
+//! wakers.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,5 @@
-//! Panics whose payload panics when it is dropped, with a payload that does so as well: they end what panicked, and nothing else.
+//! Panics whose payload panics when it is dropped, with a payload that does so as well: they end what
+//! panicked, and nothing else.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -42,7 +43,7 @@ impl Wake for BadWaker {
     }
 }
 
-/// Who catches such a panic must not drop its payload.
+/// Returns whether `call` panicked. Does not drop the payload of the panic, because that would panic again.
 fn exploded(call: impl FnOnce()) -> bool {
     let result = catch_unwind(AssertUnwindSafe(call));
     let is_err = result.is_err();

@@ -1,4 +1,5 @@
-//! Situations in which runtimes have been seen to hang, to stall or to abort, each on every kind of runtime where it can occur.
+//! Situations in which runtimes have been seen to hang, to stall or to abort, each on every kind of runtime
+//! where it can occur.
 //!
 //! The table at the end is the list; each situation is a function, and passes by returning.
 
@@ -42,8 +43,8 @@ async fn visited() -> (TcpListener, thread::JoinHandle<()>) {
     (listener, visitor)
 }
 
-/// tokio #4730 and #4941: a task blocks its worker until a timer, a descriptor and the task that it spawned last were served by
-/// another.
+/// tokio #4730 and #4941: a task blocks its worker until a timer, a descriptor and the task that it spawned
+/// last were served by another.
 fn a_long_poll_stops_nobody(runtime: Runtime) {
     let (done, all_done) = mpsc::channel();
     let (listener, visitor) = runtime.block_on(visited());

@@ -1,4 +1,5 @@
-//! Runtimes inside jobs of a pool of one thread: whenever one sleeps there, the pool goes on with its other jobs.
+//! Runtimes inside jobs of a pool of one thread: whenever one sleeps there, the pool goes on with its other
+//! jobs.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

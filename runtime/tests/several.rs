@@ -236,7 +236,7 @@ fn a_local_task_has_a_value_that_stays_on_its_thread_and_is_dropped_with_it() {
 }
 
 #[test]
-fn who_reads_a_value_may_read_and_hide_it_again_meanwhile() {
+fn the_value_may_be_read_and_hidden_again_while_it_is_read() {
     let inner = || {
         STEPS.scope(Cell::new(10), async {
             yield_now().await;

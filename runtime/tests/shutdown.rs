@@ -120,7 +120,8 @@ fn a_poll_that_does_not_end_is_left_behind() {
             });
             let stuck = runtime.spawn(async move {
                 END.with_borrow_mut(|ends| ends.push(ThreadEnd(tell)));
-                // What it spawns before it is stuck lies behind it, and what it spawns later is refused.
+                // The tasks that it spawns before it is stuck are queued behind it, and those that it
+                // spawns later are refused.
                 let before = spawn(pending::<()>());
                 pass();
                 assert!(spawn(pending::<()>()).is_finished());
@@ -142,7 +143,7 @@ fn a_poll_that_does_not_end_is_left_behind() {
 }
 
 #[test]
-fn what_ends_in_time_has_ended() {
+fn a_future_that_ends_in_time_has_ended() {
     for runtime in runtimes() {
         let (tell, ended) = mpsc::channel();
         let task = runtime.spawn(async {

@@ -1,4 +1,5 @@
-//! Signals, which this process sends to itself. Each case uses a signal of its own, since they run at the same time.
+//! Signals, which this process sends to itself. Each case uses a signal of its own, since they run at the
+//! same time.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -108,7 +109,7 @@ fn a_dropped_wait_loses_no_signal() {
 }
 
 #[test]
-fn what_cannot_be_caught_is_refused() {
+fn a_signal_that_cannot_be_caught_is_refused() {
     run(async {
         for number in [9, 11, 0, -1, 1000] {
             let error = signal(SignalKind::from_raw(number)).unwrap_err();

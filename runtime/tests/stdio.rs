@@ -70,7 +70,7 @@ fn what_is_written_arrives_whole_and_in_order() {
 }
 
 #[test]
-fn who_writes_to_nobody_hears_of_it() {
+fn a_writer_without_a_reader_gets_an_error() {
     if is_inside() {
         let error = run(async {
             let mut out = stdout();
@@ -84,7 +84,7 @@ fn who_writes_to_nobody_hears_of_it() {
         // At once: the test harness would write to nobody, too.
         process::exit(if error.kind() == ErrorKind::BrokenPipe { 7 } else { 8 });
     }
-    let mut command = inside("who_writes_to_nobody_hears_of_it");
+    let mut command = inside("a_writer_without_a_reader_gets_an_error");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("begins to write")));
@@ -131,7 +131,7 @@ fn a_standard_output_that_does_not_block_is_waited_for() {
         })
     };
     let (out, err) = (count(out), count(err));
-    // What the harness prints has an `x` or two.
+    // The harness prints an `x` or two of its own.
     assert!(out.join().unwrap() >= 2 * MUCH);
     assert!(err.join().unwrap() >= MUCH);
     assert_eq!(child.wait().unwrap().code(), Some(7));

@@ -1,6 +1,7 @@
-//! Everything at once on both executors, for half a second, or for as many seconds as `BRIGADE_STRESS_SECONDS` says: spawning, cancelling,
-//! timers, sockets, channels, groups, blocking calls, and runtimes that come and go. A wake-up that is lost shows as a hang, work that is
-//! lost or done twice as a wrong sum, and what is left behind as a count at the end.
+//! Everything at once on both executors, for half a second, or for as many seconds as
+//! `BRIGADE_STRESS_SECONDS` says: spawning, cancelling, timers, sockets, channels, groups, blocking calls,
+//! and runtimes that come and go. A wake-up that is lost shows as a hang, work that is lost or done twice
+//! as a wrong sum, and what is left behind as a count at the end.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

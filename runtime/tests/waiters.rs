@@ -250,7 +250,7 @@ fn tasks_that_wait_for_any_descriptor_are_all_woken_however_they_wait() {
 
 /// The task of a poll that was dropped does not say that it has lost interest. Its waker may hold much.
 #[test]
-fn those_who_have_lost_interest_do_not_pile_up() {
+fn waiters_that_lost_interest_do_not_pile_up() {
     struct Gone;
     impl Wake for Gone {
         fn wake(self: Arc<Self>) {}

@@ -1,4 +1,4 @@
-//! What allocates and what does not: a task is one allocation at most, and waiting is none.
+//! Allocations: a task is one allocation at most, and waiting is none.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -77,7 +77,8 @@ fn waiting_allocates_nothing() {
 
 const TASKS: usize = 100;
 
-/// Spawns some tasks and lets them end: how often that allocates, with the memory of tasks before, and with none that is free.
+/// Spawns some tasks and lets them end: how often that allocates, with the memory of tasks before, and with
+/// none that is free.
 async fn spawning(mut start: impl FnMut(usize) -> JoinHandle<usize>) -> [usize; 2] {
     let mut held = Vec::with_capacity(4 * TASKS);
     // The lists have held more than will come, and no memory is free: the handles have it.
@@ -113,8 +114,9 @@ fn a_local_task_is_one_allocation_or_memory_of_one_before() {
     assert_eq!(run(async { spawning(|n| spawn_local(async move { n })).await }), [0, TASKS]);
 }
 
-/// What the thread that spawns allocates; memory of tasks that end on workers stays with those. How long the list gets from which the
-/// workers take them is a matter of chance, so it may grow a few times.
+/// The allocations of the thread that spawns. Memory of tasks that end on workers stays with the workers.
+/// How long the list gets from which the workers take tasks is a matter of chance, so it may grow a few
+/// times.
 #[test]
 fn a_task_on_workers_is_one_allocation_at_most() {
     let runtime = Runtime::multi_thread(2).unwrap();

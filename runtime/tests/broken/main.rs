@@ -1,4 +1,5 @@
-//! A program that closes descriptors which are none of its own breaks a runtime: it ends then, and says why, instead of waiting for ever.
+//! A program that closes descriptors which are none of its own breaks a runtime: it ends then, and says
+//! why, instead of waiting for ever.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -46,7 +47,7 @@ fn workers_end_all_tasks(workers: usize) {
         spawn_blocking(|| ()).await.unwrap();
     });
     assert_ne!(sys::break_all_reactors().unwrap(), 0);
-    // Whoever is asleep in it wakes up, and finds it broken when it falls asleep again.
+    // A thread that sleeps in the reactor wakes up, and finds it broken when it falls asleep again.
     let tries = runtime.spawn(async {
         loop {
             sleep(Duration::from_millis(1)).await;

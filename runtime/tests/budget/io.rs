@@ -14,7 +14,7 @@ use brigade_runtime::{
 use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use std::io::{self, SeekFrom};
 
-/// So many bytes that a byte each time is always there.
+/// Enough bytes that one byte at a time is always available.
 const ENOUGH: usize = 4 * BUDGET as usize;
 
 #[test]

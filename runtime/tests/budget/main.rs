@@ -1,6 +1,8 @@
-//! Every operation that can be ready again and again lets others run: a task that repeats it for ever is not alone.
+//! Every operation that can be ready again and again lets others run: a task that repeats it for ever is
+//! not alone.
 //!
-//! Each operation is named by its file and its name. The house rules check that none is missing (`tests/tests/tidy/budget.rs`).
+//! Each operation is named by its file and its name. The house rules check that none is missing
+//! (`tests/tests/tidy/budget.rs`).
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

@@ -1,5 +1,5 @@
-//! Parts that several test files share: one runtime of each kind, destructors and wakers that can be observed, and
-//! paths for temporary files.
+//! Parts that several test files share: one runtime of each kind, destructors and wakers that can be
+//! observed, and paths for temporary files.
 
 #![allow(dead_code)] // Each test file uses some of these.
 

@@ -1,5 +1,6 @@
-//! Wakers of other executors, which may do anything when they are cloned: panic, or come back to what they are left with. No lock of the
-//! runtime is held then: so nothing waits for itself, and nothing is left half done.
+//! Wakers of other executors, which may do anything when they are cloned: panic, or come back to what they
+//! are left with. No lock of the runtime is held then: so nothing waits for itself, and nothing is left
+//! half done.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -36,7 +37,8 @@ type Wait = Pin<Box<dyn Future<Output = ()>>>;
 struct Case {
     name: &'static str,
     wait: Wait,
-    /// Makes another one who waits for the same. If that cannot be, the one may be polled again after it has panicked.
+    /// Makes another one who waits for the same. If that cannot be, the one may be polled again after it
+    /// has panicked.
     another: Option<Box<dyn Fn() -> Wait + Send + Sync>>,
     /// Ends the waiting.
     end: Box<dyn FnOnce()>,

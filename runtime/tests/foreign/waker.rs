@@ -9,7 +9,7 @@ use std::{
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
-/// What such a waker does, and how often it was woken.
+/// The behaviour of such a waker, and how often it was woken.
 pub(crate) struct Foreign {
     on_clone: Box<dyn Fn() + Send + Sync>,
     wakes: AtomicUsize,
@@ -21,7 +21,8 @@ impl Foreign {
     }
 
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {
-        // SAFETY: the functions of VTABLE keep the contract of `RawWaker`, and the data is from `Arc::into_raw`.
+        // SAFETY: the functions of VTABLE keep the contract of `RawWaker`, and the data is from
+        // `Arc::into_raw`.
         unsafe { Waker::from_raw(raw(self.clone())) }
     }
 

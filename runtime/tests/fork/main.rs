@@ -79,7 +79,8 @@ fn the_parent_is_not_disturbed(way: Way, runtime: &Runtime) {
     assert_eq!(runtime.block_on(reading).unwrap().unwrap(), 1);
 }
 
-/// What was there is there, what would be waited for is lost. The parent's task is not cancelled by the child.
+/// The child has everything that is available already, and loses everything that would have to be waited
+/// for. It does not cancel the parent's task.
 fn handles_from_before_do_not_wait(way: Way, runtime: &Runtime) {
     let (finished, waiting) = (runtime.spawn(async { 7 }), runtime.spawn(std::future::pending::<()>()));
     runtime.block_on(async {
@@ -134,7 +135,8 @@ fn a_task_that_forks_is_refused_when_it_waits(way: Way) {
     });
 }
 
-/// What is registered with the parent's runtime is not waited for by a runtime of the child, and what is there can be had.
+/// A runtime of the child does not wait for sources that are registered with the parent's runtime, and
+/// receives what they have already.
 fn sockets_and_sleeps_from_before_do_not_wait(way: Way, runtime: &Runtime) {
     let (mut one, mut other) = runtime.block_on(async { UnixStream::pair().unwrap() });
     let mut sleep = runtime.block_on(async {
@@ -219,8 +221,8 @@ fn a_new_runtime_works_in_the_child(way: Way) {
     });
 }
 
-/// The parent has listeners too. It turns its reactor when the signal has come in the child, and before the child turns its own: what
-/// the signal left there is for the child.
+/// The parent has listeners too. It turns its reactor when the signal has come in the child, and before the
+/// child turns its own: what the signal left there is for the child.
 fn a_signal_in_the_child_is_for_the_child(way: Way) {
     let runtime = Runtime::current_thread().unwrap();
     let mut hears = runtime.block_on(async { signal(SignalKind::USER_1).unwrap() });

@@ -1,7 +1,8 @@
-//! The operating system has no thread to give: that is an error of what needs one, and over when there are threads again.
+//! The operating system has no thread to give: that is an error of what needs one, and over when there are
+//! threads again.
 //!
-//! In a process of its own, this test program, which runs one of its tests once more: its threads have stacks so large that a limit on its
-//! memory has room for everything but those.
+//! In a process of its own, this test program, which runs one of its tests once more: its threads have
+//! stacks so large that a limit on its memory has room for everything but those.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -70,8 +71,8 @@ fn runs<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn whatever_needs_a_thread_is_an_error_and_works_later() {
-    in_process("whatever_needs_a_thread_is_an_error_and_works_later", || {
+fn operations_that_need_a_thread_are_an_error_and_work_later() {
+    in_process("operations_that_need_a_thread_are_an_error_and_work_later", || {
         let path = env::temp_dir().join(format!("brigade-refused-{}", process::id()));
         std::fs::write(&path, "text").unwrap();
         let mut file = File::from_std(std::fs::File::options().read(true).write(true).open(&path).unwrap());
@@ -105,8 +106,8 @@ fn whatever_needs_a_thread_is_an_error_and_works_later() {
 
 /// Neither sockets nor children need a thread.
 #[test]
-fn what_needs_no_thread_works_without() {
-    in_process("what_needs_no_thread_works_without", || {
+fn operations_that_need_no_thread_work_without_one() {
+    in_process("operations_that_need_no_thread_work_without_one", || {
         let _no_threads = NoThreads::begin();
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -151,7 +152,8 @@ fn a_folder_goes_on_after_a_refused_call() {
     });
 }
 
-/// A pipe that nobody writes to is watched, for which there has to be a thread first; then the same file is read.
+/// A pipe that nobody writes to is watched, for which there has to be a thread first; then the same file is
+/// read.
 #[test]
 fn a_stream_is_read_after_a_refused_call() {
     in_process("a_stream_is_read_after_a_refused_call", || {

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-/// Says how many bytes of memory this process may have in its address space; None for as many as the operating system allows.
+/// Says how many bytes of memory this process may have in its address space; None for as many as the
+/// operating system allows.
 pub(crate) fn limit_memory(bytes: Option<u64>) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the place is an `rlimit`, which is what the call writes.

@@ -30,7 +30,8 @@ async fn tcp_pair() -> (TcpStream, TcpStream) {
     (client, listener.accept().await.unwrap().0)
 }
 
-/// Writes from more slices than are taken at once, and reads into as many; neither has come to an end of the buffer by that.
+/// Writes from more slices than are taken at once, and reads into as many; neither has come to an end of
+/// the buffer by that.
 async fn many_slices(mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
     let slices = [IoSlice::new(b"x"); SLICES];
     let mut written = writer.write_vectored(&slices).await.unwrap();

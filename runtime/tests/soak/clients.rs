@@ -1,4 +1,5 @@
-//! Those who come: plain threads with blocking sockets, so that nothing of what they meet is of the runtime's making.
+//! Those who come: plain threads with blocking sockets, so that nothing of what they meet is of the
+//! runtime's making.
 
 use crate::{LARGE, sys};
 use std::{
@@ -18,7 +19,7 @@ pub(crate) struct Doors {
     pub(crate) impatient: SocketAddr,
 }
 
-/// What became of a visit that was broken off.
+/// How a visit ended that was broken off.
 #[derive(PartialEq)]
 enum Manners {
     /// Must be answered, and rightly.
@@ -29,7 +30,7 @@ enum Manners {
 
 type Visit = fn(&mut Client) -> io::Result<()>;
 
-/// What a client may do, each as often as the others.
+/// The things that a client may do, each as often as the others.
 const HABITS: [(&str, Manners, Visit); 13] = [
     ("keep alive", Manners::Good, keep_alive),
     ("pipeline", Manners::Good, pipeline),
@@ -64,8 +65,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// All clients come, each some times, and leave. Then one more knocks at each door: as connections are accepted in the order in
-/// which they came, all earlier ones have been.
+/// All clients come, each some times, and leave. Then one more knocks at each door: as connections are
+/// accepted in the order in which they came, all earlier ones have been.
 pub(crate) fn round(number: u64, doors: &Doors, tally: &Tally) {
     thread::scope(|threads| {
         for client in 0..CLIENTS {
@@ -200,7 +201,7 @@ impl Client<'_> {
 
     fn enter(&mut self, door: SocketAddr) -> TcpStream {
         let stream = TcpStream::connect(door).unwrap();
-        // What is written in bits is to be sent in bits.
+        // A request that is written in pieces is to be sent in pieces.
         stream.set_nodelay(true).unwrap();
         stream
     }
@@ -243,7 +244,7 @@ fn keep_alive(client: &mut Client) -> io::Result<()> {
     client.converse(client.doors.patient)
 }
 
-/// Whom the server may turn out at any time.
+/// The visit of a client that the server may disconnect at any time.
 fn hurry(client: &mut Client) -> io::Result<()> {
     client.converse(client.doors.impatient)
 }

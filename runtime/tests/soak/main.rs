@@ -1,12 +1,14 @@
-//! A day in the life of a server: hyper on this runtime, among clients that leave in the middle, dawdle, fall silent and reset. In
-//! between, whenever all have gone, the server has as many descriptors open as after its first round, and in the end about as much
-//! memory. A wake-up that is lost shows as a hang, as does a connection that never ends.
+//! A day in the life of a server: hyper on this runtime, among clients that leave in the middle, dawdle,
+//! fall silent and reset. In between, whenever all have gone, the server has as many descriptors open as
+//! after its first round, and in the end about as much memory. A wake-up that is lost shows as a hang, as
+//! does a connection that never ends.
 //!
 //! The short form is some rounds; the long one goes on for as many seconds as `BRIGADE_SOAK_SECONDS` says.
 //!
-//! The server has two doors. At the *patient* one the limit of a connection is so long that no load of the machine makes
-//! it strike: who is well-behaved there is answered, or the test fails. At the *impatient* one it is so short that a client that
-//! waits is turned out soon; there anything may be cut off, but what has come until then is right.
+//! The server has two doors. At the *patient* one the limit of a connection is so long that no load of the
+//! machine makes it strike: who is well-behaved there is answered, or the test fails. At the *impatient*
+//! one it is so short that a client that waits is turned out soon; there anything may be cut off, but what
+//! has come until then is right.
 
 #![cfg(feature = "hyper")]
 // A test fails by panicking, in what it calls as well.
@@ -40,13 +42,14 @@ const ROUNDS: u64 = 5;
 const WARM: u64 = 2;
 const PATIENCE: Duration = Duration::from_secs(3600);
 const IMPATIENCE: Duration = Duration::from_millis(15);
-/// What memory may grow by after warm-up. A kilobyte lost in each connection of the long form comes to much more.
+/// The bound on the growth of memory after warm-up. A kilobyte lost in each connection of the long form
+/// comes to much more.
 const GROWTH: u64 = 32 << 20;
 
 /// A large answer: more than the socket buffers of both sides take if the client does not read.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..6 << 20).map(|n: u32| (n % 251) as u8).collect());
 
-/// Who is inside.
+/// The connections that are open.
 #[derive(Default)]
 struct Hall {
     inside: Mutex<u64>,
@@ -79,8 +82,8 @@ impl Drop for Guest {
     }
 }
 
-/// `GET /large` is answered with [`LARGE`], another one with its path, `/later…` after a while, and a `POST` with how many bytes
-/// came and their sum.
+/// `GET /large` is answered with [`LARGE`], another one with its path, `/later…` after a while, and a
+/// `POST` with how many bytes came and their sum.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let path = request.uri().path();
     let body = match *request.method() {
@@ -129,7 +132,8 @@ fn open_door(runtime: &Runtime, limit: Duration, hall: &Arc<Hall>) -> (SocketAdd
     (address, runtime.spawn(receive(listener, limit, hall.clone())))
 }
 
-/// What the process has open, and the memory it has, in bytes. Linux tells; elsewhere both are zero.
+/// The number of descriptors that the process has open, and its memory, in bytes. Linux tells; elsewhere
+/// both are zero.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
     descriptors: usize,

@@ -16,7 +16,7 @@ use std::{
 };
 
 #[test]
-fn one_who_waits_for_a_condition_gives_up_the_lock_and_has_it_again() {
+fn waiting_for_a_condition_releases_the_lock_and_takes_it_again() {
     let (mutex, condition) = (Mutex::new(0), Condition::new());
     let mut wait = pin!(condition.wait(mutex.try_lock().unwrap()));
     assert!(poll(wait.as_mut()).is_pending());
@@ -31,7 +31,7 @@ fn one_who_waits_for_a_condition_gives_up_the_lock_and_has_it_again() {
 }
 
 #[test]
-fn so_many_are_notified_in_the_order_in_which_they_came() {
+fn waiters_are_notified_in_the_order_in_which_they_came() {
     let (mutex, condition) = (Mutex::new(()), Condition::new());
     let mut waits: Vec<_> = (0..40)
         .map(|_| {
@@ -73,7 +73,7 @@ fn a_notification_of_all_is_passed_to_nobody() {
 }
 
 #[test]
-fn one_who_is_notified_and_finds_it_not_true_waits_again() {
+fn a_waiter_that_is_notified_and_finds_it_not_true_waits_again() {
     let (mutex, condition) = (Mutex::new(0), Condition::new());
     let mut wait = pin!(condition.wait_for(mutex.try_lock().unwrap(), |count| *count == 2));
     assert!(poll(wait.as_mut()).is_pending());
@@ -163,7 +163,7 @@ fn a_barrier_opens_when_all_have_come_again_and_again() {
 }
 
 #[test]
-fn one_who_gives_up_has_not_come() {
+fn a_task_that_gives_up_has_not_arrived() {
     let barrier = Barrier::new(2);
     let mut first = Box::pin(barrier.wait());
     assert!(poll(first.as_mut()).is_pending());

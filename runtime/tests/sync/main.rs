@@ -1,5 +1,5 @@
-//! What tasks wait for together: order, fairness, closing, and futures that are dropped while they wait; with tasks of this
-//! runtime, without any runtime, and on plain threads with an executor of their own.
+//! The sync types: order, fairness, closing, and futures that are dropped while they wait; with tasks of
+//! this runtime, without any runtime, and on plain threads with an executor of their own.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking, in what it calls as well.
 

@@ -1,4 +1,5 @@
-//! More who wait than are woken at once, and wakers that come again, give up or panic when they are woken.
+//! More waiters than are woken in one batch, and wakers that poll again, give up or panic when they are
+//! woken.
 
 use super::{common::WakeCount, poll};
 use brigade_runtime::sync::{Barrier, Condition, Event, Mutex, Notify, Semaphore, broadcast, mpsc};
@@ -21,7 +22,7 @@ impl<F: Fn() + Send + Sync> Wake for Woken<F> {
     }
 }
 
-/// So many who wait, and how many of them were woken and are gone.
+/// Some waiters, and how many of them were woken and are gone.
 struct Crowd<F> {
     waits: Vec<Pin<Box<F>>>,
     woken: Arc<WakeCount>,
@@ -108,7 +109,7 @@ fn a_crowd_gets_the_room_and_the_values_of_a_channel() {
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A crowd whose wakers come again at once: who comes while others are woken waits for the next time.
-fn who_comes_again_is_not_told_twice(wait: fn() -> Wait, tell: fn()) {
+fn a_waiter_that_joins_again_is_not_woken_twice(wait: fn() -> Wait, tell: fn()) {
     let again = Arc::new(std::sync::Mutex::new(Vec::new()));
     let theirs = again.clone();
     let waker = Waker::from(Arc::new(Woken(move || {
@@ -128,19 +129,19 @@ fn who_comes_again_is_not_told_twice(wait: fn() -> Wait, tell: fn()) {
 }
 
 #[test]
-fn who_comes_while_others_are_woken_waits_for_the_next_time() {
+fn a_waiter_that_joins_while_others_are_woken_waits_for_the_next_time() {
     static NOTIFY: Notify = Notify::new();
     static BARRIER: Barrier = Barrier::new(CROWD);
     static MUTEX: Mutex<()> = Mutex::new(());
     static CONDITION: Condition = Condition::new();
-    who_comes_again_is_not_told_twice(|| Box::pin(NOTIFY.notified()), || NOTIFY.notify_waiters());
-    who_comes_again_is_not_told_twice(
+    a_waiter_that_joins_again_is_not_woken_twice(|| Box::pin(NOTIFY.notified()), || NOTIFY.notify_waiters());
+    a_waiter_that_joins_again_is_not_woken_twice(
         || Box::pin(async { assert!(BARRIER.wait().await.is_ok()) }),
         || assert!(poll(pin!(BARRIER.wait())).is_ready()),
     );
     for tell in [|| CONDITION.notify(2 * CROWD), || CONDITION.notify_all()] {
         let wait = || -> Wait { Box::pin(async { drop(CONDITION.wait(MUTEX.try_lock().unwrap()).await) }) };
-        who_comes_again_is_not_told_twice(wait, tell);
+        a_waiter_that_joins_again_is_not_woken_twice(wait, tell);
     }
 }
 

@@ -49,7 +49,7 @@ fn a_notification_whose_future_is_dropped_goes_to_the_next_or_is_stored() {
 }
 
 #[test]
-fn one_who_leaves_takes_no_notification_along() {
+fn a_waiter_that_leaves_takes_no_notification_along() {
     let notify = Notify::new();
     let mut first = Box::pin(notify.notified());
     assert!(poll(first.as_mut()).is_pending());
@@ -67,7 +67,7 @@ fn all_who_were_made_before_are_notified_and_none_who_come_after() {
     notify.notify_waiters();
     let mut late = pin!(notify.notified());
     assert!(poll(late.as_mut()).is_pending());
-    // One that is dropped had nobody else's notification.
+    // A waiter of `notify_waiters` that is dropped had nobody else's notification.
     drop(waits.remove(0));
     assert!(waits.iter_mut().all(|wait| poll(wait.as_mut()).is_ready()));
     assert!(poll(late.as_mut()).is_pending(), "nothing was stored");
@@ -118,7 +118,7 @@ fn as_many_go_on_as_were_notified_on_many_threads() {
 }
 
 #[test]
-fn one_who_is_enabled_stands_in_line_and_keeps_its_turn() {
+fn an_enabled_waiter_is_queued_and_keeps_its_grant() {
     let notify = Notify::new();
     let mut first = Box::pin(notify.notified());
     let mut second = Box::pin(notify.notified());
@@ -139,7 +139,7 @@ fn one_who_is_enabled_stands_in_line_and_keeps_its_turn() {
 }
 
 #[test]
-fn one_who_is_enabled_wakes_the_task_that_polls_it_later() {
+fn an_enabled_waiter_wakes_the_task_that_polls_it_later() {
     let notify = Arc::new(Notify::new());
     let ours = notify.clone();
     let enabled = Arc::new(std::sync::Barrier::new(2));

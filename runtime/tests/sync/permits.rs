@@ -32,7 +32,7 @@ fn permits_go_back_when_they_are_dropped_and_not_when_they_are_forgotten() {
 }
 
 #[test]
-fn who_wants_many_is_not_overtaken_by_who_wants_few() {
+fn a_request_for_many_is_not_overtaken_by_requests_for_few() {
     let semaphore = Semaphore::new(1);
     let mut many = Box::pin(semaphore.acquire_many(2));
     let mut one = pin!(semaphore.acquire());
@@ -48,7 +48,7 @@ fn who_wants_many_is_not_overtaken_by_who_wants_few() {
 }
 
 #[test]
-fn who_wants_many_and_gives_up_lets_the_next_look() {
+fn a_request_for_many_that_is_dropped_lets_the_next_look() {
     let semaphore = Semaphore::new(1);
     let mut many = Box::pin(semaphore.acquire_many(2));
     let mut ones = [Box::pin(semaphore.acquire()), Box::pin(semaphore.acquire())];

@@ -39,7 +39,7 @@ async fn take_part(number: u32) -> bool {
 }
 
 #[test]
-fn what_is_static_is_shared_by_all_threads() {
+fn statics_are_shared_by_all_threads() {
     let runtime = Runtime::multi_thread(2).unwrap();
     let parts = [1, 2].map(|number| runtime.spawn(take_part(number)));
     let got = block_on(async { QUEUE.get().await + QUEUE.get().await });

@@ -205,8 +205,8 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The value, without counting it as seen. No sender can change it while it is borrowed: keep it short, and not across
-    /// an `.await`.
+    /// The value, without counting it as seen. No sender can change it while it is borrowed: keep it short,
+    /// and not across an `.await`.
     pub fn borrow(&self) -> Ref<'_, T> {
         let value = self.channel.read();
         Ref { changed: self.channel.version() & !CLOSED != self.seen, value }
