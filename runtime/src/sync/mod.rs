@@ -14,7 +14,7 @@
 //! | many values, for one task | [`mpsc`] | |
 //! | many values, each of them for each of many tasks | [`broadcast`] | |
 //! | the latest value | [`watch`] | |
-//! | work items | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `asyncio.Queue`, `LifoQueue`, `PriorityQueue` |
+//! | work items | [`Queue`], [`LifoQueue`], [`PriorityQueue`] | `Queue`, `LifoQueue`, `PriorityQueue` |
 //!
 //! These types work for tasks on any number of threads, of this runtime or of any other executor: they need
 //! neither its timers nor its reactor. All of them are fair: the task that came first is served first. All

@@ -49,7 +49,7 @@ const GROWTH: u64 = 32 << 20;
 /// A large answer: more than the socket buffers of both sides take if the client does not read.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..6 << 20).map(|n: u32| (n % 251) as u8).collect());
 
-/// The connections that are open.
+/// Counts the open connections, and those that were accepted and turned out.
 #[derive(Default)]
 struct Hall {
     inside: Mutex<u64>,
