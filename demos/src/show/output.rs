@@ -10,6 +10,7 @@ use std::{
     env, fmt,
     io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -33,6 +34,12 @@ const PIPE_COLUMNS: usize = 80;
 /// The exit code that a shell reports for a program that SIGPIPE has ended. Other programs end that way when
 /// their pipe is closed.
 const BROKEN_PIPE_EXIT_CODE: i32 = 141;
+
+/// The exit code if the output cannot be written for another reason, such as a full disk.
+const WRITE_FAILED_EXIT_CODE: i32 = 1;
+
+/// How long to wait before a write is tried again that would have blocked.
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The output of one scenario. Clones print to the same place, from any thread, a whole line at a time.
 #[derive(Debug, Clone)]
@@ -183,14 +190,71 @@ impl Output {
         interrupt::park_if_exiting();
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Each line is one call, so that lines of other processes fall between our lines and not into them.
-        if out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).is_err() {
-            drop(out);
-            // The reader is gone.
+        let Err(error) = write_patiently(&mut *out, format!("{line}\n").as_bytes()) else { return };
+        drop(out);
+        if error.kind() == io::ErrorKind::BrokenPipe {
             interrupt::exit(BROKEN_PIPE_EXIT_CODE);
+        }
+        // Standard error may be gone as well.
+        let _ = writeln!(io::stderr(), "brigade: cannot write to the standard output: {error}");
+        interrupt::exit(WRITE_FAILED_EXIT_CODE);
+    }
+}
+
+/// Writes and flushes all of `bytes`. The stream may be non-blocking, since others share it: then it is tried
+/// again, where `write_all` would give up.
+fn write_patiently(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    loop {
+        let step = if bytes.is_empty() { out.flush().map(|()| None) } else { out.write(bytes).map(Some) };
+        match step {
+            Ok(None) => return Ok(()),
+            Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(Some(written)) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_INTERVAL),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
 
 fn pad(who: &str) -> String {
     format!("{who:<11}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes one byte at a time, and every other time nothing yet.
+    #[derive(Default)]
+    struct Slow {
+        taken: Vec<u8>,
+        calls: u32,
+    }
+
+    impl Slow {
+        fn refuses(&mut self) -> io::Result<()> {
+            self.calls += 1;
+            if self.calls % 2 == 1 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.refuses()?;
+            self.taken.extend_from_slice(&bytes[..1]);
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.refuses()
+        }
+    }
+
+    #[test]
+    fn a_stream_that_does_not_block_is_given_everything() {
+        let mut slow = Slow::default();
+        write_patiently(&mut slow, b"the soup is ready").unwrap();
+        assert_eq!(slow.taken, b"the soup is ready");
+    }
 }

@@ -43,3 +43,12 @@ fn children_end_when_their_parent_is_killed() {
     // Each child holds its end of a connection until it is gone.
     requests.into_iter().for_each(crate::server::Request::wait_for_the_end);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = brigade(&["list"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"), "{output:?}");
+}
