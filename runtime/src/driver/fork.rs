@@ -1,8 +1,8 @@
-//! A reactor in a forked child: why it is refused.
+//! The error and the panic by which a forked child refuses to use its parent's reactor.
 
 use std::io;
 
-/// Why nobody waits for a descriptor in a forked child, if it was registered before.
+/// Returns the error for a wait, in a forked child, on a descriptor that was registered before the fork.
 #[cold]
 pub(crate) fn forked() -> io::Error {
     io::Error::other(
@@ -10,6 +10,7 @@ pub(crate) fn forked() -> io::Error {
     )
 }
 
+/// Panics because a runtime is used in a forked child of the process that made it.
 #[cold]
 #[track_caller]
 pub(crate) fn refuse_forked() -> ! {

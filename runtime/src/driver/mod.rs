@@ -1,4 +1,5 @@
-//! The driver: the reactor and the timers of one executor, turned by whichever of its threads has nothing else to do.
+//! The driver: the reactor and the timers of one executor. A thread that has nothing else to do polls it or
+//! sleeps in it.
 
 pub(crate) mod fork;
 pub(crate) mod reactor;
@@ -18,32 +19,33 @@ use crate::{
 use brigade_trace::Cause;
 use std::{io, sync::Arc, time::Duration};
 
-/// How long an executor that ends sleeps at a time, if its driver is broken and nobody can wake it.
+/// The longest that an executor sleeps at a time while it ends with a broken driver: nobody can wake it then.
 const MAX_SLEEP_WHEN_BROKEN: Duration = Duration::from_millis(1);
 
-/// What an executor waits with.
+/// The reactor and the timers with which an executor waits.
 pub(crate) struct Driver {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) timers: Timers,
-    /// None once the executor is gone, or if it broke. Whoever has the lock is the one who turns.
+    /// `None` once the executor is gone, or if the poller broke. The thread that holds the lock drives the
+    /// executor.
     poller: Mutex<Option<Poller>>,
 }
 
-/// The right to turn the driver.
+/// The right to poll the driver or to sleep in it. One thread has it at a time.
 pub(crate) struct DriverLock<'a> {
     driver: &'a Driver,
     poller: MutexGuard<'a, Option<Poller>>,
 }
 
 impl Driver {
-    /// A driver with timer wheels for so many workers, and one for threads that are none.
+    /// Makes a driver with a timer wheel for each worker and one for threads that are no workers.
     pub(crate) fn new(workers: usize, clock: Clock) -> io::Result<Self> {
         let (reactor, poller) = reactor::new()?;
         let timers = Timers::new(clock, workers + 1);
         Ok(Self { reactor, timers, poller: Mutex::new(Some(poller)) })
     }
 
-    /// The right to turn, unless another thread has it.
+    /// Takes the driver's lock, unless another thread has it.
     pub(crate) fn try_lock(&self) -> Option<DriverLock<'_>> {
         let poller = match self.poller.try_lock() {
             Ok(poller) => poller,
@@ -53,7 +55,7 @@ impl Driver {
         Some(DriverLock { driver: self, poller })
     }
 
-    /// Closes its descriptors; wakes everybody who waits for a source or a timer.
+    /// Closes the driver's descriptors and wakes every task that waits for a source or a timer.
     pub(crate) fn close(&self) {
         lock(&self.poller).take();
         self.reactor.close();
@@ -62,17 +64,17 @@ impl Driver {
 }
 
 impl DriverLock<'_> {
-    /// Wakes what is ready, without sleeping.
+    /// Wakes the tasks whose sources are ready or whose timers fire, without sleeping.
     pub(crate) fn poll_now(&mut self) {
         self.poll(Some(Duration::ZERO), || ());
     }
 
-    /// Sleeps until something is ready, a timer fires, the reactor is woken, or `at_most` is over; calls `awake`, and
-    /// wakes what is ready.
+    /// Sleeps until a source is ready, a timer fires, the reactor is woken, or `at_most` is over. Then
+    /// calls `awake` and wakes the tasks whose sources are ready or whose timers fire.
     pub(crate) fn sleep(&mut self, at_most: Option<Duration>, awake: impl FnOnce()) {
         let timers = &self.driver.timers;
         let next = timers.before_sleep();
-        // A clock that is paused is moved by who sleeps, not by the sleep.
+        // A sleep does not move a paused clock, so no timer ends the sleep: `advance_clock` moves that clock.
         let until = next.filter(|_| !timers.clock.is_paused()).map(|tick| timers.clock.until(tick));
         let timeout = match (until, at_most) {
             (Some(until), Some(at_most)) => Some(until.min(at_most)),
@@ -84,7 +86,7 @@ impl DriverLock<'_> {
         });
     }
 
-    /// Moves a clock that is paused to the next timer, and fires it. False if there is none.
+    /// Moves a paused clock to the next timer and fires the timer. Returns false if there is no timer.
     pub(crate) fn advance_clock(&mut self) -> bool {
         let timers = &self.driver.timers;
         let Some(tick) = timers.first() else { return false };
@@ -106,7 +108,7 @@ impl DriverLock<'_> {
         };
         awake();
         if let Err(error) = waited {
-            // Once: the executor has to end, and must not come here again.
+            // The executor has to end and must not panic here again, so the poller is taken out.
             self.poller.take();
             panic!("the reactor cannot wait for events, since its descriptor was closed: {error}");
         }

@@ -1,14 +1,16 @@
 //! The reactor: asks the operating system which descriptors are ready, and tells their sources.
 //!
-//! Two halves. The [`Reactor`] is shared by all threads: it registers sources, and wakes the thread that sleeps. The
-//! [`Poller`] belongs to whoever sleeps in it, one thread at a time. The operating system is reached through mio only
-//! (epoll, kqueue). Each descriptor is registered once, for both directions, for edges; a TCP connection for urgent bytes as well.
+//! It has two halves. All threads share the [`Reactor`]: it registers sources and wakes the thread that
+//! sleeps. The [`Poller`] belongs to the thread that sleeps in it, one thread at a time. The crate reaches
+//! the operating system's event queue through mio only (epoll, kqueue). Each descriptor is registered once,
+//! edge-triggered and for both directions. A TCP connection is registered for urgent bytes as well.
 //!
-//! A forked child has a copy of this memory, but the operating system's part is one for both: what the child registers or
-//! removes there it does to its parent. So a reactor knows in which process it was made, and refuses to work in another.
+//! A forked child has its own copy of this memory, but shares the operating system's part with its parent:
+//! if the child registers or removes a descriptor, it does so for the parent too. So a reactor knows the
+//! process that made it, and refuses to work in another.
 //!
-//! An event carries the key of its source. An event that was under way while its source was removed finds nothing,
-//! since keys have generations.
+//! An event carries the key of its source. If the source was removed while the event was under way, the
+//! event finds nothing, because keys have generations.
 
 use crate::{
     driver::{
@@ -33,35 +35,36 @@ use std::{
     time::Duration,
 };
 
-/// How many events one look takes.
+/// The largest number of events that one poll takes.
 const MAX_EVENTS_PER_POLL: usize = 1024;
-/// The token of `Reactor::wake`: no key, since a slab never holds 2³² entries.
+/// The token of `Reactor::wake`. It is no source's key, because a slab never holds 2³² entries.
 const WAKE_TOKEN: Token = Token(usize::MAX);
-/// The token of the bell of signals: no key either.
+/// The token of the self-pipe of signals. It is no source's key either.
 const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 
-/// Answers the bell of signals: takes the wakers of those who wait for a signal that came.
+/// A function that is called when the self-pipe of signals is readable. It moves the wakers of the tasks
+/// that wait for a signal that came to its argument.
 pub(crate) type OnSignal = fn(&mut Vec<Waker>);
 
-/// What all threads share.
+/// The half that all threads share.
 pub(crate) struct Reactor {
-    /// None once the executor is gone.
+    /// `None` once the executor is gone.
     os: RwLock<Option<(Registry, OsWaker)>>,
     sources: Mutex<Slab<Arc<Source>>>,
-    /// What answers the bell of signals. None as long as the bell is not registered.
+    /// The function to call when the self-pipe of signals is readable. `None` until the pipe is registered.
     on_signal: Mutex<Option<OnSignal>>,
-    /// The process that it belongs to.
+    /// The process that the reactor belongs to.
     generation: Generation,
 }
 
-/// What the thread that sleeps needs.
+/// The half that belongs to the thread that sleeps.
 pub(crate) struct Poller {
     os: Os,
     events: Events,
     woken: Vec<Waker>,
 }
 
-/// Makes both halves.
+/// Makes both halves of a reactor.
 pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
@@ -81,7 +84,7 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// If its descriptor is none any more: the program has closed it.
+    /// Fails if the program has closed the poller's descriptor.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.os.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -92,7 +95,8 @@ impl Poller {
         }
     }
 
-    /// Wakes those who waited for what is ready.
+    /// Passes the events of the last [`wait`](Self::wait) to their sources and wakes the tasks that waited
+    /// for them.
     pub(crate) fn dispatch(&mut self, reactor: &Reactor) {
         if self.events.is_empty() {
             return;
@@ -115,15 +119,17 @@ impl Poller {
 }
 
 impl Reactor {
-    /// Whether this process is a forked copy of the one that the reactor belongs to.
+    /// Returns true if this process is a forked copy of the one that the reactor belongs to.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         !self.generation.is_current()
     }
 
+    /// Checks that this process is the one that the reactor belongs to.
+    ///
     /// # Panics
     ///
-    /// In a forked copy of the process that the reactor belongs to.
+    /// Panics in a forked copy of that process.
     #[inline]
     #[track_caller]
     pub(crate) fn assert_not_forked(&self) {
@@ -132,7 +138,7 @@ impl Reactor {
         }
     }
 
-    /// Ends the sleep of the thread in the poller, or its next one.
+    /// Ends the sleep of the thread in the poller. If no thread sleeps, ends the next sleep at once.
     pub(crate) fn wake(&self) {
         if self.is_forked() {
             return;
@@ -143,7 +149,12 @@ impl Reactor {
         }
     }
 
-    /// Registers a descriptor. Gives its source, and the key for [`deregister`](Self::deregister).
+    /// Registers a descriptor. Returns its source and the key for [`deregister`](Self::deregister).
+    ///
+    /// # Errors
+    ///
+    /// Returns the operating system's error if it refuses the descriptor, and an error if the runtime is
+    /// gone.
     pub(crate) fn register(
         &self,
         io: &mut impl OsSource,
@@ -171,7 +182,8 @@ impl Reactor {
         }
     }
 
-    /// Has whoever turns this reactor answer the bell of signals with `answer`, from now on.
+    /// Registers the self-pipe of signals `bell`. From now on the thread in the poller calls `answer` when
+    /// the pipe is readable. Does nothing if the pipe is registered already or the runtime is gone.
     pub(crate) fn hear_signals(&self, bell: BorrowedFd<'static>, answer: OnSignal) -> io::Result<()> {
         self.assert_not_forked();
         let mut on_signal = lock(&self.on_signal);
@@ -183,7 +195,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Forgets a descriptor that `register` took.
+    /// Removes a descriptor that was registered. Does nothing in a forked child.
     pub(crate) fn deregister<S: OsSource>(&self, io: &mut S, key: Key) {
         if self.is_forked() {
             return;
@@ -191,18 +203,18 @@ impl Reactor {
         lock(&self.sources).remove(key);
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((registry, _)) = &*os {
-            // An error means that the descriptor is closed, and then it is not registered any more.
+            // An error means that the descriptor is closed, and then it is no longer registered.
             let _ = registry.deregister(io);
         }
     }
 
-    /// Closes the descriptors of the reactor itself, and tells every source that nobody watches it any more.
+    /// Closes the reactor's own descriptors and tells every source that the reactor is gone.
     pub(crate) fn close(&self) {
         self.os.write().unwrap_or_else(PoisonError::into_inner).take();
         self.tell_gone();
     }
 
-    /// Tells every source that nobody watches it any more. A thread that sleeps in the poller can still be woken.
+    /// Tells every source that the reactor is gone. A thread that sleeps in the poller can still be woken.
     pub(crate) fn tell_gone(&self) {
         let mut woken = Vec::new();
         lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));

@@ -1,8 +1,8 @@
 //! A registered descriptor: the one type under TCP, UDP, Unix sockets, pipes, children and `AsyncFd`.
 //!
-//! It ties a descriptor to its [`Source`] and knows the one way to use both: try the operation when the source says so;
-//! if it would have blocked, clear that readiness and wait. Reading and writing bytes is here as well, for whatever can be
-//! read and written by reference.
+//! A registration ties a descriptor to its [`Source`] and knows the one way to use both. It tries the
+//! operation when the source says so. If the operation would have blocked, it clears that readiness and
+//! waits. This file also reads and writes bytes, for every type that can be read and written by reference.
 
 use crate::{
     driver::{
@@ -21,7 +21,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A descriptor that is registered as long as this lives.
+/// A descriptor that is registered with a reactor as long as this value lives.
 pub(crate) struct Registered<S: OsSource> {
     io: S,
     source: Arc<Source>,
@@ -30,13 +30,23 @@ pub(crate) struct Registered<S: OsSource> {
 }
 
 impl<S: OsSource> Registered<S> {
-    /// Registers a descriptor with the runtime that this thread is inside of. `what` names it in the panic if there is none.
+    /// Registers a descriptor with this thread's runtime, for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// Returns the operating system's error if it refuses the descriptor, and an error if the runtime is
+    /// gone.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime; the message names `what` as the caller. Panics in a forked child of the
+    /// process that made the runtime.
     #[track_caller]
     pub(crate) fn here(what: &str, io: S, initially: Initially) -> io::Result<Self> {
         Self::here_for(what, io, initially, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// [`here`](Self::here) with other interests.
+    /// Registers a descriptor as [`here`](Self::here) does, with other interests.
     #[track_caller]
     pub(crate) fn here_for(
         what: &str,
@@ -62,7 +72,7 @@ impl<S: OsSource> Registered<S> {
         &self.reactor
     }
 
-    /// Ends the registration, which dropping does as well.
+    /// Ends the registration. Dropping does this as well.
     pub(crate) fn deregister(&mut self) {
         self.reactor.deregister(&mut self.io, self.key);
     }
@@ -71,13 +81,14 @@ impl<S: OsSource> Registered<S> {
         &self.source
     }
 
-    /// Whether an attempt in that direction is worthwhile; else registers the task.
+    /// Returns the readiness if an attempt in this direction is worthwhile. Otherwise registers the task.
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
         ready!(budget::poll(cx));
         self.source.poll_ready(cx, direction)
     }
 
-    /// One attempt. None if it would have blocked.
+    /// Tries the operation once, and again as long as a signal interrupts it. Returns `None` if it would
+    /// have blocked.
     #[inline]
     pub(crate) fn attempt<R>(
         &self,
@@ -89,7 +100,8 @@ impl<S: OsSource> Registered<S> {
             match operation(&self.io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !self.source.clear(seen, direction) {
-                        // It is tried again. That counts, so that reports without end do not hold the thread.
+                        // The caller tries again. That spends budget, so that endless reports do not hold
+                        // the thread.
                         budget::spend();
                     }
                     return None;
@@ -103,7 +115,7 @@ impl<S: OsSource> Registered<S> {
         }
     }
 
-    /// An operation as a future, for methods that several tasks may call at once.
+    /// Repeats the operation until it does not block. Several tasks may wait at once.
     pub(crate) async fn io_among<R>(
         &self,
         direction: Direction,
@@ -119,7 +131,8 @@ impl<S: OsSource> Registered<S> {
 
     /// Waits until an attempt in that direction is worthwhile. Several tasks may wait at once.
     pub(crate) async fn ready_among(&self, direction: Direction) -> io::Result<Seen> {
-        /// Leaves the table of those who wait, also when the future is dropped.
+        /// A place in the source's table of futures. Dropping it leaves the table, also when the future is
+        /// dropped early.
         struct Place<'a>(&'a Source, Option<Key>);
         impl Drop for Place<'_> {
             fn drop(&mut self) {
@@ -139,11 +152,14 @@ impl<S: OsSource> Registered<S> {
 
 /// A descriptor that is read and written by reference.
 pub(crate) trait Bytes: OsSource {
-    /// Whether a read that fills less than its buffer has emptied the operating system's. On Linux that is so for TCP, as long as no bytes are
-    /// urgent, of which the source is told. A read from a Unix socket also ends where another process passed a descriptor along; one from a pipe
-    /// ends with a packet, if whoever wrote it had set `O_DIRECT`, of which the reader's end does not know.
+    /// True if a read that fills less than its buffer has emptied the buffer of the operating system. On
+    /// Linux this holds for TCP as long as no bytes are urgent, and the source is told of urgent bytes. A
+    /// read from a Unix socket also ends where another process passed a descriptor along. A read from a
+    /// pipe ends with a packet if the writer had set `O_DIRECT`, and the reader's end does not know of
+    /// that.
     const SHORT_READ_IS_LAST: bool = false;
-    /// Whether a write that takes less than its buffer has filled the operating system's. Not for pipes, which also stop when there is no memory.
+    /// True if a write that takes less than its buffer has filled the buffer of the operating system. This
+    /// does not hold for pipes: a write to a pipe also stops when there is no memory.
     const SHORT_WRITE_IS_LAST: bool = false;
 }
 
@@ -157,19 +173,23 @@ impl Bytes for mio::net::UnixStream {
 impl Bytes for mio::unix::pipe::Receiver {}
 impl Bytes for mio::unix::pipe::Sender {}
 
-/// How many slices one call of the operating system takes at most (`IOV_MAX`): the standard library passes no more on.
+/// The largest number of slices that one system call takes (`IOV_MAX`). The standard library passes no more
+/// on.
 const MAX_SLICES_PER_CALL: usize = 1024;
-/// How many bytes one call transfers at most, whatever it is asked for: `MAX_RW_COUNT`, for the largest pages that Linux has.
+/// The largest number of bytes that one system call transfers, however many it is asked for:
+/// `MAX_RW_COUNT`, for the largest pages that Linux has.
 const MAX_BYTES_PER_CALL: usize = 0x7fff_0000;
 
-/// How many bytes a call with these slices is really asked for. They may be more than a number can say, since slices may overlap.
+/// Returns the number of bytes that a call with slices of these lengths really asks for. The sum saturates,
+/// because slices may overlap and so add up to more than a `usize` holds.
 fn asked(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.take(MAX_SLICES_PER_CALL).fold(0, usize::saturating_add)
 }
 
 impl<S: Bytes> Registered<S> {
-    /// Tries `operation`, which fills or empties a buffer of `len` bytes, when the descriptor is ready, until it does not
-    /// say `WouldBlock`. After one that was the last for now, the next attempt waits for an edge instead of trying in vain.
+    /// Tries `operation` whenever the descriptor is ready, until it does not return `WouldBlock`. The
+    /// operation fills or empties a buffer of `len` bytes. If a short transfer shows that the buffer of the
+    /// operating system is empty or full, the next call waits for an edge instead of trying in vain.
     #[inline]
     fn poll_bytes(
         &self,
@@ -250,8 +270,10 @@ impl<S: OsSource + fmt::Debug> fmt::Debug for Registered<S> {
     }
 }
 
-/// Implements a trait of `futures-io` for a type by calls of its methods `poll_read`, … or `poll_write`, …, `close_writing`,
-/// which take it by shared reference. `AsyncRead [generics] Type, |this| what has the methods`.
+/// Implements a trait of `futures-io` for a type by calls of methods that take shared references:
+/// `poll_read` and `poll_read_vectored`, or `poll_write` and `poll_write_vectored`. The arguments are
+/// `AsyncRead [generics] Type, |this| expression`, where the expression is the value that has the methods;
+/// `AsyncWrite` also takes an expression that closes the writing direction.
 macro_rules! by_reference {
     (AsyncRead [$($generics:tt)*] $type:ty, |$this:ident| $io:expr) => {
         impl<$($generics)*> ::futures_io::AsyncRead for $type {
@@ -296,7 +318,7 @@ macro_rules! by_reference {
                 $io.poll_write_vectored(cx, bytes)
             }
 
-            /// Does nothing: what was written is with the operating system.
+            /// Does nothing: the operating system has all written bytes already.
             fn poll_flush(
                 self: ::std::pin::Pin<&mut Self>,
                 _cx: &mut ::std::task::Context<'_>,
@@ -317,7 +339,8 @@ macro_rules! by_reference {
 }
 pub(crate) use by_reference;
 
-/// Lends the descriptor of a type that has a field `socket`, which is `Registered`: for options that have no method here.
+/// Implements `AsFd` for a type whose field `socket` is a `Registered`, so that users can set options that
+/// have no method here.
 macro_rules! as_fd {
     ($type:ty) => {
         impl ::std::os::fd::AsFd for $type {

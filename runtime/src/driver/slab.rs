@@ -1,9 +1,10 @@
-//! A table with stable keys: where the wheel keeps its timers, and the reactor its sources.
+//! A table with stable keys, in which the wheel keeps its timers and the reactor its sources.
 //!
-//! A key is an index and a generation, so that a key of something that has been removed finds nothing, even when its place
-//! has been given to another.
+//! A key is an index and a generation. So the key of an entry that has been removed finds nothing, even if
+//! another entry has taken its place.
 
-/// Names an entry of a [`Slab`] for as long as it is there. As a word it leaves the highest byte free.
+/// The name of an entry of a [`Slab`], valid until the entry is removed. As a word it leaves the highest
+/// byte free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) index: u32,
@@ -11,30 +12,34 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The key as one word: the generation above, the index below.
+    /// Packs the key into one word: the generation in the upper half, the index in the lower.
     pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
-    /// The key that was made a word.
+    /// Unpacks a key from the word that [`to_bits`](Self::to_bits) made.
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self { index: bits as u32, generation: (bits >> 32) as u32 }
     }
 }
 
+/// A place of the table.
 enum Entry<T> {
-    /// The next free place, or NIL.
+    /// A free place, with the index of the next free place or `NIL`.
     Free(u32),
     Used(T),
 }
 
-/// 24 bits, so that a key leaves the highest byte of a word free.
+/// The number of generations of a place: 24 bits, so that a key leaves the highest byte of a word free.
 const GENERATIONS: u32 = 1 << 24;
+/// The end of the list of free places.
 const NIL: u32 = u32::MAX;
 
-/// A vector with a list of free places.
+/// A vector of entries with a list of free places.
 pub(crate) struct Slab<T> {
+    /// The places, each with its current generation.
     entries: Vec<(u32, Entry<T>)>,
+    /// The first free place, or `NIL`.
     free: u32,
 }
 
@@ -43,6 +48,7 @@ impl<T> Slab<T> {
         Self { entries: Vec::new(), free: NIL }
     }
 
+    /// Adds an entry and returns its key. It takes a free place if there is one.
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Key {
         let index = self.free;
@@ -57,6 +63,7 @@ impl<T> Slab<T> {
         Key { index, generation: 0 }
     }
 
+    /// Takes an entry out, or returns `None` if it was removed before.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let (generation, entry) = self.entries.get_mut(key.index as usize)?;
@@ -71,6 +78,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Returns the entry, or `None` if it was removed.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.entries.get_mut(key.index as usize) {
@@ -79,6 +87,7 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Returns the entry, or `None` if it was removed.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         match self.entries.get(key.index as usize) {
@@ -94,7 +103,7 @@ impl<T> Slab<T> {
         })
     }
 
-    /// What is at this index, with its key.
+    /// Returns the entry at this index and its key, or `None` if the place is free.
     #[inline]
     pub(crate) fn at_mut(&mut self, index: usize) -> Option<(Key, &mut T)> {
         match self.entries.get_mut(index) {

@@ -1,62 +1,74 @@
-//! A source: what the reactor knows of one descriptor, and who waits for it.
+//! A source: the readiness of one descriptor as the reactor reported it, and the wakers of the tasks that
+//! wait for it.
 //!
 //! ```text
-//!   readiness   63           8     6         5        4      3             2            1          0
-//!              [  turn       |    | RECORDS | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
+//!   readiness   63        8     6         5        4      3             2            1          0
+//!              [  epoch   |    | RECORDS | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
 //! ```
 //!
-//! A bit says that the operation is worth trying. The reactor sets bits, and raises the turn each time. A task whose attempt
-//! would have blocked clears the bits of its direction, but only if the turn is still the one that it saw before the attempt:
+//! A set bit says that the operation is worth an attempt. The reactor sets bits and raises the epoch each
+//! time. A task whose attempt would have blocked clears the bits of its direction, but only if the epoch is
+//! still the one that it saw before the attempt:
 //!
 //! ```text
 //!   task                                    reactor
 //!   seen = readiness
 //!   read() = WouldBlock
-//!                                           bytes arrive: readiness |= READABLE, turn + 1
-//!   clear(seen): another turn, so not
+//!                                           bytes arrive: readiness |= READABLE, epoch + 1
+//!   clear(seen): another epoch, so not
 //!   tries again, and reads the bytes
 //! ```
 //!
-//! So a readiness that comes between the attempt and the clearing is not lost, though descriptors are registered for edges
-//! and the operating system will not repeat it. The idea is tokio's (`runtime/io/scheduled_io.rs`).
+//! So a readiness that comes between the attempt and the clearing is not lost, although descriptors are
+//! edge-triggered and the operating system will not repeat it. The idea is tokio's
+//! (`runtime/io/scheduled_io.rs`).
 //!
 //! # Ends and errors
 //!
-//! `READ_ENDED` and `WRITE_ENDED` say that there is an end or an error (EPOLLHUP, EPOLLRDHUP, EPOLLERR; EV_EOF). That lies *behind* the
-//! bytes, and may have been told along with them. So an attempt that has emptied or filled the buffer clears the other bits only, and
-//! the next attempt finds the end.
+//! `READ_ENDED` and `WRITE_ENDED` say that there is an end or an error (EPOLLHUP, EPOLLRDHUP, EPOLLERR;
+//! EV_EOF). It lies *behind* the bytes, and the operating system may have reported it together with them.
+//! So an attempt that has emptied or filled the buffer leaves these two bits set, and the next attempt
+//! finds the end.
 //!
-//! Neither is for ever. The next call on a UDP socket takes its error, and the socket goes on; a named pipe and the master of a terminal
-//! may get another peer after the last has left; an error queue (`MSG_ERRQUEUE`) is emptied. So an attempt that would have blocked clears
-//! these bits as well: if they stayed, it would be made over and over in one poll. Nothing is lost by that. It would have blocked, so
-//! there was neither byte nor end nor error at that moment, and when there is, that is a new edge.
+//! Neither an end nor an error lasts for ever. The next call on a UDP socket takes its error, and the
+//! socket goes on. A named pipe and the master of a terminal may get another peer after the last one has
+//! left. An error queue (`MSG_ERRQUEUE`) may be emptied. So an attempt that would have blocked clears these
+//! bits as well: if they stayed, the attempt would repeat over and over in one poll. This loses nothing.
+//! The attempt would have blocked, so at that moment there was neither a byte nor an end nor an error. If
+//! one comes later, it is a new edge.
 //!
 //! # Short transfers
 //!
-//! A read that got less than it asked for has emptied the buffer, of a stream of bytes without borders: then the bit is cleared at once, which saves
-//! an attempt in vain. Of anything else it proves nothing, since it may end at a border: of packets, of records, of what was passed along with
-//! the bytes. A source that is not known to be a stream of bytes is marked with `RECORDS` for as long as it lives, and only an
-//! attempt that would have blocked clears its bits.
+//! A read from a stream of bytes without borders that got less than it asked for has emptied the buffer.
+//! Then the bit is cleared at once, which saves an attempt in vain. For anything else a short read proves
+//! nothing, because it may end at a border: of a packet, of a record, or of an item passed along with the
+//! bytes. A source that is not known to be a stream of bytes is marked with `RECORDS` for as long as it
+//! lives. Only an attempt that would have blocked clears its bits.
 //!
-//! A read of a TCP connection ends at an urgent mark, as a rule, so one that got less than it asked for has not emptied the buffer then.
-//! The operating system tells of the mark along with the bytes (EPOLLPRI), which is kept as `URGENT` until an attempt would have blocked:
-//! so long a short read clears nothing. A mark that comes when the bits have been looked at is a new edge.
+//! A read from a TCP connection usually ends at an urgent mark, so a short read has not emptied the buffer
+//! then. The operating system reports the mark along with the bytes (EPOLLPRI). The source keeps it as
+//! `URGENT` until an attempt would have blocked, and until then a short read clears nothing. A mark that
+//! comes after the task has looked at the bits is a new edge.
 //!
 //! # Why no wake-up is lost
 //!
-//! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then takes the wakers
-//! under the lock. If the task's lock came first, the reactor finds the waker; else the task sees the bits. The models in
-//! `driver/source/model.rs` try every order of that, and of the clearing above, across threads.
+//! The task stores its waker under the lock, then looks at the bits again. The reactor sets the bits, then
+//! takes the wakers under the lock. If the task's lock came first, the reactor finds the waker; otherwise
+//! the task sees the bits. The models in `driver/source/model.rs` try every order of these steps, and of
+//! the clearing above, across threads.
 //!
 //! # Several tasks
 //!
-//! A descriptor has two directions, and any number of tasks may wait for each: all are woken, whatever comes, and those that find nothing wait
-//! again. So nobody has to hand a wake-up on, and one who is dropped takes nothing from the others.
+//! A descriptor has two directions, and any number of tasks may wait for each. A report wakes all tasks of
+//! its directions, and the tasks that find nothing wait again. So no task has to pass a wake-up on, and a
+//! task that is dropped takes nothing from the others.
 //!
-//! The first task that polls a direction lies in its slot, and as a rule it is the only one. Whoever comes besides is in a table that is made
-//! for it ([`Others`]). A future knows its place there, and leaves it when it is dropped. A task that merely polled does not say when it has lost
-//! interest; its waker is dropped with the next readiness, or when there are [`MAX_POLLERS_PER_DIRECTION`]: then all of them are woken, and those that are
-//! still interested come again.
+//! The waker of the first task that polls a direction lies in the slot of that direction, and usually it is
+//! the only one. All further wakers are in a table that is allocated for them ([`Others`]). A future knows
+//! its place there and leaves it when it is dropped. A task that merely polled does not tell when it has
+//! lost interest. Its waker is dropped with the next readiness, or when the direction has
+//! [`MAX_POLLERS_PER_DIRECTION`] such tasks: then all of them are woken, and the ones that are still
+//! interested poll again.
 
 use crate::{
     driver::{
@@ -82,10 +94,11 @@ const URGENT: usize = 1 << 5;
 const RECORDS: usize = 1 << 6;
 const EPOCH_UNIT: usize = 1 << 8;
 
-/// So many tasks may poll one direction besides the first, until all of them are woken to say whether they still wait.
+/// The number of tasks that may poll one direction besides the first. When one more comes, all of them are
+/// woken, so that those that still wait poll again.
 const MAX_POLLERS_PER_DIRECTION: usize = if cfg!(loom) { 1 } else { 1024 };
 
-/// Which half of a descriptor.
+/// One of the two directions of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -93,7 +106,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    /// The bits that make an attempt worthwhile.
+    /// Returns the bits that make an attempt worthwhile.
     fn mask(self) -> usize {
         match self {
             Self::Read => READABLE | READ_ENDED | GONE,
@@ -101,7 +114,7 @@ impl Direction {
         }
     }
 
-    /// The bits that an attempt which would have blocked clears.
+    /// Returns the bits that an attempt clears if it would have blocked.
     fn told(self) -> usize {
         match self {
             Self::Read => READABLE | READ_ENDED | URGENT,
@@ -109,7 +122,7 @@ impl Direction {
         }
     }
 
-    /// The bit that an attempt which has emptied or filled the buffer clears.
+    /// Returns the bit that an attempt clears if it has emptied or filled the buffer.
     fn bit(self) -> usize {
         match self {
             Self::Read => READABLE,
@@ -117,7 +130,7 @@ impl Direction {
         }
     }
 
-    /// The bits that say that an attempt which did less than it was to do has not emptied or filled the buffer.
+    /// Returns the bits that say that a short transfer need not have emptied or filled the buffer.
     fn borders(self) -> usize {
         match self {
             Self::Read => RECORDS | URGENT,
@@ -125,24 +138,24 @@ impl Direction {
         }
     }
 
-    /// As a trace shows it.
+    /// Returns the number that a trace event holds for the direction.
     fn detail(self) -> u64 {
         self.bit() as u64
     }
 }
 
-/// Whether a new descriptor's first operation is worth trying before the reactor has said anything.
+/// The readiness that a new source assumes before the reactor has reported anything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Initially {
     Ready,
     Pending,
 }
 
-/// What was seen before an attempt.
+/// The readiness word that a task saw before its attempt, with the epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen(usize);
 
-/// What the reactor knows of a descriptor.
+/// The readiness of one descriptor, and the wakers of the tasks that wait for it.
 pub(crate) struct Source {
     pub(crate) id: Id,
     readiness: AtomicUsize,
@@ -151,19 +164,21 @@ pub(crate) struct Source {
     generation: Generation,
 }
 
+/// The wakers that the lock of a source guards.
 struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// None as long as nobody has waited besides those two.
+    /// `None` until a task has waited besides those two.
     others: Option<Box<Others>>,
 }
 
-/// Who waits besides the first task of each direction that polled.
+/// The tasks and futures that wait besides the first task that polled each direction.
 struct Others {
-    /// Tasks that polled.
+    /// The tasks that polled for reading.
     readers: Vec<Waker>,
+    /// The tasks that polled for writing.
     writers: Vec<Waker>,
-    /// Futures, each with its waker as long as it was not woken.
+    /// The futures that wait. Each has its waker until it is woken.
     futures: Slab<(Direction, Option<Waker>)>,
 }
 
@@ -180,8 +195,9 @@ impl Waiting {
         self.others.get_or_insert_with(|| Box::new(nobody()))
     }
 
-    /// Registers a task whose direction has a waker in its slot already. What is not needed any more is to be dropped without the lock, and those
-    /// who have to say whether they still wait are to be woken.
+    /// Registers a task in a direction whose slot already has a waker. Returns the waker if the task is
+    /// registered already: the caller drops it after it has released the lock. The caller must also wake
+    /// the tasks in `woken`: they poll again if they still wait.
     #[cold]
     fn join(&mut self, direction: Direction, waker: Waker, woken: &mut Vec<Waker>) -> Option<Waker> {
         if self.slot(direction).as_ref().is_some_and(|first| first.will_wake(&waker)) {
@@ -216,7 +232,7 @@ impl Others {
                 woken.append(self.pollers(direction));
             }
         }
-        // Futures leave by themselves, when they have seen the bits, or come with a waker anew.
+        // A future stays in the table: it leaves by itself once it has seen the bits, or brings a new waker.
         for (direction, waker) in self.futures.iter_mut() {
             if bits & direction.mask() != 0 {
                 woken.extend(waker.take());
@@ -237,7 +253,8 @@ impl Source {
         }
     }
 
-    /// Says what the operating system said, and takes the wakers of those who waited for it.
+    /// Records an event of the operating system and moves the wakers of the tasks that waited for it to
+    /// `woken`.
     pub(crate) fn set(&self, event: &mio::event::Event, woken: &mut Vec<Waker>) {
         let bit = |is: bool, bit: usize| if is { bit } else { 0 };
         let bits = bit(event.is_readable(), READABLE)
@@ -250,19 +267,20 @@ impl Source {
         self.add(bits, woken);
     }
 
-    /// Says that there is something to read, of a source that is no descriptor.
+    /// Marks a source that is no descriptor as readable and moves the wakers of its readers to `woken`.
     pub(crate) fn set_readable(&self, woken: &mut Vec<Waker>) {
         record(Kind::Readiness, self.id, READABLE as u64);
         self.add(READABLE, woken);
     }
 
-    /// Says that the reactor is gone.
+    /// Records that the reactor is gone and moves all wakers to `woken`.
     pub(crate) fn set_gone(&self, woken: &mut Vec<Waker>) {
         self.add(GONE, woken);
     }
 
     fn add(&self, bits: usize, woken: &mut Vec<Waker>) {
-        // Release: who sees the bits without the lock sees what the reactor saw, such as the count of a signal.
+        // Release pairs with Acquire in `seen`: a thread that sees the bits without the lock also sees what
+        // the reactor had seen before, such as the count of a signal.
         let add = |old: usize| Some(old.wrapping_add(EPOCH_UNIT) | bits);
         let _ = self.readiness.fetch_update(Ordering::Release, Ordering::Relaxed, add);
         let mut waiting = lock(&self.waiting);
@@ -277,20 +295,25 @@ impl Source {
         }
     }
 
-    /// Says that a short transfer proves nothing.
+    /// Marks the source as one for which a short transfer proves nothing.
     pub(crate) fn set_records(&self) {
-        // Relaxed: the socket is handed out after this.
+        // Relaxed: the socket is handed out only after this.
         self.readiness.fetch_or(RECORDS, Ordering::Relaxed);
     }
 
-    /// The bits if one of them makes an attempt in this direction worthwhile, else registers the task, besides others that wait.
+    /// Returns the bits if one of them makes an attempt in this direction worthwhile. Otherwise registers
+    /// the task beside the others that wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reactor is gone, or in a forked child if no bit is set.
     #[inline]
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
         if let Some(seen) = self.seen_or_refused(direction) {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
-        // Foreign code, so before the lock.
+        // Cloning a waker runs foreign code, so it happens before the lock is taken.
         let waker = cx.waker().clone();
         let mut waiting = lock(&self.waiting);
         let slot = waiting.slot(direction);
@@ -317,7 +340,8 @@ impl Source {
         seen.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// [`poll_ready`](Self::poll_ready) for a future that [leaves](Self::leave) when it is dropped; `key` is where it is registered.
+    /// Does what [`poll_ready`](Self::poll_ready) does, for a future that [leaves](Self::leave) when it is
+    /// dropped. `key` holds the future's place in the table between the polls.
     pub(crate) fn poll_ready_among(
         &self,
         cx: &mut Context<'_>,
@@ -328,7 +352,7 @@ impl Source {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
-        // Foreign code, so before the lock.
+        // Cloning a waker runs foreign code, so it happens before the lock is taken.
         let waker = Some(cx.waker().clone());
         let mut waiting = lock(&self.waiting);
         let futures = &mut waiting.others().futures;
@@ -345,24 +369,28 @@ impl Source {
         seen.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Takes back what `poll_ready_among` registered.
+    /// Removes the future that `poll_ready_among` registered under `key`.
     pub(crate) fn leave(&self, key: Key) {
-        // In a forked child the lock may be held for ever.
+        // In a forked child the lock may be held for ever by a thread that exists only in the parent.
         if self.generation.is_current() {
             let old = lock(&self.waiting).others().futures.remove(key);
             drop(old);
         }
     }
 
-    /// What was seen; or an error in a forked child, whatever runtime the task is in: the reactor that would wake it is the parent's.
+    /// Returns the result of [`seen`](Self::seen). If that is `None` in a forked child, returns an error
+    /// instead, whatever runtime the task is in: the reactor that would wake the task belongs to the
+    /// parent.
     #[inline]
     fn seen_or_refused(&self, direction: Direction) -> Option<io::Result<Seen>> {
         self.seen(direction).or_else(|| (!self.generation.is_current()).then(|| Err(fork::forked())))
     }
 
+    /// Returns the bits if one of them makes an attempt in this direction worthwhile, or an error if the
+    /// reactor is gone.
     #[inline]
     fn seen(&self, direction: Direction) -> Option<io::Result<Seen>> {
-        // Acquire pairs with `add`.
+        // Acquire pairs with Release in `add`.
         let bits = self.readiness.load(Ordering::Acquire);
         if bits & direction.mask() == 0 {
             None
@@ -373,14 +401,16 @@ impl Source {
         }
     }
 
-    /// Says that an attempt would have blocked. False if the reactor has said something since, so that the next is worthwhile.
+    /// Clears the readiness after an attempt that would have blocked. Returns false and clears nothing if
+    /// the reactor has reported something since: then another attempt is worthwhile.
     #[inline]
     pub(crate) fn clear(&self, seen: Seen, direction: Direction) -> bool {
         self.clear_bits(seen, direction.told())
     }
 
-    /// Says that an attempt has done less than it was to do, so that the buffer of the operating system is empty or full. An end or an error
-    /// may be behind that; bytes may only if the transfer ended at a border, and then nothing is cleared.
+    /// Clears the readiness after a short transfer, which leaves the buffer of the operating system empty
+    /// or full. An end or an error may lie behind the transfer, so these bits stay. More bytes may follow
+    /// only if the transfer can have ended at a border: then nothing is cleared.
     #[inline]
     pub(crate) fn clear_used_up(&self, seen: Seen, direction: Direction) {
         if seen.0 & direction.borders() == 0 {
@@ -391,7 +421,8 @@ impl Source {
     #[inline]
     fn clear_bits(&self, seen: Seen, bits: usize) -> bool {
         let clear = |now: usize| (now / EPOCH_UNIT == seen.0 / EPOCH_UNIT).then_some(now & !bits);
-        // Relaxed: it publishes nothing. If it fails another turn has come, and its bits stay.
+        // Relaxed: the clearing publishes nothing. If it fails, another epoch has come, and the bits of
+        // that epoch stay.
         self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear).is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Models of a source: what is told and what is cleared, in every order, across threads.
+//! Models of a source: reports, attempts and clearings in every order, across threads.
 
 use super::*;
 use crate::model::Queue;
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-/// Runs the futures as tasks, while `other` happens on another thread; then runs what is ready.
+/// Runs the futures as tasks while `other` runs on another thread. Then runs the tasks that are ready again.
 fn beside<F: Future>(futures: impl IntoIterator<Item = F>, other: impl FnOnce() + Send + 'static) {
     let executor = Queue::new();
     let spawn = |future| executor.spawn(future, Location::caller());
@@ -21,14 +21,15 @@ fn beside<F: Future>(futures: impl IntoIterator<Item = F>, other: impl FnOnce() 
     assert!(handles.iter().all(|handle| handle.is_finished()), "a wake-up was lost");
 }
 
-/// What the reactor does when the operating system has told it something.
+/// Does what the reactor does after an event of the operating system.
 fn report(source: &Source, bits: usize) {
     let mut woken = Vec::new();
     source.add(bits, &mut woken);
     woken.into_iter().for_each(Waker::wake);
 }
 
-/// Reads as `Registered` does: an attempt when the source says so, and the clearing if it was in vain.
+/// Reads as `Registered` does: tries when the source says so, and clears the readiness if the attempt was
+/// in vain.
 fn poll_read(source: &Source, bytes: &Mutex<bool>, cx: &mut Context<'_>) -> Poll<()> {
     loop {
         let Poll::Ready(seen) = source.poll_ready(cx, Direction::Read) else { return Poll::Pending };
@@ -40,7 +41,8 @@ fn poll_read(source: &Source, bytes: &Mutex<bool>, cx: &mut Context<'_>) -> Poll
     }
 }
 
-/// An error that another call has taken, or an end after which there is another peer: the attempt would have blocked.
+/// The attempt would have blocked although the end is marked: another call has taken the error, or another
+/// peer has come after the end.
 #[test]
 fn an_end_that_is_none_any_more_is_not_tried_over_and_over() {
     loom::model(|| {
@@ -55,10 +57,11 @@ fn an_end_that_is_none_any_more_is_not_tried_over_and_over() {
     });
 }
 
-/// The end comes before, while or after the bytes are read, and before or after that was said to be all.
+/// The end comes before, while or after the bytes are read, and before or after the short transfer is
+/// cleared.
 #[test]
 fn an_end_behind_the_last_bytes_is_found() {
-    /// What a read finds, one after the other.
+    /// The result of the next read.
     #[derive(Clone, Copy, PartialEq)]
     enum Next {
         Nothing,
@@ -129,7 +132,7 @@ fn each_direction_wakes_its_own_task() {
     });
 }
 
-/// Whoever finds the source ready does so after the reactor has: also without the lock.
+/// A task that finds the source ready, even without the lock, also sees what the reactor saw before.
 #[test]
 fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
     loom::model(|| {
@@ -148,7 +151,7 @@ fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
     });
 }
 
-/// Of several tasks that wait for one listener one leaves, and the other does not miss its wake-up.
+/// Two tasks wait for one listener. One leaves, and the other does not miss its wake-up.
 #[test]
 fn one_of_several_that_wait_may_leave() {
     loom::model(|| {
@@ -181,7 +184,7 @@ fn two_tasks_that_poll_one_direction_are_both_woken() {
     });
 }
 
-/// One takes a byte and goes, and the bits stay for the other, which finds the other byte.
+/// One task takes a byte and is done. The bits stay for the other task, which finds the other byte.
 #[test]
 fn two_tasks_share_what_there_is_to_read() {
     loom::model(|| {
@@ -212,14 +215,14 @@ fn two_tasks_share_what_there_is_to_read() {
     });
 }
 
-/// Somebody who has lost interest.
+/// The waker of a task that has lost interest.
 struct Gone;
 
 impl std::task::Wake for Gone {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Pollers that are gone without a word make room, and the one who waits is woken.
+/// Pollers that have lost interest without a word make room, and the task that waits is woken.
 #[test]
 fn a_task_that_comes_when_there_are_too_many_pollers_is_woken() {
     loom::model(|| {
