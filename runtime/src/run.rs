@@ -3,15 +3,19 @@
 use crate::executor::{block_on, runtime::Runtime};
 use std::future::Future;
 
-/// Runs a future to its end on this thread, and with it all tasks that it spawns.
+/// Runs a future to its end on this thread, together with all tasks that it spawns.
 ///
-/// What `asyncio.run` is in Python. When the future is ready, the tasks that are left are cancelled, and their destructors
-/// have run before this returns. Each call is a fresh runtime, so a second call works like the first.
+/// It corresponds to `asyncio.run` in Python. When the future is ready, the tasks that are left are
+/// cancelled, and their destructors have run before this returns. Each call makes a fresh runtime, so a
+/// second call works like the first.
 ///
 /// # Panics
 ///
-/// If the future panics, with its panic. If this thread is inside a runtime already: one thread cannot sleep twice; use
-/// `.await` there. If the operating system has no descriptors left.
+/// Panics in the caller:
+///
+/// * with the future's panic, if the future panics;
+/// * if this thread is inside a runtime already. One thread cannot sleep in two runtimes: use `.await` there;
+/// * if the operating system has no descriptors left.
 ///
 /// # Example
 ///

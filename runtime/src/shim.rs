@@ -1,6 +1,7 @@
-//! The atomics, cells and locks that the modelled parts are built on: the standard ones, or loom's under `--cfg loom`.
+//! The atomics, cells and locks of the modelled parts: the standard ones, or loom's under `--cfg loom`.
 //!
-//! Everything that a loom model has to see goes through here, so that the code that is modelled is the code that runs.
+//! All operations that a loom model has to see go through this file, so the modelled code is the code that
+//! runs.
 
 #[cfg(not(loom))]
 pub(crate) use std::thread;
@@ -20,15 +21,16 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// The place in the order of all sequentially consistent operations between the one before and the one after. Loom knows such an order of
-/// fences only; elsewhere the operations themselves have it, and this is nothing.
+/// Orders the sequentially consistent operation before this call before the one after it. Loom knows such a
+/// total order for fences only, so under loom this is a fence. Elsewhere the operations themselves have
+/// that order, and this does nothing.
 #[inline(always)]
 pub(crate) fn in_order() {
     #[cfg(loom)]
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
-/// Sleeps on this thread until it is unparked, or for so long.
+/// Parks this thread until it is unparked, or for `at_most`.
 #[cfg(not(loom))]
 pub(crate) fn park(at_most: Option<std::time::Duration>) {
     match at_most {
@@ -37,13 +39,14 @@ pub(crate) fn park(at_most: Option<std::time::Duration>) {
     }
 }
 
-/// Sleeps on this thread until it is unparked. In a model there is no time.
+/// Parks this thread until it is unparked. A model has no time, so there is no limit.
 #[cfg(loom)]
 pub(crate) fn park(_at_most: Option<std::time::Duration>) {
     thread::park();
 }
 
-/// Functions that are `const`, so that what they make can be a `static`; but not under loom, whose types are made at run time.
+/// Declares functions that are `const`, so that their results can be `static`s. Under loom they are not
+/// `const`, because loom makes its types at run time.
 macro_rules! const_fn {
     ($($(#[$meta:meta])* $vis:vis const fn $name:ident($($parameters:tt)*) -> $result:ty $body:block)*) => {$(
         #[cfg(not(loom))]
@@ -57,9 +60,12 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// Locks, whatever a panic left behind: no lock of this crate guards anything that a panic can leave half done, because no foreign code
-/// runs under one. Foreign are what others' types do when they are dropped, cloned or shown, and whatever a waker does: it is cloned before the
-/// lock, and woken and dropped after it. What is compared in a priority queue is the one exception (`sync/order.rs`).
+/// Locks a mutex, also if a panic has poisoned it.
+///
+/// No lock of this crate guards data that a panic can leave half done, because no foreign code runs under a
+/// lock. Foreign code is the code of users' types when they are dropped, cloned or shown, and all code of a
+/// waker. A waker is cloned before the lock is taken, and woken and dropped after it is released. The one
+/// exception is the comparison of items in a priority queue (`sync/order.rs`).
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -76,7 +82,8 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// Hands out a pointer for writing. Dereferencing it is the caller's unsafe act.
+    /// Calls `f` with a pointer for writing. Dereferencing the pointer is `unsafe`, and the caller
+    /// justifies it.
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
