@@ -6,7 +6,7 @@
 //! together, wherever the linker put them, are the executable's table of calls; no macro and no
 //! registration is needed to fill it.
 //!
-//! # What is checked in the worker, in this order
+//! # The checks in the worker, in this order
 //!
 //! 1. The handshake has shown that both processes run the same build (`image/mod.rs`).
 //! 2. The named place is aligned and lies wholly in a part of the executable that is readable and never

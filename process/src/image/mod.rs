@@ -1,9 +1,9 @@
 //! The loaded executable: where it lies, which parts of it are constant, and which build it is.
 //!
-//! A function is named by an address relative to where the image was loaded (`call/entry.rs`); that means
-//! the same in two processes exactly if both run the same build. The fingerprint says whether they do: a
-//! hash of the program headers and of the notes, which hold the linker's build id. A build without one is
-//! hashed by its code.
+//! A function is named by an address relative to where the image was loaded (`call/entry.rs`). The name
+//! means the same in two processes exactly if both run the same build. The fingerprint says whether they
+//! do: a hash of the program headers and of the notes, which hold the linker's build id. A build without
+//! one is hashed by its code.
 
 // Unsafe: reads the loader's description of the executable.
 #[allow(unsafe_code)]
@@ -16,7 +16,7 @@ use std::{fs, io, ops::Range, path::PathBuf};
 /// Leads to the very file that runs, even if another was put in its place since, or it was deleted.
 pub(crate) const SELF: &str = "/proc/self/exe";
 
-/// What there is to know about the executable that this process runs.
+/// The description of the executable that this process runs.
 #[derive(Debug)]
 pub(crate) struct Image {
     /// Where address 0 of the file came to lie.
@@ -30,7 +30,7 @@ pub(crate) struct Image {
 
 impl Image {
     pub(crate) fn get() -> &'static Self {
-        // Not a `OnceLock`, on which a forked child might wait for a thread of its parent.
+        // This is not a `OnceLock`, on which a forked child might wait for a thread of its parent.
         static IMAGE: PerProcess<Image> = PerProcess::new();
         IMAGE.get_or_init(sys::read)
     }

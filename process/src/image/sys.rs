@@ -1,5 +1,5 @@
-//! Where the loaded executable lies, as the loader tells. A port must provide `read`, and `is_run_by_loader`
-//! where a loader can be a command.
+//! Where the loaded executable lies, as the loader tells. A port must provide `read`, and
+//! `is_run_by_loader` where a loader can be a command.
 
 pub(crate) use imp::{is_run_by_loader, read};
 
@@ -22,8 +22,8 @@ mod imp {
 
     /// Whether the kernel has started the loader as a program, which has loaded this one: `ld.so program`.
     ///
-    /// The kernel tells where the code lies of the file that it started. As a rule that is in the first
-    /// object of the process, which is the executable. Where it lies in none (an emulator, say), nothing is
+    /// The kernel tells where the code of the file that it started lies. Usually that is in the first
+    /// object of the process, which is the executable. If it lies in none (an emulator, say), nothing is
     /// known, and the answer is no.
     pub(crate) fn is_run_by_loader() -> bool {
         let Some(start) = start_of_code() else { return false };
@@ -117,9 +117,9 @@ mod imp {
         image.fingerprint = hash;
     }
 
-    /// Whether the linker's build id is among these notes, each of which is: the lengths of its name and of
-    /// its description, its type, and the two, each filled up to four bytes. A linker may put others before
-    /// it.
+    /// Whether the linker's build id is among these notes. Each note is: the lengths of its name and of its
+    /// description, its type, and the two, each filled up to four bytes. A linker may put other notes
+    /// before it.
     fn holds_build_id(mut notes: &[u8]) -> bool {
         while let Some((head, rest)) = notes.split_first_chunk::<12>() {
             let [name, description, kind] =

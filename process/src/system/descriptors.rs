@@ -1,8 +1,8 @@
 //! Descriptors that travel over a socket beside bytes (`SCM_RIGHTS`). A port must provide all of it.
 //!
-//! The kernel keeps the order: who reads the first byte of a message gets what came along with it, and never
-//! in one piece with what came along with the next one. So the receiver queues what it gets, and takes it up
-//! frame by frame.
+//! The kernel keeps the order: a read of the first byte of a message gets the descriptors that came along
+//! with it, and never in one piece with those of the next message. So the receiver queues what it gets, and
+//! takes it up frame by frame.
 
 use crate::sys::again;
 use std::{
@@ -14,10 +14,10 @@ use std::{
 /// The most descriptors that go along with one message.
 pub(crate) const MESSAGE_DESCRIPTORS: usize = 32;
 
-/// Room for the control message of [`MESSAGE_DESCRIPTORS`], aligned as its header wants.
+/// Room for the control message of [`MESSAGE_DESCRIPTORS`], aligned as its header needs.
 type Control = [u64; 2 + MESSAGE_DESCRIPTORS / 2];
 
-/// The error's number of a process that is at its limit of descriptors.
+/// The error number of a process that is at its limit of descriptors.
 pub(crate) const AT_LIMIT: i32 = libc::EMFILE;
 
 /// Whether this process, or the system, is at a limit, so that other ways to the same file would fail, too.
@@ -25,7 +25,7 @@ pub(crate) fn is_at_limit(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
-/// What came along with one message.
+/// The descriptors that came along with one message.
 #[derive(Debug, Default)]
 pub(crate) struct PassedDescriptors(Vec<OwnedFd>);
 
@@ -55,7 +55,7 @@ fn message(part: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
     message
 }
 
-/// How long the control message of so many descriptors is: its header and the whole.
+/// The lengths of the control message for `count` descriptors: of its header, and of the whole.
 fn lengths(count: usize) -> (u32, u32) {
     let bytes = u32::try_from(count * size_of::<RawFd>()).unwrap_or(0);
     // SAFETY: arithmetic only.
@@ -64,8 +64,8 @@ fn lengths(count: usize) -> (u32, u32) {
     (length, unsafe { libc::CMSG_SPACE(bytes) })
 }
 
-/// Sends bytes, at least one, and descriptors along with the first of them: at most [`MESSAGE_DESCRIPTORS`].
-/// How many bytes went; after an error none did.
+/// Sends bytes, at least one, and descriptors along with the first of them: at most
+/// [`MESSAGE_DESCRIPTORS`]. Returns how many bytes went; after an error none did.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
     send_with(socket, bytes, fds, 0)
 }
@@ -116,8 +116,8 @@ fn send_with(
     }
 }
 
-/// Receives what has arrived, and what came along with it; 0 bytes are the end of the stream. Waits for
-/// something as the socket does.
+/// Receives the bytes that have arrived, and the descriptors that came along; 0 bytes are the end of the
+/// stream. Waits as the socket does.
 pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     into: &mut [u8],
@@ -155,7 +155,7 @@ fn receive_with(
 }
 
 fn along(message: &libc::msghdr) -> Option<PassedDescriptors> {
-    // Those that did not fit were closed. All of them, perhaps: then there is no header.
+    // The kernel has closed the descriptors that did not fit, perhaps all of them: then there is no header.
     let were_lost = message.msg_flags & libc::MSG_CTRUNC != 0;
     // SAFETY: the kernel has filled the message in.
     let header = unsafe { libc::CMSG_FIRSTHDR(message) };

@@ -1,6 +1,6 @@
 //! The terminal's interrupts: Ctrl-C and Ctrl-\ send SIGINT and SIGQUIT to the whole foreground process
-//! group, so to the workers as well as to the pool's process. The pool's process may want to drain, and needs
-//! its workers for that: so workers leave both signals to it, unless its builder says otherwise.
+//! group, so to the workers as well as to the pool's process. The pool's process may want to drain, and
+//! needs its workers for that. So workers leave both signals to it, unless its builder says otherwise.
 //!
 //! ```text
 //!   fork      the defaults are back, then both signals are ignored (and stay so through exec)
@@ -14,11 +14,11 @@
 use crate::sys::no_signals;
 use std::{io, ptr};
 
-/// What the terminal sends for Ctrl-C and Ctrl-\. Not Ctrl-Z (SIGTSTP): a stopped program has stopped
-/// workers.
+/// The signals that the terminal sends for Ctrl-C and Ctrl-\. Not Ctrl-Z (SIGTSTP): a stopped program has
+/// stopped workers.
 const INTERRUPTS: [libc::c_int; 2] = [libc::SIGINT, libc::SIGQUIT];
 
-/// Who answers the terminal's interrupts.
+/// The processes that answer the terminal's interrupts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Interrupts {
     /// Each process for itself: workers have the default actions, and die.
@@ -39,7 +39,7 @@ pub(crate) fn ignore() {
 /// Has the interrupts do nothing in this process, and nothing to what it will exec.
 pub(crate) fn leave_to_owner() -> io::Result<()> {
     extern "C" fn nothing(_signal: libc::c_int) {}
-    // Calls that the signal interrupts go on by themselves, as far as the kernel restarts them.
+    // System calls that the signal interrupts go on by themselves, as far as the kernel restarts them.
     let handler: extern "C" fn(libc::c_int) = nothing;
     // SAFETY: all zeros is a valid value of a struct of numbers and of a function pointer that may be null.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

@@ -1,28 +1,28 @@
-//! The leash: a pipe that nobody writes to, by which the kernel kills a worker or a zygote that its pool's
+//! The leash: a pipe that nobody writes to. By it the kernel kills a worker or a zygote that its pool's
 //! process lets go.
 //!
 //! The pool holds the end to write, the worker the end to read, and the kernel sends SIGKILL to the worker
-//! when the former is closed: by the end of the pool's process as a rule, however that came. It is the same
-//! means by which a program asks for SIGIO, with another signal.
+//! when the former is closed: mostly by the end of the pool's process, however that came. A program asks
+//! for SIGIO by the same means, with another signal.
 //!
 //! `PR_SET_PDEATHSIG`, which every worker has, too, is not enough. The kernel forgets it when a process
-//! changes its user, and the dying parent may not send it to a process of another user. A thread that waits
-//! for the end of the pool (`worker/init.rs`) does not run in a process that is stopped. The leash holds in
-//! all these cases:
+//! changes its user, and the dying parent may not send it to a process of another user. The watcher, a
+//! thread that waits for the end of the pool (`worker/watcher.rs`), does not run in a process that is
+//! stopped. The leash holds in all these cases:
 //!
-//! | | killed by the parent's death signal | by the leash | ended by the watcher |
+//! | | by the parent's death signal | by the leash | by the watcher |
 //! |---|---|---|---|
 //! | a worker computes, or is stopped | yes | yes | computes: yes; is stopped: no |
 //! | it has changed its user (from root) | no | yes | as above |
 //! | the pool's process has changed its user | no | yes | as above |
-//! | a fork of the pool's process lives on, and holds the other end | yes | no | by the end of the process: yes |
+//! | a fork of the pool's process holds the other end | yes | no | by the end of the process: yes |
 //! | a call has closed all descriptors | yes | no | yes |
 //!
-//! It is also how a pool whose process has changed its user, and may not send signals to its workers any
-//! more, kills one.
+//! A pool whose process has changed its user, and may not send signals to its workers any more, also kills
+//! a worker by its leash.
 //!
-//! A port must provide signals for a descriptor that are sent to a process whatever user it has become; where
-//! there are none, the watcher begins at once.
+//! A port must provide signals for a descriptor that are sent to a process whatever user it has become;
+//! where there are none, the watcher begins at once.
 
 use crate::sys;
 use std::{io, os::fd::OwnedFd};
@@ -33,7 +33,7 @@ pub(crate) struct Leash {
     _end: OwnedFd,
 }
 
-/// A leash, and the end that the worker is to be handed.
+/// Makes a leash, and the end that the worker is to be handed.
 pub(crate) fn new() -> io::Result<(Leash, OwnedFd)> {
     let (theirs, end) = sys::pipe()?;
     Ok((Leash { _end: end }, theirs))
@@ -46,7 +46,8 @@ pub(crate) fn wear(theirs: &OwnedFd) -> io::Result<()> {
     let fd = theirs.as_raw_fd();
     let me = libc::pid_t::try_from(std::process::id()).map_err(io::Error::other)?;
     control(fd, F_SETSIG, libc::SIGKILL)?;
-    // The kernel notes who asks: what root has asked for stands, whatever user this process becomes.
+    // The kernel notes the process that asks: a request of root's stands, whatever user this process
+    // becomes.
     control(fd, libc::F_SETOWN, me)?;
     control(fd, libc::F_SETFL, libc::O_ASYNC)?;
     let mut watched = [sys::Watch::readable(theirs.as_fd())];

@@ -80,7 +80,7 @@ mod imp {
         Ok(fd)
     }
 
-    /// A new memfd of so many zero bytes, closed on exec. It can be sealed.
+    /// Makes a new memfd of `bytes` zero bytes, closed on exec. It can be sealed.
     pub(crate) fn memfd(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
         check_file_size(bytes)?;
         // SAFETY: a C string that lives across the call.
@@ -131,7 +131,7 @@ mod imp {
         unsafe { libc::syscall(libc::SYS_futex, half(word), libc::FUTEX_WAIT, value, forever) };
     }
 
-    /// Wakes whoever sleeps on the word.
+    /// Wakes one thread that sleeps on the word.
     pub(crate) fn futex_wake(word: &AtomicU64) {
         // SAFETY: the kernel uses the address only to find sleepers.
         unsafe { libc::syscall(libc::SYS_futex, half(word), libc::FUTEX_WAKE, 1) };

@@ -1,4 +1,4 @@
-//! What the crate asks of the operating system beyond `sys.rs`: a file for each of its means.
+//! The means of the operating system that the crate uses beyond `sys.rs`: a file for each of them.
 
 // Unsafe: messages whose parts are pointers.
 #[allow(unsafe_code)]

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-/// Whether it is an error that says that this is a pipe, say, and no socket.
+/// Whether the error says that this is not a socket, but a pipe, for example.
 fn is_no_socket(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOTSOCK)
 }
 
-/// Sends what the socket or pipe takes. A peer that is gone is an error and never a signal.
+/// Sends as many bytes as the socket or pipe takes. A peer that is gone is an error and never a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     send_with(socket, bytes, 0)
 }
@@ -38,7 +38,7 @@ fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], mut flags: libc::c_int) -> io
     }
 }
 
-/// Rust programs ignore SIGPIPE, so a peer that is gone is an error here as well.
+/// Writes to a pipe. Rust programs ignore SIGPIPE, so a peer that is gone is an error here as well.
 fn write(pipe: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the bytes are borrowed across the call.
     let written = unsafe { libc::write(pipe.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };

@@ -1,4 +1,4 @@
-//! What processes use: CPU time, memory, waits, descriptors.
+//! The consumption of processes: CPU time, memory, waits, descriptors.
 
 // Unsafe: system calls.
 #[allow(unsafe_code)]
@@ -7,7 +7,14 @@ pub(crate) mod sys;
 use self::sys::Whose;
 use std::{fs, io, time::Duration};
 
-/// What a process has used so far.
+/// The consumption of a process so far.
+///
+/// ```
+/// use brigade_process::usage::{self, Usage};
+///
+/// let Usage { cpu, peak_bytes, .. } = usage::this_process();
+/// println!("{cpu:?} of CPU time, {} MiB", peak_bytes >> 20);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// User and system time together.
@@ -23,6 +30,13 @@ impl From<sys::ProcessUsage> for Usage {
 }
 
 /// How processes have waited, as `getrusage(2)` counts it.
+///
+/// ```
+/// use brigade_process::usage::{self, Waits};
+///
+/// let Waits { times, .. } = usage::waits_of_reaped_children();
+/// println!("the children have waited {times} times");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// How often they gave up their core because there was something to wait for: voluntary context switches.
@@ -40,7 +54,7 @@ impl From<sys::ProcessUsage> for Waits {
     }
 }
 
-/// What this process has used, all its threads together.
+/// Returns the consumption of this process, of all its threads together.
 ///
 /// ```
 /// assert!(brigade_process::usage::this_process().peak_bytes > 0);
@@ -49,14 +63,18 @@ pub fn this_process() -> Usage {
     sys::usage(Whose::Mine).into()
 }
 
-/// What the children have used that this process has reaped: CPU time of all of them, memory of the largest.
+/// Returns the consumption of the children that this process has reaped: the CPU time of all of them, and
+/// the memory of the largest. Workers of a pool that is still open are not in it: see [`of`].
 ///
-/// Workers of a pool that is still open are not in it: see [`of`].
+/// ```
+/// let spent = brigade_process::usage::reaped_children();
+/// println!("{:?} of CPU time", spent.cpu);
+/// ```
 pub fn reaped_children() -> Usage {
     sys::usage(Whose::Children).into()
 }
 
-/// How the children that this process has reaped have waited, all of them together.
+/// Returns how the children that this process has reaped have waited, all of them together.
 ///
 /// ```
 /// use brigade_process::usage;
@@ -82,7 +100,7 @@ fn unknown_format() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the format of /proc/PID/stat is unknown")
 }
 
-/// Whether a process was started by another one, or by what that has started. False where the system does
+/// Whether a process was started by another one, or by one of its descendants. False where the system does
 /// not tell.
 pub(crate) fn is_descendant(mut pid: u32, ancestor: u32) -> bool {
     // Loops are impossible in a tree; the bound is for a table that changes while it is read.
@@ -97,11 +115,20 @@ pub(crate) fn is_descendant(mut pid: u32, ancestor: u32) -> bool {
     false
 }
 
-/// What the process with this id has used so far. CPU time counts in steps of 10 ms as a rule.
+/// Returns the consumption so far of the process with this id. CPU time mostly counts in steps of 10 ms.
+///
+/// ```no_run
+/// use brigade_process::{ProcessPool, usage};
+///
+/// brigade_process::init();
+/// let procs = ProcessPool::new(1).unwrap();
+/// let spent = usage::of(procs.worker_ids()[0]).unwrap();
+/// println!("the worker has used {:?} of CPU time", spent.cpu);
+/// ```
 ///
 /// # Errors
 ///
-/// If there is no such process, or the system has no `/proc`.
+/// Returns `NotFound` if there is no such process, or if the system has no `/proc`.
 pub fn of(pid: u32) -> io::Result<Usage> {
     // User and system time are the fields 14 and 15.
     let fields = stat(pid)?;
@@ -116,17 +143,17 @@ pub fn of(pid: u32) -> io::Result<Usage> {
     })
 }
 
-/// How much memory of the process with this id is resident now, in bytes.
+/// Returns how much memory of the process with this id is resident now, in bytes.
 ///
 /// # Errors
 ///
-/// If there is no such process, or the system has no `/proc`.
+/// Returns `NotFound` if there is no such process, or if the system has no `/proc`.
 pub fn resident(pid: u32) -> io::Result<u64> {
     resident_of(&pid.to_string())
 }
 
-/// How much memory of this process is resident now, in bytes. What it calls itself may be another's number
-/// in `/proc`.
+/// How much memory of this process is resident now, in bytes. Its own process id may be another process's
+/// number in `/proc`.
 pub(crate) fn own_resident() -> io::Result<u64> {
     resident_of("self")
 }
@@ -138,20 +165,20 @@ fn resident_of(process: &str) -> io::Result<u64> {
     Ok(pages.ok_or_else(unknown)? * sys::page_size())
 }
 
-/// The stack of a thread that is to decode what the main thread could, in bytes: what the main thread may
-/// have, within reason.
+/// The stack for a thread that decodes what the main thread could decode, in bytes: as large as the main
+/// thread's may be, within reason.
 pub(crate) fn stack_size() -> usize {
     const USUAL: u64 = 8 << 20;
     let limit = sys::stack_limit().unwrap_or(Some(USUAL)).unwrap_or(64 << 20);
     usize::try_from(limit.clamp(USUAL, 1 << 30)).unwrap_or(USUAL as usize)
 }
 
-/// Raises this process's limit of open descriptors to `wanted`, as far as the hard limit allows, and gives
-/// the limit that is then in force. Never lowers it.
+/// Raises this process's limit of open descriptors to `wanted`, as far as the hard limit allows, and
+/// returns the limit that is then in force. It never lowers the limit.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// Returns the operating system's error if it refuses to read or to change the limit.
 pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
     let (now, most) = sys::descriptor_limit()?;
     let next = wanted.min(most);

@@ -1,13 +1,14 @@
-//! What the operating system tells of a process's consumption. A port must provide `getrusage`, `getrlimit` and `sysconf`.
+//! The operating system's numbers on a process's consumption. A port must provide `getrusage`, `getrlimit`
+//! and `sysconf`.
 
 use std::{io, mem::MaybeUninit, time::Duration};
 
-/// -1 means an error whose number is in `errno`.
+/// Turns -1 into the error whose number is in `errno`.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// What a process has used.
+/// The consumption of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct ProcessUsage {
     pub(crate) cpu: Duration,
@@ -34,11 +35,11 @@ impl ProcessUsage {
     }
 }
 
-/// Of whom [`usage`] tells.
+/// The processes that [`usage`] tells of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Whose {
     Mine,
-    /// Of the children that have been reaped: summed up, but memory of the largest.
+    /// The children that have been reaped: summed up, but the memory is that of the largest.
     Children,
 }
 

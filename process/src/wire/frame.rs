@@ -15,7 +15,7 @@
 //! The hash is XXH64 (`image/xxh64.rs`). It finds damage, not malice: the handshake decides which peer may
 //! speak at all.
 //!
-//! # What the decoder promises
+//! # The promises of the decoder
 //!
 //! Given any bytes, it answers with frames, with "more bytes, please" or with [`Malformed`], and
 //! never panics. It holds only bytes that have really arrived: a length is a claim, and nothing is

@@ -1,5 +1,5 @@
-//! The things that a process is handed when it starts: the numbers of its descriptors, and the variable that says what
-//! it is.
+//! The handover at a process's start: the numbers of its descriptors, and the variable that says what the
+//! process is.
 
 use std::{io, os::fd::RawFd};
 

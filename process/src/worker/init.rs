@@ -7,12 +7,12 @@
 //!
 //! # A worker never outlives its pool
 //!
-//! The kernel kills it when the parent's supervising thread ends (`parent/launcher/exec.rs`), and when the
-//! parent's end of its *leash* is closed (`system/leash.rs`), which also reaches a worker that has changed
-//! its user. Where neither does (other systems, a worker behind a launcher, a copy of the pool's process
-//! that holds the leash), the *watcher* does: a thread that waits for nothing but the end of the channel
+//! The kernel kills it when the parent's thread that started it ends (`parent/launcher/exec.rs`), and when
+//! the parent's end of its *leash* is closed (`system/leash.rs`), which also reaches a worker that has
+//! changed its user. Where neither does (other systems, a worker behind a launcher, a copy of the pool's
+//! process that holds the leash), the *watcher* does: a thread that waits only for the end of the channel
 //! and of the pool's process, and ends this one at once, even while a call computes. A worker on a leash
-//! has its watcher from its second call on: until then it would be most of what a new worker costs.
+//! has its watcher from its second call on: until then it would be most of a new worker's cost.
 
 use crate::{
     call::{
@@ -47,12 +47,12 @@ use std::{
 };
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
-/// Makes this process a worker if a pool has started it as one. Must be the first line of `main`.
+/// Makes this process a worker if a pool has started it as one. It must be the first line of `main`.
 ///
 /// In a worker it does not return: the process answers calls and then exits. Anywhere else it returns at
 /// once.
 ///
-/// ```no_run
+/// ```
 /// // The first line of `main`:
 /// brigade_process::init();
 /// let procs = brigade_process::ProcessPool::new(2).unwrap();
@@ -62,14 +62,14 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Panics
 ///
-/// Never in an ordinary process. A worker that cannot reach its pool says so on stderr and exits with code
-/// 70.
+/// It never panics in an ordinary process. A worker that cannot reach its pool says so on stderr and exits
+/// with code 70.
 pub fn init() {
     // Relaxed: the flag guards no other memory.
     INITIALIZED.store(true, Ordering::Relaxed);
     let Ok(variable) = std::env::var(VARIABLE) else { return };
-    // SAFETY: this is the first line of `main`, so no other thread is running. What a call starts must not
-    // take itself for a worker.
+    // SAFETY: this is the first line of `main`, so no other thread is running. (The variable goes so that a
+    // program that a call starts does not take itself for a worker.)
     unsafe { sys::forget_variable(VARIABLE) };
     let code = match start(&variable) {
         Ok(()) => 0,
@@ -108,8 +108,8 @@ fn start(variable: &str) -> io::Result<()> {
     start_socket(channel)
 }
 
-/// Sets this process up and forks workers from it, in which it returns, with their ring's memory if they have
-/// a ring.
+/// Sets this process up and forks workers from it. Returns in the workers, with their ring's memory if they
+/// have a ring.
 fn be_zygote() -> io::Result<Option<OwnedFd>> {
     wear_leash();
     let mut worker = Worker::new(Channel::of_socket(sys::adopt(CHANNEL)?));
@@ -119,7 +119,7 @@ fn be_zygote() -> io::Result<Option<OwnedFd>> {
     zygotes.serve(worker.into_socket()?)
 }
 
-/// A worker somewhere else, or behind a command, which talks over a channel alone.
+/// Runs a worker somewhere else, or behind a command, which talks over a channel alone.
 fn start_socket(channel: Channel) -> io::Result<()> {
     watch(channel.input(), None)?;
     let mut worker = undropped(Worker::new(channel));
@@ -129,7 +129,7 @@ fn start_socket(channel: Channel) -> io::Result<()> {
     worker.run()
 }
 
-/// A worker on the pool's machine, with a ring if it was given memory for that.
+/// Runs a worker on the pool's machine, with a ring if it was given memory for that.
 fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     let pool = sys::parent();
     let guard = if wear_leash() { Guard::Leash } else { Guard::DeathSignal };
@@ -158,18 +158,17 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     undropped(RingWorker { worker, memory, lent, bell, number: 1, spin, records, start_descriptors }).run()
 }
 
-/// What a worker works with goes when its process does. A call may have closed the descriptors that it
-/// owns, and to close them again would be to close somebody else's, or an abort where the standard library
-/// finds it out.
+/// Keeps a worker's tools until its process ends. A call may have closed the descriptors that they own.
+/// Closing these again would close somebody else's, or abort where the standard library finds it out.
 fn undropped<T>(tools: T) -> ManuallyDrop<T> {
     ManuallyDrop::new(tools)
 }
 
-/// Has the kernel kill this process when the pool lets it go. Whether it will.
+/// Has the kernel kill this process when the pool lets it go. Returns whether it will.
 fn wear_leash() -> bool {
     let worn = sys::adopt(LEASH).and_then(|leash| {
         leash::wear(&leash)?;
-        // It holds as long as it is open.
+        // The leash holds as long as this is open.
         mem::forget(leash);
         Ok(())
     });

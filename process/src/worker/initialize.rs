@@ -9,11 +9,11 @@ use crate::{
 };
 
 impl Setup {
-    /// Carries it out in the worker.
+    /// Carries the setup out in the worker.
     ///
     /// # Errors
     ///
-    /// Why there can be no worker.
+    /// The reason why there can be no worker.
     pub(crate) fn carry_out(&self) -> Result<(), String> {
         let ours = Image::get().fingerprint;
         if self.fingerprint != ours {

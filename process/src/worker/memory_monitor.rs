@@ -1,6 +1,7 @@
-//! The memory monitor of a worker that the pool cannot check the memory of, since it runs behind a command: on another machine
-//! perhaps, or in another namespace of process ids. A thread looks at this process's memory while a call
-//! runs. If it is too much, it tells the pool, which ends the command.
+//! The memory monitor of a worker whose memory the pool cannot check, since the worker runs behind a
+//! command: on another machine perhaps, or in another namespace of process ids. A thread looks at this
+//! process's memory while a call runs. If it is too much, the thread tells the pool, which ends the
+//! command.
 
 use crate::{
     sys::{self, Watch},
@@ -29,15 +30,15 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 const IDLE: u8 = 0;
 /// A call runs, and the worker says nothing.
 const RUNNING: u8 = 1;
-/// The pool is told that the call takes too much: the channel is the memory monitor's, and the worker says nothing
-/// any more.
+/// The pool is told that the call takes too much: the channel is the memory monitor's, and the worker sends
+/// nothing any more.
 const TOLD: u8 = 2;
 
 /// The worker's side.
 pub(super) struct MemoryMonitor(Arc<AtomicU8>);
 
 impl MemoryMonitor {
-    /// Weighs this process from now on. `output` is where its frames go.
+    /// Checks this process from now on. Frames go to `output`.
     pub(super) fn new(limit: u64, output: OwnedFd) -> io::Result<Self> {
         let state = Arc::new(AtomicU8::new(IDLE));
         let theirs = state.clone();
@@ -62,15 +63,14 @@ impl MemoryMonitor {
         thread.map(|_| Self(state)).map_err(told)
     }
 
-    /// A call begins.
+    /// Notes that a call begins.
     pub(super) fn begin(&self) {
-        // Release pairs with the Acquire in `tell`: what the worker has said comes before what the memory_monitor
-        // say.
+        // Release pairs with the Acquire in `tell`: the worker's frames come before the memory monitor's.
         self.0.store(RUNNING, Ordering::Release);
     }
 
-    /// The call has ended. If it took too much, the pool is about to end this process, and nothing more is
-    /// said.
+    /// Notes that the call has ended. If it took too much, the pool is about to end this process, and the
+    /// worker sends nothing more.
     pub(super) fn end(&self) {
         // Relaxed: on failure nothing follows.
         let ended = self.0.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl MemoryMonitor {
     }
 }
 
-/// Tells the pool, if the call still runs. Whether it did.
+/// Tells the pool, if the call still runs. Returns whether it did.
 fn tell(state: &AtomicU8, output: &OwnedFd) -> bool {
     // RUNNING => TOLD takes the channel.
     if state.compare_exchange(RUNNING, TOLD, Ordering::Acquire, Ordering::Relaxed).is_err() {

@@ -1,6 +1,6 @@
 //! The child's side: a worker, which greets the pool, sets itself up, and answers the calls that come over
-//! its channel. One with a ring goes on in `worker/ring_loop.rs`. How a process becomes a worker is told in
-//! `worker/init.rs`.
+//! its channel. A worker with a ring goes on in `worker/ring_loop.rs`. `worker/init.rs` tells how a process
+//! becomes a worker.
 
 // Unsafe: removes a variable from the environment while the process has one thread.
 #[allow(unsafe_code)]
@@ -53,8 +53,8 @@ const MAX_RECEIVE_BYTES: usize = 128 << 10;
 
 static INDEX: OnceLock<usize> = OnceLock::new();
 
-/// Which of its pool's workers this process is, from 0 on; None if it is no worker. One that takes
-/// another's place has its number.
+/// The number of this worker in its pool, from 0 on; None if this process is not a worker. A worker that
+/// takes another's place has its number.
 ///
 /// ```
 /// assert_eq!(brigade_process::worker_index(), None);
@@ -67,18 +67,18 @@ pub fn worker_index() -> Option<usize> {
 pub(crate) struct Worker {
     channel: Channel,
     decoder: Decoder,
-    /// Frames that came while another one was waited for.
+    /// Frames that came while another one was awaited.
     others: VecDeque<Frame>,
-    /// Where bytes are received: as long as the last ones wanted it, since a new worker pays for each page
-    /// that it touches.
+    /// Where bytes are received. It grows as messages need it, since a new worker pays for each page that
+    /// it touches.
     space: Vec<u8>,
     out: Vec<u8>,
     /// The process that the pool knows.
     generation: Generation,
-    /// What the watcher is to watch, while it has not begun.
+    /// The things that the watcher will watch, until it begins.
     unwatched: Option<Unwatched>,
     limits: Limits,
-    /// Of one that the pool cannot check the memory of.
+    /// Present if the pool cannot check this worker's memory.
     memory_monitor: Option<MemoryMonitor>,
     /// How many calls it has answered.
     calls: u64,
@@ -103,21 +103,21 @@ impl Worker {
     pub(crate) fn greet(&mut self) -> io::Result<()> {
         let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id() };
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
-        // The pool sends its setup at once, so both words go out together.
+        // The pool sends its setup at once, so both frames go out together.
         self.push(Kind::Hello, 0, 0, &hello);
         Ok(())
     }
 
-    /// Does what the pool wants done before the first call. Ends the process if that cannot be done.
+    /// Carries out the pool's setup before the first call. Ends the process if that cannot be done.
     pub(crate) fn set_up(&mut self) -> io::Result<Setup> {
         self.set_up_and(|| Ok(()))
     }
 
-    /// [`set_up`](Self::set_up), and then asks whether it has gone well.
+    /// Does what [`set_up`](Self::set_up) does, and then checks whether it has gone well.
     pub(crate) fn set_up_and(&mut self, check: impl FnOnce() -> Result<(), String>) -> io::Result<Setup> {
-        // As a rule the setup is there already, and the hello goes out with the answer to it. If it is not,
-        // the pool may want the hello first: it does not know of this process if its zygote died when it
-        // had just forked it.
+        // Mostly the setup is there already, and the hello goes out with the answer to it. If it is not,
+        // the pool may want the hello first: it does not know of this process if its zygote died right
+        // after the fork.
         if !sys::wait_for_input(self.channel.input().as_fd(), clock::now())? {
             self.flush()?;
         }
@@ -130,7 +130,7 @@ impl Worker {
             let _ = INDEX.set(setup.index);
         }
         if setup.initializer.is_some() {
-            // That may take long, and do anything.
+            // The initializer may take long, and do anything.
             self.flush()?;
             self.watch()?;
         }
@@ -143,7 +143,7 @@ impl Worker {
         Ok(setup)
     }
 
-    /// Weighs itself while calls run, if it has a limit: the pool may not be able to.
+    /// Checks this process's memory while calls run, if it has a limit: the pool may not be able to.
     pub(crate) fn monitor_memory(&mut self) -> io::Result<()> {
         if let Some(limit) = self.limits.memory {
             self.memory_monitor =
@@ -152,8 +152,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Does once what a worker's first call does, so that those who are forked find symbols bound and
-    /// places made.
+    /// Does once what a worker's first call does, so that forked workers find symbols bound and pages
+    /// touched.
     pub(crate) fn rehearse(&mut self) -> io::Result<()> {
         let run: Run = |_, _| Outcome::Value;
         attachments::packing(0, || self.call(Some(run), &[], &mut Vec::new())).0?;
@@ -169,7 +169,7 @@ impl Worker {
                 Kind::Call => self.answer(&frame)?,
                 Kind::Batch => self.answer_batch(&frame)?,
                 Kind::Bye => return Ok(()),
-                // About a batch that was over already.
+                // It is about a batch that was over already.
                 Kind::Stop => continue,
                 other => return Err(io::Error::other(format!("the pool sent a frame of kind {other:?}"))),
             }
@@ -187,7 +187,8 @@ impl Worker {
         self.send(kind, frame.call, 0, &result)
     }
 
-    /// Answers item by item: each answer goes out together with the word that the next item begins.
+    /// Answers item by item: each answer goes out together with the frame that says that the next item
+    /// begins.
     fn answer_batch(&mut self, frame: &Frame) -> io::Result<()> {
         let run = lookup(frame.name);
         let (mut result, mut record) = (Vec::new(), Vec::new());
@@ -224,12 +225,12 @@ impl Worker {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
-        // While a batch runs the pool says nothing else.
+        // While a batch runs the pool sends nothing else.
         let frame = self.decoder.next().map_err(|bad| io::Error::other(bad.to_string()))?;
         Ok(frame.is_some_and(|frame| frame.kind == Kind::Stop && frame.call == call))
     }
 
-    /// The watcher does not begin before [`watch`](Self::watch) says so.
+    /// Notes what to watch. The watcher does not begin before [`watch`](Self::watch).
     pub(crate) fn watch_later(&mut self, pool: i32, guard: Guard) {
         self.unwatched = Some(Unwatched { channel: self.channel.input(), pool, guard });
     }
@@ -239,14 +240,14 @@ impl Worker {
         let Some(Unwatched { channel, pool, guard }) = &self.unwatched else { return Ok(()) };
         match watcher::watch(channel.clone(), Some(*pool)) {
             Ok(()) => self.unwatched = None,
-            // Without a thread to be had, the kernel's promise must do. The next call tries again.
+            // If there is no thread to be had, the kernel's promise must do. The next call tries again.
             Err(_) if *guard == Guard::Leash || sys::dies_with_parent() => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// The socket that it talked over.
+    /// The socket of this worker's channel.
     pub(crate) fn into_socket(self) -> io::Result<OwnedFd> {
         self.channel.into_socket()
     }
@@ -284,7 +285,7 @@ impl Worker {
         }
     }
 
-    /// Lets go what calls have printed: it must not wait for a call that may never come.
+    /// Flushes the output of calls: it must not wait for a call that may never come.
     pub(crate) fn flush_stdout(&self) {
         let _ = io::stdout().flush();
     }
@@ -300,8 +301,8 @@ impl Worker {
     }
 
     /// Tells the pool that this process ends because of `reason`, and waits until the pool has taken over
-    /// all answers: blocks in them are this process's memory, and what a connection has not delivered may
-    /// be lost when this end closes it.
+    /// all answers: blocks in them are this process's memory, and bytes that a connection has not delivered
+    /// may be lost when this end closes it.
     pub(crate) fn leave(&mut self, reason: Reason) -> io::Result<()> {
         self.send(Kind::Leaving, 0, reason as u64, &[])?;
         // Calls that come meanwhile go to others. The end of the channel ends this process.
@@ -365,7 +366,7 @@ impl Worker {
         }
     }
 
-    /// Takes in so many bytes that were received.
+    /// Takes in the bytes that were received.
     fn take_in(&mut self, received: usize) {
         if received == 0 {
             // The pool is gone without a word.

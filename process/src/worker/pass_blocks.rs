@@ -12,8 +12,8 @@ use std::{
 };
 
 impl Worker {
-    /// Sends a frame, and descriptors along with it. An error may mean that they cannot be sent; then nothing
-    /// was.
+    /// Sends a frame, and descriptors along with it. An error may mean that they cannot be sent; then
+    /// nothing was sent.
     pub(crate) fn send_along(
         &mut self,
         kind: Kind,

@@ -30,7 +30,7 @@ pub(crate) enum AdaptiveSpin {
 
 impl AdaptiveSpin {
     const MIN_LOOKS: u32 = 64;
-    /// About 50 µs: what it costs to sleep and to be woken on another core.
+    /// About 50 µs: the cost of sleeping and of being woken on another core.
     const MAX_LOOKS: u32 = 2_000;
 
     pub(crate) fn new(busy_poll: Option<Duration>) -> Self {
@@ -76,10 +76,10 @@ pub(crate) struct RingWorker {
     pub(crate) start_descriptors: StartDescriptors,
 }
 
-/// What a call has given, beside the bytes.
+/// The outcome of a call, beside the bytes.
 struct RingAnswer {
     kind: Kind,
-    /// Blocks whose descriptors are sent along: the answer stands then, with its blocks, even if this
+    /// Blocks whose descriptors are sent along, so that the answer stands, with its blocks, even if this
     /// worker ends before the pool looks.
     along: Vec<Arc<Inner>>,
 }
@@ -169,7 +169,7 @@ impl RingWorker {
             Place::Wide(_) if result.len() <= WIDE_BYTES => asked,
             _ => Place::Stream,
         };
-        // Before the slot is marked: who sees the mark will find the frame.
+        // This is sent before the slot is marked: a reader that sees the mark will find the frame.
         if !along.is_empty() {
             self.send_along(kind, result, &along)?;
         } else if place == Place::Stream {
@@ -267,8 +267,9 @@ impl RingWorker {
         let mut answer =
             Head { kind: Kind::Records as u8, place: head.place, length: records.len(), name: nanos };
         if !fits {
-            // Before the slot is marked: who sees the mark will find the frame. All of them: those in the
-            // place cannot be counted any more when the next batch has begun.
+            // This is sent before the slot is marked: a reader that sees the mark will find the frame. It
+            // has all records: those in the wide place cannot be counted any more when the next batch has
+            // begun.
             self.worker.send(Kind::Records, self.number, nanos, &records)?;
             answer = Head { place: Place::Stream, length: 0, ..answer };
         }
@@ -278,9 +279,9 @@ impl RingWorker {
         Ok(())
     }
 
-    /// Waits for the next call. Before it sleeps, it sees to it that no call has closed what it speaks
-    /// through: the pool may wait for a bell that was rung into nothing, and then only the worker's end
-    /// tells it.
+    /// Waits for the next call. Before it sleeps, it checks that no call has closed the descriptors that it
+    /// needs: the pool may wait for a bell that was rung into nothing, and then only the worker's end tells
+    /// it.
     fn wait(&mut self, ring: Ring<'_>) -> io::Result<()> {
         if self.spin.look(ring, self.number) {
             return Ok(());

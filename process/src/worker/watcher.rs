@@ -1,4 +1,5 @@
-//! The watcher: a worker's thread that ends it when its pool is gone. `worker/init.rs` tells when there is one.
+//! The watcher: a worker's thread that ends it when its pool is gone. `worker/init.rs` tells when there is
+//! one.
 
 use crate::{
     sys::{self, Watch},
@@ -11,7 +12,7 @@ use std::{
     thread,
 };
 
-/// What sees to it, beside the watcher, that a worker ends with its pool.
+/// The means, beside the watcher, by which a worker ends with its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
     /// A leash, which holds whatever the worker does to itself.
@@ -20,15 +21,15 @@ pub(crate) enum Guard {
     DeathSignal,
 }
 
-/// What a watcher is to watch.
+/// The things that a watcher will watch.
 pub(super) struct Unwatched {
     pub(super) channel: Arc<OwnedFd>,
     pub(super) pool: i32,
     pub(super) guard: Guard,
 }
 
-/// Starts the watcher. Of the pool's own child it watches the pool's process, too: one that was forked from
-/// that may hold the channel's other end, and live on.
+/// Starts the watcher. For the pool's own child it watches the pool's process, too: a process that was
+/// forked from the pool's may hold the channel's other end, and live on.
 pub(crate) fn watch(channel: Arc<OwnedFd>, pool: Option<i32>) -> io::Result<()> {
     // Where the system has no such descriptor, or none to spare, the channel alone must do.
     let exit = pool.and_then(sys::exit_watch);
@@ -40,7 +41,7 @@ pub(crate) fn watch(channel: Arc<OwnedFd>, pool: Option<i32>) -> io::Result<()> 
         let mut watched: Vec<_> = [Watch::hang_up(channel.as_fd())].into_iter().chain(exit).collect();
         loop {
             if sys::poll(&mut watched, None).is_err() || watched.iter().any(Watch::is_ready) {
-                // Closed by a call before this thread looked for the first time, or by the pool.
+                // A call closed it before this thread looked for the first time, or the pool did.
                 sys::exit_now(if watched[0].is_closed() { WITHOUT_POOL } else { 0 });
             }
         }

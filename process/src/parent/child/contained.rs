@@ -1,4 +1,4 @@
-//! A worker's process as its launcher gave it. That is foreign code, so it is called here alone: a panic
+//! A worker's process as its launcher gave it. That is foreign code, so it is called only here: a panic
 //! becomes an error.
 
 use crate::{
@@ -12,7 +12,7 @@ use std::{
     panic::AssertUnwindSafe,
 };
 
-/// What a launcher has started.
+/// A launcher's worker, with every panic contained.
 pub(crate) struct Contained {
     /// None while it is dropped.
     launched: Option<Box<dyn Launched>>,
@@ -22,7 +22,7 @@ pub(crate) struct Contained {
     delivers_at_once: bool,
 }
 
-/// Calls foreign code; its panic is an error that says in which method it was.
+/// Calls foreign code. A panic becomes an error that names the method.
 pub(crate) fn contained<R>(method: &str, call: impl FnOnce() -> R) -> io::Result<R> {
     // Unwind safe: after a panic the worker is killed, and nothing but `kill`, `wait` and its destructor is
     // called.

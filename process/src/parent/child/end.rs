@@ -1,7 +1,8 @@
 //! How a child ends, and what it leaves.
 //!
 //! ```text
-//!   condemned, Leaving, idle at a shutdown --> parting --killed, or told Bye--> (its process ends) --> ended --the channel is empty--> gone
+//!   condemned, Leaving, idle at a shutdown --> parting --killed, or told Bye-->
+//!       (its process ends) --> ended --the channel is empty--> gone
 //! ```
 
 use super::{Child, Phase};
@@ -32,14 +33,13 @@ const KILL_GRACE: Duration = Duration::from_millis(100);
 const BYE_GRACE: Duration = Duration::from_secs(5);
 /// How long a child may take to exit when it was told to.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the kernel may take to end a child that was killed. One that is stuck in there for longer is
-/// nobody's.
+/// How long the kernel may take to end a child that was killed. After that the pool gives the child up.
 const REAP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last words of a child that has ended may be on their way.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The same of one that was killed by us.
+/// The same for a child that the pool has killed.
 const SHORT_DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long a worker that has begun no call must have lived not to be taken for one that cannot live.
+/// How long a worker that has begun no call must have lived; a shorter life counts as a failed start.
 const PROBATION: Duration = Duration::from_secs(1);
 
 /// How a child will be let go.
@@ -50,14 +50,14 @@ pub(crate) enum Parting {
     Bye,
 }
 
-/// What an ended child leaves.
+/// The things that an ended child leaves.
 #[derive(Default)]
 pub(crate) struct Remains {
-    /// It ended before it was of any use, for this reason.
+    /// Why it ended before it was of any use, if it did.
     pub(crate) useless: Option<Lost>,
-    /// What its launcher takes for the cause, if it has not said hello.
+    /// The launcher's guess at the cause, if the child has not said hello.
     pub(crate) advice: Option<String>,
-    /// It took all the time that it had to say hello.
+    /// It used up the time for its hello.
     pub(crate) was_silent: bool,
     /// Calls that it had not begun, in order.
     pub(crate) unbegun: Vec<Call>,
@@ -95,17 +95,17 @@ impl Child {
         self.deadline = Some(clock::now() + grace);
     }
 
-    /// Whether it waits to be let go.
+    /// Whether the child waits to be let go.
     pub(crate) fn is_parting(&self) -> bool {
         self.parting.is_some()
     }
 
-    /// Whether it is to end, or has.
+    /// Whether the child is to end, or has ended.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Ending) || self.fault.is_some() || self.ended.is_some()
     }
 
-    /// Lets it go, if it was parting: its answers are taken over, or have waited for long enough.
+    /// Lets the child go, if it was parting and its answers are taken over, or have waited for long enough.
     pub(crate) fn let_go(&mut self, lane: Option<&mut Lane>) {
         match self.parting.take() {
             None => {}
@@ -118,7 +118,7 @@ impl Child {
                 self.deadline = Some(clock::now() + EXIT_TIMEOUT);
                 match lane.filter(|_| !self.leaving) {
                     Some(lane) => lane.end(),
-                    // One that leaves looks at its channel alone.
+                    // A worker that leaves looks at its channel alone.
                     None => frame::encode(&mut self.outgoing, Kind::Bye, 0, 0, 0, &[]),
                 }
                 self.flush();
@@ -126,8 +126,8 @@ impl Child {
         }
     }
 
-    /// Does what is due at this time: a child that takes too long is condemned, one that cannot be killed
-    /// is given up.
+    /// Carries out the deadlines at this time: condemns a child that takes too long, and gives up one that
+    /// cannot be killed.
     pub(crate) fn expire(&mut self, now: Instant) {
         let is_due = self.deadline.is_some_and(|deadline| deadline <= now);
         if !is_due || self.parting.is_some() || self.ended.is_some() {
@@ -152,7 +152,7 @@ impl Child {
         self.condemn(fault);
     }
 
-    /// Notes it if the process has ended. True if it has just been found to have.
+    /// Notes the end of the process. True if it was found just now.
     pub(crate) fn notice_end(&mut self, now: Instant) -> bool {
         if self.ended.is_some() {
             return false;
@@ -160,7 +160,7 @@ impl Child {
         let ended = match self.process.wait() {
             Ok(None) => return false,
             Ok(Some(ended)) => ended,
-            // ECHILD: somebody else has reaped it, and all that is known is that it is gone.
+            // ECHILD: another part of the program has reaped it, and all that is known is that it is gone.
             Err(error) if error.raw_os_error().is_some() => Ended::Exited(-1),
             Err(error) => {
                 self.fault.get_or_insert(Lost::Supervisor(error.to_string()));
@@ -180,7 +180,7 @@ impl Child {
         true
     }
 
-    /// How the process has ended, once all that it had sent was read, or has taken too long to come.
+    /// How the process has ended, once everything that it had sent was read, or has taken too long to come.
     pub(crate) fn gone(&self, now: Instant) -> Option<Ended> {
         let ended = self.ended?;
         let is_emptied = self.emptied && self.process.delivers_at_once();
@@ -189,7 +189,7 @@ impl Child {
         (is_drained || is_late).then_some(ended)
     }
 
-    /// Why a call is lost that it took along.
+    /// The reason for a call that is lost with the child.
     pub(crate) fn loss(&self, ended: Ended) -> Lost {
         self.fault.clone().unwrap_or(match ended {
             Ended::Exited(code) => Lost::Exited { code },
@@ -197,7 +197,7 @@ impl Child {
         })
     }
 
-    /// Whether it was to end.
+    /// Whether the child was to end.
     pub(crate) fn end_kind(&self) -> End {
         let agreed = self.leaving || matches!(self.phase, Phase::Ending);
         if agreed && self.fault.is_none() { End::Agreed } else { End::Unasked }
@@ -216,7 +216,7 @@ impl Child {
         is_old || self.has_worked || lane.is_some_and(Lane::has_worked)
     }
 
-    /// What an ended child leaves. Calls that it took along are `done`.
+    /// Takes an ended child apart. Calls that are lost with it go to `done`.
     pub(crate) fn remains(mut self, ended: Ended, lane: Option<&Lane>, done: &mut Done) -> Remains {
         let lost = self.loss(ended);
         let mut remains = Remains::default();
@@ -242,7 +242,8 @@ impl Child {
         remains
     }
 
-    /// What was answered of a batch stands, the call that ran is lost, and the others are left.
+    /// Saves the parts of a batch: its records stand, the call that ran is lost, and the others are
+    /// returned.
     pub(super) fn salvage(&mut self, call: Call, lost: Lost, done: &mut Done) -> Option<Call> {
         let mut rest = Some(call);
         if self.answered > 0 {
@@ -258,13 +259,13 @@ impl Child {
         rest
     }
 
-    /// Kills the child and waits until it has ended. For a thread that has nobody else to look after.
+    /// Kills the child and waits until it has ended. For a thread that looks after nothing else.
     pub(crate) fn end_at_once(&mut self) {
         let end = clock::now() + REAP_TIMEOUT;
         let _ = self.process.kill();
         while self.ended.is_none() && clock::now() < end {
             let watch = self.process.exit().ok().flatten().map(Watch::readable);
-            // Without a descriptor for the end it is asked again after a moment.
+            // Without a descriptor for the end, the loop asks again after a moment.
             let _ = sys::poll(&mut watch.into_iter().collect::<Vec<_>>(), Some(Duration::from_millis(10)));
             self.notice_end(clock::now());
         }

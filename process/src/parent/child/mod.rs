@@ -11,16 +11,16 @@
 //! Between Greeted and Idle the worker sets itself up (`wire/setup.rs`), which takes as long as the
 //! initializer does.
 //!
-//! Every state has its way to the end: a child may exit or be killed whenever it likes. What it had
-//! answered before is still in the channel then, or on its way to it, so the channel is read to its end
-//! before the end counts. A call that was given and not begun is not lost with the child: another may have
-//! it, and it is still started at most once.
+//! Every state has its way to the end: a child may exit or be killed at any time. An answer that it gave
+//! before is still in the channel then, or on its way to it, so the channel is read to its end before the
+//! end counts. A call that was given and not begun is not lost with the child: another may have it, and it
+//! is still started at most once.
 //!
 //! # How it is let go
 //!
-//! A child that is to end, whether it is killed or told Bye, is *parting* first (`parent/child/end.rs`): until the pool
-//! has taken over its answers and mapped the blocks in them, which are the worker's own memory. Only then
-//! is it let go.
+//! A child that is to end, whether it is killed or told Bye, is *parting* first (`parent/child/end.rs`):
+//! until the pool has taken over its answers and mapped the blocks in them, which are the worker's own
+//! memory. Only then is it let go.
 
 mod contained;
 mod end;
@@ -89,24 +89,24 @@ pub(crate) struct Child {
     // --- the call that runs ---
     number: u64,
     since: Instant,
-    /// Of a batch: what it has answered, and how many it has begun.
+    /// For a batch: the records so far, and how many items were answered and begun.
     records: Vec<u8>,
     answered: usize,
     begun: usize,
     asked_to_stop: bool,
     // --- its life ---
-    /// What it calls itself.
+    /// The process id that the child itself has told.
     hello_pid: u32,
-    /// How long it may take to be set up.
+    /// How long the child may take to be set up.
     setup_limit: Option<Duration>,
-    /// Since when it is ready.
+    /// When it became ready.
     ready: Option<Instant>,
     /// It has begun a call.
     has_worked: bool,
     // --- the end ---
-    /// When something is done about it if nothing happens before.
+    /// When the supervisor acts if nothing happens before.
     deadline: Option<Instant>,
-    /// Why it was killed by us.
+    /// Why the pool has killed it.
     fault: Option<Lost>,
     parting: Option<Parting>,
     /// It was killed because it did not say hello.
@@ -182,7 +182,7 @@ impl Child {
 
     /// The process whose memory counts: a command may run the worker as its child.
     pub(crate) fn worker_pid(&self) -> u32 {
-        // A number is anybody's on another machine, and in another namespace.
+        // A number may be any process's on another machine, and in another namespace.
         let (started, worker) = (self.pid(), self.hello_pid);
         if worker != started && usage::is_descendant(worker, started) { worker } else { started }
     }
@@ -199,12 +199,12 @@ impl Child {
         matches!(self.phase, Phase::Starting | Phase::Greeted)
     }
 
-    /// Whether it has worked, or could have.
+    /// Whether the child has worked, or could have.
     pub(crate) fn is_up(&self) -> bool {
         self.ready.is_some() && self.fault.is_none() && self.ended.is_none()
     }
 
-    /// Since when it is ready.
+    /// When it became ready.
     pub(crate) fn up_since(&self) -> Option<Instant> {
         self.ready
     }
@@ -227,7 +227,7 @@ impl Child {
         self.call().is_some()
     }
 
-    /// Why it must be killed for the sake of the call that it runs, if it must.
+    /// Why the child must be killed for the sake of the call that it runs, if it must.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Lost> {
         let call = self.call()?;
         if call.caller.must_be_killed() {
@@ -237,7 +237,7 @@ impl Child {
         (clock::after(self.since, limit) <= now).then_some(Lost::TimedOut { limit })
     }
 
-    /// What to wait for: the channel, and the end of the process.
+    /// Adds the descriptors to wait for: the channel, and the end of the process.
     pub(crate) fn watches(&mut self, into: &mut Vec<Watch>) {
         if !self.closed {
             let wants_room = !self.outgoing.is_empty() && self.connected;
@@ -278,7 +278,7 @@ impl Child {
         self.flush();
     }
 
-    /// How many items of the batch that it runs it has not begun, if the batch is worth to be split or
+    /// How many items of the running batch the child has not begun, if the batch is worth splitting or
     /// wanted by nobody.
     pub(crate) fn left_to_split(&self) -> usize {
         let Some(call) = self.call().filter(|_| !self.asked_to_stop) else { return 0 };
@@ -287,12 +287,12 @@ impl Child {
         if batch.is_worth_splitting(left) || !call.caller.is_wanted() { left } else { 0 }
     }
 
-    /// Whether it runs calls that were cancelled.
+    /// Whether the child runs calls that were cancelled.
     pub(crate) fn is_in_vain(&self) -> bool {
         self.call().is_some_and(|call| !call.caller.is_wanted())
     }
 
-    /// Asks it to answer the batch that it runs early.
+    /// Asks the child to answer its running batch early.
     pub(crate) fn ask_to_stop(&mut self) {
         self.asked_to_stop = true;
         frame::encode(&mut self.outgoing, Kind::Stop, self.number, 0, 0, &[]);

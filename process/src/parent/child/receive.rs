@@ -1,4 +1,4 @@
-//! What a child says: its frames, and what each means in the state in which the child is.
+//! The frames of a child, and what each means in the state in which the child is.
 
 use super::{Child, Phase};
 use crate::{
@@ -17,29 +17,29 @@ use std::{io, mem, time::Duration};
 
 /// How long a child may live without its channel.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many pieces of a channel are read in one turn: a child that says more than that must not keep the
+/// How many pieces of a channel are read in one turn: a child that sends more than that must not keep the
 /// others waiting.
 const READS_PER_TURN: u32 = 16;
 
-/// What a child's channel had to tell.
+/// An event on a child's channel.
 pub(crate) enum ChildEvent {
     Ready,
     Answered(Call, Answer),
-    /// An answer that did not fit into the ring, about the call with this number, which ran for so many
+    /// An answer that did not fit into the ring, to the call with this number, which ran for this many
     /// nanoseconds.
     Streamed(u64, Answer, u64),
-    /// It cannot open the blocks that this call names, and wants their descriptors.
+    /// The child cannot open the blocks that this call names, and wants their descriptors.
     Wants(u64),
-    /// A call, or the rest of a batch, that it will not run.
+    /// A call, or the rest of a batch, that the child will not run.
     Returned(Call),
-    /// It ends by its own choice.
+    /// The child ends by its own choice.
     Leaves(Reason),
-    /// It takes more memory than it may, in the middle of a call.
+    /// The child takes more memory than it may, in the middle of a call.
     Outgrown,
 }
 
 impl Child {
-    /// Reads what has arrived, through `space`. A child that talks nonsense is condemned.
+    /// Reads what has arrived, through `space`. A child whose frames make no sense is condemned.
     pub(crate) fn read(&mut self, space: &mut [u8], news: &mut Vec<ChildEvent>) {
         if !self.connected && !self.closed {
             match self.process.connect() {
@@ -72,7 +72,7 @@ impl Child {
                     if let Err(why) = self.frames(news) {
                         self.condemn(Lost::Protocol(why));
                     }
-                    // Of one that has ended it must be certain that there is nothing more.
+                    // If the child has ended, it must be certain that there is nothing more.
                     if received < space.len() && self.ended.is_none() {
                         return;
                     }
@@ -86,13 +86,13 @@ impl Child {
         }
     }
 
-    /// Whether what it says is nonsense: then nothing more is read. One that was condemned for other
+    /// Whether its frames make no sense: then nothing more is read. A child that was condemned for other
     /// reasons may have answered before.
     pub(super) fn is_raving(&self) -> bool {
         matches!(self.fault, Some(Lost::Protocol(_) | Lost::NotStarted(_)))
     }
 
-    /// The end of the channel is as a rule the end of the process, a moment earlier.
+    /// Mostly the end of the channel is the end of the process, a moment earlier.
     fn close(&mut self) {
         self.closed = true;
         if self.fault.is_none() && self.ended.is_none() && !matches!(self.phase, Phase::Ending) {
@@ -107,7 +107,8 @@ impl Child {
         Ok(())
     }
 
-    /// What is wrong with what it says. Of one that has said nothing right so far, that is told as well.
+    /// Describes what is wrong with the bytes. If the child has sent nothing right so far, the text shows
+    /// them.
     fn malformed(&self, bad: Malformed) -> String {
         match self.phase {
             Phase::Starting => {
@@ -146,7 +147,7 @@ impl Child {
             }
             (phase @ (Phase::Idle | Phase::Ending), kind) if self.has_ring() => {
                 self.phase = phase;
-                // Without what was to come along the blocks are missing, and the call is told so.
+                // If the descriptors did not come along, the blocks are missing, and the call is told so.
                 let along = (frame.fds > 0).then(|| self.along.pop_front().unwrap_or_default());
                 let answer = Answer::from_frame(kind, frame.payload, along)?;
                 news.push(ChildEvent::Streamed(frame.call, answer, frame.name));
@@ -162,7 +163,7 @@ impl Child {
         Ok(())
     }
 
-    /// Takes in the hello of one that is starting.
+    /// Takes in the hello of a child that is starting.
     fn greeted(&mut self, frame: &Frame) {
         self.phase = Phase::Greeted;
         let hello = match check_hello(frame) {
@@ -176,12 +177,13 @@ impl Child {
         record(Happened::Exec, self.id(), 0);
     }
 
-    /// It ends by its own choice: what it has not begun goes to others. It waits until it is told that its
-    /// answers were taken over.
+    /// Handles a child that ends by its own choice: the calls that it has not begun go to others. The child
+    /// waits until it is told that its answers were taken over.
     fn leaves(&mut self, phase: Phase, reason: Reason, news: &mut Vec<ChildEvent>) {
         match phase {
             Phase::Busy(call) if self.begun > self.answered => {
-                // Its own memory monitor has found it too large (`worker/mod.rs`). It goes on, and is to be killed.
+                // The child's own memory monitor has found it too large (`worker/memory_monitor.rs`). It
+                // goes on, and is to be killed.
                 self.phase = Phase::Busy(call);
                 return news.push(ChildEvent::Outgrown);
             }
@@ -243,7 +245,7 @@ impl Child {
         Ok(())
     }
 
-    /// A batch is answered, wholly or as far as it was done.
+    /// Handles the end of a batch, which is answered wholly or in part.
     fn batch_answered(&mut self, call: Call, news: &mut Vec<ChildEvent>) {
         let took = clock::now().saturating_duration_since(self.since);
         if let Some(batch) = call.batch() {

@@ -1,4 +1,4 @@
-//! What is sent to a child: bytes of frames, and descriptors that go along with some of them.
+//! The messages to a child: bytes of frames, and descriptors that go along with some of them.
 
 use super::Child;
 use crate::{
@@ -28,7 +28,8 @@ impl Child {
         self.flush();
     }
 
-    /// Sends what the channel takes. An error shows again when the channel is read, so it is not told here.
+    /// Sends what the channel takes. An error shows again when the channel is read, so it is not reported
+    /// here.
     pub(crate) fn flush(&mut self) {
         if !self.connected || self.outgoing.is_empty() {
             return;
@@ -66,7 +67,7 @@ impl Child {
             descriptors::send_at_once(channel, &rest[..end], &attachments::descriptors(&attached.blocks));
         let sent = match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
-            // Too many are on their way, say. The child sees that they are missing.
+            // For example, too many descriptors are on their way. The child sees that they are missing.
             Err(_) => stream::send_at_once(channel, &rest[..end])?,
             Ok(sent) => sent,
         };

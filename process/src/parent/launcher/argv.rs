@@ -24,17 +24,18 @@ use std::{
     sync::Arc,
 };
 
-/// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: whatever ends in
-/// running the rest of its arguments somewhere, with its standard input and output connected to that.
+/// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: any command that ends
+/// in running the rest of its arguments somewhere, with its standard input and output connected to that.
 ///
-/// The worker's frames go over the command's stdin and stdout, and what calls print goes to its stderr. So
-/// the command must pass both on unchanged and at once: `srun` wants `--unbuffered`, and over `ssh` no
-/// shell's startup file may print to stdout. With [`dial_back`](Self::dial_back) they go over a TCP
-/// connection instead, which the worker makes; it is known by a token that it reads from its stdin.
+/// The worker's frames go over the command's stdin and stdout, and the output of calls goes to its stderr.
+/// So the command must pass both on unchanged and at once: `srun` wants `--unbuffered`, and over `ssh` no
+/// shell's startup file may print to stdout. With [`dial_back`](Self::dial_back) the frames go over a TCP
+/// connection instead, which the worker makes; the pool knows it by a token that the worker reads from its
+/// stdin.
 ///
-/// A worker behind a command gets this program's file by its path, so the same build must be there under
-/// that path, or under the one that [`program`](Self::program) says. Another build is refused at the start,
-/// by both sides. Calls go one at a time, batches of a `map` in one message.
+/// A worker behind a command gets this program's file by its path. So the same build must be there under
+/// that path, or under the path that [`program`](Self::program) sets. Both sides refuse another build at
+/// the start. Calls go one at a time, batches of a `map` in one message.
 ///
 /// ```no_run
 /// use brigade_process::{Argv, ProcessPool};
@@ -51,14 +52,23 @@ pub struct Argv {
 }
 
 impl Argv {
-    /// With this command in front. Its first word is looked for in `PATH`. An empty one runs the worker as
-    /// it is.
+    /// Puts this command in front. Its first word is looked up in `PATH`. An empty command runs the worker
+    /// as it is.
+    ///
+    /// ```
+    /// use brigade_process::{Argv, ProcessPool};
+    ///
+    /// brigade_process::init();
+    /// let launcher = Argv::new(["nice", "-n", "5"]);
+    /// let procs = ProcessPool::builder().workers(1).launcher(launcher).build().unwrap();
+    /// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+    /// ```
     pub fn new<W: Into<OsString>>(prefix: impl IntoIterator<Item = W>) -> Self {
         Self { prefix: prefix.into_iter().map(Into::into).collect(), program: None, address: None }
     }
 
-    /// Where this program is found over there: at its own path here if this is not called. A command that
-    /// hands its arguments to a shell, as `ssh` does, wants a path without spaces.
+    /// Sets where this program is found over there. The default is its own path here. A command that hands
+    /// its arguments to a shell, as `ssh` does, wants a path without spaces.
     #[must_use]
     pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
         self.program = Some(path.into());
@@ -66,19 +76,20 @@ impl Argv {
     }
 
     /// Has workers connect to this address of this machine, on a port that the system picks for each of
-    /// them, and that is open at this address alone. An unspecified address (`0.0.0.0` or `::`) is taken
-    /// for the loopback's.
+    /// them, and that is open at this address alone. An unspecified address (`0.0.0.0` or `::`) stands for
+    /// the loopback.
     ///
-    /// Whoever connects and does not show the token within five seconds is sent away, and the worker is
-    /// waited for, however many connect. The token is in no argument and in no variable of the environment:
-    /// the worker reads it from its stdin. The connection is not encrypted: for networks that are trusted.
+    /// A connection that does not show the token within five seconds is closed, and the pool goes on
+    /// waiting for the worker, however many connect. The token is in no argument and in no variable of the
+    /// environment: the worker reads it from its stdin. The connection is not encrypted: it is for networks
+    /// that are trusted.
     #[must_use]
     pub fn dial_back(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// What is to be run: the prefix, and the worker with the variable that makes it one.
+    /// The command line: the prefix, and the worker with the variable that makes it one.
     fn argv(&self, variable: &str) -> io::Result<Vec<OsString>> {
         let program = match &self.program {
             Some(program) => program.clone(),
@@ -100,7 +111,8 @@ impl Launcher for Argv {
             Some(address) => {
                 let token = Token::new()?;
                 let port = DialBack::open(address, &token)?;
-                // The worker's stdin: nobody else sees it, as they would see an argument or a variable.
+                // The token goes over the worker's stdin, which nobody else sees; others could see an
+                // argument or a variable.
                 stream::send(ours.as_fd(), &[token.bytes(), b"\n"].concat())?;
                 let variable = format!("1:dial:{}", port.address());
                 (Connection::Awaited(port), Some(ours), variable)
@@ -134,8 +146,8 @@ enum Connection {
     Awaited(DialBack),
 }
 
-/// The usual cause when frames over a command's standard streams do not arrive, or arrive among others'
-/// words.
+/// The usual cause when frames over a command's standard streams do not arrive, or arrive among other
+/// output.
 const UNCHANGED: &str = "the command in front must pass the worker's stdin and stdout on unchanged and at once: \
      `srun` does with `--unbuffered`, `ssh` if no shell's startup file over there prints to stdout; or let \
      workers dial back, with `Argv::dial_back`";

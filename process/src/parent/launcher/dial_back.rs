@@ -1,11 +1,11 @@
-//! The door: how a worker that dials back is told from everybody else who connects.
+//! The door: how the pool tells a worker that dials back from all other connections.
 //!
-//! A port is open to all who can reach it: to scanners, to connections that stay silent, to somebody's
+//! A port is open to all processes that can reach it: to scanners, to connections that stay silent, to a
 //! worker that has the wrong port. So a connection begins with a token that only this worker was told, and
-//! the door lets in the first that shows it. It has a thread of its own, so that strangers take the time of
-//! nobody else, however many they are.
+//! the door lets in the first connection that shows it. It has a thread of its own, so that strangers take
+//! nobody else's time, however many they are.
 //!
-//! # What a stranger costs
+//! # The cost of a stranger
 //!
 //! 1. A descriptor and [`TOKEN_BYTES`] bytes, for [`PROOF_TIMEOUT`] at most.
 //! 2. There are at most [`MAX_UNPROVEN`] of them at a time. The one that has said nothing for longest makes
@@ -43,7 +43,7 @@ use std::{
 
 /// How long a connection may take to show the token.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many connections may be looked at at a time.
+/// How many unproven connections are open at a time.
 const MAX_UNPROVEN: usize = 64;
 /// How many connections are accepted before all are looked at.
 const ACCEPTS_PER_TURN: usize = 16;
@@ -52,7 +52,7 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 /// How much memory the thread's stack takes, in bytes.
 const STACK_BYTES: usize = 64 << 10;
 
-/// A door behind which one worker is waited for. Dropping it closes it.
+/// A door for one worker. Dropping it closes it.
 pub(super) struct DialBack {
     address: SocketAddr,
     /// Its other end is the thread's, and ends when the worker was let in.
@@ -64,7 +64,8 @@ pub(super) struct DialBack {
 }
 
 impl DialBack {
-    /// Opens a door at this address for whoever shows the token. An unspecified address is the loopback's.
+    /// Opens a door at this address for a connection that shows the token. An unspecified address stands
+    /// for the loopback.
     pub(super) fn open(address: IpAddr, token: &Token) -> io::Result<Self> {
         let address = match address {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -81,7 +82,7 @@ impl DialBack {
         let mut porter = Doorkeeper { listener, owner, token: *token, unproven, refused: refused.clone() };
         let thread = thread::Builder::new().name("brigade-door".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn(move || {
-            // The receiver is there, or nobody waits. Then the porter goes, and with it the other end of
+            // The receiver is there, or nobody waits. Then the porter ends, and with it the other end of
             // `knock`.
             porter.wait().into_iter().for_each(|worker| _ = tell.send(worker));
         });
@@ -150,7 +151,8 @@ impl Token {
         &self.0
     }
 
-    /// Whether these bytes are the token. Takes as long whether they are or not, and wherever they differ.
+    /// Whether these bytes are the token. The comparison takes the same time for all bytes, wherever they
+    /// differ.
     fn is_shown(&self, shown: &[u8; TOKEN_BYTES]) -> bool {
         let differences = self.0.iter().zip(shown).fold(0, |all, (a, b)| all | black_box(a ^ b));
         black_box(differences) == 0
@@ -176,7 +178,7 @@ struct Unproven {
     since: Instant,
 }
 
-/// What becomes of an unproven connection.
+/// The decision on an unproven connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Wait,
@@ -192,14 +194,14 @@ impl Doorkeeper {
             let mut watched =
                 vec![Watch::hang_up(self.owner.as_fd()), Watch::readable(self.listener.as_fd())];
             watched.extend(self.unproven.iter().map(|unproven| Watch::readable(unproven.stream.as_fd())));
-            // An error would be a bug in the list of descriptors; then each is asked in turn.
+            // An error would be a bug in the list of descriptors. Then each connection is asked in turn.
             let _ =
                 sys::poll(&mut watched, deadline.map(|time| time.saturating_duration_since(clock::now())));
             if watched[0].is_ready() {
                 return None;
             }
             if let Some(worker) = self.listen().or_else(|| self.accept()) {
-                // What does not work is found out when the channel is used.
+                // If this fails, the use of the channel shows it.
                 let _ = worker.set_nonblocking(true);
                 let _ = worker.set_nodelay(true);
                 return Some(worker);
@@ -207,7 +209,7 @@ impl Doorkeeper {
         }
     }
 
-    /// Listens to all unproven connections, and sends those away that have had their time.
+    /// Reads from all unproven connections, and closes those whose time is over.
     fn listen(&mut self) -> Option<TcpStream> {
         let now = clock::now();
         for _ in 0..self.unproven.len() {
@@ -221,14 +223,15 @@ impl Doorkeeper {
         None
     }
 
-    /// Accepts those who have come, a bounded number at a time.
+    /// Accepts new connections, a bounded number at a time.
     fn accept(&mut self) -> Option<TcpStream> {
         for _ in 0..ACCEPTS_PER_TURN {
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
-                    // It has gone already, or there are no more descriptors: the oldest gives its own back.
+                    // The connection has gone already, or there are no more descriptors: the oldest
+                    // unproven connection gives its own back.
                     self.make_room();
                     let mut owner = [Watch::hang_up(self.owner.as_fd())];
                     let _ = sys::poll(&mut owner, Some(REFUSAL_PAUSE));
@@ -250,7 +253,7 @@ impl Doorkeeper {
         None
     }
 
-    /// Sends the oldest unproven connection away.
+    /// Closes the oldest unproven connection.
     fn make_room(&mut self) {
         if self.unproven.pop_front().is_some() {
             self.refuse();
@@ -264,7 +267,7 @@ impl Doorkeeper {
 }
 
 impl Unproven {
-    /// Hears what it has to say. Nothing is said about a token before the whole of it was shown.
+    /// Reads what the connection sends. It gets no reply about a token before the whole of it was shown.
     fn listen(&mut self, token: &Token) -> Verdict {
         match stream::receive_at_once(self.stream.as_fd(), &mut self.shown[self.length..]) {
             Ok(0) => Verdict::Refuse,
@@ -318,7 +321,7 @@ mod tests {
             unproven.push(connect(&door, &token.bytes()[..n % TOKEN_BYTES]));
             drop(connect(&door, &token.bytes()[..n % TOKEN_BYTES]));
         }
-        // Those that have made room were sent away, the oldest first.
+        // The oldest made room and were closed.
         assert!(unproven.drain(..MAX_UNPROVEN).all(is_sent_away));
         let mut wrong = *token.bytes().first_chunk::<TOKEN_BYTES>().unwrap();
         for at in 0..TOKEN_BYTES {

@@ -1,15 +1,15 @@
 //! Between fork and exec: only async-signal-safe calls, on memory that was made before.
 //!
-//! The parent may have many threads, and a fork copies only the one that called it: whatever the others
-//! held at that moment (the allocator's lock, say) stays locked in the child for ever. So the child calls
-//! nothing here but system calls. All strings and arrays are in a [`Plan`], made before the fork.
+//! The parent may have many threads, and a fork copies only the one that called it: a lock that another
+//! thread held at that moment (the allocator's, say) stays locked in the child for ever. So the child makes
+//! nothing but system calls here. All strings and arrays are in a [`Plan`], made before the fork.
 //!
-//! What the child does, in order: it arranges to be killed with its parent, puts all signals back to their
+//! The child does this, in order: it arranges to be killed with its parent, puts all signals back to their
 //! defaults (but for the terminal's interrupts, which a worker leaves to the pool's process), takes
-//! `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves what is handed
-//! over to its numbers (the channel to [`CHANNEL`] as a rule), and execs. A step that fails is reported as
-//! two numbers through a pipe that a successful exec closes, so the parent can tell "exec went well" (end of
-//! file) from "step 4 failed with EACCES".
+//! `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves the handed
+//! descriptors to their numbers (usually the channel to [`CHANNEL`]), and execs. A step that fails is
+//! reported as two numbers through a pipe that a successful exec closes, so the parent can tell "exec went
+//! well" (end of file) from "step 4 failed with EACCES".
 
 use crate::{
     parent::launcher::Stop,
@@ -30,7 +30,7 @@ use std::{
 /// How long a child may take from fork to exec.
 const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What can fail between fork and exec. The numbers go through the pipe.
+/// The steps that can fail between fork and exec. Their numbers go through the pipe.
 const STEPS: [&str; 6] = [
     "prctl(PR_SET_PDEATHSIG)",
     "open(/dev/null)",
@@ -56,7 +56,7 @@ impl Plan {
         Self { strings, arguments, directory, interrupts: Interrupts::Everybody }
     }
 
-    /// Who answers the terminal's interrupts until the program has set itself up.
+    /// Sets which processes answer the terminal's interrupts until the program has set itself up.
     pub(crate) fn with_interrupts(self, interrupts: Interrupts) -> Self {
         Self { interrupts, ..self }
     }
@@ -126,7 +126,8 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
         parent: unsafe { libc::getpid() },
     };
     let blocked = SignalsBlocked::new();
-    // SAFETY: the child only runs `ExecChild::run`, which makes async-signal-safe calls alone and never returns.
+    // SAFETY: the child only runs `ExecChild::run`, which makes async-signal-safe calls alone and never
+    // returns.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         child.run();
@@ -221,7 +222,7 @@ impl ExecChild<'_> {
         }
     }
 
-    /// Elsewhere the worker's watcher alone sees to it (`worker/init.rs`).
+    /// Elsewhere only the worker's watcher does this (`worker/watcher.rs`).
     #[cfg(not(target_os = "linux"))]
     fn die_with_parent(&self) {
         let _ = self.parent;
@@ -239,8 +240,9 @@ impl ExecChild<'_> {
     }
 }
 
-/// Puts every signal back to its default action and lets all of them through. Exec resets handlers, but what
-/// was ignored would stay ignored: the interrupts stay so on purpose, if they are the pool's process's alone.
+/// Puts every signal back to its default action and lets all of them through. Exec resets handlers, but
+/// ignored signals would stay ignored: the interrupts stay so on purpose, if they are the pool's process's
+/// alone.
 fn reset_signals(interrupts: Interrupts) {
     for signal in 1..=64 {
         // SAFETY: SIG_DFL needs no handler; a number that is no signal is refused, which is fine.

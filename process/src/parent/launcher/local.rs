@@ -24,13 +24,14 @@ use std::{
     sync::Arc,
 };
 
-/// How long a message is that surely fits into an empty socket, in bytes.
+/// The length in bytes of a message that surely fits into an empty socket.
 const MAX_EAGER_SETUP_BYTES: usize = 4096;
 
 /// Starts workers on this machine by fork and exec.
 ///
-/// ```no_run
+/// ```
 /// use brigade_process::{Local, ProcessPool};
+///
 /// // The first line of `main`:
 /// brigade_process::init();
 /// let launcher = Local::default().without_shared_memory();
@@ -45,7 +46,7 @@ pub struct Local {
 
 impl Local {
     /// Hands workers no shared memory: every call and answer goes over the worker's socket, one call at a
-    /// time. That is slower, and what happens anyway where a system has no shared memory to give.
+    /// time. This is slower. It happens in any case where a system has no shared memory to give.
     #[must_use]
     pub fn without_shared_memory(mut self) -> Self {
         self.socket_only = true;
@@ -94,7 +95,7 @@ impl Launcher for Local {
                 }
                 Err(NoWorker::Refused(error)) => return Err(error),
                 Err(NoWorker::Unknown(error)) => {
-                    // It ends before its orphan can be told from it.
+                    // The zygote ends before its orphan is looked for, so that the two cannot be confused.
                     self.zygote = None;
                     drop(theirs);
                     zygote::end_orphan(ours.as_fd(), leash);
@@ -121,7 +122,8 @@ impl Launcher for Local {
 /// Two ends of pipes, if there are any.
 type Ends = Option<[OwnedFd; 2]>;
 
-/// Pipes for a worker's stdout and stderr, if they are to be read: the ends to read, and those to write.
+/// Makes pipes for a worker's stdout and stderr, if the pool reads them: returns the ends to read, and the
+/// ends to write.
 pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
     if !command.piped {
         return Ok((None, None));
@@ -135,7 +137,7 @@ pub(super) fn pipes(command: &Command) -> io::Result<(Ends, Ends)> {
 }
 
 impl Local {
-    /// Has the zygote fork a worker; the zygote is started first if there is none, or if it has ended.
+    /// Has the zygote fork a worker; starts the zygote first if there is none, or if it has ended.
     fn ask_zygote(
         &mut self,
         command: &Command,
@@ -220,7 +222,8 @@ impl Launched for LocalChild {
 
     fn kill(&mut self) -> io::Result<()> {
         match sys::kill(self.pid) {
-            // One of the two has changed its user. The kernel need not ask.
+            // One of the two has changed its user, so no signal is sent. The kernel kills the worker by its
+            // leash.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.leash = None;
                 Ok(())
@@ -234,8 +237,7 @@ impl Launched for LocalChild {
     }
 }
 
-/// Where a program is that is named by a word: a path if there is a slash in it, else what is found in
-/// `PATH`.
+/// The path of a program: the word itself if there is a slash in it, else the match in `PATH`.
 pub(super) fn find_program(name: &OsStr, command: &Command) -> io::Result<OsString> {
     if name.as_bytes().contains(&b'/') {
         return Ok(name.to_owned());

@@ -25,28 +25,46 @@ use std::{
     time::Duration,
 };
 
-/// Starts workers.
+/// Starts workers. Implement it to start them in a way that [`Local`] and [`Argv`] do not know.
+///
+/// ```
+/// use brigade_process::{Command, Launched, Launcher, Local, ProcessPool};
+///
+/// /// Starts workers as `Local` does, and says so.
+/// struct Announced(Local);
+///
+/// impl Launcher for Announced {
+///     fn start(&mut self, command: &Command) -> std::io::Result<Box<dyn Launched>> {
+///         println!("starting {:?}", command.argv[0]);
+///         self.0.start(command)
+///     }
+/// }
+///
+/// brigade_process::init();
+/// let procs = ProcessPool::builder().workers(1).launcher(Announced(Local::default())).build().unwrap();
+/// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
+/// ```
 pub trait Launcher: Send {
     /// Starts one worker. A thread of the pool's own calls it, the *starter*, which lives longer than the
     /// worker and has nothing else to do: it may take its time. A pool that ends waits a second for it and
-    /// then goes without it; what it has started then is killed.
+    /// then ends without it; a worker that it has started then is killed.
     ///
     /// # Errors
     ///
-    /// When the worker cannot be started, with the operation that failed. The pool tries again, each time
-    /// after a longer pause.
+    /// Returns an error if the worker cannot be started, with the operation that failed. The pool tries
+    /// again, each time after a longer pause.
     ///
     /// # Panics
     ///
-    /// A panic is taken for an error with its text.
+    /// A panic counts as an error with its text.
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>>;
 }
 
 /// A worker that was started.
 ///
-/// But for [`confirm`](Self::confirm), the pool's supervisor calls the methods, the one thread that looks
-/// after all workers: none may wait. One that panics has its worker killed, and the worker's call gives
-/// [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
+/// The starter calls [`confirm`](Self::confirm). The pool's supervisor, the one thread that looks after all
+/// workers, calls the other methods, so none of these may wait. If one panics, the worker is killed, and
+/// its call gives [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
 pub trait Launched: Send {
     /// The process that must be waited for here; its number in reports and traces.
     fn id(&self) -> u32;
@@ -57,40 +75,40 @@ pub trait Launched: Send {
     /// A descriptor that becomes readable when the process ends. Without one the pool asks now and then.
     fn exit(&self) -> Option<BorrowedFd<'_>>;
 
-    /// Waits until it is certain that the program was started, where the launcher can know that. Called
-    /// once, by the starter, right after [`start`](Launcher::start).
+    /// Waits until it is certain that the program was started, where the launcher can know that. The
+    /// starter calls it once, right after [`start`](Launcher::start).
     ///
     /// # Errors
     ///
-    /// Why it was not started.
+    /// Returns the reason if the program was not started.
     fn confirm(&mut self) -> io::Result<()>;
 
-    /// Whether the channel is there, and the worker at its other end. Asked at the start, and then whenever
-    /// [`channel`](Self::channel) is readable, until it is: before that, the descriptor is what can tell. A
-    /// channel that could be anybody's must have been shown to be the worker's by then, and bytes that
-    /// served for that are not the channel's any more.
+    /// Whether the channel is there, and the worker at its other end. The pool asks at the start, and then
+    /// whenever [`channel`](Self::channel) is readable, until it is: before that, the descriptor only
+    /// reports that there is news. If a channel could be anybody's, it must have been shown to be the
+    /// worker's by then, and the bytes that served for that must be taken out of it.
     ///
     /// # Errors
     ///
-    /// Why there will be no channel.
+    /// Returns the reason if there will be no channel.
     fn connect(&mut self) -> io::Result<bool> {
         Ok(true)
     }
 
-    /// Nobody asks for this any more, since [`connect`](Self::connect) answers for who is at the other end.
-    /// It is left for launchers that wrap another one's workers.
+    /// The pool does not call this any more, since [`connect`](Self::connect) answers for the other end. It
+    /// is left for launchers that wrap another one's workers.
     #[doc(hidden)]
     fn token(&self) -> Option<&str> {
         None
     }
 
-    /// What may be the cause if the worker was lost before it has greeted the pool, as a text that is added
-    /// to the error: the launcher knows what lies between.
+    /// The likely cause if the worker was lost before it has greeted the pool, as a text that is added to
+    /// the error: the launcher knows what lies between.
     fn advice(&self, _lost: &Lost) -> Option<String> {
         None
     }
 
-    /// Where the worker's stdout and stderr can be read, if the command wants that. Given out once.
+    /// The pipes of the worker's stdout and stderr, if the command wants them. Given out once.
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         None
     }
@@ -117,14 +135,15 @@ pub trait Launched: Send {
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// Returns the operating system's error, `PermissionDenied` if the process has become another user's.
     fn kill(&mut self) -> io::Result<()>;
 
     /// How the process ended, if it has; then it is reaped, and neither this nor `kill` is called again.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// Returns the operating system's error, for example if another part of the program has reaped the
+    /// process.
     fn wait(&mut self) -> io::Result<Option<Ended>>;
 }
 
@@ -137,7 +156,7 @@ pub enum Ended {
     Killed(i32),
 }
 
-/// What is to be started.
+/// The description of a worker that is to be started.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// The program and its arguments.
@@ -156,8 +175,8 @@ pub struct Command {
     pub(crate) piped: bool,
     /// Workers are to be forked from a zygote, which is set up by this frame.
     pub(crate) zygote: Option<Vec<u8>>,
-    /// Who answers the terminal's interrupts. [`Local`] sees to it from the very start, the worker itself
-    /// once it is set up.
+    /// Decides which processes answer the terminal's interrupts. [`Local`] sees to it from the very start,
+    /// the worker itself once it is set up.
     pub(crate) interrupts: Interrupts,
     /// Rung when the pool ends, for a launcher that waits.
     pub(crate) stop: Arc<Stop>,
@@ -166,7 +185,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// This executable, as a worker.
+    /// The command that runs this executable as a worker.
     pub(crate) fn this_executable() -> io::Result<Self> {
         let program: OsString = match cfg!(target_os = "linux") {
             true => image::SELF.into(),

@@ -1,5 +1,4 @@
-//! How a launcher that waits hears that the pool ends: what it waits for is then given up, so that nobody
-//! waits for it.
+//! How the end of the pool ends a launcher's waits: each wait is given up, so that nobody waits for it.
 
 use crate::{
     sys::{self, Bell, Watch},
@@ -27,7 +26,8 @@ impl Stop {
         self.0.ring();
     }
 
-    /// Waits until the descriptor has something to read, or its end, but not beyond `end`. Whether it has.
+    /// Waits until the descriptor has something to read, or has ended, but not beyond `end`. Whether it
+    /// has.
     ///
     /// # Errors
     ///
@@ -40,8 +40,8 @@ impl Stop {
     ///
     /// # Errors
     ///
-    /// `Interrupted` if the pool ends, `TimedOut` if the other side takes nothing for so long, and what the
-    /// socket says.
+    /// `Interrupted` if the pool ends, `TimedOut` if the other side does not take them by then, and the
+    /// socket's own errors.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, mut bytes: &[u8], end: Instant) -> io::Result<()> {
         while !bytes.is_empty() {
             match stream::send(socket, bytes) {
@@ -57,7 +57,7 @@ impl Stop {
         Ok(())
     }
 
-    /// Lets so much time pass, or less if the pool ends.
+    /// Waits for `time`, or less if the pool ends.
     pub(crate) fn pause(&self, time: Duration) {
         // An error would be a bug in the list of descriptors, and a pause of no time harms nobody.
         let _ = sys::poll(&mut [Watch::readable(self.0.fd().as_fd())], Some(time));

@@ -1,10 +1,11 @@
 //! The zygote: a child with one thread, exec'd once and set up by the initializer, that forks workers on
 //! request.
 //!
-//! An exec'd worker loads the program and runs the initializer anew. One that is forked from a zygote has
-//! both already, in pages that it shares with the others until somebody writes there. A process with
-//! several threads must not fork and go on, since what the other threads hold stays held for ever; so the
-//! pool's own process is no zygote, and a process whose initializer has started a thread cannot be one.
+//! An exec'd worker loads the program and runs the initializer anew. A worker that is forked from a zygote
+//! has both already, in pages that it shares with the others until somebody writes there. A process with
+//! several threads must not fork and go on, since a lock that another thread holds stays locked for ever.
+//! So the pool's own process is not a zygote, and a process whose initializer has started a thread cannot
+//! be one.
 //!
 //! ```text
 //!   pool                                  zygote                          worker
@@ -14,20 +15,20 @@
 //!        <────────────────────────────── process id                       Hello, and so on
 //! ```
 //!
-//! # What the initializer has opened
+//! # Descriptors that the initializer has opened
 //!
 //! A worker finds its channel, its leash and its bell under fixed numbers. The zygote holds these numbers
-//! before the initializer runs, so that nothing of the initializer's gets one of them and is lost when a
-//! worker takes it (`worker/zygote/mod.rs`). Blocks that it has made are each worker's own from the fork on
-//! (`call/block/inherited.rs`).
+//! before the initializer runs, so that no descriptor of the initializer's gets one of them and is lost
+//! when a worker takes it (`worker/zygote/mod.rs`). Blocks that the initializer has made are each worker's
+//! own from the fork on (`call/block/inherited.rs`).
 //!
-//! # Whose children they are
+//! # The parent of the workers
 //!
-//! By `CLONE_PARENT` a worker is a child of the pool's supervising thread, as if that had forked it: it is
-//! reaped there, it dies with that thread, and the end of the zygote does not matter to it. So all that is
-//! said of workers elsewhere holds.
+//! By `CLONE_PARENT` a worker is a child of the pool's process and of the thread that starts workers there,
+//! as if that had forked it: it is reaped there, it dies with that thread, and the end of the zygote does
+//! not matter to it. So all that is said of workers elsewhere holds.
 //!
-//! A zygote that ends, or is stopped, is replaced. If that was between its fork and its answer, nobody
+//! A zygote that ends, or is stopped, is replaced. If that happens between its fork and its answer, nobody
 //! knows of the worker: then the worker's own hello tells its process id, and it is ended ([`end_orphan`]).
 
 use crate::{
@@ -62,7 +63,7 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a fork may take.
 const FORK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pool's side. Ended and reaped when it is dropped.
+/// The pool's side of a zygote. Ends and reaps the zygote when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Zygote {
     pid: i32,
@@ -71,7 +72,7 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Starts one and waits until it is set up by the frame `setup`, or until the pool ends.
+    /// Starts a zygote and waits until it is set up by the frame `setup`, or until the pool ends.
     pub(crate) fn start(plan: &Plan, command: &Command, setup: &[u8]) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| start_error(error, "socketpair"))?;
         calls::set_nonblocking(ours.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
@@ -106,7 +107,8 @@ impl Zygote {
         }
     }
 
-    /// Has it fork a worker with these descriptors under these numbers: its process id.
+    /// Has the zygote fork a worker with these descriptors under these numbers. Returns the worker's
+    /// process id.
     pub(crate) fn fork(&mut self, handed: &[(&OwnedFd, RawFd)], stop: &Stop) -> Result<i32, NoWorker> {
         let has = |number| handed.iter().any(|&(_, other)| other == number);
         let what = if has(MEMORY) { RING } else { 0 } | if has(1) { OUTPUT } else { 0 };
@@ -145,9 +147,9 @@ pub(crate) enum NoWorker {
     Unknown(io::Error),
 }
 
-/// Ends and reaps the worker at the other end of this channel, which is ours alone on this side, if there
-/// is one. Its zygote has ended without a word of it. The worker is let go only when its hello has told its
-/// number.
+/// Ends and reaps the worker at the other end of this channel, if there is one. On this side nobody else
+/// has the channel. The worker's zygote has ended without reporting it. The worker is let go only when its
+/// hello has told its number.
 pub(crate) fn end_orphan(channel: BorrowedFd<'_>, leash: Leash) {
     let (mut decoder, mut space) = (Decoder::default(), [0; 256]);
     // The end of the stream says that nobody has the other end.
@@ -167,8 +169,8 @@ pub(crate) fn end_orphan(channel: BorrowedFd<'_>, leash: Leash) {
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        // It has nothing to lose. Errors would mean that it is gone already, or another user's: then the
-        // kernel kills it.
+        // A zygote has nothing to lose. Errors would mean that it is gone already, or another user's: then
+        // the kernel kills it.
         let _ = calls::kill(self.pid);
         drop(self.leash.take());
         let _ = calls::wait_for(self.pid);

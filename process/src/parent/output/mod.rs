@@ -5,7 +5,7 @@
 //! than a pipe holds waits for its reader. No other thread of the pool waits for this one until the pool
 //! has ended.
 //!
-//! # What is bounded
+//! # Bounds
 //!
 //! A grandchild may hold a worker's pipe open and write faster than the sink takes lines. So each turn
 //! reads a share of each pipe and then looks up. When a worker ends, everything it has printed lies in its

@@ -20,7 +20,7 @@
 //! A payload that does not fit in a slot lies in one of the *wide* places behind the slots, if one is free.
 //! Otherwise it travels as a frame over the socket, with the call's number.
 //!
-//! # Who may write what
+//! # The right to write
 //!
 //! 1. While a slot is free or DONE it is the pool's. The pool writes the words, then publishes them by
 //!    READY (Release).

@@ -1,4 +1,5 @@
-//! The zygote's side: what it holds for its workers while the initializer runs, and how it forks them.
+//! The zygote's side: the numbers that it holds for its workers while the initializer runs, and how it
+//! forks them.
 
 // Unsafe: clone.
 #[allow(unsafe_code)]
@@ -19,14 +20,14 @@ use std::{
     os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
-/// The numbers that are each worker's, and therefore nobody else's.
+/// The numbers that each worker uses, and that nothing else may have.
 const HELD: [RawFd; 3] = [CHANNEL, LEASH, BELL];
-/// What a process needs to be a zygote, from before its initializer runs.
+/// The state of a zygote, from before its initializer runs.
 #[derive(Debug)]
 pub(crate) struct Zygotes {
     generation: Generation,
     pool: i32,
-    /// Tells the end of the pool's process.
+    /// Becomes readable at the end of the pool's process.
     exit: Option<OwnedFd>,
     held: [Identity; HELD.len()],
     printed: [Option<Identity>; PRINTED.len()],
@@ -37,7 +38,7 @@ impl Zygotes {
     pub(crate) fn new() -> io::Result<Self> {
         let null = OwnedFd::from(File::open("/dev/null")?);
         if null.as_raw_fd() == BELL {
-            // It stays open, as what is moved does.
+            // It stays open, as a moved descriptor does.
             let _ = null.into_raw_fd();
         } else {
             calls::move_to(&null, BELL)?;
@@ -55,11 +56,11 @@ impl Zygotes {
         })
     }
 
-    /// Whether workers can be forked from what the initializer has left.
+    /// Whether workers can be forked from the process as the initializer has left it.
     ///
     /// # Errors
     ///
-    /// Why they cannot.
+    /// The reason why they cannot.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !is_single_threaded() {
             return Err(
@@ -111,8 +112,8 @@ impl Zygotes {
         }
     }
 
-    /// Waits until the pool wants something. Ends this process with the pool's: another one that was forked
-    /// from that may hold the channel.
+    /// Waits until the pool wants something. Ends this process with the pool's: a process that was forked
+    /// from the pool's may hold the channel.
     fn wait_for_request(&self, channel: &OwnedFd) -> io::Result<()> {
         loop {
             let watches = [Some(channel), self.exit.as_ref()];
@@ -130,7 +131,7 @@ impl Zygotes {
 
     /// In a new worker: moves the descriptors to where workers expect them.
     fn adopt(&self, numbers: &[RawFd], fds: Vec<OwnedFd>) -> io::Result<Option<OwnedFd>> {
-        // None may lie where another one is to be. As a rule none does, since those numbers are held.
+        // No descriptor may lie where another one is to be. Mostly none does, since those numbers are held.
         let clear = |fd: OwnedFd| {
             if fd.as_raw_fd() > BELL { Ok(fd) } else { calls::duplicate_above(&fd, BELL + 1) }
         };
