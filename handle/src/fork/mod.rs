@@ -28,6 +28,8 @@
 //! |---|---|
 //! | the word that reads zero in a child | an ordinary word that libc's `fork` zeroes (not a raw `clone`) |
 //!
+//! The ordinary word is zeroed by a handler of `pthread_atfork`, so a raw `clone` goes unnoticed there.
+//!
 //! A child that shares its parent's memory (`vfork`, `CLONE_VM`) is no copy, and counts as the same
 //! process.
 
