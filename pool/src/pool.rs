@@ -11,6 +11,7 @@ use brigade_trace::clock;
 use std::{
     fmt, io, mem,
     sync::{Arc, OnceLock, atomic::Ordering},
+    thread,
     time::Duration,
 };
 
@@ -271,7 +272,7 @@ impl Pool {
         let threads = mem::take(&mut self.registry.roster().threads);
         if gone {
             // The threads have nothing left to do but to end.
-            threads.into_iter().for_each(|thread| _ = thread.join());
+            threads.into_iter().for_each(join_unless_current);
         }
         gone
     }
@@ -317,9 +318,17 @@ impl Pool {
         let _away = wait::away();
         loop {
             let Some(thread) = self.registry.roster().threads.pop() else { break };
-            // A worker's loop does not panic, because jobs and hooks are caught.
-            let _ = thread.join();
+            join_unless_current(thread);
         }
+    }
+}
+
+/// Waits for a thread of the pool to end, unless it is this one. A spare thread that goes home may drop the pool in the
+/// destructor of a thread-local, where it is no worker any more.
+fn join_unless_current(thread: thread::JoinHandle<()>) {
+    if thread.thread().id() != thread::current().id() {
+        // A worker's loop does not panic, because jobs and hooks are caught.
+        let _ = thread.join();
     }
 }
 

@@ -7,8 +7,9 @@ use brigade_pool::{
 };
 use std::{
     cell::RefCell,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, mpsc},
     thread,
+    time::Duration,
 };
 
 /// Work to do when its thread ends.
@@ -125,4 +126,39 @@ fn a_worker_that_ends_may_use_another_pool() {
     });
     drop(ending);
     assert_eq!(told.recv(), Ok(5));
+}
+
+/// A spare thread goes home while the pool lives, and may own the last reference to the pool.
+#[test]
+fn a_spare_thread_that_ends_may_end_its_own_pool() {
+    let ends: [fn(Pool); 3] = [drop, Pool::shutdown, |pool| assert!(pool.shutdown_timeout(Duration::MAX))];
+    for end in ends {
+        let pool = Pool::builder().threads(1).build().expect("the thread starts");
+        let owned = Arc::new(Mutex::new(None));
+        let (tell, told) = mpsc::channel();
+        // Of two threads that have nothing to do any one may go home, so both would end the pool.
+        let end_with_this_thread = || {
+            let (owned, tell) = (owned.clone(), tell.clone());
+            move || {
+                when_this_thread_ends(move || {
+                    let taken: Option<Pool> = owned.lock().expect("nobody panics").take();
+                    taken.into_iter().for_each(|pool| {
+                        end(pool);
+                        tell.send(()).expect("it is waited for");
+                    });
+                });
+            }
+        };
+        let (go, gate) = mpsc::channel();
+        let leave = end_with_this_thread();
+        let blocked = pool.spawn_blocking(move || {
+            leave();
+            gate.recv()
+        });
+        pool.spawn(end_with_this_thread()).join().expect("the spare thread runs it");
+        *owned.lock().expect("nobody panics") = Some(pool);
+        go.send(()).expect("it is waited for");
+        blocked.join().expect("it runs").expect("it was let go");
+        assert_eq!(told.recv(), Ok(()));
+    }
 }

@@ -100,7 +100,8 @@ pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: Shutdown
     shared.owned.cancel_all();
     shared.stop();
     let _away = wait::away();
-    for thread in threads {
+    // In the destructors of its thread-locals a worker's thread is no worker any more, and cannot wait for itself.
+    for thread in threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
         thread.join().expect("a worker contains its panics");
     }
     drained.and(called)
