@@ -72,6 +72,35 @@ fn as_completed_of_nothing_but_panics_ends() {
     run(async { assert_eq!(all(as_completed([panics::<u32>("a"), panics("b")])).await.1, 2) });
 }
 
+/// A future that is ready at once, and whose destructor panics.
+struct PanicsWhenDropped;
+
+impl Future for PanicsWhenDropped {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+        Poll::Ready(0)
+    }
+}
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic_any("in a destructor")
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_when_its_future_is_ready_loses_no_other_output() {
+    let futures = || -> [Boxed<u32>; 2] { [Box::pin(PanicsWhenDropped), later(1)] };
+    run(async {
+        assert_eq!(all(as_completed(futures())).await, (vec![(1, 1)], 1));
+        let mut gathered = gather(futures());
+        for _ in 0..2 {
+            assert!(AssertUnwindSafe(&mut gathered).catch_unwind().await.is_err());
+        }
+    });
+}
+
 #[test]
 fn a_caller_that_catches_a_panic_is_woken_to_go_on() {
     let woken = Arc::new(WakeCount::default());

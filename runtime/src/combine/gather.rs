@@ -1,18 +1,19 @@
 //! Awaiting several futures concurrently inside one task.
 
 use crate::{
-    combine::poll_set::{ChildWaker, WokenChildren, wake_if_budget_is_spent},
+    combine::poll_set::{ChildWaker, WokenChildren, resume_panic, wake_if_budget_is_spent},
     task::budget,
 };
-use brigade_handle::contain;
+use brigade_handle::{contain, forget_panic};
 use std::{
     collections::VecDeque,
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    thread,
 };
 
 /// Awaits all futures concurrently and returns their outputs in the order of the futures.
@@ -124,25 +125,25 @@ impl<F: Future> Gather<F> {
         child_waker.clear_queued();
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(waker)))) {
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(output)) => {
-                self.children[index] = GatherChild::Done(output);
-                self.running -= 1;
-            }
+            Ok(Poll::Ready(output)) => match self.remove(index) {
+                Ok(()) => self.children[index] = GatherChild::Done(output),
+                Err(payload) => {
+                    contain(|| drop(output));
+                    resume_panic(payload, cx);
+                }
+            },
             Err(payload) => {
-                self.discard_panicked(index, cx);
-                resume_unwind(payload);
+                forget_panic(self.remove(index));
+                resume_panic(payload, cx);
             }
         }
     }
 
-    /// Drops a future that has panicked. Wakes the task for the case that it catches the panic, since
-    /// others may be due.
-    #[cold]
-    fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
+    /// Removes and drops a future that has ended. Returns the panic of its destructor.
+    fn remove(&mut self, index: usize) -> thread::Result<()> {
         let child = std::mem::replace(&mut self.children[index], GatherChild::Panicked);
         self.running -= 1;
-        contain(|| drop(child));
-        contain(|| cx.waker().wake_by_ref());
+        catch_unwind(AssertUnwindSafe(|| drop(child)))
     }
 }
 

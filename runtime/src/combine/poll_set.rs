@@ -24,14 +24,16 @@ use crate::{
     shim::{AtomicBool, Mutex, Ordering, lock},
     task::budget,
 };
-use brigade_handle::contain;
+use brigade_handle::{contain, forget_panic};
 use std::{
+    any::Any,
     collections::VecDeque,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
+    thread,
 };
 
 /// The list of woken children, and the waker of their parent.
@@ -67,6 +69,14 @@ pub(crate) fn wake_if_budget_is_spent(due: &VecDeque<usize>, cx: &Context<'_>) -
         cx.waker().wake_by_ref();
     }
     must_yield
+}
+
+/// Goes on with the panic of a child, in its poll or its destructor. Wakes the task for the case that it catches the
+/// panic, since other children may be due, or none may be left.
+#[cold]
+pub(crate) fn resume_panic(payload: Box<dyn Any + Send>, cx: &Context<'_>) -> ! {
+    contain(|| cx.waker().wake_by_ref());
+    resume_unwind(payload)
 }
 
 /// The waker of one child.
@@ -198,14 +208,16 @@ impl<F: Future + Unpin> PollSet<F> {
             let mut context = Context::from_waker(&slot.waker);
             match catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context))) {
                 Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(output)) => {
-                    slot.future = None;
-                    self.free.push(index);
-                    return Poll::Ready((index, output));
-                }
+                Ok(Poll::Ready(output)) => match self.remove(index) {
+                    Ok(()) => return Poll::Ready((index, output)),
+                    Err(payload) => {
+                        contain(|| drop(output));
+                        resume_panic(payload, cx);
+                    }
+                },
                 Err(payload) => {
-                    self.discard_panicked(index, cx);
-                    resume_unwind(payload);
+                    forget_panic(self.remove(index));
+                    resume_panic(payload, cx);
                 }
             }
             if wake_if_budget_is_spent(&self.due, cx) {
@@ -215,13 +227,10 @@ impl<F: Future + Unpin> PollSet<F> {
         Poll::Pending
     }
 
-    /// Removes a future that has panicked. Wakes the task for the case that it catches the panic, since
-    /// other futures may be due, or none may be left.
-    #[cold]
-    fn discard_panicked(&mut self, index: usize, cx: &Context<'_>) {
+    /// Removes and drops a future that has ended. Returns the panic of its destructor.
+    fn remove(&mut self, index: usize) -> thread::Result<()> {
         let future = self.slots[index].future.take();
         self.free.push(index);
-        contain(|| drop(future));
-        contain(|| cx.waker().wake_by_ref());
+        catch_unwind(AssertUnwindSafe(|| drop(future)))
     }
 }
