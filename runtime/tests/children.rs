@@ -12,8 +12,9 @@ use brigade_runtime::{
 };
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, io::BufReader};
 use std::{
-    io::ErrorKind,
+    io::{ErrorKind, Read},
     os::unix::process::ExitStatusExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     process::{Command as Std, Stdio},
     time::Duration,
 };
@@ -53,6 +54,18 @@ fn the_status_is_told() {
         assert_eq!(shell("exit 7").status().await.unwrap().code(), Some(7));
         assert_eq!(shell("kill -9 $$").status().await.unwrap().signal(), Some(9));
     });
+}
+
+#[test]
+fn a_child_that_nobody_could_watch_is_not_started() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = shell("echo started");
+    command.stdout(writer);
+    assert!(catch_unwind(AssertUnwindSafe(|| command.spawn())).is_err(), "this is outside of a runtime");
+    drop(command);
+    let mut output = String::new();
+    reader.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "");
 }
 
 #[test]

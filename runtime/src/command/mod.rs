@@ -22,6 +22,7 @@ mod orphan;
 
 pub use child::Child;
 
+use crate::executor::context;
 use orphan::OrphanState;
 use std::{
     ffi::OsStr,
@@ -218,7 +219,7 @@ impl Command {
     ///
     /// # Panics
     ///
-    /// Panics outside of a runtime.
+    /// Panics outside of a runtime; no child is started then.
     ///
     /// ```
     /// # use brigade_runtime::command::Command;
@@ -230,6 +231,8 @@ impl Command {
     /// ```
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
+        // Panics before the child is started, which could not be watched.
+        context::executor("Command::spawn").driver().reactor.assert_not_forked();
         orphan::reap_unwatched();
         Child::watch(
             self.inner.spawn()?,
