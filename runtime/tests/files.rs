@@ -344,3 +344,39 @@ fn a_named_pipe_is_shared_with_those_who_wait_on_their_thread() {
         assert_eq!(reading.await.unwrap().unwrap(), "hello");
     });
 }
+
+/// A stream that has no position, as a terminal has none.
+#[test]
+fn a_write_keeps_what_was_read_ahead_of_a_stream_that_cannot_seek() {
+    run(async {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut file = File::from_std(OwnedFd::from(ours).into());
+        Write::write_all(&mut theirs, b"soup").unwrap();
+        // Dropped, so that the bytes stay in the buffer once the job has read them.
+        let dropped = file.read(&mut [0; 4]).now_or_never();
+        file.flush().await.unwrap();
+        file.write_all(b"more").await.unwrap();
+        file.flush().await.unwrap();
+        // With unread bytes the end of the connection would be an error.
+        Read::read_exact(&mut theirs, &mut [0; 4]).unwrap();
+        drop(theirs);
+        let mut read = Vec::new();
+        file.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, if dropped.is_none() { &b"soup"[..] } else { b"" });
+    });
+}
+
+#[test]
+fn a_seek_that_fails_keeps_what_was_read_ahead() {
+    run(async {
+        let folder = Folder::new("failed-seek");
+        fs::write(folder.at("menu"), "soup").await.unwrap();
+        let mut file = File::open(folder.at("menu")).await.unwrap();
+        let read = file.read(&mut [0; 4]).now_or_never();
+        file.flush().await.unwrap();
+        file.seek(SeekFrom::Current(-9)).await.unwrap_err();
+        let mut rest = Vec::new();
+        file.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, if read.is_none() { &b"soup"[..] } else { b"" });
+    });
+}

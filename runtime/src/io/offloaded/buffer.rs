@@ -12,12 +12,16 @@ use std::io::{self, Read};
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     taken: usize,
+    /// The bytes that are to be written. Read bytes that cannot be given back stay beside them.
+    unwritten: Vec<u8>,
+    /// Whether a seek has found that the stream has no position.
+    pub(super) is_unseekable: bool,
     /// How the stream is read, as far as jobs have found out.
     pub(super) read_mode: ReadMode,
 }
 
 impl Buffer {
-    /// Drops all bytes.
+    /// Drops the read bytes.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.taken = 0;
@@ -36,15 +40,15 @@ impl Buffer {
         len
     }
 
-    /// Replaces the content by bytes that are to be written.
+    /// Stores bytes that are to be written.
     pub(super) fn fill(&mut self, bytes: &[u8]) {
-        self.clear();
-        self.bytes.extend_from_slice(bytes);
+        self.unwritten.clear();
+        self.unwritten.extend_from_slice(bytes);
     }
 
     /// Returns the bytes that are to be written.
     pub(super) fn unwritten(&self) -> &[u8] {
-        &self.bytes
+        &self.unwritten
     }
 
     /// Reads up to `len` bytes, in a job.

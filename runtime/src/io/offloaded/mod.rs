@@ -207,9 +207,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         let len = bytes.len().min(MAX_JOB_BYTES);
         let prepare = |buffer: &mut Buffer| buffer.fill(&bytes[..len]);
         self.begin(Fate::Accepted, prepare, |io, buffer| {
-            let written = write_all_blocking(io, buffer.unwritten());
-            buffer.clear();
-            JobOutcome::Write(written)
+            JobOutcome::Write(write_all_blocking(io, buffer.unwritten()))
         })?;
         Poll::Ready(Ok(len))
     }
@@ -252,20 +250,34 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         result.expect("a job that has ended has left its result")
     }
 
-    /// Seeks back to the byte after the last one that was taken, if the buffer has read-ahead bytes.
+    /// Seeks back to the byte after the last one that was taken, if the buffer has read-ahead bytes. If the
+    /// stream has no position, such as a terminal or a socket, the bytes stay for the next read.
     pub(crate) fn poll_rewind_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         for<'a> &'a T: Seek,
     {
-        ready!(self.poll_flush(cx))?;
-        if self.buffer().unread() == 0 {
-            return Poll::Ready(Ok(()));
+        ready!(budget::poll(cx));
+        loop {
+            match ready!(self.poll_idle(cx))? {
+                Some(JobOutcome::Seek(SeekFrom::Current(0), Err(error)))
+                    if error.kind() != io::ErrorKind::NotSeekable =>
+                {
+                    return Poll::Ready(Err(error));
+                }
+                // The next call returns it.
+                Some(JobOutcome::Read(Err(error))) => self.failed = Some(error),
+                _ => {}
+            }
+            if self.buffer().unread() == 0 || self.buffer().is_unseekable {
+                budget::spend();
+                return Poll::Ready(Ok(()));
+            }
+            self.begin_seek(SeekFrom::Current(0))?;
         }
-        self.poll_seek(cx, SeekFrom::Current(0)).map_ok(drop)
     }
 
-    /// Seeks to a position, and drops read-ahead bytes. A relative position counts from the last byte that
-    /// was taken.
+    /// Seeks to a position, and drops read-ahead bytes, unless the seek fails. A relative position counts
+    /// from the last byte that was taken.
     pub(crate) fn poll_seek(&mut self, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>>
     where
         for<'a> &'a T: Seek,
@@ -279,19 +291,31 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
                 }
                 _ => {}
             }
-            self.begin(
-                Fate::Accepted,
-                |_| (),
-                move |mut io, buffer| {
-                    let ahead = buffer.unread() as i64;
-                    buffer.clear();
-                    let corrected = match to {
-                        SeekFrom::Current(by) => SeekFrom::Current(by.saturating_sub(ahead)),
-                        to => to,
-                    };
-                    JobOutcome::Seek(to, retry_interrupted(|| io.seek(corrected)))
-                },
-            )?;
+            self.begin_seek(to)?;
         }
+    }
+
+    /// Begins a seek. The stream must be idle.
+    fn begin_seek(&mut self, to: SeekFrom) -> io::Result<()>
+    where
+        for<'a> &'a T: Seek,
+    {
+        self.begin(
+            Fate::Accepted,
+            |_| (),
+            move |mut io, buffer| {
+                let ahead = buffer.unread() as i64;
+                let corrected = match to {
+                    SeekFrom::Current(by) => SeekFrom::Current(by.saturating_sub(ahead)),
+                    to => to,
+                };
+                let result = retry_interrupted(|| io.seek(corrected));
+                match &result {
+                    Ok(_) => buffer.clear(),
+                    Err(error) => buffer.is_unseekable = error.kind() == io::ErrorKind::NotSeekable,
+                }
+                JobOutcome::Seek(to, result)
+            },
+        )
     }
 }
