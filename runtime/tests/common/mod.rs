@@ -2,6 +2,7 @@
 //! observed, and paths for temporary files.
 
 #![allow(dead_code)] // Each test file uses some of these.
+#![allow(clippy::unwrap_used)] // A test fails by panicking, in what it calls as well.
 
 use brigade_runtime::Runtime;
 use std::{
