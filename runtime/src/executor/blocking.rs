@@ -1,8 +1,10 @@
-//! Blocking work beside the tasks: a thread pool of the runtime's own, started when it is first needed, which grows while calls block.
+//! Blocking work beside the tasks: a thread pool of the runtime's own. It is started when it is first
+//! needed, and grows while calls block.
 //!
-//! There are two kinds of calls. A **cancellable** one may still be queued when the runtime ends, and is then dropped: `spawn_blocking`, a
-//! read. An **accepted** one has been acknowledged to the program, such as a write of which a future said `Ok`. It is made whichever way the
-//! runtime ends: the pool drops what is queued, and an accepted call that is dropped makes itself ([`Accepted`]).
+//! There are two kinds of calls. A **cancellable** call that is still queued when the runtime ends is
+//! dropped: `spawn_blocking`, a read. An **accepted** call was acknowledged to the program, such as a write
+//! for which a future said `Ok`. It is made whichever way the runtime ends: the pool drops what is queued,
+//! and an accepted call that is dropped makes itself ([`Accepted`]).
 
 use crate::{
     executor::{context, reference::ExecutorHandle},
@@ -20,21 +22,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many threads there are at most as long as nothing blocks. One that does makes room for a spare one.
+/// The most threads while nothing blocks. A thread that blocks makes room for a spare one.
 const MAX_CORE_THREADS: usize = 2;
-/// How many calls are under way at once, unless the runtime's builder says otherwise.
+/// The most calls that run at once, unless the builder of the runtime says otherwise.
 pub(crate) const DEFAULT_MAX_BLOCKING_CALLS: usize = 256;
-/// How long a shutdown whose deadline has passed still waits for accepted calls.
+/// The time for which a shutdown that has run out of time still waits for accepted calls.
 const ACCEPTED_GRACE_PERIOD: Duration = Duration::from_millis(500);
 
 /// The pool of one executor.
 pub(crate) struct Blocking {
-    /// How many calls are under way at once: at least 1.
+    /// The most calls that run at once, at least 1.
     most: usize,
     state: Mutex<State>,
-    /// Calls that have not ended. Counted only for a clock that is paused, which must not jump meanwhile.
+    /// The number of calls that have not ended. It is kept only for a paused clock, which must not jump
+    /// meanwhile.
     under_way: AtomicUsize,
-    /// Accepted calls that have not been made.
+    /// The accepted calls that have not been made.
     accepted: Arc<AcceptedCount>,
 }
 
@@ -44,7 +47,7 @@ enum State {
     Closed,
 }
 
-/// Why a call was not taken in.
+/// The reason why a call was not taken in.
 #[derive(Debug)]
 enum Refused {
     /// The runtime ends.
@@ -62,7 +65,7 @@ impl Refused {
     }
 }
 
-/// What becomes of a call that is queued when the runtime ends.
+/// What happens to a call that is queued when the runtime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It is cancelled.
@@ -93,7 +96,7 @@ impl Blocking {
         }
     }
 
-    /// One thread is enough: what finds no other is queued behind it.
+    /// Starts the pool. One thread is enough: a call that finds no other is queued behind it.
     fn start(&self) -> io::Result<Pool> {
         let start = |threads: usize| {
             Pool::builder().threads(threads).spares(self.most - threads).name("brigade-blocking").build()
@@ -101,30 +104,31 @@ impl Blocking {
         start(self.most.min(MAX_CORE_THREADS)).or_else(|_| start(1))
     }
 
-    /// Whether this thread is one of those that make the calls.
+    /// Tells whether this thread is one of those that make the calls.
     pub(crate) fn is_own_thread(&self) -> bool {
         matches!(&*lock(&self.state), State::Started(pool) if pool.current_thread_index().is_some())
     }
 
-    /// Whether no call is under way, as far as is counted.
+    /// Tells whether no call runs, as far as calls are counted.
     pub(crate) fn is_idle(&self) -> bool {
-        // SeqCst, as in `RunningCall::drop`: who sees the zero sees the task that the end of the call woke.
+        // SeqCst, as in `RunningCall::drop`: a thread that sees the zero sees the task that the end of the
+        // call woke.
         self.under_way.load(Ordering::SeqCst) == 0
     }
 
-    /// Cancels what is queued and was not accepted, waits for what runs, ends the threads.
+    /// Cancels queued calls that were not accepted, waits for those that run, and ends the threads.
     pub(crate) fn close(&self) {
         drop(self.take());
     }
 
-    /// The pool, if there is one. No call is taken in from now on.
+    /// Takes the pool, if there is one. No call is taken in from now on.
     fn take(&self) -> State {
         std::mem::replace(&mut *lock(&self.state), State::Closed)
     }
 
-    /// Cancels what is queued and was not accepted, waits for the calls that run until the deadline, and ends the
-    /// threads. Accepted calls get [`ACCEPTED_GRACE_PERIOD`] longer. `Elapsed` if some threads have not ended by then: they
-    /// are left behind, and what was accepted with them.
+    /// Cancels queued calls that were not accepted, waits until the deadline for calls that run, and ends
+    /// the threads. Accepted calls get [`ACCEPTED_GRACE_PERIOD`] longer. Returns `Elapsed` if some threads
+    /// have not ended by then: they are left behind, and so are the accepted calls in them.
     pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
         let State::Started(pool) = self.take() else { return Ok(()) };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
@@ -135,7 +139,7 @@ impl Blocking {
         Err(Elapsed)
     }
 
-    /// Cancels what is queued and was not accepted, and waits for nobody. Whatever runs is left behind.
+    /// Cancels queued calls that were not accepted, and waits for nothing. Calls that run are left behind.
     pub(crate) fn close_without_waiting(&self) {
         if let State::Started(pool) = self.take() {
             pool.shutdown_timeout(Duration::ZERO);
@@ -255,7 +259,7 @@ where
     })
 }
 
-/// Holds up a clock that is paused, until the one who waits for the call has been woken.
+/// Holds up a paused clock until the waiter for the call has been woken.
 struct RunningCall(ExecutorHandle);
 
 impl RunningCall {
@@ -272,7 +276,8 @@ impl Drop for RunningCall {
     }
 }
 
-/// A closure, and who waits for its result. Dropped, it says that it was cancelled.
+/// A closure, and the way to tell its result. If it is dropped, the handle says that the call was
+/// cancelled.
 struct BlockingCall<F, T> {
     closure: Option<F>,
     /// None once it is completed.
@@ -292,7 +297,8 @@ impl<F: FnOnce() -> T, T: Send + 'static> BlockingCall<F, T> {
         }
         let closure = self.closure.take().expect("it is called once");
         let result = brigade_pool::blocking(|| catch_unwind(AssertUnwindSafe(closure)));
-        // When it blocks no more: the one who is woken may bring the next call, for which this thread is to be had then.
+        // This comes after the block ends: the task that is woken may bring the next call, and this thread
+        // is free for it then.
         self.complete(result.map_err(JoinError::Panicked));
     }
 }
@@ -312,7 +318,7 @@ impl<F, T> Drop for BlockingCall<F, T> {
     }
 }
 
-/// How many accepted calls have not been made.
+/// The number of accepted calls that have not been made.
 #[derive(Default)]
 struct AcceptedCount {
     calls: std::sync::Mutex<usize>,
@@ -332,7 +338,7 @@ impl AcceptedCount {
     }
 }
 
-/// One accepted call, until it has been made.
+/// One accepted call, counted until it has been made.
 struct PendingAccepted(Arc<AcceptedCount>);
 
 impl PendingAccepted {
@@ -352,8 +358,8 @@ impl Drop for PendingAccepted {
     }
 }
 
-/// An accepted call: dropping it makes the call. So whoever takes it out of the pool's queue makes it, to run it or to
-/// cancel it.
+/// An accepted call. Dropping it makes the call. So any thread that takes it out of the queue of the pool
+/// makes it, whether to run it or to cancel it.
 struct Accepted<F: FnOnce() -> T, T: Send + 'static> {
     call: Option<BlockingCall<F, T>>,
     /// Dropped after the call has been made.

@@ -49,7 +49,7 @@ where
     spawn_at(future, Location::caller())
 }
 
-/// [`spawn`], from that line of a program.
+/// Spawns as [`spawn`] does, from this line of a program.
 #[track_caller]
 pub(crate) fn spawn_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
 where
@@ -106,7 +106,7 @@ where
     spawn_local_at(future, Location::caller())
 }
 
-/// [`spawn_local`], from that line of a program.
+/// Spawns as [`spawn_local`] does, from this line of a program.
 #[track_caller]
 pub(crate) fn spawn_local_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
 where
@@ -181,7 +181,7 @@ pub fn named<F: Future>(name: impl Into<Cow<'static, str>>, future: F) -> Named<
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Named<F> {
-    /// The name that the trace has not been told.
+    /// The name, until the trace has been told.
     unlabelled: Option<Cow<'static, str>>,
     at: &'static Location<'static>,
     future: Scoped<Cow<'static, str>, F>,

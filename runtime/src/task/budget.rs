@@ -9,7 +9,7 @@ use std::{
     task::Poll,
 };
 
-/// Spends some, after others have run if nothing is left: for an operation that is an `async fn`.
+/// Spends budget, and lets other tasks run first if none is left. For an operation that is an `async fn`.
 #[inline]
 pub(crate) fn turn() -> impl Future<Output = ()> {
     poll_fn(|cx| if take(cx.waker()) { Poll::Ready(()) } else { Poll::Pending })

@@ -1,6 +1,6 @@
-//! The allocation of a task: the only file that knows its layout and follows raw pointers to it.
+//! The allocation of a task. Only this file knows its layout and follows raw pointers to it.
 //!
-//! Long: what follows these pointers must not be spread over files.
+//! Long: the code that follows these pointers must not be spread over files.
 //!
 //! The numbered rules are those at the head of `task/mod.rs`.
 
@@ -27,7 +27,7 @@ use std::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
-/// The place of a task that is in no list of its executor.
+/// The index of a task that is in no list of its executor.
 pub(crate) const UNLISTED: u32 = u32::MAX;
 
 struct Header {
@@ -35,15 +35,16 @@ struct Header {
     vtable: &'static Vtable,
     executor: ExecutorRef,
     id: Id,
-    /// Its note is the place on the executor's roll, which knows what it means.
+    /// The note of the signal is the index of the task in the list of its executor.
     signal: Signal,
 }
 
-/// What depends on the future's type. Each is called with a pointer to the header of a `Cell` of that type.
+/// The functions that depend on the type of the future. Each is called with a pointer to the header of a
+/// `Cell` of that type.
 struct Vtable {
-    /// Runs once. The caller has the entry.
+    /// Runs the task once. The caller has the entry.
     run: unsafe fn(NonNull<Header>) -> AfterPoll,
-    /// Completes without running. The caller has the entry.
+    /// Completes the task without running it. The caller has the entry.
     cancel: unsafe fn(NonNull<Header>),
     size: Size,
 }
@@ -55,21 +56,23 @@ struct Cell<F: Future> {
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// What a task has first and what it has last, both at its beginning. Which of the two, the state word and the signal say (rule 6).
+/// The future of a task, and later its output, both at the beginning of the stage. The state word and the
+/// signal say which of the two it is (rule 6).
 #[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
-// SAFETY: a future and its output are reached by the runner and the handle only. For `spawn` both are Send. A future from
-// `spawn_local` is run, dropped and completed on its own thread by its executor, and its handle is Send only if the
-// output is.
+// SAFETY: only the runner and the handle reach a future and its output. For `spawn` both are Send. A future
+// from `spawn_local` is run, dropped and completed on its own thread by its executor, and its handle is
+// Send only if the output is.
 unsafe impl<F: Future> Send for Cell<F> {}
-// SAFETY: as for Send; what several threads may reach at once is the state word, the slot, and what is read only.
+// SAFETY: as for Send; several threads at once may reach only the state word, the slot, and parts that are
+// read only.
 unsafe impl<F: Future> Sync for Cell<F> {}
 
-/// Makes a task and hands out its entry, which must be run or dropped on an executor of the scheduler's.
+/// Makes a task. The entry must be run or dropped on the executor that is passed here.
 #[inline]
 pub(crate) fn new<F: Future>(
     future: F,
@@ -93,7 +96,7 @@ pub(crate) fn new<F: Future>(
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
     // SAFETY: the block is large enough and aligned for a cell of this type, and nobody else's.
     unsafe { cell.write(Cell { header, stage }) };
-    // For `cancel`, which starts from a reference that the handle made, and needs the pointer to the whole.
+    // `cancel` starts from a reference that the handle made, and needs the pointer to the whole cell.
     cell.as_ptr().expose_provenance();
     let target: NonNull<dyn Counted<F::Output> + '_> = cell;
     // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as well: what the
@@ -115,11 +118,11 @@ unsafe fn release_handle(target: NonNull<()>) {
     unsafe { release(target.cast()) };
 }
 
-/// One for all types of future: a cancel handle touches the header only.
+/// The same for all types of future: a cancel handle touches only the header.
 static CANCEL_VERBS: CancelVerbs =
     CancelVerbs { cancel: cancel_by_handle, is_finished, retain: retain_handle, release: release_handle };
 
-/// Asks the task to end early.
+/// Cancels the task.
 ///
 /// # Safety
 ///
@@ -129,7 +132,7 @@ unsafe fn cancel_by_handle(target: NonNull<()>) {
     request_cancel(unsafe { target.cast().as_ref() }, target.cast());
 }
 
-/// Whether the task has ended.
+/// Tells whether the task has ended.
 ///
 /// # Safety
 ///
@@ -141,7 +144,7 @@ unsafe fn is_finished(target: NonNull<()>) -> bool {
     header.signal.is_finished() || header.state.is_complete()
 }
 
-/// One reference more.
+/// Adds a reference.
 ///
 /// # Safety
 ///
@@ -180,12 +183,12 @@ unsafe fn free(header: NonNull<Header>) {
     drop(signal);
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[must_use]
 pub(crate) enum Outcome {
-    /// The task waits, or is complete. It is out of the runner's hands.
+    /// The task waits, or is complete. The runner has nothing more to do with it.
     Done,
-    /// The task was woken while it ran: the runner pushes it, behind the others.
+    /// The task was woken while it ran. The runner pushes it behind the others.
     Again(Task),
 }
 
@@ -217,33 +220,34 @@ impl Task {
         }
     }
 
-    /// Says where the executor's roll has it: it is struck off there when it is complete. Written and read by the runner and by who has
-    /// the entry, which travels through a queue that synchronises.
+    /// Stores the index of the task in the list of its executor, which removes it there when it is
+    /// complete. The runner, or the thread that has the entry, writes and reads it; an entry travels
+    /// through a queue that synchronises.
     #[inline]
     pub(crate) fn set_list_index(&self, place: u32) {
         self.header().signal.set_note(place);
     }
 
-    /// Leaves a task that is refused as it is: its future is not dropped, its handle never ready, and its memory not freed. Only the executor
-    /// does not count it any more.
+    /// Leaves a refused task as it is: its future is not dropped, its handle is never ready, and its memory
+    /// is not freed. Only the executor stops counting it.
     pub(super) fn abandon(self) {
         let this = ManuallyDrop::new(self);
         this.header().executor.view().release(this.header().signal.note());
     }
 
-    /// What an executor's list of tasks holds.
+    /// A reference for the list of an executor.
     #[inline]
     pub(crate) fn to_ref(&self) -> TaskRef {
         TaskRef { header: self.header }
     }
 
-    /// The entry as a pointer, for a queue of atomics.
+    /// Turns the entry into a pointer, for a queue of atomics.
     #[inline]
     pub(crate) fn into_raw(self) -> NonNull<()> {
         ManuallyDrop::new(self).header.cast()
     }
 
-    /// The entry that was made a pointer.
+    /// Turns a pointer back into its entry.
     ///
     /// # Safety
     ///
@@ -262,16 +266,16 @@ impl Drop for Task {
     }
 }
 
-/// A task in its executor's list, which must drop this before the task is complete.
+/// A task in the list of its executor. The list must drop this before the task is complete.
 pub(crate) struct TaskRef {
     header: NonNull<Header>,
 }
 
-// SAFETY: all that can be done by it is `cancel`, which any thread may.
+// SAFETY: the only operation is `cancel`, which any thread may call.
 unsafe impl Send for TaskRef {}
 
 impl TaskRef {
-    /// Asks the task to end early.
+    /// Cancels the task.
     pub(crate) fn cancel(&self) {
         // SAFETY: the list drops its references before the task is complete, so the task's own reference lives (rule 3).
         request_cancel(unsafe { self.header.as_ref() }, self.header);
@@ -335,7 +339,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
         Begin::Poll => match unsafe { poll(cell, header) } {
             Poll::Pending if !is_new || list(&executor, header) => {
                 end(id, before, 0);
-                // The cell may be gone once this says Idle.
+                // The cell may be gone once this returns `Idle`.
                 return cell.header.state.end();
             }
             Poll::Pending => Err(executor.cancelled()),
@@ -349,7 +353,8 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
     AfterPoll::Idle
 }
 
-/// Has the executor list a task that is pending for the first time. False if the executor ends: the task has to end, too.
+/// Makes the executor list a task that is pending for the first time. Returns false if the executor is
+/// ending: then the task has to end, too.
 fn list(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
     let place = executor.list(TaskRef { header });
     let task = ManuallyDrop::new(Task { header });
@@ -364,21 +369,21 @@ fn list(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
 unsafe fn cancel<F: Future>(header: NonNull<Header>) {
     // SAFETY: the caller has the entry, so the task's own reference keeps the header alive until the task is complete.
     let this = unsafe { header.as_ref() };
-    // Whatever it says: this thread is the runner now, and ends the task.
+    // In either case this thread is the runner now, and ends the task.
     let (Begin::Poll | Begin::Cancel) = this.state.begin();
     let result = Err(this.executor.view().cancelled());
     // SAFETY: this thread is the runner, and the result is the first.
     unsafe { complete(header.cast::<Cell<F>>(), result) };
 }
 
-/// Polls the future; a panic is a result.
+/// Polls the future. A panic of the future is a result.
 ///
 /// # Safety
 ///
 /// The caller is the runner.
 #[inline]
 unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
-    // The runner holds the task's own reference for the waker, which is therefore not dropped.
+    // The waker uses the task's own reference, which the runner holds. So the waker is not dropped.
     let raw = RawWaker::new(header.as_ptr().cast_const().cast(), &WAKER);
     // SAFETY: the functions of WAKER keep the contract of `RawWaker`, and the data is a header.
     let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw) });
@@ -396,8 +401,8 @@ unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Resul
     }
 }
 
-/// Drops the future, gives the result to the joiner, and gives up the task's own reference. The cell may be gone when this returns, which is
-/// why it takes a pointer.
+/// Drops the future, gives the result to the joiner, and gives up the task's own reference. The cell may be
+/// gone when this returns, so this takes a pointer.
 ///
 /// # Safety
 ///
@@ -406,7 +411,8 @@ unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Resul
 unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output, JoinError>) {
     // SAFETY: the task's own reference keeps the cell alive until `state.complete` gives it up, below.
     let cell = unsafe { whole.as_ref() };
-    // A future must not outlive its end, and its destructor may panic: that is the task's panic then.
+    // A future must not outlive the end of its task. If its destructor panics, that is the panic of the
+    // task.
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the future is the runner's (rule 2).
         cell.stage.with_mut(|stage| unsafe { stage.cast::<F>().drop_in_place() });
@@ -419,7 +425,8 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
         }
     };
     record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
-    // If the handle is gone the result is dropped here, and a destructor that panics then has nobody to tell.
+    // If the handle is gone, the result is dropped here. Then nobody can be told of a panic of its
+    // destructor.
     contain(|| {
         if !cell.header.signal.is_detached() {
             // SAFETY: this is the runner, the future is gone, and `complete` is called once.
@@ -428,8 +435,8 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
     });
     cell.header.executor.view().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
-        // A waker that is left in the cell may be foreign, and its destructor may panic.
-        // SAFETY: that was the last reference.
+        // A waker that is left in the cell may be foreign, and its destructor may panic. SAFETY: that was
+        // the last reference.
         contain(|| unsafe { free(whole.cast()) });
     }
 }
@@ -451,13 +458,13 @@ unsafe fn publish<F: Future>(cell: &Cell<F>, result: Result<F::Output, JoinError
     }
 }
 
-/// Drops what nobody will see, and the panic of its destructor.
+/// Drops a value that nobody will see. A panic of its destructor is contained.
 #[cold]
 fn discard<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Asks the task to end early that this is a waker of. Does nothing if it is another executor's.
+/// Cancels the task this waker belongs to. Does nothing if the waker belongs to another executor.
 pub(crate) fn cancel_by(waker: &Waker) {
     if std::ptr::eq(waker.vtable(), &WAKER) {
         // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the borrow keeps.
@@ -478,7 +485,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
     RawWaker::new(data, &WAKER)
 }
 
-/// Wakes, and gives the waker's reference back.
+/// Wakes the task, and gives the reference of the waker back.
 ///
 /// # Safety
 ///
@@ -490,7 +497,8 @@ unsafe fn wake(data: *const ()) {
         let this = unsafe { header.as_ref() };
         record(Kind::Wake, this.id, 0);
         if this.executor.view().is_at(here) {
-            // The executor lives as long as this thread runs its tasks, so nothing hangs on the task's reference to it.
+            // The executor lives as long as this thread runs its tasks, so it does not depend on the
+            // reference of this task.
             let (wake, release) = this.state.wake_and_release();
             if wake == AfterWake::Schedule {
                 here.schedule(Task { header });
@@ -508,7 +516,7 @@ unsafe fn wake(data: *const ()) {
     });
 }
 
-/// Wakes.
+/// Wakes the task.
 ///
 /// # Safety
 ///

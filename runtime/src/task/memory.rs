@@ -1,12 +1,15 @@
-//! What a thread keeps of the tasks that have ended for those that it spawns next: their memory, and their references to the executor.
+//! Memory for tasks: a thread keeps the blocks of tasks that have ended, and their references to the
+//! executor, for the tasks that it spawns next.
 //!
-//! A program spawns tasks of a few types over and over, and more of them live at a time than an allocator keeps at hand for a
-//! thread: a third of what `spawn_join_ct` cost was `malloc` and `free`, and a tenth the count of the executor's references.
+//! A program spawns tasks of a few types over and over, and more of them live at a time than an allocator
+//! keeps at hand for one thread. A third of the cost of `spawn_join_ct` was `malloc` and `free`, and a
+//! tenth was the count of references to the executor.
 //!
 //! 1. A block is allocated with the layout of its size and freed with it, wherever that happens.
-//! 2. A store is used by its own thread only. What is on its lists belongs to nobody, and its first word is the next one's address.
-//! 3. A store has `spare` references to the executor `executor`, and is bounded: blocks of [`MAX_KEPT_BYTES`] bytes in all, [`REFERENCE_BATCH`] references. A
-//!    thread that has never spawned keeps none.
+//! 2. Only its own thread uses a `TaskMemory`. A block on its lists belongs to nobody, and its first word
+//!    is the address of the next one.
+//! 3. A `TaskMemory` has `spare` references to its `executor`, and is bounded: [`MAX_KEPT_BYTES`] bytes of
+//!    blocks in all, and twice [`REFERENCE_BATCH`] references. A thread that has never spawned keeps none.
 
 use crate::{
     driver::Driver,
@@ -21,15 +24,15 @@ use std::{
     ptr::NonNull,
 };
 
-/// So many sizes are kept, this many bytes apart.
+/// The number of size classes that are kept, and their distance in bytes.
 const SIZE_CLASSES: usize = 32;
 const SIZE_CLASS_STEP: usize = 16;
-/// What the common allocators add to a block. The sizes fill what is left then.
+/// The bytes that the common allocators add to a block. The size classes leave room for them.
 const ALLOCATOR_OVERHEAD: usize = 8;
 const ALIGN: usize = 8;
-/// How many bytes a thread keeps.
+/// The most bytes of blocks that a thread keeps.
 const MAX_KEPT_BYTES: usize = 1 << 20;
-/// How many references a thread takes at once, and half of how many it keeps.
+/// The number of references that a thread takes at once, and half of the most that it keeps.
 const REFERENCE_BATCH: usize = 128;
 
 struct Free {
@@ -38,9 +41,9 @@ struct Free {
 
 struct TaskMemory {
     blocks: [Cell<Option<NonNull<Free>>>; SIZE_CLASSES],
-    /// How many bytes all of them have.
+    /// The bytes of all kept blocks.
     bytes: Cell<usize>,
-    /// The thread has spawned.
+    /// True once the thread has spawned.
     spawns: Cell<bool>,
     executor: Cell<Option<ExecutorPtr>>,
     spare: Cell<usize>,
@@ -56,7 +59,7 @@ thread_local! {
     } };
 }
 
-/// A type's size among those that are kept.
+/// The size class of a type.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     layout: Layout,
@@ -84,7 +87,7 @@ impl Size {
     }
 }
 
-/// Memory for a task, and its reference to the executor.
+/// Takes memory for a task, and a reference to its executor.
 #[inline]
 pub(super) fn take(size: Size, at: ExecutorBorrow<'_>) -> (NonNull<u8>, ExecutorRef) {
     let address = at.pointer();
@@ -123,7 +126,8 @@ pub(super) unsafe fn give(block: NonNull<u8>, size: Size, ExecutorRef(address): 
     }
 }
 
-/// A reference to an executor that is not a task's: taken from the store, and given back to the store of the thread that drops it.
+/// A reference to an executor that no task owns. It is taken from the memory of one thread, and given back
+/// to that of the thread that drops it.
 pub(crate) struct Lease(ExecutorRef);
 
 impl Lease {
@@ -154,7 +158,7 @@ impl Drop for Lease {
     }
 }
 
-/// Gives back the references to executors that this thread keeps: it leaves a runtime.
+/// Gives back the references to executors that this thread keeps, because the thread leaves a runtime.
 pub(crate) fn return_references() {
     let _gone = MEMORY.try_with(TaskMemory::return_all);
 }
@@ -170,12 +174,13 @@ impl TaskMemory {
         }
     }
 
-    /// Takes many references, one of which is the caller's.
+    /// Takes many references, one of them for the caller.
     #[cold]
     fn fetch_references(&self, address: ExecutorPtr) {
         self.return_all();
         self.spawns.set(true);
-        // In a model each task has its own, since what is kept would go from one execution to the next.
+        // In a model each task takes its own: references that were kept would go from one execution to the
+        // next.
         let count = if cfg!(loom) { 1 } else { REFERENCE_BATCH };
         // SAFETY: the caller of `take` has the Arc.
         unsafe { address.acquire(count) };
@@ -183,7 +188,7 @@ impl TaskMemory {
         self.spare.set(count - 1);
     }
 
-    /// False if it is not kept.
+    /// Keeps a reference. Returns false if it is not kept.
     #[inline]
     fn give_reference(&self, address: ExecutorPtr) -> bool {
         if cfg!(loom) || self.executor.get() != Some(address) {
@@ -197,7 +202,7 @@ impl TaskMemory {
         true
     }
 
-    /// Gives half of the references back.
+    /// Gives half of the kept references back.
     #[cold]
     fn return_references(&self, address: ExecutorPtr) {
         self.spare.set(self.spare.get() - REFERENCE_BATCH);
@@ -272,7 +277,7 @@ mod tests {
 
     const SIZE: Size = Size::of::<[u64; 11]>();
 
-    /// What `take` gives, to be moved to another thread.
+    /// The result of `take`, to be moved to another thread.
     struct Taken(NonNull<u8>, ExecutorRef);
 
     // SAFETY: memory that nobody uses, and a reference that is counted atomically.

@@ -7,7 +7,7 @@
 //!             │ executor   where to go when woken                     │  read only
 //!             │ id         the name in a trace                        │  read only
 //!             │ signal     how far runner and handle are              │  the runner completes, the handle joins
-//!             │   note     where the executor's roll has it           │  the executor
+//!             │   note     the task's index in its executor's list    │  the executor
 //!             ├ stage ────────────────────────────────────────────────┤
 //!             │ future, and in its place later the output             │  the runner, then the heir
 //!             └───────────────────────────────────────────────────────┘
@@ -15,18 +15,23 @@
 //!
 //! # Who may touch what, and when
 //!
-//! 1. An **entry** ([`Task`]) is the right to run the task once. The bit SCHEDULED is set exactly while an entry exists or
-//!    is about to be made by the thread that set it. So there is at most one entry, in one queue, or in one hand.
-//! 2. The **runner** is whoever turned an entry into the bit RUNNING. Until it clears the bit, the future is its own.
-//! 3. References are counted: one that the task has in itself **until it is complete**, one for the handle, one for each
-//!    waker, one for each cancel handle. An entry has none: while it exists the task is not complete, so the task's own reference keeps it alive.
-//! 4. COMPLETE is set once, by the runner, after the future is dropped and the signal is completed, and gives up the task's
-//!    own reference in the same step. Nobody schedules or runs a complete task.
-//! 5. ExecutorRef is read by whoever holds a reference: a waker, the handle, a cancel handle. A runner does *not* read it after it has
-//!    given the entry away: another thread may complete and free the task at once. It uses its executor's own.
-//! 6. The stage holds the future until the runner drops it, at the task's end; then the output, from just before the signal is
-//!    completed until its heir takes or drops it (`Signal` in brigade-handle says who that is). If the handle was gone before, it
-//!    never holds one. So a task that nobody has a reference to holds neither.
+//! 1. An **entry** ([`Task`]) is the right to run the task once. The bit SCHEDULED is set exactly while an
+//!    entry exists, or is about to be made by the thread that set the bit. So there is at most one entry,
+//!    in one queue or in one hand.
+//! 2. The **runner** is the thread that turned an entry into the bit RUNNING. Until it clears the bit, the
+//!    future is its own.
+//! 3. References are counted: the task's own **until it is complete**, one for the handle, one for each
+//!    waker, one for each cancel handle. An entry has none. While it exists the task is not complete, so
+//!    the task's own reference keeps the task alive.
+//! 4. The runner sets COMPLETE once, after the future is dropped and the signal is completed. The same step
+//!    gives up the task's own reference. Nobody schedules or runs a complete task.
+//! 5. `executor` is read by threads that hold a reference: a waker, the handle, a cancel handle. A runner
+//!    does *not* read it after it has given the entry away, because another thread may complete and free
+//!    the task at once. It uses its own executor instead.
+//! 6. The stage holds the future until the runner drops it, at the end of the task. Then it holds the
+//!    output, from just before the signal is completed until the heir takes or drops the output (`Signal`
+//!    in brigade-handle says who the heir is). If the handle was gone before, the stage never holds an
+//!    output. So a task that nobody has a reference to holds neither.
 //!
 //! # One life
 //!
@@ -40,41 +45,47 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! A waker sets SCHEDULED, the runner clears RUNNING at the end of a poll, both by read-modify-write on one word. If the
-//! waker comes first, the runner sees SCHEDULED and makes the entry; if the runner comes first, the waker sees that
-//! nobody runs and makes it. In both orders what the waker did before is visible to the poll that follows, since the
-//! operations release and acquire. `model.rs` models the orders.
+//! A waker sets SCHEDULED, and the runner clears RUNNING at the end of a poll, both by read-modify-write on
+//! one word. If the waker comes first, the runner sees SCHEDULED and makes the entry. If the runner comes
+//! first, the waker sees that nobody runs and makes it. In both orders the poll that follows sees what the
+//! waker did before, because the operations release and acquire. `model/wakes.rs` models the orders.
 //!
 //! # Cancelling
 //!
-//! Cancelling sets CANCELLED and wakes. The future is dropped by the next runner, on a thread of the executor, never by the
-//! one who cancels: a task that was spawned by `spawn_local` may hold what must not leave its thread.
+//! Cancelling sets CANCELLED and wakes. The next runner drops the future, on a thread of the executor. The
+//! cancelling thread never does, because a task from `spawn_local` may hold values that must not leave
+//! their thread.
 //!
-//! Whoever has a reference may cancel, at any time and from any thread: the handle, a waker (a task group cancels by it), a
-//! `CancelHandle`. To state and count a cancel handle is a waker whose wake-up also sets CANCELLED: what is said above of wakers
-//! holds for it.
+//! Everybody who has a reference may cancel, at any time and from any thread: the handle, a waker (a task
+//! group cancels by it), a `CancelHandle`. For the state and the count, a cancel handle is a waker whose
+//! wake-up also sets CANCELLED. All that is said above about wakers holds for it.
 //!
-//! * It never touches the stage, and what it does to the signal is to look whether it is completed. So it may be on any thread, whatever the future and the output are.
-//! * Against completion: both are read-modify-writes on the state word. If the cancel comes first, the runner, or the next one,
-//!   finds SCHEDULED or CANCELLED; if it comes second it finds COMPLETE, and makes no entry.
-//! * Against the executor's end: an executor ends when its tasks are complete. One for which a cancel has just set SCHEDULED is not, so the
-//!   executor waits until the entry has come. A task that is not counted yet, since it has just been spawned, has an entry, and a
-//!   cancel makes no second one. Afterwards all are complete, and `executor` is still there for as long as a reference is (rule 5).
-//! * Against the handle: who gives back the last reference frees, whoever that is; the output is gone by then (rule 6).
+//! * It never touches the stage, and of the signal it only reads whether that is completed. So it may be on
+//!   any thread, whatever the future and the output are.
+//! * Against completion: both are read-modify-writes on the state word. If the cancel comes first, the
+//!   runner, or the next one, finds SCHEDULED or CANCELLED. If it comes second, it finds COMPLETE and makes
+//!   no entry.
+//! * Against the end of the executor: an executor ends when its tasks are complete. A task for which a
+//!   cancel has just set SCHEDULED is not complete, so the executor waits until the entry has come. A task
+//!   that was just spawned and is not counted yet has an entry, so a cancel makes no second one. Afterwards
+//!   all tasks are complete, and `executor` is still there for as long as a reference is (rule 5).
+//! * Against the handle: the thread that gives back the last reference frees the task. The output is gone
+//!   by then (rule 6).
 //!
 //! `model/cancel.rs` models each of these.
 //!
-//! The word with state and count is tokio's idea (`runtime/task/state.rs`), the entry as a value is async-task's
-//! (`Runnable`); that an entry needs no reference of its own saves two atomic operations a wake-up over both.
+//! The word with state and count is tokio's idea (`runtime/task/state.rs`), and the entry as a value is
+//! async-task's (`Runnable`). Both pay two more atomic operations for a wake-up, because their entries hold
+//! a reference.
 
 pub(crate) mod budget;
-// Unsafe: the allocation is shared by raw pointers and counts its own references.
+// Unsafe: raw pointers share the allocation, which counts its own references.
 #[allow(unsafe_code)]
 mod cell;
 pub(crate) mod list;
 mod refusal;
 mod state;
-// Unsafe: allocates, and keeps memory on lists that lie in it.
+// Unsafe: this allocates, and keeps free blocks on lists that lie in the blocks.
 #[allow(unsafe_code)]
 mod memory;
 pub(crate) mod task_local;

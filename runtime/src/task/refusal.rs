@@ -1,6 +1,7 @@
-//! Refusing a task: an executor that ends drops the entry of every new one, and thereby cancels it.
+//! Refusing a task: an executor that is ending drops the entry of every new task, which cancels the task.
 //!
-//! The future that is dropped runs a destructor of the user's, which may spawn the next task, which is refused as well:
+//! Dropping the future runs a destructor of the user. This destructor may spawn the next task, which is
+//! refused as well:
 //!
 //! ```text
 //!   one inside the other                        one after the other
@@ -10,30 +11,33 @@
 //!       its future's destructor spawns 3 …        its future's destructor spawns 3, which is left here …
 //! ```
 //!
-//! So the stack stays flat, however long the chain is: a list of a thousand nodes may drop each node in a task of its own. A chain without an
-//! end has to be cut, or the executor would never end: after [`MAX_REFUSAL_CHAIN`] tasks the next one is abandoned, and its future is never dropped.
+//! So the stack stays flat, however long the chain is: a list of a thousand nodes may drop each node in a
+//! task of its own. A chain without an end has to be cut, or the executor would never end. After
+//! [`MAX_REFUSAL_CHAIN`] tasks the next one is abandoned: its future is never dropped.
 
 use super::Task;
 use brigade_handle::contain;
 use std::{cell::Cell, mem::ManuallyDrop};
 
-/// How many tasks the destructors of one refused task may spawn, directly and by way of each other.
+/// The most tasks that the destructors of one refused task may spawn, directly and by way of each other.
 const MAX_REFUSAL_CHAIN: usize = 100_000;
 
-/// Entries that were refused inside destructors of what this thread refuses.
+/// The entries that were refused inside destructors of tasks that this thread refuses.
 #[derive(Default)]
 struct Refusals {
     entries: Vec<Task>,
-    /// How many there were since the outermost began.
+    /// The number of entries since the outermost `refuse` began.
     count: usize,
 }
 
 thread_local! {
-    /// None while this thread refuses nothing. It has no destructor, so it can be used as long as the thread runs.
+    /// `None` while this thread refuses nothing. It has no destructor, so it can be used as long as the
+    /// thread runs.
     static REFUSALS: Cell<Option<ManuallyDrop<Refusals>>> = const { Cell::new(None) };
 }
 
-/// Cancels a task that its executor does not take in: at once, or after the one whose destructor has spawned it.
+/// Cancels a task that its executor does not take in. This happens at once, or after the task whose
+/// destructor has spawned it.
 #[cold]
 pub(crate) fn refuse(entry: Task) {
     if let Some(left) = REFUSALS.take() {
@@ -42,7 +46,7 @@ pub(crate) fn refuse(entry: Task) {
     REFUSALS.set(Some(ManuallyDrop::default()));
     let mut next = Some(entry);
     while let Some(entry) = next {
-        // Contained, so that what is left is always taken.
+        // Panics are contained, so that the other entries are always taken.
         contain(|| drop(entry));
         next = take();
     }
@@ -61,7 +65,7 @@ fn leave(mut left: ManuallyDrop<Refusals>, entry: Task) {
     surplus.into_iter().for_each(Task::abandon);
 }
 
-/// The entry that was left last. If there is none, the outermost `refuse` ends.
+/// Takes the entry that was left last. If there is none, the outermost `refuse` ends.
 fn take() -> Option<Task> {
     let mut left = REFUSALS.take()?;
     let entry = left.entries.pop();

@@ -1,4 +1,4 @@
-//! The task's state word, and its transitions as verbs. Nobody else sees the bits.
+//! The state word of a task, and its transitions as verbs. No other file sees the bits.
 //!
 //! ```text
 //!   63                       4   3          2         1          0
@@ -13,10 +13,11 @@ const COMPLETE: usize = 1 << 2;
 const CANCELLED: usize = 1 << 3;
 const REFERENCE: usize = 1 << 4;
 
-/// More references than this mean that wakers are leaked in a loop. Half the range, so that the check may come late.
+/// The number of references above which wakers must be leaking in a loop. It is half of the range, so the
+/// check may come late.
 const MAX_REFERENCES: usize = usize::MAX / 2;
 
-/// What to do with an entry that was taken from a queue.
+/// The next step for the thread that took an entry from a queue.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Begin {
@@ -26,33 +27,33 @@ pub(super) enum Begin {
     Cancel,
 }
 
-/// What to do after a poll that was pending.
+/// The next step after a poll that was pending.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AfterPoll {
-    /// Nothing: a waker will schedule the task. It must not be touched any more.
+    /// Do nothing: a waker will schedule the task. The runner must not touch it any more.
     Idle,
     /// Schedule it: it was woken during the poll. The runner has the entry.
     Again,
 }
 
-/// What to do after a wake-up.
+/// The next step after a wake-up.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AfterWake {
     /// Make the entry and push it.
     Schedule,
-    /// Nothing: an entry exists, or a runner will make one, or the task is complete.
+    /// Do nothing: an entry exists, or a runner will make one, or the task is complete.
     Nothing,
 }
 
-/// What to do after a reference was given up.
+/// The next step after a reference was given up.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Release {
     /// Free the allocation.
     Last,
-    /// Nothing. It must not be touched any more.
+    /// Do nothing. The task must not be touched any more.
     Alive,
 }
 
@@ -60,12 +61,12 @@ pub(super) enum Release {
 pub(super) struct TaskState(AtomicUsize);
 
 impl TaskState {
-    /// A new task: scheduled, with its own reference and the handle's.
+    /// The state of a new task: scheduled, with its own reference and the handle's.
     pub(super) fn new() -> Self {
         Self(AtomicUsize::new(SCHEDULED | (2 * REFERENCE)))
     }
 
-    /// SCHEDULED => RUNNING, by whoever has the entry.
+    /// SCHEDULED => RUNNING, by the thread that has the entry.
     #[inline]
     pub(super) fn begin(&self) -> Begin {
         // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire pairs with
@@ -81,7 +82,8 @@ impl TaskState {
     /// RUNNING => idle, or => SCHEDULED if it was woken meanwhile.
     #[inline]
     pub(super) fn end(&self) -> AfterPoll {
-        // Release publishes the future to the next runner. What a `wake` published that came meanwhile is the next `begin`'s to acquire.
+        // Release publishes the future to the next runner. The next `begin` acquires what a `wake`
+        // published in the meantime.
         let old = self.0.fetch_sub(RUNNING, Ordering::Release);
         debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the end of a run in state {old:b}");
         if old & SCHEDULED == 0 { AfterPoll::Idle } else { AfterPoll::Again }
@@ -90,8 +92,8 @@ impl TaskState {
     /// RUNNING => COMPLETE, and the task's own reference is given up.
     #[inline]
     pub(super) fn complete(&self) -> Release {
-        // Acquire: what others did with their references comes before the freeing. A reference that is the only one is the caller's,
-        // and nobody can make another.
+        // Acquire: what others did with their references comes before the freeing. If only one reference is
+        // left, it is the caller's, and nobody can make another.
         if self.0.load(Ordering::Acquire) / REFERENCE == 1 {
             return Release::Last;
         }
@@ -102,18 +104,19 @@ impl TaskState {
         if old / REFERENCE == 1 { Release::Last } else { Release::Alive }
     }
 
-    /// idle => SCHEDULED; remembered for the runner if there is one.
+    /// idle => SCHEDULED. A runner, if there is one, finds the bit at the end of its poll.
     #[inline]
     pub(super) fn wake(&self) -> AfterWake {
         self.schedule(SCHEDULED)
     }
 
-    /// `wake`, and the next runner will drop the future.
+    /// As `wake`, and the next runner drops the future.
     pub(super) fn cancel(&self) -> AfterWake {
         self.schedule(SCHEDULED | CANCELLED)
     }
 
-    /// `wake`, and a reference less, which is not the last if the task has to be scheduled: it has its own.
+    /// As `wake`, and gives up a reference. If the task has to be scheduled this is not the last one: the
+    /// task has its own.
     #[inline]
     pub(super) fn wake_and_release(&self) -> (AfterWake, Release) {
         let mut old = self.0.load(Ordering::Relaxed);
@@ -133,33 +136,34 @@ impl TaskState {
         (wake, if old / REFERENCE == 1 { Release::Last } else { Release::Alive })
     }
 
-    /// Whether the task is complete. One whose result is there may not be yet: the handle's signal knows earlier.
+    /// Tells whether the task is complete. Its result may be there earlier: the signal of the handle knows
+    /// first.
     pub(super) fn is_complete(&self) -> bool {
-        // Acquire pairs with the Release of `complete`: who sees the end sees what the task did.
+        // Acquire pairs with the Release of `complete`: a thread that sees the end sees what the task did.
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
     #[inline]
     fn schedule(&self, bits: usize) -> AfterWake {
-        // Release: the next poll sees what came before the wake-up, also if an entry exists already: its `begin` reads
-        // from this operation or a later one. What the last `end` published is that `begin`'s to acquire: who makes an entry reads nothing
-        // of the task that changes.
+        // Release: the next poll sees what came before the wake-up, even if an entry exists already: its
+        // `begin` reads from this operation or a later one. That `begin` also acquires what the last `end`
+        // published, because a thread that makes an entry reads no part of the task that changes.
         let old = self.0.fetch_or(bits, Ordering::Release);
         if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { AfterWake::Schedule } else { AfterWake::Nothing }
     }
 
-    /// One reference more.
+    /// Adds a reference.
     #[inline]
     pub(super) fn retain(&self) {
-        // Relaxed: who makes a reference has one, so nobody frees meanwhile.
+        // Relaxed: a thread that makes a reference has one, so nobody frees the task meanwhile.
         let old = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         if old > MAX_REFERENCES {
-            // As `Arc` does: unwinding could not give back what was leaked.
+            // As `Arc` does: unwinding could not give back the leaked references.
             std::process::abort();
         }
     }
 
-    /// One reference less.
+    /// Gives up a reference.
     #[inline]
     pub(super) fn release(&self) -> Release {
         // Acquire: as in `complete`.
