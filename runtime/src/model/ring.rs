@@ -49,8 +49,8 @@ fn run_all(owner: &Owner) {
 }
 
 /// Steals once, and runs what that gave.
-fn steal(from: &queue::Queue) {
-    let (thief, _) = queue::new();
+fn steal(from: &run_queue::RunQueue) {
+    let (thief, _) = run_queue::new();
     from.steal(&thief).into_iter().for_each(|stolen| run(stolen.first));
     run_all(&thief);
 }
@@ -58,7 +58,7 @@ fn steal(from: &queue::Queue) {
 /// With so many tasks in the ring, one is appended while a thief looks.
 fn all_are_run_once(before: usize) {
     loom::model(move || {
-        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         (0..before).for_each(|_| tasks.append(&owner));
         let other = thread::spawn(move || steal(&shared));
         tasks.append(&owner);
@@ -80,7 +80,7 @@ fn what_is_appended_to_a_full_ring_is_run_once() {
     all_are_run_once(4);
     // The same the other way round, for loom tries other orders then.
     loom::model(|| {
-        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         (0..4).for_each(|_| tasks.append(&owner));
         let theirs = tasks.clone();
         let other = thread::spawn(move || {
@@ -98,9 +98,9 @@ fn what_is_appended_to_a_full_ring_is_run_once() {
 #[test]
 fn what_was_stolen_is_stolen_again_and_run_once() {
     loom::model(|| {
-        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         (0..3).for_each(|_| tasks.append(&owner));
-        let (thief, its) = queue::new();
+        let (thief, its) = run_queue::new();
         let other = thread::spawn(move || steal(&its));
         shared.steal(&thief).into_iter().for_each(|stolen| run(stolen.first));
         run_all(&thief);
@@ -113,7 +113,7 @@ fn what_was_stolen_is_stolen_again_and_run_once() {
 #[test]
 fn the_newest_task_is_taken_by_its_owner_or_a_thief() {
     loom::model(|| {
-        let (tasks, (owner, shared)) = (Counting::new(), queue::new());
+        let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         let other = thread::spawn(move || shared.steal_lifo_task().into_iter().for_each(run));
         assert!(owner.replace_lifo_slot(tasks.task()).is_none());
         owner.replace_lifo_slot(tasks.task()).into_iter().for_each(run);

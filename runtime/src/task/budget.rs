@@ -1,7 +1,8 @@
 //! The cooperative budget (`brigade_handle::budget`).
 //!
-//! To hear that a timer has fired is free (`time/sleep.rs`). Those who poll several futures see to it that one which uses up the budget
-//! whenever it is polled starves no other (`combine/race.rs`, `combine/poll_set.rs`, `time/timeout.rs`).
+//! Hearing that a timer has fired costs nothing (`time/sleep.rs`). A future that polls several others makes
+//! sure that one which spends the whole budget whenever it is polled starves none of the rest
+//! (`combine/race.rs`, `combine/poll_set.rs`, `time/timeout.rs`).
 
 pub(crate) use brigade_handle::budget::{Lifted, is_left, lift, mark, poll, renew, spend, spend_since, take};
 use std::{
