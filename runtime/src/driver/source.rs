@@ -1,6 +1,8 @@
 //! A source: the readiness of one descriptor as the reactor reported it, and the wakers of the tasks that
 //! wait for it.
 //!
+//! Long: the bits and the list of waiting tasks are one protocol, which is explained here once.
+//!
 //! ```text
 //!   readiness   63        8     6         5        4      3             2            1          0
 //!              [  epoch   |    | RECORDS | URGENT | GONE | WRITE_ENDED | READ_ENDED | WRITABLE | READABLE ]
