@@ -257,7 +257,7 @@ mod tests {
             let book = idle.clone();
             let sleeper = thread::spawn(move || {
                 assert!(book.try_search());
-                let _watch = book.sleep(1, Awake::Searching);
+                let _watch = book.fall_asleep(1, Awake::Searching);
                 shared.has_stealable_tasks()
             });
             owner.push(model.pop().unwrap(), |_| panic!("the ring has room"));
@@ -289,7 +289,7 @@ mod tests {
             assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
             let called = Arc::new(AtomicBool::new(false));
             let (book, call) = (idle.clone(), called.clone());
-            let sleeper = thread::spawn(move || book.sleep(1, Awake::Working));
+            let sleeper = thread::spawn(move || book.fall_asleep(1, Awake::Working));
             let _ = idle.wake_up(0, |worker| call.store(worker == 1, Ordering::Relaxed));
             let watch = sleeper.join().unwrap();
             assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 0");
@@ -305,7 +305,7 @@ mod tests {
             let called = Arc::new(AtomicBool::new(false));
             let (book, call) = (idle.clone(), called.clone());
             let leaver = thread::spawn(move || {
-                let _ = book.leave(1, |worker| call.store(worker == 0, Ordering::Relaxed));
+                let _ = book.wake_up(1, |worker| call.store(worker == 0, Ordering::Relaxed));
             });
             let watch = idle.watch_on(0);
             leaver.join().unwrap();
@@ -345,7 +345,7 @@ mod tests {
             let caller = thread::spawn(move || {
                 let mut woken = false;
                 coming.store(true, Ordering::Relaxed);
-                calling.call(WakeReason::Search, || woken = true);
+                calling.wake(WakeReason::Search, || woken = true);
                 woken
             });
             let entered = parker.enter_driver();
