@@ -71,8 +71,6 @@
 //! lost interest. Its waker is dropped with the next readiness, or when the direction has
 //! [`MAX_POLLERS_PER_DIRECTION`] such tasks: then all of them are woken, and the ones that are still
 //! interested poll again.
-//!
-//! Long: a fifth of the lines are the protocol, which must stand beside the bits that it is about.
 
 use crate::{
     driver::{

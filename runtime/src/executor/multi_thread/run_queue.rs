@@ -75,6 +75,10 @@ pub(crate) fn new() -> (Owner, Arc<RunQueue>) {
 }
 
 /// Turns a pointer back into its task.
+///
+/// # Safety
+///
+/// The pointer is from `Task::into_raw`, and the caller has taken it by rule 3 or 4.
 unsafe fn taken(pointer: *mut ()) -> Task {
     let pointer = NonNull::new(pointer).expect("a slot between head and tail holds a task");
     // SAFETY: the caller is the only one that has taken this pointer.
