@@ -323,8 +323,8 @@ impl Pool {
     }
 }
 
-/// Waits for a thread of the pool to end, unless it is this one. A spare thread that goes home may drop the pool in the
-/// destructor of a thread-local, where it is no worker any more.
+/// Waits for a thread of the pool to end, unless it is this one. A spare thread that goes home may drop the
+/// pool in the destructor of a thread-local, where it is no worker any more.
 fn join_unless_current(thread: thread::JoinHandle<()>) {
     if thread.thread().id() != thread::current().id() {
         // A worker's loop does not panic, because jobs and hooks are caught.
