@@ -7,7 +7,7 @@ use crate::shim::{self, MutexGuard};
 pub(super) trait Waiter {
     /// The state behind the lock.
     type State;
-    /// What a waiter requests and, with its grant, what it received.
+    /// The request of a waiter and, with its grant, the result.
     type Request;
 
     /// The lock around the queue. It is the same lock on each call.
