@@ -148,16 +148,32 @@ pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
     // Relaxed: the handler reads these only after the call of `sigaction` below.
     BEFORE[index].store(before.sa_sigaction, Ordering::Relaxed);
     BEFORE_TAKES_INFO[index].store(before.sa_flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
-    // SAFETY: `sigaction` consists of integers and a set of bits. All zeros is a valid value for both; the
-    // set is empty.
+    // SAFETY: `sigaction` consists of integers and a set of bits. All zeros is a valid value for both.
     let mut action = unsafe { mem::zeroed::<libc::sigaction>() };
     action.sa_sigaction = handler;
+    action.sa_mask = all_signals_but(&refused);
     action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO | libc::SA_ONSTACK;
     // SAFETY: the handler makes only async-signal-safe calls (see there), and lives as long as the process.
     check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
     // Relaxed: the next reader comes after this store by the caller's lock, or by a fork.
     INSTALLED[index].store(true, Ordering::Relaxed);
     Ok(())
+}
+
+/// Returns the set of all signals except these. They are blocked while [`on_signal`] runs. Otherwise signals
+/// that come at the same moment would run their handlers on top of one another, and three of their frames
+/// overflow the alternate stack, which is 8 KiB for threads of the standard library. The signals that report
+/// a broken program are not blocked, so that whoever handles them is told of an error in an earlier handler.
+fn all_signals_but(signals: &[i32]) -> libc::sigset_t {
+    // SAFETY: a set of bits, for which all zeros is a valid value.
+    let mut set = unsafe { mem::zeroed::<libc::sigset_t>() };
+    // SAFETY: the set is valid. The call cannot fail.
+    let _ = unsafe { libc::sigfillset(&raw mut set) };
+    for &signal in signals {
+        // SAFETY: as above, and the signal is a valid one.
+        let _ = unsafe { libc::sigdelset(&raw mut set, signal) };
+    }
+    set
 }
 
 /// Handles a caught signal. It may interrupt any code, so it allocates nothing, takes no lock, and leaves

@@ -74,6 +74,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/broken/sys.rs",
     "runtime/tests/foreign/waker.rs",
     "runtime/tests/fork/sys.rs",
+    "runtime/tests/nested_signals/sys.rs",
     "runtime/tests/refused/sys.rs",
     "runtime/tests/short/sys.rs",
     "runtime/tests/soak/sys.rs",
