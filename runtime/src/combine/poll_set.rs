@@ -71,8 +71,8 @@ pub(crate) fn wake_if_budget_is_spent(due: &VecDeque<usize>, cx: &Context<'_>) -
     must_yield
 }
 
-/// Goes on with the panic of a child, in its poll or its destructor. Wakes the task for the case that it catches the
-/// panic, since other children may be due, or none may be left.
+/// Goes on with the panic of a child, in its poll or its destructor. Wakes the task for the case that it
+/// catches the panic, since other children may be due, or none may be left.
 #[cold]
 pub(crate) fn resume_panic(payload: Box<dyn Any + Send>, cx: &Context<'_>) -> ! {
     contain(|| cx.waker().wake_by_ref());

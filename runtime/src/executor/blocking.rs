@@ -65,12 +65,12 @@ impl Refused {
     }
 }
 
-/// What happens to a call that is queued when the runtime ends.
+/// The fate of a call that is queued when the runtime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It is cancelled.
     Cancellable,
-    /// It is made all the same.
+    /// It runs all the same.
     Accepted,
 }
 
@@ -154,25 +154,28 @@ impl Blocking {
     }
 }
 
-/// Runs a closure that blocks on a thread beside the tasks.
+/// Runs a blocking closure on a thread beside the tasks.
 ///
-/// Up to [`max_blocking_threads`](crate::Builder::max_blocking_threads) such calls are under way at once, 256 unless the builder says otherwise;
-/// others wait in a queue, in no particular order. So calls that wait for one another, or without an end, must not be that many.
+/// Up to [`max_blocking_threads`](crate::Builder::max_blocking_threads) such calls run at once (256 by
+/// default). More calls wait in a queue, in no particular order. So the number of calls that wait for one
+/// another, or that never end, must stay below this bound.
 ///
-/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all calls that are queued, also those whose handle was dropped. Every other end of the
-/// runtime cancels those that are still queued when the tasks have ended: see [`Runtime`](crate::Runtime#how-it-ends).
+/// [`Runtime::shutdown`](crate::Runtime::shutdown) runs all queued calls, also those whose handle was
+/// dropped. Every other end of the runtime cancels the calls that are still queued when the tasks have
+/// ended: see [`Runtime`](crate::Runtime#how-it-ends).
 ///
-/// If the operating system has no thread to give, the call waits for one of the runtime's threads that make such calls. If there is none of
-/// those either, the handle says [`Lost`](JoinError::Lost), with the reason; a later call tries again.
+/// If the operating system refuses a thread, the call waits for one of the runtime's threads that make such
+/// calls. If there is no such thread either, the handle returns [`Lost`](JoinError::Lost) with the reason.
+/// A later call tries again.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime. A panic of the closure goes to the handle.
 ///
 /// # Cancellation
 ///
-/// [`JoinHandle::cancel`] takes the closure out of the queue; one that runs runs to its end. The end of the runtime
-/// waits for it, unless it has a deadline or waits for nobody.
+/// [`JoinHandle::cancel`] takes the closure out of the queue. A closure that runs already runs to its end.
+/// The end of the runtime waits for it, unless that end has a deadline or waits for nobody.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -193,11 +196,8 @@ where
     })
 }
 
-/// Begins a blocking call. `make` makes the closure, if there is a thread for it; `what` names the operation in an error.
-///
-/// # Panics
-///
-/// Outside of a runtime.
+/// Begins a blocking call. `make` makes the closure, if there is a thread for it; `what` names the
+/// operation in an error. Panics outside of a runtime.
 #[track_caller]
 pub(crate) fn begin<F, T>(what: &str, fate: Fate, make: impl FnOnce() -> F) -> io::Result<JoinHandle<T>>
 where
@@ -217,9 +217,10 @@ pub(crate) fn unblock<T: Send + 'static>(
     async move { handle.await.unwrap_or_else(|error| Err(io_error(what, &error))) }
 }
 
-/// Why a blocking call was not made.
+/// Turns the reason why a blocking call was not made into an I/O error.
 ///
-/// Not of the kind that the operating system's reason has, which is `WouldBlock` if there are too many threads: that means to wait for readiness.
+/// The error does not have the kind of the operating system's reason. With too many threads that would be
+/// `WouldBlock`, which tells callers to wait for readiness.
 pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
     match error {
         JoinError::Lost(Lost::NotStarted(reason)) => {

@@ -62,8 +62,9 @@ impl Builder {
     }
 
     /// Bounds the threads that make blocking calls: those of [`spawn_blocking`](crate::spawn_blocking), of
-    /// [`fs`](crate::fs), of the standard streams and of name look-ups. So many calls run at once; more
-    /// wait in a queue. The threads start when they are needed, beside the [`workers`](Self::workers).
+    /// [`fs`](crate::fs), of the standard streams and of name look-ups. At most this many calls run at
+    /// once; more wait in a queue. The threads start when they are needed, beside the
+    /// [`workers`](Self::workers).
     ///
     /// `most` is from 1 to 32,000, and 256 by default.
     pub fn max_blocking_threads(mut self, most: usize) -> Self {

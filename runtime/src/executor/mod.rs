@@ -9,7 +9,7 @@
 //! | `reference` | the executor of either kind, owned, borrowed, or as the one word that a task has |
 //! | `current_thread` | the executor without threads of its own |
 //! | `multi_thread` | the work-stealing executor |
-//! | `injector`, `rng` | parts of both: the queue for tasks from other threads, and choices that need no reason |
+//! | `injector`, `rng` | parts of both: the queue for tasks from other threads, and random choices |
 
 pub(crate) mod block_on;
 pub(crate) mod blocking;

@@ -21,12 +21,18 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 ///
 /// # How it ends
 ///
-/// | by | tasks | running blocking calls | queued blocking calls | waits for |
+/// A blocking call is one of [`spawn_blocking`](crate::spawn_blocking).
+///
+/// | by | tasks | running calls | queued calls | waits for |
 /// |---|---|---|---|---|
-/// | [`shutdown`](Self::shutdown) | run to their end | run to their end | run | all of these |
-/// | [`shutdown_timeout`](Self::shutdown_timeout) | run until the deadline, then are cancelled | run on | are cancelled | all of these until the deadline, and half a second longer for polls and for acknowledged writes |
-/// | `drop`, and [`run`](crate::run) | are cancelled | run to their end | are cancelled | polls and calls that are under way |
-/// | [`shutdown_background`](Self::shutdown_background) | are cancelled | run on | are cancelled | nobody |
+/// | [`shutdown`] | run to their end | run to their end | run | all of these |
+/// | [`shutdown_timeout`] | end, or are cancelled | run on | are cancelled | all, until the deadline |
+/// | `drop`, [`run`](crate::run) | are cancelled | run to their end | are cancelled | running polls, calls |
+/// | [`shutdown_background`] | are cancelled | run on | are cancelled | nobody |
+///
+/// [`shutdown`]: Self::shutdown
+/// [`shutdown_timeout`]: Self::shutdown_timeout
+/// [`shutdown_background`]: Self::shutdown_background
 ///
 /// Cancelling a task drops its future, and its handle returns [`Cancelled`](JoinError::Cancelled). A poll
 /// cannot be interrupted, so a task that is being polled is cancelled when its poll ends. A task that is

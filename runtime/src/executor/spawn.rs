@@ -25,14 +25,17 @@ use std::{
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime. A panic of the task goes to its handle.
 ///
 /// # Cancellation
 ///
-/// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the handle
-/// detaches. If the runtime is ending, the future is dropped at once and the handle says that it was cancelled. A future that is spawned
-/// by the destructor of such a future is dropped after that one, so that a chain of them, however long, needs no stack; a chain that never
-/// ends is cut, and its next future is leaked.
+/// [`JoinHandle::cancel`] drops the future at its next suspension, on a thread of the runtime. Dropping the
+/// handle detaches the task.
+///
+/// If the runtime is ending, the future is dropped at once, and the handle returns
+/// [`Cancelled`](brigade_handle::JoinError::Cancelled). If the destructor of such a future spawns another
+/// future, that one is dropped after it. So a chain of them needs no stack, however long it is. A chain that
+/// never ends is cut, and its next future is leaked.
 ///
 /// ```
 /// # brigade_runtime::run(async {
@@ -49,7 +52,7 @@ where
     spawn_at(future, Location::caller())
 }
 
-/// Spawns as [`spawn`] does, from this line of a program.
+/// Spawns as [`spawn`] does; `at` is the line of the program that spawned.
 #[track_caller]
 pub(crate) fn spawn_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
 where
@@ -79,13 +82,18 @@ fn panic_outside() -> ! {
     panic!("spawn was called outside of a runtime: call it from within `run`, `block_on` or a task")
 }
 
-/// Starts a task that need not be `Send`, on this thread, inside [`run`](crate::run) or inside `block_on` of a current-thread
-/// runtime. It is cancelled when that `run` or `block_on` returns, or when a shutdown has run out of time. One that is spawned after that
-/// end has begun, by a task that still runs or by a destructor, is cancelled at once.
+/// Starts a task that need not be `Send`, on this thread, inside [`run`](crate::run) or inside `block_on`
+/// of a current-thread runtime.
 ///
 /// # Panics
 ///
-/// Outside of a current-thread runtime.
+/// Panics outside of a current-thread runtime.
+///
+/// # Cancellation
+///
+/// The task is cancelled when that `run` or `block_on` returns, or when a shutdown has run out of time. A
+/// task that is spawned after that end has begun, by a task that still runs or by a destructor, is cancelled
+/// at once.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
@@ -106,7 +114,7 @@ where
     spawn_local_at(future, Location::caller())
 }
 
-/// Spawns as [`spawn_local`] does, from this line of a program.
+/// Spawns as [`spawn_local`] does; `at` is the line of the program that spawned.
 #[track_caller]
 pub(crate) fn spawn_local_at<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
 where
@@ -124,11 +132,12 @@ where
 /// The name of the task that runs here.
 static NAME: TaskLocal<Cow<'static, str>> = TaskLocal::new();
 
-/// [`spawn`] for a task with a name, which [`task_name`] gives inside it, and a trace shows beside the line that spawned it.
+/// Starts a task with a name, as [`spawn`] does. [`task_name`] returns the name inside the task, and a trace
+/// shows it beside the line that spawned the task.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Panics outside of a runtime.
 ///
 /// # Cancellation
 ///
@@ -152,11 +161,11 @@ where
     spawn_at(named(name, future), Location::caller())
 }
 
-/// The future of a task with a name, for whatever spawns it: [`spawn_local`], a [`TaskGroup`](crate::TaskGroup), a
-/// [`JoinSet`](crate::JoinSet), a [`Scope`](crate::Scope). [`task_name`] gives the name inside it and in the destructors of what it holds, and a
-/// trace shows it beside the line of this call.
+/// Gives a future a name, for a task that is spawned by [`spawn_local`], a
+/// [`TaskGroup`](crate::TaskGroup), a [`JoinSet`](crate::JoinSet) or a [`Scope`](crate::Scope).
 ///
-/// A task that has no name pays nothing for those that have one.
+/// [`task_name`] returns the name inside the future and in the destructors of the values that it holds. A
+/// trace shows the name beside the line of this call. Tasks without a name pay nothing for those with one.
 ///
 /// ```
 /// use brigade_runtime::{JoinSet, named, run, task_name};

@@ -1,4 +1,5 @@
-//! Cancelling by a handle that does not own the result: against completion, against the handle that does, against the executor's end.
+//! Models of cancelling through a handle that does not own the result, while the task completes, while the
+//! other handle is used, and while the executor ends.
 
 use super::{Queue, tests::Flag};
 use crate::task::Outcome;
@@ -13,7 +14,8 @@ use std::{
     },
 };
 
-/// What the future holds: says where it was dropped. Not the model's, and locked by one operation at a time.
+/// A value in the future that records where it was dropped. Its lock is the standard library's, and each
+/// operation takes it alone.
 #[derive(Clone, Default)]
 struct Dropped(Arc<Mutex<Vec<ThreadId>>>);
 
@@ -26,7 +28,7 @@ impl Drop for Held {
 }
 
 impl Dropped {
-    /// A future that is gone when this has been told once.
+    /// Makes a future that is dropped when this has been told once.
     fn watch<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let held = Held(self.clone());
         async move {
@@ -40,12 +42,13 @@ impl Dropped {
     }
 }
 
-/// Everything that was in the task's allocation has been given back: its reference to the executor was the last.
+/// Asserts that everything in the task's allocation has been given back: its reference to the executor was
+/// the last one.
 fn assert_freed(queue: &Arc<Queue>) {
     assert_eq!(Arc::strong_count(queue), 1, "the task's memory is not freed");
 }
 
-/// Cancels and drops the handle. What it says of the end is true afterwards, too.
+/// Cancels and drops the handle. Its answer about the end of the task stays true afterwards.
 fn cancel(handle: CancelHandle) -> bool {
     let finished = handle.is_finished();
     handle.cancel();
@@ -94,8 +97,8 @@ fn a_cancel_by_one_thread_and_a_run_by_another_end_the_task_once() {
     });
 }
 
-/// A task that is ready at once, whose output is dropped once, whatever `handle` and `runner` do while another thread cancels. `before` runs
-/// first.
+/// Runs a task that is ready at once. Its output is dropped once, whatever `handle` and `runner` do while
+/// another thread cancels. `before` runs first.
 fn the_last_frees(before: fn(&Queue), handle: fn(JoinHandle<Output>), runner: fn(&Queue)) {
     loom::model(move || {
         let (queue, outputs) = (Queue::new(), Arc::new(AtomicUsize::new(0)));
@@ -119,7 +122,7 @@ fn the_last_of_runner_handle_and_cancel_handle_frees_the_task() {
     the_last_frees(Queue::run, |handle| drop(handle.join()), |_| {});
 }
 
-/// Counts how often it is dropped. Not the model's.
+/// Counts its drops, by a counter of the standard library.
 struct Output(Arc<AtomicUsize>);
 
 impl Drop for Output {
@@ -139,7 +142,7 @@ fn an_executor_that_ends_waits_for_the_entry_that_a_cancel_has_made() {
         let listed = task.to_ref();
         assert!(matches!(task.run(), Outcome::Done));
         let other = thread::spawn(move || cancel(canceller));
-        // The end: cancels what is on the list, and runs until nothing is.
+        // The end: cancels the tasks on the list, and runs until none is ready.
         listed.cancel();
         while dropped.by().is_empty() {
             queue.run();
@@ -163,7 +166,7 @@ fn a_cancel_after_the_executors_end_does_nothing() {
         let handle = queue.spawn(dropped.watch(std::future::pending::<u32>()), Location::caller());
         let (first, second) = (handle.cancel_handle(), handle.cancel_handle().clone());
         let other = thread::spawn(move || cancel(first));
-        // What was never run is cancelled with the queue in which it is.
+        // A task that was never run is cancelled with the queue that holds it.
         queue.close();
         assert!(cancel(second));
         other.join().unwrap();

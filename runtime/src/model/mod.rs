@@ -1,12 +1,22 @@
 //! Loom models: every order of the operations that must not lose a task, at tiny sizes.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p brigade-runtime --lib --release` runs them. A model has no driver and no
-//! workers: its executor is a bare queue, and its threads run what lies there. What is modelled is the code that runs:
-//! the state word and the slot (`task`; in `model/wakes.rs` with nothing beside the word that orders; in `model/cancel.rs` with handles
-//! that cancel), the ring (`run_queue`; in
-//! `model/ring.rs` with an owner that appends meanwhile), the book of sleepers and who watches (`idle`), the place to sleep
-//! (`parker`), the children of one task (`combine/poll_set`; in `model/poll_set.rs`). The models of timers are in `time/timers.rs`, of the sleep of a current-thread executor in
-//! `executor/current_thread/inbox.rs`, of a task group in `group/task_group/model.rs`, of a source in `driver/source/model.rs`.
+//! `RUSTFLAGS="--cfg loom" cargo test -p brigade-runtime --lib --release` runs them. A model has no driver
+//! and no workers: its executor is a bare queue, and its threads run the tasks in it. The code under the
+//! model is the real code.
+//!
+//! | code | model |
+//! |---|---|
+//! | the state word and the slot (`task/`) | this file |
+//! | the same, where nothing but the state word orders | `model/wakes.rs` |
+//! | the same, with handles that cancel | `model/cancel.rs` |
+//! | the ring (`run_queue.rs`) | this file, and `model/ring.rs` with an owner that appends meanwhile |
+//! | the list of sleeping workers, and the watching worker (`idle.rs`) | this file |
+//! | the parker (`parker.rs`) | this file |
+//! | the children of one task (`combine/poll_set.rs`) | `model/poll_set.rs` |
+//! | timers | `time/timers.rs` |
+//! | the sleep of a current-thread executor | `executor/current_thread/inbox.rs` |
+//! | a task group | `group/task_group/model.rs` |
+//! | a source | `driver/source/model.rs` |
 
 use crate::{
     executor::{reference::ExecutorBorrow, reference::ExecutorRefCount},
@@ -21,7 +31,7 @@ use std::{
     task::Wake,
 };
 
-/// The executor of a model: tasks that are ready, for whoever comes to run them.
+/// The executor of a model: a queue of tasks that are ready. Any thread of the model runs them.
 pub(crate) struct Queue {
     /// None when the executor has ended.
     ready: Mutex<Option<VecDeque<Task>>>,
@@ -55,19 +65,19 @@ impl Queue {
         drop(refused);
     }
 
-    /// Takes the first that is ready.
+    /// Takes the first task that is ready.
     pub(crate) fn pop(&self) -> Option<Task> {
         lock(&self.ready).as_mut()?.pop_front()
     }
 
-    /// Ends the executor: what is ready is cancelled, and so is what comes later.
+    /// Ends the executor: cancels the tasks that are ready, and those that come later.
     #[cfg(test)]
     pub(crate) fn close(&self) {
         let ready = lock(&self.ready).take();
         drop(ready);
     }
 
-    /// Runs what is ready until nothing is.
+    /// Runs tasks until none is ready.
     pub(crate) fn run(&self) {
         while let Some(task) = self.pop() {
             if let Outcome::Again(task) = task.run() {
@@ -77,7 +87,7 @@ impl Queue {
     }
 }
 
-/// Counts how often it is woken. Not the model's: nobody waits for it.
+/// Counts its wake-ups. The counter is the standard library's, because no thread of the model waits for it.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct Count(AtomicUsize);
@@ -244,7 +254,7 @@ mod tests {
         });
     }
 
-    /// Acts as whoever has put a task where others can take it. Whom that woke.
+    /// Does what a thread does after it has put a task where others can take it. Returns the woken worker.
     fn notify(idle: &Idle) -> Option<usize> {
         if idle.should_wake() { idle.wake_one(|_| false) } else { None }
     }
@@ -271,7 +281,7 @@ mod tests {
         loom::model(|| {
             let (idle, model, injector) = (Arc::new(Idle::new(2)), Queue::new(), Arc::new(Injector::new()));
             drop(model.spawn(async {}, Location::caller()));
-            // The other worker sleeps already.
+            // The other worker already sleeps.
             let _watch = idle.fall_asleep(0, Awake::Working);
             assert!(idle.try_search());
             let (book, from) = (idle.clone(), injector.clone());
@@ -328,7 +338,7 @@ mod tests {
                     parker.wake(call, || panic!("it is not in the driver"));
                 })
             });
-            // A call that was lost is a deadlock here.
+            // A lost call is a deadlock here.
             while !parker.park(None).contains(WakeReason::Watch) {}
             assert!(came.load(Ordering::Relaxed), "what came before the call is not seen");
             calls.into_iter().for_each(|call| call.join().unwrap());

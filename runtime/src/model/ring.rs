@@ -1,5 +1,5 @@
-//! Models of a worker's ring: the owner appends and takes while thieves take, and the tasks are made meanwhile, so that a model sees
-//! whether what is published is seen.
+//! Models of a worker's ring: the owner appends and takes while thieves take. The tasks are made during the
+//! model, so it fails if a thief sees a slot without the task's memory.
 
 use super::Queue;
 use crate::{
@@ -48,14 +48,14 @@ fn run_all(owner: &Owner) {
     }
 }
 
-/// Steals once, and runs what that gave.
+/// Steals once, and runs the stolen task.
 fn steal(from: &run_queue::RunQueue) {
     let (thief, _) = run_queue::new();
     from.steal(&thief).into_iter().for_each(|stolen| run(stolen.first));
     run_all(&thief);
 }
 
-/// With so many tasks in the ring, one is appended while a thief looks.
+/// Appends a task while a thief looks, with this many tasks in the ring.
 fn all_are_run_once(before: usize) {
     loom::model(move || {
         let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
@@ -74,11 +74,11 @@ fn what_is_appended_while_a_thief_looks_is_run_once() {
     all_are_run_once(1);
 }
 
-/// The owner comes round to a place that the thief has just read.
+/// The owner comes round to a slot that the thief has just read.
 #[test]
 fn what_is_appended_to_a_full_ring_is_run_once() {
     all_are_run_once(4);
-    // The same the other way round, for loom tries other orders then.
+    // The same with the threads swapped, because loom then tries other orders.
     loom::model(|| {
         let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         (0..4).for_each(|_| tasks.append(&owner));
@@ -93,8 +93,9 @@ fn what_is_appended_to_a_full_ring_is_run_once() {
     });
 }
 
-/// What a thief has put into its own ring is stolen from there: by another thread, since loom does not try all orders of a read and the
-/// writes of a thread that comes after it and reads the same first.
+/// A second thief steals the tasks that the first one has put into its own ring. The second thief is another
+/// thread, because loom does not try all orders of a read and the writes of a thread that comes after it and
+/// reads the same first.
 #[test]
 fn what_was_stolen_is_stolen_again_and_run_once() {
     loom::model(|| {

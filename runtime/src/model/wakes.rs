@@ -1,5 +1,5 @@
-//! Models of the state word in which nothing but the word itself orders: what wakers and runners do is seen by the poll after, and a
-//! task's memory is freed after its last use.
+//! Models in which nothing but the state word orders: the next poll sees what wakers and runners did before,
+//! and a task's memory is freed after its last use.
 
 use super::Queue;
 use loom::{
@@ -13,8 +13,9 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// A task that waits until two have come, each of which says so by a relaxed store and a wake-up: with the wakers that it left at its
-/// first poll. Locked by the standard library's mutex, which orders nothing in a model.
+/// A task that waits for two events. Each event is a relaxed store and a wake-up, by a waker that the task
+/// left at its first poll. The wakers are behind the standard library's mutex, which orders nothing in a
+/// model.
 struct Meeting {
     come: [AtomicUsize; 2],
     waker: Mutex<Option<Waker>>,
@@ -39,7 +40,7 @@ impl Meeting {
     }
 }
 
-/// The second wake-up may find the entry that the first has made: the poll sees what came before either.
+/// The second wake-up may find the queue entry of the first one. The poll sees what came before either.
 #[test]
 fn what_came_before_each_of_two_wake_ups_is_seen_by_the_poll() {
     loom::model(|| {
@@ -62,8 +63,8 @@ fn what_came_before_each_of_two_wake_ups_is_seen_by_the_poll() {
     });
 }
 
-/// The future goes from one runner to the next by the state word alone: its waker does nothing but wake. The future's cell is loom's, so
-/// the model fails if two polls are not one after the other.
+/// The future passes from one runner to the next by the state word alone: its waker only wakes.
+/// The future's cell is loom's, so the model fails if two polls are not one after the other.
 #[test]
 fn what_one_runner_did_is_seen_by_the_next() {
     loom::model(|| {
@@ -90,7 +91,8 @@ fn what_one_runner_did_is_seen_by_the_next() {
     });
 }
 
-/// The handle, a waker and the runner each give up their reference: whoever is last frees, after all that the others did.
+/// The handle, a waker and the runner each give up their reference. The last one frees the task, after
+/// everything that the others did.
 #[test]
 fn the_last_of_handle_waker_and_runner_frees() {
     loom::model(|| {

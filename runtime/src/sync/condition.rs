@@ -137,7 +137,8 @@ impl Condition {
     ///     changed.notify(1);
     /// };
     /// run(async {
-    ///     let tasks: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(wait()), Box::pin(open())];
+    ///     let tasks: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] =
+    ///         [Box::pin(wait()), Box::pin(open())];
     ///     gather(tasks).await;
     /// });
     /// ```

@@ -27,8 +27,8 @@
 //! 1. A task that finds nothing available joins the wait queue, with its waker, in the critical section in
 //!    which it looked.
 //! 2. A task that makes something available grants it to the front of the queue under the same lock, and
-//!    wakes that waiter after it has released the lock. Whatever belongs to the grant (an item, room, a
-//!    permit) is kept for the waiter: no newcomer can take it.
+//!    wakes that waiter after it has released the lock. Everything that belongs to the grant (an item,
+//!    room, a permit) is kept for the waiter: no newcomer can take it.
 //! 3. A waiter that is polled takes its grant. A waiter that is dropped gives its grant back, and the next
 //!    one in the queue receives it.
 //!

@@ -196,8 +196,8 @@ impl<'a> Notified<'a> {
     /// use brigade_runtime::{run, spawn, sync::Notify};
     /// use std::{pin::pin, sync::{Arc, Mutex}};
     ///
-    /// /// Takes an item. Without `enable`, two tasks that call this could miss an item that is pushed between
-    /// /// the look and the wait.
+    /// /// Takes an item. Without `enable`, two tasks that call this could miss an item that is
+    /// /// pushed between the look and the wait.
     /// async fn pop(items: &Mutex<Vec<u32>>, pushed: &Notify) -> u32 {
     ///     loop {
     ///         let mut notified = pin!(pushed.notified());

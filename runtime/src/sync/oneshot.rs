@@ -3,15 +3,15 @@
 //! Both sides share one allocation, with one byte that holds their progress:
 //!
 //! ```text
-//!   bit 0  DONE           the sender has finished: it sent the value, or none       set by the sender, once
-//!   bit 1  CLOSED         the receiver does not want a value any more               set by the receiver, once
-//!   bit 2  SENDER_GONE    the sender does not access the channel any more           set by the sender, once
-//!   bit 3  RECEIVER_GONE  nor does the receiver; implies CLOSED                     set by the receiver, once
-//!   bit 4  RECEIVER_WAITS the receiver's waker is stored                            set and cleared by the receiver
-//!   bit 5  SENDER_WAITS   the sender's waker is stored, for `closed`                set and cleared by the sender
+//!   bit 0  DONE           the sender has finished: it sent the value, or none   set by the sender, once
+//!   bit 1  CLOSED         the receiver does not want a value any more           set by the receiver, once
+//!   bit 2  SENDER_GONE    the sender does not access the channel any more       set by the sender, once
+//!   bit 3  RECEIVER_GONE  nor does the receiver; implies CLOSED                 set by the receiver, once
+//!   bit 4  RECEIVER_WAITS the receiver's waker is stored                        set, cleared by the receiver
+//!   bit 5  SENDER_WAITS   the sender's waker is stored, for `closed`            set, cleared by the sender
 //! ```
 //!
-//! # Who may access what, and when
+//! # Access rules
 //!
 //! 1. The value belongs to the sender until DONE, and to the receiver from DONE on. DONE is not set after
 //!    CLOSED: in that case the sender keeps the value, and finishes by setting SENDER_GONE.

@@ -15,7 +15,7 @@
 //! written into its request. Afterwards the grant is either taken, by the poll that follows, or given back,
 //! by a future that is dropped before that poll.
 //!
-//! # Who may access what, and when
+//! # Access rules
 //!
 //! 1. A node belongs to its future before it is linked and after its grant. In between, while it is
 //!    *linked*, everything in it except the flag `granted` belongs to the holder of the lock.

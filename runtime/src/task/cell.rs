@@ -99,11 +99,12 @@ pub(crate) fn new<F: Future>(
     // `cancel` starts from a reference that the handle made, and needs the pointer to the whole cell.
     cell.as_ptr().expose_provenance();
     let target: NonNull<dyn Counted<F::Output> + '_> = cell;
-    // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as well: what the
-    // handle does with the future's own data is nothing, since rule 2 keeps it to the runner.
+    // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as
+    // well: what the handle does with the future's own data is nothing, since rule 2 keeps it to the
+    // runner.
     let target: NonNull<dyn Counted<F::Output>> = unsafe { std::mem::transmute(target) };
-    // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the slot is new,
-    // so this is its only joiner.
+    // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the
+    // slot is new, so this is its only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, release_handle) };
     (Task { header: cell.cast() }, handle)
 }
@@ -114,7 +115,8 @@ pub(crate) fn new<F: Future>(
 ///
 /// As for `Release` in brigade-handle.
 unsafe fn release_handle(target: NonNull<()>) {
-    // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference back.
+    // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference
+    // back.
     unsafe { release(target.cast()) };
 }
 
@@ -177,7 +179,8 @@ unsafe fn release(header: NonNull<Header>) {
 unsafe fn free(header: NonNull<Header>) {
     // SAFETY: nobody has a reference, and this is moved out once.
     let Header { vtable, executor, signal, .. } = unsafe { header.read() };
-    // SAFETY: the block is from `take` with this size, as is the reference to the executor, and both are nobody's.
+    // SAFETY: the block is from `take` with this size, as is the reference to the executor, and both are
+    // nobody's.
     unsafe { memory::give(header.cast(), vtable.size, executor) };
     // A waker that is left is foreign code, and may panic.
     drop(signal);
@@ -197,14 +200,15 @@ pub(crate) struct Task {
     header: NonNull<Header>,
 }
 
-// SAFETY: by rules 1 to 4 an entry may be run on any thread of its executor; executors keep the entries of local tasks on
-// their thread while they run or drop them.
+// SAFETY: by rules 1 to 4 an entry may be run on any thread of its executor; executors keep the entries of
+// local tasks on their thread while they run or drop them.
 unsafe impl Send for Task {}
 
 impl Task {
     #[inline]
     fn header(&self) -> &Header {
-        // SAFETY: while the entry exists the task is not complete, so its own reference keeps it alive (rule 3).
+        // SAFETY: while the entry exists the task is not complete, so its own reference keeps it alive
+        // (rule 3).
         unsafe { self.header.as_ref() }
     }
 
@@ -277,7 +281,8 @@ unsafe impl Send for TaskRef {}
 impl TaskRef {
     /// Cancels the task.
     pub(crate) fn cancel(&self) {
-        // SAFETY: the list drops its references before the task is complete, so the task's own reference lives (rule 3).
+        // SAFETY: the list drops its references before the task is complete, so the task's own reference
+        // lives (rule 3).
         request_cancel(unsafe { self.header.as_ref() }, self.header);
     }
 }
@@ -291,8 +296,8 @@ fn request_cancel(header: &Header, pointer: NonNull<Header>) {
     }
 }
 
-// SAFETY: the output lies at the beginning of the stage when the signal was completed, and is the heir's alone (rule 6); the runner has the
-// task's own reference.
+// SAFETY: the output lies at the beginning of the stage when the signal was completed, and is the heir's
+// alone (rule 6); the runner has the task's own reference.
 unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     #[inline]
     fn signal(&self) -> &Signal {
@@ -302,7 +307,8 @@ unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     #[inline]
     fn place(&self) -> Place<'_, F::Output> {
         let stage = self.stage.with_mut(|stage| NonNull::new(stage).expect("a cell has an address"));
-        // SAFETY: the output lies at the beginning of the stage from `complete` on, and is the heir's alone (rule 6).
+        // SAFETY: the output lies at the beginning of the stage from `complete` on, and is the heir's alone
+        // (rule 6).
         unsafe { Place::new(stage.cast()) }
     }
 
@@ -326,7 +332,8 @@ unsafe impl<F: Future> Counted<F::Output> for Cell<F> {
 /// The caller has the entry, which this uses up or gives back.
 unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
     let whole = header.cast::<Cell<F>>();
-    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until the task is complete, or idle.
+    // SAFETY: the caller has the entry, so the task's own reference keeps the cell alive until the task is
+    // complete, or idle.
     let cell = unsafe { whole.as_ref() };
     let id = cell.header.id;
     let began = cell.header.state.begin();
@@ -367,7 +374,8 @@ fn list(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
 ///
 /// The caller has the entry, which this uses up.
 unsafe fn cancel<F: Future>(header: NonNull<Header>) {
-    // SAFETY: the caller has the entry, so the task's own reference keeps the header alive until the task is complete.
+    // SAFETY: the caller has the entry, so the task's own reference keeps the header alive until the task
+    // is complete.
     let this = unsafe { header.as_ref() };
     // In either case this thread is the runner now, and ends the task.
     let (Begin::Poll | Begin::Cancel) = this.state.begin();
@@ -467,7 +475,8 @@ fn discard<T>(value: T) {
 /// Cancels the task this waker belongs to. Does nothing if the waker belongs to another executor.
 pub(crate) fn cancel_by(waker: &Waker) {
     if std::ptr::eq(waker.vtable(), &WAKER) {
-        // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the borrow keeps.
+        // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the
+        // borrow keeps.
         request_cancel(unsafe { &*waker.data().cast::<Header>() }, pointer(waker.data()));
     }
 }
@@ -493,7 +502,8 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 unsafe fn wake(data: *const ()) {
     let header = pointer(data);
     context::with(|here| {
-        // SAFETY: the data of a waker is a header, and the waker's reference keeps it alive until it is given back, below.
+        // SAFETY: the data of a waker is a header, and the waker's reference keeps it alive until it is
+        // given back, below.
         let this = unsafe { header.as_ref() };
         record(Kind::Wake, this.id, 0);
         if this.executor.view().is_at(here) {

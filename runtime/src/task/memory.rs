@@ -107,7 +107,8 @@ pub(super) fn take(size: Size, at: ExecutorBorrow<'_>) -> (NonNull<u8>, Executor
 ///
 /// # Safety
 ///
-/// The block came from [`take`] with this size, and so did the reference; both are the caller's, who does not use them again.
+/// The block came from [`take`] with this size, and so did the reference; both are the caller's, who does
+/// not use them again.
 #[inline]
 pub(super) unsafe fn give(block: NonNull<u8>, size: Size, ExecutorRef(address): ExecutorRef) {
     let given = MEMORY.try_with(|store| {

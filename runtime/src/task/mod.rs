@@ -6,14 +6,14 @@
 //!             │ vtable     how to run, drop and free this F           │  read only
 //!             │ executor   where to go when woken                     │  read only
 //!             │ id         the name in a trace                        │  read only
-//!             │ signal     how far runner and handle are              │  the runner completes, the handle joins
+//!             │ signal     how far runner and handle are              │  runner and handle
 //!             │   note     the task's index in its executor's list    │  the executor
 //!             ├ stage ────────────────────────────────────────────────┤
 //!             │ future, and in its place later the output             │  the runner, then the heir
 //!             └───────────────────────────────────────────────────────┘
 //! ```
 //!
-//! # Who may touch what, and when
+//! # Access rules
 //!
 //! 1. An **entry** ([`Task`]) is the right to run the task once. The bit SCHEDULED is set exactly while an
 //!    entry exists, or is about to be made by the thread that set the bit. So there is at most one entry,

@@ -69,8 +69,9 @@ impl TaskState {
     /// SCHEDULED => RUNNING, by the thread that has the entry.
     #[inline]
     pub(super) fn begin(&self) -> Begin {
-        // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire pairs with
-        // the Release of `wake` and of the last `end`: the poll sees what the waker and the last poll did.
+        // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire
+        // pairs with the Release of `wake` and of the last `end`: the poll sees what the waker and the last
+        // poll did.
         let old = self.0.fetch_add(RUNNING.wrapping_sub(SCHEDULED), Ordering::Acquire);
         debug_assert!(
             old & (SCHEDULED | RUNNING | COMPLETE) == SCHEDULED,
@@ -98,7 +99,8 @@ impl TaskState {
             return Release::Last;
         }
         let change = COMPLETE.wrapping_sub(RUNNING).wrapping_sub(REFERENCE);
-        // Release: what the runner did to the allocation comes before its freeing; Acquire: so does what others did.
+        // Release: what the runner did to the allocation comes before its freeing; Acquire: so does what
+        // others did.
         let old = self.0.fetch_add(change, Ordering::AcqRel);
         debug_assert!(old & (RUNNING | COMPLETE) == RUNNING, "the completion of a task in state {old:b}");
         if old / REFERENCE == 1 { Release::Last } else { Release::Alive }
@@ -234,7 +236,8 @@ mod models {
     use loom::thread;
     use std::sync::Arc;
 
-    /// The state, and what each of two threads did before it came to the state: by relaxed stores, so that only the state orders them.
+    /// The state, and what each of two threads did before it came to the state: by relaxed stores, so that
+    /// only the state orders them.
     struct Shared {
         state: TaskState,
         did: [AtomicUsize; 2],
@@ -267,7 +270,8 @@ mod models {
 
     type GiveUp = fn(&TaskState) -> Release;
 
-    /// Each of two threads gives up one of two references: one of them frees, and comes after what the other did.
+    /// Each of two threads gives up one of two references: one of them frees, and comes after what the
+    /// other did.
     fn the_last_comes_after_the_other(state: fn() -> TaskState, give_up: [GiveUp; 2]) {
         loom::model(move || {
             let shared = Shared::new(state());

@@ -118,7 +118,8 @@ mod models {
         }
     }
 
-    /// The loop of `core.rs`: until so many tasks have run and `woken` says that it has seen enough. A wake-up that was lost is a deadlock.
+    /// The loop of `core.rs`: until so many tasks have run and `woken` says that it has seen enough. A
+    /// wake-up that was lost is a deadlock.
     fn drive(inbox: &Inbox, tasks: usize, mut woken: impl FnMut() -> bool) {
         let (mut ran, mut enough) = (0, false);
         loop {

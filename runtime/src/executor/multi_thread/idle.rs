@@ -8,7 +8,7 @@
 //! **watches**: it wakes every few milliseconds.
 //!
 //! ```text
-//!   word   [ searching : 32 | asleep : 32 ]      stored under the lock or by a searching worker, read by everybody
+//!   word   [ searching : 32 | asleep : 32 ]   stored under the lock or by a searching worker; all read it
 //! ```
 //!
 //! # The protocol

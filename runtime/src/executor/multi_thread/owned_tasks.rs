@@ -11,7 +11,7 @@
 //! # When there is no task left
 //!
 //! ```text
-//!   shard   spawned, ended    counted by its worker alone; those of the last shard by all threads that are no workers
+//!   shard   spawned, ended    counted by its worker; in the last shard, by all other threads
 //! ```
 //!
 //! A spawn is counted before the task is queued. An end is counted after the task's last use of the parts

@@ -1,8 +1,10 @@
 //! The run queue of one worker: a ring of fixed size that others steal from, and the LIFO slot.
 //!
 //! ```text
-//!   LIFO slot ▏  the task that was made ready last: it runs next, while the memory that its waker touched is still in the cache
-//!   ring      ▏  head ──▶ ■ ■ ■ ■ ■ ◀── tail      oldest at the head; owner and thieves take there, the owner appends
+//!   LIFO slot ▏  the task that was made ready last. It runs next, while the memory that
+//!             ▏  its waker touched is still in the cache
+//!   ring      ▏  head ──▶ ■ ■ ■ ■ ■ ◀── tail      the oldest is at the head: the owner and thieves
+//!             ▏                                    take there, and the owner appends at the tail
 //! ```
 //!
 //! The [`Owner`] belongs to the worker's thread. Any thread may steal through the [`RunQueue`].
@@ -198,7 +200,8 @@ impl Owner {
         // Acquire pairs with the takers: their reads of the slot come before our write.
         if tail.wrapping_sub(queue.head.load(Ordering::Acquire)) < RING_CAPACITY {
             queue.slot(tail).store(task.into_raw().as_ptr(), Ordering::Relaxed);
-            // A swap, so that what follows in `MultiThread::notify` is ordered after it: see the head of `idle.rs`.
+            // A swap, so that what follows in `MultiThread::notify` is ordered after it: see the head of
+            // `idle.rs`.
             queue.tail.swap(tail.wrapping_add(1), Ordering::SeqCst);
         } else {
             let mut half = self.take_half();

@@ -2,7 +2,7 @@
 //!
 //! | step | waited for by |
 //! |---|---|
-//! | Tasks run to their end, or are cancelled: their entries are queued, and workers drop their futures. | every shutdown that waits |
+//! | Tasks end, or are cancelled: they are queued, and workers drop their futures. | shutdowns that wait |
 //! | Blocking calls that run end; queued ones are made or cancelled. | the same, or the last worker |
 //! | The workers stop. | the same |
 //! | The last worker closes the driver. | nobody |
@@ -100,7 +100,8 @@ pub(crate) fn close(shared: &Arc<MultiThread>, threads: &Threads, mode: Shutdown
     shared.owned.cancel_all();
     shared.stop();
     let _away = wait::away();
-    // In the destructors of its thread-locals a worker's thread is no worker any more, and cannot wait for itself.
+    // In the destructors of its thread-locals a worker's thread is no worker any more, and cannot wait for
+    // itself.
     for thread in threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
         thread.join().expect("a worker contains its panics");
     }

@@ -217,8 +217,8 @@ impl Worker {
         None
     }
 
-    /// Steals half of another worker's ring. From a short ring it steals only tasks that have lain there for longer than
-    /// [`STEAL_GRACE_PERIOD`].
+    /// Steals half of another worker's ring. From a short ring it steals only tasks that have lain there
+    /// for longer than [`STEAL_GRACE_PERIOD`].
     fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
         if let Some(task) = self.steal_announced() {
             return Some(task);
@@ -241,7 +241,8 @@ impl Worker {
         None
     }
 
-    /// Steals what this worker was woken for, if it is still there: waking up takes longer than the grace period.
+    /// Steals what this worker was woken for, if it is still there: waking up takes longer than the grace
+    /// period.
     fn steal_announced(&self) -> Option<Task> {
         let remotes = &self.shared.remotes;
         let announced = &remotes[self.index].announced;

@@ -1,5 +1,5 @@
 //! Models of visibility: a task that learns of an event sees what was done before it, also if it takes no
-//! lock. What was done before is a relaxed store, which only the type itself can order.
+//! lock. That earlier action is a relaxed store, which only the type itself can order.
 
 use crate::sync::{Event, Notify, Semaphore, mpsc, oneshot, watch};
 use loom::{
