@@ -1,5 +1,8 @@
 //! The waiting side: a future that a thread can also join.
 //!
+//! Awaiting and joining are the same poll of the signal. They differ in the waker: an await registers the
+//! waker of a task, and a join registers the waker of a parked thread.
+//!
 //! A [`JoinHandle`] owns one reference to the executor's allocation for the work: an `Arc`
 //! ([`JoinHandle::from_arc`]), or an allocation that counts its references itself
 //! ([`JoinHandle::from_raw`]). Either way the slot lies inside the executor's own allocation, so spawning
@@ -267,6 +270,8 @@ impl<T> Future for JoinHandle<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // An await spends from the budget of its task, so that a task that awaits one finished handle after
+        // another still lets others run.
         self.poll_if(cx.waker(), || budget::take(cx.waker()))
     }
 }

@@ -1,4 +1,7 @@
 //! A slot in an allocation of its own: the simplest rendezvous, for executors whose work lives elsewhere.
+//!
+//! The two sides share one `Arc`. The completer sees it as a `Whole`, which is the slot, and the handle sees
+//! it as a [`Rendezvous`]. `pair` and `pair_with` differ in what `cancel` does.
 
 use crate::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use std::{fmt, sync::Arc};

@@ -6,9 +6,9 @@ use std::{
     task::{Wake, Waker},
 };
 
-/// One thread's place to sleep. Only the flag counts; the thread's own token only ends the sleep. So code
-/// that parks and unparks the same thread for reasons of its own (another `block_on`, say) cannot take a
-/// wake-up from this parker.
+/// One thread's place to sleep. The flag says whether there was a wake-up. The token that std keeps for each
+/// thread (`unpark` sets it, `park` waits for it and takes it) only ends the sleep. So other code that parks
+/// and unparks the same thread (another `block_on`, say) cannot take a wake-up from this parker.
 ///
 /// # Why no wake-up is lost
 ///

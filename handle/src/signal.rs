@@ -1,6 +1,6 @@
-//! The signal: the state of the two sides of a rendezvous, and the waker of the waiting side. The owner
-//! of the signal, a [`Slot`](crate::Slot) or an executor's allocation, decides what the result is and
-//! where it lies.
+//! The signal: the state of two sides that meet over one result, and the waker of the side that waits. The
+//! owner of the signal decides what the result is and where it lies. The owner is a [`Slot`](crate::Slot),
+//! or an executor's allocation that has room for the result, such as a task.
 //!
 //! # Rules of access
 //!
@@ -37,7 +37,10 @@
 //! ```
 //!
 //! The protocol is that of tokio's `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that
-//! pool jobs and process calls use it too. `tests/loom.rs` models each pair of operations.
+//! pool jobs and process calls use it too. `tests/loom.rs` models each pair of operations: loom runs a
+//! small test once for each order that the steps of its threads can have. So the atomics and the cell come
+//! from `sync.rs`, which gives std's in a normal build and loom's in a model. The cell is loom's interface
+//! to an `UnsafeCell`: `with` gives a pointer to read through, `with_mut` one to write through.
 
 use crate::{
     contain,

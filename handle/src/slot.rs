@@ -1,8 +1,8 @@
 //! The slot: a cell for one result, between the side that completes it and the side that waits.
 //!
-//! It consists of a [`Signal`], whose header states the protocol, and a [`Place`] for the value. An
-//! executor that has room for the value elsewhere needs a signal only: a task keeps its output where its
-//! future was.
+//! It consists of a [`Signal`], whose header states the protocol, and room for the value. A [`Place`] is a
+//! pointer to such room. An executor that has room elsewhere needs only the signal: a task keeps its output
+//! where its future was.
 
 use crate::{
     JoinError,

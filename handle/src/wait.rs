@@ -5,8 +5,9 @@
 //! thread [sets](set) the [`Policy`], and everything that blocks goes through [`block`], or through
 //! [`away`] if it sleeps by other means.
 //!
-//! A pool stays the owner of its thread when an executor that runs there sets a policy of its own. A job
-//! may run async tasks, which must not block; but when that executor sleeps, the pool has to know.
+//! Policies nest. A job of a pool may run an async executor on its thread, and that executor forbids its
+//! tasks to block. The pool still owns the thread and has to know when the executor sleeps. So a setting
+//! keeps the hooks of the pool beneath the executor's policy.
 
 use crate::parker;
 use std::{
