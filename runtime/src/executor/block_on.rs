@@ -5,10 +5,13 @@
 //! sleep until that waker is called. Async is a loop of polls and sleeps. [`run_until`], the first function
 //! below, is that loop.
 //!
-//! [`run`](crate::run) makes a current-thread runtime and uses this loop. While the future waits, the loop
-//! runs the tasks that the future has spawned, and sleeps in the reactor when nothing is left to run. On a
-//! multi-threaded runtime the workers run the tasks. There the thread inside `block_on` only polls its own
-//! future and parks, in `brigade_handle::wait::block`.
+//! [`run`](crate::run) makes a current-thread runtime and uses this loop. While the future waits, the
+//! loop runs the tasks that the future has spawned, and sleeps in the reactor when nothing is left to
+//! run. On a multi-threaded runtime the workers run the tasks. There the thread inside `block_on` is a
+//! *guest*: it only polls its own future and parks, in `brigade_handle::wait::block`.
+//!
+//! `Core` is the current-thread executor. Here it is enough to know that it runs the tasks that are ready
+//! ([`run_round`](Core::run_round)), and that its driver reports events and expired timers.
 
 use crate::{
     executor::{context, current_thread::Core, reference::ExecutorHandle},
@@ -41,7 +44,7 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
     }
 }
 
-/// The wait policy of a thread that polls tasks: blocking is refused.
+/// The waiting policy of a thread that polls tasks: blocking is refused.
 pub(crate) const FORBID: wait::Policy = wait::Policy::Forbid(
     "it runs async tasks, which would all wait with it; use `.await`, or take the blocking call to `spawn_blocking`",
 );
@@ -64,6 +67,7 @@ pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F)
         }
         poll
     });
+    // This thread may keep references to the executor for its next spawns. It leaves the runtime here.
     task::return_references();
     output
 }
@@ -80,6 +84,8 @@ pub(crate) fn poll_as_guest<F: Future>(
     let mut main = MainFuture(future);
     let poll = main.poll(&mut Context::from_waker(waker));
     if poll.is_pending() {
+        // The future stays where it is, for the next poll. In all other cases, a panic included, `main`
+        // drops it while this thread is still inside the runtime.
         mem::forget(main);
     }
     poll

@@ -1,4 +1,11 @@
 //! Spawning from inside a runtime.
+//!
+//! A spawn makes the task, with its first entry and its handle, and gives the entry to an executor
+//! (`take_in`), which pushes it to a queue. Which queue depends on the role of the calling thread
+//! (`ThreadRole` in `context.rs`): a thread that runs tasks pushes to its own queue, and a guest pushes to
+//! the queue for tasks from outside (the injector of the workers, or the inbox of a current-thread
+//! executor). The first poll comes when a thread of the executor takes the entry from the queue. An executor
+//! that is ending refuses the task, which is then cancelled without a poll.
 
 use crate::{
     executor::{

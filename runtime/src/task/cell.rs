@@ -2,7 +2,10 @@
 //!
 //! Long: the code that follows these pointers must not be spread over files.
 //!
-//! The numbered rules are those at the head of `task/mod.rs`.
+//! The numbered rules are those at the head of `task/mod.rs`. To follow a task through this file, read
+//! `memory::take` and `memory::give` as malloc and free, and `executor.view()` as the executor. The free
+//! functions `begin`, `end`, `record`, `label` and `because` write the trace. They are not the transitions
+//! `state.begin()` and `state.end()`.
 
 use super::{
     memory::{self, Size},
@@ -68,8 +71,8 @@ union Stage<F: Future> {
 // from `spawn_local` is run, dropped and completed on its own thread by its executor, and its handle is
 // Send only if the output is.
 unsafe impl<F: Future> Send for Cell<F> {}
-// SAFETY: as for Send; several threads at once may reach only the state word, the slot, and parts that are
-// read only.
+// SAFETY: as for Send; several threads at once may reach only the state word, the signal, and parts that
+// are read only.
 unsafe impl<F: Future> Sync for Cell<F> {}
 
 /// Makes a task. The entry must be run or dropped on the executor that is passed here.
@@ -100,11 +103,10 @@ pub(crate) fn new<F: Future>(
     cell.as_ptr().expose_provenance();
     let target: NonNull<dyn Counted<F::Output> + '_> = cell;
     // SAFETY: this changes nothing but the lifetime of the trait object, which the handle's T bounds as
-    // well: what the handle does with the future's own data is nothing, since rule 2 keeps it to the
-    // runner.
+    // well. The handle does nothing with the future's own data, because rule 2 keeps that to the runner.
     let target: NonNull<dyn Counted<F::Output>> = unsafe { std::mem::transmute(target) };
     // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the
-    // slot is new, so this is its only joiner.
+    // signal is new, so this is its only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, release_handle) };
     (Task { header: cell.cast() }, handle)
 }
@@ -296,7 +298,7 @@ fn request_cancel(header: &Header, pointer: NonNull<Header>) {
     }
 }
 
-// SAFETY: the output lies at the beginning of the stage when the signal was completed, and is the heir's
+// SAFETY: the output lies at the beginning of the stage when the signal is completed, and is the heir's
 // alone (rule 6); the runner has the task's own reference.
 unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
     #[inline]
@@ -339,6 +341,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
     let began = cell.header.state.begin();
     let before = begin(id);
     let executor = cell.header.executor.view();
+    // The executor lists a task when its first poll is pending, and a local task when it is spawned.
     let is_new = cell.header.signal.note() == UNLISTED;
     let result = match began {
         Begin::Poll if is_new && executor.is_closing() => Err(executor.cancelled()),
@@ -443,8 +446,8 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
     });
     cell.header.executor.view().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
-        // A waker that is left in the cell may be foreign, and its destructor may panic. SAFETY: that was
-        // the last reference.
+        // A waker that is left in the cell may be foreign, and its destructor may panic.
+        // SAFETY: that was the last reference.
         contain(|| unsafe { free(whole.cast()) });
     }
 }
@@ -472,7 +475,7 @@ fn discard<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Cancels the task this waker belongs to. Does nothing if the waker belongs to another executor.
+/// Cancels the task this waker belongs to. Does nothing if it is not the waker of a task of this crate.
 pub(crate) fn cancel_by(waker: &Waker) {
     if std::ptr::eq(waker.vtable(), &WAKER) {
         // SAFETY: a waker with these functions has a header for its data, and a reference to it, which the

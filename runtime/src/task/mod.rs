@@ -16,8 +16,9 @@
 //! # Access rules
 //!
 //! 1. An **entry** ([`Task`]) is the right to run the task once. The bit SCHEDULED is set exactly while an
-//!    entry exists, or is about to be made by the thread that set the bit. So there is at most one entry,
-//!    in one queue or in one hand.
+//!    entry exists, or is about to be made: by the runner if there is one, and otherwise by the thread that
+//!    set the bit. So there is at most one entry, in one queue or in one hand. A runner that completes the
+//!    task makes no entry. From then on the bit means nothing (rule 4).
 //! 2. The **runner** is the thread that turned an entry into the bit RUNNING. Until it clears the bit, the
 //!    future is its own.
 //! 3. References are counted: the task's own **until it is complete**, one for the handle, one for each
@@ -42,6 +43,9 @@
 //!       │                                  └── end: woken meanwhile ──┘  │
 //!       └───────────────────────────────────── end: not woken ───────────┘
 //! ```
+//!
+//! A new task is SCHEDULED, because `spawn` makes the first entry of a task. A wake-up during a poll sets
+//! SCHEDULED beside RUNNING, and `end` then clears only RUNNING.
 //!
 //! # Why no wake-up is lost
 //!

@@ -13,8 +13,8 @@ const COMPLETE: usize = 1 << 2;
 const CANCELLED: usize = 1 << 3;
 const REFERENCE: usize = 1 << 4;
 
-/// The number of references above which wakers must be leaking in a loop. It is half of the range, so the
-/// check may come late.
+/// The value of the state word above which wakers must be leaking in a loop. It is half of the range: other
+/// threads may add references before this check stops the process, and the word must not overflow.
 const MAX_REFERENCES: usize = usize::MAX / 2;
 
 /// The next step for the thread that took an entry from a queue.
@@ -57,7 +57,7 @@ pub(super) enum Release {
     Alive,
 }
 
-/// TaskState bits and reference count.
+/// The state bits and the reference count of a task.
 pub(super) struct TaskState(AtomicUsize);
 
 impl TaskState {
@@ -69,9 +69,11 @@ impl TaskState {
     /// SCHEDULED => RUNNING, by the thread that has the entry.
     #[inline]
     pub(super) fn begin(&self) -> Begin {
-        // SCHEDULED is set and RUNNING is not (rule 1), so the sum carries nothing into other bits. Acquire
-        // pairs with the Release of `wake` and of the last `end`: the poll sees what the waker and the last
-        // poll did.
+        // One addition clears SCHEDULED and sets RUNNING. SCHEDULED is set and RUNNING is not (rule 1 of
+        // `task/mod.rs`), so the sum carries nothing into other bits.
+        //
+        // Acquire pairs with the Release of `wake` and of the last `end`: the poll sees what the waker and
+        // the last poll did.
         let old = self.0.fetch_add(RUNNING.wrapping_sub(SCHEDULED), Ordering::Acquire);
         debug_assert!(
             old & (SCHEDULED | RUNNING | COMPLETE) == SCHEDULED,
