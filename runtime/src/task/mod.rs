@@ -6,7 +6,7 @@
 //!             │ vtable     how to run, drop and free this F           │  read only
 //!             │ executor   where to go when woken                     │  read only
 //!             │ id         the name in a trace                        │  read only
-//!             │ signal     how far runner and handle are              │  runner and handle
+//!             │ signal     how far runner and handle are              │  runner completes, handle joins
 //!             │   note     the task's index in its executor's list    │  the executor
 //!             ├ stage ────────────────────────────────────────────────┤
 //!             │ future, and in its place later the output             │  the runner, then the heir
