@@ -24,6 +24,7 @@ pub(crate) fn be_interrupted_if_asked() {
     if std::env::var(SOCKET).is_ok() {
         Path::Socket.choose();
     }
+    sys::heed_interrupts();
     let procs = pool(2);
     let handle = procs.spawn(wait_at, port.parse().unwrap());
     println!("{:?}", procs.worker_ids());

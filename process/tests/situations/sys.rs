@@ -75,6 +75,14 @@ pub(crate) fn ignore_a_signal() {
     ignore(libc::SIGUSR1);
 }
 
+/// Gives the interrupts their default actions. A shell starts background jobs with both ignored.
+pub(crate) fn heed_interrupts() {
+    for signal in INTERRUPTS {
+        // SAFETY: SIG_DFL needs no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// Whether this process has no child, alive or zombie.
 pub(crate) fn has_no_child() -> bool {
     // SAFETY: no place is written.
