@@ -43,7 +43,12 @@ pub fn epoch() -> Instant {
     *EPOCH.get_or_init(now)
 }
 
-/// Nanoseconds since [`epoch`].
+/// Returns the nanoseconds since [`epoch`].
+///
+/// ```
+/// let begin = brigade_trace::clock::nanos();
+/// assert!(brigade_trace::clock::nanos() >= begin);
+/// ```
 #[inline]
 pub fn nanos() -> u64 {
     let since = epoch().elapsed();

@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// The kind of thing that an [`Id`] names.
+///
+/// ```
+/// use brigade_trace::{Domain, Id};
+///
+/// assert_eq!(Id::new(Domain::Task, 3).to_string(), "task#3");
+/// assert_eq!(Id::NONE.domain(), Domain::None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Domain {
@@ -55,7 +62,14 @@ impl Id {
     /// The id of nothing, and of everything that was made while no session ran.
     pub const NONE: Self = Self(0);
 
-    /// Names the thing with this number, such as a child by its process id.
+    /// Names the thing with this number, such as a child by its process id. The number has 56 bits.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Id};
+    ///
+    /// let worker = Id::new(Domain::Worker, 0);
+    /// assert_eq!((worker.domain(), worker.number()), (Domain::Worker, 0));
+    /// ```
     pub const fn new(domain: Domain, number: u64) -> Self {
         Self((domain as u64) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1))
     }
@@ -104,7 +118,7 @@ macro_rules! bytes {
         impl $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word that a dump shows.
+            /// Returns the word that a dump shows.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -187,6 +201,17 @@ bytes! {
 }
 
 /// One recorded event.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Session, record};
+///
+/// let session = Session::start(16).unwrap();
+/// let worker = Id::fresh(Domain::Worker);
+/// record(Kind::QueueDepth, worker, 3);
+/// let trace = session.stop();
+/// let event = trace.events().next().unwrap();
+/// assert_eq!((event.kind, event.subject, event.detail), (Kind::QueueDepth, worker, 3));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The time, in nanoseconds since [`clock::epoch`](crate::clock::epoch).

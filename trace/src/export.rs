@@ -4,6 +4,15 @@ use crate::event::{Event, Id};
 use std::{collections::HashMap, fmt};
 
 /// The events of one thread, oldest first.
+///
+/// ```
+/// use brigade_trace::{Id, Kind, Session, record};
+///
+/// let session = Session::start(2).unwrap();
+/// (0..3).for_each(|_| record(Kind::Park, Id::NONE, 0));
+/// let thread = &session.stop().threads[0];
+/// assert_eq!((thread.events.len(), thread.dropped), (2, 1));
+/// ```
 #[derive(Debug, Clone)]
 pub struct ThreadTrace {
     /// The thread's name, or its number if it has none.
@@ -38,6 +47,14 @@ pub struct Trace {
 
 impl Trace {
     /// Iterates over all events, thread by thread.
+    ///
+    /// ```
+    /// use brigade_trace::{Id, Kind, Session, record};
+    ///
+    /// let session = Session::start(16).unwrap();
+    /// record(Kind::Park, Id::NONE, 0);
+    /// assert!(session.stop().events().any(|event| event.kind == Kind::Park));
+    /// ```
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.threads.iter().flat_map(|thread| &thread.events)
     }

@@ -67,7 +67,16 @@ pub fn on() -> bool {
 }
 
 impl Id {
-    /// Makes a new id in this domain while a session runs. Otherwise gives [`Id::NONE`], which costs nothing.
+    /// Makes a new id in this domain while a session runs. Otherwise returns [`Id::NONE`], which costs
+    /// nothing.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Id, Session};
+    ///
+    /// assert_eq!(Id::fresh(Domain::Task), Id::NONE);
+    /// let _session = Session::start(16).unwrap();
+    /// assert_ne!(Id::fresh(Domain::Task), Id::fresh(Domain::Task));
+    /// ```
     #[inline]
     pub fn fresh(domain: Domain) -> Self {
         // Relaxed: only uniqueness matters.
@@ -77,6 +86,15 @@ impl Id {
 
 /// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. The event's originator and
 /// cause come from [`begin`] and [`because`].
+///
+/// ```
+/// use brigade_trace::{Id, Kind, Session, record};
+///
+/// record(Kind::Park, Id::NONE, 0); // No session runs: nothing is recorded.
+/// let session = Session::start(16).unwrap();
+/// record(Kind::Unpark, Id::NONE, 0);
+/// assert_eq!(session.stop().events().count(), 1);
+/// ```
 #[inline(always)]
 pub fn record(kind: Kind, subject: Id, detail: u64) {
     if on() {
@@ -85,6 +103,17 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
 }
 
 /// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Session, begin, current, end};
+///
+/// let session = Session::start(16).unwrap();
+/// let task = Id::fresh(Domain::Task);
+/// let before = begin(task);
+/// assert_eq!(current(), task);
+/// end(task, before, 1);
+/// assert_eq!(current(), Id::NONE);
+/// ```
 #[inline(always)]
 pub fn begin(id: Id) -> Id {
     if !on() {
@@ -110,6 +139,14 @@ pub fn current() -> Id {
 }
 
 /// Runs `f`. Every wake-up that `f` records has this cause.
+///
+/// ```
+/// use brigade_trace::{Cause, Domain, Id, Kind, Session, because, record};
+///
+/// let session = Session::start(16).unwrap();
+/// because(Cause::Queue, || record(Kind::Wake, Id::fresh(Domain::Task), 0));
+/// assert_eq!(session.stop().events().next().unwrap().cause, Cause::Queue);
+/// ```
 #[inline(always)]
 pub fn because<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
     if on() { with_cause(cause, f) } else { f() }
@@ -132,6 +169,16 @@ fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 
 /// Gives `id` a name that a dump shows, such as a task's name or the place that spawned it. Does nothing
 /// while no session runs.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Session, label, record};
+///
+/// let session = Session::start(16).unwrap();
+/// let task = Id::fresh(Domain::Task);
+/// label(task, || "soup".into());
+/// record(Kind::Spawn, task, 0);
+/// assert!(session.stop().to_string().contains("\"soup\""));
+/// ```
 pub fn label(id: Id, text: impl FnOnce() -> String) {
     if on() && id != Id::NONE {
         let text = text();
@@ -216,7 +263,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Busy`] if a session is running already.
+    /// Returns [`Busy`] if a session is running already.
+    ///
+    /// ```
+    /// let session = brigade_trace::Session::start(1024)?;
+    /// assert_eq!(session.stop().dropped(), 0);
+    /// # Ok::<(), brigade_trace::Busy>(())
+    /// ```
     pub fn start(capacity: usize) -> Result<Self, Busy> {
         let mut registry = registry();
         if registry.running {

@@ -93,6 +93,16 @@ pub enum MissedTicks {
 /// A source of ticks at a fixed period, made by [`interval`] or [`interval_at`].
 ///
 /// It is also a `Stream`, which never ends.
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// use std::time::Duration;
+///
+/// let mut interval = brigade_runtime::interval(Duration::from_millis(1));
+/// let first = interval.tick().await;
+/// assert!(interval.tick().await > first);
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "an interval ticks only if asked"]
 pub struct Interval {

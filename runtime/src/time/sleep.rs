@@ -71,6 +71,16 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// use brigade_runtime::{Sleep, sleep};
+/// use std::time::Duration;
+///
+/// let nap: Sleep = sleep(Duration::from_millis(1));
+/// nap.await;
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     /// `None` if the deadline is so far away that an `Instant` cannot express it.

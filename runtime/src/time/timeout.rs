@@ -74,6 +74,16 @@ pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 }
 
 /// The future of [`timeout`] and [`timeout_at`].
+///
+/// ```
+/// # brigade_runtime::run(async {
+/// use brigade_runtime::{Elapsed, timeout};
+/// use std::{future::pending, time::Duration};
+///
+/// let limited = timeout(Duration::from_millis(1), pending::<()>());
+/// assert_eq!(limited.await, Err(Elapsed));
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {
     /// `None` once the future was ready or the time was over.
