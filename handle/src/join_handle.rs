@@ -5,8 +5,8 @@
 //!
 //! A [`JoinHandle`] owns one reference to the executor's allocation for the work: an `Arc`
 //! ([`JoinHandle::from_arc`]), or an allocation that counts its references itself
-//! ([`JoinHandle::from_raw`]). Either way the slot lies inside the executor's own allocation, so spawning
-//! costs one allocation and not two.
+//! ([`JoinHandle::from_raw`]). Either way the signal and the place of the result lie inside the executor's
+//! own allocation, so spawning costs one allocation and not two.
 
 use crate::{
     JoinError, Lost, budget,
@@ -230,8 +230,8 @@ impl<T> JoinHandle<T> {
         self.poll_if(waker, || true)
     }
 
-    /// Polls like [`poll_join`](Self::poll_join), but takes a stored result only if `may_take` returns
-    /// true.
+    /// Polls like [`poll_join`](Self::poll_join), but takes a stored result only if `may_take` returns true.
+    /// A `may_take` that returns false has woken `waker`, so that the caller polls again.
     #[inline]
     fn poll_if(&mut self, waker: &Waker, may_take: impl FnOnce() -> bool) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");

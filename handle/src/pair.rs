@@ -65,7 +65,7 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
             &self.0
         }
     }
-    // SAFETY: as for `Shared`.
+    // SAFETY: signal and place are those of the one slot. A thread that borrows the Arc completes it.
     unsafe impl<T: Send> Rendezvous<T> for Cancellable<T> {
         fn signal(&self) -> &Signal {
             self.0.signal()

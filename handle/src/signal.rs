@@ -21,8 +21,8 @@
 //! 3. While WAITING is set both sides may read the waker and neither may write it. The joiner takes it
 //!    back by clearing WAITING, which it may do only while DONE is not set.
 //! 4. The completer reads the waker only if the operation that set DONE found WAITING set and DETACHED
-//!    not set. It wakes by reference. The waker is dropped with the signal, or by a detach that came
-//!    before DONE.
+//!    not set. It wakes by reference. The waker is dropped when the joiner stores a newer one, with the
+//!    signal, or by a detach that came before DONE.
 //!
 //! # Why no wake-up is lost
 //!
@@ -85,7 +85,7 @@ pub enum Heir {
 /// use std::task::Waker;
 ///
 /// let signal = Signal::joined(0);
-/// // SAFETY: this thread is the only joiner, and has not seen a value.
+/// // SAFETY: this thread is the only joiner, and has not taken a value.
 /// assert!(!unsafe { signal.poll(Waker::noop()) });
 /// // SAFETY: this is the only completer, there is no value to store, and the signal outlives the call.
 /// _ = unsafe { signal.complete() };
@@ -155,7 +155,8 @@ impl Signal {
         self.note.store(note, Ordering::Relaxed);
     }
 
-    /// Returns true to the first of several completers that call this.
+    /// Returns true to the first of several threads that call this: it is the completer. A cancel may
+    /// complete a slot, too (`pair.rs`), so it can compete with the work.
     pub(crate) fn claim(&self) -> bool {
         // Relaxed: the claim only has to be unique; DONE publishes what it guards.
         self.state.fetch_or(CLAIMED, Ordering::Relaxed) & CLAIMED == 0
@@ -227,7 +228,7 @@ impl Signal {
     ///
     /// # Safety
     ///
-    /// The caller is the only joiner, has not detached, and has not seen the value yet.
+    /// The caller is the only joiner, has not detached, and has not taken the value yet.
     #[inline]
     pub unsafe fn poll(&self, waker: &Waker) -> bool {
         // Acquire pairs with the completer's fetch_or(DONE).
@@ -259,8 +260,9 @@ impl Signal {
                 return false;
             }
         }
-        // SAFETY: neither WAITING nor DONE is set, or DONE was set without WAITING: the waker is the
-        // joiner's (rules 2, 4).
+        // SAFETY: WAITING is not set. While DONE is not set either, the waker is the joiner's (rule 2). A
+        // DONE that comes before the `fetch_or` below finds WAITING not set, so the completer does not read
+        // the waker (rule 4).
         let old = self.waker.with_mut(|place| unsafe { (*place).0.replace(waker.clone()) });
         // Release publishes the waker; Acquire pairs with the completer's DONE if that came first.
         let won = self.state.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0;
@@ -275,7 +277,7 @@ impl Signal {
     ///
     /// # Safety
     ///
-    /// The caller is the only joiner, has not seen the value, and does not touch the signal afterwards.
+    /// The caller is the only joiner, has not taken the value, and does not touch the signal afterwards.
     #[inline]
     pub unsafe fn detach(&self) -> Heir {
         // Release, so that the destructor of an unwanted result sees everything that came before. Acquire

@@ -105,8 +105,8 @@ impl<T> Slot<T> {
         // SAFETY: DONE is not set, because only this call sets it, so the value is the completer's (rule
         // 1).
         self.value.with_mut(|value| unsafe { (*value).write(result) });
-        // SAFETY: the value is stored, and this is the one call; the caller has a reference, as for the
-        // slot.
+        // SAFETY: the value is stored, and this is the one call; the caller has its own reference to the
+        // slot's allocation, in which the signal lies.
         if unsafe { self.signal.complete() } == Heir::Completer {
             // SAFETY: it was stored above, and no other code takes it (rule 1).
             self.value.with_mut(|value| unsafe { value.cast::<Output<T>>().drop_in_place() });
@@ -135,7 +135,8 @@ impl<T> Slot<T> {
 
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        // If there was a joiner, it has taken or dropped the value.
+        // If there was a joiner, it has taken or dropped the value, or it had detached before and the
+        // completer has dropped the value.
         if self.signal.is_finished() && !self.signal.has_joiner() {
             // SAFETY: DONE says that the value is stored, and without a joiner no code has taken it.
             self.value.with_mut(|value| unsafe { value.cast::<Output<T>>().drop_in_place() });

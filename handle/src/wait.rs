@@ -7,7 +7,7 @@
 //!
 //! Policies nest. A job of a pool may run an async executor on its thread, and that executor forbids its
 //! tasks to block. The pool still owns the thread and has to know when the executor sleeps. So a setting
-//! keeps the hooks of the pool beneath the executor's policy.
+//! keeps the [`Hooks`] of the pool, the functions that tell it so, beneath the executor's policy.
 
 use crate::parker;
 use std::{
@@ -31,7 +31,8 @@ use std::{
 pub enum Policy {
     /// Park until woken. This is the policy of a thread that no executor owns.
     Park,
-    /// Help with the awaited work; if it runs elsewhere, park and tell the pool.
+    /// Help with the awaited work; if it runs elsewhere, park and tell the pool. [`block`] only parks and
+    /// tells the pool, because it does not know the work. A handle does: its `join` helps first.
     Help(&'static Hooks),
     /// Panic: this thread runs other people's tasks. The text says which executor owns the thread and
     /// what to do instead.
@@ -57,7 +58,7 @@ pub enum Policy {
 pub struct Hooks {
     /// Called before the worker parks.
     pub blocked: fn(),
-    /// Called after the worker was woken for good.
+    /// Called when the wait is over, and not after each wake-up before that.
     pub unblocked: fn(),
 }
 
@@ -184,8 +185,8 @@ impl Drop for Owing {
     }
 }
 
-/// Refuses on a thread that must not block, for code that may block later, or that did not need to block
-/// this time.
+/// Panics on a thread that must not block. Code that blocks only sometimes, or later, calls this each time,
+/// so that a mistake always shows.
 ///
 /// ```
 /// use brigade_handle::wait::{self, Policy};
