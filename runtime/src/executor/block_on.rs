@@ -5,10 +5,11 @@
 //! sleep until that waker is called. Async is a loop of polls and sleeps. [`run_until`], the first function
 //! below, is that loop.
 //!
-//! [`run`](crate::run) makes a current-thread runtime and uses this loop. While the future waits, the
-//! loop runs the tasks that the future has spawned, and sleeps in the reactor when nothing is left to
-//! run. On a multi-threaded runtime the workers run the tasks. There the thread inside `block_on` is a
-//! *guest*: it only polls its own future and parks, in `brigade_handle::wait::block`.
+//! [`run`](crate::run) makes a current-thread runtime, which runs all its tasks on the thread that called
+//! `run`, and uses this loop. While the future waits, the loop runs the tasks that the future has spawned,
+//! and sleeps in the reactor when nothing is left to run. On a multi-threaded runtime the workers run the
+//! tasks. There the thread inside `block_on` is a *guest*: it only polls its own future and parks, in
+//! `brigade_handle::wait::block`.
 //!
 //! `Core` is the current-thread executor. Here it is enough to know that it runs the tasks that are ready
 //! ([`run_round`](Core::run_round)), and that its driver reports events and expired timers.
@@ -26,7 +27,8 @@ use std::{
 };
 
 /// The loop of the current-thread executor: it runs tasks, and sleeps when there are none, until `done`
-/// gives a result. `done` polls the future of `block_on`, if that was woken.
+/// gives a result. `done` polls the future of `block_on`, if that was woken. A wake-up of this future
+/// ends the sleep as well.
 pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> R {
     loop {
         if let Some(result) = done() {
@@ -34,8 +36,8 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
         }
         core.assert_not_forked();
         let has_run_tasks = core.run_round();
-        // The driver gets its turn even if no task ran: the future of `block_on` may wake itself over and
-        // over.
+        // The driver is due after a number of polls. It gets its turn even if no task ran: the future of
+        // `block_on` may wake itself over and over.
         if core.is_driver_due() {
             core.poll_driver();
         } else if !has_run_tasks {
@@ -67,7 +69,8 @@ pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F)
         }
         poll
     });
-    // This thread may keep references to the executor for its next spawns. It leaves the runtime here.
+    // This thread may keep references to the executor for its next spawns. It leaves the runtime here, so
+    // it gives them back.
     task::return_references();
     output
 }

@@ -77,6 +77,7 @@ where
         match place {
             ThreadRole::CurrentThread(core) => core.take_in(task),
             ThreadRole::Worker(worker) => worker.take_in(task),
+            // `Outside` has panicked above.
             ThreadRole::Guest(_) | ThreadRole::Outside => executor.take_in(task),
         }
         handle

@@ -99,6 +99,7 @@ pub(crate) fn new<F: Future>(
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
     // SAFETY: the block is large enough and aligned for a cell of this type, and nobody else's.
     unsafe { cell.write(Cell { header, stage }) };
+    // A pointer that is made from a reference may touch only what that reference may (its provenance).
     // `cancel` starts from a reference that the handle made, and needs the pointer to the whole cell.
     cell.as_ptr().expose_provenance();
     let target: NonNull<dyn Counted<F::Output> + '_> = cell;
@@ -173,7 +174,7 @@ unsafe fn release(header: NonNull<Header>) {
     }
 }
 
-/// Frees the cell. Of its stage nothing is left (rule 6).
+/// Frees the cell, whose stage holds nothing any more (rule 6).
 ///
 /// # Safety
 ///
@@ -234,8 +235,9 @@ impl Task {
         self.header().signal.set_note(place);
     }
 
-    /// Leaves a refused task as it is: its future is not dropped, its handle is never ready, and its memory
-    /// is not freed. Only the executor stops counting it.
+    /// Leaves a refused task as it is, if too many were refused in a row (`task/refusal.rs`): its future is
+    /// not dropped, its handle is never ready, and its memory is not freed. Only the executor stops counting
+    /// it.
     pub(super) fn abandon(self) {
         let this = ManuallyDrop::new(self);
         this.header().executor.view().release(this.header().signal.note());
@@ -341,7 +343,8 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
     let began = cell.header.state.begin();
     let before = begin(id);
     let executor = cell.header.executor.view();
-    // The executor lists a task when its first poll is pending, and a local task when it is spawned.
+    // The executor lists its waiting tasks, to cancel them when it ends: a task when its first poll is
+    // pending, and a task of `spawn_local` when it is spawned.
     let is_new = cell.header.signal.note() == UNLISTED;
     let result = match began {
         Begin::Poll if is_new && executor.is_closing() => Err(executor.cancelled()),
@@ -367,6 +370,7 @@ unsafe fn run<F: Future>(header: NonNull<Header>) -> AfterPoll {
 /// ending: then the task has to end, too.
 fn list(executor: &ExecutorView<'_>, header: NonNull<Header>) -> bool {
     let place = executor.list(TaskRef { header });
+    // No second entry: this is never run or dropped, and only stores the index.
     let task = ManuallyDrop::new(Task { header });
     place.inspect(|&place| task.set_list_index(place)).is_some()
 }
@@ -444,6 +448,7 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
             because(Cause::Join, || unsafe { publish(cell, result) });
         }
     });
+    // The executor removes the task from its list, if it is there.
     cell.header.executor.view().release(cell.header.signal.note());
     if cell.header.state.complete() == Release::Last {
         // A waker that is left in the cell may be foreign, and its destructor may panic.
@@ -510,8 +515,8 @@ unsafe fn wake(data: *const ()) {
         let this = unsafe { header.as_ref() };
         record(Kind::Wake, this.id, 0);
         if this.executor.view().is_at(here) {
-            // The executor lives as long as this thread runs its tasks, so it does not depend on the
-            // reference of this task.
+            // This thread (`here`) runs tasks of the same executor. The executor lives as long as this
+            // thread runs its tasks, so it does not depend on the reference of this task.
             let (wake, release) = this.state.wake_and_release();
             if wake == AfterWake::Schedule {
                 here.schedule(Task { header });

@@ -25,10 +25,12 @@
 //!    waker, one for each cancel handle. An entry has none. While it exists the task is not complete, so
 //!    the task's own reference keeps the task alive.
 //! 4. The runner sets COMPLETE once, after the future is dropped and the signal is completed. The same step
-//!    gives up the task's own reference. Nobody schedules or runs a complete task.
+//!    gives up the task's own reference. If no other reference is left, the runner frees the task and need
+//!    not set the bit, because nobody can read it. Nobody schedules or runs a complete task.
 //! 5. `executor` is read by threads that hold a reference: a waker, the handle, a cancel handle. A runner
-//!    does *not* read it after it has given the entry away, because another thread may complete and free
-//!    the task at once. It uses its own executor instead.
+//!    does *not* read it after it has given the task away: by setting COMPLETE, by an `end` that leaves the
+//!    task idle, or by pushing the entry that `end` gave it. From then on another thread may complete and
+//!    free the task at once. The runner uses its own executor instead.
 //! 6. The stage holds the future until the runner drops it, at the end of the task. Then it holds the
 //!    output, from just before the signal is completed until the heir takes or drops the output (`Signal`
 //!    in brigade-handle says who the heir is). If the handle was gone before, the stage never holds an

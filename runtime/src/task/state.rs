@@ -96,7 +96,7 @@ impl TaskState {
     #[inline]
     pub(super) fn complete(&self) -> Release {
         // Acquire: what others did with their references comes before the freeing. If only one reference is
-        // left, it is the caller's, and nobody can make another.
+        // left, it is the caller's, and nobody can make another. So nobody can read COMPLETE, either.
         if self.0.load(Ordering::Acquire) / REFERENCE == 1 {
             return Release::Last;
         }
@@ -151,7 +151,8 @@ impl TaskState {
     fn schedule(&self, bits: usize) -> AfterWake {
         // Release: the next poll sees what came before the wake-up, even if an entry exists already: its
         // `begin` reads from this operation or a later one. That `begin` also acquires what the last `end`
-        // published, because a thread that makes an entry reads no part of the task that changes.
+        // published. This operation need not acquire it, because a thread that makes an entry reads no part
+        // of the task that changes.
         let old = self.0.fetch_or(bits, Ordering::Release);
         if old & (SCHEDULED | RUNNING | COMPLETE) == 0 { AfterWake::Schedule } else { AfterWake::Nothing }
     }
