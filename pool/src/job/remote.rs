@@ -23,9 +23,9 @@
 //!
 //! The owner parks only after it has seen, under the lock of the list, that the list is empty, and has
 //! set `is_owner_parking` there. A thread that puts a child into the list does so under the same lock,
-//! and unparks the owner if `is_owner_parking` was set. And no child gets into another queue: a worker's
-//! own queue holds only children of its own scopes, and a thief of such a child runs it or puts it into
-//! the list. `tests/loom/waiting.rs` models this.
+//! and unparks the owner if `is_owner_parking` was set. And no child itself gets into another queue: the
+//! only children in a worker's own queue are those of its own scopes, and a thief of such a child runs it
+//! or puts it into the list. `tests/loom/waiting.rs` models this.
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable},
@@ -142,8 +142,8 @@ impl RemoteList {
     }
 }
 
-/// The part of a scope that its children know, and the threads that find one of them. It does not depend
-/// on the scope's lifetime parameter.
+/// The part of a scope that is known to its children, and to the threads that find one of them. It does
+/// not depend on the scope's lifetime parameter.
 pub(crate) struct ScopeBase {
     /// The innermost scope whose child was running on the owner's thread when this scope was opened.
     outer: Option<NonNull<Self>>,

@@ -208,7 +208,7 @@ impl<T> Deque<T> {
 
     #[inline]
     fn has_no_entry(&self) -> bool {
-        // Relaxed: as for `looks_empty`.
+        // Relaxed: as in `current_offer`.
         self.thieves.0.top.load(Ordering::Relaxed) >= self.owner.0.bottom.load(Ordering::Relaxed)
     }
 

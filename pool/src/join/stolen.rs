@@ -20,8 +20,8 @@ impl Stolen {
     ///
     /// # Safety
     ///
-    /// The job just came out of the deque or the offer of the worker `victim`, and no other thread has
-    /// it.
+    /// The job just came out of the deque or the offer of the worker `victim`, and no other thread has it
+    /// or gets it.
     pub(crate) unsafe fn new(stack_job: NonNull<StackJobHeader>, victim: usize) -> Self {
         Self { stack_job, victim }
     }

@@ -4,8 +4,8 @@
 //!
 //! A **producer** puts work into a queue: a spawned job, a stack job, or an injected job. A worker that
 //! finds nothing becomes **searching**, and later **asleep**. Each worker has a **parking slot**, in
-//! which it sleeps. A worker is **available** if it sleeps, or if a spare thread could be started for it
-//! (a **vacancy**).
+//! which it sleeps. A worker is **available** if one sleeps, or if a spare thread could be started in
+//! place of a blocked one (a **vacancy**).
 //!
 //! # Protocol
 //!

@@ -10,10 +10,10 @@
 //! # Retries
 //!
 //! A call with [`CallOptions::retries`] also goes from SENT back to QUEUED when its worker ended after the
-//! call had begun. It does so at most that many times, so the call starts at least once. A call that has
-//! ended as many workers as it may is *quarantined*: it is not started again, and its handle says how many
-//! workers it has ended. If the pool ended the worker because of the call (its time was over, it was
-//! cancelled, it took too much memory), the call is not tried again.
+//! call had begun. It does so at most that many times. So such a call starts at least once, where a plain
+//! call starts at most once. A call that has ended as many workers as it may is *quarantined*: it is not
+//! started again, and its handle says how many workers it has ended. If the pool ended the worker because
+//! of the call (its time was over, it was cancelled, it took too much memory), the call is not tried again.
 //!
 //! A worker may also end because of a call that it has not begun, for example because of an argument that
 //! is too large for it. Nobody has run the call then, so it is given to another worker, but not to one

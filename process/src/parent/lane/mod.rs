@@ -69,7 +69,7 @@ pub(crate) struct Lane {
     unmapped: Arc<()>,
     /// Frames with arguments that the ring cannot hold, for the supervisor to send.
     pub(crate) outgoing: Vec<u8>,
-    /// Why the worker's answers made no sense, if they did not.
+    /// Why the worker's answers make no sense, if that was found.
     pub(crate) fault: Option<String>,
 }
 

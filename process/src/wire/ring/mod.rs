@@ -24,10 +24,10 @@
 //!
 //! 1. While a slot is free or DONE it is the pool's. The pool writes the words, then publishes them by
 //!    READY (Release).
-//! 2. READY => CLAIMED and READY => WITHDRAWN are compare-and-swaps, so exactly one happens. They are the
-//!    only words that both sides may write, and there is no lock: a process that is killed between two
-//!    instructions leaves a slot in one of the states above, and the other side can understand each of
-//!    them.
+//! 2. READY => CLAIMED and READY => WITHDRAWN are compare-and-swaps, so exactly one happens. The state of a
+//!    READY slot is the only word of a slot that both sides may write at the same time, and there is no
+//!    lock: a process that is killed between two instructions leaves a slot in one of the states above, and
+//!    the other side can understand each of them.
 //! 3. While a slot is CLAIMED it is the worker's, which publishes the answer by DONE (Release).
 //! 4. A slot that was withdrawn is reused only when the worker's `cursor` is past it: the worker looks for
 //!    number *n*, and would wait for ever for a number that was overwritten.

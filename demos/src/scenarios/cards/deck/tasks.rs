@@ -80,9 +80,9 @@ pub(super) static CARDS: &[Card] = &[
     read(
         "edge-triggered",
         "With edge-triggered readiness, what if bytes arrive just after a read would have blocked?",
-        "The system will not report them a second time. So each event raises a turn, and a task clears the \
-         readiness only if the turn is still the one that it saw before its attempt. Otherwise it tries \
-         again.",
+        "The system will not report them a second time. So each event raises the epoch, and a task clears \
+         the readiness only if the epoch is still the one that it saw before its attempt. Otherwise it \
+         tries again.",
         "runtime/src/driver/source.rs",
     ),
     read(
@@ -101,7 +101,7 @@ pub(super) static CARDS: &[Card] = &[
     read(
         "newest-task",
         "Why does a worker run the task that was made ready last first, and why not for ever?",
-        "What its waker touched is still in the cache. But the newest task goes first only 3 times in a row, \
+        "What its waker touched is still in the cache. But the LIFO slot goes first only 3 times in a row, \
          so that two tasks that wake each other starve no other task.",
         "runtime/src/executor/multi_thread/worker.rs",
     ),
@@ -109,12 +109,12 @@ pub(super) static CARDS: &[Card] = &[
         "injector-fairness",
         "A worker always has tasks of its own. What keeps it from ignoring those that come from other \
          threads?",
-        "Every 61st turn it looks into the injector first.",
+        "Every 61 tasks it looks into the injector first.",
         "runtime/src/executor/multi_thread/worker.rs",
     ),
     read(
         "stealing-ring",
-        "How does a thief take several tasks from another worker's ring at once?",
+        "How does a thief take several tasks from another worker's run queue at once?",
         "It reads the slots and then moves `head` past them by one compare-exchange. If that fails, it \
          forgets what it read. While `head` stands still the owner does not overwrite those slots.",
         "runtime/src/executor/multi_thread/run_queue.rs",
@@ -130,7 +130,7 @@ pub(super) static CARDS: &[Card] = &[
         "watch",
         "One task computes for a second in its poll. What bounds the harm on a multi-threaded runtime?",
         "One sleeping worker watches. Every few milliseconds it takes over the driver if nobody has it, and \
-         the newest task of a worker that has not come to run it.",
+         the task in the LIFO slot of a worker that has not come to run it.",
         "runtime/src/executor/multi_thread/idle.rs",
     ),
     read(

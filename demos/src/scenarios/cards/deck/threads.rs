@@ -92,22 +92,22 @@ pub(super) static CARDS: &[Card] = &[
     read(
         "leapfrog",
         "What is leapfrogging?",
-        "A worker whose half was stolen steals back from the thief, and from nobody else. So whatever it gets \
-         is needed for the half that it waits for.",
+        "A worker whose stack job was stolen steals back from the thief, and from nobody else. So whatever \
+         it gets is needed for the stack job that it waits for.",
         "pool/src/join/mod.rs",
     ),
     read(
         "no-strangers",
         "Why must a worker that waits in a join not run just any job?",
         "That job would lie on top of the waiting frame, and could wait for a lock that this worker itself \
-         holds below. Only work that must end before the awaited half ends is harmless.",
+         holds below. Only work that must end before the awaited stack job ends is harmless.",
         "pool/src/join/mod.rs",
     ),
     read(
         "half-done",
-        "Why may a thief not touch a stolen half after it has set DONE?",
-        "The half lies in its owner's stack frame, and the owner may return as soon as it sees DONE. The \
-         thief unparks the owner through the pool's parking slots, which outlive both.",
+        "Why may a thief not touch a stolen stack job after it has set DONE?",
+        "The stack job lies in its owner's stack frame, and the owner may return as soon as it sees DONE. \
+         The thief unparks the owner through the pool's parking slots, which outlive both.",
         "pool/src/join/stack_job.rs",
     ),
     read(
@@ -140,9 +140,9 @@ pub(super) static CARDS: &[Card] = &[
     ),
     read(
         "doze",
-        "Why does a worker whose thefts do not pay doze?",
-        "A theft costs thief and victim microseconds. While the worker dozes producers wake nobody, so a \
-         program of tiny pieces runs as if it were alone.",
+        "Why does a worker whose steals do not pay off doze?",
+        "A steal costs thief and victim a part of a microsecond. While the worker dozes producers wake \
+         nobody, so a program of tiny pieces runs as if it were alone.",
         "pool/src/registry/sleep.rs",
     ),
     read(
