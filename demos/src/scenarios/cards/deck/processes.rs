@@ -104,7 +104,7 @@ pub(super) static CARDS: &[Card] = &[
         "An answer, a cancel and the death of the worker race for one call. Why is it completed once?",
         "The first of them completes the slot; the others find it claimed. And the call is started at most \
          once, which a state byte of its own ensures.",
-        "process/src/call/mod.rs",
+        "process/src/front/pending.rs",
     ),
     read(
         "memfd",
@@ -118,6 +118,6 @@ pub(super) static CARDS: &[Card] = &[
         "What does the supervisor do when workers cannot be started?",
         "It waits twice as long each time. After 3 failures in a row with no child alive it tells the waiting \
          calls why.",
-        "process/src/parent/supervisor/mod.rs",
+        "process/src/parent/supervisor/starts.rs",
     ),
 ];
