@@ -160,10 +160,11 @@ pub(crate) fn catch(signal: i32, bell: BorrowedFd<'static>) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the set of all signals except these. They are blocked while [`on_signal`] runs. Otherwise signals
-/// that come at the same moment would run their handlers on top of one another, and three of their frames
-/// overflow the alternate stack, which is 8 KiB for threads of the standard library. The signals that report
-/// a broken program are not blocked, so that whoever handles them is told of an error in an earlier handler.
+/// Returns the set of all signals except these. That set is blocked while [`on_signal`] runs. Otherwise
+/// signals that come at the same moment would run their handlers on top of one another, and three of their
+/// frames overflow the alternate stack, which is 8 KiB for threads of the standard library. The signals
+/// that report a broken program are not blocked, so that whoever handles them is told of an error in an
+/// earlier handler.
 fn all_signals_but(signals: &[i32]) -> libc::sigset_t {
     // SAFETY: a set of bits, for which all zeros is a valid value.
     let mut set = unsafe { mem::zeroed::<libc::sigset_t>() };

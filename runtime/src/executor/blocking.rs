@@ -127,8 +127,9 @@ impl Blocking {
     }
 
     /// Cancels queued calls that were not accepted, waits until the deadline for calls that run, and ends
-    /// the threads. Accepted calls get [`ACCEPTED_GRACE_PERIOD`] longer. Returns `Elapsed` if some threads
-    /// have not ended by then: they are left behind, and so are the accepted calls in them.
+    /// the threads. Returns `Elapsed` if some threads have not ended by the deadline: they are left behind.
+    /// It then waits for accepted calls, for at most [`ACCEPTED_GRACE_PERIOD`]; those that take longer are
+    /// left behind as well.
     pub(crate) fn close_by(&self, deadline: Option<Instant>) -> Result<(), Elapsed> {
         let State::Started(pool) = self.take() else { return Ok(()) };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));

@@ -51,7 +51,8 @@ impl Injector {
         self.publish(&list);
     }
 
-    /// Takes the first task, and hands more tasks to `keep`: `share` says how many, given the length.
+    /// Takes the first task, and hands more tasks to `keep`: at most as many as `share` says, given the
+    /// length of the rest.
     pub(crate) fn pop_batch(
         &self,
         share: impl FnOnce(usize) -> usize,

@@ -14,7 +14,7 @@
 pub(crate) mod block_on;
 pub(crate) mod blocking;
 pub(crate) mod builder;
-// Unsafe: where a thread stands is a pointer, which a guard keeps alive.
+// Unsafe: extends the lifetime of the references in a thread's role, which a guard keeps alive.
 #[allow(unsafe_code)]
 pub(crate) mod context;
 pub(crate) mod current_thread;

@@ -20,9 +20,9 @@ use std::{
 ///
 /// The file has accepted the bytes and will write them, after earlier writes. That holds if the file is
 /// dropped or the task is cancelled, and whichever way the runtime ends. `run`, dropping the runtime and
-/// its shutdowns wait for the write, except `shutdown_background` and a shutdown whose deadline has passed;
-/// then the write is made if the process lives for long enough. For a runtime that never ends, such as one
-/// in a `static`, nothing waits.
+/// its shutdowns wait for the write. The exceptions are `shutdown_background`, and a shutdown whose deadline
+/// has passed, which waits for half a second at most: then the write is made if the process lives for long
+/// enough. For a runtime that never ends, such as one in a `static`, nothing waits.
 ///
 /// The `Ok` does not promise that the write succeeded, nor that other processes see it yet.
 /// [`flush`](AsyncWrite::poll_flush) waits until the operating system has the bytes, and returns the error

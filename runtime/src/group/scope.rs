@@ -9,8 +9,9 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! The count goes down by read-modify-write. The task that brings it to zero takes the waker under a lock.
-//! The waiting side stores its waker under the same lock before it looks at the count.
+//! The count goes down by read-modify-write. The task or body that brings it to zero then takes the waker
+//! under a lock, and wakes it. The waiting side stores its waker under the same lock before it looks at the
+//! count.
 
 use crate::executor::{block_on, reference::ExecutorHandle, runtime::Runtime};
 use brigade_handle::{contain, forget_panic};

@@ -176,7 +176,7 @@ impl Arrival {
         self.index
     }
 
-    /// Returns whether the task arrived last. Exactly one task did each time the barrier opens.
+    /// Returns whether the task arrived last. Exactly one task does each time the barrier opens.
     pub fn is_leader(&self) -> bool {
         self.leads
     }

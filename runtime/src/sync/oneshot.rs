@@ -393,8 +393,8 @@ impl<T> Future for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let state = &self.0.channel().state;
-        // A value is foreign code, so it is dropped last: by then the sender may have freed the channel, or
-        // we have.
+        // Dropping a value runs foreign code, so it comes last: by then the sender may have freed the
+        // channel, or we have.
         let mut _value = None;
         // Acquire pairs with the Release of the sender's last operation.
         let mut old = state.load(Ordering::Acquire);

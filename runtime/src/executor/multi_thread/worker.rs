@@ -4,9 +4,10 @@
 //!
 //! A worker looks for a task in four places, in this order: its LIFO slot, its ring, the injector, the
 //! rings of the other workers. Every [`MAINTENANCE_INTERVAL`] tasks the injector comes first. At that time
-//! the worker also fires its own timers, and polls the driver if nobody has done so for
-//! [`DRIVER_POLL_INTERVAL`]. The task in the LIFO slot runs before the ring. If the ring holds tasks, the
-//! slot goes first only [`MAX_LIFO_RUNS`] times in a row, so two tasks that wake each other starve nobody.
+//! the worker also fires its own timers. It polls the driver as well, if its last such poll was more than
+//! [`DRIVER_POLL_INTERVAL`] ago and no other thread is in the driver. The task in the LIFO slot runs before
+//! the ring. If the ring holds tasks, the slot goes first only [`MAX_LIFO_RUNS`] times in a row, so two
+//! tasks that wake each other starve nobody.
 //!
 //! A thief leaves a task alone if its owner will reach it within [`STEAL_GRACE_PERIOD`]. One worker
 //! finishes a handful of tasks that wake one another sooner than two workers do, because the memory that
@@ -217,7 +218,7 @@ impl Worker {
         None
     }
 
-    /// Steals half of another worker's ring. From a short ring it steals only tasks that have lain there
+    /// Steals half of another worker's ring. It steals from a short ring only if some task has lain there
     /// for longer than [`STEAL_GRACE_PERIOD`].
     fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
         if let Some(task) = self.steal_announced() {
