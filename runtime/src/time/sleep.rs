@@ -107,19 +107,21 @@ struct SleepTimer {
 #[inline]
 fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usize) -> R) -> R {
     let result = context::with(|place| {
-        Some(match place {
+        // One call of `f`, and not one an arm, so that the compiler inlines it.
+        let (executor, driver, shard) = match place {
             ThreadRole::Outside => return None,
             ThreadRole::Guest(executor) => {
                 let driver = executor.driver();
-                f(executor.borrow(), driver, driver.timers.guests())
+                (executor.borrow(), driver, driver.timers.guests())
             }
             ThreadRole::CurrentThread(core) => {
-                f(ExecutorBorrow::current_thread(&core.shared), &core.shared.driver, 0)
+                (ExecutorBorrow::current_thread(&core.shared), &core.shared.driver, 0)
             }
             ThreadRole::Worker(worker) => {
-                f(ExecutorBorrow::multi_thread(&worker.shared), &worker.shared.driver, worker.index)
+                (ExecutorBorrow::multi_thread(&worker.shared), &worker.shared.driver, worker.index)
             }
-        })
+        };
+        Some(f(executor, driver, shard))
     });
     let Some(result) = result else {
         panic!("{what} was used outside of a runtime: use it within `run`, `block_on` or a task")
@@ -129,6 +131,7 @@ fn with_executor<R>(what: &str, f: impl FnOnce(ExecutorBorrow<'_>, &Driver, usiz
 
 /// Returns the time of this thread's runtime. Panics outside of a runtime and names `what` as the caller.
 #[track_caller]
+#[inline]
 pub(crate) fn now_of(what: &str) -> Instant {
     with_executor(what, |_, driver, _| driver.timers.clock.now())
 }

@@ -100,7 +100,8 @@ impl Timers {
     }
 
     /// Sets a timer on the wheel of a worker, or on the last wheel, which is for threads that are no workers.
-    #[inline]
+    // Always: a call costs 20 instructions of the 440 of `timer_drop`.
+    #[inline(always)]
     pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> SetTimer {
         if on() {
             record(Kind::TimerSet, Id::NONE, self.clock.tick_of(deadline).saturating_mul(1_000_000));
@@ -134,7 +135,8 @@ impl Timers {
     }
 
     /// Takes a timer out. Returns false if the timer has fired.
-    #[inline]
+    // Always: a call costs 20 instructions of the 440 of `timer_drop`.
+    #[inline(always)]
     pub(crate) fn cancel(&self, shard: usize, key: Key) -> bool {
         // `next` stays as it is. If it is too early now, the driver looks once for nothing and corrects it
         // then.
