@@ -4,7 +4,7 @@ use crate::{pool::Pool, registry::config::PoolConfig};
 use std::{any::Any, fmt, io, num::NonZero, thread};
 
 /// How many spare threads a pool may have unless the builder says otherwise.
-const SPARES: usize = 256;
+const DEFAULT_SPARE_THREADS: usize = 256;
 
 /// Builds a [`Pool`]. [`Pool::builder`] returns one.
 ///
@@ -23,7 +23,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         let config = PoolConfig {
             threads: 0,
-            spares: SPARES,
+            spares: DEFAULT_SPARE_THREADS,
             name: "pool".to_owned(),
             stack_size: None,
             on_start: None,
@@ -162,15 +162,17 @@ impl Builder {
     /// there could be more than 32,256 threads with the spare ones, or if the name contains a NUL.
     pub fn build(mut self) -> io::Result<Pool> {
         const MOST: usize = 32_000;
-        const _: () = assert!(MOST + SPARES < 1 << 15, "the packed counters have room for all threads");
+        const _: () =
+            assert!(MOST + DEFAULT_SPARE_THREADS < 1 << 15, "the packed counters have room for all threads");
         let cores = || thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
         self.config.threads = self.threads.unwrap_or_else(cores);
         if !(1..=MOST).contains(&self.config.threads) {
             let text = format!("a pool has from 1 to {MOST} threads, not {}", self.config.threads);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        if self.config.threads.saturating_add(self.config.spares) > MOST + SPARES {
-            let text = format!("a pool has at most {} threads with the spare ones", MOST + SPARES);
+        if self.config.threads.saturating_add(self.config.spares) > MOST + DEFAULT_SPARE_THREADS {
+            let text =
+                format!("a pool has at most {} threads with the spare ones", MOST + DEFAULT_SPARE_THREADS);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         if self.config.name.contains('\0') {

@@ -32,9 +32,9 @@ enum SizeClass {
     Large,
 }
 
-const ALIGN: usize = 16;
-const SMALL: Layout = layout(64);
-const LARGE: Layout = layout(128);
+const BLOCK_ALIGN_BYTES: usize = 16;
+const SMALL_BLOCK: Layout = layout(64);
+const LARGE_BLOCK: Layout = layout(128);
 
 /// Blocks in a full magazine.
 const BLOCKS_PER_MAGAZINE: usize = 256;
@@ -43,7 +43,7 @@ const BLOCKS_PER_MAGAZINE: usize = 256;
 const MAGAZINES_PER_DEPOT: usize = 256;
 
 const fn layout(size: usize) -> Layout {
-    match Layout::from_size_align(size, ALIGN) {
+    match Layout::from_size_align(size, BLOCK_ALIGN_BYTES) {
         Ok(layout) => layout,
         Err(_) => panic!("a block has a layout"),
     }
@@ -52,9 +52,9 @@ const fn layout(size: usize) -> Layout {
 impl SizeClass {
     /// Returns the size of the block for values of this type, if they fit into one.
     const fn of<T>() -> Option<Self> {
-        if align_of::<T>() > ALIGN || size_of::<T>() > LARGE.size() {
+        if align_of::<T>() > BLOCK_ALIGN_BYTES || size_of::<T>() > LARGE_BLOCK.size() {
             None
-        } else if size_of::<T>() > SMALL.size() {
+        } else if size_of::<T>() > SMALL_BLOCK.size() {
             Some(Self::Large)
         } else {
             Some(Self::Small)
@@ -63,8 +63,8 @@ impl SizeClass {
 
     const fn layout(self) -> Layout {
         match self {
-            Self::Small => SMALL,
-            Self::Large => LARGE,
+            Self::Small => SMALL_BLOCK,
+            Self::Large => LARGE_BLOCK,
         }
     }
 }

@@ -4,9 +4,6 @@ use crate::{demand, source};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::visit::Visit;
 
-/// Crates whose files still import one another in cycles that cross folders.
-const TO_BE_UNTIED: &[&str] = &[];
-
 /// Folders whose files may import one another in a cycle, each with its reason. ARCHITECTURE names them.
 const KNOTS: &[(&str, &str)] = &[(
     "runtime/src/executor/",
@@ -152,7 +149,7 @@ fn folder(path: &str) -> &str {
 #[test]
 fn no_import_cycle_crosses_folders() {
     let mut breaches = Vec::new();
-    for package in CRATES.iter().filter(|package| !TO_BE_UNTIED.contains(package)) {
+    for package in CRATES {
         let edges = imports(package);
         let reach: BTreeMap<_, _> = edges.keys().map(|file| (file.as_str(), reached(&edges, file))).collect();
         for (file, targets) in &edges {

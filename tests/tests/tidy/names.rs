@@ -15,9 +15,6 @@ const SHARED_NAMES: &[&str] = &["State"];
 const FAMILIES: &[&str] =
     &["Sender", "Receiver", "SendError", "RecvError", "TryRecvError", "Permit", "OwnedPermit"];
 
-/// Crates whose names were chosen before this rule and are still to be looked through.
-const TO_BE_RENAMED: &[&str] = &[];
-
 /// The types that a file defines outside its tests, with whether they can be seen elsewhere.
 #[derive(Default)]
 struct Types(Vec<(String, bool)>);
@@ -66,7 +63,7 @@ impl<'ast> Visit<'ast> for Types {
 #[test]
 fn no_two_types_of_a_crate_share_a_name() {
     let mut breaches = Vec::new();
-    for library in LIBRARIES.iter().filter(|library| !TO_BE_RENAMED.contains(library)) {
+    for library in LIBRARIES {
         let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for file in source::files(".rs") {
             let is_model = file.path.contains("/model");
