@@ -195,6 +195,13 @@ pub fn named<F: Future>(name: impl Into<Cow<'static, str>>, future: F) -> Named<
 }
 
 /// The future of [`named`].
+///
+/// ```
+/// use brigade_runtime::{Named, named, run, task_name};
+///
+/// let future: Named<_> = named("waiter", async { task_name() });
+/// assert_eq!(run(future).as_deref(), Some("waiter"));
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Named<F> {

@@ -148,6 +148,13 @@ pub trait Launched: Send {
 }
 
 /// How a worker's process ended.
+///
+/// ```
+/// use brigade_process::Ended;
+///
+/// let ended = Ended::Exited(3);
+/// assert!(matches!(ended, Ended::Exited(code) if code != 0), "it has failed");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It exited with this code.
