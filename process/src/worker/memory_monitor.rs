@@ -54,13 +54,8 @@ impl MemoryMonitor {
                 }
             }
         };
-        let thread = thread::Builder::new()
-            .name("brigade-memory_monitor".into())
-            .stack_size(64 << 10)
-            .spawn(check_memory);
-        let told =
-            |error: io::Error| io::Error::new(error.kind(), format!("its memory_monitor' thread: {error}"));
-        thread.map(|_| Self(state)).map_err(told)
+        super::thread::start("brigade-memory", check_memory)?;
+        Ok(Self(state))
     }
 
     /// Notes that a call begins.

@@ -9,6 +9,7 @@ mod initialize;
 mod memory_monitor;
 mod pass_blocks;
 mod ring_loop;
+mod thread;
 mod watcher;
 mod zygote;
 

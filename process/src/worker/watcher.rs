@@ -1,6 +1,7 @@
 //! The watcher: a worker's thread that ends it when its pool is gone. `worker/init.rs` tells when there is
 //! one.
 
+use super::thread;
 use crate::{
     sys::{self, Watch},
     wire::handover::WITHOUT_POOL,
@@ -9,7 +10,6 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
-    thread,
 };
 
 /// The means, beside the watcher, by which a worker ends with its pool.
@@ -46,10 +46,5 @@ pub(crate) fn watch(channel: Arc<OwnedFd>, pool: Option<i32>) -> io::Result<()> 
             }
         }
     };
-    thread::Builder::new()
-        .name("brigade-watcher".into())
-        .stack_size(64 << 10)
-        .spawn(wait_for_the_end)
-        .map(drop)
-        .map_err(|error| io::Error::new(error.kind(), format!("its watcher's thread: {error}")))
+    thread::start("brigade-watcher", wait_for_the_end)
 }
