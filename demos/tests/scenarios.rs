@@ -142,7 +142,7 @@ fn deadlock_is_found_and_order_cures_it() {
 }
 
 #[test]
-fn what_is_produced_is_consumed_in_order() {
+fn produced_items_are_consumed_in_order() {
     let (code, objects) = run(&["producer-consumer"]);
     let events = texts(&objects, "event");
     for kind in ["Produced", "Consumed"] {

@@ -55,7 +55,7 @@ fn each_result_comes_once_from_whatever_thread() {
 }
 
 #[test]
-fn what_is_there_already_comes_first_in_the_order_of_the_input() {
+fn finished_handles_come_first_in_the_order_of_the_input() {
     let (completer, late) = pair();
     let mut results = as_completed([late, done(1), done(2)]);
     assert_eq!(results.next().unwrap().0, 1);

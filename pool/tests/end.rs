@@ -70,7 +70,7 @@ fn drop_cancels_what_is_queued_and_waits_for_what_runs() {
 }
 
 #[test]
-fn what_is_queued_when_a_pool_is_dropped_is_cancelled_and_never_run() {
+fn jobs_queued_when_a_pool_is_dropped_are_cancelled_and_never_run() {
     let (go, wait) = mpsc::channel::<()>();
     let place = Arc::new(Mutex::new(Some(pool(1))));
     let held = place.clone();
@@ -206,7 +206,7 @@ fn a_shutdown_runs_detached_jobs() {
 }
 
 #[test]
-fn what_runs_is_not_counted_as_cancelled() {
+fn a_running_job_is_not_counted_as_cancelled() {
     let pool = pool(1);
     let (started, starts) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();
@@ -268,7 +268,7 @@ fn a_shutdown_with_a_deadline_waits_for_what_ends_in_time() {
 }
 
 #[test]
-fn what_blocks_is_left_behind_at_the_deadline_and_what_is_queued_is_cancelled_at_once() {
+fn a_blocking_job_is_left_behind_at_the_deadline_and_queued_jobs_are_cancelled_at_once() {
     for at_most in [Duration::ZERO, Duration::from_millis(2)] {
         // The pool cannot start another thread.
         let pool = Pool::builder().threads(1).spares(0).build().unwrap();
@@ -291,7 +291,7 @@ fn what_blocks_is_left_behind_at_the_deadline_and_what_is_queued_is_cancelled_at
 }
 
 #[test]
-fn what_a_job_waits_for_is_run_although_the_pool_was_left() {
+fn a_job_that_another_waits_for_is_run_although_the_pool_was_left() {
     let pool = Pool::builder().threads(1).spares(0).build().unwrap();
     let (started, starts) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();

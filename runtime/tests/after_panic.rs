@@ -119,7 +119,7 @@ fn a_caller_that_catches_a_panic_is_woken_to_go_on() {
 }
 
 #[test]
-fn what_is_gathered_runs_to_its_end_and_says_that_an_output_is_missing() {
+fn gathered_futures_run_to_their_end_and_a_missing_output_is_told() {
     run(async {
         let ended = Arc::new(AtomicUsize::new(0));
         let counted = |count: &Arc<AtomicUsize>| -> Boxed<()> {

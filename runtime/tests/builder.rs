@@ -94,7 +94,7 @@ fn a_shutdown_makes_the_blocking_calls_that_are_queued() {
 }
 
 #[test]
-fn what_no_machine_can_give_is_an_error() {
+fn a_request_that_no_machine_can_meet_is_an_error() {
     for builder in [Runtime::builder().workers(usize::MAX), Runtime::builder().workers(1).name("o\0ven")] {
         assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::InvalidInput);
     }

@@ -177,7 +177,7 @@ fn one_task_of_a_group_is_cancelled_and_the_others_go_on() {
 }
 
 #[test]
-fn what_is_in_a_set_and_no_task_is_cancelled_as_well() {
+fn a_member_of_a_set_that_is_no_task_is_cancelled_as_well() {
     let (completer, handle) = brigade_handle::pair::<()>();
     let cancel = handle.cancel_handle();
     let set: JoinSet<()> = [handle].into_iter().collect();

@@ -136,7 +136,7 @@ fn wait_closes_the_input() {
 }
 
 #[test]
-fn one_that_is_killed_says_so() {
+fn a_killed_child_is_told_as_killed() {
     run(async {
         let mut child = started(false).await;
         let stdin = child.stdin.take();
@@ -152,7 +152,7 @@ fn one_that_is_killed_says_so() {
 }
 
 #[test]
-fn one_that_is_dropped_runs_on_and_is_reaped_at_its_end() {
+fn a_dropped_child_runs_on_and_is_reaped_at_its_end() {
     run(async {
         let mut child = started(false).await;
         let (pid, mut stdin) = (child.id().unwrap(), child.stdin.take().unwrap());
@@ -164,7 +164,7 @@ fn one_that_is_dropped_runs_on_and_is_reaped_at_its_end() {
 }
 
 #[test]
-fn one_that_is_dropped_with_kill_on_drop_ends() {
+fn a_child_dropped_with_kill_on_drop_ends() {
     run(async {
         let mut child = started(true).await;
         let (pid, _stdin) = (child.id().unwrap(), child.stdin.take());
@@ -194,7 +194,7 @@ fn a_timeout_around_output_kills_it() {
 }
 
 #[test]
-fn one_that_outlives_its_runtime_is_reaped_later() {
+fn a_child_that_outlives_its_runtime_is_reaped_later() {
     let runtime = Runtime::current_thread().unwrap();
     let (pid, stdin) = runtime.block_on(async {
         let mut child = started(false).await;
@@ -212,7 +212,7 @@ fn one_that_outlives_its_runtime_is_reaped_later() {
 }
 
 #[test]
-fn one_that_was_killed_is_gone_when_its_runtime_is() {
+fn a_killed_child_is_gone_when_its_runtime_is() {
     let runtime = Runtime::current_thread().unwrap();
     let pid = runtime.block_on(async {
         let child = started(true).await;

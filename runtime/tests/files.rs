@@ -48,7 +48,7 @@ fn both() -> OpenOptions {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_bytes_are_read() {
     let folder = Folder::new("whole");
     run(async {
         let all: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();

@@ -54,7 +54,7 @@ fn it_runs_only_as_far_as_it_is_asked() {
 }
 
 #[test]
-fn one_that_is_dropped_half_way_drops_what_it_owns() {
+fn a_generator_dropped_half_way_drops_what_it_owns() {
     let owned = Arc::new(());
     let theirs = owned.clone();
     let mut numbers = generator(|mut yielder| async move {

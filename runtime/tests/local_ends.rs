@@ -247,7 +247,7 @@ fn a_chain_without_an_end_is_cut() {
 }
 
 #[test]
-fn what_is_not_local_goes_on_with_the_next_block_on() {
+fn tasks_that_are_not_local_go_on_with_the_next_block_on() {
     let runtime = Runtime::current_thread().unwrap();
     let mut task = None;
     runtime.block_on(async {

@@ -113,7 +113,7 @@ fn the_future_of_block_on_that_wakes_itself_starves_nobody(runtime: Runtime) {
     visitor.join().unwrap();
 }
 
-fn what_is_always_ready_starves_nobody(runtime: Runtime) {
+fn a_source_that_is_always_ready_starves_nobody(runtime: Runtime) {
     let over = Arc::new(AtomicBool::new(false));
     let told = over.clone();
     runtime.block_on(async {
@@ -301,7 +301,7 @@ const SITUATIONS: [(Where, fn(Runtime)); 11] = [
     (Where::TwoWorkers, a_long_poll_stops_nobody),
     (Where::Everywhere, tasks_that_wake_themselves_starve_nobody),
     (Where::Everywhere, the_future_of_block_on_that_wakes_itself_starves_nobody),
-    (Where::Everywhere, what_is_always_ready_starves_nobody),
+    (Where::Everywhere, a_source_that_is_always_ready_starves_nobody),
     (Where::Everywhere, a_destructor_drops_a_runtime),
     (Where::Everywhere, a_waker_is_called_when_the_runtime_is_gone),
     (Where::Everywhere, destructors_wake_each_other_and_spawn),

@@ -83,7 +83,7 @@ fn the_ends_of_a_pipe_of_the_standard_library_are_taken_over() {
 
 /// Without a flush while the reader has nothing, the bytes would lie in the writer's buffer for ever.
 #[test]
-fn what_is_copied_goes_on_before_the_end() {
+fn copied_bytes_are_passed_on_before_the_end() {
     run(async {
         let ((mut from, mut start), (mut end, to)) = (pipe().unwrap(), pipe().unwrap());
         let copying = spawn(async move {

@@ -138,7 +138,7 @@ fn of_those_that_are_always_ready_each_wins_at_times() {
 }
 
 #[test]
-fn what_is_shielded_goes_on_and_its_panic_is_that_of_the_one_who_waits() {
+fn a_shielded_future_goes_on_and_its_panic_reaches_the_waiter() {
     for runtime in runtimes() {
         runtime.block_on(async {
             let done = Arc::new(AtomicUsize::new(0));

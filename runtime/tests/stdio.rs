@@ -50,7 +50,7 @@ async fn write_text(out: &mut (impl futures_util::AsyncWrite + Unpin)) {
 }
 
 #[test]
-fn what_is_written_arrives_whole_and_in_order() {
+fn written_bytes_arrive_whole_and_in_order() {
     if is_inside() {
         run(async {
             write_text(&mut stdout()).await;
@@ -59,7 +59,7 @@ fn what_is_written_arrives_whole_and_in_order() {
         println!("and the last");
         return;
     }
-    let output = inside("what_is_written_arrives_whole_and_in_order").output().unwrap();
+    let output = inside("written_bytes_arrive_whole_and_in_order").output().unwrap();
     assert!(output.status.success());
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(

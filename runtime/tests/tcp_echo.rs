@@ -117,7 +117,7 @@ fn several_tasks_may_accept_from_one_listener() {
 
 /// A read ends at the urgent byte, and nothing is told when it has: what lies behind is read all the same.
 #[test]
-fn what_lies_behind_an_urgent_byte_is_read() {
+fn bytes_behind_an_urgent_byte_are_read() {
     let sends = |mut stream: &std::net::TcpStream| {
         stream.write_all(b"abc").unwrap();
         assert_eq!(socket2::SockRef::from(&stream).send_out_of_band(b"!").unwrap(), 1);

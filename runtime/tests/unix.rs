@@ -215,7 +215,7 @@ fn nobody_at_the_path_is_an_error() {
 }
 
 #[test]
-fn what_is_written_in_pieces_is_read_in_pieces() {
+fn bytes_written_in_pieces_are_read_in_pieces() {
     run(async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         let pieces = [std::io::IoSlice::new(b"hel"), std::io::IoSlice::new(b"lo")];

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_told_so() {
+    fn a_target_that_is_no_url_is_refused() {
         assert!(why("example.org").contains("has no scheme"));
         assert!(why("ftp://example.org/").contains("scheme ftp"));
         assert!(why("http://").contains("is not a URL"));

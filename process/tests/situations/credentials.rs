@@ -182,7 +182,7 @@ pub(crate) fn a_pool_at_its_limit_of_descriptors_says_so() {
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), before);
 }
 
-pub(crate) fn what_was_lent_for_a_call_that_is_taken_back_is_free_again() {
+pub(crate) fn blocks_lent_for_a_call_that_is_taken_back_are_free_again() {
     let procs = ProcessPool::builder().workers(1).launcher(launcher()).build().unwrap();
     let gate = Gate::new();
     let running = procs.spawn(wait_at, gate.port());

@@ -67,7 +67,7 @@ fn builder(start: Start) -> Builder {
     ProcessPool::builder().workers(1).launcher(launcher()).start_method(start)
 }
 
-pub(crate) fn what_an_initializer_has_opened_stays_open() {
+pub(crate) fn descriptors_opened_by_an_initializer_stay_open() {
     let folder = Folder::new();
     let expected: Vec<_> = (0..FILES).map(|n| format!("recipe {n}")).collect();
     for start in STARTS {

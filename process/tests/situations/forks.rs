@@ -67,7 +67,7 @@ pub(crate) fn calls_in_a_child_are_lost() {
     assert_eq!(procs.worker_ids(), workers);
 }
 
-pub(crate) fn what_cannot_say_that_it_is_lost_panics_in_a_child() {
+pub(crate) fn an_operation_that_cannot_report_a_loss_panics_in_a_child() {
     let mut procs = Some(pool(1));
     let mut held = || procs.take().unwrap();
     for &way in Way::ALL {

@@ -93,7 +93,7 @@ fn signals(field: &str) -> u64 {
     u64::from_str_radix(mask.trim(), 16).unwrap()
 }
 
-pub(crate) fn what_a_call_starts_has_the_usual_signals() {
+pub(crate) fn a_program_started_by_a_call_has_the_usual_signals() {
     for builder in ways() {
         let procs = builder.build().unwrap();
         let told = |signal: i32| {

@@ -120,7 +120,7 @@ fn of_pools() -> Vec<Trial> {
             a_shutdown_meets_a_large_result a_pool_may_be_dropped_by_a_waker workers_that_cannot_start_are_an_error
             workers_that_always_die_at_start_fail_the_calls a_pool_without_workers_is_refused
             a_forgotten_init_is_an_error;
-        forks: calls_in_a_child_are_lost what_cannot_say_that_it_is_lost_panics_in_a_child a_drop_in_a_child_does_nothing
+        forks: calls_in_a_child_are_lost an_operation_that_cannot_report_a_loss_panics_in_a_child a_drop_in_a_child_does_nothing
             handles_from_before_a_fork_do_not_wait lazy_maps_that_are_under_way_at_a_fork_do_not_wait
             a_new_pool_works_in_a_child a_runtime_of_a_zygote_is_refused_in_its_workers;
         options: each_worker_is_initialized_before_its_first_call an_initializer_may_have_a_pool_of_its_own
@@ -134,22 +134,22 @@ fn of_pools() -> Vec<Trial> {
             a_block_refuses_where_its_maker_cannot_notice_the_fork a_forked_child_uses_no_memory_of_its_parents
             a_child_of_a_worker_does_not_let_the_workers_block_go
             workers_of_a_zygote_have_its_blocks_each_for_itself;
-        descriptors: what_an_initializer_has_opened_stays_open where_an_initializer_has_calls_print_they_print
+        descriptors: descriptors_opened_by_an_initializer_stay_open where_an_initializer_has_calls_print_they_print
             an_initializer_that_closes_what_is_the_pools_is_told programs_that_calls_start_get_none_of_the_pools;
         leashes: none_outlives_a_killed_parent_whoever_has_changed_its_user
             none_outlives_a_killed_parent_if_it_is_stopped none_outlives_a_killed_parent_that_has_forked
             a_pool_ends_its_workers_whoever_has_changed_its_user;
         credentials: blocks_travel_whoever_has_changed_its_user a_worker_at_its_limit_of_descriptors_says_so
             a_pool_at_its_limit_of_descriptors_says_so
-            what_was_lent_for_a_call_that_is_taken_back_is_free_again;
+            blocks_lent_for_a_call_that_is_taken_back_are_free_again;
         limits: a_file_size_limit_is_an_error_or_done_without a_limit_of_memory_is_an_error;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
-            a_worker_behind_a_command_dials_back who_lacks_the_token_is_refused strangers_do_not_keep_a_worker_out
+            a_worker_behind_a_command_dials_back a_peer_without_the_token_is_refused strangers_do_not_keep_a_worker_out
             a_token_is_in_no_argument_and_no_variable another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
-        output: what_workers_print_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard
+        output: output_of_workers_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard
             a_sink_that_panics_harms_nobody a_line_without_an_end_comes_in_pieces
             a_grandchild_that_prints_for_ever_holds_up_no_end a_slow_sink_holds_up_no_call
             a_sink_that_does_not_come_back_is_not_waited_for_for_ever a_sink_may_drop_the_pool
@@ -157,7 +157,7 @@ fn of_pools() -> Vec<Trial> {
         programs: a_program_that_its_loader_runs_as_a_command_is_refused a_program_that_was_deleted_or_replaced_goes_on
             a_program_without_proc_is_refused a_program_where_nothing_may_be_executed_is_refused;
         interrupts: workers_leave_interrupts_to_the_pools_process a_zygote_leaves_interrupts_to_the_pools_process
-            workers_may_be_told_to_die_of_interrupts what_a_call_starts_has_the_usual_signals
+            workers_may_be_told_to_die_of_interrupts a_program_started_by_a_call_has_the_usual_signals
             handlers_of_an_initializer_stand an_interrupt_that_nobody_handles_ends_everything;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     }

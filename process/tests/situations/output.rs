@@ -26,7 +26,7 @@ fn capturing(start: Start) -> (ProcessPool, Lines) {
     (procs.build().unwrap(), lines)
 }
 
-pub(crate) fn what_workers_print_is_captured_by_lines() {
+pub(crate) fn output_of_workers_is_captured_by_lines() {
     for start in [Start::Exec, Start::Zygote] {
         let (procs, lines) = capturing(start);
         let chatty = |n: u32| {

@@ -149,7 +149,7 @@ fn refusal(launcher: Argv) -> String {
     why
 }
 
-pub(crate) fn who_lacks_the_token_is_refused() {
+pub(crate) fn a_peer_without_the_token_is_refused() {
     let wrong = "0123456789abcdef0123456789abcdef";
     let guess = format!("read token; echo {wrong} | \"$@\"");
     let why = refusal(Argv::new(["sh", "-c", &guess, "sh"]).dial_back(LOCALHOST));

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_keeps_its_order_whatever_the_buffers() {
+    fn bytes_read_keep_their_order_whatever_the_buffers() {
         run(async {
             let (reader, mut writer) = io::pipe().unwrap();
             let mut stdin = Stdin::from_fd(reader.into());

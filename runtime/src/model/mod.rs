@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stolen_from_a_ring_is_run_once() {
+    fn a_task_stolen_from_a_ring_is_run_once() {
         loom::model(|| {
             let model = Queue::new();
             let runs = Arc::new(AtomicUsize::new(0));

@@ -69,14 +69,14 @@ fn all_are_run_once(before: usize) {
 }
 
 #[test]
-fn what_is_appended_while_a_thief_looks_is_run_once() {
+fn a_task_appended_while_a_thief_looks_is_run_once() {
     all_are_run_once(0);
     all_are_run_once(1);
 }
 
 /// The owner comes round to a slot that the thief has just read.
 #[test]
-fn what_is_appended_to_a_full_ring_is_run_once() {
+fn a_task_appended_to_a_full_ring_is_run_once() {
     all_are_run_once(4);
     // The same with the threads swapped, because loom then tries other orders.
     loom::model(|| {
@@ -97,7 +97,7 @@ fn what_is_appended_to_a_full_ring_is_run_once() {
 /// thread, because loom does not try all orders of a read and the writes of a thread that comes after it and
 /// reads the same first.
 #[test]
-fn what_was_stolen_is_stolen_again_and_run_once() {
+fn a_stolen_task_is_stolen_again_and_run_once() {
     loom::model(|| {
         let (tasks, (owner, shared)) = (Counting::new(), run_queue::new());
         (0..3).for_each(|_| tasks.append(&owner));

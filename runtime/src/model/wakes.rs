@@ -42,7 +42,7 @@ impl Meeting {
 
 /// The second wake-up may find the queue entry of the first one. The poll sees what came before either.
 #[test]
-fn what_came_before_each_of_two_wake_ups_is_seen_by_the_poll() {
+fn writes_before_each_of_two_wake_ups_are_seen_by_the_poll() {
     loom::model(|| {
         let queue = Queue::new();
         let meeting = Meeting::new();
@@ -66,7 +66,7 @@ fn what_came_before_each_of_two_wake_ups_is_seen_by_the_poll() {
 /// The future passes from one runner to the next by the state word alone: its waker only wakes.
 /// The future's cell is loom's, so the model fails if two polls are not one after the other.
 #[test]
-fn what_one_runner_did_is_seen_by_the_next() {
+fn writes_of_one_runner_are_seen_by_the_next() {
     loom::model(|| {
         let queue = Queue::new();
         let waker = Arc::new(Mutex::new(None::<Waker>));

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_thread_takes_another_gives_back() {
+    fn memory_taken_by_one_thread_is_given_back_by_another() {
         let (shared, weak) = executor();
         for _ in 0..3 {
             let taken = take_many(&shared);

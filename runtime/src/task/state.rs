@@ -292,7 +292,7 @@ mod models {
     }
 
     #[test]
-    fn who_frees_comes_after_all_the_others() {
+    fn freeing_comes_after_all_other_accesses() {
         let wake: GiveUp = |state| state.wake_and_release().1;
         for gives_up in [TaskState::release, wake] {
             the_last_comes_after_the_other(running, [TaskState::complete, gives_up]);
@@ -303,7 +303,7 @@ mod models {
     }
 
     #[test]
-    fn who_sees_the_end_sees_what_came_before_it() {
+    fn a_reader_of_the_end_sees_all_writes_before_it() {
         loom::model(|| {
             let shared = Shared::new(running());
             let theirs = shared.clone();

@@ -133,7 +133,7 @@ fn groups_and_sets() {
 }
 
 #[test]
-fn what_is_there_is_seen_whatever_the_budget_is() {
+fn a_ready_value_is_seen_whatever_the_budget_is() {
     run(async {
         let mut set: JoinSet<_> = ended(3 * BUDGET).into_iter().collect();
         let mut results = 0;
@@ -367,7 +367,7 @@ fn channels_to_many() {
 }
 
 #[test]
-fn what_is_wrapped_around_an_operation() {
+fn futures_wrapped_around_an_operation_keep_to_the_budget() {
     static NUMBER: TaskLocal<u32> = TaskLocal::new();
     run(async {
         let semaphore = Semaphore::new(1);

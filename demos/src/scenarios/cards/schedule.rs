@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_known_comes_again_in_the_same_session() {
+    fn a_card_that_was_not_known_comes_again_in_the_same_session() {
         let mut session = QuizSession::begin(StudyProgress::default(), &["a", "b"]);
         session.grade(Grade::Again);
         assert_eq!(session.queue, ["b", "a"]);

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_and_nothing_else_lies_about() {
+    fn a_saved_state_is_loaded_and_no_other_file_is_left() {
         let temporary = Temporary::new();
         assert_eq!(temporary.0.load().unwrap(), (StudyProgress::default(), None));
         temporary.0.save(&StudyProgress::default()).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_set_aside_each_time() {
+    fn a_file_that_cannot_be_understood_is_set_aside_each_time() {
         let temporary = Temporary::new();
         fs::create_dir_all(&temporary.0.folder).unwrap();
         for broken in ["{\"sessions\": 1", "what?"] {

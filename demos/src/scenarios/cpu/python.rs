@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_of_threads_is_what_was_measured() {
+    fn the_text_about_threads_says_what_was_measured() {
         assert!(explain(Mode::Threads, true, Some(0.98)).contains("no gain"));
         assert!(explain(Mode::Threads, false, Some(1.9)).contains("without a GIL"));
         for (gil, speedup) in [(true, None), (true, Some(1.9)), (false, Some(1.9)), (false, None)] {

@@ -15,7 +15,7 @@ use std::{
 
 /// The reader's end.
 pub(super) struct Feeder<A> {
-    belt: Arc<FeederQueue<A>>,
+    queue: Arc<FeederQueue<A>>,
     /// A forked child has no feeder.
     generation: Generation,
 }
@@ -83,8 +83,8 @@ impl<A> Feeder<A> {
             is_abandoned: false,
             waker: None,
         };
-        let belt = Arc::new(FeederQueue { state: Mutex::new(state), room: Condvar::new() });
-        let theirs = belt.clone();
+        let queue = Arc::new(FeederQueue { state: Mutex::new(state), room: Condvar::new() });
+        let theirs = queue.clone();
         thread::Builder::new().name("brigade-feeder".into()).spawn(move || {
             let mut inputs = inputs;
             // Unwind safe: inputs that have panicked are only dropped.
@@ -96,7 +96,7 @@ impl<A> Feeder<A> {
             contain(|| drop(inputs));
             theirs.tell(theirs.lock(), |state| (state.is_over, state.panic) = (true, fed.err()));
         })?;
-        Ok(Self { belt, generation: Generation::current() })
+        Ok(Self { queue, generation: Generation::current() })
     }
 
     /// Takes up to `size` inputs.
@@ -104,12 +104,12 @@ impl<A> Feeder<A> {
         if !self.generation.is_current() {
             return Reading::Over(None);
         }
-        let mut state = self.belt.lock();
+        let mut state = self.queue.lock();
         state.limit = size;
         if !state.inputs.is_empty() {
             let count = size.min(state.inputs.len());
             let chunk = state.inputs.drain(..count).collect();
-            self.belt.room.notify_one();
+            self.queue.room.notify_one();
             return Reading::Chunk(chunk);
         }
         if state.is_over { Reading::Over(state.panic.take()) } else { Reading::NotYet }
@@ -120,7 +120,7 @@ impl<A> Feeder<A> {
         if !self.generation.is_current() {
             return true;
         }
-        let mut state = self.belt.lock();
+        let mut state = self.queue.lock();
         let has_arrived = !state.inputs.is_empty() || state.is_over;
         if !has_arrived {
             state.waker = Some(waker.clone());
@@ -132,11 +132,11 @@ impl<A> Feeder<A> {
 impl<A> Drop for Feeder<A> {
     fn drop(&mut self) {
         if self.generation.is_current() {
-            let mut state = self.belt.lock();
+            let mut state = self.queue.lock();
             state.is_abandoned = true;
             let left = std::mem::take(&mut state.inputs);
             drop(state);
-            self.belt.room.notify_one();
+            self.queue.room.notify_one();
             // The drop is foreign code, perhaps while another panic is under way.
             contain(|| drop(left));
         }

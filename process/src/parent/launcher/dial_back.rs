@@ -79,12 +79,13 @@ impl DialBack {
         let (tell, found) = mpsc::sync_channel(1);
         let refused = Arc::new(AtomicU32::new(0));
         let unproven = VecDeque::new();
-        let mut porter = Doorkeeper { listener, owner, token: *token, unproven, refused: refused.clone() };
+        let mut doorkeeper =
+            Doorkeeper { listener, owner, token: *token, unproven, refused: refused.clone() };
         let thread = thread::Builder::new().name("brigade-door".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn(move || {
-            // The receiver is there, or nobody waits. Then the porter ends, and with it the other end of
+            // The receiver is there, or nobody waits. Then the doorkeeper ends, and with it the other end of
             // `knock`.
-            porter.wait().into_iter().for_each(|worker| _ = tell.send(worker));
+            doorkeeper.wait().into_iter().for_each(|worker| _ = tell.send(worker));
         });
         let thread =
             thread.map_err(|error| start_error(error, "a thread for the door that it dials back to"))?;

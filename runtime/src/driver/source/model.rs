@@ -134,7 +134,7 @@ fn each_direction_wakes_its_own_task() {
 
 /// A task that finds the source ready, even without the lock, also sees what the reactor saw before.
 #[test]
-fn what_the_reactor_has_seen_is_seen_by_who_finds_the_source_ready() {
+fn writes_of_the_reactor_are_seen_by_a_task_that_finds_the_source_ready() {
     loom::model(|| {
         let source = Arc::new(Source::new(Initially::Pending));
         let count = Arc::new(AtomicUsize::new(0));

@@ -142,7 +142,7 @@ mod models {
     }
 
     #[test]
-    fn what_is_sent_while_the_thread_falls_asleep_is_run() {
+    fn a_task_sent_while_the_thread_falls_asleep_is_run() {
         loom::model(|| {
             let (inbox, tasks, driving) = (Arc::new(Inbox::new()), Queue::new(), thread::current());
             let handle = tasks.spawn(async { 7 }, Location::caller());
@@ -159,7 +159,7 @@ mod models {
     }
 
     #[test]
-    fn what_came_before_a_wake_up_is_seen() {
+    fn writes_before_a_wake_up_are_seen() {
         loom::model(|| {
             let (inbox, driving) = (Arc::new(Inbox::new()), thread::current());
             let come = Arc::new(AtomicUsize::new(0));
