@@ -125,11 +125,19 @@ fn executor_gives_results_in_order() {
 
 #[test]
 fn race_loses_an_update_and_lock_loses_none() {
-    assert!(texts(&run(&["race"]).1, "event").contains(&"1 + 1 = 1".to_owned()));
+    let (_, objects) = run(&["race"]);
+    assert!(texts(&objects, "event").contains(&"1 + 1 = 1".to_owned()));
+    // The free additions are repeated until some are lost.
+    let freely = texts(&objects, "event").pop().unwrap();
+    assert!(freely.contains("lost, on try ") && !freely.contains(" 0 lost"), "{freely}");
     let (code, objects) = run(&["lock"]);
-    let locked = objects.iter().find(|object| object["who"] == "lock").unwrap();
+    let of =
+        |who: &str| objects.iter().find(|object| object["who"] == who).unwrap()["event"].as_str().unwrap();
     assert_eq!(code, Some(0));
-    assert!(locked["event"].as_str().unwrap().trim_start().starts_with("0 lost"), "{locked}");
+    assert!(of("lock").starts_with("0 of 2,000,000 lost"), "{}", of("lock"));
+    assert!(!of("no lock").starts_with("0 of"), "{}", of("no lock"));
+    let lesson = texts(&objects, "seen").pop().unwrap();
+    assert!(lesson.contains("additions were lost on try "), "{lesson}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `brigade lock`: the same additions under a lock: none is lost, and what that costs.
 
+use super::race::{self, Additions};
 use crate::{
     pools,
     scenario::{CommandError, Exit, Scenario, failed, no_arguments},
@@ -9,14 +10,11 @@ use brigade_pool::{Pool, lock::Lock};
 use brigade_trace::clock;
 use clap::ArgMatches;
 use std::{
-    hint::black_box,
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Barrier},
     time::Duration,
 };
 
+/// How many additions each worker makes under the lock.
 const ADDITIONS_PER_WORKER: u64 = 1_000_000;
 
 /// The scenario.
@@ -25,65 +23,57 @@ pub static SCENARIO: Scenario = Scenario {
     about: "The lock that mends the race, and what it costs",
     idea: "A lock makes load, add and store one step for everybody who takes it. The others wait, and that costs time, most \
            of all when many want the lock at once.",
-    made_by: &["pool/src/blocking/lock.rs::lock", "pool/src/blocking/lock.rs::release"],
+    made_by: &[
+        "pool/src/blocking/lock.rs::lock",
+        "pool/src/blocking/lock.rs::release",
+        "demos/src/scenarios/race.rs::add_until_lost",
+    ],
     examples: &["lock"],
     arguments: no_arguments,
     show,
 };
 
-/// The outcome of two workers adding to the same number.
-struct Sum {
-    lost: u64,
-    /// How long an addition took, in nanoseconds.
-    nanos: f64,
-}
-
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let pool = pools::threads(2, "worker").map_err(failed("cannot start threads"))?;
-    let report = |name: &str, Sum { lost, nanos }: &Sum| {
-        output.event(name, format_args!("{:>9} lost, {nanos:7.1} ns an addition", thousands(*lost)));
-    };
-    let bare = without_lock(&pool);
-    report("no lock", &bare);
-    let locked = with_lock(&pool)?;
+    let bare = race::add_until_lost(&pool);
+    report(output, "no lock", bare.lost(), bare.made, nanoseconds(bare.time, bare.made));
+    let (total, time) = add_with_lock(&pool)?;
     pool.shutdown();
-    report("lock", &locked);
-    output.lesson(&lesson(&bare, &locked));
-    Ok(if locked.lost == 0 { Exit::SUCCESS } else { Exit::FAILURE })
+    let made = 2 * ADDITIONS_PER_WORKER;
+    report(output, "lock", made - total, made, nanoseconds(time, made));
+    output.lesson(&lesson(&bare, made - total, nanoseconds(time, made)));
+    Ok(if total == made { Exit::SUCCESS } else { Exit::FAILURE })
 }
 
-fn lesson(bare: &Sum, locked: &Sum) -> String {
-    let counts =
-        if locked.lost == 0 { "every addition counts" } else { "additions are lost, so the lock is broken" };
-    let luck = if bare.lost == 0 {
-        " (Without the lock none was lost either, this time. That was luck.)"
-    } else {
-        ""
+fn report(output: &Output, who: &str, lost: u64, made: u64, nanos: f64) {
+    let (lost, made) = (thousands(lost), thousands(made));
+    output.event(who, format_args!("{lost} of {made} lost, {nanos:.1} ns an addition"));
+}
+
+/// How long an addition took, in nanoseconds.
+fn nanoseconds(time: Duration, additions: u64) -> f64 {
+    time.as_nanos() as f64 / additions as f64
+}
+
+fn lesson(bare: &Additions, lost: u64, nanos: f64) -> String {
+    let without = match bare.lost() {
+        0 => format!(
+            "Without the lock none was lost {}, because the two threads hardly ever ran at the same time. Nothing prevents a \
+             loss.",
+            bare.in_which_try()
+        ),
+        lost => format!("Without the lock {} additions were lost {}.", thousands(lost), bare.in_which_try()),
     };
+    let with = if lost == 0 { "every addition counts" } else { "additions are lost, so the lock is broken" };
     format!(
-        "With the lock {counts}, at {:.0} times the price, because both workers want the lock all the time. Hold a lock \
-         briefly, or give each worker a number of its own.{luck}",
-        locked.nanos / bare.nanos.max(0.1)
+        "{without} With it {with}, at {:.0} times the price, because both workers want the lock all the time. Hold a lock \
+         briefly, or give each worker a number of its own.",
+        nanos / nanoseconds(bare.time, bare.made).max(0.1)
     )
 }
 
-fn without_lock(pool: &Pool) -> Sum {
-    let number = Arc::new(AtomicU64::new(0));
-    let theirs = number.clone();
-    let ((), time) = clock::timed(|| {
-        let both = Barrier::new(2);
-        let add = move |_| {
-            both.wait();
-            for _ in 0..ADDITIONS_PER_WORKER {
-                theirs.store(black_box(theirs.load(Ordering::Relaxed)) + 1, Ordering::Relaxed);
-            }
-        };
-        pool.map(add, 0..2);
-    });
-    Sum::of(number.load(Ordering::Relaxed), time)
-}
-
-fn with_lock(pool: &Pool) -> Result<Sum, CommandError> {
+/// Lets two workers add under a lock. Returns the sum, and how long it took.
+fn add_with_lock(pool: &Pool) -> Result<(u64, Duration), CommandError> {
     let number = Arc::new(Lock::new("number", 0_u64));
     let theirs = number.clone();
     let (results, time) = clock::timed(|| {
@@ -98,12 +88,5 @@ fn with_lock(pool: &Pool) -> Result<Sum, CommandError> {
         result.map_err(failed("a worker"))?.map_err(failed("the lock"))?;
     }
     let total = *number.lock().map_err(failed("the lock"))?;
-    Ok(Sum::of(total, time))
-}
-
-impl Sum {
-    fn of(total: u64, time: Duration) -> Self {
-        let additions = 2 * ADDITIONS_PER_WORKER;
-        Self { lost: additions - total, nanos: time.as_nanos() as f64 / additions as f64 }
-    }
+    Ok((total, time))
 }

@@ -6,6 +6,7 @@ use crate::{
     show::{Output, thousands},
 };
 use brigade_pool::Pool;
+use brigade_trace::clock;
 use clap::ArgMatches;
 use std::{
     hint::black_box,
@@ -13,9 +14,15 @@ use std::{
         Arc, Barrier,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-const ADDITIONS_PER_WORKER: u64 = 10_000_000;
+/// How many additions each of the two workers makes in the first try.
+const FIRST_ADDITIONS_PER_WORKER: u64 = 1_000_000;
+
+/// How often the workers add at most until something is lost. Each try makes twice as many additions as the
+/// one before, so the last one takes about a second.
+const TRIES_MAX: u32 = 10;
 
 /// The width of a worker's column on the screen.
 const COLUMN: usize = 28;
@@ -36,23 +43,33 @@ pub static SCENARIO: Scenario = Scenario {
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let pool = pools::threads(2, "worker").map_err(failed("cannot start threads"))?;
     lose_an_update(output, &pool)?;
-    let (wanted, got) = add_freely(&pool);
-    let lost = wanted - got;
-    output.event("main", format_args!("{} additions, {} lost", thousands(wanted), thousands(lost)));
+    let freely = add_until_lost(&pool);
     pool.shutdown();
-    output.lesson(&match lost {
-        0 => "Both workers loaded 0, so both stored 1. We made that happen. When they added freely, none of their additions \
-              was lost this time: the two threads probably took turns on one core. Nothing prevents a loss, so the next run \
-              may lose millions; that is what makes a race hard to find."
-            .into(),
-        lost => format!(
-            "Both workers loaded 0, so both stored 1, and one addition was lost. We made that happen. When they added freely, \
-             {:.1} % of their additions were lost. The next run loses another number: it depends on how the threads happen \
-             to meet.",
-            100.0 * lost as f64 / wanted as f64
-        ),
-    });
+    let (made, lost) = (thousands(freely.made), thousands(freely.lost()));
+    output.event("main", format_args!("{made} additions, {lost} lost, {}", freely.in_which_try()));
+    output.lesson(&lesson(&freely));
     Ok(Exit::SUCCESS)
+}
+
+fn lesson(freely: &Additions) -> String {
+    let made = "Both workers loaded 0, so both stored 1, and one addition was lost. We made that happen.";
+    if freely.lost() == 0 {
+        return format!(
+            "{made} When they added freely, none was lost {}: the two threads hardly ever ran at the same time. Nothing \
+             prevents a loss, so the next run may lose millions; that is what makes a race hard to find.",
+            freely.in_which_try()
+        );
+    }
+    let luck = if freely.tries == 1 {
+        String::new()
+    } else {
+        format!(" It took {} tries: a race can hide for long.", freely.tries)
+    };
+    format!(
+        "{made} When they added freely, {:.1} % of their additions were lost.{luck} The next run loses another number: it \
+         depends on how the threads happen to meet.",
+        100.0 * freely.lost() as f64 / freely.made as f64
+    )
 }
 
 /// Shows one lost update, step by step.
@@ -98,20 +115,78 @@ fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrie
     }
 }
 
-/// Lets both workers add as fast as they can. Returns how many additions there were, and how many counted.
-fn add_freely(pool: &Pool) -> (u64, u64) {
+/// Additions that two workers made to the same number without a lock.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Additions {
+    /// How often the workers tried. The other fields are about the last try.
+    tries: u32,
+    pub(super) made: u64,
+    /// How much the number has grown.
+    counted: u64,
+    pub(super) time: Duration,
+}
+
+impl Additions {
+    pub(super) fn lost(&self) -> u64 {
+        self.made - self.counted
+    }
+
+    /// Says which try this was: `on try 3`, or that there was no loss `in 10 tries`.
+    pub(super) fn in_which_try(&self) -> String {
+        if self.lost() == 0 { format!("in {} tries", self.tries) } else { format!("on try {}", self.tries) }
+    }
+}
+
+/// Lets two workers of the pool add as fast as they can, again and again, until something is lost.
+pub(super) fn add_until_lost(pool: &Pool) -> Additions {
+    repeat_until_lost(|per_worker| add_freely(pool, per_worker))
+}
+
+/// Repeats `add`, which is told how many additions each worker makes, and returns how many counted.
+fn repeat_until_lost(mut add: impl FnMut(u64) -> u64) -> Additions {
+    let mut attempt = |tries| {
+        let per_worker = FIRST_ADDITIONS_PER_WORKER << (tries - 1);
+        let (counted, time) = clock::timed(|| add(per_worker));
+        Additions { tries, made: 2 * per_worker, counted, time }
+    };
+    let lossy = (1..TRIES_MAX).map(&mut attempt).find(|additions| additions.lost() > 0);
+    lossy.unwrap_or_else(|| attempt(TRIES_MAX))
+}
+
+/// Lets both workers add as fast as they can. Returns how many additions counted.
+fn add_freely(pool: &Pool, per_worker: u64) -> u64 {
     let number = Arc::new(AtomicU64::new(0));
     let (ours, both) = (number.clone(), Barrier::new(2));
     let adding = move |_| {
         both.wait();
-        (0..ADDITIONS_PER_WORKER).for_each(|_| add(&ours));
+        (0..per_worker).for_each(|_| add(&ours));
     };
     pool.map(adding, 0..2);
-    (2 * ADDITIONS_PER_WORKER, number.load(Ordering::Relaxed))
+    number.load(Ordering::Relaxed)
 }
 
 /// `n += 1` as a load and a store.
 fn add(number: &AtomicU64) {
     let loaded = black_box(number.load(Ordering::Relaxed));
     number.store(loaded + 1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workers_add_until_something_is_lost() {
+        let lucky_twice = |per_worker| 2 * per_worker - u64::from(per_worker == 4_000_000);
+        let additions = repeat_until_lost(lucky_twice);
+        assert_eq!((additions.tries, additions.made, additions.lost()), (3, 8_000_000, 1));
+        assert!(lesson(&additions).contains("It took 3 tries"));
+    }
+
+    #[test]
+    fn the_workers_give_up_after_the_last_try() {
+        let additions = repeat_until_lost(|per_worker| 2 * per_worker);
+        assert_eq!((additions.tries, additions.lost()), (TRIES_MAX, 0));
+        assert!(lesson(&additions).contains("none was lost in 10 tries"));
+    }
 }
