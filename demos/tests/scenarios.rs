@@ -62,12 +62,59 @@ fn hello_shows_every_phase_in_order() {
 }
 
 #[test]
-fn chain_wakes_from_the_inside() {
-    let (_, objects) = run(&["chain"]);
+fn chain_wakes_one_task_and_then_a_child_before_its_parent() {
+    let (code, objects) = run(&["chain"]);
     let wakes =
         objects.iter().filter(|object| object["phase"].as_str().is_some_and(|text| text.starts_with("wake")));
-    let tasks: Vec<_> = wakes.map(|object| object["task"].as_str().unwrap()).collect();
-    assert_eq!(tasks, ["get_number", "print_number"]);
+    let wakes: Vec<_> =
+        wakes.map(|object| (object["task"].as_str().unwrap(), object["phase"].as_str().unwrap())).collect();
+    let wanted = [
+        // A plain await: one task, which the timer wakes.
+        ("print_number", "wake: by its timer"),
+        // A spawned child.
+        ("get_number", "wake: by its timer"),
+        ("print_number", "wake: by the end of get_number, which it awaits"),
+    ];
+    assert_eq!((code, wakes.as_slice()), (Some(0), &wanted[..]));
+}
+
+#[test]
+fn chain_polls_down_the_awaits_after_the_wake_up() {
+    let (_, objects) = run(&["chain"]);
+    let phases = objects.iter().filter(|object| object["phase"].is_string());
+    let said = phases.map(|object| {
+        let name = object["future"].as_str().or(object["task"].as_str()).unwrap();
+        format!("{name} {}", object["phase"].as_str().unwrap().split(':').next().unwrap())
+    });
+    let said: Vec<_> = said.skip_while(|line| line != "print_number wake").take(7).collect();
+    let wanted = [
+        "print_number wake",
+        "print_number poll",
+        "get_number poll",
+        "sleep(1) poll",
+        "sleep(1) ready",
+        "get_number ready",
+        "print_number close",
+    ];
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn chain_draws_its_trees_from_what_happened() {
+    let (_, objects) = run(&["chain"]);
+    let tree = objects.iter().filter(|object| object["tree"].is_string());
+    let rows: Vec<_> = tree
+        .map(|row| ["branch", "tree", "is"].map(|key| row[key].as_str().unwrap().trim().to_owned()).join(" "))
+        .collect();
+    let wanted = [
+        " print_number a task",
+        "└─ get_number a future, polled inside the task print_number",
+        "└─ sleep(1) a future, polled inside the task print_number",
+        " print_number a task",
+        "└─ get_number a task of its own",
+        "└─ sleep(1) a future, polled inside the task get_number",
+    ];
+    assert_eq!(rows, wanted);
 }
 
 #[test]

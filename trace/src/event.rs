@@ -29,9 +29,11 @@ pub enum Domain {
     Source = 6,
     /// A timer.
     Timer = 7,
+    /// A future that a task polls as a part of its own poll. A program names those that it wants to see.
+    Future = 8,
 }
 
-const DOMAINS: [(Domain, &str); 8] = [
+const DOMAINS: [(Domain, &str); 9] = [
     (Domain::None, "-"),
     (Domain::Task, "task"),
     (Domain::Job, "job"),
@@ -40,9 +42,10 @@ const DOMAINS: [(Domain, &str); 8] = [
     (Domain::Child, "child"),
     (Domain::Source, "source"),
     (Domain::Timer, "timer"),
+    (Domain::Future, "future"),
 ];
 
-/// Names one task, job, call, worker, child, source or timer.
+/// Names one task, job, call, worker, child, source, timer or future.
 ///
 /// The highest byte holds the [`Domain`], the other seven a number.
 ///
@@ -218,9 +221,9 @@ pub struct Event {
     pub at: u64,
     /// The kind of event.
     pub kind: Kind,
-    /// The task, job, call, worker, child, source or timer that it happened to.
+    /// The task, job, call, worker, child, source, timer or future that it happened to.
     pub subject: Id,
-    /// The originator: the task, job or call that was running on the thread.
+    /// The originator: the task, job, call or future that was running on the thread.
     pub by: Id,
     /// The reason, for wake-ups.
     pub cause: Cause,

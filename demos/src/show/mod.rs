@@ -1,9 +1,10 @@
-//! Everything that the reader sees: the output of a scenario, tables, bar charts, lanes, a progress line, and
-//! the phases of tasks.
+//! Everything that the reader sees: the output of a scenario, tables, bar charts, lanes, a progress line, the
+//! tree of awaits, and the phases of tasks.
 //!
 //! All of it looks right in 80 columns, in a pipe and without colour: colour only repeats what the
 //! words say.
 
+mod await_tree;
 mod chart;
 mod lanes;
 mod output;
@@ -12,6 +13,7 @@ mod progress;
 mod table;
 mod text;
 
+pub use await_tree::show_await_tree;
 pub use chart::bar_chart;
 pub use lanes::{Activity, Lanes, StepGuard};
 pub use output::{Output, Settings};
