@@ -18,9 +18,14 @@ use std::{
 
 /// Awaits all futures concurrently and returns their outputs in the order of the futures.
 ///
-/// It corresponds to Python's `asyncio.gather`. The futures are polled inside this task, so they may
-/// borrow, and they take turns on one thread. To run them in parallel, gather the handles of spawned tasks.
-/// Each future has a waker of its own, so a wake-up polls that one future and not all of them.
+/// The futures are polled inside this task, so they may borrow, and they take turns on one thread. To run
+/// them in parallel, gather the handles of spawned tasks. Each future has a waker of its own, so a wake-up
+/// polls that one future and not all of them.
+///
+/// Python's `asyncio.gather` does this in another way: it makes a task of each coroutine. When one of them
+/// raises, the others go on. Here the futures belong to the [`Gather`] and are dropped with it. An `Err` is
+/// an output like any other, as with `return_exceptions=True`;
+/// [`try_task_group`](crate::try_task_group) stops at the first one.
 ///
 /// # Cancellation
 ///
