@@ -35,7 +35,7 @@ impl<'a> AwaitTree<'a> {
         self.trace.labels.get(&id).map(String::as_str)
     }
 
-    /// Who polls this future or has spawned this task, if that is in the tree.
+    /// The one that polls this future or has spawned this task, if that is in the tree.
     pub(super) fn parent(&self, id: Id) -> Option<Id> {
         self.parents.get(&id).copied().filter(|parent| self.parents.contains_key(parent))
     }
@@ -89,7 +89,7 @@ struct Row<'a> {
     /// The line that leads to the name.
     branch: String,
     name: &'a str,
-    /// What the name stands for.
+    /// The meaning of the name: a task, or a part of one.
     is: String,
 }
 
