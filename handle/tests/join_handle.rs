@@ -1,5 +1,4 @@
 //! A handle that is awaited, joined, dropped or cancelled, and a handle on a thread that must not block.
-#![cfg(not(loom))]
 
 use brigade_handle::{Completer, JoinError, JoinHandle, Lost, pair, pair_with, wait};
 use std::{

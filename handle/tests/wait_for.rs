@@ -1,6 +1,5 @@
 //! Waiting for several handles: in their order of finishing, until the first, until the first failure,
 //! until all.
-#![cfg(not(loom))]
 
 use brigade_handle::{JoinError, JoinHandle, Until, as_completed, pair, wait, wait_for};
 use std::{

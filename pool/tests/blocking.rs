@@ -1,5 +1,4 @@
 //! Jobs that wait for one another, for other pools, and under locks.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, blocking, join, spawn};
 use std::sync::{

@@ -1,5 +1,4 @@
 //! `broadcast` calls each thread once, whether it is asleep, busy, spare or blocked.
-#![cfg(not(loom))]
 
 use brigade_pool::Pool;
 use std::{

@@ -1,5 +1,4 @@
 //! Loops over slices and ranges visit each item once, in few pieces or many.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, for_each, for_each_in, map_reduce, map_reduce_in};
 use std::{

@@ -1,5 +1,4 @@
 //! The end of a pool, and a failed start.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool};
 use std::{

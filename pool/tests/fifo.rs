@@ -1,5 +1,4 @@
 //! Jobs that run in the order in which they were spawned.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, Scope};
 use std::{

@@ -1,5 +1,4 @@
 //! `join`: sharing, waiting, panics.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, join};
 use std::{

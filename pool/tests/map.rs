@@ -1,5 +1,4 @@
 //! `map` in chunks, with a time limit, and several handles at a time.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool, Until, as_completed, wait_for};
 use std::{

@@ -1,7 +1,6 @@
 //! Parallelism within a job that holds a mutex which other jobs want. A worker that waits under the mutex
 //! can run everything that it waits for, in whatever queue that lies, even if all other threads have come
 //! to wait for the mutex. If it could not, a test would hang.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinHandle, Pool, Until, as_completed, scope, spawn_detached, wait_for};
 use std::{

@@ -1,5 +1,4 @@
 //! The panic handler gets the panics that no handle receives.
-#![cfg(not(loom))]
 
 use brigade_pool::Pool;
 use std::{any::Any, sync::mpsc};

@@ -1,6 +1,5 @@
 //! Panics whose payload panics when it is dropped, and results that do. None of them ends a worker or the
 //! program.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool, for_each_in, join, map_reduce_in};
 use std::{

@@ -1,5 +1,4 @@
 //! `scope`: borrowing, nesting, panics.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, Scope, scope};
 use std::{

@@ -1,6 +1,5 @@
 //! Every way in which a job can sleep tells its pool. Each of these jobs sleeps until another job of the
 //! same pool of one thread has run. It would wait for ever if no spare thread took its place.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinHandle, Pool, Until, as_completed, lock::Lock, queue::Queue, wait_for};
 use std::sync::Arc;

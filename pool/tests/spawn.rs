@@ -1,5 +1,4 @@
 //! Spawned jobs: results, panics, nesting, cancelling.
-#![cfg(not(loom))]
 
 use brigade_pool::{JoinError, Pool};
 use std::{

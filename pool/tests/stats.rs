@@ -1,5 +1,4 @@
 //! Statistics: what is counted, and when the sum is exact.
-#![cfg(not(loom))]
 
 use brigade_pool::{Pool, join};
 use std::sync::{Barrier, mpsc};

@@ -1,6 +1,5 @@
 //! The destructor of a user's thread-local uses the pool when the pool's own thread-locals are gone. A
 //! panic there would end the program.
-#![cfg(not(loom))]
 
 use brigade_pool::{
     Pool, as_completed, blocking, join, lock::Lock, queue::Queue, scope, spawn, spawn_detached,

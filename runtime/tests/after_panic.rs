@@ -4,14 +4,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::WakeCount;
 use brigade_handle::pair;
 use brigade_runtime::{
     JoinError, JoinHandle, JoinSet, Runtime, as_completed, gather, generator, race, run, spawn, sync::Notify,
     task_group, yield_now,
 };
-use common::WakeCount;
 use futures_util::{FutureExt, Stream, StreamExt};
 use std::{
     future::{Future, pending, poll_fn, ready},

@@ -1,11 +1,9 @@
 //! Situations of a handle that can only cancel: apart from the result, on other threads, after the end.
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     CancelHandle, JoinError, JoinSet, run, spawn, spawn_local, sync::Event, task_group, yield_now,
 };
-use common::runtimes;
 use std::{
     future::pending,
     rc::Rc,

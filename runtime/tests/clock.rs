@@ -5,13 +5,11 @@
 // Sleeps that outlive their runtime are what some of these tests are about.
 #![allow(clippy::async_yields_async)]
 
-mod common;
-
+use crate::common::WakeCount;
 use brigade_runtime::{
     MissedTicks, Runtime, Sleep, gather, interval, interval_at, net::TcpListener, net::TcpStream, now, sleep,
     sleep_until, spawn, spawn_blocking, timeout, timeout_at, yield_now,
 };
-use common::WakeCount;
 use std::{
     cell::RefCell,
     future::{Future, pending},

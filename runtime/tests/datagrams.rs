@@ -3,14 +3,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::TempPath;
 use brigade_runtime::{
     Runtime, gather,
     net::{UdpSocket, unix::UnixDatagram},
     run, spawn,
 };
-use common::TempPath;
 use futures_util::FutureExt;
 use std::{io::ErrorKind, os::fd::AsFd, sync::Arc};
 

@@ -3,12 +3,10 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{OnDrop, runtimes};
 use brigade_runtime::{
     Elapsed, JoinError, Runtime, named, run, sleep, spawn, spawn_blocking, spawn_local, task_name, yield_now,
 };
-use common::{OnDrop, runtimes};
 use std::{
     cell::{Cell, RefCell},
     future::pending,

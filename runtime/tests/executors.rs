@@ -4,7 +4,6 @@
 //! The table at the end is the list of cases. Each is work for both sides that neither can do alone; a
 //! wake-up that does not reach the other side shows as a hang.
 
-#![cfg(not(loom))]
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 

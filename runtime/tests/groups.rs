@@ -3,13 +3,11 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     JoinError, JoinSet, Runtime, run, sleep, spawn, sync::Event, task_group, timeout, try_task_group,
     yield_now,
 };
-use common::runtimes;
 use std::{
     cell::Cell,
     convert::Infallible,

@@ -4,12 +4,10 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::OnDrop;
 use brigade_runtime::{
     Elapsed, JoinError, JoinHandle, JoinSet, Runtime, run, sleep, spawn, spawn_local, task_group, yield_now,
 };
-use common::OnDrop;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending},

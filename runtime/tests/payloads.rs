@@ -4,12 +4,10 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     JoinHandle, Runtime, sleep, spawn, spawn_blocking, sync::Notify, task_group, yield_now,
 };
-use common::runtimes;
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind, panic_any},

@@ -6,14 +6,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::OnDrop;
 use brigade_runtime::{
     JoinError, Runtime, Sleep,
     net::{TcpListener, TcpStream},
     sleep, spawn, timeout, yield_now,
 };
-use common::OnDrop;
 use futures_util::AsyncReadExt as _;
 use std::{
     future::{Future, pending, poll_fn},

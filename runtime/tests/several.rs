@@ -3,13 +3,11 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     Either, TaskGroup, TaskLocal, Until, as_completed, named, race, run, select, shield, sleep, spawn,
     spawn_local, spawn_named, task_group, task_name, timeout, wait_for, yield_now,
 };
-use common::runtimes;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn, ready},

@@ -3,13 +3,11 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     Elapsed, JoinError, JoinHandle, Runtime, fs::File, run, sleep, spawn, spawn_blocking, spawn_local,
     yield_now,
 };
-use common::runtimes;
 use futures_util::AsyncWriteExt;
 use std::{
     cell::RefCell,

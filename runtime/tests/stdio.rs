@@ -19,10 +19,10 @@ use std::{
 /// Says to this program that it is the process of its own.
 const INSIDE: &str = "BRIGADE_TEST_STDIO";
 
-/// This program, which is to run this test once more.
+/// This program, which is to run this test of this file once more.
 fn inside(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
+    command.args([&format!("stdio::{test}"), "--exact", "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
     command
 }
 

@@ -5,11 +5,9 @@
 // A sleep that moves from task to task is what some of these tests are about.
 #![allow(clippy::async_yields_async)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{Elapsed, gather, run, sleep, sleep_until, spawn, timeout, yield_now};
 use brigade_trace::clock;
-use common::runtimes;
 use std::{
     cell::RefCell,
     future::Future,

@@ -3,14 +3,12 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::TempPath;
 use brigade_runtime::{
     Runtime, gather,
     net::unix::{UnixDatagram, UnixListener, UnixStream},
     run, spawn, timeout, yield_now,
 };
-use common::TempPath;
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use std::{io::ErrorKind, time::Duration};
 

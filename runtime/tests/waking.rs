@@ -3,10 +3,8 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{Runtime, gather, run, sleep, spawn, timeout, yield_now};
-use common::runtimes;
 use std::{
     future::poll_fn,
     sync::{

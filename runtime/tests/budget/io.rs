@@ -1,6 +1,7 @@
 //! The operations on descriptors, names, files and children.
 
-use super::{BUDGET, check, check_poll, check_stream, common::TempPath};
+use super::{BUDGET, check, check_poll, check_stream};
+use crate::common::TempPath;
 use brigade_runtime::{
     command::Command,
     fs::{self, File},

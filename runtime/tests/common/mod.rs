@@ -1,7 +1,6 @@
 //! Parts that several test files share: one runtime of each kind, destructors and wakers that can be
 //! observed, and paths for temporary files.
 
-#![allow(dead_code)] // Each test file uses some of these.
 #![allow(clippy::unwrap_used)] // A test fails by panicking, in what it calls as well.
 
 use brigade_runtime::Runtime;

@@ -1,7 +1,8 @@
 //! More waiters than are woken in one batch, and wakers that poll again, give up or panic when they are
 //! woken.
 
-use super::{common::WakeCount, poll};
+use super::poll;
+use crate::common::WakeCount;
 use brigade_runtime::sync::{Barrier, Condition, Event, Mutex, Notify, Semaphore, broadcast, mpsc};
 use std::{
     future::Future,

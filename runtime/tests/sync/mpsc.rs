@@ -1,6 +1,7 @@
 //! A channel from many senders to one receiver: room, order, closing, permits.
 
-use super::{block_on, common::WakeCount, poll};
+use super::{block_on, poll};
+use crate::common::WakeCount;
 use brigade_runtime::{
     Runtime, next, run, spawn,
     sync::mpsc::{self, TryRecvError, TrySendError},

@@ -1,6 +1,7 @@
 //! A channel for one value: who is gone when, and what becomes of the value.
 
-use super::{block_on, common::WakeCount, poll};
+use super::{block_on, poll};
+use crate::common::WakeCount;
 use brigade_runtime::{
     Runtime, run, spawn,
     sync::oneshot::{self, RecvError, TryRecvError},

@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used)] // A test fails by panicking, in what it calls as well.
 
 mod broadcast;
-#[path = "../common/mod.rs"]
-mod common;
 mod coordination;
 mod many_waiters;
 mod mpsc;

@@ -7,8 +7,6 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod io;
 
 use brigade_handle::{Completer, pair};

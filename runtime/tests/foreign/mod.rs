@@ -9,9 +9,7 @@
 #[allow(unsafe_code)]
 mod waker;
 
-#[path = "../common/mod.rs"]
-mod common;
-
+use crate::common::runtimes;
 use brigade_runtime::{
     Generator, Yielder, generator,
     net::{TcpListener, UdpSocket},
@@ -19,7 +17,6 @@ use brigade_runtime::{
     sync::{Mutex, Notify, Queue, Semaphore, broadcast, mpsc, oneshot, watch},
     timeout, yield_now,
 };
-use common::runtimes;
 use std::{
     future::{Future, pending, poll_fn},
     net,

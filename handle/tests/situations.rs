@@ -1,0 +1,5 @@
+//! The situations of a handle: each file is one, and each test is a sentence about it.
+#![cfg(not(loom))]
+
+mod join_handle;
+mod wait_for;

@@ -1,0 +1,44 @@
+//! The situations of the runtime: each file is one, and each test is a sentence about it.
+//!
+//! They share one binary, because each binary holds a copy of the runtime and takes time to link: `cargo
+//! test -p brigade-runtime --test situations clock::` runs those of one file. The tests that need a process
+//! of their own have a binary of their own (`runtime/Cargo.toml`).
+#![cfg(not(loom))]
+
+mod accepted;
+mod after_panic;
+mod async_fd;
+mod budget;
+mod builder;
+mod busy;
+mod cancelling;
+mod children;
+mod clock;
+mod common;
+mod datagrams;
+mod ending;
+mod executors;
+mod files;
+mod foreign;
+mod generator;
+mod groups;
+mod hyper;
+mod life;
+mod local_ends;
+mod payloads;
+mod peers;
+mod pipes;
+mod pool_jobs;
+mod scope;
+mod several;
+mod short;
+mod shutdown;
+mod signals;
+mod sinks;
+mod stdio;
+mod sync;
+mod tcp_echo;
+mod timing;
+mod unix;
+mod waiters;
+mod waking;
