@@ -1,8 +1,9 @@
-//! No operation of the runtime can be ready again and again without end: each is repeated by `runtime/tests/budget`, or is named here.
+//! Every operation of the runtime keeps to the budget, however often it is ready: `runtime/tests/budget`
+//! repeats each of them, or this file names it with a reason.
 
 use crate::{demand, source};
 
-/// Files, and single operations, that need not be in that test, with the reason.
+/// Files and single operations that the test may leave out, each with its reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("runtime/src/net/split.rs", "a half passes on what the connection does"),
     ("runtime/src/command/mod.rs", "each is a new child"),

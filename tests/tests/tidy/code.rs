@@ -1,4 +1,5 @@
-//! Rules on Rust files: length, headers, where unsafe and the operating system may be touched, what is never written.
+//! Rules on Rust files: their length and headers, the files that may hold unsafe code or call the operating
+//! system, and text that no file may hold.
 
 use crate::{
     demand,
@@ -80,7 +81,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/soak/sys.rs",
 ];
 
-/// Where libc may be called: the platform walls, which are these files, and each file of a folder `system`.
+/// The files that may call libc: these, and each file of a folder `system`. They are the platform wall.
 const WALLS: [&str; 2] = ["sys.rs", "exec.rs"];
 
 fn is_wall(file: &File) -> bool {
@@ -91,7 +92,8 @@ const FILE_LINES: usize = 400;
 const FILE_LINES_WITH_A_REASON: usize = 600;
 const FUNCTION_LINES: usize = 60;
 
-/// The code of a line: without its comment. Good enough for words that no string of ours holds.
+/// The code of a line, without its comment. It may cut a string that holds `//`; no string of ours holds a
+/// word that is looked for.
 fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }
@@ -132,7 +134,7 @@ fn no_file_is_long_without_a_reason() {
     demand("a file holds one noun (a header line `//! Long: why` allows 600 lines)", breaches);
 }
 
-/// Collects what the syntax tree knows better than the text.
+/// Collects breaches of the rules that need the syntax tree.
 #[derive(Default)]
 struct Functions {
     long: Vec<(usize, String, usize)>,
@@ -232,7 +234,8 @@ fn unsafe_is_only_where_it_is_listed_and_every_place_is_argued() {
     demand("unsafe stands in few files, each place with its argument", breaches);
 }
 
-/// Whether the comment above a line argues for its unsafe: `SAFETY:` for a block or impl, `# Safety` for a function.
+/// Whether the comment above a line says why its unsafe code is sound: `SAFETY:` for a block or an impl,
+/// `# Safety` for a function.
 fn argued(before: &[&str]) -> bool {
     let near = before.iter().rev().take(14);
     near.take_while(|line| !line.trim().is_empty())

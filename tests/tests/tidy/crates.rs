@@ -1,4 +1,5 @@
-//! Who may depend on whom: arrows point downward only.
+//! Rules on dependencies: the arrows between our crates point down, and each crate takes only the libraries
+//! that it is allowed.
 
 use crate::{demand, source};
 
@@ -14,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("tests", &["handle", "trace", "pool", "runtime", "process"]),
 ];
 
-/// What the ground floor and the executors may take from outside, for use (tests may take more).
+/// The libraries that the ground floor and the executors may use. Their tests may use more.
 const OUTSIDE: [(&str, &[&str]); 5] = [
     ("handle", &["libc", "loom"]),
     ("trace", &["loom"]),

@@ -1,4 +1,5 @@
-//! Rules on what the files of one crate take from one another: a folder can be read without the folders above it.
+//! Rules on imports between the files of one crate. No cycle runs across folders, so that a folder can be
+//! read without the folders above it.
 
 use crate::{demand, source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,8 @@ const KNOTS: &[(&str, &str)] = &[(
 
 const CRATES: [&str; 7] = ["handle", "trace", "pool", "runtime", "process", "demos", "benches"];
 
-/// The module that a file holds, as the names from the crate's root: `src/a/mod.rs` and `src/a.rs` are both `["a"]`.
+/// The module that a file holds, as its names from the crate's root: `src/a/mod.rs` and `src/a.rs` are both
+/// `["a"]`.
 fn module_of(path: &str) -> Vec<String> {
     let inside = path.split_once("/src/").expect("a source file lies in src").1;
     let names = inside.trim_end_matches(".rs").split('/').map(str::to_owned);
@@ -101,7 +103,7 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// Which files of a crate each of its files imports.
+/// For each file of a crate, the files of the crate that it imports.
 fn imports(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let sources: Vec<_> = source::files(".rs")
         .into_iter()

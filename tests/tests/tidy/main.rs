@@ -1,7 +1,9 @@
 //! The house rules that a program can check, so that they cannot rot.
 //!
-//! `source` reads the workspace; `code` holds the rules on Rust files, `budget` the one on operations that are ready again and again, `crates` those on what may depend on what, `imports` those on
-//! the files of one crate, `targets` the one on test files, `names` and `voice` those on names and on prose, and `prose` those on documents. Each rule collects every breach and fails once, with all of them.
+//! `source` reads the workspace. The rules are in `code` (Rust files), `budget` (operations that are ready
+//! again and again), `crates` (dependencies), `imports` (the files of one crate), `targets` (the binaries of
+//! tests), `names`, `voice` (the sentences of comments and documents), `prose` (links) and `pages` (two pages
+//! for readers). Each rule collects every breach, and fails once with all of them.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! Rules on names: within a crate no two types share one, and every term that the glossary explains is in use.
+//! A rule on names: within a crate no two types share one.
 
 use crate::{
     demand,
@@ -7,11 +7,11 @@ use crate::{
 use std::collections::BTreeMap;
 use syn::visit::Visit;
 
-/// Names that several private types of one crate may share: each is seen in its own file only.
+/// Names that several private types of one crate may share, since each is seen in its own file only.
 const SHARED_NAMES: &[&str] = &["State"];
 
-/// Public names that several modules share on purpose and that are written with their module, as those of the standard
-/// library are: `mpsc::Sender`, `oneshot::Sender`.
+/// Public names that several modules share on purpose. They are written with their module, as the standard
+/// library's are: `mpsc::Sender`, `oneshot::Sender`.
 const FAMILIES: &[&str] =
     &["Sender", "Receiver", "SendError", "RecvError", "TryRecvError", "Permit", "OwnedPermit"];
 
@@ -56,7 +56,7 @@ impl<'ast> Visit<'ast> for Types {
         self.define(&item.ident, &item.vis);
     }
 
-    /// Types within functions are seen there only.
+    /// Types within functions are seen there only, and need no name of their own.
     fn visit_block(&mut self, _: &'ast syn::Block) {}
 }
 

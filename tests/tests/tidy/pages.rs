@@ -1,9 +1,10 @@
-//! Rules on two pages for readers: the week of reading stays as long as it says, and the glossary explains words that are in use.
+//! Rules on two pages for readers: a day of the reading path is as long as it says, and the glossary explains
+//! words that are in use.
 
 use crate::{demand, source};
 use std::{fs, ops::RangeInclusive};
 
-/// How many lines of code a day of the week of reading has: without comments, blank lines and unit tests.
+/// The lines of code of a day of the reading path, without comments, blank lines and unit tests.
 const DAY_LINES: RangeInclusive<usize> = 500..=900;
 const DAYS: usize = 7;
 

@@ -1,4 +1,4 @@
-//! Documents that stay true: every link and every `file.rs::name` in them leads somewhere.
+//! Rules on documents: every link, and every `file.rs::name`, leads somewhere.
 
 use crate::{demand, source};
 use std::path::Path;
