@@ -44,7 +44,7 @@ impl Folder {
             .into()
     }
 
-    /// How many files do not hold this.
+    /// The number of files that do not hold this content.
     fn lacking(&self, text: &str) -> usize {
         (0..FILES).filter(|&number| fs::read_to_string(self.at(number)).unwrap() != text).count()
     }
@@ -70,8 +70,8 @@ fn ends() -> [fn(Runtime); 3] {
     ]
 }
 
-/// Keeps the one thread for blocking calls busy until a task is cancelled: what is queued meanwhile is
-/// queued when the runtime ends.
+/// Keeps the one thread for blocking calls busy until a task is cancelled, so that calls queued meanwhile
+/// are still queued when the runtime ends.
 fn block_the_thread() {
     let (let_go, gate) = mpsc::channel::<()>();
     // Ends when the sender is dropped.
@@ -82,8 +82,8 @@ fn block_the_thread() {
     }));
 }
 
-/// Runs a future for each file, behind a blocking call that does not end by itself, and ends the runtime;
-/// for each way to do so.
+/// For each way to end a runtime: runs a future for each file, behind a blocking call that does not end by
+/// itself, and ends the runtime.
 fn behind_a_blocked_thread<F: Future>(name: &str, work: impl Fn(File) -> F, expected: &str) {
     for end in ends() {
         for runtime in narrow_runtimes() {
@@ -92,7 +92,7 @@ fn behind_a_blocked_thread<F: Future>(name: &str, work: impl Fn(File) -> F, expe
                 block_the_thread();
                 for number in 0..FILES {
                     work(folder.file(number)).await;
-                    // With a new budget.
+                    // The next poll has a new budget.
                     yield_now().await;
                 }
             });
@@ -162,7 +162,7 @@ fn a_copy_that_is_done_is_in_the_file() {
     behind_a_blocked_thread("copy", copied, "some bytes");
 }
 
-/// The file lives on, and says in the next runtime how its write went.
+/// The file lives on, and reports in the next runtime how its write went.
 #[test]
 fn a_file_goes_on_in_another_runtime() {
     for (first, second) in narrow_runtimes().into_iter().zip(narrow_runtimes()) {
@@ -184,7 +184,7 @@ fn a_file_goes_on_in_another_runtime() {
     }
 }
 
-/// A read was promised to nobody. That it was cancelled takes nothing from the file.
+/// A read may be cancelled, since nobody was told that it was done. The file loses no bytes by that.
 #[test]
 fn a_read_that_was_cancelled_by_the_end_begins_anew() {
     for (first, second) in narrow_runtimes().into_iter().zip(narrow_runtimes()) {
@@ -202,8 +202,7 @@ fn a_read_that_was_cancelled_by_the_end_begins_anew() {
     }
 }
 
-/// Work that was not acknowledged is not carried out: a closure that is queued is cancelled, and its handle
-/// says so.
+/// Work that was not acknowledged may be dropped: a queued closure is cancelled, and its handle says so.
 #[test]
 fn a_closure_that_is_queued_when_the_runtime_is_dropped_is_cancelled() {
     for runtime in narrow_runtimes() {

@@ -1,5 +1,5 @@
-//! Several futures of one task of which one panics, and a caller that catches the panic and goes on: the
-//! others are not lost.
+//! Several futures in one task, of which one panics. A caller that catches the panic and goes on does not
+//! lose the others.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -269,8 +269,8 @@ fn a_waker_of_the_caller_that_panics_loses_nobody() {
 
 #[test]
 fn a_waker_whose_destructor_panics_ends_no_worker() {
-    /// Drops the handle of the task that wakes it, so that the task's runner is the last to have the task,
-    /// and with it this waker.
+    /// Drops the handle of the task that wakes it, so that the task's runner holds the last reference to the
+    /// task, and with it this waker.
     struct Last(Mutex<Option<JoinHandle<()>>>, #[allow(dead_code)] Option<Bomb>);
     impl Wake for Last {
         fn wake(self: Arc<Self>) {

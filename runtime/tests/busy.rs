@@ -1,6 +1,7 @@
-//! A future that uses up its budget whenever it is polled, and what waits beside it in the same task.
+//! A future that uses up its budget at each poll, and others that wait beside it in the same task.
 //!
-//! Such a future ends by itself after many polls, so that what is starved by it fails instead of hanging.
+//! Such a future ends by itself after many polls, so that a starved future fails the test instead of hanging
+//! it.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -29,21 +30,21 @@ fn paused<F: Future>(future: F) -> F::Output {
     Runtime::builder().paused_clock().build().unwrap().block_on(future)
 }
 
-/// Uses up what the task has left, and has nobody woken by the operation that is refused.
+/// Uses up the task's budget. The operation that is refused wakes nobody.
 fn use_up(semaphore: &Semaphore) {
     let mut context = Context::from_waker(Waker::noop());
     while pin!(semaphore.acquire()).poll(&mut context).is_ready() {}
 }
 
-/// The source of the wake-ups of a future that is busy: itself at each poll, or others, so that a paused
-/// clock goes on.
+/// The source of a busy future's wake-ups: itself at each poll, or other tasks, so that a paused clock goes
+/// on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wakes {
     Itself,
     Never,
 }
 
-/// Ready after so many polls, each of which uses up the budget.
+/// Ready after a number of polls, each of which uses up the budget.
 async fn busy(wakes: Wakes) -> &'static str {
     let semaphore = Semaphore::new(1);
     let mut polls = 0;
@@ -87,7 +88,7 @@ fn a_sleep_that_is_polled_after_it_is_set_and_seen() {
     paused(async {
         let mut busy = pin!(busy(Wakes::Never));
         let mut sleep = pin!(sleep(5 * MS));
-        // Always in this order.
+        // The futures are polled in this order.
         let first = poll_fn(|cx| match busy.as_mut().poll(cx) {
             Poll::Ready(name) => Poll::Ready(name),
             Poll::Pending => sleep.as_mut().poll(cx).map(|()| "sleep"),
@@ -99,7 +100,7 @@ fn a_sleep_that_is_polled_after_it_is_set_and_seen() {
 #[test]
 fn races_leave_something_to_each() {
     run(async {
-        // Often enough that the other would be the first in all by chance once in 2³² times.
+        // The rounds are so many that the other future is the first in all of them once in 2³² runs.
         for _ in 0..32 {
             assert_eq!(select(busy(Wakes::Itself), modest()).await, Either::Right("modest"));
             assert_eq!(race((busy(Wakes::Itself), busy(Wakes::Itself), modest())).await, "modest");

@@ -1,8 +1,8 @@
 //! The sync types and handles between tasks of ours and tasks of another executor: both executors of this
 //! crate, with both of tokio's, and with smol's on one thread and on two.
 //!
-//! The table at the end is the list of cases. Each is work for both sides that neither can do alone; a
-//! wake-up that does not reach the other side shows as a hang.
+//! The table at the end lists the cases. Each is work that neither side can do alone, so a wake-up that does
+//! not reach the other side shows as a hang.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -26,7 +26,7 @@ const TIMES: usize = 100;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The work of each side. The work of one side is spawned there, and all of it must end.
+/// The work of each side: futures that are spawned there and must all end.
 #[derive(Default)]
 struct Case {
     ours: Vec<Work>,
@@ -49,7 +49,7 @@ impl Case {
     }
 }
 
-/// Lets the other tasks of whichever executor it is in run.
+/// Lets the other tasks run, whichever executor this runs on.
 async fn step_aside() {
     let mut aside = false;
     poll_fn(|cx| {
@@ -62,7 +62,7 @@ async fn step_aside() {
     .await;
 }
 
-/// Four tasks count, none in the middle of another's step.
+/// Four tasks count under one lock, so that no step comes in the middle of another's.
 fn mutex(_: &Runtime) -> Case {
     let (mut case, count) = (Case::default(), Arc::new(Mutex::new(0)));
     let left = Arc::new(AtomicUsize::new(4));
@@ -85,7 +85,7 @@ fn mutex(_: &Runtime) -> Case {
     case
 }
 
-/// Six tasks for two permits, which come from one side one at a time.
+/// Six tasks compete for two permits, which one side adds one at a time.
 fn semaphore(_: &Runtime) -> Case {
     let (mut case, permits) = (Case::default(), Arc::new(Semaphore::new(0)));
     let inside = Arc::new(AtomicUsize::new(0));
@@ -112,7 +112,8 @@ fn semaphore(_: &Runtime) -> Case {
     case
 }
 
-/// Either side waits for the other's call before it calls in turn; then one calls all of the other.
+/// Each side waits for a notification from the other before it notifies in turn. Then one notifies all
+/// waiters of the other.
 fn notify(_: &Runtime) -> Case {
     let mut case = Case::default();
     let [ping, pong, all] = [(); 3].map(|()| Arc::new(Notify::new()));
@@ -145,7 +146,7 @@ fn notify(_: &Runtime) -> Case {
     case
 }
 
-/// Each side sends to the other, with room for one value, until it hangs up.
+/// Each side sends to the other over a channel with room for one value, until the receiver is dropped.
 fn values(_: &Runtime) -> Case {
     async fn send(sender: mpsc::Sender<usize>) {
         for n in 0..TIMES {
@@ -171,7 +172,8 @@ fn values(_: &Runtime) -> Case {
     case
 }
 
-/// Each side asks the other, and waits for the answer to its question; an answer that is never given says so.
+/// Each side sends the other a question and waits for the answer. A question that is dropped is an error for
+/// the side that waits.
 fn questions(_: &Runtime) -> Case {
     type Question = (usize, oneshot::Sender<usize>);
     async fn ask(questions: mpsc::UnboundedSender<Question>) {
@@ -198,7 +200,7 @@ fn questions(_: &Runtime) -> Case {
     case
 }
 
-/// Each side does the work that the other puts, and waits until its own is done.
+/// Each side does the work that the other puts into a queue, and waits until its own is done.
 fn queue(_: &Runtime) -> Case {
     async fn put(queue: Arc<Queue<Option<usize>>>, done: Arc<AtomicUsize>) {
         for n in 0..TIMES {
@@ -229,8 +231,8 @@ fn queue(_: &Runtime) -> Case {
     case
 }
 
-/// Their tasks await ours: one that waits for them, one that panics, one that they cancel, and one that
-/// spawns.
+/// Tasks of the other executor await ours: one that waits for them, one that panics, one that they cancel,
+/// and one that spawns.
 fn handles(runtime: &Runtime) -> Case {
     let mut case = Case::default();
     for n in 0..10 {
@@ -285,7 +287,7 @@ fn smol_on_two_threads(work: Vec<Work>) {
     let executor = smol::Executor::new();
     let (stop, stopped) = smol::channel::bounded::<()>(1);
     thread::scope(|threads| {
-        // Dropped when this closure ends, be it by a panic.
+        // Dropped when this closure ends, also by a panic.
         let _stop = stop;
         for _ in 0..2 {
             threads.spawn(|| smol::block_on(executor.run(stopped.recv())));
@@ -316,7 +318,7 @@ fn meet(case: fn(&Runtime) -> Case, ours: &Runtime, theirs: fn(Vec<Work>)) {
                 let _ = theirs_are_done.await;
             });
         });
-        // Dropped when they are done, be it by a panic.
+        // Dropped when the other side is done, also by a panic.
         let _done = done;
         theirs(case.theirs);
     });

@@ -42,7 +42,7 @@ impl Drop for Folder {
     }
 }
 
-/// To read and write, and made if it is not there.
+/// Opens a file to read and write, and creates it if it does not exist.
 fn both() -> OpenOptions {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).clone()
 }
@@ -84,8 +84,7 @@ fn reads_writes_and_seeks_keep_their_order() {
     });
 }
 
-/// Begins to read four bytes, and drops that. If the pool was so quick that there was nothing to drop, goes
-/// back instead.
+/// Begins to read four bytes, and drops the read. If the read was done at once, seeks back instead.
 async fn drop_a_read(file: &mut File) {
     if let Some(read) = file.read(&mut [0; 4]).now_or_never() {
         let back = -i64::try_from(read.unwrap()).unwrap();
@@ -126,7 +125,7 @@ fn a_write_that_fails_says_so_at_the_latest_in_the_flush() {
             Err(error) => error,
         };
         assert!(error.raw_os_error().is_some(), "{error}");
-        // Said once; the file goes on.
+        // The error is told once; the file can be used further.
         file.flush().await.unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).await.unwrap();
@@ -210,7 +209,7 @@ fn names_are_changed_and_linked() {
     });
 }
 
-/// An open file of which a read may wait for somebody else, and that other.
+/// An open file whose read may wait for another party, and that party.
 fn streams() -> [(OwnedFd, OwnedFd); 3] {
     let (reader, writer) = std::io::pipe().unwrap();
     let (one, other) = UnixStream::pair().unwrap();
@@ -219,7 +218,7 @@ fn streams() -> [(OwnedFd, OwnedFd); 3] {
     [(reader.into(), writer.into()), (one.into(), other.into()), (ours.into(), theirs.into())]
 }
 
-/// Nobody writes, so a thread that sat in a read would keep the runtime from ending.
+/// Nobody writes, so a thread that blocked in a read would keep the runtime from ending.
 #[test]
 fn the_end_of_the_runtime_waits_for_no_read_of_a_pipe() {
     for (ours, theirs) in streams() {
@@ -241,7 +240,7 @@ fn a_pipe_is_read_as_a_file_when_somebody_writes_also_in_another_runtime() {
         for _ in 0..2 {
             run(async {
                 assert!(file.read(&mut bytes).now_or_never().is_none());
-                // It is watched from here on, with this runtime.
+                // The reactor of this runtime watches it from here on.
                 for _ in 0..10 {
                     yield_now().await;
                     assert!(file.read(&mut bytes).now_or_never().is_none());

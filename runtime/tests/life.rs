@@ -1,4 +1,4 @@
-//! Every way in which a task's life can go: {runtime kind} × {what the future does} × {what its handle
+//! Every way that a task's life can take: {runtime kind} × {what the future does} × {what its handle
 //! does} × {whether the output's destructor panics}.
 //!
 //! After each life the future and the output must have been dropped exactly once, and the handle must have
@@ -18,14 +18,14 @@ use std::{
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
-    /// Is ready at the first poll.
+    /// Ready at the first poll.
     Ready,
-    /// Is ready at the third poll.
+    /// Ready at the third poll.
     Yields,
-    /// Never.
+    /// Never ready.
     Pends,
     Panics,
-    /// Is ready, and its destructor panics.
+    /// Ready at the first poll, and its destructor panics.
     PanicsInDrop,
 }
 
@@ -114,7 +114,7 @@ fn live(runtime: Runtime, does: Does, handle: Handle, output_drop: OutputDrop) {
         }
         Handle::Joined => Some(runtime.block_on(task)),
         Handle::Dropped => {
-            // A task that is done has left its output to the handle.
+            // A finished task has left its output to the handle.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
             None
         }

@@ -122,7 +122,7 @@ fn a_source_that_is_always_ready_starves_nobody(runtime: Runtime) {
         let greedy = spawn(async move {
             let queue = brigade_runtime::sync::Queue::unbounded();
             while !over.load(Ordering::Relaxed) {
-                // Never pending of themselves: only the budget makes them.
+                // They are always ready: only the budget makes them pending.
                 queue.put(1).await;
                 queue.get().await;
             }
@@ -194,7 +194,7 @@ fn destructors_wake_each_other_and_spawn(runtime: Runtime) {
     drop(runtime);
 }
 
-/// Drops all timers when it is woken.
+/// A waker that drops all timers.
 #[derive(Default)]
 struct Dropper {
     timers: Mutex<Vec<Pin<Box<Sleep>>>>,

@@ -28,7 +28,7 @@ async fn more_than_fits() {
         writer.write_all(&all).await.unwrap();
         writer.close().await.unwrap();
         assert_eq!(writer.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        // It is closed though it lives.
+        // The writer is closed although it was not dropped.
         writer
     });
     let mut all = Vec::new();
@@ -108,7 +108,7 @@ fn a_copy_that_never_waits_lets_others_run() {
     run(async {
         let endless =
             spawn(async { copy(&mut futures_util::io::repeat(0), &mut futures_util::io::sink()).await });
-        // This would not come back if the copy held the thread.
+        // This would not return if the copy kept the thread.
         spawn(async {}).await.unwrap();
         endless.cancel();
         assert!(endless.await.is_err());
@@ -158,7 +158,7 @@ fn a_reader_of_a_named_pipe_waits_for_a_writer_and_ends_with_the_last() {
     });
 }
 
-/// After an end there is a writer again, and the read waits for it, instead of trying for ever.
+/// After an end of the pipe there is a writer again, and the read waits for its bytes instead of polling.
 #[test]
 fn a_reader_of_a_named_pipe_goes_on_with_a_writer_that_comes_after_the_last_has_left() {
     run(async {
@@ -176,7 +176,7 @@ fn a_reader_of_a_named_pipe_goes_on_with_a_writer_that_comes_after_the_last_has_
     });
 }
 
-/// The reader hears of the end when it is none any more.
+/// The reader is told of an end of the pipe when there is a writer again.
 #[test]
 fn a_reader_of_a_named_pipe_waits_on_if_a_writer_comes_just_after_the_last_has_left() {
     run(async {
@@ -230,7 +230,7 @@ fn a_writer_without_a_reader_and_what_is_no_pipe_are_refused() {
     });
 }
 
-/// A client and a server, and between them what copies.
+/// A client, a server, and a proxy between them that copies.
 async fn through_a_proxy() {
     let pairs = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
     let ((mut client, mut front), (mut back, mut server)) = pairs;
@@ -241,7 +241,7 @@ async fn through_a_proxy() {
         let mut asked = vec![0; sent.len()];
         server.read_exact(&mut asked).await.unwrap();
         assert_eq!(asked, sent);
-        // The client has not ended yet, and the way back works.
+        // The client has not ended yet, and the other direction works.
         server.write_all(&sent).await.unwrap();
         server.close().await.unwrap();
         let mut rest = Vec::new();
@@ -252,7 +252,7 @@ async fn through_a_proxy() {
     let mut answered = Vec::new();
     client.read_to_end(&mut answered).await.unwrap();
     assert_eq!(answered, all);
-    // One way has ended, and the other goes on.
+    // One direction has ended, and the other goes on.
     client.write_all(b"bye").await.unwrap();
     assert!(!proxy.is_finished());
     drop(client);

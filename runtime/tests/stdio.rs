@@ -1,4 +1,4 @@
-//! The standard streams, in a process of their own: this test program, which runs one of its tests once more.
+//! The standard streams. Each test runs once more in a process of its own, this test program.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -16,10 +16,10 @@ use std::{
     thread,
 };
 
-/// Says to this program that it is the process of its own.
+/// Tells this program that it is the process of its own.
 const INSIDE: &str = "BRIGADE_TEST_STDIO";
 
-/// This program, which is to run this test of this file once more.
+/// A command that runs this test of this file once more.
 fn inside(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([&format!("stdio::{test}"), "--exact", "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
@@ -44,7 +44,7 @@ async fn write_text(out: &mut (impl futures_util::AsyncWrite + Unpin)) {
     }
     out.write_all(long.as_bytes()).await.unwrap();
     out.close().await.unwrap();
-    // It belongs to the process, and stays open.
+    // The stream belongs to the process, and stays open.
     out.write_all(b"and more\n").await.unwrap();
     out.flush().await.unwrap();
 }
@@ -81,7 +81,7 @@ fn a_writer_without_a_reader_gets_an_error() {
                 }
             }
         });
-        // At once: the test harness would write to nobody, too.
+        // Exits at once, since the test harness would write to the closed stream, too.
         process::exit(if error.kind() == ErrorKind::BrokenPipe { 7 } else { 8 });
     }
     let mut command = inside("a_writer_without_a_reader_gets_an_error");
@@ -99,7 +99,7 @@ fn non_blocking() -> (UnixStream, Stdio) {
     (ours, OwnedFd::from(theirs).into())
 }
 
-/// More than lies in any buffer, so that the writer finds it full many times.
+/// More bytes than any buffer holds, so that the writer finds it full many times.
 const MUCH: usize = 8 << 20;
 
 #[test]
@@ -112,16 +112,16 @@ fn a_standard_output_that_does_not_block_is_waited_for() {
             }
             let mut err = stderr();
             err.write_all(&bytes).await?;
-            // Not flushed: the end of the runtime sees to it.
+            // There is no flush: the end of the runtime writes the rest.
             std::io::Result::Ok(())
         });
-        // At once: the test harness would write there, too, and does not wait.
+        // Exits at once, since the test harness would write there, too, and does not wait.
         process::exit(if result.is_ok() { 7 } else { 8 });
     }
     let mut command = inside("a_standard_output_that_does_not_block_is_waited_for");
     let ((out, stdout), (err, stderr)) = (non_blocking(), non_blocking());
     let mut child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
-    // The child's ends lie in the command as well.
+    // The command holds the child's ends as well.
     drop(command);
     let count = |mut stream: UnixStream| {
         thread::spawn(move || {
@@ -156,7 +156,7 @@ fn a_standard_input_that_does_not_block_is_waited_for() {
     drop(command);
     input.write_all(b"hello").unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // Now it waits for more, which is not there.
+    // Now the read waits for bytes that do not come.
     assert!(lines.any(|line| line.unwrap().contains("has read hello")));
     input.write_all(b" and more").unwrap();
     drop(input);

@@ -36,7 +36,7 @@ const BUDGET: u32 = brigade_handle::budget::OPERATIONS as u32;
 /// Repeats an operation until another task, which was ready before, has had its turn.
 async fn check(operation: &str, again: impl AsyncFnMut()) {
     let mut again = again;
-    // Begins with the budget of a new poll.
+    // The loop begins with the budget of a new poll.
     yield_now().await;
     let ran = Rc::new(Cell::new(false));
     let theirs = ran.clone();
@@ -50,7 +50,7 @@ async fn check(operation: &str, again: impl AsyncFnMut()) {
     panic!("{operation} was ready {BUDGET} times, and no other task had its turn");
 }
 
-/// The same for a poll, of what need not be pinned.
+/// The same for a poll function of a type that need not be pinned.
 async fn check_poll<T>(operation: &str, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) {
     check(operation, async || _ = poll_fn(&mut poll).await).await;
 }

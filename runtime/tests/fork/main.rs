@@ -1,4 +1,5 @@
-//! A runtime in a forked child: a clear panic, and the parent's goes on undisturbed.
+//! A runtime in a forked child: its use there panics with a clear text, and the parent's runtime goes on
+//! undisturbed.
 //!
 //! One thread runs all cases in turn, since a fork copies only the thread that calls it.
 
@@ -39,7 +40,7 @@ fn must_refuse(way: Way, inside: impl FnOnce()) {
     });
 }
 
-/// Says something through a connection that was made before the fork.
+/// Sends bytes through a connection that was made before the fork.
 async fn talk(one: &mut UnixStream, other: &mut UnixStream) {
     let mut buffer = [0; 5];
     let both = futures_util::future::join(one.write_all(b"hello"), other.read_exact(&mut buffer));
@@ -73,14 +74,14 @@ fn the_parent_is_not_disturbed(way: Way, runtime: &Runtime) {
     });
     let (mut one, mut other) = held.unwrap();
     runtime.block_on(talk(&mut one, &mut other));
-    // To wait is what needs the registration.
+    // Only a wait needs the registration.
     let reading = runtime.spawn(async move { other.read(&mut [0; 8]).await });
     runtime.block_on(async move { one.write_all(b"x").await }).unwrap();
     assert_eq!(runtime.block_on(reading).unwrap().unwrap(), 1);
 }
 
-/// The child has everything that is available already, and loses everything that would have to be waited
-/// for. It does not cancel the parent's task.
+/// The child can take everything that is available already, and is told that everything it would have to
+/// wait for is lost. It does not cancel the parent's task.
 fn handles_from_before_do_not_wait(way: Way, runtime: &Runtime) {
     let (finished, waiting) = (runtime.spawn(async { 7 }), runtime.spawn(std::future::pending::<()>()));
     runtime.block_on(async {
@@ -109,7 +110,7 @@ fn dropping_it_in_the_child_ends(way: Way) {
             drop(runtime.take());
             true
         });
-        // In the parent it still works, and ends.
+        // In the parent the task still works, and ends.
         runtime.unwrap().block_on(async { spawn(async {}).await }).unwrap();
     }
 }
@@ -129,7 +130,7 @@ fn a_task_that_forks_is_refused_when_it_waits(way: Way) {
                 unreachable!("the copy of the runtime must not wait");
             };
             assert_eq!(status, 0);
-            // The parent of that pair refuses nothing, so it panics in the same words.
+            // In the parent of that fork nothing is refused, so this panics with the same text itself.
             panic!("make a new Runtime in the child");
         });
     });
@@ -189,7 +190,7 @@ fn a_task_that_forks_ends_the_copy_of_its_thread(way: Way) {
     });
 }
 
-/// Whether the child was aborted, in which this task is the copy of one.
+/// Whether the child, in which this task is a copy, was aborted.
 fn forks_and_goes_on(way: Way) -> bool {
     match way.fork_and_wait() {
         Some(status) => fork::is_abort(status),
@@ -241,14 +242,14 @@ fn a_signal_in_the_child_is_for_the_child(way: Way) {
             parent_hears.read_exact(&mut [0]).unwrap();
             turn_the_reactor().await;
             assert!(hearing.is_finished(), "the signal was not told");
-            // Nothing of it is left, and the next one is heard as well.
+            // Nothing of the first signal is left, and the next one is seen as well.
             let mut listener = hearing.await.unwrap();
             assert!(listener.recv().now_or_never().is_none());
             sys::raise_user_1();
             listener.recv().await.is_ok()
         })
     });
-    // Closed, so that the parent reads the end and does not wait if the child dies.
+    // The copy is closed, so that the parent reads the end instead of waiting for ever if the child dies.
     drop(child_says);
     runtime.block_on(async {
         assert_eq!(PipeReader::from_fd(child_hears.into()).unwrap().read(&mut [0]).await.unwrap(), 1);
@@ -260,7 +261,7 @@ fn a_signal_in_the_child_is_for_the_child(way: Way) {
     runtime.block_on(hears.recv()).unwrap();
 }
 
-/// Comes back when everything was told that was to be told before.
+/// Returns when everything that was reported before has been handled.
 async fn turn_the_reactor() {
     let (mut reader, writer) = pipe().unwrap();
     let mut byte = [0];

@@ -1,8 +1,8 @@
-//! The operating system has no thread to give: that is an error of what needs one, and over when there are
-//! threads again.
+//! The operating system refuses a thread. The operations that need one fail with an error, and work again
+//! when there are threads again.
 //!
-//! In a process of its own, this test program, which runs one of its tests once more: its threads have
-//! stacks so large that a limit on its memory has room for everything but those.
+//! Each test runs once more in a process of its own, this test program. Threads have stacks so large there
+//! that a limit on the address space has room for everything but them.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -24,7 +24,7 @@ use brigade_runtime::{
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use std::{env, future::Future, io, os::unix::net::UnixStream, process};
 
-/// Says to this program that it is the process of its own.
+/// Tells this program that it is the process of its own.
 const INSIDE: &str = "BRIGADE_TEST_REFUSED";
 /// The size of a thread's stack there, in bytes.
 const STACK: u64 = 512 << 20;
@@ -32,7 +32,7 @@ const STACK: u64 = 512 << 20;
 /// Runs a test in a process of its own.
 fn in_process(test: &str, inside: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
-        // The harness has a thread for the test, or none.
+        // The harness runs the test on a thread of its own, or on the main thread.
         inside();
         return;
     }
@@ -42,7 +42,7 @@ fn in_process(test: &str, inside: impl FnOnce()) {
     assert!(status.success());
 }
 
-/// Lets there be no more threads until this is dropped.
+/// Refuses new threads until it is dropped.
 struct NoThreads;
 
 impl NoThreads {
@@ -93,7 +93,7 @@ fn operations_that_need_a_thread_are_an_error_and_work_later() {
             let error = spawn_blocking(|| 1).await.unwrap_err();
             assert!(matches!(error, JoinError::Lost(_)), "{error}");
             drop(no_threads);
-            // In the same runtime, and nothing of what was refused is done.
+            // The same runtime works again, and does nothing of what was refused.
             assert_eq!(spawn_blocking(|| 2).await.unwrap(), 2);
             let mut text = String::new();
             file.read_to_string(&mut text).await.unwrap();
@@ -121,11 +121,11 @@ fn operations_that_need_no_thread_work_without_one() {
     });
 }
 
-/// One thread was to be had before there were no more: everything is queued behind what it does.
+/// The system gave one thread before it refused more: everything is queued behind that thread's work.
 #[test]
 fn one_thread_is_enough() {
     in_process("one_thread_is_enough", || {
-        // Room for one stack, and not for two.
+        // There is room for one stack, and not for two.
         sys::limit_memory(Some(sys::memory() + STACK + STACK / 2));
         run(async {
             let calls: Vec<_> = (0..10).map(|number| spawn_blocking(move || number)).collect();
@@ -138,7 +138,7 @@ fn one_thread_is_enough() {
     });
 }
 
-/// The entries that a folder still has are not lost because one call was refused.
+/// A refused call loses none of the entries that a folder still has.
 #[test]
 fn a_folder_goes_on_after_a_refused_call() {
     in_process("a_folder_goes_on_after_a_refused_call", || {
@@ -152,8 +152,7 @@ fn a_folder_goes_on_after_a_refused_call() {
     });
 }
 
-/// A pipe that nobody writes to is watched, for which there has to be a thread first; then the same file is
-/// read.
+/// The first read of a stream needs a thread, and is refused one. Later the same file is read.
 #[test]
 fn a_stream_is_read_after_a_refused_call() {
     in_process("a_stream_is_read_after_a_refused_call", || {

@@ -1,5 +1,4 @@
-//! Those who come: plain threads with blocking sockets, so that nothing of what they meet is of the
-//! runtime's making.
+//! The clients: plain threads with blocking sockets, so that no fault of the runtime can hide in them.
 
 use crate::{LARGE, sys};
 use std::{
@@ -19,12 +18,12 @@ pub(crate) struct Doors {
     pub(crate) impatient: SocketAddr,
 }
 
-/// How a visit ended that was broken off.
+/// Why a visit was broken off.
 #[derive(PartialEq)]
 enum Manners {
-    /// Must be answered, and rightly.
+    /// The client must get the right answer.
     Good,
-    /// May be cut off at any time.
+    /// The server may cut the client off at any time.
     Bad,
 }
 
@@ -47,7 +46,8 @@ const HABITS: [(&str, Manners, Visit); 13] = [
     ("hurry", Manners::Bad, hurry),
 ];
 
-/// How often each was done, and how often broken off by the server; and how many requests were answered.
+/// Counts, for each kind of visit, how often it was made and how often the server broke it off, and counts
+/// the answers.
 #[derive(Default)]
 pub(crate) struct Tally {
     visits: [AtomicU64; HABITS.len()],
@@ -65,8 +65,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// All clients come, each some times, and leave. Then one more knocks at each door: as connections are
-/// accepted in the order in which they came, all earlier ones have been.
+/// Has all clients come, some times each, and leave. Then one more client knocks at each door. Connections
+/// are accepted in the order in which they came, so all earlier ones were accepted by then.
 pub(crate) fn round(number: u64, doors: &Doors, tally: &Tally) {
     thread::scope(|threads| {
         for client in 0..CLIENTS {
@@ -96,7 +96,7 @@ impl Random {
     }
 }
 
-/// A request in bytes, and what must come back.
+/// The bytes of a request, and of its right answer.
 struct Question {
     bytes: Vec<u8>,
     answer: Cow<'static, [u8]>,
@@ -124,7 +124,7 @@ impl Question {
     }
 }
 
-/// Reads so many bytes a few at a time, what comes after that as it comes.
+/// Reads the first bytes a few at a time, and the rest as it comes.
 struct Sips<'a> {
     stream: &'a TcpStream,
     slow: usize,
@@ -147,14 +147,14 @@ fn reader(stream: &TcpStream, slow: usize) -> BufReader<Sips<'_>> {
     BufReader::with_capacity(64 << 10, Sips { stream, slow })
 }
 
-/// Reads a line, whole.
+/// Reads a whole line.
 fn line(from: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     if line.ends_with("\r\n") { Ok(line) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Reads an answer, which is cut off or the right one.
+/// Reads an answer: the right one, or a part of it if it was cut off.
 fn expect(from: &mut impl BufRead, answer: &[u8]) -> io::Result<()> {
     assert_eq!(line(from)?, "HTTP/1.1 200 OK\r\n");
     let mut length = None;
@@ -227,7 +227,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Some questions, each asked when the one before is answered.
+    /// Sends a few requests, each after the answer to the one before.
     fn converse(&mut self, door: SocketAddr) -> io::Result<()> {
         let stream = self.enter(door);
         let mut from = reader(&stream, 0);
@@ -249,7 +249,7 @@ fn hurry(client: &mut Client) -> io::Result<()> {
     client.converse(client.doors.impatient)
 }
 
-/// Small questions, asked before any is answered.
+/// Sends small requests before any of them is answered.
 fn pipeline(client: &mut Client) -> io::Result<()> {
     let stream = client.enter(client.doors.patient);
     let questions: Vec<_> =
@@ -283,7 +283,7 @@ fn read_slowly(client: &mut Client) -> io::Result<()> {
     client.expect(&mut reader(&stream, slow), &question.answer)
 }
 
-/// Says that nothing more comes, which is no reason not to answer, and waits for the end.
+/// Shuts its sending half down, which must not keep it from being answered, and waits for the end.
 fn ask_and_shut(client: &mut Client) -> io::Result<()> {
     let mut stream = client.enter(client.doors.patient);
     let question = client.question();
@@ -295,7 +295,8 @@ fn ask_and_shut(client: &mut Client) -> io::Result<()> {
     Ok(())
 }
 
-/// Says so in the middle of its question, and waits for the end, which no limit brings.
+/// Shuts its sending half down in the middle of a request, and waits for the end, which comes without any
+/// limit.
 fn break_off_and_shut(client: &mut Client) -> io::Result<()> {
     let mut stream = client.enter(client.doors.patient);
     let question = client.long_post();
@@ -324,7 +325,7 @@ fn leave_in_the_answer(client: &mut Client) -> io::Result<()> {
     io::copy(&mut stream.take(seen), &mut io::sink()).map(drop)
 }
 
-/// At any time: before it says anything, within its question, and while the answer is written.
+/// Leaves at any time: before its request, within it, or while the answer is written.
 fn reset(client: &mut Client) -> io::Result<()> {
     let mut stream = client.enter(client.doors.patient);
     let question = match client.random.below(3) {
@@ -340,7 +341,7 @@ fn reset(client: &mut Client) -> io::Result<()> {
     Ok(())
 }
 
-/// Says nothing more, and waits to be turned out.
+/// Falls silent, and waits to be cut off.
 fn fall_silent(client: &mut Client) -> io::Result<()> {
     let mut stream = client.enter(client.doors.impatient);
     let question = client.question();
@@ -350,7 +351,7 @@ fn fall_silent(client: &mut Client) -> io::Result<()> {
     stream.read_to_end(&mut Vec::new()).map(drop)
 }
 
-/// Asks for much and reads nothing, until one who came later has been turned out for silence.
+/// Asks for a large answer and reads nothing, until a client that came later was cut off for its silence.
 fn not_read(client: &mut Client) -> io::Result<()> {
     let mut stream = client.enter(client.doors.impatient);
     let question = Question::get("/large");

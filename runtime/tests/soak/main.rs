@@ -1,14 +1,14 @@
-//! A day in the life of a server: hyper on this runtime, among clients that leave in the middle, dawdle,
-//! fall silent and reset. In between, whenever all have gone, the server has as many descriptors open as
-//! after its first round, and in the end about as much memory. A wake-up that is lost shows as a hang, as
-//! does a connection that never ends.
+//! A soak test of a server: hyper on this runtime, with clients that leave in the middle of a request, read
+//! slowly, fall silent, or reset their connection. After each round, when all clients have gone, the server
+//! must have as many descriptors open as after the first round. At the end it must have about as much
+//! memory. A lost wake-up shows as a hang, and so does a connection that never ends.
 //!
-//! The short form is some rounds; the long one goes on for as many seconds as `BRIGADE_SOAK_SECONDS` says.
+//! The test runs a few rounds. `BRIGADE_SOAK_SECONDS` makes it run for that many seconds.
 //!
-//! The server has two doors. At the *patient* one the limit of a connection is so long that no load of the
-//! machine makes it strike: who is well-behaved there is answered, or the test fails. At the *impatient*
-//! one it is so short that a client that waits is turned out soon; there anything may be cut off, but what
-//! has come until then is right.
+//! The server listens at two doors. At the *patient* door a connection's time limit is so long that no load
+//! of the machine reaches it: a well-behaved client is answered there, or the test fails. At the *impatient*
+//! door the limit is so short that a client that waits is disconnected soon. An answer may be cut off there,
+//! but the part that has arrived must be right.
 
 #![cfg(feature = "hyper")]
 // A test fails by panicking, in what it calls as well.
@@ -37,19 +37,19 @@ use std::{
     time::Duration,
 };
 
-/// The rounds that there are in any case, and those of them after which memory counts as warm.
+/// The fewest rounds, and the number of rounds after which memory counts as warm.
 const ROUNDS: u64 = 5;
 const WARM: u64 = 2;
 const PATIENCE: Duration = Duration::from_secs(3600);
 const IMPATIENCE: Duration = Duration::from_millis(15);
-/// The bound on the growth of memory after warm-up. A kilobyte lost in each connection of the long form
-/// comes to much more.
+/// The bound on the growth of memory after warm-up, in bytes. A leak of a kilobyte in each connection of a
+/// long run exceeds it by far.
 const GROWTH: u64 = 32 << 20;
 
 /// A large answer: more than the socket buffers of both sides take if the client does not read.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..6 << 20).map(|n: u32| (n % 251) as u8).collect());
 
-/// Counts the open connections, and those that were accepted and turned out.
+/// Counts the connections: open, accepted, and cut off by the server.
 #[derive(Default)]
 struct Hall {
     inside: Mutex<u64>,
@@ -82,8 +82,8 @@ impl Drop for Guest {
     }
 }
 
-/// `GET /large` is answered with [`LARGE`], another one with its path, `/later…` after a while, and a
-/// `POST` with how many bytes came and their sum.
+/// Answers `GET /large` with [`LARGE`], another `GET` with its path (`/later…` after a while), and a `POST`
+/// with the number of bytes that came and their sum.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let path = request.uri().path();
     let body = match *request.method() {
@@ -103,12 +103,12 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
     Ok(Response::new(Full::new(body)))
 }
 
-/// Serves each connection in a task of its own, for so long at most.
+/// Serves each connection in a task of its own, for `limit` at most.
 async fn receive(listener: TcpListener, limit: Duration, hall: Arc<Hall>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // Some systems say so of a client that has gone already.
+            // Some systems report this for a client that has gone already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => panic!("accept: {error}"),
         };
@@ -120,7 +120,7 @@ async fn receive(listener: TcpListener, limit: Duration, hall: Arc<Hall>) {
             if timeout(limit, connection).await.is_err() {
                 guest.0.turned_out.fetch_add(1, Ordering::Relaxed);
             }
-            // The connection is dropped, its descriptor closed.
+            // The connection is dropped, which closes its descriptor.
             drop(guest);
         }));
     }
@@ -132,8 +132,8 @@ fn open_door(runtime: &Runtime, limit: Duration, hall: &Arc<Hall>) -> (SocketAdd
     (address, runtime.spawn(receive(listener, limit, hall.clone())))
 }
 
-/// The number of descriptors that the process has open, and its memory, in bytes. Linux tells; elsewhere
-/// both are zero.
+/// The number of open descriptors of this process, and its memory in bytes. Outside of Linux both are
+/// zero.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
     descriptors: usize,
