@@ -132,7 +132,7 @@ pub fn spend() {
     }
 }
 
-/// The budget that was left at some moment, from [`mark`].
+/// The budget that was left at some moment. [`mark`] makes it, and has an example.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u8);
 
@@ -180,7 +180,7 @@ pub fn lift() -> Lifted {
     Lifted { before: LEFT.replace(UNLIMITED), _not_send: PhantomData }
 }
 
-/// A guard of [`lift`]: nothing is counted until it is dropped.
+/// A guard of [`lift`], which has an example: no operation is counted until the guard is dropped.
 #[derive(Debug)]
 #[must_use = "operations count again as soon as the guard is dropped"]
 pub struct Lifted {

@@ -171,7 +171,7 @@ pub fn owe(settle: fn()) -> Owing {
     Owing { before: DEBT.replace(Some(settle)), _not_send: PhantomData }
 }
 
-/// A guard of [`owe`]: this thread owes something until it is dropped.
+/// A guard of [`owe`], which has an example: this thread owes something until the guard is dropped.
 #[derive(Debug)]
 #[must_use = "the debt counts as long as the guard lives"]
 pub struct Owing {
@@ -225,7 +225,7 @@ pub fn away() -> Away {
     Away { owner, _not_send: PhantomData }
 }
 
-/// A guard of [`away`]: this thread sleeps until it is dropped.
+/// A guard of [`away`]: this thread counts as asleep until the guard is dropped. [`owe`] has an example.
 #[derive(Debug)]
 #[must_use = "the thread counts as asleep as long as the guard lives"]
 pub struct Away {

@@ -65,6 +65,56 @@ pub trait Launcher: Send {
 /// The starter calls [`confirm`](Self::confirm). The pool's supervisor, the one thread that looks after all
 /// workers, calls the other methods, so none of these may wait. If one panics, the worker is killed, and
 /// its call gives [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
+///
+/// A launcher that builds on another one can wrap its workers:
+///
+/// ```
+/// use brigade_process::{Command, Ended, Launched, Launcher, Local, ProcessPool};
+/// use std::{io, os::fd::BorrowedFd, sync::atomic::{AtomicU32, Ordering}};
+///
+/// static ENDED: AtomicU32 = AtomicU32::new(0);
+///
+/// struct Counting(Local);
+///
+/// impl Launcher for Counting {
+///     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
+///         Ok(Box::new(Counted(self.0.start(command)?)))
+///     }
+/// }
+///
+/// /// A worker whose end is counted.
+/// struct Counted(Box<dyn Launched>);
+///
+/// impl Launched for Counted {
+///     fn id(&self) -> u32 {
+///         self.0.id()
+///     }
+///     fn channel(&self) -> BorrowedFd<'_> {
+///         self.0.channel()
+///     }
+///     fn exit(&self) -> Option<BorrowedFd<'_>> {
+///         self.0.exit()
+///     }
+///     fn confirm(&mut self) -> io::Result<()> {
+///         self.0.confirm()
+///     }
+///     fn kill(&mut self) -> io::Result<()> {
+///         self.0.kill()
+///     }
+///     fn wait(&mut self) -> io::Result<Option<Ended>> {
+///         let ended = self.0.wait()?;
+///         ENDED.fetch_add(u32::from(ended.is_some()), Ordering::Relaxed);
+///         Ok(ended)
+///     }
+/// }
+///
+/// brigade_process::init();
+/// let procs = ProcessPool::builder().workers(2).launcher(Counting(Local::default())).build().unwrap();
+/// let answers: Vec<_> = procs.map(|n: u64| n + 1, [1, 2]).into_iter().map(Result::unwrap).collect();
+/// assert_eq!(answers, [2, 3]);
+/// procs.shutdown();
+/// assert_eq!(ENDED.load(Ordering::Relaxed), 2);
+/// ```
 pub trait Launched: Send {
     /// The process that must be waited for here; its number in reports and traces.
     fn id(&self) -> u32;
@@ -163,7 +213,30 @@ pub enum Ended {
     Killed(i32),
 }
 
-/// The description of a worker that is to be started.
+/// The description of a worker that is to be started. A launcher may change it, or start another command that
+/// starts this one somewhere else.
+///
+/// ```
+/// use brigade_process::{Command, Launched, Launcher, Local, ProcessPool};
+///
+/// /// Starts workers in a folder, and with a variable in their environment.
+/// struct In(&'static str, Local);
+///
+/// impl Launcher for In {
+///     fn start(&mut self, command: &Command) -> std::io::Result<Box<dyn Launched>> {
+///         let mut command = command.clone();
+///         command.directory = Some(self.0.into());
+///         command.environment.push(("COURSE".into(), "soup".into()));
+///         self.1.start(&command)
+///     }
+/// }
+///
+/// brigade_process::init();
+/// let launcher = In("/", Local::default());
+/// let procs = ProcessPool::builder().workers(1).launcher(launcher).build().unwrap();
+/// let place = |_: ()| (std::env::current_dir().unwrap(), std::env::var("COURSE").unwrap());
+/// assert_eq!(procs.spawn(place, ()).join().unwrap(), ("/".into(), "soup".into()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Command {
     /// The program and its arguments.
