@@ -28,7 +28,8 @@ fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The root files of a package's test binaries: those that its manifest lists, and those that cargo finds by itself.
+/// The root files of a package's test binaries: those that its manifest lists, and those that cargo finds
+/// by itself.
 fn roots(package: &str, manifest: &str, files: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for table in manifest.split("\n[[test]]\n").skip(1) {
