@@ -23,7 +23,7 @@ use std::{
 /// polls that one future and not all of them.
 ///
 /// Python's `asyncio.gather` does this in another way: it makes a task of each coroutine. When one of them
-/// raises, the others go on. Here the futures belong to the [`Gather`] and are dropped with it. An `Err` is
+/// raises, the others go on. Here the futures belong to the returned one and are dropped with it. An `Err` is
 /// an output like any other, as with `return_exceptions=True`;
 /// [`try_task_group`](crate::try_task_group) stops at the first one.
 ///
@@ -42,6 +42,7 @@ use std::{
 /// assert_eq!(outputs, [1, 4, 9]);
 /// # });
 /// ```
+#[doc(alias("join_all", "join!"))]
 pub fn gather<I>(futures: I) -> Gather<I::Item>
 where
     I: IntoIterator,
