@@ -39,6 +39,7 @@ pub struct CancelVerbs {
 /// assert!(completer.is_finished());
 /// assert!(matches!(handle.join(), Err(brigade_handle::JoinError::Cancelled)));
 /// ```
+#[doc(alias = "AbortHandle")]
 pub struct CancelHandle {
     target: NonNull<()>,
     verbs: &'static CancelVerbs,

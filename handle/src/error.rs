@@ -16,6 +16,7 @@ use std::{any::Any, borrow::Cow, fmt, time::Duration};
 ///     Err(JoinError::Lost(lost)) => println!("{lost}"),
 /// }
 /// ```
+#[doc(alias("BrokenProcessPool", "CancelledError"))]
 #[must_use]
 pub enum JoinError {
     /// The work panicked. Holds the payload that was passed to `panic!`: normally a `&'static str` or a

@@ -58,6 +58,7 @@ use std::{
 /// Dropping a future that awaits the handle loses nothing as long as the handle itself lives: `(&mut
 /// handle).await` may be dropped and awaited again. [`cancel`](Self::cancel) is different: it ends the
 /// work.
+#[doc(alias("Future", "AsyncResult"))]
 #[must_use = "dropping the handle detaches the work; say `drop(handle)` if that is meant"]
 pub struct JoinHandle<T> {
     target: NonNull<dyn Counted<T>>,
@@ -118,6 +119,7 @@ impl<T> JoinHandle<T> {
     /// completer.complete(Ok("served"));
     /// assert!(handle.is_finished());
     /// ```
+    #[doc(alias("done", "ready"))]
     pub fn is_finished(&self) -> bool {
         self.taken || self.target().signal().is_finished()
     }
@@ -136,6 +138,7 @@ impl<T> JoinHandle<T> {
     /// assert!(!completer.complete(Ok(7)));
     /// assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
     /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.target().cancel();
     }
@@ -149,6 +152,7 @@ impl<T> JoinHandle<T> {
     /// std::thread::spawn(move || cancel.cancel());
     /// assert!(handle.join().is_err());
     /// ```
+    #[doc(alias = "abort_handle")]
     #[must_use = "dropping it does nothing"]
     pub fn cancel_handle(&self) -> CancelHandle {
         let (target, verbs) = (self.target.cast(), self.target().cancel_verbs());
@@ -181,6 +185,7 @@ impl<T> JoinHandle<T> {
     ///
     /// Panics on a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Panics if an
     /// earlier `.await` has taken the result already.
+    #[doc(alias("result", "get"))]
     pub fn join(mut self) -> Result<T, JoinError> {
         wait::assert_allowed("JoinHandle::join");
         self.help();

@@ -34,6 +34,19 @@
 //! assert_eq!(handle.join().unwrap(), 42);
 //! ```
 //!
+//! # From elsewhere
+//!
+//! | elsewhere | here |
+//! |---|---|
+//! | `std::thread::JoinHandle::join` | [`JoinHandle::join`]; an error also says "cancelled" and "lost" |
+//! | `tokio::task::JoinHandle::abort` | [`JoinHandle::cancel`] |
+//! | `tokio::task::AbortHandle` | [`CancelHandle`] |
+//! | `tokio::sync::oneshot::channel` | [`pair`], if the receiver is to be a handle |
+//! | `concurrent.futures.Future.result()` | [`JoinHandle::join`] |
+//! | `concurrent.futures.Future.done()` | [`JoinHandle::is_finished`] |
+//! | `concurrent.futures.as_completed(futures)` | [`as_completed`] |
+//! | `concurrent.futures.wait(futures)` | [`wait_for`] |
+//!
 //! # Three words
 //!
 //! *Cancel* asks the work to end early, and [`JoinError::Cancelled`] answers it. *Detach* lets the work

@@ -14,6 +14,7 @@ use std::{fmt, sync::Arc};
 /// drop(completer);
 /// assert!(handle.join().is_err());
 /// ```
+#[doc(alias = "Promise")]
 #[must_use = "dropping the completer fails the handle"]
 pub struct Completer<T> {
     shared: Arc<dyn Whole<T>>,
@@ -58,6 +59,7 @@ unsafe impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
 /// completer.complete(Ok("done"));
 /// assert_eq!(handle.join().unwrap(), "done");
 /// ```
+#[doc(alias = "oneshot")]
 pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
     struct Cancellable<T>(Slot<T>);
     impl<T: Send> Whole<T> for Cancellable<T> {

@@ -13,6 +13,7 @@ const DEFAULT_SPARE_THREADS: usize = 256;
 /// assert_eq!(pool.threads(), 2);
 /// # std::io::Result::Ok(())
 /// ```
+#[doc(alias = "ThreadPoolBuilder")]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     threads: Option<usize>,
@@ -41,6 +42,7 @@ impl Builder {
     /// assert_eq!(pool.threads(), 3);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("num_threads", "max_workers"))]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -72,6 +74,7 @@ impl Builder {
     /// assert_eq!(name.as_deref(), Some("oven-0"));
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "thread_name")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
         self
@@ -101,6 +104,7 @@ impl Builder {
     /// # drop(pool);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "start_handler")]
     pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.config.on_start = Some(Box::new(hook));
         self
@@ -117,6 +121,7 @@ impl Builder {
     /// assert_eq!(told.recv().unwrap(), 0);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "exit_handler")]
     pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.config.on_exit = Some(Box::new(hook));
         self
@@ -141,6 +146,7 @@ impl Builder {
     /// assert_eq!(told.recv().unwrap().downcast_ref(), Some(&"no flour"));
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "panic_handler")]
     pub fn on_panic(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
         self.config.on_panic = Some(Box::new(handler));
         self

@@ -33,6 +33,34 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
+//! # From rayon
+//!
+//! | rayon | here |
+//! |---|---|
+//! | `rayon::join` | [`join`](fn@join); [`join3`] and [`join4`] for more |
+//! | `rayon::scope` | [`scope`](fn@scope) |
+//! | `rayon::Scope::spawn` | [`Scope::spawn`] |
+//! | `rayon::Scope::spawn_fifo` | [`Scope::spawn_fifo`] |
+//! | `rayon::spawn` | [`spawn_detached`]; [`spawn`] gives a handle |
+//! | `rayon::spawn_fifo` | [`spawn_fifo`] |
+//! | `rayon::ThreadPool` | [`Pool`] |
+//! | `rayon::ThreadPool::install` | [`Pool::install`] |
+//! | `rayon::ThreadPool::broadcast` | [`Pool::broadcast`] |
+//! | `rayon::ThreadPool::current_thread_index` | [`Pool::current_thread_index`] |
+//! | `rayon::current_num_threads` | [`Pool::threads`] |
+//! | `rayon::ThreadPoolBuilder::num_threads` | [`Builder::threads`] |
+//! | `rayon::ThreadPoolBuilder::start_handler` | [`Builder::on_start`] |
+//! | `rayon::ThreadPoolBuilder::exit_handler` | [`Builder::on_exit`] |
+//! | `rayon::ThreadPoolBuilder::panic_handler` | [`Builder::on_panic`] |
+//! | `rayon::ThreadPoolBuilder::stack_size` | [`Builder::stack_size`] |
+//! | `items.par_iter_mut().for_each(f)` | [`for_each`]`(items, f)` |
+//! | `(0..n).into_par_iter().for_each(f)` | [`for_each_in`]`(0..n, f)` |
+//! | `items.par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce`]`(items, 0, f, g)` |
+//! | `(0..n).into_par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce_in`]`(0..n, 0, f, g)` |
+//! | `items.into_par_iter().map(f).collect()` | [`Pool::map`], where each result may be a panic |
+//!
+//! There are no parallel iterators: a loop is one of the four functions, and the rest is [`join`](fn@join).
+//!
 //! # Waiting inside a job
 //!
 //! A waiting worker never runs unrelated jobs, because such a job could need a lock that the worker

@@ -47,6 +47,7 @@ use std::{
 /// no other worker has. Where it would have to wait for the parent's threads, and at the end of the job,
 /// the child is aborted with a message. A handle from before the fork that would have to wait returns
 /// [`Lost::Forked`](brigade_handle::Lost::Forked).
+#[doc(alias("ThreadPool", "ThreadPoolExecutor"))]
 #[must_use = "dropping a pool ends it"]
 pub struct Pool {
     pub(crate) registry: Arc<Registry>,
@@ -95,6 +96,7 @@ impl Pool {
     ///
     /// Panics if the operating system refuses its threads. Panics in a child that was forked while a
     /// thread of its parent started the pool.
+    #[doc(alias = "build_global")]
     pub fn global() -> &'static Self {
         static GLOBAL: OnceLock<Pool> = OnceLock::new();
         if let Some(pool) = GLOBAL.get() {
@@ -138,6 +140,7 @@ impl Pool {
     /// assert_eq!(pool.threads(), 3);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "current_num_threads")]
     pub fn threads(&self) -> usize {
         self.registry.config.threads
     }

@@ -13,6 +13,33 @@
 //! procs.shutdown();
 //! ```
 //!
+//! # From multiprocessing
+//!
+//! | Python | here |
+//! |---|---|
+//! | `if __name__ == "__main__":` | [`init`]`()` as the first line of `main` |
+//! | `multiprocessing.Pool(5)` | [`ProcessPool::new`]`(5)` |
+//! | `concurrent.futures.ProcessPoolExecutor(5)` | the same |
+//! | `multiprocessing.Pool(5, initializer=load)` | [`Builder::initializer`] |
+//! | `multiprocessing.Pool(5, maxtasksperchild=100)` | [`Builder::max_calls_per_worker`] |
+//! | `multiprocessing.set_start_method("forkserver")` | [`Builder::start_method`] with [`Start::Zygote`] |
+//! | `pool.apply_async(f, (x,))` | [`ProcessPool::spawn`]`(f, x)` |
+//! | `pool.apply_async(f, (x,)).get(timeout=3)` | [`ProcessPool::call`], [`CallBuilder::timeout`] |
+//! | `pool.map(f, inputs)` | [`ProcessPool::map`] |
+//! | `pool.map(f, inputs, chunksize=100)` | [`ProcessPool::map_chunked`] |
+//! | `pool.map_async(f, inputs)` | [`ProcessPool::spawn_map`] |
+//! | `pool.starmap(f, pairs)` | [`ProcessPool::starmap`] |
+//! | `pool.imap(f, inputs)` | [`ProcessPool::imap`] |
+//! | `pool.imap_unordered(f, inputs)` | [`ProcessPool::imap_unordered`] |
+//! | `pool.close()` | [`ProcessPool::close`] |
+//! | `pool.join()` | [`ProcessPool::join`] |
+//! | `pool.terminate()` | [`ProcessPool::terminate`] |
+//! | `multiprocessing.shared_memory` | [`Block`], [`BlockMut`] |
+//! | `multiprocessing.current_process()` | [`worker_index`] |
+//! | `multiprocessing.active_children()` | [`ProcessPool::worker_ids`] |
+//! | `concurrent.futures.process.BrokenProcessPool` | [`JoinError::Lost`], for that one call only |
+//! | pickle | serde |
+//!
 //! # Nouns
 //!
 //! * **call**: a function sent to a child, with its argument. It completes exactly once.

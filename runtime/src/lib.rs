@@ -39,6 +39,54 @@
 //! assert_eq!(greetings, ["hello Ada", "hello Alan"]);
 //! ```
 //!
+//! # From tokio
+//!
+//! | tokio | here |
+//! |---|---|
+//! | `#[tokio::main]` | [`run`]`(async { … })` in an ordinary `main`; in a `#[test]` likewise |
+//! | `tokio::runtime::Runtime::block_on` | [`Runtime::block_on`] |
+//! | `tokio::runtime::Builder::new_multi_thread` | [`Runtime::multi_thread`], [`Runtime::builder`] |
+//! | `tokio::runtime::Builder::new_current_thread` | [`Runtime::current_thread`] |
+//! | `tokio::spawn` | [`spawn`] |
+//! | `tokio::task::spawn_local` | [`spawn_local`], which needs no `LocalSet` |
+//! | `tokio::task::spawn_blocking` | [`spawn_blocking`]; [`brigade_pool::spawn`] for what computes |
+//! | `tokio::task::JoinHandle::abort` | [`JoinHandle::cancel`] |
+//! | `tokio::task::AbortHandle` | [`CancelHandle`] |
+//! | `tokio::task::JoinSet` | [`JoinSet`]; [`task_group`] if no task is to outlive a block |
+//! | `tokio::task::yield_now` | [`yield_now`] |
+//! | `tokio::task_local!` | [`TaskLocal`], a `static` |
+//! | `tokio::join!` | [`gather`] |
+//! | `tokio::select!` | [`race`] or [`select`] |
+//! | `tokio::time::sleep` | [`sleep`] |
+//! | `tokio::time::interval` | [`interval`] |
+//! | `tokio::time::timeout` | [`timeout`] |
+//! | `tokio::time::Instant::now` | [`now`], a `std::time::Instant` |
+//! | `tokio::time::pause` | [`Builder::paused_clock`] |
+//! | `tokio::sync::mpsc` | [`sync::mpsc`] |
+//! | `tokio::sync::mpsc::unbounded_channel` | [`sync::mpsc::unbounded`] |
+//! | `tokio::sync::oneshot` | [`sync::oneshot`] |
+//! | `tokio::sync::broadcast` | [`sync::broadcast`] |
+//! | `tokio::sync::watch` | [`sync::watch`] |
+//! | `tokio::sync::Mutex` | [`sync::Mutex`] |
+//! | `tokio::sync::RwLock` | [`sync::RwLock`] |
+//! | `tokio::sync::Semaphore` | [`sync::Semaphore`] |
+//! | `tokio::sync::Notify` | [`sync::Notify`] |
+//! | `tokio::sync::Barrier` | [`sync::Barrier`], which can break as Python's does |
+//! | `tokio::sync::OnceCell` | [`sync::OnceCell`] |
+//! | `tokio::net::TcpStream` | [`net::TcpStream`] |
+//! | `tokio::net::TcpListener` | [`net::TcpListener`] |
+//! | `tokio::net::UdpSocket` | [`net::UdpSocket`] |
+//! | `tokio::net::UnixStream` | [`net::unix::UnixStream`] |
+//! | `tokio::net::lookup_host` | [`net::lookup_host`] |
+//! | `tokio::net::ToSocketAddrs` | [`net::ToAddresses`] |
+//! | `tokio::io::AsyncRead` | `futures_io::AsyncRead`; with the feature `tokio-io` tokio's trait, too |
+//! | `tokio::io::copy_bidirectional` | [`io::copy_bidirectional`] |
+//! | `tokio::io::unix::AsyncFd` | [`io::AsyncFd`] |
+//! | `tokio::io::stdin` | [`io::stdin`] |
+//! | `tokio::fs` | [`fs`] |
+//! | `tokio::process::Command` | [`command::Command`] |
+//! | `tokio::signal::ctrl_c` | [`signal::ctrl_c`] |
+//!
 //! To read the code, follow `docs/reading.md`: days 1 to 5 lead through this crate.
 
 mod combine;

@@ -26,6 +26,7 @@ use std::future::Future;
 /// });
 /// assert_eq!(answer, 42);
 /// ```
+#[doc(alias("block_on", "asyncio.run", "tokio::main"))]
 pub fn run<F: Future>(future: F) -> F::Output {
     block_on::assert_outside("run");
     let runtime = Runtime::current_thread().expect("a runtime needs descriptors for epoll");

@@ -240,6 +240,7 @@ pub struct Signal {
 /// assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput, "SIGKILL cannot be caught");
 /// # });
 /// ```
+#[doc(alias = "add_signal_handler")]
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let registered = Registered::here("signal", NoDescriptor, Initially::Pending)?;

@@ -59,6 +59,7 @@ use std::{
 /// assert!(purse.lock().is_err());
 /// # drop(held);
 /// ```
+#[doc(alias = "Mutex")]
 pub struct Lock<T> {
     core: Arc<Core>,
     /// Only the holder locks it, so no thread waits for it.

@@ -49,6 +49,7 @@ impl Pool {
     /// # Panics
     ///
     /// Panics if `chunk` is 0. Panics on a thread whose waiting policy forbids blocking.
+    #[doc(alias("chunksize", "with_min_len"))]
     pub fn map_chunked<F, I, R>(&self, f: F, inputs: I, chunk: usize) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,

@@ -134,6 +134,7 @@ where
 ///
 /// Panics if `f` panics, after all other pieces have ended. Calls that have not begun by then are omitted
 /// in the same piece only. Panics on a thread outside the pool if its waiting policy forbids blocking.
+#[doc(alias = "par_iter_mut")]
 pub fn for_each<T, F>(items: &mut [T], f: F)
 where
     T: Send,
@@ -155,6 +156,7 @@ where
 /// # Panics
 ///
 /// Panics as [`for_each`] does.
+#[doc(alias = "into_par_iter")]
 pub fn for_each_in<F>(range: Range<usize>, f: F)
 where
     F: Fn(usize) + Sync,
@@ -174,6 +176,7 @@ where
 /// # Panics
 ///
 /// Panics if `map` or `reduce` panics. Otherwise as [`for_each`].
+#[doc(alias("par_iter", "reduce", "sum"))]
 pub fn map_reduce<T, R, M, F>(items: &[T], identity: R, map: M, reduce: F) -> R
 where
     T: Sync,
@@ -194,6 +197,7 @@ where
 /// # Panics
 ///
 /// Panics as [`map_reduce`] does.
+#[doc(alias = "into_par_iter")]
 pub fn map_reduce_in<R, M, F>(range: Range<usize>, identity: R, map: M, reduce: F) -> R
 where
     R: Clone + Send + Sync,

@@ -27,6 +27,7 @@ impl Pool {
     /// # Panics
     ///
     /// Panics in a forked child, unless the calling thread is the copy of a worker of this pool.
+    #[doc(alias = "submit")]
     pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -161,6 +161,7 @@ impl<'scope> Scope<'scope> {
     /// assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3]);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "scope_fifo")]
     pub fn spawn_fifo<F>(&self, work: F)
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,

@@ -171,6 +171,7 @@ impl Worker {
 /// # Panics
 ///
 /// Panics if `work` panics.
+#[doc(alias = "block_in_place")]
 pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
     /// Goes on with the job even if `work` panics.
     struct Unblock;

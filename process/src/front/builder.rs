@@ -58,6 +58,7 @@ pub struct Builder {
 /// let procs = ProcessPool::builder().workers(2).start_method(Start::Zygote).build().unwrap();
 /// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
 /// ```
+#[doc(alias = "forkserver")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// Each worker is exec'd anew and runs the initializer. CPython calls this *spawn*.
@@ -101,6 +102,7 @@ impl Builder {
     }
 
     /// Sets the number of workers, at least one. The default is one for each core.
+    #[doc(alias("processes", "max_workers"))]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -167,6 +169,7 @@ impl Builder {
     /// brigade_process::init();
     /// let procs = ProcessPool::builder().workers(2).start_method(Start::Zygote).build().unwrap();
     /// ```
+    #[doc(alias("set_start_method", "get_context"))]
     pub fn start_method(mut self, start: Start) -> Self {
         self.start = start;
         self
@@ -175,6 +178,7 @@ impl Builder {
     /// Ends each worker after `calls` calls (at least one) and starts another in its place: for calls that
     /// leak. Calls that the worker has not begun go to others.
     /// [`Statistics::recycled`](crate::Statistics::recycled) counts these workers.
+    #[doc(alias("maxtasksperchild", "max_tasks_per_child"))]
     pub fn max_calls_per_worker(mut self, calls: u64) -> Self {
         self.setup.limits.calls = Some(calls.max(1));
         self

@@ -52,6 +52,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// As for [`map`](Self::map).
+    #[doc(alias = "chunksize")]
     pub fn map_chunked<F, A, R>(
         &self,
         f: F,
@@ -84,6 +85,7 @@ impl ProcessPool {
     ///
     /// Cancelling the handle drops the calls that no worker has begun, and the handle gives
     /// [`JoinError::Cancelled`].
+    #[doc(alias = "map_async")]
     pub fn spawn_map<F, A, R>(
         &self,
         f: F,

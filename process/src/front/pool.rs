@@ -81,6 +81,7 @@ use std::{
 ///
 /// A call may have a pool of its own: a worker has called [`init`](crate::init) as every process of this
 /// program has. The workers of that pool end with the worker that made it.
+#[doc(alias("multiprocessing.Pool", "ProcessPoolExecutor"))]
 pub struct ProcessPool {
     shared: Arc<Shared>,
     threads: Option<Threads>,
@@ -189,6 +190,7 @@ impl ProcessPool {
     ///
     /// Cancelling the handle removes a call that still waits for a worker. A call that runs goes on, and
     /// its result stands.
+    #[doc(alias("apply_async", "submit"))]
     pub fn spawn<F, A, R>(&self, f: F, argument: A) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -209,6 +211,7 @@ impl ProcessPool {
     /// let handle = procs.call(|n: u64| n + 1, 1).timeout(Duration::from_secs(5)).retry(2).spawn();
     /// assert_eq!(handle.join().unwrap(), 2);
     /// ```
+    #[doc(alias = "apply_async")]
     pub fn call<F, A, R>(&self, f: F, argument: A) -> CallBuilder<'_, F, A, R>
     where
         F: Fn(A) -> R,
@@ -256,6 +259,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// Panics on the calling thread in a forked child.
+    #[doc(alias = "active_children")]
     pub fn worker_ids(&self) -> Vec<u32> {
         self.shared.assert_not_forked();
         self.shared.lock().worker_ids()

@@ -64,6 +64,7 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 ///
 /// It never panics in an ordinary process. A worker that cannot reach its pool says so on stderr and exits
 /// with code 70.
+#[doc(alias("freeze_support", "__main__"))]
 pub fn init() {
     // Relaxed: the flag guards no other memory.
     INITIALIZED.store(true, Ordering::Relaxed);

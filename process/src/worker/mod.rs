@@ -60,6 +60,7 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 /// ```
 /// assert_eq!(brigade_process::worker_index(), None);
 /// ```
+#[doc(alias = "current_process")]
 pub fn worker_index() -> Option<usize> {
     INDEX.get().copied()
 }

@@ -47,6 +47,7 @@ use std::{
 ///     assert_eq!(naps.next().await, None);
 /// });
 /// ```
+#[doc(alias = "FuturesUnordered")]
 pub fn as_completed<I>(futures: I) -> AsCompleted<I::Item>
 where
     I: IntoIterator,
@@ -144,6 +145,7 @@ impl<F: Future> Stream for AsCompleted<F> {
 ///     assert_eq!(waited.pending.len(), 1);
 /// });
 /// ```
+#[doc(alias = "asyncio.wait")]
 pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
     let mut set = PollSet::new();
     for handle in handles {

@@ -66,6 +66,7 @@ use std::{
 ///     }
 /// });
 /// ```
+#[doc(alias("async_stream", "stream!"))]
 pub fn generator<T, F, Fut>(function: F) -> Generator<T, Fut>
 where
     F: FnOnce(Yielder<T>) -> Fut,

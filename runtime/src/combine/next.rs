@@ -23,6 +23,7 @@ use std::{
 /// assert_eq!(brigade_runtime::next(&mut one).await, None);
 /// # });
 /// ```
+#[doc(alias = "StreamExt")]
 pub fn next<S: Stream + Unpin>(stream: &mut S) -> Next<'_, S> {
     Next { stream }
 }

@@ -125,6 +125,7 @@ impl PollOrder {
 ///     assert_eq!(race(["a", "b"].map(|name| ask(name, 1))).await.len(), 1);
 /// });
 /// ```
+#[doc(alias("select!", "select_all"))]
 pub async fn race<R: Racers>(racers: R) -> R::Output {
     racers.race().await
 }

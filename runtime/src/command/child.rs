@@ -211,6 +211,7 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[doc(alias = "communicate")]
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.stdin = None;
         let pipes = [self.stdout.take(), self.stderr.take()];
@@ -237,6 +238,7 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[doc(alias = "start_kill")]
     pub fn kill(&mut self) -> io::Result<()> {
         match &mut self.state {
             State::Running(child, _) => child.kill(),

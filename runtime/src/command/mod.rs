@@ -50,6 +50,7 @@ use std::{
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias("create_subprocess_exec", "subprocess"))]
 #[derive(Debug)]
 pub struct Command {
     inner: process::Command,

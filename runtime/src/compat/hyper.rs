@@ -59,6 +59,7 @@ const MAX_READ_BYTES: usize = 64 * 1024;
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
+#[doc(alias = "TokioIo")]
 #[derive(Debug)]
 pub struct Io<T> {
     inner: T,

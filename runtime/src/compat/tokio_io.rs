@@ -47,6 +47,7 @@ use tokio::io::ReadBuf;
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias = "TokioAsyncReadCompatExt")]
 #[derive(Debug)]
 pub struct Compat<T> {
     inner: T,

@@ -184,6 +184,7 @@ impl Blocking {
 /// # text.unwrap();
 /// # });
 /// ```
+#[doc(alias("to_thread", "run_in_executor", "unblock", "block_in_place"))]
 #[track_caller]
 pub fn spawn_blocking<F, T>(f: F) -> JoinHandle<T>
 where

@@ -39,6 +39,7 @@ impl Builder {
 
     /// Sets how many worker threads run tasks. The default is the number of threads that the machine runs at
     /// once. 0 means none, as for [`current_thread`](Self::current_thread).
+    #[doc(alias = "worker_threads")]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -50,12 +51,14 @@ impl Builder {
     }
 
     /// Names the worker threads: this name and a number. The default is `brigade-runtime`.
+    #[doc(alias = "thread_name")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
     /// Sets the size of a worker's stack, in bytes. The default is the standard library's, 2 MiB.
+    #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -97,6 +100,7 @@ impl Builder {
     /// });
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("start_paused", "pause"))]
     pub fn paused_clock(mut self) -> Self {
         self.paused_clock = true;
         self.workers.get_or_insert(0);

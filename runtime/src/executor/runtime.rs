@@ -63,6 +63,7 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 /// runtime.shutdown();
 /// # std::io::Result::Ok(())
 /// ```
+#[doc(alias("event_loop", "Executor"))]
 pub struct Runtime {
     executor: ExecutorHandle,
     /// The worker threads. A current-thread runtime has none.
@@ -88,6 +89,7 @@ impl Runtime {
     /// assert_eq!(runtime.spawn(async { 7 }).join().unwrap(), 7);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("new_multi_thread", "rt-multi-thread"))]
     pub fn multi_thread(workers: usize) -> io::Result<Self> {
         Builder::new().workers(workers.max(1)).build()
     }
@@ -103,6 +105,7 @@ impl Runtime {
     /// assert_eq!(runtime.block_on(async { 7 }), 7);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "new_current_thread")]
     pub fn current_thread() -> io::Result<Self> {
         Builder::new().current_thread().build()
     }

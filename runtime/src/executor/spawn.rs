@@ -50,6 +50,7 @@ use std::{
 /// assert_eq!(handle.await.unwrap(), "done");
 /// # });
 /// ```
+#[doc(alias("create_task", "ensure_future"))]
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -113,6 +114,7 @@ fn panic_outside() -> ! {
 /// });
 /// assert_eq!(count.get(), 1);
 /// ```
+#[doc(alias("LocalSet", "LocalExecutor"))]
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where

@@ -39,6 +39,7 @@ use std::{
 ///     assert_eq!(order, [1, 2, 3]);
 /// });
 /// ```
+#[doc(alias = "TaskTracker")]
 #[must_use = "dropping a set cancels its tasks"]
 pub struct JoinSet<T> {
     set: PollSet<JoinHandle<T>>,

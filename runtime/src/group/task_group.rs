@@ -73,6 +73,7 @@ use std::{
 ///     assert_eq!(a + b, 3);
 /// });
 /// ```
+#[doc(alias = "nursery")]
 pub async fn task_group<F, B>(body: F) -> B::Output
 where
     F: FnOnce(TaskGroup) -> B,

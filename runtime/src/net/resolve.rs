@@ -27,6 +27,7 @@ use std::{
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias = "ToSocketAddrs")]
 pub trait ToAddresses {
     /// Resolves the value to its addresses.
     ///
@@ -117,6 +118,7 @@ impl ToAddresses for (String, u16) {
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
+#[doc(alias = "getaddrinfo")]
 pub async fn lookup_host(name: impl ToAddresses) -> io::Result<Vec<SocketAddr>> {
     // An address resolves without waiting, so the budget is charged here.
     budget::turn().await;

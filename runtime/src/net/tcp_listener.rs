@@ -29,6 +29,7 @@ use std::{io, net::SocketAddr, os::fd::AsFd};
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias = "start_server")]
 #[derive(Debug)]
 pub struct TcpListener {
     socket: Registered<mio::net::TcpListener>,

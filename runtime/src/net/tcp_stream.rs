@@ -89,6 +89,7 @@ impl TcpStream {
     /// })
     /// # .unwrap();
     /// ```
+    #[doc(alias = "open_connection")]
     pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
         let mut last = None;
         for address in addresses.resolve().await? {

@@ -45,6 +45,7 @@ use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 /// A notification without the lock reaches the tasks that wait at that moment. No task is woken without a
 /// notification. But a task that is woken has to look again, because another task may have held the lock in
 /// between. [`wait_for`](Self::wait_for) does so.
+#[doc(alias = "Condvar")]
 pub struct Condition {
     queue: shim::Mutex<WaitQueue<ConditionRequest>>,
 }

@@ -122,6 +122,7 @@ const NEVER_CLOSED: &str = "nobody closes the semaphore of a mutex";
 /// }
 /// assert_eq!(mutex.into_inner(), 2);
 /// ```
+#[doc(alias = "MutexGuard")]
 #[must_use = "the mutex is free again as soon as the guard is dropped"]
 pub struct Guard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
@@ -152,6 +153,7 @@ impl<'a, T: ?Sized> Guard<'a, T> {
 ///     assert_eq!(*mutex.lock().await, 2);
 /// });
 /// ```
+#[doc(alias = "OwnedMutexGuard")]
 #[must_use = "the mutex is free again as soon as the guard is dropped"]
 pub struct OwnedGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,

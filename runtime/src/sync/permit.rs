@@ -14,6 +14,7 @@ use std::{error, fmt, sync::Arc};
 /// drop(permit);
 /// assert_eq!(semaphore.available_permits(), 2);
 /// ```
+#[doc(alias = "SemaphorePermit")]
 #[must_use = "the permits go back as soon as this is dropped"]
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -35,6 +36,7 @@ pub struct Permit<'a> {
 ///     assert_eq!(semaphore.available_permits(), 1);
 /// });
 /// ```
+#[doc(alias = "OwnedSemaphorePermit")]
 #[must_use = "the permits go back as soon as this is dropped"]
 #[derive(Debug)]
 pub struct OwnedPermit {
@@ -78,6 +80,7 @@ permit!(Permit<'_>, OwnedPermit);
 /// semaphore.close();
 /// assert_eq!(run(semaphore.acquire()).unwrap_err().to_string(), "the semaphore is closed");
 /// ```
+#[doc(alias = "AcquireError")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed(pub(super) ());
 

@@ -20,8 +20,7 @@ use crate::shim::{self, const_fn, lock};
 use brigade_trace::Cause;
 use std::{error, fmt, task::Waker};
 
-/// A queue for any number of tasks on both sides, from which items come in the order in which they were
-/// put.
+/// A queue for any number of tasks on both sides. Items come out in the order in which they were put.
 ///
 /// The parameter `O` selects another order: see [`LifoQueue`](super::LifoQueue) and
 /// [`PriorityQueue`](super::PriorityQueue). Waiters are served in the order in which they came, whatever
@@ -169,6 +168,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!(queue.try_put("soup"), Ok(()));
     /// assert_eq!(queue.try_put("pie"), Err(Full("pie")));
     /// ```
+    #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: T) -> Result<(), Full<T>> {
         let mut state = lock(&self.state);
         if !state.has_room(self.capacity) {
@@ -204,6 +204,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// queue.try_put("soup").unwrap();
     /// assert_eq!((queue.try_get(), queue.try_get()), (Some("soup"), None));
     /// ```
+    #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Option<T> {
         let mut state = lock(&self.state);
         if !state.has_item() {

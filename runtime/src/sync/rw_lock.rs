@@ -161,6 +161,7 @@ const NEVER_CLOSED: &str = "nobody closes the semaphore of a lock";
 /// let (one, other) = (lock.try_read().unwrap(), lock.try_read().unwrap());
 /// assert_eq!(*one, *other);
 /// ```
+#[doc(alias = "RwLockReadGuard")]
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct ReadGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
@@ -174,6 +175,7 @@ pub struct ReadGuard<'a, T: ?Sized> {
 /// *writing += 1;
 /// assert_eq!(*writing.downgrade(), 2);
 /// ```
+#[doc(alias = "RwLockWriteGuard")]
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct WriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,

@@ -59,6 +59,7 @@ const PERMITS_SHIFT: u32 = 2;
 /// assert_eq!(run(async { gather((0..10).map(&download)).await.len() }), 10);
 /// assert_eq!(semaphore.available_permits(), 3);
 /// ```
+#[doc(alias = "BoundedSemaphore")]
 pub struct Semaphore {
     word: AtomicUsize,
     queue: shim::Mutex<WaitQueue<PermitRequest>>,

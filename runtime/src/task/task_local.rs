@@ -74,6 +74,7 @@ use std::{
 /// static NAME: TaskLocal<String> = TaskLocal::new();
 /// let name: Option<&'static String> = NAME.try_with(|name| name);
 /// ```
+#[doc(alias("task_local!", "ContextVar"))]
 pub struct TaskLocal<T> {
     /// A unique number, or 0 before the first use. The address would not be unique: equal constants may
     /// share one.

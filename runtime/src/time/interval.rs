@@ -77,6 +77,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 ///     interval.tick().await;
 /// });
 /// ```
+#[doc(alias = "MissedTickBehavior")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTicks {
     /// Missed ticks come at once, one after the other, until the interval has caught up. This keeps the

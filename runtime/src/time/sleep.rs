@@ -39,6 +39,7 @@ use std::{
 /// brigade_runtime::sleep(Duration::from_millis(1)).await;
 /// # });
 /// ```
+#[doc(alias("Timer", "delay"))]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let now = now_of("sleep");

@@ -40,6 +40,7 @@ use std::{
 /// assert_eq!(timeout(Duration::MAX, async { 1 }).await, Ok(1));
 /// # });
 /// ```
+#[doc(alias = "wait_for")]
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future: Some(Box::pin(future)), sleep: sleep(duration) }

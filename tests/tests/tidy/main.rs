@@ -2,8 +2,9 @@
 //!
 //! `source` reads the workspace. The rules are in `code` (Rust files), `budget` (operations that are ready
 //! again and again), `crates` (dependencies), `imports` (the files of one crate), `targets` (the binaries of
-//! tests), `names`, `voice` (the sentences of comments and documents), `prose` (links) and `pages` (two pages
-//! for readers). Each rule collects every breach, and fails once with all of them.
+//! tests), `search` (the names that others use), `names`, `voice` (the sentences of comments and documents),
+//! `prose` (links) and `pages` (two pages for readers). Each rule collects every breach, and fails once with
+//! all of them.
 
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
@@ -15,6 +16,7 @@ mod imports;
 mod names;
 mod pages;
 mod prose;
+mod search;
 mod source;
 mod targets;
 mod voice;

@@ -224,6 +224,7 @@ impl<T: Plain> DerefMut for BlockMut<T> {
 /// let sum = procs.spawn(|measured: Block<f64>| measured.iter().sum::<f64>(), measured.clone());
 /// assert_eq!(sum.join().unwrap(), measured.iter().sum());
 /// ```
+#[doc(alias("SharedMemory", "RawArray"))]
 pub struct Block<T: Plain> {
     inner: Arc<Inner>,
     length: usize,

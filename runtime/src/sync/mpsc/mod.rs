@@ -90,6 +90,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 ///     assert_eq!(receiver.recv().await, None);
 /// });
 /// ```
+#[doc(alias = "unbounded_channel")]
 #[must_use]
 pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
     let channel = Arc::new(MpscChannel::new(None));
