@@ -4,24 +4,26 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
+    ("brigade", &["handle", "trace", "pool", "runtime", "process"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process"]),
     ("tests", &["handle", "trace", "pool", "runtime", "process"]),
 ];
 
 /// The libraries that the ground floor and the executors may use. Their tests may use more.
-const OUTSIDE: [(&str, &[&str]); 5] = [
+const OUTSIDE: [(&str, &[&str]); 6] = [
     ("handle", &["libc", "loom"]),
     ("trace", &["loom"]),
     ("pool", &["crossbeam-deque", "libc", "loom"]),
     ("runtime", &["futures-core", "futures-io", "futures-sink", "hyper", "libc", "loom", "mio", "tokio"]),
     ("process", &["libc", "loom", "postcard", "serde"]),
+    ("brigade", &[]),
 ];
 
 /// The names under the `[…dependencies]` tables of a manifest, without those for tests.

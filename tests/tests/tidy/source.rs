@@ -35,7 +35,7 @@ impl File {
     }
 }
 
-pub(crate) const LIBRARIES: [&str; 5] = ["handle", "trace", "pool", "runtime", "process"];
+pub(crate) const LIBRARIES: [&str; 6] = ["handle", "trace", "pool", "runtime", "process", "brigade"];
 
 /// The workspace's root.
 pub(crate) fn root() -> PathBuf {
