@@ -10,28 +10,58 @@
 
 use crate::{
     interrupt,
+    options::{self, Takes, is_given},
+    remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
-    scenarios::{ALL, tour},
-    show::{Output, Settings, Style},
+    scenarios::{ALL, decide, tour},
+    show::{Output, Settings, Style, print_page},
 };
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, error::Error};
 use serde_json::json;
-use std::{panic, process::ExitCode};
+use std::{
+    io::{self, IsTerminal, Write},
+    panic::{self, PanicHookInfo},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Has a panic reported as one line: a backtrace of our insides would not help the user. Call it first in
+/// `main`, because a child of a process pool is this program too.
+pub fn report_panics_briefly() {
+    panic::set_hook(Box::new(report_panic));
+}
+
+fn report_panic(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let words = payload.downcast_ref::<&str>().copied();
+    let words =
+        words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    if let Some(remedy) = remedy(words) {
+        // The system refused something, which a library can say in no other way. Then it probably refuses the
+        // same to each thread, and one line is enough.
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if !TOLD.swap(true, Ordering::Relaxed) {
+            complain(&format!("{words}{remedy}"));
+        }
+        return;
+    }
+    let place =
+        info.location().map_or(String::new(), |place| format!(" ({}:{})", place.file(), place.line()));
+    complain(&format!("something is wrong in brigade itself: {words}{place}"));
+}
+
+/// Prints a line on standard error. If that is gone or full, nobody is left to tell.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "brigade: {message}");
+}
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    panic::set_hook(Box::new(|info| {
-        // The message is one line: a backtrace of our insides would not help the user.
-        let place =
-            info.location().map_or(String::new(), |place| format!(" ({}:{})", place.file(), place.line()));
-        let payload = info.payload();
-        let words = payload.downcast_ref::<&str>().copied();
-        let words =
-            words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        eprintln!("brigade: something is wrong in brigade itself: {words}{place}");
-    }));
+    if let Some(code) = decide::keep_a_command() {
+        return code;
+    }
     let result = panic::catch_unwind(|| {
-        let matches = command().get_matches();
+        let matches = command().try_get_matches().unwrap_or_else(|error| show_and_exit(&error));
         interrupt::listen().map_err(|error| CommandError::failed("cannot catch Ctrl-C", error))?;
         dispatch(&matches)
     });
@@ -39,7 +69,7 @@ pub fn main() -> ExitCode {
     let exit = match result {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
-            eprintln!("brigade: {}", error.message);
+            complain(&error.message);
             error.exit
         }
         Err(_panic) => Exit::FAILURE,
@@ -47,18 +77,33 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.0)
 }
 
+/// Prints the help, the version, or what is wrong with the command line, and exits.
+fn show_and_exit(error: &Error) -> ! {
+    let is_wrong = error.use_stderr();
+    let is_terminal = if is_wrong { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let page = error.render();
+    let page = if is_terminal && Output::wants_colour() { page.ansi().to_string() } else { page.to_string() };
+    if is_wrong {
+        let _ = io::stderr().write_all(page.as_bytes());
+    } else {
+        print_page(&page);
+    }
+    std::process::exit(error.exit_code())
+}
+
 fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
-    let Some((name, inner)) = matches.subcommand() else {
-        return tour::show(&Output::new("tour", settings(matches)), matches.get_flag("quick"));
-    };
+    let Some((name, inner)) = matches.subcommand() else { return show_tour(matches) };
     if matches.get_flag("quick") {
         return Err(CommandError::usage(format!(
             "--quick is for the tour, which has no command; see `brigade {name} --help`"
         )));
     }
-    let settings = settings(inner);
+    let settings = options::settings(inner);
     match name {
-        "list" => return Ok(list(&Output::new("list", settings))),
+        "list" => {
+            Takes::NEITHER.check(name, inner)?;
+            return Ok(list(&Output::new("list", settings)));
+        }
         "all" => return all(settings),
         _ => {}
     }
@@ -66,9 +111,21 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
         ALL.iter().find(|scenario| scenario.name == name).expect("clap knows the commands from this list");
     let output = Output::new(scenario.name, settings);
     if inner.get_flag("explain") {
+        options::check_explain(name, inner)?;
         return Ok(explain(&output, scenario));
     }
+    Takes::of(scenario).check(name, inner)?;
     (scenario.show)(&output, inner)
+}
+
+fn show_tour(matches: &ArgMatches) -> Result<Exit, CommandError> {
+    let quick = matches.get_flag("quick");
+    if quick && is_given(matches, "speed") {
+        return Err(CommandError::usage(
+            "--quick and --speed both set the pace of the tour: give one of them",
+        ));
+    }
+    tour::show(&Output::new("tour", options::settings(matches)), quick)
 }
 
 /// Lists every scenario with its line.
@@ -108,27 +165,13 @@ fn all(settings: Settings) -> Result<Exit, CommandError> {
     Ok(worst)
 }
 
-fn settings(matches: &ArgMatches) -> Settings {
-    Settings {
-        json: matches.get_flag("json"),
-        workers: matches.get_one::<u16>("workers").map(|&workers| workers.into()),
-        speed: matches.get_one::<f64>("speed").copied().unwrap_or(1.0),
-    }
-}
-
 /// The whole command line.
 pub fn command() -> Command {
     let quick =
         Arg::new("quick").long("quick").action(ArgAction::SetTrue).help("The tour (no command) in about 3 s");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true);
-    let workers = Arg::new("workers").long("workers").value_name("N").global(true);
-    let workers = workers.value_parser(value_parser!(u16).range(1..=1024)).allow_negative_numbers(true);
-    let speed = Arg::new("speed").long("speed").value_name("X").global(true).value_parser(speed);
-    // With this, -1 is a wrong value and not an unknown option.
-    let speed = speed.allow_negative_numbers(true);
     let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
     let explain = explain.help("Say the idea and what makes it work; do nothing");
-    let command = Command::new("brigade")
+    let brigade = Command::new("brigade")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Concurrency on three executors written from scratch: tasks, threads, processes")
         .long_about(
@@ -136,26 +179,16 @@ pub fn command() -> Command {
              shows the tour: what waits and what computes, each way.",
         )
         .args_conflicts_with_subcommands(false)
-        .arg(quick)
-        .arg(json.help("One JSON object a line"))
-        .arg(speed.help("How many times faster the waits go by [default: 1]"))
-        .arg(workers.help("How many threads or children: for io, cpu, executor"));
-    let command = command
-        .subcommand(Command::new("list").about("List all scenarios"))
+        .arg(quick);
+    let list = Command::new("list").about("List all scenarios");
+    let command = options::add_to(brigade)
+        .subcommand(Takes::NEITHER.hide_others(list))
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.
-        command.subcommand(
-            (scenario.arguments)(Command::new(scenario.name)).about(scenario.about).arg(explain.clone()),
-        )
+        let inner = (scenario.arguments)(Command::new(scenario.name)).about(scenario.about);
+        command.subcommand(Takes::of(scenario).hide_others(inner.arg(explain.clone())))
     })
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("not a number from 0.01 to 1000".into()),
-    }
 }
 
 #[cfg(test)]

@@ -18,9 +18,14 @@ pub mod cli;
 pub mod experiment;
 pub mod fetch;
 pub mod interrupt;
+mod options;
 pub mod pools;
+mod remedy;
 pub mod scenario;
 pub mod scenarios;
 pub mod server;
 pub mod show;
 pub mod sums;
+// Unsafe: system calls that keep a command of the user's on a leash.
+#[allow(unsafe_code)]
+mod sys;

@@ -3,7 +3,7 @@
 //! A scenario is one file or folder in `scenarios/` with one `pub static`, and one line in the list of
 //! `demos/src/scenarios/mod.rs`.
 
-use crate::show::Output;
+use crate::{remedy::remedy, show::Output};
 use clap::{ArgMatches, Command};
 use std::{error::Error, fmt};
 
@@ -19,6 +19,10 @@ pub struct Scenario {
     pub made_by: &'static [&'static str],
     /// Command lines, without `brigade`, whose output stands in `docs/scenarios.md`.
     pub examples: &'static [&'static str],
+    /// Whether `--speed` changes something here: the scenario waits.
+    pub takes_speed: bool,
+    /// Whether `--workers` changes something here.
+    pub takes_workers: bool,
     /// Adds the arguments that only this command has.
     pub arguments: fn(Command) -> Command,
     /// Shows the scenario.
@@ -80,9 +84,10 @@ impl CommandError {
         Self { exit: Exit::USAGE, message: message.into() }
     }
 
-    /// `what` could not be done.
+    /// `what` could not be done. If the system says why, the message also says what the user can do.
     pub fn failed(what: &str, why: impl Error) -> Self {
-        Self { exit: Exit::FAILURE, message: format!("{what}: {why}") }
+        let message = format!("{what}: {why}");
+        Self { exit: Exit::FAILURE, message: format!("{message}{}", remedy(&message).unwrap_or_default()) }
     }
 }
 

@@ -33,8 +33,10 @@ fn python() -> Option<Command> {
 
 /// Runs a comparison. Returns the exit code, the rows that Python made, and all that was printed.
 fn compared(command: &mut Command, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
-    let json = ["--compare-python", "--json", "--speed", "50"];
-    let ran = Ran::read(command.args(arguments).args(json).output().unwrap());
+    let ours = arguments[0] == "io" && !arguments.contains(&"--url");
+    let faster: &[&str] = if ours { &["--speed", "50"] } else { &[] };
+    let ran = command.args(arguments).args(["--compare-python", "--json"]).args(faster).output();
+    let ran = Ran::read(ran.unwrap());
     let rows = ran.objects().into_iter().filter(|object| object["runtime"] == "python").collect();
     (ran.code, rows, ran.stdout)
 }
@@ -113,7 +115,8 @@ struct Secure {
 }
 
 impl Secure {
-    fn start(folder: &Path) -> Option<Self> {
+    /// Starts it with a certificate of its own, which is one of an authority or of a server alone.
+    fn start(folder: &Path, is_authority: bool) -> Option<Self> {
         let mut openssl = Command::new("openssl");
         openssl.current_dir(folder).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
         openssl.args(["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"]);
@@ -121,7 +124,11 @@ impl Secure {
             "-addext",
             "subjectAltName=DNS:localhost",
             "-addext",
-            "basicConstraints=critical,CA:FALSE",
+            if is_authority {
+                "basicConstraints=critical,CA:TRUE"
+            } else {
+                "basicConstraints=critical,CA:FALSE"
+            },
         ]);
         if !openssl.output().is_ok_and(|output| output.status.success()) {
             println!("skipped: there is no openssl here to make a certificate with");
@@ -157,7 +164,7 @@ fn both_fetch_over_tls_and_refuse_whom_they_do_not_know() {
     let Some(mut command) = python() else { return };
     let missing = "raise ImportError";
     let folder = Folder::with(&[("requests.py", missing), ("aiohttp.py", missing)]);
-    let Some(server) = Secure::start(folder.path()) else { return };
+    let Some(server) = Secure::start(folder.path(), false) else { return };
     let arguments = ["io", "--requests", "2", "--url", &server.url];
     command.env("PYTHONPATH", folder.path()).env("SSL_CERT_FILE", folder.path().join("cert.pem"));
     let (code, rows, text) = compared(&mut command, &arguments);
@@ -168,6 +175,26 @@ fn both_fetch_over_tls_and_refuse_whom_they_do_not_know() {
     assert_eq!((code, rows.len()), (Some(1), 4), "{text}");
     let is_tls = |failure: &Value| failure["kind"] == "tls";
     assert!(rows.iter().all(|row| row["failures"].as_array().unwrap().iter().all(is_tls)), "{text}");
+}
+
+#[test]
+fn a_certificate_that_is_refused_is_explained_with_what_to_do() {
+    if python().is_none() {
+        return;
+    }
+    // openssl makes a certificate of an authority unless it is told otherwise.
+    for (is_authority, is_trusted, remedy) in [(true, true, "CA:FALSE"), (false, false, "SSL_CERT_FILE")] {
+        let folder = Folder::new();
+        let Some(server) = Secure::start(folder.path(), is_authority) else { return };
+        let mut command = brigade(&["io", "--requests", "1", "--url", &server.url]);
+        if is_trusted {
+            command.env("SSL_CERT_FILE", folder.path().join("cert.pem")).env_remove("SSL_CERT_DIR");
+        }
+        let ran = Ran::read(command.output().unwrap());
+        let page = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!((ran.code, page.matches(remedy).count()), (Some(1), FETCHING.len()), "{page}");
+        assert!(!page.contains("CaUsedAsEndEntity") && !page.contains("UnknownIssuer"), "{page}");
+    }
 }
 
 #[test]
@@ -187,6 +214,43 @@ fn without_python_the_rest_runs_and_the_exit_code_tells() {
     assert!(text.contains("cannot run python3"), "{text}");
 }
 
+/// A folder whose `python3` is this shell script.
+fn python_that(script: &str) -> Folder {
+    let folder = Folder::with(&[("python3", script)]);
+    fs::set_permissions(folder.path().join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn a_python_that_hangs_keeps_no_row_of_ours_back_and_is_ended() {
+    let hangs = [
+        // At once, with a child that would keep the pipes open.
+        "#!/bin/sh\n/bin/sleep 1000 & wait\n",
+        // At the work, and with its output closed.
+        "#!/bin/sh\n[ $1 = --version ] && echo Python 3 && exit\n/bin/sleep 1000\n",
+        "#!/bin/sh\n[ $1 = --version ] && echo Python 3 && exit\nexec /bin/sleep 1000 >&- 2>&-\n",
+    ];
+    for script in hangs {
+        let folder = python_that(script);
+        let mut command = brigade(&[]);
+        let command = command.env("PATH", folder.path());
+        let ran = Ran::read(
+            command
+                .args(["cpu", "--n", "10", "--compare-python", "--python-limit", "0.2", "--json"])
+                .output()
+                .unwrap(),
+        );
+        let objects = ran.objects();
+        assert_eq!((ran.code, objects.len()), (Some(1), 4), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(texts(&objects[..3], "mode"), SUMMING, "our rows come first");
+        assert!(
+            objects[3]["error"].as_str().unwrap().contains("within 0.2 s (--python-limit"),
+            "{}",
+            objects[3]
+        );
+    }
+}
+
 #[test]
 fn a_python_that_fails_is_told_with_its_last_words() {
     let fails = [
@@ -199,8 +263,7 @@ fn a_python_that_fails_is_told_with_its_last_words() {
         ("#!/bin/sh\n[ $1 = --version ] && exit\nexit 0\n", "python3 ended with exit status: 0", 6),
     ];
     for (script, why, lines) in fails {
-        let folder = Folder::with(&[("python3", script)]);
-        fs::set_permissions(folder.path().join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = python_that(script);
         let mut command = brigade(&[]);
         let (code, _, text) = compared(command.env("PATH", folder.path()), &["cpu", "--n", "10"]);
         assert_eq!((code, text.lines().count()), (Some(1), lines), "{text}");

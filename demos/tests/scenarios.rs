@@ -10,9 +10,15 @@ use common::program::{Ran, brigade, texts};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Runs a scenario fast. Returns its exit code and what it printed.
+/// Runs a scenario, fast if it can go faster. Returns its exit code and what it printed.
 fn run(arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
-    run_at("50", arguments)
+    let waits = |scenario: &&Scenario| scenario.name == arguments[0] && scenario.takes_speed;
+    let only_prints = arguments.contains(&"--explain") || arguments.contains(&"--print");
+    if !only_prints && (arguments[0] == "all" || ALL.iter().copied().any(|scenario| waits(&scenario))) {
+        return run_at("50", arguments);
+    }
+    let ran = Ran::read(brigade(arguments).arg("--json").output().unwrap());
+    (ran.code, ran.objects())
 }
 
 /// Runs a scenario at this speed, for a scenario whose own deadline must not come early on a busy machine.

@@ -49,7 +49,8 @@ const BLOCKS_MAX: usize = 20;
 const HEAD_BLOCKS: usize = 3;
 
 fn main() -> ExitCode {
-    // This comes first: a child of a process pool is this program too, and becomes a worker here.
+    cli::report_panics_briefly();
+    // Nothing else comes first: a child of a process pool is this program too, and becomes a worker here.
     brigade_process::init();
     if env::args_os().len() > 1 {
         return cli::main();

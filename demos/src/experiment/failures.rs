@@ -1,6 +1,6 @@
 //! The failures of each row, shown to people below the table.
 
-use super::row::Row;
+use super::{label, row::Row};
 use crate::{
     fetch::Failure,
     show::{Output, Style, thousands},
@@ -15,7 +15,7 @@ pub(super) fn show_failures(output: &Output, rows: &[Row]) -> bool {
     if !failed.is_empty() {
         output.line("");
     }
-    failed.iter().for_each(|row| show_failures_of(output, row));
+    failed.iter().for_each(|row| show_failures_of(output, row, &label(rows, row)));
     !failed.is_empty()
 }
 
@@ -25,16 +25,15 @@ fn failures(row: &Row) -> impl Iterator<Item = (usize, &Failure)> {
     outcomes.filter_map(|(place, outcome)| Some((place + 1, outcome.failure.as_ref()?)))
 }
 
-fn show_failures_of(output: &Output, row: &Row) {
-    let label = format!("  {:<9}  ", row.label());
+fn show_failures_of(output: &Output, row: &Row, label: &str) {
     let (failed, all) = (failures(row).count(), row.completed.outcomes.len());
     let mut reasons = failures(row).map(|(_, failure)| failure.to_string());
     let first = reasons.next().unwrap_or_default();
     if failed > 1 && reasons.all(|reason| reason == first) {
-        output.labelled(Style::Bad, &label, &format!("{failed} of {all} failed, all alike: {first}"));
+        output.labelled(Style::Bad, label, &format!("{failed} of {all} failed, all alike: {first}"));
         return;
     }
-    output.labelled(Style::Bad, &label, &format!("{failed} of {all} failed:"));
+    output.labelled(Style::Bad, label, &format!("{failed} of {all} failed:"));
     let indent = " ".repeat(label.chars().count());
     for (number, failure) in failures(row).take(FAILURES_SHOWN_MAX) {
         output.labelled(Style::Plain, &indent, &format!("{number}. {failure}"));

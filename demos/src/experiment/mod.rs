@@ -19,9 +19,8 @@ use crate::{
 };
 use failures::show_failures;
 use record::RowRecord;
-use row::PYTHON_LABEL;
 use serde_json::json;
-use std::io;
+use std::{io, time::Duration};
 
 /// Several modes, whose rows are shown in one table.
 #[derive(Debug)]
@@ -30,8 +29,6 @@ pub struct Experiment<'a> {
     server: Option<&'a ThreadClock>,
     table: Table<'a>,
     rows: Vec<Row>,
-    /// Whether Python does the same work, too.
-    with_python: bool,
     /// Whether Python failed at something.
     python_failed: bool,
 }
@@ -51,14 +48,34 @@ impl<'a> Experiment<'a> {
     /// counted.
     pub fn begin(output: &'a Output, server: Option<&'a ThreadClock>) -> Self {
         let table = Table::begin(output, COLUMNS);
-        Self { output, server, table, rows: Vec::new(), with_python: false, python_failed: false }
+        Self { output, server, table, rows: Vec::new(), python_failed: false }
     }
 
-    /// Lets [`run_python`](Self::run_python) run from now on, if the machine has Python.
-    pub fn compare_python(&mut self) {
-        match python::version() {
-            Ok(_) => self.with_python = true,
-            Err(error) => self.python_fails(None, &error),
+    /// Runs `work` in Python for each mode, and shows the rows below ours. Shows the reason if Python
+    /// fails. If it does not answer within `limit`, the other modes are not tried.
+    pub fn compare_python<F>(&mut self, modes: &[Mode], total: usize, limit: Duration, work: F)
+    where
+        F: Fn(Mode, &Progress) -> io::Result<Completed>,
+    {
+        match python::version(limit) {
+            Ok(version) => {
+                self.output.line("");
+                self.output.line(self.output.paint(Style::Faint, format!("  the same in {version}")));
+            }
+            Err(error) => return self.python_fails(None, &error),
+        }
+        for &mode in modes {
+            match self
+                .measure(mode, &format!("Python {}", mode.name()), total, |progress| work(mode, progress))
+            {
+                Ok(row) => self.show(row),
+                Err(error) => {
+                    self.python_fails(Some(mode), &error);
+                    if error.kind() == io::ErrorKind::TimedOut {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -78,20 +95,6 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Runs the same work in Python and shows its row below, if that was asked for. Shows the reason if
-    /// Python fails.
-    pub fn run_python<F>(&mut self, mode: Mode, total: usize, work: F)
-    where
-        F: FnOnce(&Progress) -> io::Result<Completed>,
-    {
-        if self.with_python {
-            match self.measure(mode, "Python", total, work) {
-                Ok(row) => self.show(row),
-                Err(error) => self.python_fails(Some(mode), &error),
-            }
-        }
-    }
-
     fn measure<F>(&self, mode: Mode, label: &str, total: usize, work: F) -> io::Result<Row>
     where
         F: FnOnce(&Progress) -> io::Result<Completed>,
@@ -107,9 +110,11 @@ impl<'a> Experiment<'a> {
         let is_baseline = |row: &&Row| {
             row.mode == Mode::Sync && row.completed.python.is_some() == completed.python.is_some()
         };
-        let sync = self.rows.iter().find(is_baseline).map(|row| row.wall);
+        let sync = self.rows.iter().find(is_baseline).filter(|row| row.is_whole()).map(|row| row.wall);
         let sync = if mode == Mode::Sync { Some(wall) } else { sync };
-        let speedup = sync.map(|sync| sync.as_secs_f64() / wall.as_secs_f64());
+        // The time of a failure compares with nothing.
+        let speedup =
+            sync.filter(|_| completed.is_whole()).map(|sync| sync.as_secs_f64() / wall.as_secs_f64());
         Ok(Row { mode, start, wall, cost, completed, speedup })
     }
 
@@ -125,15 +130,17 @@ impl<'a> Experiment<'a> {
         let scenario = self.output.scenario();
         let why = error.to_string();
         self.output.record(&json!({ "scenario": scenario, "mode": mode, "runtime": "python", "error": why }));
-        self.output.labelled(Style::Bad, &format!("  {PYTHON_LABEL:<9}  "), &format!("not done: {why}"));
+        let label = mode.unwrap_or("Python");
+        self.output.labelled(Style::Bad, &format!("  {label:<9}  "), &format!("not done: {why}"));
     }
 
     /// Ends with the chart, a sentence for each row from `explain`, and the failures.
     pub fn end(self, explain: impl Fn(&Row) -> String) -> Exit {
         let output = self.output;
-        if self.rows.len() > 1 {
-            let names: Vec<_> = self.rows.iter().map(Row::name).collect();
-            let bars = self.rows.iter().zip(&names);
+        let whole: Vec<_> = self.rows.iter().filter(|row| row.is_whole()).collect();
+        if whole.len() > 1 {
+            let names: Vec<_> = whole.iter().map(|row| row.name()).collect();
+            let bars = whole.iter().zip(&names);
             let bars = bars.map(|(row, name)| (name.as_str(), row.mode.style(), row.wall.as_secs_f64()));
             output.line("");
             bar_chart(output, &bars.collect::<Vec<_>>());
@@ -145,17 +152,28 @@ impl<'a> Experiment<'a> {
                 output.line("");
             }
             let sentence = format!("{}{}{}", self.comparison(row), explain(row), row.caveat());
-            output.labelled(row.mode.style(), &format!("  {:<9}  ", row.label()), &sentence);
+            output.labelled(row.mode.style(), &label(&self.rows, row), &sentence);
         }
         let failed = show_failures(output, &self.rows) || self.python_failed;
         if failed { Exit::FAILURE } else { Exit::SUCCESS }
     }
 
-    /// Compares Python's row with our row above it.
+    /// Compares Python's row with our row of the same mode.
     fn comparison(&self, row: &Row) -> String {
         let Some(PythonRun { library, .. }) = &row.completed.python else { return String::new() };
-        let ours = self.rows.iter().find(|ours| ours.mode == row.mode && ours.completed.python.is_none());
-        let ratio = ours.map_or(f64::NAN, |ours| row.wall.as_secs_f64() / ours.wall.as_secs_f64());
-        format!("With {library}, in {ratio:.2} × our time. ")
+        let is_ours = |ours: &&Row| ours.mode == row.mode && ours.completed.python.is_none();
+        match self.rows.iter().find(is_ours).filter(|ours| ours.is_whole() && row.is_whole()) {
+            Some(ours) => {
+                let ratio = row.wall.as_secs_f64() / ours.wall.as_secs_f64();
+                format!("With {library}, in {ratio:.2} × our time. ")
+            }
+            None => format!("With {library}. "),
+        }
     }
+}
+
+/// The label of a row left of a text: its name, as wide as the widest of all rows.
+fn label(rows: &[Row], row: &Row) -> String {
+    let widest = rows.iter().map(|row| row.name().len()).max().unwrap_or_default().max(9);
+    format!("  {:<widest$}  ", row.name())
 }

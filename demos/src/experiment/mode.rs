@@ -49,7 +49,7 @@ pub enum Workers {
     },
 }
 
-/// The outcome of one piece of work: a value, or a failure. A status other than 200 is both.
+/// The outcome of one piece of work: a value, or a failure. An HTTP status that is no success is both.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The value, as JSON shows it; null if there is none.
@@ -67,6 +67,13 @@ pub struct Completed {
     pub outcomes: Vec<Outcome>,
     /// More about the run, if Python did it.
     pub python: Option<PythonRun>,
+}
+
+impl Completed {
+    /// Whether no piece of the work failed.
+    pub fn is_whole(&self) -> bool {
+        self.outcomes.iter().all(|outcome| outcome.failure.is_none())
+    }
 }
 
 /// Facts about a run that only Python reports.

@@ -8,7 +8,8 @@
 //! the processes that it has forked end by themselves.
 
 use super::mode::{Completed, Outcome, PythonRun, Workers};
-use crate::{interrupt::Interruptible, show::Progress};
+use crate::{interrupt::Interruptible, show::Progress, sys};
+use brigade_trace::clock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -16,16 +17,17 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::{fd::AsFd, unix::process::CommandExt},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const PYTHON: &str = "python3";
 
-/// The pause between two checks whether an interpreter has ended after its lifeline was cut.
+/// The pause between two checks whether an interpreter has ended.
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How many such checks there are before the interpreter is killed.
+/// How many such checks there are after the lifeline was cut, before the interpreter is killed.
 const EXIT_POLLS_MAX: u32 = 200;
 
 /// A line that the program prints.
@@ -57,52 +59,57 @@ enum WorkerKind {
     Children,
 }
 
+/// How long Python may take to tell its version at most.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
+
+/// Parses a number of seconds that Python may take.
+pub(crate) fn limit_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("not a number of seconds from 0.001 to 86400".into()),
+    }
+}
+
 /// Asks the Python of this machine for its version.
 ///
 /// # Errors
 ///
-/// Fails if there is no `python3`, or if it does not work.
-pub fn version() -> io::Result<String> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
-    let output = Command::new(PYTHON).arg("--version").stdin(Stdio::null()).output().map_err(named)?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!("{PYTHON} --version ended with {}", output.status)));
+/// Fails if there is no `python3`, if it does not work, or (with [`io::ErrorKind::TimedOut`]) if it does not
+/// answer within `limit`.
+pub fn version(limit: Duration) -> io::Result<String> {
+    let run = Run::start(&["--version"])?;
+    let mut version = String::new();
+    let until = Deadline::after(limit.min(VERSION_LIMIT));
+    while let Some(line) = run.next_line(&until)? {
+        version = line;
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let status = run.end(&until)?;
+    if !status.success() {
+        return Err(io::Error::other(format!("{PYTHON} --version ended with {status}")));
+    }
+    Ok(version)
 }
 
 /// Lets `program` do `job`. `outcome` reads each of its results.
 ///
 /// # Errors
 ///
-/// Fails if Python cannot be started, or if it ends without an answer. The error then holds the last line
-/// that it printed.
+/// Fails if Python cannot be started, if it does not answer within `limit` ([`io::ErrorKind::TimedOut`]), or
+/// if it ends without an answer. The error then holds the last line that it printed.
 pub fn run(
     program: &str,
     job: &impl Serialize,
+    limit: Duration,
     progress: &Progress,
     outcome: impl Fn(Value) -> Outcome,
 ) -> io::Result<Completed> {
-    let (reader, writer) = io::pipe()?;
-    let mut command = Command::new(PYTHON);
-    command.args(["-B", "-c", program]).stdin(Stdio::piped());
-    // The interpreter has a process group of its own, so that Ctrl-C in the terminal goes to us alone and
-    // causes no traceback.
-    command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
-    let child = command.spawn()?;
-    // The command holds our copies of the pipe's other end, and the pipe ends only when the last copy is
-    // closed.
-    drop(command);
     let mut line = serde_json::to_vec(job)?;
     line.push(b'\n');
-    let stdin = child.stdin.as_ref().map(|stdin| stdin.as_fd().try_clone_to_owned()).transpose();
-    let interpreter = Interruptible::new(Interpreter(child));
-    if let Some(stdin) = stdin? {
-        // An error is ignored: Python may have ended already. It has printed why, and that is read below.
-        let _ = File::from(stdin).write_all(&line);
-    }
-    let (end, last_words) = listen(BufReader::new(reader), progress)?;
-    let status = interpreter.take().wait()?;
+    let run = Run::start(&["-B", "-c", program])?;
+    run.tell(line)?;
+    let until = Deadline::after(limit);
+    let (end, last_words) = listen(&run, &until, progress)?;
+    let status = run.end(&until)?;
     match end {
         Some(end) if status.success() => Ok(end.completed(outcome)),
         _ if last_words.is_empty() => Err(io::Error::other(format!("{PYTHON} ended with {status}"))),
@@ -112,19 +119,116 @@ pub fn run(
 
 /// Reads what the program prints, to its end. Returns its answer, if it gave one, and the last line that was
 /// no message.
-fn listen(reader: impl BufRead, progress: &Progress) -> io::Result<(Option<Summary>, String)> {
+fn listen(run: &Run, until: &Deadline, progress: &Progress) -> io::Result<(Option<Summary>, String)> {
     let (mut end, mut last_words) = (None, String::new());
-    for line in reader.split(b'\n') {
-        let line = line?;
-        match serde_json::from_slice(&line) {
+    while let Some(line) = run.next_line(until)? {
+        match serde_json::from_str(&line) {
             Ok(Message::Ready(())) => progress.workers_ready(),
             Ok(Message::Tick(())) => progress.tick(()),
             Ok(Message::Done(())) => progress.work_done(),
             Ok(Message::End(said)) => end = Some(said),
-            Err(_) => last_words = String::from_utf8_lossy(line.trim_ascii()).into_owned(),
+            Err(_) => last_words = line.trim().to_owned(),
         }
     }
     Ok((end, last_words))
+}
+
+/// A time limit, and when it is over.
+#[derive(Debug)]
+struct Deadline {
+    limit: Duration,
+    start: Instant,
+}
+
+impl Deadline {
+    fn after(limit: Duration) -> Self {
+        Self { limit, start: clock::now() }
+    }
+
+    fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.start.elapsed())
+    }
+
+    fn elapsed(&self) -> io::Error {
+        let seconds = self.limit.as_secs_f64();
+        let why = format!("{PYTHON} did not end within {seconds} s (--python-limit S allows more)");
+        io::Error::new(io::ErrorKind::TimedOut, why)
+    }
+}
+
+/// An interpreter that runs, and the lines that it prints.
+#[derive(Debug)]
+struct Run {
+    interpreter: Interruptible<Interpreter>,
+    lines: Receiver<io::Result<String>>,
+}
+
+impl Run {
+    fn start(arguments: &[&str]) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        let mut command = Command::new(PYTHON);
+        command.args(arguments).stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
+        // The interpreter has a process group of its own, so that Ctrl-C in the terminal goes to us alone
+        // and causes no traceback.
+        command.process_group(0);
+        sys::end_with_parent(&mut command);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot run {PYTHON}: {error}"));
+        let interpreter = Interruptible::new(Interpreter(command.spawn().map_err(named)?));
+        // The command holds our copies of the pipe's other end, and the pipe ends only when the last copy is
+        // closed.
+        drop(command);
+        let (report, lines) = mpsc::channel();
+        // A read has no time limit, so a thread reads. It ends with the pipe, which ends with the
+        // interpreter.
+        let body = move || {
+            for line in BufReader::new(reader).split(b'\n') {
+                let line = line.map(|line| String::from_utf8_lossy(&line).into_owned());
+                if report.send(line).is_err() {
+                    break;
+                }
+            }
+        };
+        thread::Builder::new().name("python".into()).spawn(body)?;
+        Ok(Self { interpreter, lines })
+    }
+
+    /// Writes a line to the interpreter's standard input, which stays open.
+    fn tell(&self, line: Vec<u8>) -> io::Result<()> {
+        let stdin = self.interpreter.with_mut(|interpreter| {
+            interpreter.0.stdin.as_ref().map(|stdin| stdin.as_fd().try_clone_to_owned()).transpose()
+        })?;
+        let Some(stdin) = stdin else { return Ok(()) };
+        let body = move || {
+            // An error is ignored: Python may have ended already. It has printed why, and that is read.
+            let _ = File::from(stdin).write_all(&line);
+        };
+        // A long line waits until the interpreter reads, and a thread waits with it: this one keeps the
+        // limit.
+        thread::Builder::new().name("python".into()).spawn(body)?;
+        Ok(())
+    }
+
+    /// The next line that the interpreter prints, or None if it prints no more.
+    fn next_line(&self, until: &Deadline) -> io::Result<Option<String>> {
+        match self.lines.recv_timeout(until.left()) {
+            Ok(line) => line.map(Some),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(until.elapsed()),
+        }
+    }
+
+    /// Waits for the interpreter, which has closed its output.
+    fn end(self, until: &Deadline) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.interpreter.with_mut(|interpreter| interpreter.0.try_wait())? {
+                return Ok(status);
+            }
+            if until.left().is_zero() {
+                return Err(until.elapsed());
+            }
+            thread::sleep(EXIT_POLL_INTERVAL);
+        }
+    }
 }
 
 impl Summary {
@@ -142,12 +246,6 @@ impl Summary {
 #[derive(Debug)]
 struct Interpreter(Child);
 
-impl Interpreter {
-    fn wait(mut self) -> io::Result<ExitStatus> {
-        self.0.wait()
-    }
-}
-
 impl Drop for Interpreter {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
@@ -157,8 +255,9 @@ impl Drop for Interpreter {
             }
             thread::sleep(EXIT_POLL_INTERVAL);
         }
-        // It hangs somewhere where it does not notice the end of its input.
-        let _ = self.0.kill();
+        // It hangs somewhere where it does not notice the end of its input. It is not reaped yet, so the
+        // group is still its own.
+        sys::kill_group(self.0.id());
         let _ = self.0.wait();
     }
 }

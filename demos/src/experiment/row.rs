@@ -20,17 +20,20 @@ pub struct Row {
     pub cost: Cost,
     /// The completed work.
     pub completed: Completed,
-    /// How many times faster this mode was than sync in the same language, if sync has run.
+    /// How many times faster this mode was than sync in the same language, if sync has run. None if a piece
+    /// of either failed: a failure may be quicker than the work, or slower.
     pub speedup: Option<f64>,
 }
-
-/// The label of a mode's second row, in Python.
-pub(super) const PYTHON_LABEL: &str = "└ Python";
 
 /// The least speed-up that counts as a gain: smaller ones may be noise.
 const SPEEDUP_MIN: f64 = 1.3;
 
 impl Row {
+    /// Whether no piece of the work failed, so that the time tells how long the work takes.
+    pub fn is_whole(&self) -> bool {
+        self.completed.is_whole()
+    }
+
     /// A remark for a row of ours that gained nothing over sync although there was something to gain; else
     /// nothing.
     pub(super) fn caveat(&self) -> &'static str {
@@ -46,18 +49,13 @@ impl Row {
         }
     }
 
-    /// The label at the beginning of the row. Python's row stands below ours and needs no mode.
-    pub(super) fn label(&self) -> &'static str {
-        if self.completed.python.is_some() { PYTHON_LABEL } else { self.mode.name() }
-    }
-
-    /// The name where the row stands alone.
+    /// The name where a row does not stand in the table.
     pub(super) fn name(&self) -> String {
         let mode = self.mode.name();
         if self.completed.python.is_some() { format!("Python {mode}") } else { mode.to_owned() }
     }
 
-    /// The cells of the table.
+    /// The cells of the table. Python's rows stand below their own line, so the mode is enough.
     pub(super) fn cells(&self) -> [String; 7] {
         let Cost { cpu, peak } = self.cost;
         let own = if peak.is_own { mebibytes(peak.bytes) } else { format!("≤ {}", mebibytes(peak.bytes)) };
@@ -74,7 +72,7 @@ impl Row {
         };
         let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
         [
-            self.label().into(),
+            self.mode.name().into(),
             format!("{:.3}", self.start.as_secs_f64()),
             format!("{:.3}", self.wall.as_secs_f64()),
             speedup,

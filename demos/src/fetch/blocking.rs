@@ -1,11 +1,11 @@
 //! The client for threads: ureq, which blocks its thread until the answer is there.
 //!
-//! To keep its time limit during name resolution, ureq resolves names on a short-lived thread of its own.
-//! That thread is not counted among a mode's workers, because it is gone before the waiting begins.
+//! Its name resolver is ours (`resolver.rs`): ureq's own starts a thread for every request, and panics if the
+//! system grants none.
 
-use super::{Failure, FailureKind, Reply, Target, tls};
+use super::{Failure, FailureKind, Reply, Target, resolver::ThreadResolver, tls};
 use std::{io, time::Duration};
-use ureq::{Agent, Error, tls::TlsConfig};
+use ureq::{Agent, Error, tls::TlsConfig, unversioned::transport::DefaultConnector};
 
 /// Fetches a URL and reads the whole answer.
 ///
@@ -15,7 +15,7 @@ use ureq::{Agent, Error, tls::TlsConfig};
 pub fn fetch(url: &str, limit: Duration) -> Reply {
     let target = Target::parse(url)?;
     let tls = if target.secure { tls::ureq_config()? } else { TlsConfig::default() };
-    let agent: Agent = Agent::config_builder()
+    let config = Agent::config_builder()
         .timeout_global(Some(limit))
         .http_status_as_error(false)
         .max_redirects(0)
@@ -23,8 +23,8 @@ pub fn fetch(url: &str, limit: Duration) -> Reply {
         .max_idle_connections(0)
         .proxy(None)
         .tls_config(tls)
-        .build()
-        .into();
+        .build();
+    let agent = Agent::with_parts(config, DefaultConnector::default(), ThreadResolver);
     let told = |error| explain(error, limit);
     let mut response = agent.get(&target.uri).header("connection", "close").call().map_err(told)?;
     let mut body = response.body_mut().as_reader();
@@ -45,7 +45,7 @@ fn explain(error: Error, limit: Duration) -> Failure {
         Error::BadUri(why) => Failure::new(FailureKind::Url, why),
         Error::Http(error) => Failure::new(FailureKind::Url, error.to_string()),
         Error::Tls(why) => Failure::new(FailureKind::Tls, why),
-        Error::Rustls(error) => Failure::new(FailureKind::Tls, error.to_string()),
+        Error::Rustls(error) => Failure::new(FailureKind::Tls, tls::explain(&error)),
         other => Failure::new(FailureKind::Protocol, other.to_string()),
     }
 }

@@ -7,9 +7,11 @@
 
 pub mod blocking;
 pub mod concurrent;
+mod resolver;
 mod target;
 mod tls;
 
+use crate::remedy::remedy;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 
@@ -43,7 +45,7 @@ pub enum FailureKind {
     Timeout,
     /// The two sides could not agree on trust or encryption.
     Tls,
-    /// The answer came, and its status is not 200.
+    /// The answer came, and its status is no success (200 to 299).
     Status,
     /// The answer was not HTTP.
     Protocol,
@@ -92,9 +94,13 @@ impl Failure {
             }
             io::ErrorKind::TimedOut => (FailureKind::Timeout, "the network gave up waiting".into()),
             // rustls reports a rejection as invalid data.
-            io::ErrorKind::InvalidData => (FailureKind::Tls, error.to_string()),
+            io::ErrorKind::InvalidData => (FailureKind::Tls, tls::explain_io(error)),
             _ if is_name_failure(error) => (FailureKind::Resolve, "the host name has no address".into()),
-            _ => (FailureKind::Io, error.to_string()),
+            _ => {
+                let message = error.to_string();
+                let remedy = remedy(&message).unwrap_or_default();
+                (FailureKind::Io, format!("{message}{remedy}"))
+            }
         };
         Self { kind, message }
     }

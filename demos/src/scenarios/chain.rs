@@ -27,6 +27,8 @@ pub static SCENARIO: Scenario = Scenario {
         "handle/src/signal.rs::complete",
     ],
     examples: &["chain"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -28,6 +28,8 @@ pub static SCENARIO: Scenario = Scenario {
            must be finished needs somebody who joins it.",
     made_by: &["pool/src/pool.rs::global", "handle/src/join_handle.rs::is_finished"],
     examples: &["daemon"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -26,6 +26,8 @@ pub static SCENARIO: Scenario = Scenario {
            workers keep: `--ordered`.",
     made_by: &["pool/src/blocking/lock.rs::take_or_wait", "pool/src/blocking/lock.rs::find_cycle"],
     examples: &["deadlock", "deadlock --ordered"],
+    takes_speed: true,
+    takes_workers: false,
     arguments,
     show,
 };

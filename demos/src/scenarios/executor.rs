@@ -17,6 +17,8 @@ pub static SCENARIO: Scenario = Scenario {
            returns the results in the order of the inputs, whichever thread computed them.",
     made_by: &["pool/src/data/map.rs::map", "pool/src/worker/mod.rs::run"],
     examples: &["executor"],
+    takes_speed: true,
+    takes_workers: true,
     arguments: no_arguments,
     show,
 };

@@ -20,6 +20,8 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/combine/generator.rs::yield_",
     ],
     examples: &["generator"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -20,6 +20,8 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/task/state.rs::wake",
     ],
     examples: &["hello"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

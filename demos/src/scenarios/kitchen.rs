@@ -35,6 +35,8 @@ pub static SCENARIO: Scenario = Scenario {
         "process/src/front/pool.rs::spawn",
     ],
     examples: &["kitchen"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

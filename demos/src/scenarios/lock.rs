@@ -29,6 +29,8 @@ pub static SCENARIO: Scenario = Scenario {
         "demos/src/scenarios/race.rs::add_until_lost",
     ],
     examples: &["lock"],
+    takes_speed: false,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -28,6 +28,8 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/time/timeout.rs::timeout",
     ],
     examples: &["queue"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

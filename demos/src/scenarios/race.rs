@@ -36,6 +36,8 @@ pub static SCENARIO: Scenario = Scenario {
            together are not atomic.",
     made_by: &["pool/src/job/spawn.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
     examples: &["race"],
+    takes_speed: false,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -16,6 +16,8 @@ pub static SCENARIO: Scenario = Scenario {
            everything that they own, as asyncio.run does. So nothing is left over for the next run.",
     made_by: &["runtime/src/run.rs::run"],
     examples: &["run"],
+    takes_speed: false,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

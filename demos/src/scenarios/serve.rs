@@ -15,6 +15,8 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "A server is the other side of I/O-bound work: it waits for many clients at once, here on one thread.",
     made_by: &["runtime/src/net/tcp_listener.rs::accept", "demos/src/server/mod.rs::start"],
     examples: &["serve"],
+    takes_speed: false,
+    takes_workers: false,
     arguments,
     show,
 };

@@ -15,6 +15,8 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "A job runs on another thread while this thread goes on. `join` waits for the job to end and returns its result.",
     made_by: &["pool/src/job/spawn.rs::spawn", "handle/src/join_handle.rs::join"],
     examples: &["thread"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

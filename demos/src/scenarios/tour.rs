@@ -22,9 +22,10 @@ pub fn show(output: &Output, quick: bool) -> Result<Exit, CommandError> {
         url: Vec::new(),
         timeout: None,
         compare_python: false,
+        python_limit: 0.0,
     };
     let fetched = io::run(&output.for_scenario("io"), &Mode::ALL, &fetches)?;
-    let sums = cpu::SumOptions { n: 10_000_000, tasks: 5, compare_python: false };
+    let sums = cpu::SumOptions { n: 10_000_000, tasks: 5, compare_python: false, python_limit: 0.0 };
     let summed = cpu::run(&output.for_scenario("cpu"), &cpu::MODES, &sums)?;
     output.line("");
     output.paragraph(

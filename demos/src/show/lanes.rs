@@ -1,7 +1,7 @@
 //! Lanes: a row for each thing that happens side by side, with time from left to right. On a terminal the
 //! lanes grow while things happen. A pipe gets a line for each step, and the lanes at the end.
 
-use super::{Output, Style};
+use super::{Output, Style, ticker::draw_steadily};
 use brigade_trace::clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
@@ -150,7 +150,7 @@ impl Drawing {
             let _ = out.write_str(&self.clock());
         });
         bar.set_style(style);
-        bar.enable_steady_tick(REFRESH_INTERVAL);
+        draw_steadily(&bar, REFRESH_INTERVAL);
         bar
     }
 

@@ -12,10 +12,12 @@ mod phases;
 mod progress;
 mod table;
 mod text;
+mod ticker;
 
 pub use await_tree::show_await_tree;
 pub use chart::bar_chart;
 pub use lanes::{Activity, Lanes, StepGuard};
+pub(crate) use output::print_page;
 pub use output::{Output, Settings};
 pub use phases::show_phases;
 pub use progress::{Laps, Progress};

@@ -1,7 +1,7 @@
 //! The output of a scenario, for a person at a terminal, for a pipe, or as JSON for a program.
 
 use super::text::{Style, wrap};
-use crate::interrupt;
+use crate::{interrupt, remedy::remedy};
 use brigade_trace::clock;
 use console::Term;
 use serde::Serialize;
@@ -62,20 +62,23 @@ impl Output {
     pub fn new(scenario: &'static str, settings: Settings) -> Self {
         let terminal = Term::stdout();
         let is_terminal = io::stdout().is_terminal();
-        let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let plain = dumb || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let width =
             if is_terminal { usize::from(terminal.size().1).min(WIDTH_COLUMNS_MAX) } else { PIPE_COLUMNS };
         Self(Arc::new(Shared {
             scenario,
             settings,
-            colour: is_terminal && !plain,
-            live: !settings.json && is_terminal && io::stderr().is_terminal() && !dumb,
+            colour: is_terminal && Self::wants_colour(),
+            live: !settings.json && is_terminal && io::stderr().is_terminal() && !is_dumb(),
             // In fewer columns no table can be shown well.
             width: width.max(40),
             start: clock::now(),
             out: Mutex::new(io::stdout()),
         }))
+    }
+
+    /// Whether the environment allows colours on a terminal.
+    pub fn wants_colour() -> bool {
+        !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
     /// Opens the output of another scenario with the same settings.
@@ -190,15 +193,34 @@ impl Output {
         interrupt::park_if_exiting();
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Each line is one call, so that lines of other processes fall between our lines and not into them.
-        let Err(error) = write_patiently(&mut *out, format!("{line}\n").as_bytes()) else { return };
+        let written = write_patiently(&mut *out, format!("{line}\n").as_bytes());
+        // Other threads may want to print meanwhile.
         drop(out);
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            interrupt::exit(BROKEN_PIPE_EXIT_CODE);
-        }
-        // Standard error may be gone as well.
-        let _ = writeln!(io::stderr(), "brigade: cannot write to the standard output: {error}");
-        interrupt::exit(WRITE_FAILED_EXIT_CODE);
+        exit_unless_written(written);
     }
+}
+
+/// Whether the terminal understands no escape sequences.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Prints a text as it is.
+pub(crate) fn print_page(page: &str) {
+    exit_unless_written(write_patiently(&mut io::stdout(), page.as_bytes()));
+}
+
+/// Exits if the standard output cannot be written, and says why. A pipe that is closed needs no words.
+fn exit_unless_written(written: io::Result<()>) {
+    let Err(error) = written else { return };
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        interrupt::exit(BROKEN_PIPE_EXIT_CODE);
+    }
+    let message = error.to_string();
+    let remedy = remedy(&message).unwrap_or_default();
+    // Standard error may be gone as well.
+    let _ = writeln!(io::stderr(), "brigade: cannot write to the standard output: {message}{remedy}");
+    interrupt::exit(WRITE_FAILED_EXIT_CODE);
 }
 
 /// Writes and flushes all of `bytes`. The stream may be non-blocking, since others share it: then it is tried

@@ -1,7 +1,7 @@
 //! The progress of a mode while it runs: one line on standard error, if that is a terminal. It also notes
 //! when the workers were ready and when the work was done.
 
-use super::Output;
+use super::{Output, ticker::draw_steadily};
 use brigade_trace::clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -48,7 +48,7 @@ impl Progress {
         let style = ProgressStyle::with_template(template).expect("the template names what indicatif has");
         bar.set_style(style.progress_chars("━╸ "));
         bar.set_message(label.to_owned());
-        bar.enable_steady_tick(REFRESH_INTERVAL);
+        draw_steadily(&bar, REFRESH_INTERVAL);
         Self::of(bar)
     }
 

@@ -11,7 +11,9 @@
 mod common;
 mod failures;
 mod hygiene;
+mod limits;
 mod program;
+mod refusals;
 mod server;
 mod terminal;
 mod tour;

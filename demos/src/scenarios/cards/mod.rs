@@ -7,6 +7,7 @@ mod screen;
 mod store;
 
 use crate::{
+    options::is_given,
     scenario::{CommandError, Exit, Scenario},
     show::{Output, Style},
 };
@@ -27,6 +28,9 @@ pub static SCENARIO: Scenario = Scenario {
         "demos/src/scenarios/cards/quiz.rs::run",
     ],
     examples: &["cards --print"],
+    // The scenarios that the quiz shows take it.
+    takes_speed: true,
+    takes_workers: false,
     arguments,
     show,
 };
@@ -38,6 +42,11 @@ fn arguments(command: Command) -> Command {
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     if output.is_json() || matches.get_flag("print") {
+        if is_given(matches, "speed") {
+            return Err(CommandError::usage(
+                "--speed is for the quiz: leave it out beside --print and --json",
+            ));
+        }
         return Ok(print(output));
     }
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {

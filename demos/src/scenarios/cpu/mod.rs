@@ -9,11 +9,12 @@ pub use options::SumOptions;
 
 use crate::{
     experiment::{Experiment, Mode},
+    options::is_given,
     scenario::{CommandError, Exit, Scenario},
     show::{Output, thousands},
 };
 use clap::ArgMatches;
-use std::thread::available_parallelism;
+use std::{thread::available_parallelism, time::Duration};
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -27,6 +28,8 @@ pub static SCENARIO: Scenario = Scenario {
         "demos/src/sums.rs::sum_of_squares",
     ],
     examples: &["cpu --compare-python"],
+    takes_speed: false,
+    takes_workers: true,
     arguments: options::arguments,
     show,
 };
@@ -36,6 +39,9 @@ pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (modes, options) = options::parse(matches).map_err(|error| CommandError::usage(error.to_string()))?;
+    if modes == [Mode::Sync] && is_given(matches, "workers") {
+        return Err(CommandError::usage("--workers acts in the modes threads and processes: leave it out"));
+    }
     run(output, &modes, &options)
 }
 
@@ -69,16 +75,19 @@ pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit
     ));
     output.line("");
     let mut experiment = Experiment::begin(output, None);
-    if options.compare_python {
-        experiment.compare_python();
-    }
     for &mode in modes {
         experiment.run(mode, tasks, |progress| match mode {
             Mode::Threads => modes::threads(&plan, progress),
             Mode::Processes => modes::processes(&plan, progress),
             _ => modes::sync(&plan, progress),
         })?;
-        experiment.run_python(mode, tasks, |progress| python::sum_all(&plan, mode, progress));
+    }
+    // Our rows come first: nothing that Python does can keep them back.
+    if options.compare_python {
+        let limit = Duration::from_secs_f64(options.python_limit);
+        experiment.compare_python(modes, tasks, limit, |mode, progress| {
+            python::sum_all(&plan, mode, limit, progress)
+        });
     }
     Ok(experiment.end(explanation::explain))
 }

@@ -1,7 +1,10 @@
 //! The arguments of `brigade cpu`.
 
 use super::MODES;
-use crate::{experiment::Mode, sums::N_MAX};
+use crate::{
+    experiment::{Mode, python},
+    sums::N_MAX,
+};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
 
 /// The choices of the user about the experiment.
@@ -19,6 +22,9 @@ pub struct SumOptions {
     /// still runs, and the exit code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
+    /// Seconds that Python may take for a mode
+    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = python::limit_seconds, allow_negative_numbers = true, requires = "compare_python")]
+    pub python_limit: f64,
 }
 
 /// Adds the arguments to the command.

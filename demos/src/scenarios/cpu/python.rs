@@ -6,7 +6,7 @@ use crate::{
     show::Progress,
 };
 use serde::Serialize;
-use std::io;
+use std::{io, time::Duration};
 
 /// The program that Python runs.
 const PROGRAM: &str =
@@ -22,11 +22,16 @@ struct SumJob {
     workers: usize,
 }
 
-pub(super) fn sum_all(plan: &SumPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
+pub(super) fn sum_all(
+    plan: &SumPlan,
+    mode: Mode,
+    limit: Duration,
+    progress: &Progress,
+) -> io::Result<Completed> {
     // Python gets as many workers as we have, and cuts each sum into as many pieces.
     let (workers, pieces) = if mode == Mode::Sync { (1, 1) } else { (plan.workers, plan.pieces_each()) };
     let job = SumJob { mode: mode.name(), n: plan.n, tasks: plan.tasks, pieces, workers };
-    python::run(PROGRAM, &job, progress, |sum| Outcome { value: sum, failure: None })
+    python::run(PROGRAM, &job, limit, progress, |sum| Outcome { value: sum, failure: None })
 }
 
 /// The least speed-up that counts as a gain: smaller ones may be noise.

@@ -1,19 +1,19 @@
 //! `brigade decide -- CMD`: runs a command once, measures how it spends its time, and says which of the four
 //! modes fits.
 
+use super::keeper::{Report, Running};
 use crate::{
-    interrupt::Interruptible,
+    interrupt::{self, Interruptible},
+    remedy::remedy,
     scenario::{CommandError, Exit},
     show::{Output, thousands},
 };
-use brigade_process::usage::{self as kernel, Waits};
-use brigade_trace::clock;
+use brigade_process::usage::Waits;
 use serde_json::json;
-use signal_hook::{consts::SIGCHLD, iterator::Signals};
 use std::{
     io::{self, ErrorKind},
-    os::{fd::AsFd, unix::process::ExitStatusExt},
-    process::{Child, Command, ExitStatus},
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     thread::available_parallelism,
 };
 
@@ -35,17 +35,20 @@ struct Usage {
 
 /// Runs the command and judges it. Returns the exit code of the command, as a shell would report it.
 pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandError> {
-    let before = (kernel::reaped_children().cpu, kernel::waits_of_reaped_children());
-    let (status, wall) = clock::timed(|| run(output, words));
-    let status = status.map_err(|error| cannot_run(&words[0], &error))?;
-    let cpu = kernel::reaped_children().cpu.saturating_sub(before.0);
-    let waits = kernel::waits_of_reaped_children();
-    let waits = Waits {
-        times: waits.times - before.1.times,
-        blocks_read: waits.blocks_read - before.1.blocks_read,
-        blocks_written: waits.blocks_written - before.1.blocks_written,
+    let (running, reports) = Running::start(output, words).map_err(|error| cannot_run(&words[0], &error))?;
+    // If a signal ends this program meanwhile, it ends the command too.
+    let running = Interruptible::new(running);
+    let report = Report::read(reports);
+    interrupt::park_if_exiting();
+    drop(running.take());
+    let (status, usage) = match report.map_err(|error| cannot_run(&words[0], &error))? {
+        Report::Ended { status, wall, cpu, times, blocks_read, blocks_written } => (
+            ExitStatus::from_raw(status),
+            Usage { wall, cpu, waits: Waits { times, blocks_read, blocks_written } },
+        ),
+        Report::NotRun { error } => return Err(cannot_run(&words[0], &io::Error::from_raw_os_error(error))),
     };
-    let usage = Usage { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64(), waits };
+    let waits = usage.waits;
     let (fits, why) = usage.verdict(available_parallelism().map_or(1, usize::from));
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     output.record(&json!({ "scenario": "decide", "wall": usage.wall, "cpu": usage.cpu, "waits": waits.times,
@@ -68,37 +71,6 @@ pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandEr
     Ok(Exit(u8::try_from(code).unwrap_or(Exit::FAILURE.0)))
 }
 
-/// Runs the command to its end. If a signal ends this program first, it ends the command too.
-fn run(output: &Output, words: &[String]) -> io::Result<ExitStatus> {
-    // Registered before the child is there, so that its end is not missed.
-    let mut ended = Signals::new([SIGCHLD])?;
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    if output.is_json() {
-        // Standard output carries nothing but JSON.
-        command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
-    }
-    let running = Interruptible::new(Running(command.spawn()?));
-    loop {
-        if let Some(status) = running.with_mut(|running| running.0.try_wait())? {
-            return Ok(status);
-        }
-        ended.wait().for_each(drop);
-    }
-}
-
-/// A command that may still run. Dropping it kills and reaps the command.
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both do nothing to a child that has been reaped.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Explains why a command cannot run, with the exit code that a shell uses.
 fn cannot_run(name: &str, error: &io::Error) -> CommandError {
     let (exit, why) = match error.kind() {
@@ -108,7 +80,11 @@ fn cannot_run(name: &str, error: &io::Error) -> CommandError {
         ErrorKind::PermissionDenied => {
             (126, "it is not a program, or not a program that you may run".to_owned())
         }
-        _ => (126, error.to_string()),
+        _ => {
+            let why = error.to_string();
+            let remedy = remedy(&why).unwrap_or_default();
+            (126, format!("{why}{remedy}"))
+        }
     };
     CommandError { exit: Exit(exit), message: format!("cannot run {name:?}: {why}") }
 }

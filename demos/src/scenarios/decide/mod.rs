@@ -2,9 +2,14 @@
 //! user's.
 
 mod command;
+mod descendants;
+mod keeper;
 mod modes;
 
+pub(crate) use keeper::keep_a_command;
+
 use crate::{
+    options::is_given,
     pools,
     scenario::{CommandError, Exit, Scenario, failed},
     show::{Column, Output, Style, Table},
@@ -27,6 +32,8 @@ pub static SCENARIO: Scenario = Scenario {
         "process/src/front/pool.rs::spawn",
     ],
     examples: &["decide", "decide -- sleep 1"],
+    takes_speed: true,
+    takes_workers: false,
     arguments,
     show,
 };
@@ -38,6 +45,9 @@ fn arguments(command: Command) -> Command {
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     match matches.get_many::<String>("command") {
+        Some(_) if is_given(matches, "speed") => {
+            Err(CommandError::usage("--speed does not change how a command runs: leave it out"))
+        }
         Some(words) => command::judge(output, &words.cloned().collect::<Vec<_>>()),
         None => show_table(output),
     }

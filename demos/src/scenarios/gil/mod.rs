@@ -26,6 +26,8 @@ pub static SCENARIO: Scenario = Scenario {
            everything.",
     made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::release_during"],
     examples: &["gil --speed 20"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

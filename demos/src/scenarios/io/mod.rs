@@ -29,12 +29,15 @@ pub static SCENARIO: Scenario = Scenario {
            give their thread back while they wait.",
     made_by: &["runtime/src/run.rs::run", "pool/src/data/map.rs::map", "process/src/front/pool.rs::spawn"],
     examples: &["io"],
+    takes_speed: true,
+    takes_workers: true,
     arguments: options::arguments,
     show,
 };
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (modes, options) = options::parse(matches).map_err(|error| CommandError::usage(error.to_string()))?;
+    options::check(&modes, &options, matches)?;
     run(output, &modes, &options)
 }
 
@@ -78,9 +81,6 @@ pub fn run(output: &Output, modes: &[Mode], options: &FetchOptions) -> Result<Ex
     upstream.notes.iter().for_each(|note| output.paragraph(note));
     output.line("");
     let mut experiment = Experiment::begin(output, upstream.server_clock());
-    if options.compare_python {
-        experiment.compare_python();
-    }
     for &mode in modes {
         experiment.run(mode, requests, |progress| match mode {
             Mode::Sync => sync::fetch_all(&plan, progress),
@@ -88,17 +88,23 @@ pub fn run(output: &Output, modes: &[Mode], options: &FetchOptions) -> Result<Ex
             Mode::Async => tasks::fetch_all(&plan, progress),
             Mode::Processes => processes::fetch_all(&plan, progress),
         })?;
-        experiment.run_python(mode, requests, |progress| python::fetch_all(&plan, mode, progress));
+    }
+    // Our rows come first: nothing that Python does can keep them back.
+    if options.compare_python {
+        let limit = Duration::from_secs_f64(options.python_limit);
+        experiment.compare_python(modes, requests, limit, |mode, progress| {
+            python::fetch_all(&plan, mode, limit, progress)
+        });
     }
     let exit = experiment.end(explanation::explain);
     upstream.end(output);
     Ok(exit)
 }
 
-/// Turns the reply to a request into an outcome: a status other than 200 is a failure.
+/// Turns the reply to a request into an outcome: a status that is no success (200 to 299) is a failure.
 fn outcome(reply: Reply) -> Outcome {
     match reply {
-        Ok(200) => Outcome { value: 200.into(), failure: None },
+        Ok(status @ 200..=299) => Outcome { value: status.into(), failure: None },
         Ok(status @ 300..=399) => {
             let why = format!("{status} is a redirect, and redirects are not followed here");
             Outcome { value: status.into(), failure: Some(Failure::new(FailureKind::Status, why)) }

@@ -1,6 +1,11 @@
 //! The arguments of `brigade io`.
 
-use crate::experiment::Mode;
+use crate::{
+    experiment::{Mode, python},
+    fetch::{Failure, Target},
+    options::is_given,
+    scenario::CommandError,
+};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
 
 /// The choices of the user about the experiment.
@@ -13,7 +18,7 @@ pub struct FetchOptions {
     #[arg(long, value_name = "S", value_parser = delay_seconds, allow_negative_numbers = true, conflicts_with = "url")]
     pub delay: Option<f64>,
     /// Fetch this instead of our server; may be repeated
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = fetchable)]
     pub url: Vec<String>,
     /// Seconds that a request may take [default: delay + 30]
     #[arg(long, value_name = "S", value_parser = timeout_seconds, allow_negative_numbers = true)]
@@ -25,6 +30,9 @@ pub struct FetchOptions {
     /// code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
+    /// Seconds that Python may take for a mode
+    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = python::limit_seconds, allow_negative_numbers = true, requires = "compare_python")]
+    pub python_limit: f64,
 }
 
 /// Adds the arguments to the command.
@@ -39,6 +47,35 @@ pub(super) fn arguments(command: Command) -> Command {
 pub(super) fn parse(matches: &ArgMatches) -> Result<(Vec<Mode>, FetchOptions), Error> {
     let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
     Ok((Mode::selected(mode, &Mode::ALL), FetchOptions::from_arg_matches(matches)?))
+}
+
+/// Refuses shared options that would change nothing in these modes and with these options.
+pub(super) fn check(
+    modes: &[Mode],
+    options: &FetchOptions,
+    matches: &ArgMatches,
+) -> Result<(), CommandError> {
+    if is_given(matches, "speed") && (options.delay.is_some() || !options.url.is_empty()) {
+        return Err(CommandError::usage(
+            "--speed sets the delay of our own server: leave it out beside --delay and --url",
+        ));
+    }
+    let has_workers = |mode: &Mode| matches!(mode, Mode::Threads | Mode::Processes);
+    if is_given(matches, "workers") && !modes.iter().any(has_workers) {
+        return Err(CommandError::usage("--workers acts in the modes threads and processes: leave it out"));
+    }
+    Ok(())
+}
+
+/// Checks that a text is a URL that we can fetch.
+fn fetchable(text: &str) -> Result<String, String> {
+    match Target::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        // The parser of the command line names the text already.
+        Err(Failure { message, .. }) => {
+            Err(message.strip_prefix(&format!("{text:?}")).map_or(message.clone(), |why| format!("it{why}")))
+        }
+    }
 }
 
 /// Parses a number of seconds that our server can be asked to wait.

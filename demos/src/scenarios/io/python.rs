@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::io;
+use std::{io, time::Duration};
 
 /// The program that Python runs.
 const PROGRAM: &str =
@@ -24,16 +24,21 @@ struct FetchJob<'a> {
     at_once: usize,
 }
 
-pub(super) fn fetch_all(plan: &FetchPlan, mode: Mode, progress: &Progress) -> io::Result<Completed> {
+pub(super) fn fetch_all(
+    plan: &FetchPlan,
+    mode: Mode,
+    limit: Duration,
+    progress: &Progress,
+) -> io::Result<Completed> {
     // Python gets as many workers as we have.
     let workers = match mode {
         Mode::Threads => plan.workers(threads::THREADS_MAX),
         Mode::Processes => plan.workers(processes::CHILDREN_MAX),
         Mode::Sync | Mode::Async => 1,
     };
-    let (limit, at_once) = (plan.limit.as_secs_f64(), plan.at_once);
-    let job = FetchJob { mode: mode.name(), urls: &plan.urls, limit, workers, at_once };
-    python::run(PROGRAM, &job, progress, read)
+    let (name, each, at_once) = (mode.name(), plan.limit.as_secs_f64(), plan.at_once);
+    let job = FetchJob { mode: name, urls: &plan.urls, limit: each, workers, at_once };
+    python::run(PROGRAM, &job, limit, progress, read)
 }
 
 /// Reads a reply of the Python program: a status or a failure.

@@ -26,6 +26,8 @@ pub static SCENARIO: Scenario = Scenario {
         "runtime/src/sync/queue.rs::put",
     ],
     examples: &["producer-consumer"],
+    takes_speed: true,
+    takes_workers: false,
     arguments: no_arguments,
     show,
 };

@@ -1,0 +1,104 @@
+//! The options that several commands share: `--json`, `--speed`, `--workers`.
+//!
+//! An option acts, or is refused: each scenario says which of them change something there.
+
+use crate::{
+    scenario::{CommandError, Scenario},
+    scenarios::ALL,
+    show::Settings,
+};
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
+
+/// Which of the shared options change something in a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Takes {
+    pub(crate) speed: bool,
+    pub(crate) workers: bool,
+}
+
+impl Takes {
+    /// Neither option: `list`.
+    pub(crate) const NEITHER: Self = Self { speed: false, workers: false };
+
+    /// The options that change something in this scenario.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        Self { speed: scenario.takes_speed, workers: scenario.takes_workers }
+    }
+
+    /// Adds the options that change nothing as hidden ones, so that the help does not list them.
+    pub(crate) fn hide_others(self, command: Command) -> Command {
+        let command = if self.speed { command } else { command.arg(speed().hide(true)) };
+        if self.workers { command } else { command.arg(workers().hide(true)) }
+    }
+
+    /// Refuses the options that would change nothing in the command `name`.
+    pub(crate) fn check(self, name: &str, matches: &ArgMatches) -> Result<(), CommandError> {
+        if !self.speed && is_given(matches, "speed") {
+            let why = "where no wait depends on it";
+            return Err(CommandError::usage(format!(
+                "--speed changes nothing in `{name}`, {why}: leave it out"
+            )));
+        }
+        if !self.workers && is_given(matches, "workers") {
+            let others = ALL.iter().filter(|scenario| scenario.takes_workers).map(|scenario| scenario.name);
+            let others = others.collect::<Vec<_>>().join(", ");
+            return Err(CommandError::usage(format!(
+                "--workers changes nothing in `{name}`: leave it out (it acts in {others}, all, and the tour)"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the user has given this argument. An argument that the command does not have is not given.
+pub(crate) fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    matches.try_contains_id(id).unwrap_or(false) && matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// Adds the shared options to the whole command line.
+pub(crate) fn add_to(brigade: Command) -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    brigade
+        .arg(json.global(true).help("One JSON object a line"))
+        .arg(speed().global(true))
+        .arg(workers().global(true))
+}
+
+fn speed() -> Arg {
+    let speed = Arg::new("speed").long("speed").value_name("X").value_parser(parse_speed);
+    // With this, -1 is a wrong value and not an unknown option.
+    speed.allow_negative_numbers(true).help("How many times faster the waits go by [default: 1]")
+}
+
+fn workers() -> Arg {
+    let workers = Arg::new("workers").long("workers").value_name("N");
+    let workers = workers.value_parser(value_parser!(u16).range(1..=1024)).allow_negative_numbers(true);
+    workers.help("How many threads or children")
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("not a number from 0.01 to 1000".into()),
+    }
+}
+
+/// Reads the shared options.
+pub(crate) fn settings(matches: &ArgMatches) -> Settings {
+    Settings {
+        json: matches.get_flag("json"),
+        workers: matches.get_one::<u16>("workers").map(|&workers| workers.into()),
+        speed: matches.get_one::<f64>("speed").copied().unwrap_or(1.0),
+    }
+}
+
+/// Refuses every other argument beside `--explain`, which does nothing but explain.
+pub(crate) fn check_explain(name: &str, matches: &ArgMatches) -> Result<(), CommandError> {
+    let allowed = ["explain", "json"];
+    if matches.ids().any(|id| !allowed.contains(&id.as_str()) && is_given(matches, id.as_str())) {
+        return Err(CommandError::usage(format!(
+            "--explain only says the idea of `{name}`: leave the other arguments out"
+        )));
+    }
+    Ok(())
+}
