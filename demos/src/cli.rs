@@ -9,7 +9,7 @@
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
 
 use crate::{
-    interrupt,
+    code, interrupt,
     options::{self, Takes, is_given},
     remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
@@ -111,8 +111,12 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
         ALL.iter().find(|scenario| scenario.name == name).expect("clap knows the commands from this list");
     let output = Output::new(scenario.name, settings);
     if inner.get_flag("explain") {
-        options::check_explain(name, inner)?;
+        options::check_alone("--explain only says the idea of", name, inner)?;
         return Ok(explain(&output, scenario));
+    }
+    if inner.get_flag("code") {
+        options::check_alone("--code only shows the code of", name, inner)?;
+        return Ok(code::show(&output, scenario));
     }
     Takes::of(scenario).check(name, inner)?;
     (scenario.show)(&output, inner)
@@ -171,6 +175,8 @@ pub fn command() -> Command {
         Arg::new("quick").long("quick").action(ArgAction::SetTrue).help("The tour (no command) in about 3 s");
     let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
     let explain = explain.help("Say the idea and what makes it work; do nothing");
+    let code = Arg::new("code").long("code").action(ArgAction::SetTrue).conflicts_with("explain");
+    let code = code.help("Show the code, Python and Rust; do nothing");
     let brigade = Command::new("brigade")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Concurrency on three executors written from scratch: tasks, threads, processes")
@@ -187,7 +193,8 @@ pub fn command() -> Command {
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.
         let inner = (scenario.arguments)(Command::new(scenario.name)).about(scenario.about);
-        command.subcommand(Takes::of(scenario).hide_others(inner.arg(explain.clone())))
+        let inner = inner.args([explain.clone(), code.clone()]);
+        command.subcommand(Takes::of(scenario).hide_others(inner))
     })
 }
 

@@ -11,10 +11,12 @@
 //!   answers.
 //! * [`experiment::python`]: the same work by the machine's Python, to compare with.
 //! * [`interrupt`]: what Ctrl-C does.
+//! * [`code`]: the document's Python beside the Rust of a scenario.
 //!
 //! Read [`scenarios::io`] first: its four modes are four small files.
 
 pub mod cli;
+pub mod code;
 pub mod experiment;
 pub mod fetch;
 pub mod interrupt;

@@ -92,13 +92,11 @@ pub(crate) fn settings(matches: &ArgMatches) -> Settings {
     }
 }
 
-/// Refuses every other argument beside `--explain`, which does nothing but explain.
-pub(crate) fn check_explain(name: &str, matches: &ArgMatches) -> Result<(), CommandError> {
-    let allowed = ["explain", "json"];
+/// Refuses every other argument beside `--explain` or `--code`, which only do what `does` says.
+pub(crate) fn check_alone(does: &str, name: &str, matches: &ArgMatches) -> Result<(), CommandError> {
+    let allowed = ["explain", "code", "json"];
     if matches.ids().any(|id| !allowed.contains(&id.as_str()) && is_given(matches, id.as_str())) {
-        return Err(CommandError::usage(format!(
-            "--explain only says the idea of `{name}`: leave the other arguments out"
-        )));
+        return Err(CommandError::usage(format!("{does} `{name}`: leave the other arguments out")));
     }
     Ok(())
 }

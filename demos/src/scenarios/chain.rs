@@ -51,15 +51,18 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 /// Runs a task, and shows what the trace has recorded.
 fn watch(output: &Output, task: impl Future<Output = ()> + 'static) -> Result<(), CommandError> {
     let session = Session::start(4096).map_err(failed("cannot trace"))?;
+    // --code from here
     run(async move {
         let _ = spawn_local(task).await;
     });
+    // --code to here
     let trace = session.stop();
     show_await_tree(output, &trace);
     show_phases(output, &trace);
     Ok(())
 }
 
+// --code from here
 /// The document's coroutine.
 async fn get_number(output: Output) -> u32 {
     Watched::new("sleep(1)", sleep(output.delay(1.0))).await;
@@ -85,6 +88,7 @@ async fn print_number_of_child(output: Output) {
         output.event("print_number", number);
     }
 }
+// --code to here
 
 /// A future whose polls stand in the trace, under a name.
 struct Watched<F> {

@@ -37,11 +37,13 @@ pub static SCENARIO: Scenario = Scenario {
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let done = Arc::new(AtomicUsize::new(0));
     let (ours, theirs) = (output.clone(), done.clone());
+    // --code from here
     let handle = Pool::global().spawn(move || work(&ours, &theirs));
     sleep(output.delay(1.25));
     let finished = handle.is_finished();
     let done = done.fetch_add(MAIN_ENDED, Ordering::Relaxed);
     output.event("main", "is over, and waits for nobody");
+    // --code to here
     if finished || done >= STEPS {
         output.lesson("The daemon came to its end before main did. Main would not have waited for it.");
     } else {
@@ -51,6 +53,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     Ok(Exit::SUCCESS)
 }
 
+// --code from here
 /// The daemon.
 fn work(output: &Output, done: &AtomicUsize) {
     for step in 1..=STEPS {
@@ -62,3 +65,4 @@ fn work(output: &Output, done: &AtomicUsize) {
         output.event(&worker_name(), format_args!("step {step} of {STEPS}"));
     }
 }
+// --code to here

@@ -80,6 +80,7 @@ fn cut_together(output: &Output, ordered: bool) -> Result<Option<Deadlock>, Comm
     Ok(found)
 }
 
+// --code from here
 /// Takes one thing, and then the other.
 fn cut(output: &Output, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
     output.event(&worker_name(), format_args!("wants the {}", first.name()));
@@ -99,6 +100,7 @@ fn cut(output: &Output, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier
     output.event(&worker_name(), "has cut, and puts both back");
     Ok(())
 }
+// --code to here
 
 fn report(output: &Output, deadlock: &Deadlock) {
     output.line("");

@@ -27,12 +27,14 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let workers = output.settings().workers.unwrap_or(2);
     let pool = pools::threads(workers, "worker").map_err(failed("cannot start threads"))?;
     let ours = output.clone();
+    // --code from here
     let fetch_data = move |input: u32| {
         ours.event(&worker_name(), format_args!("takes {input}"));
         sleep(ours.delay(0.5));
         worker_name()
     };
     let (results, took) = clock::timed(|| pool.map(fetch_data, 0..4));
+    // --code to here
     pool.shutdown();
     let mut by = Vec::new();
     for (input, result) in results.into_iter().enumerate() {

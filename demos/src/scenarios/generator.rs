@@ -27,6 +27,7 @@ pub static SCENARIO: Scenario = Scenario {
 };
 
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+    // --code from here
     run(async {
         let mut numbers = generator(|yielder| countdown(output, yielder));
         output.event("main", "the generator is made, and has not begun");
@@ -35,6 +36,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
         }
         output.event("main", "None: it has returned");
     });
+    // --code to here
     output.lesson(
         "The generator yielded each number only when the loop asked for it. It awaited the second between two numbers by \
          itself: the loop knows nothing of it.",
@@ -42,6 +44,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     Ok(Exit::SUCCESS)
 }
 
+// --code from here
 async fn countdown(output: &Output, mut yielder: Yielder<u32>) {
     for n in (1..=3).rev() {
         output.event("countdown", format_args!("yields {n}"));
@@ -50,3 +53,4 @@ async fn countdown(output: &Output, mut yielder: Yielder<u32>) {
         sleep(output.delay(1.0)).await;
     }
 }
+// --code to here

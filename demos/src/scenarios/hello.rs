@@ -29,9 +29,11 @@ pub static SCENARIO: Scenario = Scenario {
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let session = Session::start(4096).map_err(failed("cannot trace"))?;
     let ours = output.clone();
+    // --code from here
     run(async move {
         let _ = spawn_local(say_hello(ours)).await;
     });
+    // --code to here
     show_phases(output, &session.stop());
     output.lesson(
         "While say_hello waited it was suspended, and no thread ran it. The timer woke it; only then was it polled again.",
@@ -39,9 +41,11 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     Ok(Exit::SUCCESS)
 }
 
+// --code from here
 async fn say_hello(output: Output) {
     label(current(), || "say_hello".into());
     output.event("say_hello", "Hello");
     sleep(output.delay(1.0)).await;
     output.event("say_hello", "World");
 }
+// --code to here

@@ -59,6 +59,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 /// dish.
 fn cook_as_tasks(output: &Output) -> f64 {
     let lanes = begin(output, "one chef, three dishes (async, one thread)");
+    // --code from here
     let cook = async |dish| {
         for (activity, what, time) in steps(output, dish) {
             let _step = lanes.step(dish, "the chef", activity, what);
@@ -69,6 +70,7 @@ fn cook_as_tasks(output: &Output) -> f64 {
         }
     };
     run(gather([0, 1, 2].map(cook)));
+    // --code to here
     lanes.end()
 }
 

@@ -74,6 +74,7 @@ fn lesson(bare: &Additions, lost: u64, nanos: f64) -> String {
     )
 }
 
+// --code from here
 /// Lets two workers add under a lock. Returns the sum, and how long it took.
 fn add_with_lock(pool: &Pool) -> Result<(u64, Duration), CommandError> {
     let number = Arc::new(Lock::new("number", 0_u64));
@@ -92,3 +93,4 @@ fn add_with_lock(pool: &Pool) -> Result<(u64, Duration), CommandError> {
     let total = *number.lock().map_err(failed("the lock"))?;
     Ok((total, time))
 }
+// --code to here

@@ -35,6 +35,7 @@ pub static SCENARIO: Scenario = Scenario {
 };
 
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+    // --code from here
     let queue = Queue::bounded(QUEUE_CAPACITY);
     let unfinished_max = Cell::new(0);
     let in_time = run(async {
@@ -42,6 +43,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
             [Box::pin(produce(output, &queue, &unfinished_max)), Box::pin(consume(output, &queue))];
         timeout(output.delay(3.0), gather(both)).await.is_ok()
     });
+    // --code to here
     if in_time {
         return Ok(Exit::FAILURE);
     }
@@ -65,6 +67,7 @@ fn lesson(unfinished_max: usize, left: usize) -> String {
     format!("{pace} It would have waited for ever: the timeout cancelled it where it waited, and {rest}.")
 }
 
+// --code from here
 /// Keeps in `unfinished_max` how many items were not done at a time.
 async fn produce(output: &Output, queue: &Queue<u32>, unfinished_max: &Cell<usize>) {
     for item in 0..ITEMS {
@@ -84,3 +87,4 @@ async fn consume(output: &Output, queue: &Queue<u32>) {
         output.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
     }
 }
+// --code to here

@@ -89,6 +89,7 @@ fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
     Ok(())
 }
 
+// --code from here
 /// Adds one, in step with the other worker: neither stores before both have loaded.
 fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrier) {
     let say = |what: String| {
@@ -116,6 +117,7 @@ fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrie
         });
     }
 }
+// --code to here
 
 /// Additions that two workers made to the same number without a lock.
 #[derive(Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ pub static SCENARIO: Scenario = Scenario {
 
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let ours = output.clone();
+    // --code from here
     run(async move {
         let theirs = ours.clone();
         drop(spawn(async move {
@@ -34,6 +35,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
         yield_now().await;
         ours.event("main", "Hello Async");
     });
+    // --code to here
     output.event("main", "run has returned");
     let answer = run(async { 42 });
     output.event("main", format_args!("a second run works: {answer}"));

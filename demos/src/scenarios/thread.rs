@@ -24,6 +24,7 @@ pub static SCENARIO: Scenario = Scenario {
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let pool = Pool::builder().threads(1).name("worker").build().map_err(failed("cannot start a thread"))?;
     let ours = output.clone();
+    // --code from here
     output.event("main", "starts the thread");
     let handle = pool.spawn(move || {
         ours.event(&worker_name(), "Running in a thread");
@@ -33,6 +34,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     });
     output.event("main", "goes on, and joins");
     let answer = handle.join().map_err(failed("the thread"))?;
+    // --code to here
     output.event("main", format_args!("has joined, and has the result: {answer}"));
     pool.shutdown();
     output.lesson("Main went on while the thread ran. join returned only after the thread was done.");

@@ -123,6 +123,7 @@ async fn until(mut stopped: JoinHandle<()>, work: impl Future<Output = ()>) {
     .await;
 }
 
+// --code from here
 async fn accept(listener: TcpListener) {
     loop {
         match listener.accept().await {
@@ -132,6 +133,7 @@ async fn accept(listener: TcpListener) {
         }
     }
 }
+// --code to here
 
 /// Answers the requests of one connection.
 async fn converse(stream: TcpStream) {

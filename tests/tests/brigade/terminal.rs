@@ -128,3 +128,19 @@ fn the_kitchens_lanes_grow_while_it_cooks() {
     assert!(drawn > 6, "{drawn} times: {}", terminal.shown);
     assert_eq!(events, 1, "only the legend: {}", terminal.shown);
 }
+
+#[test]
+fn code_has_colours_and_stands_side_by_side_where_there_is_room() {
+    let program = env!("CARGO_BIN_EXE_brigade");
+    let twice = format!("hello --code; stty cols 200; NO_COLOR=1 '{program}' hello --code");
+    let Some(mut terminal) = Terminal::with(&twice) else { return };
+    terminal.wait_for("code=0");
+    let is_beside = |line: &str| line.contains("Python: demos") && line.contains("Rust: demos");
+    let wide = terminal.shown.lines().position(is_beside).expect("the two stand side by side");
+    let lines: Vec<_> = terminal.shown.lines().collect();
+    let (narrow, wide) = (lines[..wide].join("\n"), lines[wide..].join("\n"));
+    assert!(narrow.contains("\x1b[35masync\x1b[0m") && !narrow.contains('│'), "{narrow}");
+    assert!(narrow.find("Python: demos") < narrow.find("Rust: demos"), "{narrow}");
+    let (code, _) = wide.split_once("code=0").unwrap();
+    assert!(code.contains("asyncio.run") && code.contains('│') && !code.contains('\x1b'), "{code}");
+}

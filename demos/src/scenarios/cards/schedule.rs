@@ -32,6 +32,7 @@ pub(super) struct CardState {
 }
 
 impl CardState {
+    // --code from here
     fn after(old: Option<Self>, grade: Grade, session: u64) -> Self {
         match grade {
             Grade::Again => Self { level: 0, due: session },
@@ -41,6 +42,7 @@ impl CardState {
             }
         }
     }
+    // --code to here
 }
 
 /// The state of all cards, including cards that the deck no longer has.

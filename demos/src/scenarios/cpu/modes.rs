@@ -18,12 +18,15 @@ const PIECES_PER_WORKER: usize = 2;
 /// How many terms each thread sums at most to warm up: some tens of milliseconds of work.
 const WARM_UP_TERMS_MAX: u64 = 20_000_000;
 
+// --code from here
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
 pub(super) fn sync(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let sums: Vec<_> = (0..plan.tasks).map(|_| Ok(progress.tick(sum_of_squares(0..plan.n)))).collect();
     Ok(completed(Workers::Threads(1), sums))
 }
+// --code to here
 
+// --code from here
 /// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
 pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let pool = pools::threads(plan.workers, "sum")?;
@@ -40,7 +43,9 @@ pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Complet
     pool.shutdown();
     Ok(completed(Workers::Threads(plan.workers), sums))
 }
+// --code to here
 
+// --code from here
 /// The document: `with Pool(5) as p: p.map(compute, [10_000_000] * 5)`.
 pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let procs = pools::processes(plan.workers)?;
@@ -63,6 +68,7 @@ pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Compl
 fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
     (sum_of_squares(piece), peak_bytes())
 }
+// --code to here
 
 impl SumPlan {
     /// How many pieces each sum is cut into.

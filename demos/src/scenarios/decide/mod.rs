@@ -63,6 +63,7 @@ const COLUMNS: &[Column] = &[
     Column::new("in Python", 14),
 ];
 
+// --code from here
 /// The modes, cheapest first, each with its place in a list of times.
 const MODES_BY_PRICE: [(&str, usize); 4] = [("sync", 0), ("async", 2), ("threads", 1), ("processes", 3)];
 
@@ -76,6 +77,7 @@ fn cheapest(times: [f64; 4]) -> &'static str {
         MODES_BY_PRICE.into_iter().filter(|&(_, mode)| times[mode] <= 1.25 * quickest + UNNOTICED_SECONDS);
     quick.next().map_or("sync", |(name, _)| name)
 }
+// --code to here
 
 fn show_table(output: &Output) -> Result<Exit, CommandError> {
     let cores = available_parallelism().map_or(1, usize::from);

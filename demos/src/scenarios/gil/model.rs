@@ -46,6 +46,7 @@ impl Gil {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    // --code from here
     /// Runs `work` with the token.
     pub(super) fn hold<R>(&self, work: impl FnOnce() -> R) -> R {
         self.take();
@@ -81,6 +82,7 @@ impl Gil {
         self.take();
         result
     }
+    // --code to here
 
     /// How often the token was dropped because another thread had requested it.
     pub(super) fn handovers(&self) -> u64 {

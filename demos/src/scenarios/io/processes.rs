@@ -12,6 +12,7 @@ use std::{io, time::Duration};
 /// More children than this are of no use, however many requests there are.
 pub(super) const CHILDREN_MAX: usize = 64;
 
+// --code from here
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
     let workers = plan.workers(CHILDREN_MAX);
     let procs = pools::processes(workers)?;
@@ -38,3 +39,4 @@ pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Com
 fn fetch((url, limit): (String, f64)) -> (Reply, u64) {
     (blocking::fetch(&url, Duration::from_secs_f64(limit)), peak_bytes())
 }
+// --code to here

@@ -8,6 +8,7 @@ use crate::{
 };
 use std::io;
 
+// --code from here
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
     let mut replies = Vec::with_capacity(plan.urls.len());
     brigade_runtime::run(async {
@@ -27,3 +28,4 @@ pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Com
     });
     Ok(completed(Workers::Threads(1), replies))
 }
+// --code to here

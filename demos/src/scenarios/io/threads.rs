@@ -12,6 +12,7 @@ use std::io;
 /// More threads than this are of no use, however many requests there are.
 pub(super) const THREADS_MAX: usize = 256;
 
+// --code from here
 pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
     let workers = plan.workers(THREADS_MAX);
     let pool = pools::threads(workers, "fetch")?;
@@ -25,3 +26,4 @@ pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Com
         replies.into_iter().map(|reply| reply.unwrap_or_else(|error| Err(Failure::from_join(&error))));
     Ok(completed(Workers::Threads(workers), replies))
 }
+// --code to here

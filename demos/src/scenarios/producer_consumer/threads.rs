@@ -24,6 +24,7 @@ pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> 
     Ok(consumed)
 }
 
+// --code from here
 fn produce(output: &Output, queue: &Queue<Option<u32>>) {
     for item in 0..ITEMS {
         output.event(&worker_name(), format_args!("Produced {item}"));
@@ -44,3 +45,4 @@ fn consume(output: &Output, queue: &Queue<Option<u32>>) -> u32 {
     queue.task_done();
     consumed
 }
+// --code to here

@@ -1,0 +1,13 @@
+# As printed: a NameError, because asyncio is not imported.
+import asyncio
+
+async def countdown():
+    for i in range(3, 0, -1):
+        yield i
+        await asyncio.sleep(1)
+
+async def main():
+    async for number in countdown():
+        print(number)
+
+asyncio.run(main())

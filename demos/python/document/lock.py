@@ -1,0 +1,7 @@
+# Runs as printed.
+import threading
+lock = threading.Lock()
+
+with lock:
+    # safe access
+    pass
