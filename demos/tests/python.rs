@@ -13,7 +13,7 @@ use common::{
 };
 use serde_json::{Value, json};
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -270,4 +270,49 @@ fn a_python_that_fails_is_told_with_its_last_words() {
         assert_eq!((code, text.lines().count()), (Some(1), lines), "{text}");
         assert!(text.contains(why), "{text}");
     }
+}
+
+/// Runs `gil --questions` with these programs on the PATH, and what they need.
+fn asked(folder: &Folder) -> Vec<Value> {
+    let mut command = brigade(&["gil", "--questions", "--json", "--speed", "1000"]);
+    let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap());
+    let ran = Ran::read(command.env("PATH", path).output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    ran.objects()
+}
+
+#[test]
+fn the_six_questions_on_the_gil_are_answered_and_every_python_is_measured() {
+    if python().is_none() {
+        return;
+    }
+    // A stand-in: the machine's Python, which says that it has no GIL.
+    let free =
+        "#!/bin/sh\nexec python3 -I -c \"import sys; sys._is_gil_enabled = lambda: False\n$3\" \"$4\"\n";
+    let broken = "#!/bin/sh\necho boom >&2; exit 9\n";
+    let folder = Folder::with(&[("python3.14t", free), ("python3.13t", broken)]);
+    for name in ["python3.14t", "python3.13t"] {
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let objects = asked(&folder);
+    let of = |name: &str| objects.iter().find(|object| object["python"] == name).unwrap();
+    assert_eq!(texts(&objects, "question").len(), 6);
+    assert_eq!((&of("python3.14t")["gil"], &of("python3.13t")["failure"]), (&json!(false), &json!("boom")));
+    assert!(of("python3.14t")["gain"].as_f64() > Some(0.0) && of("python3")["gil"].is_boolean());
+    let seen = texts(&objects, "seen");
+    assert!(seen[0].contains("Without it"), "{seen:?}");
+}
+
+#[test]
+fn without_any_python_the_questions_are_answered_and_the_gap_is_told() {
+    let mut command = brigade(&["gil", "--questions"]);
+    let ran = Ran::read(command.env("PATH", "/nonexistent").output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(
+        ran.stdout.contains("6. How does one deal with it?") && ran.stdout.contains("PEP 703"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("There is no free-threaded Python on the PATH"), "{}", ran.stdout);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
 }

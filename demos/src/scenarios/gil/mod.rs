@@ -1,15 +1,17 @@
 //! `brigade gil`: a model of Python's lock: what threads gain under it, and without it.
 
 mod model;
+mod python;
+mod questions;
 
 use crate::{
     pools,
-    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
+    scenario::{CommandError, Exit, Scenario, failed},
     show::{Column, Output, Style, Table, thousands},
     sums::{pieces, sum_of_squares},
 };
 use brigade_trace::clock;
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use model::Gil;
 use serde_json::json;
 use std::{sync::Arc, thread::sleep, time::Duration};
@@ -23,12 +25,13 @@ pub static SCENARIO: Scenario = Scenario {
     about: "A model of Python's GIL: threads gain for waiting only",
     idea: "One token lets one thread run at a time. A thread that waits for the token asks for it after 5 ms, and gets it. So \
            threads that compute take turns and gain nothing. Threads that wait give the token up meanwhile, and gain \
-           everything.",
+           everything. With `--questions` it answers the document's six questions on the GIL for the CPython of today, with \
+           sources, and measures the Pythons of this machine.",
     made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::release_during"],
     examples: &["gil --speed 20"],
     takes_speed: true,
     takes_workers: false,
-    arguments: no_arguments,
+    arguments,
     show,
 };
 
@@ -39,7 +42,21 @@ const COLUMNS: &[Column] = &[
     Column::new("hand-overs", 10),
 ];
 
-fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
+fn arguments(command: Command) -> Command {
+    let questions = Arg::new("questions").long("questions").action(ArgAction::SetTrue);
+    command.arg(questions.help("Answer the document's six questions; measure the Pythons"))
+}
+
+fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    if matches.get_flag("questions") {
+        questions::show(output);
+        python::measure(output);
+        return Ok(Exit::SUCCESS);
+    }
+    show_model(output)
+}
+
+fn show_model(output: &Output) -> Result<Exit, CommandError> {
     let n = (400e6 / output.settings().speed).max(20e6) as u64;
     let pause = output.delay(1.0);
     output.line(format_args!("2 × the sum of i² for i < {}, and 4 × a wait of {pause:?}", thousands(n)));
