@@ -24,8 +24,14 @@ const FIRST_ADDITIONS_PER_WORKER: u64 = 1_000_000;
 /// one before, so the last one takes about a second.
 const TRIES_MAX: u32 = 10;
 
-/// The width of a worker's column on the screen.
-const COLUMN: usize = 28;
+/// The most columns that the steps of a worker take on the screen.
+const STEPS_COLUMNS_MAX: usize = 28;
+
+/// How many columns stand left of the workers' steps.
+const LEFT_COLUMNS: usize = 22;
+
+/// The columns that a step such as `store n = 1` takes.
+const STEP_COLUMNS: usize = 11;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -76,7 +82,8 @@ fn lesson(freely: &Additions) -> String {
 
 /// Shows one lost update, step by step.
 fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
-    output.line(format_args!("{:22}{:<COLUMN$}{}", "", "worker 1", "worker 2"));
+    let width = steps_columns(output);
+    output.line(format_args!("{:LEFT_COLUMNS$}{:<width$}{}", "", "worker 1", "worker 2"));
     let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
     let jobs = [0, 1].map(|worker| {
         let (output, number, step) = (output.clone(), number.clone(), step.clone());
@@ -89,15 +96,26 @@ fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// How many columns the steps of a worker have on this terminal.
+fn steps_columns(output: &Output) -> usize {
+    (output.width().saturating_sub(LEFT_COLUMNS) / 2).min(STEPS_COLUMNS_MAX)
+}
+
 // --code from here
 /// Adds one, in step with the other worker: neither stores before both have loaded.
 fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrier) {
-    let say = |what: String| {
+    let width = steps_columns(output);
+    let say = |verb: &str, value: u64| {
+        let step = if width > STEP_COLUMNS {
+            format!("{verb:<5} n = {value}")
+        } else {
+            format!("{verb:<5} {value}")
+        };
         if output.is_json() {
-            output.event(&format!("worker {}", worker + 1), what);
+            output.event(&format!("worker {}", worker + 1), step);
         } else {
             // The column says which worker it is, so the line needs no name.
-            output.event("", format_args!("{:indent$}{what}", "", indent = worker * COLUMN));
+            output.event("", format_args!("{:indent$}{step}", "", indent = worker * width));
         }
     };
     let turn_of = |whose: usize, act: &dyn Fn()| {
@@ -108,12 +126,12 @@ fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrie
     };
     let loaded = number.load(Ordering::Relaxed);
     step.wait();
-    turn_of(0, &|| say(format!("load  n = {loaded}")));
-    turn_of(1, &|| say(format!("load  n = {loaded}")));
+    turn_of(0, &|| say("load", loaded));
+    turn_of(1, &|| say("load", loaded));
     for writer in [0, 1] {
         turn_of(writer, &|| {
             number.store(loaded + 1, Ordering::Relaxed);
-            say(format!("store n = {}", loaded + 1));
+            say("store", loaded + 1);
         });
     }
 }

@@ -8,9 +8,9 @@ const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// Shows a bar for each entry: its label, its style, its seconds.
 pub fn bar_chart(output: &Output, entries: &[(&str, Style, f64)]) {
     let longest = entries.iter().map(|entry| entry.2).fold(0.0, f64::max);
-    let label = entries.iter().map(|entry| entry.0.len()).max().unwrap_or(0);
+    let label = entries.iter().map(|entry| entry.0.chars().count()).max().unwrap_or(0);
     // Beside the bar there are margin, label, gap, gap, and the number, which takes at most ten characters.
-    let room = output.width().saturating_sub(2 + label + 2 + 2 + 10).min(60);
+    let room = output.columns().saturating_sub(2 + label + 2 + 2 + 10).max(1);
     for &(name, style, seconds) in entries {
         let bar = output.paint(style, bar(seconds / longest.max(f64::MIN_POSITIVE), room));
         output.line(format_args!("  {name:<label$}  {bar} {}", time(seconds)));

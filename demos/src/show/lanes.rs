@@ -1,28 +1,18 @@
 //! Lanes: a row for each thing that happens side by side, with time from left to right. On a terminal the
-//! lanes grow while things happen. A pipe gets a line for each step, and the lanes at the end.
+//! lanes grow on a canvas while things happen. A pipe gets a line for each step, and the lanes at the end.
 
-use super::{Output, Style, ticker::draw_steadily};
+use super::{Output, Style};
 use brigade_trace::clock;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-/// The pause between two drawings.
-const REFRESH_INTERVAL: Duration = Duration::from_millis(50);
-
 /// How many columns stand left of a lane: margin, name, gap.
-const LANE_LEFT_COLUMNS: usize = 9;
-
-/// The most columns that a lane takes.
-const LANE_COLUMNS_MAX: usize = 60;
-
-/// The names of the lanes in indicatif's template. There cannot be more lanes than names.
-const TEMPLATE_KEYS: [&str; 4] = ["lane0", "lane1", "lane2", "lane3"];
+pub(super) const LANE_LEFT_COLUMNS: usize = 9;
 
 /// The need of a step: hands, or only time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +35,15 @@ struct Span {
 /// Lanes that are being filled. Clones fill the same lanes, from any thread.
 #[derive(Debug, Clone)]
 pub struct Lanes {
-    drawing: Arc<Drawing>,
-    bar: ProgressBar,
+    output: Output,
+    picture: Arc<Picture>,
 }
 
+/// Lanes as they can be drawn at any time, in any size.
 #[derive(Debug)]
-struct Drawing {
-    output: Output,
-    title: &'static str,
-    names: &'static [&'static str],
+pub(super) struct Picture {
+    pub(super) title: &'static str,
+    pub(super) names: &'static [&'static str],
     start: Instant,
     /// How many seconds the whole width stands for, if nothing takes longer.
     scale: f64,
@@ -62,46 +52,46 @@ struct Drawing {
 }
 
 impl Lanes {
-    /// Begins empty lanes with these names, under a title. `scale` is how many seconds the width stands for:
-    /// lanes with the same scale can be compared by eye.
-    pub fn begin(output: &Output, title: &'static str, names: &'static [&'static str], scale: f64) -> Self {
-        output.line("");
-        output.labelled(Style::Strong, "", title);
+    /// Begins empty lanes.
+    pub(super) fn begin(
+        output: &Output,
+        title: &'static str,
+        names: &'static [&'static str],
+        scale: f64,
+    ) -> Self {
         let spans = Mutex::new(vec![Vec::new(); names.len()]);
-        let drawing =
-            Arc::new(Drawing { output: output.clone(), title, names, start: clock::now(), scale, spans });
-        let bar = if output.is_live() { drawing.clone().live() } else { ProgressBar::hidden() };
-        Self { drawing, bar }
+        let picture = Arc::new(Picture { title, names, start: clock::now(), scale, spans });
+        Self { output: output.clone(), picture }
+    }
+
+    pub(super) fn picture(&self) -> Arc<Picture> {
+        self.picture.clone()
     }
 
     /// Begins a step in a lane. The step ends when the guard is dropped.
     pub fn step(&self, lane: usize, who: &str, step: Activity, what: impl fmt::Display) -> StepGuard {
-        let drawing = &self.drawing;
-        if !drawing.output.is_live() {
-            drawing.output.event(who, what);
+        if !self.output.is_live() {
+            self.output.event(who, what);
         }
-        let span = Span { begin: drawing.now(), end: None, busy: step == Activity::Working };
-        drawing.spans()[lane].push(span);
-        StepGuard { drawing: drawing.clone(), lane }
+        let picture = &self.picture;
+        let span = Span { begin: picture.now(), end: None, busy: step == Activity::Working };
+        picture.spans()[lane].push(span);
+        StepGuard { picture: picture.clone(), lane }
     }
 
-    /// Ends the drawing and leaves it on the screen. Returns when the last step ended, in seconds.
+    /// Ends the lanes. Returns when the last step ended, in seconds.
     pub fn end(self) -> f64 {
-        self.bar.finish_and_clear();
-        let Drawing { output, title, names, .. } = &*self.drawing;
-        let now = self.drawing.now();
+        let Self { output, picture } = self;
+        for (name, spans) in picture.names.iter().zip(picture.spans().iter()) {
+            output.record(
+                &json!({ "scenario": output.scenario(), "lanes": picture.title, "lane": name, "spans": spans }),
+            );
+        }
         if !output.is_live() {
             output.line("");
+            picture.print(&output);
         }
-        for (number, name) in names.iter().enumerate() {
-            let spans = self.drawing.spans()[number].clone();
-            output.record(
-                &json!({ "scenario": output.scenario(), "lanes": title, "lane": name, "spans": spans }),
-            );
-            output.line(self.drawing.lane(number, now));
-        }
-        output.line(self.drawing.clock());
-        latest(&self.drawing.spans())
+        latest(&picture.spans())
     }
 }
 
@@ -109,20 +99,20 @@ impl Lanes {
 #[derive(Debug)]
 #[must_use = "the step ends when this is dropped"]
 pub struct StepGuard {
-    drawing: Arc<Drawing>,
+    picture: Arc<Picture>,
     lane: usize,
 }
 
 impl Drop for StepGuard {
     fn drop(&mut self) {
-        let now = self.drawing.now();
-        if let Some(span) = self.drawing.spans()[self.lane].last_mut() {
+        let now = self.picture.now();
+        if let Some(span) = self.picture.spans()[self.lane].last_mut() {
             span.end = Some(now);
         }
     }
 }
 
-impl Drawing {
+impl Picture {
     fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
@@ -132,47 +122,46 @@ impl Drawing {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws the lanes again and again, until the bar is ended.
-    fn live(self: Arc<Self>) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let lanes = &TEMPLATE_KEYS[..self.names.len()];
-        let template: String = lanes.iter().map(|key| format!("{{{key}}}\n")).collect();
-        let style = ProgressStyle::with_template(&(template + "{clock}"));
-        let mut style = style.expect("the template is made of names in braces");
-        for (number, key) in lanes.iter().enumerate() {
-            let ours = self.clone();
-            style = style.with_key(key, move |_: &ProgressState, out: &mut dyn fmt::Write| {
-                // If this fails, the bar is drawn without the lane.
-                let _ = out.write_str(&ours.lane(number, ours.now()));
-            });
-        }
-        style = style.with_key("clock", move |_: &ProgressState, out: &mut dyn fmt::Write| {
-            let _ = out.write_str(&self.clock());
+    /// Prints the lanes and, below them, when they ended.
+    pub(super) fn print(&self, output: &Output) {
+        self.lines(output).into_iter().for_each(|line| output.line(line));
+    }
+
+    /// Draws the lanes as they are now, and the time below them.
+    pub(super) fn lines(&self, output: &Output) -> Vec<String> {
+        let room = room(output.columns());
+        let lanes = self.lanes(room).into_iter().zip(self.names).enumerate();
+        let lanes = lanes.map(|(number, (cells, name))| {
+            format!("  {name:<6} {}", output.paint(Style::Series(number), cells))
         });
-        bar.set_style(style);
-        draw_steadily(&bar, REFRESH_INTERVAL);
-        bar
+        lanes.chain([self.clock(room)]).collect()
     }
 
-    fn room(&self) -> usize {
-        self.output.width().saturating_sub(LANE_LEFT_COLUMNS + 1).min(LANE_COLUMNS_MAX)
+    /// The cells of each lane as it is now.
+    pub(super) fn lanes(&self, room: usize) -> Vec<String> {
+        let (spans, now) = (self.spans(), self.now());
+        let scale = self.scale.max(latest(&spans));
+        spans.iter().map(|lane| cells(lane, now, scale, room)).collect()
     }
 
-    /// Draws a lane as it is at this time.
-    fn lane(&self, number: usize, now: f64) -> String {
-        let spans = self.spans();
-        let text = cells(&spans[number], now, self.scale.max(latest(&spans)), self.room());
-        format!("  {:<6} {}", self.names[number], self.output.paint(Style::Series(number), text))
-    }
-
-    /// Writes when the last step ended, below its end in the lanes.
-    fn clock(&self) -> String {
+    /// The time of the last end, or the time now while something goes on, in seconds.
+    pub(super) fn time(&self) -> f64 {
         let spans = self.spans();
         let goes_on = spans.iter().flatten().any(|span| span.end.is_none());
-        let end = if goes_on { self.now() } else { latest(&spans) };
-        let place = LANE_LEFT_COLUMNS + place(end, self.scale.max(end), self.room());
-        format!("{:>place$}", format!("{end:.3} s"))
+        if goes_on { self.now() } else { latest(&spans) }
     }
+
+    /// Writes the time below its place in the lanes.
+    fn clock(&self, room: usize) -> String {
+        let time = self.time();
+        let right = LANE_LEFT_COLUMNS + place(time, self.scale.max(time), room);
+        format!("{:>right$}", format!("{time:.3} s"))
+    }
+}
+
+/// How many cells a lane has in a drawing of so many columns.
+pub(super) fn room(columns: usize) -> usize {
+    columns.saturating_sub(LANE_LEFT_COLUMNS + 1)
 }
 
 fn latest(spans: &[Vec<Span>]) -> f64 {
@@ -194,7 +183,7 @@ fn cells(spans: &[Span], now: f64, scale: f64, room: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::text::columns, *};
 
     #[test]
     fn a_lane_shows_what_has_been_and_what_goes_on() {
@@ -203,5 +192,14 @@ mod tests {
         assert_eq!(cells(&spans, 2.0, 4.0, 8), "██");
         assert_eq!(cells(&spans, 3.0, 4.0, 8), "██  ░░");
         assert_eq!(cells(&spans, 9.0, 4.0, 8), "██  ░░░░");
+    }
+
+    #[test]
+    fn lanes_use_the_width_and_no_more() {
+        let spans = [Span { begin: 0.0, end: Some(2.0), busy: true }];
+        for columns_there in [20, 40, 80, 200] {
+            let cells = cells(&spans, 2.0, 2.0, room(columns_there));
+            assert_eq!(LANE_LEFT_COLUMNS + columns(&cells), columns_there - 1);
+        }
     }
 }

@@ -1,24 +1,27 @@
 //! Everything that the reader sees: the output of a scenario, tables, bar charts, lanes, a progress line, the
 //! tree of awaits, and the phases of tasks.
 //!
-//! All of it looks right in 80 columns, in a pipe and without colour: colour only repeats what the
-//! words say.
+//! All of it looks right in 40 columns and in 200, in a pipe and without colour: colour only repeats what the
+//! words say. Text is broken at spaces; drawings use the whole width.
 
 mod await_tree;
+mod canvas;
 mod chart;
 mod lanes;
 mod output;
 mod phases;
 mod progress;
+mod projector;
 mod table;
 mod text;
 mod ticker;
 
 pub use await_tree::show_await_tree;
+pub use canvas::{Canvas, Look};
 pub use chart::bar_chart;
 pub use lanes::{Activity, Lanes, StepGuard};
 pub(crate) use output::print_page;
-pub use output::{Output, Settings};
+pub use output::{ChildOutput, Output, Settings};
 pub use phases::show_phases;
 pub use progress::{Laps, Progress};
 pub use table::{Column, Table};

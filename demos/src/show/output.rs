@@ -1,10 +1,10 @@
 //! The output of a scenario, for a person at a terminal, for a pipe, or as JSON for a program.
 
-use super::text::{Style, wrap};
+use super::text::{Style, columns, fold, wrap};
 use crate::{interrupt, remedy::remedy};
 use brigade_trace::clock;
 use console::Term;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
     env, fmt,
@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The options that every scenario has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Settings {
     /// Prints one JSON object a line instead of words.
     pub json: bool,
@@ -28,8 +28,15 @@ pub struct Settings {
 /// The most columns that text takes, however wide the terminal is: longer lines are hard to read.
 const WIDTH_COLUMNS_MAX: usize = 100;
 
-/// How many columns text takes in a pipe.
+/// How many columns text takes in a pipe, and on a terminal that does not tell its size.
 const PIPE_COLUMNS: usize = 80;
+
+/// The fewest columns that text takes. A narrower terminal breaks the lines.
+const COLUMNS_MIN: usize = 20;
+
+/// The fewest columns to the right of a label that are enough for its text. With fewer the text stands below
+/// the label.
+const TEXT_COLUMNS_MIN: usize = 16;
 
 /// The exit code that a shell reports for a program that SIGPIPE has ended. Other programs end that way when
 /// their pipe is closed.
@@ -51,7 +58,7 @@ struct Shared {
     settings: Settings,
     colour: bool,
     live: bool,
-    width: usize,
+    is_terminal: bool,
     start: Instant,
     // --- under the lock: whole lines, in order ---
     out: Mutex<io::Stdout>,
@@ -60,18 +67,19 @@ struct Shared {
 impl Output {
     /// Opens the output of a scenario on standard output. Its clock starts at zero.
     pub fn new(scenario: &'static str, settings: Settings) -> Self {
-        let terminal = Term::stdout();
+        Self::begun(scenario, settings, clock::now())
+    }
+
+    /// Opens the output of a scenario whose clock started at this time.
+    fn begun(scenario: &'static str, settings: Settings, start: Instant) -> Self {
         let is_terminal = io::stdout().is_terminal();
-        let width =
-            if is_terminal { usize::from(terminal.size().1).min(WIDTH_COLUMNS_MAX) } else { PIPE_COLUMNS };
         Self(Arc::new(Shared {
             scenario,
             settings,
             colour: is_terminal && Self::wants_colour(),
             live: !settings.json && is_terminal && io::stderr().is_terminal() && !is_dumb(),
-            // In fewer columns no table can be shown well.
-            width: width.max(40),
-            start: clock::now(),
+            is_terminal,
+            start,
             out: Mutex::new(io::stdout()),
         }))
     }
@@ -79,6 +87,11 @@ impl Output {
     /// Whether the environment allows colours on a terminal.
     pub fn wants_colour() -> bool {
         !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// Makes what a child process needs to print to this output with the same clock.
+    pub fn for_child(&self) -> ChildOutput {
+        ChildOutput { settings: self.0.settings, elapsed: self.0.start.elapsed() }
     }
 
     /// Opens the output of another scenario with the same settings.
@@ -106,9 +119,21 @@ impl Output {
         self.0.live
     }
 
-    /// How many characters a line has.
+    /// How many columns a line of text has now: not more than can be read with ease.
     pub fn width(&self) -> usize {
-        self.0.width
+        self.columns().min(WIDTH_COLUMNS_MAX)
+    }
+
+    /// How many columns a drawing has now: all that there are.
+    pub fn columns(&self) -> usize {
+        self.size().1
+    }
+
+    /// How many rows and columns there are now. The terminal may have been resized since the last call.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let size = if self.0.is_terminal { Term::stdout().size_checked() } else { None };
+        let (rows, columns) = size.filter(|&(_, columns)| columns > 0).unwrap_or((24, PIPE_COLUMNS as u16));
+        (rows.into(), usize::from(columns).max(COLUMNS_MIN))
     }
 
     /// Scales a delay of the document by the speed that the command line asks for.
@@ -116,15 +141,20 @@ impl Output {
         Duration::from_secs_f64(seconds / self.0.settings.speed)
     }
 
+    /// Whether the terminal has colours, and the user wants them.
+    pub(super) fn has_colour(&self) -> bool {
+        self.0.colour
+    }
+
     /// Puts the text in this style, if the terminal has colours.
     pub fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
         if self.0.colour { style.paint(text.as_ref()) } else { text.as_ref().to_owned() }
     }
 
-    /// Prints a line for people.
+    /// Prints a line for people. A line that is wider than the terminal is broken at spaces.
     pub fn line(&self, text: impl fmt::Display) {
         if !self.is_json() {
-            self.write(format_args!("{text}"));
+            self.write(&fold(&text.to_string(), self.columns()).join("\n"));
         }
     }
 
@@ -145,14 +175,14 @@ impl Output {
     }
 
     fn paragraph_in(&self, style: Style, label: &str, text: &str) {
-        let indent = label.chars().count();
-        for (number, line) in wrap(text, self.width().saturating_sub(indent)).into_iter().enumerate() {
-            match (indent, number) {
-                (0, _) => self.line(self.paint(style, line)),
-                (_, 0) => self.line(format_args!("{}{line}", self.paint(style, label))),
-                _ => self.line(format_args!("{:indent$}{line}", "")),
-            }
+        if self.is_json() {
+            return;
         }
+        if label.is_empty() {
+            let lines = wrap(text, self.width()).into_iter().map(|line| self.paint(style, line));
+            return self.write(&lines.collect::<Vec<_>>().join("\n"));
+        }
+        self.write(&beside(&self.paint(style, label), text, self.width()));
     }
 
     /// Reports that something happens to `who` now: as a line with the time for people, as an object for
@@ -165,11 +195,8 @@ impl Output {
                 &json!({ "scenario": self.0.scenario, "at": at, "who": who, "event": what.to_string() }),
             );
         } else {
-            self.write(format_args!(
-                "{} {} {what}",
-                self.paint(Style::Faint, format!("{at:7.3} s")),
-                pad(who)
-            ));
+            let time = self.paint(Style::Faint, format!("{at:7.3} s"));
+            self.write(&beside(&format!("{time} {} ", pad(who)), &what.to_string(), self.width()));
         }
     }
 
@@ -185,14 +212,15 @@ impl Output {
         if self.is_json() {
             let text =
                 serde_json::to_string(object).expect("what scenarios say has text keys and finite numbers");
-            self.write(format_args!("{text}"));
+            self.write(&text);
         }
     }
 
-    fn write(&self, line: fmt::Arguments<'_>) {
+    /// Writes one line, or several that belong together.
+    fn write(&self, line: &str) {
         interrupt::park_if_exiting();
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each line is one call, so that lines of other processes fall between our lines and not into them.
+        // This is one call, so that lines of other processes fall between our lines and not into them.
         let written = write_patiently(&mut *out, format!("{line}\n").as_bytes());
         // Other threads may want to print meanwhile.
         drop(out);
@@ -223,9 +251,40 @@ fn exit_unless_written(written: io::Result<()>) {
     interrupt::exit(WRITE_FAILED_EXIT_CODE);
 }
 
+/// The output of a scenario as it is sent to a child process, which prints to the same place.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ChildOutput {
+    settings: Settings,
+    /// The time on the clock of the output when this was made.
+    elapsed: Duration,
+}
+
+impl ChildOutput {
+    /// Opens the output in the child.
+    pub fn open(self, scenario: &'static str) -> Output {
+        let now = clock::now();
+        Output::begun(scenario, self.settings, now.checked_sub(self.elapsed).unwrap_or(now))
+    }
+}
+
+/// Sets a text to the right of a label, or below it if there is little room. A text that fits keeps its
+/// spaces.
+fn beside(label: &str, text: &str, width: usize) -> String {
+    let indent = columns(label);
+    if indent + columns(text) <= width {
+        return format!("{label}{text}").trim_end().to_owned();
+    }
+    let room = width.saturating_sub(indent);
+    if room >= TEXT_COLUMNS_MIN {
+        return format!("{label}{}", wrap(text, room).join(&format!("\n{:indent$}", "")));
+    }
+    let below = wrap(text, width.saturating_sub(4)).into_iter().map(|line| format!("    {line}"));
+    std::iter::once(label.trim_end().to_owned()).chain(below).collect::<Vec<_>>().join("\n")
+}
+
 /// Writes and flushes all of `bytes`. The stream may be non-blocking, since others share it: then it is tried
 /// again, where `write_all` would give up.
-fn write_patiently(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_patiently(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     loop {
         let step = if bytes.is_empty() { out.flush().map(|()| None) } else { out.write(bytes).map(Some) };
         match step {
@@ -271,6 +330,15 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             self.refuses()
         }
+    }
+
+    #[test]
+    fn a_text_stands_beside_its_label_or_below_it() {
+        assert_eq!(beside("one ", "a  b", 30), "one a  b");
+        assert_eq!(beside("one ", "the soup simmers, and waits", 22), "one the soup simmers,\n    and waits");
+        let label = "  0.000 s  get_number  ";
+        assert_eq!(beside(label, "wake: by its timer", 30), "  0.000 s  get_number\n    wake: by its timer");
+        assert_eq!(beside("  empty  ", "", 30), "  empty");
     }
 
     #[test]

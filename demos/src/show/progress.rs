@@ -44,7 +44,8 @@ impl Progress {
             return Self::of(ProgressBar::hidden());
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-        let template = "  {msg:<9}  {bar:30}  {pos}/{len}  {elapsed}";
+        // All of it takes fewer than 40 columns, so that no terminal breaks the line.
+        let template = "  {msg:<9}  {bar:12}  {pos}/{len}  {elapsed}";
         let style = ProgressStyle::with_template(template).expect("the template names what indicatif has");
         bar.set_style(style.progress_chars("━╸ "));
         bar.set_message(label.to_owned());

@@ -11,9 +11,11 @@
 mod common;
 mod failures;
 mod hygiene;
+mod killed;
 mod limits;
 mod program;
 mod refusals;
 mod server;
+mod sizes;
 mod terminal;
 mod tour;

@@ -11,27 +11,33 @@ use std::{
 };
 
 /// The escape sequences that enter and leave the alternate screen.
-const TAKEN: &str = "\x1b[?1049h";
-const GIVEN_BACK: &str = "\x1b[?1049l";
+pub(crate) const TAKEN: &str = "\x1b[?1049h";
+pub(crate) const GIVEN_BACK: &str = "\x1b[?1049l";
 
 /// A terminal in which a shell runs `brigade`, and then prints the exit code and the state of the terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     script: Child,
-    shown: String,
+    pub(crate) shown: String,
     /// Keeps the state of the program away from the user's.
     _state: Folder,
 }
 
 impl Terminal {
-    /// Starts the program in a terminal. Without the `script` of util-linux it says so and returns None.
+    /// Starts the program in a terminal of 80 columns. Without the `script` of util-linux it says so and
+    /// returns None.
     fn with(arguments: &str) -> Option<Self> {
+        Self::in_columns(80, arguments)
+    }
+
+    /// Starts the program in a terminal of so many columns.
+    pub(crate) fn in_columns(columns: usize, arguments: &str) -> Option<Self> {
         if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
             println!("skipped: there is no `script` here to make a terminal with");
             return None;
         }
         let state = Folder::new();
         let program = env!("CARGO_BIN_EXE_brigade");
-        let shell = format!("stty rows 24 cols 80; '{program}' {arguments}; echo code=$?; stty -a");
+        let shell = format!("stty rows 24 cols {columns}; '{program}' {arguments}; echo code=$?; stty -a");
         let mut script = Command::new("script");
         script.args(["-qec", &shell, "/dev/null"]).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -39,7 +45,7 @@ impl Terminal {
     }
 
     /// Reads until the terminal has shown this text.
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let mut piece = [0; 4096];
         while !self.shown.contains(text) {
             let read = self.script.stdout.as_mut().unwrap().read(&mut piece).unwrap();
@@ -53,7 +59,7 @@ impl Terminal {
     }
 
     /// The process id of the program, which is the child of a shell.
-    fn program(&self) -> u32 {
+    pub(crate) fn program(&self) -> u32 {
         let shell = children_of(self.script.id());
         let program: Vec<_> = shell.iter().flat_map(|shell| children_of(*shell)).collect();
         assert_eq!((shell.len(), program.len()), (1, 1), "{}", self.shown);
@@ -61,7 +67,7 @@ impl Terminal {
     }
 
     /// Waits for the end, and checks the exit code and that the terminal is as it was.
-    fn ends_with(mut self, code: u8) {
+    pub(crate) fn ends_with(mut self, code: u8) {
         self.wait_for("iexten");
         let (_, after) = self.shown.split_once(GIVEN_BACK).expect("the screen is given back");
         assert!(after.contains(&format!("code={code}\r\n")), "{after:?}");
@@ -122,11 +128,22 @@ fn an_answer_is_revealed_and_judged() {
 fn the_kitchens_lanes_grow_while_it_cooks() {
     let Some(mut terminal) = Terminal::with("kitchen --speed 4") else { return };
     terminal.wait_for("code=0");
-    // Each drawing of the first lanes begins with the soup. At the end the soup stands once in each of the
-    // three drawings.
-    let (drawn, events) = (terminal.shown.matches("soup").count(), terminal.shown.matches("simmers").count());
-    assert!(drawn > 6, "{drawn} times: {}", terminal.shown);
-    assert_eq!(events, 1, "only the legend: {}", terminal.shown);
+    // While it cooks, each frame has the soup of each part so far. At the end the soup stands once in each of
+    // the three pictures.
+    let (frames, pictures) = terminal.shown.split_once(GIVEN_BACK).unwrap();
+    assert!(frames.matches("  soup").count() > 6, "{}", terminal.shown);
+    assert_eq!(pictures.matches("  soup").count(), 3, "{pictures}");
+    assert!(!terminal.shown.contains("the soup simmers"), "steps are for a pipe: {}", terminal.shown);
+}
+
+#[test]
+fn a_signal_ends_the_kitchen_and_gives_the_terminal_back() {
+    for look in ["", " --projector"] {
+        let Some(mut terminal) = Terminal::with(&format!("kitchen{look}")) else { return };
+        terminal.wait_for("soup");
+        signal(terminal.program(), "INT");
+        terminal.ends_with(130);
+    }
 }
 
 #[test]
