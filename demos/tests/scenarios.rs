@@ -218,20 +218,30 @@ fn produced_items_are_consumed_in_order() {
 
 #[test]
 fn between_processes_few_items_are_on_their_way() {
-    let (_, objects) = run(&["producer-consumer"]);
-    let of_children =
-        objects.iter().filter(|object| object["who"].as_str().is_some_and(|who| who.starts_with("pid")));
+    let (_, objects) = run(&["producer-consumer", "processes", "--items", "20"]);
     let (mut on_their_way, mut most, mut pids) = (0, 0, [BTreeSet::new(), BTreeSet::new()]);
-    for object in of_children {
+    for object in objects.iter().filter(|object| object["who"].is_string()) {
         let (who, event) = (object["who"].as_str().unwrap(), object["event"].as_str().unwrap());
-        let produced = event.starts_with("Produced");
-        on_their_way += if produced { 1 } else { -i32::from(event.starts_with("Consumed")) };
+        let (produced, consumed) = (event.starts_with("Produced"), event.starts_with("Consumed"));
+        on_their_way += i32::from(produced) - i32::from(consumed);
         most = most.max(on_their_way);
-        pids[usize::from(produced)].insert(who);
+        if produced || consumed {
+            pids[usize::from(produced)].insert(who);
+        }
+        // The process that waits says so itself.
+        if event.starts_with("waits: the channel is full") {
+            assert!(pids[1].contains(who), "{object}");
+        }
     }
-    // Two items are in the queue, one is with the consumer, and one is with the producer, which waits.
+    // Two items are in the channel, one is with the consumer, and one is with the producer, which waits.
     assert!((2..=4).contains(&most), "{most} at once");
     assert!(pids.iter().all(|pids| pids.len() == 1) && pids[0] != pids[1], "{pids:?}");
+    // Neither is the parent, which says whom it has started.
+    let parent =
+        objects.iter().find(|object| object["event"].as_str().is_some_and(|text| text.starts_with("starts")));
+    let parent = parent.unwrap();
+    assert!(pids.iter().flatten().all(|pid| parent["event"].as_str().unwrap().contains(pid)), "{parent}");
+    assert!(pids.iter().flatten().all(|pid| parent["who"] != **pid), "{parent}");
 }
 
 #[test]

@@ -1,100 +1,131 @@
-//! Between processes: the queue lies in the parent, and its two ends are calls into two children.
+//! Between processes: one child produces, another one consumes, and a channel connects the two.
 //!
-//! Python's `multiprocessing.Manager` works the same way. The consumer is the slower one here, so the queue
-//! fills up and the producer has to wait.
+//! This process only starts them and waits for both: no item goes through it. The consumer is the slower one
+//! here, so the channel fills up and the producer has to wait.
 
-use super::ITEMS;
+use super::{
+    Outcome, SCENARIO,
+    channel::{Address, Listener, ROOM_ITEMS, Receiver},
+};
 use crate::{
     interrupt::Interruptible,
     pools,
     scenario::{CommandError, failed},
-    show::Output,
+    show::{ChildOutput, Output},
 };
 use brigade_handle::JoinError;
-use brigade_runtime::{run, spawn_local, sync::Queue};
+use serde::{Deserialize, Serialize};
 use std::{
-    process,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    io, process,
+    sync::{Mutex, PoisonError},
     thread::sleep,
-    time::Duration,
 };
 
-/// How many items wait in the queue at most.
-const QUEUE_CAPACITY: usize = 2;
+/// The time that the consumer needs for an item, in seconds.
+const CONSUMING_SECONDS: f64 = 0.5;
 
-/// Lets one child produce and another consume. Returns how many items were consumed.
-pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> {
+/// Lets one child produce this many items, and another one consume them.
+pub(super) fn produce_and_consume(output: &Output, items: u32) -> Result<Outcome, CommandError> {
     output.line("");
-    output.line(format_args!(
-        "between processes: room for {QUEUE_CAPACITY} in the queue, and a slower consumer"
-    ));
+    output
+        .line(format_args!("between processes: room for {ROOM_ITEMS} in the channel, and a slower consumer"));
     let start = || pools::processes(1).map_err(failed("cannot start a process"));
     let (producer, consumer) = (start()?, start()?);
-    let (queue, ours) = (Arc::new(Queue::bounded(QUEUE_CAPACITY)), output.clone());
-    let counted = run(async {
-        let theirs = queue.clone();
-        let producing = spawn_local(async move {
-            let produced = produce(&ours, &theirs, &producer).await;
-            // Also after a failure, so that the consumer does not wait for an item that never comes.
-            theirs.put(None).await;
-            producer.shutdown();
-            produced
-        });
-        // If this fails, the end of `run` drops the producing task.
-        let counted = consume(output, &queue, &consumer).await?;
-        producing.await??;
-        Ok::<_, JoinError>(counted)
-    });
+    let address =
+        consumer.with(|child| child.spawn(open_channel, ())).join().map_err(failed("the consumer"))?;
+    let address = address.map_err(io::Error::other).map_err(failed("the channel"))?;
+    let main = format!("pid {}", process::id());
+    let (maker, user) = (pid_of(&producer), pid_of(&consumer));
+    output.event(&main, format_args!("starts the producer, pid {maker}, and the consumer, pid {user}"));
+    let consuming = consumer.with(|child| child.spawn(consume, output.for_child()));
+    let producing = producer.with(|child| child.spawn(produce, (output.for_child(), address, items)));
+    let produced = producing.join();
+    // The producer may have ended before it had connected. Then the consumer accepts this connection, which
+    // ends at once. Otherwise it is refused.
+    drop(address.connect());
+    let consumed = consuming.join();
+    report_loss(output, &main, &format!("the producer, pid {maker}"), &produced);
+    report_loss(output, &main, &format!("the consumer, pid {user}"), &consumed);
+    producer.shutdown();
     consumer.shutdown();
-    counted.map_err(failed("a child"))
+    Ok(match (produced, consumed) {
+        (_, Err(_)) => Outcome::ConsumerLost,
+        (Ok(()), Ok(Consumed { items, at_sentinel: true })) => Outcome::Complete(items),
+        (_, Ok(Consumed { items, .. })) => Outcome::ProducerLost(items),
+    })
 }
 
-/// Has each item made in one child.
-async fn produce(
-    output: &Output,
-    queue: &Queue<Option<u32>>,
-    child: &Interruptible,
-) -> Result<(), JoinError> {
-    for item in 0..ITEMS {
-        let pid = child.with(|child| child.spawn(|_| process::id(), item)).await?;
-        let full = if queue.len() == QUEUE_CAPACITY { ": the queue is full, it waits" } else { "" };
-        output.event(&format!("pid {pid}"), format_args!("Produced {item}{full}"));
-        queue.put(Some(item)).await;
+fn pid_of(child: &Interruptible) -> u32 {
+    child.with(|child| child.worker_ids().first().copied().unwrap_or_default())
+}
+
+fn report_loss<T>(output: &Output, main: &str, who: &str, result: &Result<T, JoinError>) {
+    if let Err(error) = result {
+        output.event(main, format_args!("{who}: {error}"));
     }
-    Ok(())
 }
 
-/// Has each item used in another child, which counts them. The child takes the sentinel too, and answers with
-/// the count.
-async fn consume(
-    output: &Output,
-    queue: &Queue<Option<u32>>,
-    child: &Interruptible,
-) -> Result<u32, JoinError> {
-    loop {
-        let (item, pause) = (queue.get().await, output.delay(0.5));
-        let (pid, count) = child.with(|child| child.spawn(consume_in_child, (item, pause))).await?;
-        queue.task_done();
-        let who = format!("pid {pid}");
-        match item {
-            Some(item) => output.event(&who, format_args!("Consumed {item}")),
-            None => {
-                output.event(&who, "None: no more");
-                return Ok(count);
-            }
+/// The consumer's channel, between the two calls that it answers.
+static CHANNEL: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// Runs in the consumer's process: opens the channel for the producer.
+fn open_channel((): ()) -> Result<Address, String> {
+    let listener = Listener::open().map_err(|error| error.to_string())?;
+    let address = listener.address;
+    *CHANNEL.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    Ok(address)
+}
+
+/// Runs in the producer's process.
+fn produce((output, address, items): (ChildOutput, Address, u32)) {
+    let (output, me) = (output.open(SCENARIO.name), format!("pid {}", process::id()));
+    let waits = || output.event(&me, "waits: the channel is full");
+    let produced = address.connect().and_then(|mut channel| {
+        for item in 0..items {
+            output.event(&me, format_args!("Produced {item}"));
+            channel.put(Some(item), waits)?;
         }
+        channel.put(None, waits)?;
+        channel.end();
+        Ok(())
+    });
+    if produced.is_err() {
+        output.event(&me, "stops: the consumer is gone");
     }
+}
+
+/// The consumer's account.
+#[derive(Debug, Serialize, Deserialize)]
+struct Consumed {
+    items: u32,
+    /// Whether it stopped at the sentinel, and not because the producer was gone.
+    at_sentinel: bool,
 }
 
 /// Runs in the consumer's process.
-fn consume_in_child((item, pause): (Option<u32>, Duration)) -> (u32, u32) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    if item.is_some() {
-        sleep(pause);
-        COUNT.fetch_add(1, Ordering::Relaxed);
-    }
-    (process::id(), COUNT.load(Ordering::Relaxed))
+fn consume(output: ChildOutput) -> Consumed {
+    let (output, me) = (output.open(SCENARIO.name), format!("pid {}", process::id()));
+    let mut consumed = Consumed { items: 0, at_sentinel: false };
+    let ended = accept().and_then(|mut channel| {
+        while let Some(item) = channel.get(|| output.event(&me, "waits: the channel is empty"))? {
+            sleep(output.delay(CONSUMING_SECONDS));
+            output.event(&me, format_args!("Consumed {item}"));
+            consumed.items += 1;
+        }
+        Ok(())
+    });
+    consumed.at_sentinel = ended.is_ok();
+    let end = if consumed.at_sentinel {
+        "None: no more"
+    } else {
+        "stops: the producer is gone, and there was no None"
+    };
+    output.event(&me, end);
+    consumed
+}
+
+fn accept() -> io::Result<Receiver> {
+    let listener = CHANNEL.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // A worker that has replaced the first one has no channel.
+    listener.ok_or(io::ErrorKind::NotConnected)?.accept()
 }

@@ -1,6 +1,5 @@
 //! Between threads: the queue blocks the thread that finds it empty.
 
-use super::ITEMS;
 use crate::{
     scenario::{CommandError, failed},
     show::{Output, worker_name},
@@ -8,15 +7,15 @@ use crate::{
 use brigade_pool::{Pool, queue::Queue};
 use std::{sync::Arc, thread::sleep};
 
-/// Lets one thread produce and another consume. Returns how many items were consumed.
-pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> {
+/// Lets one thread produce this many items and another consume them. Returns how many were consumed.
+pub(super) fn produce_and_consume(output: &Output, items: u32) -> Result<u32, CommandError> {
     output.line("between threads");
     let pool = Pool::builder().threads(2).name("worker").build().map_err(failed("cannot start threads"))?;
     let queue = Arc::new(Queue::unbounded());
     let (ours, theirs) = (output.clone(), queue.clone());
     let consumer = pool.spawn(move || consume(&ours, &theirs));
     let (ours, theirs) = (output.clone(), queue.clone());
-    let producer = pool.spawn(move || produce(&ours, &theirs));
+    let producer = pool.spawn(move || produce(&ours, &theirs, items));
     producer.join().map_err(failed("the producer"))?;
     let consumed = consumer.join().map_err(failed("the consumer"))?;
     queue.join();
@@ -25,8 +24,8 @@ pub(super) fn produce_and_consume(output: &Output) -> Result<u32, CommandError> 
 }
 
 // --code from here
-fn produce(output: &Output, queue: &Queue<Option<u32>>) {
-    for item in 0..ITEMS {
+fn produce(output: &Output, queue: &Queue<Option<u32>>, items: u32) {
+    for item in 0..items {
         output.event(&worker_name(), format_args!("Produced {item}"));
         queue.put(Some(item));
         sleep(output.delay(1.0));
