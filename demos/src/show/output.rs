@@ -131,9 +131,8 @@ impl Output {
 
     /// How many rows and columns there are now. The terminal may have been resized since the last call.
     pub(super) fn size(&self) -> (usize, usize) {
-        let size = if self.0.is_terminal { Term::stdout().size_checked() } else { None };
-        let (rows, columns) = size.filter(|&(_, columns)| columns > 0).unwrap_or((24, PIPE_COLUMNS as u16));
-        (rows.into(), usize::from(columns).max(COLUMNS_MIN))
+        let size = if self.0.is_terminal { terminal_size() } else { None };
+        size.unwrap_or((24, PIPE_COLUMNS))
     }
 
     /// Scales a delay of the document by the speed that the command line asks for.
@@ -233,9 +232,30 @@ fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// Prints a text as it is.
+/// Prints a page of help. On a terminal its lines are broken at spaces.
 pub(crate) fn print_page(page: &str) {
+    let columns = if io::stdout().is_terminal() { terminal_size().map(|(_, columns)| columns) } else { None };
+    let lines = page.lines().map(|line| columns.map_or(line.to_owned(), |columns| fold_entry(line, columns)));
+    let page: String = lines.map(|line| line + "\n").collect();
     exit_unless_written(write_patiently(&mut io::stdout(), page.as_bytes()));
+}
+
+/// Breaks a line of a page. A word that stands apart from its explanation is a label.
+fn fold_entry(line: &str, width: usize) -> String {
+    let indent = line.len() - line.trim_start().len();
+    match line[indent..].find("  ") {
+        Some(gap) if columns(line) > width => {
+            let text = line[indent + gap..].trim_start();
+            beside(&line[..line.len() - text.len()], text, width)
+        }
+        _ => fold(line, width).join("\n"),
+    }
+}
+
+/// How many rows and columns the terminal of the standard output has, if it tells.
+fn terminal_size() -> Option<(usize, usize)> {
+    let (rows, columns) = Term::stdout().size_checked()?;
+    (columns > 0).then(|| (rows.into(), usize::from(columns).max(COLUMNS_MIN)))
 }
 
 /// Exits if the standard output cannot be written, and says why. A pipe that is closed needs no words.
@@ -339,6 +359,15 @@ mod tests {
         let label = "  0.000 s  get_number  ";
         assert_eq!(beside(label, "wake: by its timer", 30), "  0.000 s  get_number\n    wake: by its timer");
         assert_eq!(beside("  empty  ", "", 30), "  empty");
+    }
+
+    #[test]
+    fn a_line_of_help_breaks_beside_its_option() {
+        let line = "      --json  One JSON object a line";
+        assert_eq!(fold_entry(line, 80), line);
+        assert_eq!(fold_entry(line, 32), "      --json  One JSON object a\n              line");
+        assert_eq!(fold_entry(line, 26), "      --json\n    One JSON object a line");
+        assert_eq!(fold_entry("Usage: brigade [OPTIONS]", 20), "Usage: brigade\n  [OPTIONS]");
     }
 
     #[test]

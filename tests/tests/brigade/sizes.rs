@@ -36,7 +36,9 @@ fn shown_in(columns: usize, arguments: &str) -> Option<String> {
 }
 
 /// Every scenario that ends by itself, with little to do.
-const SCENARIOS: [&str; 21] = [
+const SCENARIOS: [&str; 23] = [
+    "--help",
+    "io --help",
     "list",
     "kitchen --speed 50",
     "io --delay 0.01",
