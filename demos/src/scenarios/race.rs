@@ -101,23 +101,23 @@ fn steps_columns(output: &Output) -> usize {
     (output.width().saturating_sub(LEFT_COLUMNS) / 2).min(STEPS_COLUMNS_MAX)
 }
 
+/// Says what a worker does, in its column.
+fn say_step(output: &Output, worker: usize, verb: &str, value: u64) {
+    let width = steps_columns(output);
+    let step =
+        if width > STEP_COLUMNS { format!("{verb:<5} n = {value}") } else { format!("{verb:<5} {value}") };
+    if output.is_json() {
+        output.event(&format!("worker {}", worker + 1), step);
+    } else {
+        // The column says which worker it is, so the line needs no name.
+        output.event("", format_args!("{:indent$}{step}", "", indent = worker * width));
+    }
+}
+
 // --code from here
 /// Adds one, in step with the other worker: neither stores before both have loaded.
 fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrier) {
-    let width = steps_columns(output);
-    let say = |verb: &str, value: u64| {
-        let step = if width > STEP_COLUMNS {
-            format!("{verb:<5} n = {value}")
-        } else {
-            format!("{verb:<5} {value}")
-        };
-        if output.is_json() {
-            output.event(&format!("worker {}", worker + 1), step);
-        } else {
-            // The column says which worker it is, so the line needs no name.
-            output.event("", format_args!("{:indent$}{step}", "", indent = worker * width));
-        }
-    };
+    let say = |verb, value| say_step(output, worker, verb, value);
     let turn_of = |whose: usize, act: &dyn Fn()| {
         if whose == worker {
             act();
