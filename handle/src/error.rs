@@ -1,6 +1,12 @@
 //! Why there is no result: the three ways in which spawned work can fail to produce one.
 
-use std::{any::Any, borrow::Cow, fmt, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    time::Duration,
+};
 
 /// Why a [`JoinHandle`](crate::JoinHandle) has no result.
 ///
@@ -195,6 +201,10 @@ pub fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
         payload.downcast_ref::<RemotePanic>().map(|panic| panic.message.as_str())
     }
 }
+
+// The payload is from a panic that was caught, so no holder takes it for more than that.
+impl UnwindSafe for JoinError {}
+impl RefUnwindSafe for JoinError {}
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

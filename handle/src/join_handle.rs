@@ -11,7 +11,7 @@
 use crate::{
     JoinError, Lost, budget,
     cancel_handle::CancelHandle,
-    contain,
+    clock, contain,
     rendezvous::{Counted, InArc, Release, Rendezvous},
     signal::Heir,
     wait,
@@ -20,10 +20,12 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     ptr::NonNull,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 /// Waits for spawned work: `.await` it on any executor, or [`join`](Self::join) it from a thread.
@@ -76,6 +78,11 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
+
+// A panic of the work is a result, and a panic of this side leaves the handle with or without its result,
+// never in between. So a handle is as good after `catch_unwind` as before.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// Makes the handle of a shared allocation.
@@ -196,6 +203,73 @@ impl<T> JoinHandle<T> {
             return self.take();
         }
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
+    }
+
+    /// Waits for the result on this thread, for `at_most`. If the result is not there by then, it gives the
+    /// handle back: the work goes on, and the handle can be joined again, awaited, or cancelled.
+    ///
+    /// The thread waits as its [policy](wait::Policy) says, with one exception. A worker of the pool does
+    /// not run the work in place, because it could not stop in time. It sleeps, and a spare thread takes its
+    /// place.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (completer, handle) = brigade_handle::pair();
+    /// let Err(handle) = handle.join_timeout(Duration::from_millis(1)) else { unreachable!("it runs") };
+    /// completer.complete(Ok("served"));
+    /// let result = handle.join_timeout(Duration::from_secs(3600)).expect("it has ended");
+    /// assert_eq!(result.unwrap(), "served");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the handle if the time is over. Otherwise the outcome is that of [`join`](Self::join).
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`join`](Self::join) does.
+    ///
+    /// # Cancellation
+    ///
+    /// The end of the time cancels nothing. To end the work, call [`cancel`](Self::cancel) on the handle.
+    #[doc(alias("get", "result"))]
+    pub fn join_timeout(self, at_most: Duration) -> Result<Result<T, JoinError>, Self> {
+        self.join_by("JoinHandle::join_timeout", clock::after(clock::now(), at_most))
+    }
+
+    /// Waits like [`join_timeout`](Self::join_timeout), until a deadline that several handles may share.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let deadline = Instant::now() + Duration::from_millis(2);
+    /// let (_completers, handles): (Vec<_>, Vec<_>) = (0..3).map(|_| brigade_handle::pair::<u32>()).unzip();
+    /// let late = handles.into_iter().filter_map(|handle| handle.join_deadline(deadline).err());
+    /// assert_eq!(late.count(), 3);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`join_timeout`](Self::join_timeout).
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`join`](Self::join) does.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`join_timeout`](Self::join_timeout).
+    pub fn join_deadline(self, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
+        self.join_by("JoinHandle::join_deadline", deadline)
+    }
+
+    fn join_by(mut self, what: &str, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
+        wait::assert_allowed(what);
+        if !self.is_finished() && clock::now() < deadline {
+            self.target().attend();
+        }
+        wait::block_until(what, deadline, |waker| self.poll_join(waker)).ok_or(self)
     }
 
     /// Takes the result.

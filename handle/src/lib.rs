@@ -16,6 +16,7 @@
 //!   result, how to cancel, how to help.
 //! * [`pair`] and [`Completer<T>`]: a slot in an allocation of its own, for executors that need no more.
 //! * [`as_completed`] and [`wait_for`]: waiting for several handles.
+//! * [`clock`]: the one module that reads the time of the operating system.
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked),
 //!   [`Cancelled`](JoinError::Cancelled) or [`Lost`](JoinError::Lost).
 //! * [`budget`]: how many operations a task may complete in one poll; awaiting a finished handle is one
@@ -52,10 +53,12 @@
 //! *Cancel* asks the work to end early, and [`JoinError::Cancelled`] answers it. *Detach* lets the work
 //! run unobserved. *Shut down* is a word for executors, not for handles. The three are never synonyms.
 
+mod as_completed;
 pub mod budget;
 // Unsafe: as `join_handle`.
 #[allow(unsafe_code)]
 mod cancel_handle;
+pub mod clock;
 mod error;
 mod forget;
 pub mod fork;
@@ -82,6 +85,7 @@ mod sync;
 pub mod wait;
 mod wait_for;
 
+pub use as_completed::{AsCompleted, as_completed};
 pub use cancel_handle::{CancelHandle, CancelVerbs};
 pub use error::{JoinError, Lost, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
@@ -90,4 +94,4 @@ pub use pair::{Completer, pair, pair_with};
 pub use rendezvous::{Counted, Release, Rendezvous};
 pub use signal::{Heir, Signal};
 pub use slot::{Place, Slot};
-pub use wait_for::{AsCompleted, Until, Waited, as_completed, wait_for};
+pub use wait_for::{Until, Waited, wait_for, wait_for_timeout};

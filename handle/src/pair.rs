@@ -4,7 +4,11 @@
 //! it as a [`Rendezvous`]. `pair` and `pair_with` differ in what `cancel` does.
 
 use crate::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
+};
 
 /// The completing side of a [`pair`]. Dropping it without completing tells the joiner that the work was
 /// [`Abandoned`](Lost::Abandoned), so that no joiner waits for ever.
@@ -140,6 +144,10 @@ impl<T> Completer<T> {
         self.shared.whole().is_detached()
     }
 }
+
+// It stores a result once or not at all, and a panic leaves it with either.
+impl<T> UnwindSafe for Completer<T> {}
+impl<T> RefUnwindSafe for Completer<T> {}
 
 impl<T> Drop for Completer<T> {
     fn drop(&mut self) {

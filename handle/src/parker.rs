@@ -1,9 +1,13 @@
 //! A thread as a waker: parks until woken.
 
-use crate::sync::{AtomicBool, Ordering, Thread, thread};
+use crate::{
+    clock,
+    sync::{AtomicBool, Ordering, Thread, park_timeout, thread},
+};
 use std::{
     sync::Arc,
     task::{Wake, Waker},
+    time::Instant,
 };
 
 /// One thread's place to sleep. The flag says whether there was a wake-up. The token that std keeps for each
@@ -38,6 +42,20 @@ impl Parker {
         while !self.notified.swap(false, Ordering::Acquire) {
             thread::park();
         }
+    }
+
+    /// Sleeps like [`park`](Self::park), but until the deadline at most. Returns false if the deadline has
+    /// passed without a wake-up.
+    pub(crate) fn park_until(&self, deadline: Instant) -> bool {
+        // Acquire: as in `park`.
+        while !self.notified.swap(false, Ordering::Acquire) {
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            park_timeout(left);
+        }
+        true
     }
 }
 

@@ -48,6 +48,7 @@ use crate::{
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
 };
 use std::{
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::atomic::{AtomicU16, Ordering::Relaxed},
     task::Waker,
 };
@@ -106,6 +107,10 @@ pub struct Signal {
 // SAFETY: the waker is Send and Sync itself, and is never written while the other side may read it (rules
 // 2 to 4).
 unsafe impl Sync for Signal {}
+
+// Each transition is one atomic operation, and foreign code (a waker) runs before or after it.
+impl UnwindSafe for Signal {}
+impl RefUnwindSafe for Signal {}
 
 impl Signal {
     /// Makes a signal that has no joiner yet.

@@ -9,7 +9,12 @@ use crate::{
     signal::{Heir, Signal},
     sync::UnsafeCell,
 };
-use std::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
+use std::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    panic::{RefUnwindSafe, UnwindSafe},
+    ptr::NonNull,
+};
 
 type Output<T> = Result<T, JoinError>;
 
@@ -33,6 +38,10 @@ pub struct Slot<T> {
 // SAFETY: the signal hands the value from the completer's thread to the joiner's (rule 1), so T must be
 // Send.
 unsafe impl<T: Send> Sync for Slot<T> {}
+
+// As for the signal. A reference to a slot gives no reference to the value.
+impl<T> UnwindSafe for Slot<T> {}
+impl<T> RefUnwindSafe for Slot<T> {}
 
 impl<T> Slot<T> {
     /// Makes an empty slot without a joiner.

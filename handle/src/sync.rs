@@ -39,3 +39,15 @@ impl<T> UnsafeCell<T> {
         f(self.0.get())
     }
 }
+
+/// Parks this thread until it is unparked, or for `at_most`.
+#[cfg(not(loom))]
+pub(crate) fn park_timeout(at_most: std::time::Duration) {
+    thread::park_timeout(at_most);
+}
+
+/// Parks this thread until it is unparked. A model has no time, so there is no limit.
+#[cfg(loom)]
+pub(crate) fn park_timeout(_at_most: std::time::Duration) {
+    thread::park();
+}

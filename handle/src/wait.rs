@@ -2,18 +2,19 @@
 //!
 //! Only the owner of a thread knows whether the thread may sleep. An ordinary thread may; a pool worker
 //! should help first and tell its pool that it is blocked; an async worker must not. So the owner of a
-//! thread [sets](set) the [`Policy`], and everything that blocks goes through [`block`], or through
-//! [`away`] if it sleeps by other means.
+//! thread [sets](set) the [`Policy`], and everything that blocks goes through [`block`] or
+//! [`block_until`], or through [`away`] if it sleeps by other means.
 //!
 //! Policies nest. A job of a pool may run an async executor on its thread, and that executor forbids its
 //! tasks to block. The pool still owns the thread and has to know when the executor sleeps. So a setting
 //! keeps the [`Hooks`] of the pool, the functions that tell it so, beneath the executor's policy.
 
-use crate::parker;
+use crate::{clock, parker};
 use std::{
     cell::Cell,
     marker::PhantomData,
     task::{Poll, Waker},
+    time::Instant,
 };
 
 /// The policy of a thread: how it waits.
@@ -149,6 +150,47 @@ pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
             parker.park();
             if let Poll::Ready(result) = poll(waker) {
                 return result;
+            }
+        }
+    })
+}
+
+/// Blocks like [`block`], but until the deadline at most. Returns `None` if `poll` was not ready by then.
+///
+/// A waker that `poll` has kept may still be woken later. That ends at most another sleep of this thread
+/// early, and each sleep is followed by a poll.
+///
+/// ```
+/// use brigade_handle::{clock, wait};
+/// use std::{task::Poll, time::Duration};
+///
+/// let soon = clock::now() + Duration::from_millis(2);
+/// assert_eq!(wait::block_until("example", soon, |_| Poll::<u32>::Pending), None);
+/// assert!(clock::now() >= soon);
+/// assert_eq!(wait::block_until("example", soon, |_| Poll::Ready(7)), Some(7));
+/// ```
+///
+/// # Panics
+///
+/// Panics as [`block`] does.
+pub fn block_until<R>(what: &str, deadline: Instant, mut poll: impl FnMut(&Waker) -> Poll<R>) -> Option<R> {
+    assert_allowed(what);
+    parker::with_parker(|parker, waker| {
+        if let Poll::Ready(result) = poll(waker) {
+            return Some(result);
+        }
+        // A pool would start a spare thread for a worker that is away, and a wait that is over needs none.
+        if clock::now() >= deadline {
+            return None;
+        }
+        let _away = away();
+        loop {
+            let was_woken = parker.park_until(deadline);
+            if let Poll::Ready(result) = poll(waker) {
+                return Some(result);
+            }
+            if !was_woken {
+                return None;
             }
         }
     })

@@ -11,6 +11,7 @@ use std::{
     },
     task::{Context, Poll, Wake, Waker},
     thread,
+    time::Duration,
 };
 
 #[test]
@@ -205,4 +206,65 @@ fn a_second_result_is_refused() {
     completer.complete(Ok(()));
     assert!(handle.poll_join(Waker::noop()).is_ready());
     let _ = handle.poll_join(Waker::noop());
+}
+
+#[test]
+fn a_join_with_a_time_limit_gives_the_handle_back() {
+    let (completer, handle) = pair();
+    let handle = handle.join_timeout(Duration::ZERO).expect_err("the work runs");
+    let handle = handle.join_timeout(Duration::from_millis(1)).expect_err("the work runs");
+    assert!(!handle.is_finished());
+    completer.complete(Ok(7));
+    assert_eq!(handle.join_timeout(Duration::ZERO).expect("it has ended").unwrap(), 7);
+}
+
+#[test]
+fn a_join_with_a_time_limit_ends_with_the_work() {
+    for at_most in [Duration::from_secs(600), Duration::MAX] {
+        for round in 0..200 {
+            let (completer, handle) = pair();
+            let other = thread::spawn(move || completer.complete(Ok(round)));
+            assert_eq!(handle.join_timeout(at_most).expect("the time is not over").unwrap(), round);
+            assert!(other.join().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_handle_whose_time_was_over_can_be_joined_cancelled_and_moved() {
+    let (completer, handle) = pair::<u32>();
+    let handle = handle.join_timeout(Duration::from_millis(1)).expect_err("the work runs");
+    let joiner = thread::spawn(move || handle.join());
+    completer.complete(Ok(7));
+    assert_eq!(joiner.join().unwrap().unwrap(), 7);
+
+    let (_completer, handle) = pair::<u32>();
+    let handle = handle.join_timeout(Duration::from_millis(1)).expect_err("the work runs");
+    handle.cancel();
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+}
+
+#[test]
+fn a_wake_up_that_comes_after_the_time_ends_no_later_wait() {
+    let (late, handle) = pair();
+    let handle = handle.join_timeout(Duration::from_millis(1)).expect_err("the work runs");
+    late.complete(Ok(1));
+    // The thread's parker has a wake-up now that is not for this wait.
+    let (completer, next) = pair();
+    let other = thread::spawn(move || completer.complete(Ok(2)));
+    assert_eq!(next.join_timeout(Duration::from_secs(600)).expect("the time is not over").unwrap(), 2);
+    other.join().unwrap();
+    assert_eq!(handle.join().unwrap(), 1);
+}
+
+#[test]
+fn a_join_with_a_time_limit_is_refused_where_blocking_is_forbidden() {
+    let (completer, handle) = pair();
+    completer.complete(Ok(7));
+    let forbidden = wait::set(wait::Policy::Forbid("this is a test"));
+    let refused = catch_unwind(AssertUnwindSafe(|| handle.join_timeout(Duration::ZERO).is_ok()));
+    drop(forbidden);
+    let refused = refused.unwrap_err();
+    let message = refused.downcast_ref::<String>().map(String::as_str);
+    assert_eq!(message, Some("JoinHandle::join_timeout would block this thread: this is a test"));
 }

@@ -48,6 +48,29 @@ fn a_joiner_that_parks_is_woken() {
 }
 
 #[test]
+fn a_joiner_whose_time_is_over_can_wait_again_or_let_go() {
+    loom::model(|| {
+        let (completer, handle) = pair::<u32>();
+        let other = thread::spawn(move || completer.complete(Ok(7)));
+        // The waker of this wait stays in the signal.
+        match handle.join_timeout(std::time::Duration::ZERO) {
+            Ok(result) => assert_eq!(result.unwrap(), 7),
+            Err(handle) => assert_eq!(handle.join().unwrap(), 7),
+        }
+        assert!(other.join().unwrap());
+    });
+    loom::model(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (completer, handle) = pair::<Tracked>();
+        let value = Tracked(dropped.clone());
+        let other = thread::spawn(move || completer.complete(Ok(value)));
+        drop(handle.join_timeout(std::time::Duration::ZERO));
+        other.join().unwrap();
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
 fn a_thread_that_sees_the_work_finished_sees_its_effects() {
     loom::model(|| {
         let (completer, handle) = pair::<u32>();

@@ -2,4 +2,5 @@
 #![cfg(not(loom))]
 
 mod join_handle;
+mod unwind_safe;
 mod wait_for;

@@ -1,10 +1,11 @@
 //! Waiting for several handles: in their order of finishing, until the first, until the first failure,
 //! until all.
 
-use brigade_handle::{JoinError, JoinHandle, Until, as_completed, pair, wait, wait_for};
+use brigade_handle::{JoinError, JoinHandle, Until, as_completed, pair, wait, wait_for, wait_for_timeout};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
+    time::Duration,
 };
 
 fn done(value: u32) -> JoinHandle<u32> {
@@ -126,4 +127,55 @@ fn where_blocking_is_forbidden_it_is_refused_and_the_handles_are_kept() {
     drop(forbidden);
     assert!(refused.is_err());
     assert_eq!(results.next().unwrap().1.unwrap(), 3);
+}
+
+/// A time that is over at once, one that is over soon, and one that is not over while a test runs.
+const TIMES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(600)];
+
+#[test]
+fn a_time_that_is_over_gives_no_result_and_loses_none() {
+    let (completer, running) = pair();
+    let mut results = as_completed([running, done(1)]);
+    assert!(matches!(results.next_timeout(TIMES[0]), Some((1, Ok(1)))), "it was there already");
+    assert!(results.next_timeout(TIMES[0]).is_none());
+    assert!(results.next_timeout(TIMES[1]).is_none());
+    assert_eq!(results.len(), 1);
+    let other = thread::spawn(move || completer.complete(Ok(2)));
+    assert!(matches!(results.next_timeout(TIMES[2]), Some((0, Ok(2)))));
+    assert!(results.next_timeout(Duration::MAX).is_none(), "all were returned");
+    other.join().unwrap();
+}
+
+#[test]
+fn waiting_ends_with_the_results_that_are_there_and_the_handles_of_the_rest() {
+    let (completer, running) = pair();
+    let waited = as_completed([running, done(1), failed()]).into_waited();
+    assert!(matches!(waited.done[..], [(1, Ok(1)), (2, Err(_))]));
+    let (number, running) = waited.pending.into_iter().next().unwrap();
+    completer.complete(Ok(7));
+    assert_eq!((number, running.join().unwrap()), (0, 7));
+}
+
+#[test]
+fn a_wait_with_a_time_limit_returns_what_is_done_by_then() {
+    for at_most in [TIMES[0], TIMES[1]] {
+        let (completer, running) = pair();
+        let waited = wait_for_timeout([running, done(1)], Until::All, at_most);
+        assert!(matches!(waited.done[..], [(1, Ok(1))]));
+        let (_, running) = waited.pending.into_iter().next().unwrap();
+        completer.complete(Ok(7));
+        assert_eq!(running.join().unwrap(), 7, "the handle is as good as new");
+    }
+}
+
+#[test]
+fn a_wait_with_a_time_limit_ends_as_soon_as_enough_have_finished() {
+    for at_most in [TIMES[2], Duration::MAX] {
+        let (completer, running) = pair();
+        let other = thread::spawn(move || completer.complete(Ok(2)));
+        assert_eq!(wait_for_timeout([running, done(1)], Until::All, at_most).done.len(), 2);
+        other.join().unwrap();
+        let waited = wait_for_timeout([pair().1, failed()], Until::FirstFailed, at_most);
+        assert!(matches!(waited.done[..], [(0, Err(_)), (1, Err(_))] | [(1, Err(_))]));
+    }
 }

@@ -1,11 +1,17 @@
 //! Jobs that wait for one another, for other pools, and under locks.
 
-use brigade_pool::{Pool, blocking, join, spawn};
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-    mpsc,
+use brigade_pool::{Pool, Until, as_completed, blocking, join, spawn, wait_for_timeout};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
+
+/// Longer than any of these tests takes.
+const LONG: Duration = Duration::from_secs(600);
 
 fn pool(threads: usize) -> Pool {
     Pool::builder().threads(threads).build().expect("the threads start")
@@ -156,4 +162,47 @@ fn jobs_that_block_elsewhere_leave_the_pool_to_others() {
         go.send(()).unwrap();
         assert_eq!(handle.join().unwrap(), n);
     }
+}
+
+#[test]
+fn a_worker_that_joins_with_a_time_limit_leaves_the_work_to_a_spare_thread() {
+    let pool = Arc::new(pool(1));
+    let its_pool = pool.clone();
+    let (open, gate) = mpsc::channel::<()>();
+    let joined = pool.spawn(move || {
+        let worker = std::thread::current().id();
+        // It would take the worker as long as the gate is shut, if the worker ran it in place.
+        let stuck = its_pool.spawn(move || {
+            gate.recv().unwrap();
+            std::thread::current().id()
+        });
+        let stuck = stuck.join_timeout(Duration::from_millis(20)).expect_err("the gate is shut");
+        open.send(()).unwrap();
+        let other = stuck.join_timeout(LONG).expect("the gate is open").unwrap();
+        (worker, other)
+    });
+    let (worker, other) = joined.join().unwrap();
+    assert_ne!(worker, other);
+}
+
+#[test]
+fn a_worker_of_the_only_thread_waits_for_several_with_a_time_limit() {
+    let pool = Arc::new(pool(1));
+    let its_pool = pool.clone();
+    let waited = pool.install(move || {
+        let (open, gate) = mpsc::channel::<()>();
+        let stuck = its_pool.spawn_blocking(move || gate.recv().is_ok());
+        let waited = wait_for_timeout([its_pool.spawn(|| true), stuck], Until::FirstCompleted, LONG);
+        let first = waited.done.len();
+        let waited = wait_for_timeout(
+            waited.pending.into_iter().map(|(_, handle)| handle),
+            Until::All,
+            Duration::ZERO,
+        );
+        let late = waited.pending.len();
+        open.send(()).unwrap();
+        let mut rest = as_completed(waited.pending.into_iter().map(|(_, handle)| handle));
+        (first, late, rest.next_timeout(LONG).unwrap().1.unwrap())
+    });
+    assert_eq!(waited, (1, 1, true));
 }

@@ -102,7 +102,10 @@ mod wire;
 mod worker;
 
 #[cfg(not(loom))]
-pub use brigade_handle::{JoinError, JoinHandle, Lost, RemotePanic, as_completed};
+pub use brigade_handle::{
+    AsCompleted, JoinError, JoinHandle, Lost, RemotePanic, Until, Waited, as_completed, wait_for,
+    wait_for_timeout,
+};
 #[cfg(not(loom))]
 pub use call::block::{Block, BlockMut, Plain};
 #[cfg(not(loom))]

@@ -49,6 +49,10 @@ pub struct Builder {
     setup_limit: Option<Duration>,
 }
 
+// It calls neither launcher nor sink, and the pool that does contains their panics.
+impl std::panic::UnwindSafe for Builder {}
+impl std::panic::RefUnwindSafe for Builder {}
+
 /// How [`Local`] starts workers.
 ///
 /// ```

@@ -89,6 +89,10 @@ pub struct ProcessPool {
     blocks: Option<Keeper>,
 }
 
+// The state that the pool shares with its supervisor changes under locks, and no foreign code runs there.
+impl std::panic::UnwindSafe for ProcessPool {}
+impl std::panic::RefUnwindSafe for ProcessPool {}
+
 /// The pool's threads.
 struct Threads {
     supervisor: thread::JoinHandle<()>,

@@ -43,6 +43,17 @@ pub(crate) fn a_call_in_time_gives_its_result() {
     assert_eq!(procs.statistics().deaths, 0);
 }
 
+pub(crate) fn a_join_over_its_time_leaves_the_call_alone() {
+    let procs = pool(1);
+    let gate = Gate::new();
+    let handle = procs.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let handle = handle.join_timeout(SHORT).expect_err("the gate is shut");
+    drop(waiting);
+    assert_eq!(handle.join_timeout(LONG).expect("the gate is open").unwrap(), gate.port());
+    assert_eq!(procs.statistics().deaths, 0);
+}
+
 pub(crate) fn a_time_limit_may_be_for_ever() {
     let procs = pool(1);
     let gate = Gate::new();

@@ -34,6 +34,7 @@ mod starts;
 mod sys;
 mod thread_ends;
 mod unbegun;
+mod unwind_safe;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Trial};
@@ -98,7 +99,7 @@ fn of_calls() -> Vec<Trial> {
             a_lazy_map_that_is_dropped_cancels a_result_is_given_before_a_late_input_is_asked_for
             inputs_that_come_promptly_are_read_ahead a_feeder_waits_for_late_inputs
             a_feeder_passes_a_panic_on_and_ends_with_its_map handles_are_given_as_they_complete;
-        call_options: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_time_limit_may_be_for_ever
+        call_options: a_call_over_its_time_is_killed_alone a_call_in_time_gives_its_result a_join_over_its_time_leaves_the_call_alone a_time_limit_may_be_for_ever
             a_cancel_may_kill
             without_retry_a_call_is_started_once with_retry_a_call_is_started_until_it_answers
             a_call_that_always_kills_is_quarantined a_cancelled_call_is_not_tried_again a_panic_is_an_answer_and_not_tried_again
