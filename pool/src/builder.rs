@@ -1,7 +1,13 @@
 //! Building a pool: threads, names, stack size, hooks.
 
 use crate::{pool::Pool, registry::config::PoolConfig};
-use std::{any::Any, fmt, io, num::NonZero, thread};
+use std::{
+    any::Any,
+    fmt, io,
+    num::NonZero,
+    panic::{RefUnwindSafe, UnwindSafe},
+    thread,
+};
 
 /// How many spare threads a pool may have unless the builder says otherwise.
 const DEFAULT_SPARE_THREADS: usize = 256;
@@ -19,6 +25,10 @@ pub struct Builder {
     threads: Option<usize>,
     config: PoolConfig,
 }
+
+// It does not call the hooks, and the pool that does catches their panics.
+impl UnwindSafe for Builder {}
+impl RefUnwindSafe for Builder {}
 
 impl Builder {
     pub(crate) fn new() -> Self {

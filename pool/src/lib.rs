@@ -54,12 +54,14 @@
 //! | `rayon::ThreadPoolBuilder::panic_handler` | [`Builder::on_panic`] |
 //! | `rayon::ThreadPoolBuilder::stack_size` | [`Builder::stack_size`] |
 //! | `items.par_iter_mut().for_each(f)` | [`for_each`]`(items, f)` |
+//! | `items.par_chunks_mut(n).enumerate().for_each(f)` | [`for_each_chunk`]`(items, n, f)` |
+//! | `items.par_chunks_mut(n).zip(inputs.par_chunks(n))` | [`for_each_chunk_zip`] |
 //! | `(0..n).into_par_iter().for_each(f)` | [`for_each_in`]`(0..n, f)` |
 //! | `items.par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce`]`(items, 0, f, g)` |
 //! | `(0..n).into_par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce_in`]`(0..n, 0, f, g)` |
 //! | `items.into_par_iter().map(f).collect()` | [`Pool::map`], where each result may be a panic |
 //!
-//! There are no parallel iterators: a loop is one of the four functions, and the rest is [`join`](fn@join).
+//! There are no parallel iterators: a loop is one of the six functions, and the rest is [`join`](fn@join).
 //!
 //! # Waiting inside a job
 //!
@@ -104,9 +106,11 @@ mod sys;
 mod worker;
 
 pub use blocking::{lock, queue};
-pub use brigade_handle::{JoinError, JoinHandle, Until, as_completed, wait_for};
+pub use brigade_handle::{
+    AsCompleted, JoinError, JoinHandle, Until, Waited, as_completed, wait_for, wait_for_timeout,
+};
 pub use builder::Builder;
-pub use data::{for_each, for_each_in, map_reduce, map_reduce_in};
+pub use data::{for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_reduce, map_reduce_in};
 pub use job::spawn::{spawn, spawn_detached, spawn_fifo};
 pub use join::{join, join3, join4};
 pub use pool::Pool;

@@ -10,6 +10,7 @@ use brigade_handle::{fork::PerProcess, wait};
 use brigade_trace::clock;
 use std::{
     fmt, io, mem,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::{Arc, OnceLock, atomic::Ordering},
     thread,
     time::Duration,
@@ -54,6 +55,10 @@ pub struct Pool {
     /// Whether the pool has been ended, so that dropping it does nothing.
     pub(crate) is_shut: bool,
 }
+
+// Panics of jobs and hooks are caught, and no foreign code runs while a part of the pool is half changed.
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
 
 impl Pool {
     /// Starts a pool with one thread for each processor.

@@ -1,6 +1,8 @@
 //! Loops over slices and ranges visit each item once, in few pieces or many.
 
-use brigade_pool::{Pool, for_each, for_each_in, map_reduce, map_reduce_in};
+use brigade_pool::{
+    Pool, for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_reduce, map_reduce_in,
+};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -88,4 +90,56 @@ fn a_panic_goes_on_after_the_other_pieces() {
     let result = panic::catch_unwind(AssertUnwindSafe(|| pool.install(|| for_each_in(0..10, visit))));
     assert_eq!(result.unwrap_err().downcast_ref(), Some(&"five"));
     assert_eq!(ended.into_inner(), 9, "each of so few items is a piece of its own");
+}
+
+/// Lengths of chunks: of one item, that divide evenly and not, and longer than the slice.
+const CHUNKS: [usize; 6] = [1, 2, 7, 32, 1001, usize::MAX];
+
+#[test]
+fn chunks_are_those_of_the_standard_library_with_their_numbers() {
+    for threads in 1..=3 {
+        let pool = pool(threads);
+        for (len, chunk) in [0, 1, 2, 31, 33, 1000, 5003].into_iter().flat_map(|len| CHUNKS.map(|c| (len, c)))
+        {
+            let mut expected: Vec<usize> = (0..len).collect();
+            let mut items = expected.clone();
+            let inputs: Vec<usize> = (0..len).map(|n| 3 * n).collect();
+            let change = |number: usize, items: &mut [usize]| {
+                let last = items.len() - 1;
+                items[last] += 1000 * number;
+                items.iter_mut().for_each(|item| *item += number);
+            };
+            expected.chunks_mut(chunk).enumerate().for_each(|(number, chunk)| change(number, chunk));
+            pool.install(|| for_each_chunk(&mut items, chunk, change));
+            assert_eq!(items, expected, "{len} items in chunks of {chunk}");
+            pool.install(|| {
+                for_each_chunk_zip(&mut items, &inputs, chunk, |_, items, inputs| {
+                    assert_eq!(items.len(), inputs.len());
+                    items.copy_from_slice(inputs);
+                });
+            });
+            assert_eq!(items, inputs);
+        }
+    }
+}
+
+#[test]
+fn two_chunks_run_at_the_same_time() {
+    let both = Barrier::new(2);
+    pool(2).install(|| for_each_chunk(&mut [0; 6], 3, |_, _| _ = both.wait()));
+    pool(2).install(|| for_each_chunk_zip(&mut [0; 6], &[""; 6], 3, |_, _, _| _ = both.wait()));
+}
+
+#[test]
+fn slices_that_do_not_fit_are_refused() {
+    let message = |f: &mut dyn FnMut()| {
+        let payload = panic::catch_unwind(AssertUnwindSafe(f)).unwrap_err();
+        brigade_handle::panic_message(&*payload).unwrap().to_owned()
+    };
+    let of_none = message(&mut || for_each_chunk(&mut [1, 2], 0, |_, _| ()));
+    assert_eq!(of_none, "a chunk holds at least one item");
+    let unequal = message(&mut || for_each_chunk_zip(&mut [1, 2], &[1], 1, |_, _, _| ()));
+    assert_eq!(unequal, "2 items cannot be paired with 1 inputs");
+    let passed_on = message(&mut || for_each_chunk(&mut [1, 2, 3], 1, |n, _| assert!(n != 1, "chunk {n}")));
+    assert_eq!(passed_on, "chunk 1");
 }

@@ -22,3 +22,4 @@ mod seams;
 mod spawn;
 mod stats;
 mod thread_end;
+mod unwind_safe;

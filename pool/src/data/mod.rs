@@ -13,9 +13,12 @@
 //! The loop over a piece may use vector instructions that the rest of the program must not take for
 //! granted (`data/simd.rs`).
 
+mod chunks;
 mod map;
 // Unsafe: calls code that is compiled for some processors only.
 mod simd;
+
+pub use chunks::{for_each_chunk, for_each_chunk_zip};
 
 use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
 use std::ops::Range;
