@@ -10,14 +10,16 @@
 //!   descriptors are ready, and the **timers**, a wheel for each worker.
 //! * **source**: what the reactor knows of one descriptor. **Interest** is what was asked for, **readiness**
 //!   is what was observed.
-//! * [`Runtime`]: the owner of an executor. [`run`] makes one for one future.
+//! * [`Runtime`]: the owner of an executor. [`run`] makes one for one future. A [`Handle`] refers to one,
+//!   from any thread.
 //!
 //! # Verbs
 //!
 //! [`spawn`] starts a task; [`task_group`] and [`JoinSet`] look after several. [`gather`], [`as_completed`],
-//! [`race`] and [`select`] await several futures inside one task. [`sleep`], [`interval`] and [`timeout`] use
-//! the timers. [`yield_now`] lets other tasks run. [`spawn_blocking`] takes blocking work to a thread pool.
-//! [`generator`] makes a stream from an async function. [`sync`] has channels, locks and the like.
+//! [`race`] and [`select`] await several futures inside one task. [`sleep`], [`interval`], [`timeout`] and
+//! [`retry`] use the timers. [`yield_now`] lets other tasks run, and [`unconstrained`] does not.
+//! [`spawn_blocking`] takes blocking work to a thread pool. [`generator`] makes a stream from an async
+//! function. [`sync`] has channels, locks and the like.
 //!
 //! [`net`] has sockets and name look-ups, [`io`] pipes, the standard streams and other descriptors, [`fs`]
 //! files, [`command`] child processes, and [`signal`] signals. They use the I/O traits of `futures-io`; the
@@ -47,6 +49,9 @@
 //! | `tokio::runtime::Runtime::block_on` | [`Runtime::block_on`] |
 //! | `tokio::runtime::Builder::new_multi_thread` | [`Runtime::multi_thread`], [`Runtime::builder`] |
 //! | `tokio::runtime::Builder::new_current_thread` | [`Runtime::current_thread`] |
+//! | `tokio::runtime::Runtime::shutdown_background` | [`Runtime::shutdown_background`] |
+//! | `tokio::runtime::Handle` | [`Handle`], from [`Runtime::handle`] or [`Handle::current`] |
+//! | `tokio::runtime::Runtime::enter` | [`Runtime::enter`], [`Handle::enter`] |
 //! | `tokio::spawn` | [`spawn`] |
 //! | `tokio::task::spawn_local` | [`spawn_local`], which needs no `LocalSet` |
 //! | `tokio::task::spawn_blocking` | [`spawn_blocking`]; [`brigade_pool::spawn`] for what computes |
@@ -54,12 +59,14 @@
 //! | `tokio::task::AbortHandle` | [`CancelHandle`] |
 //! | `tokio::task::JoinSet` | [`JoinSet`]; [`task_group`] if no task is to outlive a block |
 //! | `tokio::task::yield_now` | [`yield_now`] |
+//! | `tokio::task::unconstrained` | [`unconstrained`] |
 //! | `tokio::task_local!` | [`TaskLocal`], a `static` |
 //! | `tokio::join!` | [`gather`] |
 //! | `tokio::select!` | [`race`] or [`select`] |
 //! | `tokio::time::sleep` | [`sleep`] |
 //! | `tokio::time::interval` | [`interval`] |
 //! | `tokio::time::timeout` | [`timeout`] |
+//! | `tokio_retry::Retry` | [`retry`], [`retry_if`] with an [`ExponentialBackoff`] |
 //! | `tokio::time::Instant::now` | [`now`], a `std::time::Instant` |
 //! | `tokio::time::pause` | [`Builder::paused_clock`] |
 //! | `tokio::sync::mpsc` | [`sync::mpsc`] |
@@ -112,12 +119,13 @@ mod time;
 
 pub use brigade_handle::{CancelHandle, JoinError, JoinHandle, Until, Waited};
 pub use combine::{
-    as_completed::{AsCompleted, as_completed, wait_for},
+    as_completed::{AsCompleted, as_completed, wait_for, wait_for_timeout},
     gather::gather,
     generator::{Generator, Yield, Yielder, generator},
     next::{Next, next},
-    race::{Either, Racers, race, select},
+    race::{Either, Race, Racers, race, select},
     shield::{Shield, shield},
+    unconstrained::unconstrained,
     yield_now::{YieldNow, yield_now},
 };
 #[cfg(feature = "hyper")]
@@ -127,6 +135,7 @@ pub use compat::tokio_io;
 pub use executor::{
     blocking::spawn_blocking,
     builder::Builder,
+    handle::{EnterGuard, Handle},
     runtime::Runtime,
     spawn::{Named, named, spawn, spawn_local, spawn_named, task_name},
 };
@@ -138,6 +147,6 @@ pub use group::{
 pub use run::run;
 pub use task::task_local::{Scoped, TaskLocal};
 pub use time::{
-    Elapsed, Interval, MissedTicks, Sleep, Timeout, interval, interval_at, now, sleep, sleep_until, timeout,
-    timeout_at,
+    Elapsed, ExponentialBackoff, Interval, MissedTicks, Sleep, Timeout, interval, interval_at, now, retry,
+    retry_if, sleep, sleep_until, timeout, timeout_at,
 };

@@ -11,9 +11,12 @@ use brigade_runtime::{
 use futures_util::AsyncWriteExt;
 use std::{
     cell::RefCell,
+    env,
     fmt::Debug,
     fs,
     future::pending,
+    io,
+    process::{Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
@@ -287,4 +290,62 @@ fn every_handle_is_told_whatever_the_tasks_do_when_they_are_left() {
             }
         }
     }
+}
+
+/// Runs the test of this name in a process of its own, whose standard input is never ready. Returns the exit
+/// code.
+fn exit_code(test: &str) -> Option<i32> {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", test, "--nocapture"]).env(IS_CHILD, "1");
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let held_open = child.stdin.take();
+    let (tell, told) = mpsc::channel();
+    let waiting = thread::spawn(move || tell.send(child.wait().unwrap().code()));
+    let code = told.recv_timeout(Duration::from_secs(60));
+    // The child's read ends now, if the child has not.
+    drop(held_open);
+    waiting.join().unwrap().unwrap();
+    code.expect("the process ends although a call is stuck")
+}
+
+const IS_CHILD: &str = "BRIGADE_STUCK";
+
+/// A call that is stuck, and has begun.
+async fn stuck() -> JoinHandle<io::Result<usize>> {
+    let (begin, begun) = brigade_runtime::sync::oneshot::channel();
+    let call = spawn_blocking(move || {
+        begin.send(()).unwrap();
+        io::stdin().read_line(&mut String::new())
+    });
+    begun.await.unwrap();
+    call
+}
+
+#[test]
+fn a_process_ends_when_main_returns_although_a_call_is_stuck() {
+    if env::var_os(IS_CHILD).is_none() {
+        let name = "shutdown::a_process_ends_when_main_returns_although_a_call_is_stuck";
+        return assert_eq!(exit_code(name), Some(0));
+    }
+    for runtime in runtimes() {
+        drop(runtime.block_on(stuck()));
+        runtime.shutdown_background();
+    }
+    let runtime = Runtime::multi_thread(1).unwrap();
+    drop(runtime.block_on(stuck()));
+    assert_eq!(runtime.shutdown_timeout(MS), Err(Elapsed));
+}
+
+#[test]
+fn a_process_exits_inside_of_run_although_a_call_is_stuck() {
+    if env::var_os(IS_CHILD).is_none() {
+        return assert_eq!(
+            exit_code("shutdown::a_process_exits_inside_of_run_although_a_call_is_stuck"),
+            Some(7)
+        );
+    }
+    run(async {
+        drop(stuck().await);
+        std::process::exit(7)
+    })
 }

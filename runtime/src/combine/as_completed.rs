@@ -7,6 +7,7 @@ use crate::{
         poll_set::PollSet,
     },
     task::budget,
+    time::sleep::sleep,
 };
 use brigade_handle::{JoinHandle, Until, Waited};
 use futures_core::Stream;
@@ -15,6 +16,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 /// Returns a stream of the outputs of several futures in the order in which they are ready, each with the
@@ -147,6 +149,48 @@ impl<F: Future> Stream for AsCompleted<F> {
 /// ```
 #[doc(alias = "asyncio.wait")]
 pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
+    wait_by(handles, until, |_| Poll::Pending).await
+}
+
+/// Waits like [`wait_for`], but for `at_most`, which counts from the first poll. The handles of tasks that
+/// have not ended by then are in [`pending`](Waited::pending): those tasks continue.
+///
+/// A [`timeout`](crate::timeout) around [`wait_for`] would detach the tasks and lose their results.
+///
+/// # Cancellation
+///
+/// Dropping the future detaches the tasks. The end of the time cancels nothing.
+///
+/// # Panics
+///
+/// Panics outside of a runtime, and if the result of a handle has been taken already.
+///
+/// ```
+/// use brigade_runtime::{Until, run, spawn, wait_for_timeout};
+/// use std::time::Duration;
+///
+/// run(async {
+///     let tasks = [spawn(std::future::pending()), spawn(async { 7 })];
+///     let waited = wait_for_timeout(tasks, Until::All, Duration::from_millis(5)).await;
+///     assert!(matches!(waited.done[..], [(1, Ok(7))]));
+///     waited.pending.iter().for_each(|(_, late)| late.cancel());
+/// });
+/// ```
+pub async fn wait_for_timeout<T>(
+    handles: impl IntoIterator<Item = JoinHandle<T>>,
+    until: Until,
+    at_most: Duration,
+) -> Waited<T> {
+    let mut sleep = sleep(at_most);
+    wait_by(handles, until, |cx| sleep.poll_unbudgeted(cx)).await
+}
+
+/// Waits until enough tasks have ended, or `poll_deadline` is ready.
+async fn wait_by<T>(
+    handles: impl IntoIterator<Item = JoinHandle<T>>,
+    until: Until,
+    mut poll_deadline: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Waited<T> {
     let mut set = PollSet::new();
     for handle in handles {
         set.insert(handle);
@@ -166,7 +210,7 @@ pub async fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until
             };
             done.push((index, result));
         }
-        if enough || set.len() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        if enough || set.len() == 0 { Poll::Ready(()) } else { poll_deadline(cx) }
     })
     .await;
     Waited { done, pending: set.drain().collect() }

@@ -6,6 +6,9 @@ pub(crate) mod gather;
 pub(crate) mod generator;
 pub(crate) mod next;
 pub(crate) mod poll_set;
+// Unsafe: pins the racers inside of their race.
+#[allow(unsafe_code)]
 pub(crate) mod race;
 pub(crate) mod shield;
+pub(crate) mod unconstrained;
 pub(crate) mod yield_now;

@@ -7,9 +7,16 @@
 //! The first future changes from poll to poll as well, in rotation. So a future that spends the whole
 //! cooperative budget each time it is polled leaves some of it to each of the others.
 
+//!
+//! A [`Race`] holds its racers as they were passed, without a box. So its type names the racers and nothing
+//! else, and the compiler needs no more than that to see that a task with a race in it is `Send`, whatever
+//! the racers borrow.
+
 use crate::{executor::context, task::budget};
 use std::{
+    fmt,
     future::{Future, poll_fn},
+    mem,
     ops::Range,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -78,6 +85,7 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 }
 
 /// The order in which the racers are polled.
+#[derive(Debug)]
 struct PollOrder {
     /// The racer that the next poll begins with.
     begin: usize,
@@ -112,7 +120,7 @@ impl PollOrder {
 /// Panics if one future panics before another is ready, with the same payload. All futures are dropped.
 ///
 /// ```
-/// use brigade_runtime::{race, run, sleep};
+/// use brigade_runtime::{race, run, sleep, spawn};
 /// use std::time::Duration;
 ///
 /// async fn ask(mirror: &str, ms: u64) -> &str {
@@ -123,11 +131,17 @@ impl PollOrder {
 /// run(async {
 ///     assert_eq!(race((ask("near", 1), ask("far", 500))).await, "near");
 ///     assert_eq!(race(["a", "b"].map(|name| ask(name, 1))).await.len(), 1);
+///     // The racers may borrow from the task that awaits them.
+///     let task = spawn(async {
+///         let (near, far) = (String::from("near"), String::from("far"));
+///         race((ask(&near, 1), ask(&far, 500))).await.to_owned()
+///     });
+///     assert_eq!(task.await.unwrap(), "near");
 /// });
 /// ```
 #[doc(alias("select!", "select_all"))]
-pub async fn race<R: Racers>(racers: R) -> R::Output {
-    racers.race().await
+pub fn race<R: Racers>(racers: R) -> Race<R> {
+    Race { racers: Some(racers), order: None }
 }
 
 /// Futures that can [`race`]: tuples, arrays and vectors of futures.
@@ -152,74 +166,128 @@ pub trait Racers: Sized {
     /// The output of each of them.
     type Output;
 
-    /// Awaits the first future that is ready, and drops the others.
-    fn race(self) -> impl Future<Output = Self::Output>;
+    /// Awaits the first future that is ready, and drops the others: [`race`] as a method.
+    fn race(self) -> Race<Self> {
+        race(self)
+    }
+
+    /// The number of racers.
+    #[doc(hidden)]
+    fn count(&self) -> usize;
+
+    /// Polls one of them.
+    ///
+    /// # Safety
+    ///
+    /// The racers are pinned: from the first call on they stay where they are until they are dropped there.
+    #[doc(hidden)]
+    unsafe fn poll_racer(&mut self, index: usize, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
+
+/// The future of [`race`].
+///
+/// ```
+/// use brigade_runtime::{Race, race, run};
+/// use std::future::{Ready, ready};
+///
+/// let started: Race<[Ready<u32>; 2]> = race([ready(7), ready(7)]);
+/// assert_eq!(run(started), 7);
+/// ```
+#[must_use = "futures do nothing unless awaited"]
+pub struct Race<R> {
+    /// `None` once one of them was ready, or has panicked.
+    racers: Option<R>,
+    /// `None` until the first poll.
+    order: Option<PollOrder>,
+}
+
+impl<R: Racers> Future for Race<R> {
+    type Output = R::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
+        // SAFETY: `Running` drops the racers in place, and nothing else touches them but `poll_racer`.
+        let this = unsafe { self.get_unchecked_mut() };
+        let count = this.racers.as_ref().expect("a `race` was polled again after it was ready").count();
+        ready!(budget::poll(cx));
+        let mark = budget::mark();
+        let order = this.order.get_or_insert_with(|| PollOrder::new(count));
+        let running = Running(&mut this.racers);
+        for index in order.next_round() {
+            let racers = running.0.as_mut().expect("they are there until one is ready");
+            // SAFETY: this race is pinned, so they stay in it until it is dropped, or `Running` drops them in
+            // place. A vector keeps its racers where they are, because nothing is added to it.
+            let poll = unsafe { racers.poll_racer(index % count, cx) };
+            if poll.is_ready() {
+                budget::spend_since(mark);
+                return poll;
+            }
+        }
+        mem::forget(running);
+        Poll::Pending
+    }
+}
+
+/// Drops all racers when one is ready or has panicked.
+struct Running<'a, R>(&'a mut Option<R>);
+
+impl<R> Drop for Running<'_, R> {
+    fn drop(&mut self) {
+        *self.0 = None;
+    }
+}
+
+impl<R> fmt::Debug for Race<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Race").field("finished", &self.racers.is_none()).finish_non_exhaustive()
+    }
 }
 
 impl<F: Future> Racers for Vec<F> {
     type Output = F::Output;
 
-    async fn race(self) -> F::Output {
-        let mut racers: Vec<_> = self.into_iter().map(Box::pin).collect();
-        let mut order = PollOrder::new(racers.len());
-        poll_fn(|cx| poll_all(&mut racers, order.next_round(), cx)).await
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    // SAFETY: the caller pins the racers, as for the trait's.
+    unsafe fn poll_racer(&mut self, index: usize, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the caller pins the racers.
+        unsafe { Pin::new_unchecked(&mut self[index]) }.poll(cx)
     }
 }
 
 impl<F: Future, const N: usize> Racers for [F; N] {
     type Output = F::Output;
 
-    async fn race(self) -> F::Output {
-        Vec::from(self).race().await
+    fn count(&self) -> usize {
+        N
+    }
+
+    // SAFETY: the caller pins the racers, as for the trait's.
+    unsafe fn poll_racer(&mut self, index: usize, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the caller pins the racers.
+        unsafe { Pin::new_unchecked(&mut self[index]) }.poll(cx)
     }
 }
 
-/// Polls all racers of one round, until one is ready.
-fn poll_all<F: Future>(
-    racers: &mut [Pin<Box<F>>],
-    round: Range<usize>,
-    cx: &mut Context<'_>,
-) -> Poll<F::Output> {
-    ready!(budget::poll(cx));
-    let mark = budget::mark();
-    let (before, after) = racers.split_at_mut(round.start);
-    for racer in after.iter_mut().chain(before) {
-        if let Poll::Ready(output) = racer.as_mut().poll(cx) {
-            budget::spend_since(mark);
-            return Poll::Ready(output);
-        }
-    }
-    Poll::Pending
-}
-
-/// Implements [`Racers`] for a tuple: pins each racer in place, and polls them in the order of the round.
+/// Implements [`Racers`] for a tuple.
 macro_rules! tuple {
-    ($count:literal: $first:ident 0 $(, $racer:ident $number:literal)+) => {
+    ($count:literal: $first:ident 0 $(, $racer:ident $number:tt)+) => {
         impl<$first: Future $(, $racer: Future<Output = $first::Output>)+> Racers for ($first $(, $racer)+) {
             type Output = $first::Output;
 
-            #[allow(non_snake_case)]
-            async fn race(self) -> Self::Output {
-                let ($first $(, $racer)+) = self;
-                let mut $first = pin!($first);
-                $(let mut $racer = pin!($racer);)+
-                let mut order = PollOrder::new($count);
-                poll_fn(|cx| {
-                    ready!(budget::poll(cx));
-                    let mark = budget::mark();
-                    for index in order.next_round() {
-                        let poll = match index % $count {
-                            $($number => $racer.as_mut().poll(cx),)+
-                            _ => $first.as_mut().poll(cx),
-                        };
-                        if poll.is_ready() {
-                            budget::spend_since(mark);
-                            return poll;
-                        }
-                    }
-                    Poll::Pending
-                })
-                .await
+            fn count(&self) -> usize {
+                $count
+            }
+
+            // SAFETY: the caller pins the racers, as for the trait's.
+            unsafe fn poll_racer(&mut self, index: usize, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                match index {
+                    // SAFETY: the caller pins the racers.
+                    $($number => unsafe { Pin::new_unchecked(&mut self.$number) }.poll(cx),)+
+                    // SAFETY: as above.
+                    _ => unsafe { Pin::new_unchecked(&mut self.0) }.poll(cx),
+                }
             }
         }
     };

@@ -61,6 +61,11 @@ impl Driver {
         self.reactor.close();
         wake_all(Cause::Timer, &mut self.timers.close());
     }
+
+    /// Wakes every thread that waits for a timer and is no worker. No such thread can set a timer any more.
+    pub(crate) fn close_guest_timers(&self) {
+        wake_all(Cause::Timer, &mut self.timers.close_guests());
+    }
 }
 
 impl DriverLock<'_> {

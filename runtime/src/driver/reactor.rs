@@ -30,7 +30,10 @@ use mio::{
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
     time::Duration,
 };
@@ -51,6 +54,10 @@ pub(crate) struct Reactor {
     /// `None` once the executor is gone.
     os: RwLock<Option<(Registry, OsWaker)>>,
     sources: Mutex<Slab<Arc<Source>>>,
+    /// True once the sources have been told that the reactor is gone. Relaxed: it is stored before the lock
+    /// of the sources is taken to tell them, and loaded after that lock was taken to insert one. So a source
+    /// that comes too late to be told is refused.
+    is_gone: AtomicBool,
     /// The function to call when the self-pipe of signals is readable. `None` until the pipe is registered.
     on_signal: Mutex<Option<OnSignal>>,
     /// The process that the reactor belongs to.
@@ -72,6 +79,7 @@ pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
     let reactor = Reactor {
         os: RwLock::new(Some((registry, waker))),
         sources: Mutex::new(Slab::new()),
+        is_gone: AtomicBool::new(false),
         on_signal: Mutex::new(None),
         generation: Generation::current(),
     };
@@ -166,11 +174,11 @@ impl Reactor {
         let key = lock(&self.sources).insert(source.clone());
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
         let result = match &*os {
-            Some((registry, _)) => {
+            Some((registry, _)) if !self.is_gone.load(Ordering::Relaxed) => {
                 let token = Token(usize::try_from(key.to_bits()).expect("a 64-bit platform"));
                 registry.register(io, token, interest)
             }
-            None => Err(io::Error::other("the runtime is gone")),
+            _ => Err(io::Error::other("the runtime is gone")),
         };
         drop(os);
         match result {
@@ -214,8 +222,10 @@ impl Reactor {
         self.tell_gone();
     }
 
-    /// Tells every source that the reactor is gone. A thread that sleeps in the poller can still be woken.
+    /// Tells every source that the reactor is gone, and refuses new ones. A thread that sleeps in the poller
+    /// can still be woken.
     pub(crate) fn tell_gone(&self) {
+        self.is_gone.store(true, Ordering::Relaxed);
         let mut woken = Vec::new();
         lock(&self.sources).iter().for_each(|source| source.set_gone(&mut woken));
         wake_all(Cause::Readiness, &mut woken);

@@ -165,6 +165,9 @@ impl Blocking {
 /// dropped. Every other end of the runtime cancels the calls that are still queued when the tasks have
 /// ended: see [`Runtime`](crate::Runtime#how-it-ends).
 ///
+/// The closure is inside of the runtime: [`Handle::current`](crate::Handle::current) works, and its
+/// `block_on` awaits sleeps. The last calls of a current-thread runtime have no timers: sleeps panic there.
+///
 /// If the operating system refuses a thread, the call waits for one of the runtime's threads that make such
 /// calls. If there is no such thread either, the handle returns [`Lost`](JoinError::Lost) with the reason.
 /// A later call tries again.
@@ -191,7 +194,28 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    submit(&context::executor("spawn_blocking"), Fate::Cancellable, || f).unwrap_or_else(|refused| {
+    spawn_blocking_on(&context::executor("spawn_blocking"), f)
+}
+
+/// Runs a closure of the program, inside of the runtime.
+pub(crate) fn spawn_blocking_on<F, T>(executor: &ExecutorHandle, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let inside = executor.clone();
+    call_or_error(executor, move || {
+        let _entered = context::enter_as_guest(&inside);
+        f()
+    })
+}
+
+fn call_or_error<F, T>(executor: &ExecutorHandle, call: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    submit(executor, Fate::Cancellable, || call).unwrap_or_else(|refused| {
         let (completer, handle) = brigade_handle::pair();
         completer.complete(Err(refused.into_join_error()));
         handle
@@ -215,7 +239,7 @@ pub(crate) fn unblock<T: Send + 'static>(
     what: &'static str,
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> impl Future<Output = io::Result<T>> + Send {
-    let handle = spawn_blocking(call);
+    let handle = call_or_error(&context::executor("spawn_blocking"), call);
     async move { handle.await.unwrap_or_else(|error| Err(io_error(what, &error))) }
 }
 

@@ -7,6 +7,10 @@
 //!
 //! 1. The references in the role belong to the innermost [`Entered`] of this thread, which keeps alive what
 //!    they point to. Guards are dropped in the reverse order of their making, and stay on their thread.
+//!    An [`OwnedEntry`] is a guard as well, but in the hands of safe code, which may drop it in any order or
+//!    leak it. So it restores the role from before, and frees what it keeps, only if the role is still its
+//!    own. Then no guard that was made before it has been dropped, as that would have changed the role, and
+//!    no guard that was made after it would restore a pointer to what it frees. Otherwise it leaks that.
 //! 2. The values of task-locals lie in their futures; the stack of the thread has pointers to them. An
 //!    [`InTaskLocal`] borrows the value, and takes the pointer off when it is dropped, in the reverse order
 //!    of their making. A value is read in a call that was made, and returns, while the guard lives. So the
@@ -84,6 +88,65 @@ pub(crate) fn enter_as_worker(worker: Rc<Worker>) -> Entered<Rc<Worker>> {
     let here = NonNull::from(&*worker);
     // SAFETY: the guard keeps the worker alive (rule 1).
     enter(ThreadRole::Worker(unsafe { here.as_ref() }), worker)
+}
+
+/// Makes this thread a guest until the guard is dropped, wherever the caller keeps the guard. Returns `None`
+/// if the thread runs tasks of this executor, and so is inside already.
+///
+/// # Panics
+///
+/// On a thread that runs the tasks of another executor. It would go on with those under the wrong role, if
+/// the guard were held across an await.
+#[track_caller]
+pub(crate) fn enter_owned(executor: &ExecutorHandle) -> Option<OwnedEntry> {
+    let runs_tasks = with(|place| match place {
+        ThreadRole::Outside | ThreadRole::Guest(_) => None,
+        ThreadRole::CurrentThread(core) => Some(executor.is_current_thread(&core.shared)),
+        ThreadRole::Worker(worker) => Some(executor.is_multi_thread(&worker.shared)),
+    });
+    match runs_tasks {
+        Some(true) => return None,
+        Some(false) => panic!(
+            "enter would take this thread from the runtime whose tasks it runs: use `spawn` or `spawn_blocking` of the handle"
+        ),
+        None => {}
+    }
+    let kept = NonNull::from(Box::leak(Box::new(executor.clone())));
+    // SAFETY: the allocation lives until the guard frees it, when the role no longer has this reference
+    // (rule 1).
+    let before = ROLE.replace(ThreadRole::Guest(unsafe { kept.as_ref() }));
+    Some(OwnedEntry { before, kept, _unlimited: budget::lift() })
+}
+
+/// Restores the role that the thread had before, if no guard that was made later is left (rule 1).
+#[must_use = "the thread has the role as long as the guard lives"]
+pub(crate) struct OwnedEntry {
+    before: ThreadRole<'static>,
+    /// An allocation from a `Box`. The pointer also keeps the guard on its thread.
+    kept: NonNull<ExecutorHandle>,
+    _unlimited: budget::Lifted,
+}
+
+impl Drop for OwnedEntry {
+    fn drop(&mut self) {
+        let is_innermost =
+            matches!(ROLE.get(), ThreadRole::Guest(executor) if std::ptr::eq(executor, self.kept.as_ptr()));
+        if is_innermost {
+            ROLE.set(self.before);
+            // SAFETY: it is from a `Box`, nothing refers to it any more (rule 1), and a guard drops once.
+            drop(unsafe { Box::from_raw(self.kept.as_ptr()) });
+        } else if !std::thread::panicking() {
+            panic!(
+                "the guard of `enter` was not dropped in the reverse order of its making, or was held across an `.await`"
+            );
+        }
+    }
+}
+
+impl std::fmt::Debug for OwnedEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnedEntry").finish_non_exhaustive()
+    }
 }
 
 fn enter<K>(here: ThreadRole<'static>, kept: K) -> Entered<K> {

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `runtime`, `builder`, `end` | the owner of an executor, its settings, and the ways in which it ends |
+//! | `handle` | a reference to a runtime for any thread, which does not keep it running |
 //! | `spawn`, `blocking` | the ways in: tasks, and calls that block |
 //! | `block_on` | the loop that turns a future into a value |
 //! | `context` | the executor that this thread is inside of |
@@ -19,6 +20,7 @@ pub(crate) mod builder;
 pub(crate) mod context;
 pub(crate) mod current_thread;
 pub(crate) mod end;
+pub(crate) mod handle;
 // Unsafe: a reference to one of several types in one word, counted by hand.
 pub(crate) mod injector;
 pub(crate) mod multi_thread;

@@ -58,6 +58,22 @@ impl ExecutorHandle {
         handle
     }
 
+    pub(crate) fn is_current_thread(&self, other: &Arc<current_thread::CurrentThread>) -> bool {
+        matches!(self, Self::CurrentThread(shared) if Arc::ptr_eq(shared, other))
+    }
+
+    pub(crate) fn is_multi_thread(&self, other: &Arc<multi_thread::MultiThread>) -> bool {
+        matches!(self, Self::MultiThread(shared) if Arc::ptr_eq(shared, other))
+    }
+
+    /// Says for `Debug` which kind it is.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::CurrentThread(_) => "current-thread".to_owned(),
+            Self::MultiThread(shared) => format!("{} workers", shared.workers()),
+        }
+    }
+
     pub(crate) fn driver(&self) -> &Driver {
         match self {
             Self::CurrentThread(shared) => &shared.driver,

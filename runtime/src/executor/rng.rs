@@ -1,8 +1,23 @@
 //! Choices that need no reason: which worker to steal from first, and which racer to poll first.
 //!
-//! All such choices of an executor come from here, so that a test could make them instead.
+//! All such choices of an executor come from here, so that a test could make them instead. So does the chance
+//! by which a retry is late.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// Returns a number below `count`, by chance. Unlike the choices of an [`Rng`], it differs from process to
+/// process. `count` is not 0.
+pub(crate) fn chance(count: usize) -> usize {
+    // The standard library seeds it with random bytes of the operating system, once a thread, and makes each
+    // state different. A forked child has its parent's bytes, but another number.
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(process::id());
+    hasher.finish() as usize % count
+}
 
 /// A cheap source of choices.
 #[derive(Debug)]

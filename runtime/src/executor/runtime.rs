@@ -3,7 +3,12 @@
 use crate::{
     driver::Driver,
     executor::{
-        block_on, builder::Builder, current_thread, end::ShutdownMode, multi_thread,
+        block_on,
+        builder::Builder,
+        current_thread,
+        end::ShutdownMode,
+        handle::{EnterGuard, Handle},
+        multi_thread,
         reference::ExecutorHandle,
     },
     task,
@@ -44,6 +49,32 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 ///
 /// If a worker panics, which would be a bug of this crate, or if the program closes the runtime's
 /// descriptors, all tasks end and their handles return [`Lost`](JoinError::Lost) with the reason.
+///
+/// # A blocking call that is stuck
+///
+/// Nothing can interrupt a thread in a blocking call, so `run`, `drop` and `shutdown` wait for one that never
+/// returns, such as a read of a terminal. There are three ways out, and each waits for nobody that is stuck:
+///
+/// * Make a `Runtime`, and end it by [`shutdown_timeout`] or [`shutdown_background`]. The thread of the call
+///   is left behind. When `main` returns, the process ends, and the thread with it.
+/// * Call [`std::process::exit`], from any thread, also inside of [`run`](crate::run). No destructors run.
+/// * Do not block: [`io::stdin`](crate::io::stdin), sockets and pipes of this crate can be awaited, and a
+///   [`timeout`](crate::timeout) ends the waiting.
+///
+/// ```
+/// use brigade_runtime::{Runtime, spawn_blocking, timeout};
+/// use std::{sync::mpsc, time::Duration};
+///
+/// let runtime = Runtime::current_thread()?;
+/// let (_never, gate) = mpsc::channel::<()>();
+/// let stuck = runtime.block_on(async {
+///     timeout(Duration::from_millis(5), spawn_blocking(move || gate.recv())).await
+/// });
+/// assert!(stuck.is_err());
+/// // `drop(runtime)` would wait for the call.
+/// runtime.shutdown_background();
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Forks
 ///
@@ -113,6 +144,26 @@ impl Runtime {
     /// Returns a builder, for a runtime with settings of your own.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// Returns a [`Handle`], by which any thread spawns tasks here. It does not keep the runtime running.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::multi_thread(1)?;
+    /// let handle = runtime.handle();
+    /// let task = std::thread::spawn(move || handle.spawn(async { 7 })).join().unwrap();
+    /// assert_eq!(task.join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.executor.clone())
+    }
+
+    /// Makes this thread be inside of the runtime until the guard is dropped. It does and panics as
+    /// [`Handle::enter`], which has an example.
+    #[track_caller]
+    pub fn enter(&self) -> EnterGuard {
+        self.handle().enter()
     }
 
     /// Panics in a forked child.
@@ -340,10 +391,6 @@ impl Drop for Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.executor {
-            ExecutorHandle::CurrentThread(_) => "current-thread".to_owned(),
-            ExecutorHandle::MultiThread(shared) => format!("{} workers", shared.workers()),
-        };
-        f.debug_tuple("Runtime").field(&kind).finish()
+        f.debug_tuple("Runtime").field(&self.executor.kind()).finish()
     }
 }

@@ -39,6 +39,10 @@ pub struct ReadDir {
     state: State,
 }
 
+// Its state changes in one step.
+impl std::panic::UnwindSafe for ReadDir {}
+impl std::panic::RefUnwindSafe for ReadDir {}
+
 enum State {
     /// The entries that were read, and the rest of the folder unless its end was read.
     Idle(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>),

@@ -200,6 +200,13 @@ unsafe impl<T: Send> Sync for Sender<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Receiver<T> {}
 
+// A value is sent or not, and a panic of a waker or a destructor comes before or after. A shared reference
+// reaches no value.
+impl<T> std::panic::UnwindSafe for Sender<T> {}
+impl<T> std::panic::RefUnwindSafe for Sender<T> {}
+impl<T> std::panic::UnwindSafe for Receiver<T> {}
+impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
+
 impl<T> Sender<T> {
     /// Sends the value.
     ///

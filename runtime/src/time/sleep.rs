@@ -205,7 +205,7 @@ impl Sleep {
     }
 
     /// Polls the sleep and ignores whether the task's budget is used up. A ready sleep still spends one unit.
-    pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.due {
             let Some(timer) = &self.set else {
                 self.set(cx);

@@ -213,12 +213,23 @@ impl Timers {
 
     /// Takes out all timers and returns their wakers. From then on no timer can be set.
     pub(crate) fn close(&self) -> Vec<Waker> {
-        let take = |shard: &TimerShard| lock(&shard.kept).take().map(|mut kept| kept.wheel.clear());
-        self.shards.iter().filter_map(take).flatten().collect()
+        self.shards.iter().flat_map(TimerShard::close).collect()
+    }
+
+    /// Takes out the timers of threads that are no workers. From then on those can set none.
+    pub(crate) fn close_guests(&self) -> Vec<Waker> {
+        self.shards[self.guests()].close()
     }
 }
 
 impl TimerShard {
+    fn close(&self) -> Vec<Waker> {
+        let mut kept = lock(&self.kept);
+        // Relaxed: under the lock, and a thread that does not see it looks in vain.
+        self.next.store(NO_TIMER, Ordering::Relaxed);
+        kept.take().map(|mut kept| kept.wheel.clear()).into_iter().flatten().collect()
+    }
+
     #[inline]
     fn expire(&self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) {
         if self.next.load(Ordering::Relaxed) > now {

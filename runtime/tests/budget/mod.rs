@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod io;
+mod limits;
 
 use brigade_handle::{Completer, pair};
 use brigade_runtime::{
@@ -102,7 +103,7 @@ fn tasks_and_handles() {
 fn several_futures_of_one_task() {
     run(async {
         check("combine/race.rs select", async || _ = select(ready(1), ready(2)).await).await;
-        check("combine/race.rs race", async || _ = race((ready(1), ready(2))).await).await;
+        check("combine/race.rs Race", async || _ = race((ready(1), ready(2))).await).await;
         check("race of an array", async || _ = race([ready(1), ready(2)]).await).await;
         check("race of a vector", async || _ = race(vec![ready(1)]).await).await;
         check("combine/gather.rs Gather", async || _ = gather([ready(1), ready(2)]).await).await;

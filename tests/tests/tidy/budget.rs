@@ -20,6 +20,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("runtime/src/group/task_group.rs GroupFuture", "the future of `task_group`"),
     ("runtime/src/group/member.rs Member", "a task's own future"),
     ("runtime/src/group/scope.rs ScopedTask", "a task's own future"),
+    ("runtime/src/combine/unconstrained.rs", "it is there to let nobody run"),
     ("runtime/src/sync/wait_queue.rs WaitFuture", "what the operations of `sync` are made of"),
 ];
 

@@ -205,6 +205,9 @@ pub(crate) fn close(shared: &Arc<CurrentThread>, mode: ShutdownMode) -> Result<(
     driving.cancel();
     drop(shared.inbox.injector.close());
     drop(driving);
+    // This comes before the wait for blocking calls. No thread drives any more, so a call that waits for a
+    // timer or a descriptor has to be told.
+    shared.driver.close();
     let called = match mode {
         ShutdownMode::Drain { at_most: None } => {
             shared.blocking.drain();
@@ -224,6 +227,5 @@ pub(crate) fn close(shared: &Arc<CurrentThread>, mode: ShutdownMode) -> Result<(
             Ok(())
         }
     };
-    shared.driver.close();
     drained.and(called)
 }

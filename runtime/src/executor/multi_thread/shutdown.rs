@@ -3,9 +3,9 @@
 //! | step | waited for by |
 //! |---|---|
 //! | Tasks end, or are cancelled: they are queued, and workers drop their futures. | shutdowns that wait |
-//! | Blocking calls that run end; queued ones are made or cancelled. | the same, or the last worker |
+//! | Blocking calls that run end; queued ones are made or cancelled. | the same, unless they cancel |
 //! | The workers stop. | the same |
-//! | The last worker closes the driver. | nobody |
+//! | The last worker closes the driver, then waits for blocking calls that are left. | the same |
 //!
 //! A shutdown that does not wait, or that has run out of time, stops the workers first, and then cancels on
 //! its own thread the tasks that they have queued. It cannot interrupt a poll. The worker in that poll ends
@@ -147,8 +147,10 @@ impl MultiThread {
         self.blocking.close_without_waiting();
         self.stop();
         self.cancel_queued();
-        // The timers and the descriptors of the driver stay until the last poll has ended.
+        // The descriptors and the timers of workers stay until the last poll has ended. Guests would wait for
+        // that.
         self.driver.reactor.tell_gone();
+        self.driver.close_guest_timers();
     }
 
     /// Cancels the tasks in all queues. A task that is queued later is cancelled by the worker that owns
@@ -171,8 +173,10 @@ impl MultiThread {
     /// Closes what is left. The last worker calls this.
     pub(crate) fn close(&self) {
         drop(self.injector.close());
-        self.blocking.close();
+        // This comes before the wait for blocking calls. No worker drives any more, so a call that waits for
+        // a timer or a descriptor has to be told.
         self.driver.close();
+        self.blocking.close();
     }
 
     /// Ends all tasks after a worker has panicked, because nobody would run them any more. Their handles

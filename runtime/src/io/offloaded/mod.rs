@@ -74,6 +74,10 @@ pub(crate) struct Offloaded<T> {
     watch: ReadWatch,
 }
 
+// Its state changes in one step, after the foreign code of a poll: a waker.
+impl<T> std::panic::UnwindSafe for Offloaded<T> {}
+impl<T> std::panic::RefUnwindSafe for Offloaded<T> {}
+
 enum State {
     /// No job is queued or running.
     Idle(Buffer),

@@ -38,6 +38,10 @@ pub struct Receiver<T> {
     spare: Option<Waker>,
 }
 
+// No foreign code runs while the channel is half changed, and a shared reference reaches no value.
+impl<T> std::panic::UnwindSafe for Receiver<T> {}
+impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
+
 // The values are moved, never pinned.
 impl<T> Unpin for Receiver<T> {}
 
