@@ -89,6 +89,43 @@ fn asyncio_groups() {
 }
 
 #[test]
+fn asyncio_loops_and_times() {
+    use brigade_runtime::{ExponentialBackoff, Handle, Runtime, retry, retry_if, wait_for_timeout};
+    async fn ask() -> Result<u32, &'static str> {
+        Ok(7)
+    }
+    assert!(Handle::try_current().is_none());
+    let runtime = Runtime::multi_thread(1).unwrap();
+    let handle_of_runtime = runtime.handle();
+    assert_eq!(handle_of_runtime.spawn(f()).join().unwrap(), 7);
+    run(async {
+        let handles = [Handle::current().spawn(f())];
+        let waited = wait_for_timeout(handles, Until::All, Duration::from_secs(3)).await;
+        assert_eq!(waited.done.len(), 1);
+        let f = ask;
+        let answer = retry(ExponentialBackoff::new(Duration::from_millis(10)).max_tries(5), f).await;
+        assert_eq!(answer, Ok(7));
+        let transient = |error: &&str| *error == "busy";
+        assert_eq!(retry_if(ExponentialBackoff::new(Duration::ZERO), transient, f).await, Ok(7));
+    });
+}
+
+#[test]
+fn futures_with_a_timeout() {
+    use brigade_handle::{clock, wait_for_timeout};
+    let pool = Pool::builder().threads(2).build().unwrap();
+    let handle = pool.spawn(|| 7);
+    let result = handle.join_timeout(Duration::from_secs(3));
+    assert_eq!(result.expect("it has ended").unwrap(), 7);
+    let handles = [1, 2].map(|n| pool.spawn(move || n));
+    assert_eq!(wait_for_timeout(handles, Until::All, Duration::from_secs(3)).done.len(), 2);
+    let deadline = clock::now() + Duration::from_secs(3);
+    let mut results = as_completed([pool.spawn(|| 7)]);
+    assert!(results.next_deadline(deadline).is_some());
+    assert!(results.into_waited().pending.is_empty());
+}
+
+#[test]
 fn asyncio_queue_event_and_lock() {
     run(async {
         let (n, x, value) = (2, 'x', 0);
