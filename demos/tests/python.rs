@@ -4,6 +4,7 @@
 // A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
+mod cards;
 mod common;
 mod document;
 

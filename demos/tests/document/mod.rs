@@ -14,6 +14,9 @@ use std::{
 /// Longer than any sample takes, also on a busy machine.
 const LIMIT_SECONDS: &str = "120";
 
+/// How many Pythons run at once, so that other tests get their turn.
+pub(crate) const AT_ONCE: usize = 4;
+
 /// The oldest Python that the samples are written for.
 const OLDEST: (u32, u32) = (3, 11);
 
@@ -104,20 +107,25 @@ fn each_sample_that_needs_no_library_runs_to_its_end() {
         ("producer_consumer", slow, &produced_and_consumed),
     ];
     let folder = Folder::new();
-    let children = samples.map(|(name, changes, shown)| {
-        (name, start(&folder, name, &changed(sample(name), changes), LIMIT_SECONDS), shown)
-    });
-    for (name, child, shown) in children {
-        let (code, output, errors) = ended(child);
-        assert_eq!((code, errors.as_str()), (Some(0), ""), "{name}: {output}");
-        // Lines of two threads may run together, as they may in the document.
-        for line in shown {
-            let (wanted, got) =
-                (shown.iter().filter(|other| *other == line).count(), output.matches(line).count());
-            assert_eq!(got, wanted, "{name}: {line} in {output}");
-        }
-        assert_eq!(output.is_empty(), shown.is_empty(), "{name}");
+    for some in samples.chunks(AT_ONCE) {
+        let start = |&(name, changes, shown): &(_, _, _)| {
+            (name, start(&folder, name, &changed(sample(name), changes), LIMIT_SECONDS), shown)
+        };
+        let children: Vec<_> = some.iter().map(start).collect();
+        children.into_iter().for_each(|(name, child, shown)| assert_shows(name, child, shown));
     }
+}
+
+/// Checks that a sample ends well, and shows each of these lines as often as it stands here.
+fn assert_shows(name: &str, child: Child, shown: &[&str]) {
+    let (code, output, errors) = ended(child);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{name}: {output}");
+    // Lines of two threads may run together, as they may in the document.
+    for line in shown {
+        let wanted = shown.iter().filter(|other| *other == line).count();
+        assert_eq!(output.matches(line).count(), wanted, "{name}: {line} in {output}");
+    }
+    assert_eq!(output.is_empty(), shown.is_empty(), "{name}");
 }
 
 #[test]

@@ -161,3 +161,23 @@ fn code_has_colours_and_stands_side_by_side_where_there_is_room() {
     let (code, _) = wide.split_once("code=0").unwrap();
     assert!(code.contains("asyncio.run") && code.contains('│') && !code.contains('\x1b'), "{code}");
 }
+
+#[test]
+fn the_quiz_is_played_where_nothing_can_be_kept_and_says_so() {
+    let program = env!("CARGO_BIN_EXE_brigade");
+    for (environment, why) in [
+        ("env -u HOME -u XDG_STATE_HOME", "neither XDG_STATE_HOME nor HOME names a folder"),
+        ("XDG_STATE_HOME=/dev/null/no-folder", "cannot read /dev/null/no-folder"),
+    ] {
+        let Some(mut terminal) = Terminal::with(&format!("list; {environment} '{program}' cards")) else {
+            return;
+        };
+        terminal.wait_for("Enter: reveal");
+        terminal.types(b"\rg\x1b");
+        terminal.wait_for("1 known");
+        let told =
+            terminal.shown.split_once(GIVEN_BACK).unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("What you know is not kept this time") && told.contains(why), "{told}");
+        terminal.ends_with(0);
+    }
+}

@@ -1,10 +1,10 @@
 //! The quiz: a question, the user's answer, the card's answer, and whether the user knew it.
 
 use super::{
-    deck::{self, Card},
+    deck::Card,
     schedule::{BOX_MAX, Grade, QuizSession},
     screen::Screen,
-    store::Store,
+    store::{Opened, Store, not_kept},
 };
 use crate::{
     scenario::{CommandError, Exit, Scenario},
@@ -30,33 +30,27 @@ const TEXT_COLUMNS_MAX: u16 = 100;
 /// The exit code that a shell reports for Ctrl-C.
 const CTRL_C: Exit = Exit(130);
 
-/// Asks the cards that are due.
+/// Asks the cards that are due. Where the progress cannot be kept, a note says so, and the quiz goes on.
 ///
 /// # Errors
 ///
-/// Fails if the terminal cannot be used, or if the progress cannot be read or written.
-pub(super) fn run(output: &Output) -> Result<Exit, CommandError> {
-    let store = Store::of_user()?;
-    let (progress, note) = store.load()?;
-    let deck: Vec<&'static str> = deck::all().map(|card| card.id).collect();
-    let mut quiz = Quiz {
-        session: QuizSession::begin(progress, &deck),
-        typed: String::new(),
-        revealed: false,
-        known: 0,
-        note,
-    };
-    let exit = ask(output, &mut quiz, &store)?;
+/// Fails if the terminal cannot be used.
+pub(super) fn run(output: &Output, deck: Vec<&'static Card>) -> Result<Exit, CommandError> {
+    let Opened { store, progress, note } = Store::open();
+    let ids: Vec<&'static str> = deck.iter().map(|card| card.id).collect();
+    let session = QuizSession::begin(progress, &ids);
+    let mut quiz = Quiz { deck, session, typed: String::new(), revealed: false, known: 0, note };
+    let exit = ask(output, &mut quiz, store)?;
     let (session, due) = (&quiz.session, quiz.session.queue.len());
     if let Some(note) = &quiz.note {
         output.paragraph(note);
     }
     let rest = if due == 0 { "nothing is left".into() } else { format!("{due} left") };
-    output.line(format_args!("QuizSession {}: {} known, {rest}.", session.number, quiz.known));
+    output.line(format_args!("Session {}: {} known, {rest}.", session.number, quiz.known));
     Ok(exit)
 }
 
-fn ask(output: &Output, quiz: &mut Quiz, store: &Store) -> Result<Exit, CommandError> {
+fn ask(output: &Output, quiz: &mut Quiz, mut store: Option<Store>) -> Result<Exit, CommandError> {
     let no_screen = |error| CommandError::failed("cannot use the terminal", error);
     let mut screen = Screen::open().map_err(no_screen)?;
     while let Some(card) = quiz.card() {
@@ -64,7 +58,11 @@ fn ask(output: &Output, quiz: &mut Quiz, store: &Store) -> Result<Exit, CommandE
         let Event::Key(key) = event::read().map_err(no_screen)? else { continue };
         match quiz.press(key, card) {
             Action::None => {}
-            Action::Save => store.save(&quiz.session.progress)?,
+            Action::Save => {
+                if let Some(Err(why)) = store.as_ref().map(|store| store.save(&quiz.session.progress)) {
+                    (store, quiz.note) = (None, Some(not_kept(&why)));
+                }
+            }
             Action::Show(scenario) => {
                 drop(screen);
                 show(output, scenario)?;
@@ -100,6 +98,8 @@ enum Action {
 
 #[derive(Debug)]
 struct Quiz {
+    /// The cards that may be asked.
+    deck: Vec<&'static Card>,
     session: QuizSession,
     typed: String,
     revealed: bool,
@@ -113,7 +113,7 @@ impl Quiz {
     /// The card that is asked now.
     fn card(&self) -> Option<&'static Card> {
         let id = *self.session.queue.front()?;
-        deck::all().find(|card| card.id == id)
+        self.deck.iter().copied().find(|card| card.id == id)
     }
 
     fn press(&mut self, key: KeyEvent, card: &Card) -> Action {

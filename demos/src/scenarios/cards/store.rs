@@ -5,7 +5,6 @@
 //! lost.
 
 use super::schedule::StudyProgress;
-use crate::scenario::CommandError;
 use std::{
     env,
     fs::{self, File},
@@ -22,18 +21,55 @@ pub(super) struct Store {
     folder: PathBuf,
 }
 
+/// The user's store as [`Store::open`] has found it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The place to keep the progress, if there is one.
+    pub(super) store: Option<Store>,
+    pub(super) progress: StudyProgress,
+    /// A message for the user.
+    pub(super) note: Option<String>,
+}
+
+/// The message that the progress is not kept.
+pub(super) fn not_kept(why: &str) -> String {
+    format!("What you know is not kept this time: {why}.")
+}
+
 impl Store {
-    /// The user's store: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`.
-    pub(super) fn of_user() -> Result<Self, CommandError> {
+    /// Opens the user's store: `$XDG_STATE_HOME/brigade`, or `~/.local/state/brigade`. If it cannot be read
+    /// and written, there is none, and the note says why.
+    pub(super) fn open() -> Opened {
         // The XDG base directory specification says that a relative path is to be ignored.
         let path = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
-        let state = state.ok_or_else(|| {
-            CommandError::usage(
-                "there is no place to keep what you know: XDG_STATE_HOME and HOME are not set",
-            )
-        })?;
-        Ok(Self { folder: state.join("brigade") })
+        let opened = state.ok_or("neither XDG_STATE_HOME nor HOME names a folder".into()).and_then(|state| {
+            let store = Self { folder: state.join("brigade") };
+            let (progress, note) = store.load()?;
+            store.try_to_write()?;
+            Ok(Opened { store: Some(store), progress, note })
+        });
+        opened.unwrap_or_else(|why: String| Opened {
+            store: None,
+            progress: StudyProgress::default(),
+            note: Some(not_kept(&why)),
+        })
+    }
+
+    /// Checks that the progress can be saved, and leaves the file as it is.
+    fn try_to_write(&self) -> Result<(), String> {
+        let beside = self.beside();
+        let written = fs::create_dir_all(&self.folder).and_then(|()| File::create(&beside));
+        written.and_then(|_| fs::remove_file(&beside)).map_err(|error| self.failed("write", &error))
+    }
+
+    /// A file of this process, in the same folder.
+    fn beside(&self) -> PathBuf {
+        self.folder.join(format!(".{FILE}.{}", process::id()))
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) -> String {
+        format!("cannot {what} {}: {error}", self.file().display())
     }
 
     fn file(&self) -> PathBuf {
@@ -42,19 +78,17 @@ impl Store {
 
     /// Loads the progress. If the file cannot be parsed, also returns a message that says why, and where the
     /// file lies now.
-    pub(super) fn load(&self) -> Result<(StudyProgress, Option<String>), CommandError> {
+    fn load(&self) -> Result<(StudyProgress, Option<String>), String> {
         let file = self.file();
-        let failed =
-            |what: &str, error| CommandError::failed(&format!("cannot {what} {}", file.display()), error);
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Default::default()),
-            Err(error) => return Err(failed("read", error)),
+            Err(error) => return Err(self.failed("read", &error)),
         };
         match serde_json::from_slice(&bytes) {
             Ok(progress) => Ok((progress, None)),
             Err(error) => {
-                let aside = set_aside(&file).map_err(|error| failed("set aside", error))?;
+                let aside = set_aside(&file).map_err(|error| self.failed("set aside", &error))?;
                 let note = format!(
                     "{} is not a valid file of cards ({error}). It was set aside as {}; you begin anew.",
                     file.display(),
@@ -65,16 +99,16 @@ impl Store {
         }
     }
 
-    /// Saves the progress.
-    pub(super) fn save(&self, progress: &StudyProgress) -> Result<(), CommandError> {
+    /// Saves the progress. The error is a message.
+    pub(super) fn save(&self, progress: &StudyProgress) -> Result<(), String> {
         let file = self.file();
         let text = serde_json::to_string_pretty(progress).expect("progress has text keys and whole numbers");
-        let beside = self.folder.join(format!(".{FILE}.{}", process::id()));
+        let beside = self.beside();
         let written = fs::create_dir_all(&self.folder).and_then(|()| replace(&beside, &file, &text));
         written.map_err(|error| {
             // An error here is ignored, because the first error matters.
             let _ = fs::remove_file(&beside);
-            CommandError::failed(&format!("cannot write {}", file.display()), error)
+            self.failed("write", &error)
         })
     }
 }
@@ -164,11 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_cannot_be_written_is_noticed_before_the_first_answer() {
+        let temporary = Temporary::new();
+        temporary.0.try_to_write().unwrap();
+        assert_eq!(temporary.names(), Vec::<String>::new());
+        fs::write(temporary.0.file(), "in the way").unwrap();
+        let below = Store { folder: temporary.0.file().join("brigade") };
+        assert!(below.try_to_write().unwrap_err().contains("cannot write"));
+    }
+
+    #[test]
     fn a_file_that_cannot_be_written_is_an_error_with_its_name() {
         let temporary = Temporary::new();
         fs::create_dir_all(temporary.0.file().join("in the way")).unwrap();
         let error = temporary.0.save(&some()).unwrap_err();
-        assert!(error.message.contains(FILE), "{error:?}");
+        assert!(error.contains(FILE), "{error}");
         assert_eq!(temporary.names(), [FILE]);
     }
 }

@@ -1,20 +1,11 @@
 //! Cards on processes: fork and exec, frames, rings, the supervisor, the ends of children.
 
-use super::{Card, read, shown};
-use crate::scenarios::io;
+use super::{Card, read};
 
 pub(super) static CARDS: &[Card] = &[
-    shown(
-        "process-cost",
-        "Processes overlap waits as well as threads do. Why are they the dearest way to fetch five URLs?",
-        "Each process must be started and has memory of its own. That costs more than the fetches themselves \
-         need.",
-        "demos/src/scenarios/io/processes.rs",
-        &io::SCENARIO,
-    ),
     read(
         "fork-threads",
-        "Why may a child call only system calls between fork and exec?",
+        "Why does our child make only system calls between fork and exec?",
         "A fork copies only the calling thread. If another thread held a lock at that moment, say the \
          allocator's, that lock stays locked in the child for ever.",
         "process/src/parent/launcher/exec.rs",
@@ -44,7 +35,8 @@ pub(super) static CARDS: &[Card] = &[
         "init-first",
         "Why must `init` be the first line of main?",
         "A worker is this same executable. init sees that the process is a worker and never returns. Without \
-         init the child would run main, start a pool of its own, and so on for ever.",
+         it a worker would run main from the start, so a pool refuses to start where init was not called: \
+         the error names the line to add.",
         "process/src/worker/init.rs",
     ),
     read(

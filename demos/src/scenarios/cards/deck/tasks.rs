@@ -164,9 +164,9 @@ pub(super) static CARDS: &[Card] = &[
     ),
     read(
         "gather",
-        "Does `gather` spawn tasks?",
+        "Does our `gather` spawn tasks?",
         "No. It polls its futures concurrently inside the one task that awaits it, and keeps the results in \
-         order.",
+         order. asyncio's makes a task of each coroutine.",
         "runtime/src/combine/gather.rs",
     ),
     read(

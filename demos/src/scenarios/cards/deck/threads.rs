@@ -1,7 +1,7 @@
-//! Cards on threads: stealing, join, sleeping, spare threads, locks, races, the GIL.
+//! Cards on threads: stealing, join, sleeping, spare threads, locks, tracing.
 
 use super::{Card, read, shown};
-use crate::scenarios::{daemon, deadlock, executor, gil, lock, producer_consumer, race};
+use crate::scenarios::{deadlock, executor};
 
 pub(super) static CARDS: &[Card] = &[
     shown(
@@ -12,68 +12,12 @@ pub(super) static CARDS: &[Card] = &[
         &executor::SCENARIO,
     ),
     shown(
-        "daemon",
-        "What becomes of a daemon thread's work when main ends?",
-        "It is cut off where it stands. Nobody waits for it, and none of its destructors run. To wait for the \
-         work, join it.",
-        "demos/src/scenarios/daemon.rs",
-        &daemon::SCENARIO,
-    ),
-    shown(
-        "lost-update",
-        "Two threads each add 1 to a counter by load and store. How can the sum be 1?",
-        "Both load 0 before either stores, and the second store overwrites the first. Each operation is \
-         atomic, but the pair is not.",
-        "demos/src/scenarios/race.rs",
-        &race::SCENARIO,
-    ),
-    shown(
-        "lock-cost",
-        "What does a lock around load and store mend, and what does it cost?",
-        "No other thread can come between the two operations, so no update is lost. But the threads that want \
-         the lock go one after the other there.",
-        "demos/src/scenarios/lock.rs",
-        &lock::SCENARIO,
-    ),
-    shown(
         "deadlock-ring",
         "How does our lock tell a deadlock from a long wait?",
         "A thread that is about to wait follows the chain: the holder of the lock, what that thread waits \
          for, and so on. A chain that comes back to itself can never go on.",
         "pool/src/blocking/lock.rs",
         &deadlock::SCENARIO,
-    ),
-    shown(
-        "deadlock-cure",
-        "What cure for deadlocks does `brigade deadlock --ordered` show?",
-        "All threads take the locks in the same order, so the chain of who waits for whom cannot close to a \
-         cycle.",
-        "demos/src/scenarios/deadlock.rs",
-        &deadlock::SCENARIO,
-    ),
-    shown(
-        "sentinel",
-        "How does a producer tell a consumer on a blocking queue that nothing more will come?",
-        "By a sentinel, an item that means the end: None. The consumer gets it after everything that was put \
-         before it.",
-        "demos/src/scenarios/producer_consumer/mod.rs",
-        &producer_consumer::SCENARIO,
-    ),
-    shown(
-        "gil-interval",
-        "When does a computing thread give up the GIL?",
-        "When another thread has waited for the switch interval (5 ms by default) and asks. The holder looks \
-         between two batches of work, gives the lock up, and waits until the other thread has it.",
-        "demos/src/scenarios/gil/model.rs",
-        &gil::SCENARIO,
-    ),
-    shown(
-        "gil-io",
-        "Why do threads speed up I/O in Python in spite of the GIL?",
-        "A thread gives the lock up around a blocking call. So threads wait at the same time and only compute \
-         one by one.",
-        "demos/src/scenarios/gil/mod.rs",
-        &gil::SCENARIO,
     ),
     read(
         "queue-wakeup",
