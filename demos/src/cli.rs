@@ -14,12 +14,12 @@ use crate::{
     remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
     scenarios::{ALL, decide, tour},
-    show::{Output, Settings, Style, print_page},
+    show::{self, Output, Settings, Style, print_page},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, error::Error};
 use serde_json::json;
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     panic::{self, PanicHookInfo},
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
@@ -50,9 +50,9 @@ fn report_panic(info: &PanicHookInfo<'_>) {
     complain(&format!("something is wrong in brigade itself: {words}{place}"));
 }
 
-/// Prints a line on standard error. If that is gone or full, nobody is left to tell.
+/// Prints a message of the program on standard error.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "brigade: {message}");
+    show::complain(format_args!("brigade: {message}\n"));
 }
 
 /// Runs the command that the arguments name.
@@ -84,7 +84,7 @@ fn show_and_exit(error: &Error) -> ! {
     let page = error.render();
     let page = if is_terminal && Output::wants_colour() { page.ansi().to_string() } else { page.to_string() };
     if is_wrong {
-        let _ = io::stderr().write_all(page.as_bytes());
+        show::complain(&page);
     } else {
         print_page(&page);
     }

@@ -131,7 +131,7 @@ impl Output {
 
     /// How many rows and columns there are now. The terminal may have been resized since the last call.
     pub(super) fn size(&self) -> (usize, usize) {
-        let size = if self.0.is_terminal { terminal_size() } else { None };
+        let size = if self.0.is_terminal { terminal_size(&Term::stdout()) } else { None };
         size.unwrap_or((24, PIPE_COLUMNS))
     }
 
@@ -232,12 +232,26 @@ fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// Prints a page of help. On a terminal its lines are broken at spaces.
+/// Prints a page of help on the standard output.
 pub(crate) fn print_page(page: &str) {
-    let columns = if io::stdout().is_terminal() { terminal_size().map(|(_, columns)| columns) } else { None };
-    let lines = page.lines().map(|line| columns.map_or(line.to_owned(), |columns| fold_entry(line, columns)));
-    let page: String = lines.map(|line| line + "\n").collect();
-    exit_unless_written(write_patiently(&mut io::stdout(), page.as_bytes()));
+    exit_unless_written(write_patiently(&mut io::stdout(), fold_page(page, &Term::stdout()).as_bytes()));
+}
+
+/// Prints a complaint on standard error. If that is gone or full, nobody is left to tell.
+pub(crate) fn complain(page: impl fmt::Display) {
+    let mut stderr = io::stderr();
+    // Without a terminal this allocates nothing, since memory may be what is missing.
+    let _ = if stderr.is_terminal() {
+        stderr.write_all(fold_page(&page.to_string(), &Term::stderr()).as_bytes())
+    } else {
+        write!(stderr, "{page}")
+    };
+}
+
+/// Breaks the lines of a page at spaces, if it is for a terminal.
+fn fold_page(page: &str, stream: &Term) -> String {
+    let Some((_, width)) = terminal_size(stream).filter(|_| stream.is_term()) else { return page.to_owned() };
+    page.lines().map(|line| fold_entry(line, width) + "\n").collect()
 }
 
 /// Breaks a line of a page. A word that stands apart from its explanation is a label.
@@ -252,9 +266,9 @@ fn fold_entry(line: &str, width: usize) -> String {
     }
 }
 
-/// How many rows and columns the terminal of the standard output has, if it tells.
-fn terminal_size() -> Option<(usize, usize)> {
-    let (rows, columns) = Term::stdout().size_checked()?;
+/// How many rows and columns the terminal of a stream has, if it tells.
+fn terminal_size(stream: &Term) -> Option<(usize, usize)> {
+    let (rows, columns) = stream.size_checked()?;
     (columns > 0).then(|| (rows.into(), usize::from(columns).max(COLUMNS_MIN)))
 }
 

@@ -35,8 +35,8 @@ impl Style {
     }
 }
 
-/// Breaks a text into lines of at most `width` columns, at spaces. A longer word is broken after a slash or a
-/// double colon, as in a path; without one it stands alone.
+/// Breaks a text into lines of at most `width` columns, at spaces. A longer word is broken as a path
+/// or an address is: after a slash, a colon, a number sign or a question mark. Without one it stands alone.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -81,7 +81,9 @@ fn pieces(word: &str, width: usize) -> Vec<&str> {
     }
     let mut pieces = Vec::new();
     let mut rest = word;
-    while let Some(end) = rest.find(['/', ':']).map(|place| place + 1).filter(|&end| end < rest.len()) {
+    while let Some(end) =
+        rest.find(['/', ':', '#', '?']).map(|place| place + 1).filter(|&end| end < rest.len())
+    {
         let end = if rest[end..].starts_with(':') { end + 1 } else { end };
         let (piece, more) = rest.split_at(end);
         pieces.push(piece);
