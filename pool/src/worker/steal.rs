@@ -27,14 +27,20 @@ use std::{
 /// thread's time slice is over or until the next load balancing, milliseconds later, while other
 /// processors may be idle (`classic_skynet`). A thread that sleeps is put on an idle processor when it is
 /// woken.
+///
+/// The more victims a round has, the fewer rounds there are. A round of a thousand victims is a spell.
 pub(crate) struct AdaptiveSpin<'worker> {
     worker: &'worker Worker,
     rounds: u32,
+    /// How many rounds of a few victims one round takes the time of.
+    round_weight: u32,
     end: Option<Instant>,
 }
 
 /// Rounds of pauses in a spell.
 const ROUNDS_PER_SPELL: u32 = 30;
+/// A look at this many victims takes about as long as the pauses of a round.
+const VICTIMS_PER_ROUND: usize = 32;
 /// The longest round has 2 to the power of this many pauses.
 const MAX_PAUSE_EXPONENT: u32 = 4;
 /// The spells after the first one may take the time since the worker woke up divided by this, but no
@@ -44,12 +50,14 @@ const SPIN_TIME_LIMIT: Duration = Duration::from_micros(150);
 
 impl<'worker> AdaptiveSpin<'worker> {
     pub(crate) fn new(worker: &'worker Worker) -> Self {
-        Self { worker, rounds: 0, end: None }
+        let victims = worker.registry.sleep.used();
+        let round_weight = (1 + victims / VICTIMS_PER_ROUND) as u32;
+        Self { worker, rounds: 0, round_weight, end: None }
     }
 
     /// Pauses for one round. Returns false when the spell is over.
     pub(crate) fn spin_once(&mut self) -> bool {
-        self.rounds += 1;
+        self.rounds += self.round_weight;
         (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
         self.rounds < ROUNDS_PER_SPELL
     }
@@ -209,8 +217,9 @@ impl Worker {
 
     /// Takes the oldest job of a worker, which may be this one.
     pub(crate) fn oldest_job(&self, of: usize) -> Option<JobRef> {
-        let slot = self.registry.slot(of);
-        self.take(|| slot.jobs.steal())
+        let jobs = &self.registry.slot(of).jobs;
+        // Stealing from an empty queue costs a fence; `is_empty` does not.
+        if jobs.is_empty() { None } else { self.take(|| jobs.steal()) }
     }
 
     /// Steals a job that the scope waits for: a descendant of it. If the stolen job is unrelated, it goes
