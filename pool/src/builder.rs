@@ -162,7 +162,8 @@ impl Builder {
         self
     }
 
-    /// Starts the pool.
+    /// Starts the pool. Its threads sleep until there is work, so the time grows with their number: some
+    /// tens of microseconds for each thread.
     ///
     /// ```
     /// use std::io::ErrorKind;
@@ -173,9 +174,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Returns the operating system's error if it refuses a thread; the threads that were started have
-    /// ended by then. Returns [`io::ErrorKind::InvalidInput`] if `threads` is 0 or more than 32,000, if
-    /// there could be more than 32,256 threads with the spare ones, or if the name contains a NUL.
+    /// Returns the operating system's error if it refuses a thread, and says how many it has granted; the
+    /// threads that were started have ended by then. Returns [`io::ErrorKind::InvalidInput`] if `threads` is
+    /// 0 or more than 32,000, if there could be more than 32,256 threads with the spare ones, or if the name
+    /// contains a NUL.
     pub fn build(mut self) -> io::Result<Pool> {
         const MOST: usize = 32_000;
         const _: () =

@@ -129,6 +129,6 @@ pub mod model {
         },
         registry::sleep::{Queues, Searching, Sleep},
         scope::count::{LocalCount, SharedCount},
-        sys::{Full, Light},
+        sys::{Full, Light, heavy},
     };
 }

@@ -71,7 +71,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Returns the operating system's error if it refuses a thread.
+    /// Returns the operating system's error if it refuses a thread, as [`Builder::build`] does.
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
@@ -128,11 +128,14 @@ impl Pool {
                 pool.registry.retry();
                 Ok(pool)
             }
-            Err(error) => {
+            Err((error, started)) => {
                 pool.registry.advance(Phase::Ended);
                 pool.join_threads();
                 pool.is_shut = true;
-                let text = format!("a thread of the pool could not be started: {error}");
+                let threads = pool.threads();
+                let text = format!(
+                    "the system granted {started} of the pool's {threads} threads: {error} (its limits: `ulimit -u`, `ulimit -v`)"
+                );
                 Err(io::Error::new(error.kind(), text))
             }
         }
@@ -361,5 +364,24 @@ impl fmt::Debug for Pool {
             .field("name", &config.name)
             .field("threads", &config.threads)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_of_a_thousand_threads_starts_with_all_of_them_asleep() {
+        let pool = Pool::builder().threads(1000).build().expect("the machine lets us start threads");
+        // If they searched each other at first, the start would take a time that grows with the square of
+        // their number.
+        assert!(pool.registry.sleep.all_sleep(1000));
+        assert_eq!((pool.stats().threads, pool.stats().parks), (1000, 0));
+        assert_eq!(pool.spawn(|| 7).join().expect("the job returns"), 7);
+        // Ending the pool wakes each of them once.
+        let registry = pool.registry.clone();
+        pool.shutdown();
+        assert!(registry.sleep.wakes() < 1100, "{} wake-ups", registry.sleep.wakes());
     }
 }

@@ -1,4 +1,4 @@
-//! The platform wall: a fence that one side pays for, and the processor of a thread.
+//! The platform wall: a fence that one side pays for, and the processors.
 //!
 //! Two places need the pattern of Dekker: store mine, fence, look at yours. A full fence costs about 5 ns
 //! on each side. Here one side is hot (a `join`, a spawn) and the other is rare (a steal, a worker that
@@ -58,11 +58,16 @@ pub(crate) fn is_asymmetric() -> bool {
 }
 
 /// Executes the rare side's fence.
-pub(crate) fn heavy() {
+pub fn heavy() {
     fence(Ordering::SeqCst);
     if is_asymmetric() {
         platform::everywhere();
     }
+}
+
+/// Returns how many threads of this process can run at a time, where the system tells, and otherwise 1.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Returns the number of the processor that this thread runs on at the moment, where the system tells.

@@ -4,6 +4,7 @@
 pub(crate) mod config;
 mod counters;
 mod drain;
+mod parking_slot;
 mod retry;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod sleep;
@@ -20,12 +21,13 @@ use crate::{
         spare::Roster,
         stats::WorkerStats,
     },
+    sys,
 };
 use brigade_handle::fork::{self, Generation};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-    atomic::{self, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// The phase of a pool's life. It only goes forward.
@@ -185,19 +187,18 @@ impl Registry {
         }
     }
 
-    /// Advances to `phase`, and makes every worker see it.
+    /// Advances to `phase`, and makes every worker see it that has to.
     pub(crate) fn advance(&self, phase: Phase) {
-        // Release publishes the reason. The fence in `wake_all` pairs with the fence of a worker that
-        // goes to sleep.
+        // Release publishes the reason.
         self.phase.fetch_max(phase as u8, Ordering::Release);
-        // If all workers sleep already, one wake-up for each is enough. The thread that ends a pool owns
-        // it, so no other thread brings work.
-        if matches!(phase, Phase::Draining | Phase::Cancelling) && self.try_to_end() {
-            return;
-        }
-        self.sleep.wake_all();
         if phase == Phase::Ended {
+            self.sleep.wake_all();
             self.dismiss_reserve();
+        } else if !self.try_to_end() {
+            // Sleepers may sleep on: the last worker to fall asleep ends the pool. The fence pairs with its
+            // fence. Either it sees the phase, or this thread sees that all workers sleep.
+            sys::heavy();
+            self.try_to_end();
         }
     }
 
@@ -293,10 +294,7 @@ impl Registry {
             let roster = self.roster();
             (roster.active, roster.blocked())
         };
-        let counts = self.sleep.counts();
-        // Acquire: this thread sees everything that the sleepers queued before.
-        atomic::fence(Ordering::Acquire);
-        let idle = blocked == 0 && counts.searching() == 0 && counts.sleeping() == active as u64;
+        let idle = blocked == 0 && self.sleep.all_sleep(active);
         let ended = idle && !self.have_work();
         if ended {
             self.advance(Phase::Ended);

@@ -45,6 +45,12 @@
 //! A woken worker is counted as searching by its waker. So the duty is also carried between the wake-up
 //! and the worker's first look, and producers do not wake a second worker for the same work.
 //!
+//! # Starting asleep
+//!
+//! The threads of a new pool start asleep ([`Sleep::announce_asleep`]). They need no second look (step 4),
+//! because a pool takes no work before it has started. Searching at the start would make each thread look
+//! at all the others.
+//!
 //! # Dozing
 //!
 //! Stealing costs the thief and the victim a part of a microsecond. A worker whose steals did not pay for
@@ -68,85 +74,13 @@
 //! message for a worker that falls asleep.
 
 use crate::{
-    registry::counters::{Counters, CountersSnapshot, DOZING, SEARCHING, SLEEPING, VACANT},
-    sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, Thread, park_timeout, thread},
+    registry::{
+        counters::{Counters, DOZING, SEARCHING, SLEEPING, VACANT},
+        parking_slot::{ASLEEP, AWAKE, ParkingSlot, RESERVE, WAKING},
+    },
+    sync::{AtomicUsize, Ordering, Padded, fence, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
-
-/// The owner runs, or is about to.
-const AWAKE: u8 = 0;
-/// The owner is parked or about to park, and a waker may claim it.
-const ASLEEP: u8 = 1;
-/// A waker has claimed the owner and will unpark it.
-const WAKING: u8 = 2;
-/// The owner is out of service until it is recalled. It is not counted anywhere.
-const RESERVE: u8 = 3;
-
-/// The value of `waker_processor` if the waker's processor does not matter or is unknown.
-const NO_PROCESSOR: usize = usize::MAX;
-
-/// Returns the processor that this thread runs on, where the system tells.
-fn current_processor() -> usize {
-    sys::processor().unwrap_or(NO_PROCESSOR)
-}
-
-/// A parking slot: the place in which one worker sleeps.
-#[derive(Debug)]
-struct ParkingSlot {
-    state: AtomicU8,
-    /// How often the owner was woken. Written by the waker that has claimed the slot.
-    wakes: AtomicU64,
-    /// The processor of the worker that woke the owner. Written by the waker that has claimed the slot.
-    waker_processor: AtomicUsize,
-    thread: Mutex<Option<Thread>>,
-}
-
-impl ParkingSlot {
-    fn new() -> Self {
-        Self {
-            state: AtomicU8::new(AWAKE),
-            wakes: AtomicU64::new(0),
-            waker_processor: AtomicUsize::new(NO_PROCESSOR),
-            thread: Mutex::new(None),
-        }
-    }
-
-    /// Records the wake-up. Only the waker that has claimed the slot calls this.
-    fn record_waker(&self, is_worker: fn() -> bool) {
-        // Relaxed, both: the claim lets only one waker write at a time.
-        self.wakes.store(self.wakes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.waker_processor
-            .store(if is_worker() { current_processor() } else { NO_PROCESSOR }, Ordering::Relaxed);
-    }
-
-    /// Returns whether the woken owner would keep the worker that woke it from its work.
-    fn is_on_processor_of_waker(&self) -> bool {
-        // Relaxed: it was written before AWAKE, which the owner has acquired.
-        let waker_processor = self.waker_processor.load(Ordering::Relaxed);
-        waker_processor != NO_PROCESSOR && waker_processor == current_processor()
-    }
-
-    fn unpark(&self) {
-        if let Some(thread) =
-            &*self.thread.lock().expect("nothing panics while it holds a parking slot's lock")
-        {
-            thread.unpark();
-        }
-    }
-
-    /// Takes the slot back from sleep. Returns false if a waker has claimed it.
-    fn reclaim(&self) -> bool {
-        // ASLEEP => AWAKE. AcqRel pairs with the claims of the wakers.
-        self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    fn park_while_not_awake(&self) {
-        // Acquire pairs with the waker's Release.
-        while self.state.load(Ordering::Acquire) != AWAKE {
-            thread::park();
-        }
-    }
-}
 
 /// All parking slots of a pool, and the counters. `registry/sleep.rs` describes the protocol.
 #[derive(Debug)]
@@ -155,7 +89,7 @@ pub struct Sleep {
     slots: Box<[ParkingSlot]>,
     /// How many slots were ever used. They are the first ones.
     used: AtomicUsize,
-    /// How many workers may search at a time.
+    /// How many workers may search at a time: half of them, but not more than can run at a time.
     search_limit: u64,
     /// How many workers are normally active at a time.
     threads: u64,
@@ -191,23 +125,40 @@ impl Sleep {
             counters: Padded(Counters::new()),
             slots: (0..slots).map(|_| ParkingSlot::new()).collect(),
             used: AtomicUsize::new(0),
-            search_limit: threads.div_ceil(2) as u64,
+            search_limit: threads.div_ceil(2).min(sys::processors()) as u64,
             threads: threads as u64,
             asymmetric: sys::is_asymmetric(),
             is_worker,
         }
     }
 
-    /// Announces that the slot will be used. This comes before any thread can look for it.
+    /// Announces that the slot will be used by a worker that starts awake. This comes before any thread
+    /// can look for it.
     pub fn announce(&self, index: usize) {
+        // The last owner may have ended in reserve. Relaxed: the start of the thread publishes it.
+        self.slots[index].state.store(AWAKE, Ordering::Relaxed);
         // Release publishes everything that was made for the new worker, such as its queues.
         self.used.fetch_max(index + 1, Ordering::Release);
     }
 
-    /// Makes the calling thread the owner of the slot.
-    pub fn bind_thread(&self, index: usize) {
-        *self.slots[index].thread.lock().expect("nothing panics while it holds a parking slot's lock") =
-            Some(thread::current());
+    /// Announces a worker that starts asleep, before its thread exists. Work that is queued later wakes
+    /// it, and its thread waits for that in [`begin`](Self::begin). The caller knows that no work was
+    /// queued before, because nothing here looks for it.
+    pub fn announce_asleep(&self, index: usize) {
+        self.announce(index);
+        self.counters.0.change(SLEEPING, 0);
+        // Release: a waker that claims the slot sees the changed counters.
+        self.slots[index].state.store(ASLEEP, Ordering::Release);
+    }
+
+    /// Makes the calling thread the owner of the slot. A worker that was announced asleep first waits
+    /// until it is woken. Returns the evidence that its waker, or its starter, has counted it as
+    /// searching.
+    pub fn begin(&self, index: usize) -> Searching {
+        self.slots[index].bind_thread();
+        // A waker that found no thread to unpark had set AWAKE before.
+        self.slots[index].park_while_not_awake();
+        Searching(())
     }
 
     /// Returns how many workers there ever were at a time.
@@ -219,12 +170,15 @@ impl Sleep {
 
     /// Returns how often sleepers were woken.
     pub(crate) fn wakes(&self) -> u64 {
-        // Relaxed: the number orders nothing.
-        self.slots[..self.used()].iter().map(|slot| slot.wakes.load(Ordering::Relaxed)).sum()
+        self.slots[..self.used()].iter().map(ParkingSlot::wakes).sum()
     }
 
-    pub(crate) fn counts(&self) -> CountersSnapshot {
-        self.counters.0.load()
+    /// Returns whether all of `active` workers sleep. If so, the calling thread sees everything that they
+    /// queued before.
+    pub fn all_sleep(&self, active: usize) -> bool {
+        let counts = self.counters.0.load();
+        fence(Ordering::Acquire);
+        counts.searching() == 0 && counts.sleeping() == active as u64
     }
 
     /// Returns whether work that was just queued needs a wake-up (producer, steps 2 and 3).

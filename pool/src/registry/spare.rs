@@ -167,9 +167,14 @@ impl Registry {
         let index = roster.take_index(self.config.threads + self.config.spares);
         roster.unfilled += usize::from(index.is_none());
         drop(roster);
+        let start = |&index: &usize| {
+            self.slot(index);
+            self.sleep.announce(index);
+            self.try_to_start(index)
+        };
         let searching = match index {
             // The thread takes over the evidence.
-            Some(index) if self.try_to_start(index).is_ok() => return,
+            Some(index) if start(&index).is_ok() => return,
             Some(index) => self.undo_start(index, searching),
             None => Some(searching),
         };
@@ -216,21 +221,39 @@ impl Registry {
         }
     }
 
-    /// Starts the threads that the pool was asked for.
-    pub(crate) fn start_all(self: &Arc<Self>) -> io::Result<()> {
-        (0..self.config.threads).try_for_each(|_| {
+    /// Starts the threads that the pool was asked for. They start asleep, as there is no work yet. If each
+    /// of them searched all the others first, the start would take a time that grows with the square of
+    /// their number.
+    ///
+    /// A start hook may spawn jobs, so that there could be work. So threads with a hook start awake.
+    ///
+    /// # Errors
+    ///
+    /// Returns the operating system's error if it refuses a thread, and how many it has granted.
+    pub(crate) fn start_all(self: &Arc<Self>) -> Result<(), (io::Error, usize)> {
+        (0..self.config.threads).try_for_each(|started| {
             let limit = self.config.threads;
             let index = self.roster().take_index(limit).expect("the roster counts what is started here");
-            // The thread takes over the evidence. If the start fails, the pool ends anyway.
-            let searching = self.sleep.add_searching();
-            self.try_to_start(index).inspect_err(|_| _ = self.undo_start(index, searching))
+            self.slot(index);
+            if self.config.on_start.is_some() {
+                self.sleep.announce(index);
+                // The thread takes over the evidence. If the start fails, the pool ends anyway.
+                _ = self.sleep.add_searching();
+            } else {
+                self.sleep.announce_asleep(index);
+            }
+            self.try_to_start(index).map_err(|error| {
+                let mut roster = self.roster();
+                roster.total -= 1;
+                roster.active -= 1;
+                roster.free.push(index);
+                (error, started)
+            })
         })
     }
 
-    /// Starts the thread of this index, which has been counted as active and searching.
+    /// Starts the thread of this index, which has been announced and counted as active.
     fn try_to_start(&self, index: usize) -> io::Result<()> {
-        self.slot(index);
-        self.sleep.announce(index);
         let (registry, main) = (self.to_arc(), self.entry.main);
         let name = format!("{}-{index}", self.config.name);
         let mut builder = thread::Builder::new().name(name);
@@ -239,7 +262,11 @@ impl Registry {
         }
         let thread = builder.spawn(move || main(registry, index))?;
         let mut roster = self.roster();
-        roster.threads.retain(|thread| !thread.is_finished());
+        // Spare threads come and go. A handle of a thread that has ended keeps its stack, so there are never
+        // more of them than there are threads.
+        if roster.threads.len() >= 2 * roster.total {
+            roster.threads.retain(|thread| !thread.is_finished());
+        }
         roster.threads.push(thread);
         roster.present.push(index);
         Ok(())

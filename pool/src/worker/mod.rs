@@ -193,11 +193,11 @@ impl Worker {
 
     // --- beginning, reserve, end ---
 
-    fn new(registry: Arc<Registry>, index: usize, jobs: Queue<JobRef>) -> Self {
+    fn new(registry: Arc<Registry>, index: usize, searching: Searching) -> Self {
         let slot = registry.slot(index);
+        let jobs = slot.take_job_queue().expect("a slot belongs to one thread at a time");
         let (stack_jobs, stats) = (slot.stack_jobs.clone(), slot.stats.clone());
         let id = Id::new(Domain::Worker, registry.number << 16 | index as u64);
-        let searching = Cell::new(Some(registry.sleep.counted_by_another()));
         Self {
             stack_jobs,
             stats,
@@ -205,7 +205,7 @@ impl Worker {
             index,
             jobs,
             id,
-            searching,
+            searching: Cell::new(Some(searching)),
             tick: Cell::new(0),
             waits: Cell::new(0),
             payoff: StealPayoff::default(),
@@ -252,9 +252,8 @@ pub(crate) const ENTRY: WorkerEntry = WorkerEntry { main, is_worker: || current:
 
 /// Runs one thread of a pool, from its start to its end.
 fn main(registry: Arc<Registry>, index: usize) {
-    registry.sleep.bind_thread(index);
-    let jobs = registry.slot(index).take_job_queue().expect("a slot belongs to one thread at a time");
-    let worker = Worker::new(registry, index, jobs);
+    let searching = registry.sleep.begin(index);
+    let worker = Worker::new(registry, index, searching);
     let _policy = wait::set_policy();
     // Jobs and hooks are contained, so a panic in here is our own bug. No other thread would run the jobs
     // that this worker has, and others would wait for them for ever.

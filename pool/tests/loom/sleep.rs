@@ -3,7 +3,7 @@
 use super::{check, stack_jobs::push_and_respond};
 use brigade_pool::model::{Deque, Queues, Searching, Sleep, Steal};
 use loom::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 use std::{sync::Arc, time::Duration};
@@ -52,13 +52,19 @@ impl Registry {
 
     /// A worker that takes one job, and sleeps until there is one. Loom reports a lost wake-up as a deadlock.
     fn take_one(&self, index: usize) {
-        self.sleep.bind_thread(index);
+        _ = self.sleep.begin(index);
         self.sleep_until_one_is_taken(index, self.sleep.begin_search());
+    }
+
+    /// A worker that was announced asleep, and so begins with the evidence of its waker.
+    fn take_one_woken(&self, index: usize) {
+        let searching = self.sleep.begin(index);
+        self.sleep_until_one_is_taken(index, Some(searching));
     }
 
     /// A worker that dozes before it sleeps, as a worker does when its steals did not pay.
     fn take_one_dozing(&self, index: usize) {
-        self.sleep.bind_thread(index);
+        _ = self.sleep.begin(index);
         let searching = self.sleep.begin_search().map(|evidence| {
             let (Ok(evidence) | Err(evidence)) = self.sleep.doze(index, evidence, Duration::ZERO);
             evidence
@@ -85,6 +91,20 @@ fn a_sleeper_wakes_for_a_job() {
         let worker = registry.start(0, Registry::take_one);
         registry.push();
         worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_worker_that_starts_asleep_wakes_for_a_job() {
+    check(|| {
+        let registry = Registry::new(2, 2, 0);
+        [0, 1].into_iter().for_each(|index| registry.sleep.announce_asleep(index));
+        // The jobs may come before the threads have begun.
+        let workers = [0, 1].map(|index| registry.start(index, Registry::take_one_woken));
+        registry.push();
+        registry.push();
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        assert!(!registry.sleep.wants_wake(), "nobody is counted as asleep who is not");
     });
 }
 
@@ -172,7 +192,7 @@ fn a_sleeper_wakes_for_a_stack_job() {
         let thief = {
             let shared = shared.clone();
             thread::spawn(move || {
-                shared.0.bind_thread(1);
+                _ = shared.0.begin(1);
                 let mut searching = shared.0.begin_search();
                 while !shared.1.take() {
                     searching = Some(shared.0.fall_asleep(1, searching, &shared.1));
@@ -213,7 +233,7 @@ fn a_sleeper_wakes_for_a_message() {
         let worker = {
             let shared = shared.clone();
             thread::spawn(move || {
-                shared.0.bind_thread(1);
+                _ = shared.0.begin(1);
                 let mut searching = shared.0.begin_search();
                 while shared.1.0.load(Ordering::Acquire) == 0 {
                     searching = Some(shared.0.fall_asleep(1, searching, &shared.1));
@@ -223,5 +243,79 @@ fn a_sleeper_wakes_for_a_message() {
         shared.1.0.store(1, Ordering::Release);
         shared.0.wake_these(&[1]);
         worker.join().unwrap();
+    });
+}
+
+/// A queue of a pool that ends, and its end.
+#[derive(Default)]
+struct Ending {
+    jobs: AtomicUsize,
+    draining: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// A pool of two workers that ends, with the protocol of `Registry::advance`.
+struct EndingPool(Sleep, Ending);
+
+impl Queues for EndingPool {
+    fn have_work(&self) -> bool {
+        self.1.jobs.load(Ordering::Relaxed) > 0
+    }
+
+    fn notify_owners(&self) {}
+
+    fn forbid_sleep(&self) -> bool {
+        self.have_work()
+            || self.1.ended.load(Ordering::Acquire)
+            || self.1.draining.load(Ordering::Acquire) && self.try_to_end()
+    }
+}
+
+impl EndingPool {
+    fn try_to_end(&self) -> bool {
+        let ended = self.0.all_sleep(2) && !self.have_work();
+        if ended {
+            self.1.ended.store(true, Ordering::Release);
+            self.0.wake_all();
+        }
+        ended
+    }
+
+    fn drain(&self) {
+        self.1.draining.store(true, Ordering::Release);
+        if !self.try_to_end() {
+            brigade_pool::model::heavy();
+            self.try_to_end();
+        }
+    }
+
+    fn work(&self, index: usize) {
+        let mut searching = Some(self.0.begin(index));
+        while !self.1.ended.load(Ordering::Acquire) {
+            let one_less = |jobs: usize| jobs.checked_sub(1);
+            if self.1.jobs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+                searching = Some(self.0.fall_asleep(index, searching, self));
+            } else if searching.take().is_some_and(|searching| self.0.end_search(searching, self)) {
+                self.0.wake_one();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_worker_to_fall_asleep_ends_the_pool() {
+    check(|| {
+        let pool = Arc::new(EndingPool(Sleep::new(2, 2, || false), Ending::default()));
+        // One worker sleeps from its start. The other one is awake.
+        pool.0.announce_asleep(0);
+        pool.0.announce(1);
+        _ = pool.0.begin_search();
+        let workers = [0, 1].map(|index| {
+            let pool = pool.clone();
+            thread::spawn(move || pool.work(index))
+        });
+        pool.drain();
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        assert!(!pool.have_work());
     });
 }
