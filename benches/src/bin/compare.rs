@@ -30,7 +30,7 @@ struct Options {
     #[arg(long)]
     json: bool,
     /// Count this many pairs of runs.
-    #[arg(long, value_name = "N", default_value_t = run::DEFAULT_PAIRS, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = run::DEFAULT_PAIRS, value_parser = enough_for_a_median)]
     pairs: usize,
     /// List the benches, their peers and goals, and measure nothing.
     #[arg(long)]
@@ -40,9 +40,12 @@ struct Options {
     write_results: bool,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// Parses a number of pairs. The median of fewer than three would be any disturbed pair.
+fn enough_for_a_median(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a number of pairs is 1 or more".to_owned()),
+        Ok(0..=2) | Err(_) => {
+            Err("a number of pairs is 3 or more: the median of fewer says nothing".to_owned())
+        }
         Ok(pairs) => Ok(pairs),
     }
 }
