@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import resource
 import threading
+import time
 from multiprocessing.pool import ThreadPool
 
 JOB = json.loads(sys.stdin.buffer.readline())
@@ -40,7 +41,13 @@ def hold_the_lifeline():
 hold_the_lifeline()
 
 
+# The CPU time of this process when the workers were ready, and when the last result was there.
+CPU = {}
+
+
 def tell(what, value=None):
+    if what in ("ready", "done"):
+        CPU.setdefault(what, time.process_time())
     sys.stdout.write(json.dumps({what: value}) + "\n")
     sys.stdout.flush()
 
@@ -64,7 +71,7 @@ def counted(results):
 
 def in_sequence(work, items):
     tell("ready")
-    return list(counted(map(work, items))), "threads", 1, 0
+    return list(counted(map(work, items))), "threads", 1
 
 
 def in_threads(work, items):
@@ -72,7 +79,7 @@ def in_threads(work, items):
         tell("ready")
         results = list(counted(pool.imap(work, items)))
         tell("done")
-    return results, "threads", JOB["workers"], 0
+    return results, "threads", JOB["workers"]
 
 
 def in_processes(work, items):
@@ -80,23 +87,28 @@ def in_processes(work, items):
         raise OSError("this system cannot fork")
     with FORK.Pool(JOB["workers"], hold_the_lifeline) as pool:
         tell("ready")
-        results = list(counted(pool.imap(functools.partial(with_peak, work), items)))
+        results = list(counted(pool.imap(functools.partial(with_cost, work), items)))
         tell("done")
-        # After a join they count among the reaped children, so that their CPU time is known.
         pool.close()
         pool.join()
-    return [result for result, _ in results], "children", JOB["workers"], max(peak for _, peak in results)
+    peak, cpu = max(peak for _, peak, _ in results), sum(cpu for _, _, cpu in results)
+    return [result for result, _, _ in results], "children", JOB["workers"], peak, cpu
 
 
-def with_peak(work, item):
-    return work(item), peak_bytes()
+def with_cost(work, item):
+    before = time.process_time()
+    result = work(item)
+    return result, peak_bytes(), time.process_time() - before
 
 
 def answer(run, library):
-    """Does the job. `run` returns the results, the kind of workers, their number, and the peak memory of a child."""
-    results, kind, workers, child_peak = run()
+    """Does the job. `run` returns the results, the kind of workers, their number, and of children the peak memory of one
+    and the CPU time of all."""
+    results, kind, workers, *of_children = run()
     tell("done")
-    end = {"results": results, "kind": kind, "workers": workers, "child_peak": child_peak}
+    child_peak, child_cpu = of_children or (0, 0.0)
+    end = {"results": results, "kind": kind, "workers": workers, "child_peak": child_peak, "child_cpu": child_cpu}
+    end["cpu"] = CPU["done"] - CPU["ready"]
     # Since 3.13 a Python may run without a GIL. Earlier versions always have one, and no function that tells.
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     tell("end", {**end, "library": library, "peak": peak_bytes(), "gil": gil})

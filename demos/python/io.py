@@ -103,7 +103,7 @@ async def in_tasks(urls):
         replies += await asyncio.gather(*(fetch_as_task(session, url) for url in wave))
     if session:
         await session.close()
-    return replies, "threads", 1, 0
+    return replies, "threads", 1
 
 
 def failure(error):

@@ -1,29 +1,21 @@
-//! Pools whose workers have all started, so that a measurement of their work does not include their start.
+//! Pools whose workers are all there, so that a measurement of their work does not include their start.
 
 use crate::interrupt::Interruptible;
 use brigade_handle::JoinHandle;
 use brigade_pool::Pool;
 use brigade_process::ProcessPool;
-use std::{
-    collections::HashSet,
-    io, process,
-    sync::{Arc, Barrier},
-};
+use std::{collections::HashSet, io, process};
 
 /// How many times the children are asked for their process ids at most.
 const ROLL_CALLS_MAX: usize = 100;
 
-/// Starts a pool of `count` threads. Returns when each thread has begun to work.
+/// Starts a pool of `count` threads. Returns when the system has granted all of them.
 ///
 /// # Errors
 ///
 /// Fails if the system refuses the threads.
 pub fn threads(count: usize, name: &str) -> io::Result<Pool> {
-    let pool = Pool::builder().threads(count).name(name).build()?;
-    // There is a job for each thread, and no job ends before each thread has its own.
-    let everybody = Arc::new(Barrier::new(count));
-    pool.map(move |_| everybody.wait().is_leader(), 0..count);
-    Ok(pool)
+    Pool::builder().threads(count).name(name).build()
 }
 
 /// Starts a pool of `count` children. Returns when each child has answered a call. Ctrl-C ends the children.

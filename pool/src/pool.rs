@@ -133,9 +133,7 @@ impl Pool {
                 pool.join_threads();
                 pool.is_shut = true;
                 let threads = pool.threads();
-                let text = format!(
-                    "the system granted {started} of the pool's {threads} threads: {error} (its limits: `ulimit -u`, `ulimit -v`)"
-                );
+                let text = format!("the system granted {started} of the pool's {threads} threads: {error}");
                 Err(io::Error::new(error.kind(), text))
             }
         }

@@ -5,12 +5,15 @@ mod failures;
 mod measure;
 mod mode;
 pub mod python;
+mod quiet;
 mod record;
+mod results;
 mod row;
 
-pub use measure::{Cost, Peak, peak_bytes};
+pub use measure::{CallCost, Cost, Peak, measure_call, peak_bytes};
 pub use mode::{Completed, Mode, Outcome, PythonRun, Workers};
-pub use row::Row;
+pub use quiet::cores;
+pub use row::{Row, fewer_than_asked};
 
 use crate::{
     scenario::{CommandError, Exit},
@@ -18,7 +21,9 @@ use crate::{
     show::{Column, Laps, Output, Progress, Style, Table, bar_chart},
 };
 use failures::show_failures;
+use quiet::Disturbed;
 use record::RowRecord;
+use results::show_results;
 use serde_json::json;
 use std::{io, time::Duration};
 
@@ -29,6 +34,8 @@ pub struct Experiment<'a> {
     server: Option<&'a ThreadClock>,
     table: Table<'a>,
     rows: Vec<Row>,
+    /// The end of each sum, if the work computes. Then each mode wants all its cores.
+    sums_to: Option<u64>,
     /// Whether Python failed at something.
     python_failed: bool,
 }
@@ -48,7 +55,13 @@ impl<'a> Experiment<'a> {
     /// counted.
     pub fn begin(output: &'a Output, server: Option<&'a ThreadClock>) -> Self {
         let table = Table::begin(output, COLUMNS);
-        Self { output, server, table, rows: Vec::new(), python_failed: false }
+        Self { output, server, table, rows: Vec::new(), sums_to: None, python_failed: false }
+    }
+
+    /// Says that the work computes, as sums whose end is `n`. Such work suffers if the machine has something
+    /// else to do, and then that is told.
+    pub fn computes(&mut self, n: u64) {
+        self.sums_to = Some(n);
     }
 
     /// Runs `work` in Python for each mode, and shows the rows below ours. Shows the reason if Python
@@ -99,29 +112,38 @@ impl<'a> Experiment<'a> {
     where
         F: FnOnce(&Progress) -> io::Result<Completed>,
     {
-        let progress = Progress::begin(self.output, label, total);
-        let (completed, mut cost) = measure::measure(self.server, || work(&progress));
+        let progress = Progress::begin(self.output, label, total, measure::cpu_clock(self.server));
+        let ((completed, peak), load) = quiet::watch(|| measure::measure_peak(|| work(&progress)));
         progress.end();
         let completed = completed?;
-        if let Some(run) = &completed.python {
-            cost.peak = Peak { bytes: run.peak_bytes, is_own: true };
-        }
-        let Laps { start, work: wall } = progress.laps();
-        let is_baseline = |row: &&Row| {
-            row.mode == Mode::Sync && row.completed.python.is_some() == completed.python.is_some()
-        };
-        let sync = self.rows.iter().find(is_baseline).filter(|row| row.is_whole()).map(|row| row.wall);
+        let Laps { start, work: wall, work_cpu } = progress.laps();
+        let cost = completed.cost(work_cpu, peak);
+        let sync = self.sync_of(&completed).filter(|row| row.is_whole()).map(|row| row.wall);
         let sync = if mode == Mode::Sync { Some(wall) } else { sync };
         // The time of a failure compares with nothing.
         let speedup =
             sync.filter(|_| completed.is_whole()).map(|sync| sync.as_secs_f64() / wall.as_secs_f64());
-        Ok(Row { mode, start, wall, cost, completed, speedup })
+        Ok(Row { mode, start, wall, cost, load, quiet: true, completed, speedup })
     }
 
-    fn show(&mut self, row: Row) {
-        self.output.record(&RowRecord::of(self.output, &row));
+    fn show(&mut self, mut row: Row) {
+        let sync_is_quiet = self.sync_of(&row.completed).is_none_or(|sync| sync.quiet);
+        row.quiet = sync_is_quiet && self.disturbed(&row).is_none();
+        self.output.record(&RowRecord::of(self.output, &row, self.sums_to));
         self.table.row(row.mode.style(), &row.cells());
         self.rows.push(row);
+    }
+
+    /// Judges whether other load disturbed a row. Waiting is not disturbed by it.
+    fn disturbed(&self, row: &Row) -> Option<Disturbed> {
+        self.sums_to?;
+        quiet::judge(row, self.sync_of(&row.completed))
+    }
+
+    /// The row of sync in the language that completed this work.
+    fn sync_of(&self, completed: &Completed) -> Option<&Row> {
+        let in_python = completed.python.is_some();
+        self.rows.iter().find(|row| row.mode == Mode::Sync && row.completed.python.is_some() == in_python)
     }
 
     fn python_fails(&mut self, mode: Option<Mode>, error: &io::Error) {
@@ -134,11 +156,12 @@ impl<'a> Experiment<'a> {
         self.output.labelled(Style::Bad, &format!("  {label:<9}  "), &format!("not done: {why}"));
     }
 
-    /// Ends with the chart, a sentence for each row from `explain`, and the failures.
+    /// Ends with the results, the chart, a sentence for each row from `explain`, and the failures.
     pub fn end(self, explain: impl Fn(&Row) -> String) -> Exit {
         let output = self.output;
+        show_results(output, &self.rows);
         let whole: Vec<_> = self.rows.iter().filter(|row| row.is_whole()).collect();
-        if whole.len() > 1 {
+        if !self.show_why_no_bars() && whole.len() > 1 {
             let names: Vec<_> = whole.iter().map(|row| row.name()).collect();
             let bars = whole.iter().zip(&names);
             let bars = bars.map(|(row, name)| (name.as_str(), row.mode.style(), row.wall.as_secs_f64()));
@@ -146,16 +169,47 @@ impl<'a> Experiment<'a> {
             bar_chart(output, &bars.collect::<Vec<_>>());
         }
         // A row in which everything failed has nothing to explain but the failures.
-        let done = |row: &&Row| row.completed.outcomes.iter().any(|outcome| outcome.failure.is_none());
-        for (place, row) in self.rows.iter().filter(done).enumerate() {
+        for (place, row) in self.rows.iter().filter(|row| row.has_results()).enumerate() {
             if place == 0 {
                 output.line("");
             }
-            let sentence = format!("{}{}{}", self.comparison(row), explain(row), row.caveat());
+            let caveat = match self.sums_to {
+                Some(_) if self.disturbed(row).is_some() => "",
+                Some(_) => row.caveat_of_computing(),
+                None => row.caveat_of_waiting(),
+            };
+            let sentence = format!("{}{}{caveat}", self.comparison(row), explain(row));
             output.labelled(row.mode.style(), &label(&self.rows, row), &sentence);
         }
         let failed = show_failures(output, &self.rows) || self.python_failed;
         if failed { Exit::FAILURE } else { Exit::SUCCESS }
+    }
+
+    /// Tells why bars would not compare the modes, if they compute: other load has disturbed some of them, or
+    /// all are too short. Returns whether that is so.
+    fn show_why_no_bars(&self) -> bool {
+        let output = self.output;
+        if self.sums_to.is_some() && self.rows.iter().all(quiet::is_too_short) {
+            output.line("");
+            let sentence =
+                "No mode took 0.1 s, so the times are noise and there are no bars: take a larger --n.";
+            output.labelled(Style::Bad, &wide_label(&self.rows, "too short"), sentence);
+            return true;
+        }
+        let disturbed = self.rows.iter().filter_map(|row| Some((row, self.disturbed(row)?)));
+        let disturbed: Vec<_> = disturbed.collect();
+        if disturbed.is_empty() {
+            return false;
+        }
+        output.line("");
+        let sentence =
+            "The machine had something else to do, so there are no bars: run this again when it is quiet.";
+        output.labelled(Style::Bad, &wide_label(&self.rows, "not quiet"), sentence);
+        for (row, disturbed) in disturbed {
+            let sentence = format!("{}: {}", row.name(), disturbed.explain());
+            output.labelled(Style::Plain, &wide_label(&self.rows, ""), &sentence);
+        }
+        true
     }
 
     /// Compares Python's row with our row of the same mode.
@@ -174,6 +228,11 @@ impl<'a> Experiment<'a> {
 
 /// The label of a row left of a text: its name, as wide as the widest of all rows.
 fn label(rows: &[Row], row: &Row) -> String {
+    wide_label(rows, &row.name())
+}
+
+/// A label left of a text, as wide as the widest name of all rows.
+fn wide_label(rows: &[Row], name: &str) -> String {
     let widest = rows.iter().map(|row| row.name().len()).max().unwrap_or_default().max(9);
-    format!("  {:<widest$}  ", row.name())
+    format!("  {name:<widest$}  ")
 }

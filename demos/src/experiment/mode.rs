@@ -1,7 +1,9 @@
 //! The modes in which many pieces of work can be done, and what a mode returns.
 
+use super::measure::{Cost, Peak};
 use crate::{fetch::Failure, show::Style};
 use serde_json::Value;
+use std::time::Duration;
 
 /// A way to do many pieces of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,18 @@ pub enum Workers {
         count: usize,
         /// The most memory that one of them held, in bytes.
         peak_bytes: u64,
+        /// The CPU time that they spent on the work, all together.
+        cpu: Duration,
     },
+}
+
+impl Workers {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Threads(count) | Self::Children { count, .. } => count,
+        }
+    }
 }
 
 /// The outcome of one piece of work: a value, or a failure. An HTTP status that is no success is both.
@@ -74,6 +87,20 @@ impl Completed {
     pub fn is_whole(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.failure.is_none())
     }
+
+    /// The cost of the work. It took `cpu` in this process, whose peak memory was `peak`. If Python did it,
+    /// this process only looked on.
+    pub(super) fn cost(&self, cpu: Duration, peak: Peak) -> Cost {
+        let in_children = match self.workers {
+            Workers::Threads(_) => Duration::ZERO,
+            Workers::Children { cpu, .. } => cpu,
+        };
+        let run = self.python.as_ref();
+        Cost {
+            cpu: in_children + run.map_or(cpu, |run| run.cpu),
+            peak: run.map_or(peak, |run| Peak { bytes: run.peak_bytes, is_own: true }),
+        }
+    }
 }
 
 /// Facts about a run that only Python reports.
@@ -83,6 +110,8 @@ pub struct PythonRun {
     pub library: String,
     /// The most memory that the interpreter held, in bytes.
     pub peak_bytes: u64,
+    /// The CPU time that the interpreter, without its children, spent on the work.
+    pub cpu: Duration,
     /// Whether the interpreter runs with a global interpreter lock.
     pub gil: bool,
 }

@@ -47,6 +47,9 @@ struct Summary {
     kind: WorkerKind,
     workers: usize,
     child_peak: u64,
+    /// In seconds, like `cpu`.
+    child_cpu: f64,
+    cpu: f64,
     library: String,
     peak: u64,
     gil: bool,
@@ -235,11 +238,20 @@ impl Summary {
     fn completed(self, outcome: impl Fn(Value) -> Outcome) -> Completed {
         let workers = match self.kind {
             WorkerKind::Threads => Workers::Threads(self.workers),
-            WorkerKind::Children => Workers::Children { count: self.workers, peak_bytes: self.child_peak },
+            WorkerKind::Children => {
+                let cpu = seconds(self.child_cpu);
+                Workers::Children { count: self.workers, peak_bytes: self.child_peak, cpu }
+            }
         };
-        let run = PythonRun { library: self.library, peak_bytes: self.peak, gil: self.gil };
+        let cpu = seconds(self.cpu);
+        let run = PythonRun { library: self.library, peak_bytes: self.peak, cpu, gil: self.gil };
         Completed { workers, outcomes: self.results.into_iter().map(outcome).collect(), python: Some(run) }
     }
+}
+
+/// Reads a number of seconds that Python sent, which may be a little below zero.
+fn seconds(number: f64) -> Duration {
+    Duration::try_from_secs_f64(number).unwrap_or_default()
 }
 
 /// A running interpreter. Dropping it cuts the lifeline and reaps the interpreter.

@@ -21,6 +21,12 @@ pub(super) struct RowRecord<'a> {
     speedup: Option<f64>,
     #[serde(serialize_with = "millis")]
     cpu_seconds: f64,
+    /// The end of each sum. Absent if the work does not compute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    /// Whether the machine was quiet meanwhile, and during sync. Absent if the work does not compute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<bool>,
     results: Vec<&'a Value>,
     /// Absent if nothing failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,7 +42,8 @@ struct FailureRecord<'a> {
 }
 
 impl<'a> RowRecord<'a> {
-    pub(super) fn of(output: &Output, row: &'a Row) -> Self {
+    /// The record of a row. `n` is the end of each sum, if the work computes.
+    pub(super) fn of(output: &Output, row: &'a Row, n: Option<u64>) -> Self {
         let outcomes = &row.completed.outcomes;
         let failed = |(index, outcome): (usize, &'a Outcome)| {
             outcome.failure.as_ref().map(|failure| FailureRecord { index, failure })
@@ -49,6 +56,8 @@ impl<'a> RowRecord<'a> {
             seconds: row.wall.as_secs_f64(),
             speedup: row.speedup,
             cpu_seconds: row.cost.cpu.as_secs_f64(),
+            n,
+            quiet: n.map(|_| row.quiet),
             results: outcomes.iter().map(|outcome| &outcome.value).collect(),
             failures: outcomes.iter().enumerate().filter_map(failed).collect(),
         }

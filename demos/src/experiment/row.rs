@@ -3,8 +3,9 @@
 use super::{
     measure::Cost,
     mode::{Completed, Mode, Workers},
+    quiet::{OtherLoad, cores, is_too_short},
 };
-use crate::show::mebibytes;
+use crate::show::{counted, mebibytes, thousands};
 use std::time::Duration;
 
 /// A mode that has run.
@@ -16,8 +17,12 @@ pub struct Row {
     pub start: Duration,
     /// How long the work took after that, until the last result.
     pub wall: Duration,
-    /// The CPU time and memory of both.
+    /// The CPU time and memory of the work.
     pub cost: Cost,
+    /// How many cores others had meanwhile, if the system tells.
+    pub(super) load: Option<OtherLoad>,
+    /// Whether no other load disturbed this row or the sync row with which it is compared.
+    pub quiet: bool,
     /// The completed work.
     pub completed: Completed,
     /// How many times faster this mode was than sync in the same language, if sync has run. None if a piece
@@ -34,19 +39,41 @@ impl Row {
         self.completed.is_whole()
     }
 
-    /// A remark for a row of ours that gained nothing over sync although there was something to gain; else
-    /// nothing.
-    pub(super) fn caveat(&self) -> &'static str {
-        let several = match self.completed.workers {
-            Workers::Threads(n) | Workers::Children { count: n, .. } => n > 1 || self.mode == Mode::Async,
-        };
-        let shared_out = several && self.mode != Mode::Sync && self.completed.outcomes.len() > 1;
-        let ours = self.completed.python.is_none();
-        if ours && shared_out && self.speedup.is_some_and(|speedup| speedup < SPEEDUP_MIN) {
-            " It gained little here: there was too little work, or the machine was busy with something else."
+    /// A remark for a row that waited and gained little over sync although several workers shared the work.
+    /// It is empty for other rows.
+    pub(super) fn caveat_of_waiting(&self) -> &'static str {
+        match self.gained_little() {
+            true => " It gained little here: there was too little to wait for, or the machine was busy.",
+            false => "",
+        }
+    }
+
+    /// A remark for a row that computed, without being disturbed by other load, if its speed-up says little;
+    /// otherwise nothing.
+    pub(super) fn caveat_of_computing(&self) -> &'static str {
+        if self.gained_little() && cores() == 1 {
+            " It gained little, because this machine has one core."
+        } else if self.is_shared_out() && is_too_short(self) {
+            " It took less than 0.1 s, so its speed-up may be noise."
         } else {
             ""
         }
+    }
+
+    fn gained_little(&self) -> bool {
+        self.is_shared_out() && self.speedup.is_some_and(|speedup| speedup < SPEEDUP_MIN)
+    }
+
+    /// Whether this is a row of ours in which several workers share several pieces of work.
+    fn is_shared_out(&self) -> bool {
+        let several = self.completed.workers.count() > 1 || self.mode == Mode::Async;
+        let ours = self.completed.python.is_none();
+        ours && several && self.mode != Mode::Sync && self.completed.outcomes.len() > 1
+    }
+
+    /// Whether any of the work was done.
+    pub(super) fn has_results(&self) -> bool {
+        self.completed.outcomes.iter().any(|outcome| outcome.failure.is_none())
     }
 
     /// The name where a row does not stand in the table.
@@ -60,13 +87,12 @@ impl Row {
         let Cost { cpu, peak } = self.cost;
         let own = if peak.is_own { mebibytes(peak.bytes) } else { format!("≤ {}", mebibytes(peak.bytes)) };
         let (workers, memory) = match self.completed.workers {
-            Workers::Threads(1) => ("1 thread".into(), own),
-            Workers::Threads(n) => (format!("{n} threads"), own),
-            Workers::Children { count: 1, peak_bytes: child } => {
+            Workers::Threads(n) => (counted(n, "thread", "threads"), own),
+            Workers::Children { count: 1, peak_bytes: child, .. } => {
                 ("1 child".into(), format!("{own} + {}", mebibytes(child)))
             }
-            Workers::Children { count: n, peak_bytes: child } => (
-                format!("{n} children"),
+            Workers::Children { count: n, peak_bytes: child, .. } => (
+                counted(n, "child", "children"),
                 format!("{own} + {n} × {}", mebibytes(child)).replacen(" MiB", "", 1),
             ),
         };
@@ -80,5 +106,17 @@ impl Row {
             workers,
             memory,
         ]
+    }
+}
+
+/// Says, for the text below the table, why there are fewer `workers` than the user asked for: there are as
+/// many as `pieces` of work. Says nothing if there are not fewer.
+pub fn fewer_than_asked(asked: Option<usize>, pieces: usize, workers: &str, noun: &str) -> String {
+    match asked.filter(|&asked| asked > pieces) {
+        Some(asked) => {
+            let [pieces, asked] = [pieces, asked].map(|number| thousands(number as u64));
+            format!(" There are no more {workers} than {noun}: {pieces}, and not {asked}.")
+        }
+        None => String::new(),
     }
 }

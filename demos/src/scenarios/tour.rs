@@ -6,9 +6,13 @@ use crate::{
     scenario::{CommandError, Exit},
     show::Output,
 };
+use std::time::Duration;
 
 /// The delay of each fetch in the quick tour, in seconds.
 const QUICK_DELAY_SECONDS: f64 = 0.25;
+
+/// How long the sums take one core in the quick tour.
+const QUICK_SYNC_TIME: Duration = Duration::from_millis(300);
 
 /// Shows both experiments in all their modes.
 ///
@@ -25,7 +29,8 @@ pub fn show(output: &Output, quick: bool) -> Result<Exit, CommandError> {
         python_limit: 0.0,
     };
     let fetched = io::run(&output.for_scenario("io"), &Mode::ALL, &fetches)?;
-    let sums = cpu::SumOptions { n: 10_000_000, tasks: 5, compare_python: false, python_limit: 0.0 };
+    let sync_time = if quick { QUICK_SYNC_TIME } else { cpu::SYNC_TIME };
+    let sums = cpu::SumOptions { n: None, tasks: 5, compare_python: false, python_limit: 0.0, sync_time };
     let summed = cpu::run(&output.for_scenario("cpu"), &cpu::MODES, &sums)?;
     output.line("");
     output.paragraph(

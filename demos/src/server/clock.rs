@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 /// A clock of the CPU time of one thread, which any other thread can read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ThreadClock(Option<PathBuf>);
 
 impl ThreadClock {

@@ -23,6 +23,6 @@ pub use lanes::{Activity, Lanes, StepGuard};
 pub use output::{ChildOutput, Output, Settings};
 pub(crate) use output::{complain, print_page};
 pub use phases::show_phases;
-pub use progress::{Laps, Progress};
+pub use progress::{CpuClock, Laps, Progress};
 pub use table::{Column, Table};
-pub use text::{Style, mebibytes, thousands, worker_name, wrap};
+pub use text::{Style, counted, mebibytes, thousands, worker_name, wrap};

@@ -106,6 +106,11 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// Writes how many there are of something: `1 thread`, `1,000 threads`.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(number as u64), if number == 1 { one } else { many })
+}
+
 /// The name of this thread.
 pub fn worker_name() -> String {
     thread::current().name().unwrap_or("a thread").to_owned()

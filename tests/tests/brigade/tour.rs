@@ -52,7 +52,7 @@ fn the_tour_for_people_has_a_table_and_no_colour_in_a_pipe() {
 fn every_mode_adds_the_documents_sum() {
     // The sum up to the document's n is known, and does not fit into 64 bits.
     for mode in ["sync", "threads", "processes"] {
-        let ran = run(&["cpu", mode, "--tasks", "1", "--json"]);
+        let ran = run(&["cpu", mode, "--n", "10000000", "--tasks", "1", "--json"]);
         let objects = ran.objects();
         assert_eq!(objects.len(), 1);
         assert_eq!(objects[0]["results"], serde_json::json!(["333333283333335000000"]), "{mode}");
@@ -68,6 +68,62 @@ fn the_sum_is_right_for_every_small_n() {
             assert_eq!(object["results"], serde_json::json!([sum, sum, sum]), "n = {n}: {object}");
         }
     }
+}
+
+#[test]
+fn the_results_are_shown_as_the_document_prints_them() {
+    let fetched = run(&["io", "--delay", "0.02"]).stdout;
+    assert!(fetched.contains("\n  all modes  [200, 200, 200, 200, 200]\n"), "{fetched}");
+    let summed = run(&["cpu", "--n", "10"]).stdout;
+    assert!(summed.contains("\n  all modes  [285, 285, 285, 285, 285]\n"), "{summed}");
+    let one_mode = run(&["cpu", "threads", "--n", "10", "--tasks", "7"]).stdout;
+    assert!(one_mode.contains("\n  threads    285 (7 times)\n"), "{one_mode}");
+}
+
+#[test]
+fn one_n_is_chosen_for_all_modes_and_told() {
+    let ran = run(&["cpu"]);
+    assert!(
+        ran.stdout.contains("This n keeps one core of this machine busy for about 1.3 s"),
+        "{}",
+        ran.stdout
+    );
+    let objects = run(&["cpu", "--json"]).objects();
+    let n = objects[0]["n"].as_u64().unwrap();
+    let sum = sum_of_squares(n.into());
+    for object in &objects {
+        assert_eq!((&object["n"], &object["results"][4]), (&n.into(), &sum.clone().into()), "{object}");
+        assert!(object["quiet"].is_boolean(), "{object}");
+    }
+}
+
+#[test]
+fn work_that_is_too_short_has_no_bars() {
+    let page = run(&["cpu", "--n", "10"]).stdout;
+    assert!(page.contains("too short  No mode took 0.1 s"), "{page}");
+    assert!(!page.contains('█') && !page.contains('▏'), "{page}");
+}
+
+#[test]
+fn there_are_no_more_workers_than_pieces_of_work() {
+    let page = run(&["io", "threads", "--delay", "0.02", "--workers", "1000"]).stdout;
+    assert!(page.contains("5 threads wait at the same time"), "{page}");
+    let words: Vec<_> = page.split_whitespace().collect();
+    assert!(words.join(" ").contains("There are no more threads than requests: 5, and not 1,000."), "{page}");
+    let page = run(&["cpu", "--n", "1000", "--tasks", "3", "--workers", "1000"]).stdout;
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(" 3 threads ") && words.contains(" 3 children "), "{page}");
+    assert!(words.contains("There are no more processes than sums: 3, and not 1,000."), "{page}");
+    let page = run(&["io", "threads", "--delay", "0.02", "--requests", "3", "--workers", "2"]).stdout;
+    assert!(page.contains("2 threads wait at the same time, each blocked in one request"), "{page}");
+}
+
+#[test]
+fn a_thousand_threads_fetch_a_page_each() {
+    let ran = run(&["io", "threads", "--requests", "1000", "--workers", "1000", "--delay", "0.2", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let objects = ran.objects();
+    assert!(objects[0]["results"].as_array().unwrap().iter().all(|status| status == 200), "{}", ran.stdout);
 }
 
 #[test]

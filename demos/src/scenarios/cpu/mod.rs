@@ -1,20 +1,22 @@
 //! `brigade cpu`: speeding up a program that computes. The same sums in three modes.
 
+mod calibration;
 mod explanation;
 mod modes;
 mod options;
 mod python;
 
-pub use options::SumOptions;
+pub use options::{SYNC_TIME, SumOptions};
 
 use crate::{
-    experiment::{Experiment, Mode},
+    experiment::{Experiment, Mode, cores},
     options::is_given,
     scenario::{CommandError, Exit, Scenario},
     show::{Output, thousands},
 };
 use clap::ArgMatches;
-use std::{thread::available_parallelism, time::Duration};
+use options::ChosenN;
+use std::time::Duration;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -64,17 +66,23 @@ pub struct SumPlan {
 pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit, CommandError> {
     let tasks = options.tasks as usize;
     // The document has a worker for each sum. Five workers on two cores get in each other's way, so here each
-    // core has one worker. Five sums cannot be shared out evenly between two workers, so each sum is cut into
-    // pieces.
-    let workers = output.settings().workers.unwrap_or(cores());
-    let plan = SumPlan { n: options.n, tasks, workers };
+    // core has one worker, as long as there are sums. Five sums cannot be shared out evenly between two
+    // workers, so each sum is cut into pieces.
+    let asked = output.settings().workers;
+    let workers = asked.unwrap_or(cores()).min(tasks);
+    let ChosenN { n, reason } = options.choose_n();
+    let plan = SumPlan { n, tasks, workers };
     output.heading(&format!(
         "CPU-bound: {} × the sum of i² for i < {}",
         thousands(tasks as u64),
         thousands(plan.n)
     ));
+    if !reason.is_empty() {
+        output.paragraph(&reason);
+    }
     output.line("");
     let mut experiment = Experiment::begin(output, None);
+    experiment.computes(plan.n);
     for &mode in modes {
         experiment.run(mode, tasks, |progress| match mode {
             Mode::Threads => modes::threads(&plan, progress),
@@ -89,9 +97,5 @@ pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit
             python::sum_all(&plan, mode, limit, progress)
         });
     }
-    Ok(experiment.end(explanation::explain))
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
+    Ok(experiment.end(|row| explanation::explain(row, asked)))
 }

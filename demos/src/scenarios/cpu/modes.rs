@@ -2,7 +2,7 @@
 
 use super::SumPlan;
 use crate::{
-    experiment::{Completed, Outcome, Workers, peak_bytes},
+    experiment::{CallCost, Completed, Outcome, Workers, measure_call},
     fetch::Failure,
     pools,
     show::Progress,
@@ -14,9 +14,6 @@ use std::{io, ops::Range};
 /// How many pieces of each sum there are for each worker. With more than one, a worker that starts late or
 /// has to let another program run gets fewer pieces, and all workers end at about the same time.
 const PIECES_PER_WORKER: usize = 2;
-
-/// How many terms each thread sums at most to warm up: some tens of milliseconds of work.
-const WARM_UP_TERMS_MAX: u64 = 20_000_000;
 
 // --code from here
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
@@ -30,10 +27,6 @@ pub(super) fn sync(plan: &SumPlan, progress: &Progress) -> io::Result<Completed>
 /// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
 pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
     let pool = pools::threads(plan.workers, "sum")?;
-    // Threads that have only slept so far may all lie on one core, and would share it until the operating
-    // system notices. A moment of work for all of them at once spreads them. It counts as their start.
-    let warm_up = WARM_UP_TERMS_MAX.min(plan.n.saturating_mul(plan.tasks as u64));
-    drop(pool.broadcast(|_| sum_of_squares(0..warm_up)));
     progress.workers_ready();
     // Each piece is a job: `map` would give a worker several pieces at a time, which is cheaper but less
     // even.
@@ -52,21 +45,22 @@ pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Compl
     progress.workers_ready();
     let calls: Vec<_> =
         procs.with(|procs| plan.pieces().map(|piece| procs.spawn(sum_in_child, piece)).collect());
-    let mut largest = 0;
+    let mut cost = CallCost::default();
     let parts = calls.into_iter().map(|call| {
-        let (sum, peak) = call.join()?;
-        largest = largest.max(peak);
+        let (sum, of_call) = call.join()?;
+        cost.add(of_call);
         Ok(sum)
     });
     let sums = plan.combine(parts, progress);
     progress.work_done();
     procs.shutdown();
-    Ok(completed(Workers::Children { count: plan.workers, peak_bytes: largest }, sums))
+    let workers = Workers::Children { count: plan.workers, peak_bytes: cost.peak_bytes, cpu: cost.cpu };
+    Ok(completed(workers, sums))
 }
 
-/// Runs in the child. Returns the sum, and the most memory that the child has held.
-fn sum_in_child(piece: Range<u64>) -> (u128, u64) {
-    (sum_of_squares(piece), peak_bytes())
+/// Runs in the child. Returns the sum and its cost.
+fn sum_in_child(piece: Range<u64>) -> (u128, CallCost) {
+    measure_call(|| sum_of_squares(piece))
 }
 // --code to here
 

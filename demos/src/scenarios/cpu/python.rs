@@ -46,7 +46,7 @@ pub(super) fn explain(mode: Mode, gil: bool, speedup: Option<f64>) -> &'static s
         }
         (Mode::Threads, true, None) => "The GIL lets one thread compute at a time.",
         (Mode::Threads, true, Some(true)) => {
-            "The GIL lets one thread compute at a time, so this gain came from elsewhere: was the machine busy during sync?"
+            "The GIL lets one thread compute at a time, so this gain came from elsewhere."
         }
         (Mode::Threads, false, Some(false)) => {
             "This Python runs without a GIL, but the threads gained little."

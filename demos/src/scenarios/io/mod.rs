@@ -55,9 +55,10 @@ pub struct FetchPlan {
 }
 
 impl FetchPlan {
-    /// As many workers as there are requests, which is what the document does, but not more than `cap`.
+    /// As many workers as there are requests, which is what the document does, but not more than `cap` unless
+    /// the user says so. One more than there are requests would have nothing to do.
     fn workers(&self, cap: usize) -> usize {
-        self.workers.unwrap_or(self.urls.len().min(cap))
+        self.workers.unwrap_or(cap).min(self.urls.len())
     }
 }
 
@@ -96,7 +97,7 @@ pub fn run(output: &Output, modes: &[Mode], options: &FetchOptions) -> Result<Ex
             python::fetch_all(&plan, mode, limit, progress)
         });
     }
-    let exit = experiment.end(explanation::explain);
+    let exit = experiment.end(|row| explanation::explain(row, plan.workers));
     upstream.end(output);
     Ok(exit)
 }
