@@ -5,10 +5,13 @@
 //! of their own have a binary of their own (`runtime/Cargo.toml`).
 #![cfg(not(loom))]
 
+#[cfg(target_os = "linux")]
+mod abstract_addresses;
 mod accepted;
 mod after_panic;
 mod async_fd;
 mod borrowing;
+mod attempts;
 mod budget;
 mod builder;
 mod busy;
@@ -16,6 +19,7 @@ mod cancelling;
 mod children;
 mod clock;
 mod common;
+mod conversions;
 mod datagrams;
 mod ending;
 mod executors;

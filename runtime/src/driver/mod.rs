@@ -1,12 +1,14 @@
 //! The driver: the reactor and the timers of one executor. A thread that has nothing else to do polls it or
 //! sleeps in it.
 
+pub(crate) mod conversion;
 pub(crate) mod fork;
 pub(crate) mod reactor;
 pub(crate) mod registration;
 pub(crate) mod slab;
 pub(crate) mod source;
 pub(crate) mod wake;
+pub(crate) mod watched_fd;
 
 use crate::{
     driver::{

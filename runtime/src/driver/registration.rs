@@ -23,7 +23,8 @@ use std::{
 
 /// A descriptor that is registered with a reactor as long as this value lives.
 pub(crate) struct Registered<S: OsSource> {
-    io: S,
+    /// None once it has been taken out.
+    io: Option<S>,
     source: Arc<Source>,
     key: Key,
     reactor: Arc<Reactor>,
@@ -56,25 +57,23 @@ impl<S: OsSource> Registered<S> {
     ) -> io::Result<Self> {
         let reactor = context::executor(what).driver().reactor.clone();
         let (source, key) = reactor.register(&mut io, initially, interest)?;
-        Ok(Self { io, source, key, reactor })
+        Ok(Self { io: Some(io), source, key, reactor })
     }
 
     #[inline]
     pub(crate) fn io(&self) -> &S {
-        &self.io
-    }
-
-    pub(crate) fn io_mut(&mut self) -> &mut S {
-        &mut self.io
+        self.io.as_ref().expect("only `into_io` takes it out, and consumes this value")
     }
 
     pub(crate) fn reactor(&self) -> &Arc<Reactor> {
         &self.reactor
     }
 
-    /// Ends the registration. Dropping does this as well.
-    pub(crate) fn deregister(&mut self) {
-        self.reactor.deregister(&mut self.io, self.key);
+    /// Ends the registration and returns the descriptor.
+    pub(crate) fn into_io(mut self) -> S {
+        let mut io = self.io.take().expect("only this function takes it out, and consumes this value");
+        self.reactor.deregister(&mut io, self.key);
+        io
     }
 
     pub(crate) fn source(&self) -> &Arc<Source> {
@@ -97,7 +96,7 @@ impl<S: OsSource> Registered<S> {
         operation: &mut impl FnMut(&S) -> io::Result<R>,
     ) -> Option<io::Result<R>> {
         loop {
-            match operation(&self.io) {
+            match operation(self.io()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !self.source.clear(seen, direction) {
                         // The caller tries again. That spends budget, so that endless reports do not hold
@@ -111,6 +110,40 @@ impl<S: OsSource> Registered<S> {
                     budget::spend();
                     return Some(result);
                 }
+            }
+        }
+    }
+
+    /// Tries the operation once if the source says that it is worthwhile, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation. `WouldBlock` if the operation returned that, and also if the source says that
+    /// an attempt would be in vain: then the operation is not called. An error if the reactor is gone.
+    pub(crate) fn try_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let would_block = || Err(io::ErrorKind::WouldBlock.into());
+        match self.source.ready_now(direction) {
+            Some(seen) => self.attempt(seen?, direction, &mut operation).unwrap_or_else(would_block),
+            None => would_block(),
+        }
+    }
+
+    /// Tries the operation whenever an attempt is worthwhile, until it does not block. Otherwise registers
+    /// the task.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let seen = ready!(self.poll_ready(cx, direction))?;
+            if let Some(result) = self.attempt(seen, direction, &mut operation) {
+                return Poll::Ready(result);
             }
         }
     }
@@ -260,13 +293,15 @@ where
 
 impl<S: OsSource> Drop for Registered<S> {
     fn drop(&mut self) {
-        self.deregister();
+        if let Some(io) = &mut self.io {
+            self.reactor.deregister(io, self.key);
+        }
     }
 }
 
 impl<S: OsSource + fmt::Debug> fmt::Debug for Registered<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.io, f)
+        fmt::Debug::fmt(self.io(), f)
     }
 }
 
@@ -338,16 +373,3 @@ macro_rules! by_reference {
     };
 }
 pub(crate) use by_reference;
-
-/// Implements `AsFd` for a type whose field `socket` is a `Registered`, so that users can set options that
-/// have no method here.
-macro_rules! as_fd {
-    ($type:ty) => {
-        impl ::std::os::fd::AsFd for $type {
-            fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
-                self.socket.io().as_fd()
-            }
-        }
-    };
-}
-pub(crate) use as_fd;

@@ -101,9 +101,27 @@ const EPOCH_UNIT: usize = 1 << 8;
 const MAX_POLLERS_PER_DIRECTION: usize = if cfg!(loom) { 1 } else { 1024 };
 
 /// One of the two directions of a descriptor.
+///
+/// ```
+/// use brigade_runtime::{io::{AsyncFd, Direction}, run};
+/// use std::{io::{Read, Write}, os::unix::net::UnixStream};
+///
+/// run(async {
+///     let (ours, _theirs) = UnixStream::pair()?;
+///     ours.set_nonblocking(true)?;
+///     let ours = AsyncFd::new(ours)?;
+///     assert_eq!(ours.try_io(Direction::Write, |mut stream| stream.write(b"hi"))?, 2);
+///     let nothing_yet = ours.try_io(Direction::Read, |mut stream| stream.read(&mut [0; 8]));
+///     assert_eq!(nothing_yet.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// Reading, receiving or accepting.
     Read,
+    /// Writing or sending.
     Write,
 }
 
@@ -311,7 +329,7 @@ impl Source {
     /// Fails if the reactor is gone, or in a forked child if no bit is set.
     #[inline]
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
-        if let Some(seen) = self.seen_or_refused(direction) {
+        if let Some(seen) = self.ready_now(direction) {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
@@ -350,7 +368,7 @@ impl Source {
         direction: Direction,
         key: &mut Option<Key>,
     ) -> Poll<io::Result<Seen>> {
-        if let Some(seen) = self.seen_or_refused(direction) {
+        if let Some(seen) = self.ready_now(direction) {
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
@@ -380,11 +398,11 @@ impl Source {
         }
     }
 
-    /// Returns the result of [`seen`](Self::seen). If that is `None` in a forked child, returns an error
-    /// instead, whatever runtime the task is in: the reactor that would wake the task belongs to the
-    /// parent.
+    /// Returns the bits if one of them makes an attempt in this direction worthwhile, or an error if the
+    /// reactor is gone. In a forked child, returns an error instead of `None`, whatever runtime the task is
+    /// in: the reactor that would wake the task belongs to the parent.
     #[inline]
-    fn seen_or_refused(&self, direction: Direction) -> Option<io::Result<Seen>> {
+    pub(crate) fn ready_now(&self, direction: Direction) -> Option<io::Result<Seen>> {
         self.seen(direction).or_else(|| (!self.generation.is_current()).then(|| Err(fork::forked())))
     }
 

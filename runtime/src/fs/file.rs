@@ -1,6 +1,6 @@
 //! An open file.
 
-use crate::io::offloaded::Offloaded;
+use crate::{driver::conversion::as_fd, io::offloaded::Offloaded};
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use std::{
     fmt,
@@ -8,6 +8,7 @@ use std::{
     io::{self, SeekFrom},
     path::Path,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -170,6 +171,45 @@ impl File {
         Self { inner: Offloaded::new("a file", file) }
     }
 
+    /// Returns the file as one of the standard library, when the calls before have ended. Its position is
+    /// behind the last byte that was taken or written.
+    ///
+    /// # Errors
+    ///
+    /// * The error of an earlier write.
+    /// * `NotSeekable` if a read of a pipe or terminal was dropped and has taken bytes, which would be
+    ///   lost.
+    /// * `QuotaExceeded` if the operating system has no thread for a call that is needed.
+    ///
+    /// The file is closed then.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// The file is closed when the calls before have ended.
+    ///
+    /// ```
+    /// # use futures_util::AsyncReadExt;
+    /// # use std::io::Read;
+    /// # brigade_runtime::run(async {
+    /// let mut file = brigade_runtime::fs::File::open("Cargo.toml").await?;
+    /// file.read_exact(&mut [0; 1]).await?;
+    /// let mut file: std::fs::File = file.into_std().await?;
+    /// let mut text = String::new();
+    /// file.read_to_string(&mut text)?;
+    /// assert!(text.starts_with("package]"));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn into_std(self) -> io::Result<fs::File> {
+        let file = self.inner.into_io().await?;
+        // A job that was cancelled may not have let go of the file yet.
+        Arc::try_unwrap(file).or_else(|shared| shared.try_clone())
+    }
+
     /// Returns the file's metadata: its length, its times, its permissions.
     ///
     /// # Errors
@@ -272,6 +312,8 @@ impl File {
     }
 }
 
+as_fd!(File, |file| file.inner.io().as_fd());
+
 impl From<fs::File> for File {
     fn from(file: fs::File) -> Self {
         Self::from_std(file)
@@ -321,56 +363,4 @@ impl fmt::Debug for File {
 #[cfg(all(test, not(loom)))]
 // A test fails by panicking, in what it calls as well.
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::run::run;
-    use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
-    use std::sync::mpsc;
-
-    /// Makes a file to read and write, and removes its name.
-    fn file(name: &str) -> File {
-        let path = std::env::temp_dir().join(format!("brigade-file-{name}-{}", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-        fs::remove_file(path).unwrap();
-        file.into()
-    }
-
-    /// The dropped call waits on the pool until the test lets it go on. If a write began meanwhile, the
-    /// call would cut it off.
-    #[test]
-    fn a_write_waits_for_a_call_that_was_dropped() {
-        run(async {
-            let mut file = file("cut");
-            let (tell, told) = mpsc::channel::<()>();
-            let cut = file.inner.call(move |file| {
-                // Ends when the sender is dropped.
-                let _ = told.recv();
-                file.set_len(0)
-            });
-            assert!(cut.now_or_never().is_none());
-            assert!(file.write(b"hello").now_or_never().is_none(), "the call before has not ended");
-            drop(tell);
-            file.write_all(b"hello").await.unwrap();
-            assert_eq!(file.metadata().await.unwrap().len(), 5);
-        });
-    }
-
-    #[test]
-    fn a_call_that_was_dropped_keeps_what_was_read_ahead() {
-        run(async {
-            let mut file = file("ahead");
-            file.write_all(b"soup").await.unwrap();
-            file.seek(SeekFrom::Start(0)).await.unwrap();
-            // Dropped, so that the bytes stay in the buffer. If the pool was quick, the read has taken them
-            // already.
-            let read = file.read(&mut [0; 4]).now_or_never();
-            drop(file.metadata().now_or_never());
-            let error =
-                file.inner.call(|_| io::Result::<()>::Err(io::ErrorKind::Other.into())).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::Other);
-            let mut rest = Vec::new();
-            file.read_to_end(&mut rest).await.unwrap();
-            assert_eq!(rest, if read.is_none() { &b"soup"[..] } else { b"" });
-        });
-    }
-}
+mod tests;

@@ -1,17 +1,18 @@
 //! Waiting for any descriptor.
 
+use super::ready::Ready;
 use crate::{
     driver::{
         registration::Registered,
-        source::{Direction, Initially, Seen},
+        source::{Direction, Initially},
+        watched_fd::WatchedFd,
     },
     executor::context,
     task::budget,
 };
-use mio::{Interest, Registry, Token, event::Source as OsSource, unix::SourceFd};
 use std::{
     fmt, io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -53,33 +54,7 @@ use std::{
 /// # .unwrap();
 /// ```
 pub struct AsyncFd<T: AsFd> {
-    inner: Registered<WatchedFd<T>>,
-}
-
-/// A descriptor as a source for mio. None once it has been taken out.
-struct WatchedFd<T>(Option<T>);
-
-impl<T: AsFd> WatchedFd<T> {
-    fn get(&self) -> &T {
-        self.0.as_ref().expect("only `into_inner` takes it out, and consumes the `AsyncFd`")
-    }
-}
-
-impl<T: AsFd> OsSource for WatchedFd<T> {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        SourceFd(&self.get().as_fd().as_raw_fd()).register(registry, token, interests)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        SourceFd(&self.get().as_fd().as_raw_fd()).reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match &self.0 {
-            Some(io) => SourceFd(&io.as_fd().as_raw_fd()).deregister(registry),
-            None => Ok(()),
-        }
-    }
+    pub(super) inner: Registered<WatchedFd<T>>,
 }
 
 impl<T: AsFd> AsyncFd<T> {
@@ -124,7 +99,7 @@ impl<T: AsFd> AsyncFd<T> {
 
     #[track_caller]
     fn register(io: T, initially: Initially) -> io::Result<Self> {
-        match Registered::here("AsyncFd", WatchedFd(Some(io)), initially) {
+        match Registered::here("AsyncFd", WatchedFd(io), initially) {
             Ok(inner) => Ok(Self { inner }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -136,7 +111,7 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Returns a reference to the registered descriptor.
     pub fn get_ref(&self) -> &T {
-        self.inner.io().get()
+        &self.inner.io().0
     }
 
     /// Ends the registration and returns the descriptor.
@@ -152,9 +127,8 @@ impl<T: AsFd> AsyncFd<T> {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub fn into_inner(mut self) -> T {
-        self.inner.deregister();
-        self.inner.io_mut().0.take().expect("only `into_inner` takes it out, and consumes the `AsyncFd`")
+    pub fn into_inner(self) -> T {
+        self.inner.into_io().0
     }
 
     /// Waits until reading is worth trying. Several tasks may wait at once.
@@ -203,7 +177,7 @@ impl<T: AsFd> AsyncFd<T> {
         // The attempt is charged to the budget as well. The wait is charged too, since the guard may be
         // dropped without an attempt.
         budget::spend();
-        Ok(Ready { fd: self, direction, seen })
+        Ok(Ready::new(self, direction, seen))
     }
 
     /// Polls for what [`readable`](Self::readable) waits for. Several tasks may wait at once.
@@ -242,13 +216,50 @@ impl<T: AsFd> AsyncFd<T> {
     /// caller itself.
     pub(crate) fn poll_unbudgeted(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready<'_, T>>> {
         let seen = ready!(self.inner.source().poll_ready(cx, Direction::Read))?;
-        Poll::Ready(Ok(Ready { fd: self, direction: Direction::Read, seen }))
+        Poll::Ready(Ok(Ready::new(self, Direction::Read, seen)))
     }
 
     fn poll(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Ready<'_, T>>> {
         let seen = ready!(self.inner.poll_ready(cx, direction))?;
         budget::spend();
-        Poll::Ready(Ok(Ready { fd: self, direction, seen }))
+        Poll::Ready(Ok(Ready::new(self, direction, seen)))
+    }
+
+    /// Makes one attempt, without waiting, and clears the readiness if its result is the kind `WouldBlock`.
+    /// That result must come from the descriptor, otherwise the next wait is for an edge that may never
+    /// come.
+    ///
+    /// The operation may be called more than once: a signal that interrupts it is not reported.
+    ///
+    /// # Errors
+    ///
+    /// * Those of the operation, except `Interrupted`.
+    /// * `WouldBlock` without an attempt, if an earlier one would have blocked and nothing was reported
+    ///   since. Reports come while the task waits, such as in [`readable`](Self::readable), so a loop of
+    ///   attempts that never waits may never succeed.
+    /// * `Other` if the runtime has ended.
+    ///
+    /// ```
+    /// # use brigade_runtime::io::{AsyncFd, Direction};
+    /// # use std::{io::{ErrorKind, Read, Write}, os::unix::net::UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let (ours, mut theirs) = UnixStream::pair()?;
+    /// # ours.set_nonblocking(true)?;
+    /// let ours = AsyncFd::new(ours)?;
+    /// let read = || ours.try_io(Direction::Read, |mut stream| stream.read(&mut [0; 8]));
+    /// assert_eq!(read().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// theirs.write_all(b"hi")?;
+    /// drop(ours.readable().await?); // Waits for the report, and keeps it for the attempt.
+    /// assert_eq!(read()?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn try_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.inner.try_io(direction, |io| operation(&io.0))
     }
 
     /// Tries a read operation each time that it is worth trying, until its result is not `WouldBlock`.
@@ -274,7 +285,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # }).unwrap();
     /// ```
     pub async fn read_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.inner.io_among(Direction::Read, |io| operation(io.get())).await
+        self.inner.io_among(Direction::Read, |io| operation(&io.0)).await
     }
 
     /// Tries a write operation each time that it is worth trying, until its result is not `WouldBlock`.
@@ -287,7 +298,7 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// If the future is dropped while it is pending, the operation has not been done.
     pub async fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.inner.io_among(Direction::Write, |io| operation(io.get())).await
+        self.inner.io_among(Direction::Write, |io| operation(&io.0)).await
     }
 }
 
@@ -297,104 +308,14 @@ impl<T: AsFd> AsFd for AsyncFd<T> {
     }
 }
 
+impl<T: AsFd> AsRawFd for AsyncFd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
 impl<T: AsFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AsyncFd").field(self.get_ref()).finish()
-    }
-}
-
-/// A guard which says that an operation is worth trying, from [`AsyncFd::readable`] or [`AsyncFd::writable`].
-///
-/// Dropping it keeps the readiness: the next wait ends at once. After an attempt that would have blocked,
-/// the readiness must be cleared, which [`try_io`](Self::try_io) does. Otherwise the next wait would end at
-/// once for nothing, over and over.
-///
-/// ```
-/// use brigade_runtime::{io::{AsyncFd, WouldBlock}, run};
-/// use std::{io::{Read, Write}, os::unix::net::UnixStream};
-///
-/// run(async {
-///     let (ours, mut theirs) = UnixStream::pair()?;
-///     ours.set_nonblocking(true)?;
-///     let ours = AsyncFd::new(ours)?;
-///     let read = |mut stream: &UnixStream| stream.read(&mut [0; 8]);
-///     // The first wait ends at once, and the attempt finds out.
-///     assert_eq!(ours.readable().await?.try_io(read).unwrap_err(), WouldBlock);
-///     theirs.write_all(b"hi")?;
-///     assert_eq!(ours.readable().await?.try_io(read).expect("the bytes are there")?, 2);
-///     std::io::Result::Ok(())
-/// })
-/// # .unwrap();
-/// ```
-#[must_use = "the attempt is yours to make"]
-pub struct Ready<'a, T: AsFd> {
-    fd: &'a AsyncFd<T>,
-    direction: Direction,
-    seen: Seen,
-}
-
-/// The error of an attempt that would have blocked, though the descriptor was reported as ready: wait again.
-///
-/// [`Ready`] has an example.
-///
-/// ```
-/// # use brigade_runtime::io::{AsyncFd, WouldBlock};
-/// # use std::{io, os::unix::net::UnixStream};
-/// # brigade_runtime::run(async {
-/// # let fd = AsyncFd::new(UnixStream::pair()?.0)?;
-/// let attempt = fd.readable().await?.try_io(|_| io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
-/// assert_eq!(attempt.unwrap_err(), WouldBlock);
-/// # std::io::Result::Ok(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WouldBlock;
-
-impl<'a, T: AsFd> Ready<'a, T> {
-    /// Makes one attempt, and clears the readiness if its result is the kind `WouldBlock`. That result must
-    /// come from the descriptor, otherwise the next wait is for an edge that may never come.
-    ///
-    /// # Errors
-    ///
-    /// [`WouldBlock`] if the attempt would have blocked. Every other result of the operation is inside `Ok`.
-    ///
-    /// ```
-    /// # use brigade_runtime::io::AsyncFd;
-    /// # use std::{io::Write, os::unix::net::UnixStream};
-    /// # brigade_runtime::run(async {
-    /// # let (ours, _theirs) = UnixStream::pair()?;
-    /// # ours.set_nonblocking(true)?;
-    /// let ours = AsyncFd::new(ours)?;
-    /// let written = ours.writable().await?.try_io(|mut stream| stream.write(b"hi"));
-    /// assert_eq!(written.expect("there is room")?, 2);
-    /// # std::io::Result::Ok(())
-    /// # }).unwrap();
-    /// ```
-    pub fn try_io<R>(
-        &mut self,
-        mut operation: impl FnMut(&'a T) -> io::Result<R>,
-    ) -> Result<io::Result<R>, WouldBlock> {
-        let io = self.fd.get_ref();
-        self.fd.inner.attempt(self.seen, self.direction, &mut |_| operation(io)).ok_or(WouldBlock)
-    }
-
-    /// Clears the readiness if it is still the one of this guard, so that the next wait is for a new edge.
-    ///
-    /// This is for an attempt that was made elsewhere and would have blocked, or after which the next
-    /// attempt would block. For a stream, a read that got less than it asked for is no such attempt: the
-    /// end or an error may be next, and clearing the readiness would miss it.
-    pub fn clear_ready(&mut self) {
-        self.fd.inner.source().clear(self.seen, self.direction);
-    }
-
-    /// Returns a reference to the descriptor that is ready.
-    pub fn get_ref(&self) -> &'a T {
-        self.fd.get_ref()
-    }
-}
-
-impl<T: AsFd> fmt::Debug for Ready<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ready").field("direction", &self.direction).finish_non_exhaustive()
     }
 }

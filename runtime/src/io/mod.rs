@@ -13,9 +13,12 @@ pub(crate) mod backoff;
 mod copy;
 pub(crate) mod offloaded;
 mod pipe;
+mod ready;
 mod stdio;
 
-pub use async_fd::{AsyncFd, Ready, WouldBlock};
+pub use crate::driver::source::Direction;
+pub use async_fd::AsyncFd;
 pub use copy::{copy, copy_bidirectional};
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use ready::{Ready, WouldBlock};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

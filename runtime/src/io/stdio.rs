@@ -9,6 +9,7 @@
 //! sits in a read of the keyboard, and the end of the runtime does not wait for a line.
 
 use super::offloaded::Offloaded;
+use crate::driver::conversion::as_fd;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     fmt,
@@ -192,6 +193,10 @@ macro_rules! write_offloaded {
 
 write_offloaded!(Stdout);
 write_offloaded!(Stderr);
+
+as_fd!(Stdin, |stdin| stdin.inner.io().as_fd());
+as_fd!(Stdout, |stdout| stdout.inner.io().as_fd());
+as_fd!(Stderr, |stderr| stderr.inner.io().as_fd());
 
 impl fmt::Debug for Stdin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

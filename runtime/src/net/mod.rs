@@ -9,10 +9,13 @@
 //! Each socket belongs to the runtime in which it was made. Once that runtime has ended, operations that
 //! wait fail with the kind [`Other`](std::io::ErrorKind::Other).
 
+mod attempts;
+mod datagrams;
 mod resolve;
 mod split;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_attempts;
 mod udp_socket;
 pub mod unix;
 

@@ -212,6 +212,52 @@ macro_rules! connection {
         }
 
         impl $type {
+            /// Reads bytes without waiting, and returns how many. 0 is the end.
+            ///
+            /// # Errors
+            ///
+            /// * `WouldBlock` if there are none: wait by [`readable`](Self::readable).
+            /// * The operating system's error, such as `ConnectionReset`.
+            /// * `Other` if the runtime has ended.
+            ///
+            /// ```
+            /// # use brigade_runtime::{net::unix::UnixStream, run};
+            /// # use futures_util::AsyncWriteExt;
+            /// # run(async {
+            /// let (mut one, other) = UnixStream::pair()?;
+            /// one.write_all(b"soup").await?;
+            /// other.readable().await?;
+            /// assert_eq!(other.try_read(&mut [0; 8])?, 4);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
+            pub fn try_read(&self, bytes: &mut [u8]) -> ::std::io::Result<usize> {
+                let read = |mut io: &_| ::std::io::Read::read(&mut io, bytes);
+                self.socket.try_io($crate::driver::source::Direction::Read, read)
+            }
+
+            /// Writes bytes without waiting, and returns how many: those that there was room for.
+            ///
+            /// # Errors
+            ///
+            /// * `WouldBlock` if there is no room: wait by [`writable`](Self::writable).
+            /// * The operating system's error, such as `BrokenPipe` or `ConnectionReset`.
+            /// * `Other` if the runtime has ended.
+            ///
+            /// ```
+            /// # use brigade_runtime::{net::unix::UnixStream, run};
+            /// # run(async {
+            /// let (one, _other) = UnixStream::pair()?;
+            /// one.writable().await?;
+            /// assert_eq!(one.try_write(b"soup")?, 4);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
+            pub fn try_write(&self, bytes: &[u8]) -> ::std::io::Result<usize> {
+                let write = |mut io: &_| ::std::io::Write::write(&mut io, bytes);
+                self.socket.try_io($crate::driver::source::Direction::Write, write)
+            }
+
             /// Splits the connection into two halves that borrow it, to read and write at the same time
             /// within one task.
             ///
@@ -257,6 +303,7 @@ macro_rules! connection {
             }
         }
 
+        $crate::net::attempts::readiness!($type);
         $crate::driver::registration::by_reference!(AsyncRead [] $type, |stream| stream.socket);
         $crate::driver::registration::by_reference!(AsyncRead ['a] &'a $type, |stream| stream.socket);
         $crate::driver::registration::by_reference!(AsyncWrite [] $type, |stream| stream.socket,

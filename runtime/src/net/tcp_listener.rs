@@ -2,10 +2,16 @@
 
 use super::{TcpStream, ToAddresses, lookup_host};
 use crate::driver::{
-    registration::{Registered, as_fd},
+    conversion::{as_fd, conversions},
+    registration::Registered,
     source::{Direction, Initially},
 };
-use std::{io, net::SocketAddr, os::fd::AsFd};
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    task::{Context, Poll},
+};
 
 /// A TCP socket that accepts connections.
 ///
@@ -100,6 +106,30 @@ impl TcpListener {
         Self::register(mio::net::TcpListener::from_std(listener))
     }
 
+    /// Ends the registration and returns the listener as one of the standard library, set to blocking.
+    /// Connections that nobody has accepted yet stay with it.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::TcpListener;
+    /// # brigade_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let address = listener.local_addr()?;
+    /// let listener = listener.into_std()?;
+    /// let _client = std::net::TcpStream::connect(address)?;
+    /// listener.accept()?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        let std = std::net::TcpListener::from(OwnedFd::from(self.socket.into_io()));
+        std.set_nonblocking(false)?;
+        Ok(std)
+    }
+
     #[track_caller]
     fn register(socket: mio::net::TcpListener) -> io::Result<Self> {
         Ok(Self { socket: Registered::here("TcpListener", socket, Initially::Ready)? })
@@ -141,6 +171,29 @@ impl TcpListener {
         Ok((TcpStream::register(stream, Initially::Ready)?, peer))
     }
 
+    /// Polls for what [`accept`](Self::accept) waits for. Several tasks may wait at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept).
+    ///
+    /// ```
+    /// # use brigade_runtime::net::{TcpListener, TcpStream};
+    /// # brigade_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (_server, peer) = std::future::poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// assert_eq!(peer, client.local_addr()?);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let accepted = self.socket.poll_io(cx, Direction::Read, mio::net::TcpListener::accept);
+        accepted.map(|accepted| {
+            accepted.and_then(|(stream, peer)| Ok((TcpStream::register(stream, Initially::Ready)?, peer)))
+        })
+    }
+
     /// Returns the address that the listener is bound to, such as the port that the operating system chose
     /// for port 0.
     ///
@@ -161,4 +214,6 @@ impl TcpListener {
     }
 }
 
-as_fd!(TcpListener);
+as_fd!(TcpListener, |this| this.socket.io().as_fd());
+
+conversions!(TcpListener, std::net::TcpListener);

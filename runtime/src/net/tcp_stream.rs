@@ -3,7 +3,8 @@
 use super::{ToAddresses, split::connection};
 use crate::{
     driver::{
-        registration::{Registered, as_fd},
+        conversion::{as_fd, conversions},
+        registration::Registered,
         source::{Direction, Initially},
     },
     sys,
@@ -12,7 +13,7 @@ use mio::Interest;
 use std::{
     io,
     net::{Shutdown, SocketAddr},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 /// A TCP connection, to read and write by the traits of `futures-io`.
@@ -153,6 +154,33 @@ impl TcpStream {
         Ok(this)
     }
 
+    /// Ends the registration and returns the connection as one of the standard library, set to blocking.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::{TcpListener, TcpStream};
+    /// # use std::io::{Read, Write};
+    /// # brigade_runtime::run(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?.into_std()?;
+    /// let server = listener.accept().await?.0.into_std()?;
+    /// // Each goes on on a thread of its own, by blocking calls.
+    /// let serving = std::thread::spawn(move || (&server).write_all(b"hello"));
+    /// let mut text = String::new();
+    /// (&client).read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// serving.join().unwrap()
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        let std = std::net::TcpStream::from(OwnedFd::from(self.socket.into_io()));
+        std.set_nonblocking(false)?;
+        Ok(std)
+    }
+
     #[track_caller]
     pub(super) fn register(socket: mio::net::TcpStream, initially: Initially) -> io::Result<Self> {
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -275,4 +303,6 @@ impl TcpStream {
 
 connection!(TcpStream);
 
-as_fd!(TcpStream);
+as_fd!(TcpStream, |this| this.socket.io().as_fd());
+
+conversions!(TcpStream, std::net::TcpStream);

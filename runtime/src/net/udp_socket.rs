@@ -2,10 +2,11 @@
 
 use super::{ToAddresses, lookup_host};
 use crate::driver::{
-    registration::{Registered, as_fd},
+    conversion::{as_fd, conversions},
+    registration::Registered,
     source::{Direction, Initially},
 };
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, os::fd::OwnedFd};
 
 /// A UDP socket: it sends and receives datagrams, each of which arrives whole or not at all.
 ///
@@ -33,7 +34,7 @@ use std::{io, net::SocketAddr};
 /// ```
 #[derive(Debug)]
 pub struct UdpSocket {
-    socket: Registered<mio::net::UdpSocket>,
+    pub(super) socket: Registered<mio::net::UdpSocket>,
 }
 
 impl UdpSocket {
@@ -90,6 +91,29 @@ impl UdpSocket {
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Self::register(mio::net::UdpSocket::from_std(socket))
+    }
+
+    /// Ends the registration and returns the socket as one of the standard library, set to blocking.
+    /// Datagrams that nobody has received yet stay with it.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::UdpSocket;
+    /// # brigade_runtime::run(async {
+    /// let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    /// one.send_to(b"hello", other.local_addr()?).await?;
+    /// let other: std::net::UdpSocket = other.into_std()?;
+    /// assert_eq!(other.recv(&mut [0; 16])?, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
+        let std = std::net::UdpSocket::from(OwnedFd::from(self.socket.into_io()));
+        std.set_nonblocking(false)?;
+        Ok(std)
     }
 
     #[track_caller]
@@ -324,4 +348,6 @@ impl UdpSocket {
     }
 }
 
-as_fd!(UdpSocket);
+as_fd!(UdpSocket, |this| this.socket.io().as_fd());
+
+conversions!(UdpSocket, std::net::UdpSocket);

@@ -13,7 +13,10 @@ use brigade_runtime::{
     run,
 };
 use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
-use std::io::{self, SeekFrom};
+use std::{
+    future::poll_fn,
+    io::{self, SeekFrom},
+};
 
 /// Enough bytes that one byte at a time is always available.
 const ENOUGH: usize = 4 * BUDGET as usize;
@@ -31,6 +34,11 @@ fn connections() {
         check("net/tcp_listener.rs accept", async || {
             let _client = std::net::TcpStream::connect(address).unwrap();
             listener.accept().await.unwrap();
+        })
+        .await;
+        check("net/tcp_listener.rs poll_accept", async || {
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            poll_fn(|cx| listener.poll_accept(cx)).await.unwrap();
         })
         .await;
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -74,9 +82,44 @@ fn datagrams() {
 }
 
 #[test]
+fn polls_of_datagrams() {
+    run(async {
+        let any = "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap();
+        let (one, other) = (UdpSocket::bind(any).await.unwrap(), UdpSocket::bind(any).await.unwrap());
+        let (to, from) = (other.local_addr().unwrap(), one.local_addr().unwrap());
+        one.connect(to).await.unwrap();
+        other.connect(from).await.unwrap();
+        let std = std::net::UdpSocket::bind(any).unwrap();
+        let third = UdpSocket::bind(any).await.unwrap();
+        let address = third.local_addr().unwrap();
+        let mut bytes = [0; 8];
+        check("net/attempts.rs readable", async || {
+            std.send_to(b"x", address).unwrap();
+            third.readable().await.unwrap();
+        })
+        .await;
+        check("net/attempts.rs writable", async || one.writable().await.unwrap()).await;
+        check_poll("net/attempts.rs poll_readable", |cx| third.poll_readable(cx)).await;
+        check_poll("net/attempts.rs poll_writable", |cx| one.poll_writable(cx)).await;
+        check_poll("net/datagrams.rs poll_send", |cx| one.poll_send(cx, b"x")).await;
+        check_poll("net/udp_attempts.rs poll_send_to", |cx| one.poll_send_to(cx, b"x", to)).await;
+        check("net/datagrams.rs poll_recv", async || {
+            std.send_to(b"x", address).unwrap();
+            poll_fn(|cx| third.poll_recv(cx, &mut bytes)).await.unwrap();
+        })
+        .await;
+        check("net/udp_attempts.rs poll_recv_from", async || {
+            std.send_to(b"x", address).unwrap();
+            poll_fn(|cx| third.poll_recv_from(cx, &mut bytes)).await.unwrap();
+        })
+        .await;
+    });
+}
+
+#[test]
 fn unix_sockets() {
     run(async {
-        let (place, other) = (TempPath::new("budget-stream"), TempPath::new("budget-datagram"));
+        let place = TempPath::new("budget-stream");
         let listener = UnixListener::bind(&place.0).unwrap();
         let mut streams = Vec::new();
         check("net/unix/stream.rs connect", async || {
@@ -89,11 +132,35 @@ fn unix_sockets() {
             listener.accept().await.unwrap();
         })
         .await;
+        let address = listener.local_addr().unwrap();
+        check("net/unix/stream.rs connect_addr", async || {
+            streams.push(UnixStream::connect_addr(&address).await.unwrap());
+            std::mem::drop(listener.accept().await);
+        })
+        .await;
+        check("net/unix/listener.rs poll_accept", async || {
+            let _client = std::os::unix::net::UnixStream::connect(&place.0).unwrap();
+            poll_fn(|cx| listener.poll_accept(cx)).await.unwrap();
+        })
+        .await;
+    });
+}
+
+#[test]
+fn unix_datagrams() {
+    run(async {
+        let other = TempPath::new("budget-datagram");
         let receiver = UnixDatagram::bind(&other.0).unwrap();
         let sender = UnixDatagram::unbound().unwrap();
         let mut bytes = [0; 8];
         check("net/unix/datagram.rs send_to", async || {
             sender.send_to(b"x", &other.0).await.unwrap();
+            receiver.recv(&mut bytes).await.unwrap();
+        })
+        .await;
+        let address = receiver.local_addr().unwrap();
+        check("net/unix/datagram.rs send_to_addr", async || {
+            sender.send_to_addr(b"x", &address).await.unwrap();
             receiver.recv(&mut bytes).await.unwrap();
         })
         .await;
@@ -112,6 +179,11 @@ fn unix_sockets() {
         check("net/unix/datagram.rs recv_from", async || {
             std.send_to(b"x", &other.0).unwrap();
             receiver.recv_from(&mut bytes).await.unwrap();
+        })
+        .await;
+        check("net/unix/datagram_attempts.rs poll_recv_from", async || {
+            std.send_to(b"x", &other.0).unwrap();
+            poll_fn(|cx| receiver.poll_recv_from(cx, &mut bytes)).await.unwrap();
         })
         .await;
     });

@@ -280,6 +280,27 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         }
     }
 
+    /// Returns the stream, when the job in progress has ended.
+    ///
+    /// # Errors
+    ///
+    /// The error of an earlier job, and `NotSeekable` if bytes were read ahead that cannot be given back.
+    pub(crate) async fn into_io(mut self) -> io::Result<Arc<T>>
+    where
+        for<'a> &'a T: Seek,
+    {
+        poll_fn(|cx| self.poll_rewind_read_ahead(cx)).await?;
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if self.buffer().unread() > 0 {
+            let advice =
+                "a read that was dropped has taken bytes, which cannot be given back: read them first";
+            return Err(io::Error::new(io::ErrorKind::NotSeekable, advice));
+        }
+        Ok(self.io)
+    }
+
     /// Seeks to a position, and drops read-ahead bytes, unless the seek fails. A relative position counts
     /// from the last byte that was taken.
     pub(crate) fn poll_seek(&mut self, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>>

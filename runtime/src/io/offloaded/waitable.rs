@@ -65,7 +65,7 @@ impl_waitable!(io::Stdout);
 impl_waitable!(io::Stderr);
 
 /// Repeats a call that a signal has interrupted.
-pub(super) fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+pub(crate) fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

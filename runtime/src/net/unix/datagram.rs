@@ -2,8 +2,10 @@
 
 use crate::{
     driver::{
-        registration::{Registered, as_fd},
+        conversion::{as_fd, conversions},
+        registration::Registered,
         source::{Direction, Initially},
+        watched_fd::WatchedFd,
     },
     io::backoff,
 };
@@ -36,7 +38,7 @@ use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 /// ```
 #[derive(Debug)]
 pub struct UnixDatagram {
-    socket: Registered<mio::net::UnixDatagram>,
+    pub(super) socket: Registered<WatchedFd<os::UnixDatagram>>,
 }
 
 impl UnixDatagram {
@@ -68,7 +70,36 @@ impl UnixDatagram {
     /// ```
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::register(mio::net::UnixDatagram::bind(path)?)
+        Self::from_std(os::UnixDatagram::bind(path)?)
+    }
+
+    /// Makes a socket at an address of the standard library, such as an [abstract](super::abstract_address)
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// * `AddrInUse` if another socket has the address.
+    /// * `NotFound` or `PermissionDenied` if it is a path and the file cannot be created.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// # brigade_runtime::run(async {
+    /// use brigade_runtime::net::unix::{UnixDatagram, abstract_address};
+    ///
+    /// let kitchen = abstract_address(format!("kitchen-{}", std::process::id()))?;
+    /// let receiver = UnixDatagram::bind_addr(&kitchen)?;
+    /// UnixDatagram::unbound()?.send_to_addr(b"soup", &kitchen).await?;
+    /// assert_eq!(receiver.recv(&mut [0; 16]).await?, 4);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn bind_addr(address: &os::SocketAddr) -> io::Result<Self> {
+        Self::from_std(os::UnixDatagram::bind_addr(address)?)
     }
 
     /// Makes a socket without a path. It can send, but nobody can reply to it.
@@ -82,7 +113,7 @@ impl UnixDatagram {
     /// Panics outside of a runtime.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
-        Self::register(mio::net::UnixDatagram::unbound()?)
+        Self::from_std(os::UnixDatagram::unbound()?)
     }
 
     /// Makes two sockets that are connected to each other.
@@ -105,8 +136,8 @@ impl UnixDatagram {
     /// ```
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = mio::net::UnixDatagram::pair()?;
-        Ok((Self::register(one)?, Self::register(other)?))
+        let (one, other) = os::UnixDatagram::pair()?;
+        Ok((Self::from_std(one)?, Self::from_std(other)?))
     }
 
     /// Takes over a socket of the standard library.
@@ -129,12 +160,29 @@ impl UnixDatagram {
     #[track_caller]
     pub fn from_std(socket: os::UnixDatagram) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Self::register(mio::net::UnixDatagram::from_std(socket))
+        Ok(Self { socket: Registered::here("UnixDatagram", WatchedFd(socket), Initially::Ready)? })
     }
 
-    #[track_caller]
-    fn register(socket: mio::net::UnixDatagram) -> io::Result<Self> {
-        Ok(Self { socket: Registered::here("UnixDatagram", socket, Initially::Ready)? })
+    /// Ends the registration and returns the socket as one of the standard library, set to blocking.
+    /// Datagrams that nobody has received yet stay with it.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # brigade_runtime::run(async {
+    /// let (one, other) = brigade_runtime::net::unix::UnixDatagram::pair()?;
+    /// one.send(b"hello").await?;
+    /// let other: std::os::unix::net::UnixDatagram = other.into_std()?;
+    /// assert_eq!(other.recv(&mut [0; 16])?, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<os::UnixDatagram> {
+        let std = self.socket.into_io().0;
+        std.set_nonblocking(false)?;
+        Ok(std)
     }
 
     /// Sets the peer that [`send`](Self::send) sends to.
@@ -143,7 +191,17 @@ impl UnixDatagram {
     ///
     /// `NotFound` if there is no file at the path, `ConnectionRefused` if no socket has it open.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.socket.io().connect(path)
+        self.socket.io().0.connect(path)
+    }
+
+    /// Does the same as [`connect`](Self::connect), for an address of the standard library, such as an
+    /// [abstract](super::abstract_address) one.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused` if no socket has the address.
+    pub fn connect_addr(&self, address: &os::SocketAddr) -> io::Result<()> {
+        self.socket.io().0.connect_addr(address)
     }
 
     /// Sends one datagram to the connected peer, and returns its length in bytes.
@@ -155,7 +213,7 @@ impl UnixDatagram {
     /// * `EMSGSIZE` (a kind without a name) if the datagram is too long.
     /// * `Other` if the runtime has ended.
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Write, |socket| socket.send(bytes)).await
+        self.socket.io_among(Direction::Write, |socket| socket.0.send(bytes)).await
     }
 
     /// Receives one datagram, and returns its length in bytes. Bytes that do not fit into the buffer are
@@ -165,7 +223,7 @@ impl UnixDatagram {
     ///
     /// The operating system's error, or `Other` if the runtime has ended.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Read, |socket| socket.recv(buffer)).await
+        self.socket.io_among(Direction::Read, |socket| socket.0.recv(buffer)).await
     }
 
     /// Sends one datagram to the socket at a path, and returns its length in bytes.
@@ -186,10 +244,40 @@ impl UnixDatagram {
     /// ```
     pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let path = path.as_ref();
-        let send = |socket: &mio::net::UnixDatagram| socket.send_to(bytes, path);
+        self.send_by(|socket| socket.send_to(bytes, path)).await
+    }
+
+    /// Does the same as [`send_to`](Self::send_to), for an address of the standard library: an
+    /// [abstract](super::abstract_address) one, or the sender of a datagram.
+    ///
+    /// # Errors
+    ///
+    /// * `ConnectionRefused` if no socket has the address.
+    /// * Those of [`send_to`](Self::send_to).
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// # brigade_runtime::run(async {
+    /// # use brigade_runtime::net::unix::{UnixDatagram, abstract_address};
+    /// # let name = |who: &str| abstract_address(format!("{who}-{}", std::process::id()));
+    /// let waiter = UnixDatagram::bind_addr(&name("waiter")?)?;
+    /// let kitchen = UnixDatagram::bind_addr(&name("kitchen")?)?;
+    /// waiter.send_to_addr(b"soup?", &kitchen.local_addr()?).await?;
+    /// let (_, from) = kitchen.recv_from(&mut [0; 16]).await?;
+    /// kitchen.send_to_addr(b"yes", &from).await?;
+    /// assert_eq!(waiter.recv(&mut [0; 16]).await?, 3);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn send_to_addr(&self, bytes: &[u8], address: &os::SocketAddr) -> io::Result<usize> {
+        self.send_by(|socket| socket.send_to_addr(bytes, address)).await
+    }
+
+    async fn send_by(&self, send: impl Fn(&os::UnixDatagram) -> io::Result<usize>) -> io::Result<usize> {
         // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected
         // to reports when it has room again.
-        backoff::wait_or_retry(self.socket.io_among(Direction::Write, send), || send(self.socket.io())).await
+        let waiting = self.socket.io_among(Direction::Write, |socket| send(&socket.0));
+        backoff::wait_or_retry(waiting, || send(&self.socket.io().0)).await
     }
 
     /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into
@@ -212,7 +300,7 @@ impl UnixDatagram {
     /// # }).unwrap();
     /// ```
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, os::SocketAddr)> {
-        self.socket.io_among(Direction::Read, |socket| socket.recv_from(buffer)).await
+        self.socket.io_among(Direction::Read, |socket| socket.0.recv_from(buffer)).await
     }
 
     /// Returns the address of this socket. It has no path unless the socket was bound to one.
@@ -221,7 +309,7 @@ impl UnixDatagram {
     ///
     /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<os::SocketAddr> {
-        self.socket.io().local_addr()
+        self.socket.io().0.local_addr()
     }
 
     /// Returns the address of the connected peer.
@@ -230,7 +318,7 @@ impl UnixDatagram {
     ///
     /// `NotConnected` if the socket is not connected.
     pub fn peer_addr(&self) -> io::Result<os::SocketAddr> {
-        self.socket.io().peer_addr()
+        self.socket.io().0.peer_addr()
     }
 
     /// Closes one direction or both, at once.
@@ -239,8 +327,10 @@ impl UnixDatagram {
     ///
     /// The operating system's error, such as `NotConnected` if the socket is not connected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.socket.io().shutdown(how)
+        self.socket.io().0.shutdown(how)
     }
 }
 
-as_fd!(UnixDatagram);
+as_fd!(UnixDatagram, |this| this.socket.io().0.as_fd());
+
+conversions!(UnixDatagram, os::UnixDatagram);

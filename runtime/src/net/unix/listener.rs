@@ -2,10 +2,16 @@
 
 use super::UnixStream;
 use crate::driver::{
-    registration::{Registered, as_fd},
+    conversion::{as_fd, conversions},
+    registration::Registered,
     source::{Direction, Initially},
 };
-use std::{io, os::unix::net::SocketAddr, path::Path};
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::SocketAddr},
+    path::Path,
+    task::{Context, Poll},
+};
 
 /// A Unix socket that accepts connections.
 ///
@@ -65,6 +71,23 @@ impl UnixListener {
         Self::register(mio::net::UnixListener::bind(path)?)
     }
 
+    /// Listens at an address of the standard library, such as an [abstract](super::abstract_address) one.
+    ///
+    /// # Errors
+    ///
+    /// * `AddrInUse` if another socket has the address.
+    /// * `NotFound` or `PermissionDenied` if it is a path and the file cannot be created.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime.
+    ///
+    /// [`abstract_address`](super::abstract_address) has an example.
+    #[track_caller]
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        Self::register(mio::net::UnixListener::bind_addr(address)?)
+    }
+
     /// Takes over a listener of the standard library, such as one that was passed to this process.
     ///
     /// # Errors
@@ -78,6 +101,29 @@ impl UnixListener {
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Self::register(mio::net::UnixListener::from_std(listener))
+    }
+
+    /// Ends the registration and returns the listener as one of the standard library, set to blocking.
+    /// Connections that nobody has accepted yet stay with it.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # use brigade_runtime::net::unix::UnixListener;
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-into-std-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?.into_std()?;
+    /// let _client = std::os::unix::net::UnixStream::connect(&path)?;
+    /// listener.accept()?;
+    /// # std::fs::remove_file(path)
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixListener> {
+        let std = std::os::unix::net::UnixListener::from(OwnedFd::from(self.socket.into_io()));
+        std.set_nonblocking(false)?;
+        Ok(std)
     }
 
     #[track_caller]
@@ -113,6 +159,28 @@ impl UnixListener {
         Ok((UnixStream::register(stream)?, peer))
     }
 
+    /// Polls for what [`accept`](Self::accept) waits for. Several tasks may wait at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept).
+    ///
+    /// ```
+    /// # use brigade_runtime::net::unix::{UnixListener, UnixStream};
+    /// # brigade_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("brigade-poll-accept-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path).await?;
+    /// let (_server, peer) = std::future::poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// assert!(peer.is_unnamed());
+    /// # std::fs::remove_file(path)
+    /// # }).unwrap();
+    /// ```
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
+        let accepted = self.socket.poll_io(cx, Direction::Read, mio::net::UnixListener::accept);
+        accepted.map(|accepted| accepted.and_then(|(stream, peer)| Ok((UnixStream::register(stream)?, peer))))
+    }
+
     /// Returns the address that the listener is bound to.
     ///
     /// # Errors
@@ -123,4 +191,6 @@ impl UnixListener {
     }
 }
 
-as_fd!(UnixListener);
+as_fd!(UnixListener, |this| this.socket.io().as_fd());
+
+conversions!(UnixListener, std::os::unix::net::UnixListener);

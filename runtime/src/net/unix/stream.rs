@@ -2,7 +2,8 @@
 
 use crate::{
     driver::{
-        registration::{Registered, as_fd},
+        conversion::{as_fd, conversions},
+        registration::Registered,
         source::Initially,
     },
     io::backoff,
@@ -13,7 +14,10 @@ use crate::{
 use std::{
     io,
     net::Shutdown,
-    os::{fd::AsFd, unix::net as os},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net as os,
+    },
     path::Path,
 };
 
@@ -82,9 +86,34 @@ impl UnixStream {
     /// ```
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
+        Self::connect_by(|| mio::net::UnixStream::connect(path)).await
+    }
+
+    /// Does the same as [`connect`](Self::connect), for an address of the standard library, such as an
+    /// [abstract](super::abstract_address) one.
+    ///
+    /// # Errors
+    ///
+    /// * `ConnectionRefused` if nobody listens there.
+    /// * `NotFound` if it is a path and there is no file, `PermissionDenied` if that may not be written.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the attempt.
+    ///
+    /// [`abstract_address`](super::abstract_address) has an example.
+    pub async fn connect_addr(address: &os::SocketAddr) -> io::Result<Self> {
+        Self::connect_by(|| mio::net::UnixStream::connect_addr(address)).await
+    }
+
+    async fn connect_by(connect: impl FnMut() -> io::Result<mio::net::UnixStream>) -> io::Result<Self> {
         // There is usually room and nothing to wait for, so the budget is charged here.
         budget::turn().await;
-        Self::register(backoff::retry_with_backoff(|| mio::net::UnixStream::connect(path)).await?)
+        Self::register(backoff::retry_with_backoff(connect).await?)
     }
 
     /// Makes the two ends of a connection.
@@ -145,6 +174,28 @@ impl UnixStream {
             this.socket.source().set_records();
         }
         Ok(this)
+    }
+
+    /// Ends the registration and returns the connection as one of the standard library, set to blocking.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the descriptor cannot be set to blocking. It is closed then.
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// # brigade_runtime::run(async {
+    /// let (one, other) = brigade_runtime::net::unix::UnixStream::pair()?;
+    /// let (mut one, mut other) = (one.into_std()?, other.into_std()?);
+    /// one.write_all(b"hi")?;
+    /// assert_eq!(other.read(&mut [0; 8])?, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn into_std(self) -> io::Result<os::UnixStream> {
+        let std = os::UnixStream::from(OwnedFd::from(self.socket.into_io()));
+        std.set_nonblocking(false)?;
+        Ok(std)
     }
 
     #[track_caller]
@@ -211,4 +262,6 @@ impl UnixStream {
 
 connection!(UnixStream);
 
-as_fd!(UnixStream);
+as_fd!(UnixStream, |this| this.socket.io().as_fd());
+
+conversions!(UnixStream, os::UnixStream);

@@ -1,0 +1,54 @@
+//! Abstract addresses: names of Unix sockets outside of the file system.
+
+use std::{io, os::unix::net::SocketAddr};
+
+/// Returns the address of a Unix socket with an abstract name: a name that is no path.
+///
+/// No file is created, so none is left behind: the name is free again once no socket has it. Every process
+/// of the machine may connect to the name, whatever its user, except from another network namespace. Ask
+/// for the peer's user by [`peer_cred`](super::UnixStream::peer_cred).
+///
+/// The name may hold any bytes. On other systems than Linux there are no such names.
+///
+/// # Errors
+///
+/// * `InvalidInput` if the name is longer than 107 bytes.
+/// * `Unsupported` on other systems than Linux.
+///
+/// ```
+/// # #[cfg(target_os = "linux")]
+/// # {
+/// use brigade_runtime::{net::unix::{UnixListener, UnixStream, abstract_address}, run};
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+///
+/// run(async {
+///     let kitchen = abstract_address(format!("kitchen-{}", std::process::id()))?;
+///     let listener = UnixListener::bind_addr(&kitchen)?;
+///     let mut waiter = UnixStream::connect_addr(&kitchen).await?;
+///     waiter.write_all(b"soup").await?;
+///     let mut order = [0; 4];
+///     listener.accept().await?.0.read_exact(&mut order).await?;
+///     assert_eq!(&order, b"soup");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// # }
+/// ```
+pub fn abstract_address(name: impl AsRef<[u8]>) -> io::Result<SocketAddr> {
+    from_name(name.as_ref())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn from_name(name: &[u8]) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn from_name(_name: &[u8]) -> io::Result<SocketAddr> {
+    let advice = "abstract addresses exist on Linux only: use a path";
+    Err(io::Error::new(io::ErrorKind::Unsupported, advice))
+}
