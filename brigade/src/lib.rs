@@ -127,6 +127,7 @@
 //! | `process` | [`process`] | yes |
 //! | `trace` | [`trace`]: what the executors did, when and why | yes |
 //! | `hyper` | hyper's traits, so that its clients and servers run here | |
+//! | `hyper-client` | a connector for hyper-util's pooled client | |
 //! | `tokio-io` | tokio's I/O traits, so that crates made for them run here | |
 //!
 //! With one executor alone: `brigade = { …, default-features = false, features = ["pool"] }`.

@@ -23,7 +23,8 @@
 //!
 //! [`net`] has sockets and name look-ups, [`io`] pipes, the standard streams and other descriptors, [`fs`]
 //! files, [`command`] child processes, and [`signal`] signals. They use the I/O traits of `futures-io`; the
-//! features `hyper` and `tokio-io` add those of hyper and tokio.
+//! features `hyper` and `tokio-io` add those of hyper and tokio, and `hyper-client` what hyper-util's pooled
+//! client asks for.
 //!
 //! # One worked example
 //!

@@ -1,5 +1,8 @@
 //! Adapters to hyper's runtime traits, so that its client and its server run on this runtime unchanged.
 //!
+//! With the feature `hyper-client`, hyper-util's pooled client runs on this runtime as well: `Connector`
+//! makes its connections.
+//!
 //! # Example
 //!
 //! ```
@@ -26,6 +29,9 @@
 //! })
 //! # .unwrap();
 //! ```
+
+#[cfg(feature = "hyper-client")]
+pub use super::hyper_client::Connector;
 
 use crate::{
     executor::{context, spawn::spawn},

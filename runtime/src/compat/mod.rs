@@ -2,5 +2,7 @@
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "hyper-client")]
+mod hyper_client;
 #[cfg(feature = "tokio-io")]
 pub mod tokio_io;

@@ -41,6 +41,7 @@ const UNSAFE: &[&str] = &[
     "pool/src/worker/steal.rs",
     "pool/tests/loom/stack_jobs.rs",
     "pool/tests/loom/waiting.rs",
+    "process/examples/crashing_library/sys.rs",
     "process/src/call/block/sys.rs",
     "process/src/call/entry.rs",
     "process/src/front/gathering.rs",

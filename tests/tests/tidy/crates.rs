@@ -4,7 +4,7 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("demos", &["handle", "trace", "pool", "runtime", "process"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process"]),
     ("tests", &["handle", "trace", "pool", "runtime", "process"]),
+    ("examples", &["runtime"]),
 ];
 
 /// The libraries that the ground floor and the executors may use. Their tests may use more.
@@ -21,7 +22,21 @@ const OUTSIDE: [(&str, &[&str]); 6] = [
     ("handle", &["libc", "loom"]),
     ("trace", &["loom"]),
     ("pool", &["crossbeam-deque", "libc", "loom"]),
-    ("runtime", &["futures-core", "futures-io", "futures-sink", "hyper", "libc", "loom", "mio", "tokio"]),
+    (
+        "runtime",
+        &[
+            "futures-core",
+            "futures-io",
+            "futures-sink",
+            "hyper",
+            "hyper-util",
+            "libc",
+            "loom",
+            "mio",
+            "tokio",
+            "tower-service",
+        ],
+    ),
     ("process", &["libc", "loom", "postcard", "serde"]),
     ("brigade", &[]),
 ];

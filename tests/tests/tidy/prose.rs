@@ -69,6 +69,25 @@ fn every_file_and_function_that_is_named_exists() {
     demand("what a document names exists", breaches);
 }
 
+/// Whether a file is the program of an example. A folder of an example is named by its `main.rs`.
+fn is_example(path: &str) -> bool {
+    let parts: Vec<_> = path.split('/').collect();
+    matches!(parts[..], ["examples", _] | [_, "examples", _] | [_, "examples", _, "main.rs"])
+}
+
+#[test]
+fn every_example_is_in_the_table() {
+    let table = std::fs::read_to_string(source::root().join("docs/examples.md")).unwrap();
+    let sources = source::files(".rs");
+    let examples: Vec<_> = sources.iter().map(|file| &file.path).filter(|path| is_example(path)).collect();
+    assert!(examples.len() > 10, "{examples:?}");
+    let is_missing = |path: &&&String| !table.contains(&format!("](../{path})"));
+    demand(
+        "docs/examples.md names every example",
+        examples.iter().filter(is_missing).map(|path| path.to_string()).collect(),
+    );
+}
+
 #[test]
 fn the_map_stays_a_map() {
     let map = std::fs::read_to_string(source::root().join("ARCHITECTURE.md")).unwrap();

@@ -1,6 +1,6 @@
 //! A WebSocket echo, server and client, by async-tungstenite, unchanged: it takes any stream of `futures-io`.
 //!
-//! `cargo run -p brigade-runtime --example websocket`
+//! `cargo run -p brigade-examples --features websocket --bin websocket`
 
 use async_tungstenite::{accept_async, client_async, tungstenite::Message};
 use brigade_runtime::{
@@ -44,9 +44,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         server.cancel();
         Ok(())
     })
-}
-
-#[test]
-fn it_runs() -> Result<(), Box<dyn Error>> {
-    main()
 }

@@ -1,6 +1,6 @@
 //! TLS, client and server, by rustls through futures-rustls, unchanged. The certificate is made on the spot.
 //!
-//! `cargo run -p brigade-runtime --example tls`
+//! `cargo run -p brigade-examples --features tls --bin tls`
 
 use brigade_runtime::{
     io::copy,
@@ -72,9 +72,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         server.cancel();
         Ok(())
     })
-}
-
-#[test]
-fn it_runs() -> Result<(), Box<dyn Error>> {
-    main()
 }
