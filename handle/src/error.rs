@@ -56,6 +56,15 @@ pub enum Lost {
         /// The number of the signal, such as 9 for SIGKILL.
         signal: i32,
     },
+    /// The worker ran behind a command, on another machine perhaps, and the command has ended.
+    CommandEnded {
+        /// The name of the command, such as `srun`.
+        command: String,
+        /// How the command has ended.
+        end: Box<Lost>,
+        /// The last lines that it printed on stderr, or that the worker did: mostly the reason.
+        said: String,
+    },
     /// The argument or the result could not be encoded or decoded, or has more bytes than a message
     /// carries. The text says which, and why.
     Codec(String),
@@ -237,6 +246,7 @@ impl fmt::Display for Lost {
             Self::Killed { signal } => {
                 write!(f, "the worker was killed by signal {signal} before it answered")
             }
+            Self::CommandEnded { command, end, said } => write!(f, "{end}; `{command}` said: {said}"),
             Self::Codec(why) => f.write_str(why),
             Self::Protocol(why) => write!(f, "the worker answered with garbage: {why}"),
             Self::NotStarted(why) => write!(f, "no worker could be started: {why}"),

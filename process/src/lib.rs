@@ -55,7 +55,7 @@
 //! * **entry**: one row of the executable's table of calls. A function is named by its entry, and the name
 //!   is checked against the table.
 //! * [`Launcher`]: starts workers. [`Local`] forks and execs, or has a **zygote** fork. [`Argv`] runs any
-//!   command that ends in this program as a worker.
+//!   command that ends in this program as a worker; [`Slurm`] and [`Ssh`] do so on other machines.
 //! * **leash**: a pipe. When its end is closed, the kernel kills the worker.
 //!
 //! # Folders
@@ -112,7 +112,7 @@ pub use call::block::{Block, BlockMut, Plain};
 pub use front::{Builder, CallBuilder, Imap, ImapUnordered, ProcessPool, Star, Start};
 #[cfg(not(loom))]
 pub use parent::{
-    launcher::{Argv, Command, Ended, Launched, Launcher, Local},
+    launcher::{Argv, Command, Ended, Launched, Launcher, Local, Slurm, Ssh},
     output::{Line, Stream},
     shared::statistics::{Statistics, WorkerStatistics},
 };

@@ -276,6 +276,12 @@ pub(crate) fn kill(pid: i32) -> io::Result<()> {
     check(unsafe { libc::kill(pid, libc::SIGKILL) }).map(drop)
 }
 
+/// Sends SIGTERM to such a child.
+pub(crate) fn terminate(pid: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    check(unsafe { libc::kill(pid, libc::SIGTERM) }).map(drop)
+}
+
 /// Waits until a child of ours has ended, and reaps it.
 pub(crate) fn wait_for(pid: i32) -> io::Result<()> {
     loop {

@@ -181,7 +181,7 @@ impl Call {
             return unbegun.push(self);
         }
         let lost = match lost {
-            Lost::Exited { .. } | Lost::Killed { .. } | Lost::Protocol(_) => {
+            lost if is_the_workers_end(&lost) => {
                 Lost::Quarantined { workers: self.unbegun_deaths, last: Box::new(lost) }
             }
             // The reason for which the pool ended the worker says enough.
@@ -196,8 +196,9 @@ impl Call {
         if !self.caller.is_wanted() {
             return Err(lost);
         }
-        let by_its_fault = matches!(lost, Lost::Exited { .. } | Lost::Killed { .. } | Lost::Protocol(_));
-        let Some(options) = self.options.as_mut().filter(|_| by_its_fault) else { return Err(lost) };
+        let Some(options) = self.options.as_mut().filter(|_| is_the_workers_end(&lost)) else {
+            return Err(lost);
+        };
         options.deaths += 1;
         match options.retries {
             0 if options.deaths == 1 => Err(lost),
@@ -222,6 +223,11 @@ impl Call {
         }
         self
     }
+}
+
+/// Whether the worker has ended by itself, which may be the fault of the call that it ran.
+fn is_the_workers_end(lost: &Lost) -> bool {
+    matches!(lost, Lost::Exited { .. } | Lost::Killed { .. } | Lost::CommandEnded { .. } | Lost::Protocol(_))
 }
 
 impl Drop for Call {

@@ -211,9 +211,10 @@ impl Builder {
     /// A service manager that sends SIGTERM to every process of a service must be told to send it to the
     /// main process alone (systemd: `KillMode=mixed`) if that is to drain.
     ///
-    /// A command that [`Argv`](crate::Argv) puts in front of workers, such as `ssh` or `srun`, is in the
-    /// foreground group too and does with interrupts what it always does. Most end, and the calls of their
-    /// workers are lost.
+    /// A command that [`Argv`](crate::Argv) puts in front of workers is in the foreground group too and does
+    /// with interrupts what it always does. Most end, and the calls of their workers are lost. The commands
+    /// of [`Slurm`](crate::Slurm) and [`Ssh`](crate::Ssh) are not in that group, and leave interrupts to the
+    /// pool's process as local workers do.
     ///
     /// ```
     /// brigade_process::init();
@@ -352,7 +353,10 @@ impl Builder {
         }
         command.piped = self.sink.is_some();
         let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
-        let output = self.sink.map(Output::new).transpose()?;
+        let is_heard = command.piped || launcher.is_heard();
+        let sink = self.sink.or_else(|| is_heard.then(output::plain));
+        command.piped = is_heard;
+        let output = sink.map(Output::new).transpose()?;
         ProcessPool::start(workers, launcher, command, self.setup, output)
     }
 
@@ -361,8 +365,10 @@ impl Builder {
         if self.cleared {
             command.environment.clear();
         }
+        command.cleared = self.cleared;
         for (name, value) in self.environment.drain(..) {
             command.environment.retain(|(other, _)| *other != name);
+            command.variables.push(name.clone());
             command.environment.push((name, value));
         }
         command.directory = self.directory.take();

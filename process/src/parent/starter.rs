@@ -236,6 +236,7 @@ impl Starter {
             None => None,
         };
         self.command.setup = self.setup.of_worker(number).frame();
+        self.command.worker = number;
         self.last_key += 1;
         let child = Child::start(WorkerKey(self.last_key), &mut *self.launcher, &self.command);
         self.command.ring = None;

@@ -115,6 +115,9 @@ enum Method {
     Confirm,
     Connect,
     Advice,
+    Command,
+    StartLimit,
+    Grace,
     Output,
     HasRing,
     HasSetup,
@@ -124,13 +127,16 @@ enum Method {
     Drop,
 }
 
-const METHODS: [Method; 13] = [
+const METHODS: [Method; 16] = [
     Method::Id,
     Method::Channel,
     Method::Exit,
     Method::Confirm,
     Method::Connect,
     Method::Advice,
+    Method::Command,
+    Method::StartLimit,
+    Method::Grace,
     Method::Output,
     Method::HasRing,
     Method::HasSetup,
@@ -186,6 +192,18 @@ impl Launched for Panicking {
     fn advice(&self, lost: &Lost) -> Option<String> {
         self.at(Method::Advice);
         self.inner.advice(lost)
+    }
+    fn command(&self) -> Option<&str> {
+        self.at(Method::Command);
+        self.inner.command()
+    }
+    fn start_limit(&self) -> Option<Duration> {
+        self.at(Method::StartLimit);
+        self.inner.start_limit()
+    }
+    fn grace(&self) -> Option<Duration> {
+        self.at(Method::Grace);
+        self.inner.grace()
     }
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         self.at(Method::Output);

@@ -7,6 +7,7 @@ mod awaiting;
 mod blocks;
 mod call_options;
 mod calls;
+mod commands;
 mod credentials;
 mod deaths;
 mod descriptors;
@@ -150,6 +151,10 @@ fn of_pools() -> Vec<Trial> {
             a_worker_behind_a_command_dials_back a_peer_without_the_token_is_refused strangers_do_not_keep_a_worker_out
             a_token_is_in_no_argument_and_no_variable another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
+        commands: a_lost_call_is_told_what_the_command_said a_refused_start_is_told_what_the_command_said
+            a_cleared_environment_is_the_workers_and_not_the_commands
+            the_command_of_slurm_may_clean_up a_shell_over_there_gets_each_word_as_it_is
+            a_worker_that_does_not_end_when_asked_is_killed;
         output: output_of_workers_is_captured_by_lines labelled_lines_say_whose_they_are last_words_are_heard
             a_sink_that_panics_harms_nobody a_line_without_an_end_comes_in_pieces
             a_grandchild_that_prints_for_ever_holds_up_no_end a_slow_sink_holds_up_no_call

@@ -108,7 +108,8 @@ pub(crate) fn a_worker_of_a_zygote_may_have_threads_and_a_pool() {
 
 /// A pool behind a command that only runs its arguments.
 fn behind(launcher: Argv) -> std::io::Result<ProcessPool> {
-    ProcessPool::builder().workers(2).launcher(launcher).build()
+    // It would print what its commands say.
+    ProcessPool::builder().workers(2).launcher(launcher).captured(|_| ()).build()
 }
 
 const SHELL: [&str; 4] = ["sh", "-c", "exec \"$@\"", "sh"];

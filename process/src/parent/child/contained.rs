@@ -10,6 +10,7 @@ use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
     panic::AssertUnwindSafe,
+    time::Duration,
 };
 
 /// A launcher's worker, with every panic contained.
@@ -20,6 +21,9 @@ pub(crate) struct Contained {
     has_ring: bool,
     has_setup: bool,
     delivers_at_once: bool,
+    command: Option<String>,
+    start_limit: Option<Duration>,
+    grace: Option<Duration>,
 }
 
 /// Calls foreign code. A panic becomes an error that names the method.
@@ -39,11 +43,17 @@ impl Contained {
             has_ring: false,
             has_setup: false,
             delivers_at_once: false,
+            command: None,
+            start_limit: None,
+            grace: None,
         };
         new.id = new.ask("id", |launched| launched.id())?;
         new.has_ring = new.ask("has_ring", |launched| launched.has_ring())?;
         new.has_setup = new.ask("has_setup", |launched| launched.has_setup())?;
         new.delivers_at_once = new.ask("delivers_at_once", |launched| launched.delivers_at_once())?;
+        new.command = new.ask("command", |launched| launched.command().map(str::to_owned))?;
+        new.start_limit = new.ask("start_limit", |launched| launched.start_limit())?;
+        new.grace = new.ask("grace", |launched| launched.grace())?;
         Ok(new)
     }
 
@@ -78,6 +88,18 @@ impl Contained {
 
     pub(crate) fn delivers_at_once(&self) -> bool {
         self.delivers_at_once
+    }
+
+    pub(crate) fn command(&self) -> Option<&str> {
+        self.command.as_deref()
+    }
+
+    pub(crate) fn start_limit(&self) -> Option<Duration> {
+        self.start_limit
+    }
+
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        self.grace
     }
 
     // ---------------------------------------------------------------------------------- asked each time

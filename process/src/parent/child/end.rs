@@ -8,7 +8,7 @@
 use super::{Child, Phase};
 use crate::{
     call::{Answer, Call, Done},
-    parent::{lane::Lane, launcher::Ended},
+    parent::{lane::Lane, launcher::Ended, output::LastWords},
     sys::{self, Watch},
     wire::frame::{self, Kind},
 };
@@ -16,6 +16,7 @@ use brigade_handle::Lost;
 use brigade_trace::{Kind as Happened, clock, record};
 use std::{
     mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -39,6 +40,9 @@ const REAP_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same for a child that the pool has killed.
 const SHORT_DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
+/// The same for a child whose last words are to be read: the sink of another worker's output may take its
+/// time.
+const QUOTE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a worker that has begun no call must have lived; a shorter life counts as a failed start.
 const PROBATION: Duration = Duration::from_secs(1);
 
@@ -55,7 +59,7 @@ pub(crate) enum Parting {
 pub(crate) struct Remains {
     /// Why it ended before it was of any use, if it did.
     pub(crate) useless: Option<Lost>,
-    /// The launcher's guess at the cause, if the child has not said hello.
+    /// The launcher's guess at the cause, if the child has not said hello, or the last words of its command.
     pub(crate) advice: Option<String>,
     /// It used up the time for its hello.
     pub(crate) was_silent: bool,
@@ -110,7 +114,11 @@ impl Child {
         match self.parting.take() {
             None => {}
             Some(Parting::Kill) => {
-                self.deadline = Some(clock::now() + REAP_TIMEOUT);
+                let now = clock::now();
+                self.deadline = Some(now + REAP_TIMEOUT);
+                self.grace_end = self.process.grace().map(|grace| clock::after(now, grace));
+                // The words of the command from here on are about its being killed.
+                self.last_words.iter().for_each(|words| words.freeze());
                 // An error means that it has ended already, or shows when it does not end.
                 let _ = self.process.kill();
             }
@@ -129,6 +137,10 @@ impl Child {
     /// Carries out the deadlines at this time: condemns a child that takes too long, and gives up one that
     /// cannot be killed.
     pub(crate) fn expire(&mut self, now: Instant) {
+        if self.grace_end.is_some_and(|end| end <= now) && self.ended.is_none() {
+            self.grace_end = None;
+            let _ = self.process.kill();
+        }
         let is_due = self.deadline.is_some_and(|deadline| deadline <= now);
         if !is_due || self.parting.is_some() || self.ended.is_some() {
             return;
@@ -140,8 +152,12 @@ impl Child {
         let fault = match self.phase {
             Phase::Starting => {
                 self.was_silent = true;
-                let why = "the worker did not say hello in time: is `brigade_process::init()` the first line of `main`?";
-                Lost::NotStarted(why.into())
+                Lost::NotStarted(match self.process.command() {
+                    Some(name) => format!(
+                        "`{name}` has not brought a worker that says hello in time: does it wait for a machine? See `start_limit`"
+                    ),
+                    None => "the worker did not say hello in time: is `brigade_process::init()` the first line of `main`?".into(),
+                })
             }
             Phase::Greeted => {
                 Lost::NotStarted("the worker was not set up in time: its initializer hangs, perhaps".into())
@@ -174,8 +190,12 @@ impl Child {
         };
         record(Happened::Exit, self.id(), status);
         self.ended = Some(ended);
-        self.parting = None;
-        let drain = if self.fault.is_some() { SHORT_DRAIN_TIMEOUT } else { DRAIN_TIMEOUT };
+        (self.parting, self.grace_end) = (None, None);
+        let drain = match self.fault {
+            _ if self.last_words.is_some() => QUOTE_TIMEOUT,
+            Some(_) => SHORT_DRAIN_TIMEOUT,
+            None => DRAIN_TIMEOUT,
+        };
         self.deadline = Some(now + drain);
         true
     }
@@ -186,15 +206,41 @@ impl Child {
         let is_emptied = self.emptied && self.process.delivers_at_once();
         let is_drained = self.closed || !self.connected || self.is_raving() || is_emptied;
         let is_late = self.deadline.is_none_or(|deadline| deadline <= now);
-        (is_drained || is_late).then_some(ended)
+        (is_drained && !self.waits_for_last_words() || is_late).then_some(ended)
+    }
+
+    /// Whether its process has ended, and what it has printed is being read.
+    pub(crate) fn waits_for_last_words(&self) -> bool {
+        self.ended.is_some() && self.last_words.as_ref().is_some_and(|words| !words.are_complete())
+    }
+
+    /// Has its last words noted here. Without a command in front they are the worker's, and tell no reason.
+    pub(crate) fn listen_for_last_words(&mut self) -> Option<Arc<LastWords>> {
+        self.process.command()?;
+        Some(self.last_words.insert(Arc::default()).clone())
+    }
+
+    /// The last lines of its stderr, if there are any.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let said = self.last_words.as_ref()?.text();
+        (!said.is_empty()).then_some(said)
     }
 
     /// The reason for a call that is lost with the child.
     pub(crate) fn loss(&self, ended: Ended) -> Lost {
-        self.fault.clone().unwrap_or(match ended {
+        if let Some(fault) = &self.fault {
+            return fault.clone();
+        }
+        let end = match ended {
             Ended::Exited(code) => Lost::Exited { code },
             Ended::Killed(signal) => Lost::Killed { signal },
-        })
+        };
+        match (self.process.command(), self.last_words()) {
+            (Some(command), Some(said)) => {
+                Lost::CommandEnded { command: command.to_owned(), end: Box::new(end), said }
+            }
+            _ => end,
+        }
     }
 
     /// Whether the child was to end.
@@ -221,9 +267,13 @@ impl Child {
         let lost = self.loss(ended);
         let mut remains = Remains::default();
         let is_stillborn = self.is_stillborn(lane);
+        // The error that has them already does not need them twice.
+        let quoted = self.last_words().filter(|_| self.fault.is_some()).zip(self.process.command());
+        let quoted = quoted.map(|(said, command)| format!("`{command}` said: {said}"));
         match mem::replace(&mut self.phase, Phase::Ending) {
             Phase::Starting => {
-                remains.advice = self.process.advice(&lost);
+                let advice: Vec<_> = quoted.into_iter().chain(self.process.advice(&lost)).collect();
+                remains.advice = (!advice.is_empty()).then(|| advice.join("; "));
                 remains.useless = Some(lost);
                 remains.was_silent = self.was_silent;
             }
@@ -261,9 +311,14 @@ impl Child {
 
     /// Kills the child and waits until it has ended. For a thread that looks after nothing else.
     pub(crate) fn end_at_once(&mut self) {
-        let end = clock::now() + REAP_TIMEOUT;
+        let now = clock::now();
+        let end = now + REAP_TIMEOUT;
+        let mut grace_end = self.process.grace().map(|grace| clock::after(now, grace));
         let _ = self.process.kill();
         while self.ended.is_none() && clock::now() < end {
+            if grace_end.take_if(|end| *end <= clock::now()).is_some() {
+                let _ = self.process.kill();
+            }
             let watch = self.process.exit().ok().flatten().map(Watch::readable);
             // Without a descriptor for the end, the loop asks again after a moment.
             let _ = sys::poll(&mut watch.into_iter().collect::<Vec<_>>(), Some(Duration::from_millis(10)));

@@ -35,6 +35,7 @@ use crate::{
     parent::{
         WorkerKey,
         launcher::{Command, Ended, Launcher},
+        output::LastWords,
     },
     sys::Watch,
     system::descriptors::PassedDescriptors,
@@ -47,6 +48,7 @@ use std::{
     collections::VecDeque,
     io, mem,
     os::fd::OwnedFd,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -109,6 +111,10 @@ pub(crate) struct Child {
     /// Why the pool has killed it.
     fault: Option<Lost>,
     parting: Option<Parting>,
+    /// When to kill it for the second time.
+    grace_end: Option<Instant>,
+    /// The last lines that it has printed on stderr, if the pool reads them for its errors.
+    last_words: Option<Arc<LastWords>>,
     /// It was killed because it did not say hello.
     was_silent: bool,
     /// How its process has ended.
@@ -145,9 +151,14 @@ impl Child {
             deadline: Some(clock::now() + HELLO_TIMEOUT),
             fault: None,
             parting: None,
+            grace_end: None,
+            last_words: None,
             was_silent: false,
             ended: None,
         };
+        if let Some(limit) = child.process.start_limit() {
+            child.deadline = Some(clock::after(clock::now(), limit));
+        }
         record(Happened::Fork, child.id(), 0);
         if !child.process.has_setup() {
             child.outgoing.clone_from(&command.setup);
@@ -212,7 +223,8 @@ impl Child {
     /// When the supervisor must look after it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let limit = self.call().and_then(|call| call.options.as_ref()?.timeout);
-        self.deadline.into_iter().chain(limit.map(|limit| clock::after(self.since, limit))).min()
+        let limit = limit.map(|limit| clock::after(self.since, limit));
+        self.deadline.into_iter().chain(limit).chain(self.grace_end).min()
     }
 
     fn call(&self) -> Option<&Call> {

@@ -125,6 +125,12 @@ impl Child {
                 self.phase = Phase::Starting;
                 self.greeted(&frame);
             }
+            (phase, Kind::Hello) => {
+                self.phase = phase;
+                let why =
+                    "a second worker has said hello: the command in front must start one, as `srun -n1` does";
+                return Err(why.to_owned());
+            }
             (Phase::Greeted, Kind::Ready) if frame.payload.is_empty() => {
                 self.ready = Some(clock::now());
                 self.deadline = None;

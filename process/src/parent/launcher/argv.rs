@@ -1,47 +1,65 @@
 //! Workers behind a command: any argv that ends in this program as a worker, here or on another machine.
 
 use super::{
-    Command, Ended, Launched, Launcher, Stop,
+    Command, Launched, Launcher,
+    argv_worker::{ArgvWorker, Connection},
     dial_back::{DialBack, Token},
-    exec::{self, Forked},
-    local::{ended, find_program, pipes, plan},
+    exec,
+    local::{find_program, pipes, plan},
+    shell,
 };
 use crate::{
     image, sys,
-    system::stream,
+    system::{interrupts::Interrupts, stream},
     wire::handover::{VARIABLE, start_error},
 };
-use brigade_handle::Lost;
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
-    net::{IpAddr, Shutdown},
+    net::IpAddr,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
-    path::PathBuf,
-    sync::Arc,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
-/// Starts workers by a command in front of theirs, such as `ssh host` or `srun -n1`: any command that ends
-/// in running the rest of its arguments somewhere, with its standard input and output connected to that.
+/// Has `srun` pass output on at once, as `--unbuffered` does. Without it the worker's greeting, which does
+/// not end with a line, would not arrive. Other commands do not know it.
+const UNBUFFERED: (&str, &str) = ("SLURM_UNBUFFEREDIO", "1");
+
+/// Starts workers by a command in front of theirs, such as `mpirun -n 1` or `kubectl exec -i pod --`: any
+/// command that ends in running the rest of its arguments somewhere, with its standard input and output
+/// connected to that. For `srun` and `ssh` there are [`Slurm`](crate::Slurm) and [`Ssh`](crate::Ssh), which
+/// know the right options.
 ///
 /// The worker's frames go over the command's stdin and stdout, and the output of calls goes to its stderr.
-/// So the command must pass both on unchanged and at once: `srun` wants `--unbuffered`, and over `ssh` no
-/// shell's startup file may print to stdout. With [`dial_back`](Self::dial_back) the frames go over a TCP
-/// connection instead, which the worker makes; the pool knows it by a token that the worker reads from its
-/// stdin.
+/// So the command must pass both on unchanged and at once, and start one worker: `srun` wants `-n1`. With
+/// [`dial_back`](Self::dial_back) the frames go over a TCP connection instead, which the worker makes; the
+/// pool knows it by a token that the worker reads from its stdin.
+///
+/// The pool reads the command's stderr and prints it, line by line. If a worker is lost, the last lines are
+/// part of the error, since they mostly hold the reason:
+/// [`Lost::CommandEnded`](brigade_handle::Lost::CommandEnded).
 ///
 /// A worker behind a command gets this program's file by its path. So the same build must be there under
 /// that path, or under the path that [`program`](Self::program) sets. Both sides refuse another build at
 /// the start. Calls go one at a time, batches of a `map` in one message.
 ///
+/// The pool ends the command by SIGKILL, but `srun`, `mpirun` and `mpiexec` by SIGTERM: they have to clean up
+/// elsewhere, and are killed when they have not done so after five seconds. Nor do these three get a
+/// terminal's Ctrl-C.
+///
+/// The command has the pool's environment and working directory, and so has the worker if the command passes
+/// them on. [`Builder::env_clear`](crate::Builder::env_clear) concerns the worker and not the command; the
+/// variables are then among the command's arguments.
+///
 /// ```no_run
 /// use brigade_process::{Argv, ProcessPool};
 ///
 /// brigade_process::init();
-/// let launcher = Argv::new(["ssh", "-o", "BatchMode=yes", "kitchen.example"]).program("/opt/soup/bin/soup");
+/// let launcher = Argv::new(["mpirun", "-n", "1"]).program("/opt/soup/bin/soup");
 /// let procs = ProcessPool::builder().workers(4).launcher(launcher).build().unwrap();
 /// ```
 #[derive(Clone, Debug)]
@@ -49,6 +67,39 @@ pub struct Argv {
     prefix: Vec<OsString>,
     program: Option<PathBuf>,
     address: Option<IpAddr>,
+    start_limit: Option<Duration>,
+    treatment: Treatment,
+}
+
+/// How a command is treated of which more is known than its name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Treatment {
+    /// It never asks at the terminal, so it may have a session of its own, where no Ctrl-C reaches it.
+    pub(super) is_silent: bool,
+    /// How long it may take to end after SIGTERM, because it then cleans up elsewhere.
+    pub(super) grace: Option<Duration>,
+    /// It hands its arguments to a shell over there, and passes no environment and no directory on.
+    pub(super) has_shell: bool,
+}
+
+/// How long a command that cleans up may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Treatment {
+    /// The treatment of a command with this name.
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            // Killed at once, `srun` may leave an allocation that nobody uses, and `mpirun` leaves files.
+            "srun" | "mpirun" | "mpiexec" => Self { is_silent: true, grace: Some(GRACE), has_shell: false },
+            _ => Self::default(),
+        }
+    }
+}
+
+/// The name of a command, without its folder.
+fn name_of(prefix: &[OsString]) -> String {
+    let word = prefix.first().map_or(Path::new("env"), Path::new);
+    word.file_name().unwrap_or(word.as_os_str()).to_string_lossy().into_owned()
 }
 
 impl Argv {
@@ -64,7 +115,20 @@ impl Argv {
     /// assert_eq!(procs.spawn(|n: u64| n + 1, 1).join().unwrap(), 2);
     /// ```
     pub fn new<W: Into<OsString>>(prefix: impl IntoIterator<Item = W>) -> Self {
-        Self { prefix: prefix.into_iter().map(Into::into).collect(), program: None, address: None }
+        let prefix: Vec<_> = prefix.into_iter().map(Into::into).collect();
+        let treatment = Treatment::of(&name_of(&prefix));
+        Self { prefix, program: None, address: None, start_limit: None, treatment }
+    }
+
+    /// The same for a command that is known.
+    pub(super) fn treated(self, treatment: Treatment) -> Self {
+        Self { treatment, ..self }
+    }
+
+    /// The same command with further words.
+    pub(super) fn followed_by(mut self, words: impl IntoIterator<Item = OsString>) -> Self {
+        self.prefix.extend(words);
+        self
     }
 
     /// Sets where this program is found over there. The default is its own path here. A command that hands
@@ -89,16 +153,71 @@ impl Argv {
         self
     }
 
+    /// Lets a worker take as long as `limit` until it greets the pool: for a command that waits for a
+    /// machine. The default is 30 seconds. A worker that has not greeted by then is killed, and counts as a
+    /// failed start.
+    ///
+    /// ```no_run
+    /// use brigade_process::Argv;
+    /// use std::time::Duration;
+    ///
+    /// let launcher = Argv::new(["srun", "-n1"]).start_limit(Duration::from_secs(3600));
+    /// ```
+    #[must_use]
+    pub fn start_limit(mut self, limit: Duration) -> Self {
+        self.start_limit = Some(limit);
+        self
+    }
+
     /// The command line: the prefix, and the worker with the variable that makes it one.
-    fn argv(&self, variable: &str) -> io::Result<Vec<OsString>> {
+    fn argv(&self, variable: &str, command: &Command) -> io::Result<Vec<OsString>> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => image::path()?,
         };
+        let mut words: Vec<OsString> = vec!["env".into()];
+        if command.cleared {
+            words.push("-i".into());
+        }
+        if command.cleared || self.treatment.has_shell {
+            let is_set = |name: &OsStr| command.variables.iter().any(|set| set == name);
+            let set = command.environment.iter().filter(|(name, _)| is_set(name));
+            words.extend(
+                set.map(|(name, value)| [name.as_os_str(), "=".as_ref(), value].into_iter().collect()),
+            );
+        }
+        words.extend([format!("{VARIABLE}={variable}").into(), program.into()]);
         let mut argv = self.prefix.clone();
-        argv.extend(["env".into(), format!("{}={variable}", VARIABLE).into(), program.into()]);
+        if self.treatment.has_shell {
+            argv.push(shell::script(&directory(command)?, &words));
+        } else {
+            argv.extend(words);
+        }
         Ok(argv)
     }
+}
+
+/// The directory in which the worker begins.
+fn directory(command: &Command) -> io::Result<PathBuf> {
+    let here = || std::env::current_dir().map_err(|error| start_error(error, "getcwd"));
+    match &command.directory {
+        Some(directory) if directory.is_absolute() => Ok(directory.clone()),
+        Some(directory) => Ok(here()?.join(directory)),
+        None => here(),
+    }
+}
+
+/// The environment of the command in front.
+fn environment(command: &Command) -> Vec<(OsString, OsString)> {
+    let mut environment = command.environment.clone();
+    if command.cleared {
+        let set = |name: &OsString| command.variables.contains(name);
+        environment.extend(std::env::vars_os().filter(|(name, _)| !set(name)));
+    }
+    if environment.iter().all(|(name, _)| name != UNBUFFERED.0) {
+        environment.push((UNBUFFERED.0.into(), UNBUFFERED.1.into()));
+    }
+    environment
 }
 
 impl Launcher for Argv {
@@ -121,9 +240,6 @@ impl Launcher for Argv {
         if let Connection::There(fd) = &channel {
             sys::set_nonblocking(fd.as_fd()).map_err(|error| start_error(error, "fcntl"))?;
         }
-        let mut argv = self.argv(&variable)?;
-        argv[0] = find_program(&argv[0], command)?;
-        let plan = plan(&Command { argv, ..command.clone() }, &variable)?;
         let talks = matches!(channel, Connection::There(_));
         let mut handed = vec![(&theirs, 0)];
         match &written {
@@ -131,98 +247,50 @@ impl Launcher for Argv {
             None if talks => handed.push((&theirs, 1)),
             None => {}
         }
+        let plan = self.plan(command, &variable)?;
         let forked = exec::fork(&plan, &handed)?;
         let pid = forked.pid;
-        let exit = sys::exit_watch(pid);
-        let stop = command.stop.clone();
-        let dials = self.address.is_some();
-        Ok(Box::new(ArgvWorker { forked: Some(forked), pid, channel, line, dials, exit, output, stop }))
+        Ok(Box::new(ArgvWorker {
+            name: name_of(&self.prefix),
+            forked: Some(forked),
+            pid,
+            channel,
+            line,
+            dials: self.address.is_some(),
+            is_known: self.treatment.is_silent,
+            exit: sys::exit_watch(pid),
+            output,
+            stop: command.stop.clone(),
+            start_limit: self.start_limit,
+            grace: self.treatment.grace,
+            is_asked: false,
+        }))
+    }
+
+    fn is_heard(&self) -> bool {
+        true
     }
 }
 
-enum Connection {
-    There(OwnedFd),
-    /// The worker dials back.
-    Awaited(DialBack),
-}
-
-/// The usual cause when frames over a command's standard streams do not arrive, or arrive among other
-/// output.
-const UNCHANGED: &str = "the command in front must pass the worker's stdin and stdout on unchanged and at once: \
-     `srun` does with `--unbuffered`, `ssh` if no shell's startup file over there prints to stdout; or let \
-     workers dial back, with `Argv::dial_back`";
-
-/// A command that was started.
-struct ArgvWorker {
-    forked: Option<Forked>,
-    pid: i32,
-    channel: Connection,
-    /// The other end of the worker's stdin, from which it reads the token. It must not end before.
-    line: Option<UnixStream>,
-    dials: bool,
-    exit: Option<OwnedFd>,
-    output: Option<[OwnedFd; 2]>,
-    stop: Arc<Stop>,
-}
-
-impl Launched for ArgvWorker {
-    fn id(&self) -> u32 {
-        self.pid.unsigned_abs()
-    }
-
-    fn channel(&self) -> BorrowedFd<'_> {
-        match &self.channel {
-            Connection::There(fd) => fd.as_fd(),
-            Connection::Awaited(port) => port.knock(),
+impl Argv {
+    /// The plan of the command in front.
+    fn plan(&self, command: &Command, variable: &str) -> io::Result<exec::Plan> {
+        let command = Command {
+            argv: self.argv(variable, command)?,
+            environment: environment(command),
+            // A shell over there goes to it.
+            directory: command.directory.clone().filter(|_| !self.treatment.has_shell),
+            ..command.clone()
+        };
+        let program = find_program(&command.argv[0], &command)?;
+        let command = Command { argv: [vec![program], command.argv[1..].to_vec()].concat(), ..command };
+        let mut made = plan(&command, variable)?;
+        if self.treatment.is_silent && command.interrupts == Interrupts::Owner {
+            made = made.with_own_session();
         }
-    }
-
-    fn connect(&mut self) -> io::Result<bool> {
-        let Connection::Awaited(port) = &self.channel else { return Ok(true) };
-        let Some(stream) = port.admitted()? else { return Ok(false) };
-        (self.channel, self.line) = (Connection::There(stream.into()), None);
-        Ok(true)
-    }
-
-    fn advice(&self, lost: &Lost) -> Option<String> {
-        match (&self.channel, lost) {
-            (Connection::Awaited(port), _) => Some(match port.refused() {
-                0 => format!("nobody has connected to {}", port.address()),
-                count => format!(
-                    "whoever has connected to {} lacks the token ({count} were sent away)",
-                    port.address()
-                ),
-            }),
-            (Connection::There(_), Lost::Protocol(_) | Lost::NotStarted(_)) if !self.dials => {
-                Some(UNCHANGED.to_owned())
-            }
-            (Connection::There(_), _) => None,
+        if self.treatment.grace.is_some() {
+            made = made.terminated_with_parent();
         }
-    }
-
-    fn exit(&self) -> Option<BorrowedFd<'_>> {
-        self.exit.as_ref().map(AsFd::as_fd)
-    }
-
-    fn confirm(&mut self) -> io::Result<()> {
-        self.forked.take().map_or(Ok(()), |forked| forked.confirm(&self.stop))
-    }
-
-    fn output(&mut self) -> Option<[OwnedFd; 2]> {
-        self.output.take()
-    }
-
-    fn kill(&mut self) -> io::Result<()> {
-        match (sys::kill(self.pid), &self.channel) {
-            // One of the two has changed its user. A worker ends by itself when its channel does.
-            (Err(error), Connection::There(fd)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                UnixStream::from(fd.try_clone()?).shutdown(Shutdown::Both)
-            }
-            (done, _) => done,
-        }
-    }
-
-    fn wait(&mut self) -> io::Result<Option<Ended>> {
-        ended(self.pid)
+        Ok(made)
     }
 }

@@ -4,7 +4,8 @@
 //! thread held at that moment (the allocator's, say) stays locked in the child for ever. So the child makes
 //! nothing but system calls here. All strings and arrays are in a [`Plan`], made before the fork.
 //!
-//! The child does this, in order: it arranges to be killed with its parent, puts all signals back to their
+//! The child does this, in order: it arranges to be killed with its parent, begins a session of its own if
+//! the plan says so, puts all signals back to their
 //! defaults (but for the terminal's interrupts, which a worker leaves to the pool's process), takes
 //! `/dev/null` for stdin, marks every descriptor but the standard ones close-on-exec, moves the handed
 //! descriptors to their numbers (usually the channel to [`CHANNEL`]), and execs. A step that fails is
@@ -47,18 +48,38 @@ pub(crate) struct Plan {
     arguments: usize,
     directory: Option<CString>,
     interrupts: Interrupts,
+    has_own_session: bool,
+    death_signal: libc::c_int,
 }
 
 impl Plan {
     pub(crate) fn new(argv: Vec<CString>, environment: Vec<CString>, directory: Option<CString>) -> Self {
         let arguments = argv.len();
         let strings = argv.into_iter().chain(environment).collect();
-        Self { strings, arguments, directory, interrupts: Interrupts::Everybody }
+        Self {
+            strings,
+            arguments,
+            directory,
+            interrupts: Interrupts::Everybody,
+            has_own_session: false,
+            death_signal: libc::SIGKILL,
+        }
     }
 
     /// Sets which processes answer the terminal's interrupts until the program has set itself up.
     pub(crate) fn with_interrupts(self, interrupts: Interrupts) -> Self {
         Self { interrupts, ..self }
+    }
+
+    /// Has the program begin a session of its own, so that a terminal sends it no signal.
+    pub(crate) fn with_own_session(self) -> Self {
+        Self { has_own_session: true, ..self }
+    }
+
+    /// Has the kernel send SIGTERM, and not SIGKILL, when the thread that forks ends: for a program that
+    /// must clean up elsewhere.
+    pub(crate) fn terminated_with_parent(self) -> Self {
+        Self { death_signal: libc::SIGTERM, ..self }
     }
 
     fn program(&self) -> &CStr {
@@ -122,6 +143,8 @@ pub(crate) fn fork(plan: &Plan, handed: &[(&OwnedFd, RawFd)]) -> io::Result<Fork
         handed: &numbers,
         reporter: reporter.as_raw_fd(),
         interrupts: plan.interrupts,
+        has_own_session: plan.has_own_session,
+        death_signal: plan.death_signal,
         // SAFETY: getpid has no preconditions.
         parent: unsafe { libc::getpid() },
     };
@@ -171,6 +194,8 @@ struct ExecChild<'a> {
     handed: &'a [(RawFd, RawFd)],
     reporter: RawFd,
     interrupts: Interrupts,
+    has_own_session: bool,
+    death_signal: libc::c_int,
     parent: libc::pid_t,
 }
 
@@ -178,6 +203,11 @@ impl ExecChild<'_> {
     /// The child's whole life before exec.
     fn run(&self) -> ! {
         self.die_with_parent();
+        if self.has_own_session {
+            // SAFETY: setsid has no preconditions. It fails for the leader of a process group alone, and a
+            // child that was just forked is none.
+            unsafe { libc::setsid() };
+        }
         reset_signals(self.interrupts);
         self.take_null_for_stdin();
         close_others_on_exec(CHANNEL);
@@ -213,7 +243,7 @@ impl ExecChild<'_> {
     #[cfg(target_os = "linux")]
     fn die_with_parent(&self) {
         // SAFETY: a plain system call. The request survives the exec.
-        self.check(0, unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) });
+        self.check(0, unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, self.death_signal) });
         // The parent may have died before the request was made; then nobody will send the signal.
         // SAFETY: getppid has no preconditions.
         if unsafe { libc::getppid() } != self.parent {
@@ -225,7 +255,7 @@ impl ExecChild<'_> {
     /// Elsewhere only the worker's watcher does this (`worker/watcher.rs`).
     #[cfg(not(target_os = "linux"))]
     fn die_with_parent(&self) {
-        let _ = self.parent;
+        let _ = (self.parent, self.death_signal);
     }
 
     fn take_null_for_stdin(&self) {

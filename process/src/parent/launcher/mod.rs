@@ -1,19 +1,24 @@
 //! How a worker is started: one small trait over an argv, an environment and one channel.
 //!
 //! The pool knows nothing of processes beyond this trait. The launcher that it uses by default, [`Local`],
-//! forks and execs this same executable; [`Argv`] runs any command that ends in it, here or elsewhere.
+//! forks and execs this same executable; [`Argv`] runs any command that ends in it, here or elsewhere;
+//! [`Slurm`] and [`Ssh`] are `Argv` with the right options for these two commands.
 
 mod argv;
+mod argv_worker;
 mod dial_back;
 // Unsafe: fork, and the system calls between fork and exec.
 #[allow(unsafe_code)]
 mod exec;
 mod local;
+mod shell;
+mod slurm;
+mod ssh;
 mod stop;
 mod zygote;
 
 pub(crate) use self::stop::Stop;
-pub use self::{argv::Argv, local::Local};
+pub use self::{argv::Argv, local::Local, slurm::Slurm, ssh::Ssh};
 use crate::{image, system::interrupts::Interrupts};
 use brigade_handle::Lost;
 use std::{
@@ -58,6 +63,12 @@ pub trait Launcher: Send {
     ///
     /// A panic counts as an error with its text.
     fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>>;
+
+    /// Whether the pool is to read what its workers print even if the builder does not ask for that. The
+    /// pool then prints it, line by line, and quotes the last lines on stderr of a worker that is lost.
+    fn is_heard(&self) -> bool {
+        false
+    }
 }
 
 /// A worker that was started.
@@ -158,6 +169,16 @@ pub trait Launched: Send {
         None
     }
 
+    /// The name of the command in front of the worker, if there is one. It is part of the worker's errors.
+    fn command(&self) -> Option<&str> {
+        None
+    }
+
+    /// How long the worker may take until it greets the pool. None: 30 seconds.
+    fn start_limit(&self) -> Option<Duration> {
+        None
+    }
+
     /// The pipes of the worker's stdout and stderr, if the command wants them. Given out once.
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         None
@@ -181,7 +202,13 @@ pub trait Launched: Send {
         false
     }
 
-    /// Ends the process at once, whatever it does.
+    /// How long the process may take to end after the first [`kill`](Self::kill), if it is asked at first
+    /// and killed by a second `kill` only. None: the first one kills.
+    fn grace(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Ends the process at once, whatever it does; if there is a [grace](Self::grace), at the second time.
     ///
     /// # Errors
     ///
@@ -245,6 +272,12 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// The working directory, if it is to differ from this process's.
     pub directory: Option<PathBuf>,
+    /// The worker's number in the pool, from 0 on. A worker that takes another's place has its number.
+    pub worker: usize,
+    /// The names of the variables that the pool's builder has set.
+    pub(crate) variables: Vec<OsString>,
+    /// The environment holds these variables and no others.
+    pub(crate) cleared: bool,
     /// Shared memory for the worker's ring, and the bell to ring. Only a launcher on this machine can hand
     /// them over.
     pub(crate) ring: Option<[Arc<OwnedFd>; 2]>,
@@ -275,6 +308,9 @@ impl Command {
             argv: vec![program],
             environment: std::env::vars_os().collect(),
             directory: None,
+            worker: 0,
+            variables: Vec::new(),
+            cleared: false,
             ring: None,
             setup: Vec::new(),
             piped: false,

@@ -1,4 +1,4 @@
-//! The sink that prints each line where this process prints, with the worker's label in front.
+//! The sinks that print each line where this process prints: with the worker's label in front, or as it is.
 
 use super::{Sink, Stream};
 use crate::sys::{self, Watch};
@@ -11,13 +11,24 @@ use std::{
 pub(crate) fn labels() -> Sink {
     Box::new(|line| {
         let label = format!("[worker {}] ", line.worker);
-        let whole = [label.as_bytes(), line.text, b"\n"].concat();
-        // A stream that is closed takes nothing, and its owner has wished so.
-        let _ = match line.stream {
-            Stream::Stdout => print_all(&mut io::stdout().lock(), &whole),
-            Stream::Stderr => print_all(&mut io::stderr().lock(), &whole),
-        };
+        print(line.stream, &[label.as_bytes(), line.text, b"\n"].concat());
     })
+}
+
+/// Makes a sink that prints each line where this process prints.
+pub(crate) fn plain() -> Sink {
+    Box::new(|line| {
+        let end: &[u8] = if line.continues { b"" } else { b"\n" };
+        print(line.stream, &[line.text, end].concat());
+    })
+}
+
+fn print(stream: Stream, whole: &[u8]) {
+    // A stream that is closed takes nothing, and its owner has wished so.
+    let _ = match stream {
+        Stream::Stdout => print_all(&mut io::stdout().lock(), whole),
+        Stream::Stderr => print_all(&mut io::stderr().lock(), whole),
+    };
 }
 
 fn print_all(stream: &mut (impl Write + AsFd), bytes: &[u8]) -> io::Result<()> {

@@ -13,9 +13,11 @@
 //! (`parent/output/source.rs`). A line is kept in memory only up to [`MAX_LINE_BYTES`].
 
 mod labels;
+mod last_words;
 mod source;
 
-pub(crate) use self::labels::labels;
+pub(crate) use self::labels::{labels, plain};
+pub(crate) use self::last_words::LastWords;
 use self::source::Source;
 use crate::{
     parent::WorkerKey,
@@ -159,11 +161,17 @@ impl Output {
         self.thread.as_ref().map(|thread| thread.thread().id())
     }
 
-    /// Reads a new worker's streams from now on.
-    pub(crate) fn add(&self, key: WorkerKey, worker: usize, [out, err]: [OwnedFd; 2]) {
-        let source = |stream, pipe| Source::new(key, worker, stream, pipe);
-        self.shared
-            .tell(|state| state.new.extend([source(Stream::Stdout, out), source(Stream::Stderr, err)]));
+    /// Reads a new worker's streams from now on, and notes the last words on its stderr.
+    pub(crate) fn add(
+        &self,
+        key: WorkerKey,
+        worker: usize,
+        [out, err]: [OwnedFd; 2],
+        words: Option<Arc<LastWords>>,
+    ) {
+        let out = Source::new(key, worker, Stream::Stdout, out, None);
+        let err = Source::new(key, worker, Stream::Stderr, err, words);
+        self.shared.tell(|state| state.new.extend([out, err]));
     }
 
     /// Notes that the worker has ended.

@@ -1,10 +1,11 @@
 //! One stream of one worker: bytes from a pipe, cut into lines.
 
-use super::{Line, MAX_LINE_BYTES, Stream};
+use super::{LastWords, Line, MAX_LINE_BYTES, Stream};
 use crate::{parent::WorkerKey, system::stream};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
 };
 
 /// How many bytes are read from a pipe before another one gets its turn.
@@ -22,11 +23,18 @@ pub(super) struct Source {
     begun: Vec<u8>,
     /// A piece of that line was given.
     is_cut: bool,
+    last_words: Option<Arc<LastWords>>,
 }
 
 impl Source {
-    pub(super) fn new(key: WorkerKey, worker: usize, stream: Stream, pipe: OwnedFd) -> Self {
-        Self { key, worker, stream, pipe, begun: Vec::new(), is_cut: false }
+    pub(super) fn new(
+        key: WorkerKey,
+        worker: usize,
+        stream: Stream,
+        pipe: OwnedFd,
+        last_words: Option<Arc<LastWords>>,
+    ) -> Self {
+        Self { key, worker, stream, pipe, begun: Vec::new(), is_cut: false, last_words }
     }
 
     /// Reads a share of the waiting bytes. False at the end of the stream.
@@ -87,6 +95,9 @@ impl Source {
 
     /// Gives the line, or its last piece.
     fn give_line(&mut self, give: &mut dyn FnMut(Line<'_>)) {
+        if let Some(words) = &self.last_words {
+            words.note(&self.begun);
+        }
         give(self.line());
         self.begun.clear();
         self.is_cut = false;
@@ -101,6 +112,9 @@ impl Source {
         if !self.begun.is_empty() || self.is_cut {
             self.give_line(give);
         }
+        if let Some(words) = &self.last_words {
+            words.complete();
+        }
     }
 }
 
@@ -112,7 +126,7 @@ mod tests {
     /// The lines in these parts of output, each with whether it goes on.
     fn lines(parts: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let (pipe, _) = sys::pipe().unwrap();
-        let mut source = Source::new(WorkerKey(1), 0, Stream::Stdout, pipe);
+        let mut source = Source::new(WorkerKey(1), 0, Stream::Stdout, pipe, None);
         let mut lines = Vec::new();
         let mut give = |line: Line<'_>| lines.push((line.text.to_vec(), line.continues));
         parts.iter().for_each(|part| source.take(part, &mut give));

@@ -54,6 +54,8 @@ use std::{
 /// How often the supervisor asks children whether they live, where the system does not tell by itself, and
 /// how much memory they take.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// How often it asks whether the last words of an ended child were read.
+const READ_INTERVAL: Duration = Duration::from_millis(5);
 /// With this many calls in flight, the supervisor is woken once per batch of answers.
 const FLOOD_CALLS: u64 = 64;
 /// How long an answer may wait while there are [`FLOOD_CALLS`].
@@ -250,6 +252,8 @@ impl<'a> Supervisor<'a> {
             // seen.
             if child.notice_end(now) {
                 self.shared.lock().count_ended(child.key);
+                // All that it has printed is in its pipes.
+                self.output.iter().for_each(|output| output.ended(child.key));
             }
             child.read(&mut self.space, &mut self.news);
             child.expire(now);
@@ -266,6 +270,7 @@ impl<'a> Supervisor<'a> {
     fn alarm(&self, state: &PoolState, nap: Option<Duration>) -> Option<Instant> {
         let now = clock::now();
         let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
+        let reads = self.children.iter().any(Child::waits_for_last_words).then(|| now + READ_INTERVAL);
         let has_work = |child: &Child| child.has_call() || state.has_calls(child.key);
         let checks_memory = self.memory_limit.is_some() && self.children.iter().any(has_work);
         let memory_checked = checks_memory.then(|| now + ASK_INTERVAL);
@@ -277,7 +282,8 @@ impl<'a> Supervisor<'a> {
             .stopped
             .map(|since| since + crate::parent::starter::GRACE_PERIOD)
             .filter(|_| self.children.is_empty());
-        let others = [retry, asked, memory_checked, nap.map(|nap| now + nap), self.shutdown_limit(), end];
+        let others =
+            [retry, asked, reads, memory_checked, nap.map(|nap| now + nap), self.shutdown_limit(), end];
         deadlines.chain(others.into_iter().flatten()).min()
     }
 }

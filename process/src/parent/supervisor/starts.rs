@@ -130,9 +130,9 @@ impl Supervisor<'_> {
     pub(super) fn adopt(&mut self, delivered: Vec<StartOutcome>) {
         for start in delivered {
             match start {
-                StartOutcome::Child(child, number, pipes) => {
+                StartOutcome::Child(mut child, number, pipes) => {
                     if let (Some(output), Some(pipes)) = (&self.output, pipes) {
-                        output.add(child.key, number, pipes);
+                        output.add(child.key, number, pipes, child.listen_for_last_words());
                     }
                     self.children.push(*child);
                 }
