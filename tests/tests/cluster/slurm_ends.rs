@@ -66,7 +66,7 @@ pub(crate) fn a_job_over_its_time_is_told() {
 
 pub(crate) fn a_job_that_slurm_refuses_is_told() {
     let why = refusal(Slurm::new().option("--nodes=9").option("--ntasks=9"));
-    assert!(why.contains("`srun` said") && why.contains("not available"), "{why}");
+    assert!(why.contains("`srun` said") && why.contains("Unable to allocate resources"), "{why}");
     let why = refusal(Slurm::new().option("--time=100:00:00"));
     assert!(why.contains("`srun` said") && why.contains("time limit"), "{why}");
     assert_no_job_is_left();
