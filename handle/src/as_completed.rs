@@ -117,9 +117,12 @@ impl Wake for HandleWaker {
 ///
 /// `next` panics on a thread whose [policy](wait::Policy) forbids blocking. `as_completed` panics if a
 /// handle has returned its result already.
+#[track_caller]
 pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCompleted<T> {
     let finished = Arc::new(Finished::default());
-    let watch = |(number, mut handle): (usize, JoinHandle<T>)| {
+    let mut watched = Vec::new();
+    // This is no closure, so that a panic names the caller.
+    for (number, mut handle) in handles.into_iter().enumerate() {
         let waker = Waker::from(Arc::new(HandleWaker { number, finished: finished.clone() }));
         let early = match handle.poll_join(&waker) {
             Poll::Ready(result) => Some(result),
@@ -128,15 +131,21 @@ pub fn as_completed<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> AsCo
         if early.is_some() {
             finished.push(number);
         }
-        Some(Watched { handle, waker, early })
-    };
-    let handles: Vec<_> = handles.into_iter().enumerate().map(watch).collect();
-    AsCompleted { left: handles.len(), begun: 0, handles, finished, generation: Generation::current() }
+        watched.push(Some(Watched { handle, waker, early }));
+    }
+    AsCompleted {
+        left: watched.len(),
+        begun: 0,
+        handles: watched,
+        finished,
+        generation: Generation::current(),
+    }
 }
 
 impl<T> Iterator for AsCompleted<T> {
     type Item = (usize, Result<T, JoinError>);
 
+    #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;
@@ -200,6 +209,7 @@ impl<T> AsCompleted<T> {
     /// # Cancellation
     ///
     /// The end of the time cancels and loses nothing.
+    #[track_caller]
     pub fn next_timeout(&mut self, at_most: Duration) -> Option<(usize, Result<T, JoinError>)> {
         self.next_by("AsCompleted::next_timeout", clock::after(clock::now(), at_most))
     }
@@ -229,10 +239,12 @@ impl<T> AsCompleted<T> {
     /// # Cancellation
     ///
     /// The end of the time cancels and loses nothing.
+    #[track_caller]
     pub fn next_deadline(&mut self, deadline: Instant) -> Option<(usize, Result<T, JoinError>)> {
         self.next_by("AsCompleted::next_deadline", deadline)
     }
 
+    #[track_caller]
     fn next_by(&mut self, what: &str, deadline: Instant) -> Option<(usize, Result<T, JoinError>)> {
         if self.left == 0 {
             return None;

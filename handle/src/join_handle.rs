@@ -90,6 +90,7 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if its slot has a joiner already.
+    #[track_caller]
     pub fn from_arc<R: Rendezvous<T> + 'static>(target: Arc<R>) -> Self {
         assert!(target.signal().claim_joiner(), "a slot has one joiner, and this one had its own already");
         // `InArc` has the layout of its content.
@@ -193,8 +194,10 @@ impl<T> JoinHandle<T> {
     /// Panics on a thread whose [policy](wait::Policy) forbids blocking: use `.await` there. Panics if an
     /// earlier `.await` has taken the result already.
     #[doc(alias("result", "get"))]
+    #[track_caller]
     pub fn join(mut self) -> Result<T, JoinError> {
         wait::assert_allowed("JoinHandle::join");
+        self.assert_untaken();
         self.help();
         if !self.is_finished() {
             self.target().attend();
@@ -234,6 +237,7 @@ impl<T> JoinHandle<T> {
     ///
     /// The end of the time cancels nothing. To end the work, call [`cancel`](Self::cancel) on the handle.
     #[doc(alias("get", "result"))]
+    #[track_caller]
     pub fn join_timeout(self, at_most: Duration) -> Result<Result<T, JoinError>, Self> {
         self.join_by("JoinHandle::join_timeout", clock::after(clock::now(), at_most))
     }
@@ -260,23 +264,23 @@ impl<T> JoinHandle<T> {
     /// # Cancellation
     ///
     /// As for [`join_timeout`](Self::join_timeout).
+    #[track_caller]
     pub fn join_deadline(self, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
         self.join_by("JoinHandle::join_deadline", deadline)
     }
 
+    #[track_caller]
     fn join_by(mut self, what: &str, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
         wait::assert_allowed(what);
+        self.assert_untaken();
         if !self.is_finished() && clock::now() < deadline {
             self.target().attend();
         }
         wait::block_until(what, deadline, |waker| self.poll_join(waker)).ok_or(self)
     }
 
-    /// Takes the result.
-    ///
-    /// # Panics
-    ///
-    /// Panics if it has been taken already.
+    /// Takes the result. Panics if it has been taken already.
+    #[track_caller]
     fn take(&mut self) -> Result<T, JoinError> {
         match self.poll_join(Waker::noop()) {
             Poll::Ready(result) => result,
@@ -305,15 +309,23 @@ impl<T> JoinHandle<T> {
     ///
     /// Panics if the result has been taken already.
     #[inline]
+    #[track_caller]
     pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         self.poll_if(waker, || true)
+    }
+
+    #[inline]
+    #[track_caller]
+    fn assert_untaken(&self) {
+        assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
     }
 
     /// Polls like [`poll_join`](Self::poll_join), but takes a stored result only if `may_take` returns true.
     /// A `may_take` that returns false has woken `waker`, so that the caller polls again.
     #[inline]
+    #[track_caller]
     fn poll_if(&mut self, waker: &Waker, may_take: impl FnOnce() -> bool) -> Poll<Result<T, JoinError>> {
-        assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
+        self.assert_untaken();
         let signal = self.target().signal();
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
         if !unsafe { signal.poll(waker) } {
@@ -348,6 +360,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     #[inline]
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // An await spends from the budget of its task, so that a task that awaits one finished handle after
         // another still lets others run.

@@ -88,6 +88,7 @@ impl<T> Slot<T> {
     /// # Panics
     ///
     /// Panics if the joiner is gone and dropping the result panics.
+    #[track_caller]
     pub fn complete(&self, result: Output<T>) -> bool {
         if !self.signal.claim() {
             return false;
@@ -110,6 +111,7 @@ impl<T> Slot<T> {
     /// In the slot's life there is at most one call of `complete_once`, and none together with
     /// `complete`. The caller has its own reference to the allocation of the slot, because the joiner may
     /// give up its reference before this returns.
+    #[track_caller]
     pub unsafe fn complete_once(&self, result: Output<T>) {
         // SAFETY: DONE is not set, because only this call sets it, so the value is the completer's (rule
         // 1).

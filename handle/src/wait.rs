@@ -139,6 +139,7 @@ impl Drop for Restore {
 ///
 /// Panics if the policy is [`Policy::Forbid`], even if `poll` would have been ready at once: a mistake
 /// that shows only sometimes is worse than one that always shows.
+#[track_caller]
 pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     assert_allowed(what);
     parker::with_parker(|parker, waker| {
@@ -173,6 +174,7 @@ pub fn block<R>(what: &str, mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
 /// # Panics
 ///
 /// Panics as [`block`] does.
+#[track_caller]
 pub fn block_until<R>(what: &str, deadline: Instant, mut poll: impl FnMut(&Waker) -> Poll<R>) -> Option<R> {
     assert_allowed(what);
     parker::with_parker(|parker, waker| {
@@ -242,6 +244,7 @@ impl Drop for Owing {
 ///
 /// Panics as [`block`] does.
 #[inline]
+#[track_caller]
 pub fn assert_allowed(what: &str) {
     if let Policy::Forbid(advice) = policy() {
         refuse(what, advice);
@@ -249,6 +252,7 @@ pub fn assert_allowed(what: &str) {
 }
 
 #[cold]
+#[track_caller]
 fn refuse(what: &str, advice: &str) -> ! {
     panic!("{what} would block this thread: {advice}")
 }

@@ -1,7 +1,7 @@
 //! Waiting for several handles until enough of them have finished: `wait` of Python's
 //! `concurrent.futures`, for the handles of all executors, in any mixture.
 
-use crate::{AsCompleted, JoinError, JoinHandle, as_completed, clock};
+use crate::{AsCompleted, JoinError, JoinHandle, as_completed, clock, wait};
 use std::time::Duration;
 
 /// When [`wait_for`] returns.
@@ -56,8 +56,11 @@ pub struct Waited<T> {
 ///
 /// Panics on a thread whose [policy](crate::wait::Policy) forbids blocking. Panics if a handle has returned
 /// its result already.
+#[track_caller]
 pub fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Until) -> Waited<T> {
-    wait_by(as_completed(handles), until, Iterator::next)
+    let results = as_completed(handles);
+    assert_may_wait("wait_for", &results);
+    wait_by(results, until, Iterator::next)
 }
 
 /// Waits like [`wait_for`], but for `at_most`. The handles of work that has not finished by then are in
@@ -84,13 +87,25 @@ pub fn wait_for<T>(handles: impl IntoIterator<Item = JoinHandle<T>>, until: Unti
 /// # Cancellation
 ///
 /// The end of the time cancels and loses nothing.
+#[track_caller]
 pub fn wait_for_timeout<T>(
     handles: impl IntoIterator<Item = JoinHandle<T>>,
     until: Until,
     at_most: Duration,
 ) -> Waited<T> {
     let deadline = clock::after(clock::now(), at_most);
-    wait_by(as_completed(handles), until, |results| results.next_deadline(deadline))
+    let results = as_completed(handles);
+    assert_may_wait("wait_for_timeout", &results);
+    wait_by(results, until, |results| results.next_deadline(deadline))
+}
+
+/// Panics on a thread that must not block, if there is something to wait for. It does so before a closure
+/// waits, because a panic there would not name the caller.
+#[track_caller]
+fn assert_may_wait<T>(what: &str, results: &AsCompleted<T>) {
+    if results.len() > 0 {
+        wait::assert_allowed(what);
+    }
 }
 
 /// Takes results by `next` until enough have come, or `next` returns `None`.

@@ -11,7 +11,7 @@ use brigade_trace::clock;
 use std::{
     fmt, io, mem,
     panic::{RefUnwindSafe, UnwindSafe},
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
     thread,
     time::Duration,
 };
@@ -102,6 +102,7 @@ impl Pool {
     /// Panics if the operating system refuses its threads. Panics in a child that was forked while a
     /// thread of its parent started the pool.
     #[doc(alias = "build_global")]
+    #[track_caller]
     pub fn global() -> &'static Self {
         static GLOBAL: OnceLock<Pool> = OnceLock::new();
         if let Some(pool) = GLOBAL.get() {
@@ -113,10 +114,19 @@ impl Pool {
             refuse_forked();
         }
         STARTED_BY.get_or_init(|| ());
-        GLOBAL.get_or_init(|| {
-            let pool = Self::builder().name("global").build();
-            pool.unwrap_or_else(|error| panic!("the global pool cannot start its threads: {error}"))
-        })
+        static STARTING: Mutex<()> = Mutex::new(());
+        let starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = GLOBAL.get() {
+            return pool;
+        }
+        // The pool is not made in `get_or_init`, because a panic in a closure would not name the caller.
+        match Self::builder().name("global").build() {
+            Ok(pool) => GLOBAL.get_or_init(|| pool),
+            Err(error) => {
+                drop(starting);
+                panic!("the global pool cannot start its threads: {error}")
+            }
+        }
     }
 
     pub(crate) fn start(config: PoolConfig) -> io::Result<Self> {
@@ -180,6 +190,7 @@ impl Pool {
     ///
     /// Panics in a forked child.
     #[must_use]
+    #[track_caller]
     pub fn stats(&self) -> Stats {
         self.registry.assert_not_forked();
         self.registry.stats()
@@ -203,6 +214,7 @@ impl Pool {
     ///
     /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking; the pool is
     /// dropped then.
+    #[track_caller]
     pub fn shutdown(mut self) {
         self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown");
@@ -228,6 +240,7 @@ impl Pool {
     ///
     /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking; the pool is
     /// dropped then.
+    #[track_caller]
     pub fn shutdown_now(mut self) -> usize {
         self.registry.assert_not_forked();
         wait::assert_allowed("Pool::shutdown_now");
@@ -265,6 +278,7 @@ impl Pool {
     ///
     /// Panics in a forked child. Panics on a thread whose waiting policy forbids blocking, unless the
     /// time is zero; the pool is dropped then.
+    #[track_caller]
     pub fn shutdown_timeout(mut self, at_most: Duration) -> bool {
         self.registry.assert_not_forked();
         if !at_most.is_zero() {

@@ -27,8 +27,11 @@ use std::future::Future;
 /// assert_eq!(answer, 42);
 /// ```
 #[doc(alias("block_on", "asyncio.run", "tokio::main"))]
+#[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
     block_on::assert_outside("run");
-    let runtime = Runtime::current_thread().expect("a runtime needs descriptors for epoll");
-    runtime.block_on(future)
+    match Runtime::current_thread() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!("a runtime needs descriptors for epoll: {error}"),
+    }
 }

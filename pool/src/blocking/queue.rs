@@ -113,6 +113,7 @@ impl<T> Queue<T> {
     ///
     /// Panics if the capacity is 0: no thread could ever put anything.
     #[must_use]
+    #[track_caller]
     pub fn bounded(capacity: usize) -> Self {
         assert!(capacity > 0, "a bounded queue has room for at least one item");
         Self::with_capacity(Some(capacity))
@@ -152,6 +153,7 @@ impl<T> Queue<T> {
     /// # Panics
     ///
     /// Panics on a thread that must not block.
+    #[track_caller]
     pub fn put(&self, item: T) {
         let mut item = Some(item);
         let waiter_id = self.waiter_id();
@@ -183,6 +185,7 @@ impl<T> Queue<T> {
     /// # Panics
     ///
     /// Panics on a thread that must not block.
+    #[track_caller]
     pub fn get(&self) -> T {
         let waiter_id = self.waiter_id();
         wait::block("Queue::get", |waker| {
@@ -231,6 +234,7 @@ impl<T> Queue<T> {
     /// # Panics
     ///
     /// Panics if it is called more often than items were put.
+    #[track_caller]
     pub fn task_done(&self) {
         let mut state = self.lock();
         let left = state.unfinished.checked_sub(1);
@@ -262,6 +266,7 @@ impl<T> Queue<T> {
     /// # Panics
     ///
     /// Panics on a thread that must not block.
+    #[track_caller]
     pub fn join(&self) {
         let waiter_id = self.waiter_id();
         wait::block("Queue::join", |waker| {

@@ -26,6 +26,7 @@ impl Pool {
     /// # Panics
     ///
     /// Panics on a thread whose waiting policy forbids blocking.
+    #[track_caller]
     pub fn map<F, I, R>(&self, f: F, inputs: I) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -50,6 +51,7 @@ impl Pool {
     ///
     /// Panics if `chunk` is 0. Panics on a thread whose waiting policy forbids blocking.
     #[doc(alias("chunksize", "with_min_len"))]
+    #[track_caller]
     pub fn map_chunked<F, I, R>(&self, f: F, inputs: I, chunk: usize) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -82,6 +84,7 @@ impl Pool {
     /// # Panics
     ///
     /// Panics on a thread whose waiting policy forbids blocking.
+    #[track_caller]
     pub fn map_timeout<F, I, R>(&self, f: F, inputs: I, timeout: Duration) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,
@@ -94,6 +97,7 @@ impl Pool {
         self.map_by(&MapPlan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
     }
 
+    #[track_caller]
     fn map_by<F, I, R>(&self, plan: &MapPlan<F>, what: &str, inputs: I) -> Vec<Result<R, JoinError>>
     where
         F: Fn(I::Item) -> R + Sync,

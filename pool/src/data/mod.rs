@@ -90,6 +90,7 @@ impl SplitBudget {
 }
 
 /// Divides `whole` as its budget allows, calls `leaf` with each piece, and reduces the results.
+#[track_caller]
 fn divide<D, R>(whole: D, leaf: impl Fn(D) -> R + Sync, reduce: impl Fn(R, R) -> R + Sync) -> R
 where
     D: Divisible,
@@ -138,6 +139,7 @@ where
 /// Panics if `f` panics, after all other pieces have ended. Calls that have not begun by then are omitted
 /// in the same piece only. Panics on a thread outside the pool if its waiting policy forbids blocking.
 #[doc(alias = "par_iter_mut")]
+#[track_caller]
 pub fn for_each<T, F>(items: &mut [T], f: F)
 where
     T: Send,
@@ -160,6 +162,7 @@ where
 ///
 /// Panics as [`for_each`] does.
 #[doc(alias = "into_par_iter")]
+#[track_caller]
 pub fn for_each_in<F>(range: Range<usize>, f: F)
 where
     F: Fn(usize) + Sync,
@@ -180,6 +183,7 @@ where
 ///
 /// Panics if `map` or `reduce` panics. Otherwise as [`for_each`].
 #[doc(alias("par_iter", "reduce", "sum"))]
+#[track_caller]
 pub fn map_reduce<T, R, M, F>(items: &[T], identity: R, map: M, reduce: F) -> R
 where
     T: Sync,
@@ -201,6 +205,7 @@ where
 ///
 /// Panics as [`map_reduce`] does.
 #[doc(alias = "into_par_iter")]
+#[track_caller]
 pub fn map_reduce_in<R, M, F>(range: Range<usize>, identity: R, map: M, reduce: F) -> R
 where
     R: Clone + Send + Sync,

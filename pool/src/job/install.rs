@@ -55,6 +55,7 @@ impl Pool {
     ///
     /// Panics if `work` panics. Panics on a thread whose waiting policy forbids blocking. Panics in a
     /// forked child, on a thread outside the pool.
+    #[track_caller]
     pub fn install<F, R>(&self, work: F) -> R
     where
         F: FnOnce() -> R + Send,
@@ -88,6 +89,7 @@ impl Pool {
     ///
     /// Panics on a worker of the same pool, which would wait for itself. Panics on a thread whose waiting
     /// policy forbids blocking, and in a forked child.
+    #[track_caller]
     pub fn broadcast<F, R>(&self, f: F) -> Vec<Result<R, JoinError>>
     where
         F: Fn(usize) -> R + Sync,
@@ -100,6 +102,7 @@ impl Pool {
 
 /// Runs `work` on a worker of the registry, or here if the calling thread is one. Returns the result or
 /// continues the panic.
+#[track_caller]
 pub(crate) fn install<F, R>(registry: &Arc<Registry>, what: &str, work: F) -> R
 where
     F: FnOnce() -> R + Send,
@@ -108,6 +111,7 @@ where
     if current::index_in(registry).is_some() { work() } else { install_from_outside(registry, what, work) }
 }
 
+#[track_caller]
 fn install_from_outside<F, R>(registry: &Arc<Registry>, what: &str, work: F) -> R
 where
     F: FnOnce() -> R + Send,
@@ -129,6 +133,7 @@ where
 
 /// Runs `f` on each thread of the registry with the thread's number. Returns the results in the order of
 /// the numbers.
+#[track_caller]
 pub(crate) fn broadcast<F, R>(registry: &Arc<Registry>, f: &F) -> Vec<thread::Result<R>>
 where
     F: Fn(usize) -> R + Sync,

@@ -28,6 +28,7 @@ impl Pool {
     ///
     /// Panics in a forked child, unless the calling thread is the copy of a worker of this pool.
     #[doc(alias = "submit")]
+    #[track_caller]
     pub fn spawn<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -56,6 +57,7 @@ impl Pool {
     /// # Panics
     ///
     /// As for [`spawn`](Self::spawn).
+    #[track_caller]
     pub fn spawn_detached<F>(&self, work: F)
     where
         F: FnOnce() + Send + 'static,
@@ -89,6 +91,7 @@ impl Pool {
     /// # Panics
     ///
     /// Panics in a forked child.
+    #[track_caller]
     pub fn spawn_fifo<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -117,6 +120,7 @@ impl Pool {
     /// # Panics
     ///
     /// As for [`spawn`](Self::spawn).
+    #[track_caller]
     pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -127,6 +131,7 @@ impl Pool {
 }
 
 #[inline]
+#[track_caller]
 pub(crate) fn spawn_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -137,6 +142,7 @@ where
     handle
 }
 
+#[track_caller]
 pub(crate) fn spawn_fifo_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -154,15 +160,21 @@ where
 /// let answer = brigade_pool::spawn(|| 6 * 7);
 /// assert_eq!(answer.join().unwrap(), 42);
 /// ```
+#[track_caller]
 pub fn spawn<F, T>(work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    current::with(|worker| match worker {
-        Some(worker) => spawn_on(&worker.registry, work),
-        None => Pool::global().spawn(work),
-    })
+    let spawned = current::with(|worker| match worker {
+        Some(worker) => Ok(spawn_on(&worker.registry, work)),
+        None => Err(work),
+    });
+    // This is out of the closure, so that a panic names the caller.
+    match spawned {
+        Ok(handle) => handle,
+        Err(work) => Pool::global().spawn(work),
+    }
 }
 
 /// Queues a job like [`Pool::spawn_fifo`], with the pool that this thread works for, or with the [global
@@ -172,15 +184,20 @@ where
 /// let answer = brigade_pool::spawn_fifo(|| 6 * 7);
 /// assert_eq!(answer.join().unwrap(), 42);
 /// ```
+#[track_caller]
 pub fn spawn_fifo<F, T>(work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    current::with(|worker| match worker {
-        Some(worker) => spawn_fifo_on(&worker.registry, work),
-        None => Pool::global().spawn_fifo(work),
-    })
+    let spawned = current::with(|worker| match worker {
+        Some(worker) => Ok(spawn_fifo_on(&worker.registry, work)),
+        None => Err(work),
+    });
+    match spawned {
+        Ok(handle) => handle,
+        Err(work) => Pool::global().spawn_fifo(work),
+    }
 }
 
 /// Queues a job like [`Pool::spawn_detached`], with the pool that this thread works for, or with the
@@ -191,12 +208,19 @@ where
 /// brigade_pool::spawn_detached(move || tell.send("served").unwrap());
 /// assert_eq!(told.recv().unwrap(), "served");
 /// ```
+#[track_caller]
 pub fn spawn_detached<F>(work: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    current::with(|worker| match worker {
-        Some(worker) => worker.registry.submit(detached::new(work)),
-        None => Pool::global().spawn_detached(work),
+    let unspawned = current::with(|worker| match worker {
+        Some(worker) => {
+            worker.registry.submit(detached::new(work));
+            None
+        }
+        None => Some(work),
     });
+    if let Some(work) = unspawned {
+        Pool::global().spawn_detached(work);
+    }
 }

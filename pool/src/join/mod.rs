@@ -166,6 +166,7 @@ where
 /// Joins on a thread that is no worker, or on a worker whose joins need a full fence.
 #[cold]
 #[inline(never)]
+#[track_caller]
 fn join_cold<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -173,10 +174,15 @@ where
     RA: Send,
     RB: Send,
 {
-    current::with(|worker| match worker {
-        Some(worker) => join_on::<Full, _, _, _, _>(worker.stack_jobs(), a, b),
-        None => Pool::global().join(a, b),
-    })
+    let joined = current::with(|worker| match worker {
+        Some(worker) => Ok(join_on::<Full, _, _, _, _>(worker.stack_jobs(), a, b)),
+        None => Err((a, b)),
+    });
+    // This is out of the closure, so that a panic names the caller.
+    match joined {
+        Ok(results) => results,
+        Err((a, b)) => Pool::global().join(a, b),
+    }
 }
 
 /// Runs both closures, in parallel if a worker is free, and returns both results.
@@ -204,6 +210,7 @@ where
 /// continues. Panics on a thread outside the pool if its [waiting policy](brigade_handle::wait) forbids
 /// blocking.
 #[inline]
+#[track_caller]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -230,6 +237,7 @@ where
 /// Panics if a closure panics, after all have ended. If several panic, the panic of the first of them
 /// continues.
 #[inline]
+#[track_caller]
 pub fn join3<A, B, C, RA, RB, RC>(a: A, b: B, c: C) -> (RA, RB, RC)
 where
     A: FnOnce() -> RA + Send,
@@ -256,6 +264,7 @@ where
 ///
 /// Panics as [`join3`] does.
 #[inline]
+#[track_caller]
 pub fn join4<A, B, C, D, RA, RB, RC, RD>(a: A, b: B, c: C, d: D) -> (RA, RB, RC, RD)
 where
     A: FnOnce() -> RA + Send,
@@ -285,6 +294,7 @@ impl Pool {
     ///
     /// Panics if one of the closures panics, after both have ended. Panics on a thread whose waiting
     /// policy forbids blocking.
+    #[track_caller]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,

@@ -224,6 +224,7 @@ impl Registry {
     ///
     /// Panics in a forked child.
     #[inline]
+    #[track_caller]
     pub(crate) fn assert_not_forked(&self) {
         if self.is_forked() {
             refuse_forked();
@@ -243,6 +244,7 @@ impl Registry {
     /// # Panics
     ///
     /// Panics in a forked child.
+    #[track_caller]
     pub(crate) fn submit_ordered(&self, job: JobRef) {
         self.assert_not_forked();
         self.ordered.push(job);
@@ -305,6 +307,7 @@ impl Registry {
 
 #[cold]
 #[inline(never)]
+#[track_caller]
 pub(crate) fn refuse_forked() -> ! {
     panic!(
         "this pool was made before the process forked, and its threads are in the parent and not in the child; make a new Pool in the \

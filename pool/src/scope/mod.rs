@@ -330,15 +330,21 @@ where
 /// Panics if the body or a job panics, after all of them have ended: the body's panic continues, or else
 /// the first panic of a job. Panics on a thread outside the pool if its [waiting
 /// policy](brigade_handle::wait) forbids blocking.
+#[track_caller]
 pub fn scope<'scope, F, R>(body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    current::with(|worker| match worker {
-        Some(worker) => scope_on(worker, body),
-        None => Pool::global().scope(body),
-    })
+    let ended = current::with(|worker| match worker {
+        Some(worker) => Ok(scope_on(worker, body)),
+        None => Err(body),
+    });
+    // This is out of the closure, so that a panic names the caller.
+    match ended {
+        Ok(result) => result,
+        Err(body) => Pool::global().scope(body),
+    }
 }
 
 impl Pool {
@@ -360,6 +366,7 @@ impl Pool {
     ///
     /// Panics if the body or a job panics, after all have ended. Panics on a thread whose waiting policy
     /// forbids blocking.
+    #[track_caller]
     pub fn scope<'scope, F, R>(&self, body: F) -> R
     where
         F: FnOnce(&Scope<'scope>) -> R + Send,

@@ -108,14 +108,20 @@ impl Registry {
     ///
     /// Panics in a forked child, unless the calling thread is the copy of a worker.
     #[inline]
+    #[track_caller]
     pub(crate) fn submit(&self, job: JobRef) {
-        with(|worker| match worker {
-            Some(worker) if ptr::eq(&*worker.registry, self) => worker.jobs.push(job),
-            _ => {
-                self.assert_not_forked();
-                self.injector.push(job);
+        let foreign = with(|worker| match worker {
+            Some(worker) if ptr::eq(&*worker.registry, self) => {
+                worker.jobs.push(job);
+                None
             }
+            _ => Some(job),
         });
+        // This is out of the closure, so that a panic names the caller.
+        if let Some(job) = foreign {
+            self.assert_not_forked();
+            self.injector.push(job);
+        }
         self.announce_job();
     }
 }

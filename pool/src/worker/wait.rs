@@ -172,6 +172,7 @@ impl Worker {
 ///
 /// Panics if `work` panics.
 #[doc(alias = "block_in_place")]
+#[track_caller]
 pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
     /// Goes on with the job even if `work` panics.
     struct Unblock;

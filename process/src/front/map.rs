@@ -32,6 +32,7 @@ impl ProcessPool {
     /// let squares: Vec<u64> = procs.map(|n: u64| n * n, 0..4).into_iter().map(Result::unwrap).collect();
     /// assert_eq!(squares, [0, 1, 4, 9]);
     /// ```
+    #[track_caller]
     pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Vec<Result<R, JoinError>>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -53,6 +54,7 @@ impl ProcessPool {
     ///
     /// As for [`map`](Self::map).
     #[doc(alias = "chunksize")]
+    #[track_caller]
     pub fn map_chunked<F, A, R>(
         &self,
         f: F,
@@ -116,6 +118,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// As for [`map`](Self::map).
+    #[track_caller]
     pub fn starmap<F, A>(
         &self,
         f: F,
@@ -156,6 +159,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// `next` panics on its calling thread if that must not block.
+    #[track_caller]
     pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Imap<'_, F, I::IntoIter, R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -182,6 +186,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// `next` panics on its calling thread if that must not block.
+    #[track_caller]
     pub fn imap_unordered<F, A, R, I>(&self, f: F, inputs: I) -> ImapUnordered<'_, F, I::IntoIter, R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,

@@ -264,6 +264,7 @@ impl ProcessPool {
     ///
     /// Panics on the calling thread in a forked child.
     #[doc(alias = "active_children")]
+    #[track_caller]
     pub fn worker_ids(&self) -> Vec<u32> {
         self.shared.assert_not_forked();
         self.shared.lock().worker_ids()
@@ -281,6 +282,7 @@ impl ProcessPool {
     /// procs.spawn(|n: u64| n + 1, 1).join().unwrap();
     /// assert_eq!(procs.statistics().calls, 1);
     /// ```
+    #[track_caller]
     pub fn statistics(&self) -> Statistics {
         self.shared.assert_not_forked();
         self.shared.lock().statistics()
@@ -301,6 +303,7 @@ impl ProcessPool {
     /// assert!(procs.spawn(|n: u64| n + 1, 1).join().is_err());
     /// assert_eq!(early.join().unwrap(), 2);
     /// ```
+    #[track_caller]
     pub fn close(&self) {
         self.shared.assert_not_forked();
         self.shared.refuse(Lost::NotStarted("the pool is closed".into()));
@@ -319,6 +322,7 @@ impl ProcessPool {
     /// procs.shutdown();
     /// assert_eq!(handle.join().unwrap(), 2);
     /// ```
+    #[track_caller]
     pub fn shutdown(mut self) {
         self.shared.assert_not_forked();
         self.end(Orders::Drain);
@@ -330,6 +334,7 @@ impl ProcessPool {
     /// # Panics
     ///
     /// Panics on the calling thread in a forked child.
+    #[track_caller]
     pub fn join(self) {
         self.shutdown();
     }

@@ -52,6 +52,7 @@ pub(crate) const FORBID: wait::Policy = wait::Policy::Forbid(
 );
 
 /// Panics on a thread that must not block. `what` names the caller in the message.
+#[track_caller]
 pub(crate) fn assert_outside(what: &str) {
     if let wait::Policy::Forbid(advice) = wait::policy() {
         panic!("{what} would block this thread: {advice}");
@@ -59,6 +60,7 @@ pub(crate) fn assert_outside(what: &str) {
 }
 
 /// Runs a future on a thread that runs no tasks.
+#[track_caller]
 pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     let output = wait::block("block_on", |waker| {

@@ -178,9 +178,13 @@ impl<K> Drop for Entered<K> {
 /// Outside of every runtime. `what` names the caller in the message.
 #[track_caller]
 pub(crate) fn executor(what: &str) -> ExecutorHandle {
-    try_executor().unwrap_or_else(|| {
-        panic!("{what} was called outside of a runtime: call it from within `run`, `block_on` or a task")
-    })
+    // This is no closure, so that the panic names the caller.
+    match try_executor() {
+        Some(executor) => executor,
+        None => {
+            panic!("{what} was called outside of a runtime: call it from within `run`, `block_on` or a task")
+        }
+    }
 }
 
 /// Returns the executor that this thread is inside of, if there is one.

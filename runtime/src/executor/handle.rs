@@ -131,6 +131,7 @@ impl Handle {
     ///
     /// As for [`spawn_blocking`](crate::spawn_blocking). If the runtime has ended, the call is cancelled at
     /// once.
+    #[track_caller]
     pub fn spawn_blocking<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -291,6 +291,7 @@ impl Runtime {
     /// assert_eq!(handle.join().unwrap(), 7);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn shutdown(mut self) {
         block_on::assert_outside("Runtime::shutdown");
         self.assert_not_forked();
@@ -329,6 +330,7 @@ impl Runtime {
     /// assert!(stuck.join().is_err());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn shutdown_timeout(mut self, at_most: Duration) -> Result<(), Elapsed> {
         block_on::assert_outside("Runtime::shutdown_timeout");
         self.assert_not_forked();
@@ -359,6 +361,7 @@ impl Runtime {
     /// # Panics
     ///
     /// Panics in a forked child.
+    #[track_caller]
     pub fn shutdown_background(mut self) {
         self.assert_not_forked();
         let _waited_for_nobody = self.close(ShutdownMode::Background);

@@ -67,22 +67,27 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    context::with(|place| {
+    let handle = context::with(|place| {
         let executor = match place {
             ThreadRole::CurrentThread(core) => ExecutorBorrow::current_thread(&core.shared),
             ThreadRole::Worker(worker) => ExecutorBorrow::multi_thread(&worker.shared),
             ThreadRole::Guest(executor) => executor.borrow(),
-            ThreadRole::Outside => panic_outside(),
+            ThreadRole::Outside => return None,
         };
         let (task, handle) = task::new(future, executor, at);
         match place {
             ThreadRole::CurrentThread(core) => core.take_in(task),
             ThreadRole::Worker(worker) => worker.take_in(task),
-            // `Outside` has panicked above.
+            // `Outside` has returned above.
             ThreadRole::Guest(_) | ThreadRole::Outside => executor.take_in(task),
         }
-        handle
-    })
+        Some(handle)
+    });
+    // This is out of the closure, so that the panic names the caller.
+    match handle {
+        Some(handle) => handle,
+        None => panic_outside(),
+    }
 }
 
 #[cold]

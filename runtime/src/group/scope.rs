@@ -180,6 +180,7 @@ impl Runtime {
     ///     scope.spawn(async { println!("{inside}") });
     /// });
     /// ```
+    #[track_caller]
     pub fn scope<'env, R>(&'env self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
         block_on::assert_outside("Runtime::scope");
         self.assert_not_forked();

@@ -116,6 +116,7 @@ where
 ///     assert_eq!(result.await.unwrap_err().to_string(), "invalid digit found in string");
 /// });
 /// ```
+#[track_caller]
 pub fn try_task_group<F, B, R, E>(body: F) -> impl Future<Output = Result<R, E>>
 where
     F: FnOnce(TaskGroup<E>) -> B,

@@ -91,6 +91,7 @@ pub struct Stderr {
 /// })
 /// # .unwrap();
 /// ```
+#[track_caller]
 pub fn stdin() -> io::Result<Stdin> {
     Ok(Stdin::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
 }
@@ -130,6 +131,7 @@ pub fn stdin() -> io::Result<Stdin> {
 /// })
 /// # .unwrap();
 /// ```
+#[track_caller]
 pub fn stdout() -> Stdout {
     Stdout { inner: Offloaded::new("the standard output", io::stdout()) }
 }

@@ -101,6 +101,7 @@ impl TcpListener {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[track_caller]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Self::register(mio::net::TcpListener::from_std(listener))

@@ -144,6 +144,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let is_tcp = sys::is_tcp(stream.as_fd());

@@ -47,6 +47,7 @@ impl Barrier {
         /// # Panics
         ///
         /// Panics in the caller if `parties` is 0: no task could be the last one to arrive.
+        #[track_caller]
         #[must_use]
         pub const fn new(parties: usize) -> Self {
             assert!(parties > 0, "a barrier is for one task at least");

@@ -45,6 +45,7 @@ use std::{collections::VecDeque, error, fmt, sync::Arc};
 ///
 /// Panics in the caller if the capacity is 0: nobody could ever receive anything.
 #[must_use]
+#[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel keeps one value at least");
     let state = State { ring: VecDeque::new(), head: 0, receivers: 1, senders: 1, queue: WaitQueue::new() };

@@ -151,6 +151,7 @@ impl<T> LifoQueue<T> {
         ///
         /// Panics in the caller if the capacity is 0: nobody could ever put anything.
         #[must_use]
+        #[track_caller]
         pub const fn bounded_lifo(capacity: usize) -> Self {
             Self::of(Lifo::NONE, Some(capacity))
         }
@@ -171,6 +172,7 @@ impl<T: Ord> PriorityQueue<T> {
         ///
         /// Panics in the caller if the capacity is 0: nobody could ever put anything.
         #[must_use]
+        #[track_caller]
         pub const fn bounded_priority(capacity: usize) -> Self {
             Self::of(Priority::NONE, Some(capacity))
         }

@@ -9,6 +9,8 @@
 //!   a getter is queued  =>  items = reserved_items
 //!   a putter is queued  =>  items + reserved_room = capacity
 //! ```
+//!
+//! Long: each method of both sides has its example here.
 
 use super::{
     order::{Fifo, Order},
@@ -114,6 +116,7 @@ impl<T> Queue<T> {
         /// # Panics
         ///
         /// Panics in the caller if the capacity is 0: nobody could ever put anything.
+        #[track_caller]
         #[must_use]
         pub const fn bounded(capacity: usize) -> Self {
             Self::of(Fifo::NONE, Some(capacity))
@@ -123,6 +126,7 @@ impl<T> Queue<T> {
 
 impl<T, O> Queue<T, O> {
     const_fn! {
+        #[track_caller]
         pub(super) const fn of(items: O, capacity: Option<usize>) -> Self {
             assert!(!matches!(capacity, Some(0)), "a bounded queue has room for at least one item");
             let state = State {
@@ -231,6 +235,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// queue.task_done();
     /// assert_eq!(queue.unfinished(), 0);
     /// ```
+    #[track_caller]
     pub fn task_done(&self) {
         let mut state = lock(&self.state);
         let Some(left) = state.unfinished.checked_sub(1) else {

@@ -81,6 +81,7 @@ impl Semaphore {
         /// # Panics
         ///
         /// Panics in the caller if `permits` is larger than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[track_caller]
         #[must_use]
         pub const fn new(permits: usize) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
@@ -226,6 +227,7 @@ impl Semaphore {
     /// semaphore.add_permits(2);
     /// assert_eq!(semaphore.available_permits(), 2);
     /// ```
+    #[track_caller]
     pub fn add_permits(&self, permits: usize) {
         assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
         self.release(permits);

@@ -1,7 +1,8 @@
 //! One shape, three executors: the same cases against the pool, the runtime and the process pool.
 //!
 //! `executor` is the trait of the three, `cases` holds the cases, each written once, and `gate` holds work
-//! back. A process pool executes this program again, so the suite has a main function of its own.
+//! back. `places` checks that a panic names the line of its caller. A process pool executes this program
+//! again, so the suite has a main function of its own.
 
 // A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
@@ -9,6 +10,7 @@
 mod cases;
 mod executor;
 mod gate;
+mod places;
 
 use executor::Executor;
 use libtest_mimic::{Arguments, Trial};
@@ -45,5 +47,6 @@ fn main() {
     brigade_process::init();
     let arguments = Arguments::from_args();
     let suites = suites!(executor::Pool, executor::Runtime, executor::Processes);
-    libtest_mimic::run(&arguments, suites.into_iter().flatten().collect()).exit();
+    let trials = suites.into_iter().flatten().chain(places::trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit();
 }

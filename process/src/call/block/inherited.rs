@@ -43,6 +43,7 @@ fn is_zygotes(maker: Generation) -> bool {
 ///
 /// If the `BlockMut` of that ancestor is not this process's own.
 #[cold]
+#[track_caller]
 pub(super) fn check_writable(maker: Generation) {
     assert!(
         is_zygotes(maker),
@@ -57,6 +58,7 @@ pub(super) fn check_writable(maker: Generation) {
 ///
 /// If the `Block` may be written while it is read.
 #[cold]
+#[track_caller]
 pub(super) fn check_readable(maker: Generation) {
     assert!(
         is_zygotes(maker) || kept::has_noticed(maker),
@@ -71,6 +73,7 @@ pub(super) fn check_readable(maker: Generation) {
 ///
 /// If the `Block` may be written while it is read.
 #[cold]
+#[track_caller]
 pub(super) fn check_received(receiver: Generation) {
     assert!(
         is_zygotes(receiver),

@@ -178,6 +178,7 @@ impl<T: Plain> BlockMut<T> {
     /// # Panics
     ///
     /// Panics on the calling thread in a forked process: see [`BlockMut`].
+    #[track_caller]
     pub fn freeze(self) -> Block<T> {
         self.mapping.check_writable();
         let inner = Inner::new(self.mapping, self.forks);

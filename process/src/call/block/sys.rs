@@ -149,6 +149,7 @@ impl Mapping {
     ///
     /// If this process has inherited the block, and it may be written elsewhere.
     #[inline]
+    #[track_caller]
     pub(super) fn elements<T: Plain>(&self, length: usize) -> &[T] {
         assert!(length * size_of::<T>() <= self.capacity);
         if !self.generation.is_current() {
@@ -166,6 +167,7 @@ impl Mapping {
     /// # Panics
     ///
     /// If the block is another process's, which may write it.
+    #[track_caller]
     pub(super) fn elements_in_the_making<T: Plain>(&self, length: usize) -> &[T] {
         assert!(length * size_of::<T>() <= self.capacity);
         self.check_writable();
@@ -178,6 +180,7 @@ impl Mapping {
     /// # Panics
     ///
     /// As for [`elements_in_the_making`](Self::elements_in_the_making).
+    #[track_caller]
     pub(super) fn elements_mut<T: Plain>(&mut self, length: usize) -> &mut [T] {
         assert!(!matches!(self.backing, Backing::Received) && length * size_of::<T>() <= self.capacity);
         self.check_writable();
@@ -192,6 +195,7 @@ impl Mapping {
     ///
     /// If it may not, because other processes may have the block, too.
     #[inline]
+    #[track_caller]
     pub(super) fn check_writable(&self) {
         if !self.generation.is_current() {
             inherited::check_writable(self.generation);

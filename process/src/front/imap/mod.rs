@@ -150,6 +150,7 @@ where
     A: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
+    #[track_caller]
     fn next(&mut self, caller: &str) -> Option<Result<R, JoinError>> {
         if let Some(result) = self.ready.next() {
             return Some(result);
@@ -271,6 +272,7 @@ macro_rules! lazy_map {
             ///
             /// If the inputs panic, `next` goes on with that panic on its calling thread, after the results
             /// of the inputs before it.
+            #[track_caller]
             pub fn with_feeder(mut self) -> io::Result<Self>
             where
                 I: Send + 'static,
@@ -291,6 +293,7 @@ macro_rules! lazy_map {
         {
             type Item = Result<R, JoinError>;
 
+            #[track_caller]
             fn next(&mut self) -> Option<Self::Item> {
                 self.0.next($caller)
             }

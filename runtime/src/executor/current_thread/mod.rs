@@ -160,6 +160,7 @@ where
 }
 
 /// Runs tasks until the future is ready.
+#[track_caller]
 pub(crate) fn block_on<F: Future>(shared: &Arc<CurrentThread>, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     // If another thread drives, this one polls only its own future until the core is free.

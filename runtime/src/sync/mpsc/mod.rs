@@ -71,6 +71,7 @@ use std::{error, fmt, sync::Arc};
 ///
 /// Panics in the caller if the capacity is 0: nobody could ever send anything.
 #[must_use]
+#[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a bounded channel has room for at least one value");
     let channel = Arc::new(MpscChannel::new(Some(capacity)));
