@@ -311,6 +311,13 @@ fn cards_are_listed_with_their_proofs_and_the_quiz_wants_a_terminal() {
 }
 
 #[test]
+fn io_does_not_call_processes_the_fastest_way_to_wait() {
+    let (_, objects) = run(&["io", "--explain"]);
+    let idea = texts(&objects, "idea").pop().unwrap();
+    assert!(idea.contains("Waiting needs no cores") && idea.contains("not the fastest"), "{idea}");
+}
+
+#[test]
 fn every_scenario_is_listed_explained_and_run_by_all() {
     let names = texts(&run(&["list"]).1, "scenario");
     assert!(names.len() >= 15, "{names:?}");
