@@ -5,10 +5,10 @@
 //! serves itself. `… -- http://HOST/ …` crawls from these addresses, and does not leave their hosts.
 
 use brigade_runtime::{
-    JoinSet,
+    ExponentialBackoff, JoinSet,
     hyper::{Connector, Executor, Io, Timer},
     net::TcpListener,
-    run, sleep, spawn,
+    retry_if, run, spawn,
     sync::Semaphore,
     timeout,
 };
@@ -32,7 +32,7 @@ use std::{
 const AT_ONCE: usize = 4;
 /// How often a page is asked for, if a failure may pass.
 const ATTEMPTS: u32 = 3;
-/// The pause after the first attempt. Each later pause is twice as long.
+/// The longest pause after the first attempt. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long one attempt may take.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -45,59 +45,50 @@ const MAX_PAGE_BYTES: usize = 1 << 20;
 struct Crawler {
     client: Client<Connector, Empty<Bytes>>,
     requests: Semaphore,
-    retries: AtomicU32,
+    attempts: AtomicU32,
 }
 
-/// The end of one attempt.
-enum Attempt {
-    /// The status and the links of the page.
-    Answered(StatusCode, Vec<Uri>),
+/// Why a page could not be read.
+enum Failure {
     /// The next attempt may succeed.
     MayPass(String),
-    Failed(String),
+    Final(String),
 }
+
+/// The status and the links of a page.
+type Page = (StatusCode, Vec<Uri>);
 
 impl Crawler {
     /// Asks for a page, and again if the failure may pass.
-    async fn visit(&self, page: &Uri) -> Result<(StatusCode, Vec<Uri>), String> {
-        let (mut attempts, mut pause) = (0, FIRST_PAUSE);
-        loop {
-            let attempt = {
-                // The limit is on requests under way. A task that pauses lets another have its turn.
-                let _permit = self.requests.acquire().await.expect("the semaphore is never closed");
-                let late = || Attempt::MayPass(format!("no answer in {LIMIT:?}"));
-                timeout(LIMIT, self.attempt(page)).await.unwrap_or_else(|_| late())
-            };
-            attempts += 1;
-            match attempt {
-                Attempt::Answered(status, links) => return Ok((status, links)),
-                Attempt::MayPass(_) if attempts < ATTEMPTS => {}
-                Attempt::MayPass(why) => return Err(format!("{why}, {attempts} times")),
-                Attempt::Failed(why) => return Err(why),
-            }
-            self.retries.fetch_add(1, Ordering::Relaxed);
-            sleep(pause).await;
-            pause *= 2;
-        }
+    async fn visit(&self, page: &Uri) -> Result<Page, String> {
+        let backoff = ExponentialBackoff::new(FIRST_PAUSE).max_tries(ATTEMPTS);
+        let may_pass = |failure: &Failure| matches!(failure, Failure::MayPass(_));
+        let visited = retry_if(backoff, may_pass, || async {
+            // The limit is on requests under way. A visit that pauses lets another have its turn.
+            let _permit = self.requests.acquire().await.expect("the semaphore is never closed");
+            self.attempts.fetch_add(1, Ordering::Relaxed);
+            let late = || Err(Failure::MayPass(format!("no answer in {LIMIT:?}")));
+            timeout(LIMIT, self.attempt(page)).await.unwrap_or_else(|_| late())
+        });
+        visited.await.map_err(|failure| match failure {
+            Failure::MayPass(why) => format!("{why}, {ATTEMPTS} times"),
+            Failure::Final(why) => why,
+        })
     }
 
-    async fn attempt(&self, page: &Uri) -> Attempt {
-        let response = match self.client.get(page.clone()).await {
-            Ok(response) => response,
-            Err(error) => {
-                // The error beneath says why.
-                let why = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
-                return if error.is_connect() { Attempt::MayPass(why) } else { Attempt::Failed(why) };
-            }
-        };
+    async fn attempt(&self, page: &Uri) -> Result<Page, Failure> {
+        let response = self.client.get(page.clone()).await.map_err(|error| {
+            // The error beneath says why.
+            let why = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
+            if error.is_connect() { Failure::MayPass(why) } else { Failure::Final(why) }
+        })?;
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Attempt::MayPass(format!("answered {status}"));
+            return Err(Failure::MayPass(format!("answered {status}")));
         }
-        match Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await {
-            Ok(body) => Attempt::Answered(status, links(page, &String::from_utf8_lossy(&body.to_bytes()))),
-            Err(error) => Attempt::Failed(error.to_string()),
-        }
+        let body = Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await;
+        let body = body.map_err(|error| Failure::Final(error.to_string()))?.to_bytes();
+        Ok((status, links(page, &String::from_utf8_lossy(&body))))
     }
 }
 
@@ -171,7 +162,7 @@ async fn crawl_all(addresses: Vec<String>) -> Result<(), Box<dyn Error>> {
     let crawler = Arc::new(Crawler {
         client: Client::builder(Executor).pool_timer(Timer).build(Connector),
         requests: Semaphore::new(AT_ONCE),
-        retries: AtomicU32::new(0),
+        attempts: AtomicU32::new(0),
     });
     if !addresses.is_empty() {
         let start = addresses.iter().map(|address| {
@@ -188,7 +179,7 @@ async fn crawl_all(addresses: Vec<String>) -> Result<(), Box<dyn Error>> {
     let server = spawn(serve(listener));
     let ends = crawl(crawler.clone(), vec![home]).await;
     server.cancel();
-    let retries = crawler.retries.load(Ordering::Relaxed);
+    let retries = crawler.attempts.load(Ordering::Relaxed) as usize - ends.len();
     println!("{} pages, {retries} retries", ends.len());
     let count = |status| ends.values().filter(|end| end.as_ref().is_ok_and(|of| *of == status)).count();
     assert_eq!((count(StatusCode::OK), count(StatusCode::NOT_FOUND), ends.len()), (5, 1, 6));
