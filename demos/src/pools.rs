@@ -1,9 +1,9 @@
 //! Pools whose workers are all there, so that a measurement of their work does not include their start.
 
 use crate::interrupt::Interruptible;
-use brigade_handle::JoinHandle;
+use brigade_handle::{JoinError, JoinHandle, Lost};
 use brigade_pool::Pool;
-use brigade_process::ProcessPool;
+use brigade_process::{Launcher, Local, ProcessPool};
 use std::{collections::HashSet, io, process};
 
 /// How many times the children are asked for their process ids at most.
@@ -24,13 +24,29 @@ pub fn threads(count: usize, name: &str) -> io::Result<Pool> {
 ///
 /// Fails if the children cannot be started.
 pub fn processes(count: usize) -> io::Result<Interruptible> {
-    let procs = Interruptible::new(ProcessPool::new(count)?);
+    processes_by(Local::default(), count)
+}
+
+/// The same with children that `launcher` starts. If one cannot be started, the error says why.
+///
+/// # Errors
+///
+/// Fails if the children cannot be started.
+pub fn processes_by(launcher: impl Launcher + 'static, count: usize) -> io::Result<Interruptible> {
+    let procs = ProcessPool::builder().workers(count).launcher(launcher).build()?;
+    let procs = Interruptible::new(procs);
     let mut heard = HashSet::new();
     // A child that ends at once is never heard. The calls that follow will report it.
     for _ in 0..ROLL_CALLS_MAX {
         let spawn = |procs: &ProcessPool| (0..count).map(|_| procs.spawn(|()| process::id(), ())).collect();
         let ids: Vec<JoinHandle<u32>> = procs.with(spawn);
-        heard.extend(ids.into_iter().filter_map(|id| id.join().ok()));
+        for id in ids {
+            match id.join() {
+                Ok(id) => _ = heard.insert(id),
+                Err(JoinError::Lost(Lost::NotStarted(why))) => return Err(io::Error::other(why)),
+                Err(_) => {}
+            }
+        }
         if heard.len() >= count {
             break;
         }

@@ -30,7 +30,14 @@ pub fn show(output: &Output, quick: bool) -> Result<Exit, CommandError> {
     };
     let fetched = io::run(&output.for_scenario("io"), &Mode::ALL, &fetches)?;
     let sync_time = if quick { QUICK_SYNC_TIME } else { cpu::SYNC_TIME };
-    let sums = cpu::SumOptions { n: None, tasks: 5, compare_python: false, python_limit: 0.0, sync_time };
+    let sums = cpu::SumOptions {
+        n: None,
+        tasks: 5,
+        compare_python: false,
+        python_limit: 0.0,
+        launcher: None,
+        sync_time,
+    };
     let summed = cpu::run(&output.for_scenario("cpu"), &cpu::MODES, &sums)?;
     output.line("");
     output.paragraph(

@@ -153,3 +153,22 @@ fn a_port_that_is_taken_is_said_to_be() {
     assert_eq!((ran.code, ran.stderr.lines().count()), (Some(1), 1), "{}", ran.stderr);
     assert!(ran.stderr.contains(&port) && ran.stderr.contains("choose another port"), "{}", ran.stderr);
 }
+
+#[test]
+fn children_behind_a_command_do_the_work_or_say_why_not() {
+    let run_by = |launcher: &str, more: &[&str]| {
+        run(&[&["cpu", "processes", "--n", "1000", "--tasks", "1", "--launcher", launcher], more].concat())
+    };
+    let ran = run_by("sh -c 'exec \"$@\"' sh", &["--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("332833500"), "{}", ran.stdout);
+    let ran = run_by("sh -c 'echo no oven is free >&2; exit 1'", &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("`sh` said: no oven is free"), "{}", ran.stderr);
+    let ran = run_by("no-such-command", &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("no-such-command"), "{}", ran.stderr);
+    let ran = run(&["cpu", "threads", "--launcher", "env"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("cpu processes"), "{}", ran.stderr);
+}

@@ -40,7 +40,7 @@ pub static SCENARIO: Scenario = Scenario {
 pub const MODES: [Mode; 3] = [Mode::Sync, Mode::Threads, Mode::Processes];
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
-    let (modes, options) = options::parse(matches).map_err(|error| CommandError::usage(error.to_string()))?;
+    let (modes, options) = options::parse(matches)?;
     if modes == [Mode::Sync] && is_given(matches, "workers") {
         return Err(CommandError::usage("--workers acts in the modes threads and processes: leave it out"));
     }
@@ -86,7 +86,7 @@ pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit
     for &mode in modes {
         experiment.run(mode, tasks, |progress| match mode {
             Mode::Threads => modes::threads(&plan, progress),
-            Mode::Processes => modes::processes(&plan, progress),
+            Mode::Processes => modes::processes(&plan, options.launcher.as_ref(), progress),
             _ => modes::sync(&plan, progress),
         })?;
     }

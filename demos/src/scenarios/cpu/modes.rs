@@ -9,6 +9,7 @@ use crate::{
     sums::{self, sum_of_squares},
 };
 use brigade_handle::JoinError;
+use brigade_process::Argv;
 use std::{io, ops::Range};
 
 /// How many pieces of each sum there are for each worker. With more than one, a worker that starts late or
@@ -40,8 +41,17 @@ pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Complet
 
 // --code from here
 /// The document: `with Pool(5) as p: p.map(compute, [10_000_000] * 5)`.
-pub(super) fn processes(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
-    let procs = pools::processes(plan.workers)?;
+///
+/// With a launcher the children are behind its command, on other machines perhaps.
+pub(super) fn processes(
+    plan: &SumPlan,
+    launcher: Option<&Argv>,
+    progress: &Progress,
+) -> io::Result<Completed> {
+    let procs = match launcher {
+        Some(launcher) => pools::processes_by(launcher.clone(), plan.workers)?,
+        None => pools::processes(plan.workers)?,
+    };
     progress.workers_ready();
     let calls: Vec<_> =
         procs.with(|procs| plan.pieces().map(|piece| procs.spawn(sum_in_child, piece)).collect());

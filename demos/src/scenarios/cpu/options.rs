@@ -3,9 +3,11 @@
 use super::{MODES, calibration};
 use crate::{
     experiment::{Mode, python},
+    scenario::CommandError,
     sums::N_MAX,
 };
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
+use brigade_process::Argv;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use std::time::Duration;
 
 /// The n of the document. Python needs some seconds for it.
@@ -33,6 +35,13 @@ pub struct SumOptions {
     /// Seconds that Python may take for a mode
     #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = python::limit_seconds, allow_negative_numbers = true, requires = "compare_python")]
     pub python_limit: f64,
+    /// Start each child by this command, on another machine
+    ///
+    /// As for example 'srun -n1' or 'mpirun -n 1': the command runs the words
+    /// that follow it, and connects its stdin and stdout to them. This program
+    /// must be there under the same path. Quotes keep blanks in a word.
+    #[arg(long, value_name = "COMMAND", value_parser = launcher, verbatim_doc_comment)]
+    pub launcher: Option<Argv>,
     /// How long sync takes if nobody says what n is.
     #[arg(skip = SYNC_TIME)]
     pub sync_time: Duration,
@@ -75,9 +84,40 @@ pub(super) fn arguments(command: Command) -> Command {
 }
 
 /// Reads the modes and the options from the command line.
-pub(super) fn parse(matches: &ArgMatches) -> Result<(Vec<Mode>, SumOptions), Error> {
+pub(super) fn parse(matches: &ArgMatches) -> Result<(Vec<Mode>, SumOptions), CommandError> {
     let mode = matches.get_one::<String>("mode").map_or("all", String::as_str);
-    Ok((Mode::selected(mode, &MODES), SumOptions::from_arg_matches(matches)?))
+    let (modes, options) = (Mode::selected(mode, &MODES), SumOptions::from_arg_matches(matches));
+    let options = options.map_err(|error| CommandError::usage(error.to_string()))?;
+    if options.launcher.is_some() && !modes.contains(&Mode::Processes) {
+        let why = "--launcher starts children, which this mode does not have: say `cpu processes`";
+        return Err(CommandError::usage(why.to_owned()));
+    }
+    Ok((modes, options))
+}
+
+/// Parses the command that starts children.
+fn launcher(text: &str) -> Result<Argv, String> {
+    let words = words(text)?;
+    if words.is_empty() { Err("the command is empty".into()) } else { Ok(Argv::new(words)) }
+}
+
+/// Splits a command at blanks that are not in quotes.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for letter in text.chars() {
+        match quote {
+            Some(end) if letter == end => quote = None,
+            Some(_) => word.get_or_insert_default().push(letter),
+            None if letter == '\'' || letter == '"' => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            None if letter.is_whitespace() => words.extend(word.take()),
+            None => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() { Err("a quote has no end".into()) } else { Ok(words) }
 }
 
 /// Parses the number below which a sum goes.
@@ -95,12 +135,28 @@ mod tests {
     #[test]
     fn n_is_the_users_or_the_documents_or_fits_the_machine() {
         let sync_time = Duration::from_millis(1);
-        let options =
-            |n, compare_python| SumOptions { n, tasks: 5, compare_python, python_limit: 0.0, sync_time };
+        let options = |n, compare_python| SumOptions {
+            n,
+            tasks: 5,
+            compare_python,
+            python_limit: 0.0,
+            launcher: None,
+            sync_time,
+        };
         assert_eq!(options(Some(7), true).choose_n().n, 7);
         assert_eq!(options(None, true).choose_n().n, DOCUMENT_N);
         let chosen = options(None, false).choose_n();
         assert!((1..DOCUMENT_N).contains(&chosen.n), "{}", chosen.n);
         assert!(chosen.reason.contains("about 0.0 s"), "{}", chosen.reason);
+    }
+
+    #[test]
+    fn a_command_is_split_at_blanks_outside_of_quotes() {
+        assert_eq!(words(" srun  -n1 ").unwrap(), ["srun", "-n1"]);
+        assert_eq!(
+            words(r#"sh -c 'exec "$@"' "" a"b c"d"#).unwrap(),
+            ["sh", "-c", "exec \"$@\"", "", "ab cd"]
+        );
+        assert!(words("sh -c 'exec").is_err() && launcher("  ").is_err());
     }
 }
