@@ -5,7 +5,7 @@ use super::{
     mode::{Completed, Mode, Workers},
     quiet::{OtherLoad, cores, is_too_short},
 };
-use crate::show::{counted, mebibytes, thousands};
+use crate::show::{mebibytes, thousands};
 use std::time::Duration;
 
 /// A mode that has run.
@@ -86,15 +86,21 @@ impl Row {
     pub(super) fn cells(&self) -> [String; 7] {
         let Cost { cpu, peak } = self.cost;
         let own = if peak.is_own { mebibytes(peak.bytes) } else { format!("≤ {}", mebibytes(peak.bytes)) };
+        // No commas and, for many children, no tenths: with 1024 workers the row still fits into 80 columns.
         let (workers, memory) = match self.completed.workers {
-            Workers::Threads(n) => (counted(n, "thread", "threads"), own),
+            Workers::Threads(1) => ("1 thread".into(), own),
+            Workers::Threads(n) => (format!("{n} threads"), own),
             Workers::Children { count: 1, peak_bytes: child, .. } => {
                 ("1 child".into(), format!("{own} + {}", mebibytes(child)))
             }
-            Workers::Children { count: n, peak_bytes: child, .. } => (
-                counted(n, "child", "children"),
+            Workers::Children { count: n, peak_bytes: child, .. } if n < 100 => (
+                format!("{n} children"),
                 format!("{own} + {n} × {}", mebibytes(child)).replacen(" MiB", "", 1),
             ),
+            Workers::Children { count: n, peak_bytes: child, .. } => {
+                let [own, child] = [peak.bytes, child].map(|bytes| bytes >> 20);
+                (format!("{n} child."), format!("{own} + {n} × {child} MiB"))
+            }
         };
         let speedup = self.speedup.map_or("–".into(), |speedup| format!("{speedup:.2} ×"));
         [
@@ -118,5 +124,35 @@ pub fn fewer_than_asked(asked: Option<usize>, pieces: usize, workers: &str, noun
             format!(" There are no more {workers} than {noun}: {pieces}, and not {asked}.")
         }
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Peak;
+
+    #[test]
+    fn a_row_of_many_workers_fits_into_its_columns() {
+        let children = Workers::Children { count: 1024, peak_bytes: 20 << 20, cpu: Duration::ZERO };
+        for workers in [Workers::Threads(1024), children] {
+            let cost = Cost { cpu: Duration::ZERO, peak: Peak { bytes: 900 << 20, is_own: true } };
+            let completed = Completed { workers, outcomes: Vec::new(), python: None };
+            let (start, wall) = (Duration::ZERO, Duration::from_secs(1));
+            let row = Row {
+                mode: Mode::Threads,
+                start,
+                wall,
+                cost,
+                load: None,
+                quiet: true,
+                completed,
+                speedup: None,
+            };
+            let [.., workers, memory] = row.cells();
+            // One column more than the 79 of the table is left.
+            let widths = [workers.chars().count().max(11), memory.chars().count().max(18)];
+            assert!(widths.iter().sum::<usize>() <= 30, "{workers:?} {memory:?}");
+        }
     }
 }
