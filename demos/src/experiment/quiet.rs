@@ -49,6 +49,8 @@ pub(super) fn judge(row: &Row, sync: Option<&Row>) -> Option<Disturbed> {
         return None;
     }
     let ran = row.cost.cpu.as_secs_f64() / wall;
+    // What interpreters pay for working side by side is not the machine's doing.
+    let sync = sync.filter(|_| row.completed.python.is_none());
     let got = sync.map_or(ran, |sync| sync.cost.cpu.as_secs_f64() / wall);
     let cores = row.completed.workers.count().min(cores());
     let disturbed = got < QUIET_SHARE_MIN * cores as f64;
@@ -83,10 +85,10 @@ impl Disturbed {
         let verdict = format!("{cores} core{plural} gave {got:.1} cores' worth of work. ");
         verdict
             + &match load.map(OtherLoad::explain) {
-                Some(others) if !others.is_empty() => others,
                 _ if ran >= QUIET_SHARE_MIN * cores as f64 => {
                     "It had the cores, but each computed slower than in sync: they share a real core or a busy host.".into()
                 }
+                Some(others) if !others.is_empty() => others,
                 _ => "It did not run all the time: something else had the cores.".into(),
             }
     }
