@@ -2,7 +2,7 @@
 
 use crate::{
     gate::{Gate, wait_at},
-    path::{Path, pool},
+    path::{Path, pool, quiet_pool},
     sys,
 };
 use brigade_process::{JoinError, Lost, ProcessPool};
@@ -12,7 +12,7 @@ const FATAL: u32 = 50;
 
 /// Runs a hundred calls, one of which is fatal for its worker, and returns that call's loss.
 fn one_among_a_hundred(work: fn(&ProcessPool) -> Vec<Result<u32, JoinError>>) -> Lost {
-    let procs = pool(2);
+    let procs = quiet_pool(2);
     let mut lost = None;
     for (n, result) in (0..).zip(work(&procs)) {
         match result {
@@ -71,7 +71,7 @@ pub(crate) fn a_panic_while_panicking_fails_that_call_alone() {
 /// Runs a call that closes its worker's channel, or everything beyond the usual three. Returns how it ends,
 /// and whether its worker was replaced.
 fn closing(first: i32, last: i32) -> (Result<u32, JoinError>, bool) {
-    let procs = pool(1);
+    let procs = quiet_pool(1);
     let before = procs.worker_ids();
     let close = |(first, last): (i32, i32)| {
         sys::close(first, last);
@@ -108,7 +108,7 @@ pub(crate) fn a_worker_without_a_channel_is_replaced() {
 }
 
 pub(crate) fn a_large_answer_needs_the_channel() {
-    let procs = pool(1);
+    let procs = quiet_pool(1);
     let close = |n: usize| {
         sys::close(3, 3);
         vec![0_u8; n]

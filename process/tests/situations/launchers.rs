@@ -157,7 +157,7 @@ struct Panicking {
 impl Panicking {
     fn at(&self, method: Method) {
         if method == self.method && self.calls.fetch_add(1, Ordering::Relaxed) >= self.good {
-            panic!("{method:?} of the launcher");
+            panic!("a launcher's {method:?}");
         }
     }
 }
@@ -251,7 +251,7 @@ fn calls_complete(method: Method, good: u32) {
     let procs = match built {
         Ok(procs) => procs,
         Err(error) => {
-            return assert!(error.to_string().contains(&format!("{method:?} of the launcher")), "{error}");
+            return assert!(error.to_string().contains(&format!("a launcher's {method:?}")), "{error}");
         }
     };
     let handles: Vec<_> = (0..4).map(|n| procs.spawn(|n: u32| n, n)).collect();
@@ -265,7 +265,7 @@ fn calls_complete(method: Method, good: u32) {
         match handle.join() {
             Ok(got) => assert_eq!(got, n),
             Err(JoinError::Lost(Lost::Supervisor(why) | Lost::NotStarted(why))) => {
-                assert!(why.contains("of the launcher"), "{why}");
+                assert!(why.contains("a launcher's"), "{why}");
             }
             Err(error) => panic!("{method:?} after {good}: {error}"),
         }

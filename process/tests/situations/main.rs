@@ -28,7 +28,9 @@ mod output;
 mod path;
 mod ports;
 mod programs;
+mod quiet;
 mod recycled;
+mod silence;
 mod starts;
 // Unsafe: a test that damages its own process does things that safe code cannot.
 #[allow(unsafe_code)]
@@ -50,11 +52,34 @@ macro_rules! trials {
     };
 }
 
+/// The panics that these tests mean to happen.
+const MEANT: &[&str] = &[
+    "a destructor that panics",
+    "a launcher's ",
+    "JoinHandle::join would block this thread: it is the supervisor",
+    "and then the oven caught fire",
+    "burnt",
+    "caught",
+    "it is late",
+    "no flour",
+    "no oven",
+    "no second oven",
+    "panic in a destructor during cleanup",
+    "panicked while reading",
+    "panicked while writing",
+    "the sink is full",
+    "this runtime was made before the process forked",
+    "éé",
+];
+
 fn main() -> ExitCode {
     if let Some(error) = forgotten_init() {
         println!("{error}");
         return ExitCode::FAILURE;
     }
+    // A worker prints a panic of a call, as a thread does.
+    quiet::about(MEANT);
+    silence::panic_if_asked();
     brigade_process::init();
     orphans::be_a_parent_if_asked();
     interrupts::be_interrupted_if_asked();
@@ -145,6 +170,7 @@ fn of_pools() -> Vec<Trial> {
             a_pool_at_its_limit_of_descriptors_says_so
             blocks_lent_for_a_call_that_is_taken_back_are_free_again;
         limits: a_file_size_limit_is_an_error_or_done_without a_limit_of_memory_is_an_error;
+        silence: only_a_panic_that_nobody_means_is_printed;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
             a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio

@@ -33,11 +33,12 @@ pub(crate) fn every_size_of_chunk_gives_the_same() {
 
 pub(crate) fn a_panic_in_a_chunk_is_one_calls() {
     let procs = pool(2);
-    let results = procs.map_chunked(|n: u32| if n % 10 == 3 { panic!("no {n}") } else { n }, 0..100, 50);
+    let results =
+        procs.map_chunked(|n: u32| if n % 10 == 3 { panic!("no flour for {n}") } else { n }, 0..100, 50);
     for (n, result) in (0..).zip(results) {
         match result {
             Ok(got) => assert_eq!(got, n),
-            Err(error) => assert_eq!(error.panic_message(), Some(&*format!("no {n}"))),
+            Err(error) => assert_eq!(error.panic_message(), Some(&*format!("no flour for {n}"))),
         }
     }
 }

@@ -11,6 +11,8 @@ mod cases;
 mod executor;
 mod gate;
 mod places;
+#[path = "../../../process/tests/situations/quiet.rs"]
+mod quiet;
 
 use executor::Executor;
 use libtest_mimic::{Arguments, Trial};
@@ -44,6 +46,7 @@ macro_rules! suites {
 }
 
 fn main() {
+    quiet::about(&["three is not to my taste"]);
     brigade_process::init();
     let arguments = Arguments::from_args();
     let suites = suites!(executor::Pool, executor::Runtime, executor::Processes);
