@@ -129,8 +129,8 @@ impl PipeWriter {
         Ok(OwnedFd::from(end).into())
     }
 
-    /// Opens a named pipe, such as `mkfifo` makes, to write to it. [`PipeReader::open`](super::PipeReader::open) has
-    /// an example.
+    /// Opens a named pipe, such as `mkfifo` makes, to write to it.
+    /// [`PipeReader::open`](super::PipeReader::open) has an example.
     ///
     /// # Errors
     ///
