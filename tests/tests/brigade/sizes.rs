@@ -95,7 +95,7 @@ fn no_word_is_lost_in_a_narrow_terminal() {
 
 #[test]
 fn lanes_and_bars_use_a_wide_terminal() {
-    for arguments in ["kitchen --speed 20", "cpu --n 1000"] {
+    for arguments in ["kitchen --speed 20", "io --delay 0.05"] {
         let Some(shown) = shown_in(200, arguments) else { return };
         let drawn: Vec<_> = lines(&shown).into_iter().filter(|line| line.contains('█')).collect();
         let widest = widest(&drawn);

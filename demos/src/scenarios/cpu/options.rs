@@ -32,14 +32,15 @@ pub struct SumOptions {
     /// still runs, and the exit code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
-    /// Seconds that Python may take for a mode
+    /// Seconds that Python may take a mode
     #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = python::limit_seconds, allow_negative_numbers = true, requires = "compare_python")]
     pub python_limit: f64,
     /// Start each child by this command, on another machine
     ///
-    /// As for example 'srun -n1' or 'mpirun -n 1': the command runs the words
-    /// that follow it, and connects its stdin and stdout to them. This program
-    /// must be there under the same path. Quotes keep blanks in a word.
+    /// As for example 'srun -n1' or 'mpirun -n 1': the command runs the
+    /// words that follow it, and connects its stdin and stdout to them.
+    /// This program must be there under the same path. Quotes keep blanks
+    /// in a word.
     #[arg(long, value_name = "COMMAND", value_parser = launcher, verbatim_doc_comment)]
     pub launcher: Option<Argv>,
     /// How long sync takes if nobody says what n is.

@@ -30,7 +30,7 @@ pub struct FetchOptions {
     /// code is 1.
     #[arg(long, verbatim_doc_comment)]
     pub compare_python: bool,
-    /// Seconds that Python may take for a mode
+    /// Seconds that Python may take a mode
     #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = python::limit_seconds, allow_negative_numbers = true, requires = "compare_python")]
     pub python_limit: f64,
 }
