@@ -135,7 +135,7 @@ fn show_tour(matches: &ArgMatches) -> Result<Exit, CommandError> {
 /// Lists every scenario with its line.
 fn list(output: &Output) -> Exit {
     for scenario in ALL {
-        output.record(&json!({ "scenario": scenario.name, "about": scenario.about }));
+        output.for_scenario(scenario.name).record("scenario", &json!({ "about": scenario.about }));
         output.labelled(Style::Strong, &format!("  {:<18} ", scenario.name), scenario.about);
     }
     Exit::SUCCESS
@@ -143,8 +143,8 @@ fn list(output: &Output) -> Exit {
 
 /// Prints the idea of a scenario and the functions that make it work.
 fn explain(output: &Output, scenario: &Scenario) -> Exit {
-    let Scenario { name, about, idea, made_by, .. } = scenario;
-    output.record(&json!({ "scenario": name, "about": about, "idea": idea, "made_by": made_by }));
+    let Scenario { about, idea, made_by, .. } = scenario;
+    output.record("explanation", &json!({ "about": about, "idea": idea, "made_by": made_by }));
     output.paragraph(idea);
     output.line("");
     output.line("Made by:");

@@ -7,7 +7,7 @@ mod common;
 
 use brigade_demos::{scenario::Scenario, scenarios::ALL};
 use common::program::{Ran, brigade, texts};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Runs a scenario, fast if it can go faster. Returns its exit code and what it printed.
@@ -178,17 +178,22 @@ fn executor_gives_results_in_order() {
 
 #[test]
 fn race_loses_an_update_and_lock_loses_none() {
+    let measured = |objects: &[Value], who: &str| {
+        let of = |object: &&Value| object["kind"] == "measurement" && object["who"] == who;
+        objects.iter().filter(of).cloned().collect::<Vec<_>>()
+    };
     let (_, objects) = run(&["race"]);
-    assert!(texts(&objects, "event").contains(&"1 + 1 = 1".to_owned()));
+    let main = measured(&objects, "main");
+    assert_eq!((&main[0]["sum"], &main[0]["lost"]), (&json!(1), &json!(1)));
     // The free additions are repeated until some are lost.
-    let freely = texts(&objects, "event").pop().unwrap();
-    assert!(freely.contains("lost, on try ") && !freely.contains(" 0 lost"), "{freely}");
+    assert!(main[1]["lost"].as_u64() > Some(0) && main[1]["tries"].as_u64() > Some(0), "{main:?}");
+    let steps = measured(&objects, "worker 2");
+    assert_eq!((&steps[0]["step"], &steps[1]["value"]), (&json!("load"), &json!(1)), "{steps:?}");
     let (code, objects) = run(&["lock"]);
-    let of =
-        |who: &str| objects.iter().find(|object| object["who"] == who).unwrap()["event"].as_str().unwrap();
     assert_eq!(code, Some(0));
-    assert!(of("lock").starts_with("0 of 2,000,000 lost"), "{}", of("lock"));
-    assert!(!of("no lock").starts_with("0 of"), "{}", of("no lock"));
+    let (locked, bare) = (measured(&objects, "lock"), measured(&objects, "no lock"));
+    assert_eq!((&locked[0]["lost"], &locked[0]["additions"]), (&json!(0), &json!(2_000_000)));
+    assert!(bare[0]["lost"].as_u64() > Some(0) && bare[0]["nanoseconds_per_addition"].is_f64(), "{bare:?}");
     let lesson = texts(&objects, "seen").pop().unwrap();
     assert!(lesson.contains("additions were lost on try "), "{lesson}");
 }

@@ -59,9 +59,10 @@ pub fn show(output: &Output, scenario: &Scenario) -> Exit {
             output.line(output.paint(Style::Strong, format!("── {mode} ──")));
         }
         let place = |source: &Source| json!({ "path": source.path, "text": source.text() });
-        output
-            .record(&json!({ "scenario": scenario.name, "mode": mode, "python": python.as_ref().map(place),
-            "rust": place(rust) }));
+        output.record(
+            "code",
+            &json!({ "mode": mode, "python": python.as_ref().map(place), "rust": place(rust) }),
+        );
         layout::show(output, python.as_ref(), rust, columns);
     }
     if listings().all(|listing| listing.python.is_none()) {

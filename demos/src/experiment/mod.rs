@@ -129,7 +129,7 @@ impl<'a> Experiment<'a> {
     fn show(&mut self, mut row: Row) {
         let sync_is_quiet = self.sync_of(&row.completed).is_none_or(|sync| sync.quiet);
         row.quiet = sync_is_quiet && self.disturbed(&row).is_none();
-        self.output.record(&RowRecord::of(self.output, &row, self.sums_to));
+        self.output.record("row", &RowRecord::of(&row, self.sums_to));
         self.table.row(row.mode.style(), &row.cells());
         self.rows.push(row);
     }
@@ -149,9 +149,8 @@ impl<'a> Experiment<'a> {
     fn python_fails(&mut self, mode: Option<Mode>, error: &io::Error) {
         self.python_failed = true;
         let mode = mode.map(Mode::name);
-        let scenario = self.output.scenario();
         let why = error.to_string();
-        self.output.record(&json!({ "scenario": scenario, "mode": mode, "runtime": "python", "error": why }));
+        self.output.record("failure", &json!({ "mode": mode, "runtime": "python", "error": why }));
         let label = mode.unwrap_or("Python");
         self.output.labelled(Style::Bad, &format!("  {label:<9}  "), &format!("not done: {why}"));
     }

@@ -49,7 +49,7 @@ pub(super) fn judge(row: &Row, sync: Option<&Row>) -> Option<Disturbed> {
         return None;
     }
     let ran = row.cost.cpu.as_secs_f64() / wall;
-    // What interpreters pay for working side by side is not the machine's doing.
+    // Interpreters pay for working side by side, which is not the machine's doing.
     let sync = sync.filter(|_| row.completed.python.is_none());
     let got = sync.map_or(ran, |sync| sync.cost.cpu.as_secs_f64() / wall);
     let cores = row.completed.workers.count().min(cores());

@@ -109,8 +109,9 @@ fn report(output: &Output, deadlock: &Deadlock) {
         let wanted = format!("{}:{}", link.wanted_at.file(), link.wanted_at.line());
         let held = format!("{}:{}", link.held_since.file(), link.held_since.line());
         output.record(
-            &json!({ "scenario": "deadlock", "waiter": link.waiter, "wants": link.wanted, "at": wanted,
-            "holder": link.holder, "since": held }),
+            "wait",
+            &json!({ "waiter": link.waiter, "wants": link.wanted, "where": wanted, "holder": link.holder,
+            "held_since": held }),
         );
         output.line(format_args!("  {} waits for the {} at {wanted},", link.waiter, link.wanted));
         output.line(format_args!("    which {} has held since {held}", link.holder));

@@ -9,6 +9,7 @@ use crate::{
 use brigade_pool::{Pool, lock::Lock};
 use brigade_trace::clock;
 use clap::ArgMatches;
+use serde_json::json;
 use std::{
     sync::{Arc, Barrier},
     time::Duration,
@@ -48,8 +49,9 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 }
 
 fn report(output: &Output, who: &str, lost: u64, made: u64, nanos: f64) {
+    let numbers = json!({ "additions": made, "lost": lost, "nanoseconds_per_addition": nanos });
     let (lost, made) = (thousands(lost), thousands(made));
-    output.event(who, format_args!("{lost} of {made} lost, {nanos:.1} ns an addition"));
+    output.measured(who, format_args!("{lost} of {made} lost, {nanos:.1} ns an addition"), numbers);
 }
 
 /// How long an addition took, in nanoseconds.

@@ -8,6 +8,7 @@ use crate::{
 use brigade_pool::Pool;
 use brigade_trace::clock;
 use clap::ArgMatches;
+use serde_json::json;
 use std::{
     hint::black_box,
     sync::{
@@ -54,7 +55,11 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let freely = add_until_lost(&pool);
     pool.shutdown();
     let (made, lost) = (thousands(freely.made), thousands(freely.lost()));
-    output.event("main", format_args!("{made} additions, {lost} lost, {}", freely.in_which_try()));
+    output.measured(
+        "main",
+        format_args!("{made} additions, {lost} lost, {}", freely.in_which_try()),
+        json!({ "additions": freely.made, "lost": freely.lost(), "tries": freely.tries }),
+    );
     output.lesson(&lesson(&freely));
     Ok(Exit::SUCCESS)
 }
@@ -92,7 +97,12 @@ fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
     for job in jobs {
         job.join().map_err(failed("a worker"))?;
     }
-    output.event("main", format_args!("1 + 1 = {}", number.load(Ordering::Relaxed)));
+    let sum = number.load(Ordering::Relaxed);
+    output.measured(
+        "main",
+        format_args!("1 + 1 = {sum}"),
+        json!({ "additions": 2, "lost": 2 - sum, "sum": sum }),
+    );
     Ok(())
 }
 
@@ -107,7 +117,7 @@ fn say_step(output: &Output, worker: usize, verb: &str, value: u64) {
     let step =
         if width > STEP_COLUMNS { format!("{verb:<5} n = {value}") } else { format!("{verb:<5} {value}") };
     if output.is_json() {
-        output.event(&format!("worker {}", worker + 1), step);
+        output.measured(&format!("worker {}", worker + 1), step, json!({ "step": verb, "value": value }));
     } else {
         // The column says which worker it is, so the line needs no name.
         output.event("", format_args!("{:indent$}{step}", "", indent = worker * width));

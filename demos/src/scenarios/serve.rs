@@ -36,7 +36,7 @@ fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let server = Server::start(port)
         .map_err(|error| CommandError::failed(&format!("cannot listen on 127.0.0.1:{port}"), error))?;
     let url = server.url("/");
-    output.record(&json!({ "scenario": "serve", "url": url, "port": server.address().port() }));
+    output.record("server", &json!({ "url": url, "port": server.address().port() }));
     ROUTES_HELP.lines().for_each(|line| output.line(format_args!("  {line}")));
     output.line("");
     // The last line, so that a program that waits for it may close the pipe afterwards.

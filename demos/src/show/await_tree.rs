@@ -107,7 +107,7 @@ pub fn show_await_tree(output: &Output, trace: &Trace) {
         rows.iter().map(|row| row.branch.chars().count() + row.name.chars().count()).max().unwrap_or(0);
     output.line("");
     for Row { branch, name, is } in rows {
-        output.record(&json!({ "scenario": output.scenario(), "tree": name, "branch": branch, "is": is }));
+        output.record("branch", &json!({ "tree": name, "branch": branch, "is": is }));
         output.labelled(Style::Plain, &format!("  {:<width$}  ", branch + name), &is);
     }
 }

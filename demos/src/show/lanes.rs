@@ -83,9 +83,7 @@ impl Lanes {
     pub fn end(self) -> f64 {
         let Self { output, picture } = self;
         for (name, spans) in picture.names.iter().zip(picture.spans().iter()) {
-            output.record(
-                &json!({ "scenario": output.scenario(), "lanes": picture.title, "lane": name, "spans": spans }),
-            );
+            output.record("lane", &json!({ "lanes": picture.title, "lane": name, "spans": spans }));
         }
         if !output.is_live() {
             output.line("");

@@ -5,7 +5,7 @@ use crate::{interrupt, remedy::remedy};
 use brigade_trace::clock;
 use console::Term;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     env, fmt,
     io::{self, IsTerminal, Write},
@@ -189,28 +189,40 @@ impl Output {
     pub fn event(&self, who: &str, what: impl fmt::Display) {
         let at = self.0.start.elapsed().as_secs_f64();
         if self.is_json() {
-            let at = (at * 1e6).round() / 1e6;
-            self.record(
-                &json!({ "scenario": self.0.scenario, "at": at, "who": who, "event": what.to_string() }),
-            );
+            let at = micros(at);
+            self.record("event", &json!({ "at": at, "who": who, "event": what.to_string() }));
         } else {
             let time = self.paint(Style::Faint, format!("{at:7.3} s"));
             self.write(&beside(&format!("{time} {} ", pad(who)), &what.to_string(), self.width()));
         }
     }
 
+    /// Reports numbers as an event of `who`: in the words of `what` for people, as fields for programs.
+    pub fn measured(&self, who: &str, what: impl fmt::Display, numbers: Value) {
+        if self.is_json() {
+            let mut fields = numbers;
+            fields["at"] = micros(self.0.start.elapsed().as_secs_f64()).into();
+            fields["who"] = who.into();
+            self.record("measurement", &fields);
+        } else {
+            self.event(who, what);
+        }
+    }
+
     /// Prints the lesson at the end: what there was to see, and why.
     pub fn lesson(&self, lesson: &str) {
-        self.record(&json!({ "scenario": self.0.scenario, "seen": lesson }));
+        self.record("lesson", &json!({ "seen": lesson }));
         self.line("");
         self.paragraph(lesson);
     }
 
-    /// Prints an object for programs, on a line.
-    pub fn record(&self, object: &impl Serialize) {
+    /// Prints an object for programs, on a line: its kind, the scenario, and these fields.
+    /// `docs/brigade-json.schema.json` has the kinds and their fields.
+    pub fn record(&self, kind: &str, fields: &impl Serialize) {
         if self.is_json() {
+            let record = Record { kind, scenario: self.0.scenario, fields };
             let text =
-                serde_json::to_string(object).expect("what scenarios say has text keys and finite numbers");
+                serde_json::to_string(&record).expect("what scenarios say has text keys and finite numbers");
             self.write(&text);
         }
     }
@@ -227,53 +239,33 @@ impl Output {
     }
 }
 
+/// An object for programs.
+#[derive(Serialize)]
+struct Record<'a, T> {
+    kind: &'a str,
+    scenario: &'a str,
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+/// Rounds a time in seconds to microseconds.
+fn micros(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
 /// Whether the terminal understands no escape sequences.
 fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// Prints a page of help on the standard output.
-pub(crate) fn print_page(page: &str) {
-    exit_unless_written(write_patiently(&mut io::stdout(), fold_page(page, &Term::stdout()).as_bytes()));
-}
-
-/// Prints a complaint on standard error. If that is gone or full, nobody is left to tell.
-pub(crate) fn complain(page: impl fmt::Display) {
-    let mut stderr = io::stderr();
-    // Without a terminal this allocates nothing, since memory may be what is missing.
-    let _ = if stderr.is_terminal() {
-        stderr.write_all(fold_page(&page.to_string(), &Term::stderr()).as_bytes())
-    } else {
-        write!(stderr, "{page}")
-    };
-}
-
-/// Breaks the lines of a page at spaces, if it is for a terminal.
-fn fold_page(page: &str, stream: &Term) -> String {
-    let Some((_, width)) = terminal_size(stream).filter(|_| stream.is_term()) else { return page.to_owned() };
-    page.lines().map(|line| fold_entry(line, width) + "\n").collect()
-}
-
-/// Breaks a line of a page. A word that stands apart from its explanation is a label.
-fn fold_entry(line: &str, width: usize) -> String {
-    let indent = line.len() - line.trim_start().len();
-    match line[indent..].find("  ") {
-        Some(gap) if columns(line) > width => {
-            let text = line[indent + gap..].trim_start();
-            beside(&line[..line.len() - text.len()], text, width)
-        }
-        _ => fold(line, width).join("\n"),
-    }
-}
-
 /// How many rows and columns the terminal of a stream has, if it tells.
-fn terminal_size(stream: &Term) -> Option<(usize, usize)> {
+pub(super) fn terminal_size(stream: &Term) -> Option<(usize, usize)> {
     let (rows, columns) = stream.size_checked()?;
     (columns > 0).then(|| (rows.into(), usize::from(columns).max(COLUMNS_MIN)))
 }
 
 /// Exits if the standard output cannot be written, and says why. A pipe that is closed needs no words.
-fn exit_unless_written(written: io::Result<()>) {
+pub(super) fn exit_unless_written(written: io::Result<()>) {
     let Err(error) = written else { return };
     if error.kind() == io::ErrorKind::BrokenPipe {
         interrupt::exit(BROKEN_PIPE_EXIT_CODE);
@@ -303,7 +295,7 @@ impl ChildOutput {
 
 /// Sets a text to the right of a label, or below it if there is little room. A text that fits keeps its
 /// spaces.
-fn beside(label: &str, text: &str, width: usize) -> String {
+pub(super) fn beside(label: &str, text: &str, width: usize) -> String {
     let indent = columns(label);
     if indent + columns(text) <= width {
         return format!("{label}{text}").trim_end().to_owned();
@@ -373,15 +365,6 @@ mod tests {
         let label = "  0.000 s  get_number  ";
         assert_eq!(beside(label, "wake: by its timer", 30), "  0.000 s  get_number\n    wake: by its timer");
         assert_eq!(beside("  empty  ", "", 30), "  empty");
-    }
-
-    #[test]
-    fn a_line_of_help_breaks_beside_its_option() {
-        let line = "      --json  One JSON object a line";
-        assert_eq!(fold_entry(line, 80), line);
-        assert_eq!(fold_entry(line, 32), "      --json  One JSON object a\n              line");
-        assert_eq!(fold_entry(line, 26), "      --json\n    One JSON object a line");
-        assert_eq!(fold_entry("Usage: brigade [OPTIONS]", 20), "Usage: brigade\n  [OPTIONS]");
     }
 
     #[test]

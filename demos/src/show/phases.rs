@@ -17,11 +17,11 @@ pub fn show_phases(output: &Output, trace: &Trace) {
     for Phase { at, id, text } in phases(&tree, &events_in_order(trace)) {
         let task = tree.task_of(id).and_then(|task| tree.name(task));
         let name = tree.name(id).unwrap_or("?");
-        let mut record = json!({ "scenario": output.scenario(), "task": task, "at": at, "phase": text });
+        let mut record = json!({ "task": task, "at": at, "phase": text });
         if id.domain() == Domain::Future {
             record["future"] = name.into();
         }
-        output.record(&record);
+        output.record("phase", &record);
         let name = format!("{:1$}{name}", "", 2 * tree.depth_in_task(id));
         output.labelled(Style::Plain, &format!("{at:11.6} s  {name:<width$}  "), &text);
     }

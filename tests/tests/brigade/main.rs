@@ -11,6 +11,7 @@
 mod common;
 mod failures;
 mod hygiene;
+mod json;
 mod killed;
 mod limits;
 mod program;

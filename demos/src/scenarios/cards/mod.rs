@@ -74,7 +74,8 @@ fn print(output: &Output, decks: &[Deck]) -> Exit {
     for (number, (deck, card)) in cards.enumerate() {
         let deck::Card { id, question, answer, proof, scenario } = card;
         output.record(
-            &json!({ "scenario": "cards", "deck": deck, "card": id, "question": question, "answer": answer,
+            "card",
+            &json!({ "deck": deck, "card": id, "question": question, "answer": answer,
             "proof": proof, "shown_by": scenario.map(|scenario| scenario.name) }),
         );
         if number > 0 {

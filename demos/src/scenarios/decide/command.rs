@@ -51,7 +51,7 @@ pub(super) fn judge(output: &Output, words: &[String]) -> Result<Exit, CommandEr
     let waits = usage.waits;
     let (fits, why) = usage.verdict(available_parallelism().map_or(1, usize::from));
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    output.record(&json!({ "scenario": "decide", "wall": usage.wall, "cpu": usage.cpu, "waits": waits.times,
+    output.record("command", &json!({ "wall": usage.wall, "cpu": usage.cpu, "waits": waits.times,
         "blocks_read": waits.blocks_read, "blocks_written": waits.blocks_written, "code": code, "fits": fits, "why": why }));
     output.line("");
     output.line(format_args!("  {:9.3} s passed", usage.wall));

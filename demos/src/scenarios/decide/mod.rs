@@ -107,8 +107,11 @@ fn show_table(output: &Output) -> Result<Exit, CommandError> {
 /// Shows a row of the table. Returns the mode to use.
 fn show_row(table: &Table<'_>, output: &Output, name: &str, python: &str, times: [f64; 4]) -> &'static str {
     let here = cheapest(times);
-    output.record(&json!({ "scenario": "decide", "row": name, "sync": times[0], "threads": times[1],
-        "async": times[2], "processes": times[3], "use": here, "python": python }));
+    output.record(
+        "comparison",
+        &json!({ "row": name, "sync": times[0], "threads": times[1],
+        "async": times[2], "processes": times[3], "use": here, "python": python }),
+    );
     let [sync, threads, tasks, processes] = times.map(|time| format!("{time:.3} s"));
     let cells = [name.into(), sync, threads, tasks, processes, here.into(), python.into()];
     table.row(Style::Strong, &cells);

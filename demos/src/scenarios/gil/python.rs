@@ -80,7 +80,7 @@ pub(super) fn measure(output: &Output) {
                 answers.push(answer);
             }
             Err(why) => {
-                output.record(&json!({ "scenario": "gil", "python": name, "failure": why }));
+                output.record("python", &json!({ "python": name, "failure": why }));
                 output.paragraph(&format!("{name}: {why}"));
             }
         }
@@ -108,9 +108,12 @@ fn is_on_path(name: &str) -> bool {
 
 fn row(output: &Output, table: &Table<'_>, name: &str, answer: &Answer) {
     let Answer { version, gil, one_thread, two_threads, two_interpreters } = answer;
-    output.record(&json!({ "scenario": "gil", "python": name, "version": version, "gil": gil,
+    output.record(
+        "python",
+        &json!({ "python": name, "version": version, "gil": gil,
         "one_thread": one_thread, "two_threads": two_threads, "gain": answer.gain(),
-        "two_interpreters": two_interpreters }));
+        "two_interpreters": two_interpreters }),
+    );
     let seconds = |seconds: &f64| format!("{seconds:.3} s");
     let interpreters = two_interpreters.as_ref().map_or("–".into(), seconds);
     let gil = if *gil { "on" } else { "off" };

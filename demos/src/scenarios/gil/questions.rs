@@ -120,9 +120,7 @@ fn sources() -> Vec<&'static str> {
 pub(super) fn show(output: &Output) {
     let all = sources();
     for (number, Question { question, answer, sources }) in (1..).zip(QUESTIONS) {
-        output.record(
-            &json!({ "scenario": "gil", "question": question, "answer": answer, "sources": sources }),
-        );
+        output.record("question", &json!({ "question": question, "answer": answer, "sources": sources }));
         output.labelled(Style::Strong, &format!("{number}. "), question);
         answer.iter().for_each(|paragraph| output.labelled(Style::Plain, "   ", paragraph));
         let place = |source| all.iter().position(|other| other == source).map_or(0, |place| place + 1);
