@@ -96,6 +96,8 @@ fn row(workers: usize) -> io::Result<()> {
 
 fn main() -> io::Result<()> {
     brigade_process::init();
+    // Each worker takes some descriptors. If there are not enough of them, the start of the pool says so.
+    let _ = brigade_process::usage::raise_descriptor_limit(65_536);
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|number| number.parse().ok()).collect();
     println!(
         "| workers | start each | alone | of it supervisor | flood | of it supervisor | batches, an item | of it supervisor \

@@ -1,9 +1,23 @@
-# n += 1 is several bytecodes, and another thread may run between the load and the store.
-import dis
+# n = n + one() is a load, a call, an addition and a store. Another thread may run in between: additions are lost.
+import sys, threading
 
-def add():
+sys.setswitchinterval(1e-6)
+n = 0
+
+def one():
+    return 1
+
+def add(times):
     global n
-    n += 1
+    for _ in range(times):
+        n = n + one()
 
-names = [instruction.opname for instruction in dis.get_instructions(add)]
-assert names.index("LOAD_GLOBAL") < names.index("STORE_GLOBAL") - 1
+# Luck can save every addition of a try, but not of all tries.
+for attempt in range(30):
+    n = 0
+    threads = [threading.Thread(target=add, args=(100_000,)) for _ in range(2)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    if n < 200_000: break
+else:
+    raise AssertionError("no addition was lost in 30 tries")

@@ -1,4 +1,4 @@
-# As printed: RuntimeErrors for ever since Python 3.14: it has no __main__ guard.
+# As printed: RuntimeErrors for ever where children are not forked: no guard.
 from multiprocessing import Pool
 import requests
 import time

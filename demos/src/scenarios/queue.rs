@@ -83,8 +83,8 @@ async fn produce(output: &Output, queue: &Queue<u32>, unfinished_max: &Cell<usiz
 async fn consume(output: &Output, queue: &Queue<u32>) {
     loop {
         let item = queue.get().await;
-        queue.task_done();
         output.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
+        queue.task_done();
     }
 }
 // --code to here

@@ -18,6 +18,8 @@ pub(crate) const GIVEN_BACK: &str = "\x1b[?1049l";
 pub(crate) struct Terminal {
     script: Child,
     pub(crate) shown: String,
+    /// The first bytes of a character whose others have not come.
+    unread: Vec<u8>,
     /// Keeps the state of the program away from the user's.
     _state: Folder,
 }
@@ -41,7 +43,7 @@ impl Terminal {
         let mut script = Command::new("script");
         script.args(["-qec", &shell, "/dev/null"]).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        Some(Self { script, shown: String::new(), _state: state })
+        Some(Self { script, shown: String::new(), unread: Vec::new(), _state: state })
     }
 
     /// Reads until the terminal has shown this text.
@@ -50,8 +52,20 @@ impl Terminal {
         while !self.shown.contains(text) {
             let read = self.script.stdout.as_mut().unwrap().read(&mut piece).unwrap();
             assert_ne!(read, 0, "{text:?} was not shown: {:?}", self.shown);
-            self.shown.push_str(&String::from_utf8_lossy(&piece[..read]));
+            self.take(&piece[..read]);
         }
+    }
+
+    /// Adds bytes to the text. A character may come in two pieces: its first bytes wait for the others.
+    fn take(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.unread) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(error) => panic!("the terminal shows no UTF-8: {error} in {:?}", self.unread),
+        };
+        self.shown.push_str(std::str::from_utf8(&self.unread[..whole]).unwrap());
+        self.unread.drain(..whole);
     }
 
     fn types(&mut self, keys: &[u8]) {

@@ -56,7 +56,7 @@ impl Gil {
     }
 
     /// Hands the token over if another thread has requested it. A thread calls this between two batches of
-    /// work, as the interpreter does between bytecodes.
+    /// work, as the interpreter does at calls and at the ends of loops.
     pub(super) fn check(&self) {
         // Relaxed: to see the request a batch later is early enough.
         if self.drop_requested.load(Ordering::Relaxed) {

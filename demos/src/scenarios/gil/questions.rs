@@ -38,8 +38,10 @@ const QUESTIONS: &[Question] = &[
              change one count at once could lose a change: then the object is freed too early, or never. With one lock \
              around the interpreter only one thread at a time executes bytecode, so the counts are right without a lock \
              for each object, and so are the insides of dict, list and set.",
-            "It makes the interpreter safe, not your program: another thread can run between any two bytecodes, so \
-             `n += 1` on shared data still needs a lock.",
+            "It makes the interpreter safe, not your program. A thread can lose the lock in the midst of an update, so shared \
+             data still needs a lock. CPython 3.10 and later hand the lock over only at calls and at the ends of loops. So a \
+             plain `n += 1` happens to lose nothing there, but `n = n + f()` does. No version promises that, and without a \
+             GIL `n += 1` loses additions, too.",
         ],
         sources: &[GLOSSARY, PEP_703, FAQ],
     },

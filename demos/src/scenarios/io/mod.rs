@@ -27,7 +27,7 @@ pub static SCENARIO: Scenario = Scenario {
     about: "Fetch URLs in four modes: sync, threads, async, processes",
     idea: "A program that waits for others can wait for many at once: on threads, in processes, or, cheapest, as tasks that \
            give their thread back while they wait. Waiting needs no cores, so processes are not the fastest way, however \
-           many cores there are: threads and tasks wait just as long, and start sooner.",
+           many cores there are: threads and tasks wait just as long, and need less memory.",
     made_by: &["runtime/src/run.rs::run", "pool/src/data/map.rs::map", "process/src/front/pool.rs::spawn"],
     examples: &["io"],
     takes_speed: true,

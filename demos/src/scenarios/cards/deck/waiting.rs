@@ -17,7 +17,7 @@ pub(super) static CARDS: &[Card] = &[
         "io-or-cpu",
         "How does one tell I/O-bound work from CPU-bound work?",
         "Compare the CPU time with the time that passes. Work that mostly waits uses little CPU; \
-         work that computes uses as much CPU time as passes.",
+         work that computes uses, on each core that it has, about as much CPU time as passes.",
         "demos/python/cards/io-or-cpu.py",
         &decide::SCENARIO,
     ),
@@ -35,7 +35,7 @@ pub(super) static CARDS: &[Card] = &[
         "Processes overlap waits as well as threads do. Why are they the dearest way to fetch \
          five URLs?",
         "Each process must be started and has memory of its own: milliseconds and megabytes, \
-         where a task needs some hundred bytes.",
+         where a task that only waits needs about a hundred bytes.",
         "demos/src/scenarios/io/processes.rs",
         &io::SCENARIO,
     ),
@@ -88,7 +88,7 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "asyncio-gather",
         "Does `asyncio.gather` make tasks of its coroutines?",
-        "Yes, one of each. A plain `await` makes none: the awaited coroutine runs inside the task \
+        "Yes, one task for each coroutine. A plain `await` makes none: the awaited coroutine runs inside the task \
          that awaits it.",
         "demos/python/cards/asyncio-gather.py",
         &chain::SCENARIO,

@@ -46,8 +46,10 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "not-atomic",
         "Does the GIL make `n += 1` safe?",
-        "No. It is several bytecodes: a load, an addition, a store. Another thread may run \
-         between the load and the store, and then its addition is lost.",
+        "No version promises it. It is a load, an addition and a store. CPython up to 3.9 could \
+         switch threads between them. Later versions switch only at calls and at the ends of \
+         loops, so there it takes a call in between to lose an addition: `n = n + f()`. Without a \
+         GIL `n += 1` loses, too.",
         "demos/python/cards/not-atomic.py",
         &race::SCENARIO,
     ),
@@ -108,8 +110,8 @@ pub(super) static CARDS: &[Card] = &[
         "gil-interval",
         "When does a computing thread give up the GIL?",
         "When another thread has waited for the switch interval (5 ms by default) and asks. The \
-         holder looks between two bytecodes, gives the lock up, and waits until another thread \
-         has it.",
+         holder looks at calls and at the ends of loops, gives the lock up, and waits until \
+         another thread has it.",
         "demos/src/scenarios/gil/model.rs",
         &gil::SCENARIO,
     ),
@@ -148,8 +150,9 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "interpreters",
         "What do two interpreters of one Python process share?",
-        "Neither modules nor variables, and since 3.12 not even the GIL. Python 3.14 has them as \
-         `concurrent.interpreters`.",
+        "The process: its memory limit, open files, working directory and environment. They share \
+         neither modules nor variables, and since 3.12 each can have a GIL of its own. Python 3.14 \
+         has them as `concurrent.interpreters`.",
         "demos/python/cards/interpreters.py",
         &gil::SCENARIO,
     ),
@@ -170,8 +173,9 @@ pub(super) static CARDS: &[Card] = &[
     shown(
         "main-guard",
         "Why does a Python program with a process pool need `if __name__ == \"__main__\":`?",
-        "A child that is not forked imports the program, and would start a pool of its own. Since \
-         3.14 children are not forked by default on Linux either.",
+        "A child that is not forked imports the program, and so comes to the line that starts the \
+         pool. Python stops it there with a RuntimeError. Children are not forked on macOS and \
+         Windows, nor, since 3.14, by default on Linux.",
         "demos/python/cards/main-guard.py",
         &cpu::SCENARIO,
     ),
