@@ -7,7 +7,8 @@ use crate::{
     scenarios::ALL,
     show::Settings,
 };
-use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
+use std::{fmt, str::FromStr};
 
 /// Which of the shared options change something in a command.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +73,20 @@ fn speed() -> Arg {
 
 fn workers() -> Arg {
     let workers = Arg::new("workers").long("workers").value_name("N");
-    let workers = workers.value_parser(value_parser!(u16).range(1..=1024)).allow_negative_numbers(true);
+    let workers =
+        workers.value_parser(|text: &str| whole_number::<u16>(text, 1024)).allow_negative_numbers(true);
     workers.help("How many threads or children")
+}
+
+/// Parses a whole number from 1 to `most`.
+pub(crate) fn whole_number<N>(text: &str, most: N) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + From<u8> + fmt::Display,
+{
+    match text.parse() {
+        Ok(number) if N::from(1) <= number && number <= most => Ok(number),
+        _ => Err(format!("not a whole number from 1 to {most}")),
+    }
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

@@ -234,7 +234,7 @@ fn between_processes_few_items_are_on_their_way() {
             pids[usize::from(produced)].insert(who);
         }
         // The process that waits says so itself.
-        if event.starts_with("waits: the channel is full") {
+        if event.starts_with("waits with ") {
             assert!(pids[1].contains(who), "{object}");
         }
     }

@@ -213,7 +213,7 @@ impl<T> JoinHandle<T> {
     ///
     /// The thread waits as its [policy](wait::Policy) says, with one exception. A worker of the pool does
     /// not run the work in place, because it could not stop in time. It sleeps, and a spare thread takes its
-    /// place.
+    /// place, if the pool has one left.
     ///
     /// ```
     /// use std::time::Duration;

@@ -49,14 +49,23 @@ fn a_connection_by_a_name_leaves_no_file_and_frees_the_name() {
 }
 
 #[test]
-fn any_bytes_are_a_name_and_a_long_one_is_refused() {
+fn a_name_is_taken_as_it_is_or_refused() {
     run(async {
-        let odd = abstract_address([&b"\0/\xff "[..], &std::process::id().to_le_bytes()].concat()).unwrap();
+        let odd = abstract_address([&b"/\0\xff "[..], &std::process::id().to_le_bytes()].concat()).unwrap();
         let listener = UnixListener::bind_addr(&odd).unwrap();
+        assert_eq!(listener.local_addr().unwrap().as_abstract_name(), odd.as_abstract_name());
         let (client, accepted) = (UnixStream::connect_addr(&odd).await, listener.accept().await);
         assert!(client.is_ok() && accepted.is_ok());
         assert!(abstract_address([7; 107]).is_ok());
         assert_eq!(abstract_address([7; 108]).unwrap_err().kind(), ErrorKind::InvalidInput);
+        for name in [&b""[..], b"\0soup"] {
+            assert_eq!(abstract_address(name).unwrap_err().kind(), ErrorKind::InvalidInput);
+            // The standard library makes such addresses.
+            let address = SocketAddr::from_abstract_name(name).unwrap();
+            assert_eq!(UnixListener::bind_addr(&address).unwrap_err().kind(), ErrorKind::InvalidInput);
+            let refused = UnixStream::connect_addr(&address).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        }
     });
 }
 

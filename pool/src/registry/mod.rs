@@ -291,7 +291,7 @@ impl Registry {
 
     /// Ends the pool if all its workers sleep, none is blocked, and nothing is queued. The last worker to
     /// fall asleep sees that, because it announced itself before it looked.
-    fn try_to_end(&self) -> bool {
+    pub(crate) fn try_to_end(&self) -> bool {
         let (active, blocked) = {
             let roster = self.roster();
             (roster.active, roster.blocked())

@@ -181,6 +181,12 @@ impl Registry {
         if searching.is_some_and(|searching| self.sleep.end_search(searching, self)) {
             self.wake_someone();
         }
+        // The last worker may have fallen asleep while this thread counted as searching, and so have left the
+        // pool's end to it.
+        if self.phase() != Phase::Open {
+            crate::sys::heavy();
+            self.try_to_end();
+        }
     }
 
     /// Takes back the count of a thread as active and searching, because its start failed. Returns the

@@ -218,7 +218,7 @@ impl Worker {
     /// Takes the oldest job of a worker, which may be this one.
     pub(crate) fn oldest_job(&self, of: usize) -> Option<JobRef> {
         let jobs = &self.registry.slot(of).jobs;
-        // Stealing from an empty queue costs a fence; `is_empty` does not.
+        // Stealing from an empty queue pins an epoch, too; `is_empty` costs a fence alone.
         if jobs.is_empty() { None } else { self.take(|| jobs.steal()) }
     }
 

@@ -165,8 +165,8 @@ impl Blocking {
 /// dropped. Every other end of the runtime cancels the calls that are still queued when the tasks have
 /// ended: see [`Runtime`](crate::Runtime#how-it-ends).
 ///
-/// The closure is inside of the runtime: [`Handle::current`](crate::Handle::current) works, and its
-/// `block_on` awaits sleeps. The last calls of a current-thread runtime have no timers: sleeps panic there.
+/// The closure is inside of the runtime: by [`Handle::current`](crate::Handle::current) it may await sleeps,
+/// but not on a paused clock. The last calls of a current-thread runtime have no timers: sleeps panic there.
 ///
 /// If the operating system refuses a thread, the call waits for one of the runtime's threads that make such
 /// calls. If there is no such thread either, the handle returns [`Lost`](JoinError::Lost) with the reason.

@@ -68,7 +68,8 @@ impl ExponentialBackoff {
         self
     }
 
-    /// Bounds the time from the first try to the beginning of the last one. No try begins later.
+    /// Bounds the time from the first try to the beginning of the last one: no pause begins that would end
+    /// later. A timer that is late by some milliseconds can still delay the last try beyond the bound.
     ///
     /// A try that runs is not interrupted. To bound that as well, put a [`timeout`](crate::timeout) inside
     /// the operation, or around the whole.

@@ -3,11 +3,12 @@
 use super::{MODES, calibration};
 use crate::{
     experiment::{Mode, python},
+    options::whole_number,
     scenario::CommandError,
     sums::N_MAX,
 };
 use brigade_process::Argv;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use std::time::Duration;
 
 /// The n of the document. Python needs some seconds for it.
@@ -24,7 +25,7 @@ pub struct SumOptions {
     #[arg(long, value_name = "N", value_parser = end_of_sum, allow_negative_numbers = true, verbatim_doc_comment)]
     pub n: Option<u64>,
     /// How many such sums
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = |text: &str| whole_number::<u32>(text, 100_000), allow_negative_numbers = true)]
     pub tasks: u32,
     /// Do the same in Python too, in one table
     ///

@@ -59,7 +59,8 @@ fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
 fn show_model(output: &Output) -> Result<Exit, CommandError> {
     let n = (400e6 / output.settings().speed).max(20e6) as u64;
     let pause = output.delay(1.0);
-    output.line(format_args!("2 × the sum of i² for i < {}, and 4 × a wait of {pause:?}", thousands(n)));
+    let waits = format!("4 × a wait of {} ms", pause.as_millis());
+    output.line(format_args!("2 × the sum of i² for i < {}, and {waits}", thousands(n)));
     output.line("");
     let rows = Rows { output, table: Table::begin(output, COLUMNS) };
     let alone = Gil::default();

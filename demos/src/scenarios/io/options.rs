@@ -3,16 +3,16 @@
 use crate::{
     experiment::{Mode, python},
     fetch::{Failure, Target},
-    options::is_given,
+    options::{is_given, whole_number},
     scenario::CommandError,
 };
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error};
 
 /// The choices of the user about the experiment.
 #[derive(Args, Debug, Clone)]
 pub struct FetchOptions {
     /// How many requests [default: 5, or one for each --url]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole_number::<u32>(text, 1_000_000), allow_negative_numbers = true)]
     pub requests: Option<u32>,
     /// Our server's delay in seconds [default: 1 / speed]
     #[arg(long, value_name = "S", value_parser = delay_seconds, allow_negative_numbers = true, conflicts_with = "url")]

@@ -5,10 +5,11 @@ mod processes;
 mod threads;
 
 use crate::{
+    options::whole_number,
     scenario::{CommandError, Exit, Scenario},
     show::{Output, thousands},
 };
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -48,9 +49,10 @@ fn arguments(command: Command) -> Command {
         .value_parser(["threads", "processes"])
         .hide_possible_values(true);
     let items = Arg::new("items").long("items").value_name("N").default_value("5");
-    let items = items.value_parser(value_parser!(u32).range(1..=1_000_000)).allow_negative_numbers(true);
+    let items =
+        items.value_parser(|text: &str| whole_number::<u32>(text, 1_000_000)).allow_negative_numbers(true);
     command
-        .arg(between.help("Only between threads, or only between processes"))
+        .arg(between.help("threads or processes (both, if you name none)"))
         .arg(items.help("How many items are produced"))
 }
 

@@ -26,7 +26,6 @@ const CONSUMING_SECONDS: f64 = 0.5;
 
 /// Lets one child produce this many items, and another one consume them.
 pub(super) fn produce_and_consume(output: &Output, items: u32) -> Result<Outcome, CommandError> {
-    output.line("");
     output
         .line(format_args!("between processes: room for {ROOM_ITEMS} in the channel, and a slower consumer"));
     let start = || pools::processes(1).map_err(failed("cannot start a process"));
@@ -79,13 +78,13 @@ fn open_channel((): ()) -> Result<Address, String> {
 /// Runs in the producer's process.
 fn produce((output, address, items): (ChildOutput, Address, u32)) {
     let (output, me) = (output.open(SCENARIO.name), format!("pid {}", process::id()));
-    let waits = || output.event(&me, "waits: the channel is full");
+    let waits = |item: &str| output.event(&me, format_args!("waits with {item}: the channel is full"));
     let produced = address.connect().and_then(|mut channel| {
         for item in 0..items {
             output.event(&me, format_args!("Produced {item}"));
-            channel.put(Some(item), waits)?;
+            channel.put(Some(item), || waits(&item.to_string()))?;
         }
-        channel.put(None, waits)?;
+        channel.put(None, || waits("None"))?;
         channel.end();
         Ok(())
     });
@@ -108,6 +107,7 @@ fn consume(output: ChildOutput) -> Consumed {
     let mut consumed = Consumed { items: 0, at_sentinel: false };
     let ended = accept().and_then(|mut channel| {
         while let Some(item) = channel.get(|| output.event(&me, "waits: the channel is empty"))? {
+            output.event(&me, format_args!("takes {item}"));
             sleep(output.delay(CONSUMING_SECONDS));
             output.event(&me, format_args!("Consumed {item}"));
             consumed.items += 1;

@@ -247,7 +247,8 @@ pub(super) fn find_program(name: &OsStr, command: &Command) -> io::Result<OsStri
     let mut places = std::env::split_paths(path).map(|folder| folder.join(name));
     let place = places.find(|place| place.is_file());
     let missing = || {
-        let why = format!("starting a worker: there is no {} in PATH", name.display());
+        let why =
+            format!("starting a worker: there is no program {} in PATH: give its full path", name.display());
         io::Error::new(io::ErrorKind::NotFound, why)
     };
     place.map(Into::into).ok_or_else(missing)

@@ -8,11 +8,12 @@ use std::{io, os::unix::net::SocketAddr};
 /// of the machine may connect to the name, whatever its user, except from another network namespace. Ask
 /// for the peer's user by [`peer_cred`](super::UnixStream::peer_cred).
 ///
-/// The name may hold any bytes. On other systems than Linux there are no such names.
+/// The name may hold any bytes, but its first must not be zero. On other systems than Linux there are no
+/// such names.
 ///
 /// # Errors
 ///
-/// * `InvalidInput` if the name is longer than 107 bytes.
+/// * `InvalidInput` if the name is empty, begins with a zero byte, or is longer than 107 bytes.
 /// * `Unsupported` on other systems than Linux.
 ///
 /// ```
@@ -35,7 +36,30 @@ use std::{io, os::unix::net::SocketAddr};
 /// # }
 /// ```
 pub fn abstract_address(name: impl AsRef<[u8]>) -> io::Result<SocketAddr> {
+    check(name.as_ref())?;
     from_name(name.as_ref())
+}
+
+/// Refuses an address whose abstract name would not be taken as it is: mio cuts the last byte of a name that
+/// begins with zero, and without a name the kernel chooses one.
+pub(super) fn check_stream_address(address: &SocketAddr) -> io::Result<()> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    address.as_abstract_name().map_or(Ok(()), check)?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = address;
+    Ok(())
+}
+
+fn check(name: &[u8]) -> io::Result<()> {
+    if name.first().is_none_or(|&first| first == 0) {
+        let advice = "an abstract name must not be empty or begin with a zero byte";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, advice));
+    }
+    Ok(())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,6 +1,6 @@
 //! A listening Unix socket.
 
-use super::UnixStream;
+use super::{UnixStream, address::check_stream_address};
 use crate::driver::{
     conversion::{as_fd, conversions},
     registration::Registered,
@@ -77,6 +77,7 @@ impl UnixListener {
     ///
     /// * `AddrInUse` if another socket has the address.
     /// * `NotFound` or `PermissionDenied` if it is a path and the file cannot be created.
+    /// * `InvalidInput` if it is an abstract name that is empty or begins with a zero byte.
     ///
     /// # Panics
     ///
@@ -85,6 +86,7 @@ impl UnixListener {
     /// [`abstract_address`](super::abstract_address) has an example.
     #[track_caller]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        check_stream_address(address)?;
         Self::register(mio::net::UnixListener::bind_addr(address)?)
     }
 

@@ -1,5 +1,6 @@
 //! A Unix stream connection.
 
+use super::address::check_stream_address;
 use crate::{
     driver::{
         conversion::{as_fd, conversions},
@@ -96,6 +97,7 @@ impl UnixStream {
     ///
     /// * `ConnectionRefused` if nobody listens there.
     /// * `NotFound` if it is a path and there is no file, `PermissionDenied` if that may not be written.
+    /// * `InvalidInput` if it is an abstract name that is empty or begins with a zero byte.
     ///
     /// # Panics
     ///
@@ -107,6 +109,7 @@ impl UnixStream {
     ///
     /// [`abstract_address`](super::abstract_address) has an example.
     pub async fn connect_addr(address: &os::SocketAddr) -> io::Result<Self> {
+        check_stream_address(address)?;
         Self::connect_by(|| mio::net::UnixStream::connect_addr(address)).await
     }
 
