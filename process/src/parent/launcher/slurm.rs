@@ -28,7 +28,7 @@ const OPTIONS: [&str; 6] =
 /// brigade_process::init();
 /// let launcher = Slurm::new().cpus(2).option("--partition=ovens");
 /// let procs = ProcessPool::builder().workers(64).launcher(launcher).build().unwrap();
-/// let names = procs.map(|(): ()| std::env::var("SLURMD_NODENAME"), [(); 64]);
+/// let names = procs.map(|(): ()| std::env::var("SLURMD_NODENAME").unwrap_or_default(), [(); 64]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Slurm {
