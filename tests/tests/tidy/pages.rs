@@ -1,5 +1,5 @@
-//! Rules on two pages for readers: a day of the reading path is as long as it says, and the glossary explains
-//! words that are in use.
+//! Rules on three pages for readers: a day of the reading path is as long as it says, the glossary explains
+//! words that are in use, and README is short.
 
 use crate::{demand, source};
 use std::{fs, ops::RangeInclusive};
@@ -7,6 +7,9 @@ use std::{fs, ops::RangeInclusive};
 /// The lines of code of a day of the reading path, without comments, blank lines and unit tests.
 const DAY_LINES: RangeInclusive<usize> = 500..=900;
 const DAYS: usize = 7;
+
+/// README has fewer lines than this.
+const README_LINES: usize = 150;
 
 fn page(name: &str) -> String {
     fs::read_to_string(source::root().join("docs").join(name)).unwrap()
@@ -23,6 +26,16 @@ fn files_in_tables(text: &str) -> impl Iterator<Item = &str> {
         let cell = line.strip_prefix("| [")?.split(" |").next()?;
         Some(cell.split_once("](../")?.1.trim_end_matches(')'))
     })
+}
+
+#[test]
+fn the_readme_is_read_in_one_go() {
+    let text = fs::read_to_string(source::root().join("README.md")).unwrap();
+    let lines = text.lines().count();
+    assert!(
+        lines < README_LINES,
+        "README.md has {lines} lines: move what not everybody needs to a page of docs"
+    );
 }
 
 #[test]
