@@ -57,14 +57,7 @@ pub enum Lost {
         signal: i32,
     },
     /// The worker ran behind a command, on another machine perhaps, and the command has ended.
-    CommandEnded {
-        /// The name of the command, such as `srun`.
-        command: String,
-        /// How the command has ended.
-        end: Box<Lost>,
-        /// The last lines that it printed on stderr, or that the worker did: mostly the reason.
-        said: String,
-    },
+    CommandEnded(Box<CommandEnd>),
     /// The argument or the result could not be encoded or decoded, or has more bytes than a message
     /// carries. The text says which, and why.
     Codec(String),
@@ -102,6 +95,26 @@ pub enum Lost {
     Executor(String),
     /// The executor dropped the work without running it and without a reason: a bug in that executor.
     Abandoned,
+}
+
+/// How a command has ended that a worker ran behind. It is in a box, so that results that are lost in other
+/// ways, and those that are not, stay small.
+///
+/// ```
+/// use brigade_handle::{CommandEnd, Lost};
+///
+/// let end = Lost::Killed { signal: 9 };
+/// let end = CommandEnd { command: "srun".into(), end, said: "STEP CANCELLED".into() };
+/// assert!(Lost::CommandEnded(Box::new(end)).to_string().ends_with("`srun` said: STEP CANCELLED"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandEnd {
+    /// The name of the command, such as `srun`.
+    pub command: String,
+    /// How the command has ended.
+    pub end: Lost,
+    /// The last lines that it printed on stderr, or that the worker did: mostly the reason.
+    pub said: String,
 }
 
 /// A panic that happened in another process. Only its text crossed the boundary, not its payload.
@@ -246,7 +259,9 @@ impl fmt::Display for Lost {
             Self::Killed { signal } => {
                 write!(f, "the worker was killed by signal {signal} before it answered")
             }
-            Self::CommandEnded { command, end, said } => write!(f, "{end}; `{command}` said: {said}"),
+            Self::CommandEnded(ended) => {
+                write!(f, "{}; `{}` said: {}", ended.end, ended.command, ended.said)
+            }
             Self::Codec(why) => f.write_str(why),
             Self::Protocol(why) => write!(f, "the worker answered with garbage: {why}"),
             Self::NotStarted(why) => write!(f, "no worker could be started: {why}"),
@@ -275,6 +290,12 @@ impl fmt::Display for Lost {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_small_since_every_result_has_room_for_one() {
+        // The largest variants hold a String.
+        assert!(size_of::<JoinError>() <= size_of::<String>() + size_of::<usize>());
+    }
 
     #[test]
     fn a_remote_panic_shows_its_message_and_its_place() {

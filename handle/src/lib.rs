@@ -87,7 +87,7 @@ mod wait_for;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use cancel_handle::{CancelHandle, CancelVerbs};
-pub use error::{JoinError, Lost, RemotePanic, panic_message};
+pub use error::{CommandEnd, JoinError, Lost, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
 pub use join_handle::JoinHandle;
 pub use pair::{Completer, pair, pair_with};

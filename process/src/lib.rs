@@ -103,7 +103,7 @@ mod worker;
 
 #[cfg(not(loom))]
 pub use brigade_handle::{
-    AsCompleted, JoinError, JoinHandle, Lost, RemotePanic, Until, Waited, as_completed, wait_for,
+    AsCompleted, CommandEnd, JoinError, JoinHandle, Lost, RemotePanic, Until, Waited, as_completed, wait_for,
     wait_for_timeout,
 };
 #[cfg(not(loom))]

@@ -227,7 +227,7 @@ impl Call {
 
 /// Whether the worker has ended by itself, which may be the fault of the call that it ran.
 fn is_the_workers_end(lost: &Lost) -> bool {
-    matches!(lost, Lost::Exited { .. } | Lost::Killed { .. } | Lost::CommandEnded { .. } | Lost::Protocol(_))
+    matches!(lost, Lost::Exited { .. } | Lost::Killed { .. } | Lost::CommandEnded(_) | Lost::Protocol(_))
 }
 
 impl Drop for Call {

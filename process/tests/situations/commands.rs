@@ -6,7 +6,7 @@ use crate::{
     sys,
 };
 use brigade_process::{
-    Argv, Builder, Command, Ended, JoinError, Launched, Launcher, Lost, ProcessPool, Slurm, Ssh,
+    Argv, Builder, Command, CommandEnd, Ended, JoinError, Launched, Launcher, Lost, ProcessPool, Slurm, Ssh,
 };
 use std::{
     fs, io,
@@ -61,8 +61,9 @@ fn silent(launcher: impl Launcher + 'static) -> Builder {
 pub(crate) fn a_lost_call_is_told_what_the_command_said() {
     let procs = behind(shell("\"$@\"; echo the oven went cold >&2; exit 3"));
     let lost = procs.spawn(|(): ()| -> u32 { process::exit(0) }, ()).join();
-    let Err(JoinError::Lost(Lost::CommandEnded { command, end, said })) = lost else { panic!("{lost:?}") };
-    assert_eq!((command.as_str(), *end), ("sh", Lost::Exited { code: 3 }));
+    let Err(JoinError::Lost(Lost::CommandEnded(ended))) = lost else { panic!("{lost:?}") };
+    let CommandEnd { command, end, said } = *ended;
+    assert_eq!((command.as_str(), end), ("sh", Lost::Exited { code: 3 }));
     assert_eq!(said, "the oven went cold");
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1, "others go on");
     let again = procs.call(|(): ()| -> u32 { process::exit(0) }, ()).retry(1).spawn().join();

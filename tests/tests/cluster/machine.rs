@@ -87,7 +87,7 @@ pub(crate) fn hold<const N: usize>(procs: &ProcessPool, gate: &Gate) -> [(JoinHa
 /// Asserts that the worker of this call was lost, and returns the reason.
 pub(crate) fn loss(lost: Result<String, JoinError>) -> String {
     match lost {
-        Err(JoinError::Lost(lost @ Lost::CommandEnded { .. })) => lost.to_string(),
+        Err(JoinError::Lost(lost @ Lost::CommandEnded(_))) => lost.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     sys::{self, Watch},
     wire::frame::{self, Kind},
 };
-use brigade_handle::Lost;
+use brigade_handle::{CommandEnd, Lost};
 use brigade_trace::{Kind as Happened, clock, record};
 use std::{
     mem,
@@ -237,7 +237,7 @@ impl Child {
         };
         match (self.process.command(), self.last_words()) {
             (Some(command), Some(said)) => {
-                Lost::CommandEnded { command: command.to_owned(), end: Box::new(end), said }
+                Lost::CommandEnded(Box::new(CommandEnd { command: command.to_owned(), end, said }))
             }
             _ => end,
         }
