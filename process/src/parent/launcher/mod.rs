@@ -77,7 +77,8 @@ pub trait Launcher: Send {
 /// workers, calls the other methods, so none of these may wait. If one panics, the worker is killed, and
 /// its call gives [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
 ///
-/// A launcher that builds on another one can wrap its workers:
+/// A launcher that builds on another one can wrap its workers. It passes on what they say of themselves, also
+/// in the methods that have a default:
 ///
 /// ```
 /// use brigade_process::{Command, Ended, Launched, Launcher, Local, ProcessPool};
@@ -108,6 +109,15 @@ pub trait Launcher: Send {
 ///     }
 ///     fn confirm(&mut self) -> io::Result<()> {
 ///         self.0.confirm()
+///     }
+///     fn has_ring(&self) -> bool {
+///         self.0.has_ring()
+///     }
+///     fn has_setup(&self) -> bool {
+///         self.0.has_setup()
+///     }
+///     fn delivers_at_once(&self) -> bool {
+///         self.0.delivers_at_once()
 ///     }
 ///     fn kill(&mut self) -> io::Result<()> {
 ///         self.0.kill()
