@@ -89,7 +89,8 @@ impl<R: DeserializeOwned + Send> Pending<R> {
         let kill_requested =
             self.state.compare_exchange(SENT, KILLING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if kill_requested && !self.slot.is_finished() {
-            self.shared.tell(|state| state.kill_requested = true);
+            // The call's own state says what it is to do.
+            self.shared.tell(|_| ());
         }
         kill_requested
     }

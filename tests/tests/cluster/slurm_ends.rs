@@ -30,7 +30,9 @@ pub(crate) fn a_step_that_is_cancelled_loses_one_call() {
     let [(call, waiting), other] = hold(&procs, &gate);
     run(&["scancel", &waiting.step]);
     let why = loss(call.join());
-    assert!(why.contains("CANCELLED") && why.contains("`srun`"), "{why}");
+    assert!(why.contains("`srun`"), "{why}");
+    // Slurm says the first where its daemon has told `srun` of the signal before the worker has ended.
+    assert!(why.contains("CANCELLED") || why.contains("Job step aborted"), "{why}");
     goes_on(other);
     works_and_ends(procs);
 }

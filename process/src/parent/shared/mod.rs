@@ -139,11 +139,13 @@ impl Shared {
         if self.maps.load(Ordering::Relaxed) { ring::LEASES } else { 0 }
     }
 
-    /// Changes the state and wakes the supervisor if it sleeps.
+    /// Changes the state and has the supervisor see it: a sleeping one wakes, and one that is awake makes
+    /// another turn before it sleeps.
     pub(crate) fn tell(&self, change: impl FnOnce(&mut PoolState)) {
         let asleep = {
             let mut state = self.lock();
             change(&mut state);
+            state.told = true;
             state.attention.call()
         };
         if asleep {
@@ -166,20 +168,15 @@ impl Shared {
     pub(crate) fn give_up(&self, address: usize) {
         let is_its = |call: &Call| call.caller.address() == address;
         let mut gone = Vec::new();
-        let mut state = self.lock();
-        for lane in &mut state.lanes {
-            lane.reclaim_all(is_its, &mut gone);
-            if lane.runs(is_its) {
-                lane.ask_to_stop();
-            }
-        }
         // The supervisor asks the workers without lanes.
-        state.kill_requested = true;
-        let asleep = state.attention.call();
-        drop(state);
-        if asleep {
-            self.bell.ring();
-        }
+        self.tell(|state| {
+            for lane in &mut state.lanes {
+                lane.reclaim_all(is_its, &mut gone);
+                if lane.runs(is_its) {
+                    lane.ask_to_stop();
+                }
+            }
+        });
     }
 
     /// Cancels all calls in the queue.

@@ -36,8 +36,9 @@ pub(crate) struct PoolState {
     pub(crate) workers: usize,
     /// When the supervisor wakes by itself, if it does.
     pub(crate) alarm: Option<Instant>,
-    /// A running call was cancelled, and its worker is to be killed.
-    pub(crate) kill_requested: bool,
+    /// Another thread has changed something since the supervisor last looked, so it makes another turn
+    /// before it sleeps.
+    pub(crate) told: bool,
     /// The supervisor checks the memory of workers while they have calls.
     pub(crate) checks_memory: bool,
     /// Why no more calls are taken.
@@ -93,7 +94,6 @@ impl PoolState {
             totals: Totals::default(),
             workers,
             alarm: None,
-            kill_requested: false,
             checks_memory: false,
             refusal: None,
             cancelled: Vec::new(),
@@ -102,6 +102,7 @@ impl PoolState {
             ordered: Vec::new(),
             delivered: Vec::new(),
             abandoned: false,
+            told: false,
             #[cfg(test)]
             sabotaged: false,
         }

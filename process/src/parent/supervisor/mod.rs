@@ -146,7 +146,7 @@ impl<'a> Supervisor<'a> {
         assert!(!state.sabotaged, "a test has sabotaged the supervisor");
         state.harvest(&mut self.done);
         self.caught = self.done.len();
-        state.kill_requested = false;
+        state.told = false;
         // The result needs no look: the supervisor goes through all deadlines before it sleeps.
         let _for_itself = state.dispatch(Mover::Supervisor);
         for child in &mut self.children {
@@ -227,7 +227,7 @@ impl<'a> Supervisor<'a> {
 
     /// Whether there is something to do without waiting.
     fn has_orders(&self, state: &PoolState) -> bool {
-        if state.kill_requested
+        if state.told
             || state.has_untold()
             || !state.delivered.is_empty()
             || state.has_outgoing()
