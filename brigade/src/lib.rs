@@ -134,7 +134,7 @@
 
 #[doc(inline)]
 pub use brigade_handle as handle;
-pub use brigade_handle::{CancelHandle, JoinError, JoinHandle, Lost, RemotePanic};
+pub use brigade_handle::{CancelHandle, Id, JoinError, JoinHandle, Lost, RemotePanic, Subject};
 #[cfg(feature = "pool")]
 #[doc(inline)]
 pub use brigade_pool as pool;

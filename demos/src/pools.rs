@@ -43,7 +43,9 @@ pub fn processes_by(launcher: impl Launcher + 'static, count: usize) -> io::Resu
         for id in ids {
             match id.join() {
                 Ok(id) => _ = heard.insert(id),
-                Err(JoinError::Lost(Lost::NotStarted(why))) => return Err(io::Error::other(why)),
+                Err(JoinError::Lost(Lost::NotStarted(why), _)) => {
+                    return Err(io::Error::other(why.into_string()));
+                }
                 Err(_) => {}
             }
         }

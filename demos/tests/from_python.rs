@@ -41,7 +41,7 @@ fn asyncio_tasks() {
         handle.cancel();
         let from_elsewhere = handle.cancel_handle();
         from_elsewhere.cancel();
-        assert!(matches!(handle.await, Err(JoinError::Cancelled)));
+        assert!(matches!(handle.await, Err(JoinError::Cancelled(_))));
         let futures = [f(), f()];
         assert_eq!(gather(futures).await, [7, 7]);
         let f = f();
@@ -291,7 +291,7 @@ fn multiprocessing() -> io::Result<()> {
     let (f, inputs) = (|n: u32| n + 1, 0..4);
     sent::<u32, u32>(f);
     for result in procs.map(f, inputs) {
-        if let Err(JoinError::Lost(why)) = result {
+        if let Err(JoinError::Lost(why, _)) = result {
             let _: Lost = why;
         }
     }

@@ -5,6 +5,7 @@
 //! whatever the result is, may be cloned, and delays only the freeing of that allocation. A `JoinHandle`
 //! makes it on request; work without a cancel handle pays nothing.
 
+use crate::Id;
 use std::{fmt, ptr::NonNull};
 
 /// The operations of a [`CancelHandle`] on the allocation that it was made from. Each of them gets the
@@ -15,6 +16,8 @@ pub struct CancelVerbs {
     pub cancel: unsafe fn(NonNull<()>),
     /// Returns whether the work has ended. The caller has a reference.
     pub is_finished: unsafe fn(NonNull<()>) -> bool,
+    /// Returns the id of the work: `Rendezvous::id`. The caller has a reference.
+    pub id: unsafe fn(NonNull<()>) -> Id,
     /// Adds a reference. The caller has one.
     pub retain: unsafe fn(NonNull<()>),
     /// Gives back one reference, which is the caller's.
@@ -37,7 +40,7 @@ pub struct CancelVerbs {
 /// let cancel = handle.cancel_handle();
 /// std::thread::spawn(move || cancel.cancel()).join().unwrap();
 /// assert!(completer.is_finished());
-/// assert!(matches!(handle.join(), Err(brigade_handle::JoinError::Cancelled)));
+/// assert!(matches!(handle.join(), Err(brigade_handle::JoinError::Cancelled(_))));
 /// ```
 #[doc(alias = "AbortHandle")]
 pub struct CancelHandle {
@@ -90,6 +93,17 @@ impl CancelHandle {
         // SAFETY: as in `cancel`.
         unsafe { (self.verbs.is_finished)(self.target) }
     }
+
+    /// Returns the work's id, as [`JoinHandle::id`](crate::JoinHandle::id) does.
+    ///
+    /// ```
+    /// let (_completer, handle) = brigade_handle::pair::<u32>();
+    /// assert_eq!(handle.cancel_handle().id(), handle.id());
+    /// ```
+    pub fn id(&self) -> Id {
+        // SAFETY: as in `cancel`.
+        unsafe { (self.verbs.id)(self.target) }
+    }
 }
 
 impl Clone for CancelHandle {
@@ -109,6 +123,7 @@ impl Drop for CancelHandle {
 
 impl fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+        let mut shown = f.debug_struct("CancelHandle");
+        shown.field("id", &self.id()).field("finished", &self.is_finished()).finish_non_exhaustive()
     }
 }

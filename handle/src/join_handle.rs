@@ -9,9 +9,9 @@
 //! own allocation, so spawning costs one allocation and not two.
 
 use crate::{
-    JoinError, Lost, budget,
+    Id, JoinError, Lost, budget,
     cancel_handle::CancelHandle,
-    clock, contain,
+    contain,
     rendezvous::{Counted, InArc, Release, Rendezvous},
     signal::Heir,
     wait,
@@ -25,7 +25,6 @@ use std::{
     ptr::NonNull,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
 };
 
 /// Waits for spawned work: `.await` it on any executor, or [`join`](Self::join) it from a thread.
@@ -114,7 +113,7 @@ impl<T> JoinHandle<T> {
     }
 
     #[inline]
-    fn target(&self) -> &dyn Counted<T> {
+    pub(crate) fn target(&self) -> &dyn Counted<T> {
         // SAFETY: the reference that the handle owns keeps the target alive until `drop`.
         unsafe { self.target.as_ref() }
     }
@@ -132,6 +131,19 @@ impl<T> JoinHandle<T> {
         self.taken || self.target().signal().is_finished()
     }
 
+    /// Returns the work's id, by which a trace and the [errors](JoinError::subject) of the work name it. It
+    /// is [`Id::NONE`] if no trace recorded when the work was spawned: drawing an id would cost each spawn
+    /// an atomic operation.
+    ///
+    /// ```
+    /// let (_completer, handle) = brigade_handle::pair::<u32>();
+    /// // No executor has spawned this.
+    /// assert_eq!(handle.id(), brigade_handle::Id::NONE);
+    /// ```
+    pub fn id(&self) -> Id {
+        self.target().id()
+    }
+
     /// Asks the work to end early; it then ends with [`JoinError::Cancelled`].
     ///
     /// A task is dropped at its next suspension at the latest. A job or a call is removed if it is still
@@ -144,7 +156,7 @@ impl<T> JoinHandle<T> {
     /// let (completer, handle) = brigade_handle::pair::<u32>();
     /// handle.cancel();
     /// assert!(!completer.complete(Ok(7)));
-    /// assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    /// assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
     /// ```
     #[doc(alias = "abort")]
     pub fn cancel(&self) {
@@ -208,77 +220,6 @@ impl<T> JoinHandle<T> {
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
     }
 
-    /// Waits for the result on this thread, for `at_most`. If the result is not there by then, it gives the
-    /// handle back: the work goes on, and the handle can be joined again, awaited, or cancelled.
-    ///
-    /// The thread waits as its [policy](wait::Policy) says, with one exception. A worker of the pool does
-    /// not run the work in place, because it could not stop in time. It sleeps, and a spare thread takes its
-    /// place, if the pool has one left.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let (completer, handle) = brigade_handle::pair();
-    /// let Err(handle) = handle.join_timeout(Duration::from_millis(1)) else { unreachable!("it runs") };
-    /// completer.complete(Ok("served"));
-    /// let result = handle.join_timeout(Duration::from_secs(3600)).expect("it has ended");
-    /// assert_eq!(result.unwrap(), "served");
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns the handle if the time is over. Otherwise the outcome is that of [`join`](Self::join).
-    ///
-    /// # Panics
-    ///
-    /// Panics as [`join`](Self::join) does.
-    ///
-    /// # Cancellation
-    ///
-    /// The end of the time cancels nothing. To end the work, call [`cancel`](Self::cancel) on the handle.
-    #[doc(alias("get", "result"))]
-    #[track_caller]
-    pub fn join_timeout(self, at_most: Duration) -> Result<Result<T, JoinError>, Self> {
-        self.join_by("JoinHandle::join_timeout", clock::after(clock::now(), at_most))
-    }
-
-    /// Waits like [`join_timeout`](Self::join_timeout), until a deadline that several handles may share.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let deadline = Instant::now() + Duration::from_millis(2);
-    /// let (_completers, handles): (Vec<_>, Vec<_>) = (0..3).map(|_| brigade_handle::pair::<u32>()).unzip();
-    /// let late = handles.into_iter().filter_map(|handle| handle.join_deadline(deadline).err());
-    /// assert_eq!(late.count(), 3);
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As for [`join_timeout`](Self::join_timeout).
-    ///
-    /// # Panics
-    ///
-    /// Panics as [`join`](Self::join) does.
-    ///
-    /// # Cancellation
-    ///
-    /// As for [`join_timeout`](Self::join_timeout).
-    #[track_caller]
-    pub fn join_deadline(self, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
-        self.join_by("JoinHandle::join_deadline", deadline)
-    }
-
-    #[track_caller]
-    fn join_by(mut self, what: &str, deadline: Instant) -> Result<Result<T, JoinError>, Self> {
-        wait::assert_allowed(what);
-        self.assert_untaken();
-        if !self.is_finished() && clock::now() < deadline {
-            self.target().attend();
-        }
-        wait::block_until(what, deadline, |waker| self.poll_join(waker)).ok_or(self)
-    }
-
     /// Takes the result. Panics if it has been taken already.
     #[track_caller]
     fn take(&mut self) -> Result<T, JoinError> {
@@ -316,7 +257,7 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     #[track_caller]
-    fn assert_untaken(&self) {
+    pub(crate) fn assert_untaken(&self) {
         assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
     }
 
@@ -349,7 +290,7 @@ impl<T> JoinHandle<T> {
         // SAFETY: `&mut self` is the only joiner, and `taken` makes this its last access to the signal.
         let heir = unsafe { self.target().signal().detach() };
         Poll::Ready(match heir {
-            Heir::Completer => Err(JoinError::Lost(Lost::Forked)),
+            Heir::Completer => Err(JoinError::lost(Lost::Forked)),
             // SAFETY: the result is there, and the joiner's: this very thread has completed it meanwhile.
             Heir::Joiner => unsafe { self.target().place().take() },
         })
@@ -394,6 +335,7 @@ impl<T> Drop for JoinHandle<T> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+        let mut shown = f.debug_struct("JoinHandle");
+        shown.field("id", &self.id()).field("finished", &self.is_finished()).finish_non_exhaustive()
     }
 }

@@ -19,6 +19,7 @@
 //! * [`clock`]: the one module that reads the time of the operating system.
 //! * [`JoinError`]: why there is no result: [`Panicked`](JoinError::Panicked),
 //!   [`Cancelled`](JoinError::Cancelled) or [`Lost`](JoinError::Lost).
+//! * [`Id`] and [`Subject`]: which work an error is about, by the number that a trace shows.
 //! * [`budget`]: how many operations a task may complete in one poll; awaiting a finished handle is one
 //!   of them.
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the
@@ -41,6 +42,8 @@
 //! |---|---|
 //! | `std::thread::JoinHandle::join` | [`JoinHandle::join`]; an error also says "cancelled" and "lost" |
 //! | `tokio::task::JoinHandle::abort` | [`JoinHandle::cancel`] |
+//! | `tokio::task::JoinHandle::id` | [`JoinHandle::id`], while a trace records |
+//! | `tokio::task::JoinError::id` | [`JoinError::id`], [`JoinError::subject`] |
 //! | `tokio::task::AbortHandle` | [`CancelHandle`] |
 //! | `tokio::sync::oneshot::channel` | [`pair`], if the receiver is to be a handle |
 //! | `concurrent.futures.Future.result()` | [`JoinHandle::join`] |
@@ -62,9 +65,12 @@ pub mod clock;
 mod error;
 mod forget;
 pub mod fork;
+mod identity;
+mod join_by;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;
+mod lost;
 // Unsafe: the state byte guards the waker's cell.
 #[allow(unsafe_code)]
 mod pair;
@@ -87,9 +93,11 @@ mod wait_for;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use cancel_handle::{CancelHandle, CancelVerbs};
-pub use error::{CommandEnd, JoinError, Lost, RemotePanic, panic_message};
+pub use error::{JoinError, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
+pub use identity::{Domain, Id, Subject};
 pub use join_handle::JoinHandle;
+pub use lost::{CommandEnd, Lost};
 pub use pair::{Completer, pair, pair_with};
 pub use rendezvous::{Counted, Release, Rendezvous};
 pub use signal::{Heir, Signal};

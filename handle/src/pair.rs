@@ -82,7 +82,7 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
         }
 
         fn cancel(&self) {
-            self.0.complete(Err(JoinError::Cancelled));
+            self.0.complete(Err(JoinError::cancelled()));
         }
     }
     let shared = Arc::new(Cancellable(Slot::new()));
@@ -152,7 +152,7 @@ impl<T> RefUnwindSafe for Completer<T> {}
 impl<T> Drop for Completer<T> {
     fn drop(&mut self) {
         if !self.is_finished() {
-            self.shared.whole().complete(Err(JoinError::Lost(Lost::Abandoned)));
+            self.shared.whole().complete(Err(JoinError::lost(Lost::Abandoned)));
         }
     }
 }

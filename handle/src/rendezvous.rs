@@ -3,7 +3,7 @@
 //! An allocation is either in an `Arc`, or counts its references itself. Both reach a handle as a
 //! [`Counted`].
 
-use crate::{Place, Signal, cancel_handle::CancelVerbs};
+use crate::{Id, Place, Signal, cancel_handle::CancelVerbs};
 use std::{ptr::NonNull, sync::Arc};
 
 /// An executor's allocation, as the handle that joins it sees it.
@@ -59,6 +59,11 @@ pub unsafe trait Rendezvous<T>: Send + Sync {
     /// sleep. An executor that has to fetch its answers fetches them here.
     /// [`JoinHandle::join`](crate::JoinHandle::join) calls this before it parks.
     fn attend(&self) {}
+
+    /// Returns the id by which a trace and the errors name the work.
+    fn id(&self) -> Id {
+        Id::NONE
+    }
 }
 
 /// An allocation that counts its own references, so that
@@ -124,6 +129,19 @@ impl<R> InArc<R> {
         // SAFETY: as in `cancel`.
         unsafe { target.cast::<R>().as_ref() }.signal().is_finished()
     }
+
+    /// Returns the id of the work, for a cancel handle.
+    ///
+    /// # Safety
+    ///
+    /// As for `retain`.
+    unsafe fn id<T>(target: NonNull<()>) -> Id
+    where
+        R: Rendezvous<T>,
+    {
+        // SAFETY: as in `cancel`.
+        unsafe { target.cast::<R>().as_ref() }.id()
+    }
 }
 
 // SAFETY: the implementation for `R` follows the rules, and this passes its answers on.
@@ -147,6 +165,10 @@ unsafe impl<T, R: Rendezvous<T>> Rendezvous<T> for InArc<R> {
     fn attend(&self) {
         self.0.attend();
     }
+
+    fn id(&self) -> Id {
+        self.0.id()
+    }
 }
 
 // SAFETY: an `InArc` lies only in an Arc (`from_arc`), whose references the verbs count.
@@ -155,6 +177,7 @@ unsafe impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
         &CancelVerbs {
             cancel: Self::cancel::<T>,
             is_finished: Self::is_finished::<T>,
+            id: Self::id::<T>,
             retain: Self::retain,
             release: Self::release,
         }

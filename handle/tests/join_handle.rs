@@ -36,7 +36,7 @@ fn a_thread_that_joins_is_woken() {
 fn a_dropped_completer_fails_the_handle() {
     let (completer, handle) = pair::<()>();
     drop(completer);
-    assert!(matches!(handle.join(), Err(JoinError::Lost(Lost::Abandoned))));
+    assert!(matches!(handle.join(), Err(JoinError::Lost(Lost::Abandoned, _))));
 }
 
 /// Panics when it is dropped.
@@ -150,7 +150,7 @@ fn a_cancel_handle_cancels_and_keeps_no_result() {
     drop(cancel);
     clone.cancel();
     assert!(completer.is_finished() && clone.is_finished());
-    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_handle_whose_time_was_over_can_be_joined_cancelled_and_moved() {
     let (_completer, handle) = pair::<u32>();
     let handle = handle.join_timeout(Duration::from_millis(1)).expect_err("the work runs");
     handle.cancel();
-    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn either_the_cancel_or_the_result_wins() {
         handle.cancel();
         let result = handle.join();
         match (other.join().unwrap(), result) {
-            (true, Ok(7)) | (false, Err(JoinError::Cancelled)) => {}
+            (true, Ok(7)) | (false, Err(JoinError::Cancelled(_))) => {}
             (won, result) => panic!("the completer won: {won}, the joiner saw {result:?}"),
         }
     });

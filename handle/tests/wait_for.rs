@@ -16,7 +16,7 @@ fn done(value: u32) -> JoinHandle<u32> {
 
 fn failed() -> JoinHandle<u32> {
     let (completer, handle) = pair();
-    completer.complete(Err(JoinError::Cancelled));
+    completer.complete(Err(JoinError::cancelled()));
     handle
 }
 
@@ -69,7 +69,7 @@ fn a_lost_result_is_a_result() {
     let (completer, handle) = pair::<()>();
     let mut results = as_completed([handle]);
     drop(completer);
-    assert!(matches!(results.next(), Some((0, Err(JoinError::Lost(_))))));
+    assert!(matches!(results.next(), Some((0, Err(JoinError::Lost(..))))));
 }
 
 #[test]

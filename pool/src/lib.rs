@@ -107,7 +107,7 @@ mod worker;
 
 pub use blocking::{lock, queue};
 pub use brigade_handle::{
-    AsCompleted, JoinError, JoinHandle, Until, Waited, as_completed, wait_for, wait_for_timeout,
+    AsCompleted, Id, JoinError, JoinHandle, Subject, Until, Waited, as_completed, wait_for, wait_for_timeout,
 };
 pub use builder::Builder;
 pub use data::{for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_reduce, map_reduce_in};

@@ -64,7 +64,7 @@ fn drop_cancels_what_is_queued_and_waits_for_what_runs() {
     });
     assert_eq!(running.join().unwrap(), 7);
     for handle in queued {
-        assert!(matches!(handle.join(), Ok(_) | Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Ok(_) | Err(JoinError::Cancelled(_))));
     }
 }
 
@@ -82,7 +82,7 @@ fn jobs_queued_when_a_pool_is_dropped_are_cancelled_and_never_run() {
     let queued: Vec<_> = (0..100).map(spawn_queued).collect();
     go.send(()).unwrap();
     running.join().unwrap();
-    assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled(_)))));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn shutdown_now_says_how_many_jobs_it_cancelled() {
         let handles: Vec<_> = (0..1000).map(|n| pool.spawn(move || n)).collect();
         let cancelled = pool.shutdown_now();
         let results: Vec<_> = handles.into_iter().map(|handle| handle.join()).collect();
-        let seen = results.iter().filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
+        let seen = results.iter().filter(|result| matches!(result, Err(JoinError::Cancelled(_)))).count();
         assert_eq!(cancelled, seen);
     }
 }
@@ -261,8 +261,10 @@ fn a_shutdown_with_a_deadline_waits_for_what_ends_in_time() {
         let answers: Vec<_> = (0..50).map(|n| pool.spawn(move || n)).collect();
         let first = pool.spawn(|| brigade_pool::join(|| 1, || 2));
         assert!(pool.shutdown_timeout(Duration::MAX));
-        assert!(answers.into_iter().all(|answer| matches!(answer.join(), Ok(_) | Err(JoinError::Cancelled))));
-        assert!(matches!(first.join(), Ok((1, 2)) | Err(JoinError::Cancelled)));
+        assert!(
+            answers.into_iter().all(|answer| matches!(answer.join(), Ok(_) | Err(JoinError::Cancelled(_))))
+        );
+        assert!(matches!(first.join(), Ok((1, 2)) | Err(JoinError::Cancelled(_))));
     }
 }
 
@@ -282,8 +284,8 @@ fn a_blocking_job_is_left_behind_at_the_deadline_and_queued_jobs_are_cancelled_a
         let queued: Vec<_> = (0..100).map(|n| pool.spawn(move || n)).collect();
         let ordered = pool.spawn_fifo(|| 7);
         assert!(!pool.shutdown_timeout(at_most));
-        assert!(queued.into_iter().all(|job| matches!(job.join(), Err(JoinError::Cancelled))));
-        assert!(matches!(ordered.join(), Err(JoinError::Cancelled)));
+        assert!(queued.into_iter().all(|job| matches!(job.join(), Err(JoinError::Cancelled(_)))));
+        assert!(matches!(ordered.join(), Err(JoinError::Cancelled(_))));
         go.send(()).unwrap();
         assert_eq!(running.join().unwrap(), 7);
     }

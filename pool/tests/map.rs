@@ -48,7 +48,7 @@ fn after_the_time_limit_no_call_begins_and_the_inputs_are_dropped() {
     let (held, called) = (Arc::new(()), AtomicBool::new(false));
     let inputs: Vec<_> = (0..10).map(|_| held.clone()).collect();
     let results = pool(2).map_timeout(|_| called.store(true, Ordering::Relaxed), inputs, Duration::ZERO);
-    assert!(results.iter().all(|result| matches!(result, Err(JoinError::Cancelled))));
+    assert!(results.iter().all(|result| matches!(result, Err(JoinError::Cancelled(_)))));
     assert_eq!((called.into_inner(), Arc::strong_count(&held)), (false, 1));
 }
 

@@ -47,7 +47,7 @@ fn a_queued_job_that_is_cancelled_drops_its_closure_at_once() {
     let handle = pool.spawn(move || drop(held));
     handle.cancel();
     assert_eq!(Arc::strong_count(&token), 1);
-    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
     go.send(()).unwrap();
     busy.join().unwrap().unwrap();
 }
@@ -69,7 +69,7 @@ fn a_job_is_cancelled_by_any_of_many_handles_that_do_not_own_its_result() {
         assert!(cancel.is_finished());
     }
     assert_eq!(Arc::strong_count(&held), 1);
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     open.send(()).unwrap();
     let ends = first.cancel_handle();
     first.join().unwrap();

@@ -84,7 +84,7 @@ fn panics(pool: &Pool, turn: u64) {
     let both = || pool.join(|| half(turn & 1 != 0), || half(turn & 2 != 0));
     assert_eq!(panic::catch_unwind(AssertUnwindSafe(both)).is_err(), turn & 3 != 0);
     let job = pool.spawn(move || half(true));
-    assert!(matches!(job.join(), Err(JoinError::Panicked(_))));
+    assert!(matches!(job.join(), Err(JoinError::Panicked(..))));
 }
 
 fn locks(pool: &Pool, turn: u64) {
@@ -106,7 +106,7 @@ fn lives(turn: u64) {
         drop(pool)
     }
     for handle in handles {
-        assert!(matches!(handle.join(), Ok(_) | Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Ok(_) | Err(JoinError::Cancelled(_))));
     }
 }
 

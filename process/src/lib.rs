@@ -103,8 +103,8 @@ mod worker;
 
 #[cfg(not(loom))]
 pub use brigade_handle::{
-    AsCompleted, CommandEnd, JoinError, JoinHandle, Lost, RemotePanic, Until, Waited, as_completed, wait_for,
-    wait_for_timeout,
+    AsCompleted, CommandEnd, Id, JoinError, JoinHandle, Lost, RemotePanic, Subject, Until, Waited,
+    as_completed, wait_for, wait_for_timeout,
 };
 #[cfg(not(loom))]
 pub use call::block::{Block, BlockMut, Plain};

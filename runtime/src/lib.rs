@@ -118,7 +118,7 @@ mod sys;
 mod task;
 mod time;
 
-pub use brigade_handle::{CancelHandle, JoinError, JoinHandle, Until, Waited};
+pub use brigade_handle::{CancelHandle, Id, JoinError, JoinHandle, Subject, Until, Waited};
 pub use combine::{
     as_completed::{AsCompleted, as_completed, wait_for, wait_for_timeout},
     gather::gather,

@@ -311,6 +311,6 @@ fn a_group_whose_task_panics_ends_its_other_tasks() {
             pending().await
         });
         assert!(is_polled(AssertUnwindSafe(group).catch_unwind().await));
-        assert!(matches!(others.remove(0).await, Err(JoinError::Cancelled)));
+        assert!(matches!(others.remove(0).await, Err(JoinError::Cancelled(_))));
     });
 }

@@ -32,7 +32,7 @@ fn a_task_is_cancelled_by_another_thread_while_its_handle_is_awaited() {
             clone.cancel();
             clone
         });
-        assert!(matches!(runtime.block_on(handle), Err(JoinError::Cancelled)));
+        assert!(matches!(runtime.block_on(handle), Err(JoinError::Cancelled(_))));
         assert!(other.join().unwrap().is_finished());
     }
 }
@@ -43,7 +43,7 @@ fn a_task_that_has_not_run_is_cancelled() {
         let handle = spawn(async { unreachable!("it was cancelled first") });
         handle.cancel_handle().cancel();
         let result: Result<(), _> = handle.await;
-        assert!(matches!(result, Err(JoinError::Cancelled)));
+        assert!(matches!(result, Err(JoinError::Cancelled(_))));
     });
 }
 
@@ -60,7 +60,7 @@ fn a_local_task_whose_output_may_not_leave_its_thread_is_cancelled_by_another() 
         let cancel = handle.cancel_handle();
         cancel_elsewhere(cancel.clone());
         assert!(!cancel.is_finished(), "its own thread has not run it");
-        assert!(matches!(handle.await, Err(JoinError::Cancelled)));
+        assert!(matches!(handle.await, Err(JoinError::Cancelled(_))));
         assert!(cancel.is_finished());
         assert_eq!(Rc::strong_count(&held), 1);
     });
@@ -112,7 +112,7 @@ fn a_cancel_handle_may_outlive_the_runtime() {
             cancel_elsewhere(cancel);
         }
         for handle in handles {
-            assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         }
     }
 }
@@ -129,7 +129,7 @@ fn a_runtime_ends_while_others_cancel_its_tasks() {
             }
             drop(runtime);
             other.join().unwrap();
-            assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+            assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled(_)))));
         }
     }
 }
@@ -149,7 +149,7 @@ fn one_task_of_a_set_is_cancelled() {
                 cancels.push(handle.cancel_handle());
             }
             cancels[1].cancel();
-            assert!(matches!(set.join_next().await, Some(Err(JoinError::Cancelled))));
+            assert!(matches!(set.join_next().await, Some(Err(JoinError::Cancelled(_)))));
             assert!(!cancels[0].is_finished() && cancels[1].is_finished() && !cancels[2].is_finished());
             gate.set();
             let mut results: Vec<_> = set.join_all().await.into_iter().map(Result::unwrap).collect();
@@ -167,7 +167,7 @@ fn one_task_of_a_group_is_cancelled_and_the_others_go_on() {
             let two = group.spawn(async { 2 });
             let cancel = one.cancel_handle();
             group.spawn(async move { cancel.cancel() }).await.unwrap();
-            assert!(matches!(one.await, Err(JoinError::Cancelled)));
+            assert!(matches!(one.await, Err(JoinError::Cancelled(_))));
             two.await.unwrap()
         }));
         assert_eq!(sum, 2);
@@ -182,5 +182,5 @@ fn a_member_of_a_set_that_is_no_task_is_cancelled_as_well() {
     cancel_elsewhere(cancel);
     assert!(completer.is_finished());
     let results = run(set.join_all());
-    assert!(matches!(results[..], [Err(JoinError::Cancelled)]));
+    assert!(matches!(results[..], [Err(JoinError::Cancelled(_))]));
 }

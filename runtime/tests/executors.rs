@@ -244,11 +244,11 @@ fn handles(runtime: &Runtime) -> Case {
         case.theirs(async move {
             assert_eq!(waiting.await.unwrap(), n);
             cancelled.cancel();
-            assert!(matches!(cancelled.await, Err(JoinError::Cancelled)));
+            assert!(matches!(cancelled.await, Err(JoinError::Cancelled(_))));
         });
         case.theirs(async move {
             let failed: Result<(), _> = panicking.await;
-            assert!(matches!(failed, Err(JoinError::Panicked(_))));
+            assert!(matches!(failed, Err(JoinError::Panicked(..))));
             assert_eq!(spawning.await.unwrap(), n);
             sender.send(n).unwrap();
         });

@@ -90,7 +90,7 @@ fn a_panic_in_a_task_is_delivered_by_its_handle() {
             });
             numbers.next().await
         });
-        assert!(matches!(ended.await, Err(JoinError::Panicked(_))));
+        assert!(matches!(ended.await, Err(JoinError::Panicked(..))));
     });
 }
 

@@ -36,7 +36,7 @@ fn ends() -> [fn(Runtime); 5] {
 }
 
 fn is_cancelled<T: Debug>(handle: JoinHandle<T>) -> bool {
-    matches!(handle.join(), Err(JoinError::Cancelled))
+    matches!(handle.join(), Err(JoinError::Cancelled(_)))
 }
 
 /// The message with which `f` panics.
@@ -234,7 +234,7 @@ fn a_handle_keeps_nothing_running() {
             });
             end(runtime);
             told.recv().unwrap();
-            assert!(matches!(task.join(), Ok(7) | Err(JoinError::Cancelled)));
+            assert!(matches!(task.join(), Ok(7) | Err(JoinError::Cancelled(_))));
             assert!(format!("{handle:?}").starts_with("Handle"));
         }
     }
@@ -328,7 +328,7 @@ fn a_thread_that_waits_is_told_of_the_end_although_a_poll_does_not_end() {
     runtime.shutdown_background();
     assert!(sleeper.join().unwrap().starts_with(ENDED));
     open.send(()).unwrap();
-    assert!(matches!(stuck.join(), Ok(()) | Err(JoinError::Cancelled)));
+    assert!(matches!(stuck.join(), Ok(()) | Err(JoinError::Cancelled(_))));
 }
 
 #[test]

@@ -140,10 +140,10 @@ fn live(runtime: Runtime, does: Does, handle: Handle, output_drop: OutputDrop) {
     let certain = matches!(handle, Handle::Joined | Handle::CancelledAfter);
     match &result {
         Some(Ok(_)) => assert!(matches!(does, Does::Ready | Does::Yields), "{case}"),
-        Some(Err(JoinError::Panicked(_))) => {
+        Some(Err(JoinError::Panicked(..))) => {
             assert!(matches!(does, Does::Panics | Does::PanicsInDrop), "{case}")
         }
-        Some(Err(JoinError::Cancelled)) => assert!(does == Does::Pends || !certain, "{case}"),
+        Some(Err(JoinError::Cancelled(_))) => assert!(does == Does::Pends || !certain, "{case}"),
         Some(Err(error)) => panic!("{case}: {error}"),
         None => {}
     }

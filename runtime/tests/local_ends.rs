@@ -24,7 +24,7 @@ use std::{
 const MS: Duration = Duration::from_millis(1);
 
 fn is_cancelled<T: std::fmt::Debug>(handle: JoinHandle<T>) -> bool {
-    matches!(handle.join(), Err(JoinError::Cancelled))
+    matches!(handle.join(), Err(JoinError::Cancelled(_)))
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn groups_and_sets_that_spawn_at_the_end_are_cancelled_as_well() {
                 assert!(group.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
                 let mut set = JoinSet::new();
                 set.spawn_local(pending::<()>());
-                assert!(matches!(set.try_join_next(), Some(Err(JoinError::Cancelled))));
+                assert!(matches!(set.try_join_next(), Some(Err(JoinError::Cancelled(_)))));
                 in_set.borrow_mut().push("set");
             });
             pending::<()>().await;

@@ -307,8 +307,60 @@ fn a_name_is_seen_in_the_task_and_in_the_trace() {
         assert_eq!(named.await.unwrap().as_deref(), Some("sous-chef"));
         assert_eq!(spawn(async { task_name() }).await.unwrap(), None);
     });
-    let trace = session.stop().to_string();
+    // An error of a task says which task it was, by the id and the name that the trace shows.
+    let errors = run(async {
+        let mut set = brigade_runtime::JoinSet::new();
+        let burnt = set.spawn(named("saucier", async { panic!("the soup has burnt") })).id();
+        let plain = set.spawn(std::future::pending::<()>()).id();
+        let first = set.join_next().await.unwrap().unwrap_err();
+        assert_eq!(
+            (first.id(), first.to_string()),
+            (burnt, format!("{burnt} (`saucier`) panicked: the soup has burnt"))
+        );
+        set.cancel_all();
+        let second = set.join_next().await.unwrap().unwrap_err();
+        assert_eq!(second.id(), plain);
+        assert!(
+            second.subject().name().unwrap().contains("several.rs:"),
+            "the line that spawned it: {second}"
+        );
+        [first, second]
+    });
+    let trace = session.stop();
+    assert!(errors.iter().all(|error| trace.events().any(|event| event.subject == error.id())));
+    let trace = trace.to_string();
     assert!(trace.contains("sous-chef ("), "{trace}");
+}
+
+#[test]
+fn an_error_says_the_name_of_its_task_also_if_nothing_is_recorded() {
+    let name = |error: brigade_runtime::JoinError| error.subject().name().map(str::to_owned);
+    run(async {
+        let burnt = spawn_named("saucier", async { panic!("burnt") });
+        assert_eq!(name(burnt.await.unwrap_err()).as_deref(), Some("saucier"));
+        // Names of futures that a task drops while it lives are not the task's.
+        let other = spawn(async {
+            drop(named("sommelier", async {}));
+            panic!("burnt");
+        });
+        assert_ne!(name(other.await.unwrap_err()).as_deref(), Some("sommelier"));
+        // A task that another one takes along keeps its own name.
+        let (send, receive) = brigade_runtime::sync::oneshot::channel();
+        let inner = named("plongeur", std::future::pending::<()>());
+        let outer = spawn_named("chef", async move {
+            let mut set = brigade_runtime::JoinSet::new();
+            let inner = set.spawn(inner).cancel_handle();
+            send.send(()).unwrap();
+            std::future::pending::<()>().await;
+            drop((set, inner));
+        });
+        receive.await.unwrap();
+        outer.cancel();
+        assert_eq!(name(outer.await.unwrap_err()).as_deref(), Some("chef"));
+        let never = spawn_local(named("commis", std::future::pending::<()>()));
+        never.cancel();
+        assert_eq!(name(never.await.unwrap_err()).as_deref(), Some("commis"), "it was never polled");
+    });
 }
 
 #[test]

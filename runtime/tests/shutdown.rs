@@ -34,7 +34,7 @@ fn ends() -> [fn(Runtime); 3] {
 }
 
 fn is_cancelled<T: Debug>(handle: JoinHandle<T>) -> bool {
-    matches!(handle.join(), Err(JoinError::Cancelled))
+    matches!(handle.join(), Err(JoinError::Cancelled(_)))
 }
 
 /// A gate that keeps whoever passes it until it is opened, and says when somebody has come.
@@ -177,7 +177,7 @@ fn a_runtime_may_be_left_inside_another() {
                 come.recv().unwrap();
             }
             runtime.shutdown_background();
-            assert!(matches!(waits.await, Err(JoinError::Cancelled)));
+            assert!(matches!(waits.await, Err(JoinError::Cancelled(_))));
             drop(open);
         }
     });
@@ -286,7 +286,7 @@ fn every_handle_is_told_whatever_the_tasks_do_when_they_are_left() {
             }
             runtime.shutdown_background();
             for handle in handles {
-                assert!(matches!(handle.join(), Ok(()) | Err(JoinError::Cancelled)));
+                assert!(matches!(handle.join(), Ok(()) | Err(JoinError::Cancelled(_))));
             }
         }
     }

@@ -177,7 +177,7 @@ async fn queues(turn: u64) {
     assert_eq!(*sum.lock().await, 4 * (0..25).sum::<u64>());
     getters.iter().for_each(|getter| getter.cancel());
     for getter in getters {
-        assert!(matches!(getter.await, Err::<(), _>(JoinError::Cancelled)));
+        assert!(matches!(getter.await, Err::<(), _>(JoinError::Cancelled(_))));
     }
 }
 
@@ -292,7 +292,7 @@ fn life(turn: u64) {
         }
     }
     for task in tasks {
-        assert!(matches!(task.join(), Ok(()) | Err(JoinError::Cancelled)));
+        assert!(matches!(task.join(), Ok(()) | Err(JoinError::Cancelled(_))));
     }
 }
 

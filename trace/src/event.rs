@@ -1,114 +1,6 @@
 //! The vocabulary: what can happen, to whom, and why.
 
-use std::fmt;
-
-/// The kind of thing that an [`Id`] names.
-///
-/// ```
-/// use brigade_trace::{Domain, Id};
-///
-/// assert_eq!(Id::new(Domain::Task, 3).to_string(), "task#3");
-/// assert_eq!(Id::NONE.domain(), Domain::None);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Domain {
-    /// Nothing: the originator of an event that nobody caused, or a thing that was made while no session ran.
-    None = 0,
-    /// A spawned future.
-    Task = 1,
-    /// A closure on the pool.
-    Job = 2,
-    /// A function sent to a child process.
-    Call = 3,
-    /// A thread that runs tasks or jobs.
-    Worker = 4,
-    /// A child process, by its process id.
-    Child = 5,
-    /// A registration with the reactor.
-    Source = 6,
-    /// A timer.
-    Timer = 7,
-    /// A future that a task polls as a part of its own poll. A program names those that it wants to see.
-    Future = 8,
-}
-
-const DOMAINS: [(Domain, &str); 9] = [
-    (Domain::None, "-"),
-    (Domain::Task, "task"),
-    (Domain::Job, "job"),
-    (Domain::Call, "call"),
-    (Domain::Worker, "worker"),
-    (Domain::Child, "child"),
-    (Domain::Source, "source"),
-    (Domain::Timer, "timer"),
-    (Domain::Future, "future"),
-];
-
-/// Names one task, job, call, worker, child, source, timer or future.
-///
-/// The highest byte holds the [`Domain`], the other seven a number.
-///
-/// ```
-/// use brigade_trace::{Domain, Id};
-///
-/// let child = Id::new(Domain::Child, 4711);
-/// assert_eq!((child.domain(), child.number()), (Domain::Child, 4711));
-/// assert_eq!(child.to_string(), "child#4711");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Id(u64);
-
-const NUMBER_BITS: u32 = 56;
-
-impl Id {
-    /// The id of nothing, and of everything that was made while no session ran.
-    pub const NONE: Self = Self(0);
-
-    /// Names the thing with this number, such as a child by its process id. The number has 56 bits.
-    ///
-    /// ```
-    /// use brigade_trace::{Domain, Id};
-    ///
-    /// let worker = Id::new(Domain::Worker, 0);
-    /// assert_eq!((worker.domain(), worker.number()), (Domain::Worker, 0));
-    /// ```
-    pub const fn new(domain: Domain, number: u64) -> Self {
-        Self((domain as u64) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1))
-    }
-
-    /// The kind of thing.
-    pub fn domain(self) -> Domain {
-        DOMAINS.get((self.0 >> NUMBER_BITS) as usize).map_or(Domain::None, |&(domain, _)| domain)
-    }
-
-    /// The number among things of its kind.
-    pub const fn number(self) -> u64 {
-        self.0 & ((1 << NUMBER_BITS) - 1)
-    }
-
-    pub(crate) const fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let domain = self.domain();
-        let (_, name) = DOMAINS[domain as usize];
-        if domain == Domain::None { f.pad(name) } else { f.pad(&format!("{name}#{}", self.number())) }
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Id({self})")
-    }
-}
+use brigade_handle::Id;
 
 /// Defines an enum whose variants are stored in the ring as bytes, with the table that decodes them.
 macro_rules! bytes {
@@ -206,10 +98,10 @@ bytes! {
 /// One recorded event.
 ///
 /// ```
-/// use brigade_trace::{Domain, Id, Kind, Session, record};
+/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, record};
 ///
 /// let session = Session::start(16).unwrap();
-/// let worker = Id::fresh(Domain::Worker);
+/// let worker = fresh_id(Domain::Worker);
 /// record(Kind::QueueDepth, worker, 3);
 /// let trace = session.stop();
 /// let event = trace.events().next().unwrap();
@@ -261,6 +153,7 @@ impl Event {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use brigade_handle::Domain;
 
     #[test]
     fn an_event_comes_back_from_its_words() {
@@ -272,11 +165,5 @@ mod tests {
                 assert_eq!(Event::from_words(event.to_words()), event);
             }
         }
-    }
-
-    #[test]
-    fn an_id_shows_its_domain_and_number() {
-        assert_eq!(Id::new(Domain::Call, 12).to_string(), "call#12");
-        assert_eq!(Id::NONE.to_string(), "-");
     }
 }

@@ -1,6 +1,7 @@
 //! The events of a session, for reading.
 
-use crate::event::{Event, Id};
+use crate::event::Event;
+use brigade_handle::Id;
 use std::{collections::HashMap, fmt};
 
 /// The events of one thread, oldest first.
@@ -27,10 +28,10 @@ pub struct ThreadTrace {
 /// oldest first.
 ///
 /// ```
-/// use brigade_trace::{Domain, Id, Kind, Session, label, record};
+/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, label, record};
 ///
 /// let session = Session::start(16).unwrap();
-/// let task = Id::fresh(Domain::Task);
+/// let task = fresh_id(Domain::Task);
 /// label(task, || "say_hello".into());
 /// record(Kind::Spawn, task, 0);
 /// let trace = session.stop();

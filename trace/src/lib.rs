@@ -15,10 +15,10 @@
 //! # One worked example
 //!
 //! ```
-//! use brigade_trace::{Cause, Domain, Id, Kind, Session, because, record};
+//! use brigade_trace::{Cause, Domain, Id, Kind, Session, because, fresh_id, record};
 //!
 //! let session = Session::start(1024).unwrap();
-//! let task = Id::fresh(Domain::Task);
+//! let task = fresh_id(Domain::Task);
 //! record(Kind::Spawn, task, 0);
 //! because(Cause::Timer, || record(Kind::Wake, task, 0));
 //! let trace = session.stop();
@@ -34,8 +34,9 @@ mod record;
 mod ring;
 mod sync;
 
-pub use event::{Cause, Domain, Event, Id, Kind};
+pub use brigade_handle::{Domain, Id, Subject};
+pub use event::{Cause, Event, Kind};
 pub use export::{ThreadTrace, Trace};
-pub use record::{Busy, Session, because, begin, current, end, label, on, record};
+pub use record::{Busy, Session, because, begin, current, end, fresh_id, label, on, record, subject};
 #[cfg(loom)]
 pub use ring::Ring;

@@ -6,12 +6,16 @@
 
 use crate::{
     clock,
-    event::{Cause, Domain, Event, Id, Kind},
+    event::{Cause, Event, Kind},
     export::{ThreadTrace, Trace},
     ring::Ring,
 };
-use brigade_handle::fork::{Generation, PerProcess};
+use brigade_handle::{
+    Domain, Id, Subject,
+    fork::{Generation, PerProcess},
+};
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::HashMap,
     fmt,
@@ -24,7 +28,7 @@ use std::{
 
 /// Whether a session runs.
 static RECORDING: AtomicBool = AtomicBool::new(false);
-/// The number of the next [`Id::fresh`].
+/// The number of the next [`fresh_id`].
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// The running session. A forked child starts without one: the copy of the lock may be held for ever, and
 /// its content describes the parent.
@@ -66,22 +70,19 @@ pub fn on() -> bool {
     !cfg!(loom) && RECORDING.load(Ordering::Relaxed)
 }
 
-impl Id {
-    /// Makes a new id in this domain while a session runs. Otherwise returns [`Id::NONE`], which costs
-    /// nothing.
-    ///
-    /// ```
-    /// use brigade_trace::{Domain, Id, Session};
-    ///
-    /// assert_eq!(Id::fresh(Domain::Task), Id::NONE);
-    /// let _session = Session::start(16).unwrap();
-    /// assert_ne!(Id::fresh(Domain::Task), Id::fresh(Domain::Task));
-    /// ```
-    #[inline]
-    pub fn fresh(domain: Domain) -> Self {
-        // Relaxed: only uniqueness matters.
-        if on() { Self::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)) } else { Self::NONE }
-    }
+/// Draws a new id in this domain while a session runs. Otherwise returns [`Id::NONE`], which costs nothing.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Session, fresh_id};
+///
+/// assert_eq!(fresh_id(Domain::Task), Id::NONE);
+/// let _session = Session::start(16).unwrap();
+/// assert_ne!(fresh_id(Domain::Task), fresh_id(Domain::Task));
+/// ```
+#[inline]
+pub fn fresh_id(domain: Domain) -> Id {
+    // Relaxed: only uniqueness matters.
+    if on() { Id::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)) } else { Id::NONE }
 }
 
 /// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. The event's originator and
@@ -105,10 +106,10 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
 /// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].
 ///
 /// ```
-/// use brigade_trace::{Domain, Id, Session, begin, current, end};
+/// use brigade_trace::{Domain, Id, Session, begin, current, end, fresh_id};
 ///
 /// let session = Session::start(16).unwrap();
-/// let task = Id::fresh(Domain::Task);
+/// let task = fresh_id(Domain::Task);
 /// let before = begin(task);
 /// assert_eq!(current(), task);
 /// end(task, before, 1);
@@ -141,10 +142,10 @@ pub fn current() -> Id {
 /// Runs `f`. Every wake-up that `f` records has this cause.
 ///
 /// ```
-/// use brigade_trace::{Cause, Domain, Id, Kind, Session, because, record};
+/// use brigade_trace::{Cause, Domain, Id, Kind, Session, because, fresh_id, record};
 ///
 /// let session = Session::start(16).unwrap();
-/// because(Cause::Queue, || record(Kind::Wake, Id::fresh(Domain::Task), 0));
+/// because(Cause::Queue, || record(Kind::Wake, fresh_id(Domain::Task), 0));
 /// assert_eq!(session.stop().events().next().unwrap().cause, Cause::Queue);
 /// ```
 #[inline(always)]
@@ -171,10 +172,10 @@ fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 /// while no session runs.
 ///
 /// ```
-/// use brigade_trace::{Domain, Id, Kind, Session, label, record};
+/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, label, record};
 ///
 /// let session = Session::start(16).unwrap();
-/// let task = Id::fresh(Domain::Task);
+/// let task = fresh_id(Domain::Task);
 /// label(task, || "soup".into());
 /// record(Kind::Spawn, task, 0);
 /// assert!(session.stop().to_string().contains("\"soup\""));
@@ -186,6 +187,24 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
             labels.insert(id, text);
         }
     }
+}
+
+/// Returns the subject of an error: the id of some work, with the [`label`] that it has by now.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Session, fresh_id, label, subject};
+///
+/// assert!(subject(Id::NONE).is_none());
+/// let _session = Session::start(16).unwrap();
+/// let task = fresh_id(Domain::Task);
+/// label(task, || "soup".into());
+/// assert_eq!((subject(task).id(), subject(task).name()), (task, Some("soup")));
+/// ```
+#[cold]
+pub fn subject(id: Id) -> Subject {
+    let label = || registry().labels.as_ref()?.get(&id).cloned();
+    let name = if on() && id != Id::NONE { label() } else { None };
+    Subject::new(id, name.map(Cow::Owned))
 }
 
 #[cold]
@@ -227,10 +246,10 @@ fn register() -> (u64, Arc<Ring>) {
 /// A running recording. [`stop`](Self::stop) returns the events; dropping the session discards them.
 ///
 /// ```
-/// use brigade_trace::{Domain, Id, Kind, Session, record};
+/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, record};
 ///
 /// let session = Session::start(16).unwrap();
-/// record(Kind::QueueDepth, Id::fresh(Domain::Worker), 3);
+/// record(Kind::QueueDepth, fresh_id(Domain::Worker), 3);
 /// assert_eq!(session.stop().events().count(), 1);
 /// ```
 #[derive(Debug)]

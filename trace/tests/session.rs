@@ -1,17 +1,17 @@
 //! Situations of a session. One test, since a process has one session at a time.
 #![cfg(not(loom))]
 
-use brigade_trace::{Busy, Cause, Domain, Id, Kind, Session, because, begin, end, label, record};
+use brigade_trace::{Busy, Cause, Domain, Id, Kind, Session, because, begin, end, fresh_id, label, record};
 use std::thread;
 
 #[test]
 fn a_session_sees_who_woke_whom_and_why_and_then_nothing() {
-    assert_eq!(Id::fresh(Domain::Task), Id::NONE, "nobody listens yet");
+    assert_eq!(fresh_id(Domain::Task), Id::NONE, "nobody listens yet");
     record(Kind::Spawn, Id::new(Domain::Task, 1), 0);
 
     let session = Session::start(8).unwrap();
     assert_eq!(Session::start(8).unwrap_err(), Busy);
-    let (waker, woken) = (Id::fresh(Domain::Task), Id::fresh(Domain::Task));
+    let (waker, woken) = (fresh_id(Domain::Task), fresh_id(Domain::Task));
     label(woken, || "the sleeper".to_owned());
     thread::Builder::new()
         .name("cook".into())

@@ -109,11 +109,11 @@ impl Failure {
     pub fn from_join(error: &brigade_handle::JoinError) -> Self {
         use brigade_handle::JoinError;
         match error {
-            JoinError::Panicked(_) => {
+            JoinError::Panicked(..) => {
                 Self::new(FailureKind::Panicked, error.panic_message().unwrap_or("it did not say why"))
             }
-            JoinError::Lost(lost) => Self::new(FailureKind::Lost, lost.to_string()),
-            JoinError::Cancelled => Self::new(FailureKind::Lost, error.to_string()),
+            JoinError::Lost(lost, _) => Self::new(FailureKind::Lost, lost.to_string()),
+            JoinError::Cancelled(_) => Self::new(FailureKind::Lost, error.to_string()),
         }
     }
 

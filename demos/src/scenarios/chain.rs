@@ -98,7 +98,7 @@ struct Watched<F> {
 
 impl<F> Watched<F> {
     fn new(name: &str, future: F) -> Self {
-        let id = Id::fresh(Domain::Future);
+        let id = brigade_trace::fresh_id(Domain::Future);
         label(id, || name.into());
         Self { id, future: Box::pin(future) }
     }

@@ -204,7 +204,7 @@ fn a_task_that_blocks_its_thread_is_told_what_to_do() {
         let blocking = spawn_local(async { spawn_local(yield_now()).join().is_ok() });
         blocking.await
     });
-    let Err(JoinError::Panicked(panic)) = blocked else { panic!("{blocked:?}") };
+    let Err(JoinError::Panicked(panic, _)) = blocked else { panic!("{blocked:?}") };
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("would block this thread") && message.contains("await"), "{message}");
 }

@@ -46,7 +46,7 @@ fn each_process_makes_its_own(way: Way) {
 
 /// Work that was handed over before the fork is completed in the parent only.
 fn a_handle_from_before_is_lost_where_it_would_wait(way: Way) {
-    let is_lost = |result: &Result<u32, JoinError>| matches!(result, Err(JoinError::Lost(Lost::Forked)));
+    let is_lost = |result: &Result<u32, JoinError>| matches!(result, Err(JoinError::Lost(Lost::Forked, _)));
     let (completer, handle) = pair::<u32>();
     let mut handle = Some(handle);
     let mut take = || handle.take().expect("only children have taken it");

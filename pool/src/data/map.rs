@@ -150,9 +150,9 @@ where
     let call = AssertUnwindSafe(|| {
         if is_late {
             drop(input);
-            return Err(JoinError::Cancelled);
+            return Err(JoinError::cancelled());
         }
         Ok((plan.f)(input))
     });
-    item.result = Some(panic::catch_unwind(call).unwrap_or_else(|payload| Err(JoinError::Panicked(payload))));
+    item.result = Some(panic::catch_unwind(call).unwrap_or_else(|payload| Err(JoinError::panicked(payload))));
 }

@@ -22,7 +22,7 @@ struct DetachedJob<F> {
 
 /// Makes a job without a handle.
 pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
-    let id = Id::fresh(Domain::Job);
+    let id = brigade_trace::fresh_id(Domain::Job);
     let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
     brigade_trace::record(Kind::Spawn, id, 0);
     // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable

@@ -96,7 +96,7 @@ impl Pool {
         R: Send,
     {
         let results = broadcast(&self.registry, &f);
-        results.into_iter().map(|result| result.map_err(JoinError::Panicked)).collect()
+        results.into_iter().map(|result| result.map_err(JoinError::panicked)).collect()
     }
 }
 
@@ -165,7 +165,7 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     /// Makes a job that is not queued yet, and the handle that waits for its end.
     fn new(work: F) -> (Self, JoinHandle<()>) {
         let (completer, done) = brigade_handle::pair::<()>();
-        let id = Id::fresh(Domain::Job);
+        let id = brigade_trace::fresh_id(Domain::Job);
         let state = InstalledState { work: Some(work), result: None, completer: Some(completer) };
         let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };
         brigade_trace::record(Kind::Spawn, id, 0);

@@ -65,7 +65,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let id = Id::fresh(Domain::Job);
+    let id = brigade_trace::fresh_id(Domain::Job);
     let job = memory::put(SpawnedJob {
         header: JobHeader::new(&SpawnedJob::<F, T>::VTABLE),
         claim: AtomicU8::new(QUEUED),
@@ -108,7 +108,7 @@ where
     fn claim_and_run(&self) -> bool {
         let Some(work) = self.claim() else { return false };
         let before = brigade_trace::begin(self.id);
-        let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::Panicked);
+        let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
         brigade_trace::end(self.id, before, 1);
         self.complete(result.map_err(|error| self.report_if_detached(error)));
         true
@@ -119,10 +119,10 @@ where
     fn report_if_detached(&self, error: JoinError) -> JoinError {
         let tell = |worker: Option<&Worker>, error| match (worker.map(|w| &w.registry.config.on_panic), error)
         {
-            (Some(Some(handler)), JoinError::Panicked(payload)) => {
+            (Some(Some(handler)), JoinError::Panicked(payload, _)) => {
                 contain(|| handler(payload));
                 // The slot drops this error, and no one sees it.
-                JoinError::Lost(Lost::Abandoned)
+                JoinError::lost(Lost::Abandoned)
             }
             (_, error) => error,
         };
@@ -136,12 +136,13 @@ where
         // The closure is dropped first, so that its resources are free when the joiner learns of the
         // cancellation.
         contain(|| drop(work));
-        self.complete(Err(JoinError::Cancelled));
+        self.complete(Err(JoinError::cancelled()));
         true
     }
 
     fn complete(&self, result: Result<T, JoinError>) {
         brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
+        let result = result.map_err(|error| error.of(|| brigade_trace::subject(self.id)));
         // SAFETY: only the thread that claimed the job completes it (rule 1), with a reference of its own
         // (rule 3).
         let complete = || unsafe { self.slot.complete_once(result) };
@@ -195,6 +196,16 @@ where
     unsafe fn is_finished(job: NonNull<()>) -> bool {
         // SAFETY: the caller's reference keeps the job alive.
         unsafe { job.cast::<Self>().as_ref() }.slot.is_finished()
+    }
+
+    /// Returns the job's id, for a cancel handle.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    unsafe fn id(job: NonNull<()>) -> Id {
+        // SAFETY: the caller's reference keeps the job alive.
+        unsafe { job.cast::<Self>().as_ref() }.id
     }
 
     /// Adds a reference.
@@ -258,6 +269,10 @@ where
             |worker: Option<&Worker>| worker.is_some_and(|w| Arc::as_ptr(&w.registry) == self.registry);
         current::with(is_of_our_pool) && self.claim_and_run()
     }
+
+    fn id(&self) -> Id {
+        self.id
+    }
 }
 
 // SAFETY: the job counts its references, and any thread may cancel it or give a reference back.
@@ -270,6 +285,7 @@ where
         &CancelVerbs {
             cancel: Self::cancel,
             is_finished: Self::is_finished,
+            id: Self::id,
             retain: Self::retain,
             release: Self::release,
         }

@@ -189,7 +189,7 @@ impl<'scope> Scope<'scope> {
     {
         let scope = NonNull::from(self);
         let header = JobHeader::of_child(&ChildJob::<'scope, F>::VTABLE, NonNull::from(&self.base));
-        let id = Id::fresh(Domain::Job);
+        let id = brigade_trace::fresh_id(Domain::Job);
         let child = memory::put(ChildJob { header, scope, id, work });
         brigade_trace::record(Kind::Spawn, id, 0);
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope

@@ -94,7 +94,7 @@ fn handles_from_before_do_not_wait(way: Way, pool: &Pool) {
         let (finished, running) = all.take().expect("only children take it");
         running.cancel();
         finished.join().is_ok_and(|seven| seven == 7)
-            && matches!(running.join(), Err(JoinError::Lost(Lost::Forked)))
+            && matches!(running.join(), Err(JoinError::Lost(Lost::Forked, _)))
     });
     drop(open);
     let (finished, running) = all.expect("only children take it");

@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 assert_eq!(sum, sys::checksum(dish));
                 ("answered", format!("{sum:#010x}"))
             }
-            Err(JoinError::Lost(lost @ Lost::Killed { .. })) => ("crashed", lost.to_string()),
-            Err(JoinError::Lost(lost @ Lost::TimedOut { .. })) => ("hung", lost.to_string()),
+            Err(JoinError::Lost(lost @ Lost::Killed { .. }, _)) => ("crashed", lost.to_string()),
+            Err(JoinError::Lost(lost @ Lost::TimedOut { .. }, _)) => ("hung", lost.to_string()),
             Err(other) => return Err(other.into()),
         };
         println!("{dish:9} {end:9} {text}");

@@ -78,9 +78,7 @@ impl Answer {
             frame::Kind::BlockValue => {
                 Ok(Self::BlockValue(BlockValue { message: payload, along: None, lender: None }))
             }
-            frame::Kind::Failed => {
-                Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into_owned())))
-            }
+            frame::Kind::Failed => Ok(Self::Lost(Lost::Codec(String::from_utf8_lossy(&payload).into()))),
             frame::Kind::Panicked => {
                 let report = postcard::from_bytes(&payload);
                 report.map(Self::Panicked).map_err(|error| format!("its report of a panic: {error}"))
@@ -110,14 +108,14 @@ impl Answer {
         match self {
             Self::Value(bytes) => codec::decode_result(&bytes),
             Self::Panicked(panics::Report { message, location }) => {
-                Err(JoinError::Panicked(Box::new(RemotePanic { message, location })))
+                Err(JoinError::panicked(Box::new(RemotePanic { message, location })))
             }
-            Self::Lost(lost) => Err(JoinError::Lost(lost)),
-            Self::Cancelled => Err(JoinError::Cancelled),
+            Self::Lost(lost) => Err(JoinError::lost(lost)),
+            Self::Cancelled => Err(JoinError::cancelled()),
             Self::BlockValue(loaded) => loaded.unpacking(codec::decode_result).unwrap_or_else(|| {
-                Err(JoinError::Lost(Lost::Protocol("a result with blocks is damaged".into())))
+                Err(JoinError::lost(Lost::Protocol("a result with blocks is damaged".into())))
             }),
-            Self::Records(_) => Err(JoinError::Lost(Lost::Protocol("records answer a batch alone".into()))),
+            Self::Records(_) => Err(JoinError::lost(Lost::Protocol("records answer a batch alone".into()))),
         }
     }
 }

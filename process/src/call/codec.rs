@@ -109,8 +109,8 @@ pub(crate) fn encode_argument<A: Serialize>(argument: &A, out: &mut Vec<u8>) -> 
     // Unwind safe: after a panic the argument is not used again, and the owner of `out` cuts it to the
     // length it had.
     match catch_unwind(AssertUnwindSafe(|| encode(Part::Argument, argument, out))) {
-        Ok(encoded) => encoded.map_err(|why| JoinError::Lost(Lost::Codec(why))),
-        Err(payload) => Err(JoinError::Panicked(payload)),
+        Ok(encoded) => encoded.map_err(|why| JoinError::lost(Lost::Codec(why.into()))),
+        Err(payload) => Err(JoinError::panicked(payload)),
     }
 }
 
@@ -118,8 +118,8 @@ pub(crate) fn encode_argument<A: Serialize>(argument: &A, out: &mut Vec<u8>) -> 
 pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, JoinError> {
     // Unwind safe: the bytes are only read.
     match catch_unwind(AssertUnwindSafe(|| decode(Part::Result, bytes))) {
-        Ok(value) => value.map_err(|why| JoinError::Lost(Lost::Codec(why))),
-        Err(payload) => Err(JoinError::Panicked(payload)),
+        Ok(value) => value.map_err(|why| JoinError::lost(Lost::Codec(why.into()))),
+        Err(payload) => Err(JoinError::panicked(payload)),
     }
 }
 

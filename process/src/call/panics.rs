@@ -38,12 +38,12 @@ pub(crate) struct Report {
 impl Report {
     fn of(payload: Box<dyn Any + Send>) -> Self {
         let noted = take_place(Mark::of(&*payload));
-        let error = JoinError::Panicked(payload);
+        let error = JoinError::panicked(payload);
         let text = error.panic_message().unwrap_or("(a payload that is not a text)");
         // The panic of another process knows its place.
         let location = error.panic_location().map(str::to_owned).or(noted);
         let report = Self { message: cut(text), location };
-        if let JoinError::Panicked(payload) = error {
+        if let JoinError::Panicked(payload, _) = error {
             // A payload's destructor is foreign code, too: a panic in it must not end the worker's loop.
             forget_panic(Err::<(), _>(payload));
         }

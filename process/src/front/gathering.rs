@@ -12,7 +12,7 @@ use crate::{
     wire::frame::Kind,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{Domain, Id, Kind as Happened, record};
+use brigade_trace::{Domain, Id, Kind as Happened, fresh_id, record, subject};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     mem, ptr,
@@ -61,7 +61,7 @@ impl<R> Packed<R> {
         let number = self.results.len();
         let start = batch::begin_item(&mut self.items);
         let encoded = codec::encode_argument(input, &mut self.items);
-        let too_long = || JoinError::Lost(Lost::Codec("the argument is longer than 4 GiB".into()));
+        let too_long = || JoinError::lost(Lost::Codec("the argument is longer than 4 GiB".into()));
         let packed = encoded.and_then(|()| batch::end_item(&mut self.items, start).ok_or_else(too_long));
         match (&packed, self.runs.last_mut()) {
             (Ok(()), Some((_, first, count))) if *first + *count == number => *count += 1,
@@ -87,7 +87,7 @@ where
     let Packed { items, runs, mut results } = Packed::new(inputs);
     let named = entry::name(f);
     if let Err(why) = &named {
-        let lost = || Some(Err(JoinError::Lost(Lost::Codec(why.clone()))));
+        let lost = || Some(Err(JoinError::lost(Lost::Codec(why.as_str().into()))));
         results.iter_mut().for_each(|result| *result = lost());
     }
     let left = results.iter().filter(|result| result.is_none()).count();
@@ -95,7 +95,7 @@ where
         slot: Slot::new(),
         found: Mutex::new(Found { results, left }),
         cancelled: AtomicBool::new(false),
-        id: Id::fresh(Domain::Call),
+        id: fresh_id(Domain::Call),
         shared: shared.clone(),
     });
     record(Happened::Spawn, gathering.id, 0);
@@ -135,7 +135,9 @@ impl<R: Send> Gathering<R> {
         };
         record(Happened::Complete, self.id, 0);
         // This collects in place: an Option around a Result takes no more room than the Result.
-        let found = |result: Option<_>| result.expect("the last place was filled");
+        let found = |result: Option<Result<R, JoinError>>| {
+            result.expect("the last place was filled").map_err(|error| error.of(|| subject(self.id)))
+        };
         pending::complete(&self.slot, Ok(all.into_iter().map(found).collect()));
     }
 }
@@ -165,10 +167,10 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
         let results: Results<R> = match answer {
             Answer::Records(bytes) => batch::records(&bytes).take(count).map(decode).collect(),
             answer if count == 1 => vec![answer.into_result()],
-            Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::Lost(lost.clone()))).collect(),
-            Answer::Cancelled => (0..count).map(|_| Err(JoinError::Cancelled)).collect(),
+            Answer::Lost(lost) => (0..count).map(|_| Err(JoinError::lost(lost.clone()))).collect(),
+            Answer::Cancelled => (0..count).map(|_| Err(JoinError::cancelled())).collect(),
             Answer::Value(_) | Answer::Panicked(_) | Answer::BlockValue(..) => {
-                let lost = || JoinError::Lost(Lost::Protocol("a batch is answered by records".into()));
+                let lost = || JoinError::lost(Lost::Protocol("a batch is answered by records".into()));
                 (0..count).map(|_| Err(lost())).collect()
             }
         };
@@ -192,7 +194,7 @@ fn decode<R: DeserializeOwned>((kind, payload): (Kind, &[u8])) -> Result<R, Join
     }
     match Answer::from_parts(kind, payload.to_vec()) {
         Ok(answer) => answer.into_result(),
-        Err(why) => Err(JoinError::Lost(Lost::Protocol(why))),
+        Err(why) => Err(JoinError::lost(Lost::Protocol(why.into()))),
     }
 }
 
@@ -218,10 +220,14 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
         let found = mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results);
         // The results so far are dropped here, on the canceller's thread, and under no lock.
         drop_each(found);
-        pending::complete(&self.slot, Err(JoinError::Cancelled));
+        pending::complete(&self.slot, Err(JoinError::cancelled().of(|| subject(self.id))));
     }
 
     fn attend(&self) {
         self.shared.spin_for_answers(&|| self.slot.is_finished());
+    }
+
+    fn id(&self) -> Id {
+        self.id
     }
 }

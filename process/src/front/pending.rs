@@ -18,7 +18,7 @@ use crate::{
     parent::shared::Shared,
 };
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{Domain, Id, Kind, record};
+use brigade_trace::{Domain, Id, Kind, fresh_id, record, subject};
 use serde::de::DeserializeOwned;
 use std::{
     ptr,
@@ -56,7 +56,7 @@ pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     shared: Arc<Shared>,
     on_cancel: OnCancel,
 ) -> (Arc<dyn Caller>, JoinHandle<R>) {
-    let id = Id::fresh(Domain::Call);
+    let id = fresh_id(Domain::Call);
     let pending =
         Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, id, shared });
     record(Kind::Spawn, id, 0);
@@ -103,7 +103,7 @@ impl<R: DeserializeOwned + Send> Pending<R> {
 
     fn complete(&self, result: Result<R, JoinError>) {
         record(Kind::Complete, self.id, u64::from(result.is_err()));
-        complete(&self.slot, result);
+        complete(&self.slot, result.map_err(|error| error.of(|| subject(self.id))));
     }
 }
 
@@ -172,7 +172,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
         }
         loop {
             if self.withdraw() || self.on_cancel == OnCancel::Kill && self.request_kill() {
-                return self.complete(Err(JoinError::Cancelled));
+                return self.complete(Err(JoinError::cancelled()));
             }
             // Relaxed: see `leave_queue`. It is in the queue again if its worker has ended meanwhile.
             if self.forbid_restart() || self.state.load(Ordering::Relaxed) != QUEUED {
@@ -183,5 +183,9 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
 
     fn attend(&self) {
         self.shared.spin_for_answers(&|| self.slot.is_finished());
+    }
+
+    fn id(&self) -> Id {
+        self.id
     }
 }

@@ -236,12 +236,13 @@ impl ProcessPool {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         if self.shared.is_forked() {
-            return failed(JoinError::Lost(Lost::Forked));
+            return failed(JoinError::lost(Lost::Forked));
         }
         let mut bytes = Vec::new();
         let (encoded, attachments) =
             attachments::packing(self.shared.blocks(), || codec::encode_argument(argument, &mut bytes));
-        let encoded = encoded.and_then(|()| entry::name(f).map_err(|why| JoinError::Lost(Lost::Codec(why))));
+        let encoded =
+            encoded.and_then(|()| entry::name(f).map_err(|why| JoinError::lost(Lost::Codec(why.into()))));
         match encoded {
             Ok(entry::Name(name)) => {
                 let (caller, handle) = pending::new(self.shared.clone(), on_cancel);

@@ -54,9 +54,10 @@ pub(crate) fn a_cancelled_call_is_never_started_again() {
                     assert_eq!(got, number);
                     answered += 1;
                 }
-                Err(JoinError::Cancelled) => cancelled += 1,
+                Err(JoinError::Cancelled(_)) => cancelled += 1,
                 Err(JoinError::Lost(
                     Lost::Killed { signal: 9 } | Lost::Quarantined { .. } | Lost::NotStarted(_),
+                    _,
                 )) => {}
                 Err(error) => panic!("call {number}: {error}"),
             }

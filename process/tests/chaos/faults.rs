@@ -156,8 +156,8 @@ fn pool_error() -> String {
 fn not_started(procs: &ProcessPool) -> String {
     loop {
         match procs.spawn(|n: u32| n, 1).join() {
-            Err(JoinError::Lost(Lost::NotStarted(why))) => return why,
-            Ok(_) | Err(JoinError::Lost(Lost::Killed { signal: 9 })) => {}
+            Err(JoinError::Lost(Lost::NotStarted(why), _)) => return why.into(),
+            Ok(_) | Err(JoinError::Lost(Lost::Killed { signal: 9 }, _)) => {}
             Err(error) => panic!("{error}"),
         }
     }

@@ -39,12 +39,14 @@ impl Outcomes {
                 assert!(value == *expected, "{what}: a wrong result");
                 self.right += 1;
             }
-            Err(JoinError::Lost(Lost::Killed { signal: 9 | 6 })) => self.lost += 1,
-            Err(JoinError::Lost(Lost::NotStarted(_))) => self.not_started += 1,
-            Err(JoinError::Lost(Lost::Quarantined { workers, .. })) if workers > 1 => self.quarantined += 1,
-            Err(JoinError::Lost(Lost::TimedOut { .. })) if what == "limited" => self.timed_out += 1,
-            Err(JoinError::Panicked(_)) if what == "panic" => self.panicked += 1,
-            Err(JoinError::Cancelled) if what == "cancelled" => self.cancelled += 1,
+            Err(JoinError::Lost(Lost::Killed { signal: 9 | 6 }, _)) => self.lost += 1,
+            Err(JoinError::Lost(Lost::NotStarted(_), _)) => self.not_started += 1,
+            Err(JoinError::Lost(Lost::Quarantined { workers, .. }, _)) if workers > 1 => {
+                self.quarantined += 1
+            }
+            Err(JoinError::Lost(Lost::TimedOut { .. }, _)) if what == "limited" => self.timed_out += 1,
+            Err(JoinError::Panicked(..)) if what == "panic" => self.panicked += 1,
+            Err(JoinError::Cancelled(_)) if what == "cancelled" => self.cancelled += 1,
             Err(error) => panic!("{what}: {error}"),
         }
     }

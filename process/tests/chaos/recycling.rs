@@ -105,7 +105,7 @@ pub(crate) fn nothing_is_lost_when_workers_are_recycled_by_memory() {
                 match handle.join() {
                     Ok(block) if block.iter().all(|&number| number == n) => right += 1,
                     // The pool looked at its memory while it ran the call.
-                    Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT })) => over += 1,
+                    Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT }, _)) => over += 1,
                     other => panic!("way {way}: {:?}", other.map(|block| block[0])),
                 }
             }

@@ -52,5 +52,5 @@ pub(crate) fn a_pool_with_a_stopped_worker_can_be_dropped() {
     let handles: Vec<JoinHandle<u32>> = (0..20).map(|n| procs.spawn(|n: u32| n, n)).collect();
     drop(procs);
     assert!(sys::has_no_child());
-    assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled(_)))));
 }

@@ -106,6 +106,7 @@ pub(crate) fn strangers_in_a_storm_keep_no_worker_out() {
                 }
                 Err(JoinError::Lost(
                     Lost::Killed { signal: 9 } | Lost::NotStarted(_) | Lost::Quarantined { .. },
+                    _,
                 )) => lost += 1,
                 Err(error) => panic!("{error}"),
             }

@@ -34,7 +34,7 @@ fn build() -> Builder {
 fn zygote(procs: &ProcessPool) -> Result<u32, String> {
     match procs.spawn(|(): ()| *ZYGOTE.get().unwrap(), ()).join() {
         Ok(zygote) => Ok(zygote),
-        Err(JoinError::Lost(Lost::NotStarted(why))) => Err(why),
+        Err(JoinError::Lost(Lost::NotStarted(why), _)) => Err(why.into()),
         Err(error) => panic!("{error}"),
     }
 }
@@ -127,19 +127,19 @@ pub(crate) fn a_zygote_is_killed_while_it_is_set_up() {
             for (n, handle) in (0..).zip(handles) {
                 match handle.join() {
                     Ok(got) => assert_eq!(got, n),
-                    Err(JoinError::Lost(Lost::NotStarted(_))) => continue,
+                    Err(JoinError::Lost(Lost::NotStarted(_), _)) => continue,
                     Err(error) => panic!("round {number}: {error}"),
                 }
                 right += 1;
             }
             let error = dies.join().map(|(): ()| ()).unwrap_err();
             assert!(
-                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::Killed { signal: 6 })),
+                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::Killed { signal: 6 }, _)),
                 "{error}"
             );
             let error = limited.join().unwrap_err();
             assert!(
-                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::TimedOut { .. })),
+                matches!(&error, JoinError::Lost(Lost::NotStarted(_) | Lost::TimedOut { .. }, _)),
                 "{error}"
             );
         }

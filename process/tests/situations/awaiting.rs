@@ -11,7 +11,7 @@ async fn sum(procs: &brigade_process::ProcessPool) -> u32 {
     let mapped = procs.spawn_map(|n: u32| n, 0..1_000).await.unwrap();
     assert!((0..1_000).eq(mapped.into_iter().map(Result::unwrap)));
     let lost = procs.spawn(|n: i32| -> () { std::process::exit(n) }, 3).await;
-    assert!(matches!(lost, Err(JoinError::Lost(Lost::Exited { code: 3 }))));
+    assert!(matches!(lost, Err(JoinError::Lost(Lost::Exited { code: 3 }, _))));
     sum
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn the_dead_keep_no_block() {
             if block[1] == 1.0 { process::abort() } else { 0.0 }
         };
         let lost = procs.spawn(dies, numbers(COUNT)).join().unwrap_err();
-        assert!(matches!(lost, JoinError::Lost(Lost::Killed { signal: 6 })), "{lost}");
+        assert!(matches!(lost, JoinError::Lost(Lost::Killed { signal: 6 }, _)), "{lost}");
         assert_eq!(procs.spawn(sum, numbers(COUNT)).join().unwrap(), SUM);
     }
 }
@@ -106,7 +106,7 @@ pub(crate) fn a_block_outlives_its_pool_and_its_worker() {
     let running = procs.spawn(|(_, port): (Block<f64>, u16)| wait_at(port), (mine.clone(), gate.port()));
     let _waiting = gate.arrival();
     drop(procs);
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
     assert!(made.iter().chain(mine.iter()).sum::<f64>() == 2.0 * SUM);
     drop((made, mine, unread, gate, _waiting));
     assert!(sys::has_no_child());

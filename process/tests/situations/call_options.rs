@@ -27,7 +27,7 @@ pub(crate) fn a_call_over_its_time_is_killed_alone() {
     let endless = procs.call(wait_at, gate.port()).timeout(SHORT).retry(3).spawn();
     let behind: Vec<_> = (0..20).map(|n| procs.spawn(|n: u32| n, n)).collect();
     let _stuck = gate.arrival();
-    assert!(matches!(endless.join(), Err(JoinError::Lost(Lost::TimedOut { limit: SHORT }))));
+    assert!(matches!(endless.join(), Err(JoinError::Lost(Lost::TimedOut { limit: SHORT }, _))));
     assert!((0..).zip(behind).all(|(n, handle)| handle.join().unwrap() == n));
     assert!(!other.is_finished());
     drop(waiting);
@@ -78,10 +78,10 @@ pub(crate) fn a_cancel_may_kill() {
     let _waiting = gate.arrival();
     let before = procs.worker_ids();
     queued.cancel();
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(procs.worker_ids(), before, "a queued call is removed, and nobody is killed");
     running.cancel();
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
     assert_ne!(procs.worker_ids(), before);
 }
@@ -118,7 +118,7 @@ pub(crate) fn without_retry_a_call_is_started_once() {
     let procs = pool(2);
     let path = counter();
     let lost = procs.spawn(dies, (path.clone(), 5)).join();
-    assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 9 }))));
+    assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 9 }, _))));
     assert_eq!(take_count(&path), 1);
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn a_call_that_always_kills_is_quarantined() {
     let path = counter();
     let deadly = procs.call(dies, (path.clone(), u64::MAX)).retry(2).spawn();
     let others: Vec<_> = (0..100).map(|n| procs.spawn(|n: u32| n, n)).collect();
-    let Err(JoinError::Lost(Lost::Quarantined { workers: 3, last })) = deadly.join() else { panic!() };
+    let Err(JoinError::Lost(Lost::Quarantined { workers: 3, last }, _)) = deadly.join() else { panic!() };
     assert_eq!(*last, Lost::Killed { signal: 9 });
     assert_eq!(take_count(&path), 3);
     assert!((0..).zip(others).all(|(n, handle)| handle.join().unwrap() == n));
@@ -152,7 +152,7 @@ pub(crate) fn a_cancelled_call_is_not_tried_again() {
     let waiting = gate.arrival();
     running.cancel();
     drop(waiting);
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(take_count(&path), 1);
     // A call that answers after its cancel has its result.
     let running = procs.call(wait_at, gate.port()).retry(9).spawn();
@@ -181,6 +181,6 @@ pub(crate) fn options_survive_the_pools_end() {
         (0..5).map(|_| procs.call(wait_at, gate.port()).timeout(LONG).retry(3).spawn()).collect();
     let _waiting = gate.arrival();
     drop(procs);
-    assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled(_)))));
     assert!(sys::has_no_child());
 }

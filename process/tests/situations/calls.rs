@@ -23,7 +23,7 @@ fn refuse(n: u32) -> u32 {
 pub(crate) fn a_panic_crosses_with_its_message_and_place() {
     let procs = pool(1);
     let worker = procs.worker_ids();
-    let JoinError::Panicked(payload) = procs.spawn(refuse, 3).join().unwrap_err() else { panic!() };
+    let JoinError::Panicked(payload, _) = procs.spawn(refuse, 3).join().unwrap_err() else { panic!() };
     let panic = payload.downcast::<RemotePanic>().unwrap();
     assert_eq!(panic.message, "no flour for 3");
     assert!(panic.location.unwrap().contains("calls.rs:"));
@@ -228,7 +228,7 @@ fn with_result(step: Step) -> JoinError {
 }
 
 fn assert_codec(error: &JoinError, what: &str) {
-    assert!(matches!(error, JoinError::Lost(Lost::Codec(why)) if why.contains(what)), "{error}");
+    assert!(matches!(error, JoinError::Lost(Lost::Codec(why), _) if why.contains(what)), "{error}");
 }
 
 pub(crate) fn a_panic_while_encoding_the_argument_is_the_handles() {

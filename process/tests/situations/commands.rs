@@ -61,13 +61,13 @@ fn silent(launcher: impl Launcher + 'static) -> Builder {
 pub(crate) fn a_lost_call_is_told_what_the_command_said() {
     let procs = behind(shell("\"$@\"; echo the oven went cold >&2; exit 3"));
     let lost = procs.spawn(|(): ()| -> u32 { process::exit(0) }, ()).join();
-    let Err(JoinError::Lost(Lost::CommandEnded(ended))) = lost else { panic!("{lost:?}") };
+    let Err(JoinError::Lost(Lost::CommandEnded(ended), _)) = lost else { panic!("{lost:?}") };
     let CommandEnd { command, end, said } = *ended;
     assert_eq!((command.as_str(), end), ("sh", Lost::Exited { code: 3 }));
     assert_eq!(said, "the oven went cold");
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1, "others go on");
     let again = procs.call(|(): ()| -> u32 { process::exit(0) }, ()).retry(1).spawn().join();
-    assert!(matches!(again, Err(JoinError::Lost(Lost::Quarantined { workers: 2, .. }))), "{again:?}");
+    assert!(matches!(again, Err(JoinError::Lost(Lost::Quarantined { workers: 2, .. }, _))), "{again:?}");
     procs.shutdown();
     assert!(sys::has_no_child());
 }
@@ -76,10 +76,10 @@ pub(crate) fn a_lost_call_is_told_what_the_command_said() {
 fn refusal(launcher: impl Launcher + 'static) -> String {
     let procs = behind(launcher);
     let refused = procs.spawn(|n: u32| n, 1).join();
-    let Err(JoinError::Lost(Lost::NotStarted(why))) = refused else { panic!("{refused:?}") };
+    let Err(JoinError::Lost(Lost::NotStarted(why), _)) = refused else { panic!("{refused:?}") };
     drop(procs);
     assert!(sys::has_no_child());
-    why
+    why.into()
 }
 
 pub(crate) fn a_refused_start_is_told_what_the_command_said() {
@@ -202,7 +202,7 @@ pub(crate) fn a_worker_that_does_not_end_when_asked_is_killed() {
     let running = procs.call(wait_at, gate.port()).kill_on_cancel().spawn();
     let _waiting = gate.arrival();
     running.cancel();
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
     let running = procs.spawn(wait_at, gate.port());
     let _waiting = gate.arrival();

@@ -128,7 +128,7 @@ pub(crate) fn blocks_travel_whoever_has_changed_its_user() {
 /// The reason for which a call with a block was lost.
 fn loss<T>(result: Result<T, JoinError>) -> String {
     match result.map(drop) {
-        Err(JoinError::Lost(Lost::Codec(why))) => why,
+        Err(JoinError::Lost(Lost::Codec(why), _)) => why.into(),
         other => panic!("{other:?}"),
     }
 }
@@ -190,7 +190,7 @@ pub(crate) fn blocks_lent_for_a_call_that_is_taken_back_are_free_again() {
     for n in 0..TIMES {
         let handle = procs.spawn(|block: Block<u64>| block[0], block(n));
         handle.cancel();
-        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         // Nobody has the block any more, so the next block gets its memory.
         assert!(BlockMut::<u64>::recycled(COUNT).unwrap().iter().all(|&found| found == n));
     }

@@ -17,7 +17,7 @@ fn one_among_a_hundred(work: fn(&ProcessPool) -> Vec<Result<u32, JoinError>>) ->
     for (n, result) in (0..).zip(work(&procs)) {
         match result {
             Ok(got) => assert_eq!(got, n),
-            Err(JoinError::Lost(why)) if n == FATAL => lost = Some(why),
+            Err(JoinError::Lost(why, _)) if n == FATAL => lost = Some(why),
             Err(error) => panic!("call {n}: {error}"),
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn a_worker_without_a_channel_is_replaced() {
     for (first, last) in path_descriptors() {
         let (result, well) = closing(first, last);
         match (Path::now(), result) {
-            (Path::Ring, Ok(7)) | (_, Err(JoinError::Lost(Lost::Exited { code: 70 }))) => {}
+            (Path::Ring, Ok(7)) | (_, Err(JoinError::Lost(Lost::Exited { code: 70 }, _))) => {}
             (path, result) => panic!("closing {first} to {last} on {path:?}: {result:?}"),
         }
         assert!(well);
@@ -114,7 +114,7 @@ pub(crate) fn a_large_answer_needs_the_channel() {
         vec![0_u8; n]
     };
     let result = procs.spawn(close, 1 << 20).join();
-    assert!(matches!(&result, Err(JoinError::Lost(Lost::Exited { code: 70 }))), "{:?}", result.map(drop));
+    assert!(matches!(&result, Err(JoinError::Lost(Lost::Exited { code: 70 }, _))), "{:?}", result.map(drop));
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn many_deaths_among_many_calls() {
     for (n, result) in (0..).zip(procs.map(work, 0..1_000)) {
         match result {
             Ok(got) => assert_eq!(got, n),
-            Err(JoinError::Lost(Lost::Killed { signal: 9 })) => assert_eq!(n % 20, 7),
+            Err(JoinError::Lost(Lost::Killed { signal: 9 }, _)) => assert_eq!(n % 20, 7),
             Err(error) => panic!("call {n}: {error}"),
         }
     }
@@ -167,7 +167,7 @@ pub(crate) fn a_worker_killed_with_a_large_argument_in_flight() {
     let queued: Vec<_> =
         (0..3).map(|_| procs.spawn(|bytes: Vec<u16>| bytes.len(), vec![7; 1 << 20])).collect();
     sys::kill(procs.worker_ids()[0]);
-    assert!(matches!(running.join(), Err(JoinError::Lost(Lost::Killed { signal: 9 }))));
+    assert!(matches!(running.join(), Err(JoinError::Lost(Lost::Killed { signal: 9 }, _))));
     drop(waiting);
     for handle in queued {
         assert_eq!(handle.join().unwrap(), 1 << 20);
@@ -189,8 +189,8 @@ pub(crate) fn every_call_completes_while_workers_are_killed_at_random() {
         for (n, result) in (0..).zip(procs.map(|n: u64| n * 3, 0..20_000)) {
             match result {
                 Ok(got) => assert_eq!(got, n * 3),
-                Err(JoinError::Lost(Lost::Killed { signal: 9 })) => lost += 1,
-                Err(JoinError::Lost(Lost::NotStarted(_))) => lost += 1,
+                Err(JoinError::Lost(Lost::Killed { signal: 9 }, _)) => lost += 1,
+                Err(JoinError::Lost(Lost::NotStarted(_), _)) => lost += 1,
                 Err(error) => panic!("call {n}: {error}"),
             }
         }

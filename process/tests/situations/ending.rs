@@ -23,7 +23,7 @@ pub(crate) fn a_queued_call_can_be_cancelled() {
     queued.cancel();
     first.cancel();
     drop(waiting);
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(first.join().unwrap(), gate.port(), "a call that runs goes on");
     assert_eq!(last.join().unwrap(), 2);
 }
@@ -48,8 +48,8 @@ pub(crate) fn a_drop_cancels_what_is_queued_and_kills_what_runs() {
     drop(procs);
     assert!(sys::has_no_child());
     assert!(running.is_finished());
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
-    assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
+    assert!(queued.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled(_)))));
 }
 
 pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
@@ -62,7 +62,7 @@ pub(crate) fn a_shutdown_meets_calls_that_were_cancelled() {
         assert_eq!(first.join().unwrap(), 1);
         for (n, handle) in (0..).zip(others) {
             let result = handle.join();
-            assert!(matches!(&result, Err(JoinError::Cancelled)) || result.unwrap() == n);
+            assert!(matches!(&result, Err(JoinError::Cancelled(_))) || result.unwrap() == n);
         }
     }
 }
@@ -162,7 +162,7 @@ pub(crate) fn workers_that_always_die_at_start_fail_the_calls() {
         let procs = ProcessPool::builder().workers(2).launcher(Instead(program)).build().unwrap();
         for _ in 0..2 {
             let error = procs.spawn(|n: u32| n, 1).join().unwrap_err();
-            assert!(matches!(error, JoinError::Lost(Lost::NotStarted(_))), "{error}");
+            assert!(matches!(error, JoinError::Lost(Lost::NotStarted(_), _)), "{error}");
         }
         procs.shutdown();
         assert!(sys::has_no_child());

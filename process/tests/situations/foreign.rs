@@ -234,5 +234,5 @@ pub(crate) fn a_map_is_cancelled_whose_results_panic_when_they_are_dropped() {
         thread::yield_now();
     }
     map.cancel();
-    assert!(matches!(map.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(map.join(), Err(JoinError::Cancelled(_))));
 }

@@ -22,7 +22,7 @@ fn double(n: u64) -> u64 {
 }
 
 fn is_lost<R>(result: &Result<R, JoinError>) -> bool {
-    matches!(result, Err(JoinError::Lost(Lost::Forked)))
+    matches!(result, Err(JoinError::Lost(Lost::Forked, _)))
 }
 
 fn all_lost<R>(results: impl IntoIterator<Item = Result<R, JoinError>>) -> bool {

@@ -81,7 +81,10 @@ pub(crate) fn workers_may_be_told_to_die_of_interrupts() {
             let _waiting = gate.arrival();
             procs.worker_ids().into_iter().for_each(|pid| sys::send(pid, signal));
             let error = running.join().unwrap_err();
-            assert!(matches!(error, JoinError::Lost(Lost::Killed { signal: by }) if by == signal), "{error}");
+            assert!(
+                matches!(error, JoinError::Lost(Lost::Killed { signal: by }, _) if by == signal),
+                "{error}"
+            );
         }
     }
 }

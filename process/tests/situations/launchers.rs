@@ -35,7 +35,7 @@ impl<F: FnMut() + Send> Launcher for Then<F> {
 /// The reason for which the call was not made.
 fn not_started(result: Result<u32, JoinError>) -> String {
     match result {
-        Err(JoinError::Lost(Lost::NotStarted(why))) => why,
+        Err(JoinError::Lost(Lost::NotStarted(why), _)) => why.into(),
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn a_launcher_that_panics_is_a_failed_start() {
     assert!(sys::has_no_child(), "the first worker has gone with the pool");
     let procs = ProcessPool::builder().workers(1).launcher(Then(1, no_second_oven)).build().unwrap();
     let lost = procs.spawn(|(): ()| -> u32 { std::process::abort() }, ()).join();
-    assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 6 }))));
+    assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 6 }, _))));
     assert!(not_started(procs.spawn(|n: u32| n, 1).join()).contains("no second oven"));
     procs.shutdown();
     assert!(sys::has_no_child());
@@ -92,10 +92,10 @@ pub(crate) fn a_launcher_that_hangs_delays_no_limit_and_no_end() {
     assert_eq!(other.join().unwrap(), gate.port());
     let limited = procs.call(wait_at, gate.port()).timeout(LIMIT).spawn();
     let _stuck = gate.arrival();
-    assert!(matches!(limited.join(), Err(JoinError::Lost(Lost::TimedOut { limit: LIMIT }))));
+    assert!(matches!(limited.join(), Err(JoinError::Lost(Lost::TimedOut { limit: LIMIT }, _))));
     let queued = procs.spawn(|n: u32| n, 1);
     drop(procs);
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     assert!(sys::has_no_child());
     // The launcher's own thread ends a worker that comes after all.
     let threads = || fs::read_dir("/proc/self/task").unwrap().count();
@@ -264,14 +264,14 @@ fn calls_complete(method: Method, good: u32) {
     for (n, handle) in (0..).zip(handles) {
         match handle.join() {
             Ok(got) => assert_eq!(got, n),
-            Err(JoinError::Lost(Lost::Supervisor(why) | Lost::NotStarted(why))) => {
+            Err(JoinError::Lost(Lost::Supervisor(why) | Lost::NotStarted(why), _)) => {
                 assert!(why.contains("a launcher's"), "{why}");
             }
             Err(error) => panic!("{method:?} after {good}: {error}"),
         }
     }
     let error = killed.join().unwrap_err();
-    assert!(matches!(error, JoinError::Lost(_)), "{method:?} after {good}: {error}");
+    assert!(matches!(error, JoinError::Lost(..)), "{method:?} after {good}: {error}");
     procs.shutdown();
 }
 
@@ -310,7 +310,7 @@ pub(crate) fn a_zygote_that_is_set_up_slowly_delays_no_limit_and_no_end() {
     let _second_zygote = gate.arrival();
     let limited = procs.call(wait_at, gate.port()).timeout(LIMIT).spawn();
     let _stuck = gate.arrival();
-    assert!(matches!(limited.join(), Err(JoinError::Lost(Lost::TimedOut { limit: LIMIT }))));
+    assert!(matches!(limited.join(), Err(JoinError::Lost(Lost::TimedOut { limit: LIMIT }, _))));
     drop(procs);
     assert!(sys::has_no_child());
 }

@@ -66,7 +66,7 @@ pub(crate) fn a_death_in_a_chunk_loses_one_call_and_none_runs_twice() {
         for (n, result) in (0..).zip(results) {
             match result {
                 Ok(got) => assert!(got == n && n % 30 != 7),
-                Err(JoinError::Lost(Lost::Killed { signal: 9 })) => assert_eq!(n % 30, 7),
+                Err(JoinError::Lost(Lost::Killed { signal: 9 }, _)) => assert_eq!(n % 30, 7),
                 Err(error) => panic!("call {n} of {size}: {error}"),
             }
         }
@@ -125,7 +125,7 @@ pub(crate) fn a_map_that_is_cancelled_stops_early() {
     // A worker without a ring learns of it by a frame, and may have begun the next call by then: that finds
     // no gate.
     drop((waiting, gate));
-    assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
     // The others do not come: this call is the next to run.
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
     assert!(procs.statistics().calls < 10);
@@ -142,7 +142,7 @@ pub(crate) fn a_map_meets_the_end_of_its_pool() {
     let aborted = procs.spawn_map(wait_at, vec![gate.port(); 100]);
     let _waiting = gate.arrival();
     procs.terminate();
-    assert!(aborted.join().unwrap().into_iter().all(|result| matches!(result, Err(JoinError::Cancelled))));
+    assert!(aborted.join().unwrap().into_iter().all(|result| matches!(result, Err(JoinError::Cancelled(_)))));
     assert!(sys::has_no_child());
 }
 

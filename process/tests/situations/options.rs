@@ -51,7 +51,7 @@ pub(crate) fn an_initializer_may_have_a_pool_of_its_own() {
 
 pub(crate) fn a_failing_initializer_is_told() {
     let procs = builder(2).initializer(|n: u32| panic!("no oven {n}"), 7).build().unwrap();
-    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
+    let Err(JoinError::Lost(Lost::NotStarted(why), _)) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
     assert!(why.contains("no oven 7") && why.contains("initializer"), "{why}");
     procs.shutdown();
     assert!(sys::has_no_child());
@@ -83,7 +83,7 @@ pub(crate) fn a_worker_that_has_grown_is_recycled() {
     let procs = builder(1).memory_limit(LIMIT).build().unwrap();
     let grown = procs.spawn(take, 100 << 20).join();
     // Mostly it answers before the pool has looked.
-    assert!(matches!(grown, Ok(_) | Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT }))), "{grown:?}");
+    assert!(matches!(grown, Ok(_) | Err(JoinError::Lost(Lost::OverMemory { limit: LIMIT }, _))), "{grown:?}");
     assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
     assert_eq!(procs.statistics().over_memory, 1);
 }
@@ -96,7 +96,7 @@ pub(crate) fn a_call_that_takes_too_much_is_killed() {
         wait_at(port)
     };
     let error = procs.spawn(greedy, gate.port()).join().unwrap_err();
-    assert!(matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT })), "{error}");
+    assert!(matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT }, _)), "{error}");
     assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn a_memory_limit_holds_behind_a_command_that_stays() {
             };
             let error = procs.spawn(greedy, gate.port()).join().unwrap_err();
             assert!(
-                matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT })),
+                matches!(error, JoinError::Lost(Lost::OverMemory { limit: LIMIT }, _)),
                 "{command:?}: {error}"
             );
             assert_eq!(procs.spawn(take, 1).join().unwrap(), 1);
@@ -214,7 +214,7 @@ pub(crate) fn a_joiner_that_gives_a_call_with_a_deadline_wakes_the_supervisor() 
         assert!(begun.elapsed() < Duration::from_secs(30), "nobody looks at the deadline");
         thread::yield_now();
     }
-    assert!(matches!(endless.join(), Err(JoinError::Lost(Lost::TimedOut { .. }))));
+    assert!(matches!(endless.join(), Err(JoinError::Lost(Lost::TimedOut { .. }, _))));
     procs.shutdown();
 }
 
@@ -243,7 +243,7 @@ pub(crate) fn a_closed_pool_finishes_and_takes_no_more() {
     let procs = builder(1).build().unwrap();
     let before = procs.spawn(|n: u32| n, 1);
     procs.close();
-    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 2).join() else { panic!() };
+    let Err(JoinError::Lost(Lost::NotStarted(why), _)) = procs.spawn(|n: u32| n, 2).join() else { panic!() };
     assert!(why.contains("closed"));
     procs.join();
     assert_eq!(before.join().unwrap(), 1);

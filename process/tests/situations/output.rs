@@ -149,7 +149,7 @@ pub(crate) fn a_slow_sink_holds_up_no_call() {
     };
     for _ in 0..3 {
         let lost = procs.spawn(last_words, ()).join().map(|(): ()| ());
-        assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 6 }))), "{lost:?}");
+        assert!(matches!(lost, Err(JoinError::Lost(Lost::Killed { signal: 6 }, _))), "{lost:?}");
         assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
     }
     drop(open);
@@ -188,7 +188,7 @@ pub(crate) fn a_sink_may_drop_the_pool() {
     let _line = procs.spawn(|(): ()| println!("the end"), ());
     give.send(procs).unwrap();
     drop(give);
-    assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
     // The sink is dropped when the thread that calls it is done.
     assert!(told.recv().is_err());
     while !sys::has_no_child() {

@@ -57,7 +57,7 @@ pub(crate) fn answers_of_workers_that_have_grown_stand() {
             match handle.join() {
                 Ok(block) => assert!(block.iter().all(|&number| number == n)),
                 // The pool has looked while the call ran.
-                Err(JoinError::Lost(Lost::OverMemory { .. })) => {}
+                Err(JoinError::Lost(Lost::OverMemory { .. }, _)) => {}
                 Err(error) => panic!("{error}"),
             }
         }

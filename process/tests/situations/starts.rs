@@ -62,7 +62,10 @@ pub(crate) fn workers_of_a_zygote_die_and_are_replaced() {
         };
         let lost = procs.spawn(ends, signal).join().unwrap_err();
         let expected = [Lost::Killed { signal: 9 }, Lost::Killed { signal: 6 }, Lost::Exited { code: 3 }];
-        assert!(matches!(&lost, JoinError::Lost(lost) if *lost == expected[signal as usize % 3]), "{lost}");
+        assert!(
+            matches!(&lost, JoinError::Lost(lost, _) if *lost == expected[signal as usize % 3]),
+            "{lost}"
+        );
     }
     assert_works(&procs);
     drop(procs);
@@ -144,10 +147,10 @@ pub(crate) fn a_worker_behind_a_command_dials_back() {
 /// The reason for which there is no worker.
 fn refusal(launcher: Argv) -> String {
     let procs = behind(launcher).unwrap();
-    let Err(JoinError::Lost(Lost::NotStarted(why))) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
+    let Err(JoinError::Lost(Lost::NotStarted(why), _)) = procs.spawn(|n: u32| n, 1).join() else { panic!() };
     procs.shutdown();
     assert!(sys::has_no_child());
-    why
+    why.into()
 }
 
 pub(crate) fn a_peer_without_the_token_is_refused() {
@@ -244,7 +247,7 @@ pub(crate) fn a_cancel_kills_a_worker_however_it_was_started() {
         let running = procs.call(wait_at, gate.port()).kill_on_cancel().spawn();
         let _waiting = gate.arrival();
         running.cancel();
-        assert!(matches!(running.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(running.join(), Err(JoinError::Cancelled(_))));
         assert_works(&procs);
         procs.shutdown();
         assert!(sys::has_no_child());

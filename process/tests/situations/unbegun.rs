@@ -25,7 +25,10 @@ pub(crate) fn an_argument_that_ends_its_workers_is_given_up() {
         let error = huge.join().unwrap_err();
         let is_told = matches!(
             &error,
-            JoinError::Lost(Lost::Quarantined { workers: 2, .. } | Lost::Killed { .. } | Lost::Exited { .. })
+            JoinError::Lost(
+                Lost::Quarantined { workers: 2, .. } | Lost::Killed { .. } | Lost::Exited { .. },
+                _
+            )
         );
         assert!(is_told, "{error}");
         assert!((0..20).eq(behind.into_iter().map(|handle| handle.join().unwrap())), "others are not blamed");
@@ -39,7 +42,7 @@ pub(crate) fn a_limit_that_is_over_before_the_call_begins_kills_few_workers() {
     let procs = ProcessPool::builder().workers(1).launcher(launcher()).build().unwrap();
     for _ in 0..20 {
         match procs.call(|n: u32| n, 1).timeout(Duration::ZERO).spawn().join() {
-            Ok(1) | Err(JoinError::Lost(Lost::TimedOut { limit: Duration::ZERO })) => {}
+            Ok(1) | Err(JoinError::Lost(Lost::TimedOut { limit: Duration::ZERO }, _)) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -73,6 +76,6 @@ pub(crate) fn an_argument_that_aborts_while_it_is_decoded_is_one_calls() {
     let deadly = procs.spawn(|_: Deadly| (), Deadly(PhantomData));
     let behind: Vec<_> = (0..20).map(|n| procs.spawn(|n: u32| n, n)).collect();
     let error = deadly.join().unwrap_err();
-    assert!(matches!(error, JoinError::Lost(Lost::Killed { signal: 6 })), "{error}");
+    assert!(matches!(error, JoinError::Lost(Lost::Killed { signal: 6 }, _)), "{error}");
     assert!((0..20).eq(behind.into_iter().map(|handle| handle.join().unwrap())));
 }

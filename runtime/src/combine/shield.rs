@@ -68,7 +68,7 @@ impl<T> Future for Shield<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match ready!(Pin::new(&mut self.task).poll(cx)) {
             Ok(value) => Poll::Ready(value),
-            Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+            Err(JoinError::Panicked(payload, _)) => resume_unwind(payload),
             Err(error) => panic!("the shielded task has no result: {error}"),
         }
     }

@@ -266,7 +266,7 @@ impl Source {
         let bits = if matches!(initially, Initially::Ready) { READABLE | WRITABLE } else { 0 };
         let waiting = Waiting { reader: None, writer: None, others: None };
         Self {
-            id: Id::fresh(Domain::Source),
+            id: brigade_trace::fresh_id(Domain::Source),
             readiness: AtomicUsize::new(bits),
             waiting: Mutex::new(waiting),
             generation: Generation::current(),

@@ -59,8 +59,8 @@ enum Refused {
 impl Refused {
     fn into_join_error(self) -> JoinError {
         match self {
-            Self::Closed => JoinError::Cancelled,
-            Self::NoThread(error) => JoinError::Lost(Lost::NotStarted(error.to_string())),
+            Self::Closed => JoinError::cancelled(),
+            Self::NoThread(error) => JoinError::lost(Lost::NotStarted(error.to_string().into())),
         }
     }
 }
@@ -249,10 +249,10 @@ pub(crate) fn unblock<T: Send + 'static>(
 /// `WouldBlock`, which tells callers to wait for readiness.
 pub(crate) fn io_error(what: &str, error: &JoinError) -> io::Error {
     match error {
-        JoinError::Lost(Lost::NotStarted(reason)) => {
+        JoinError::Lost(Lost::NotStarted(reason), _) => {
             io::Error::new(io::ErrorKind::QuotaExceeded, format!("{what}: {reason}"))
         }
-        JoinError::Cancelled => io::Error::other(format!("{what}: the runtime has ended")),
+        JoinError::Cancelled(_) => io::Error::other(format!("{what}: the runtime has ended")),
         other => io::Error::other(format!("{what}: {other}")),
     }
 }
@@ -326,7 +326,7 @@ impl<F: FnOnce() -> T, T: Send + 'static> BlockingCall<F, T> {
         let result = brigade_pool::blocking(|| catch_unwind(AssertUnwindSafe(closure)));
         // This comes after the block ends: the task that is woken may bring the next call, and this thread
         // is free for it then.
-        self.complete(result.map_err(JoinError::Panicked));
+        self.complete(result.map_err(JoinError::panicked));
     }
 }
 
@@ -340,7 +340,7 @@ impl<F, T> BlockingCall<F, T> {
 impl<F, T> Drop for BlockingCall<F, T> {
     fn drop(&mut self) {
         if self.completer.is_some() {
-            self.complete(Err(JoinError::Cancelled));
+            self.complete(Err(JoinError::cancelled()));
         }
     }
 }

@@ -332,10 +332,10 @@ impl<'a> ExecutorView<'a> {
     pub(crate) fn cancelled(&self) -> JoinError {
         match self {
             Self::MultiThread(shared) => match shared.failure.get() {
-                Some(why) => JoinError::Lost(Lost::Executor(why.clone())),
-                None => JoinError::Cancelled,
+                Some(why) => JoinError::lost(Lost::Executor(why.as_str().into())),
+                None => JoinError::cancelled(),
             },
-            _ => JoinError::Cancelled,
+            _ => JoinError::cancelled(),
         }
     }
 

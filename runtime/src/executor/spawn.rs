@@ -14,7 +14,7 @@ use crate::{
         reference::ExecutorBorrow,
     },
     task::{
-        self,
+        self, name,
         task_local::{Scoped, TaskLocal},
     },
 };
@@ -180,7 +180,8 @@ where
 /// [`TaskGroup`](crate::TaskGroup), a [`JoinSet`](crate::JoinSet) or a [`Scope`](crate::Scope).
 ///
 /// [`task_name`] returns the name inside the future and in the destructors of the values that it holds. A
-/// trace shows the name beside the line of this call. Tasks without a name pay nothing for those with one.
+/// trace shows the name beside the line of this call, and the [error](brigade_handle::JoinError::subject) of
+/// a task that panics or is cancelled says it. Tasks without a name pay nothing for those with one.
 ///
 /// ```
 /// use brigade_runtime::{JoinSet, named, run, task_name};
@@ -226,6 +227,12 @@ impl<F: Future> Future for Named<F> {
             label(current(), || format!("{name} ({}:{})", self.at.file(), self.at.line()));
         }
         Pin::new(&mut self.future).poll(cx)
+    }
+}
+
+impl<F> Drop for Named<F> {
+    fn drop(&mut self) {
+        name::answer(self.future.value());
     }
 }
 

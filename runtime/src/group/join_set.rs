@@ -153,7 +153,7 @@ impl<T> JoinSet<T> {
     /// let mut set = JoinSet::new();
     /// set.spawn(async { panic!("the soup has burnt") });
     /// let result: Result<(), _> = set.join_next().await.expect("one task is in the set");
-    /// assert!(matches!(result, Err(JoinError::Panicked(_))));
+    /// assert!(matches!(result, Err(JoinError::Panicked(..))));
     /// assert!(set.join_next().await.is_none());
     /// # });
     /// ```

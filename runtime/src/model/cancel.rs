@@ -71,7 +71,7 @@ fn a_cancel_and_a_completion_meet_and_the_joiner_hears_of_one() {
         assert_eq!(dropped.by(), [thread::current().id()], "the runner drops the future, once");
         match handle.join() {
             Ok(7) => {}
-            Err(JoinError::Cancelled) => assert!(!was_finished, "it was cancelled after its end"),
+            Err(JoinError::Cancelled(_)) => assert!(!was_finished, "it was cancelled after its end"),
             result => panic!("{result:?}"),
         }
         drop(flag);
@@ -92,7 +92,7 @@ fn a_cancel_by_one_thread_and_a_run_by_another_end_the_task_once() {
         other.join().unwrap();
         queue.run();
         assert_eq!(dropped.by().len(), 1);
-        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         assert_freed(&queue);
     });
 }
@@ -171,7 +171,7 @@ fn a_cancel_after_the_executors_end_does_nothing() {
         assert!(cancel(second));
         other.join().unwrap();
         assert_eq!(dropped.by(), [thread::current().id()]);
-        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         assert_freed(&queue);
     });
 }

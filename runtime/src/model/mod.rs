@@ -207,7 +207,7 @@ mod tests {
             queue.run();
             other.join().unwrap();
             queue.run();
-            assert!(matches!(handle.join(), Ok(7) | Err(JoinError::Cancelled)));
+            assert!(matches!(handle.join(), Ok(7) | Err(JoinError::Cancelled(_))));
         });
     }
 

@@ -9,6 +9,7 @@
 
 use super::{
     memory::{self, Size},
+    name,
     state::{AfterPoll, AfterWake, Begin, Release, TaskState},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     shim::UnsafeCell,
 };
 use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
-use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, label, record};
+use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, fresh_id, label, record};
 use std::{
     future::Future,
     mem::ManuallyDrop,
@@ -82,7 +83,7 @@ pub(crate) fn new<F: Future>(
     at: ExecutorBorrow<'_>,
     spawned_at: &'static Location<'static>,
 ) -> (Task, JoinHandle<F::Output>) {
-    let id = Id::fresh(Domain::Task);
+    let id = fresh_id(Domain::Task);
     if id != Id::NONE {
         record(Kind::Spawn, id, 0);
         label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
@@ -125,7 +126,7 @@ unsafe fn release_handle(target: NonNull<()>) {
 
 /// The same for all types of future: a cancel handle touches only the header.
 static CANCEL_VERBS: CancelVerbs =
-    CancelVerbs { cancel: cancel_by_handle, is_finished, retain: retain_handle, release: release_handle };
+    CancelVerbs { cancel: cancel_by_handle, is_finished, id, retain: retain_handle, release: release_handle };
 
 /// Cancels the task.
 ///
@@ -147,6 +148,16 @@ unsafe fn is_finished(target: NonNull<()>) -> bool {
     let header: &Header = unsafe { target.cast().as_ref() };
     // A task without a handle does not complete its signal.
     header.signal.is_finished() || header.state.is_complete()
+}
+
+/// Returns the id of the task.
+///
+/// # Safety
+///
+/// As for `cancel_by_handle`.
+unsafe fn id(target: NonNull<()>) -> Id {
+    // SAFETY: the caller's reference keeps the header alive.
+    unsafe { target.cast::<Header>().as_ref() }.id
 }
 
 /// Adds a reference.
@@ -320,6 +331,10 @@ unsafe impl<F: Future> Rendezvous<F::Output> for Cell<F> {
         let address = NonNull::from(self).addr();
         request_cancel(&self.header, NonNull::with_exposed_provenance(address));
     }
+
+    fn id(&self) -> Id {
+        self.header.id
+    }
 }
 
 // SAFETY: the task counts its references, and any thread may cancel it or give one back.
@@ -412,7 +427,7 @@ unsafe fn poll<F: Future>(cell: &Cell<F>, header: NonNull<Header>) -> Poll<Resul
     match polled {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(payload) => Poll::Ready(Err(JoinError::Panicked(payload))),
+        Err(payload) => Poll::Ready(Err(JoinError::panicked(payload))),
     }
 }
 
@@ -428,16 +443,19 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
     let cell = unsafe { whole.as_ref() };
     // A future must not outlive the end of its task. If its destructor panics, that is the panic of the
     // task.
-    let dropped = catch_unwind(AssertUnwindSafe(|| {
+    let drop_future = AssertUnwindSafe(|| {
         // SAFETY: the future is the runner's (rule 2).
         cell.stage.with_mut(|stage| unsafe { stage.cast::<F>().drop_in_place() });
-    }));
-    let result = match dropped {
-        Ok(()) => result,
-        Err(payload) => {
-            discard(result);
-            Err(JoinError::Panicked(payload))
-        }
+    });
+    let result = match result {
+        Ok(output) => match catch_unwind(drop_future) {
+            Ok(()) => Ok(output),
+            Err(payload) => {
+                discard(output);
+                Err(JoinError::panicked(payload).of(|| brigade_trace::subject(cell.header.id)))
+            }
+        },
+        Err(error) => Err(name::fail(cell.header.id, error, drop_future)),
     };
     record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
     // If the handle is gone, the result is dropped here. Then nobody can be told of a panic of its

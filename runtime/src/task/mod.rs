@@ -94,6 +94,7 @@ mod state;
 // Unsafe: this allocates, and keeps free blocks on lists that lie in the blocks.
 #[allow(unsafe_code)]
 mod memory;
+pub(crate) mod name;
 pub(crate) mod task_local;
 
 pub(crate) use cell::{Outcome, Task, TaskRef, UNLISTED, cancel_by as cancel, new};

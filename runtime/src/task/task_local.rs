@@ -232,6 +232,13 @@ impl<T: 'static, F> Drop for Scoped<T, F> {
     }
 }
 
+impl<T: 'static, F> Scoped<T, F> {
+    /// Returns the value.
+    pub(crate) fn value(&self) -> &T {
+        &self.value
+    }
+}
+
 impl<T: fmt::Debug + 'static, F> fmt::Debug for Scoped<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped").field("value", &self.value).finish_non_exhaustive()

@@ -24,7 +24,7 @@ use std::{
 
 fn says_why<T: Debug>(handle: JoinHandle<T>) {
     match handle.join() {
-        Err(JoinError::Lost(Lost::Executor(why))) => assert!(why.contains("descriptor"), "{why}"),
+        Err(JoinError::Lost(Lost::Executor(why), _)) => assert!(why.contains("descriptor"), "{why}"),
         other => panic!("{other:?}"),
     }
 }

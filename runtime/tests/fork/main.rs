@@ -93,13 +93,13 @@ fn handles_from_before_do_not_wait(way: Way, runtime: &Runtime) {
     way.in_child(|| {
         let (finished, waiting) = all.take().unwrap();
         finished.join().is_ok_and(|seven| seven == 7)
-            && matches!(waiting.join(), Err(JoinError::Lost(brigade_handle::Lost::Forked)))
+            && matches!(waiting.join(), Err(JoinError::Lost(brigade_handle::Lost::Forked, _)))
     });
     let (finished, waiting) = all.unwrap();
     assert_eq!(runtime.block_on(finished).unwrap(), 7);
     assert!(!waiting.is_finished());
     waiting.cancel();
-    assert!(matches!(runtime.block_on(waiting), Err(JoinError::Cancelled)));
+    assert!(matches!(runtime.block_on(waiting), Err(JoinError::Cancelled(_))));
 }
 
 fn dropping_it_in_the_child_ends(way: Way) {

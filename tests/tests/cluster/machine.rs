@@ -87,7 +87,7 @@ pub(crate) fn hold<const N: usize>(procs: &ProcessPool, gate: &Gate) -> [(JoinHa
 /// Asserts that the worker of this call was lost, and returns the reason.
 pub(crate) fn loss(lost: Result<String, JoinError>) -> String {
     match lost {
-        Err(JoinError::Lost(lost @ Lost::CommandEnded(_))) => lost.to_string(),
+        Err(JoinError::Lost(lost @ Lost::CommandEnded(_), _)) => lost.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn loss(lost: Result<String, JoinError>) -> String {
 pub(crate) fn refusal(launcher: impl Launcher + 'static) -> String {
     let procs = pool(1, launcher);
     match procs.spawn(|n: u32| n, 1).join() {
-        Err(JoinError::Lost(Lost::NotStarted(why))) => why,
+        Err(JoinError::Lost(Lost::NotStarted(why), _)) => why.into(),
         other => panic!("{other:?}"),
     }
 }

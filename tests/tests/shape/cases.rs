@@ -4,7 +4,9 @@ use crate::{
     executor::Executor,
     gate::{Gate, wait_at},
 };
-use brigade_handle::JoinError;
+use brigade_handle::{Id, JoinError};
+use brigade_trace::{Kind, Session};
+use std::sync::{Mutex, PoisonError};
 
 fn double(n: u64) -> u64 {
     n * 2
@@ -41,7 +43,7 @@ pub(crate) fn queued_work_can_be_cancelled<E: Executor>() {
     let queued = executor.spawn(double, 1);
     queued.cancel();
     drop(waiting);
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(first.join().unwrap(), gate.port(), "the work before it is not touched");
     executor.shutdown();
 }
@@ -57,10 +59,39 @@ pub(crate) fn a_cancel_handle_cancels_what_another_handle_waits_for<E: Executor>
     detached.cancel();
     canceller.join().unwrap();
     drop(waiting);
-    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled(_))));
     assert_eq!(first.join().unwrap(), gate.port(), "the work before it is not touched");
     executor.shutdown();
     assert!(detached.is_finished());
+}
+
+pub(crate) fn an_error_says_which_work_it_is_of<E: Executor>() {
+    // A process has one session at a time, and the executors are tested side by side.
+    static SESSION: Mutex<()> = Mutex::new(());
+    let _one = SESSION.lock().unwrap_or_else(PoisonError::into_inner);
+    let executor = E::start(1);
+    let unseen = executor.spawn(panic_if_three, 3);
+    assert_eq!(unseen.id(), Id::NONE, "nothing is recorded yet");
+    assert!(unseen.join().unwrap_err().to_string().starts_with("panicked: "));
+    let session = Session::start(1 << 12).unwrap();
+    let gate = Gate::new();
+    let first = executor.spawn(wait_at, gate.port());
+    let waiting = gate.arrival();
+    let (panics, queued) = (executor.spawn(panic_if_three, 3), executor.spawn(double, 1));
+    let ids = [panics.id(), queued.id()];
+    assert_eq!(queued.cancel_handle().id(), ids[1]);
+    queued.cancel();
+    drop(waiting);
+    let errors = [panics.join().unwrap_err(), queued.join().unwrap_err()];
+    first.join().unwrap();
+    let trace = session.stop();
+    for (id, error) in ids.into_iter().zip(errors) {
+        assert_eq!(error.id(), id);
+        assert!(error.to_string().starts_with(&id.to_string()), "{error}");
+        let is_spawn = |event: &&brigade_trace::Event| event.kind == Kind::Spawn && event.subject == id;
+        assert_eq!(trace.events().filter(is_spawn).count(), 1, "{id} is the trace's");
+    }
+    executor.shutdown();
 }
 
 pub(crate) fn a_dropped_handle_detaches<E: Executor>() {
@@ -102,7 +133,7 @@ pub(crate) fn a_drop_leaves_no_handle_waiting<E: Executor>() {
         assert!(handle.is_finished(), "unit {n} has ended before the drop returned");
         match handle.join() {
             Ok(result) => assert_eq!(result, double(n)),
-            Err(error) => assert!(matches!(error, JoinError::Cancelled), "{error}"),
+            Err(error) => assert!(matches!(error, JoinError::Cancelled(_)), "{error}"),
         }
     }
 }

@@ -36,6 +36,7 @@ macro_rules! suites {
             queued_work_can_be_cancelled
             a_cancel_handle_cancels_what_another_handle_waits_for
             a_dropped_handle_detaches
+            an_error_says_which_work_it_is_of
             a_shutdown_drains_what_is_queued
             a_drop_leaves_no_handle_waiting
             work_may_spawn_work

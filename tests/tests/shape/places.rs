@@ -134,7 +134,7 @@ fn anywhere() -> Vec<Row> {
         row("JoinHandle, awaited and taken", || run(async { ignore(taken().await) })),
         row("as_completed, taken", || ignore(as_completed([taken()]))),
         row("wait_for, taken", || ignore(wait_for([taken()], Until::All))),
-        row("JoinError::resume", || { runtime::JoinError::Cancelled.resume(); }),
+        row("JoinError::resume", || { runtime::JoinError::cancelled().resume(); }),
         row("Pool::map_chunked, 0", || ignore(Pool::global().map_chunked(|n: u8| n, [1, 2], 0))),
         row("Pool::broadcast from inside", || Pool::global().install(|| ignore(Pool::global().broadcast(|_| ())))),
         row("pool Queue::bounded, 0", || ignore(queue::Queue::<u8>::bounded(0))),

@@ -82,7 +82,7 @@ impl Child {
 
     /// Condemns a child whose launcher's code has failed.
     pub(super) fn break_off(&mut self, error: &std::io::Error) {
-        self.condemn(Lost::Supervisor(error.to_string()));
+        self.condemn(Lost::Supervisor(error.to_string().into()));
         self.closed = true;
     }
 
@@ -155,7 +155,8 @@ impl Child {
                 Lost::NotStarted(match self.process.command() {
                     Some(name) => format!(
                         "`{name}` has not brought a worker that says hello in time: does it wait for a machine? See `start_limit`"
-                    ),
+                    )
+                    .into(),
                     None => "the worker did not say hello in time: is `brigade_process::init()` the first line of `main`?".into(),
                 })
             }
@@ -179,7 +180,7 @@ impl Child {
             // ECHILD: another part of the program has reaped it, and all that is known is that it is gone.
             Err(error) if error.raw_os_error().is_some() => Ended::Exited(-1),
             Err(error) => {
-                self.fault.get_or_insert(Lost::Supervisor(error.to_string()));
+                self.fault.get_or_insert(Lost::Supervisor(error.to_string().into()));
                 let _ = self.process.kill();
                 Ended::Exited(-1)
             }

@@ -45,7 +45,9 @@ impl Child {
             match self.process.connect() {
                 Ok(true) => self.connected = true,
                 Ok(false) => return,
-                Err(error) => return self.condemn(Lost::Protocol(format!("it did not connect: {error}"))),
+                Err(error) => {
+                    return self.condemn(Lost::Protocol(format!("it did not connect: {error}").into()));
+                }
             }
             self.flush();
         }
@@ -70,7 +72,7 @@ impl Child {
                     record(Happened::Receive, self.id(), received as u64);
                     self.decoder.push(&space[..received]);
                     if let Err(why) = self.frames(news) {
-                        self.condemn(Lost::Protocol(why));
+                        self.condemn(Lost::Protocol(why.into()));
                     }
                     // If the child has ended, it must be certain that there is nothing more.
                     if received < space.len() && self.ended.is_none() {
@@ -139,7 +141,7 @@ impl Child {
             (Phase::Greeted, Kind::Ready) => {
                 self.phase = Phase::Greeted;
                 let why = String::from_utf8_lossy(&frame.payload).into_owned();
-                self.condemn(Lost::NotStarted(why));
+                self.condemn(Lost::NotStarted(why.into()));
             }
             (phase @ (Phase::Idle | Phase::Given(_) | Phase::Busy(_) | Phase::Ending), Kind::Leaving) => {
                 self.leaves(phase, Reason::from_number(frame.name), news);
@@ -174,7 +176,7 @@ impl Child {
         self.phase = Phase::Greeted;
         let hello = match check_hello(frame) {
             Ok(hello) => hello,
-            Err(why) => return self.condemn(Lost::NotStarted(why)),
+            Err(why) => return self.condemn(Lost::NotStarted(why.into())),
         };
         self.hello_pid = hello.pid;
         if self.fault.is_none() {

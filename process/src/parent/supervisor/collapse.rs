@@ -81,7 +81,7 @@ impl Supervisor<'_> {
     /// Ends the pool because of our own panic.
     #[cold]
     fn collapse(&mut self, why: &str) {
-        let lost = Lost::Supervisor(format!("its own thread has panicked: {why}"));
+        let lost = Lost::Supervisor(format!("its own thread has panicked: {why}").into());
         self.shared.refuse(lost.clone());
         self.start_queue.stop();
         self.shared.lock().abandoned = true;

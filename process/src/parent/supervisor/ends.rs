@@ -87,7 +87,7 @@ impl Supervisor<'_> {
         drop(guard);
         let Some(lost) = remains.useless else { return };
         let mut why = match lost {
-            Lost::NotStarted(why) => why,
+            Lost::NotStarted(why) => why.into_string(),
             lost => format!("a worker ended before it was ready: {lost}"),
         };
         if let Some(advice) = remains.advice {

@@ -152,7 +152,7 @@ impl<'a> Supervisor<'a> {
         for child in &mut self.children {
             if let Some(lane) = state.lane_of(child.key) {
                 child.take_over(&mut lane.outgoing);
-                let fault = lane.fault.take().map(Lost::Protocol);
+                let fault = lane.fault.take().map(|why| Lost::Protocol(why.into()));
                 if let Some(lost) = fault.or_else(|| lane.overdue(now)) {
                     lane.open = false;
                     child.condemn(lost);
@@ -313,7 +313,7 @@ fn handle_events(
                 let lane = state.lane_of(child.key);
                 if !lane.is_some_and(|lane| lane.answered(number, answer, nanos, done)) {
                     let why = format!("it answered call {number}, which it does not have");
-                    child.condemn(Lost::Protocol(why));
+                    child.condemn(Lost::Protocol(why.into()));
                 }
                 state.take_leftovers();
             }
@@ -324,7 +324,7 @@ fn handle_events(
                     Some(blocks) => child.send_attachments(number, blocks),
                     None => {
                         let why = format!("it wants the blocks of call {number}, which it does not have");
-                        child.condemn(Lost::Protocol(why));
+                        child.condemn(Lost::Protocol(why.into()));
                     }
                 }
             }

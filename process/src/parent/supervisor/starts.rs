@@ -165,7 +165,7 @@ impl Supervisor<'_> {
     /// Tells the calls that wait why there is no worker for them.
     fn tell_waiting_calls(&mut self, reason: String) {
         let waiting = mem::take(&mut self.shared.lock().queue);
-        let lost = || Answer::Lost(Lost::NotStarted(reason.clone()));
+        let lost = || Answer::Lost(Lost::NotStarted(reason.as_str().into()));
         self.done.extend(waiting.into_iter().map(|call| (call, lost())));
     }
 

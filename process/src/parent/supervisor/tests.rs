@@ -130,7 +130,7 @@ fn pool(manner: Manner) -> (ProcessPool, Arc<AtomicU32>) {
 
 fn assert_is_told<T: std::fmt::Debug>(result: Result<T, JoinError>) {
     match result {
-        Err(JoinError::Lost(Lost::Supervisor(why))) => assert!(why.contains("sabotaged"), "{why}"),
+        Err(JoinError::Lost(Lost::Supervisor(why), _)) => assert!(why.contains("sabotaged"), "{why}"),
         other => panic!("{other:?}"),
     }
 }
@@ -171,7 +171,7 @@ fn workers_that_end_as_soon_as_they_are_ready_are_replaced_with_growing_pauses()
     assert!(began.elapsed() >= Duration::from_millis(10 + 20 + 40));
     let told = procs.spawn(|n: u32| n, 1).join().unwrap_err();
     assert!(
-        matches!(told, JoinError::Lost(Lost::NotStarted(_) | Lost::Quarantined { workers: 2, .. })),
+        matches!(told, JoinError::Lost(Lost::NotStarted(_) | Lost::Quarantined { workers: 2, .. }, _)),
         "{told}"
     );
     procs.shutdown();

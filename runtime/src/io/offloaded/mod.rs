@@ -118,7 +118,9 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         let (buffer, done) = match joined {
             Ok((buffer, done)) => (buffer, Ok(Some(done))),
             // A read that never ran because its runtime has ended. The next read may be in another runtime.
-            Err(JoinError::Cancelled) if context::try_executor().is_some() => (Buffer::default(), Ok(None)),
+            Err(JoinError::Cancelled(_)) if context::try_executor().is_some() => {
+                (Buffer::default(), Ok(None))
+            }
             // The buffer is lost with the job.
             Err(error) => (Buffer::default(), Err(blocking::io_error(self.name, &error))),
         };
