@@ -3,7 +3,7 @@
 //! A port must provide the CPU time of this process. Without the rest, the time of children reads as zero,
 //! and threads stay where they are.
 
-use std::{io, mem::MaybeUninit, time::Duration};
+use std::{io, mem::MaybeUninit, os::fd::AsRawFd, time::Duration};
 
 /// CPU time of all threads of this process.
 pub(crate) fn cpu_time() -> Duration {
@@ -83,6 +83,28 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn pin(_cpu: usize) -> io::Result<()> {
     Ok(())
+}
+
+/// Makes the end of a connection a reset, which leaves nothing behind that waits for late packets.
+///
+/// # Errors
+///
+/// Returns the error of the system.
+pub(crate) fn reset_on_close(socket: &impl AsRawFd) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("it is a few bytes");
+    // SAFETY: the descriptor is open while it is borrowed, and the pointer and the size are those of
+    // `linger`.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Raises the limit on open descriptors to what is allowed.

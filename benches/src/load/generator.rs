@@ -1,24 +1,28 @@
 //! The process of the generator: one thread, one mio poll, a closed loop on each connection.
 
-use super::{LOAD_CPU, Traffic};
+use super::{LOAD_CPU, PINNED, Traffic, http2};
 use crate::sys;
 use brigade_trace::clock;
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Events, Interest, Poll, Registry, Token, net::TcpStream};
 use std::{
     io::{self, BufRead, Read, Write},
     net::{self, SocketAddr},
     time::{Duration, Instant},
 };
 
-/// Runs `generate-load TRAFFIC ADDRESS CONNECTIONS`. Each line on standard input is a run of that many
+/// Runs `generate-load PLACE TRAFFIC ADDRESS CONNECTIONS`. Each line on standard input is a run of that many
 /// milliseconds.
 pub(crate) fn main(arguments: &[&str]) {
-    let [traffic, server, connections] = arguments else { panic!("three arguments, not {arguments:?}") };
+    let [place, traffic, server, connections] = arguments else {
+        panic!("four arguments, not {arguments:?}")
+    };
     let traffic = Traffic::named(traffic).expect("the parent names a kind of traffic");
     let server = server.parse().expect("the parent gives an address");
     let connections = connections.parse().expect("the parent gives a number");
-    // This fails on a machine with one CPU, where load and server cannot be kept apart.
-    let _ = sys::pin(LOAD_CPU);
+    if *place == PINNED {
+        // This fails on a machine with one CPU, where load and server cannot be kept apart.
+        let _ = sys::pin(LOAD_CPU);
+    }
     sys::raise_descriptor_limit();
     let mut generator = Generator::connect(traffic, server, connections).expect("the server is there");
     println!("connected");
@@ -35,13 +39,25 @@ const CONNECT_BATCH: usize = 64;
 struct Generator {
     poll: Poll,
     connections: Vec<Connection>,
+    target: Target,
+}
+
+/// The server, and what is asked of it.
+struct Target {
+    traffic: Traffic,
+    server: SocketAddr,
     request: Vec<u8>,
-    /// The bytes of a response, which is the same for all requests.
+    /// The bytes of a response, which is the same for all requests. HTTP/2 has frames instead.
     length: usize,
 }
 
 struct Connection {
-    stream: TcpStream,
+    /// None if each request makes its own, and none is under way.
+    stream: Option<TcpStream>,
+    token: Token,
+    /// Whether the stream is being connected, and the request not sent.
+    is_connecting: bool,
+    http2: Option<http2::Client>,
     received: usize,
     sent: Instant,
 }
@@ -49,27 +65,17 @@ struct Connection {
 impl Generator {
     fn connect(traffic: Traffic, server: SocketAddr, count: usize) -> io::Result<Self> {
         let request = match traffic {
-            Traffic::Echo => vec![b'e'; 64],
+            Traffic::Echo | Traffic::Accept => vec![b'e'; 64],
             Traffic::Http => b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(),
+            Traffic::Http2 => Vec::new(),
         };
         let length = response_length(traffic, server, &request)?;
+        let target = Target { traffic, server, request, length };
         let poll = Poll::new()?;
-        let mut connections = Vec::with_capacity(count);
-        for number in 0..count {
-            let mut stream = net::TcpStream::connect(server)?;
-            stream.set_nodelay(true)?;
-            if number % CONNECT_BATCH == 0 {
-                // An answer means that the server has accepted all earlier connections, so the queue of the
-                // listener is empty.
-                stream.write_all(&request)?;
-                stream.read_exact(&mut vec![0; length])?;
-            }
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
-            connections.push(Connection { stream, received: 0, sent: clock::now() });
-        }
-        Ok(Self { poll, connections, request, length })
+        let connections = (0..count)
+            .map(|number| Connection::open(number, &target, poll.registry()))
+            .collect::<io::Result<_>>()?;
+        Ok(Self { poll, connections, target })
     }
 
     /// Runs a closed loop on each connection until the time is over and the last response is there. Returns
@@ -80,20 +86,20 @@ impl Generator {
         let mut times = Vec::with_capacity(1 << 17);
         let mut open = self.connections.len();
         for connection in &mut self.connections {
-            connection.send(&self.request, clock::now())?;
+            connection.begin(&self.target, self.poll.registry(), clock::now())?;
         }
         let mut events = Events::with_capacity(1024);
         while open > 0 {
             self.poll.poll(&mut events, None)?;
             for event in &events {
                 let connection = &mut self.connections[event.token().0];
-                if !connection.receive(self.length)? {
+                if !connection.progress(&self.target)? {
                     continue;
                 }
                 let now = clock::now();
                 times.push(now.duration_since(connection.sent).as_nanos());
                 if now < end {
-                    connection.send(&self.request, now)?;
+                    connection.begin(&self.target, self.poll.registry(), now)?;
                 } else {
                     open -= 1;
                 }
@@ -107,32 +113,138 @@ impl Generator {
 }
 
 impl Connection {
-    /// Sends a request. It fits into the socket's buffer, which is empty since the last response.
-    fn send(&mut self, request: &[u8], now: Instant) -> io::Result<()> {
+    fn open(number: usize, target: &Target, registry: &Registry) -> io::Result<Self> {
+        let mut connection = Self {
+            stream: None,
+            token: Token(number),
+            is_connecting: false,
+            http2: None,
+            received: 0,
+            sent: clock::now(),
+        };
+        if target.traffic == Traffic::Accept {
+            return Ok(connection);
+        }
+        let mut stream = net::TcpStream::connect(target.server)?;
+        stream.set_nodelay(true)?;
+        if target.traffic == Traffic::Http2 {
+            let (client, preface) = http2::Client::new();
+            stream.write_all(&preface)?;
+            connection.http2 = Some(client);
+        }
+        if number.is_multiple_of(CONNECT_BATCH) {
+            // An answer means that the server has accepted all earlier connections, so the queue of the
+            // listener is empty.
+            connection.ask_blocking(target, &mut stream)?;
+        }
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        registry.register(&mut stream, connection.token, Interest::READABLE)?;
+        connection.stream = Some(stream);
+        Ok(connection)
+    }
+
+    /// Sends a request on a blocking stream, and reads the answer.
+    fn ask_blocking(&mut self, target: &Target, stream: &mut net::TcpStream) -> io::Result<()> {
+        let Some(client) = &mut self.http2 else {
+            stream.write_all(&target.request)?;
+            return stream.read_exact(&mut vec![0; target.length]);
+        };
+        let mut request = Vec::new();
+        client.request(&mut request);
+        stream.write_all(&request)?;
+        loop {
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer)?;
+            let is_answered = client.receive(&buffer[..count]);
+            stream.write_all(&std::mem::take(&mut client.replies))?;
+            if is_answered {
+                return Ok(());
+            }
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Begins a request. It fits into the socket's buffer, which is empty since the last response.
+    fn begin(&mut self, target: &Target, registry: &Registry, now: Instant) -> io::Result<()> {
         self.sent = now;
         self.received = 0;
-        self.stream.write_all(request)
+        if target.traffic == Traffic::Accept {
+            let mut stream = TcpStream::connect(target.server)?;
+            // Otherwise the ports would run out in a second.
+            sys::reset_on_close(&stream)?;
+            registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            (self.stream, self.is_connecting) = (Some(stream), true);
+            return Ok(());
+        }
+        self.send(target)
+    }
+
+    fn send(&mut self, target: &Target) -> io::Result<()> {
+        let stream = self.stream.as_mut().expect("a request has a stream");
+        match &mut self.http2 {
+            Some(client) => {
+                let mut request = Vec::with_capacity(64);
+                client.request(&mut request);
+                stream.write_all(&request)
+            }
+            None => stream.write_all(&target.request),
+        }
+    }
+
+    /// Goes on after an event. Returns whether the response is complete.
+    fn progress(&mut self, target: &Target) -> io::Result<bool> {
+        let Some(stream) = &mut self.stream else { return Ok(false) };
+        if self.is_connecting {
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            if stream.peer_addr().is_err() {
+                return Ok(false);
+            }
+            self.is_connecting = false;
+            self.send(target)?;
+        }
+        let is_complete = self.receive(target.length)?;
+        if is_complete && target.traffic == Traffic::Accept {
+            self.stream = None;
+        }
+        Ok(is_complete)
     }
 
     /// Reads the bytes that are there. Returns true if they complete a response.
     fn receive(&mut self, length: usize) -> io::Result<bool> {
+        let stream = self.stream.as_mut().expect("a request has a stream");
         let mut buffer = [0; 4096];
-        while self.received < length {
-            match self.stream.read(&mut buffer) {
+        loop {
+            let count = match stream.read(&mut buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => self.received += count,
+                Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
+            };
+            self.received += count;
+            let is_complete = match &mut self.http2 {
+                None => self.received >= length,
+                Some(client) => {
+                    let is_answered = client.receive(&buffer[..count]);
+                    stream.write_all(&std::mem::take(&mut client.replies))?;
+                    is_answered
+                }
+            };
+            if is_complete {
+                return Ok(true);
             }
         }
-        Ok(true)
     }
 }
 
 /// Finds the length of a response, on a connection of its own.
 fn response_length(traffic: Traffic, server: SocketAddr, request: &[u8]) -> io::Result<usize> {
-    if traffic == Traffic::Echo {
+    if traffic != Traffic::Http {
         return Ok(request.len());
     }
     let mut stream = net::TcpStream::connect(server)?;

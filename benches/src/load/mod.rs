@@ -5,6 +5,7 @@
 //! server's CPU time meanwhile.
 
 pub(crate) mod generator;
+mod http2;
 
 use crate::cpu;
 use std::{
@@ -21,6 +22,10 @@ pub(crate) const ROLE: &str = "generate-load";
 /// The CPU of the generator. The server has another one.
 pub(crate) const LOAD_CPU: usize = 1;
 
+/// The words for where a generator runs: on its own CPU, or where the system puts it.
+const PINNED: &str = "pinned";
+const ANYWHERE: &str = "anywhere";
+
 /// The traffic on each connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Traffic {
@@ -28,6 +33,10 @@ pub(crate) enum Traffic {
     Echo,
     /// `GET /` over HTTP/1.1.
     Http,
+    /// `GET /` over HTTP/2, one at a time on each connection.
+    Http2,
+    /// The echo of 64 bytes on a new connection, which is then closed.
+    Accept,
 }
 
 impl Traffic {
@@ -35,11 +44,13 @@ impl Traffic {
         match self {
             Self::Echo => "echo",
             Self::Http => "http",
+            Self::Http2 => "http2",
+            Self::Accept => "accept",
         }
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Self::Echo, Self::Http].into_iter().find(|traffic| traffic.name() == name)
+        [Self::Echo, Self::Http, Self::Http2, Self::Accept].into_iter().find(|traffic| traffic.name() == name)
     }
 }
 
@@ -62,11 +73,20 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts a generator with this many connections.
+    /// Starts a generator with this many connections, on the CPU of the generators.
     pub(crate) fn start(traffic: Traffic, server: SocketAddr, connections: usize) -> Self {
+        Self::start_on(PINNED, traffic, server, connections)
+    }
+
+    /// Starts a generator that the system puts on any CPU, for a server that has all of them.
+    pub(crate) fn start_anywhere(traffic: Traffic, server: SocketAddr, connections: usize) -> Self {
+        Self::start_on(ANYWHERE, traffic, server, connections)
+    }
+
+    fn start_on(place: &str, traffic: Traffic, server: SocketAddr, connections: usize) -> Self {
         let executable = env::current_exe().expect("the system knows what it runs");
         let mut command = Command::new(executable);
-        command.args([ROLE, traffic.name(), &server.to_string(), &connections.to_string()]);
+        command.args([ROLE, place, traffic.name(), &server.to_string(), &connections.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = cpu::spawn_outsider(&mut command).expect("the machine lets us start a process");
         let orders = child.stdin.take();

@@ -3,10 +3,17 @@
 //! The peers `tokio` and `smol` have one worker for each core, and so has Brigade against them. The peers
 //! `tokio ct` and `smol ct` run on one thread, and so does Brigade against them.
 
+mod blocking;
+mod copying;
 mod executor;
+mod fan_out;
+// Unsafe: wakers that count nothing.
+#[allow(unsafe_code)]
+mod floor;
 mod gate;
 pub(crate) mod memory;
 mod net;
+mod servers;
 mod sync;
 mod tasks;
 mod timers;
@@ -19,8 +26,13 @@ use memory::{Measured, RuntimeName};
 pub(crate) fn benches() -> Vec<Bench> {
     let mut benches = task_benches();
     benches.extend(sync_benches());
+    benches.extend(fan_out::benches());
+    benches.extend(blocking::benches());
+    benches.extend(copying::benches());
     benches.extend(timer_benches());
     benches.extend(net::benches());
+    benches.extend(servers::benches());
+    benches.extend(floor::benches());
     benches.extend(memory_benches());
     benches
 }

@@ -11,7 +11,12 @@ use crate::{
 };
 use futures_util::future::{self, Either};
 use http_body_util::Full;
-use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use std::{
     convert::Infallible,
@@ -35,6 +40,18 @@ const RUN_LENGTH: Duration = Duration::from_millis(250);
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// Makes a future that answers requests through hyper over HTTP/2. This is no function, because the bounds on
+/// hyper's executor have no public name.
+macro_rules! hello2 {
+    ($executor:expr, $timer:expr, $io:expr) => {{
+        let io = $io;
+        async move {
+            let mut builder = http2::Builder::new($executor);
+            let _ = builder.timer($timer).serve_connection(io, service_fn(greet)).await;
+        }
+    }};
+}
+
 /// A server on a thread of its own. Dropping it ends the server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -46,12 +63,24 @@ pub(crate) struct Server {
 pub(crate) type Serve = fn(Traffic, mpsc::Sender<SocketAddr>, oneshot::Receiver<()>) -> io::Result<()>;
 
 impl Server {
+    /// Starts a server on the CPU of the servers.
     pub(crate) fn start(traffic: Traffic, serve: Serve) -> Self {
+        Self::start_on(traffic, serve, || {
+            // This fails on a machine with one CPU, where load and server cannot be kept apart.
+            let _ = sys::pin(SERVER_CPU);
+        })
+    }
+
+    /// Starts a server that has all CPUs.
+    pub(super) fn start_anywhere(traffic: Traffic, serve: Serve) -> Self {
+        Self::start_on(traffic, serve, || ())
+    }
+
+    fn start_on(traffic: Traffic, serve: Serve, settle: fn()) -> Self {
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
-            // This fails on a machine with one CPU, where load and server cannot be kept apart.
-            let _ = sys::pin(SERVER_CPU);
+            settle();
             serve(traffic, tell, stopped).expect("a server on the loopback interface starts");
         });
         let address = told.recv().expect("the server tells its address");
@@ -98,7 +127,12 @@ pub(crate) fn benches() -> Vec<Bench> {
 fn served(traffic: Traffic, connections: usize, serve: Serve) -> Side {
     sys::raise_descriptor_limit();
     let server = Server::start(traffic, serve);
-    let mut load = Load::start(traffic, server.address, connections);
+    let load = Load::start(traffic, server.address, connections);
+    loaded(server, load)
+}
+
+/// Makes a side of a server and its load.
+pub(super) fn loaded(server: Server, mut load: Load) -> Side {
     Box::new(move |_| {
         // The server is dropped after the load, and with this closure.
         let _alive = &server;
@@ -111,7 +145,10 @@ fn served(traffic: Traffic, connections: usize, serve: Serve) -> Side {
 }
 
 /// Runs a server's future until it is told to stop.
-async fn until(stop: oneshot::Receiver<()>, serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub(super) async fn until(
+    stop: oneshot::Receiver<()>,
+    serve: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
     match future::select(pin!(serve), stop).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) => Ok(()),
@@ -124,20 +161,28 @@ pub(crate) fn brigade_server(
     tell: mpsc::Sender<SocketAddr>,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let serve = async move {
-        let listener = brigade_runtime::net::TcpListener::bind(ANY).await?;
-        // The receiver waits for the address, so it is there.
-        let _ = tell.send(listener.local_addr()?);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            drop(match traffic {
-                Traffic::Echo => brigade_runtime::spawn(echo(stream)),
-                Traffic::Http => brigade_runtime::spawn(hello(brigade_runtime::hyper::Io::new(stream))),
-            });
-        }
+    brigade_runtime::Runtime::current_thread()?.block_on(until(stop, serve_brigade(traffic, tell)))
+}
+
+/// Serves on Brigade's runtime, with any number of threads.
+pub(super) async fn serve_brigade(traffic: Traffic, tell: mpsc::Sender<SocketAddr>) -> io::Result<()> {
+    use brigade_runtime::{
+        hyper::{Executor, Io, Timer},
+        net::TcpListener,
+        spawn,
     };
-    brigade_runtime::Runtime::current_thread()?.block_on(until(stop, serve))
+    let listener = TcpListener::bind(ANY).await?;
+    // The receiver waits for the address, so it is there.
+    let _ = tell.send(listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        drop(match traffic {
+            Traffic::Echo | Traffic::Accept => spawn(echo(stream)),
+            Traffic::Http => spawn(hello(Io::new(stream))),
+            Traffic::Http2 => spawn(hello2!(Executor, Timer, Io::new(stream))),
+        });
+    }
 }
 
 /// tokio's server.
@@ -146,20 +191,25 @@ pub(crate) fn tokio_server(
     tell: mpsc::Sender<SocketAddr>,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let serve = async move {
-        let listener = tokio::net::TcpListener::bind(ANY).await?;
-        let _ = tell.send(listener.local_addr()?);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            drop(match traffic {
-                Traffic::Echo => tokio::spawn(echo_tokio(stream)),
-                Traffic::Http => tokio::spawn(hello(hyper_util::rt::TokioIo::new(stream))),
-            });
-        }
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(until(stop, serve))
+    runtime.block_on(until(stop, serve_tokio(traffic, tell)))
+}
+
+/// Serves on tokio, with any number of threads.
+pub(super) async fn serve_tokio(traffic: Traffic, tell: mpsc::Sender<SocketAddr>) -> io::Result<()> {
+    use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+    use tokio::{net::TcpListener, spawn};
+    let listener = TcpListener::bind(ANY).await?;
+    let _ = tell.send(listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        drop(match traffic {
+            Traffic::Echo | Traffic::Accept => spawn(echo_tokio(stream)),
+            Traffic::Http => spawn(hello(TokioIo::new(stream))),
+            Traffic::Http2 => spawn(hello2!(TokioExecutor::new(), TokioTimer::new(), TokioIo::new(stream))),
+        });
+    }
 }
 
 /// smol's server.
@@ -176,7 +226,8 @@ pub(crate) fn smol_server(
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let task = match traffic {
-                Traffic::Echo => executor.spawn(echo(stream)),
+                Traffic::Echo | Traffic::Accept => executor.spawn(echo(stream)),
+                Traffic::Http2 => return Err(io::ErrorKind::Unsupported.into()),
                 Traffic::Http => executor.spawn(hello(smol_hyper::rt::FuturesIo::new(stream))),
             };
             task.detach();
@@ -207,8 +258,9 @@ async fn echo_tokio(mut stream: tokio::net::TcpStream) {
 
 /// Answers requests through hyper, until the client goes away.
 async fn hello(io: impl hyper::rt::Read + hyper::rt::Write + Unpin) {
-    let answer = async |_: Request<Incoming>| {
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"Hello, world!"))))
-    };
-    let _ = http1::Builder::new().serve_connection(io, service_fn(answer)).await;
+    let _ = http1::Builder::new().serve_connection(io, service_fn(greet)).await;
+}
+
+async fn greet(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::new(Bytes::from_static(b"Hello, world!"))))
 }
