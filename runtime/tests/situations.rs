@@ -20,6 +20,7 @@ mod children;
 mod clock;
 mod common;
 mod conversions;
+mod copying;
 mod datagrams;
 mod ending;
 mod executors;

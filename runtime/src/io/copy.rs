@@ -14,13 +14,15 @@ const COPY_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Copies until the reader ends, flushes the writer, and returns the number of bytes.
 ///
-/// At most 16 KiB have been read and not yet written, so a slow writer slows the reader down. Whenever the
-/// reader is pending, the writer is flushed, so no bytes stay in its buffer for long. Streams that are
-/// always ready let other tasks run now and then.
+/// At most 16 KiB have been read and not yet written, so a slow writer slows the reader down. While the
+/// writer is pending, the reader goes on up to that limit. Whenever the reader is pending and everything
+/// is written, the writer is flushed, so no bytes stay in its buffer for long. Streams that are always
+/// ready let other tasks run now and then.
 ///
 /// # Errors
 ///
 /// Those of reading and writing, and [`WriteZero`](io::ErrorKind::WriteZero) if the writer takes no bytes.
+/// An error of the reader comes after the bytes that it read before are written.
 ///
 /// # Cancellation
 ///
@@ -129,14 +131,19 @@ impl CopyDirection {
 }
 
 /// One copy in progress: `buffer[written..filled]` has been read and not yet written.
+///
+/// While the writer is pending, the reader fills the rest of the buffer. So a slow writer gets large writes,
+/// and a reader that has bytes now and then is not kept waiting by the writer.
 struct CopyBuffer {
     buffer: Box<[u8]>,
     filled: usize,
     written: usize,
     /// Whether the writer has been flushed since the last write.
     flushed: bool,
-    /// Whether the reader has ended.
+    /// Whether the reader has ended, by its end or by an error.
     ended: bool,
+    /// The error of the reader, which comes after the bytes that it read before.
+    failed: Option<io::Error>,
     /// How many bytes have been read in all.
     total: u64,
 }
@@ -149,6 +156,7 @@ impl CopyBuffer {
             written: 0,
             flushed: true,
             ended: false,
+            failed: None,
             total: 0,
         }
     }
@@ -162,25 +170,62 @@ impl CopyBuffer {
             ready!(budget::poll(cx));
             if self.written < self.filled {
                 let rest = &self.buffer[self.written..self.filled];
-                match ready!(Pin::new(&mut *writer).poll_write(cx, rest))? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    written => self.written += written,
+                match Pin::new(&mut *writer).poll_write(cx, rest)? {
+                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(written) => self.written += written,
+                    Poll::Pending => return self.read_ahead(cx, reader),
                 }
                 self.flushed = false;
+            } else if let Some(error) = self.failed.take() {
+                return Poll::Ready(Err(error));
             } else if self.ended {
                 ready!(self.poll_flush(cx, writer))?;
                 return Poll::Ready(Ok(self.total));
             } else {
-                let Poll::Ready(read) = Pin::new(&mut *reader).poll_read(cx, &mut self.buffer) else {
+                (self.filled, self.written) = (0, 0);
+                if self.poll_fill(cx, reader).is_pending() {
                     ready!(self.poll_flush(cx, writer))?;
                     return Poll::Pending;
-                };
-                (self.filled, self.written) = (read?, 0);
-                self.total += self.filled as u64;
-                self.ended = self.filled == 0;
+                }
             }
             budget::spend();
         }
+    }
+
+    /// Reads into the rest of the buffer while the writer is pending. It is always pending.
+    fn read_ahead<R, T>(&mut self, cx: &mut Context<'_>, reader: &mut R) -> Poll<T>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+    {
+        while !self.ended && self.has_room() {
+            ready!(budget::poll(cx));
+            ready!(self.poll_fill(cx, reader));
+            budget::spend();
+        }
+        Poll::Pending
+    }
+
+    /// Returns whether there is room behind the bytes that were read. If it is at the other end and worth
+    /// the move, the bytes move there.
+    fn has_room(&mut self) -> bool {
+        if self.filled == self.buffer.len() && self.written >= self.buffer.len() / 2 {
+            self.buffer.copy_within(self.written.., 0);
+            (self.filled, self.written) = (self.filled - self.written, 0);
+        }
+        self.filled < self.buffer.len()
+    }
+
+    /// Reads once into the room behind the bytes that were read, and notes the end of the reader.
+    fn poll_fill<R: AsyncRead + Unpin + ?Sized>(&mut self, cx: &mut Context<'_>, reader: &mut R) -> Poll<()> {
+        match ready!(Pin::new(reader).poll_read(cx, &mut self.buffer[self.filled..])) {
+            Ok(read) => {
+                self.filled += read;
+                self.total += read as u64;
+                self.ended = read == 0;
+            }
+            Err(error) => (self.failed, self.ended) = (Some(error), true),
+        }
+        Poll::Ready(())
     }
 
     fn poll_flush<W: AsyncWrite + Unpin + ?Sized>(
