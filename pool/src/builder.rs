@@ -35,6 +35,7 @@ impl Builder {
         let config = PoolConfig {
             threads: 0,
             spares: DEFAULT_SPARE_THREADS,
+            for_blocking_calls: false,
             name: "pool".to_owned(),
             stack_size: None,
             on_start: None,
@@ -73,6 +74,24 @@ impl Builder {
     /// ```
     pub fn spares(mut self, spares: usize) -> Self {
         self.config.spares = spares;
+        self
+    }
+
+    /// Prepares the pool for jobs that are long or seldom, such as blocking calls that a program makes one
+    /// after the other.
+    ///
+    /// Normally a worker that falls asleep or blocks interrupts all running threads of the program for
+    /// microseconds, so that spawning a job costs less. With this option a spawn costs some nanoseconds
+    /// more, and nobody is interrupted, as long as no job of the pool calls [`join`](crate::join).
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).for_blocking_calls().build()?;
+    /// let text = pool.spawn_blocking(|| std::fs::read_to_string("Cargo.toml"));
+    /// assert!(text.join().unwrap()?.contains("brigade-pool"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn for_blocking_calls(mut self) -> Self {
+        self.config.for_blocking_calls = true;
         self
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct PoolConfig {
     pub(crate) threads: usize,
     /// How many more threads there may be while others are blocked.
     pub(crate) spares: usize,
+    /// Whether jobs are long and seldom, so that it is their producer who pays for the fence.
+    pub(crate) for_blocking_calls: bool,
     pub(crate) name: String,
     /// In bytes.
     pub(crate) stack_size: Option<usize>,

@@ -59,9 +59,12 @@ pub(crate) struct WorkerSlot {
 impl WorkerSlot {
     fn new() -> Self {
         let jobs = Queue::new_lifo();
+        let stack_jobs = Arc::new(Deque::new());
+        // So the first stack job goes through `announce_stack_job`.
+        stack_jobs.notify_owner();
         Self {
             jobs: jobs.stealer(),
-            stack_jobs: Arc::new(Deque::new()),
+            stack_jobs,
             passed_on: PassedOn::default(),
             mailbox: Injector::new(),
             stats: Arc::default(),
@@ -131,7 +134,11 @@ impl Registry {
             generation: Generation::current(),
             injector: Injector::new(),
             ordered: Injector::new(),
-            sleep: Sleep::new(config.threads, slots, entry.is_worker),
+            sleep: if config.for_blocking_calls {
+                Sleep::with_full_fences(config.threads, slots, entry.is_worker)
+            } else {
+                Sleep::new(config.threads, slots, entry.is_worker)
+            },
             slots: (0..slots).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
             cancelled: AtomicUsize::new(0),
@@ -275,6 +282,7 @@ impl Registry {
 
     /// Makes sure that a worker finds the stack job that was just pushed.
     pub(crate) fn announce_stack_job(&self) {
+        self.sleep.note_stack_job();
         self.announce_job();
     }
 

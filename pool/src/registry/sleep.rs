@@ -45,6 +45,16 @@
 //! A woken worker is counted as searching by its waker. So the duty is also carried between the wake-up
 //! and the worker's first look, and producers do not wake a second worker for the same work.
 //!
+//! # Pools for blocking calls
+//!
+//! The heavy fence interrupts every thread that runs. That pays where jobs are many and short. In a pool
+//! whose jobs are blocking calls, a worker sleeps or blocks at each of them, and would interrupt the
+//! program three times for each call. So in such a pool the producer's fence is a full one, and so is the
+//! sleeper's. Only `join` has a light fence in any case, since a branch there would cost all pools. A
+//! worker's first stack job takes the slow path, which sets `has_stack_jobs`, fences, and reads the
+//! counters. Either that owner sees a sleeper, or the sleeper sees `has_stack_jobs` after its own fence,
+//! and executes the heavy fence as well.
+//!
 //! # Starting asleep
 //!
 //! The threads of a new pool start asleep ([`Sleep::announce_asleep`]). They need no second look (step 4),
@@ -78,7 +88,7 @@ use crate::{
         counters::{Counters, DOZING, SEARCHING, SLEEPING, VACANT},
         parking_slot::{ASLEEP, AWAKE, ParkingSlot, RESERVE, WAKING},
     },
-    sync::{AtomicUsize, Ordering, Padded, fence, park_timeout, thread},
+    sync::{AtomicBool, AtomicUsize, Ordering, Padded, fence, park_timeout, thread},
     sys::{self, Fence, Full, Light},
 };
 
@@ -93,7 +103,10 @@ pub struct Sleep {
     search_limit: u64,
     /// How many workers are normally active at a time.
     threads: u64,
+    /// Whether producers of jobs have a light fence.
     asymmetric: bool,
+    /// Whether there ever was a stack job, whose producer has a light fence.
+    has_stack_jobs: AtomicBool,
     /// Returns whether the calling thread is a worker, of any pool.
     is_worker: fn() -> bool,
 }
@@ -128,7 +141,31 @@ impl Sleep {
             search_limit: threads.div_ceil(2).min(sys::processors()) as u64,
             threads: threads as u64,
             asymmetric: sys::is_asymmetric(),
+            has_stack_jobs: AtomicBool::new(false),
             is_worker,
+        }
+    }
+
+    /// Like [`new`](Self::new), for a pool for blocking calls: producers of jobs have a full fence.
+    pub(crate) fn with_full_fences(threads: usize, slots: usize, is_worker: fn() -> bool) -> Self {
+        Self { asymmetric: false, ..Self::new(threads, slots, is_worker) }
+    }
+
+    /// Notes that there is a stack job. The caller reads the counters next, by
+    /// [`wants_wake`](Self::wants_wake), which has a full fence in the pools where this matters.
+    pub(crate) fn note_stack_job(&self) {
+        // Relaxed, both: the fences order it.
+        if !self.asymmetric && !self.has_stack_jobs.load(Ordering::Relaxed) {
+            self.has_stack_jobs.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Executes the fence of the side that sleeps, blocks or ends its search.
+    fn heavy(&self) {
+        fence(Ordering::SeqCst);
+        // Relaxed: the fence orders it.
+        if self.asymmetric || self.has_stack_jobs.load(Ordering::Relaxed) {
+            sys::heavy();
         }
     }
 
@@ -252,7 +289,7 @@ impl Sleep {
     #[must_use = "if true, the caller must wake another worker"]
     pub fn recheck(&self, queues: &impl Queues) -> bool {
         queues.notify_owners();
-        sys::heavy();
+        self.heavy();
         self.counters.0.load().want_wake() && queues.have_work()
     }
 
@@ -263,7 +300,7 @@ impl Sleep {
         // Release: a waker that claims the slot sees the changed counters.
         slot.state.store(ASLEEP, Ordering::Release);
         queues.notify_owners();
-        sys::heavy();
+        self.heavy();
         if queues.forbid_sleep() && slot.reclaim() {
             self.counters.0.change(SEARCHING, SLEEPING);
             return Searching(());

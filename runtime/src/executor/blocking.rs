@@ -99,7 +99,8 @@ impl Blocking {
     /// Starts the pool. One thread is enough: a call that finds no other is queued behind it.
     fn start(&self) -> io::Result<Pool> {
         let start = |threads: usize| {
-            Pool::builder().threads(threads).spares(self.most - threads).name("brigade-blocking").build()
+            let builder = Pool::builder().threads(threads).spares(self.most - threads);
+            builder.for_blocking_calls().name("brigade-blocking").build()
         };
         start(self.most.min(MAX_CORE_THREADS)).or_else(|_| start(1))
     }
