@@ -34,10 +34,13 @@ struct State {
     queue: WaitQueue<ArrivalRequest>,
 }
 
-/// The position in which a task arrived, and whether it was told that the barrier is broken.
 struct ArrivalRequest {
+    /// The position in which the task arrived.
     index: usize,
+    /// Whether it was told that the barrier is broken.
     broken: bool,
+    /// Whether it found that it need not wait, so that it opens the barrier without the lock.
+    is_due: bool,
 }
 
 impl Barrier {
@@ -66,7 +69,8 @@ impl Barrier {
     /// A future that is dropped before the last party arrives has not arrived. If it is dropped afterwards,
     /// it has.
     pub async fn wait(&self) -> Result<Arrival, Broken> {
-        let request = WaitFuture::new(Party(self), ArrivalRequest { index: 0, broken: false }).await;
+        let request = ArrivalRequest { index: 0, broken: false, is_due: false };
+        let request = WaitFuture::new(Party(self), request).await;
         if request.broken {
             return Err(Broken(()));
         }
@@ -137,6 +141,10 @@ impl Waiter for Party<'_> {
     }
 
     fn try_fast(&self, request: &mut ArrivalRequest) -> Attempt {
+        if !request.is_due {
+            // Most tasks wait. They look once, under the lock under which they join the queue.
+            return Attempt::Wait;
+        }
         let state = lock(&self.0.state);
         request.index = state.queue.len();
         request.broken = state.broken;
@@ -152,7 +160,8 @@ impl Waiter for Party<'_> {
 
     fn try_locked(&self, state: &mut State, request: &mut ArrivalRequest) -> Attempt {
         request.index = state.queue.len();
-        if state.broken || request.index + 1 == self.0.parties { Attempt::Retry } else { Attempt::Wait }
+        request.is_due = state.broken || request.index + 1 == self.0.parties;
+        if request.is_due { Attempt::Retry } else { Attempt::Wait }
     }
 }
 

@@ -6,39 +6,49 @@ use brigade_handle::contain;
 use brigade_trace::{Cause, because};
 use std::task::Waker;
 
-/// How many wakers are collected under the lock before it is released to wake them.
-const WAKE_BATCH: usize = 16;
+/// How many wakers are collected under the lock before it is released to wake them. The fewer there are,
+/// the more often the lock is taken, against tasks that were woken and wait again. The more there are, the
+/// longer the lock is held.
+const WAKE_BATCH: usize = 256;
+/// The first wakers of a batch need no allocation.
+const FIRST_WAKERS: usize = 16;
 
 /// Wakers that were taken out under a lock, and are woken after it is released.
 pub(super) struct Wakers {
-    wakers: [Option<Waker>; WAKE_BATCH],
+    first: [Option<Waker>; FIRST_WAKERS],
     len: usize,
+    /// Those beyond the first ones.
+    more: Vec<Waker>,
 }
 
 impl Wakers {
     pub(super) fn new() -> Self {
-        Self { wakers: [const { None }; WAKE_BATCH], len: 0 }
+        Self { first: [const { None }; FIRST_WAKERS], len: 0, more: Vec::new() }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len == WAKE_BATCH
+        self.more.len() == WAKE_BATCH - FIRST_WAKERS
     }
 
-    /// Adds a waker.
-    ///
-    /// # Panics
-    ///
-    /// Panics in the caller if there are `WAKE_BATCH` wakers already.
+    /// Adds a waker. The caller has seen that these are not full.
     pub(super) fn push(&mut self, waker: Waker) {
-        self.wakers[self.len] = Some(waker);
-        self.len += 1;
+        if let Some(place) = self.first.get_mut(self.len) {
+            *place = Some(waker);
+            self.len += 1;
+        } else {
+            if self.more.capacity() == 0 {
+                self.more.reserve_exact(WAKE_BATCH - FIRST_WAKERS);
+            }
+            self.more.push(waker);
+        }
     }
 
     pub(super) fn wake(&mut self, cause: Cause) {
-        for waker in &mut self.wakers[..self.len] {
+        for waker in &mut self.first[..self.len] {
             wake(cause, waker.take());
         }
         self.len = 0;
+        self.more.drain(..).for_each(|waker| wake(cause, Some(waker)));
     }
 }
 

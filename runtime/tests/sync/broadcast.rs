@@ -5,7 +5,15 @@ use brigade_runtime::{
     Runtime,
     sync::broadcast::{self, RecvError, TryRecvError},
 };
-use std::{pin::pin, sync::Arc, task::Poll, thread};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    thread,
+};
 
 #[test]
 fn each_receiver_gets_each_value_that_is_sent_while_it_is_there() {
@@ -48,6 +56,59 @@ fn a_receiver_waits_and_one_that_gives_up_loses_nothing() {
     }
     let mut receive = pin!(receiver.recv());
     assert_eq!(poll(receive.as_mut()), Poll::Ready(Ok(1)));
+}
+
+#[test]
+fn a_value_that_was_handed_over_counts_until_it_is_received() {
+    let value = Arc::new(());
+    let (sender, mut receiver) = broadcast::channel(2);
+    let mut receive = pin!(receiver.recv());
+    assert!(poll(receive.as_mut()).is_pending());
+    sender.send(value.clone()).unwrap();
+    assert_eq!((sender.len(), Arc::strong_count(&value)), (1, 2));
+    assert!(poll(receive.as_mut()).is_ready());
+    assert_eq!((sender.len(), Arc::strong_count(&value)), (0, 1));
+}
+
+#[test]
+fn a_receiver_that_is_woken_too_late_has_missed_what_was_handed_over() {
+    let value = Arc::new(1);
+    let (sender, mut receiver) = broadcast::channel(2);
+    {
+        let mut receive = pin!(receiver.recv());
+        assert!(poll(receive.as_mut()).is_pending());
+        for number in 1..=4 {
+            sender.send(if number == 1 { value.clone() } else { Arc::new(number) }).unwrap();
+        }
+        assert_eq!(poll(receive.as_mut()), Poll::Ready(Err(RecvError::Lagged(2))));
+    }
+    assert_eq!(Arc::strong_count(&value), 1, "the value is dropped");
+    let rest = [receiver.try_recv(), receiver.try_recv(), receiver.try_recv()];
+    assert_eq!(rest.map(|value| value.ok().as_deref().copied()), [Some(3), Some(4), None]);
+}
+
+#[test]
+fn the_last_receiver_takes_a_value_without_a_clone() {
+    #[derive(Debug)]
+    struct Counted(Arc<AtomicUsize>);
+    impl Clone for Counted {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Self(self.0.clone())
+        }
+    }
+
+    let clones = Arc::new(AtomicUsize::new(0));
+    let (sender, mut one) = broadcast::channel(4);
+    let mut other = sender.subscribe();
+    {
+        let mut receive = pin!(one.recv());
+        assert!(poll(receive.as_mut()).is_pending());
+        sender.send(Counted(clones.clone())).unwrap();
+        assert!(poll(receive.as_mut()).is_ready());
+    }
+    assert!(other.try_recv().is_ok());
+    assert_eq!(clones.load(Ordering::Relaxed), 1);
 }
 
 #[test]

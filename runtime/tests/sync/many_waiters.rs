@@ -12,7 +12,7 @@ use std::{
 };
 
 /// More than twice as many as are woken with the lock taken once.
-const CROWD: usize = 40;
+const CROWD: usize = 600;
 
 /// Does this when it is woken.
 struct Woken<F>(F);

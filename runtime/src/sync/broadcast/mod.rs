@@ -13,19 +13,16 @@
 //! Receivers see values in order. So when the last receiver sees a value, all of them have seen the values
 //! before it: the value is in front, and leaves the ring. The interface is tokio's (`sync/broadcast.rs`).
 //!
-//! Long: a third of the lines are examples.
+//! A receiver that waits is handed the value by the sender, under the lock under which it is sent. The
+//! receiver then notes without the lock that it has seen the value. So a value costs each of a thousand
+//! receivers one lock, for its place in the queue. A value that was handed over stays in the ring all the
+//! same: a receive that is given up finds it there, and one that comes too late has missed it.
 
-use super::{
-    wait_queue::{WaitFuture, WaitQueue},
-    waiter::{Attempt, Waiter},
-    wakers::grant_all,
-};
-use crate::{
-    shim::{self, lock},
-    task::budget,
-};
-use brigade_trace::Cause;
-use std::{collections::VecDeque, error, fmt, sync::Arc};
+mod channel;
+
+use crate::{sync::wait_queue::WaitFuture, task::budget};
+use channel::{BroadcastChannel, RingEntry, ValueRequest, ValueWaiter};
+use std::{error, fmt, sync::Arc};
 
 /// Creates a channel that keeps up to `capacity` values for slow receivers.
 ///
@@ -48,52 +45,8 @@ use std::{collections::VecDeque, error, fmt, sync::Arc};
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel keeps one value at least");
-    let state = State { ring: VecDeque::new(), head: 0, receivers: 1, senders: 1, queue: WaitQueue::new() };
-    let channel = Arc::new(BroadcastChannel { capacity, state: shim::Mutex::new(state) });
+    let channel = Arc::new(BroadcastChannel::new(capacity));
     (Sender { channel: channel.clone() }, Receiver { channel, next: 0 })
-}
-
-struct BroadcastChannel<T> {
-    capacity: usize,
-    state: shim::Mutex<State<T>>,
-}
-
-struct State<T> {
-    ring: VecDeque<RingEntry<T>>,
-    /// The number of the value in front, or of the next one if the ring is empty.
-    head: u64,
-    receivers: usize,
-    senders: usize,
-    queue: WaitQueue<()>,
-}
-
-struct RingEntry<T> {
-    /// Shared, so that it is cloned outside of the lock.
-    value: Arc<T>,
-    /// How many receivers have not seen it.
-    unseen: usize,
-}
-
-impl<T> State<T> {
-    /// The number of the next value to be sent.
-    fn end(&self) -> u64 {
-        self.head + self.ring.len() as u64
-    }
-
-    /// The index in the ring of the value with this number, which is in the ring.
-    fn index(&self, number: u64) -> usize {
-        usize::try_from(number - self.head).expect("a ring has places that can be counted")
-    }
-
-    fn pop(&mut self) -> Option<RingEntry<T>> {
-        self.head += 1;
-        self.ring.pop_front()
-    }
-
-    /// Whether a receiver that wants the value with this number next need not wait.
-    fn has(&self, next: u64) -> bool {
-        next < self.end() || self.senders == 0
-    }
 }
 
 /// Sends to all receivers of a [`channel`]. Clones send into the same channel.
@@ -136,17 +89,7 @@ impl<T> Sender<T> {
     /// assert!(sender.send("supper").is_err());
     /// ```
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
-        let mut state = lock(&self.channel.state);
-        let unseen = state.receivers;
-        if unseen == 0 {
-            return Err(SendError(value));
-        }
-        let oldest = if state.ring.len() == self.channel.capacity { state.pop() } else { None };
-        state.ring.push_back(RingEntry { value: Arc::new(value), unseen });
-        grant_all(&ValueWaiter(&self.channel, 0), state, Cause::Queue, |()| ());
-        // Dropping a value runs foreign code, so it comes after the lock.
-        drop(oldest);
-        Ok(unseen)
+        self.channel.send(value).map_err(SendError)
     }
 
     /// Creates a receiver of all values that are sent from now on.
@@ -163,12 +106,12 @@ impl<T> Sender<T> {
 
     /// Returns how many receivers there are.
     pub fn receiver_count(&self) -> usize {
-        lock(&self.channel.state).receivers
+        self.channel.lock().receivers
     }
 
     /// Returns how many values are kept for receivers that have not seen them.
     pub fn len(&self) -> usize {
-        lock(&self.channel.state).ring.len()
+        self.channel.ring().len()
     }
 
     /// Returns whether no values are kept.
@@ -178,9 +121,9 @@ impl<T> Sender<T> {
 }
 
 fn subscribe<T>(channel: &Arc<BroadcastChannel<T>>) -> Receiver<T> {
-    let mut state = lock(&channel.state);
+    let mut state = channel.lock();
     state.receivers += 1;
-    let next = state.end();
+    let next = channel.end();
     drop(state);
     Receiver { channel: channel.clone(), next }
 }
@@ -199,11 +142,19 @@ impl<T: Clone> Receiver<T> {
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         budget::turn().await;
         loop {
+            if self.channel.end() == self.next {
+                // A sender hands the value over, so that the lock is taken once for each value.
+                let waiter = ValueWaiter(&self.channel, self.next);
+                let granted = WaitFuture::new(waiter, ValueRequest::new(self.next)).await;
+                if let Some(entry) = granted.entry.filter(|_| !self.channel.is_lost(self.next)) {
+                    return Ok(self.see(entry));
+                }
+            }
             match self.try_recv() {
                 Ok(value) => return Ok(value),
                 Err(TryRecvError::Lagged(missed)) => return Err(RecvError::Lagged(missed)),
                 Err(TryRecvError::Closed) => return Err(RecvError::Closed),
-                Err(TryRecvError::Empty) => WaitFuture::new(ValueWaiter(&self.channel, self.next), ()).await,
+                Err(TryRecvError::Empty) => {}
             }
         }
     }
@@ -225,27 +176,28 @@ impl<T: Clone> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok("dinner"));
     /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut state = lock(&self.channel.state);
-        if self.next < state.head {
-            let missed = state.head - self.next;
-            self.next = state.head;
+        if self.channel.end() == self.next {
+            let has_senders = self.channel.lock().senders > 0;
+            // The last sender may have sent a value before it was dropped.
+            if has_senders || self.channel.end() == self.next {
+                return Err(if has_senders { TryRecvError::Empty } else { TryRecvError::Closed });
+            }
+        }
+        let ring = self.channel.ring();
+        let Some(entry) = ring.get(self.next).cloned() else {
+            let missed = ring.head() - self.next;
+            self.next = ring.head();
             return Err(TryRecvError::Lagged(missed));
-        }
-        if self.next == state.end() {
-            return Err(if state.senders == 0 { TryRecvError::Closed } else { TryRecvError::Empty });
-        }
-        let index = state.index(self.next);
-        let entry = &mut state.ring[index];
-        let value = entry.value.clone();
-        entry.unseen -= 1;
-        // In that case the value is in front: see the head of the file.
-        let seen = if entry.unseen == 0 { state.pop() } else { None };
-        drop(state);
+        };
+        drop(ring);
+        Ok(self.see(entry))
+    }
+
+    /// Takes the next value. No lock is held: dropping and cloning values runs foreign code.
+    fn see(&mut self, entry: Arc<RingEntry<T>>) -> T {
         self.next += 1;
-        drop(seen);
-        // Cloning runs foreign code, so it comes after the lock. Nothing is cloned if this receiver is the
-        // last one.
-        Ok(Arc::unwrap_or_clone(value))
+        drop(self.channel.note_seen(&entry));
+        RingEntry::into_value(entry)
     }
 }
 
@@ -271,7 +223,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.len(), 1);
     /// ```
     pub fn len(&self) -> u64 {
-        lock(&self.channel.state).end() - self.next
+        self.channel.end() - self.next
     }
 
     /// Returns whether this receiver has seen all values.
@@ -280,63 +232,27 @@ impl<T> Receiver<T> {
     }
 }
 
-/// A receiver that waits for the value with this number, or a later one.
-struct ValueWaiter<'a, T>(&'a BroadcastChannel<T>, u64);
-
-impl<T> Waiter for ValueWaiter<'_, T> {
-    type State = State<T>;
-    type Request = ();
-
-    fn lock(&self) -> &shim::Mutex<State<T>> {
-        &self.0.state
-    }
-
-    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
-        &mut state.queue
-    }
-
-    fn try_fast(&self, (): &mut ()) -> Attempt {
-        Attempt::Wait
-    }
-
-    fn try_locked(&self, state: &mut State<T>, (): &mut ()) -> Attempt {
-        Attempt::done_if(state.has(self.1))
-    }
-}
-
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        lock(&self.channel.state).senders += 1;
+        self.channel.lock().senders += 1;
         Self { channel: self.channel.clone() }
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let mut state = lock(&self.channel.state);
+        let mut state = self.channel.lock();
         state.senders -= 1;
         if state.senders == 0 {
-            grant_all(&ValueWaiter(&self.channel, 0), state, Cause::Queue, |()| ());
+            self.channel.announce_end(state);
         }
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let mut state = lock(&self.channel.state);
-        state.receivers -= 1;
-        let mut seen = Vec::new();
-        for number in self.next.max(state.head)..state.end() {
-            let index = state.index(number);
-            let entry = &mut state.ring[index];
-            entry.unseen -= 1;
-            if entry.unseen == 0 {
-                seen.extend(state.pop());
-            }
-        }
-        drop(state);
         // Dropping values runs foreign code, so it comes after the lock.
-        drop(seen);
+        drop(self.channel.unsubscribe(self.next));
     }
 }
 

@@ -191,6 +191,40 @@ fn a_receiver_gets_what_is_broadcast_and_then_the_end() {
 }
 
 #[test]
+fn a_value_that_is_broadcast_is_dropped_when_both_receivers_have_seen_it() {
+    loom::model(|| {
+        let value = Arc::new(());
+        let (sender, mut receiver) = broadcast::channel(1);
+        let mut other = sender.subscribe();
+        let theirs = value.clone();
+        let receive = async move { receiver.recv().await.is_ok() };
+        let handle = run_beside(receive, move || {
+            sender.send(theirs).unwrap();
+            assert!(other.try_recv().is_ok());
+            // Kept, because the end of either would take the value out as well.
+            mem::forget((sender, other));
+        });
+        assert!(handle.join().unwrap());
+        assert_eq!(Arc::strong_count(&value), 1, "the value stays in the ring");
+    });
+}
+
+#[test]
+fn a_receiver_that_waits_gets_each_value_or_hears_that_it_missed_one() {
+    loom::model(|| {
+        let (sender, mut receiver) = broadcast::channel(1);
+        let receive = async move { (receiver.recv().await, receiver.recv().await) };
+        let handle = run_beside(receive, move || {
+            sender.send(1).unwrap();
+            sender.send(2).unwrap();
+        });
+        let lagged = Err(broadcast::RecvError::Lagged(1));
+        let got = handle.join().unwrap();
+        assert!(got == (Ok(1), Ok(2)) || got == (lagged, Ok(2)), "{got:?}");
+    });
+}
+
+#[test]
 fn a_receiver_gets_what_is_broadcast() {
     loom::model(|| {
         let (sender, mut receiver) = broadcast::channel(1);
