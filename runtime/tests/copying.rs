@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// What a stream does at its next polls; at the end it is ready for everything.
+/// A list of the answers of a stream to its next polls. After the last one it is ready for everything.
 struct Script(VecDeque<Step>);
 
 #[derive(Clone, Copy, PartialEq)]

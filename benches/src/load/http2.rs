@@ -22,9 +22,9 @@ const REQUEST: &[u8] = b"\x82\x84\x86\x01\x09localhost";
 pub(super) struct Client {
     /// The number of the next request's stream.
     stream: u32,
-    /// What was received of a frame that is not complete.
+    /// The received part of a frame that is not complete.
     partial: Vec<u8>,
-    /// What is to be sent besides requests: acknowledgements.
+    /// Acknowledgements, which are to be sent besides requests.
     pub(super) replies: Vec<u8>,
 }
 

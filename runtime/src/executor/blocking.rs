@@ -47,7 +47,7 @@ enum State {
     Closed,
 }
 
-/// The reason why a call was not taken in.
+/// Why a call was not taken in.
 #[derive(Debug)]
 enum Refused {
     /// The runtime ends.
@@ -76,12 +76,8 @@ pub(crate) enum Fate {
 
 impl Blocking {
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            state: Mutex::new(State::NotStarted),
-            under_way: AtomicUsize::new(0),
-            accepted: Arc::default(),
-        }
+        let under_way = AtomicUsize::new(0);
+        Self { most, state: Mutex::new(State::NotStarted), under_way, accepted: Arc::default() }
     }
 
     /// Hands a call to the pool, which is started if it has not been.
@@ -99,8 +95,8 @@ impl Blocking {
     /// Starts the pool. One thread is enough: a call that finds no other is queued behind it.
     fn start(&self) -> io::Result<Pool> {
         let start = |threads: usize| {
-            let builder = Pool::builder().threads(threads).spares(self.most - threads);
-            builder.for_blocking_calls().name("brigade-blocking").build()
+            let builder = Pool::builder().for_blocking_calls().name("brigade-blocking");
+            builder.threads(threads).spares(self.most - threads).build()
         };
         start(self.most.min(MAX_CORE_THREADS)).or_else(|_| start(1))
     }

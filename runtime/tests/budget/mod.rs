@@ -342,7 +342,7 @@ fn sinks() {
 fn channels_to_many() {
     run(async {
         let (sender, mut receiver) = broadcast::channel(8);
-        check("sync/broadcast.rs recv", async || {
+        check("sync/broadcast/mod.rs recv", async || {
             sender.send(1).unwrap();
             receiver.recv().await.unwrap();
         })

@@ -141,7 +141,7 @@ fn published<K: FanOut, F: Future<Output = ()> + Send + 'static>(
 
 /// Tasks that wait for a notification of all; the last one to come sends it.
 fn notify<K: FanOut>(threads: Threads, waiters: usize) -> Side {
-    on_tasks::<K, _, _>(threads, waiters, EVENTS, move || {
+    on_tasks::<K, _, _>(threads, waiters, move || {
         let shared = Arc::new((K::notify(), AtomicUsize::new(0)));
         move || {
             let shared = shared.clone();
@@ -163,7 +163,7 @@ fn notify<K: FanOut>(threads: Threads, waiters: usize) -> Side {
 
 /// Tasks that meet at a barrier.
 fn barrier<K: FanOut>(threads: Threads, parties: usize) -> Side {
-    on_tasks::<K, _, _>(threads, parties, EVENTS, move || {
+    on_tasks::<K, _, _>(threads, parties, move || {
         let barrier = Arc::new(K::barrier(parties));
         move || {
             let barrier = barrier.clone();
@@ -266,19 +266,14 @@ fn joined<K: FanOut>(threads: Threads, tasks: usize) -> Side {
     })
 }
 
-/// Makes a side in which `count` tasks each do the same `rounds` times in an iteration.
-fn on_tasks<K: FanOut, W, F>(
-    threads: Threads,
-    count: usize,
-    rounds: usize,
-    make: impl Fn() -> W + 'static,
-) -> Side
+/// Makes a side in which `count` tasks each do the same [`EVENTS`] times in an iteration.
+fn on_tasks<K: FanOut, W, F>(threads: Threads, count: usize, make: impl Fn() -> W + 'static) -> Side
 where
     W: Fn() -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let runtime = K::start(threads);
-    timed((count * rounds) as u64, move |iterations| {
+    timed((count * EVENTS) as u64, move |iterations| {
         let spawner = runtime.spawner();
         runtime.block_on(async {
             for _ in 0..iterations {
