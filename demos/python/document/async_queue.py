@@ -1,4 +1,4 @@
-# As printed: a TimeoutError with its traceback, because the consumer never ends.
+# As printed: a TimeoutError, because the consumer never ends.
 import asyncio
 
 async def producer(q):
@@ -18,7 +18,7 @@ async def main():
     await asyncio.gather(producer(q), consumer(q))
 
 # Run it for a limited time
-try:
+try:  # ours: the time limit is expected
     asyncio.run(asyncio.wait_for(main(), timeout=3))
-except asyncio.TimeoutError:
-    print("The time is up")
+except asyncio.TimeoutError:  # ours: so it needs no traceback
+    print("The time is up")  # ours: says that it was the limit

@@ -1,5 +1,5 @@
 # As printed: a NameError, because asyncio is not imported.
-import asyncio
+import asyncio  # ours: the document leaves it out
 
 async def get_number():
     await asyncio.sleep(1)

@@ -7,12 +7,14 @@ both = threading.Barrier(2)
 def cut(first, then):
     with first:
         both.wait()  # Each has one thing, and wants the other's.
-        if then.acquire(timeout=1):  # Without a timeout it would wait for ever.
+        # Without a timeout it would wait for ever.
+        if then.acquire(timeout=1):
             then.release()
         else:
             print("waited in vain")
         both.wait()  # Neither lets go before both have given up.
 
-cooks = [threading.Thread(target=cut, args=pair) for pair in [(knife, board), (board, knife)]]
+orders = [(knife, board), (board, knife)]
+cooks = [threading.Thread(target=cut, args=order) for order in orders]
 for cook in cooks: cook.start()
 for cook in cooks: cook.join()

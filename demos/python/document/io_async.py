@@ -1,4 +1,4 @@
-# Runs as printed, with aiohttp.
+# Runs as printed; it needs aiohttp, which the setup installs.
 import asyncio
 import aiohttp
 import time

@@ -1,4 +1,4 @@
-# As printed: RuntimeErrors for ever where children are not forked: no guard.
+# As printed: RuntimeErrors for ever, where children are not forked.
 from multiprocessing import Pool
 import requests
 import time
@@ -7,8 +7,8 @@ def fetch(url):
     response = requests.get(url)
     return response.status_code
 
-# A child that is not forked imports this file, and must not start a pool of its own.
-if __name__ == "__main__":
+# ours: a child that is not forked imports this file, and must start no pool
+if __name__ == "__main__":  # ours: so this is for the parent only
     urls = ["https://httpbin.org/delay/1"] * 5
     start = time.time()
 

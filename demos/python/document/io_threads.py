@@ -1,4 +1,4 @@
-# Runs as printed, with requests, which the document's setup does not install.
+# Runs as printed; it needs requests, which the setup does not install.
 import threading
 import requests
 import time

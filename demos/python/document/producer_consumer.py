@@ -1,4 +1,4 @@
-# As printed: it never ends, because nobody puts the None that ends the consumer.
+# As printed: it never ends, because nobody puts the consumer's None.
 import threading
 import queue
 import time
@@ -10,7 +10,7 @@ def producer():
         print(f"Produced {i}")
         q.put(i)
         time.sleep(1)
-    q.put(None)
+    q.put(None)  # ours: ends the consumer
 
 def consumer():
     while True:

@@ -2,8 +2,9 @@
 //!
 //! The Rust is not a copy: it is cut out of the scenario's source, between two marker lines (`cut`). The
 //! Python is a file of `demos/python/document`, whose first line says how the document's sample fares as it
-//! is printed.
+//! is printed. Each line that the document does not have says so: `# ours: why`.
 
+mod broken;
 mod cut;
 mod layout;
 mod listings;
@@ -20,6 +21,9 @@ use std::io::{self, IsTerminal};
 /// How many columns a listing takes in a pipe, and at least.
 const COLUMNS: usize = 80;
 const COLUMNS_MIN: usize = 40;
+
+/// Said where there is no Python to show.
+const NO_PYTHON: &str = "The notes \"Python Concurrency: Easy Notes with Examples\" have no code for this.";
 
 /// A source file, or some parts of one.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ pub fn show(output: &Output, scenario: &Scenario) -> Exit {
     }
     if listings().all(|listing| listing.python.is_none()) {
         output.line("");
-        output.paragraph("The document has no code for this.");
+        output.paragraph(NO_PYTHON);
     }
     Exit::SUCCESS
 }
@@ -113,6 +117,10 @@ mod tests {
                 for part in source.parts {
                     assert!(!part.trim().is_empty() && file.contains(part), "{}", source.path);
                     assert!(part.lines().count() <= 60, "{} is more than a screen", source.path);
+                }
+                // So 80 columns show every line as it is, with a margin.
+                for line in source.text().lines() {
+                    assert!(line.chars().count() <= 76, "{}: {line}", source.path);
                 }
             }
         }

@@ -9,7 +9,7 @@ pub(super) enum Language {
     Rust,
 }
 
-const STRING: Style = Style::Good;
+pub(super) const STRING: Style = Style::Good;
 pub(super) const COMMENT: Style = Style::Faint;
 const KEYWORD: Style = Style::Series(3);
 const NUMBER: Style = Style::Series(1);

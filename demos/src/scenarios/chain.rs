@@ -72,7 +72,8 @@ async fn get_number(output: Output) -> u32 {
 /// The document's coroutine: it awaits the other one inside its own task.
 async fn print_number(output: Output) {
     label(current(), || "print_number".into());
-    let number = Watched::new("get_number", get_number(output.clone())).await;
+    let inner = get_number(output.clone());
+    let number = Watched::new("get_number", inner).await;
     output.event("print_number", number);
 }
 

@@ -58,11 +58,13 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 fn work(output: &Output, done: &AtomicUsize) {
     for step in 1..=STEPS {
         sleep(output.delay(0.5));
-        // Usually the end of the process stops the daemon. When other scenarios follow, this does.
+        // Usually the end of the process stops the daemon. When other
+        // scenarios follow, this does.
         if done.fetch_add(1, Ordering::Relaxed) >= MAIN_ENDED {
             return;
         }
-        output.event(&worker_name(), format_args!("step {step} of {STEPS}"));
+        let what = format!("step {step} of {STEPS}");
+        output.event(&worker_name(), what);
     }
 }
 // --code to here

@@ -82,22 +82,30 @@ fn cut_together(output: &Output, ordered: bool) -> Result<Option<Deadlock>, Comm
 
 // --code from here
 /// Takes one thing, and then the other.
-fn cut(output: &Output, first: &Lock<()>, then: &Lock<()>, both: Option<&Barrier>) -> Result<(), Deadlock> {
-    output.event(&worker_name(), format_args!("wants the {}", first.name()));
+fn cut(
+    output: &Output,
+    first: &Lock<()>,
+    then: &Lock<()>,
+    barrier: Option<&Barrier>,
+) -> Result<(), Deadlock> {
+    let say = |what: String| output.event(&worker_name(), what);
+    say(format!("wants the {}", first.name()));
     let one = first.lock()?;
-    output.event(&worker_name(), format_args!("has the {}", first.name()));
-    // Each waits until both have one thing, so that the deadlock happens every time.
-    if let Some(both) = both {
+    say(format!("has the {}", first.name()));
+    // Each waits until both have one thing, so that the deadlock happens
+    // every time.
+    if let Some(both) = barrier {
         both.wait();
     }
-    output.event(&worker_name(), format_args!("wants the {}", then.name()));
+    say(format!("wants the {}", then.name()));
     let other = then.lock().inspect_err(|_| {
-        let puts_back = format_args!("would wait for ever: is told, and puts the {} back", first.name());
-        output.event(&worker_name(), puts_back);
+        let back = first.name();
+        let told = "would wait for ever: is told, and puts the";
+        say(format!("{told} {back} back"));
     })?;
     sleep(output.delay(0.1).min(CUTTING_TIME_MAX));
     drop((one, other));
-    output.event(&worker_name(), "has cut, and puts both back");
+    say("has cut, and puts both back".into());
     Ok(())
 }
 // --code to here

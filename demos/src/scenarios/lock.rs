@@ -77,7 +77,7 @@ fn lesson(bare: &Additions, lost: u64, nanos: f64) -> String {
 }
 
 // --code from here
-/// Lets two workers add under a lock. Returns the sum, and how long it took.
+/// Lets two workers add under a lock. Returns the sum and its time.
 fn add_with_lock(pool: &Pool) -> Result<(u64, Duration), CommandError> {
     let number = Arc::new(Lock::new("number", 0_u64));
     let theirs = number.clone();
@@ -85,7 +85,8 @@ fn add_with_lock(pool: &Pool) -> Result<(u64, Duration), CommandError> {
         let both = Barrier::new(2);
         let add = move |_| {
             both.wait();
-            (0..ADDITIONS_PER_WORKER).try_for_each(|_| theirs.lock().map(|mut number| *number += 1))
+            let add_one = |_| theirs.lock().map(|mut number| *number += 1);
+            (0..ADDITIONS_PER_WORKER).try_for_each(add_one)
         };
         pool.map(add, 0..2)
     });

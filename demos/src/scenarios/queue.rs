@@ -13,6 +13,9 @@ const ITEMS: u32 = 5;
 /// How many items wait in the queue at most; the document's queue has no bound.
 const QUEUE_CAPACITY: usize = 2;
 
+/// A future in a box, so that two of different types fit into one array.
+type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
     name: "queue",
@@ -39,8 +42,9 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let queue = Queue::bounded(QUEUE_CAPACITY);
     let unfinished_max = Cell::new(0);
     let in_time = run(async {
-        let both: [Pin<Box<dyn Future<Output = ()>>>; 2] =
-            [Box::pin(produce(output, &queue, &unfinished_max)), Box::pin(consume(output, &queue))];
+        let produce = produce(output, &queue, &unfinished_max);
+        let consume = consume(output, &queue);
+        let both: [Boxed<'_>; 2] = [Box::pin(produce), Box::pin(consume)];
         timeout(output.delay(3.0), gather(both)).await.is_ok()
     });
     // --code to here
@@ -68,11 +72,11 @@ fn lesson(unfinished_max: usize, left: usize) -> String {
 }
 
 // --code from here
-/// Keeps in `unfinished_max` how many items were not done at a time.
-async fn produce(output: &Output, queue: &Queue<u32>, unfinished_max: &Cell<usize>) {
+/// Keeps in `most` how many items were not done at a time.
+async fn produce(output: &Output, queue: &Queue<u32>, most: &Cell<usize>) {
     for item in 0..ITEMS {
         queue.put(item).await;
-        unfinished_max.set(unfinished_max.get().max(queue.unfinished()));
+        most.set(most.get().max(queue.unfinished()));
         output.event("producer", format_args!("Produced {item}"));
         sleep(output.delay(0.5)).await;
     }
@@ -83,7 +87,9 @@ async fn produce(output: &Output, queue: &Queue<u32>, unfinished_max: &Cell<usiz
 async fn consume(output: &Output, queue: &Queue<u32>) {
     loop {
         let item = queue.get().await;
-        output.event("consumer", format_args!("Consumed {item}, {} not done", queue.unfinished()));
+        let left = queue.unfinished();
+        let consumed = format!("Consumed {item}, {left} not done");
+        output.event("consumer", consumed);
         queue.task_done();
     }
 }

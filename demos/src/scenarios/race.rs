@@ -41,7 +41,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "`n += 1` is three steps: load, add, store. Between one worker's load and its store another worker can do all \
            three, and its result is overwritten. Each step here is atomic, so the behaviour is defined; the three steps \
            together are not atomic.",
-    made_by: &["pool/src/job/spawn.rs::spawn", "demos/src/scenarios/race.rs::add_in_step"],
+    made_by: &["pool/src/job/spawn.rs::spawn", "demos/src/scenarios/race.rs::add_one"],
     examples: &["race"],
     takes_speed: false,
     takes_workers: false,
@@ -92,7 +92,7 @@ fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
     let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
     let jobs = [0, 1].map(|worker| {
         let (output, number, step) = (output.clone(), number.clone(), step.clone());
-        pool.spawn(move || add_in_step(&output, worker, &number, &step))
+        pool.spawn(move || add_one(&output, worker, &number, &step))
     });
     for job in jobs {
         job.join().map_err(failed("a worker"))?;
@@ -125,8 +125,9 @@ fn say_step(output: &Output, worker: usize, verb: &str, value: u64) {
 }
 
 // --code from here
-/// Adds one, in step with the other worker: neither stores before both have loaded.
-fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrier) {
+/// Adds one, in step with the other worker: neither stores before both have
+/// loaded.
+fn add_one(output: &Output, worker: usize, n: &AtomicU64, step: &Barrier) {
     let say = |verb, value| say_step(output, worker, verb, value);
     let turn_of = |whose: usize, act: &dyn Fn()| {
         if whose == worker {
@@ -134,13 +135,13 @@ fn add_in_step(output: &Output, worker: usize, number: &AtomicU64, step: &Barrie
         }
         step.wait();
     };
-    let loaded = number.load(Ordering::Relaxed);
+    let loaded = n.load(Ordering::Relaxed);
     step.wait();
     turn_of(0, &|| say("load", loaded));
     turn_of(1, &|| say("load", loaded));
     for writer in [0, 1] {
         turn_of(writer, &|| {
-            number.store(loaded + 1, Ordering::Relaxed);
+            n.store(loaded + 1, Ordering::Relaxed);
             say("store", loaded + 1);
         });
     }

@@ -128,27 +128,62 @@ fn assert_shows(name: &str, child: Child, shown: &[&str]) {
     assert_eq!(output.is_empty(), shown.is_empty(), "{name}");
 }
 
+/// The document's code, as it is printed: the name and the text of each sample.
+fn printed() -> Vec<(&'static str, String)> {
+    let samples = include_str!("printed.md").split("\n## ").skip(1).map(|section| {
+        let (name, rest) = section.split_once('\n').unwrap();
+        let code = rest.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+        (name, code.to_owned())
+    });
+    samples.collect()
+}
+
+/// The sample of this name as the document prints it.
+fn as_printed(name: &str) -> String {
+    printed().into_iter().find(|sample| sample.0 == name).unwrap().1
+}
+
+const MARK: &str = "# ours: ";
+
+#[test]
+fn without_the_lines_that_are_marked_as_ours_each_sample_is_the_documents() {
+    let printed = printed();
+    assert_eq!(printed.len(), 17);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    for (name, text) in &printed {
+        let ours = sample(name);
+        let (first, rest) = ours.split_once('\n').unwrap();
+        assert!(first.starts_with("# Runs as printed") || first.starts_with("# As printed: "), "{name}");
+        let theirs: Vec<_> = rest.lines().filter(|line| !line.contains(MARK)).collect();
+        assert_eq!(words(&theirs.join("\n")), words(text), "{name}");
+        for line in rest.lines().filter(|line| line.contains(MARK)) {
+            let why = line.split_once(MARK).unwrap().1;
+            assert!(words(why).len() > 1, "{name} does not say why: {line}");
+        }
+    }
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/document")).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        let name = file.trim_end_matches(".py");
+        let is_ours = sample(name).starts_with("# Ours: the document");
+        assert_eq!(is_ours, printed.iter().all(|(printed, _)| *printed != name), "{name}");
+    }
+}
+
 #[test]
 fn as_printed_four_samples_lack_a_name_and_one_ends_in_a_traceback() {
     if !has_python() {
         return;
     }
-    let import: &[_] = &[("import asyncio\n", "")];
-    let (daemon, uncaught) =
-        (sample("daemon"), &[("try:\n    asyncio", "asyncio"), ("\nexcept", "\n# except")]);
-    let (before, _) = daemon.split_once("thread = ").unwrap();
-    let uncaught = [&uncaught[..], &[("\n    print(\"The time is up\")", "")]].concat();
-    let samples: [(&str, &[Change<'_>], &str); 5] = [
-        ("chain", import, "NameError"),
-        ("generator", import, "NameError"),
-        ("run", import, "NameError"),
-        ("daemon", &[(before, ""), ("started.wait()\n", "")], "NameError"),
-        ("async_queue", &uncaught, "TimeoutError"),
+    let samples = [
+        ("chain", "NameError"),
+        ("generator", "NameError"),
+        ("run", "NameError"),
+        ("daemon", "NameError"),
+        ("async_queue", "TimeoutError"),
     ];
     let folder = Folder::new();
-    let children = samples.map(|(name, changes, wrong)| {
-        (name, start(&folder, name, &changed(sample(name), changes), LIMIT_SECONDS), wrong)
-    });
+    let children =
+        samples.map(|(name, wrong)| (name, start(&folder, name, &as_printed(name), LIMIT_SECONDS), wrong));
     for (name, child, wrong) in children {
         let (code, output, errors) = ended(child);
         assert_eq!(code, Some(1), "{name}: {output}");
@@ -162,8 +197,7 @@ fn as_printed_the_consumer_never_ends() {
     if !has_python() {
         return;
     }
-    let changes = [("    q.put(None)\n", ""), ("sleep(1)", "sleep(0)")];
-    let text = changed(sample("producer_consumer"), &changes);
+    let text = changed(as_printed("producer_consumer"), &[("sleep(1)", "sleep(0)")]);
     let (code, output, _) = ended(start(&Folder::new(), "endless", &text, "3"));
     assert_eq!(code, Some(124), "{output}");
     assert!(sample("producer_consumer").starts_with("# As printed: it never ends"));
@@ -176,10 +210,8 @@ fn as_printed_a_pool_of_processes_fails_for_ever_where_children_are_not_forked()
     if !has_python() {
         return;
     }
-    let text = changed(sample("cpu_processes"), &[("10_000_000", "10")]);
-    let (before, guarded) = text.split_once("if __name__ == \"__main__\":\n").unwrap();
-    let folder =
-        Folder::with(&[("printed.py", &format!("{before}{}", guarded.replace("\n    ", "\n").trim_start()))]);
+    let text = changed(as_printed("cpu_processes"), &[("10_000_000", "10")]);
+    let folder = Folder::with(&[("printed.py", &text)]);
     let launcher = "import multiprocessing, runpy, sys\nmultiprocessing.set_start_method('forkserver')\n\
                     sys.path[0] = ''\nrunpy.run_path(FILE, run_name='__main__')\n";
     let file = folder.path().join("printed.py");
@@ -223,6 +255,11 @@ fn the_code_of_a_scenario_is_pythons_and_ours_and_fits() {
         let wide = ran.stdout.lines().find(|line| line.chars().count() > 80);
         assert_eq!((wide, ran.stdout.contains('\x1b')), (None, false), "{}", scenario.name);
         let objects = run(&[scenario.name, "--code", "--json"]).objects();
+        let page = ran.stdout.replace("\n  ", "\n");
+        for text in objects.iter().flat_map(|object| [&object["python"]["text"], &object["rust"]["text"]]) {
+            // 80 columns break no line, so what is copied from there is the program.
+            assert!(page.contains(text.as_str().unwrap_or("")), "{}: {text}", scenario.name);
+        }
         for object in &objects {
             let place =
                 |path: &Value| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path.as_str().unwrap());
@@ -235,7 +272,7 @@ fn the_code_of_a_scenario_is_pythons_and_ours_and_fits() {
             }
         }
         assert!(!objects.is_empty(), "{}", scenario.name);
-        let says_so = ran.stdout.contains("The document has no code for this.");
+        let says_so = ran.stdout.contains("have no code for this.");
         assert_eq!(says_so, objects.iter().all(|object| object["python"].is_null()), "{}", scenario.name);
     }
 }

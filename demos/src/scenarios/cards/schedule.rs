@@ -37,7 +37,8 @@ impl CardState {
         match grade {
             Grade::Again => Self { level: 0, due: session },
             Grade::Good => {
-                let level = old.map_or(0, |state| state.level).min(BOX_MAX - 1) + 1;
+                let old = old.map_or(0, |state| state.level);
+                let level = old.min(BOX_MAX - 1) + 1;
                 Self { level, due: session.saturating_add(1 << (level - 1)) }
             }
         }

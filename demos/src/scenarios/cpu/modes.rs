@@ -9,30 +9,35 @@ use crate::{
     sums::{self, sum_of_squares},
 };
 use brigade_handle::JoinError;
-use brigade_process::Argv;
 use std::{io, ops::Range};
 
 /// How many pieces of each sum there are for each worker. With more than one, a worker that starts late or
 /// has to let another program run gets fewer pieces, and all workers end at about the same time.
 const PIECES_PER_WORKER: usize = 2;
 
+/// What the sums of a mode came to, or why its workers could not be started.
+type Summed = io::Result<Completed>;
+
 // --code from here
 /// The document: `[compute(10_000_000) for _ in range(5)]`.
-pub(super) fn sync(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
-    let sums: Vec<_> = (0..plan.tasks).map(|_| Ok(progress.tick(sum_of_squares(0..plan.n)))).collect();
+pub(super) fn sync(plan: &SumPlan<'_>, progress: &Progress) -> Summed {
+    let sum = |_| Ok(progress.tick(sum_of_squares(0..plan.n)));
+    let sums: Vec<_> = (0..plan.tasks).map(sum).collect();
     Ok(completed(Workers::Threads(1), sums))
 }
 // --code to here
 
 // --code from here
-/// The document: `threading.Thread(target=compute, …)` for each, then `join` each.
-pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Completed> {
+/// The document: `threading.Thread(target=compute, …)`, `start`, `join`.
+pub(super) fn threads(plan: &SumPlan<'_>, progress: &Progress) -> Summed {
     let pool = pools::threads(plan.workers, "sum")?;
     progress.workers_ready();
-    // Each piece is a job: `map` would give a worker several pieces at a time, which is cheaper but less
-    // even.
-    let jobs: Vec<_> = plan.pieces().map(|piece| pool.spawn(move || sum_of_squares(piece))).collect();
-    let sums = plan.combine(jobs.into_iter().map(|job| job.join()), progress);
+    // Each piece is a job: `map` would give a worker several pieces at a
+    // time, which is cheaper but less even.
+    let sum = |piece| pool.spawn(move || sum_of_squares(piece));
+    let jobs: Vec<_> = plan.pieces().map(sum).collect();
+    let parts = jobs.into_iter().map(|job| job.join());
+    let sums = plan.combine(parts, progress);
     progress.work_done();
     pool.shutdown();
     Ok(completed(Workers::Threads(plan.workers), sums))
@@ -42,19 +47,19 @@ pub(super) fn threads(plan: &SumPlan, progress: &Progress) -> io::Result<Complet
 // --code from here
 /// The document: `with Pool(5) as p: p.map(compute, [10_000_000] * 5)`.
 ///
-/// With a launcher the children are behind its command, on other machines perhaps.
-pub(super) fn processes(
-    plan: &SumPlan,
-    launcher: Option<&Argv>,
-    progress: &Progress,
-) -> io::Result<Completed> {
-    let procs = match launcher {
-        Some(launcher) => pools::processes_by(launcher.clone(), plan.workers)?,
-        None => pools::processes(plan.workers)?,
+/// With a launcher the children are behind its command, perhaps on other
+/// machines.
+pub(super) fn processes(plan: &SumPlan<'_>, progress: &Progress) -> Summed {
+    let count = plan.workers;
+    let procs = match plan.launcher {
+        Some(launcher) => pools::processes_by(launcher.clone(), count)?,
+        None => pools::processes(count)?,
     };
     progress.workers_ready();
-    let calls: Vec<_> =
-        procs.with(|procs| plan.pieces().map(|piece| procs.spawn(sum_in_child, piece)).collect());
+    let calls: Vec<_> = procs.with(|procs| {
+        let sum = |piece| procs.spawn(sum_in_child, piece);
+        plan.pieces().map(sum).collect()
+    });
     let mut cost = CallCost::default();
     let parts = calls.into_iter().map(|call| {
         let (sum, of_call) = call.join()?;
@@ -64,7 +69,8 @@ pub(super) fn processes(
     let sums = plan.combine(parts, progress);
     progress.work_done();
     procs.shutdown();
-    let workers = Workers::Children { count: plan.workers, peak_bytes: cost.peak_bytes, cpu: cost.cpu };
+    let CallCost { cpu, peak_bytes } = cost;
+    let workers = Workers::Children { count, peak_bytes, cpu };
     Ok(completed(workers, sums))
 }
 
@@ -74,7 +80,7 @@ fn sum_in_child(piece: Range<u64>) -> (u128, CallCost) {
 }
 // --code to here
 
-impl SumPlan {
+impl SumPlan<'_> {
     /// How many pieces each sum is cut into.
     pub(super) fn pieces_each(&self) -> usize {
         self.workers * PIECES_PER_WORKER

@@ -23,7 +23,7 @@ struct SumJob {
 }
 
 pub(super) fn sum_all(
-    plan: &SumPlan,
+    plan: &SumPlan<'_>,
     mode: Mode,
     limit: Duration,
     progress: &Progress,

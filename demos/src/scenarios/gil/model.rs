@@ -55,8 +55,9 @@ impl Gil {
         result
     }
 
-    /// Hands the token over if another thread has requested it. A thread calls this between two batches of
-    /// work, as the interpreter does at calls and at the ends of loops.
+    /// Hands the token over if another thread has requested it. A thread
+    /// calls this between two batches of work, as the interpreter does at
+    /// calls and at the ends of loops.
     pub(super) fn check(&self) {
         // Relaxed: to see the request a batch later is early enough.
         if self.drop_requested.load(Ordering::Relaxed) {
@@ -66,9 +67,11 @@ impl Gil {
             self.drop_requested.store(false, Ordering::Relaxed);
             state.held = false;
             self.freed.notify_one();
-            // Waits until another thread has had the token. One will, because a waiter cannot go away.
+            // Waits until another thread has had the token. One will,
+            // because a waiter cannot go away.
             while state.takes == takes {
-                state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+                let woken = self.taken.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
             }
             drop(state);
             self.take();

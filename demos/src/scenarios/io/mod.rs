@@ -17,8 +17,9 @@ use crate::{
     scenario::{CommandError, Exit, Scenario},
     show::{Output, thousands},
 };
+use brigade_handle::JoinError;
 use clap::ArgMatches;
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use upstream::Upstream;
 
 /// The scenario.
@@ -117,6 +118,14 @@ fn outcome(reply: Reply) -> Outcome {
         }
         Err(failure) => Outcome { value: serde_json::Value::Null, failure: Some(failure) },
     }
+}
+
+/// What the requests of a mode came to, or why its workers could not be started.
+type Fetched = io::Result<Completed>;
+
+/// The reply that a worker has sent. A worker that sent none has failed.
+fn reply_of(sent: Result<Reply, JoinError>) -> Reply {
+    sent.unwrap_or_else(|error| Err(Failure::from_join(&error)))
 }
 
 fn completed(workers: Workers, replies: impl IntoIterator<Item = Reply>) -> Completed {

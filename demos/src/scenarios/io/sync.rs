@@ -1,17 +1,16 @@
 //! One after the other. The document: `for url in urls: requests.get(url)`.
 
-use super::{FetchPlan, completed};
+use super::{FetchPlan, Fetched, completed};
 use crate::{
-    experiment::{Completed, Workers},
-    fetch::{Reply, blocking},
+    experiment::Workers,
+    fetch::{Reply, blocking::fetch},
     show::Progress,
 };
-use std::io;
 
 // --code from here
-pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> io::Result<Completed> {
-    let fetch = |url: &String| progress.tick(blocking::fetch(url, plan.limit));
-    let replies: Vec<Reply> = plan.urls.iter().map(fetch).collect();
+pub(super) fn fetch_all(plan: &FetchPlan, progress: &Progress) -> Fetched {
+    let ask = |url: &String| progress.tick(fetch(url, plan.limit));
+    let replies: Vec<Reply> = plan.urls.iter().map(ask).collect();
     Ok(completed(Workers::Threads(1), replies))
 }
 // --code to here
