@@ -11,6 +11,7 @@
 use crate::{
     code, interrupt,
     options::{self, Takes, is_given},
+    refusal::refusal,
     remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
     scenarios::{ALL, decide, tour},
@@ -19,6 +20,7 @@ use crate::{
 use clap::{Arg, ArgAction, ArgMatches, Command, error::Error};
 use serde_json::json;
 use std::{
+    env,
     io::{self, IsTerminal},
     panic::{self, PanicHookInfo},
     process::ExitCode,
@@ -79,14 +81,12 @@ pub fn main() -> ExitCode {
 
 /// Prints the help, the version, or what is wrong with the command line, and exits.
 fn show_and_exit(error: &Error) -> ! {
-    let is_wrong = error.use_stderr();
-    let is_terminal = if is_wrong { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let page = error.render();
-    let page = if is_terminal && Output::wants_colour() { page.ansi().to_string() } else { page.to_string() };
-    if is_wrong {
-        show::complain(&page);
+    if error.use_stderr() {
+        complain(&refusal(error, &command(), env::args_os().skip(1)));
     } else {
-        print_page(&page);
+        let page = error.render();
+        let is_coloured = io::stdout().is_terminal() && Output::wants_colour();
+        print_page(&if is_coloured { page.ansi().to_string() } else { page.to_string() });
     }
     std::process::exit(error.exit_code())
 }
@@ -182,7 +182,7 @@ pub fn command() -> Command {
         .about("Concurrency on three executors written from scratch: tasks, threads, processes")
         .long_about(
             "Concurrency on three executors written from scratch: tasks, threads, processes.\n\nWithout a command it \
-             shows the tour: what waits and what computes, each way.",
+             shows the tour: what waits and what computes, each way.\n\nThe scenarios follow a set of notes,\n\"Python Concurrency: Easy Notes with Examples\".",
         )
         .args_conflicts_with_subcommands(false)
         .arg(quick);

@@ -22,6 +22,7 @@ pub mod fetch;
 pub mod interrupt;
 mod options;
 pub mod pools;
+mod refusal;
 mod remedy;
 pub mod scenario;
 pub mod scenarios;

@@ -5,7 +5,7 @@ use crate::{
     server::{ROUTES_HELP, Server},
     show::Output,
 };
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
 /// The scenario.
@@ -25,10 +25,14 @@ fn arguments(command: Command) -> Command {
     let port = Arg::new("port")
         .long("port")
         .value_name("P")
-        .value_parser(value_parser!(u16))
+        .value_parser(port)
         .allow_negative_numbers(true)
         .default_value("8080");
     command.arg(port.help("The port; 0 lets the system choose one"))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("not a port, which is a whole number from 0 to {}", u16::MAX))
 }
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {

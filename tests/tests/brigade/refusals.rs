@@ -34,6 +34,69 @@ fn shared_options_are_refused_where_they_change_nothing() {
 }
 
 #[test]
+fn what_a_command_does_not_know_is_told_in_one_line() {
+    is_refused(&["boil"], &["no command boil", "`brigade list`"]);
+    is_refused(&["help", "boil"], &["no command boil", "`brigade list`"]);
+    is_refused(&["helo"], &["hello", "`brigade list`"]);
+    is_refused(&["--boil"], &["no option --boil", "`brigade --help`"]);
+    is_refused(
+        &["cards", "--deck", "basics"],
+        &["`brigade cards basics`", "internals", "`brigade cards --help`"],
+    );
+    is_refused(&["io", "--mode=async"], &["`brigade io sync`", "processes"]);
+    is_refused(&["cards", "fishes"], &["fishes is no deck", "basics, internals, all"]);
+    is_refused(&["io", "sideways"], &["sideways is no mode", "sync, threads, async, processes, all"]);
+    is_refused(&["decide", "true"], &["write -- true"]);
+    is_refused(&["io", "--delay", "1", "--url", "http://a/"], &["--delay", "--url"]);
+    is_refused(&["cpu", "--python-limit", "5"], &["--compare-python is missing"]);
+    is_refused(&["--bo\x1b[2Jil\n"], &["u{1b}", "`brigade --help`"]);
+    for scenario in ALL {
+        let help = format!("`brigade {} --help`", scenario.name);
+        is_refused(&[scenario.name, "--boil"], &["no option --boil", &help]);
+        is_refused(&[scenario.name, "--boil", "9"], &["no option --boil", &help]);
+        is_refused(&[scenario.name, "--json=2"], &["--json", &help]);
+        is_refused(&[scenario.name, "--explain", "--code"], &["--explain", "--code", &help]);
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_in_one_line() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--speed"], &["", "0", "-1", "fast", "nan", "inf", "1001", "1e9"]),
+        (&["--workers"], &["", "0", "-1", "1.5", "many", "1025", "99999999999999999999"]),
+        (&["io", "--requests"], &["", "0", "-1", "many", "1000001"]),
+        (&["io", "--delay"], &["", "-1", "nan", "61", "soon"]),
+        (&["io", "--timeout"], &["", "0", "-1", "nan", "86401"]),
+        (&["io", "--compare-python", "--python-limit"], &["", "0", "-1", "nan", "long"]),
+        (&["cpu", "--compare-python", "--python-limit"], &["", "0", "-1", "nan", "long"]),
+        (&["cpu", "--n"], &["", "-1", "1.5", "1e7", "many", "99999999999999999999"]),
+        (&["cpu", "--tasks"], &["", "0", "-1", "many", "100001"]),
+        (&["cpu", "--launcher"], &["", " ", "sh -c 'exec"]),
+        (&["serve", "--port"], &["", "-1", "65536", "http"]),
+    ];
+    for (arguments, values) in cases {
+        let option = arguments.last().unwrap();
+        // Nothing behind the option, and each wrong value.
+        is_refused(arguments, &[option, "--help`"]);
+        for value in *values {
+            is_refused(&[*arguments, &[value]].concat(), &[option, "--help`"]);
+        }
+    }
+}
+
+#[test]
+fn a_help_names_nothing_that_only_our_files_explain() {
+    for scenario in ALL {
+        for page in ["--help", "--explain"] {
+            let page = run(&[scenario.name, page]).stdout;
+            assert!(!page.contains("document"), "{}: {page}", scenario.name);
+        }
+    }
+    let page = run(&["--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("\"Python Concurrency: Easy Notes with Examples\""), "{page}");
+}
+
+#[test]
 fn the_help_lists_shared_options_only_where_they_act() {
     for scenario in ALL {
         let help = run(&[scenario.name, "--help"]).stdout;

@@ -21,8 +21,8 @@ pub static SCENARIO: Scenario = Scenario {
     name: "cards",
     about: "Flashcards: a quiz whose answers name their proof",
     idea: "You keep what you recall, so answer before you look. A card that you knew comes back later each time; a card that \
-           you did not know comes back at once. The deck `basics` has the subjects of the document, `internals` the insides \
-           of Brigade. Every answer names the file that proves it, and the scenario that shows it.",
+           you did not know comes back at once. The deck `basics` asks about concurrency in Python, `internals` about the \
+           insides of Brigade. Every answer names the file that proves it, and the scenario that shows it.",
     made_by: &[
         "demos/src/scenarios/cards/schedule.rs::begin",
         "demos/src/scenarios/cards/store.rs::save",
@@ -43,7 +43,7 @@ fn arguments(command: Command) -> Command {
     let names = Deck::ALL.map(Deck::name).into_iter().chain([ALL_DECKS]);
     let deck = Arg::new("deck").value_name("DECK").value_parser(PossibleValuesParser::new(names));
     let deck = deck.default_value(Deck::Basics.name()).hide_possible_values(true).hide_default_value(true);
-    let deck = deck.help("basics: the document's subjects (if you name none), internals, or all");
+    let deck = deck.help("basics (concurrency in Python; if you name none), internals, or all");
     let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
     command.args([deck, print.help("List the cards with their answers, and ask nothing")])
 }

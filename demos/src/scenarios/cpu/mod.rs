@@ -11,9 +11,11 @@ pub use options::{SYNC_TIME, SumOptions};
 use crate::{
     experiment::{Experiment, Mode, cores},
     options::is_given,
-    scenario::{CommandError, Exit, Scenario},
+    pools,
+    scenario::{CommandError, Exit, Scenario, failed},
     show::{Output, thousands},
 };
+use brigade_process::Argv;
 use clap::ArgMatches;
 use options::ChosenN;
 use std::time::Duration;
@@ -49,13 +51,15 @@ fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
 
 /// The plan that every mode is given.
 #[derive(Debug, Clone, Copy)]
-pub struct SumPlan {
+pub struct SumPlan<'a> {
     /// The sum's end.
     pub n: u64,
     /// How many sums.
     pub tasks: usize,
     /// How many workers.
     pub workers: usize,
+    /// The command that starts the children, if it is not this program that does.
+    pub launcher: Option<&'a Argv>,
 }
 
 /// Runs the modes one after the other and compares them.
@@ -70,8 +74,13 @@ pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit
     // workers, so each sum is cut into pieces.
     let asked = output.settings().workers;
     let workers = asked.unwrap_or(cores()).min(tasks);
+    // A command that starts no child is told first, and alone.
+    if let Some(launcher) = &options.launcher {
+        let child = pools::processes_by(launcher.clone(), 1);
+        child.map_err(failed("cannot start processes"))?.shutdown();
+    }
     let ChosenN { n, reason } = options.choose_n();
-    let plan = SumPlan { n, tasks, workers };
+    let plan = SumPlan { n, tasks, workers, launcher: options.launcher.as_ref() };
     output.heading(&format!(
         "CPU-bound: {} × the sum of i² for i < {}",
         thousands(tasks as u64),
@@ -86,7 +95,7 @@ pub fn run(output: &Output, modes: &[Mode], options: &SumOptions) -> Result<Exit
     for &mode in modes {
         experiment.run(mode, tasks, |progress| match mode {
             Mode::Threads => modes::threads(&plan, progress),
-            Mode::Processes => modes::processes(&plan, options.launcher.as_ref(), progress),
+            Mode::Processes => modes::processes(&plan, progress),
             _ => modes::sync(&plan, progress),
         })?;
     }

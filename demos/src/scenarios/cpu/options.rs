@@ -62,7 +62,8 @@ impl SumOptions {
         match self.n {
             Some(n) => ChosenN { n, reason: String::new() },
             None if self.compare_python => {
-                let reason = "This n is the document's, because Python needs some seconds for it.";
+                let reason = "This n is the one of the notes \"Python Concurrency: Easy Notes with Examples\": Python needs \
+                              some seconds for it.";
                 ChosenN { n: DOCUMENT_N, reason: reason.into() }
             }
             None => {
