@@ -42,7 +42,7 @@ use std::{
     panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
-    thread::{self, ThreadId},
+    thread::{self, Thread, ThreadId},
 };
 
 /// A mutual exclusion lock that detects deadlock. A panic while it is held does not poison it.
@@ -80,15 +80,15 @@ struct State {
 
 #[derive(Clone)]
 struct Holder {
-    thread: ThreadId,
-    name: String,
+    /// Its name is copied for a report only, so that taking a lock allocates nothing.
+    thread: Thread,
     place: &'static Location<'static>,
 }
 
 /// The lock that a blocked thread waits for.
 struct Wanted {
     core: Arc<Core>,
-    name: String,
+    thread: Thread,
     place: &'static Location<'static>,
 }
 
@@ -106,9 +106,8 @@ fn lock_unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn thread_name() -> String {
-    let me = thread::current();
-    me.name().map_or_else(|| format!("{:?}", me.id()), str::to_owned)
+fn name_of(thread: &Thread) -> String {
+    thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned)
 }
 
 impl<T> Lock<T> {
@@ -167,9 +166,10 @@ impl Core {
         place: &'static Location<'static>,
         waker: &Waker,
     ) -> Poll<Result<(), Deadlock>> {
-        let me = thread::current().id();
+        let thread = thread::current();
+        let me = thread.id();
         // A statement of its own, so that the state is unlocked again before the graph is locked.
-        let acquired = lock_unpoisoned(&self.state).take(me, place);
+        let acquired = lock_unpoisoned(&self.state).take(&thread, place);
         match acquired {
             Acquired::AtOnce => return Poll::Ready(Ok(())),
             Acquired::AfterWaiting => {
@@ -185,13 +185,13 @@ impl Core {
         let mut graph = wait_graph();
         let graph = graph.get_or_insert_default();
         let mut state = lock_unpoisoned(&self.state);
-        if !matches!(state.take(me, place), Acquired::Not) {
+        if !matches!(state.take(&thread, place), Acquired::Not) {
             graph.remove(&me);
             return Poll::Ready(Ok(()));
         }
         state.enqueue(me, waker);
         drop(state);
-        graph.insert(me, Wanted { core: self.clone(), name: thread_name(), place });
+        graph.insert(me, Wanted { core: self.clone(), thread, place });
         let Some(deadlock) = find_cycle(graph, me) else { return Poll::Pending };
         graph.remove(&me);
         lock_unpoisoned(&self.state).remove(me);
@@ -221,13 +221,13 @@ enum Acquired {
 
 impl State {
     /// Takes the lock if it is free.
-    fn take(&mut self, me: ThreadId, place: &'static Location<'static>) -> Acquired {
+    fn take(&mut self, thread: &Thread, place: &'static Location<'static>) -> Acquired {
         if self.holder.is_some() {
             return Acquired::Not;
         }
-        self.holder = Some(Holder { thread: me, name: thread_name(), place });
+        self.holder = Some(Holder { thread: thread.clone(), place });
         let before = self.waiters.len();
-        self.remove(me);
+        self.remove(thread.id());
         if self.waiters.len() < before { Acquired::AfterWaiting } else { Acquired::AtOnce }
     }
 
@@ -254,16 +254,16 @@ fn find_cycle(graph: &HashMap<ThreadId, Wanted>, me: ThreadId) -> Option<Deadloc
         let wanted = graph.get(&at)?;
         let holder = lock_unpoisoned(&wanted.core.state).holder.clone()?;
         links.push(Link {
-            waiter: wanted.name.clone(),
+            waiter: name_of(&wanted.thread),
             wanted: wanted.core.name,
             wanted_at: wanted.place,
-            holder: holder.name,
+            holder: name_of(&holder.thread),
             held_since: holder.place,
         });
-        if holder.thread == me {
+        at = holder.thread.id();
+        if at == me {
             return Some(Deadlock { links });
         }
-        at = holder.thread;
     }
     None
 }
@@ -361,7 +361,7 @@ impl<T> Drop for Guard<'_, T> {
 
 impl<T> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let holder = lock_unpoisoned(&self.core.state).holder.as_ref().map(|holder| holder.name.clone());
+        let holder = lock_unpoisoned(&self.core.state).holder.as_ref().map(|holder| name_of(&holder.thread));
         f.debug_struct("Lock").field("name", &self.core.name).field("holder", &holder).finish_non_exhaustive()
     }
 }
