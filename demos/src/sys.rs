@@ -4,7 +4,7 @@
 use std::{
     io,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::{self, Command},
@@ -109,6 +109,50 @@ pub(crate) fn take_over(number: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Waits until a write to `descriptor` would not block, or would fail. It may return early, on a signal.
+///
+/// # Errors
+///
+/// Fails if the system has no memory to wait with.
+pub(crate) fn wait_until_writable(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let mut wanted = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: poll writes into the one entry that the pointer and the count name. It lives until poll returns.
+    match check(unsafe { libc::poll(&raw mut wanted, 1, -1) }) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        waited => waited,
+    }
+}
+
 fn check(result: i32) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{Read, Write},
+        os::fd::AsFd,
+        thread,
+    };
+
+    #[test]
+    fn a_full_pipe_is_waited_for_until_somebody_reads() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        // SAFETY: fcntl changes a flag of a descriptor that `writer` owns.
+        check(unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }).unwrap();
+        while writer.write(&[0; 4096]).is_ok() {}
+        let read = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                wait_until_writable(writer.as_fd()).unwrap();
+                assert!(read.load(Ordering::Acquire), "nothing was read, and the wait was over");
+            });
+            read.store(true, Ordering::Release);
+            reader.read_exact(&mut [0; 8192]).unwrap();
+        });
+        // Where nobody reads any more a write fails at once, so there is nothing to wait for.
+        drop(reader);
+        wait_until_writable(writer.as_fd()).unwrap();
+    }
 }

@@ -1,7 +1,7 @@
 //! The output of a scenario, for a person at a terminal, for a pipe, or as JSON for a program.
 
 use super::text::{Style, columns, fold, wrap};
-use crate::{interrupt, remedy::remedy};
+use crate::{interrupt, remedy::remedy, sys};
 use brigade_trace::clock;
 use console::Term;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::{
     env, fmt,
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -44,9 +44,6 @@ const BROKEN_PIPE_EXIT_CODE: i32 = 141;
 
 /// The exit code if the output cannot be written for another reason, such as a full disk.
 const WRITE_FAILED_EXIT_CODE: i32 = 1;
-
-/// How long to wait before a write is tried again that would have blocked.
-const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The output of one scenario. Clones print to the same place, from any thread, a whole line at a time.
 #[derive(Debug, Clone)]
@@ -154,6 +151,13 @@ impl Output {
     pub fn line(&self, text: impl fmt::Display) {
         if !self.is_json() {
             self.write(&fold(&text.to_string(), self.columns()).join("\n"));
+        }
+    }
+
+    /// Prints a line for people as it is. Where it is wider than the terminal, the terminal breaks it.
+    pub(crate) fn line_as_it_is(&self, text: &str) {
+        if !self.is_json() {
+            self.write(text);
         }
     }
 
@@ -308,16 +312,16 @@ pub(super) fn beside(label: &str, text: &str, width: usize) -> String {
     std::iter::once(label.trim_end().to_owned()).chain(below).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes and flushes all of `bytes`. The stream may be non-blocking, since others share it: then it is tried
-/// again, where `write_all` would give up.
-pub(super) fn write_patiently(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes and flushes all of `bytes`. The stream may be non-blocking, since others share it: then this waits
+/// until it takes more, where `write_all` would give up.
+pub(super) fn write_patiently(out: &mut (impl Write + AsFd), mut bytes: &[u8]) -> io::Result<()> {
     loop {
         let step = if bytes.is_empty() { out.flush().map(|()| None) } else { out.write(bytes).map(Some) };
         match step {
             Ok(None) => return Ok(()),
             Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(Some(written)) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_INTERVAL),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sys::wait_until_writable(out.as_fd())?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -331,12 +335,20 @@ fn pad(who: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs::File, os::fd::BorrowedFd};
 
     /// Takes one byte at a time, and every other time nothing yet.
-    #[derive(Default)]
     struct Slow {
         taken: Vec<u8>,
         calls: u32,
+        /// Is always ready, so that no wait is long.
+        ready: File,
+    }
+
+    impl AsFd for Slow {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.ready.as_fd()
+        }
     }
 
     impl Slow {
@@ -369,7 +381,8 @@ mod tests {
 
     #[test]
     fn a_stream_that_does_not_block_is_given_everything() {
-        let mut slow = Slow::default();
+        let ready = File::options().write(true).open("/dev/null").unwrap();
+        let mut slow = Slow { taken: Vec::new(), calls: 0, ready };
         write_patiently(&mut slow, b"the soup is ready").unwrap();
         assert_eq!(slow.taken, b"the soup is ready");
     }
