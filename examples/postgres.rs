@@ -12,7 +12,7 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use tokio_postgres::{Client, Config, NoTls, config::Host, error::SqlState};
 
 /// How long the conversation may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const TALK_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Driver = JoinHandle<Result<(), tokio_postgres::Error>>;
 
@@ -87,7 +87,9 @@ fn main() -> ExitCode {
     };
     let talked = run(async {
         let config: Config = settings.parse()?;
-        timeout(LIMIT, talk(&config)).await.unwrap_or_else(|_| Err(format!("no end after {LIMIT:?}").into()))
+        timeout(TALK_TIMEOUT, talk(&config))
+            .await
+            .unwrap_or_else(|_| Err(format!("no end after {TALK_TIMEOUT:?}").into()))
     });
     match talked {
         Ok(()) => ExitCode::SUCCESS,

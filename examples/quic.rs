@@ -24,7 +24,7 @@ use std::{
 };
 
 /// How long the conversation may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const TALK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Our runtime, as quinn sees one.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl quinn::Runtime for Brigade {
         Box::pin(Timer(sleep_until(at)))
     }
 
+    // Dropping the handle detaches the task.
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         drop(spawn(future));
     }
@@ -195,5 +196,5 @@ async fn echo_on_many_streams() -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    run(async { timeout(LIMIT, echo_on_many_streams()).await? })
+    run(async { timeout(TALK_TIMEOUT, echo_on_many_streams()).await? })
 }

@@ -4,23 +4,30 @@
 //! `REDIS_ADDRESS`. `.ci/servers COMMAND…` starts a server of its own for a command. Without a server this
 //! says that it was skipped.
 
-use brigade_runtime::{gather, net::TcpStream, run, spawn, timeout, tokio_io::Compat};
+use brigade_runtime::{JoinHandle, gather, net::TcpStream, run, spawn, timeout, tokio_io::Compat};
 use redis::{AsyncCommands, AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection, pipe};
 use std::{error::Error, process::ExitCode, time::Duration};
 
 /// How long the conversation may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const TALK_TIMEOUT: Duration = Duration::from_secs(30);
 
-async fn talk(address: &str) -> Result<(), Box<dyn Error>> {
+/// Opens a connection. It is driven by a task of its own, which ends when the last clone of the connection is
+/// dropped.
+async fn connect(address: &str) -> Result<(MultiplexedConnection, JoinHandle<()>), Box<dyn Error>> {
     let stream = TcpStream::connect(address).await?;
+    // Commands are small, and each is sent at once.
     stream.set_nodelay(true)?;
     // The crate's own timeouts need a runtime that it knows. Ours is around the whole.
     let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
     let login = RedisConnectionInfo::default();
+    // `Compat` gives our stream the traits of tokio, which the crate asks for.
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&login, Compat::new(stream), config).await?;
-    // The connection is driven by a task of its own, until its last clone is dropped.
-    let driving = spawn(driver);
+    Ok((connection, spawn(driver)))
+}
+
+async fn talk(address: &str) -> Result<(), Box<dyn Error>> {
+    let (connection, driving) = connect(address).await?;
 
     let orders = format!("brigade:orders:{}", std::process::id());
     let served = format!("brigade:served:{}", std::process::id());
@@ -40,11 +47,7 @@ async fn talk(address: &str) -> Result<(), Box<dyn Error>> {
     assert_eq!(total, (0..100).sum());
 
     // A consumer blocks in the server, on a connection of its own, until an order comes.
-    let stream = TcpStream::connect(address).await?;
-    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let (mut consumer, driver) =
-        MultiplexedConnection::new_with_config(&login, Compat::new(stream), config).await?;
-    let driving_consumer = spawn(driver);
+    let (mut consumer, driving_consumer) = connect(address).await?;
     let waiting = spawn({
         let orders = orders.clone();
         async move { consumer.blpop::<_, (String, String)>(orders, 0.0).await }
@@ -58,7 +61,9 @@ async fn talk(address: &str) -> Result<(), Box<dyn Error>> {
     let refused = redis.rpush::<_, _, i64>(&orders, "salad").await.expect_err("it is no list now");
     println!("refused: {refused}");
 
+    // Tidies up, in one transaction.
     let (): () = pipe().atomic().del(&orders).ignore().del(&served).ignore().query_async(&mut redis).await?;
+    // With the last clones the drivers end, and their connections are closed.
     drop((redis, connection));
     driving.await?;
     driving_consumer.await?;
@@ -70,8 +75,8 @@ fn main() -> ExitCode {
         println!("redis: skipped, because there is no server: give HOST:PORT, or run it by .ci/servers");
         return ExitCode::SUCCESS;
     };
-    let talked = run(async { timeout(LIMIT, talk(&address)).await });
-    match talked.unwrap_or_else(|_| Err(format!("no end after {LIMIT:?}").into())) {
+    let talked = run(async { timeout(TALK_TIMEOUT, talk(&address)).await });
+    match talked.unwrap_or_else(|_| Err(format!("no end after {TALK_TIMEOUT:?}").into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("redis at {address}: {error}");

@@ -5,6 +5,8 @@
 //! itself a SIGINT, and checks all of that. `… -- serve` serves <https://127.0.0.1:8443/hello/you> until
 //! ctrl-c (its certificate is made on the spot, so `curl --insecure`).
 
+mod localhost;
+
 use axum::{
     Router,
     extract::{Path, State},
@@ -21,22 +23,19 @@ use brigade_runtime::{
     sync::Event,
     timeout,
 };
-use futures_rustls::{
-    TlsAcceptor, TlsConnector,
-    pki_types::{PrivateKeyDer, ServerName},
-    rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring},
-};
+use futures_rustls::{TlsAcceptor, TlsConnector, pki_types::ServerName};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, body::Bytes, body::Incoming, client, server::conn::http1, service::service_fn};
+use localhost::both_sides;
 use std::{error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tower_service::Service;
 
 /// How long a client may take for the handshake, and for the head of a request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests that are under way may take when the server ends.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the play with both sides may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause after the operating system has refused a connection, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,12 +60,13 @@ fn router(kitchen: Kitchen) -> Router {
 
 /// Serves one connection. When `ending` is set, it answers the request that is under way and closes.
 async fn serve_one(stream: TcpStream, tls: TlsAcceptor, router: Router, ending: Arc<Event>) {
-    let handshake = timeout(PATIENCE, tls.accept(stream)).await;
+    let handshake = timeout(CLIENT_TIMEOUT, tls.accept(stream)).await;
     let Ok(Ok(stream)) = handshake else { return };
     let service = service_fn(move |request: Request<Incoming>| router.clone().call(request));
     let mut http = http1::Builder::new();
-    http.timer(Timer).header_read_timeout(PATIENCE);
+    http.timer(Timer).header_read_timeout(CLIENT_TIMEOUT);
     let mut connection = pin!(http.serve_connection(Io::new(stream), service));
+    // `select` drops the future that was not ready. It borrows the connection, so that goes on.
     let end = match select(connection.as_mut(), ending.wait()).await {
         Either::Left(end) => end,
         Either::Right(()) => {
@@ -89,6 +89,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) -> io::R
         match select(told_to_end, listener.accept()).await {
             Either::Left(_) => break,
             Either::Right(Ok((stream, _))) => {
+                // A task for each connection. The set knows them all, so that the end can wait for them.
                 let connection = serve_one(stream, tls.clone(), router.clone(), ending.clone());
                 connections.spawn(connection);
             }
@@ -101,26 +102,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) -> io::R
     // From here on new connections are refused.
     drop(listener);
     ending.set();
-    Ok(timeout(DRAIN, connections.join_all()).await.is_ok())
-}
-
-/// A server with a certificate of its own making, and a client that trusts that one only.
-fn both_sides() -> Result<(TlsAcceptor, TlsConnector), Box<dyn Error>> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
-    let provider = Arc::new(ring::default_provider());
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)?;
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate)?;
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok((Arc::new(server).into(), Arc::new(client).into()))
+    Ok(timeout(DRAIN_TIMEOUT, connections.join_all()).await.is_ok())
 }
 
 /// A client with one connection.
@@ -172,12 +154,12 @@ async fn play_both_sides() -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::multi_thread(2)?;
     if std::env::args().nth(1).as_deref() != Some("serve") {
-        return runtime.block_on(async { timeout(LIMIT, play_both_sides()).await? });
+        return runtime.block_on(async { timeout(PLAY_TIMEOUT, play_both_sides()).await? });
     }
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:8443").await?;
         println!("serves https://127.0.0.1:8443/hello/you until ctrl-c");
         let drained = serve(listener, both_sides()?.0, router(Kitchen::default())).await?;
-        if drained { Ok(()) } else { Err(format!("some requests took longer than {DRAIN:?}").into()) }
+        if drained { Ok(()) } else { Err(format!("some requests took longer than {DRAIN_TIMEOUT:?}").into()) }
     })
 }

@@ -29,17 +29,17 @@ use std::{
 };
 
 /// How many requests are under way at once.
-const AT_ONCE: usize = 4;
+const REQUESTS_AT_ONCE_MAX: usize = 4;
 /// How often a page is asked for, if a failure may pass.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS_MAX: u32 = 3;
 /// The longest pause after the first attempt. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long one attempt may take.
-const LIMIT: Duration = Duration::from_secs(2);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many pages are visited at most.
-const MAX_PAGES: usize = 500;
+const PAGES_MAX: usize = 500;
 /// How many bytes of a page are read at most.
-const MAX_PAGE_BYTES: usize = 1 << 20;
+const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// The state that the tasks share.
 struct Crawler {
@@ -61,17 +61,17 @@ type Page = (StatusCode, Vec<Uri>);
 impl Crawler {
     /// Asks for a page, and again if the failure may pass.
     async fn visit(&self, page: &Uri) -> Result<Page, String> {
-        let backoff = ExponentialBackoff::new(FIRST_PAUSE).max_tries(ATTEMPTS);
+        let backoff = ExponentialBackoff::new(FIRST_PAUSE).max_tries(ATTEMPTS_MAX);
         let may_pass = |failure: &Failure| matches!(failure, Failure::MayPass(_));
         let visited = retry_if(backoff, may_pass, || async {
             // The limit is on requests under way. A visit that pauses lets another have its turn.
             let _permit = self.requests.acquire().await.expect("the semaphore is never closed");
             self.attempts.fetch_add(1, Ordering::Relaxed);
-            let late = || Err(Failure::MayPass(format!("no answer in {LIMIT:?}")));
-            timeout(LIMIT, self.attempt(page)).await.unwrap_or_else(|_| late())
+            let late = || Err(Failure::MayPass(format!("no answer in {ATTEMPT_TIMEOUT:?}")));
+            timeout(ATTEMPT_TIMEOUT, self.attempt(page)).await.unwrap_or_else(|_| late())
         });
         visited.await.map_err(|failure| match failure {
-            Failure::MayPass(why) => format!("{why}, {ATTEMPTS} times"),
+            Failure::MayPass(why) => format!("{why}, {ATTEMPTS_MAX} times"),
             Failure::Final(why) => why,
         })
     }
@@ -86,7 +86,7 @@ impl Crawler {
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Failure::MayPass(format!("answered {status}")));
         }
-        let body = Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await;
+        let body = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
         let body = body.map_err(|error| Failure::Final(error.to_string()))?.to_bytes();
         Ok((status, links(page, &String::from_utf8_lossy(&body))))
     }
@@ -110,7 +110,7 @@ async fn crawl(crawler: Arc<Crawler>, start: Vec<Uri>) -> BTreeMap<String, Resul
     loop {
         for page in found.drain(..) {
             let is_here = page.authority().is_some_and(|host| hosts.contains(host));
-            if is_here && seen.len() < MAX_PAGES && seen.insert(page.clone()) {
+            if is_here && seen.len() < PAGES_MAX && seen.insert(page.clone()) {
                 let crawler = crawler.clone();
                 visits.spawn(async move { (crawler.visit(&page).await, page) });
             }
@@ -161,7 +161,7 @@ async fn serve(listener: TcpListener) {
 async fn crawl_all(addresses: Vec<String>) -> Result<(), Box<dyn Error>> {
     let crawler = Arc::new(Crawler {
         client: Client::builder(Executor).pool_timer(Timer).build(Connector),
-        requests: Semaphore::new(AT_ONCE),
+        requests: Semaphore::new(REQUESTS_AT_ONCE_MAX),
         attempts: AtomicU32::new(0),
     });
     if !addresses.is_empty() {

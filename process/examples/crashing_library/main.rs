@@ -11,7 +11,7 @@ use brigade_process::{JoinError, Lost, ProcessPool};
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
 /// How long a call may run before its worker is killed.
-const LIMIT: Duration = Duration::from_millis(500);
+const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> Result<(), Box<dyn Error>> {
     // A worker is this program, started again. Here it begins to answer calls, and does not return.
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|dish| {
             let call = procs.call(|dish: String| sys::checksum(&dish), dish.to_string());
-            (dish, call.timeout(LIMIT).spawn())
+            (dish, call.timeout(CALL_TIMEOUT).spawn())
         })
         .collect();
 
