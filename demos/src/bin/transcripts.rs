@@ -27,6 +27,8 @@ const PAGE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scenarios.
 const HEAD: &str = "\
 # The scenarios
 
+The scenarios follow a set of notes, *Python Concurrency: Easy Notes with Examples*, which we call the document.
+
 This page shows what each scenario prints, from one run on one machine. `brigade` stands for `cargo run --release --`, and
 `…` for lines that are left out. A program writes the page: `cargo run --release -p brigade-demos --bin transcripts`.
 ";

@@ -11,8 +11,10 @@ pub use routes::ROUTES_HELP;
 
 use brigade_handle::{Completer, JoinHandle};
 use brigade_runtime::{
+    Runtime,
     hyper::{Io, Timer},
     net::{TcpListener, TcpStream},
+    sleep, spawn,
 };
 use hyper::{server::conn::http1, service::service_fn};
 use socket2::{Domain, Socket, Type};
@@ -53,7 +55,11 @@ impl Server {
         let (report, started) = mpsc::channel();
         let body = move || {
             let clock = ThreadClock::of_this_thread();
-            brigade_runtime::run(async move {
+            let runtime = match Runtime::current_thread() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(report.send(Err(error))),
+            };
+            runtime.block_on(async move {
                 match listen(port).and_then(TcpListener::from_std) {
                     Ok(listener) => {
                         let _ = report.send(listener.local_addr().map(|address| (address, clock)));
@@ -127,9 +133,11 @@ async fn until(mut stopped: JoinHandle<()>, work: impl Future<Output = ()>) {
 async fn accept(listener: TcpListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(brigade_runtime::spawn(converse(stream))),
-            // The peer hung up at once, or no descriptor is free. Neither is a reason to stop serving.
-            Err(_) => brigade_runtime::sleep(ACCEPT_RETRY_DELAY).await,
+            // Dropping the handle detaches the task.
+            Ok((stream, _)) => drop(spawn(converse(stream))),
+            // The peer hung up at once, or no descriptor is free. Neither
+            // is a reason to stop serving.
+            Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
         }
     }
 }

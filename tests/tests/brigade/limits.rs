@@ -81,12 +81,25 @@ fn a_limit_of_threads_is_told_in_every_scenario() {
 
 #[test]
 fn a_limit_of_descriptors_is_told() {
-    for descriptors in [4, 5, 6, 8, 12] {
+    for descriptors in [4, 5, 6, 7, 8, 12] {
+        let limit = format!("-n {descriptors}");
         for arguments in
             ["hello --speed 100", "kitchen --speed 100", "io --requests 2 --delay 0", "cpu --n 10"]
         {
-            is_told(&format!("-n {descriptors}"), arguments, "ulimit -n");
+            is_told(&limit, arguments, "ulimit -n");
         }
+        if descriptors < 7 {
+            is_told(&limit, "serve --port 0", "ulimit -n");
+        }
+    }
+}
+
+/// Where memory is so short that a thread has none of its own to allocate from, each allocation is a system
+/// call or more. Taking a lock allocates nothing, so millions of locks take as long as ever.
+#[test]
+fn short_memory_makes_no_lock_slow() {
+    if let Some(ran) = under("-v 150000", "lock") {
+        check_told(&ran, "-v 150000", "lock", "ulimit -v");
     }
 }
 

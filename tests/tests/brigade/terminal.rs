@@ -108,6 +108,14 @@ fn quiz() -> Option<Terminal> {
 }
 
 #[test]
+fn a_narrow_quiz_says_all_its_keys() {
+    let Some(mut terminal) = Terminal::in_columns(40, "cards") else { return };
+    terminal.wait_for("think it)");
+    terminal.types(b"\r");
+    terminal.wait_for("q: end");
+}
+
+#[test]
 fn a_signal_ends_the_quiz_and_gives_the_terminal_back() {
     for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let Some(terminal) = quiz() else { return };

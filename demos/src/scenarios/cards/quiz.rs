@@ -158,8 +158,11 @@ impl Quiz {
     }
 
     fn draw(&self, card: &Card, frame: &mut Frame<'_>) {
-        let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-        let width = usize::from(body.width.min(TEXT_COLUMNS_MAX));
+        let width = usize::from(frame.area().width.min(TEXT_COLUMNS_MAX));
+        let keys: Vec<_> =
+            wrap(self.keys(card), width).into_iter().map(|line| Line::styled(line, FAINT)).collect();
+        let foot = Constraint::Length(keys.len().try_into().unwrap_or(u16::MAX));
+        let [body, foot] = Layout::vertical([Constraint::Min(0), foot]).areas(frame.area());
         let mut lines = Vec::new();
         let mut add = |style: Style, text: &str| {
             lines.extend(wrap(text, width).into_iter().map(|line| Line::styled(line, style)));
@@ -186,7 +189,7 @@ impl Quiz {
         // If not everything fits, the end is shown, because it is new.
         let above = lines.len().saturating_sub(body.height.into()).try_into().unwrap_or(u16::MAX);
         frame.render_widget(Paragraph::new(lines).scroll((above, 0)), body);
-        frame.render_widget(Line::styled(self.keys(card), FAINT), foot);
+        frame.render_widget(Paragraph::new(keys), foot);
     }
 
     fn keys(&self, card: &Card) -> &'static str {

@@ -1,8 +1,6 @@
 //! The same work in the four modes: one after the other, on threads, as tasks on one thread, in processes.
 //!
 //! Times are listed in this order: sync, threads, async, processes.
-//!
-//! Times are listed in this order: sync, threads, async, processes.
 
 use crate::{interrupt::Interruptible, sums::sum_of_squares};
 use brigade_handle::{JoinError, JoinHandle};

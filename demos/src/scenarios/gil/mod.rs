@@ -25,8 +25,8 @@ pub static SCENARIO: Scenario = Scenario {
     about: "A model of Python's GIL: threads gain for waiting only",
     idea: "One token lets one thread run at a time. A thread that waits for the token asks for it after 5 ms, and gets it. So \
            threads that compute take turns and gain nothing. Threads that wait give the token up meanwhile, and gain \
-           everything. With `--questions` it answers the document's six questions on the GIL for the CPython of today, with \
-           sources, and measures the Pythons of this machine.",
+           everything. With `--questions` it answers six questions on the GIL for the CPython of today, with sources, and \
+           measures the Pythons of this machine.",
     made_by: &["demos/src/scenarios/gil/model.rs::check", "demos/src/scenarios/gil/model.rs::release_during"],
     examples: &["gil --speed 20"],
     takes_speed: true,
@@ -44,7 +44,7 @@ const COLUMNS: &[Column] = &[
 
 fn arguments(command: Command) -> Command {
     let questions = Arg::new("questions").long("questions").action(ArgAction::SetTrue);
-    command.arg(questions.help("Answer the document's six questions; measure the Pythons"))
+    command.arg(questions.help("Answer six questions on the GIL; measure the Pythons here"))
 }
 
 fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {

@@ -131,19 +131,22 @@ fn row(output: &Output, table: &Table<'_>, name: &str, answer: &Answer) {
 }
 
 fn lesson(answers: &[Answer]) -> String {
-    let gained =
-        |gil: bool| answers.iter().find(|answer| answer.gil == gil).map(|answer| answer.gain() >= GAIN_MIN);
-    let with = match gained(true) {
-        Some(false) => "With the GIL two threads took about as long as one: they took turns.",
-        Some(true) => {
+    let gain = |gil: bool| answers.iter().find(|answer| answer.gil == gil).map(Answer::gain);
+    let with = match gain(true) {
+        Some(0.0..0.87) => {
+            "With the GIL two threads took longer than one: they took turns, and lost time to hand-overs or to other \
+             programs."
+        }
+        Some(0.87..1.15) => "With the GIL two threads took about as long as one: they took turns.",
+        Some(_) => {
             "With the GIL two threads can gain nothing, so this gain came from elsewhere: other programs slowed the single \
              thread down."
         }
         None => "",
     };
-    let without = match gained(false) {
-        Some(true) => "Without it they computed at the same time.",
-        Some(false) => {
+    let without = match gain(false) {
+        Some(GAIN_MIN..) => "Without it they computed at the same time.",
+        Some(_) => {
             "Without it they could compute at the same time, but they had hardly more than one core to themselves."
         }
         None => "",
@@ -203,7 +206,8 @@ mod tests {
     #[test]
     fn the_lesson_says_what_was_measured() {
         assert!(lesson(&[answer(true, 1.0)]).ends_with("they took turns."));
-        assert!(lesson(&[answer(true, 0.5)]).contains("came from elsewhere"));
+        assert!(lesson(&[answer(true, 0.8)]).contains("came from elsewhere"));
+        assert!(lesson(&[answer(true, 1.3)]).contains("took longer"));
         let both = lesson(&[answer(true, 1.0), answer(false, 0.5)]);
         assert!(both.contains("took turns") && both.ends_with("at the same time."), "{both}");
         assert!(lesson(&[answer(false, 1.0)]).starts_with("Without it"));
