@@ -27,7 +27,7 @@ pub static SCENARIO: Scenario = Scenario {
     idea: "A program that computes gets faster only by more cores: by more threads or, where a lock such as Python's GIL keeps \
            threads apart, by more processes.",
     made_by: &[
-        "pool/src/data/map.rs::map",
+        "pool/src/job/spawn.rs::spawn",
         "process/src/front/pool.rs::spawn",
         "demos/src/sums.rs::sum_of_squares",
     ],
