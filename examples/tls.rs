@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut stream = connector.connect(ServerName::try_from("localhost")?, stream).await?;
         println!("connected by {:?}", stream.get_ref().1.protocol_version());
         stream.write_all(b"a secret").await?;
-        // What is written may wait in a buffer of rustls until it is flushed.
+        // The bytes may wait in a buffer of rustls until it is flushed.
         stream.flush().await?;
         let mut answer = [0; 8];
         stream.read_exact(&mut answer).await?;

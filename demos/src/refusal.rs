@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in one line that says what to do.
+//! Refusals: a wrong command line is told in one line, which says what to do.
 
 use clap::{
     Arg, Command,
@@ -68,7 +68,7 @@ fn choices(argument: &Arg) -> Vec<String> {
     argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
 }
 
-/// What clap has noted about an error under this kind.
+/// The notes of clap about an error under this kind.
 fn context(error: &Error, kind: ContextKind) -> String {
     match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -77,7 +77,7 @@ fn context(error: &Error, kind: ContextKind) -> String {
     }
 }
 
-/// What clap says, without its advice.
+/// The words of clap, without its advice.
 fn first_paragraph(error: &Error) -> String {
     let page = error.render().to_string();
     let paragraph = page.split("\n\n").next().unwrap_or_default();

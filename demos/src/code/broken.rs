@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(lines("say(\"one two\")", Language::Python, 10), ["say(", "    \"one two\")"]);
     }
 
-    /// What is left of a text without the spaces, the backslashes at the ends of lines, and the comments.
+    /// The tokens of a text: it without the spaces, the backslashes at the ends of lines, and the comments.
     fn tokens(lines: &[Line]) -> String {
         let code = lines.iter().map(|line| {
             let code: String =

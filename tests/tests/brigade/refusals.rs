@@ -76,7 +76,7 @@ fn a_wrong_value_is_told_in_one_line() {
     ];
     for (arguments, values) in cases {
         let option = arguments.last().unwrap();
-        // Nothing behind the option, and each wrong value.
+        // The option alone, and with each wrong value.
         is_refused(arguments, &[option, "--help`"]);
         for value in *values {
             is_refused(&[*arguments, &[value]].concat(), &[option, "--help`"]);

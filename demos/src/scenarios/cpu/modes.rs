@@ -15,7 +15,7 @@ use std::{io, ops::Range};
 /// has to let another program run gets fewer pieces, and all workers end at about the same time.
 const PIECES_PER_WORKER: usize = 2;
 
-/// What the sums of a mode came to, or why its workers could not be started.
+/// The sums of a mode, or why its workers could not be started.
 type Summed = io::Result<Completed>;
 
 // --code from here

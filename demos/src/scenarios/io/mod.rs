@@ -120,7 +120,7 @@ fn outcome(reply: Reply) -> Outcome {
     }
 }
 
-/// What the requests of a mode came to, or why its workers could not be started.
+/// The answers of a mode, or why its workers could not be started.
 type Fetched = io::Result<Completed>;
 
 /// The reply that a worker has sent. A worker that sent none has failed.
