@@ -116,7 +116,7 @@ pub(crate) fn take_over(number: i32) -> io::Result<OwnedFd> {
 /// Fails if the system has no memory to wait with.
 pub(crate) fn wait_until_writable(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     let mut wanted = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    // SAFETY: poll writes into the one entry that the pointer and the count name. It lives until poll returns.
+    // SAFETY: poll writes into the one entry that the pointer and the count name. It outlives the call.
     match check(unsafe { libc::poll(&raw mut wanted, 1, -1) }) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
         waited => waited,

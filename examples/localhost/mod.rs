@@ -1,4 +1,4 @@
-//! TLS for `localhost`, for the examples: a certificate that is made on the spot, and a client that trusts it.
+//! TLS for `localhost`, for the examples: a certificate made on the spot, and a client that trusts it.
 
 use futures_rustls::{
     TlsAcceptor, TlsConnector,
