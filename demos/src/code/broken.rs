@@ -1,9 +1,9 @@
 //! Lines that are too wide, broken so that a compiler still takes them.
 //!
 //! A comment behind code moves to a line of its own, above the code. Code is broken between two tokens: at
-//! the last space that fits, or else at a bracket, a comma or a point. Python ends a statement at the end of its
-//! line, so outside of brackets a backslash goes before the break. A string stays whole, also where it is too
-//! wide: then the terminal breaks it, and what is copied from there is still one line.
+//! the last space that fits, or else at a bracket or a point. Python ends a statement at the end of its line,
+//! so outside of brackets a backslash goes before the break. A string stays whole, also where it is too wide:
+//! then the terminal breaks it, and what is copied from there is still one line.
 
 use super::paint::{COMMENT, Language, Line, STRING};
 use crate::show::Style;
