@@ -125,6 +125,55 @@ def result():
     return peer.timed(1, work)
 
 
+def values():
+    """A megabyte of each kind."""
+    import array
+
+    doubles = array.array("d", range(1 << 17))
+    pixels = bytes(n & 255 for n in range(1 << 20))
+    return {
+        "bytes": pixels,
+        "doubles": doubles,
+        "text": "a line of words\n" * (1 << 16),
+        "image": ("a picture", 1024, pixels[: 1 << 19], doubles[: 1 << 16]),
+        "fewer_bytes": bytes(64 << 10),
+        "more_bytes": bytes(16 << 20),
+    }
+
+
+def echo(kind):
+    """A value to a worker and back. A copy is made for each call, as in the other side's."""
+
+    def bench():
+        pool, value = multiprocessing.Pool(WORKERS), values()[kind]
+
+        def work(iterations):
+            for _ in range(iterations):
+                assert pool.apply(same, (value,)) == value
+
+        return peer.timed(1, work)
+
+    return bench
+
+
+def loky_echo(kind):
+    """The same with loky, where it is installed."""
+
+    def bench():
+        import loky
+
+        executor, value = loky.get_reusable_executor(max_workers=WORKERS), values()[kind]
+
+        def work(iterations):
+            for _ in range(iterations):
+                assert executor.submit(same, value).result() == value
+
+        work(2)
+        return peer.timed(1, work)
+
+    return bench
+
+
 def memory():
     """The proportional share of memory of an idle worker, in bytes."""
     pool = multiprocessing.Pool(WORKERS)
@@ -154,5 +203,7 @@ if __name__ == "__main__":
             "argument": argument,
             "result": result,
             "memory": memory,
+            **{kind: echo(kind) for kind in values()},
+            **{f"loky_{kind}": loky_echo(kind) for kind in values()},
         }
     )

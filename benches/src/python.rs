@@ -29,13 +29,24 @@ pub(crate) fn needed() -> Result<(), Skip> {
     FOUND.get_or_init(look).clone()
 }
 
+/// Checks whether CPython has loky, joblib's process pool.
+///
+/// # Errors
+///
+/// Returns a [`Skip`] if it has not, or if there is no CPython.
+pub(crate) fn loky_needed() -> Result<(), Skip> {
+    needed()?;
+    if has("loky") { Ok(()) } else { Err("CPython has no loky: `pip install loky` brings it".into()) }
+}
+
+fn has(module: &str) -> bool {
+    let look = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)");
+    Command::new("python3").args(["-c", &look]).status().is_ok_and(|status| status.success())
+}
+
 /// The libraries with which CPython fetches a page here, blocking and on an event loop: `requests` and
 /// `aiohttp`, or the modules of the standard library instead.
 pub(crate) fn http_libraries() -> (&'static str, &'static str) {
-    let has = |module: &str| {
-        let look = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)");
-        Command::new("python3").args(["-c", &look]).status().is_ok_and(|status| status.success())
-    };
     (if has("requests") { "requests" } else { "urllib" }, if has("aiohttp") { "aiohttp" } else { "asyncio" })
 }
 

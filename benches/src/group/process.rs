@@ -9,6 +9,7 @@ use crate::{
 };
 use brigade_process::{Block, BlockMut, JoinHandle, ProcessPool, Start};
 use brigade_trace::clock;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fs, hint::black_box, thread, time::Duration};
 
 const LARGE_BYTES: usize = 64 << 20;
@@ -54,6 +55,17 @@ pub(crate) fn benches() -> Vec<Bench> {
         against("argument_64mib", "Pool", argument, "argument"),
         Bench::new("result_64mib", "8 GiB/s", || sides(result(), limit(TRANSFER_NANOS))).goal(1.0),
         against("result_64mib", "Pool", result, "result"),
+        against("bytes_1mb", "Pool", || echo(bytes), "bytes").goal(0.6),
+        against_loky("bytes_1mb", || echo(bytes), "loky_bytes").goal(0.6),
+        against("doubles_1mb", "Pool", || echo(doubles), "doubles").goal(0.6),
+        against_loky("doubles_1mb", || echo(doubles), "loky_doubles").goal(0.6),
+        against("integers_1mb", "Pool", || echo(integers), "doubles").goal(0.6),
+        against("text_1mb", "Pool", || echo(text), "text").goal(0.6),
+        against_loky("text_1mb", || echo(text), "loky_text").goal(0.6),
+        against("struct_1mb", "Pool", || echo(image), "image").goal(0.6),
+        against_loky("struct_1mb", || echo(image), "loky_image").goal(0.6),
+        against("bytes_64kb", "Pool", || echo(fewer_bytes), "fewer_bytes").goal(0.6),
+        against("bytes_16mb", "Pool", || echo(more_bytes), "more_bytes").goal(0.6),
         Bench::new("cpu_bound", "sequential", || sides(cpu_bound(), cpu_bound_sequential())).goal(1.0 / 1.95),
         // The peer shows how much two cores give on this machine at that time.
         Bench::new("cpu_bound", "threads", || sides(cpu_bound(), cpu_bound_threads())).goal(1.03),
@@ -65,6 +77,12 @@ pub(crate) fn benches() -> Vec<Bench> {
 fn against(name: &'static str, peer: &'static str, ours: fn() -> Side, theirs: &'static str) -> Bench {
     let sides = move || -> Result<Sides, Skip> { Ok(sides(ours(), python::side("pools.py", theirs, &[])?)) };
     Bench::needing(python::needed, name, peer, sides)
+}
+
+/// The same against joblib's pool, if it is installed.
+fn against_loky(name: &'static str, ours: fn() -> Side, theirs: &'static str) -> Bench {
+    let sides = move || -> Result<Sides, Skip> { Ok(sides(ours(), python::side("pools.py", theirs, &[])?)) };
+    Bench::needing(python::loky_needed, name, "loky", sides)
 }
 
 fn pool() -> ProcessPool {
@@ -205,6 +223,60 @@ fn result() -> Side {
         for _ in 0..iterations {
             let data = pool.spawn(zeroes, LARGE_BYTES).join().expect("the call does not fail");
             assert_eq!(data.len(), LARGE_BYTES);
+        }
+    })
+}
+
+/// A megabyte of each kind of value that is carried without a special type.
+fn bytes() -> Vec<u8> {
+    (0..1 << 20).map(|n: u32| n as u8).collect()
+}
+
+fn fewer_bytes() -> Vec<u8> {
+    vec![7; 64 << 10]
+}
+
+fn more_bytes() -> Vec<u8> {
+    vec![7; 16 << 20]
+}
+
+fn doubles() -> Vec<f64> {
+    (0..1 << 17).map(f64::from).collect()
+}
+
+fn integers() -> Vec<u64> {
+    (0..1 << 17).map(|n: u64| n << 20).collect()
+}
+
+fn text() -> String {
+    "a line of words\n".repeat(1 << 16)
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Image {
+    name: String,
+    width: u32,
+    pixels: Vec<u8>,
+    weights: Vec<f64>,
+}
+
+fn image() -> Image {
+    let (mut pixels, mut weights) = (bytes(), doubles());
+    pixels.truncate(1 << 19);
+    weights.truncate(1 << 16);
+    Image { name: "a picture".into(), width: 1024, pixels, weights }
+}
+
+/// Sends a value to a worker, and gets it back.
+fn echo<T>(value: fn() -> T) -> Side
+where
+    T: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
+{
+    let (pool, value) = (pool(), value());
+    timed_with_children(1, move |iterations| {
+        for _ in 0..iterations {
+            let back = pool.spawn(|value: T| value, value.clone()).join().expect("the call does not fail");
+            assert!(back == value);
         }
     })
 }

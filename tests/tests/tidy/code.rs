@@ -44,6 +44,7 @@ const UNSAFE: &[&str] = &[
     "pool/tests/loom/waiting.rs",
     "process/examples/crashing_library/sys.rs",
     "process/src/call/block/sys.rs",
+    "process/src/call/codec/bulk.rs",
     "process/src/call/entry.rs",
     "process/src/front/gathering.rs",
     "process/src/front/pending.rs",

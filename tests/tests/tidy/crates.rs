@@ -37,7 +37,7 @@ const OUTSIDE: [(&str, &[&str]); 6] = [
             "tower-service",
         ],
     ),
-    ("process", &["libc", "loom", "postcard", "serde"]),
+    ("process", &["bytemuck", "libc", "loom", "postcard", "serde", "typeid"]),
     ("brigade", &[]),
 ];
 

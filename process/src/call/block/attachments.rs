@@ -31,7 +31,7 @@ use crate::{
 };
 use brigade_handle::fork::Generation;
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     fmt,
     fs::File,
     io,
@@ -50,8 +50,6 @@ thread_local! {
     /// The blocks that the value under way has named so far; none while values have to travel whole.
     static PACKED: RefCell<ManuallyDrop<Option<Packing>>> = const { RefCell::new(ManuallyDrop::new(None)) };
     static ARRIVED: RefCell<ManuallyDrop<Vec<Option<Arrival>>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
-    /// Why a block could not be had. Serde's errors keep no text.
-    static FAILURE: Cell<Option<Failure>> = const { Cell::new(None) };
 }
 
 struct Packing {
@@ -132,17 +130,6 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Takes the reason for which the last value on this thread could not be decoded, if a block is the reason.
-pub(crate) fn take_failure() -> Option<Failure> {
-    FAILURE.take()
-}
-
-/// Notes that a block could not be had.
-pub(super) fn fail(failure: Failure) -> String {
-    FAILURE.set(Some(failure));
-    failure.to_string()
-}
-
 /// The receiver's side of a lease, which ends when it is dropped. A process that was forked after it came
 /// has the same memory mapped, and does not end it: its parent may be reading.
 #[derive(Debug)]
@@ -170,6 +157,11 @@ pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inne
     (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
 }
 
+/// Whether a value is encoded on this thread that may name one more block.
+pub(super) fn has_room() -> bool {
+    PACKED.with(|packed| packed.borrow().as_ref().is_some_and(|packing| packing.blocks.len() < packing.most))
+}
+
 /// The number that names the block in the value. None if it has to travel whole.
 pub(super) fn pack(block: &Arc<Inner>) -> Option<u32> {
     PACKED.with(|packed| {
@@ -188,8 +180,8 @@ pub(super) fn unpack(number: u32) -> Result<Arc<Inner>, String> {
     arrival.open();
     match arrival.state {
         Whereabouts::Mapped(mapping) => Ok(Arc::new(Inner::received(mapping, arrival.lease))),
-        Whereabouts::Refused(failure) => Err(fail(failure)),
-        Whereabouts::Named { .. } => Err(fail(Failure::Gone)),
+        Whereabouts::Refused(failure) => Err(failure.to_string()),
+        Whereabouts::Named { .. } => Err(Failure::Gone.to_string()),
     }
 }
 
@@ -346,7 +338,6 @@ impl Arrivals {
     /// Decodes with `f`, which takes the blocks.
     pub(crate) fn unpacking<R>(self, f: impl FnOnce() -> R) -> R {
         let before = ARRIVED.replace(ManuallyDrop::new(self.0));
-        FAILURE.set(None);
         let result = f();
         drop(ManuallyDrop::into_inner(ARRIVED.replace(before)));
         result

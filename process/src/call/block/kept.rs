@@ -71,12 +71,13 @@ pub(super) fn take(bytes: usize) -> (Option<Mapping>, u64) {
     (found.map(|at| kept.mappings.swap_remove(at)), forks)
 }
 
-/// Keeps memory that was taken when there had been `forks` forks, if there is room and nobody else can read
-/// it.
-pub(super) fn recycle(mapping: Mapping, forks: u64) {
+/// Keeps memory that was taken when there had been `forks` forks, if nobody else can read it, and if then no
+/// more than `limit` bytes are kept.
+pub(super) fn recycle(mapping: Mapping, forks: u64, limit: usize) {
     let mut kept = kept();
     let held: usize = kept.mappings.iter().map(Mapping::capacity).sum();
-    let has_room = kept.mappings.len() < MAX_KEPT_BLOCKS && held + mapping.capacity() <= MAX_KEPT_BYTES;
+    let has_room =
+        kept.mappings.len() < MAX_KEPT_BLOCKS && held + mapping.capacity() <= limit.min(MAX_KEPT_BYTES);
     if kept.pools > 0 && kept.forks == forks && has_room {
         kept.mappings.push(mapping);
     }

@@ -34,6 +34,7 @@ mod sys;
 pub(crate) use self::kept::Keeper;
 pub use self::sys::Plain;
 use self::{attachments::Lease, sys::Mapping};
+use crate::wire::ring::WIDE_BYTES;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     fmt, io,
@@ -48,6 +49,12 @@ use std::{
 /// Shorter blocks travel with the message: a mapping costs more than a copy.
 const MIN_NAMED_BYTES: usize = 64 << 10;
 
+/// The lengths, in bytes, of parts of plain values that travel in blocks of their own: shorter ones fit
+/// into the ring or cost less to copy, and the memory of longer ones is not to be kept.
+const CARRIED_BYTES: std::ops::RangeInclusive<usize> = WIDE_BYTES..=16 << 20;
+/// The most memory that is kept, in bytes, when a block of such a part is done with.
+const MAX_KEPT_CARRIERS: usize = 32 << 20;
+
 /// The memory of a block, and what the last drop does with it.
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -58,15 +65,18 @@ pub(crate) struct Inner {
     forks: u64,
     /// For a receiver: the lease, which ends when the memory is unmapped.
     lease: Option<Lease>,
+    /// Nobody has asked for a block: it carries a part of a plain value.
+    is_carrier: bool,
 }
 
 impl Inner {
     fn new(mapping: Mapping, forks: u64) -> Self {
-        Self { mapping: Some(mapping), spoilt: AtomicBool::new(false), forks, lease: None }
+        Self { mapping: Some(mapping), spoilt: AtomicBool::new(false), forks, lease: None, is_carrier: false }
     }
 
     fn received(mapping: Mapping, lease: Option<Lease>) -> Self {
-        Self { mapping: Some(mapping), spoilt: AtomicBool::new(true), forks: 0, lease }
+        let spoilt = AtomicBool::new(true);
+        Self { mapping: Some(mapping), spoilt, forks: 0, lease, is_carrier: false }
     }
 
     fn mapping(&self) -> &Mapping {
@@ -86,7 +96,7 @@ impl Drop for Inner {
         if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
             && !*self.spoilt.get_mut()
         {
-            kept::recycle(mapping, self.forks);
+            kept::recycle(mapping, self.forks, if self.is_carrier { MAX_KEPT_CARRIERS } else { usize::MAX });
         }
         // A received block is unmapped by now, and its lease may end (rule 3).
         drop(self.lease.take());
@@ -264,6 +274,41 @@ impl<T: Plain> Deref for Block<T> {
     }
 }
 
+/// Copies a part of a value into a block of its own that the message names, and returns its number there.
+/// None if the part has to travel with the message.
+pub(crate) fn carry(bytes: &[u8]) -> Option<u32> {
+    if !CARRIED_BYTES.contains(&bytes.len()) || !attachments::has_room() {
+        return None;
+    }
+    // Without memory for it, the part travels with the message.
+    let mut block = BlockMut::<u8>::recycled(bytes.len()).ok()?;
+    block.copy_from_slice(bytes);
+    let mut inner = Inner::new(block.mapping, block.forks);
+    inner.is_carrier = true;
+    attachments::pack(&Arc::new(inner))
+}
+
+/// A part of a value that came in a block of its own.
+pub(crate) struct Carried {
+    inner: Arc<Inner>,
+    length: usize,
+}
+
+impl Carried {
+    /// Takes the part that has this number in the message, and this many bytes.
+    pub(crate) fn take(number: u32, length: usize) -> Result<Self, String> {
+        let inner = attachments::unpack(number)?;
+        if length > inner.mapping().capacity() {
+            return Err("a part of it is longer than the block that it came in".into());
+        }
+        Ok(Self { inner, length })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.inner.mapping().elements(self.length)
+    }
+}
+
 /// A block on the wire: named, or with all its bytes.
 #[derive(Serialize, Deserialize)]
 enum Wire<B> {
@@ -295,7 +340,7 @@ impl<'de> Deserialize<'de> for Copied {
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Copied, E> {
                 // Where no file can be made, the block cannot be passed on by name.
                 let block = BlockMut::recycled(bytes.len()).or_else(|_| BlockMut::anonymous(bytes.len()));
-                let told = |error| E::custom(attachments::fail(attachments::Failure::of(&error)));
+                let told = |error| E::custom(attachments::Failure::of(&error));
                 let mut block = block.map_err(told)?;
                 block.copy_from_slice(bytes);
                 Ok(Copied(block.freeze()))

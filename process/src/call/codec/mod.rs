@@ -1,12 +1,24 @@
-//! Values to bytes and back: postcard, with every failure and every panic of a user's serde code turned
-//! into a text. A value that is too long for a frame is refused here, where it is encoded, so that no
-//! channel has to refuse it.
+//! Values to bytes and back: postcard's format with sequences of numbers copied whole, and every failure
+//! and every panic of a user's serde code turned into a text. A value that is too long for a frame is
+//! refused here, where it is encoded, so that no channel has to refuse it.
 
-use crate::{call::block::attachments, wire::frame::MAX_PAYLOAD_BYTES};
+#[allow(unsafe_code, reason = "knows a vector of numbers by its type's id, which serde does not pass on")]
+mod bulk;
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use self::{decode::ValueDecoder, encode::ValueEncoder};
+use crate::wire::frame::MAX_PAYLOAD_BYTES;
 use brigade_handle::{JoinError, Lost};
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Which value an error's text is about.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +50,17 @@ struct Tail<'a> {
     excess: usize,
 }
 
+impl Tail<'_> {
+    #[inline]
+    fn extend(&mut self, bytes: &[u8]) {
+        if bytes.len() <= self.end - self.out.len() {
+            self.out.extend_from_slice(bytes);
+        } else {
+            self.excess += bytes.len();
+        }
+    }
+}
+
 impl Flavor for Tail<'_> {
     type Output = usize;
 
@@ -53,11 +76,7 @@ impl Flavor for Tail<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() <= self.end - self.out.len() {
-            self.out.extend_from_slice(bytes);
-        } else {
-            self.excess += bytes.len();
-        }
+        self.extend(bytes);
         Ok(())
     }
 
@@ -74,10 +93,12 @@ pub(crate) fn encode<T: Serialize>(part: Part, value: &T, out: &mut Vec<u8>) -> 
 
 fn encode_within<T: Serialize>(limit: usize, part: Part, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
     let start = out.len();
-    let tail = Tail { end: start + limit, excess: 0, out };
-    match postcard::serialize_with_flavor(value, tail) {
-        Ok(0) => Ok(()),
-        Ok(excess) => {
+    let mut encoder = ValueEncoder::new(Tail { end: start + limit, excess: 0, out });
+    let encoded = value.serialize(&mut encoder);
+    let Tail { excess, out, .. } = encoder.into_tail();
+    match encoded {
+        Ok(()) if excess == 0 => Ok(()),
+        Ok(()) => {
             let length = out.len() - start + excess;
             out.truncate(start);
             out.shrink_to(0);
@@ -92,15 +113,11 @@ fn encode_within<T: Serialize>(limit: usize, part: Part, value: &T, out: &mut Ve
 
 /// Decodes the value; all of the bytes must be used.
 pub(crate) fn decode<T: DeserializeOwned>(part: Part, bytes: &[u8]) -> Result<T, String> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(format!("the {} has {} bytes too many", part.name(), rest.len())),
-        Err(error) => {
-            // Postcard keeps no text of a type's own errors.
-            let why =
-                attachments::take_failure().map_or_else(|| error.to_string(), |failure| failure.to_string());
-            Err(format!("the {} cannot be decoded: {why}", part.name()))
-        }
+    let mut decoder = ValueDecoder::new(bytes);
+    match (T::deserialize(&mut decoder), decoder.rest()) {
+        (Ok(value), []) => Ok(value),
+        (Ok(_), rest) => Err(format!("the {} has {} bytes too many", part.name(), rest.len())),
+        (Err(error), _) => Err(format!("the {} cannot be decoded: {error}", part.name())),
     }
 }
 
@@ -123,31 +140,64 @@ pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Join
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The form of a sequence's elements, or of the bytes of a text. A sequence's opening tells it, since the
+/// type that decodes it may be another than the type that was encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    /// One by one, each as it would be alone.
+    Each = 0,
+    /// As in memory, here.
+    Raw = 1,
+    /// As in memory, in the block whose number follows.
+    InBlock = 2,
+}
 
-    #[test]
-    fn a_value_over_the_limit_is_refused_with_its_length() {
-        let mut out = b"before".to_vec();
-        for (value, fits) in [("x".repeat(98), true), ("x".repeat(99), true), ("x".repeat(100), false)] {
-            out.truncate(6);
-            assert_eq!(encode_within(100, Part::Result, &value, &mut out).is_ok(), fits);
-        }
-        let many = vec!["y".repeat(60); 50];
-        let why = encode_within(100, Part::Argument, &many, &mut out).unwrap_err();
-        let length = postcard::to_stdvec(&many).unwrap().len();
-        assert!(why.contains("argument") && why.contains(&format!("{length} bytes")), "{why}");
-        assert!(why.contains("100 at most"), "{why}");
-        assert_eq!(out, b"before", "nothing of it is left");
+impl Form {
+    const BITS: u32 = 2;
+}
+
+/// Why a value cannot be encoded or decoded.
+#[derive(Debug)]
+pub(crate) struct CodecError(Cow<'static, str>);
+
+impl CodecError {
+    const END: Self = Self(Cow::Borrowed("there are too few bytes"));
+    const NO_FORM: Self = Self(Cow::Borrowed("a sequence or text has none of its forms"));
+    const NO_NUMBER: Self = Self(Cow::Borrowed("a sequence of numbers came for one of something else"));
+    const UNCOUNTED: Self = Self(Cow::Borrowed("it has a sequence or map that does not tell its length"));
+    const SELF_DESCRIBING: Self = Self(Cow::Borrowed(
+        "its type asks the bytes of what type they are, which they do not tell (`#[serde(untagged)]`, \
+         `#[serde(flatten)]` and `serde_json::Value` do that)",
+    ));
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
 
-    #[test]
-    fn no_more_is_kept_than_the_limit() {
-        let mut out = Vec::new();
-        assert!(
-            encode_within(1000, Part::Result, &(vec![1_u8; 5000], vec![[7_u64; 30]; 500]), &mut out).is_err()
-        );
-        assert!(out.capacity() <= 2000, "{}", out.capacity());
+impl std::error::Error for CodecError {}
+
+impl From<postcard::Error> for CodecError {
+    #[cold]
+    fn from(error: postcard::Error) -> Self {
+        match error {
+            postcard::Error::DeserializeUnexpectedEnd => Self::END,
+            error => Self(error.to_string().into()),
+        }
+    }
+}
+
+impl serde::ser::Error for CodecError {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self(why.to_string().into())
+    }
+}
+
+impl serde::de::Error for CodecError {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self(why.to_string().into())
     }
 }
