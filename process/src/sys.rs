@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Turns -1 into the error whose number is in `errno`.
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn again(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
 }
 
-fn own(fd: libc::c_int) -> io::Result<OwnedFd> {
+pub(crate) fn own(fd: libc::c_int) -> io::Result<OwnedFd> {
     let fd = check(fd)?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -104,6 +104,13 @@ impl Watch {
         self
     }
 
+    /// The same descriptor, watched for bytes to read only.
+    #[cfg(any(test, not(target_os = "linux")))]
+    pub(crate) fn readable_only(mut self) -> Self {
+        self.0.events = libc::POLLIN;
+        self
+    }
+
     /// Watches for the end of the stream only, not for bytes.
     pub(crate) fn hang_up(fd: BorrowedFd<'_>) -> Self {
         #[cfg(target_os = "linux")]
@@ -123,11 +130,14 @@ impl Watch {
     }
 }
 
+/// A timeout as the kernel takes it: rounded up, so that a timer is not asked for too early again and again.
+pub(crate) fn millis(timeout: Option<Duration>) -> libc::c_int {
+    timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+}
+
 /// Sleeps until a descriptor is ready or the time is over.
 pub(crate) fn poll(watched: &mut [Watch], timeout: Option<Duration>) -> io::Result<()> {
-    // Rounded up, so that a timer is not asked for too early again and again.
-    let millis =
-        timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+    let millis = millis(timeout);
     // SAFETY: `Watch` is a pollfd, and the slice is borrowed for writing across the call.
     match check(unsafe { libc::poll(watched.as_mut_ptr().cast(), watched.len() as libc::nfds_t, millis) }) {
         Err(error) if !again(&error) => Err(error),

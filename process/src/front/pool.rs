@@ -18,6 +18,7 @@ use crate::{
         starter::{StartQueue, Starter},
         supervisor::{self, Rules, supervise},
     },
+    system::poller::Poller,
     wire::setup::Setup,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
@@ -142,13 +143,14 @@ impl ProcessPool {
         };
         let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
         let shared = Arc::new(shared);
+        let poller = Poller::new().map_err(|error| told(error, "epoll_create1"))?;
         let rules = Rules { workers, memory: setup.limits.memory, setup_limit: command.setup_limit };
         let start_queue = Arc::new(StartQueue::new(command.stop.clone()));
         let starter = Starter::new(shared.clone(), launcher, command, setup)?;
         let (theirs, their_start_queue) = (shared.clone(), start_queue.clone());
         let sink = output.as_ref().and_then(Output::thread);
-        let supervisor = supervisor::spawn(move || supervise(&theirs, &their_start_queue, &rules, output))
-            .map_err(|error| told(error, "its supervisor's thread"))?;
+        let run = move || supervise(&theirs, &their_start_queue, &rules, poller, output);
+        let supervisor = supervisor::spawn(run).map_err(|error| told(error, "its supervisor's thread"))?;
         let (tell, hear) = mpsc::sync_channel(1);
         let their_start_queue = start_queue.clone();
         // The receiver waits for just this, so sending does not fail.

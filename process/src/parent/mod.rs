@@ -21,5 +21,5 @@ pub(crate) mod supervisor;
 /// Tells a worker from all others of its pool. A process id does not: it is given out again as soon as a
 /// process is reaped.
 #[cfg(not(loom))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WorkerKey(pub(crate) u64);

@@ -31,7 +31,7 @@ use crate::{
 };
 use brigade_handle::contain;
 use std::{
-    io,
+    io, mem,
     os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -121,7 +121,7 @@ impl StartQueue {
         let mut orders = self.lock();
         loop {
             if !orders.numbers.is_empty() {
-                return Some((std::mem::take(&mut orders.numbers), !orders.stopped));
+                return Some((mem::take(&mut orders.numbers), !orders.stopped));
             }
             if orders.closed {
                 return None;
@@ -139,6 +139,8 @@ pub(crate) struct Starter {
     setup: Setup,
     bell: Arc<OwnedFd>,
     last_key: u64,
+    /// Children of failed starts, which are to be ended.
+    failed: Vec<Child>,
 }
 
 /// A worker that was started and that the pool has not taken over.
@@ -157,7 +159,7 @@ impl Starter {
         setup: Setup,
     ) -> io::Result<Self> {
         let bell = shared.bell.share().map_err(|error| start_error(error, "fcntl(F_DUPFD_CLOEXEC)"))?;
-        Ok(Self { shared, launcher, command, setup, bell: Arc::new(bell), last_key: 0 })
+        Ok(Self { shared, launcher, command, setup, bell: Arc::new(bell), last_key: 0, failed: Vec::new() })
     }
 
     /// Runs the thread: starts the first workers and reports by `tell`, then carries out orders.
@@ -171,6 +173,7 @@ impl Starter {
             for numbers in numbers.chunks(together) {
                 let starts = if wanted { self.start_all(numbers) } else { Vec::new() };
                 self.deliver(numbers, starts);
+                self.end_failed();
             }
         }
         // A launcher's destructor is foreign code. A zygote is ended here.
@@ -187,12 +190,15 @@ impl Starter {
         });
         let result = result.and_then(|()| started.iter_mut().try_for_each(|new| new.child.confirm()));
         if let Err(error) = result {
-            started.iter_mut().for_each(|new| new.child.end_at_once());
+            self.failed.extend(started.into_iter().map(|new| new.child));
+            self.end_failed();
             self.deliver(&[], Vec::new());
             return Err(error);
         }
         self.shared.set_maps(started.iter().all(|new| new.lane.is_some()));
         self.deliver(&[], started.into_iter().map(Ok).collect());
+        // A start that went well when it was tried again.
+        self.end_failed();
         Ok(())
     }
 
@@ -212,14 +218,19 @@ impl Starter {
     /// Starts workers with these numbers.
     fn start_all(&mut self, numbers: &[usize]) -> Vec<io::Result<Started>> {
         let started: Vec<_> = numbers.iter().map(|&number| self.start(number)).collect();
-        let confirm = |mut new: Started| match new.child.confirm() {
+        let mut confirm = |mut new: Started| match new.child.confirm() {
             Ok(()) => Ok(new),
             Err(error) => {
-                new.child.end_at_once();
+                self.failed.push(new.child);
                 Err(error)
             }
         };
-        started.into_iter().map(|new| new.and_then(confirm)).collect()
+        started.into_iter().map(|new| new.and_then(&mut confirm)).collect()
+    }
+
+    /// Ends the children of failed starts, all at once.
+    fn end_failed(&mut self) {
+        Child::end_all(&mut mem::take(&mut self.failed));
     }
 
     fn start(&mut self, number: usize) -> io::Result<Started> {
@@ -237,14 +248,15 @@ impl Starter {
         };
         self.command.setup = self.setup.of_worker(number).frame();
         self.command.worker = number;
+        self.command.facts = Arc::default();
         self.last_key += 1;
         let child = Child::start(WorkerKey(self.last_key), &mut *self.launcher, &self.command);
         self.command.ring = None;
         let mut child = child?;
-        let output = match child.output() {
+        let output = match child.begin(&self.command.facts) {
             Ok(output) => output,
             Err(error) => {
-                child.end_at_once();
+                self.failed.push(child);
                 return Err(error);
             }
         };
@@ -277,7 +289,7 @@ impl Starter {
             // The supervisor is told in any case.
             let _ = state.dispatch(Mover::Anybody);
         });
-        orphans.iter_mut().for_each(Child::end_at_once);
+        Child::end_all(&mut orphans);
     }
 }
 

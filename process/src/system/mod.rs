@@ -12,6 +12,9 @@ pub(crate) mod leash;
 // Unsafe: maps memory that is shared with workers, and the futex.
 #[allow(unsafe_code)]
 pub(crate) mod memory;
+// Unsafe: epoll, and the events that it writes.
+#[allow(unsafe_code)]
+pub(crate) mod poller;
 // Unsafe: bytes that the kernel reads and writes.
 #[allow(unsafe_code)]
 pub(crate) mod stream;

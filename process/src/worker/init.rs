@@ -124,7 +124,7 @@ fn be_zygote() -> io::Result<Option<OwnedFd>> {
 fn start_socket(channel: Channel) -> io::Result<()> {
     watch(channel.input(), None)?;
     let mut worker = undropped(Worker::new(channel));
-    worker.greet()?;
+    worker.greet(false)?;
     worker.set_up()?;
     worker.monitor_memory()?;
     worker.run()
@@ -141,11 +141,11 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     }
     let Some(file) = memory else {
         let mut worker = undropped(worker);
-        worker.greet()?;
+        worker.greet(false)?;
         worker.set_up()?;
         return worker.run();
     };
-    worker.greet()?;
+    worker.greet(true)?;
     let told = |error: io::Error| io::Error::new(error.kind(), format!("mapping its ring: {error}"));
     let memory = Arc::new(Memory::map(&file, WORDS).map_err(told)?);
     drop(file);

@@ -102,8 +102,8 @@ impl Worker {
         }
     }
 
-    pub(crate) fn greet(&mut self) -> io::Result<()> {
-        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id() };
+    pub(crate) fn greet(&mut self, has_ring: bool) -> io::Result<()> {
+        let hello = Hello { fingerprint: Image::get().fingerprint, pid: process::id(), has_ring };
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
         // The pool sends its setup at once, so both frames go out together.
         self.push(Kind::Hello, 0, 0, &hello);

@@ -3,47 +3,19 @@
 
 use crate::{
     gate::{Gate, wait_at},
+    scripts::{Scripts, silent},
     sys,
 };
 use brigade_process::{
-    Argv, Builder, Command, CommandEnd, Ended, JoinError, Launched, Launcher, Lost, ProcessPool, Slurm, Ssh,
+    Argv, Command, CommandEnd, Ended, JoinError, Launched, Launcher, Lost, ProcessPool, Slurm, Ssh,
 };
 use std::{
     fs, io,
-    os::{
-        fd::{BorrowedFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
-    path::{Path, PathBuf},
+    os::fd::{BorrowedFd, OwnedFd},
+    path::Path,
     process,
     time::Duration,
 };
-
-/// A folder of scripts that stand in for commands. Removed at the end.
-struct Scripts(PathBuf);
-
-impl Scripts {
-    fn new(name: &str, text: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("brigade scripts {}", process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let script = folder.join(name);
-        fs::write(&script, format!("#!/bin/sh\n{text}")).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
-        Self(folder)
-    }
-
-    /// A pool of one worker that finds these scripts first.
-    fn builder(&self, launcher: impl Launcher + 'static) -> Builder {
-        let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
-        silent(launcher).env("PATH", path)
-    }
-}
-
-impl Drop for Scripts {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn shell(script: &str) -> Argv {
     Argv::new(["sh", "-c", script, "sh"])
@@ -51,11 +23,6 @@ fn shell(script: &str) -> Argv {
 
 fn behind(launcher: impl Launcher + 'static) -> ProcessPool {
     silent(launcher).build().unwrap()
-}
-
-/// A pool of one worker. It would print what its commands say.
-fn silent(launcher: impl Launcher + 'static) -> Builder {
-    ProcessPool::builder().workers(1).launcher(launcher).captured(|_| ())
 }
 
 pub(crate) fn a_lost_call_is_told_what_the_command_said() {
@@ -90,6 +57,55 @@ pub(crate) fn a_refused_start_is_told_what_the_command_said() {
     // It is no worker, and it does not end.
     let why = refusal(shell("cat >&2").start_limit(Duration::from_millis(20)));
     assert!(why.contains("start_limit") && why.contains("`sh`"), "{why}");
+}
+
+pub(crate) fn a_program_may_have_any_path() {
+    let scripts = Scripts::new("unused", "");
+    let program = scripts.0.join("a=b $c 'd'");
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
+    let other = Scripts::new("ssh", SSH);
+    let behind_ssh = other.builder(Ssh::new(["oven.example"]).program(&program)).build().unwrap();
+    for procs in [behind(Argv::new(["env"]).program(&program)), behind_ssh] {
+        assert_eq!(procs.spawn(|n: u32| n + 1, 1).join().unwrap(), 2);
+    }
+}
+
+/// What `kubectl exec -i POD -- COMMAND` does, as far as a worker can see: the command runs with the
+/// environment of the pod, its streams are pipes, and a code other than 0 is told on stderr and passed on.
+const KUBECTL: &str = r#"
+[ "$1 $2 $4" = "exec -i --" ] || { echo "error: unknown shorthand flag" >&2; exit 1; }
+[ "$3" = oven-0 ] || { echo "Error from server (NotFound): pods \"$3\" not found" >&2; exit 1; }
+shift 4
+folder=$(mktemp -d)
+mkfifo "$folder/in"
+exec 3<&0
+cat <&3 >"$folder/in" & feeder=$!
+{ env -i PATH="$PATH" POD=oven-0 "$@" <"$folder/in" 3<&-; echo $? >"$folder/code"; } | cat
+code=$(cat "$folder/code")
+rm -r "$folder"
+kill $feeder
+[ "$code" = 0 ] || echo "command terminated with exit code $code" >&2
+exit "$code""#;
+
+pub(crate) fn kubectl_runs_workers_in_a_pod() {
+    let scripts = Scripts::new("kubectl", KUBECTL);
+    let exec = |pod| Argv::new(["kubectl", "exec", "-i", pod, "--"]);
+    let procs = scripts.builder(exec("oven-0")).build().unwrap();
+    assert_eq!(procs.spawn(|(): ()| std::env::var("POD").unwrap(), ()).join().unwrap(), "oven-0");
+    assert!(procs.map(|n: u32| n + 1, 0..1000).into_iter().map(Result::unwrap).eq(1..=1000));
+    let text = "soup".repeat(1 << 20);
+    assert_eq!(procs.spawn(|text: String| text.len(), text).join().unwrap(), 4 << 20);
+    let lost = procs.spawn(|(): ()| -> u32 { process::exit(3) }, ()).join();
+    let Err(JoinError::Lost(Lost::CommandEnded(ended))) = lost else { panic!("{lost:?}") };
+    let CommandEnd { command, end, said } = *ended;
+    assert_eq!((command.as_str(), end), ("kubectl", Lost::Exited { code: 3 }));
+    assert_eq!(said, "command terminated with exit code 3");
+    assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1, "others go on");
+    procs.shutdown();
+    assert!(sys::has_no_child());
+    let procs = scripts.builder(exec("oven-9")).build().unwrap();
+    let why = procs.spawn(|n: u32| n, 1).join().unwrap_err().to_string();
+    assert!(why.contains("`kubectl` said") && why.contains("pods \"oven-9\" not found"), "{why}");
 }
 
 pub(crate) fn a_cleared_environment_is_the_workers_and_not_the_commands() {

@@ -68,7 +68,12 @@ pub(crate) fn a_start_that_is_refused_for_the_moment_is_tried_again() {
     }
     // The first start is refused, and two more when the worker is replaced.
     let procs = ProcessPool::builder().workers(2).launcher(Refused(AtomicU32::new(0))).build().unwrap();
-    procs.worker_ids().into_iter().for_each(sys::kill);
+    let killed = procs.worker_ids();
+    killed.iter().for_each(|&worker| sys::kill(worker));
+    // A call that both are given before they end would not be tried again.
+    while procs.worker_ids().iter().any(|worker| killed.contains(worker)) {
+        std::thread::yield_now();
+    }
     assert_eq!(procs.spawn(|n: u32| n, 1).join().unwrap(), 1);
 }
 
@@ -104,6 +109,67 @@ pub(crate) fn a_launcher_that_hangs_delays_no_limit_and_no_end() {
     while threads() >= before || !sys::has_no_child() {
         std::thread::yield_now();
     }
+}
+
+/// A worker whose end is seen only when this many were killed.
+struct EndsWith {
+    inner: Box<dyn Launched>,
+    count: u32,
+    killed: Arc<AtomicU32>,
+    ended: Arc<AtomicU32>,
+}
+
+impl Launched for EndsWith {
+    fn id(&self) -> u32 {
+        self.inner.id()
+    }
+    fn channel(&self) -> BorrowedFd<'_> {
+        self.inner.channel()
+    }
+    fn exit(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.exit()
+    }
+    fn confirm(&mut self) -> io::Result<()> {
+        self.inner.confirm()
+    }
+    fn has_ring(&self) -> bool {
+        self.inner.has_ring()
+    }
+    fn has_setup(&self) -> bool {
+        self.inner.has_setup()
+    }
+    fn kill(&mut self) -> io::Result<()> {
+        self.killed.fetch_add(1, Ordering::Relaxed);
+        self.inner.kill()
+    }
+    fn wait(&mut self) -> io::Result<Option<Ended>> {
+        if self.killed.load(Ordering::Relaxed) < self.count {
+            return Ok(None);
+        }
+        let ended = self.inner.wait()?;
+        self.ended.fetch_add(u32::from(ended.is_some()), Ordering::Relaxed);
+        Ok(ended)
+    }
+}
+
+pub(crate) fn children_of_failed_starts_end_together() {
+    struct StartsThree([Arc<AtomicU32>; 2], u32);
+    impl Launcher for StartsThree {
+        fn start(&mut self, command: &Command) -> io::Result<Box<dyn Launched>> {
+            if self.1 == 3 {
+                return Err(io::Error::other("there is no fourth oven"));
+            }
+            self.1 += 1;
+            let [killed, ended] = self.0.clone();
+            Ok(Box::new(EndsWith { inner: launcher().start(command)?, count: 3, killed, ended }))
+        }
+    }
+    let [killed, ended] = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+    let launcher = StartsThree([killed, ended.clone()], 0);
+    let error = ProcessPool::builder().workers(4).launcher(launcher).build().unwrap_err();
+    assert!(error.to_string().contains("no fourth oven"), "{error}");
+    assert_eq!(ended.load(Ordering::Relaxed), 3, "none was given up while it waited for the next");
+    assert!(sys::has_no_child());
 }
 
 /// The method of a worker that panics.

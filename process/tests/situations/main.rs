@@ -30,6 +30,7 @@ mod ports;
 mod programs;
 mod quiet;
 mod recycled;
+mod scripts;
 mod silence;
 mod starts;
 // Unsafe: a test that damages its own process does things that safe code cannot.
@@ -38,6 +39,7 @@ mod sys;
 mod thread_ends;
 mod unbegun;
 mod unwind_safe;
+mod wrappers;
 
 use self::path::Path;
 use libtest_mimic::{Arguments, Trial};
@@ -177,7 +179,7 @@ fn of_pools() -> Vec<Trial> {
             a_worker_behind_a_command_dials_back a_peer_without_the_token_is_refused strangers_do_not_keep_a_worker_out
             a_token_is_in_no_argument_and_no_variable another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;
-        commands: a_lost_call_is_told_what_the_command_said a_refused_start_is_told_what_the_command_said
+        commands: a_program_may_have_any_path kubectl_runs_workers_in_a_pod a_lost_call_is_told_what_the_command_said a_refused_start_is_told_what_the_command_said
             a_cleared_environment_is_the_workers_and_not_the_commands
             the_command_of_slurm_may_clean_up a_shell_over_there_gets_each_word_as_it_is
             a_worker_that_does_not_end_when_asked_is_killed;
@@ -191,6 +193,7 @@ fn of_pools() -> Vec<Trial> {
         interrupts: workers_leave_interrupts_to_the_pools_process a_zygote_leaves_interrupts_to_the_pools_process
             workers_may_be_told_to_die_of_interrupts a_program_started_by_a_call_has_the_usual_signals
             handlers_of_an_initializer_stand an_interrupt_that_nobody_handles_ends_everything;
+        gate: a_gate_does_not_wait_for_ever;
         orphans: workers_die_with_a_killed_parent workers_of_a_zygote_die_with_a_killed_parent;
     }
 }
@@ -209,7 +212,10 @@ fn of_ends() -> Vec<Trial> {
             an_argument_that_aborts_while_it_is_decoded_is_one_calls;
         launchers: a_launcher_that_panics_is_a_failed_start a_start_that_is_refused_for_the_moment_is_tried_again
             a_launcher_that_hangs_delays_no_limit_and_no_end a_worker_whose_methods_panic_is_an_error_of_its_calls
+            children_of_failed_starts_end_together
             a_zygote_that_is_set_up_slowly_delays_no_limit_and_no_end a_hanging_initializer_does_not_hold_up_a_shutdown;
+        wrappers: a_wrapper_that_forgets_a_method_is_told_which a_wrapper_that_forgets_what_is_harmless_works
+            a_wrapper_that_invents_a_ring_is_told an_end_is_seen_by_whichever_descriptor a_call_looks_at_no_other_worker;
     }
 }
 

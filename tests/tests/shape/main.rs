@@ -9,6 +9,7 @@
 
 mod cases;
 mod executor;
+#[path = "../../../process/tests/situations/gate.rs"]
 mod gate;
 mod places;
 #[path = "../../../process/tests/situations/quiet.rs"]

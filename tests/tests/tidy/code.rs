@@ -56,6 +56,7 @@ const UNSAFE: &[&str] = &[
     "process/src/system/interrupts.rs",
     "process/src/system/leash.rs",
     "process/src/system/memory.rs",
+    "process/src/system/poller.rs",
     "process/src/system/stream.rs",
     "process/src/usage/sys.rs",
     "process/src/worker/init.rs",

@@ -15,7 +15,7 @@ use crate::{
 use brigade_handle::{CommandEnd, Lost};
 use brigade_trace::{Kind as Happened, clock, record};
 use std::{
-    mem,
+    mem, slice,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -81,7 +81,7 @@ impl Child {
     }
 
     /// Condemns a child whose launcher's code has failed.
-    pub(super) fn break_off(&mut self, error: &std::io::Error) {
+    pub(crate) fn break_off(&mut self, error: &std::io::Error) {
         self.condemn(Lost::Supervisor(error.to_string().into()));
         self.closed = true;
     }
@@ -312,18 +312,34 @@ impl Child {
 
     /// Kills the child and waits until it has ended. For a thread that looks after nothing else.
     pub(crate) fn end_at_once(&mut self) {
+        Self::end_all(slice::from_mut(self));
+    }
+
+    /// Kills children and waits until all have ended. Together they take as long as the slowest of them.
+    pub(crate) fn end_all(children: &mut [Self]) {
         let now = clock::now();
+        for child in &mut *children {
+            child.grace_end = child.process.grace().map(|grace| clock::after(now, grace));
+            let _ = child.process.kill();
+        }
         let end = now + REAP_TIMEOUT;
-        let mut grace_end = self.process.grace().map(|grace| clock::after(now, grace));
-        let _ = self.process.kill();
-        while self.ended.is_none() && clock::now() < end {
-            if grace_end.take_if(|end| *end <= clock::now()).is_some() {
-                let _ = self.process.kill();
+        while clock::now() < end {
+            let mut watched = Vec::new();
+            let mut is_over = true;
+            for child in &mut *children {
+                if child.grace_end.take_if(|end| *end <= clock::now()).is_some() {
+                    let _ = child.process.kill();
+                }
+                child.notice_end(clock::now());
+                is_over &= child.ended.is_some();
+                let exit = child.process.exit().ok().flatten().filter(|_| child.ended.is_none());
+                watched.extend(exit.map(Watch::readable));
             }
-            let watch = self.process.exit().ok().flatten().map(Watch::readable);
+            if is_over {
+                return;
+            }
             // Without a descriptor for the end, the loop asks again after a moment.
-            let _ = sys::poll(&mut watch.into_iter().collect::<Vec<_>>(), Some(Duration::from_millis(10)));
-            self.notice_end(clock::now());
+            let _ = sys::poll(&mut watched, Some(Duration::from_millis(10)));
         }
     }
 }

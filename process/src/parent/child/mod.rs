@@ -34,11 +34,10 @@ use crate::{
     call::Call,
     parent::{
         WorkerKey,
-        launcher::{Command, Ended, Launcher},
+        launcher::{Command, Ended, Fact, Facts, Launcher},
         output::LastWords,
     },
-    sys::Watch,
-    system::descriptors::PassedDescriptors,
+    system::{descriptors::PassedDescriptors, poller::Interest},
     usage,
     wire::frame::{self, Decoder, Kind},
 };
@@ -47,7 +46,7 @@ use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
 use std::{
     collections::VecDeque,
     io, mem,
-    os::fd::OwnedFd,
+    os::fd::{BorrowedFd, OwnedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -122,7 +121,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a child, which the command's setup sets up.
+    /// Starts a child, which the command's setup sets up. [`begin`](Self::begin) comes next.
     pub(crate) fn start(key: WorkerKey, launcher: &mut dyn Launcher, command: &Command) -> io::Result<Self> {
         let launched = contained("start", || launcher.start(command))??;
         let mut child = Self {
@@ -163,22 +162,24 @@ impl Child {
         if !child.process.has_setup() {
             child.outgoing.clone_from(&command.setup);
         }
-        match child.process.connect() {
-            Ok(connected) => {
-                child.connected = connected;
-                child.flush();
-                Ok(child)
-            }
-            Err(error) => {
-                child.end_at_once();
-                Err(error)
-            }
-        }
+        Ok(child)
     }
 
-    /// Where its stdout and stderr can be read. Given out once.
-    pub(crate) fn output(&mut self) -> io::Result<Option<[OwnedFd; 2]>> {
-        self.process.output()
+    /// Begins to talk to it, and returns where its stdout and stderr can be read. If this fails, the child
+    /// is to be ended.
+    pub(crate) fn begin(&mut self, facts: &Facts) -> io::Result<Option<[OwnedFd; 2]>> {
+        self.connected = self.process.connect()?;
+        let output = self.process.output()?;
+        let told = [
+            (self.process.has_ring(), Fact::Ring),
+            (self.process.has_setup(), Fact::Setup),
+            (self.process.grace().is_some(), Fact::Grace),
+            (self.process.start_limit().is_some(), Fact::StartLimit),
+        ];
+        told.into_iter().filter(|(is, _)| *is).for_each(|(_, fact)| facts.told(fact));
+        facts.check()?;
+        self.flush();
+        Ok(output)
     }
 
     /// Waits until its program was started.
@@ -249,28 +250,40 @@ impl Child {
         (clock::after(self.since, limit) <= now).then_some(Lost::TimedOut { limit })
     }
 
-    /// Adds the descriptors to wait for: the channel, and the end of the process.
-    pub(crate) fn watches(&mut self, into: &mut Vec<Watch>) {
-        if !self.closed {
-            let wants_room = !self.outgoing.is_empty() && self.connected;
-            let watch = self.process.channel().map(Watch::readable);
-            match watch {
-                Ok(watch) => into.push(if wants_room { watch.writable_too() } else { watch }),
-                Err(error) => self.break_off(&error),
-            }
-        }
-        if self.ended.is_none() {
-            let watch = self.process.exit().map(|exit| exit.map(Watch::readable));
-            match watch {
-                Ok(watch) => into.extend(watch),
-                Err(error) => self.break_off(&error),
-            }
-        }
+    /// Whether the call that was given to it over its channel has options, such as a time limit.
+    pub(crate) fn has_limited_call(&self) -> bool {
+        self.call().is_some_and(|call| call.options.is_some())
     }
 
-    /// Whether the end of the process can only be found by asking.
-    pub(crate) fn must_be_asked(&self) -> bool {
-        self.ended.is_none() && !self.process.exit().is_ok_and(|exit| exit.is_some())
+    /// Whether it runs a batch and was not asked to stop.
+    pub(crate) fn has_batch_to_split(&self) -> bool {
+        !self.asked_to_stop && self.call().is_some_and(|call| call.batch().is_some())
+    }
+
+    /// The events for which the channel is to be watched. None if nothing more is read from it.
+    pub(crate) fn interest(&self) -> Option<Interest> {
+        let wants_room = self.connected && !self.outgoing.is_empty();
+        let interest = if wants_room { Interest::ReadableOrWritable } else { Interest::Readable };
+        (!self.closed && !self.is_raving()).then_some(interest)
+    }
+
+    /// Whether the channel is the worker's, and does not only report that there is news.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    pub(crate) fn channel(&self) -> io::Result<BorrowedFd<'_>> {
+        self.process.channel()
+    }
+
+    /// Becomes readable when the process ends, if there is such a descriptor.
+    pub(crate) fn exit(&self) -> io::Result<Option<BorrowedFd<'_>>> {
+        self.process.exit()
+    }
+
+    /// Whether its process has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     // ------------------------------------------------------------------------------------------- sending

@@ -178,6 +178,14 @@ impl Child {
             Ok(hello) => hello,
             Err(why) => return self.condemn(Lost::NotStarted(why.into())),
         };
+        if hello.has_ring != self.has_ring() {
+            let (is, says) = if hello.has_ring { ("a", "none") } else { ("no", "one") };
+            let why = format!(
+                "the worker has {is} ring, and its launcher says that it has {says}: a launcher that wraps another \
+                 one's workers passes `Launched::has_ring` on as it is"
+            );
+            return self.condemn(Lost::NotStarted(why));
+        }
         self.hello_pid = hello.pid;
         if self.fault.is_none() {
             self.deadline = self.setup_limit.map(|limit| clock::after(clock::now(), limit));

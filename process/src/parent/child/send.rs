@@ -28,8 +28,8 @@ impl Child {
         self.flush();
     }
 
-    /// Sends what the channel takes. An error shows again when the channel is read, so it is not reported
-    /// here.
+    /// Sends what the channel takes. The system's error shows again when the channel is read, so it is not
+    /// reported here. The launcher's would not.
     pub(crate) fn flush(&mut self) {
         if !self.connected || self.outgoing.is_empty() {
             return;
@@ -38,6 +38,7 @@ impl Child {
             match self.send_piece() {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.raw_os_error().is_none() => return self.break_off(&error),
                 Err(_) => self.sent = self.outgoing.len(),
             }
             if self.sent == self.outgoing.len() {

@@ -1,7 +1,7 @@
 //! Workers behind a command: any argv that ends in this program as a worker, here or on another machine.
 
 use super::{
-    Command, Launched, Launcher,
+    Command, Fact, Launched, Launcher,
     argv_worker::{ArgvWorker, Connection},
     dial_back::{DialBack, Token},
     exec,
@@ -19,7 +19,7 @@ use std::{
     net::IpAddr,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
+        unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::{Path, PathBuf},
     time::Duration,
@@ -186,7 +186,12 @@ impl Argv {
                 set.map(|(name, value)| [name.as_os_str(), "=".as_ref(), value].into_iter().collect()),
             );
         }
-        words.extend([format!("{VARIABLE}={variable}").into(), program.into()]);
+        words.push(format!("{VARIABLE}={variable}").into());
+        if program.as_os_str().as_bytes().contains(&b'=') {
+            // `env` would take it for one more variable.
+            words.extend(["sh", "-c", "exec \"$0\""].map(Into::into));
+        }
+        words.push(program.into());
         let mut argv = self.prefix.clone();
         if self.treatment.has_shell {
             argv.push(shell::script(&directory(command)?, &words));
@@ -250,6 +255,13 @@ impl Launcher for Argv {
         let plan = self.plan(command, &variable)?;
         let forked = exec::fork(&plan, &handed)?;
         let pid = forked.pid;
+        let done = [
+            (output.is_some(), Fact::Output),
+            (self.address.is_some(), Fact::Connection),
+            (self.treatment.grace.is_some(), Fact::Grace),
+            (self.start_limit.is_some(), Fact::StartLimit),
+        ];
+        done.into_iter().filter(|(is, _)| *is).for_each(|(_, fact)| command.facts.note(fact));
         Ok(Box::new(ArgvWorker {
             name: name_of(&self.prefix),
             forked: Some(forked),
@@ -264,6 +276,7 @@ impl Launcher for Argv {
             start_limit: self.start_limit,
             grace: self.treatment.grace,
             is_asked: false,
+            facts: command.facts.clone(),
         }))
     }
 

@@ -1,6 +1,6 @@
 //! A worker behind a command, as the pool sees it: the command's process, and the channel through it.
 
-use super::{Ended, Launched, Stop, dial_back::DialBack, exec::Forked, local::ended};
+use super::{Ended, Fact, Facts, Launched, Stop, dial_back::DialBack, exec::Forked, local::ended};
 use crate::sys;
 use brigade_handle::Lost;
 use std::{
@@ -45,6 +45,7 @@ pub(super) struct ArgvWorker {
     pub(super) grace: Option<Duration>,
     /// SIGTERM was sent.
     pub(super) is_asked: bool,
+    pub(super) facts: Arc<Facts>,
 }
 
 impl ArgvWorker {
@@ -70,6 +71,7 @@ impl Launched for ArgvWorker {
     }
 
     fn connect(&mut self) -> io::Result<bool> {
+        self.facts.told(Fact::Connection);
         let Connection::Awaited(port) = &self.channel else { return Ok(true) };
         let Some(stream) = port.admitted()? else { return Ok(false) };
         (self.channel, self.line) = (Connection::There(stream.into()), None);
@@ -114,6 +116,7 @@ impl Launched for ArgvWorker {
     }
 
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        self.facts.told(Fact::Output);
         self.output.take()
     }
 

@@ -1,6 +1,6 @@
 //! Workers on this machine: forked and exec'd, or forked from a zygote.
 
-use super::{Command, Ended, Launched, Launcher, Stop};
+use super::{Command, Ended, Fact, Facts, Launched, Launcher, Stop};
 use crate::{
     image,
     parent::launcher::{
@@ -65,6 +65,7 @@ struct LocalChild {
     output: Option<[OwnedFd; 2]>,
     stop: Arc<Stop>,
     leash: Option<Leash>,
+    facts: Arc<Facts>,
 }
 
 impl Launcher for Local {
@@ -105,6 +106,8 @@ impl Launcher for Local {
         };
         let exit = sys::exit_watch(pid);
         let ring = ring.is_some();
+        let done = [(ring, Fact::Ring), (has_setup, Fact::Setup), (output.is_some(), Fact::Output)];
+        done.into_iter().filter(|(is, _)| *is).for_each(|(_, fact)| command.facts.note(fact));
         Ok(Box::new(LocalChild {
             forked,
             pid,
@@ -115,6 +118,7 @@ impl Launcher for Local {
             output,
             stop: command.stop.clone(),
             leash: Some(leash),
+            facts: command.facts.clone(),
         }))
     }
 }
@@ -217,6 +221,7 @@ impl Launched for LocalChild {
     }
 
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
+        self.facts.told(Fact::Output);
         self.output.take()
     }
 

@@ -10,15 +10,21 @@ mod dial_back;
 // Unsafe: fork, and the system calls between fork and exec.
 #[allow(unsafe_code)]
 mod exec;
+mod facts;
 mod local;
+mod options;
 mod shell;
 mod slurm;
 mod ssh;
 mod stop;
 mod zygote;
 
-pub(crate) use self::stop::Stop;
+use self::options::options;
 pub use self::{argv::Argv, local::Local, slurm::Slurm, ssh::Ssh};
+pub(crate) use self::{
+    facts::{Fact, Facts},
+    stop::Stop,
+};
 use crate::{image, system::interrupts::Interrupts};
 use brigade_handle::Lost;
 use std::{
@@ -77,8 +83,11 @@ pub trait Launcher: Send {
 /// workers, calls the other methods, so none of these may wait. If one panics, the worker is killed, and
 /// its call gives [`Lost::Supervisor`](brigade_handle::Lost::Supervisor) with the text.
 ///
+/// # Wrapping another launcher's workers
+///
 /// A launcher that builds on another one can wrap its workers. It passes on what they say of themselves, also
-/// in the methods that have a default:
+/// in the methods that have a default. If it forgets one whose default is wrong for its worker, the start
+/// fails with the method's name.
 ///
 /// ```
 /// use brigade_process::{Command, Ended, Launched, Launcher, Local, ProcessPool};
@@ -140,10 +149,13 @@ pub trait Launched: Send {
     /// The process that must be waited for here; its number in reports and traces.
     fn id(&self) -> u32;
 
-    /// The channel to the worker: a stream socket over which frames go both ways.
+    /// The channel to the worker: a stream socket over which frames go both ways. It stays open, and stays
+    /// the same, until this worker is dropped. If the channel was not there at the start, what is returned
+    /// before [`connect`](Self::connect) says that it is may be another descriptor.
     fn channel(&self) -> BorrowedFd<'_>;
 
-    /// A descriptor that becomes readable when the process ends. Without one the pool asks now and then.
+    /// A descriptor that becomes readable when the process ends. It stays open, and stays the same, until
+    /// this worker is dropped. Without one the pool asks now and then.
     fn exit(&self) -> Option<BorrowedFd<'_>>;
 
     /// Waits until it is certain that the program was started, where the launcher can know that. The
@@ -189,7 +201,8 @@ pub trait Launched: Send {
         None
     }
 
-    /// The pipes of the worker's stdout and stderr, if the command wants them. Given out once.
+    /// The pipes of the worker's stdout and stderr, if the command wants them. Given out once. Nobody else
+    /// reads them, so a worker whose pipes are not given out would wait as soon as they are full.
     fn output(&mut self) -> Option<[OwnedFd; 2]> {
         None
     }
@@ -305,6 +318,8 @@ pub struct Command {
     pub(crate) stop: Arc<Stop>,
     /// How long a worker, or a zygote, may take to be set up.
     pub(crate) setup_limit: Option<Duration>,
+    /// The facts about the worker that it must tell the pool itself.
+    pub(crate) facts: Arc<Facts>,
 }
 
 impl Command {
@@ -328,6 +343,7 @@ impl Command {
             interrupts: Interrupts::Owner,
             stop: Arc::new(Stop::new()?),
             setup_limit: None,
+            facts: Arc::default(),
         })
     }
 }

@@ -1,12 +1,17 @@
 //! Workers as steps of Slurm, started by `srun`.
 
-use super::{Argv, Command, Launched, Launcher};
+use super::{Argv, Command, Launched, Launcher, options};
 use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
 /// The options of every worker: one process, whose streams pass unchanged and at once, with this
 /// environment, and nothing of MPI.
 const OPTIONS: [&str; 6] =
     ["--ntasks=1", "--nodes=1", "--unbuffered", "--export=ALL", "--mpi=none", "--job-name=brigade"];
+
+/// The options that say how many CPUs a worker has. `srun` takes one of them only.
+const CPUS: [&str; 3] = ["--cpus-per-task", "-c", "--cpus-per-gpu"];
+/// The options that say how much memory a worker has. `srun` takes one of them only.
+const MEMORY: [&str; 3] = ["--mem", "--mem-per-cpu", "--mem-per-gpu"];
 
 /// Starts each worker on a machine of a Slurm cluster, by `srun`.
 ///
@@ -62,53 +67,51 @@ impl Slurm {
         self.option(format!("--cpus-per-task={cpus}"))
     }
 
-    /// Adds an option of `srun`, as one word: `--partition=ovens`, `--time=2:00:00`, `--mem=4G`.
-    ///
-    /// ```
-    /// let launcher = brigade_process::Slurm::new().option("--partition=ovens").option("--time=2:00:00");
-    /// ```
-    #[must_use]
-    pub fn option(mut self, word: impl Into<OsString>) -> Self {
-        self.options.push(word.into());
-        self
+    options! {
+        /// Adds an option of `srun`, as one word and with its full name: `--partition=ovens`,
+        /// `--time=2:00:00`, `--mem=4G`. It prevails over those that this launcher sets.
+        ///
+        /// ```
+        /// let launcher = brigade_process::Slurm::new().option("--partition=ovens").option("--time=2:00:00");
+        /// ```
+        option;
+        /// Sets where this program is found over there. The default is its own path here.
+        ///
+        /// ```
+        /// let launcher = brigade_process::Slurm::new().program("/shared/soup");
+        /// ```
+        program;
+        /// Lets a worker wait in the queue, and start, for as long as `limit`. The default is 30 seconds.
+        /// Then `srun` is ended, and the start has failed.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let launcher = brigade_process::Slurm::new().start_limit(Duration::from_secs(3600));
+        /// ```
+        start_limit;
     }
 
-    /// Sets where this program is found over there. The default is its own path here.
-    ///
-    /// ```
-    /// let launcher = brigade_process::Slurm::new().program("/shared/soup");
-    /// ```
-    #[must_use]
-    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
-        self.argv = self.argv.program(path);
-        self
-    }
-
-    /// Lets a worker wait in the queue, and start, for as long as `limit`. The default is 30 seconds. Then
-    /// `srun` is ended, and the start has failed.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let launcher = brigade_process::Slurm::new().start_limit(Duration::from_secs(3600));
-    /// ```
-    #[must_use]
-    pub fn start_limit(mut self, limit: Duration) -> Self {
-        self.argv = self.argv.start_limit(limit);
-        self
+    /// Whether one of these options is set. A long one ends with its name or has a value after `=`; the
+    /// value of a short one follows at once.
+    fn has(&self, names: &[&str]) -> bool {
+        let is = |word: &str, name: &str| match word.strip_prefix(name) {
+            Some(rest) if name.starts_with("--") => rest.is_empty() || rest.starts_with('='),
+            rest => rest.is_some(),
+        };
+        self.options.iter().any(|word| names.iter().any(|name| is(&word.to_string_lossy(), name)))
     }
 
     /// The words after `srun`. `is_inside` says whether this process is in an allocation.
     fn words(&self, is_inside: bool) -> Vec<OsString> {
-        let has = |option: &str| self.options.iter().any(|word| word.to_string_lossy().starts_with(option));
         let mut words: Vec<OsString> = OPTIONS.iter().map(Into::into).collect();
-        if !has("--cpus-per-task") && !has("-c") {
+        if !self.has(&CPUS) {
             words.push("--cpus-per-task=1".into());
         }
         if is_inside {
             // A step takes no more than it asks for, so that there is room for the next one.
             words.push("--exact".into());
-            if !has("--mem") {
+            if !self.has(&MEMORY) {
                 // The steps share the allocation's memory. By default the first one takes all of it.
                 words.push("--mem=0".into());
             }
@@ -140,6 +143,22 @@ mod tests {
         assert!(words.ends_with(&["--cpus-per-task=3".into(), "--mem=1G".into(), "--exclusive".into()]));
         assert!(!words.contains(&"--mem=0".into()) && !words.contains(&"--cpus-per-task=1".into()));
         assert!(words.contains(&"--exact".into()) && words.contains(&"--unbuffered".into()));
+    }
+
+    #[test]
+    fn an_option_replaces_those_of_its_kind_and_no_others() {
+        let words = |option: &str| Slurm::new().option(option).words(true);
+        let has = |words: &[OsString], word: &str| words.iter().any(|is| is == word);
+        for cpus in ["--cpus-per-task=4", "-c4", "--cpus-per-gpu=2"] {
+            assert!(!has(&words(cpus), "--cpus-per-task=1"), "{cpus}");
+        }
+        for others in ["--cpu-bind=none", "--cores-per-socket=2", "--mem-bind=local", "--mem-fox"] {
+            let words = words(others);
+            assert!(has(&words, "--cpus-per-task=1") && has(&words, "--mem=0"), "{others}");
+        }
+        for memory in ["--mem=1G", "--mem-per-cpu=1G", "--mem-per-gpu=1G"] {
+            assert!(!has(&words(memory), "--mem=0"), "{memory}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Workers on machines that are reached by `ssh`.
 
-use super::{Argv, Command, Launched, Launcher, argv::Treatment};
+use super::{Argv, Command, Launched, Launcher, argv::Treatment, options};
 use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
 /// The options of every connection. Nobody is there to answer a question; a machine that does not answer is
@@ -66,40 +66,28 @@ impl Ssh {
         Self { argv: Argv::new(["ssh"]).treated(treatment), hosts, options: Vec::new() }
     }
 
-    /// Adds an option of `ssh`, as one word: `-p2222`, `-oIdentityFile=key`. It prevails over those that
-    /// this launcher sets.
-    ///
-    /// ```
-    /// let launcher = brigade_process::Ssh::new(["oven.example"]).option("-p2222");
-    /// ```
-    #[must_use]
-    pub fn option(mut self, word: impl Into<OsString>) -> Self {
-        self.options.push(word.into());
-        self
-    }
-
-    /// Sets where this program is found over there. The default is its own path here.
-    ///
-    /// ```
-    /// let launcher = brigade_process::Ssh::new(["oven.example"]).program("/opt/soup/bin/soup");
-    /// ```
-    #[must_use]
-    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
-        self.argv = self.argv.program(path);
-        self
-    }
-
-    /// Lets a worker take as long as `limit` until it greets the pool. The default is 30 seconds.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let launcher = brigade_process::Ssh::new(["oven.example"]).start_limit(Duration::from_secs(60));
-    /// ```
-    #[must_use]
-    pub fn start_limit(mut self, limit: Duration) -> Self {
-        self.argv = self.argv.start_limit(limit);
-        self
+    options! {
+        /// Adds an option of `ssh`, as one word: `-p2222`, `-oIdentityFile=key`. It prevails over those that
+        /// this launcher sets.
+        ///
+        /// ```
+        /// let launcher = brigade_process::Ssh::new(["oven.example"]).option("-p2222");
+        /// ```
+        option;
+        /// Sets where this program is found over there. The default is its own path here.
+        ///
+        /// ```
+        /// let launcher = brigade_process::Ssh::new(["oven.example"]).program("/opt/soup/bin/soup");
+        /// ```
+        program;
+        /// Lets a worker take as long as `limit` until it greets the pool. The default is 30 seconds.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let launcher = brigade_process::Ssh::new(["oven.example"]).start_limit(Duration::from_secs(60));
+        /// ```
+        start_limit;
     }
 
     /// The words after `ssh` for the worker with this number.

@@ -25,11 +25,12 @@ pub(crate) enum StartOutcome {
 /// The state under the lock.
 pub(crate) struct PoolState {
     pub(crate) queue: VecDeque<Call>,
+    /// In the order of their keys.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) orders: Orders,
     /// Decides which thread looks after the lanes, and whether the supervisor must be woken.
     pub(crate) attention: Attention,
-    /// The children that are alive.
+    /// The children that are alive, in the order of their keys.
     pub(crate) staff: Vec<Member>,
     pub(crate) totals: Totals,
     /// How many workers there are to be.
@@ -252,9 +253,20 @@ impl PoolState {
         }
     }
 
+    /// Where the lane of this worker is, if it has one: lanes are in the order of their keys.
+    pub(super) fn place_of_lane(&self, key: WorkerKey) -> Option<usize> {
+        self.lanes.binary_search_by_key(&key, |lane| lane.key).ok()
+    }
+
     /// The lane of this worker, if it has one.
     pub(crate) fn lane_of(&mut self, key: WorkerKey) -> Option<&mut Lane> {
-        self.lanes.iter_mut().find(|lane| lane.key == key)
+        let at = self.place_of_lane(key)?;
+        Some(&mut self.lanes[at])
+    }
+
+    pub(crate) fn remove_lane(&mut self, key: WorkerKey) -> Option<Lane> {
+        let at = self.place_of_lane(key)?;
+        Some(self.lanes.remove(at))
     }
 
     /// Queues the remainders of batches that were answered early.
@@ -282,7 +294,7 @@ impl PoolState {
 
     /// Whether calls are under way in this worker's lane.
     pub(crate) fn has_calls(&self, key: WorkerKey) -> bool {
-        self.lanes.iter().any(|lane| lane.key == key && lane.load() > 0)
+        self.place_of_lane(key).is_some_and(|at| self.lanes[at].load() > 0)
     }
 }
 

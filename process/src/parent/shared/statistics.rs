@@ -6,6 +6,7 @@ use crate::{
     wire::setup::Reason,
 };
 use brigade_handle::Lost;
+use std::collections::HashSet;
 
 /// A count of what a pool has done so far, and has still to do. Made by
 /// [`ProcessPool::statistics`](crate::ProcessPool::statistics).
@@ -107,16 +108,23 @@ impl Totals {
 }
 
 impl PoolState {
-    /// The lowest number that no worker has, and no ordered one.
-    pub(crate) fn free_index(&self) -> usize {
-        let taken = |index: &usize| {
-            self.staff.iter().any(|member| member.index == *index) || self.ordered.contains(index)
-        };
-        (0..).find(|index| !taken(index)).unwrap_or(0)
+    /// The lowest numbers that no worker has, and no ordered one.
+    pub(crate) fn free_indices(&self, count: usize) -> Vec<usize> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let had = self.staff.iter().map(|member| member.index);
+        let taken: HashSet<usize> = had.chain(self.ordered.iter().copied()).collect();
+        (0..).filter(|index| !taken.contains(index)).take(count).collect()
+    }
+
+    fn place_of_member(&self, key: WorkerKey) -> Option<usize> {
+        self.staff.binary_search_by_key(&key, |member| member.key).ok()
     }
 
     fn member(&mut self, key: WorkerKey) -> Option<&mut Member> {
-        self.staff.iter_mut().find(|member| member.key == key)
+        let at = self.place_of_member(key)?;
+        Some(&mut self.staff[at])
     }
 
     pub(crate) fn count_given(&mut self, key: WorkerKey, call: &Call) {
@@ -166,8 +174,8 @@ impl PoolState {
     /// Takes a worker that is gone off the list, and keeps its numbers.
     pub(crate) fn forget_worker(&mut self, key: WorkerKey, end: End, loss: &Lost) {
         let mut is_counted = false;
-        if let Some(at) = self.staff.iter().position(|member| member.key == key) {
-            let member = self.staff.swap_remove(at);
+        if let Some(at) = self.place_of_member(key) {
+            let member = self.staff.remove(at);
             self.totals.add(&member.served);
             is_counted = member.too_large;
         }
@@ -195,7 +203,7 @@ impl PoolState {
     }
 
     fn of_worker(&self, member: &Member) -> WorkerStatistics {
-        let lane = self.lanes.iter().find(|lane| lane.key == member.key);
+        let lane = self.place_of_lane(member.key).map(|at| &self.lanes[at]);
         let (served, under_way) =
             lane.map_or((member.served, member.under_way), |lane| (lane.served, lane.load()));
         WorkerStatistics {

@@ -11,6 +11,7 @@ use crate::{
         shared::{self, Shared, StartOutcome},
         starter::StartQueue,
     },
+    system::poller::Poller,
     usage,
 };
 use brigade_handle::{
@@ -48,11 +49,16 @@ pub(crate) fn supervise(
     shared: &Shared,
     start_queue: &Arc<StartQueue>,
     rules: &Rules,
+    poller: Poller,
     output: Option<Output>,
 ) {
     let _end = Farewell { shared, start_queue };
     let _policy = wait::set(Policy::Forbid(ADVICE));
-    let mut supervisor = Supervisor::new(shared, start_queue.clone(), rules, output);
+    let supervisor = Supervisor::new(shared, start_queue.clone(), rules, poller, output);
+    let mut supervisor = match supervisor {
+        Ok(supervisor) => supervisor,
+        Err(error) => return shared.refuse(Lost::Supervisor(format!("it cannot hear its bell: {error}"))),
+    };
     // Unwind safe: the code after a panic takes the calls out of wherever they are, and trusts nothing
     // else.
     if let Err(report) = panics::catch(AssertUnwindSafe(|| supervisor.run())) {
@@ -90,17 +96,18 @@ impl Supervisor<'_> {
             state.harvest(&mut self.done);
             mem::take(&mut state.delivered)
         };
-        self.children.extend(delivered.into_iter().filter_map(|start| match start {
-            StartOutcome::Child(child, ..) => Some(*child),
-            StartOutcome::Failed(_) => None,
-        }));
-        for child in &mut self.children {
+        for start in delivered {
+            if let StartOutcome::Child(child, ..) = start {
+                self.children.add(*child);
+            }
+        }
+        self.children.change_all(|child| {
             child.condemn(lost.clone());
             child.let_go(None);
-        }
-        self.children.iter_mut().for_each(Child::end_at_once);
-        while let Some(last) = self.children.len().checked_sub(1) {
-            contain(|| self.take_leave(last, Ended::Killed(9)));
+        });
+        self.children.change_all(Child::end_at_once);
+        for at in self.children.places() {
+            contain(|| self.take_leave(at, Ended::Killed(9)));
         }
         let waiting = mem::take(&mut self.shared.lock().queue);
         let lost = |call: Call| (call, Answer::Lost(lost.clone()));

@@ -18,13 +18,14 @@ use std::time::Instant;
 impl Supervisor<'_> {
     /// Takes back the calls that ending children have not begun: they must not be begun any more.
     pub(super) fn close_lanes(&mut self) {
-        if !self.children.iter().any(Child::is_parting) {
+        if !self.children.has_parting() {
             return;
         }
         let mut state = self.shared.lock();
-        for child in self.children.iter().filter(|child| child.is_parting()) {
+        for at in self.children.parting() {
             let mut unbegun = Vec::new();
-            state.lane_of(child.key).into_iter().for_each(|lane| lane.close(&mut unbegun));
+            let lane = self.children.get(at).and_then(|child| state.lane_of(child.key));
+            lane.into_iter().for_each(|lane| lane.close(&mut unbegun));
             state.give_back(unbegun.into_iter());
         }
     }
@@ -32,19 +33,21 @@ impl Supervisor<'_> {
     /// Lets parting children go whose answers have been taken over, or have waited for that for long
     /// enough.
     pub(super) fn let_go(&mut self) {
-        if !self.children.iter().any(Child::is_parting) {
+        if !self.children.has_parting() {
             return;
         }
         let now = clock::now();
         let mut state = self.shared.lock();
-        for child in self.children.iter_mut().filter(|child| child.is_parting()) {
-            let lane = state.lane_of(child.key);
-            let is_settled = lane.as_ref().is_none_or(|lane| lane.is_settled());
-            if is_settled || child.deadline().is_some_and(|deadline| deadline <= now) {
-                child.let_go(lane);
-            } else if let Some(lane) = lane {
-                lane.parting = true;
-            }
+        for at in self.children.parting() {
+            self.children.change(at, |child| {
+                let lane = state.lane_of(child.key);
+                let is_settled = lane.as_ref().is_none_or(|lane| lane.is_settled());
+                if is_settled || child.deadline().is_some_and(|deadline| deadline <= now) {
+                    child.let_go(lane);
+                } else if let Some(lane) = lane {
+                    lane.parting = true;
+                }
+            });
         }
     }
 
@@ -52,7 +55,7 @@ impl Supervisor<'_> {
     /// ran may be tried again.
     #[cold]
     pub(super) fn take_leave(&mut self, at: usize, ended: Ended) {
-        let child = self.children.swap_remove(at);
+        let Some(child) = self.children.remove(at) else { return };
         let (key, loss, end) = (child.key, child.loss(ended), child.end_kind());
         if let Some(output) = &self.output {
             output.ended(key);
@@ -60,8 +63,7 @@ impl Supervisor<'_> {
         let mut guard = self.shared.lock();
         let state = &mut *guard;
         let first = self.done.len();
-        let mut lane =
-            state.lanes.iter().position(|lane| lane.key == key).map(|at| state.lanes.swap_remove(at));
+        let mut lane = state.remove_lane(key);
         if let Some(lane) = &mut lane {
             // An answer that the worker gave before it ended stands.
             lane.harvest(&mut self.done);
@@ -109,10 +111,10 @@ impl Supervisor<'_> {
                 self.hurry(now);
             }
             Orders::Drain => {
-                for child in &mut self.children {
+                self.children.change_all(|child| {
                     let lane = state.lane_of(child.key);
                     if lane.as_ref().is_some_and(|lane| lane.load() > 0) {
-                        continue;
+                        return;
                     }
                     if child.is_idle() {
                         lane.into_iter().for_each(|lane| lane.open = false);
@@ -120,7 +122,7 @@ impl Supervisor<'_> {
                     } else if child.is_starting() {
                         child.condemn(Lost::Protocol("it was not needed any more".into()));
                     }
-                }
+                });
                 drop(state);
                 self.without_worker = None;
                 if self.children.is_empty() {
@@ -131,9 +133,7 @@ impl Supervisor<'_> {
                 drop(state);
                 self.stop_starting(now);
                 self.shared.cancel_queue(&mut self.done);
-                for child in &mut self.children {
-                    child.condemn(Lost::Killed { signal: 9 });
-                }
+                self.children.change_all(|child| child.condemn(Lost::Killed { signal: 9 }));
             }
         }
     }

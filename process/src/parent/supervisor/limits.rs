@@ -6,18 +6,21 @@ use brigade_handle::Lost;
 use std::time::Instant;
 
 impl Supervisor<'_> {
-    /// Condemns workers whose calls came over their channels and have run for too long, or are to be
-    /// killed.
-    pub(super) fn expire_calls(&mut self, now: Instant) {
-        for child in &mut self.children {
-            if child.overdue(now).is_some() {
+    /// Condemns those of these workers whose calls came over their channels and have run for too long, or
+    /// are to be killed.
+    pub(super) fn expire_calls(&mut self, now: Instant, places: &[usize]) {
+        for &at in places {
+            if self.children.get(at).is_none_or(|child| child.overdue(now).is_none()) {
+                continue;
+            }
+            self.children.change(at, |child| {
                 // The answer may be there already.
                 child.read(&mut self.space, &mut self.news);
                 if let Some(lost) = child.overdue(now) {
                     child.condemn(lost);
                 }
                 handle_events(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
-            }
+            });
         }
     }
 
@@ -29,11 +32,11 @@ impl Supervisor<'_> {
             return;
         }
         self.memory_checked = Some(now);
-        for child in &mut self.children {
+        self.children.change_all(|child| {
             let is_busy = child.has_call() || self.shared.lock().has_calls(child.key);
             if is_busy && usage::resident(child.worker_pid()).is_ok_and(|bytes| bytes > limit) {
                 child.condemn(Lost::OverMemory { limit });
             }
-        }
+        });
     }
 }

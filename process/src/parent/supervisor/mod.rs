@@ -1,8 +1,9 @@
 //! HOT. The supervisor: one thread that looks after all children of a pool.
 //!
 //! It orders children from the starter, gives calls to idle ones, takes their answers, reaps those that end
-//! and orders others in their place. Between two turns it sleeps in `poll` until a channel, the end of a
-//! child, a deadline or the bell wakes it.
+//! and orders others in their place. Between two turns it sleeps until a channel, the end of a child, a
+//! deadline or the bell wakes it. Then it looks at the children that this is about, and at no others: a call
+//! costs as much with a thousand children as with two (`parent/supervisor/children.rs`).
 //!
 //! Small calls pass it by: `parent/shared/mod.rs` and `parent/lane/mod.rs` move them through rings, on
 //! whichever thread comes along. The supervisor keeps what only one thread can do: sockets, deadlines, the
@@ -18,21 +19,26 @@
 //!
 //! It calls foreign code only where a panic is contained: a launcher's in `parent/child/contained.rs`, a
 //! result's and a waker's in `shared::finish`. If it panics all the same, it ends, but every handle
-//! completes (`parent/supervisor/collapse.rs`). It waits only in `poll`, for all at once. Work on the way
+//! completes (`parent/supervisor/collapse.rs`). It waits only in `sleep`, for all at once. Work on the way
 //! to a worker that takes its time is the starter's (`parent/starter.rs`), and the thread's wait policy
 //! refuses foreign code that would wait here.
 
+mod children;
 mod collapse;
 mod ends;
+mod giving;
 mod limits;
 mod starts;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::collapse::{spawn, supervise};
-use self::starts::Backoff;
+use self::{
+    children::{Children, Ready},
+    starts::Backoff,
+};
 use crate::{
-    call::{Answer, Done},
+    call::Done,
     parent::{
         child::{Child, ChildEvent},
         lane::Lane,
@@ -40,13 +46,13 @@ use crate::{
         shared::{self, Mover, Orders, PoolState, Shared},
         starter::StartQueue,
     },
-    sys::{self, Watch},
+    system::poller::Poller,
     wire::ring,
 };
 use brigade_handle::Lost;
 use brigade_trace::{Kind, clock, record};
 use std::{
-    mem,
+    io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -79,12 +85,13 @@ pub(crate) struct Supervisor<'a> {
     workers: usize,
     memory_limit: Option<u64>,
     setup_limit: Option<Duration>,
-    children: Vec<Child>,
+    children: Children,
     /// Calls that have ended, with handles that are still to be completed.
     done: Done,
     news: Vec<ChildEvent>,
     space: Vec<u8>,
-    watched: Vec<Watch>,
+    /// What was found ready at the last sleep.
+    ready: Vec<Ready>,
     /// How many answers there were after the last sleep.
     caught: usize,
     /// When the workers' memory was last looked at.
@@ -101,27 +108,28 @@ impl<'a> Supervisor<'a> {
         shared: &'a Shared,
         start_queue: Arc<StartQueue>,
         rules: &Rules,
+        poller: Poller,
         output: Option<Output>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         shared.lock().checks_memory = rules.memory.is_some();
-        Self {
+        Ok(Self {
             shared,
             start_queue,
             output,
             workers: rules.workers,
             memory_limit: rules.memory,
             setup_limit: rules.setup_limit,
-            children: Vec::new(),
+            children: Children::new(poller, shared.bell.fd())?,
             done: Vec::new(),
             news: Vec::new(),
             space: vec![0; READ_BYTES],
-            watched: Vec::new(),
+            ready: Vec::new(),
             caught: 0,
             memory_checked: None,
             backoff: Backoff::default(),
             without_worker: None,
             stopped: None,
-        }
+        })
     }
 
     /// Works until the owner's orders are carried out.
@@ -141,42 +149,27 @@ impl<'a> Supervisor<'a> {
     /// Takes the answers that are there, and gives waiting calls to workers that have room.
     fn dispatch(&mut self) {
         let now = clock::now();
-        let mut state = self.shared.lock();
+        let shared = self.shared;
+        let mut state = shared.lock();
         #[cfg(test)]
         assert!(!state.sabotaged, "a test has sabotaged the supervisor");
         state.harvest(&mut self.done);
         self.caught = self.done.len();
-        state.told = false;
+        let told = mem::take(&mut state.told);
         // The result needs no look: the supervisor goes through all deadlines before it sleeps.
         let _for_itself = state.dispatch(Mover::Supervisor);
-        for child in &mut self.children {
-            if let Some(lane) = state.lane_of(child.key) {
-                child.take_over(&mut lane.outgoing);
-                let fault = lane.fault.take().map(|why| Lost::Protocol(why.into()));
-                if let Some(lost) = fault.or_else(|| lane.overdue(now)) {
-                    lane.open = false;
-                    child.condemn(lost);
-                }
-            } else if child.is_idle()
-                && !state.waits_for_lane()
-                && let Some(call) = state.next_call()
-            {
-                if call.attachments.is_empty() {
-                    state.count_given(child.key, &call);
-                    child.give(call);
-                } else {
-                    let why = "a block cannot be sent to a worker without shared memory";
-                    self.done.push((call, Answer::Lost(Lost::Codec(why.into()))));
-                }
-            }
-        }
-        let idle = state.queue.is_empty() && self.children.iter().any(Child::is_idle);
+        self.serve_lanes(&mut state, now);
+        self.give_calls(&mut state);
+        let idle = state.queue.is_empty() && self.children.has_idle();
         let delivered = mem::take(&mut state.delivered);
         state.take_cancelled(&mut self.done);
         drop(state);
-        let splits = |child: &&mut Child| (idle || child.is_in_vain()) && child.left_to_split() > 0;
-        self.children.iter_mut().filter(splits).for_each(Child::ask_to_stop);
-        self.expire_calls(now);
+        // Nobody cancels a batch, or a call that is to be killed then, without telling.
+        if idle || told {
+            self.split_batches(idle);
+        }
+        let places = if told { self.children.limited() } else { self.children.due(now) };
+        self.expire_calls(now, &places);
         self.check_memory(now);
         self.adopt(delivered);
         self.close_lanes();
@@ -184,15 +177,12 @@ impl<'a> Supervisor<'a> {
 
     /// Waits until there is something to do.
     fn sleep(&mut self) -> Woken {
-        self.watched.clear();
-        self.watched.push(Watch::readable(self.shared.bell.fd()));
-        for child in &mut self.children {
-            child.watches(&mut self.watched);
-        }
         let alarm;
         {
             let mut state = self.shared.lock();
             if self.has_orders(&state) {
+                drop(state);
+                self.children.wait(Some(Duration::ZERO), &mut self.ready);
                 return Woken::ByMore;
             }
             let flood = self.caught > 0 && state.load() >= FLOOD_CALLS;
@@ -206,9 +196,7 @@ impl<'a> Supervisor<'a> {
         }
         record(Kind::Park, brigade_trace::Id::NONE, 0);
         let timeout = alarm.map(|time| time.saturating_duration_since(clock::now()));
-        // An error would be a bug in the list of descriptors. Then the supervisor asks each child in turn
-        // and finds it.
-        let _ = sys::poll(&mut self.watched, timeout);
+        self.children.wait(timeout, &mut self.ready);
         record(Kind::Unpark, brigade_trace::Id::NONE, 0);
         let orders;
         {
@@ -217,10 +205,10 @@ impl<'a> Supervisor<'a> {
             state.silence();
             orders = state.orders;
         }
-        if self.watched[0].is_ready() {
+        if self.ready.contains(&Ready::Bell) {
             self.shared.bell.silence();
         }
-        let only_bell = self.watched[0].is_ready() && !self.watched[1..].iter().any(Watch::is_ready);
+        let only_bell = self.ready == [Ready::Bell];
         let is_due = alarm.is_some_and(|time| time <= clock::now());
         if only_bell && !is_due && orders == Orders::Work { Woken::ByAnswers } else { Woken::ByMore }
     }
@@ -235,22 +223,48 @@ impl<'a> Supervisor<'a> {
         {
             return true;
         }
-        let is_free = |child: &Child| child.is_idle() && !child.has_ring();
-        let can_give =
-            !state.queue.is_empty() && !state.waits_for_lane() && self.children.iter().any(is_free);
+        let is_one_free = self.children.first_free().is_some();
+        let can_give = !state.queue.is_empty() && !state.waits_for_lane() && is_one_free;
         can_give || state.can_dispatch() || self.wanted(state, clock::now()) > 0 || self.must_obey(state)
     }
 
-    /// Handles the events of each child, and buries those that have ended.
+    /// Handles the events of the children that need it, and buries those that have ended.
     fn serve(&mut self) {
         let now = clock::now();
-        let mut at = 0;
-        while at < self.children.len() {
-            let child = &mut self.children[at];
+        // Where one child has ended, others may have as well: they are not to be given its calls.
+        while self.serve_ready(now) {
+            self.children.wait(Some(Duration::ZERO), &mut self.ready);
+        }
+        for at in self.children.due(now).into_iter().chain(self.children.restless()) {
+            self.look_at(at, now, Look::AtAll);
+        }
+        self.obey(now);
+    }
+
+    /// Looks at the children that were found ready. Whether one of them has ended.
+    fn serve_ready(&mut self, now: Instant) -> bool {
+        let ready = mem::take(&mut self.ready);
+        let mut has_one_ended = false;
+        for &ready in &ready {
+            has_one_ended |= match ready {
+                Ready::Bell => false,
+                Ready::Channel(at) => self.look_at(at, now, Look::AtChannel),
+                Ready::Exit(at) => self.look_at(at, now, Look::AtAll),
+            };
+        }
+        self.ready = ready;
+        has_one_ended
+    }
+
+    /// Handles the events of one child. Whether its process was found to have ended.
+    fn look_at(&mut self, at: usize, now: Instant, look: Look) -> bool {
+        let mut has_ended = false;
+        let gone = self.children.change(at, |child| {
             child.flush();
             // The order matters: what a child answered before it ended is in the channel when the end is
             // seen.
-            if child.notice_end(now) {
+            has_ended = look == Look::AtAll && child.notice_end(now);
+            if has_ended {
                 self.shared.lock().count_ended(child.key);
                 // All that it has printed is in its pipes.
                 self.output.iter().for_each(|output| output.ended(child.key));
@@ -258,24 +272,23 @@ impl<'a> Supervisor<'a> {
             child.read(&mut self.space, &mut self.news);
             child.expire(now);
             handle_events(child, self.shared, self.memory_limit, &mut self.news, &mut self.done);
-            match child.gone(now) {
-                None => at += 1,
-                Some(ended) => self.take_leave(at, ended),
-            }
+            child.gone(now)
+        });
+        if let Some(Some(ended)) = gone {
+            self.take_leave(at, ended);
         }
-        self.obey(now);
+        has_ended
     }
 
     /// The time at which to wake without being woken.
     fn alarm(&self, state: &PoolState, nap: Option<Duration>) -> Option<Instant> {
         let now = clock::now();
-        let asked = self.children.iter().any(Child::must_be_asked).then(|| now + ASK_INTERVAL);
-        let reads = self.children.iter().any(Child::waits_for_last_words).then(|| now + READ_INTERVAL);
-        let has_work = |child: &Child| child.has_call() || state.has_calls(child.key);
-        let checks_memory = self.memory_limit.is_some() && self.children.iter().any(has_work);
-        let memory_checked = checks_memory.then(|| now + ASK_INTERVAL);
+        let asked = self.children.must_be_asked().then(|| now + ASK_INTERVAL);
+        let reads = self.children.waits_for_last_words().then(|| now + READ_INTERVAL);
+        let has_work = || self.children.has_busy() || state.lanes.iter().any(|lane| lane.load() > 0);
+        let memory_checked = (self.memory_limit.is_some() && has_work()).then(|| now + ASK_INTERVAL);
         let calls = state.lanes.iter().filter_map(Lane::deadline);
-        let deadlines = self.children.iter().filter_map(Child::deadline).chain(calls);
+        let deadlines = self.children.first_deadline().into_iter().chain(calls);
         // A pause counts while a worker is missing, whether calls wait for it or not.
         let retry = self.backoff.retry.filter(|_| self.children.len() < self.workers);
         let end = self
@@ -344,6 +357,15 @@ fn handle_events(
             }
         }
     }
+}
+
+/// What may have happened to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Its channel is ready.
+    AtChannel,
+    /// Its process may have ended, too.
+    AtAll,
 }
 
 /// The cause of a wake-up.

@@ -109,12 +109,9 @@ impl Supervisor<'_> {
         }
         let numbers: Vec<usize> = {
             let mut state = self.shared.lock();
-            let first = state.ordered.len();
-            for _ in 0..self.wanted(&state, clock::now()) {
-                let number = state.free_index();
-                state.ordered.push(number);
-            }
-            state.ordered[first..].to_vec()
+            let numbers = state.free_indices(self.wanted(&state, clock::now()));
+            state.ordered.extend_from_slice(&numbers);
+            numbers
         };
         if numbers.is_empty() {
             return;
@@ -134,7 +131,7 @@ impl Supervisor<'_> {
                     if let (Some(output), Some(pipes)) = (&self.output, pipes) {
                         output.add(child.key, number, pipes, child.listen_for_last_words());
                     }
-                    self.children.push(*child);
+                    self.children.add(*child);
                 }
                 StartOutcome::Failed(error) => {
                     self.backoff.is_passing = error.kind() == io::ErrorKind::WouldBlock;

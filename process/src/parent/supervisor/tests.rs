@@ -63,7 +63,7 @@ impl Launcher for ThreadLauncher {
 }
 
 fn live(mut channel: UnixStream, manner: Manner) -> io::Result<()> {
-    let hello = Hello { fingerprint: Image::get().fingerprint, pid: 1 };
+    let hello = Hello { fingerprint: Image::get().fingerprint, pid: 1, has_ring: false };
     let mut out = Vec::new();
     frame::encode(&mut out, Kind::Hello, 0, 0, 0, &postcard::to_stdvec(&hello).unwrap());
     frame::encode(&mut out, Kind::Ready, 0, 0, 0, &[]);
