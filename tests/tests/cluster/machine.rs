@@ -1,16 +1,19 @@
 //! The machine: its commands, its processes, and pools in processes of their own.
 
 use crate::{
-    gate::{Gate, Waiting, wait_at},
+    gate::Gate,
+    held::{Held, arrival, wait_at},
     sshd::Sshd,
 };
-use brigade_process::{JoinError, JoinHandle, Launcher, Lost, ProcessPool, Slurm};
+use brigade_process::{JoinError, Launcher, Lost, ProcessPool, Slurm};
+use brigade_trace::clock;
 use std::{
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
+    time::Duration,
 };
 
 /// Whether the machine has the engine that the test with this name needs.
@@ -49,17 +52,18 @@ fn is_running(pid: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
+/// How long something may take that must come by itself. It is over only if the test has failed.
+const LIMIT: Duration = Duration::from_secs(180);
+/// How often it is asked for: nobody tells when it has come.
+const ASK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Waits until something is so, which must come by itself.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    // Each look takes a process, so this is a bound of some minutes.
-    for _ in 0..20_000 {
-        if is_so() {
-            return;
-        }
-        thread::yield_now();
-        run(&["true"]);
+    let end = clock::now() + LIMIT;
+    while !is_so() {
+        assert!(clock::now() < end, "{what} did not come");
+        thread::park_timeout(ASK_INTERVAL);
     }
-    panic!("{what} did not come");
 }
 
 pub(crate) fn wait_for_the_end(pids: &[u32]) {
@@ -78,18 +82,18 @@ pub(crate) fn pool(workers: usize, launcher: impl Launcher + 'static) -> Process
     ProcessPool::builder().workers(workers).launcher(launcher).captured(|_| ()).build().unwrap()
 }
 
-/// Has this many calls wait at a gate, each with a worker of its own.
-pub(crate) fn hold<const N: usize>(procs: &ProcessPool, gate: &Gate) -> [(JoinHandle<String>, Waiting); N] {
-    // One after the other, so that it is known which call has arrived.
-    std::array::from_fn(|_| (procs.spawn(wait_at, gate.port()), gate.arrival()))
-}
-
 /// Asserts that the worker of this call was lost, and returns the reason.
 pub(crate) fn loss(lost: Result<String, JoinError>) -> String {
     match lost {
         Err(JoinError::Lost(lost @ Lost::CommandEnded(_), _)) => lost.to_string(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Asserts that the error's text holds one of these. Which of them a command says can depend on what it hears
+/// of first: that its worker has ended, or why.
+pub(crate) fn assert_says_one_of(why: &str, texts: &[&str]) {
+    assert!(texts.iter().any(|text| why.contains(text)), "none of {texts:?} in: {why}");
 }
 
 /// The reason for which there is no worker.
@@ -107,7 +111,7 @@ const HOLD: &str = "BRIGADE_CLUSTER_HOLD";
 /// This program as another process, whose pool has three workers that wait at the gate.
 pub(crate) struct Holder {
     child: Child,
-    pub(crate) waiting: [Waiting; 3],
+    pub(crate) held: [Held; 3],
 }
 
 impl Holder {
@@ -117,15 +121,15 @@ impl Holder {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env(HOLD, format!("{launcher} {}", gate.port())).process_group(0);
         let child = command.stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let waiting = [(); 3].map(|()| gate.arrival());
-        Self { child, waiting }
+        let held = [(); 3].map(|()| arrival(&gate));
+        Self { child, held }
     }
 
     /// Sends a signal to its whole process group, as a terminal does, and waits until all has ended.
     pub(crate) fn end_by(mut self, name: &str) {
         signal(name, &format!("-{}", self.child.id()));
         assert!(!self.child.wait().unwrap().success());
-        wait_for_the_end(&self.waiting.each_ref().map(|waiting| waiting.pid));
+        wait_for_the_end(&self.held.each_ref().map(|held| held.pid));
         let mut said = String::new();
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "", "no call was lost before its pool");

@@ -7,7 +7,9 @@
 // A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../process/tests/situations/gate.rs"]
 mod gate;
+mod held;
 mod machine;
 mod mpi;
 mod slurm;

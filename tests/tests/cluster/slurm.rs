@@ -2,7 +2,8 @@
 
 use crate::{
     gate::Gate,
-    machine::{assert_no_job_is_left, hold, pool, run},
+    held::{hold, wait_at},
+    machine::{assert_no_job_is_left, pool, run},
 };
 use brigade_process::{Argv, ProcessPool, Slurm};
 use std::collections::{BTreeSet, VecDeque};
@@ -115,7 +116,7 @@ pub(crate) fn srun_needs_no_option_but_one_task() {
 pub(crate) fn two_tasks_behind_one_srun_are_refused() {
     let procs = pool(1, Argv::new(["srun", "-n2"]));
     let gate = Gate::new();
-    let error = procs.spawn(crate::gate::wait_at, gate.port()).join().unwrap_err().to_string();
+    let error = procs.spawn(wait_at, gate.port()).join().unwrap_err().to_string();
     assert!(error.contains("second worker"), "{error}");
     drop(procs);
     assert_no_job_is_left();

@@ -3,17 +3,30 @@
 
 use crate::{
     gate::Gate,
+    held::{Held, hold},
     machine::{
-        Holder, assert_no_job_is_left, hold, loss, parent, pool, refusal, run, signal, wait_for_the_end,
+        Holder, assert_no_job_is_left, assert_says_one_of, loss, parent, pool, refusal, run, signal,
+        wait_for_the_end,
     },
 };
-use brigade_process::{ProcessPool, Slurm};
-use std::{path::PathBuf, time::Duration};
+use brigade_process::{JoinHandle, ProcessPool, Slurm};
+use std::{path::PathBuf, process::Command, time::Duration};
+
+/// The words of `srun` about a step that is aborted: the reason, if it hears of that before its worker's end,
+/// or that it waits for the rest of the step, or how the worker has ended.
+const ABORTED: [&str; 6] = [
+    "CANCELLED",
+    "Job step aborted",
+    "Force Terminated",
+    "task 0: Killed",
+    "task 0: Terminated",
+    "task 0: Exited",
+];
 
 /// Lets a held call go on, which shows that it was not harmed.
-fn goes_on((call, waiting): (brigade_process::JoinHandle<String>, crate::gate::Waiting)) {
-    let node = waiting.node.clone();
-    drop(waiting);
+fn goes_on((call, held): (JoinHandle<String>, Held)) {
+    let node = held.node.clone();
+    drop(held);
     assert_eq!(call.join().unwrap(), node);
 }
 
@@ -31,29 +44,51 @@ pub(crate) fn a_step_that_is_cancelled_loses_one_call() {
     run(&["scancel", &waiting.step]);
     let why = loss(call.join());
     assert!(why.contains("`srun`"), "{why}");
-    // Slurm says the first where its daemon has told `srun` of the signal before the worker has ended.
-    assert!(why.contains("CANCELLED") || why.contains("Job step aborted"), "{why}");
+    assert_says_one_of(&why, &ABORTED);
     goes_on(other);
     works_and_ends(procs);
 }
 
+/// A node whose daemon is killed, and started again when this is dropped.
+struct Stopped {
+    node: String,
+    conf: PathBuf,
+}
+
+impl Stopped {
+    fn new(node: String) -> Self {
+        let conf = PathBuf::from(std::env::var("SLURM_CONF").unwrap());
+        let daemon = std::fs::read_to_string(conf.with_file_name(format!("slurmd-{node}.pid"))).unwrap();
+        signal("KILL", daemon.trim());
+        Self { node, conf }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // The test may be unwinding, and must not panic again.
+        let mut slurmd = Command::new("slurmd");
+        let started = slurmd.args(["-N", &self.node, "-f"]).arg(&self.conf).status();
+        if !started.is_ok_and(|status| status.success()) {
+            eprintln!("node {} stays down", self.node);
+        }
+    }
+}
+
 pub(crate) fn a_node_that_disappears_loses_its_calls_alone() {
-    let conf = PathBuf::from(std::env::var("SLURM_CONF").unwrap());
     let procs = pool(2, Slurm::new().option("--exclusive"));
     let gate = Gate::new();
-    let [(call, waiting), other] = hold(&procs, &gate);
-    let (node, worker) = (waiting.node.clone(), waiting.pid);
-    let pid_file = conf.with_file_name(format!("slurmd-{node}.pid"));
-    let daemon = std::fs::read_to_string(pid_file).unwrap();
-    let step = parent(worker).to_string();
-    for process in [daemon.trim(), &step, &worker.to_string()] {
+    let [(call, held), other] = hold(&procs, &gate);
+    let step = parent(held.pid).to_string();
+    let stopped = Stopped::new(held.node.clone());
+    for process in [&step, &held.pid.to_string()] {
         signal("KILL", process);
     }
     let why = loss(call.join());
     assert!(why.contains("`srun`"), "{why}");
     goes_on(other);
     assert!(procs.map(|n: u32| n, 0..100).into_iter().all(|answer| answer.is_ok()));
-    run(&["slurmd", "-N", &node, "-f", conf.to_str().unwrap()]);
+    drop(stopped);
     works_and_ends(procs);
 }
 
@@ -62,7 +97,8 @@ pub(crate) fn a_job_over_its_time_is_told() {
     let gate = Gate::new();
     let [(call, _waiting)] = hold(&procs, &gate);
     let why = loss(call.join());
-    assert!(why.contains("TIME LIMIT"), "{why}");
+    assert!(why.contains("`srun`"), "{why}");
+    assert_says_one_of(&why, &[&["TIME LIMIT"][..], &ABORTED].concat());
     works_and_ends(procs);
 }
 
@@ -74,14 +110,35 @@ pub(crate) fn a_job_that_slurm_refuses_is_told() {
     assert_no_job_is_left();
 }
 
+/// A node that takes no jobs until this is dropped.
+struct Drained(&'static str);
+
+impl Drained {
+    fn new(node: &'static str) -> Self {
+        run(&["scontrol", "update", &format!("nodename={node}"), "state=drain", "reason=test"]);
+        Self(node)
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        // The test may be unwinding, and must not panic again.
+        let node = format!("nodename={}", self.0);
+        let resumed = Command::new("scontrol").args(["update", &node, "state=resume"]).status();
+        if !resumed.is_ok_and(|status| status.success()) {
+            eprintln!("node {} stays drained", self.0);
+        }
+    }
+}
+
 pub(crate) fn a_drained_node_is_told() {
-    run(&["scontrol", "update", "nodename=n2", "state=drain", "reason=test"]);
+    let drained = Drained::new("n2");
     let others = pool(1, Slurm::new());
     let on_it = || Slurm::new().option("--nodelist=n2");
     let why = refusal(on_it().start_limit(Duration::from_secs(10)));
     assert!(why.contains("start_limit") && why.contains("drained"), "{why}");
     works_and_ends(others);
-    run(&["scontrol", "update", "nodename=n2", "state=resume"]);
+    drop(drained);
     works_and_ends(pool(1, on_it()));
 }
 
@@ -103,7 +160,7 @@ pub(crate) fn pools_that_end_while_they_start_leave_no_job() {
 
 pub(crate) fn a_killed_pool_leaves_no_job() {
     let holder = Holder::start("slurm");
-    let workers = holder.waiting.each_ref().map(|waiting| waiting.pid);
+    let workers = holder.held.each_ref().map(|held| held.pid);
     holder.end_by("KILL");
     wait_for_the_end(&workers);
     assert_no_job_is_left();

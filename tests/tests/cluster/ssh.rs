@@ -2,7 +2,8 @@
 
 use crate::{
     gate::Gate,
-    machine::{Holder, hold, loss, parent, pool, refusal, signal, wait_for_the_end},
+    held::hold,
+    machine::{Holder, assert_says_one_of, loss, parent, pool, refusal, signal, wait_for_the_end},
     sshd::Sshd,
 };
 use brigade_process::{ProcessPool, Ssh};
@@ -48,7 +49,9 @@ pub(crate) fn a_connection_that_is_cut_loses_one_call() {
     let [(call, waiting), (other, other_waiting)] = hold(&procs, &gate);
     signal("KILL", &session_of(waiting.pid));
     let why = loss(call.join());
-    assert!(why.contains("`ssh`") && why.contains("closed by remote host"), "{why}");
+    assert!(why.contains("`ssh`"), "{why}");
+    // It depends on whether `ssh` reads, writes, or has unread bytes when the server goes.
+    assert_says_one_of(&why, &["closed by remote host", "Connection reset", "Broken pipe", "closed by 127"]);
     wait_for_the_end(&[waiting.pid]);
     drop(other_waiting);
     assert_eq!(other.join().unwrap(), "-");
@@ -57,7 +60,8 @@ pub(crate) fn a_connection_that_is_cut_loses_one_call() {
 
 pub(crate) fn a_host_that_does_not_answer_any_more_is_told() {
     let sshd = Sshd::start("");
-    let procs = pool(2, sshd.launcher().option("-oServerAliveInterval=1"));
+    // With the usual interval: a shorter one would take a loaded machine for one that is gone.
+    let procs = pool(2, sshd.launcher());
     let gate = Gate::new();
     let [(call, waiting), (other, other_waiting)] = hold(&procs, &gate);
     let session = session_of(waiting.pid);
@@ -65,7 +69,7 @@ pub(crate) fn a_host_that_does_not_answer_any_more_is_told() {
     signal("STOP", &session);
     let why = loss(call.join());
     signal("KILL", &session);
-    assert!(why.contains("not responding"), "{why}");
+    assert!(why.contains("`ssh`") && why.contains("not responding"), "{why}");
     drop(other_waiting);
     assert_eq!(other.join().unwrap(), "-");
 }

@@ -1,13 +1,12 @@
 //! A server of ssh on a port of the loopback, with keys that are thrown away.
 
-use crate::machine::{run, signal};
+use crate::machine::{run, signal, wait_until};
 use brigade_process::Ssh;
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// Ends with the test, with all its sessions.
@@ -22,11 +21,8 @@ impl Sshd {
 
     /// Starts a server with further lines of configuration, and waits until it listens.
     pub(crate) fn start(lines: &str) -> Self {
-        // Relaxed: the number is only to be another one.
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("brigade-sshd-{}-{count}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        // Nobody else knows its name, or may look into it.
+        let folder = PathBuf::from(run(&["mktemp", "--directory"]));
         // Where the server's processes shut themselves in before a login.
         fs::create_dir_all("/run/sshd").unwrap();
         let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
@@ -42,15 +38,18 @@ impl Sshd {
             path("key.pub"),
         );
         fs::write(folder.join("config"), configuration).unwrap();
-        let mut command = Command::new(Self::PROGRAM);
-        command.args(["-D", "-f", &path("config"), "-E", &path("log")]).stdin(Stdio::null());
-        let mut server = command.spawn().unwrap();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(server.try_wait().unwrap().is_none(), "{log}");
-        }
-        fs::write(folder.join("port"), port.to_string()).unwrap();
-        Self { folder, port, server }
+        // If this process is killed, the kernel ends the server.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", Self::PROGRAM, "-D", "-f", &path("config"), "-E", &path("log")]);
+        let server = command.stdin(Stdio::null()).spawn().unwrap();
+        let mut new = Self { folder, port, server };
+        wait_until("the server of ssh", || {
+            let log = fs::read_to_string(new.folder.join("log")).unwrap_or_default();
+            assert!(new.server.try_wait().unwrap().is_none(), "{log}");
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+        });
+        fs::write(new.folder.join("port"), port.to_string()).unwrap();
+        new
     }
 
     /// Starts workers on two hosts, which both are this one.
