@@ -1,4 +1,5 @@
-//! `RESULTS.md`: the latest outcomes of each group, with the machine on which they were measured.
+//! `RESULTS.md`: the latest outcomes of each group, and of workers on a cluster, with the machine on which
+//! they were measured.
 
 use super::table::{figures, ratio, verdict};
 use crate::{group::Group, run::Outcome};
@@ -22,16 +23,48 @@ pub fn write(group: Group, outcomes: &[Outcome], skipped: &[String], pairs: usiz
         read => read?,
     };
     let fresh = section(group, outcomes, skipped, pairs);
-    fs::write(RESULTS_FILE, replaced(&old, group, &fresh))
+    fs::write(RESULTS_FILE, replaced(&old, group.name(), &fresh))
+}
+
+/// The section that `cluster` writes. It stands behind the groups.
+const CLUSTER: &str = "cluster";
+
+/// The columns of the section of clusters.
+const CLUSTER_HEAD: &str = "| way | start | a call and its answer | of 10,000 calls at once, each | of 10,000 items of a map, each |\n\
+    |---|--:|--:|--:|--:|\n";
+
+/// Replaces rows of the section of clusters, each of which is a line with a name in its first cell, and
+/// leaves everything else alone.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read or written.
+pub fn write_cluster(rows: &[String]) -> io::Result<()> {
+    let old = fs::read_to_string(RESULTS_FILE)?;
+    fs::write(RESULTS_FILE, replaced(&old, CLUSTER, &cluster_section(&old, rows, &machine())))
+}
+
+fn cluster_section(old: &str, rows: &[String], machine: &str) -> String {
+    let name = |row: &str| row.split(" | ").next().unwrap_or(row).to_owned();
+    let before = old.split_once("\n## cluster\n").map_or("", |(_, section)| section);
+    // The first two lines of the table are its head.
+    let kept = before.lines().filter(|line| line.starts_with("| ")).skip(1).map(str::to_owned);
+    let kept = kept.filter(|line| rows.iter().all(|row| name(row) != name(line)));
+    let all: Vec<String> = kept.chain(rows.iter().cloned()).collect();
+    format!(
+        "## {CLUSTER}\n\n{machine}; by `cluster`, with four workers on a Slurm whose four nodes are this machine, so none of\n\
+         it is network.\n\n{CLUSTER_HEAD}{}\n",
+        all.join("\n")
+    )
 }
 
 /// Puts a fresh section into the text of the file.
-fn replaced(old: &str, group: Group, fresh: &str) -> String {
+fn replaced(old: &str, name: &str, fresh: &str) -> String {
     let mut file = HEAD.to_owned();
-    for other in Group::ALL {
-        let kept = old.split("\n## ").skip(1).find(|section| section.lines().next() == Some(other.name()));
+    for other in Group::ALL.map(Group::name).into_iter().chain([CLUSTER]) {
+        let kept = old.split("\n## ").skip(1).find(|section| section.lines().next() == Some(other));
         let section = match kept {
-            _ if other == group => fresh.to_owned(),
+            _ if other == name => fresh.to_owned(),
             Some(section) => format!("## {}\n", section.trim_end()),
             None => continue,
         };
@@ -120,8 +153,21 @@ mod tests {
 
     #[test]
     fn a_section_is_replaced_and_not_added_again() {
-        let first = replaced("", Group::Pool, "## pool\n\nold\n");
-        let second = replaced(&first, Group::Pool, "## pool\n\nnew\n");
+        let first = replaced("", "pool", "## pool\n\nold\n");
+        let second = replaced(&first, "pool", "## pool\n\nnew\n");
         assert!(second.ends_with("## pool\n\nnew\n") && !second.contains("old"), "{second}");
+    }
+
+    #[test]
+    fn rows_of_clusters_are_kept_until_they_are_measured_anew() {
+        let row = |name: &str, start: &str| format!("| {name} | {start} | – | – | – |");
+        let first = cluster_section("", &[row("srun", "1 s"), row("Dask", "9 s")], "some machine");
+        let file = replaced("", CLUSTER, &first);
+        let file = replaced(&file, "pool", "## pool\n\n| bench | peer |\n");
+        assert!(file.contains("9 s") && file.contains("## pool"), "the groups leave it alone: {file}");
+        let second = cluster_section(&file, &[row("srun", "2 s")], "some machine");
+        let file = replaced(&file, CLUSTER, &second);
+        assert!(file.contains("| srun | 2 s |") && !file.contains("1 s"), "{file}");
+        assert!(file.contains("| Dask | 9 s |") && file.matches("| way |").count() == 1, "{file}");
     }
 }
