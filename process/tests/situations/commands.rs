@@ -70,7 +70,7 @@ pub(crate) fn a_program_may_have_any_path() {
     }
 }
 
-/// What `kubectl exec -i POD -- COMMAND` does, as far as a worker can see: the command runs with the
+/// Does what `kubectl exec -i POD -- COMMAND` does, as far as a worker can see: the command runs with the
 /// environment of the pod, its streams are pipes, and a code other than 0 is told on stderr and passed on.
 const KUBECTL: &str = r#"
 [ "$1 $2 $4" = "exec -i --" ] || { echo "error: unknown shorthand flag" >&2; exit 1; }
@@ -96,7 +96,7 @@ pub(crate) fn kubectl_runs_workers_in_a_pod() {
     let text = "soup".repeat(1 << 20);
     assert_eq!(procs.spawn(|text: String| text.len(), text).join().unwrap(), 4 << 20);
     let lost = procs.spawn(|(): ()| -> u32 { process::exit(3) }, ()).join();
-    let Err(JoinError::Lost(Lost::CommandEnded(ended))) = lost else { panic!("{lost:?}") };
+    let Err(JoinError::Lost(Lost::CommandEnded(ended), _)) = lost else { panic!("{lost:?}") };
     let CommandEnd { command, end, said } = *ended;
     assert_eq!((command.as_str(), end), ("kubectl", Lost::Exited { code: 3 }));
     assert_eq!(said, "command terminated with exit code 3");

@@ -18,7 +18,7 @@ pub(crate) struct Gate(TcpListener);
 
 /// A call that waits at the gate. Dropping this lets it go.
 pub(crate) struct Waiting {
-    /// What the call has told.
+    /// The line that the call has told.
     pub(crate) told: String,
     _stream: BufReader<TcpStream>,
 }

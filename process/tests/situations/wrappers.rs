@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// What a wrapper says itself.
+/// The method that a wrapper answers itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Own {
     HasRing(bool),
@@ -132,7 +132,9 @@ pub(crate) fn a_wrapper_that_invents_a_ring_is_told() {
     let launcher = Wraps(Local::default().without_shared_memory(), Own::HasRing(true));
     let procs = ProcessPool::builder().workers(1).launcher(launcher).build().unwrap();
     match procs.spawn(|n: u32| n, 1).join() {
-        Err(JoinError::Lost(Lost::NotStarted(why))) => assert!(why.contains("`Launched::has_ring`"), "{why}"),
+        Err(JoinError::Lost(Lost::NotStarted(why), _)) => {
+            assert!(why.contains("`Launched::has_ring`"), "{why}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -143,7 +145,7 @@ pub(crate) fn an_end_is_seen_by_whichever_descriptor() {
         let procs = ProcessPool::builder().workers(3).launcher(launcher).build().unwrap();
         for n in 0..3 {
             let lost = procs.spawn(|code: i32| -> u32 { std::process::exit(code) }, n).join();
-            assert!(matches!(lost, Err(JoinError::Lost(Lost::Exited { code })) if code == n), "{lost:?}");
+            assert!(matches!(lost, Err(JoinError::Lost(Lost::Exited { code }, _)) if code == n), "{lost:?}");
         }
         assert!(procs.map(|n: u32| n, 0..100).into_iter().map(Result::unwrap).eq(0..100));
         procs.shutdown();

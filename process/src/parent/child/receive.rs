@@ -184,7 +184,7 @@ impl Child {
                 "the worker has {is} ring, and its launcher says that it has {says}: a launcher that wraps another \
                  one's workers passes `Launched::has_ring` on as it is"
             );
-            return self.condemn(Lost::NotStarted(why));
+            return self.condemn(Lost::NotStarted(why.into()));
         }
         self.hello_pid = hello.pid;
         if self.fault.is_none() {

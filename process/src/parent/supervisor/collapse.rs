@@ -57,7 +57,9 @@ pub(crate) fn supervise(
     let supervisor = Supervisor::new(shared, start_queue.clone(), rules, poller, output);
     let mut supervisor = match supervisor {
         Ok(supervisor) => supervisor,
-        Err(error) => return shared.refuse(Lost::Supervisor(format!("it cannot hear its bell: {error}"))),
+        Err(error) => {
+            return shared.refuse(Lost::Supervisor(format!("it cannot hear its bell: {error}").into()));
+        }
     };
     // Unwind safe: the code after a panic takes the calls out of wherever they are, and trusts nothing
     // else.

@@ -21,7 +21,7 @@ impl Supervisor<'_> {
             let Some(at) = self.children.place_of(lane.key) else { continue };
             self.children.change(at, |child| {
                 child.take_over(&mut lane.outgoing);
-                if let Some(lost) = lane.fault.take().map(Lost::Protocol).or(overdue) {
+                if let Some(lost) = lane.fault.take().map(|why| Lost::Protocol(why.into())).or(overdue) {
                     lane.open = false;
                     child.condemn(lost);
                 }

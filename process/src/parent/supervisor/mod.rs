@@ -90,7 +90,7 @@ pub(crate) struct Supervisor<'a> {
     done: Done,
     news: Vec<ChildEvent>,
     space: Vec<u8>,
-    /// What was found ready at the last sleep.
+    /// The descriptors that were found ready at the last sleep.
     ready: Vec<Ready>,
     /// How many answers there were after the last sleep.
     caught: usize,
@@ -359,7 +359,7 @@ fn handle_events(
     }
 }
 
-/// What may have happened to a child.
+/// The depth of a look at a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     /// Its channel is ready.
