@@ -29,6 +29,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.extend(fan_out::benches());
     benches.extend(blocking::benches());
     benches.extend(copying::benches());
+    benches.extend(timers::late_benches());
     benches.extend(timer_benches());
     benches.extend(net::benches());
     benches.extend(servers::benches());
