@@ -1,17 +1,22 @@
 //! The driver: the reactor and the timers of one executor. A thread that has nothing else to do polls it or
 //! sleeps in it.
 
+mod alarm;
 pub(crate) mod conversion;
 pub(crate) mod fork;
 pub(crate) mod reactor;
 pub(crate) mod registration;
 pub(crate) mod slab;
 pub(crate) mod source;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+mod sys;
 pub(crate) mod wake;
 pub(crate) mod watched_fd;
 
 use crate::{
     driver::{
+        alarm::Alarm,
         reactor::{Poller, Reactor},
         wake::wake_all,
     },
@@ -19,7 +24,11 @@ use crate::{
     time::{clock::Clock, timers::Timers},
 };
 use brigade_trace::Cause;
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The longest that an executor sleeps at a time while it ends with a broken driver: nobody can wake it then.
 const MAX_SLEEP_WHEN_BROKEN: Duration = Duration::from_millis(1);
@@ -28,6 +37,7 @@ const MAX_SLEEP_WHEN_BROKEN: Duration = Duration::from_millis(1);
 pub(crate) struct Driver {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) timers: Timers,
+    alarm: Alarm,
     /// `None` once the executor is gone, or if the poller broke. The thread that holds the lock drives the
     /// executor.
     poller: Mutex<Option<Poller>>,
@@ -43,8 +53,9 @@ impl Driver {
     /// Makes a driver with a timer wheel for each worker and one for threads that are no workers.
     pub(crate) fn new(workers: usize, clock: Clock) -> io::Result<Self> {
         let (reactor, poller) = reactor::new()?;
+        let alarm = Alarm::new(&reactor, &clock);
         let timers = Timers::new(clock, workers + 1);
-        Ok(Self { reactor, timers, poller: Mutex::new(Some(poller)) })
+        Ok(Self { reactor, timers, alarm, poller: Mutex::new(Some(poller)) })
     }
 
     /// Takes the driver's lock, unless another thread has it.
@@ -57,9 +68,22 @@ impl Driver {
         Some(DriverLock { driver: self, poller })
     }
 
+    /// Makes sure that a driver which sleeps wakes up at this deadline, if not before.
+    pub(crate) fn hurry(&self, deadline: Instant) {
+        // A forked child shares the alarm with its parent.
+        if self.reactor.is_forked() {
+            return;
+        }
+        let clock = &self.timers.clock;
+        if !self.alarm.bring_forward(clock, clock.moment_of(deadline)) {
+            self.reactor.wake();
+        }
+    }
+
     /// Closes the driver's descriptors and wakes every task that waits for a source or a timer.
     pub(crate) fn close(&self) {
         lock(&self.poller).take();
+        self.alarm.close();
         self.reactor.close();
         wake_all(Cause::Timer, &mut self.timers.close());
     }
@@ -79,14 +103,14 @@ impl DriverLock<'_> {
     /// Sleeps until a source is ready, a timer fires, the reactor is woken, or `at_most` is over. Then
     /// calls `awake` and wakes the tasks whose sources are ready or whose timers fire.
     pub(crate) fn sleep(&mut self, at_most: Option<Duration>, awake: impl FnOnce()) {
-        let timers = &self.driver.timers;
-        let next = timers.before_sleep();
-        // A sleep does not move a paused clock, so no timer ends the sleep: `advance_clock` moves that clock.
-        let until = next.filter(|_| !timers.clock.is_paused()).map(|tick| timers.clock.until(tick));
-        let timeout = match (until, at_most) {
-            (Some(until), Some(at_most)) => Some(until.min(at_most)),
-            (until, at_most) => until.or(at_most),
-        };
+        let Driver { reactor, timers, alarm, .. } = self.driver;
+        reactor.assert_not_forked();
+        let mut left = None;
+        timers.before_sleep(|next| {
+            // A sleep does not move a paused clock, so no timer ends it: `advance_clock` moves that clock.
+            left = if timers.clock.is_paused() { None } else { alarm.set(&timers.clock, next) };
+        });
+        let timeout = left.into_iter().chain(at_most).min();
         self.poll(timeout, || {
             timers.after_sleep();
             awake();
@@ -96,8 +120,8 @@ impl DriverLock<'_> {
     /// Moves a paused clock to the next timer and fires the timer. Returns false if there is no timer.
     pub(crate) fn advance_clock(&mut self) -> bool {
         let timers = &self.driver.timers;
-        let Some(tick) = timers.first() else { return false };
-        timers.clock.jump_to(tick);
+        let Some(moment) = timers.first() else { return false };
+        timers.clock.jump_to(moment);
         self.poll_now();
         true
     }

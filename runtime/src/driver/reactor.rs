@@ -44,6 +44,8 @@ const MAX_EVENTS_PER_POLL: usize = 1024;
 const WAKE_TOKEN: Token = Token(usize::MAX);
 /// The token of the self-pipe of signals. It is no source's key either.
 const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
+/// The token of the driver's alarm. It is no source's key either.
+const ALARM_TOKEN: Token = Token(usize::MAX - 2);
 
 /// A function that is called when the self-pipe of signals is readable. It moves the wakers of the tasks
 /// that wait for a signal that came to its argument.
@@ -111,7 +113,7 @@ impl Poller {
         }
         let mut signals = false;
         let sources = lock(&reactor.sources);
-        for event in self.events.iter().filter(|event| event.token() != WAKE_TOKEN) {
+        for event in self.events.iter().filter(|event| ![WAKE_TOKEN, ALARM_TOKEN].contains(&event.token())) {
             if let Some(source) = sources.get(Key::from_bits(event.token().0 as u64)) {
                 source.set(event, &mut self.woken);
             }
@@ -201,6 +203,14 @@ impl Reactor {
             *on_signal = Some(answer);
         }
         Ok(())
+    }
+
+    /// Watches the descriptor of the driver's alarm: when it becomes readable, the thread in the poller wakes
+    /// up. It is never read, since each time that it goes off is an edge of its own.
+    pub(crate) fn watch_alarm(&self, alarm: BorrowedFd<'_>) -> io::Result<()> {
+        let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((registry, _)) = &*os else { return Err(io::Error::other("the runtime is gone")) };
+        registry.register(&mut SourceFd(&alarm.as_raw_fd()), ALARM_TOKEN, Interest::READABLE)
     }
 
     /// Removes a descriptor that was registered. Does nothing in a forked child.

@@ -159,8 +159,7 @@ impl Interval {
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = now_of("an interval");
         if self.next.is_some_and(|due| due <= now) {
-            // The time has passed already, so the sleep becomes ready without a timer. A timer set now
-            // would fire only at the clock's next tick.
+            // The time has passed already, so the sleep becomes ready without a timer.
             self.sleep.reset_as_of(now, self.next);
         }
         ready!(Pin::new(&mut self.sleep).poll(cx));

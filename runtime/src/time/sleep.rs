@@ -20,8 +20,19 @@ use std::{
 
 /// Waits for a duration.
 ///
-/// The time counts from the call, not from the first poll. Timers count in milliseconds: a sleep may be
-/// late, but is never early. [`Duration::MAX`] sleeps for ever.
+/// The time counts from the call, not from the first poll. [`Duration::MAX`] sleeps for ever.
+///
+/// A sleep may be late, but is never early. Timers count in nanoseconds, and an idle runtime is woken as soon
+/// as the operating system can do it:
+///
+/// | operating system | resolution |
+/// |---|---|
+/// | Linux, Android | that of a timerfd: nanoseconds. A wake-up takes the kernel some 20 to 100 µs |
+/// | Linux in a sandbox that forbids `timerfd_create` | milliseconds, rounded up |
+/// | macOS, the BSDs | that of a kqueue, which may join timers that are close together |
+///
+/// A runtime that is busy looks at its timers between two polls of tasks, so a long poll makes them late.
+/// With a [paused clock](crate::Builder::paused_clock) a sleep ends at its deadline exactly.
 ///
 /// # Panics
 ///
@@ -235,8 +246,8 @@ impl Sleep {
             let executor = Lease::new(executor);
             let key = match driver.timers.set(shard, deadline, cx.waker()) {
                 SetTimer::Done(key) => key,
-                SetTimer::WakeDriver(key) => {
-                    driver.reactor.wake();
+                SetTimer::HurryDriver(key) => {
+                    driver.hurry(deadline);
                     key
                 }
                 SetTimer::Closed => panic!("{ENDED_MESSAGE}"),

@@ -1,4 +1,4 @@
-//! The timers of an executor: one wheel for each worker, and the first tick of each, which the driver reads.
+//! The timers of an executor: a wheel for each worker, and the first moment of each, which the driver reads.
 //!
 //! A task's timer goes to the wheel of the worker that polls the task, so almost always one thread alone
 //! takes a wheel's lock. Another thread takes the lock in two cases: the task has moved and drops its timer
@@ -14,29 +14,33 @@
 //!
 //! # Why no timer is missed
 //!
-//! The driver sleeps until the first timer that it knows. A thread that sets an earlier timer meanwhile has
-//! to wake it:
+//! The driver sets its alarm to the first timer that it knows, and sleeps. A thread that sets an earlier
+//! timer meanwhile has to bring the alarm forward, or to wake the driver if there is no alarm
+//! (`driver/alarm.rs`):
 //!
 //! ```text
 //!   setting                             driver, before it sleeps
-//!   wheel.next = when                   until = min of all wheels' next
-//!   until > when? wake the driver       recheck: min of all wheels' next < until? again
+//!                                       next = min of all wheels' next
+//!                                       set the alarm to next
+//!   wheel.next = when                   until = next
+//!   until > when? bring the alarm       recheck: min of all wheels' next < next? again
+//!     forward to when
 //! ```
 //!
-//! All four accesses are sequentially consistent, so one of the two threads sees the other's store. While
-//! the driver is awake, `until` is 0 and nobody wakes the driver: it looks at the timers before it sleeps.
+//! The store and the load of either thread are sequentially consistent, so one of the two threads sees the
+//! other's store. If the setting thread sees `until`, the driver has set its alarm before, and does not put
+//! it off again. If the driver sees `when`, it sets the alarm once more. While the driver is awake, `until`
+//! is 0 and nobody else touches the alarm: the driver looks at the timers before it sleeps.
 
-use super::wheel::{FAR, Wheel};
+use super::wheel::Wheel;
 use crate::{
     driver::slab::Key,
     shim::{AtomicU64, Mutex, Ordering, in_order, lock},
-    time::clock::Clock,
+    time::clock::{Clock, NEVER},
 };
 use brigade_trace::{Id, Kind, on, record};
 use std::{task::Waker, time::Instant};
 
-/// The tick of a wheel without timers.
-const NO_TIMER: u64 = u64::MAX;
 /// The value of `until` while the driver is awake.
 const DRIVER_AWAKE: u64 = 0;
 
@@ -44,7 +48,7 @@ const DRIVER_AWAKE: u64 = 0;
 // Aligned so that each shard has a cache line of its own: a worker writes its own shard often.
 #[repr(align(128))]
 struct TimerShard {
-    /// A tick at or before the wheel's first timer. It is stored under the lock and read without it.
+    /// A moment at or before the wheel's first timer. It is stored under the lock and read without it.
     next: AtomicU64,
     /// `None` once the executor is gone.
     kept: Mutex<Option<ShardTimers>>,
@@ -53,16 +57,15 @@ struct TimerShard {
 /// The part of a shard that its lock guards.
 struct ShardTimers {
     wheel: Wheel,
-    /// The time at which `next` begins. `None` if there is no next timer, or if an `Instant` cannot express
-    /// that time.
-    begins: Option<Instant>,
+    /// The time of `next`. `None` if there is no next timer.
+    first: Option<Instant>,
 }
 
 /// All wheels of one executor.
 pub(crate) struct Timers {
     pub(crate) clock: Clock,
     shards: Box<[TimerShard]>,
-    /// The tick until which the driver sleeps, or [`DRIVER_AWAKE`].
+    /// The moment until which the driver sleeps, or [`DRIVER_AWAKE`].
     until: AtomicU64,
 }
 
@@ -70,8 +73,9 @@ pub(crate) struct Timers {
 pub(crate) enum SetTimer {
     /// The timer is set, and the driver will see it in time.
     Done(Key),
-    /// The timer is set, but the driver sleeps for longer: the caller must wake it.
-    WakeDriver(Key),
+    /// The timer is set, but the driver sleeps for longer: the caller must
+    /// [hurry](crate::driver::Driver::hurry) it.
+    HurryDriver(Key),
     /// The executor is gone.
     Closed,
 }
@@ -89,8 +93,8 @@ pub(crate) enum Armed {
 
 impl Timers {
     pub(crate) fn new(clock: Clock, shards: usize) -> Self {
-        let kept = || ShardTimers { wheel: Wheel::new(), begins: None };
-        let shard = || TimerShard { next: AtomicU64::new(NO_TIMER), kept: Mutex::new(Some(kept())) };
+        let kept = || ShardTimers { wheel: Wheel::new(), first: None };
+        let shard = || TimerShard { next: AtomicU64::new(NEVER), kept: Mutex::new(Some(kept())) };
         Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(DRIVER_AWAKE) }
     }
 
@@ -104,30 +108,29 @@ impl Timers {
     #[inline(always)]
     pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> SetTimer {
         if on() {
-            record(Kind::TimerSet, Id::NONE, self.clock.tick_of(deadline).saturating_mul(1_000_000));
+            record(Kind::TimerSet, Id::NONE, self.clock.moment_of(deadline));
         }
         let shard = &self.shards[shard];
         let waker = waker.clone();
         let mut kept = lock(&shard.kept);
         let Some(kept) = &mut *kept else { return SetTimer::Closed };
         let key = kept.wheel.insert(deadline, waker);
-        // Most timers are later than the first one. Then nobody needs the timer's tick yet, and it is not
+        // Most timers are later than the first one. Then nobody needs the timer's moment yet, and it is not
         // computed.
-        if kept.begins.is_none_or(|begins| deadline < begins) && self.advance(shard, kept, deadline) {
-            return SetTimer::WakeDriver(key);
+        if kept.first.is_none_or(|first| deadline < first) && self.advance(shard, kept, deadline) {
+            return SetTimer::HurryDriver(key);
         }
         SetTimer::Done(key)
     }
 
-    /// Shows the driver a timer that may be the first. Returns true if the driver sleeps for longer than
-    /// that.
+    /// Shows the driver a timer that is the first of its wheel. Returns true if the driver sleeps for longer
+    /// than that.
     fn advance(&self, shard: &TimerShard, kept: &mut ShardTimers, deadline: Instant) -> bool {
-        let when = self.clock.tick_of(deadline);
-        // Relaxed: `next` is stored only under the lock, which this thread holds.
-        if when >= FAR || when >= shard.next.load(Ordering::Relaxed) {
+        let when = self.clock.moment_of(deadline);
+        if when == NEVER {
             return false;
         }
-        kept.begins = self.clock.beginning(when);
+        kept.first = Some(deadline);
         // SeqCst, the store and the load: see "Why no timer is missed".
         shard.next.store(when, Ordering::SeqCst);
         in_order();
@@ -150,8 +153,8 @@ impl Timers {
         let mut fresh = None;
         loop {
             let mut kept = lock(&self.shards[shard].kept);
-            let Some(wheels) = &mut *kept else { return Armed::Closed };
-            let Some(place) = wheels.wheel.waker(key) else { return Armed::Fired };
+            let Some(timers) = &mut *kept else { return Armed::Closed };
+            let Some(place) = timers.wheel.waker(key) else { return Armed::Fired };
             if place.will_wake(waker) {
                 return Armed::Waits;
             }
@@ -167,16 +170,17 @@ impl Timers {
         }
     }
 
-    /// Announces that the driver is about to sleep. Returns the tick until which it may sleep; `None` means
-    /// for ever.
-    pub(crate) fn before_sleep(&self) -> Option<u64> {
+    /// Announces that the driver is about to sleep. Calls `set_alarm` with the moment of the first timer, or
+    /// [`NEVER`]. If that changes meanwhile, the last call counts.
+    pub(crate) fn before_sleep(&self, mut set_alarm: impl FnMut(u64)) {
         loop {
             let next = self.next();
+            set_alarm(next);
             // SeqCst, the store and the load: see "Why no timer is missed".
             self.until.store(next.max(DRIVER_AWAKE + 1), Ordering::SeqCst);
             in_order();
             if self.next() >= next {
-                return (next != NO_TIMER).then_some(next);
+                return;
             }
         }
     }
@@ -187,21 +191,21 @@ impl Timers {
         self.until.store(DRIVER_AWAKE, Ordering::Relaxed);
     }
 
-    /// Returns a tick at or before the first timer, or `None` if there is no timer that fires.
+    /// Returns a moment at or before the first timer, or `None` if there is no timer that fires.
     pub(crate) fn first(&self) -> Option<u64> {
-        Some(self.next()).filter(|&next| next != NO_TIMER)
+        Some(self.next()).filter(|&next| next != NEVER)
     }
 
     fn next(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NO_TIMER)
+        self.shards.iter().map(|shard| shard.next.load(Ordering::SeqCst)).min().unwrap_or(NEVER)
     }
 
     /// Takes out the timers of all workers that fire by now.
     pub(crate) fn expire(&self, fired: &mut Vec<Waker>) {
         // Relaxed, here and in `TimerShard::expire`: a timer that is set at this moment is seen at the next
         // look.
-        if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NO_TIMER) {
-            let now = self.clock.tick_now();
+        if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NEVER) {
+            let now = self.clock.moment_now();
             self.shards.iter().for_each(|shard| shard.expire(&self.clock, now, fired));
         }
     }
@@ -226,7 +230,7 @@ impl TimerShard {
     fn close(&self) -> Vec<Waker> {
         let mut kept = lock(&self.kept);
         // Relaxed: under the lock, and a thread that does not see it looks in vain.
-        self.next.store(NO_TIMER, Ordering::Relaxed);
+        self.next.store(NEVER, Ordering::Relaxed);
         kept.take().map(|mut kept| kept.wheel.clear()).into_iter().flatten().collect()
     }
 
@@ -238,10 +242,10 @@ impl TimerShard {
         let mut kept = lock(&self.kept);
         let Some(kept) = &mut *kept else { return };
         let next = kept.wheel.expire(clock, now, fired);
-        kept.begins = next.and_then(|next| clock.beginning(next));
+        kept.first = next.map(|next| clock.time_of(next));
         // Relaxed, unlike the store in `advance` that makes `next` earlier: this store makes it later, and
         // a thread that does not see it only looks too early.
-        self.next.store(next.unwrap_or(NO_TIMER), Ordering::Relaxed);
+        self.next.store(next.unwrap_or(NEVER), Ordering::Relaxed);
     }
 }
 
@@ -252,37 +256,72 @@ mod model {
     use loom::thread;
     use std::sync::Arc;
 
+    /// A moment so far ahead that the clock does not reach it.
+    const LATER: u64 = 1 << 50;
+
     fn timers() -> Arc<Timers> {
         Arc::new(Timers::new(Clock::os(), 1))
     }
 
-    fn set(timers: &Timers, tick: u64, waker: &Waker) -> SetTimer {
-        timers.set(0, timers.clock.beginning(tick).unwrap(), waker)
+    fn set(timers: &Timers, moment: u64, waker: &Waker) -> SetTimer {
+        timers.set(0, timers.clock.time_of(moment), waker)
+    }
+
+    /// Timers, and the moment to which the driver's alarm is set.
+    fn with_alarm() -> Arc<(Timers, Mutex<u64>)> {
+        Arc::new((Timers::new(Clock::os(), 1), Mutex::new(NEVER)))
+    }
+
+    /// Sets a timer as a sleep does.
+    fn set_and_hurry((timers, alarm): &(Timers, Mutex<u64>), moment: u64) {
+        if let SetTimer::HurryDriver(_) = set(timers, moment, Waker::noop()) {
+            let mut alarm = lock(alarm);
+            *alarm = moment.min(*alarm);
+        }
+    }
+
+    fn fall_asleep((timers, alarm): &(Timers, Mutex<u64>)) {
+        timers.before_sleep(|next| *lock(alarm) = next);
     }
 
     #[test]
-    fn the_driver_sleeps_no_longer_than_a_timer_or_is_woken() {
+    fn the_alarm_goes_off_no_later_than_a_timer() {
         loom::model(|| {
-            let timers = timers();
-            let setting = timers.clone();
-            let setter = thread::spawn(move || set(&setting, 5, Waker::noop()));
-            let until = timers.before_sleep();
-            let set = setter.join().unwrap();
-            assert!(until == Some(5) || matches!(set, SetTimer::WakeDriver(_)), "the timer is missed");
+            let both = with_alarm();
+            let setting = both.clone();
+            let setter = thread::spawn(move || set_and_hurry(&setting, LATER));
+            fall_asleep(&both);
+            setter.join().unwrap();
+            assert_eq!(*lock(&both.1), LATER, "the timer is missed");
         });
     }
 
     #[test]
-    fn of_two_timers_the_driver_hears_of_the_earlier_one() {
+    fn of_two_timers_the_alarm_is_set_to_the_earlier_one() {
         loom::model(|| {
-            let timers = timers();
-            let setters = [9, 5].map(|when| {
-                let setting = timers.clone();
-                thread::spawn(move || matches!(set(&setting, when, Waker::noop()), SetTimer::WakeDriver(_)))
+            let both = with_alarm();
+            let setters = [LATER + 1, LATER].map(|moment| {
+                let setting = both.clone();
+                thread::spawn(move || set_and_hurry(&setting, moment))
             });
-            let until = timers.before_sleep();
-            let [_, woken] = setters.map(|setter| setter.join().unwrap());
-            assert!(until == Some(5) || woken, "the earlier timer is missed");
+            fall_asleep(&both);
+            setters.into_iter().for_each(|setter| setter.join().unwrap());
+            assert_eq!(*lock(&both.1), LATER, "the earlier timer is missed");
+        });
+    }
+
+    #[test]
+    fn a_thread_that_comes_late_brings_the_alarm_forward_for_nothing() {
+        loom::model(|| {
+            let both = with_alarm();
+            set_and_hurry(&both, LATER + 1);
+            let setting = both.clone();
+            let setter = thread::spawn(move || set_and_hurry(&setting, LATER));
+            fall_asleep(&both);
+            both.0.after_sleep();
+            fall_asleep(&both);
+            setter.join().unwrap();
+            assert_eq!(*lock(&both.1), LATER, "the timer is missed");
         });
     }
 
@@ -290,11 +329,13 @@ mod model {
     fn a_timer_is_cancelled_or_fires() {
         loom::model(|| {
             let timers = timers();
-            let SetTimer::Done(key) = set(&timers, 5, Waker::noop()) else { panic!("the driver is awake") };
+            let SetTimer::Done(key) = set(&timers, LATER, Waker::noop()) else {
+                panic!("the driver is awake")
+            };
             let cancelling = timers.clone();
             let canceller = thread::spawn(move || cancelling.cancel(0, key));
             let mut fired = Vec::new();
-            timers.expire_one(0, 10, &mut fired);
+            timers.expire_one(0, LATER + 5, &mut fired);
             assert_ne!(canceller.join().unwrap(), fired.len() == 1);
         });
     }
@@ -304,13 +345,13 @@ mod model {
         loom::model(|| {
             let timers = timers();
             let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-            let SetTimer::Done(key) = set(&timers, 5, &Waker::from(first.clone())) else {
+            let SetTimer::Done(key) = set(&timers, LATER, &Waker::from(first.clone())) else {
                 panic!("the driver is awake")
             };
             let (changing, new) = (timers.clone(), Waker::from(second.clone()));
             let changer = thread::spawn(move || changing.rearm(0, key, &new));
             let mut fired = Vec::new();
-            timers.expire_one(0, 10, &mut fired);
+            timers.expire_one(0, LATER + 5, &mut fired);
             fired.into_iter().for_each(Waker::wake);
             let woken = (first.times(), second.times());
             assert_eq!(woken, if changer.join().unwrap() == Armed::Waits { (0, 1) } else { (1, 0) });

@@ -1,34 +1,40 @@
 //! The hierarchical timing wheel: timers by deadline, with insertion, removal and expiry in constant time.
 //!
-//! Six levels of 64 slots. A slot of level 0 is one tick wide, a slot of level n is 64ⁿ ticks wide:
+//! Eight levels of 64 slots. Time is counted in moments (`clock.rs`), which are nanoseconds. A slot of level
+//! 0 is 2¹⁶ moments wide, a slot of level n is 64ⁿ times as wide:
 //!
 //! ```text
-//!   level 0   ▏▏▏▏▏▏▏▏…▏     64 slots of  1 ms
-//!   level 1   ▏ ▏ ▏ ▏ …▏     64 slots of 64 ms
+//!   level 0   ▏▏▏▏▏▏▏▏…▏     64 slots of  66 µs
+//!   level 1   ▏ ▏ ▏ ▏ …▏     64 slots of 4.2 ms
+//!   level 2                  64 slots of 268 ms
 //!   …
-//!   level 5                  64 slots of 12 days: 2 years in all
+//!   level 7                  64 slots of 9 years: 2⁶⁴ moments in all
 //! ```
 //!
-//! A timer lies on the lowest level on which its slot differs from the slot of `elapsed`: it is on level n
-//! if the highest bit in which `when` and `elapsed` differ is among the bits 6n to 6n + 5. When `elapsed`
-//! reaches a slot of a level above 0, the timers of that slot *cascade*: each moves to the lower level
-//! where it belongs now.
+//! A timer lies on the lowest level on which its slot differs from the slot of `elapsed`, or on level 0 if
+//! none differs: it is on level n > 0 if the highest bit in which `when` and `elapsed` differ is among the
+//! bits 16 + 6n to 21 + 6n. When `elapsed` reaches a slot of a level above 0, the timers of that slot
+//! *cascade*: each moves to the lower level where it belongs now.
 //!
-//! The wheel reaches 2 years ahead. A timer beyond that goes into the last slot of the top level that
-//! `elapsed` will reach, and is placed again when `elapsed` reaches it. A timer at tick [`FAR`] or later
-//! never fires: it stays in a list of its own.
+//! A slot is wider than a moment, yet no timer waits for the end of its slot. Each slot knows a lower bound
+//! of its timers' moments. So the driver sleeps until the first timer and not until the first slot, and
+//! cascading wakes nobody. On level 0 the timers of a slot fire one by one, each at its own moment.
 //!
 //! Most timers are timeouts, and most timeouts are cancelled before anybody asks which timers are due. So a
-//! timer is *new* at first: it joins the list of new timers, and the wheel computes its tick and its slot
+//! timer is *new* at first: it joins the list of new timers, and the wheel computes its moment and its slot
 //! at the next call of `expire`. Only `expire` moves `elapsed`, so the timer gets the same slot that it
 //! would have got at once.
 //!
-//! 1. The tick of every timer that is not new is later than `elapsed`. It may be equal to `elapsed` only
-//!    while `expire` is at work.
+//! 1. The moment of every timer that is not new is later than `elapsed`, except while `expire` is at work.
 //! 2. A bit of `occupied` is set exactly if that slot's list is not empty. The two lists that are no slots
-//!    (the new timers and the far ones) have no bit.
-//! 3. Lists are doubly linked (`rings.rs`), so a timer leaves its list without a search. A timer joins at
-//!    the end of a list, so the timers of one tick fire in the order in which they were set. The number of
+//!    (the new timers, and those that never fire) have no bit.
+//! 3. While a slot is occupied, none of its timers is before its bound. The bound may be too early, because
+//!    a removed timer leaves it as it is. Then `expire` finds nothing that is due, and the timers that it
+//!    puts back raise the bound.
+//! 4. All timers of a level are later than those of the levels below. On a level, slots with a higher number
+//!    are later: `elapsed` has the same higher bits as the timers of the level, so the slots never wrap.
+//! 5. Lists are doubly linked (`rings.rs`), so a timer leaves its list without a search. A timer joins at
+//!    the end of a list, so the timers of one moment fire in the order in which they were set. The number of
 //!    a slot's list is the number of the slot, counted through all levels. The number of a timer is its
 //!    index in the table plus the number of lists.
 //!
@@ -38,30 +44,32 @@
 use super::rings::Rings;
 use crate::{
     driver::slab::{Key, Slab},
-    time::clock::Clock,
+    time::clock::{Clock, NEVER},
 };
 use std::{task::Waker, time::Instant};
 
+/// A slot of level 0 is 2 to this power of moments wide.
+const SLOT_BITS: u32 = 16;
 const LEVEL_BITS: u32 = 6;
 const SLOTS_PER_LEVEL: usize = 1 << LEVEL_BITS;
-const LEVELS: usize = 6;
+const LEVELS: usize = 8;
+const SLOTS: usize = LEVELS * SLOTS_PER_LEVEL;
 /// The number of the list of new timers.
-const NEW_LIST: usize = LEVELS * SLOTS_PER_LEVEL;
+const NEW_LIST: usize = SLOTS;
 /// The number of the list of timers that never fire.
-const FAR_LIST: usize = NEW_LIST + 1;
-const LISTS: usize = FAR_LIST + 1;
-/// The first tick at which a timer never fires: 35,000 years ahead. No test runs long enough for its paused
-/// clock to reach this tick.
-pub(super) const FAR: u64 = 1 << 50;
-const REACH_TICKS: u64 = 1 << (LEVEL_BITS * LEVELS as u32);
+const NEVER_LIST: usize = NEW_LIST + 1;
+const LISTS: usize = NEVER_LIST + 1;
+
+// The levels cover all bits of a moment.
+const _: () = assert!(SLOT_BITS + LEVEL_BITS * LEVELS as u32 == u64::BITS);
 
 /// When a timer fires.
 #[derive(Clone, Copy)]
 enum When {
-    /// The deadline of a new timer, whose tick is not computed yet.
+    /// The deadline of a new timer, whose moment is not computed yet.
     Deadline(Instant),
-    /// The tick of every other timer.
-    Tick(u64),
+    /// The moment of every other timer.
+    Moment(u64),
 }
 
 struct WheelTimer {
@@ -69,22 +77,48 @@ struct WheelTimer {
     waker: Waker,
 }
 
+/// A timer that fires in the present call of `expire`.
+#[derive(Clone, Copy)]
+struct Due {
+    when: u64,
+    key: Key,
+}
+
+/// The first slot that holds timers.
+struct FirstSlot {
+    level: usize,
+    number: usize,
+    /// The first moment of the slot.
+    start: u64,
+}
+
 /// The timers of one shard that have not fired.
 pub(crate) struct Wheel {
-    /// The last tick up to which `expire` has fired all timers.
+    /// The last moment up to which `expire` has fired all timers.
     elapsed: u64,
     /// One bit for each slot, by level.
     occupied: [u64; LEVELS],
+    /// For each occupied slot, a moment at or before its first timer.
+    bounds: Box<[u64; SLOTS]>,
     lists: Rings,
     timers: Slab<WheelTimer>,
+    /// The timers of the slot that `expire` is at. Empty between the calls.
+    due: Vec<Due>,
 }
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        Self { elapsed: 0, occupied: [0; LEVELS], lists: Rings::new(LISTS), timers: Slab::new() }
+        Self {
+            elapsed: 0,
+            occupied: [0; LEVELS],
+            bounds: Box::new([NEVER; SLOTS]),
+            lists: Rings::new(LISTS),
+            timers: Slab::new(),
+            due: Vec::new(),
+        }
     }
 
-    /// Sets a timer. A timer whose tick has passed already fires when `expire` next reaches a later tick.
+    /// Sets a timer. A timer whose deadline has passed already fires at the next call of `expire`.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Key {
         let key = self.timers.insert(WheelTimer { when: When::Deadline(deadline), waker });
@@ -108,32 +142,45 @@ impl Wheel {
         Some(timer.waker)
     }
 
-    /// Advances to the tick `now` and adds the wakers of the timers that fire up to then to `fired`,
-    /// earlier ticks first. Returns a tick at or before the one at which the next timer fires, or `None` if
-    /// no timer is left that fires.
+    /// Advances to the moment `now` and adds the wakers of the timers that fire up to then to `fired`, in the
+    /// order of their moments. Returns a moment at or before the one at which the next timer fires, or `None`
+    /// if no timer is left that fires.
     pub(crate) fn expire(&mut self, clock: &Clock, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
         self.empty(NEW_LIST, clock, Self::list);
         let next = loop {
-            let Some((level, slot, start)) = self.next_slot() else { break None };
-            if start > now {
-                break Some(start);
+            let Some(slot) = self.first_slot() else { break None };
+            let bound = self.bounds[slot.number];
+            if bound > now && (slot.level == 0 || slot.start > now) {
+                break Some(bound);
             }
-            self.elapsed = self.elapsed.max(start);
-            self.occupied[level] &= !(1 << slot);
-            self.empty(level * SLOTS_PER_LEVEL + slot, clock, |wheel, key, when| {
-                if when <= wheel.elapsed {
-                    fired.extend(wheel.timers.remove(key).map(|timer| timer.waker));
-                } else {
-                    wheel.list(key, when);
-                }
-            });
+            self.elapsed = self.elapsed.max(slot.start);
+            self.occupied[slot.level] &= !(1 << (slot.number % SLOTS_PER_LEVEL));
+            if slot.level == 0 {
+                self.fire(slot.number, clock, now, fired)
+            } else {
+                self.empty(slot.number, clock, Self::list)
+            }
         };
         self.elapsed = self.elapsed.max(now);
         next
     }
 
-    /// Empties a list and calls `then` with the key and the tick of each timer. The timer is in no list at
-    /// that moment.
+    /// Fires the timers of a slot of level 0 that are due, and puts the others back.
+    fn fire(&mut self, slot: usize, clock: &Clock, now: u64, fired: &mut Vec<Waker>) {
+        self.empty(slot, clock, |wheel, key, when| {
+            if when <= now { wheel.due.push(Due { when, key }) } else { wheel.list(key, when) }
+        });
+        // A list is in the order in which its timers were set, which often is that of their moments.
+        if !self.due.is_sorted_by_key(|due| due.when) {
+            self.due.sort_by_key(|due| due.when);
+        }
+        for due in self.due.drain(..) {
+            fired.extend(self.timers.remove(due.key).map(|timer| timer.waker));
+        }
+    }
+
+    /// Empties a list and calls `then` with the key and the moment of each timer. The timer is in no list at
+    /// that time.
     #[inline]
     fn empty(&mut self, list: usize, clock: &Clock, mut then: impl FnMut(&mut Self, Key, u64)) {
         let mut number = self.lists.take(list);
@@ -141,10 +188,10 @@ impl Wheel {
             let next = self.lists.next(number);
             let (key, timer) = self.timers.at_mut(number - LISTS).expect("a timer in a list is in the table");
             let when = match timer.when {
-                When::Deadline(deadline) => clock.tick_of(deadline),
-                When::Tick(when) => when,
+                When::Deadline(deadline) => clock.moment_of(deadline),
+                When::Moment(when) => when,
             };
-            timer.when = When::Tick(when);
+            timer.when = When::Moment(when);
             then(self, key, when);
             number = next;
         }
@@ -157,46 +204,37 @@ impl Wheel {
 
     /// Appends a timer to the list where it belongs.
     fn list(&mut self, key: Key, when: u64) {
-        if when >= FAR {
-            return self.lists.append(FAR_LIST, number(key));
+        if when == NEVER {
+            return self.lists.append(NEVER_LIST, number(key));
         }
-        // A timer that is due already counts as due at the next tick (rule 1). A timer beyond the wheel's
-        // reach counts as due at the end of that reach.
-        let when = when.max(self.elapsed + 1).min(self.elapsed.saturating_add(REACH_TICKS - 1));
+        // A timer whose moment has passed belongs to the present slot.
+        let place = when.max(self.elapsed);
         // Setting the lowest bits gives level 0, also if only these bits differ.
-        let differing = (when ^ self.elapsed) | (SLOTS_PER_LEVEL as u64 - 1);
-        // If a bit above the top level differs, the timer lies in the next revolution of the top level. Its
-        // slot there is at or before the slot of `elapsed`, so `elapsed` reaches it only after the wrap.
-        let level = (((u64::BITS - 1 - differing.leading_zeros()) / LEVEL_BITS) as usize).min(LEVELS - 1);
-        let slot = (when >> (LEVEL_BITS * level as u32)) as usize % SLOTS_PER_LEVEL;
-        self.occupied[level] |= 1 << slot;
-        self.lists.append(level * SLOTS_PER_LEVEL + slot, number(key));
+        let differing = (place ^ self.elapsed) | ((1 << (SLOT_BITS + LEVEL_BITS)) - 1);
+        let level = ((u64::BITS - 1 - differing.leading_zeros() - SLOT_BITS) / LEVEL_BITS) as usize;
+        let bit = 1 << ((place >> shift(level)) as usize % SLOTS_PER_LEVEL);
+        let slot = level * SLOTS_PER_LEVEL + (place >> shift(level)) as usize % SLOTS_PER_LEVEL;
+        let bound = if self.occupied[level] & bit == 0 { when } else { when.min(self.bounds[slot]) };
+        self.bounds[slot] = bound;
+        self.occupied[level] |= bit;
+        self.lists.append(slot, number(key));
     }
 
-    /// Returns the first slot that is not empty: its level, its number on that level and its first tick.
-    fn next_slot(&self) -> Option<(usize, usize, u64)> {
-        let first = |(level, &occupied): (usize, &u64)| {
-            if occupied == 0 {
-                return None;
-            }
-            let shift = LEVEL_BITS * level as u32;
-            let here = (self.elapsed >> shift) as u32 % SLOTS_PER_LEVEL as u32;
-            // The rotation puts the slots into the order in which `elapsed` reaches them. The slot after
-            // that of `elapsed` comes first. The slot of `elapsed` itself comes last: its timers are a
-            // whole revolution away.
-            let ahead = occupied.rotate_right((here + 1) % SLOTS_PER_LEVEL as u32).trailing_zeros() + 1;
-            let start = ((self.elapsed >> shift) + u64::from(ahead)) << shift;
-            Some((level, (here + ahead) as usize % SLOTS_PER_LEVEL, start))
-        };
-        // Slots of a lower level begin before those of a higher level, because a higher slot begins where
-        // the revolution of the lower levels ends. Should two begin at the same tick, the higher one
-        // cascades first.
-        self.occupied
-            .iter()
-            .enumerate()
-            .filter_map(first)
-            .min_by_key(|&(level, _, start)| (start, LEVELS - level))
+    /// Returns the first slot that is not empty (rule 4).
+    fn first_slot(&self) -> Option<FirstSlot> {
+        let level = self.occupied.iter().position(|&slots| slots != 0)?;
+        let slot = self.occupied[level].trailing_zeros();
+        // The bits above the level are those of `elapsed`.
+        let above = !(u64::MAX >> (u64::BITS - shift(level) - LEVEL_BITS));
+        let start = (self.elapsed & above) | u64::from(slot) << shift(level);
+        Some(FirstSlot { level, number: level * SLOTS_PER_LEVEL + slot as usize, start })
     }
+}
+
+/// Returns the number of bits that tell moments of one slot of this level apart.
+#[inline]
+fn shift(level: usize) -> u32 {
+    SLOT_BITS + LEVEL_BITS * level as u32
 }
 
 /// Returns the number by which the lists know a timer.
@@ -206,132 +244,4 @@ fn number(key: Key) -> usize {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicU64, Ordering},
-        },
-        task::Wake,
-    };
-
-    /// A waker that stores its name when it is woken.
-    struct Named(u64, Arc<AtomicU64>);
-
-    impl Wake for Named {
-        fn wake(self: Arc<Self>) {
-            self.1.store(self.0, Ordering::Relaxed);
-        }
-    }
-
-    /// A wheel that takes its deadlines as ticks.
-    struct Ticking(Wheel, Clock);
-
-    impl Ticking {
-        fn new() -> Self {
-            Self(Wheel::new(), Clock::os())
-        }
-
-        fn insert(&mut self, when: u64, waker: Waker) -> Key {
-            self.0.insert(self.1.beginning(when).expect("a tick that can be named"), waker)
-        }
-
-        fn expire(&mut self, now: u64, fired: &mut Vec<Waker>) -> Option<u64> {
-            self.0.expire(&self.1, now, fired)
-        }
-    }
-
-    struct Names(Arc<AtomicU64>);
-
-    impl Names {
-        fn waker(&self, name: u64) -> Waker {
-            Waker::from(Arc::new(Named(name, self.0.clone())))
-        }
-
-        fn of(&self, fired: Vec<Waker>) -> Vec<u64> {
-            let name = |waker: Waker| {
-                waker.wake();
-                self.0.load(Ordering::Relaxed)
-            };
-            fired.into_iter().map(name).collect()
-        }
-    }
-
-    fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-        let mut state = seed;
-        move |below| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
-        }
-    }
-
-    #[test]
-    fn timers_of_one_tick_fire_in_the_order_in_which_they_were_set() {
-        let (mut wheel, names) = (Ticking::new(), Names(Arc::default()));
-        (0..5).for_each(|name| _ = wheel.insert(1000, names.waker(name)));
-        let mut fired = Vec::new();
-        wheel.expire(999, &mut fired);
-        assert!(fired.is_empty());
-        assert_eq!(wheel.expire(1000, &mut fired), None);
-        assert_eq!(names.of(fired), [0, 1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn a_timer_fires_in_its_tick_and_no_earlier_for_any_distance() {
-        let names = Names(Arc::default());
-        for start in [0, 1, 63, 64, 4095, 1 << 20, (1 << 36) - 1, 1 << 40] {
-            for distance in [1, 2, 63, 64, 65, 4095, 4096, 4097, 1 << 30, (1 << 36) - 1, 1 << 36, 1 << 41] {
-                let mut wheel = Ticking::new();
-                let mut fired = Vec::new();
-                wheel.expire(start, &mut fired);
-                wheel.insert(start + distance, names.waker(7));
-                let mut now = start;
-                while let Some(next) = wheel.expire(now, &mut fired).filter(|&next| next < start + distance) {
-                    assert!(fired.is_empty(), "{distance} after {start} fired at {now}");
-                    now = next;
-                }
-                assert!(fired.is_empty(), "{distance} after {start} fired at {now}");
-                assert_eq!(wheel.expire(now, &mut fired), Some(start + distance));
-                wheel.expire(start + distance, &mut fired);
-                assert_eq!(names.of(fired), [7]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_random_history_fires_what_a_sorted_list_fires() {
-        for seed in 0..200 {
-            let (mut wheel, names, mut number) = (Ticking::new(), Names(Arc::default()), numbers(seed));
-            let mut model: Vec<(u64, u64, Key)> = Vec::new();
-            let mut now = 0;
-            for name in 0..300 {
-                match number(4) {
-                    0 if !model.is_empty() => {
-                        let (.., key) = model.swap_remove(number(model.len() as u64) as usize);
-                        assert!(wheel.0.remove(key).is_some());
-                        assert!(wheel.0.remove(key).is_none());
-                    }
-                    1 => {
-                        now += number(200);
-                        let mut fired = Vec::new();
-                        wheel.expire(now, &mut fired);
-                        let mut due: Vec<_> = model.iter().filter(|timer| timer.0 <= now).collect();
-                        due.sort_by_key(|timer| (timer.0, timer.1));
-                        let due: Vec<_> = due.into_iter().map(|timer| timer.1).collect();
-                        assert_eq!(names.of(fired), due, "seed {seed} at {now}");
-                        model.retain(|timer| timer.0 > now);
-                    }
-                    _ => {
-                        let when = now + 1 + number(10_000) * number(2) + number(100);
-                        model.push((when, name, wheel.insert(when, names.waker(name))));
-                    }
-                }
-            }
-            model.retain(|&(.., key)| seed % 2 == 0 || wheel.0.remove(key).is_none());
-            let mut due = Vec::new();
-            assert_eq!(wheel.expire(now, &mut due).is_none() && due.is_empty(), model.is_empty());
-            assert_eq!(wheel.0.clear().count(), model.len());
-        }
-    }
-}
+mod tests;

@@ -65,6 +65,7 @@ const UNSAFE: &[&str] = &[
     "process/tests/situations/leashes/sys.rs",
     "process/tests/situations/sys.rs",
     "runtime/src/combine/race.rs",
+    "runtime/src/driver/sys.rs",
     "runtime/src/executor/context.rs",
     "runtime/src/executor/multi_thread/run_queue.rs",
     "runtime/src/executor/reference.rs",

@@ -123,8 +123,8 @@ impl Driving {
         };
         let waker = Waker::from(core.shared.clone());
         // The thread that sets this timer is the one that sleeps in the driver, so the driver need not be
-        // woken.
-        let (SetTimer::Done(timer) | SetTimer::WakeDriver(timer)) = timers.set(0, deadline, &waker) else {
+        // hurried.
+        let (SetTimer::Done(timer) | SetTimer::HurryDriver(timer)) = timers.set(0, deadline, &waker) else {
             unreachable!("the driver is closed after the drain")
         };
         let is_now = at_most == Some(Duration::ZERO);

@@ -343,7 +343,7 @@ impl Worker {
         let timers = &self.shared.driver.timers;
         let now = timers.clock.now();
         let mut fired = Vec::new();
-        timers.expire_one(self.index, timers.clock.tick_at(now), &mut fired);
+        timers.expire_one(self.index, timers.clock.moment_of(now), &mut fired);
         wake_all(Cause::Timer, &mut fired);
         if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
             self.driver_polled.set(now);

@@ -1,0 +1,84 @@
+//! The alarm: it ends the driver's sleep at the moment of the first timer, to the microsecond.
+//!
+//! The timeout of epoll counts in milliseconds, and the kernel adds the slack of the thread, 50 µs. A timerfd
+//! counts in nanoseconds and has no slack. So on Linux the driver sleeps without a timeout for its timers,
+//! and the reactor watches a timerfd. Setting it is a system call, but it stays set while the first timer is
+//! the same: a server whose timeouts are far away sets it seldom. Another thread can set it to an earlier
+//! moment while the driver sleeps, and so need not wake the driver.
+//!
+//! Where there is no timerfd (kqueue, or a sandbox that forbids it), the driver passes a timeout to the
+//! reactor, and a thread that sets an earlier timer wakes the driver.
+//!
+//! 1. If `goes_off` lies ahead, the timerfd becomes readable at that moment.
+//! 2. If `goes_off` has passed, the timerfd has become readable, and the driver may have seen that. Then
+//!    nothing is set any more.
+//!
+//! The timerfd is never early: the time that is left is computed before the kernel starts to count.
+
+use crate::{
+    driver::{reactor::Reactor, sys::Timerfd},
+    shim::{Mutex, lock},
+    time::clock::{Clock, NEVER},
+};
+use std::{os::fd::AsFd, time::Duration};
+
+/// The alarm of one driver.
+pub(super) struct Alarm(Mutex<Setting>);
+
+struct Setting {
+    /// `None` where there is no such clock, and once the executor is gone.
+    clock: Option<Timerfd>,
+    /// The moment at which the clock was set to go off.
+    goes_off: u64,
+}
+
+impl Alarm {
+    /// Makes an alarm that the reactor watches, if the operating system has one. The timers of a paused clock
+    /// need none.
+    pub(super) fn new(reactor: &Reactor, clock: &Clock) -> Self {
+        let watched = |clock: &Timerfd| reactor.watch_alarm(clock.as_fd()).is_ok();
+        let clock = if clock.is_paused() { None } else { Timerfd::new().ok().filter(watched) };
+        Self(Mutex::new(Setting { clock, goes_off: 0 }))
+    }
+
+    /// Sets the alarm before the driver sleeps until `when`. Returns the timeout that the sleep needs beside
+    /// the alarm: zero if the moment has come already, and all the time that is left if there is no alarm.
+    pub(super) fn set(&self, clock: &Clock, when: u64) -> Option<Duration> {
+        if when == NEVER {
+            return None;
+        }
+        let mut setting = lock(&self.0);
+        let now = clock.moment_now();
+        if when <= now {
+            Some(Duration::ZERO)
+        } else if setting.goes_off == when || setting.set(when, now) {
+            None
+        } else {
+            Some(clock.until(when))
+        }
+    }
+
+    /// Lets the alarm go off at this moment if it would be later. Returns false if there is no alarm.
+    pub(super) fn bring_forward(&self, clock: &Clock, when: u64) -> bool {
+        let mut setting = lock(&self.0);
+        let now = clock.moment_now();
+        if now < setting.goes_off && setting.goes_off <= when { true } else { setting.set(when, now) }
+    }
+
+    /// Closes the descriptor.
+    pub(super) fn close(&self) {
+        lock(&self.0).clock.take();
+    }
+}
+
+impl Setting {
+    fn set(&mut self, when: u64, now: u64) -> bool {
+        // Moments count in nanoseconds as long as the machine runs.
+        let left = Duration::from_nanos(when.saturating_sub(now));
+        let is_set = self.clock.as_ref().is_some_and(|clock| clock.set(left).is_ok());
+        if is_set {
+            self.goes_off = when;
+        }
+        is_set
+    }
+}
