@@ -151,3 +151,6 @@ impl DriverLock<'_> {
         wake_all(Cause::Timer, &mut fired);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
