@@ -4,9 +4,13 @@
 //! in.
 
 mod classic;
+mod collect;
 mod entrance;
 mod join;
+mod shapes;
+mod small;
 mod spawn;
+mod way_in;
 
 use crate::bench::{Bench, sides, workers};
 use join::{BrigadeJoin, FIB_30_JOINS, RayonJoin, SequentialJoin, Tree, fib, fib_chili, scramble};
@@ -21,6 +25,10 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.extend(map_sums());
     benches.extend(spawn::benches());
     benches.extend(classic::benches());
+    benches.extend(way_in::benches());
+    benches.extend(collect::benches());
+    benches.extend(shapes::benches());
+    benches.extend(small::benches());
     benches
 }
 
