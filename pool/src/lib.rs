@@ -59,6 +59,8 @@
 //! | `(0..n).into_par_iter().for_each(f)` | [`for_each_in`]`(0..n, f)` |
 //! | `items.par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce`]`(items, 0, f, g)` |
 //! | `(0..n).into_par_iter().map(f).reduce(\|\| 0, g)` | [`map_reduce_in`]`(0..n, 0, f, g)` |
+//! | `items.par_iter().map(f).collect()` | [`map_collect`]`(items, f)` |
+//! | `(0..n).into_par_iter().map(f).collect()` | [`map_collect_in`]`(0..n, f)` |
 //! | `items.into_par_iter().map(f).collect()` | [`Pool::map`], where each result may be a panic |
 //!
 //! There are no parallel iterators: a loop is one of the six functions, and the rest is [`join`](fn@join).
@@ -79,7 +81,8 @@
 
 mod blocking;
 mod builder;
-// Unsafe: `simd` calls code that is compiled for some processors only.
+// Unsafe: `simd` calls code that is compiled for some processors only; `map` and `collect` fill buffers
+// from all threads.
 #[allow(unsafe_code)]
 mod data;
 // Unsafe: a job counts its own references and is called through a vtable.
@@ -110,7 +113,10 @@ pub use brigade_handle::{
     AsCompleted, Id, JoinError, JoinHandle, Subject, Until, Waited, as_completed, wait_for, wait_for_timeout,
 };
 pub use builder::Builder;
-pub use data::{for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_reduce, map_reduce_in};
+pub use data::{
+    for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_collect, map_collect_in, map_reduce,
+    map_reduce_in,
+};
 pub use job::spawn::{spawn, spawn_detached, spawn_fifo};
 pub use join::{join, join3, join4};
 pub use pool::Pool;

@@ -1,7 +1,8 @@
 //! Loops over slices and ranges visit each item once, in few pieces or many.
 
 use brigade_pool::{
-    Pool, for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_reduce, map_reduce_in,
+    Pool, for_each, for_each_chunk, for_each_chunk_zip, for_each_in, map_collect, map_collect_in, map_reduce,
+    map_reduce_in,
 };
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -44,6 +45,80 @@ fn results_are_reduced_in_their_order() {
             assert_eq!(pool.install(of_slice), expected);
             let of_range = || map_reduce_in(0..len, String::new(), words, |a, b| a + &b);
             assert_eq!(pool.install(of_range), expected);
+        }
+    }
+}
+
+#[test]
+fn a_loop_inside_a_loop_gives_its_results_in_their_order() {
+    let words = |n: usize| n.to_string() + ",";
+    let line = |row: usize| map_reduce_in(0..row, String::new(), words, |a, b| a + &b);
+    for threads in 1..=4 {
+        let pool = pool(threads);
+        let page = || map_reduce_in(0..200, String::new(), |row| line(row) + ";", |a, b| a + &b);
+        let expected: String = (0..200).map(|row| (0..row).map(words).collect::<String>() + ";").collect();
+        assert_eq!(pool.install(page), expected);
+    }
+}
+
+#[test]
+fn a_loop_inside_a_loop_gives_work_to_a_thread_that_asks_for_it() {
+    // Each inner loop waits until a second thread runs a part of it, or of the outer loop. There may be
+    // spare threads.
+    let pool = pool(2);
+    let threads = std::sync::Mutex::new(std::collections::HashSet::new());
+    let seen = || threads.lock().expect("nothing panics").len();
+    pool.install(|| {
+        for_each_in(0..64, |_| {
+            for_each_in(0..64, |_| {
+                threads.lock().expect("nothing panics").insert(std::thread::current().id());
+                while seen() < 2 {
+                    std::thread::yield_now();
+                }
+            });
+        });
+    });
+    assert!(seen() >= 2);
+}
+
+#[test]
+fn collected_results_are_in_the_order_of_the_items() {
+    for threads in 1..=4 {
+        let pool = pool(threads);
+        for len in LENGTHS {
+            let expected: Vec<_> = (0..len).map(|n| n.to_string()).collect();
+            assert_eq!(pool.install(|| map_collect_in(0..len, |n| n.to_string())), expected);
+            let numbers: Vec<_> = (0..len).collect();
+            assert_eq!(pool.install(|| map_collect(&numbers, |n| n.to_string())), expected);
+        }
+    }
+    assert_eq!(map_collect(&[(), ()], |()| ()), [(), ()]);
+}
+
+#[test]
+fn a_panic_while_results_are_collected_drops_those_that_were_written() {
+    struct Counted<'a>(&'a AtomicUsize);
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    for threads in 1..=4 {
+        let pool = pool(threads);
+        for bad in [0, 1, 500, 999] {
+            let living = AtomicUsize::new(0);
+            let make = |n| {
+                assert!(n != bad, "no result for {n}");
+                living.fetch_add(1, Ordering::Relaxed);
+                Counted(&living)
+            };
+            let collects = AssertUnwindSafe(|| pool.install(|| map_collect_in(0..1000, make)));
+            assert!(panic::catch_unwind(collects).is_err());
+            assert_eq!(living.load(Ordering::Relaxed), 0);
+            let made = pool.install(|| map_collect_in(0..bad, make));
+            assert_eq!(living.load(Ordering::Relaxed), bad);
+            drop(made);
+            assert_eq!(living.into_inner(), 0);
         }
     }
 }

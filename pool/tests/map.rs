@@ -31,6 +31,32 @@ fn a_panic_in_a_chunk_fails_one_item_only() {
 }
 
 #[test]
+fn several_panics_in_a_chunk_fail_their_items_and_drop_each_input_once() {
+    let held = Arc::new(());
+    let inputs: Vec<_> = (0..100).map(|n| (n, held.clone())).collect();
+    let odd = |(n, held): (u32, Arc<()>)| if n % 2 == 1 { panic!("odd") } else { (n, held) };
+    let results = pool(2).map_chunked(odd, inputs, 16);
+    assert_eq!(Arc::strong_count(&held), 1 + 50);
+    for (n, result) in results.iter().enumerate() {
+        assert_eq!(result.as_ref().ok().map(|result| result.0 as usize), (n % 2 == 0).then_some(n));
+    }
+    drop(results);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
+fn a_map_that_may_not_block_drops_its_inputs() {
+    use brigade_handle::wait::{self, Policy};
+    let (held, pool) = (Arc::new(()), pool(1));
+    let inputs = vec![held.clone(); 3];
+    let forbidden = wait::set(Policy::Forbid("an example"));
+    let maps = std::panic::AssertUnwindSafe(|| drop(pool.map(|input| input, inputs)));
+    assert!(std::panic::catch_unwind(maps).is_err());
+    drop(forbidden);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
 fn items_of_a_chunk_run_on_one_thread() {
     let threads = pool(4).map_chunked(|_| thread::current().id(), 0..4, 4);
     let threads: Vec<_> = threads.into_iter().map(Result::unwrap).collect();

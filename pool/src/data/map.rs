@@ -1,9 +1,10 @@
 //! `map`: one call for each item, with the results in the order of the items.
 
-use crate::{job::install::install, join::join, pool::Pool};
+use crate::{data::simd::with_widest, job::install::install, join::join, pool::Pool};
 use brigade_handle::JoinError;
 use brigade_trace::clock;
 use std::{
+    mem::MaybeUninit,
     panic::{self, AssertUnwindSafe},
     time::{Duration, Instant},
 };
@@ -105,10 +106,11 @@ impl Pool {
         I::Item: Send,
         R: Send,
     {
-        let mut items: Vec<Item<I::Item, R>> =
-            inputs.into_iter().map(|input| Item { input: Some(input), result: None }).collect();
-        install(&self.registry, what, || split(plan, &mut items));
-        items.into_iter().map(|item| item.result.expect("every item was visited")).collect()
+        let mut inputs: Vec<I::Item> = inputs.into_iter().collect();
+        let mut results = Vec::with_capacity(inputs.len());
+        // If this panics before the closure runs, the inputs are dropped as usual.
+        install(&self.registry, what, || map_all(plan, &mut inputs, &mut results));
+        results
     }
 }
 
@@ -121,38 +123,114 @@ struct MapPlan<F> {
     deadline: Option<Instant>,
 }
 
-struct Item<T, R> {
-    input: Option<T>,
-    result: Option<Result<R, JoinError>>,
+impl<F> MapPlan<F> {
+    #[inline(always)]
+    fn call<T, R>(&self, input: T) -> Outcome<R>
+    where
+        F: Fn(T) -> R,
+    {
+        let is_late = self.deadline.is_some_and(|deadline| clock::now() >= deadline);
+        if is_late { Err(JoinError::cancelled()) } else { Ok((self.f)(input)) }
+    }
 }
 
-/// Maps on the current worker and the workers that steal from it. Normally this splits down to single
-/// items: a join costs little, and an item may take long.
-fn split<F, T, R>(plan: &MapPlan<F>, items: &mut [Item<T, R>])
+/// The result of one call.
+type Outcome<R> = Result<R, JoinError>;
+
+/// Moves all inputs through the map, on the current worker and the workers that steal from it. The results
+/// are written to their places at once, so nothing is gathered afterwards.
+fn map_all<F, T, R>(plan: &MapPlan<F>, inputs: &mut Vec<T>, results: &mut Vec<Outcome<R>>)
 where
     F: Fn(T) -> R + Sync,
     T: Send,
     R: Send,
 {
-    if items.len() <= plan.chunk {
-        return items.iter_mut().for_each(|item| visit(plan, item));
-    }
-    let (left, right) = items.split_at_mut(items.len() / 2);
-    join(|| split(plan, left), || split(plan, right));
+    let len = inputs.len();
+    // SAFETY: zero is within the capacity. From here on the vector owns no input; each of them is read
+    // once below. If this frame were left early, the rest would leak, which is safe.
+    unsafe { inputs.set_len(0) };
+    let places = &mut results.spare_capacity_mut()[..len];
+    split(plan, Piece { inputs: &mut inputs.spare_capacity_mut()[..len], places });
+    // SAFETY: `split` has returned, so every piece has been visited, and `visit` writes each place.
+    unsafe { results.set_len(len) };
 }
 
-fn visit<F, T, R>(plan: &MapPlan<F>, item: &mut Item<T, R>)
+/// Neighbouring inputs, and the places of their results. The inputs are initialised until `visit` takes
+/// them; the places are not before.
+struct Piece<'a, T, R> {
+    inputs: &'a mut [MaybeUninit<T>],
+    places: &'a mut [MaybeUninit<Outcome<R>>],
+}
+
+/// Normally this splits down to single items: a join costs little, and an item may take long.
+fn split<F, T, R>(plan: &MapPlan<F>, piece: Piece<'_, T, R>)
+where
+    F: Fn(T) -> R + Sync,
+    T: Send,
+    R: Send,
+{
+    let len = piece.inputs.len();
+    if len <= plan.chunk {
+        return visit(plan, piece);
+    }
+    let (inputs, more_inputs) = piece.inputs.split_at_mut(len / 2);
+    let (places, more_places) = piece.places.split_at_mut(len / 2);
+    join(
+        || split(plan, Piece { inputs, places }),
+        || split(plan, Piece { inputs: more_inputs, places: more_places }),
+    );
+}
+
+/// Calls the function for each input of the piece, and writes each place. A panic ends the run of calls
+/// in which it happens; the next run begins behind it. So only panics pay for being caught.
+fn visit<F, T, R>(plan: &MapPlan<F>, piece: Piece<'_, T, R>)
 where
     F: Fn(T) -> R + Sync,
 {
-    let input = item.input.take().expect("every item is visited once");
-    let is_late = plan.deadline.is_some_and(|deadline| clock::now() >= deadline);
-    let call = AssertUnwindSafe(|| {
-        if is_late {
-            drop(input);
-            return Err(JoinError::cancelled());
+    let Piece { inputs, places } = piece;
+    let mut begun = 0;
+    while begun < inputs.len() {
+        let rest = begun;
+        let mut progress = Progress { begun, written_back: &mut begun };
+        let items = inputs[rest..].iter_mut().zip(&mut places[rest..]);
+        let run = AssertUnwindSafe(|| with_widest(|| progress.run(plan, items)));
+        if let Err(payload) = panic::catch_unwind(run) {
+            drop(progress);
+            places[begun - 1].write(Err(JoinError::panicked(payload)));
         }
-        Ok((plan.f)(input))
-    });
-    item.result = Some(panic::catch_unwind(call).unwrap_or_else(|payload| Err(JoinError::panicked(payload))));
+    }
+}
+
+/// How many calls of a piece have begun. The number is written back when the run ends, so that it can stay
+/// in a register meanwhile.
+struct Progress<'a> {
+    begun: usize,
+    written_back: &'a mut usize,
+}
+
+impl Progress<'_> {
+    #[inline(always)]
+    fn run<'a, F, T, R>(
+        &mut self,
+        plan: &MapPlan<F>,
+        items: impl Iterator<Item = (&'a mut MaybeUninit<T>, &'a mut MaybeUninit<Outcome<R>>)>,
+    ) where
+        F: Fn(T) -> R,
+        T: 'a,
+        R: 'a,
+    {
+        for (input, place) in items {
+            self.begun += 1;
+            // SAFETY: `map_all` got an initialised input for each place, and no piece is visited twice.
+            // Within its piece, `begun` is past this one, so it is not read again after a panic.
+            let input = unsafe { input.assume_init_read() };
+            place.write(plan.call(input));
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        *self.written_back = self.begun;
+    }
 }

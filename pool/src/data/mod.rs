@@ -10,21 +10,34 @@
 //! is that of rayon's `Splitter`, and of Tzannes and others, "Lazy binary-splitting" (2010). The first
 //! budget is larger than rayon's, because a join costs so little.
 //!
+//! # Loops inside loops
+//!
+//! A loop that begins while its worker has older work to give away need not be split: thieves take that
+//! work first, and larger pieces of it. Such a loop goes on alone in a few steps ([`go_on_alone`]). If a
+//! thief has asked for work meanwhile, or the older work is gone, the rest is divided like any other loop.
+//!
 //! The loop over a piece may use vector instructions that the rest of the program must not take for
 //! granted (`data/simd.rs`).
 
 mod chunks;
+// Unsafe: results are moved into a buffer that is not initialised.
+mod collect;
+// Unsafe: inputs are moved out of a buffer and results into one, which are not initialised throughout.
 mod map;
 // Unsafe: calls code that is compiled for some processors only.
 mod simd;
 
 pub use chunks::{for_each_chunk, for_each_chunk_zip};
+pub use collect::{map_collect, map_collect_in};
 
 use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
 use std::ops::Range;
 
 /// Pieces into which a loop is split for each thread if no piece is stolen.
 const PIECES_PER_THREAD: usize = 16;
+
+/// Steps for each thread that a loop takes which runs inside other parallel work.
+const STEPS_PER_THREAD: usize = 4;
 
 /// Data that can be split in two.
 trait Divisible: Send + Sized {
@@ -100,7 +113,10 @@ where
         return leaf(whole);
     }
     match current::threads() {
-        Some(threads) => divide_here(whole, SplitBudget::new(threads), &leaf, &reduce),
+        Some(threads) if current::wants_work() => {
+            divide_here(whole, SplitBudget::new(threads), &leaf, &reduce)
+        }
+        Some(threads) => go_on_alone(whole, threads, &leaf, &reduce),
         None => {
             let pool = Pool::global();
             pool.install(|| divide_here(whole, SplitBudget::new(pool.threads()), &leaf, &reduce))
@@ -124,6 +140,37 @@ where
         || divide_here(right, budget.after_theft(current::address() != here), leaf, reduce),
     );
     reduce(left, right)
+}
+
+/// Goes through `rest` in a few steps, and divides what is left as soon as somebody wants work.
+fn go_on_alone<D, R, L, F>(mut rest: D, threads: usize, leaf: &L, reduce: &F) -> R
+where
+    D: Divisible,
+    R: Send,
+    L: Fn(D) -> R + Sync,
+    F: Fn(R, R) -> R + Sync,
+{
+    let step = rest.len().div_ceil(threads * STEPS_PER_THREAD);
+    let mut done = None;
+    let last = loop {
+        if rest.len() <= step {
+            break with_widest(|| leaf(rest));
+        }
+        let (next, further) = rest.split_at(step);
+        rest = further;
+        let result = with_widest(|| leaf(next));
+        done = Some(match done {
+            Some(done) => reduce(done, result),
+            None => result,
+        });
+        if current::wants_work() {
+            break divide_here(rest, SplitBudget::new(threads), leaf, reduce);
+        }
+    };
+    match done {
+        Some(done) => reduce(done, last),
+        None => last,
+    }
 }
 
 /// Calls `f` with each item, in parallel.

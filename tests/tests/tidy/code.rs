@@ -22,6 +22,8 @@ const UNSAFE: &[&str] = &[
     "handle/src/slot.rs",
     "handle/tests/fork/sys.rs",
     "handle/tests/loom.rs",
+    "pool/src/data/collect.rs",
+    "pool/src/data/map.rs",
     "pool/src/data/simd.rs",
     "pool/src/job/detached.rs",
     "pool/src/job/install.rs",
