@@ -110,13 +110,19 @@ impl Worker {
         let mut spin = AdaptiveSpin::new(self);
         let mut steals = true;
         while !local.is_done(shared) {
-            if let Some(child) = base.oldest_remote_child() {
+            let own = self.jobs.pop();
+            // Its own children come first: if it took those that a thief has spawned, that thief would
+            // have nothing left of what it stole. But none of them stays behind an unrelated job.
+            if own.as_ref().is_none_or(|job| !job.is_descendant_of(scope))
+                && let Some(child) = base.oldest_remote_child()
+            {
+                own.into_iter().for_each(|unrelated| self.registry.submit(unrelated));
                 // Statistics count its placeholder as the job.
                 child.run();
                 spin = AdaptiveSpin::new(self);
                 continue;
             }
-            let job = self.jobs.pop().or_else(|| self.steal_descendant(scope, &mut steals));
+            let job = own.or_else(|| self.steal_descendant(scope, &mut steals));
             match job {
                 Some(job) if job.is_descendant_of(scope) => {
                     self.stats().count_job();
