@@ -7,6 +7,10 @@
 //! 2. From the moment the job is queued until then, the closure and the result are the worker's.
 //!    Afterwards they are the caller's.
 //!
+//! A caller whose job is done before it could fall asleep need not sleep, and the worker need not wake it.
+//! So callers measure how long jobs take from the queue to their result (`registry/install_times.rs`), and
+//! wait awake for a short while if that is short.
+//!
 //! A caller that is a worker of another pool waits as for any handle, and its pool may put a spare thread
 //! in its place. So two pools may install into each other.
 
@@ -18,13 +22,14 @@ use crate::{
     worker::current,
 };
 use brigade_handle::{Completer, JoinError, JoinHandle, wait};
-use brigade_trace::{Domain, Id, Kind};
+use brigade_trace::{Domain, Id, Kind, clock};
 use std::{
     mem,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 #[repr(C)]
@@ -37,6 +42,7 @@ struct InstalledJob<F, R> {
 struct InstalledState<F, R> {
     work: Option<F>,
     result: Option<thread::Result<R>>,
+    ended_at: Option<Instant>,
     completer: Option<Completer<()>>,
 }
 
@@ -122,11 +128,15 @@ where
     wait::assert_allowed(what);
     let (job, done) = InstalledJob::new(work);
     let guard = AbortOnUnwind;
+    let queued_at = clock::now();
     // SAFETY: this frame waits for the job's end.
     registry.inject(unsafe { job.queued() });
+    registry.install_times.spin(queued_at, || done.is_finished());
     let ended = done.join();
     mem::forget(guard);
     ended.expect("the worker completes an installed job");
+    // SAFETY: the job has ended.
+    registry.install_times.learn(unsafe { job.ended_at() }.saturating_duration_since(queued_at));
     // SAFETY: the job has ended.
     unsafe { job.into_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
@@ -166,7 +176,8 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     fn new(work: F) -> (Self, JoinHandle<()>) {
         let (completer, done) = brigade_handle::pair::<()>();
         let id = brigade_trace::fresh_id(Domain::Job);
-        let state = InstalledState { work: Some(work), result: None, completer: Some(completer) };
+        let state =
+            InstalledState { work: Some(work), result: None, ended_at: None, completer: Some(completer) };
         let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };
         brigade_trace::record(Kind::Spawn, id, 0);
         (job, done)
@@ -181,6 +192,18 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
         // SAFETY: the header is the first field, the closure is Send, and the caller waits for the end of
         // the job (rule 1).
         unsafe { JobRef::from_raw(NonNull::from(self).cast()) }
+    }
+
+    /// Returns when the worker had the result.
+    ///
+    /// # Safety
+    ///
+    /// The job has ended.
+    unsafe fn ended_at(&self) -> Instant {
+        // SAFETY: the job has ended, so the state is the caller's (rule 2).
+        self.state
+            .with_mut(|state| unsafe { (*state).ended_at })
+            .expect("the worker notes when a job has ended")
     }
 
     /// Returns the result, or the panic.
@@ -225,6 +248,7 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
             let before = brigade_trace::begin(id);
             state.result = Some(panic::catch_unwind(AssertUnwindSafe(work)));
             brigade_trace::end(id, before, 1);
+            state.ended_at = Some(clock::now());
             state.completer.take()
         });
         brigade_trace::record(Kind::Complete, id, 0);

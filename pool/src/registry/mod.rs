@@ -4,6 +4,7 @@
 pub(crate) mod config;
 mod counters;
 mod drain;
+mod install_times;
 mod parking_slot;
 mod retry;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -16,6 +17,7 @@ use crate::{
     join::{deque::Deque, stack_job::StackJobHeader, stolen::PassedOn},
     registry::{
         config::PoolConfig,
+        install_times::InstallTimes,
         retry::ThreadRetry,
         sleep::{Queues, Sleep},
         spare::Roster,
@@ -109,6 +111,9 @@ pub(crate) struct Registry {
     /// Jobs that begin in their order. They are taken one at a time, never in batches.
     pub(crate) ordered: Injector<JobRef>,
     pub(crate) sleep: Sleep,
+    pub(crate) install_times: InstallTimes,
+    /// Whether the pool has more threads than can run at a time.
+    pub(crate) is_crowded: bool,
     slots: Box<[OnceLock<WorkerSlot>]>,
     phase: AtomicU8,
     /// How many jobs were cancelled because the pool ended.
@@ -139,6 +144,8 @@ impl Registry {
             } else {
                 Sleep::new(config.threads, slots, entry.is_worker)
             },
+            install_times: InstallTimes::new(sys::processors()),
+            is_crowded: config.threads > sys::processors(),
             slots: (0..slots).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
             cancelled: AtomicUsize::new(0),
@@ -243,7 +250,7 @@ impl Registry {
     /// Queues a job with the injector.
     pub(crate) fn inject(&self, job: JobRef) {
         self.injector.push(job.or_placeholder());
-        self.announce_job();
+        self.announce_job_from_outside();
     }
 
     /// Queues a job that begins after all ordered jobs that were queued before.
@@ -255,7 +262,7 @@ impl Registry {
     pub(crate) fn submit_ordered(&self, job: JobRef) {
         self.assert_not_forked();
         self.ordered.push(job);
-        self.announce_job();
+        self.announce_job_from_outside();
     }
 
     /// Sends a job to each thread that the pool has: `make` gets their indices, and makes one job for
@@ -272,7 +279,16 @@ impl Registry {
         self.sleep.wake_these(&roster.present);
     }
 
-    /// Makes sure that a worker finds the job that was just queued.
+    /// Makes sure that a worker finds the job that this thread has just queued, which may be no worker of
+    /// this pool.
+    #[inline]
+    pub(crate) fn announce_job_from_outside(&self) {
+        if self.sleep.wants_wake_from_outside() {
+            self.wake_someone();
+        }
+    }
+
+    /// Makes sure that a worker finds the job that this worker has just queued.
     #[inline]
     pub(crate) fn announce_job(&self) {
         if self.sleep.wants_wake() {

@@ -1,5 +1,7 @@
 //! How workers sleep and are woken, and why no wake-up is lost.
 //!
+//! Long: the protocol, its fences and the argument for them stand in one place.
+//!
 //! # Vocabulary
 //!
 //! A **producer** puts work into a queue: a spawned job, a stack job, or an injected job. A worker that
@@ -55,6 +57,19 @@
 //! counters. Either that owner sees a sleeper, or the sleeper sees `has_stack_jobs` after its own fence,
 //! and executes the heavy fence as well.
 //!
+//! # A lone worker
+//!
+//! The heavy fence is a system call, for producers with a light fence: workers that are awake. So a worker
+//! whose fellows all sleep executes an ordinary full fence instead. The counters tell: nobody searches, and
+//! as many sleep as there ever were, but for itself.
+//!
+//! * A thread outside the pool executes a full fence itself. So it sees the counters, or the worker its work.
+//! * Work that a fellow queued before it fell asleep happens before the reading of the counters.
+//! * A fellow that is woken later stops searching by a later change of the counters, and then fences in full
+//!   if a worker is available and no other searches. So it queues with the knowledge of these counters; and
+//!   [`Sleep::wake_one`], which begins with a full fence, sees the slot of a worker that fell asleep. If
+//!   another one searches, that one has the duty, and sees a fellow awake.
+//!
 //! # Starting asleep
 //!
 //! The threads of a new pool start asleep ([`Sleep::announce_asleep`]). They need no second look (step 4),
@@ -85,7 +100,7 @@
 
 use crate::{
     registry::{
-        counters::{Counters, DOZING, SEARCHING, SLEEPING, VACANT},
+        counters::{Counters, CountersSnapshot, DOZING, SEARCHING, SLEEPING, VACANT},
         parking_slot::{ASLEEP, AWAKE, ParkingSlot, RESERVE, WAKING},
     },
     sync::{AtomicBool, AtomicUsize, Ordering, Padded, fence, park_timeout, thread},
@@ -229,8 +244,17 @@ impl Sleep {
         self.counters.0.load().want_wake()
     }
 
+    /// Like [`wants_wake`](Self::wants_wake), for a thread that may be no worker of this pool.
+    #[inline]
+    pub fn wants_wake_from_outside(&self) -> bool {
+        Full::light();
+        self.counters.0.load().want_wake()
+    }
+
     /// Wakes one sleeper. Returns false if there is none.
     pub fn wake_one(&self) -> bool {
+        // See "A lone worker".
+        Full::light();
         self.slots[..self.used()].iter().any(|slot| self.wake(slot))
     }
 
@@ -281,7 +305,23 @@ impl Sleep {
     /// `registry/sleep.rs` says why.
     #[must_use = "if true, the caller must wake another worker"]
     pub fn end_search(&self, _: Searching, queues: &impl Queues) -> bool {
-        self.counters.0.change(0, SEARCHING).want_wake() && self.recheck(queues)
+        let counts = self.counters.0.change(0, SEARCHING);
+        counts.want_wake() && {
+            queues.notify_owners();
+            // See "A lone worker".
+            if self.do_others_sleep(counts, 1) {
+                Full::light()
+            } else {
+                self.heavy()
+            }
+            self.counters.0.load().want_wake() && queues.have_work()
+        }
+    }
+
+    /// Returns whether the counters said that all workers sleep but `awake` ones, and that none searches.
+    fn do_others_sleep(&self, counts: CountersSnapshot, awake: usize) -> bool {
+        // After the counters: a worker that they count was announced before.
+        counts.searching() == 0 && counts.sleeping() + awake as u64 == self.used() as u64
     }
 
     /// Checks the queues again, because the counters may have come to say "wake a worker". Returns
@@ -300,7 +340,13 @@ impl Sleep {
         // Release: a waker that claims the slot sees the changed counters.
         slot.state.store(ASLEEP, Ordering::Release);
         queues.notify_owners();
-        self.heavy();
+        Full::light();
+        let counts = self.counters.0.load();
+        // Acquires what the others queued before they fell asleep.
+        fence(Ordering::Acquire);
+        if !self.do_others_sleep(counts, 0) {
+            self.heavy();
+        }
         if queues.forbid_sleep() && slot.reclaim() {
             self.counters.0.change(SEARCHING, SLEEPING);
             return Searching(());

@@ -33,6 +33,18 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     f(unsafe { worker.as_ref() })
 }
 
+/// Returns whether another worker has asked this one for work, or would find none here. It is a hint. On
+/// other threads this returns true.
+#[inline]
+pub(crate) fn wants_work() -> bool {
+    with(|worker| {
+        worker.is_none_or(|worker| {
+            let stack_jobs = worker.stack_jobs();
+            stack_jobs.is_notified() || stack_jobs.is_empty() && worker.jobs.is_empty()
+        })
+    })
+}
+
 /// Returns the index of the worker that this thread is, if it belongs to that registry.
 pub(crate) fn index_in(registry: &Registry) -> Option<usize> {
     with(|worker| worker.filter(|worker| ptr::eq(&*worker.registry, registry)).map(|worker| worker.index))
@@ -118,10 +130,13 @@ impl Registry {
             _ => Some(job),
         });
         // This is out of the closure, so that a panic names the caller.
-        if let Some(job) = foreign {
-            self.assert_not_forked();
-            self.injector.push(job);
+        match foreign {
+            Some(job) => {
+                self.assert_not_forked();
+                self.injector.push(job);
+                self.announce_job_from_outside();
+            }
+            None => self.announce_job(),
         }
-        self.announce_job();
     }
 }

@@ -7,6 +7,7 @@
 
 // Unsafe: returns a reference to the worker that lives on this thread's stack.
 pub(crate) mod current;
+mod payoff;
 // Unsafe: passing on a stack job queues a job that stands for it.
 mod pass_on;
 // Unsafe: turns a stolen entry into the duty to run it.
@@ -23,7 +24,7 @@ use crate::{
     registry::{
         Phase, Registry, SleepCheck, WorkerEntry, config::Hook, sleep::Searching, stats::WorkerStats,
     },
-    worker::steal::StealPayoff,
+    worker::payoff::StealPayoff,
 };
 use brigade_trace::{Domain, Id, Kind, clock};
 use crossbeam_deque::Worker as Queue;

@@ -8,9 +8,9 @@ use crate::{
 use brigade_trace::{Kind, clock};
 use crossbeam_deque::{Injector, Steal};
 use std::{
-    cell::Cell,
     hint,
     ptr::NonNull,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,9 @@ use std::{
 /// after another need not wake its workers for each loop (`classic_sieve`), and no worker wastes more
 /// than a small part of its time.
 ///
-/// Between rounds the worker does not yield to other threads (`sched_yield`), although that seems polite.
+/// A pool with more threads than processors yields to other threads between rounds (`sched_yield`): an
+/// owner that is to answer a request may wait for this very processor. Other pools do not, although that
+/// seems polite.
 /// A thread that yields to another one on its processor stays there, ready to run, until the other
 /// thread's time slice is over or until the next load balancing, milliseconds later, while other
 /// processors may be idle (`classic_skynet`). A thread that sleeps is put on an idle processor when it is
@@ -47,6 +49,8 @@ const MAX_PAUSE_EXPONENT: u32 = 4;
 /// longer than the limit.
 const SPIN_TIME_DIVISOR: u32 = 16;
 const SPIN_TIME_LIMIT: Duration = Duration::from_micros(150);
+/// How many dozes without work come before sleep.
+const DOZES_PER_SEARCH: u32 = 4;
 
 impl<'worker> AdaptiveSpin<'worker> {
     pub(crate) fn new(worker: &'worker Worker) -> Self {
@@ -55,10 +59,19 @@ impl<'worker> AdaptiveSpin<'worker> {
         Self { worker, rounds: 0, round_weight, end: None }
     }
 
+    /// Returns whether there was no pause yet.
+    fn is_fresh(&self) -> bool {
+        self.rounds == 0
+    }
+
     /// Pauses for one round. Returns false when the spell is over.
     pub(crate) fn spin_once(&mut self) -> bool {
         self.rounds += self.round_weight;
-        (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
+        if self.rounds > MAX_PAUSE_EXPONENT && self.worker.registry.is_crowded {
+            thread::yield_now();
+        } else {
+            (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
+        }
         self.rounds < ROUNDS_PER_SPELL
     }
 
@@ -66,8 +79,8 @@ impl<'worker> AdaptiveSpin<'worker> {
     pub(crate) fn begin_spell(&mut self) -> bool {
         let now = clock::now();
         let allowed = || {
-            (now.saturating_duration_since(self.worker.awake_since()) / SPIN_TIME_DIVISOR)
-                .min(SPIN_TIME_LIMIT)
+            let awake = now.saturating_duration_since(self.worker.awake_since());
+            (awake / SPIN_TIME_DIVISOR).min(SPIN_TIME_LIMIT).max(self.worker.payoff.linger_time())
         };
         let end = *self.end.get_or_insert_with(|| now + allowed());
         self.rounds = MAX_PAUSE_EXPONENT;
@@ -75,65 +88,13 @@ impl<'worker> AdaptiveSpin<'worker> {
     }
 }
 
-/// Whether stealing pays off for a worker. If it does not, the worker dozes: see `registry/sleep.rs`.
-#[derive(Debug, Default)]
-pub(crate) struct StealPayoff {
-    /// When the worker began the work that it found by searching.
-    since: Cell<Option<Instant>>,
-    /// How many steals in a row did not pay off.
-    unpaid: Cell<u32>,
-    /// Whether the work that began with the last steal took long.
-    is_coarse: Cell<bool>,
-}
-
-/// A steal pays off if the work takes at least this long. The steal costs the thief and the victim about
-/// half of that.
-const STEAL_BREAK_EVEN: Duration = Duration::from_micros(1);
-/// After this many unpaid steals in a row the worker dozes. A few are normal: the last pieces of a
-/// parallel loop are short.
-const UNPAID_STEALS_LIMIT: u32 = 6;
-/// How long one doze takes, and how many dozes without work come before sleep.
-const DOZE_TIME: Duration = Duration::from_micros(100);
-const DOZES_PER_SEARCH: u32 = 4;
-
-/// An owner whose pieces of work take this long answers late. So a thief requests the next stack job in
-/// advance.
-const COARSE_WORK: Duration = Duration::from_micros(10);
-
-impl StealPayoff {
-    /// Notes that a search has found work.
-    pub(crate) fn begin(&self) {
-        self.since.set(Some(clock::now()));
-    }
-
-    /// Notes that this work has ended.
-    pub(crate) fn end(&self) {
-        if let Some(since) = self.since.take() {
-            let time = since.elapsed();
-            let paid = time >= STEAL_BREAK_EVEN;
-            self.is_coarse.set(time >= COARSE_WORK);
-            self.unpaid.set(if paid { 0 } else { self.unpaid.get().saturating_add(1) });
-        }
-    }
-
-    fn is_coarse(&self) -> bool {
-        self.is_coarse.get()
-    }
-
-    pub(crate) fn is_doze_due(&self) -> bool {
-        self.unpaid.get() >= UNPAID_STEALS_LIMIT
-    }
-}
-
 impl Worker {
     /// Searches the other workers for a while. If stealing does not pay off, it dozes before each of a
     /// few searches. If it cannot doze, it searches at once, so that work which forbids sleep is found.
     pub(crate) fn search_others(&self) -> Option<Work> {
-        if !self.payoff.is_doze_due() {
-            return self.spin_and_search();
-        }
+        let Some(time) = self.payoff.doze_time() else { return self.spin_and_search() };
         for _ in 0..DOZES_PER_SEARCH {
-            let dozed = self.doze(DOZE_TIME);
+            let dozed = self.doze(time);
             let work = self.spin_and_search();
             if work.is_some() || !dozed {
                 return work;
@@ -147,6 +108,9 @@ impl Worker {
         loop {
             let work = self.search_once();
             if work.is_some() {
+                if spin.is_fresh() {
+                    self.payoff.found_at_once();
+                }
                 return work;
             }
             if !spin.spin_once() {

@@ -23,6 +23,8 @@ impl Queues for Jobs {
 struct Registry {
     sleep: Sleep,
     jobs: Jobs,
+    /// Whether the first job has spawned the second one.
+    has_spawned: AtomicBool,
 }
 
 impl Registry {
@@ -30,7 +32,7 @@ impl Registry {
     fn new(threads: usize, slots: usize, jobs: usize) -> Arc<Self> {
         let sleep = Sleep::new(threads, slots, || false);
         sleep.announce(slots - 1);
-        Arc::new(Self { sleep, jobs: Jobs(AtomicUsize::new(jobs)) })
+        Arc::new(Self { sleep, jobs: Jobs(AtomicUsize::new(jobs)), has_spawned: AtomicBool::new(false) })
     }
 
     fn start(self: &Arc<Self>, index: usize, life: fn(&Self, usize)) -> thread::JoinHandle<()> {
@@ -41,6 +43,14 @@ impl Registry {
     fn push(&self) {
         self.jobs.0.fetch_add(1, Ordering::Relaxed);
         if self.sleep.wants_wake() {
+            self.sleep.wake_one();
+        }
+    }
+
+    /// Queues a job from outside the pool.
+    fn push_from_outside(&self) {
+        self.jobs.0.fetch_add(1, Ordering::Relaxed);
+        if self.sleep.wants_wake_from_outside() {
             self.sleep.wake_one();
         }
     }
@@ -70,6 +80,22 @@ impl Registry {
             evidence
         });
         self.sleep_until_one_is_taken(index, searching);
+    }
+
+    /// A worker that takes one job. The first job spawns the second one.
+    fn take_one_that_spawns(&self, index: usize) {
+        self.take_one(index);
+        if !self.has_spawned.swap(true, Ordering::Relaxed) {
+            self.push();
+        }
+    }
+
+    /// Like [`take_one_that_spawns`](Self::take_one_that_spawns), but it was announced asleep.
+    fn take_one_that_spawns_woken(&self, index: usize) {
+        self.take_one_woken(index);
+        if !self.has_spawned.swap(true, Ordering::Relaxed) {
+            self.push();
+        }
     }
 
     fn sleep_until_one_is_taken(&self, index: usize, mut searching: Option<Searching>) {
@@ -105,6 +131,22 @@ fn a_worker_that_starts_asleep_wakes_for_a_job() {
         registry.push();
         workers.into_iter().for_each(|worker| worker.join().unwrap());
         assert!(!registry.sleep.wants_wake(), "nobody is counted as asleep who is not");
+    });
+}
+
+#[test]
+fn the_last_worker_to_fall_asleep_wakes_for_what_a_woken_one_spawns() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let registry = Registry::new(2, 2, 0);
+        registry.sleep.announce_asleep(0);
+        let sleeper = registry.start(0, Registry::take_one_that_spawns_woken);
+        // This one falls asleep as the last one, or with a fellow that was woken meanwhile.
+        let last = registry.start(1, Registry::take_one_that_spawns);
+        registry.push_from_outside();
+        sleeper.join().unwrap();
+        last.join().unwrap();
     });
 }
 
