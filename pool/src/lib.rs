@@ -7,7 +7,8 @@
 //! * **job**: a closure in a queue. The result of a spawned job comes through a [`JoinHandle`]
 //!   (`job/mod.rs`).
 //! * **stack job**: the second closure of a [`join`](fn@join). It lies on the stack of its owner
-//!   (`join/stack_job.rs`) and in a deque of our own (`join/deque.rs`).
+//!   (`join/stack_job.rs`) and in a deque of our own (`join/deque.rs`). A [`join_lazy`] makes one only
+//!   while other workers may need it (`join/lazy.rs`).
 //! * **scope**: a frame that ends after the jobs that were spawned into it (`scope/mod.rs`).
 //! * **worker**: a thread that runs jobs. Its loop fits a screen (`worker/mod.rs`).
 //! * **registry**: the state that the workers of one pool share (`registry/mod.rs`). It has a **parking
@@ -62,6 +63,8 @@
 //! | `items.par_iter().map(f).collect()` | [`map_collect`]`(items, f)` |
 //! | `(0..n).into_par_iter().map(f).collect()` | [`map_collect_in`]`(0..n, f)` |
 //! | `items.into_par_iter().map(f).collect()` | [`Pool::map`], where each result may be a panic |
+//!
+//! For trees of tiny nodes, such as chili is made for, there is [`join_lazy`].
 //!
 //! There are no parallel iterators: a loop is one of the six functions, and the rest is [`join`](fn@join).
 //!
@@ -118,7 +121,7 @@ pub use data::{
     map_reduce_in,
 };
 pub use job::spawn::{spawn, spawn_detached, spawn_fifo};
-pub use join::{join, join3, join4};
+pub use join::{join, join_lazy, join3, join4};
 pub use pool::Pool;
 pub use registry::stats::Stats;
 pub use scope::{Scope, scope};

@@ -68,6 +68,15 @@ struct EndsWithTheScope;
 ///
 /// ```compile_fail,E0277
 /// let counted = std::rc::Rc::new(7);
+/// brigade_pool::join_lazy(move || assert_eq!(*counted, 7), || ());
+/// ```
+///
+/// ```compile_fail,E0277
+/// brigade_pool::join_lazy(|| std::rc::Rc::new(7), || ());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let counted = std::rc::Rc::new(7);
 /// brigade_pool::scope(|scope| scope.spawn(move |_| assert_eq!(*counted, 7)));
 /// ```
 ///

@@ -11,6 +11,7 @@ mod data;
 mod end;
 mod fifo;
 mod join;
+mod lazy;
 mod lock;
 mod map;
 mod mutex;

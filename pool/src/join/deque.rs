@@ -280,6 +280,26 @@ impl<T> Owner<'_, T> {
         (Position(bottom), bottom + 1 < line.limit.load(Ordering::Relaxed))
     }
 
+    /// Returns whether thieves can take this many entries, and none of them waits for the next push.
+    #[inline(always)]
+    pub fn has_for_thieves(self, enough: usize) -> bool {
+        // Relaxed: an old value leads to a push too many or too few.
+        self.len() >= enough && self.deque.owner.0.limit.load(Ordering::Relaxed) != NOTIFIED
+    }
+
+    /// Returns whether no entry is left, as far as the owner knows.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many entries are left. `bottom` is at least `top`, except inside `pop`.
+    #[inline(always)]
+    fn len(self) -> usize {
+        // Relaxed, both: only this thread stores `bottom`. Thieves may have moved `top` further.
+        let bottom = self.deque.owner.0.bottom.load(Ordering::Relaxed);
+        bottom.wrapping_sub(self.deque.thieves.0.top.load(Ordering::Relaxed))
+    }
+
     /// Takes back the newest entry, which was pushed at `position`. Returns false if it was stolen.
     ///
     /// `bottom` comes with the position and is not loaded. This keeps it out of one long chain of loads

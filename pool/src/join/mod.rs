@@ -37,11 +37,15 @@
 // Unsafe: entries are raw pointers, and slots are accessed without a bounds check.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod deque;
+// Unsafe: states that the calling thread owns its deque.
+mod lazy;
 // Unsafe: a stack job lies on the stack of a thread that waits for it.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod stack_job;
 // Unsafe: as `stack_job`.
 pub(crate) mod stolen;
+
+pub use lazy::join_lazy;
 
 use crate::{
     job::install::install,

@@ -56,6 +56,31 @@ fn two_thieves_do_not_take_the_same_stack_job() {
     });
 }
 
+#[test]
+fn a_lazy_owner_does_not_go_on_after_a_thief_took_or_asked() {
+    check(|| {
+        let deque = Arc::new(Deque::new());
+        let visited = Arc::new(AtomicBool::new(false));
+        let owner = deque.owner_in_model();
+        let (position, _) = owner.push::<Full>(entry(1));
+        let (shared, visit) = (deque.clone(), visited.clone());
+        let thief = thread::spawn(move || {
+            let taken = steals(&shared, 1).len();
+            if taken == 0 {
+                shared.request();
+            }
+            visit.store(true, Ordering::Release);
+            taken
+        });
+        let seen = visited.load(Ordering::Acquire);
+        let has_enough = owner.has_for_thieves(1);
+        assert!(!(seen && has_enough), "the owner has nothing left, or was asked");
+        let kept = usize::from(owner.pop::<Full>(position));
+        assert_eq!(kept + thief.join().unwrap(), 1);
+        assert!(owner.is_empty());
+    });
+}
+
 /// Pushes the entry, and takes the slow path of a push if the owner was notified.
 pub(super) fn push_and_respond(owner: Owner<'_, u64>, number: usize, on_notified: impl FnOnce()) -> Position {
     let (position, unnotified) = owner.push::<Full>(entry(number));

@@ -32,6 +32,7 @@ const UNSAFE: &[&str] = &[
     "pool/src/job/remote.rs",
     "pool/src/job/spawned.rs",
     "pool/src/join/deque.rs",
+    "pool/src/join/lazy.rs",
     "pool/src/join/mod.rs",
     "pool/src/join/stack_job.rs",
     "pool/src/join/stolen.rs",
