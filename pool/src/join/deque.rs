@@ -339,12 +339,6 @@ impl<T> Owner<'_, T> {
         self.deque.owner.0.limit.load(Ordering::Relaxed) == NOTIFIED
     }
 
-    /// Returns whether thieves have taken all entries, or none was pushed.
-    #[inline]
-    pub fn is_empty(self) -> bool {
-        self.deque.has_no_entry()
-    }
-
     /// Completes a push that reached the limit. Calls `on_notified` if a thread has notified the owner,
     /// or may have.
     #[cold]

@@ -42,10 +42,33 @@ pub(crate) fn rayon(ops: u64, work: impl Fn() + Send + Sync + 'static) -> Side {
 
 /// Runs `work` in a scope of chili's pool.
 pub(crate) fn chili(ops: u64, work: impl Fn(&mut chili::Scope<'_>) + 'static) -> Side {
-    let pool = start_chili(workers());
+    chili_with(workers(), ops, work)
+}
+
+/// Like [`chili`], with this many threads.
+pub(crate) fn chili_with(threads: usize, ops: u64, work: impl Fn(&mut chili::Scope<'_>) + 'static) -> Side {
+    let pool = start_chili(threads);
     timed(ops, move |iterations| {
         let mut scope = pool.scope();
         (0..iterations).for_each(|_| work(&mut scope));
+    })
+}
+
+/// Runs `work` on forte's pool. The thread that measures joins the pool, and counts as one of its threads.
+pub(crate) fn forte(ops: u64, work: impl Fn(&forte::Worker) + 'static) -> Side {
+    static POOL: forte::ThreadPool = forte::ThreadPool::new();
+    /// Ends the pool's threads, so that its heartbeat does not disturb other benches.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            POOL.depopulate();
+        }
+    }
+    POOL.resize_to(workers().saturating_sub(1).max(1));
+    let end = End;
+    timed(ops, move |iterations| {
+        let _end = &end;
+        POOL.with_worker(|worker| (0..iterations).for_each(|_| work(worker)));
     })
 }
 

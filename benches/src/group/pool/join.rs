@@ -85,9 +85,9 @@ pub(crate) fn fib_chili(scope: &mut chili::Scope<'_>, n: u64) -> u64 {
 
 /// A balanced binary tree on the heap.
 pub(crate) struct Tree {
-    value: u64,
-    left: Option<Box<Tree>>,
-    right: Option<Box<Tree>>,
+    pub(super) value: u64,
+    pub(super) left: Option<Box<Tree>>,
+    pub(super) right: Option<Box<Tree>>,
 }
 
 impl Tree {

@@ -7,6 +7,7 @@ mod classic;
 mod collect;
 mod entrance;
 mod join;
+mod lazy;
 mod shapes;
 mod small;
 mod spawn;
@@ -21,7 +22,9 @@ use std::{hint::black_box, sync::Arc};
 pub(crate) fn benches() -> Vec<Bench> {
     let mut benches = fibs();
     benches.extend(trees("tree_1023", 10));
+    benches.extend(trees("tree_1m", 20));
     benches.extend(trees("tree_16m", 24));
+    benches.extend(lazy::benches());
     benches.extend(map_sums());
     benches.extend(spawn::benches());
     benches.extend(classic::benches());
