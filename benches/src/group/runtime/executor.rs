@@ -1,6 +1,8 @@
 //! Three runtimes behind one trait, so that each bench is written once and only the runtime differs.
 
-use std::{future::Future, io, sync::Arc, thread, time::Duration};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use std::{future::Future, io, net::TcpStream, sync::Arc, thread, time::Duration};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How many threads a runtime has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub(crate) enum Threads {
 }
 
 /// A runtime.
-pub(crate) trait Runtime: Sized + 'static {
+pub(crate) trait Runtime: Sized + Sync + 'static {
     type Spawner: Spawner;
 
     fn start(threads: Threads) -> Self;
@@ -33,6 +35,12 @@ pub(crate) trait Spawner: Clone + Send + Sync + 'static {
     fn yield_now() -> impl Task<()>;
     /// A timer, which is set when it is polled for the first time.
     fn sleep(time: Duration) -> impl Task<()>;
+}
+
+/// A runtime whose tasks can use sockets.
+pub(crate) trait Echo: Spawner {
+    /// Sends each byte back, until the client goes away. The connection does not block.
+    fn echo(connection: TcpStream) -> impl Task<()>;
 }
 
 /// A future that may move to any thread.
@@ -89,6 +97,17 @@ impl Spawner for BrigadeSpawner {
     }
 }
 
+impl Echo for BrigadeSpawner {
+    async fn echo(connection: TcpStream) {
+        let mut stream =
+            brigade_runtime::net::TcpStream::from_std(connection).expect("the connection is good");
+        let mut byte = [0];
+        while let Ok(1) = AsyncReadExt::read(&mut stream, &mut byte).await {
+            AsyncWriteExt::write_all(&mut stream, &byte).await.expect("the client waits for its byte");
+        }
+    }
+}
+
 /// tokio, either flavour.
 pub(crate) struct Tokio(tokio::runtime::Runtime);
 /// tokio's free functions.
@@ -140,6 +159,16 @@ impl Spawner for TokioSpawner {
     fn sleep(time: Duration) -> impl Task<()> {
         // tokio's constructor needs a runtime, unlike the others. So it is called when the runtime polls.
         async move { tokio::time::sleep(time).await }
+    }
+}
+
+impl Echo for TokioSpawner {
+    async fn echo(connection: TcpStream) {
+        let mut stream = tokio::net::TcpStream::from_std(connection).expect("the connection is good");
+        let mut byte = [0];
+        while let Ok(1) = stream.read(&mut byte).await {
+            stream.write_all(&byte).await.expect("the client waits for its byte");
+        }
     }
 }
 
@@ -213,5 +242,15 @@ impl Spawner for SmolSpawner {
 
     fn sleep(time: Duration) -> impl Task<()> {
         async move { _ = smol::Timer::after(time).await }
+    }
+}
+
+impl Echo for SmolSpawner {
+    async fn echo(connection: TcpStream) {
+        let mut stream = smol::Async::new(connection).expect("the connection is good");
+        let mut byte = [0];
+        while let Ok(1) = AsyncReadExt::read(&mut stream, &mut byte).await {
+            AsyncWriteExt::write_all(&mut stream, &byte).await.expect("the client waits for its byte");
+        }
     }
 }

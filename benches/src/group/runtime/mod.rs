@@ -11,6 +11,7 @@ mod fan_out;
 #[allow(unsafe_code)]
 mod floor;
 mod gate;
+mod lateness;
 pub(crate) mod memory;
 mod net;
 mod servers;
@@ -31,6 +32,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.extend(copying::benches());
     benches.extend(timers::late_benches());
     benches.extend(timer_benches());
+    benches.extend(lateness::benches());
     benches.extend(net::benches());
     benches.extend(servers::benches());
     benches.extend(floor::benches());

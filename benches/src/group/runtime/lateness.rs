@@ -1,0 +1,252 @@
+//! How late is what must not be late, while other tasks compute? A timer, a byte from a socket, a spawn and
+//! a message from outside, beside tasks that compute for a while and then yield.
+//!
+//! ```text
+//!   tasks     compute ── yield ── compute ── yield …     as many, and for as long each time, as a bench says
+//!   event     due ───────────────▶ seen by its task      the lateness: half (p50) and 99 of 100 (p99) are
+//!                                                        seen sooner, and none is later than the max
+//! ```
+//!
+//! A run lasts for [`RUN_LENGTH`]; an event that is late makes room for fewer.
+
+use super::executor::{Echo, Runtime, Spawner, Threads};
+use crate::{
+    bench::{Bench, Measure, Metric, Row, Side, rest, sides, workers},
+    cpu,
+};
+use brigade_trace::clock;
+use std::{
+    hint,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc::unbounded_channel;
+
+/// How long a run lasts.
+const RUN_LENGTH: Duration = Duration::from_millis(300);
+/// The time from one event to the next.
+const PERIOD: Duration = Duration::from_millis(1);
+
+/// The tasks that compute.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    tasks: usize,
+    /// The time that each of them computes before it yields.
+    poll: Duration,
+    threads: Threads,
+}
+
+/// What must not be late.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// A task sleeps for a millisecond.
+    Timer,
+    /// A client on a thread sends a byte, and waits for it to come back.
+    Echo,
+    /// A thread spawns a task.
+    Spawn,
+    /// A thread sends a message to a task.
+    Message,
+}
+
+/// The benches.
+pub(crate) fn benches() -> Vec<Bench> {
+    let (one, all) = (Threads::Current, Threads::Workers(workers()));
+    let mut benches = Vec::new();
+    let mut add = |names, event, tasks, micros, threads| {
+        let load = Load { tasks, poll: Duration::from_micros(micros), threads };
+        benches.extend(against_both(names, event, load));
+    };
+    add(ROWS_TICKER_4, Event::Timer, 4, 200, all);
+    add(ROWS_TICKER_4_CT, Event::Timer, 4, 200, one);
+    add(ROWS_TICKER_16, Event::Timer, 16, 200, all);
+    add(ROWS_TICKER_16_CT, Event::Timer, 16, 200, one);
+    add(ROWS_TICKER_SHORT, Event::Timer, 16, 20, all);
+    add(ROWS_TICKER_SHORT_CT, Event::Timer, 16, 20, one);
+    add(ROWS_TICKER_LONG, Event::Timer, 4, 2000, all);
+    add(ROWS_TICKER_LONG_CT, Event::Timer, 4, 2000, one);
+    add(ROWS_ECHO, Event::Echo, 4, 200, all);
+    add(ROWS_ECHO_CT, Event::Echo, 4, 200, one);
+    add(ROWS_SPAWN, Event::Spawn, 4, 200, all);
+    add(ROWS_SPAWN_CT, Event::Spawn, 4, 200, one);
+    add(ROWS_MESSAGE, Event::Message, 4, 200, all);
+    add(ROWS_MESSAGE_CT, Event::Message, 4, 200, one);
+    benches
+}
+
+/// The names of the rows of a bench: p50, p99, max.
+type Names = [&'static str; 3];
+
+const ROWS_TICKER_4: Names = ["late_ticker_4", "late_ticker_4_p99", "late_ticker_4_max"];
+const ROWS_TICKER_4_CT: Names = ["late_ticker_4_ct", "late_ticker_4_ct_p99", "late_ticker_4_ct_max"];
+const ROWS_TICKER_16: Names = ["late_ticker_16", "late_ticker_16_p99", "late_ticker_16_max"];
+const ROWS_TICKER_16_CT: Names = ["late_ticker_16_ct", "late_ticker_16_ct_p99", "late_ticker_16_ct_max"];
+const ROWS_TICKER_SHORT: Names = ["late_ticker_20us", "late_ticker_20us_p99", "late_ticker_20us_max"];
+const ROWS_TICKER_SHORT_CT: Names =
+    ["late_ticker_20us_ct", "late_ticker_20us_ct_p99", "late_ticker_20us_ct_max"];
+const ROWS_TICKER_LONG: Names = ["late_ticker_2ms", "late_ticker_2ms_p99", "late_ticker_2ms_max"];
+const ROWS_TICKER_LONG_CT: Names = ["late_ticker_2ms_ct", "late_ticker_2ms_ct_p99", "late_ticker_2ms_ct_max"];
+const ROWS_ECHO: Names = ["late_echo", "late_echo_p99", "late_echo_max"];
+const ROWS_ECHO_CT: Names = ["late_echo_ct", "late_echo_ct_p99", "late_echo_ct_max"];
+const ROWS_SPAWN: Names = ["late_spawn", "late_spawn_p99", "late_spawn_max"];
+const ROWS_SPAWN_CT: Names = ["late_spawn_ct", "late_spawn_ct_p99", "late_spawn_ct_max"];
+const ROWS_MESSAGE: Names = ["late_message", "late_message_p99", "late_message_max"];
+const ROWS_MESSAGE_CT: Names = ["late_message_ct", "late_message_ct_p99", "late_message_ct_max"];
+
+fn against_both(names: Names, event: Event, load: Load) -> [Bench; 2] {
+    use super::executor::{Brigade, Smol, Tokio};
+    let peers = if load.threads == Threads::Current { super::SINGLE } else { super::MULTI };
+    let rows = || -> Vec<Row> {
+        let row = |(figure, name)| Row { name, metric: Metric::ExtraTime(figure), goal: Some(1.0) };
+        names.into_iter().enumerate().map(row).collect()
+    };
+    let ours = move || side::<Brigade>(event, load);
+    let mut tokio = Bench::new(names[0], peers[0], move || sides(ours(), side::<Tokio>(event, load)));
+    let mut smol = Bench::new(names[0], peers[1], move || sides(ours(), side::<Smol>(event, load)));
+    tokio.rows = rows();
+    smol.rows = rows();
+    [tokio, smol]
+}
+
+fn side<R: Runtime<Spawner: Echo>>(event: Event, load: Load) -> Side {
+    let runtime = R::start(load.threads);
+    Box::new(move |_| {
+        let before = cpu::own();
+        let start = clock::now();
+        let mut late = run(&runtime, event, load);
+        let wall = start.elapsed();
+        rest();
+        let cpu = cpu::own().saturating_sub(before);
+        late.sort_unstable();
+        let at = |part: f64| late[(part * (late.len() - 1) as f64) as usize].as_nanos() as f64;
+        Measure { ops: late.len() as u64, wall, cpu, extra: vec![at(0.5), at(0.99), at(1.0)] }
+    })
+}
+
+/// Runs the load on a thread of its own, which drives the runtime or waits for it, and meanwhile measures
+/// the events.
+fn run<R: Runtime<Spawner: Echo>>(runtime: &R, event: Event, load: Load) -> Vec<Duration> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            runtime.block_on(runtime.spawn(compute_beside(runtime.spawner(), is_over.clone(), load, tell)));
+        });
+        told.recv().expect("the load begins");
+        let late = match event {
+            Event::Timer => timer(runtime),
+            Event::Echo => echo(runtime),
+            Event::Spawn => spawn(runtime),
+            Event::Message => message(runtime),
+        };
+        is_over.store(true, Ordering::Relaxed);
+        late
+    })
+}
+
+/// Runs the tasks that compute until it is over.
+async fn compute_beside<I: Spawner>(
+    spawner: I,
+    is_over: Arc<AtomicBool>,
+    load: Load,
+    begun: mpsc::Sender<()>,
+) {
+    let compute = || {
+        let is_over = is_over.clone();
+        async move {
+            while !is_over.load(Ordering::Relaxed) {
+                let end = clock::now() + load.poll;
+                while clock::now() < end {
+                    hint::spin_loop();
+                }
+                I::yield_now().await;
+            }
+        }
+    };
+    let tasks: Vec<_> = (0..load.tasks).map(|_| spawner.spawn(compute())).collect();
+    begun.send(()).expect("the other thread waits for the load");
+    for task in tasks {
+        task.await;
+    }
+}
+
+fn timer<R: Runtime>(runtime: &R) -> Vec<Duration> {
+    let (tell, told) = mpsc::channel();
+    let ticker = runtime.spawn(async move {
+        let mut late = Vec::new();
+        let end = clock::now() + RUN_LENGTH;
+        while clock::now() < end {
+            let due = clock::now() + PERIOD;
+            <R::Spawner as Spawner>::sleep(PERIOD).await;
+            late.push(due.elapsed());
+        }
+        tell.send(late).expect("the other thread waits for the figures");
+    });
+    // smol cancels a task whose handle is dropped.
+    let late = told.recv().expect("the ticker does not panic");
+    drop(ticker);
+    late
+}
+
+fn echo<R: Runtime<Spawner: Echo>>(runtime: &R) -> Vec<Duration> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the machine has a loopback");
+    let address = listener.local_addr().expect("it is bound");
+    let mut client = TcpStream::connect(address).expect("the listener is there");
+    let (server, _) = listener.accept().expect("the client has connected");
+    for end in [&client, &server] {
+        end.set_nodelay(true).expect("it is a TCP connection");
+    }
+    server.set_nonblocking(true).expect("the descriptor is good");
+    let server = runtime.spawn(<R::Spawner as Echo>::echo(server));
+    let late = each_period(|_| {
+        let sent = clock::now();
+        client.write_all(&[1]).expect("the server lives");
+        client.read_exact(&mut [0]).expect("the server answers");
+        sent.elapsed()
+    });
+    drop((client, server));
+    late
+}
+
+fn spawn<R: Runtime>(runtime: &R) -> Vec<Duration> {
+    let (tell, told) = mpsc::channel();
+    let tasks = each_period(|sent| {
+        let tell = tell.clone();
+        runtime.spawn(async move { tell.send(sent.elapsed()).expect("all figures are awaited") })
+    });
+    let late = told.iter().take(tasks.len()).collect();
+    drop(tasks);
+    late
+}
+
+fn message<R: Runtime>(runtime: &R) -> Vec<Duration> {
+    let (send, mut messages) = unbounded_channel::<Instant>();
+    let (tell, told) = mpsc::channel();
+    let receiver = runtime.spawn(async move {
+        while let Some(sent) = messages.recv().await {
+            tell.send(sent.elapsed()).expect("all figures are awaited");
+        }
+    });
+    let sent = each_period(|now| send.send(now).expect("the receiver lives"));
+    let late = told.iter().take(sent.len()).collect();
+    drop((send, receiver));
+    late
+}
+
+/// Calls `f` once a period, with the time.
+fn each_period<T>(mut f: impl FnMut(Instant) -> T) -> Vec<T> {
+    let end = clock::now() + RUN_LENGTH;
+    let mut results = Vec::new();
+    while clock::now() < end {
+        thread::sleep(PERIOD);
+        results.push(f(clock::now()));
+    }
+    results
+}
