@@ -32,8 +32,9 @@ fn run_ends_when_a_task_spawns_a_local_one_at_the_end() {
     let late = Arc::new(Mutex::new(None));
     let theirs = late.clone();
     run(async {
-        drop(spawn_local(pending::<()>()));
         drop(spawn(async move { *theirs.lock().unwrap() = Some(spawn_local(pending::<()>())) }));
+        // The end waits for this one, and meanwhile the task above runs.
+        drop(spawn_local(pending::<()>()));
     });
     assert!(is_cancelled(late.lock().unwrap().take().unwrap()));
 }

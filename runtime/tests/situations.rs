@@ -31,6 +31,7 @@ mod groups;
 mod handle;
 mod hyper;
 mod hyper_client;
+mod late;
 mod life;
 mod limits;
 mod local_ends;

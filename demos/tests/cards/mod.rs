@@ -85,7 +85,7 @@ const TESTED: &[(&str, &str)] = &[
 /// Cards with a number that is a constant in the file that proves them.
 const CONSTANTS: &[(&str, &str, &str)] = &[
     ("newest-task", "only 3 times in a row", "MAX_LIFO_RUNS: u32 = 3;"),
-    ("injector-fairness", "Every 61 tasks", "MAINTENANCE_INTERVAL: u32 = 61;"),
+    ("injector-fairness", "After 61 tasks at most", "MAX_POLLS: i32 = 61;"),
     ("gil-interval", "5 ms by default", "SWITCH_INTERVAL: Duration = Duration::from_millis(5);"),
     ("start-fails", "After 3 failures in a row", "MAX_FAILURES: u32 = 3;"),
 ];

@@ -36,10 +36,10 @@ pub(crate) fn run_until<R>(core: &Core, mut done: impl FnMut() -> Option<R>) -> 
         }
         core.assert_not_forked();
         let has_run_tasks = core.run_round();
-        // The driver is due after a number of polls. It gets its turn even if no task ran: the future of
-        // `block_on` may wake itself over and over.
-        if core.is_driver_due() {
-            core.poll_driver();
+        // A check is due after a number of polls. It is made even if no task ran: the future of `block_on`
+        // may wake itself over and over.
+        if core.is_check_due() {
+            core.check();
         } else if !has_run_tasks {
             core.sleep();
         }

@@ -10,11 +10,13 @@
 //! | `reference` | the executor of either kind, owned, borrowed, or as the one word that a task has |
 //! | `current_thread` | the executor without threads of its own |
 //! | `multi_thread` | the work-stealing executor |
+//! | `check_interval` | how often a busy executor looks at timers, driver and injector |
 //! | `injector`, `rng` | parts of both: the queue for tasks from other threads, and random choices |
 
 pub(crate) mod block_on;
 pub(crate) mod blocking;
 pub(crate) mod builder;
+pub(crate) mod check_interval;
 // Unsafe: extends the lifetime of the references in a thread's role, which a guard keeps alive.
 #[allow(unsafe_code)]
 pub(crate) mod context;

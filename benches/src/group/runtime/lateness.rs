@@ -1,5 +1,5 @@
-//! How late is what must not be late, while other tasks compute? A timer, a byte from a socket, a spawn and
-//! a message from outside, beside tasks that compute for a while and then yield.
+//! How late are events while other tasks compute? A timer, a byte from a socket, a spawn and a message from
+//! outside, beside tasks that compute for a while and then yield.
 //!
 //! ```text
 //!   tasks     compute ── yield ── compute ── yield …     as many, and for as long each time, as a bench says
@@ -43,7 +43,7 @@ struct Load {
     threads: Threads,
 }
 
-/// What must not be late.
+/// The event that must not be late.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     /// A task sleeps for a millisecond.

@@ -3,16 +3,20 @@
 //!
 //! # Fairness
 //!
-//! A round runs at most [`MAX_POLLS_PER_ROUND`] tasks, and those of the injector join the queue first.
-//! Between two rounds the future of `block_on` is polled if it was woken, and the driver is polled if the
-//! last time was more than [`DRIVER_POLL_INTERVAL`] ago. So a task that wakes itself for ever starves
-//! nobody.
+//! A round has as many polls as [`CheckInterval`] says: it takes 50 µs, or is one poll. Between two rounds
+//! the future of `block_on` is polled if it was woken, and the timers and the driver are looked at if the
+//! last time was more than [`MAX_ROUND`] ago. So a task that wakes itself for ever starves nobody.
+//!
+//! Tasks that other threads sent and tasks that the driver woke are in a queue of their own, `external`.
+//! It goes before the queue `ready`, and the two take [`Turns`]. If the future of `block_on` yields, it is
+//! polled again after the tasks that were ready then, as a task would be.
 
 use super::CurrentThread;
 use crate::{
     driver::{DriverLock, fork},
     executor::{
         block_on::{MainFuture, run_until},
+        check_interval::{CheckInterval, MAX_ROUND, Turns},
         context,
     },
     shim::lock,
@@ -36,10 +40,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The number of polls after which the loop turns to anything else.
-const MAX_POLLS_PER_ROUND: usize = 61;
-/// The longest time for which a busy executor leaves the driver alone.
-const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
+/// The most tasks that go before the future of `block_on` after it has yielded.
+const MAX_TASKS_BEFORE_MAIN: usize = 61;
 
 /// The parts that move from one driving thread to the next. No local task is among them.
 pub(super) struct CoreQueues {
@@ -51,6 +53,8 @@ pub(super) struct CoreQueues {
 pub(crate) struct Core {
     pub(crate) shared: Arc<CurrentThread>,
     pub(super) ready: RefCell<VecDeque<Task>>,
+    /// Tasks from other threads, and tasks that the driver has woken while others were ready.
+    external: RefCell<VecDeque<Task>>,
     /// The tasks that may move between threads, and have waited.
     owned: RefCell<TaskList>,
     /// All tasks that may not move. They end with the `block_on` in which they were spawned.
@@ -58,8 +62,10 @@ pub(crate) struct Core {
     /// True once that end has begun: a local task that is spawned later is cancelled at once.
     locals_end: Cell<bool>,
     driver_polled: Cell<Instant>,
-    /// The number of polls since the loop last considered the driver.
-    polls: Cell<usize>,
+    interval: CheckInterval,
+    turns: Turns,
+    /// The number of tasks that still go before the future of `block_on`, which has yielded.
+    before_main: Cell<usize>,
     /// The process that made this core. A forked child is another one.
     generation: Generation,
 }
@@ -82,8 +88,11 @@ impl Driving {
             owned: RefCell::new(lists.owned),
             locals: RefCell::default(),
             locals_end: Cell::new(false),
+            external: RefCell::default(),
             driver_polled: Cell::new(clock::now()),
-            polls: Cell::new(0),
+            interval: CheckInterval::new(shared.driver.timers.clock.now()),
+            turns: Turns::new(),
+            before_main: Cell::new(0),
             generation: Generation::current(),
         });
         let entered = context::enter_as_driver(core.clone());
@@ -98,14 +107,19 @@ impl Driving {
         // The first poll needs no wake-up.
         shared.inbox.set_woken();
         run_until(&self.core, || {
-            if !shared.inbox.take_woken() {
+            if self.core.before_main.get() > 0 || !shared.inbox.take_woken() {
                 return None;
             }
-            self.core.polls.set(self.core.polls.get() + 1);
+            self.core.interval.count_poll();
             budget::renew();
             match main.poll(&mut context) {
                 Poll::Ready(output) => Some(output),
-                Poll::Pending => None,
+                Poll::Pending => {
+                    if shared.inbox.is_woken() {
+                        self.core.queue_main();
+                    }
+                    None
+                }
             }
         })
     }
@@ -159,7 +173,9 @@ impl Drop for Driving {
         }
         core.end_locals();
         run_until(core, || core.locals.borrow().is_empty().then_some(()));
-        let lists = CoreQueues { ready: core.ready.take(), owned: core.owned.take() };
+        let mut ready = core.external.take();
+        ready.append(&mut core.ready.borrow_mut());
+        let lists = CoreQueues { ready, owned: core.owned.take() };
         let waiting = {
             let mut parked = lock(&core.shared.parked);
             parked.core = Some(lists);
@@ -171,27 +187,50 @@ impl Drop for Driving {
 }
 
 impl Core {
-    /// Runs one round of tasks. Returns false if there were none.
+    /// Runs tasks until the round is over, or none is ready. Returns false if there were none.
     pub(crate) fn run_round(&self) -> bool {
         let fetched = self.fetch();
-        for ran in 0..MAX_POLLS_PER_ROUND {
+        let before = self.interval.made();
+        let is_over = self.turns.is_of_external() && self.run_all(&self.external);
+        let _ = is_over || self.run_all(&self.ready) || self.run_all(&self.external);
+        let ran = self.interval.made() - before;
+        // Nobody goes before the future of `block_on` if nothing is ready.
+        let left = if self.interval.is_due() { self.before_main.get().saturating_sub(ran) } else { 0 };
+        let had_main_queued = self.before_main.replace(left) > 0;
+        fetched || ran > 0 || had_main_queued
+    }
+
+    /// Runs the tasks of a queue. Returns true once the round is over, false if the queue is empty before. If
+    /// the round was over already, it runs one task: a future of `block_on` that is woken again and again
+    /// starves none.
+    #[inline]
+    fn run_all(&self, queue: &RefCell<VecDeque<Task>>) -> bool {
+        loop {
             // This is a statement of its own, so that the queue is not borrowed while the task runs.
-            let task = self.ready.borrow_mut().pop_front();
-            let Some(task) = task else { return fetched || ran > 0 };
+            let task = queue.borrow_mut().pop_front();
+            let Some(task) = task else { return false };
             self.run(task);
+            if self.interval.is_due() {
+                return true;
+            }
         }
-        true
     }
 
     #[inline]
     fn run(&self, task: Task) {
-        self.polls.set(self.polls.get() + 1);
+        self.interval.count_poll();
         budget::renew();
         match task.run() {
             Outcome::Done => {}
             Outcome::Again(task) => self.ready.borrow_mut().push_back(task),
         }
         self.assert_not_forked();
+    }
+
+    /// Lets the tasks that are ready go before the future of `block_on`.
+    fn queue_main(&self) {
+        let ready = self.ready.borrow().len() + self.external.borrow().len();
+        self.before_main.set(ready.min(MAX_TASKS_BEFORE_MAIN));
     }
 
     /// Panics in a forked child: the parent runs these tasks, and the copy of this thread must not.
@@ -204,7 +243,7 @@ impl Core {
 
     /// Takes the tasks that other threads sent. Returns false if there were none.
     fn fetch(&self) -> bool {
-        let mut queue = |task: Task| self.ready.borrow_mut().push_back(task);
+        let mut queue = |task: Task| self.external.borrow_mut().push_back(task);
         let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue);
         let fetched = first.is_some();
         first.into_iter().for_each(queue);
@@ -259,32 +298,48 @@ impl Core {
     /// Tells whether no task is left.
     fn is_empty(&self) -> bool {
         self.ready.borrow().is_empty()
+            && self.external.borrow().is_empty()
             && self.owned.borrow().is_empty()
             && self.locals.borrow().is_empty()
             && self.shared.inbox.injector.len() == 0
     }
 
-    /// Tells whether enough polls were made for the driver to get its turn.
-    pub(crate) fn is_driver_due(&self) -> bool {
-        self.polls.get() >= MAX_POLLS_PER_ROUND
+    /// Tells whether the round is over, so that a check is due.
+    pub(crate) fn is_check_due(&self) -> bool {
+        self.interval.is_due()
     }
 
-    /// Polls the driver without sleeping, if it was not polled for long enough.
+    /// Ends a round: polls the driver without sleeping, if it was not polled for long enough, and says whose
+    /// turn the next round is.
     #[cold]
-    pub(crate) fn poll_driver(&self) {
-        self.polls.set(0);
-        // This is the real time: pausing the clock does not pause the descriptors.
-        let now = clock::now();
-        if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
-            self.driver_polled.set(now);
+    pub(crate) fn check(&self) {
+        let clock = &self.shared.driver.timers.clock;
+        let now = clock.now();
+        let may_be_external = self.turns.end_round(self.interval.end_round(now));
+        // Pausing the clock does not pause the descriptors.
+        let real_now = if clock.is_paused() { clock::now() } else { now };
+        if real_now - self.driver_polled.get() > MAX_ROUND {
+            self.driver_polled.set(real_now);
             if let Some(mut driver) = self.shared.driver.try_lock() {
+                let ready = self.ready.borrow().len();
                 driver.poll_now();
+                // The driver runs no task, so nothing has left the queue meanwhile.
+                self.external.borrow_mut().extend(self.ready.borrow_mut().drain(ready..));
             }
         }
+        self.fetch();
+        self.turns.begin(may_be_external && !self.external.borrow().is_empty());
     }
 
     /// Sleeps in the reactor until there is something to do.
     pub(crate) fn sleep(&self) {
+        let timers = &self.shared.driver.timers;
+        self.interval.end_round(timers.clock.now());
+        self.sleep_in_driver();
+        self.interval.begin_round(timers.clock.now());
+    }
+
+    fn sleep_in_driver(&self) {
         let shared = &self.shared;
         let Some(mut driver) = shared.driver.try_lock() else {
             unreachable!("only the driving thread turns the driver of a current-thread runtime")
@@ -312,6 +367,7 @@ impl Core {
         driver.poll_now();
         !shared.inbox.is_empty()
             || !self.ready.borrow().is_empty()
+            || !self.external.borrow().is_empty()
             || (shared.blocking.is_idle() && driver.advance_clock())
     }
 }

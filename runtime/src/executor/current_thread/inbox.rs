@@ -79,6 +79,12 @@ impl Inbox {
         self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire)
     }
 
+    /// Tells whether the future of `block_on` was woken and has not been polled since.
+    pub(super) fn is_woken(&self) -> bool {
+        // Relaxed: the caller looks again later.
+        self.woken.load(Ordering::Relaxed)
+    }
+
     /// Tells whether the inbox is empty.
     pub(super) fn is_empty(&self) -> bool {
         // SeqCst: see the head of this file.

@@ -182,7 +182,7 @@ impl MultiThread {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn inject(&self, task: Task) {
+    pub(crate) fn inject(&self, task: Task) {
         match self.injector.push(task) {
             Ok(()) => self.notify(None),
             // The executor has ended, and all its tasks with it. If this task was not complete, it is

@@ -3,11 +3,15 @@
 //! HOT
 //!
 //! A worker looks for a task in four places, in this order: its LIFO slot, its ring, the injector, the
-//! rings of the other workers. Every [`MAINTENANCE_INTERVAL`] tasks the injector comes first. At that time
-//! the worker also fires its own timers. It polls the driver as well, if its last such poll was more than
-//! [`DRIVER_POLL_INTERVAL`] ago and no other thread is in the driver. The task in the LIFO slot runs before
-//! the ring. If the ring holds tasks, the slot goes first only [`MAX_LIFO_RUNS`] times in a row, so two
-//! tasks that wake each other starve nobody.
+//! rings of the other workers. The task in the LIFO slot runs before the ring. If the ring holds tasks, the
+//! slot goes first only [`MAX_LIFO_RUNS`] times in a row, so two tasks that wake each other starve nobody;
+//! if polls are long, only once.
+//!
+//! After some polls, as many as [`CheckInterval`] says, there is a check: the worker fires its own timers,
+//! polls the driver if its last such poll was more than [`MAX_ROUND`] ago and no other thread is in the
+//! driver, and takes its next task from the injector. If polls are long, the tasks that were woken by these
+//! timers and events go to the injector too, where they do not wait behind the ring and where every worker
+//! sees them. The injector and the rings then take [`Turns`].
 //!
 //! A thief leaves a task alone if its owner will reach it within [`STEAL_GRACE_PERIOD`]. One worker
 //! finishes a handful of tasks that wake one another sooner than two workers do, because the memory that
@@ -19,6 +23,7 @@
 use crate::{
     driver::wake::wake_all,
     executor::{
+        check_interval::{CheckInterval, MAX_ROUND, Turns},
         multi_thread::{
             MultiThread,
             idle::{Awake, Watch},
@@ -38,9 +43,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The number of tasks that run between two rounds of maintenance.
-const MAINTENANCE_INTERVAL: u32 = 61;
-/// The number of times in a row that the LIFO slot goes before a ring that holds tasks.
+/// The number of times in a row that the LIFO slot goes before a ring that holds tasks, if polls are short.
 const MAX_LIFO_RUNS: u32 = 3;
 /// Thieves leave a task alone this long, because its owner will probably run it first.
 const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
@@ -49,8 +52,6 @@ const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
 const ALWAYS_STOLEN_LENGTH: usize = 60;
 /// The number of snapshots that a thief takes before it gives up, while tasks come and go.
 const STEAL_ATTEMPTS: u32 = 8;
-/// The longest time for which a busy executor leaves the driver alone.
-const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(50);
 /// The time that the watcher sleeps between two looks at the other workers.
 const WATCH_INTERVAL: Duration = Duration::from_millis(3);
 
@@ -64,8 +65,13 @@ pub(crate) struct Worker {
     awake: Cell<Awake>,
     /// Set by a worker on watch that has seen a task in a LIFO slot which its owner did not run.
     may_steal_lifo_task: Cell<bool>,
-    tick: Cell<u32>,
+    interval: CheckInterval,
+    turns: Turns,
+    /// True while a check wakes tasks that go to the injector.
+    wakes_external: Cell<bool>,
     lifo_runs: Cell<u32>,
+    /// The number of times in a row that the LIFO slot goes before a ring that holds tasks.
+    max_lifo_runs: Cell<u32>,
     driver_polled: Cell<Instant>,
     /// The tails of all rings at the last snapshot, which this worker takes as a thief.
     seen_tails: Box<[Cell<usize>]>,
@@ -89,15 +95,19 @@ fn spin_for(time: Duration) {
 
 impl Worker {
     pub(crate) fn new(index: usize, shared: Arc<MultiThread>, queue: Owner) -> Self {
+        let now = shared.driver.timers.clock.now();
         Self {
             index,
             queue,
             rng: RefCell::new(Rng::fast(index + 1)),
             awake: Cell::new(Awake::Working),
             may_steal_lifo_task: Cell::new(false),
-            tick: Cell::new(0),
+            interval: CheckInterval::new(now),
+            turns: Turns::new(),
+            wakes_external: Cell::new(false),
             lifo_runs: Cell::new(0),
-            driver_polled: Cell::new(shared.driver.timers.clock.now()),
+            max_lifo_runs: Cell::new(MAX_LIFO_RUNS),
+            driver_polled: Cell::new(now),
             seen_tails: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
             generation: Generation::current(),
             shared,
@@ -119,6 +129,7 @@ impl Worker {
         if self.awake.get() == Awake::Searching {
             self.found();
         }
+        self.interval.count_poll();
         budget::renew();
         match task.run() {
             Outcome::Done => {}
@@ -133,15 +144,12 @@ impl Worker {
     /// Takes a task from this worker's own queue, or from the injector.
     #[inline]
     fn next(&self) -> Option<Task> {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
-        if tick.is_multiple_of(MAINTENANCE_INTERVAL) {
-            self.maintain();
-            if let Some(task) = self.pop_injected() {
-                return Some(task);
-            }
+        if self.interval.is_due()
+            && let Some(task) = self.check()
+        {
+            return Some(task);
         }
-        if self.lifo_runs.get() < MAX_LIFO_RUNS || !self.queue.has_ring_tasks() {
+        if self.lifo_runs.get() < self.max_lifo_runs.get() || !self.queue.has_ring_tasks() {
             if let Some(task) = self.queue.pop_lifo_slot() {
                 self.lifo_runs.set(self.lifo_runs.get().saturating_add(1));
                 return Some(task);
@@ -161,17 +169,23 @@ impl Worker {
             return None;
         }
         // The share is this worker's part of the injector. It is at most half of the free room, so the ring
-        // does not overflow.
-        let share = |len: usize| (len / self.shared.workers()).min(self.queue.room() / 2);
+        // does not overflow. A long poll is not worth a share: behind the ring the tasks would wait.
+        let keeps_order = self.interval.is_after_each_poll() && self.queue.has_ring_tasks();
+        let share = |len: usize| {
+            if keeps_order { 0 } else { (len / self.shared.workers()).min(self.queue.room() / 2) }
+        };
         injector.pop_batch(share, |task| {
             self.queue.push(task, |_| unreachable!("there is room for half of the room"))
         })
     }
 
-    /// Queues a task that this worker woke or spawned: it goes into the LIFO slot.
+    /// Queues a task that this worker woke or spawned: it goes into the LIFO slot. During a check of long
+    /// polls it goes to the injector.
     #[inline]
     pub(crate) fn schedule(&self, task: Task) {
-        if let Some(older) = self.queue.replace_lifo_slot(task) {
+        if self.wakes_external.get() {
+            self.shared.inject(task);
+        } else if let Some(older) = self.queue.replace_lifo_slot(task) {
             self.push_back(older);
         }
     }
@@ -295,6 +309,8 @@ impl Worker {
     #[cold]
     fn sleep(&self) {
         let shared = &self.shared;
+        let clock = &shared.driver.timers.clock;
+        self.interval.end_round(clock.now());
         let id = Id::new(Domain::Worker, self.index as u64);
         let mut watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
         // Rule 3 of `idle.rs`. The worker that is woken may be this one.
@@ -322,6 +338,7 @@ impl Worker {
         }
         record(Kind::Unpark, id, 0);
         self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
+        self.interval.begin_round(clock.now());
     }
 
     /// Sleeps once, in the driver or on the thread.
@@ -337,15 +354,32 @@ impl Worker {
         called.unwrap_or_else(|| parker.take_reasons())
     }
 
-    /// The maintenance of a busy worker: it fires its timers and polls the driver when that is due.
+    /// Ends a round of a busy worker: it fires its timers, polls the driver when that is due, and takes a
+    /// task from the injector.
     #[cold]
-    fn maintain(&self) {
+    fn check(&self) -> Option<Task> {
         let timers = &self.shared.driver.timers;
         let now = timers.clock.now();
+        let may_be_external = self.turns.end_round(self.interval.end_round(now));
+        let is_short = self.interval.has_short_polls();
+        self.max_lifo_runs.set(if is_short { MAX_LIFO_RUNS } else { 1 });
+        self.wakes_external.set(!is_short);
+        self.poll_driver(now);
+        self.wakes_external.set(false);
+        let may_be_external = may_be_external || !self.interval.is_after_each_poll();
+        let task = if may_be_external { self.pop_injected() } else { None };
+        self.turns.begin(task.is_some());
+        task
+    }
+
+    /// Fires the timers of this worker. Polls the driver without sleeping, if this worker did not poll it for
+    /// long enough.
+    fn poll_driver(&self, now: Instant) {
+        let timers = &self.shared.driver.timers;
         let mut fired = Vec::new();
         timers.expire_one(self.index, timers.clock.moment_of(now), &mut fired);
         wake_all(Cause::Timer, &mut fired);
-        if now - self.driver_polled.get() > DRIVER_POLL_INTERVAL {
+        if now - self.driver_polled.get() > MAX_ROUND {
             self.driver_polled.set(now);
             if let Some(mut driver) = self.shared.driver.try_lock() {
                 driver.poll_now();

@@ -109,8 +109,9 @@ pub(super) static CARDS: &[Card] = &[
         "injector-fairness",
         "A worker always has tasks of its own. What keeps it from ignoring those that come from other \
          threads?",
-        "Every 61 tasks it looks into the injector first.",
-        "runtime/src/executor/multi_thread/worker.rs",
+        "After 61 tasks at most it looks into the injector first; if tasks take longer than 50 µs, after each \
+         one.",
+        "runtime/src/executor/check_interval.rs",
     ),
     read(
         "stealing-ring",
