@@ -125,6 +125,7 @@ pub use join::{join, join_lazy, join3, join4};
 pub use pool::Pool;
 pub use registry::stats::Stats;
 pub use scope::{Scope, scope};
+pub use sys::prepare;
 pub use worker::wait::blocking;
 
 /// Internals for the loom models.

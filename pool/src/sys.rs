@@ -65,6 +65,23 @@ pub fn heavy() {
     }
 }
 
+/// Does what the first pool of a process needs once, if this thread is alone in its process.
+///
+/// Alone, it takes microseconds. In a process with several threads the kernel takes 10 ms or more, for which
+/// the start of the first pool waits. So a program that starts threads of its own before it makes a pool
+/// calls this first. A runtime with workers calls it before it starts them.
+///
+/// ```
+/// brigade_pool::prepare();
+/// let thread = std::thread::spawn(|| brigade_pool::Pool::new());
+/// assert!(thread.join().unwrap().is_ok());
+/// ```
+pub fn prepare() {
+    if platform::is_alone() {
+        is_asymmetric();
+    }
+}
+
 /// Returns how many threads of this process can run at a time, where the system tells, and otherwise 1.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -78,7 +95,10 @@ pub(crate) fn processor() -> Option<usize> {
 #[cfg(all(target_os = "linux", not(loom)))]
 mod platform {
     use brigade_handle::fork::PerProcess;
-    use std::sync::atomic::{Ordering, compiler_fence};
+    use std::{
+        os::linux::fs::MetadataExt,
+        sync::atomic::{Ordering, compiler_fence},
+    };
 
     fn membarrier(command: libc::c_int) -> libc::c_long {
         // SAFETY: membarrier takes a command and two zeros, and touches no memory of ours.
@@ -89,6 +109,11 @@ mod platform {
         // Registering twice does no harm. A forked child inherits the registration, and asks again.
         static REGISTERED: PerProcess<bool> = PerProcess::new();
         *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0)
+    }
+
+    pub(super) fn is_alone() -> bool {
+        // A folder has a link from its parent, one from itself, and one from each folder in it.
+        std::fs::metadata("/proc/self/task").is_ok_and(|threads| threads.st_nlink() == 2 + 1)
     }
 
     #[inline(always)]
@@ -113,6 +138,10 @@ mod platform {
     use super::{Fence, Full};
 
     pub(super) fn is_asymmetric() -> bool {
+        false
+    }
+
+    pub(super) fn is_alone() -> bool {
         false
     }
 
