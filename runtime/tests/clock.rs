@@ -7,8 +7,8 @@
 
 use crate::common::WakeCount;
 use brigade_runtime::{
-    MissedTicks, Runtime, Sleep, gather, interval, interval_at, net::TcpListener, net::TcpStream, now, sleep,
-    sleep_until, spawn, spawn_blocking, timeout, timeout_at, yield_now,
+    Handle, MissedTicks, Runtime, Sleep, gather, interval, interval_at, net::TcpListener, net::TcpStream,
+    now, sleep, sleep_until, spawn, spawn_blocking, timeout, timeout_at, yield_now,
 };
 use std::{
     cell::RefCell,
@@ -179,6 +179,38 @@ fn a_thousand_years_pass_in_no_time() {
             assert_eq!(now() - begin, long);
         }
     });
+}
+
+#[test]
+fn the_clock_jumps_for_a_blocking_call_that_waits_for_it() {
+    for _ in 0..50 {
+        paused(async {
+            let begin = now();
+            // Timers before and after those of the call: the clock may pass none of them too early.
+            let ticks = spawn(async {
+                let mut ticks = interval(MS);
+                for _ in 0..100 {
+                    ticks.tick().await;
+                }
+            });
+            let passed = spawn_blocking(move || {
+                let inside = Handle::current();
+                let sleep_for = |span| {
+                    inside.block_on(async move {
+                        sleep(span).await;
+                        now() - begin
+                    })
+                };
+                [7 * MS, 20 * MS, MS].map(sleep_for)
+            });
+            assert_eq!(passed.await.unwrap(), [7 * MS, 27 * MS, 28 * MS]);
+            ticks.await.unwrap();
+            // The call waits for a task that sleeps.
+            let task = spawn_blocking(|| Handle::current().block_on(spawn(sleep(DAY))));
+            task.await.unwrap().unwrap();
+            assert!(now() - begin >= DAY);
+        });
+    }
 }
 
 #[test]

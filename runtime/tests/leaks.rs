@@ -17,7 +17,7 @@ use brigade_runtime::{
     spawn,
 };
 use futures_util::{AsyncReadExt, FutureExt};
-use std::process::Stdio;
+use std::{process::Stdio, sync::mpsc, thread};
 
 /// How many entries a folder of `/proc/self` has.
 fn count(folder: &str) -> usize {
@@ -70,4 +70,22 @@ fn nothing_is_left_behind() {
         assert_eq!(count("task"), threads);
         assert_eq!(children(), "");
     }
+    // A thread that was inside of a runtime and spawned there keeps nothing of it, though it lives on.
+    let (go, gate) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let runtime = Runtime::multi_thread(1).unwrap();
+    let handle = runtime.handle();
+    let guest = thread::spawn(move || {
+        let inside = handle.enter();
+        spawn(async {}).join().unwrap();
+        drop(inside);
+        drop(handle);
+        tell.send(()).unwrap();
+        gate.recv().unwrap_err();
+    });
+    told.recv().unwrap();
+    drop(runtime);
+    assert_eq!(count("fd"), descriptors, "the executor is gone");
+    drop(go);
+    guest.join().unwrap();
 }

@@ -15,7 +15,7 @@
 //! ([`run_round`](Core::run_round)), and that its driver reports events and expired timers.
 
 use crate::{
-    executor::{context, current_thread::Core, reference::ExecutorHandle},
+    executor::{context, current_thread::Core, reference::ExecutorHandle, running_call::CountedWait},
     task::{self, budget},
 };
 use brigade_handle::wait;
@@ -63,8 +63,12 @@ pub(crate) fn assert_outside(what: &str) {
 #[track_caller]
 pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F) -> F::Output {
     let mut future = pin!(Some(future));
+    let mut counted = CountedWait::begin(executor);
     let output = wait::block("block_on", |waker| {
-        let poll = poll_as_guest(executor, future.as_mut(), waker);
+        let poll = match &mut counted {
+            None => poll_as_guest(executor, future.as_mut(), waker),
+            Some(wait) => wait.poll(waker, |waker| poll_as_guest(executor, future.as_mut(), waker)),
+        };
         if poll.is_pending() {
             // After a fork this may be the child. A future can finish there, but nothing would wake it.
             executor.driver().reactor.assert_not_forked();

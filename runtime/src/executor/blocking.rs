@@ -7,7 +7,11 @@
 //! and an accepted call that is dropped makes itself ([`Accepted`]).
 
 use crate::{
-    executor::{context, reference::ExecutorHandle},
+    executor::{
+        context,
+        reference::ExecutorHandle,
+        running_call::{RunningCall, RunningCount},
+    },
     shim::{AtomicUsize, Mutex, Ordering, lock},
     time::elapsed::Elapsed,
 };
@@ -34,9 +38,8 @@ pub(crate) struct Blocking {
     /// The most calls that run at once, at least 1.
     most: usize,
     state: Mutex<State>,
-    /// The number of calls that have not ended. It is kept only for a paused clock, which must not jump
-    /// meanwhile.
-    under_way: AtomicUsize,
+    /// The number of calls that run. It is kept only for a paused clock, which must not jump meanwhile.
+    running: RunningCount,
     /// The accepted calls that have not been made.
     accepted: Arc<AcceptedCount>,
 }
@@ -76,8 +79,12 @@ pub(crate) enum Fate {
 
 impl Blocking {
     pub(crate) fn new(most: usize) -> Self {
-        let under_way = AtomicUsize::new(0);
-        Self { most, state: Mutex::new(State::NotStarted), under_way, accepted: Arc::default() }
+        Self {
+            most,
+            state: Mutex::new(State::NotStarted),
+            running: Arc::new(AtomicUsize::new(0)),
+            accepted: Arc::default(),
+        }
     }
 
     /// Hands a call to the pool, which is started if it has not been.
@@ -110,7 +117,11 @@ impl Blocking {
     pub(crate) fn is_idle(&self) -> bool {
         // SeqCst, as in `RunningCall::drop`: a thread that sees the zero sees the task that the end of the
         // call woke.
-        self.under_way.load(Ordering::SeqCst) == 0
+        self.running.load(Ordering::SeqCst) == 0
+    }
+
+    pub(super) fn running(&self) -> &RunningCount {
+        &self.running
     }
 
     /// Cancels queued calls that were not accepted, waits for those that run, and ends the threads.
@@ -163,7 +174,8 @@ impl Blocking {
 /// ended: see [`Runtime`](crate::Runtime#how-it-ends).
 ///
 /// The closure is inside of the runtime: by [`Handle::current`](crate::Handle::current) it may await sleeps,
-/// but not on a paused clock. The last calls of a current-thread runtime have no timers: sleeps panic there.
+/// on a [paused clock](crate::Builder::paused_clock), too. The last calls of a current-thread runtime have no
+/// timers: sleeps panic there.
 ///
 /// If the operating system refuses a thread, the call waits for one of the runtime's threads that make such
 /// calls. If there is no such thread either, the handle returns [`Lost`](JoinError::Lost) with the reason.
@@ -283,36 +295,19 @@ where
     })
 }
 
-/// Holds up a paused clock until the waiter for the call has been woken.
-struct RunningCall(ExecutorHandle);
-
-impl RunningCall {
-    fn begin(executor: &ExecutorHandle) -> Self {
-        executor.blocking().under_way.fetch_add(1, Ordering::SeqCst);
-        Self(executor.clone())
-    }
-}
-
-impl Drop for RunningCall {
-    fn drop(&mut self) {
-        self.0.blocking().under_way.fetch_sub(1, Ordering::SeqCst);
-        self.0.driver().reactor.wake();
-    }
-}
-
 /// A closure, and the way to tell its result. If it is dropped, the handle says that the call was
 /// cancelled.
 struct BlockingCall<F, T> {
     closure: Option<F>,
     /// None once it is completed.
     completer: Option<Completer<T>>,
-    _under_way: Option<RunningCall>,
+    running: Option<RunningCall>,
 }
 
 impl<F: FnOnce() -> T, T: Send + 'static> BlockingCall<F, T> {
-    fn new(closure: F, under_way: Option<RunningCall>) -> (Self, JoinHandle<T>) {
+    fn new(closure: F, running: Option<RunningCall>) -> (Self, JoinHandle<T>) {
         let (completer, handle) = brigade_handle::pair();
-        (Self { closure: Some(closure), completer: Some(completer), _under_way: under_way }, handle)
+        (Self { closure: Some(closure), completer: Some(completer), running }, handle)
     }
 
     fn make(mut self) {
@@ -320,7 +315,9 @@ impl<F: FnOnce() -> T, T: Send + 'static> BlockingCall<F, T> {
             return;
         }
         let closure = self.closure.take().expect("it is called once");
+        let marked = self.running.as_ref().map(RunningCall::mark_thread);
         let result = brigade_pool::blocking(|| catch_unwind(AssertUnwindSafe(closure)));
+        drop(marked);
         // This comes after the block ends: the task that is woken may bring the next call, and this thread
         // is free for it then.
         self.complete(result.map_err(JoinError::panicked));

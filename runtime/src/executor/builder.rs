@@ -79,8 +79,10 @@ impl Builder {
     /// to the next timer. So a test that sleeps for a day takes no time, and timers fire in the order of
     /// their deadlines, however busy the machine is. [`now`](crate::now) reads this clock.
     ///
-    /// The clock does not jump while a call of [`spawn_blocking`](crate::spawn_blocking) is under way. It
-    /// does jump while tasks wait for descriptors, other threads or child processes, so timeouts on those
+    /// The clock does not jump while a call of [`spawn_blocking`](crate::spawn_blocking) runs, unless the
+    /// call waits in [`Handle::block_on`](crate::Handle::block_on) of this runtime. A call that joins a task
+    /// otherwise, by [`JoinHandle::join`](crate::JoinHandle::join), counts as running. The clock does jump
+    /// while tasks wait for descriptors, other threads or child processes, so timeouts on those
     /// fire early.
     ///
     /// Only a [`current_thread`](Self::current_thread) runtime can have this clock, and this builder makes
@@ -141,6 +143,8 @@ impl Builder {
                 invalid(&format!("a runtime has at most {MAX_THREADS} workers, not {workers}"))
             }
             workers => {
+                // Later, when the runtime's pool for blocking calls is started, there are threads.
+                brigade_pool::prepare();
                 let (shared, threads) = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
                 Ok(Runtime::new(ExecutorHandle::MultiThread(shared), threads))
             }

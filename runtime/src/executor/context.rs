@@ -18,7 +18,7 @@
 
 use crate::{
     executor::{current_thread, multi_thread::worker::Worker, reference::ExecutorHandle, rng::Rng},
-    task::{Task, budget},
+    task::{self, Task, budget},
 };
 use std::{
     any::Any,
@@ -135,6 +135,8 @@ impl Drop for OwnedEntry {
             ROLE.set(self.before);
             // SAFETY: it is from a `Box`, nothing refers to it any more (rule 1), and a guard drops once.
             drop(unsafe { Box::from_raw(self.kept.as_ptr()) });
+            // This thread may keep references to the executor for its next spawns, and leaves it here.
+            task::return_references();
         } else if !std::thread::panicking() {
             panic!(
                 "the guard of `enter` was not dropped in the reverse order of its making, or was held across an `.await`"

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `runtime`, `builder`, `end` | the owner of an executor, its settings, and the ways in which it ends |
 //! | `handle` | a reference to a runtime for any thread, which does not keep it running |
-//! | `spawn`, `blocking` | the ways in: tasks, and calls that block |
+//! | `spawn`, `blocking`, `running_call` | the ways in: tasks, and calls that block |
 //! | `block_on` | the loop that turns a future into a value |
 //! | `context` | the executor that this thread is inside of |
 //! | `reference` | the executor of either kind, owned, borrowed, or as the one word that a task has |
@@ -29,5 +29,6 @@ pub(crate) mod multi_thread;
 #[allow(unsafe_code)]
 pub(crate) mod reference;
 pub(crate) mod rng;
+mod running_call;
 pub(crate) mod runtime;
 pub(crate) mod spawn;
