@@ -36,8 +36,8 @@
 //!   old has WAITING? wake              old has DONE? take the value
 //! ```
 //!
-//! The protocol is that of tokio's `JoinHandle` (`runtime/task/state.rs`), cut out of the task so that
-//! pool jobs and process calls use it too. `tests/loom.rs` models each pair of operations: loom runs a
+//! The protocol is that of tokio's `JoinHandle` (`tokio/src/runtime/task/state.rs`), cut out of the task so
+//! that pool jobs and process calls use it too. `tests/loom.rs` models each pair of operations: loom runs a
 //! small test once for each order that the steps of its threads can have. So the atomics and the cell come
 //! from `sync.rs`, which gives std's in a normal build and loom's in a model. The cell is loom's interface
 //! to an `UnsafeCell`: `with` gives a pointer to read through, `with_mut` one to write through.

@@ -23,7 +23,7 @@
 //!
 //! So a readiness that comes between the attempt and the clearing is not lost, although descriptors are
 //! edge-triggered and the operating system will not repeat it. The idea is tokio's
-//! (`runtime/io/scheduled_io.rs`).
+//! (`tokio/src/runtime/io/scheduled_io.rs`).
 //!
 //! # Ends and errors
 //!

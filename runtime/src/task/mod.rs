@@ -80,9 +80,9 @@
 //!
 //! `model/cancel.rs` models each of these.
 //!
-//! The word with state and count is tokio's idea (`runtime/task/state.rs`), and the entry as a value is
-//! async-task's (`Runnable`). Both pay two more atomic operations for a wake-up, because their entries hold
-//! a reference.
+//! The word with state and count is tokio's idea (`tokio/src/runtime/task/state.rs`), and the entry as a
+//! value is async-task's (`Runnable`). Both pay two more atomic operations for a wake-up, because their
+//! entries hold a reference.
 
 pub(crate) mod budget;
 // Unsafe: raw pointers share the allocation, which counts its own references.

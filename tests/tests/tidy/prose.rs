@@ -1,13 +1,24 @@
 //! Rules on documents: every link, and every `file.rs::name`, leads somewhere.
 
 use crate::{demand, source};
-use std::path::Path;
+use std::{iter, path::Path};
 
 /// The parts of `text` between `open` and `close`, with their line numbers.
 fn between<'a>(text: &'a str, open: &'a str, close: char) -> impl Iterator<Item = (usize, &'a str)> {
     text.lines().enumerate().flat_map(move |(number, line)| {
-        line.split(open).skip(1).filter_map(move |rest| Some((number + 1, rest.split_once(close)?.0)))
+        let mut rest = line;
+        iter::from_fn(move || {
+            let (inner, after) = rest.split_once(open)?.1.split_once(close)?;
+            rest = after;
+            Some((number + 1, inner))
+        })
     })
+}
+
+#[test]
+fn what_stands_between_two_equal_marks_is_found() {
+    let found: Vec<_> = between("a `b` c `d`\n[e](f) `g", "`", '`').collect();
+    assert_eq!(found, [(1, "b"), (1, "d")]);
 }
 
 #[test]
@@ -46,6 +57,7 @@ fn every_file_and_function_that_is_named_exists() {
     let mut breaches = Vec::new();
     for document in source::files(".md").iter().chain(&sources) {
         let is_code = document.path.ends_with(".rs");
+        let krate = document.path.split('/').next().unwrap_or_default();
         for (line, quoted) in between(&document.text, "`", '`') {
             let Some((path, rest)) = quoted.split_once(".rs") else { continue };
             let in_folder =
@@ -54,7 +66,9 @@ fn every_file_and_function_that_is_named_exists() {
             if !in_folder || !ours {
                 continue;
             }
-            let Some(target) = sources.iter().find(|file| file.path == format!("{path}.rs")) else {
+            // Comments name files from the root of the workspace or of their crate.
+            let paths = [format!("{path}.rs"), format!("{krate}/{path}.rs")];
+            let Some(target) = sources.iter().find(|file| paths.contains(&file.path)) else {
                 breaches.push(format!("{} names {path}.rs", document.at(line)));
                 continue;
             };

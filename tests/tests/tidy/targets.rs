@@ -94,7 +94,7 @@ fn every_test_file_belongs_to_a_test_binary() {
     let tests = files.iter().filter(|file| file.path.split('/').nth(1) == Some("tests"));
     let lost = tests.filter(|file| !reached.contains(&file.path));
     demand(
-        "a test file is a module of a test binary, often of `tests/situations.rs`, or a `[[test]]` of its own",
+        "a test file is a module of a test binary, often of `situations`, or a `[[test]]` of its own",
         lost.map(|file| file.path.clone()).collect(),
     );
 }
