@@ -10,7 +10,7 @@
 //!   vocabulary.
 //! * [`Session`]: the time between start and stop. A process has one at a time.
 //! * [`Trace`]: the events of a session; its `Display` is a plain-text dump with one line an event.
-//! * [`clock`]: the one module that reads the time of the operating system.
+//! * [`clock`]: the clock of the ground floor, in the nanoseconds that events count in.
 //!
 //! # One worked example
 //!
