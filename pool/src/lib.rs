@@ -66,7 +66,7 @@
 //!
 //! For trees of tiny nodes, such as chili is made for, there is [`join_lazy`].
 //!
-//! There are no parallel iterators: a loop is one of the six functions, and the rest is [`join`](fn@join).
+//! There are no parallel iterators: a loop is one of the functions above, and the rest is [`join`](fn@join).
 //!
 //! # Waiting inside a job
 //!
