@@ -157,7 +157,8 @@ fn not_started(procs: &ProcessPool) -> String {
     loop {
         match procs.spawn(|n: u32| n, 1).join() {
             Err(JoinError::Lost(Lost::NotStarted(why), _)) => return why.into(),
-            Ok(_) | Err(JoinError::Lost(Lost::Killed { signal: 9 }, _)) => {}
+            // A call that was given to one killed worker and then to the other is not tried a third time.
+            Ok(_) | Err(JoinError::Lost(Lost::Killed { signal: 9 } | Lost::Quarantined { .. }, _)) => {}
             Err(error) => panic!("{error}"),
         }
     }
