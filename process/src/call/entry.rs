@@ -41,6 +41,7 @@
 
 use crate::{
     call::{
+        block::attachments,
         codec::{self, Part},
         panics,
     },
@@ -164,7 +165,8 @@ where
     // Unwind safe: after a panic only `out` is used again, and its owner cuts it to the length it had.
     let outcome = panics::catch(AssertUnwindSafe(|| {
         let argument = codec::decode::<A>(Part::Argument, argument)?;
-        let result = conjure::<F>()(argument);
+        // What the call encodes is not its result: it may have a pool of its own.
+        let result = attachments::not_packing(|| conjure::<F>()(argument));
         codec::encode(Part::Result, &result, out)
     }));
     match outcome {

@@ -236,9 +236,6 @@ impl Starter {
     fn start(&mut self, number: usize) -> io::Result<Started> {
         // Without shared memory, calls go over the socket, and blocks whole.
         let mut lane = Lane::new().ok();
-        if lane.is_none() {
-            self.shared.set_maps(false);
-        }
         self.command.ring = match &mut lane {
             Some((memory, _)) => Some([
                 Arc::new(memory.try_clone().map_err(|error| start_error(error, "fcntl(F_DUPFD_CLOEXEC)"))?),
@@ -266,6 +263,9 @@ impl Starter {
             lane.open = self.command.zygote.is_some();
             lane
         });
+        if lane.is_none() {
+            self.shared.set_maps(false);
+        }
         Ok(Started { child, number, lane, output })
     }
 

@@ -127,6 +127,33 @@ pub(crate) fn big_arguments_and_results_cross() {
     }
 }
 
+/// A pool of the call's own takes large values in its map and its initializer, and the call returns one.
+fn large_values_in_a_pool(length: usize) -> String {
+    let set_up = |text: String| assert!(text.len() > 100_000);
+    let text = "x".repeat(length);
+    let inner = ProcessPool::builder().workers(1).initializer(set_up, text.clone()).build().unwrap();
+    let lengths = inner.map(|bytes: Vec<u8>| bytes.len(), vec![vec![0_u8; length]; 40]);
+    assert!(lengths.into_iter().all(|found| found.unwrap() == length));
+    assert_eq!(inner.spawn(|text: String| text, text.clone()).join().unwrap(), text);
+    text
+}
+
+pub(crate) fn large_values_cross_a_pool_in_a_pool() {
+    let procs = pool(1);
+    assert_eq!(procs.spawn(large_values_in_a_pool, 200_000).join().unwrap().len(), 200_000);
+}
+
+pub(crate) fn many_large_values_wait_with_few_descriptors() {
+    let procs = pool(2);
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = descriptors();
+    let handles: Vec<_> = (0..500).map(|n: u32| procs.spawn(|v: Vec<u32>| v, vec![n; 50_000])).collect();
+    assert!(descriptors() < before + 200, "{} descriptors", descriptors());
+    for (n, handle) in (0..).zip(handles) {
+        assert!(handle.join().unwrap() == vec![n; 50_000]);
+    }
+}
+
 pub(crate) fn a_large_value_leaves_no_memory_behind() {
     // More than an allocator keeps for the next request.
     const LENGTH: usize = 40 << 20;

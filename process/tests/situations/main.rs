@@ -103,7 +103,8 @@ fn of_calls() -> Vec<Trial> {
         calls: results_come_in_the_order_of_the_inputs a_panic_crosses_with_its_message_and_place
             a_panic_is_not_told_the_place_of_another a_panic_that_is_passed_on_keeps_its_place
             the_panic_of_a_pool_in_a_pool_keeps_its_words_and_its_place a_very_long_panic_message_is_cut
-            an_odd_panic_payload_is_said_to_be_odd big_arguments_and_results_cross a_large_value_leaves_no_memory_behind threads_may_spawn_at_once
+            an_odd_panic_payload_is_said_to_be_odd big_arguments_and_results_cross
+            large_values_cross_a_pool_in_a_pool many_large_values_wait_with_few_descriptors a_large_value_leaves_no_memory_behind threads_may_spawn_at_once
             a_call_may_have_a_pool_of_its_own a_panic_while_encoding_the_argument_is_the_handles
             an_argument_that_cannot_be_encoded_is_lost an_argument_that_cannot_be_decoded_is_lost
             a_panic_while_decoding_the_argument_is_the_calls a_result_that_cannot_be_encoded_is_lost

@@ -9,9 +9,10 @@
 //! Where there is no timerfd (kqueue, or a sandbox that forbids it), the driver passes a timeout to the
 //! reactor, and a thread that sets an earlier timer wakes the driver.
 //!
-//! 1. If `goes_off` lies ahead, the timerfd becomes readable at that moment.
-//! 2. If `goes_off` has passed, the timerfd has become readable, and the driver may have seen that. Then
-//!    nothing is set any more.
+//! While the driver sleeps, the timerfd is set to `goes_off`, and becomes readable then; [`NEVER`] says that
+//! it is not set. Setting it again takes a readiness back that epoll has not reported. So an alarm is never
+//! put off while the driver sleeps, even if its moment has passed: the driver is about to wake from it, and
+//! looks at all timers. Only the driver itself sets it to a later moment, before each sleep.
 //!
 //! The timerfd is never early: the time that is left is computed before the kernel starts to count.
 
@@ -28,7 +29,7 @@ pub(super) struct Alarm(Mutex<Setting>);
 struct Setting {
     /// `None` where there is no such clock, and once the executor is gone.
     clock: Option<Timerfd>,
-    /// The moment at which the clock was set to go off.
+    /// The moment at which the clock goes off, or [`NEVER`].
     goes_off: u64,
 }
 
@@ -38,18 +39,20 @@ impl Alarm {
     pub(super) fn new(reactor: &Reactor, clock: &Clock) -> Self {
         let watched = |clock: &Timerfd| reactor.watch_alarm(clock.as_fd()).is_ok();
         let clock = if clock.is_paused() { None } else { Timerfd::new().ok().filter(watched) };
-        Self(Mutex::new(Setting { clock, goes_off: 0 }))
+        Self(Mutex::new(Setting { clock, goes_off: NEVER }))
     }
 
     /// Sets the alarm before the driver sleeps until `when`. Returns the timeout that the sleep needs beside
     /// the alarm: zero if the moment has come already, and all the time that is left if there is no alarm.
     pub(super) fn set(&self, clock: &Clock, when: u64) -> Option<Duration> {
+        let mut setting = lock(&self.0);
         if when == NEVER {
+            setting.goes_off = NEVER;
             return None;
         }
-        let mut setting = lock(&self.0);
         let now = clock.moment_now();
         if when <= now {
+            setting.goes_off = NEVER;
             Some(Duration::ZERO)
         } else if setting.goes_off == when || setting.set(when, now) {
             None
@@ -61,13 +64,12 @@ impl Alarm {
     /// Lets the alarm go off at this moment if it would be later. Returns false if there is no alarm.
     pub(super) fn bring_forward(&self, clock: &Clock, when: u64) -> bool {
         let mut setting = lock(&self.0);
-        let now = clock.moment_now();
-        if now < setting.goes_off && setting.goes_off <= when { true } else { setting.set(when, now) }
+        setting.goes_off <= when || setting.set(when, clock.moment_now())
     }
 
     /// Closes the descriptor.
     pub(super) fn close(&self) {
-        lock(&self.0).clock.take();
+        *lock(&self.0) = Setting { clock: None, goes_off: NEVER };
     }
 }
 
@@ -76,9 +78,7 @@ impl Setting {
         // Moments count in nanoseconds as long as the machine runs.
         let left = Duration::from_nanos(when.saturating_sub(now));
         let is_set = self.clock.as_ref().is_some_and(|clock| clock.set(left).is_ok());
-        if is_set {
-            self.goes_off = when;
-        }
+        self.goes_off = if is_set { when } else { NEVER };
         is_set
     }
 }

@@ -72,3 +72,22 @@ fn a_timer_that_another_thread_sets_ends_the_sleep() {
         }
     }
 }
+
+#[test]
+fn an_alarm_that_has_gone_off_is_not_put_off() {
+    for driver in drivers() {
+        let (clock, begin) = (&driver.timers.clock, clock::now());
+        let soon = clock.moment_of(begin + Duration::from_millis(1));
+        if driver.alarm.set(clock, soon).is_some() {
+            // There is no alarm, or the machine was too slow.
+            continue;
+        }
+        while clock.moment_now() <= soon {
+            std::hint::spin_loop();
+        }
+        // A thread that sets a later timer comes before the driver has woken.
+        assert!(driver.alarm.bring_forward(clock, clock.moment_of(begin + 10 * LIMIT)));
+        driver.try_lock().expect("nobody else is in the driver").sleep(Some(LIMIT), || ());
+        assert!(begin.elapsed() < LIMIT, "the alarm was put off");
+    }
+}

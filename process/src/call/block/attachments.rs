@@ -157,6 +157,21 @@ pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inne
     (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
 }
 
+/// Runs foreign code that may encode values of its own, while a value is encoded or about to be: its blocks are
+/// none of that value's.
+pub(crate) fn not_packing<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<ManuallyDrop<Option<Packing>>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            if let Some(before) = self.0.take() {
+                PACKED.set(before);
+            }
+        }
+    }
+    let _restore = Restore(Some(PACKED.replace(ManuallyDrop::new(None))));
+    f()
+}
+
 /// Whether a value is encoded on this thread that may name one more block.
 pub(super) fn has_room() -> bool {
     PACKED.with(|packed| packed.borrow().as_ref().is_some_and(|packing| packing.blocks.len() < packing.most))

@@ -30,10 +30,17 @@ use std::{
     },
 };
 
-/// The most memory that is kept, in bytes.
-const MAX_KEPT_BYTES: usize = 512 << 20;
-/// The most blocks that are kept. Each has a descriptor, of which a process may have few.
-const MAX_KEPT_BLOCKS: usize = 128;
+/// How much is kept at most.
+pub(super) struct Bounds {
+    bytes: usize,
+    /// How many blocks. Each has a descriptor, of which a process may have few.
+    blocks: usize,
+}
+
+/// The bounds for blocks that the program has asked for.
+pub(super) static BLOCKS: Bounds = Bounds { bytes: 512 << 20, blocks: 128 };
+/// Those for blocks that carry parts of plain values.
+pub(super) static CARRIERS: Bounds = Bounds { bytes: 8 << 20, blocks: 8 };
 
 struct Kept {
     mappings: Vec<Mapping>,
@@ -72,12 +79,11 @@ pub(super) fn take(bytes: usize) -> (Option<Mapping>, u64) {
 }
 
 /// Keeps memory that was taken when there had been `forks` forks, if nobody else can read it, and if then no
-/// more than `limit` bytes are kept.
-pub(super) fn recycle(mapping: Mapping, forks: u64, limit: usize) {
+/// more than these bounds allow are kept.
+pub(super) fn recycle(mapping: Mapping, forks: u64, bounds: &Bounds) {
     let mut kept = kept();
     let held: usize = kept.mappings.iter().map(Mapping::capacity).sum();
-    let has_room =
-        kept.mappings.len() < MAX_KEPT_BLOCKS && held + mapping.capacity() <= limit.min(MAX_KEPT_BYTES);
+    let has_room = kept.mappings.len() < bounds.blocks && held + mapping.capacity() <= bounds.bytes;
     if kept.pools > 0 && kept.forks == forks && has_room {
         kept.mappings.push(mapping);
     }

@@ -42,7 +42,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -51,9 +51,12 @@ const MIN_NAMED_BYTES: usize = 64 << 10;
 
 /// The lengths, in bytes, of parts of plain values that travel in blocks of their own: shorter ones fit
 /// into the ring or cost less to copy, and the memory of longer ones is not to be kept.
-const CARRIED_BYTES: std::ops::RangeInclusive<usize> = WIDE_BYTES..=16 << 20;
-/// The most memory that is kept, in bytes, when a block of such a part is done with.
-const MAX_KEPT_CARRIERS: usize = 32 << 20;
+const CARRIED_BYTES: std::ops::RangeInclusive<usize> = WIDE_BYTES..=8 << 20;
+/// How many such blocks this process may have made at a time. Each has a descriptor, of which the program wants
+/// some itself.
+const MAX_CARRIERS: usize = 64;
+/// The blocks of this kind that this process has made and not dropped.
+static CARRIERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The memory of a block, and what the last drop does with it.
 #[derive(Debug)]
@@ -93,10 +96,14 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let mapping = self.mapping.take();
+        if self.is_carrier {
+            // Relaxed: a count that nothing hangs on.
+            CARRIERS.fetch_sub(1, Ordering::Relaxed);
+        }
         if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
             && !*self.spoilt.get_mut()
         {
-            kept::recycle(mapping, self.forks, if self.is_carrier { MAX_KEPT_CARRIERS } else { usize::MAX });
+            kept::recycle(mapping, self.forks, if self.is_carrier { &kept::CARRIERS } else { &kept::BLOCKS });
         }
         // A received block is unmapped by now, and its lease may end (rule 3).
         drop(self.lease.take());
@@ -277,7 +284,9 @@ impl<T: Plain> Deref for Block<T> {
 /// Copies a part of a value into a block of its own that the message names, and returns its number there.
 /// None if the part has to travel with the message.
 pub(crate) fn carry(bytes: &[u8]) -> Option<u32> {
-    if !CARRIED_BYTES.contains(&bytes.len()) || !attachments::has_room() {
+    // Relaxed: some threads may make one more each.
+    let is_allowed = || CARRIERS.load(Ordering::Relaxed) < MAX_CARRIERS;
+    if !CARRIED_BYTES.contains(&bytes.len()) || !attachments::has_room() || !is_allowed() {
         return None;
     }
     // Without memory for it, the part travels with the message.
@@ -285,6 +294,7 @@ pub(crate) fn carry(bytes: &[u8]) -> Option<u32> {
     block.copy_from_slice(bytes);
     let mut inner = Inner::new(block.mapping, block.forks);
     inner.is_carrier = true;
+    CARRIERS.fetch_add(1, Ordering::Relaxed);
     attachments::pack(&Arc::new(inner))
 }
 

@@ -71,16 +71,22 @@ fn numbers_of<I, T: Pod>(values: &I) -> Option<&[T]> {
     None
 }
 
-/// Has the visitor take `count` numbers from the front of `rest`. The visitor with which serde makes a vector
+/// Has the visitor take `count` numbers of `width` bytes from the front of `rest`. The visitor with which serde makes a vector
 /// of numbers is not asked: the vector is a copy.
 #[inline]
-pub(super) fn read<'de, V>(rest: &mut &[u8], count: usize, visitor: V) -> Result<V::Value, CodecError>
+pub(super) fn read<'de, V>(
+    rest: &mut &[u8],
+    count: usize,
+    width: u8,
+    visitor: V,
+) -> Result<V::Value, CodecError>
 where
     V: Visitor<'de>,
 {
     macro_rules! look {
         ($($number:ty),*) => {
             $(if makes_vector::<V, $number>()
+                && mem::size_of::<$number>() == usize::from(width)
                 && let Some(numbers) = into(read_vector::<$number>(rest, count)?)
             {
                 return Ok(numbers);
@@ -88,7 +94,7 @@ where
         };
     }
     each_number!(look);
-    visitor.visit_seq(Numbers { rest, left: count })
+    visitor.visit_seq(Numbers { rest, left: count, width })
 }
 
 fn read_vector<T: Pod>(rest: &mut &[u8], count: usize) -> Result<Vec<T>, CodecError> {
@@ -108,6 +114,8 @@ fn read_vector<T: Pod>(rest: &mut &[u8], count: usize) -> Result<Vec<T>, CodecEr
 struct Numbers<'a, 'b> {
     rest: &'a mut &'b [u8],
     left: usize,
+    /// How many bytes each has.
+    width: u8,
 }
 
 impl<'de> SeqAccess<'de> for Numbers<'_, '_> {
@@ -122,7 +130,7 @@ impl<'de> SeqAccess<'de> for Numbers<'_, '_> {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(Number(self.rest)).map(Some)
+        seed.deserialize(Number(self.rest, self.width)).map(Some)
     }
 
     #[inline]
@@ -132,13 +140,16 @@ impl<'de> SeqAccess<'de> for Numbers<'_, '_> {
     }
 }
 
-/// A number at the front of these bytes.
-struct Number<'a, 'b>(&'a mut &'b [u8]);
+/// A number at the front of these bytes, of which it has this many.
+struct Number<'a, 'b>(&'a mut &'b [u8], u8);
 
 macro_rules! numbers {
     ($($method:ident: $type:ty, $visit:ident);* $(;)?) => {
         $(#[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
+            if mem::size_of::<$type>() != usize::from(self.1) {
+                return Err(CodecError::OTHER_LENGTH);
+            }
             let (bytes, rest) = self.0.split_first_chunk().ok_or(CodecError::END)?;
             *self.0 = rest;
             visitor.$visit(<$type>::from_ne_bytes(*bytes))

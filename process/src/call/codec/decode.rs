@@ -4,7 +4,7 @@ use super::{CodecError, Form, bulk};
 use crate::call::block::Carried;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, IntoDeserializer, Visitor},
+    de::{self, DeserializeSeed, Error, IntoDeserializer, Visitor},
 };
 
 /// Reads a value from the front of its bytes.
@@ -40,9 +40,8 @@ impl<'de> ValueDecoder<'de> {
     fn opening(&mut self) -> Result<(usize, Form), CodecError> {
         let opening: u64 = self.simple()?;
         let count = usize::try_from(opening >> Form::BITS).map_err(|_| CodecError::END)?;
-        let forms = [Form::Each, Form::Raw, Form::InBlock];
-        let form = forms.into_iter().find(|&form| form as u64 == opening & ((1 << Form::BITS) - 1));
-        Ok((count, form.ok_or(CodecError::NO_FORM)?))
+        let forms = [Form::Each, Form::Bytes, Form::Numbers, Form::InBlock];
+        Ok((count, forms[(opening & ((1 << Form::BITS) - 1)) as usize]))
     }
 
     /// The bytes of a text, or a string of bytes.
@@ -50,21 +49,25 @@ impl<'de> ValueDecoder<'de> {
     fn bytes(&mut self) -> Result<Bytes<'de>, CodecError> {
         let (length, form) = self.opening()?;
         match form {
-            Form::Each => Err(CodecError::NO_FORM),
-            Form::Raw => {
+            Form::Numbers => Err(CodecError::NO_FORM),
+            // Bytes that were encoded one by one are the same.
+            Form::Each | Form::Bytes => {
                 let (bytes, rest) = self.rest.split_at_checked(length).ok_or(CodecError::END)?;
                 self.rest = rest;
                 Ok(Bytes::Here(bytes))
             }
-            Form::InBlock => self.carried(length).map(Bytes::InBlock),
+            Form::InBlock => match self.carried(length)? {
+                (1, carried) => Ok(Bytes::InBlock(carried)),
+                _ => Err(CodecError::NO_FORM),
+            },
         }
     }
 
-    /// The bytes of `count` elements in a block.
-    fn carried(&mut self, count: usize) -> Result<Carried, CodecError> {
+    /// The length of each of `count` elements in a block, and the bytes of all.
+    fn carried(&mut self, count: usize) -> Result<(u8, Carried), CodecError> {
         let (number, width): (u32, u8) = (self.simple()?, self.simple()?);
         let length = count.checked_mul(width.into()).ok_or(CodecError::END)?;
-        Carried::take(number, length).map_err(de::Error::custom)
+        Ok((width, Carried::take(number, length).map_err(CodecError::custom)?))
     }
 }
 
@@ -129,11 +132,15 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         let (count, form) = self.opening()?;
         match form {
-            Form::Each => visitor.visit_seq(Parts { decoder: self, left: count }),
-            Form::Raw => bulk::read(&mut self.rest, count, visitor),
+            Form::Each => visitor.visit_seq(Parts { decoder: self, left: count, empty: 0 }),
+            Form::Bytes => bulk::read(&mut self.rest, count, 1, visitor),
+            Form::Numbers => {
+                let width = self.simple()?;
+                bulk::read(&mut self.rest, count, width, visitor)
+            }
             Form::InBlock => {
-                let carried = self.carried(count)?;
-                bulk::read(&mut carried.bytes(), count, visitor)
+                let (width, carried) = self.carried(count)?;
+                bulk::read(&mut carried.bytes(), count, width, visitor)
             }
         }
     }
@@ -141,7 +148,7 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         let left = self.count()?;
-        visitor.visit_map(Parts { decoder: self, left })
+        visitor.visit_map(Parts { decoder: self, left, empty: 0 })
     }
 
     #[inline]
@@ -176,7 +183,7 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
 
     #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(self, left: usize, visitor: V) -> Result<V::Value, CodecError> {
-        visitor.visit_seq(Parts { decoder: self, left })
+        visitor.visit_seq(Parts { decoder: self, left, empty: 0 })
     }
 
     #[inline]
@@ -189,7 +196,7 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
     where
         V: Visitor<'de>,
     {
-        visitor.visit_seq(Parts { decoder: self, left })
+        visitor.visit_seq(Parts { decoder: self, left, empty: 0 })
     }
 
     #[inline]
@@ -199,7 +206,7 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, CodecError> {
-        visitor.visit_seq(Parts { decoder: self, left: fields.len() })
+        visitor.visit_seq(Parts { decoder: self, left: fields.len(), empty: 0 })
     }
 
     #[inline]
@@ -233,7 +240,12 @@ impl<'de> Deserializer<'de> for &mut ValueDecoder<'de> {
 struct Parts<'a, 'de> {
     decoder: &'a mut ValueDecoder<'de>,
     left: usize,
+    /// How many parts had no bytes.
+    empty: u32,
 }
+
+/// The most parts without bytes that a value may have: damaged bytes may promise any number.
+const MAX_EMPTY_PARTS: u32 = 1 << 24;
 
 impl<'de> Parts<'_, 'de> {
     #[inline]
@@ -242,7 +254,15 @@ impl<'de> Parts<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(&mut *self.decoder).map(Some)
+        let before = self.decoder.rest.len();
+        let part = seed.deserialize(&mut *self.decoder)?;
+        if self.decoder.rest.len() == before {
+            self.empty += 1;
+            if self.empty > MAX_EMPTY_PARTS {
+                return Err(CodecError::ENDLESS);
+            }
+        }
+        Ok(Some(part))
     }
 
     /// How many parts there can be at most: damaged bytes may promise more than there are.

@@ -30,13 +30,20 @@ impl<'a> ValueEncoder<'a> {
     /// Writes `count` elements that have these bytes.
     #[inline]
     fn write_raw(&mut self, count: usize, bytes: &[u8]) -> Result<(), CodecError> {
+        // Numbers have 16 bytes at most.
+        let width = bytes.len().checked_div(count).unwrap_or(1) as u8;
         if let Some(number) = block::carry(bytes) {
             self.open(count, Form::InBlock)?;
             self.serialize_u32(number)?;
-            // Numbers have 16 bytes at most.
-            return self.serialize_u8((bytes.len() / count) as u8);
+            self.serialize_u8(width)?;
+            return Ok(());
         }
-        self.open(count, Form::Raw)?;
+        if width == 1 {
+            self.open(count, Form::Bytes)?;
+        } else {
+            self.open(count, Form::Numbers)?;
+            self.serialize_u8(width)?;
+        }
         self.inner.output.extend(bytes);
         Ok(())
     }

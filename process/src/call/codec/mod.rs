@@ -147,10 +147,12 @@ pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Join
 enum Form {
     /// One by one, each as it would be alone.
     Each = 0,
-    /// As in memory, here.
-    Raw = 1,
-    /// As in memory, in the block whose number follows.
-    InBlock = 2,
+    /// Bytes as in memory.
+    Bytes = 1,
+    /// Numbers as in memory, behind their length in bytes.
+    Numbers = 2,
+    /// Bytes or numbers as in memory, in the block whose number follows, and then their length in bytes.
+    InBlock = 3,
 }
 
 impl Form {
@@ -163,7 +165,12 @@ pub(crate) struct CodecError(Cow<'static, str>);
 
 impl CodecError {
     const END: Self = Self(Cow::Borrowed("there are too few bytes"));
-    const NO_FORM: Self = Self(Cow::Borrowed("a sequence or text has none of its forms"));
+    const NO_FORM: Self =
+        Self(Cow::Borrowed("a text or a string of bytes came as numbers of several bytes each"));
+    const OTHER_LENGTH: Self = Self(Cow::Borrowed(
+        "the numbers in it were encoded as numbers of another length: encode and decode the same types",
+    ));
+    const ENDLESS: Self = Self(Cow::Borrowed("it promises more elements without bytes than are believed"));
     const NO_NUMBER: Self = Self(Cow::Borrowed("a sequence of numbers came for one of something else"));
     const UNCOUNTED: Self = Self(Cow::Borrowed("it has a sequence or map that does not tell its length"));
     const SELF_DESCRIBING: Self = Self(Cow::Borrowed(

@@ -1,7 +1,14 @@
 //! Tests of the codec.
 
 use super::{Part, bulk, decode, encode, encode_within};
-use crate::call::block::attachments;
+use crate::{
+    call::block::{
+        Inner,
+        attachments::{self, Leases, Origin},
+    },
+    system::memory::{self, Memory},
+    wire::ring::{LENT_TO_WORKER, WORDS},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, SeqAccess, Visitor},
@@ -10,6 +17,8 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     num::NonZeroU32,
+    process,
+    sync::Arc,
 };
 
 #[test]
@@ -99,7 +108,7 @@ fn numbers_come_back_bit_for_bit_from_every_kind_of_sequence() {
 #[test]
 fn vectors_and_slices_of_numbers_are_copied_whole() {
     assert_eq!(there_and_back(vec![7_u8; 1000]), 2 + 1000);
-    assert_eq!(there_and_back(vec![1_u64; 1000]), 2 + 8000);
+    assert_eq!(there_and_back(vec![1_u64; 1000]), 2 + 1 + 8000);
     // A short sequence of wide numbers takes few bytes.
     assert_eq!(there_and_back(vec![1_u64; 10]), 1 + 10);
     assert_eq!(bulk::slice_of(&&[1_u8, 2][..]).map(|raw| raw.count), Some(2));
@@ -167,7 +176,7 @@ fn errors_keep_their_words() {
     assert_eq!(why, "the result cannot be decoded: nobody may know it");
     let why = decode::<NonZeroU32>(Part::Result, &[0]).unwrap_err();
     assert!(why.contains("nonzero"), "{why}");
-    let why = decode::<Vec<u8>>(Part::Result, &[9 << 2 | 1, 1]).unwrap_err();
+    let why = decode::<Vec<u8>>(Part::Result, &[(9 << 2) | 1, 1]).unwrap_err();
     assert_eq!(why, "the result cannot be decoded: there are too few bytes");
     let why = decode::<u8>(Part::Result, &[9, 1]).unwrap_err();
     assert_eq!(why, "the result has 1 bytes too many");
@@ -217,4 +226,84 @@ fn long_parts_travel_in_blocks_where_a_message_may_name_some() {
     // Without the blocks the message cannot be decoded, and says why.
     let why = decode::<(Vec<u8>, String, Vec<f64>, Vec<u64>)>(Part::Argument, &out).unwrap_err();
     assert!(why.contains("block"), "{why}");
+}
+
+#[test]
+fn parts_in_blocks_come_back() {
+    type Value = (Vec<u8>, String, Vec<f64>, VecDeque<u64>, Vec<i16>);
+    let value: Value =
+        (vec![7; 1 << 18], "é".repeat(1 << 17), vec![0.5; 1 << 16], vec![3; 9].into(), vec![-1; 1 << 17]);
+    let mut out = Vec::new();
+    let (encoded, blocks) = attachments::packing(9, || encode(Part::Argument, &value, &mut out));
+    encoded.unwrap();
+    assert_eq!(blocks.len(), 4);
+    let back = arriving(&blocks, || decode::<Value>(Part::Argument, &out));
+    assert_eq!(back, Ok(value));
+    // Into a type that takes them one by one.
+    let numbers: Vec<u32> = (0..1 << 16).collect();
+    out.clear();
+    let (encoded, blocks) = attachments::packing(9, || encode(Part::Argument, &numbers, &mut out));
+    encoded.unwrap();
+    assert_eq!(blocks.len(), 1);
+    let back = arriving(&blocks, || decode::<VecDeque<u32>>(Part::Argument, &out));
+    assert_eq!(back, Ok(numbers.into()));
+}
+
+#[test]
+fn numbers_of_another_length_are_refused() {
+    let mut out = Vec::new();
+    for count in [64_usize, 1 << 16] {
+        out.clear();
+        let (encoded, blocks) =
+            attachments::packing(9, || encode(Part::Argument, &vec![1_u64; count], &mut out));
+        encoded.unwrap();
+        let decode = || decode::<Vec<u32>>(Part::Argument, &out).unwrap_err();
+        let why = arriving(&blocks, decode);
+        assert!(why.contains("another length"), "{why}");
+    }
+}
+
+#[test]
+fn bytes_that_were_encoded_one_by_one_are_a_string_of_bytes() {
+    struct Bytes;
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
+    #[derive(Debug, PartialEq)]
+    struct AsBytes(Vec<u8>);
+    impl<'de> Deserialize<'de> for AsBytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_byte_buf(Bytes).map(Self)
+        }
+    }
+    let mut out = Vec::new();
+    encode(Part::Result, &VecDeque::from([1_u8, 200, 3]), &mut out).unwrap();
+    assert_eq!(decode(Part::Result, &out), Ok(AsBytes(vec![1, 200, 3])));
+}
+
+#[test]
+fn elements_without_bytes_are_counted() {
+    there_and_back(vec![(); 1000]);
+    let bytes = postcard::to_stdvec(&(u64::MAX & !3)).unwrap();
+    let why = decode::<Vec<()>>(Part::Result, &bytes).unwrap_err();
+    assert!(why.contains("without bytes"), "{why}");
+}
+
+/// Decodes a message with these blocks.
+fn arriving<R>(blocks: &[Arc<Inner>], decode: impl FnOnce() -> R) -> R {
+    let memory = Arc::new(Memory::map(&memory::create(WORDS).unwrap(), WORDS).unwrap());
+    let mut head = Vec::new();
+    Leases::new(memory.clone(), LENT_TO_WORKER).declare(1, blocks, &mut head);
+    let origin = Origin { pid: process::id(), memory, first: LENT_TO_WORKER };
+    let (mut arrivals, _) = origin.arrivals(&head).unwrap();
+    assert!(arrivals.open());
+    arrivals.unpacking(decode)
 }

@@ -240,9 +240,9 @@ impl PoolState {
     }
 
     /// Takes the first call in the queue that nobody has cancelled, or the part of a batch that is meant
-    /// for one worker.
+    /// for one worker. None if that call [`waits_for_lane`](Self::waits_for_lane).
     pub(crate) fn next_call(&mut self) -> Option<Call> {
-        loop {
+        while !self.waits_for_lane() {
             let front = self.queue.front_mut()?;
             let is_wanted = front.caller.start();
             let piece = if is_wanted { front.cut(self.workers) } else { None };
@@ -251,6 +251,7 @@ impl PoolState {
                 gone => self.cancelled.extend(gone),
             }
         }
+        None
     }
 
     /// Where the lane of this worker is, if it has one: lanes are in the order of their keys.

@@ -364,10 +364,13 @@ impl Core {
     #[cold]
     fn advance_clock(&self, driver: &mut DriverLock<'_>) -> bool {
         let shared = &self.shared;
+        // A call wakes its task before it stops counting. So the count comes first: if no call runs, then what
+        // calls have woken is found below. It comes once more, since the poll may wake a call that waits.
+        let was_idle = shared.blocking.is_idle();
         driver.poll_now();
         !shared.inbox.is_empty()
             || !self.ready.borrow().is_empty()
             || !self.external.borrow().is_empty()
-            || (shared.blocking.is_idle() && driver.advance_clock())
+            || (was_idle && shared.blocking.is_idle() && driver.advance_clock())
     }
 }
