@@ -179,7 +179,7 @@ fn many_timers_that_are_due_at_once_all_go_first() {
             }
             compute_beside(polls, move |_| {
                 for place in &*due {
-                    // A timer may fire a tick late.
+                    // The first millisecond does not count: the driver's thread may wake up late.
                     match &mut *place.lock().unwrap() {
                         Some(due) if now() > due.at + MS => due.begun += 1,
                         _ => {}

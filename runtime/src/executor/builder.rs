@@ -80,10 +80,11 @@ impl Builder {
     /// their deadlines, however busy the machine is. [`now`](crate::now) reads this clock.
     ///
     /// The clock does not jump while a call of [`spawn_blocking`](crate::spawn_blocking) runs, unless the
-    /// call waits in [`Handle::block_on`](crate::Handle::block_on) of this runtime. A call that joins a task
-    /// otherwise, by [`JoinHandle::join`](crate::JoinHandle::join), counts as running. The clock does jump
-    /// while tasks wait for descriptors, other threads or child processes, so timeouts on those
-    /// fire early.
+    /// call waits in [`Handle::block_on`](crate::Handle::block_on) of this runtime. A call counts as running
+    /// if it joins a task otherwise, by [`JoinHandle::join`](crate::JoinHandle::join) or
+    /// [`Runtime::block_on`](crate::Runtime::block_on), and while it waits for one of the
+    /// [`max_blocking_threads`](Self::max_blocking_threads). The clock does jump while tasks wait for
+    /// descriptors, other threads or child processes, so timeouts on those fire early.
     ///
     /// Only a [`current_thread`](Self::current_thread) runtime can have this clock, and this builder makes
     /// one unless `workers` was called.
