@@ -147,6 +147,7 @@ impl Worker {
         let (evidence, dozed) = dozed.map_or_else(|evidence| (evidence, false), |evidence| (evidence, true));
         self.searching.set(Some(evidence));
         if dozed {
+            self.payoff.interrupted();
             self.stats().count_park();
         }
         dozed && self.registry.phase() != Phase::Ended
@@ -159,6 +160,7 @@ impl Worker {
         let slot = SleepCheck { registry, index: self.index };
         let evidence = registry.sleep.fall_asleep(self.index, self.searching.take(), &slot);
         self.searching.set(Some(evidence));
+        self.payoff.interrupted();
         self.awake_since.set(clock::now());
         brigade_trace::record(Kind::Unpark, self.id, 0);
     }
@@ -240,6 +242,7 @@ impl Worker {
     fn wait_in_reserve(&self) -> bool {
         self.end_search();
         let recalled = self.registry.wait_in_reserve(self.index);
+        self.payoff.interrupted();
         if recalled {
             self.awake_since.set(clock::now());
             self.searching.set(Some(self.registry.sleep.counted_by_another()));

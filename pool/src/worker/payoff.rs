@@ -12,9 +12,10 @@
 //!
 //! A steal costs the thief some cache misses, and the victim as many, because the thief takes cache lines
 //! away from it. How long that takes depends on the machine. So the worker measures the steals that found
-//! something at the first look. If the work that a steal brings is shorter than the cost of both sides,
-//! both workers together are slower than the victim alone. After some such steals in a row the worker
-//! **dozes** (`registry/sleep.rs`), longer and longer until a steal pays again.
+//! something at the first look, unless it slept or dozed before that look. If the work that a steal
+//! brings is shorter than the cost of both sides, both workers together are slower than the victim alone.
+//! After some such steals in a row the worker **dozes** (`registry/sleep.rs`), longer and longer until a
+//! steal pays again.
 //!
 //! # How long the next work takes to come
 //!
@@ -61,6 +62,8 @@ pub(crate) struct StealPayoff {
     searching_since: Cell<Option<Instant>>,
     /// Whether the first look of this search found the work.
     is_immediate: Cell<bool>,
+    /// Whether the worker slept or dozed in this search, so that its time is not the cost of a steal.
+    is_interrupted: Cell<bool>,
     /// The estimated cost of a steal to the thief.
     cost: Cell<Duration>,
     /// How many steals in a row did not pay off.
@@ -77,6 +80,7 @@ impl Default for StealPayoff {
             working_since: Cell::default(),
             searching_since: Cell::default(),
             is_immediate: Cell::default(),
+            is_interrupted: Cell::default(),
             cost: Cell::new(FIRST_COST),
             unpaid: Cell::default(),
             is_coarse: Cell::default(),
@@ -88,16 +92,25 @@ impl Default for StealPayoff {
 impl StealPayoff {
     /// Notes that the first look of a search found work.
     pub(crate) fn found_at_once(&self) {
-        self.is_immediate.set(true);
+        self.is_immediate.set(!self.is_interrupted.get());
+    }
+
+    /// Notes that the worker slept or dozed in this search.
+    pub(crate) fn interrupted(&self) {
+        self.is_interrupted.set(true);
     }
 
     /// Notes that a search has found work.
     pub(crate) fn begin(&self) {
-        let now = clock::now();
+        self.begin_at(clock::now());
+    }
+
+    fn begin_at(&self, now: Instant) {
         if let Some(since) = self.searching_since.take() {
             self.learn(now.saturating_duration_since(since));
         }
         self.is_immediate.set(false);
+        self.is_interrupted.set(false);
         self.working_since.set(Some(now));
     }
 
@@ -118,8 +131,12 @@ impl StealPayoff {
 
     /// Notes that this work has ended.
     pub(crate) fn end(&self) {
+        self.end_at(clock::now);
+    }
+
+    fn end_at(&self, now: impl FnOnce() -> Instant) {
         if let Some(since) = self.working_since.take() {
-            let now = clock::now();
+            let now = now();
             self.judge(now.saturating_duration_since(since));
             self.searching_since.set(Some(now));
         }
@@ -184,6 +201,25 @@ mod tests {
         steal(&payoff, MICROSECOND / 10);
         payoff.learn(Duration::from_secs(1));
         assert_eq!(payoff.cost.get(), MICROSECOND / 10);
+    }
+
+    #[test]
+    fn a_sleep_before_the_first_look_is_no_cost() {
+        let (payoff, mut now) = (StealPayoff::default(), clock::now());
+        payoff.begin_at(now);
+        for _ in 0..300 {
+            payoff.end_at(|| now);
+            payoff.interrupted();
+            payoff.found_at_once();
+            now += Duration::from_millis(1);
+            payoff.begin_at(now);
+        }
+        assert_eq!(payoff.cost.get(), FIRST_COST);
+        // The next search is measured again.
+        payoff.end_at(|| now);
+        payoff.found_at_once();
+        payoff.begin_at(now);
+        assert_eq!(payoff.cost.get(), Duration::ZERO);
     }
 
     #[test]
