@@ -5,8 +5,9 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Barrier,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
 };
 
 fn pool(threads: usize) -> Pool {
@@ -40,6 +41,25 @@ fn children_may_spawn_children() {
         pool(threads).scope(|s| tree(s, 12, &count));
         assert_eq!(count.load(Ordering::Relaxed), (1 << 13) - 1);
     }
+}
+
+#[test]
+fn children_that_spawn_the_next_one_do_not_starve_the_child_of_another_thread() {
+    /// Spawns itself until the flag is set, or until there is no turn left.
+    fn poll<'scope>(s: &Scope<'scope>, flag: &'scope AtomicBool, turns_left: &'scope AtomicUsize) {
+        let decrement = |turns: usize| turns.checked_sub(1);
+        let turn = || turns_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, decrement);
+        if !flag.load(Ordering::Relaxed) && turn().is_ok() {
+            s.spawn(move |s| poll(s, flag, turns_left));
+        }
+    }
+    let (flag, turns_left) = (AtomicBool::new(false), AtomicUsize::new(10_000));
+    pool(1).scope(|s| {
+        // The only worker runs this body, so the child stays where it is until the scope waits.
+        thread::scope(|threads| _ = threads.spawn(|| s.spawn(|_| flag.store(true, Ordering::Relaxed))));
+        s.spawn(|s| poll(s, &flag, &turns_left));
+    });
+    assert!(turns_left.into_inner() > 0, "the remote child ran before the chain gave up");
 }
 
 #[test]

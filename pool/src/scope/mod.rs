@@ -29,10 +29,12 @@
 //! idle while the thief of its last child has children of its own to give.
 //!
 //! The owner takes these jobs from its own queue, from the list of its remote children (`job/remote.rs`),
-//! and from the queues of others. If an unrelated job is above them in its own queue, it moves that job
-//! to the injector, for others. It does the same with an unrelated job that it stole, and then it steals
-//! no more. The jobs that it cannot find then are children of inner scopes, whose owners find them. A
-//! remote child that comes while the owner is parked wakes it. The interface follows rayon's.
+//! and from the queues of others. At every `FAIRNESS_INTERVAL`th turn the list comes first, so that
+//! children which spawn the next one do not starve a remote child. If an unrelated job is above them in
+//! its own queue, it moves that job to the injector, for others. It does the same with an unrelated job
+//! that it stole, and then it steals no more. The jobs that it cannot find then are children of inner
+//! scopes, whose owners find them. A remote child that comes while the owner is parked wakes it. The
+//! interface follows rayon's.
 //!
 //! # First in, first out
 //!

@@ -4,7 +4,7 @@ use crate::{
     job::{AbortOnUnwind, remote::ScopeBase},
     join::stack_job::StackJobState,
     scope::count::{LocalCount, SharedCount},
-    worker::{Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
+    worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::wait;
 use brigade_trace::{Kind, clock};
@@ -109,13 +109,18 @@ impl Worker {
         let scope = NonNull::from(base);
         let mut spin = AdaptiveSpin::new(self);
         let mut steals = true;
+        let mut turn = 0_u32;
         while !local.is_done(shared) {
-            let own = self.jobs.pop();
-            // Its own children come first: if it took those that a thief has spawned, that thief would
-            // have nothing left of what it stole. But none of them stays behind an unrelated job.
-            if own.as_ref().is_none_or(|job| !job.is_descendant_of(scope))
-                && let Some(child) = base.oldest_remote_child()
-            {
+            turn = turn.wrapping_add(1);
+            // Own children that spawn more of them starve no remote child.
+            let is_remote_first = turn.is_multiple_of(FAIRNESS_INTERVAL);
+            let early = if is_remote_first { base.oldest_remote_child() } else { None };
+            let own = if early.is_none() { self.jobs.pop() } else { None };
+            // Otherwise own children come first: if it took those that a thief has spawned, that thief
+            // would have nothing left of what it stole. But none of them stays behind an unrelated job.
+            let is_own_child = own.as_ref().is_some_and(|job| job.is_descendant_of(scope));
+            let remote = if is_own_child { None } else { early.or_else(|| base.oldest_remote_child()) };
+            if let Some(child) = remote {
                 own.into_iter().for_each(|unrelated| self.registry.submit(unrelated));
                 // Statistics count its placeholder as the job.
                 child.run();
