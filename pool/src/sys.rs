@@ -57,8 +57,16 @@ pub(crate) fn is_asymmetric() -> bool {
     platform::is_asymmetric()
 }
 
+#[cfg(all(test, not(loom)))]
+thread_local! {
+    /// How many heavy fences this thread has executed.
+    pub(crate) static HEAVY_FENCES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Executes the rare side's fence.
 pub fn heavy() {
+    #[cfg(all(test, not(loom)))]
+    HEAVY_FENCES.set(HEAVY_FENCES.get() + 1);
     fence(Ordering::SeqCst);
     if is_asymmetric() {
         platform::everywhere();

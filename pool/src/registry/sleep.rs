@@ -61,7 +61,9 @@
 //!
 //! The heavy fence is a system call, for producers with a light fence: workers that are awake. So a worker
 //! whose fellows all sleep executes an ordinary full fence instead. The counters tell: nobody searches, and
-//! as many sleep as there ever were, but for itself.
+//! as many sleep as there ever were, but for itself. A thread that may be no worker of this pool cannot infer
+//! that: the one that is not asleep may be a producer with a light fence. So a thread that could not start a
+//! spare thread always executes the heavy fence ([`Sleep::end_search_for_another`]).
 //!
 //! * A thread outside the pool executes a full fence itself. So it sees the counters, or the worker its work.
 //! * Work that a fellow queued before it fell asleep happens before the reading of the counters.
@@ -316,6 +318,13 @@ impl Sleep {
             }
             self.counters.0.load().want_wake() && queues.have_work()
         }
+    }
+
+    /// Like [`end_search`](Self::end_search), on behalf of a thread that could not be started. The caller may
+    /// be no worker of this pool, so a worker that the counters leave awake may be a producer.
+    #[must_use = "if true, the caller must wake another worker"]
+    pub(crate) fn end_search_for_another(&self, _: Searching, queues: &impl Queues) -> bool {
+        self.counters.0.change(0, SEARCHING).want_wake() && self.recheck(queues)
     }
 
     /// Returns whether the counters said that all workers sleep but `awake` ones, and that none searches.

@@ -178,7 +178,7 @@ impl Registry {
             Some(index) => self.undo_start(index, searching),
             None => Some(searching),
         };
-        if searching.is_some_and(|searching| self.sleep.end_search(searching, self)) {
+        if searching.is_some_and(|searching| self.sleep.end_search_for_another(searching, self)) {
             self.wake_someone();
         }
         // The last worker may have fallen asleep while this thread counted as searching, and so have left the
@@ -317,5 +317,28 @@ impl Registry {
     pub(crate) fn dismiss_reserve(&self) {
         let reserve = self.roster().reserve.clone();
         reserve.into_iter().for_each(|index| self.sleep.unpark(index));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::sys::{self, HEAVY_FENCES};
+    use std::{sync::mpsc, thread};
+
+    #[test]
+    fn a_thread_outside_that_finds_no_thread_to_start_fences_for_the_worker_that_is_awake() {
+        let pool = crate::Pool::builder().threads(2).spares(0).build().unwrap();
+        let (go, gate) = mpsc::channel::<()>();
+        let blocked = pool.spawn(move || crate::blocking(|| gate.recv().unwrap()));
+        // One worker is blocked, and may go on at any time. The other one sleeps.
+        let registry = &pool.registry;
+        while registry.roster().blocked() != 1 || !registry.sleep.all_sleep(1) {
+            thread::yield_now();
+        }
+        let before = HEAVY_FENCES.get();
+        registry.fill_vacancy();
+        assert_eq!(HEAVY_FENCES.get() - before, usize::from(sys::is_asymmetric()));
+        go.send(()).unwrap();
+        blocked.join().unwrap();
     }
 }
