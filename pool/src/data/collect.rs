@@ -4,14 +4,43 @@
 //! Each finished part is owned by a [`Filled`], which drops the results if the loop panics. Two neighbouring
 //! parts become one when their results are reduced; at last one part is the whole buffer, and the vector
 //! takes it over. Rayon's `CollectResult` does the same.
+//!
+//! All pointers into the buffer derive from one pointer to the whole of it. A part that two parts were merged
+//! into may therefore reach the results of both through its own pointer.
 
 use super::{Divisible, divide};
 use std::{marker::PhantomData, mem, mem::MaybeUninit, ops::Range};
 
+/// Places of results: a part of the buffer.
+///
+/// The `len` places from `start` on are inside the buffer, and nothing else has them for as long as `'a`.
+struct Places<'a, R> {
+    start: *mut R,
+    len: usize,
+    _buffer: PhantomData<&'a mut [MaybeUninit<R>]>,
+}
+
+// SAFETY: it has its places alone, and results that are written there may be sent.
+unsafe impl<R: Send> Send for Places<'_, R> {}
+
+impl<'a, R> Places<'a, R> {
+    fn new(buffer: &'a mut [MaybeUninit<R>]) -> Self {
+        Self { start: buffer.as_mut_ptr().cast(), len: buffer.len(), _buffer: PhantomData }
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        assert!(middle <= self.len, "a part of the items has a part of the places");
+        // SAFETY: as asserted, the result is inside the buffer or at its end.
+        let second = unsafe { self.start.add(middle) };
+        let part = |start, len| Self { start, len, _buffer: PhantomData };
+        (part(self.start, middle), part(second, self.len - middle))
+    }
+}
+
 /// Items, and the places of their results.
 struct Unfilled<'a, D, R> {
     items: D,
-    places: &'a mut [MaybeUninit<R>],
+    places: Places<'a, R>,
 }
 
 impl<D: Divisible, R: Send> Divisible for Unfilled<'_, D, R> {
@@ -21,14 +50,15 @@ impl<D: Divisible, R: Send> Divisible for Unfilled<'_, D, R> {
 
     fn split_at(self, middle: usize) -> (Self, Self) {
         let (left, right) = self.items.split_at(middle);
-        let (places, more_places) = self.places.split_at_mut(middle);
+        let (places, more_places) = self.places.split_at(middle);
         (Self { items: left, places }, Self { items: right, places: more_places })
     }
 }
 
 /// Neighbouring results, which this owns.
 ///
-/// The first `len` places from `start` on are initialised, and no other `Filled` has them.
+/// The first `len` places from `start` on are initialised, and no other `Filled` has them. The pointer may be
+/// used for the whole buffer.
 struct Filled<'a, R> {
     start: *mut R,
     len: usize,
@@ -41,10 +71,13 @@ unsafe impl<R: Send> Send for Filled<'_, R> {}
 impl<'a, R> Filled<'a, R> {
     /// Writes one result after another. If the iterator panics, those that were written are dropped.
     #[inline(always)]
-    fn fill(places: &'a mut [MaybeUninit<R>], results: impl Iterator<Item = R>) -> Self {
-        let mut filled = Self { start: places.as_mut_ptr().cast(), len: 0, _places: PhantomData };
-        for (place, result) in places.iter_mut().zip(results) {
-            place.write(result);
+    fn fill(places: Places<'a, R>, results: impl Iterator<Item = R>) -> Self {
+        let mut filled = Self { start: places.start, len: 0, _places: PhantomData };
+        for (place, result) in (0..places.len).zip(results) {
+            // SAFETY: it is one of these places, which this alone has.
+            let place = unsafe { filled.start.add(place) };
+            // SAFETY: as above; nothing was written there yet.
+            unsafe { place.write(result) };
             filled.len += 1;
         }
         filled
@@ -63,7 +96,7 @@ impl<'a, R> Filled<'a, R> {
 
 impl<R> Drop for Filled<'_, R> {
     fn drop(&mut self) {
-        // SAFETY: these places are initialised, and this alone has them.
+        // SAFETY: these places are initialised, this alone has them, and `start` may be used for all of them.
         unsafe { std::ptr::slice_from_raw_parts_mut(self.start, self.len).drop_in_place() };
     }
 }
@@ -72,11 +105,11 @@ impl<R> Drop for Filled<'_, R> {
 #[track_caller]
 fn collect<D: Divisible, R: Send>(
     items: D,
-    fill: impl for<'a> Fn(D, &'a mut [MaybeUninit<R>]) -> Filled<'a, R> + Sync,
+    fill: impl for<'a> Fn(D, Places<'a, R>) -> Filled<'a, R> + Sync,
 ) -> Vec<R> {
     let len = items.len();
     let mut results = Vec::with_capacity(len);
-    let places = &mut results.spare_capacity_mut()[..len];
+    let places = Places::new(&mut results.spare_capacity_mut()[..len]);
     let whole = Unfilled { items, places };
     let filled = divide(whole, |part: Unfilled<'_, D, R>| fill(part.items, part.places), Filled::merge);
     assert!(filled.len == len, "each piece fills its places, and neighbours are merged in order");
@@ -129,4 +162,27 @@ where
     F: Fn(usize) -> R + Sync,
 {
     collect(range, |range, places| Filled::fill(places, range.map(&f)))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Miri checks that a merged part may use its pointer for the results of both.
+    #[test]
+    fn merged_results_are_dropped_once() {
+        use std::sync::Arc;
+        let result = Arc::new(());
+        let results = || std::iter::repeat(result.clone());
+        let mut buffer = Vec::with_capacity(5);
+        let whole = Places::new(&mut buffer.spare_capacity_mut()[..5]);
+        let (left, right) = whole.split_at(2);
+        let (middle, last) = right.split_at(2);
+        // They are filled in any order, and the last place is left.
+        let (middle, left) = (Filled::fill(middle, results()), Filled::fill(left, results()));
+        let merged = left.merge(middle).merge(Filled::fill(last, std::iter::empty()));
+        assert_eq!((merged.len, Arc::strong_count(&result)), (4, 5));
+        drop(merged);
+        assert_eq!(Arc::strong_count(&result), 1);
+    }
 }
