@@ -1,5 +1,7 @@
 //! `join_lazy`: a join that makes plain calls while thieves have enough to take.
 //!
+//! Long: the decision, the argument for it and both kinds of join stand in one place.
+//!
 //! A [`join`](fn@crate::join) offers every second closure to thieves. The push, the pop and a closure in
 //! memory cost some thirty instructions, so a walk over a tree of tiny nodes takes several times as long
 //! as the plain recursion. But thieves take the oldest entries first, and the oldest entries of a tree are
@@ -59,6 +61,7 @@ use crate::{
 use brigade_trace::clock;
 use std::{
     cell::Cell,
+    mem,
     panic::{self, AssertUnwindSafe},
     thread,
     time::{Duration, Instant},
@@ -170,7 +173,23 @@ where
         Ok(rb) => rb,
         Err(second) => after_panic(a, second),
     };
-    (a(), rb)
+    // A destructor that panics must not run during the panic of `a`, which would abort. Results without
+    // a destructor need no catch.
+    if !mem::needs_drop::<RB>() {
+        return (a(), rb);
+    }
+    match panic::catch_unwind(AssertUnwindSafe(a)) {
+        Ok(ra) => (ra, rb),
+        Err(first) => discard(rb, first),
+    }
+}
+
+/// Drops the result of the second closure, and continues the panic of the first one.
+#[cold]
+#[inline(never)]
+fn discard<RB>(rb: RB, first: Payload) -> ! {
+    brigade_handle::contain(|| drop(rb));
+    panic::resume_unwind(first)
 }
 
 /// Runs the first closure after a panic of the second one.
@@ -218,10 +237,7 @@ where
     let caught_b = || panic::catch_unwind(AssertUnwindSafe(b));
     match join_on::<Light, _, _, _, _>(stack_jobs, caught_b, caught_a) {
         (Ok(rb), Ok(ra)) => (ra, rb),
-        (Ok(rb), Err(first)) => {
-            brigade_handle::contain(|| drop(rb));
-            panic::resume_unwind(first)
-        }
+        (Ok(rb), Err(first)) => discard(rb, first),
         (Err(second), first) => continue_one(first, second),
     }
 }
@@ -314,7 +330,7 @@ impl Pool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
+    use std::sync::{Mutex, PoisonError};
 
     /// Decides about joins that begin this long after one another, and returns how many of them are
     /// pushed before the first plain call, or `None` if all are.
@@ -386,14 +402,16 @@ mod tests {
         struct Loud<'a>(&'a Mutex<Vec<&'static str>>, &'static str);
         impl Drop for Loud<'_> {
             fn drop(&mut self) {
-                self.0.lock().unwrap().push(self.1);
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.1);
                 panic!("a result whose destructor panics")
             }
         }
         let dropped = Mutex::new(Vec::new());
-        let a = || Loud(&dropped, "a");
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| join_plain(a, || panic!("b"))));
-        assert_eq!(message(outcome.err().expect("b panicked")), "b");
-        assert_eq!(dropped.into_inner().unwrap(), ["a"]);
+        let loud = |name| Loud(&dropped, name);
+        let first = panic::catch_unwind(AssertUnwindSafe(|| join_plain(|| panic!("a"), || loud("b"))));
+        assert_eq!(message(first.map(|((), _)| ()).unwrap_err()), "a");
+        let second = panic::catch_unwind(AssertUnwindSafe(|| join_plain(|| loud("a"), || panic!("b"))));
+        assert_eq!(message(second.map(|(_, ())| ()).unwrap_err()), "b");
+        assert_eq!(dropped.into_inner().unwrap_or_else(PoisonError::into_inner), ["b", "a"]);
     }
 }
