@@ -112,6 +112,8 @@ pub(crate) struct Registry {
     pub(crate) ordered: Injector<JobRef>,
     pub(crate) sleep: Sleep,
     pub(crate) install_times: InstallTimes,
+    /// How many threads of this process could run at a time when the pool was made.
+    pub(crate) processors: usize,
     /// Whether the pool has more threads than can run at a time.
     pub(crate) is_crowded: bool,
     slots: Box<[OnceLock<WorkerSlot>]>,
@@ -132,6 +134,7 @@ impl Registry {
     pub(crate) fn new(config: PoolConfig, entry: WorkerEntry) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let slots = config.threads + config.spares;
+        let processors = sys::processors();
         Arc::new_cyclic(|weak_self| Self {
             weak_self: weak_self.clone(),
             // Relaxed: only uniqueness matters.
@@ -144,8 +147,9 @@ impl Registry {
             } else {
                 Sleep::new(config.threads, slots, entry.is_worker)
             },
-            install_times: InstallTimes::new(sys::processors()),
-            is_crowded: config.threads > sys::processors(),
+            install_times: InstallTimes::new(processors),
+            processors,
+            is_crowded: config.threads > processors,
             slots: (0..slots).map(|_| OnceLock::new()).collect(),
             phase: AtomicU8::new(Phase::Open as u8),
             cancelled: AtomicUsize::new(0),

@@ -22,7 +22,8 @@
 //! To sleep and to be woken costs two threads some ten microseconds. So a worker whose next work has
 //! lately come within that time waits for it awake; and one whose work came later sleeps at once. A thread
 //! outside the pool that hands in one job after another finds the worker awake (`install`), and between
-//! bursts (`bursts`) nobody waits in vain.
+//! bursts (`bursts`) nobody waits in vain. On a machine with one processor no worker waits awake, because it
+//! would keep the thread that brings the work from running.
 
 use brigade_trace::clock;
 use std::{
@@ -160,9 +161,10 @@ impl StealPayoff {
     }
 
     /// Returns how long a worker may wait awake for its next work, because that has come soon lately.
-    pub(crate) fn linger_time(&self) -> Duration {
+    /// On a single processor it may not, since nobody else runs meanwhile.
+    pub(crate) fn linger_time(&self, processors: usize) -> Duration {
         let gap = self.expected_gap.get();
-        if gap <= SLEEP_PRICE { 2 * gap } else { Duration::ZERO }
+        if processors > 1 && gap <= SLEEP_PRICE { 2 * gap } else { Duration::ZERO }
     }
 }
 
@@ -239,11 +241,12 @@ mod tests {
     #[test]
     fn a_worker_lingers_while_its_work_comes_soon() {
         let payoff = StealPayoff::default();
-        assert_eq!(payoff.linger_time(), Duration::ZERO);
+        assert_eq!(payoff.linger_time(2), Duration::ZERO);
         (0..20).for_each(|_| payoff.learn(10 * MICROSECOND));
-        let linger = payoff.linger_time();
+        let linger = payoff.linger_time(2);
         assert!(linger > 10 * MICROSECOND && linger <= 2 * SLEEP_PRICE);
+        assert_eq!(payoff.linger_time(1), Duration::ZERO, "nobody could bring work meanwhile");
         (0..2).for_each(|_| payoff.learn(Duration::from_millis(3)));
-        assert_eq!(payoff.linger_time(), Duration::ZERO);
+        assert_eq!(payoff.linger_time(2), Duration::ZERO);
     }
 }

@@ -80,7 +80,8 @@ impl<'worker> AdaptiveSpin<'worker> {
         let now = clock::now();
         let allowed = || {
             let awake = now.saturating_duration_since(self.worker.awake_since());
-            (awake / SPIN_TIME_DIVISOR).min(SPIN_TIME_LIMIT).max(self.worker.payoff.linger_time())
+            let linger = self.worker.payoff.linger_time(self.worker.registry.processors);
+            (awake / SPIN_TIME_DIVISOR).min(SPIN_TIME_LIMIT).max(linger)
         };
         let end = *self.end.get_or_insert_with(|| now + allowed());
         self.rounds = MAX_PAUSE_EXPONENT;
