@@ -41,7 +41,7 @@
 
 use crate::{
     call::{
-        block::attachments,
+        block::attachments::not_packing,
         codec::{self, Part},
         panics,
     },
@@ -165,9 +165,8 @@ where
     // Unwind safe: after a panic only `out` is used again, and its owner cuts it to the length it had.
     let outcome = panics::catch(AssertUnwindSafe(|| {
         let argument = codec::decode::<A>(Part::Argument, argument)?;
-        // What the call encodes is not its result: it may have a pool of its own.
-        let result = attachments::not_packing(|| conjure::<F>()(argument));
-        codec::encode(Part::Result, &result, out)
+        // The call may have a pool of its own: the blocks that go there are none of its result.
+        codec::encode(Part::Result, &not_packing(|| conjure::<F>()(argument)), out)
     }));
     match outcome {
         Ok(Ok(())) => Outcome::Value,

@@ -28,7 +28,7 @@ use std::{
 /// | operating system | resolution |
 /// |---|---|
 /// | Linux, Android | that of a timerfd: nanoseconds. A wake-up takes the kernel some 20 to 100 µs |
-/// | Linux, if the runtime got no timerfd when it was made (a sandbox, too many descriptors) | milliseconds, rounded up |
+/// | Linux, where a sandbox or a limit refused a timerfd at the start | milliseconds, rounded up |
 /// | macOS, the BSDs | that of a kqueue, which may join timers that are close together |
 ///
 /// A runtime that is busy looks at its timers between two polls of tasks, so a long poll makes them late.

@@ -157,8 +157,8 @@ pub(crate) fn packing<R>(most: usize, f: impl FnOnce() -> R) -> (R, Vec<Arc<Inne
     (result, packed.map_or_else(Vec::new, |packing| packing.blocks))
 }
 
-/// Runs foreign code that may encode values of its own, while a value is encoded or about to be: its blocks are
-/// none of that value's.
+/// Runs foreign code that may encode values of its own, while a value is encoded or about to be: its blocks
+/// are none of that value's.
 pub(crate) fn not_packing<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(Option<ManuallyDrop<Option<Packing>>>);
     impl Drop for Restore {

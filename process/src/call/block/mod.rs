@@ -25,16 +25,19 @@
 //! ended, the call is lost ([`Lost::Codec`](crate::Lost::Codec) says why), and is not tried again.
 
 pub(crate) mod attachments;
+mod carrier;
 pub(crate) mod inherited;
 mod kept;
 // Unsafe: maps files, and sees their bytes as plain numbers.
 #[allow(unsafe_code)]
 mod sys;
 
-pub(crate) use self::kept::Keeper;
 pub use self::sys::Plain;
 use self::{attachments::Lease, sys::Mapping};
-use crate::wire::ring::WIDE_BYTES;
+pub(crate) use self::{
+    carrier::{Carried, carry},
+    kept::Keeper,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     fmt, io,
@@ -42,21 +45,12 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 /// Shorter blocks travel with the message: a mapping costs more than a copy.
 const MIN_NAMED_BYTES: usize = 64 << 10;
-
-/// The lengths, in bytes, of parts of plain values that travel in blocks of their own: shorter ones fit
-/// into the ring or cost less to copy, and the memory of longer ones is not to be kept.
-const CARRIED_BYTES: std::ops::RangeInclusive<usize> = WIDE_BYTES..=8 << 20;
-/// How many such blocks this process may have made at a time. Each has a descriptor, of which the program wants
-/// some itself.
-const MAX_CARRIERS: usize = 64;
-/// The blocks of this kind that this process has made and not dropped.
-static CARRIERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The memory of a block, and what the last drop does with it.
 #[derive(Debug)]
@@ -97,8 +91,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let mapping = self.mapping.take();
         if self.is_carrier {
-            // Relaxed: a count that nothing hangs on.
-            CARRIERS.fetch_sub(1, Ordering::Relaxed);
+            carrier::forget();
         }
         if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
             && !*self.spoilt.get_mut()
@@ -277,44 +270,6 @@ impl<T: Plain> Deref for Block<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.inner.mapping().elements(self.length)
-    }
-}
-
-/// Copies a part of a value into a block of its own that the message names, and returns its number there.
-/// None if the part has to travel with the message.
-pub(crate) fn carry(bytes: &[u8]) -> Option<u32> {
-    // Relaxed: some threads may make one more each.
-    let is_allowed = || CARRIERS.load(Ordering::Relaxed) < MAX_CARRIERS;
-    if !CARRIED_BYTES.contains(&bytes.len()) || !attachments::has_room() || !is_allowed() {
-        return None;
-    }
-    // Without memory for it, the part travels with the message.
-    let mut block = BlockMut::<u8>::recycled(bytes.len()).ok()?;
-    block.copy_from_slice(bytes);
-    let mut inner = Inner::new(block.mapping, block.forks);
-    inner.is_carrier = true;
-    CARRIERS.fetch_add(1, Ordering::Relaxed);
-    attachments::pack(&Arc::new(inner))
-}
-
-/// A part of a value that came in a block of its own.
-pub(crate) struct Carried {
-    inner: Arc<Inner>,
-    length: usize,
-}
-
-impl Carried {
-    /// Takes the part that has this number in the message, and this many bytes.
-    pub(crate) fn take(number: u32, length: usize) -> Result<Self, String> {
-        let inner = attachments::unpack(number)?;
-        if length > inner.mapping().capacity() {
-            return Err("a part of it is longer than the block that it came in".into());
-        }
-        Ok(Self { inner, length })
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
         self.inner.mapping().elements(self.length)
     }
 }

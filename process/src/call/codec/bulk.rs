@@ -71,8 +71,8 @@ fn numbers_of<I, T: Pod>(values: &I) -> Option<&[T]> {
     None
 }
 
-/// Has the visitor take `count` numbers of `width` bytes from the front of `rest`. The visitor with which serde makes a vector
-/// of numbers is not asked: the vector is a copy.
+/// Has the visitor take `count` numbers of `width` bytes from the front of `rest`. The visitor with which
+/// serde makes a vector of numbers is not asked: the vector is a copy.
 #[inline]
 pub(super) fn read<'de, V>(
     rest: &mut &[u8],

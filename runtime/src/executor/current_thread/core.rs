@@ -364,8 +364,9 @@ impl Core {
     #[cold]
     fn advance_clock(&self, driver: &mut DriverLock<'_>) -> bool {
         let shared = &self.shared;
-        // A call wakes its task before it stops counting. So the count comes first: if no call runs, then what
-        // calls have woken is found below. It comes once more, since the poll may wake a call that waits.
+        // A call wakes its task before it stops counting. So the count comes first: if no call runs, then
+        // the tasks that calls have woken are found below. The count comes once more, since the poll may
+        // wake a call that waits.
         let was_idle = shared.blocking.is_idle();
         driver.poll_now();
         !shared.inbox.is_empty()
