@@ -198,6 +198,20 @@ fn measured(ops: u64, cpu: fn() -> Duration, mut work: impl FnMut(u64) + 'static
     })
 }
 
+/// Makes a side whose `work` returns how late each of its events was. The extra figures are the lateness of
+/// which half of the events have no more (p50), 99 of 100 (p99), and all.
+pub(crate) fn lateness(mut work: impl FnMut(u64) -> Vec<Duration> + 'static) -> Side {
+    Box::new(move |iterations| {
+        let before = cpu::own();
+        let (mut late, wall) = clock::timed(|| work(iterations));
+        rest();
+        let cpu = cpu::own().saturating_sub(before);
+        late.sort_unstable();
+        let at = |part: f64| late[(part * (late.len() - 1) as f64) as usize].as_nanos() as f64;
+        Measure { ops: late.len() as u64, wall, cpu, extra: vec![at(0.5), at(0.99), at(1.0)] }
+    })
+}
+
 /// Makes a peer that is a fixed limit: this many nanoseconds per operation.
 pub fn limit(nanos: u64) -> Side {
     Box::new(move |iterations| {

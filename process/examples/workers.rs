@@ -20,9 +20,9 @@ use brigade_trace::clock::timed;
 use std::{fs, io, thread, time::Duration};
 
 /// How many calls are made one at a time.
-const ALONE: u64 = 2_000;
+const LONE_CALLS: u64 = 2_000;
 /// How many calls are made at once, and items mapped.
-const FLOOD: u64 = 50_000;
+const CALLS_AT_ONCE: u64 = 50_000;
 
 /// How long a call of the beginning keeps its worker.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -70,13 +70,13 @@ fn row(workers: usize) -> io::Result<()> {
     });
     let procs = procs?;
     let one = |n| procs.spawn(|n: u64| n, n);
-    let alone = measure(ALONE, || assert_eq!(answers((0..ALONE).map(one)), ALONE as usize));
-    let flood = measure(FLOOD, || {
-        let calls: Vec<_> = (0..FLOOD).map(one).collect();
-        assert_eq!(answers(calls.into_iter()), FLOOD as usize);
+    let alone = measure(LONE_CALLS, || assert_eq!(answers((0..LONE_CALLS).map(one)), LONE_CALLS as usize));
+    let flood = measure(CALLS_AT_ONCE, || {
+        let calls: Vec<_> = (0..CALLS_AT_ONCE).map(one).collect();
+        assert_eq!(answers(calls.into_iter()), CALLS_AT_ONCE as usize);
     });
-    let batches = measure(FLOOD, || {
-        assert!(procs.map(|n: u64| n, 0..FLOOD).into_iter().all(|answer| answer.is_ok()));
+    let batches = measure(CALLS_AT_ONCE, || {
+        assert!(procs.map(|n: u64| n, 0..CALLS_AT_ONCE).into_iter().all(|answer| answer.is_ok()));
     });
     let per_worker = start / u32::try_from(workers).unwrap_or(u32::MAX);
     let most = |[_, own]: [Duration; 2]| (1.0 / own.as_secs_f64()).round();

@@ -22,8 +22,8 @@ use std::{
 };
 
 const WORKERS: usize = 4;
-const ALONE: u32 = 500;
-const FLOOD: u32 = 10_000;
+const LONE_CALLS: u32 = 500;
+const CALLS_AT_ONCE: u32 = 10_000;
 /// How often Brigade and `srun` are measured; the median counts.
 const ROUNDS: usize = 3;
 
@@ -133,14 +133,15 @@ fn round() -> io::Result<[Duration; 4]> {
     });
     let procs = procs?;
     let (alone, alone_took) =
-        timed(|| (0..ALONE).map(|n| procs.spawn(same, n).join()).all(|got| got.is_ok()));
-    let (flood, flood_took) = timed(|| joined((0..FLOOD).map(|n| procs.spawn(same, n)).collect::<Vec<_>>()));
-    let (map, map_took) = timed(|| procs.map(same, 0..FLOOD).into_iter().all(|got| got.is_ok()));
-    if !alone || !map || flood?.len() != FLOOD as usize {
+        timed(|| (0..LONE_CALLS).map(|n| procs.spawn(same, n).join()).all(|got| got.is_ok()));
+    let (flood, flood_took) =
+        timed(|| joined((0..CALLS_AT_ONCE).map(|n| procs.spawn(same, n)).collect::<Vec<_>>()));
+    let (map, map_took) = timed(|| procs.map(same, 0..CALLS_AT_ONCE).into_iter().all(|got| got.is_ok()));
+    if !alone || !map || flood?.len() != CALLS_AT_ONCE as usize {
         return Err(io::Error::other("a call went wrong"));
     }
     procs.shutdown();
-    Ok([start, alone_took / ALONE, flood_took / FLOOD, map_took / FLOOD])
+    Ok([start, alone_took / LONE_CALLS, flood_took / CALLS_AT_ONCE, map_took / CALLS_AT_ONCE])
 }
 
 fn brigade() -> io::Result<String> {

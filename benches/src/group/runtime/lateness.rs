@@ -10,10 +10,7 @@
 //! A run lasts for [`RUN_LENGTH`]; an event that is late makes room for fewer.
 
 use super::executor::{Echo, Runtime, Spawner, Threads};
-use crate::{
-    bench::{Bench, Measure, Metric, Row, Side, rest, sides, workers},
-    cpu,
-};
+use crate::bench::{Bench, Metric, Row, Side, lateness, sides, workers};
 use brigade_trace::clock;
 use std::{
     hint,
@@ -117,17 +114,7 @@ fn against_both(names: Names, event: Event, load: Load) -> [Bench; 2] {
 
 fn side<R: Runtime<Spawner: Echo>>(event: Event, load: Load) -> Side {
     let runtime = R::start(load.threads);
-    Box::new(move |_| {
-        let before = cpu::own();
-        let start = clock::now();
-        let mut late = run(&runtime, event, load);
-        let wall = start.elapsed();
-        rest();
-        let cpu = cpu::own().saturating_sub(before);
-        late.sort_unstable();
-        let at = |part: f64| late[(part * (late.len() - 1) as f64) as usize].as_nanos() as f64;
-        Measure { ops: late.len() as u64, wall, cpu, extra: vec![at(0.5), at(0.99), at(1.0)] }
-    })
+    lateness(move |_| run(&runtime, event, load))
 }
 
 /// Runs the load on a thread of its own, which drives the runtime or waits for it, and meanwhile measures

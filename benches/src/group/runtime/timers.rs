@@ -1,10 +1,7 @@
 //! Timers: how late they fire; set and cancelled, fired in large numbers, and outstanding in larger numbers.
 
 use super::executor::{Brigade, Runtime, Smol, Spawner, Threads, Tokio};
-use crate::{
-    bench::{Bench, Measure, Metric, Row, Side, rest, sides, timed, workers},
-    cpu,
-};
+use crate::bench::{Bench, Metric, Row, Side, lateness, sides, timed, workers};
 use brigade_trace::clock;
 use std::{
     future::{Future, poll_fn},
@@ -96,11 +93,9 @@ fn late_rows(names: LateNames, cpu_goal: Option<f64>) -> Vec<Row> {
 /// Measures how late tasks wake up that sleep and do nothing else.
 fn late<R: Runtime>(sleepers: Sleepers, threads: Threads) -> Side {
     let runtime = R::start(threads);
-    Box::new(move |iterations| {
-        let before = cpu::own();
-        let start = clock::now();
+    lateness(move |iterations| {
         let spawner = runtime.spawner();
-        let mut late: Vec<Duration> = runtime.block_on(async {
+        runtime.block_on(async {
             let task = |seed| spawner.spawn(sleep_and_measure::<R::Spawner>(sleepers, seed, iterations));
             let tasks: Vec<_> = (0..sleepers.tasks).map(task).collect();
             let mut late = Vec::new();
@@ -108,13 +103,7 @@ fn late<R: Runtime>(sleepers: Sleepers, threads: Threads) -> Side {
                 late.extend(task.await);
             }
             late
-        });
-        let wall = start.elapsed();
-        rest();
-        let cpu = cpu::own().saturating_sub(before);
-        late.sort_unstable();
-        let at = |part: f64| late[(part * (late.len() - 1) as f64) as usize].as_nanos() as f64;
-        Measure { ops: late.len() as u64, wall, cpu, extra: vec![at(0.5), at(0.99), at(1.0)] }
+        })
     })
 }
 
