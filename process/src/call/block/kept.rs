@@ -38,9 +38,9 @@ pub(super) struct Bounds {
 }
 
 /// The bounds for blocks that the program has asked for.
-pub(super) static BLOCKS: Bounds = Bounds { bytes: 512 << 20, blocks: 128 };
+pub(super) const MAX_KEPT_BLOCKS: Bounds = Bounds { bytes: 512 << 20, blocks: 128 };
 /// Those for blocks that carry parts of plain values.
-pub(super) static CARRIERS: Bounds = Bounds { bytes: 8 << 20, blocks: 8 };
+pub(super) const MAX_KEPT_CARRIERS: Bounds = Bounds { bytes: 8 << 20, blocks: 8 };
 
 struct Kept {
     mappings: Vec<Mapping>,

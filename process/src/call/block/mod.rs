@@ -96,7 +96,11 @@ impl Drop for Inner {
         if let Some(mapping) = mapping.filter(|mapping| mapping.is_ours())
             && !*self.spoilt.get_mut()
         {
-            kept::recycle(mapping, self.forks, if self.is_carrier { &kept::CARRIERS } else { &kept::BLOCKS });
+            kept::recycle(
+                mapping,
+                self.forks,
+                if self.is_carrier { &kept::MAX_KEPT_CARRIERS } else { &kept::MAX_KEPT_BLOCKS },
+            );
         }
         // A received block is unmapped by now, and its lease may end (rule 3).
         drop(self.lease.take());

@@ -25,6 +25,8 @@ pub(super) struct RawSlice<'a> {
     pub(super) bytes: &'a [u8],
     /// The number of elements.
     pub(super) count: usize,
+    /// How many bytes each has.
+    pub(super) width: u8,
 }
 
 /// Calls a macro with each type of number that may be copied whole. Serde has no `usize`: it hands one over
@@ -44,10 +46,10 @@ pub(super) fn slice_of<I>(values: &I) -> Option<RawSlice<'_>> {
     macro_rules! look {
         ($($number:ty),*) => {
             $(if let Some(numbers) = numbers_of::<I, $number>(values) {
-                let is_narrow = mem::size_of::<$number>() == 1;
+                let (count, width) = (numbers.len(), const { mem::size_of::<$number>() as u8 });
                 let bytes = bytemuck::cast_slice(numbers);
-                return (is_narrow || numbers.len() >= MIN_ELEMENTS)
-                    .then_some(RawSlice { bytes, count: numbers.len() });
+                return (width == 1 || count >= MIN_ELEMENTS)
+                    .then_some(RawSlice { bytes, count, width });
             })*
         };
     }

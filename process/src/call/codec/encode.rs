@@ -3,7 +3,10 @@
 //! A sequence opens with `count << 2 | form`, and a text or a string of bytes with its length instead of the
 //! count ([`Form`]).
 
-use super::{CodecError, Form, Tail, bulk};
+use super::{
+    CodecError, Form, Tail,
+    bulk::{self, RawSlice},
+};
 use crate::call::block;
 use serde::{Serialize, Serializer, ser};
 
@@ -27,11 +30,9 @@ impl<'a> ValueEncoder<'a> {
         Ok((&mut self.inner).serialize_u64((count as u64) << Form::BITS | form as u64)?)
     }
 
-    /// Writes `count` elements that have these bytes.
+    /// Writes `count` elements of `width` bytes each.
     #[inline]
-    fn write_raw(&mut self, count: usize, bytes: &[u8]) -> Result<(), CodecError> {
-        // Numbers have 16 bytes at most.
-        let width = bytes.len().checked_div(count).unwrap_or(1) as u8;
+    fn write_raw(&mut self, RawSlice { bytes, count, width }: RawSlice<'_>) -> Result<(), CodecError> {
         if let Some(number) = block::carry(bytes) {
             self.open(count, Form::InBlock)?;
             self.serialize_u32(number)?;
@@ -83,7 +84,7 @@ impl Serializer for &mut ValueEncoder<'_> {
         I: IntoIterator<Item: Serialize>,
     {
         if let Some(raw) = bulk::slice_of(&values) {
-            return self.write_raw(raw.count, raw.bytes);
+            return self.write_raw(raw);
         }
         let values = values.into_iter();
         let count = match values.size_hint() {
@@ -99,12 +100,12 @@ impl Serializer for &mut ValueEncoder<'_> {
 
     #[inline]
     fn serialize_str(self, text: &str) -> Result<(), CodecError> {
-        self.write_raw(text.len(), text.as_bytes())
+        self.serialize_bytes(text.as_bytes())
     }
 
     #[inline]
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), CodecError> {
-        self.write_raw(bytes.len(), bytes)
+        self.write_raw(RawSlice { bytes, count: bytes.len(), width: 1 })
     }
 
     #[inline]
