@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_runtime::{
-    Runtime, net::unix::UnixStream, now, sleep, spawn, sync::Notify, sync::oneshot, yield_now,
+    Runtime, net::unix::UnixStream, now, sleep, spawn, sync::Notify, sync::oneshot, timeout, yield_now,
 };
 use futures_util::AsyncReadExt as _;
 use std::{
@@ -216,6 +216,28 @@ fn a_main_future_that_yields_takes_turns_with_the_tasks() {
     });
     let polls = polls.load(SeqCst);
     assert!((150..=250).contains(&polls), "four tasks had {polls} polls beside 50 of the main future");
+}
+
+#[test]
+fn a_future_that_yields_for_ever_starves_no_timer() {
+    // Far more than a millisecond has room for.
+    const MOST: usize = 2_000_000;
+    async fn yields_before_a_timeout() -> usize {
+        let mut yields = 0;
+        let yield_on = async {
+            while yields <= MOST {
+                yields += 1;
+                yield_now().await;
+            }
+        };
+        // The count tells.
+        let _ = timeout(MS, yield_on).await;
+        yields
+    }
+    for runtime in runtimes() {
+        assert!(runtime.block_on(yields_before_a_timeout()) < MOST, "the future of block_on");
+        assert!(run_inside(&runtime, yields_before_a_timeout()) < MOST, "a task");
+    }
 }
 
 #[test]

@@ -331,23 +331,28 @@ impl Core {
         self.turns.begin(may_be_external && !self.external.borrow().is_empty());
     }
 
-    /// Sleeps in the reactor until there is something to do.
+    /// Sleeps in the reactor until there is something to do. If there is something already, the round goes
+    /// on: otherwise a future of `block_on` that wakes itself would put off the check for ever.
     pub(crate) fn sleep(&self) {
-        let timers = &self.shared.driver.timers;
-        self.interval.end_round(timers.clock.now());
-        self.sleep_in_driver();
-        self.interval.begin_round(timers.clock.now());
+        let clock = &self.shared.driver.timers.clock;
+        let now = clock.now();
+        if self.sleep_in_driver() {
+            self.interval.end_round(now);
+            self.interval.begin_round(clock.now());
+        }
     }
 
-    fn sleep_in_driver(&self) {
+    /// Returns whether it has polled the driver, asleep or to move a paused clock.
+    fn sleep_in_driver(&self) -> bool {
         let shared = &self.shared;
         let Some(mut driver) = shared.driver.try_lock() else {
             unreachable!("only the driving thread turns the driver of a current-thread runtime")
         };
         if shared.driver.timers.clock.is_paused() && self.advance_clock(&mut driver) {
-            return;
+            return true;
         }
-        if shared.inbox.may_sleep() {
+        let may_sleep = shared.inbox.may_sleep();
+        if may_sleep {
             record(Kind::Park, Id::new(Domain::Worker, 0), 0);
             // This thread may be inside a job of a pool. Then a spare thread takes its place.
             let away = wait::away();
@@ -358,6 +363,7 @@ impl Core {
             });
         }
         shared.inbox.awake();
+        may_sleep
     }
 
     /// Advances a paused clock, if every task waits. Returns true if there is something to do then.

@@ -310,7 +310,7 @@ impl Worker {
     fn sleep(&self) {
         let shared = &self.shared;
         let clock = &shared.driver.timers.clock;
-        self.interval.end_round(clock.now());
+        let (began, mut has_slept) = (clock.now(), false);
         let id = Id::new(Domain::Worker, self.index as u64);
         let mut watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
         // Rule 3 of `idle.rs`. The worker that is woken may be this one.
@@ -320,7 +320,7 @@ impl Worker {
         shared.owned.wake_if_empty();
         record(Kind::Park, id, 0);
         loop {
-            let called = self.sleep_once(watch);
+            let called = self.sleep_once(watch, &mut has_slept);
             if called.contains(WakeReason::Search) || !self.queue.is_empty() || shared.is_stopped() {
                 break;
             }
@@ -338,17 +338,27 @@ impl Worker {
         }
         record(Kind::Unpark, id, 0);
         self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
-        self.interval.begin_round(clock.now());
+        // A worker that was called before it slept has not polled the driver. Then the round goes on, so that
+        // a check comes.
+        if has_slept {
+            self.interval.end_round(began);
+            self.interval.begin_round(clock.now());
+        }
     }
 
-    /// Sleeps once, in the driver or on the thread.
-    fn sleep_once(&self, watch: Watch) -> WakeReasons {
+    /// Sleeps once, in the driver or on the thread. `has_slept` becomes true unless the worker was called
+    /// before it reached the driver.
+    fn sleep_once(&self, watch: Watch, has_slept: &mut bool) -> WakeReasons {
         let parker = &self.shared.remotes[self.index].parker;
         let at_most = (watch == Watch::Yes).then_some(WATCH_INTERVAL);
-        let Some(mut driver) = self.shared.driver.try_lock() else { return parker.park(at_most) };
-        if let Err(called) = parker.enter_driver() {
+        let driver = self.shared.driver.try_lock();
+        if driver.is_some()
+            && let Err(called) = parker.enter_driver()
+        {
             return called;
         }
+        *has_slept = true;
+        let Some(mut driver) = driver else { return parker.park(at_most) };
         let mut called = None;
         driver.sleep(at_most, || called = Some(parker.take_reasons()));
         called.unwrap_or_else(|| parker.take_reasons())
