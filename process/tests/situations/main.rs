@@ -176,7 +176,8 @@ fn of_pools() -> Vec<Trial> {
         silence: only_a_panic_that_nobody_means_is_printed;
         starts: a_zygote_is_initialized_once_for_all_workers workers_of_a_zygote_die_and_are_replaced
             a_zygote_that_dies_is_replaced a_zygote_needs_an_initializer_that_is_well_behaved
-            a_worker_of_a_zygote_may_have_threads_and_a_pool a_worker_behind_a_command_talks_over_its_stdio
+            the_initializer_of_a_zygote_may_join_threads a_worker_of_a_zygote_may_have_threads_and_a_pool
+            a_worker_behind_a_command_talks_over_its_stdio
             a_worker_behind_a_command_dials_back a_peer_without_the_token_is_refused strangers_do_not_keep_a_worker_out
             a_token_is_in_no_argument_and_no_variable another_build_is_refused
             a_command_that_is_no_worker_is_refused a_cancel_kills_a_worker_however_it_was_started;

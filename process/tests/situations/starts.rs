@@ -99,6 +99,15 @@ pub(crate) fn a_zygote_needs_an_initializer_that_is_well_behaved() {
     assert!(sys::has_no_child());
 }
 
+/// Linux lists a thread for a moment when it was joined, about once in a hundred times.
+pub(crate) fn the_initializer_of_a_zygote_may_join_threads() {
+    let joins = |(): ()| std::thread::spawn(|| ()).join().unwrap();
+    for _ in 0..200 {
+        let builder = ProcessPool::builder().workers(1).launcher(launcher()).start_method(Start::Zygote);
+        builder.initializer(joins, ()).build().unwrap().shutdown();
+    }
+}
+
 pub(crate) fn a_worker_of_a_zygote_may_have_threads_and_a_pool() {
     let procs = zygote(1).build().unwrap();
     let work = |n: u64| {

@@ -18,6 +18,7 @@ use std::{
     fs::{self, File},
     io,
     os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
+    path::Path,
 };
 
 /// The numbers that each worker uses, and that nothing else may have.
@@ -160,5 +161,17 @@ impl Zygotes {
 
 /// Whether this process has one thread, so that it may fork and go on.
 fn is_single_threaded() -> bool {
-    fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };
+    threads.flatten().filter(|thread| !is_ending(&thread.path())).count() == 1
+}
+
+/// Whether a thread, a folder of `/proc/self/task`, runs no more code of this process. Linux still lists a
+/// thread for a moment when `join` has returned.
+fn is_ending(thread: &Path) -> bool {
+    // PF_EXITING, which Linux sets before it tells the one that joins. It is in no header of user space.
+    const EXITING: u64 = 0x4;
+    let Ok(stat) = fs::read_to_string(thread.join("stat")) else { return true };
+    // The name stands in brackets and may hold anything. Seven fields on are the flags.
+    let flags = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(6));
+    flags.and_then(|flags| flags.parse::<u64>().ok()).is_some_and(|flags| flags & EXITING != 0)
 }
