@@ -50,8 +50,13 @@ fn an_attempt_never_waits_and_a_wait_is_for_the_next_report() {
         runtime.block_on(async {
             let (one, other) = udp_pair().await;
             let mut buffer = [0; 8];
-            assert!(would_block(other.try_recv(&mut buffer)));
-            assert!(other.readable().now_or_never().is_none(), "the attempt has cleared the readiness");
+            // Another worker may report at that moment that the new socket is writable. Then this attempt
+            // clears nothing, and the next one does.
+            let mut clears = || {
+                assert!(would_block(other.try_recv(&mut buffer)));
+                other.readable().now_or_never().is_none()
+            };
+            assert!(clears() || clears(), "an attempt clears the readiness");
             one.send(b"soup").await.unwrap();
             assert_eq!(recv_by_attempts(&other, &mut buffer).await, 4);
             assert!(would_block(other.try_recv_from(&mut buffer)));
