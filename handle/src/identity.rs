@@ -35,9 +35,27 @@ pub enum Domain {
     Timer = 7,
     /// A future that a task polls as a part of its own poll. A program names those that it wants to see.
     Future = 8,
+    /// A thread that is no worker of ours, by the number that the operating system gave it.
+    Thread = 9,
+    /// A mutex or a read-write lock.
+    Lock = 10,
+    /// A semaphore.
+    Semaphore = 11,
+    /// A channel of any kind.
+    Channel = 12,
+    /// A notification, an event or a condition.
+    Notify = 13,
+    /// A barrier.
+    Barrier = 14,
+    /// A scope or a group, which ends after its children.
+    Scope = 15,
+    /// A queue that the program made.
+    Queue = 16,
+    /// The threads of a pool, or its free worker processes.
+    Pool = 17,
 }
 
-const DOMAINS: [(Domain, &str); 9] = [
+const DOMAINS: [(Domain, &str); 18] = [
     (Domain::None, "-"),
     (Domain::Task, "task"),
     (Domain::Job, "job"),
@@ -47,9 +65,18 @@ const DOMAINS: [(Domain, &str); 9] = [
     (Domain::Source, "source"),
     (Domain::Timer, "timer"),
     (Domain::Future, "future"),
+    (Domain::Thread, "thread"),
+    (Domain::Lock, "lock"),
+    (Domain::Semaphore, "semaphore"),
+    (Domain::Channel, "channel"),
+    (Domain::Notify, "notify"),
+    (Domain::Barrier, "barrier"),
+    (Domain::Scope, "scope"),
+    (Domain::Queue, "queue"),
+    (Domain::Pool, "pool"),
 ];
 
-/// Names one task, job, call, worker, child, source, timer or future.
+/// Names one thing of a [`Domain`]: a task, a worker, a lock …
 ///
 /// The highest byte holds the [`Domain`], the other seven a number.
 ///
@@ -60,10 +87,32 @@ const DOMAINS: [(Domain, &str); 9] = [
 /// assert_eq!((child.domain(), child.number()), (Domain::Child, 4711));
 /// assert_eq!(child.to_string(), "child#4711");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Id(u64);
 
 const NUMBER_BITS: u32 = 56;
+
+impl Domain {
+    /// All domains, in the order of their numbers.
+    ///
+    /// ```
+    /// use brigade_handle::Domain;
+    ///
+    /// assert!(Domain::all().enumerate().all(|(number, domain)| domain as usize == number));
+    /// ```
+    pub fn all() -> impl Iterator<Item = Self> {
+        DOMAINS.iter().map(|&(domain, _)| domain)
+    }
+
+    /// Returns the word that an id of this domain begins with.
+    ///
+    /// ```
+    /// assert_eq!(brigade_handle::Domain::Lock.name(), "lock");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        DOMAINS[self as usize].1
+    }
+}
 
 impl Id {
     /// The id of nothing, and of everything that was made while no session ran.
@@ -112,7 +161,7 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let domain = self.domain();
-        let (_, name) = DOMAINS[domain as usize];
+        let name = domain.name();
         if domain == Domain::None { f.pad(name) } else { f.pad(&format!("{name}#{}", self.number())) }
     }
 }

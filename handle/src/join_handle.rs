@@ -12,6 +12,7 @@ use crate::{
     Id, JoinError, Lost, budget,
     cancel_handle::CancelHandle,
     contain,
+    observe::{self, WaitOutcome},
     rendezvous::{Counted, InArc, Release, Rendezvous},
     signal::Heir,
     wait,
@@ -20,7 +21,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
-    panic::{RefUnwindSafe, UnwindSafe},
+    panic::{Location, RefUnwindSafe, UnwindSafe},
     pin::Pin,
     ptr::NonNull,
     sync::{Arc, Mutex},
@@ -64,11 +65,14 @@ use std::{
 pub struct JoinHandle<T> {
     target: NonNull<dyn Counted<T>>,
     release: Release,
-    /// Whether the handle has returned its result.
-    taken: bool,
+    /// [`TAKEN`] if the handle has returned its result. Otherwise the waiter whose wait a trace has recorded.
+    waiter: Id,
     // A mutex is Send and Sync exactly where a handle should be: when T is Send.
     _value: PhantomData<Mutex<T>>,
 }
+
+/// Stands for a waiter once the handle has returned its result.
+const TAKEN: Id = Id::from_bits(u64::MAX);
 
 // SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); the result moves with the handle.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
@@ -109,7 +113,7 @@ impl<T> JoinHandle<T> {
     /// which was made by [`Signal::joined`](crate::Signal::joined) or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
-        Self { target, release, taken: false, _value: PhantomData }
+        Self { target, release, waiter: Id::NONE, _value: PhantomData }
     }
 
     #[inline]
@@ -128,7 +132,7 @@ impl<T> JoinHandle<T> {
     /// ```
     #[doc(alias("done", "ready"))]
     pub fn is_finished(&self) -> bool {
-        self.taken || self.target().signal().is_finished()
+        self.is_taken() || self.target().signal().is_finished()
     }
 
     /// Returns the work's id, by which a trace and the [errors](JoinError::subject) of the work name it. It
@@ -217,7 +221,30 @@ impl<T> JoinHandle<T> {
         if self.is_finished() {
             return self.take();
         }
+        self.begin_wait(Location::caller());
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
+    }
+
+    #[inline]
+    fn is_taken(&self) -> bool {
+        self.waiter == TAKEN
+    }
+
+    /// Tells the trace that somebody waits for the work, if there is one and it does not know it.
+    #[inline]
+    fn begin_wait(&mut self, at: &'static Location<'static>) {
+        if self.waiter == Id::NONE {
+            self.waiter = observe::join_begin(|| self.id(), at);
+        }
+    }
+
+    /// Marks the result as taken. A trace that knows of the wait hears of its end.
+    #[inline]
+    fn mark_taken(&mut self) {
+        if self.waiter != Id::NONE {
+            observe::join_end(self.waiter, self.id(), WaitOutcome::Served);
+        }
+        self.waiter = TAKEN;
     }
 
     /// Takes the result. Panics if it has been taken already.
@@ -258,7 +285,7 @@ impl<T> JoinHandle<T> {
     #[inline]
     #[track_caller]
     pub(crate) fn assert_untaken(&self) {
-        assert!(!self.taken, "a JoinHandle gives its result once, and this one has given it");
+        assert!(!self.is_taken(), "a JoinHandle gives its result once, and this one has given it");
     }
 
     /// Polls like [`poll_join`](Self::poll_join), but takes a stored result only if `may_take` returns true.
@@ -273,21 +300,22 @@ impl<T> JoinHandle<T> {
             if signal.is_from_before_a_fork() {
                 return self.give_up();
             }
+            self.begin_wait(Location::caller());
             return Poll::Pending;
         }
         if !may_take() {
             return Poll::Pending;
         }
-        self.taken = true;
-        // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.
+        self.mark_taken();
+        // SAFETY: the signal has just said that the value is there, and `TAKEN` lets this happen once.
         Poll::Ready(unsafe { self.target().place().take() })
     }
 
     /// Stops waiting in a forked child, where no thread completes the work of the parent's executor.
     #[cold]
     fn give_up(&mut self) -> Poll<Result<T, JoinError>> {
-        self.taken = true;
-        // SAFETY: `&mut self` is the only joiner, and `taken` makes this its last access to the signal.
+        self.mark_taken();
+        // SAFETY: `&mut self` is the only joiner, and `TAKEN` makes this its last access to the signal.
         let heir = unsafe { self.target().signal().detach() };
         Poll::Ready(match heir {
             Heir::Completer => Err(JoinError::lost(Lost::Forked)),
@@ -320,7 +348,10 @@ impl<T> Drop for JoinHandle<T> {
             }
         }
         let _reference = Reference(self.target.cast(), self.release);
-        if !self.taken {
+        if !self.is_taken() {
+            if self.waiter != Id::NONE {
+                observe::join_end(self.waiter, self.id(), WaitOutcome::GivenUp);
+            }
             // SAFETY: the handle is the only joiner, and this is its last access to the signal.
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
                 // SAFETY: the result came first, so it is the joiner's, which has not taken it.

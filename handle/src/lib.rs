@@ -24,6 +24,7 @@
 //!   of them.
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the
 //!   policy.
+//! * [`observe`]: the switch of the trace, which lies above this crate.
 //! * [`fork`]: whether this is still the process that made something.
 //!
 //! `docs/reading.md` names the files to read, in order: day 1 leads through this crate.
@@ -71,6 +72,7 @@ mod join_by;
 #[allow(unsafe_code)]
 mod join_handle;
 mod lost;
+pub mod observe;
 // Unsafe: the state byte guards the waker's cell.
 #[allow(unsafe_code)]
 mod pair;
@@ -88,6 +90,9 @@ mod slot;
 #[cfg(doctest)]
 mod soundness;
 mod sync;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+mod sys;
 pub mod wait;
 mod wait_for;
 

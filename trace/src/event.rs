@@ -11,7 +11,8 @@ macro_rules! bytes {
         pub enum $name { $($(#[$vdoc])* $variant,)* }
 
         impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            /// All values, in the order of the numbers that stand for them in a ring and in a file.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Returns the word that a dump shows.
             pub const fn name(self) -> &'static str {
@@ -28,7 +29,7 @@ macro_rules! bytes {
 bytes! {
     /// The kinds of events. The comment of each says what [`Event::detail`] holds, if it holds anything.
     Kind, Spawn {
-        /// A task, job or call was made.
+        /// A task, job or call was made. By: its parent. Detail: the [site](crate::Site) that spawned it.
         Spawn => "spawn",
         /// A worker began to poll the task or to run the job or call.
         RunBegin => "run",
@@ -66,11 +67,26 @@ bytes! {
         Receive => "receive",
         /// A child process ended. Detail: its wait status.
         Exit => "exit",
+        /// The subject began to wait. By: the *resource*, which is what it waits for: a lock, a channel, the
+        /// task that it joins. Cause: what would end the wait. Detail: the [site](crate::Site) that waits.
+        WaitBegin => "wait",
+        /// The subject's wait for the resource ended. By: the resource. Cause: what ended the wait;
+        /// [`Cause::Cancel`] if it was given up.
+        WaitEnd => "waited",
+        /// The subject, a resource, is held by the originator: it took the lock or the permits, or it is
+        /// what a wait that begins right before waits for. Detail: the number of permits.
+        Held => "held",
+        /// The subject, a resource, is no longer held by the originator. Detail: the number of permits.
+        Released => "released",
+        /// The CPU time of this thread so far. Subject: the thread. Detail: nanoseconds. It is recorded at
+        /// the begin and the end of the thread's part in a session, when it parks and unparks, and at the
+        /// end of a run if 50 µs have passed since the last one.
+        Cpu => "cpu",
     }
 }
 
 bytes! {
-    /// The reason for which something was woken.
+    /// The reason for which something was woken, or for which a wait ends.
     Cause, Unknown {
         /// No reason was given.
         Unknown => "",
@@ -78,7 +94,7 @@ bytes! {
         Timer => "timer",
         /// A descriptor became readable or writable.
         Readiness => "readiness",
-        /// A lock or a permit became free.
+        /// A lock became free.
         Unlock => "unlock",
         /// An item was put into a queue, or taken from a full one.
         Queue => "queue",
@@ -92,6 +108,22 @@ bytes! {
         Cancel => "cancel",
         /// An event was set or a notification sent.
         Notify => "notify",
+        /// Permits of a semaphore became free.
+        Permit => "permit",
+        /// A channel or a queue that was empty has an item.
+        Item => "item",
+        /// A channel or a queue that was full has room.
+        Room => "room",
+        /// The last party of a barrier arrived.
+        Barrier => "barrier",
+        /// The last child of a scope or of a group ended.
+        Scope => "scope",
+        /// A child process answered.
+        Reply => "reply",
+        /// A worker process or a thread of a pool became free.
+        Slot => "slot",
+        /// The other side closed, or will send nothing more.
+        Close => "close",
     }
 }
 
@@ -104,8 +136,8 @@ bytes! {
 /// let worker = fresh_id(Domain::Worker);
 /// record(Kind::QueueDepth, worker, 3);
 /// let trace = session.stop();
-/// let event = trace.events().next().unwrap();
-/// assert_eq!((event.kind, event.subject, event.detail), (Kind::QueueDepth, worker, 3));
+/// let event = trace.events().find(|event| event.kind == Kind::QueueDepth).unwrap();
+/// assert_eq!((event.subject, event.detail), (worker, 3));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -113,11 +145,12 @@ pub struct Event {
     pub at: u64,
     /// The kind of event.
     pub kind: Kind,
-    /// The task, job, call, worker, child, source, timer or future that it happened to.
+    /// The thing that it happened to.
     pub subject: Id,
-    /// The originator: the task, job, call or future that was running on the thread.
+    /// The originator: the task, job, call or future that was running on the thread. For a wait, the
+    /// resource.
     pub by: Id,
-    /// The reason, for wake-ups.
+    /// The reason, for wake-ups and waits.
     pub cause: Cause,
     /// A number up to 2⁴⁸ − 1 whose meaning [`Kind`] defines.
     pub detail: u64,

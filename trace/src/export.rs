@@ -1,8 +1,81 @@
 //! The events of a session, for reading.
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use brigade_handle::Id;
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
+
+/// The role of the thread that recorded.
+///
+/// ```
+/// use brigade_trace::Lane;
+///
+/// assert_eq!(Lane::default().name(), "thread");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Lane {
+    /// A thread of the program.
+    #[default]
+    Thread = 0,
+    /// A thread that runs the tasks of a runtime.
+    Runtime = 1,
+    /// A thread of a pool.
+    Pool = 2,
+    /// The thread that looks after the worker processes.
+    Supervisor = 3,
+    /// A worker process.
+    Child = 4,
+}
+
+impl Lane {
+    /// All roles, in the order of the numbers that stand for them in a file.
+    pub const ALL: &'static [Self] =
+        &[Self::Thread, Self::Runtime, Self::Pool, Self::Supervisor, Self::Child];
+
+    /// Returns the word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Runtime => "runtime",
+            Self::Pool => "pool",
+            Self::Supervisor => "supervisor",
+            Self::Child => "child",
+        }
+    }
+}
+
+/// Which events a ring keeps when there are more of them than it has room for.
+///
+/// ```
+/// use brigade_trace::Mode;
+///
+/// assert_eq!(Mode::default(), Mode::KeepFirst);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Mode {
+    /// The first ones: the events that led to a state explain it better than those that came long after.
+    #[default]
+    KeepFirst = 0,
+    /// The last ones, as a flight recorder does: the oldest are overwritten.
+    KeepLast = 1,
+}
+
+impl Mode {
+    /// All modes, in the order of the numbers that stand for them in a file.
+    pub const ALL: &'static [Self] = &[Self::KeepFirst, Self::KeepLast];
+
+    /// Returns the words for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KeepFirst => "keep first",
+            Self::KeepLast => "keep last",
+        }
+    }
+}
 
 /// The events of one thread, oldest first.
 ///
@@ -10,18 +83,44 @@ use std::{collections::HashMap, fmt};
 /// use brigade_trace::{Id, Kind, Session, record};
 ///
 /// let session = Session::start(2).unwrap();
+/// // Before its first event, a thread records its CPU time.
 /// (0..3).for_each(|_| record(Kind::Park, Id::NONE, 0));
-/// let thread = &session.stop().threads[0];
-/// assert_eq!((thread.events.len(), thread.dropped), (2, 1));
+/// let thread = &session.snapshot().threads[0];
+/// assert_eq!((thread.events.len(), thread.dropped), (2, 2));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ThreadTrace {
     /// The thread's name, or its number if it has none.
     pub name: String,
+    /// The number that the operating system gave it, or 0.
+    pub tid: u64,
+    /// The number of the process that it belongs to, or 0.
+    pub process: u32,
+    /// Its role.
+    pub lane: Lane,
+    /// The thread's own id, which is the subject of its waits while it runs nothing: a worker or a thread.
+    pub id: Id,
+    /// Which events its ring keeps.
+    pub mode: Mode,
     /// The events that it recorded.
     pub events: Vec<Event>,
-    /// The number of events that found the ring full and are missing at the end.
+    /// The number of events that are missing because the ring was full: at the end, or at the begin if the
+    /// ring keeps the last ones.
     pub dropped: u64,
+}
+
+/// The moment that [`Event::at`] counts from.
+///
+/// ```
+/// let epoch = brigade_trace::Session::start(16).unwrap().stop().epoch;
+/// assert!(epoch.unix_nanos > 1_600_000_000_000_000_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Epoch {
+    /// On the monotonic clock of the machine (`CLOCK_MONOTONIC`), in nanoseconds.
+    pub monotonic_nanos: u64,
+    /// On the wall clock, in nanoseconds since 1970.
+    pub unix_nanos: u64,
 }
 
 /// The events of a [`Session`](crate::Session). Its `Display` is a dump in plain text: one line an event,
@@ -44,6 +143,10 @@ pub struct Trace {
     pub threads: Vec<ThreadTrace>,
     /// The names that [`label`](crate::label) gave.
     pub labels: HashMap<Id, String>,
+    /// The places in the program that the numbers of [sites](crate::Site) stand for: `file:line:column`.
+    pub sites: BTreeMap<u64, String>,
+    /// The moment that [`Event::at`] counts from.
+    pub epoch: Epoch,
 }
 
 impl Trace {
@@ -58,6 +161,22 @@ impl Trace {
     /// ```
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.threads.iter().flat_map(|thread| &thread.events)
+    }
+
+    /// Returns the place in the program that the event names, if its detail is a site that is known.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Kind, Session, Site, fresh_id, record};
+    ///
+    /// let session = Session::start(16).unwrap();
+    /// record(Kind::Spawn, fresh_id(Domain::Task), Site::here().number());
+    /// let trace = session.stop();
+    /// let spawn = trace.events().find(|event| event.kind == Kind::Spawn).unwrap();
+    /// assert!(trace.site(spawn).is_some());
+    /// ```
+    pub fn site(&self, event: &Event) -> Option<&str> {
+        let has_site = matches!(event.kind, Kind::Spawn | Kind::WaitBegin);
+        self.sites.get(&event.detail).filter(|_| has_site).map(String::as_str)
     }
 
     /// The number of events that are missing because a ring was full.
@@ -87,8 +206,10 @@ impl fmt::Display for Trace {
             if !event.cause.name().is_empty() {
                 write!(f, " because of {}", event.cause.name())?;
             }
-            if event.detail != 0 {
-                write!(f, " ({})", event.detail)?;
+            match self.site(&event) {
+                Some(site) => write!(f, " at {site}")?,
+                None if event.detail != 0 => write!(f, " ({})", event.detail)?,
+                None => {}
             }
             writeln!(f)?;
         }

@@ -2,12 +2,15 @@
 //!
 //! Every executor of Brigade records what it does with [`record`]. While no session runs, a call costs one
 //! relaxed load and a branch. Between [`Session::start`] and [`Session::stop`] each thread writes to a ring
-//! of its own and takes no lock. When a ring is full, the newest events are dropped and counted.
+//! of its own and takes no lock. When a ring is full, the newest events are dropped and counted, or the
+//! oldest are overwritten ([`Mode`]).
 //!
 //! # Nouns
 //!
 //! * [`Event`]: when, what ([`Kind`]), to whom ([`Id`]), by whom, and why ([`Cause`]). `event.rs` is the
 //!   vocabulary.
+//! * [`Site`]: the place in the program that spawned or waits, as a small number.
+//! * [`Resource`]: a lock, a channel or the like, as a trace sees it. [`Wait`]: a wait for one.
 //! * [`Session`]: the time between start and stop. A process has one at a time.
 //! * [`Trace`]: the events of a session; its `Display` is a plain-text dump with one line an event.
 //! * [`clock`]: the clock of the ground floor, in the nanoseconds that events count in.
@@ -30,13 +33,25 @@ pub mod clock;
 mod event;
 mod export;
 mod record;
+mod resource;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod ring;
+// Unsafe: the table of sites holds pointers to statics.
+mod session;
+#[allow(unsafe_code)]
+mod site;
 mod sync;
+mod wait;
 
 pub use brigade_handle::{Domain, Id, Subject};
 pub use event::{Cause, Event, Kind};
-pub use export::{ThreadTrace, Trace};
-pub use record::{Busy, Session, because, begin, current, end, fresh_id, label, on, record, subject};
+pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
+pub use record::{
+    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
+};
+pub use resource::Resource;
 #[cfg(loom)]
 pub use ring::Ring;
+pub use session::{Builder, Busy, Session};
+pub use site::Site;
+pub use wait::{Wait, wait_begin, wait_end};

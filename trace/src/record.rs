@@ -1,62 +1,69 @@
-//! Recording: the only code that knows whether a session runs.
+//! Recording: the code that runs at each event.
 //!
-//! A process has one switch. While it is off, [`record`] is one relaxed load and a predicted branch. While
-//! it is on, each thread finds its ring through a thread-local. The first event of a thread in a session
-//! makes the ring and registers it under a lock; later events take no lock.
+//! A process has one switch, in the ground floor (`handle/src/observe.rs`). While it is off, [`record`] is
+//! one relaxed load and a predicted branch. While it is on, each thread finds its ring through a
+//! thread-local. The first event of a thread in a session makes the ring and registers it under a lock;
+//! later events take no lock.
 
 use crate::{
     clock,
     event::{Cause, Event, Kind},
-    export::{ThreadTrace, Trace},
+    export::Lane,
     ring::Ring,
+    session,
 };
-use brigade_handle::{
-    Domain, Id, Subject,
-    fork::{Generation, PerProcess},
-};
+use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::HashMap,
-    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
-/// Whether a session runs.
-static RECORDING: AtomicBool = AtomicBool::new(false);
 /// The number of the next [`fresh_id`].
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
-/// The running session. A forked child starts without one: the copy of the lock may be held for ever, and
-/// its content describes the parent.
-static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
 
-/// The part of a session that all threads share.
-#[derive(Default)]
-struct Registry {
-    /// The number of the session. A thread whose ring belongs to an earlier session makes a new ring.
-    session: u64,
-    capacity: usize,
-    running: bool,
-    rings: Vec<(String, Arc<Ring>)>,
-    labels: Option<HashMap<Id, String>>,
+/// The state of this thread: what it runs, and what it is.
+struct Local {
+    /// The task, job or call that it runs.
+    current: Cell<Id>,
+    /// The cause of the wake-ups that it records.
+    cause: Cell<Cause>,
+    /// The worker or thread that it is, if that is known yet.
+    own: Cell<Id>,
+    lane: Cell<Lane>,
+    /// When its CPU time was recorded last, as a stamp.
+    cpu_recorded: Cell<u64>,
 }
 
 thread_local! {
-    static RING: RefCell<Option<(u64, Arc<Ring>)>> = const { RefCell::new(None) };
-    static CURRENT: Cell<Id> = const { Cell::new(Id::NONE) };
-    static CAUSE: Cell<Cause> = const { Cell::new(Cause::Unknown) };
+    static LOCAL: Local = const {
+        Local {
+            current: Cell::new(Id::NONE),
+            cause: Cell::new(Cause::Unknown),
+            own: Cell::new(Id::NONE),
+            lane: Cell::new(Lane::Thread),
+            cpu_recorded: Cell::new(0),
+        }
+    };
+    static RING: RefCell<Option<Mine>> = const { RefCell::new(None) };
 }
 
-/// Counts sessions, so that a thread sees without a lock that its ring is old.
-static SESSIONS: AtomicU64 = AtomicU64::new(0);
+/// The ring of this thread.
+struct Mine {
+    session: u64,
+    ring: Arc<Ring>,
+}
 
-fn registry() -> MutexGuard<'static, Registry> {
-    // A panic leaves no change in here half done, so a poisoned lock is as good as any.
-    REGISTRY.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Mine {
+    fn drop(&mut self) {
+        // The thread ends. Its part in the session ends as well, if that still runs.
+        if on() && session::number() == self.session && session::is_of_this_process() {
+            self.ring.push(cpu_event());
+        }
+    }
 }
 
 /// Whether a session is running.
@@ -66,8 +73,7 @@ fn registry() -> MutexGuard<'static, Registry> {
 /// ```
 #[inline(always)]
 pub fn on() -> bool {
-    // Relaxed: an event more or less at the edge of a session does not matter.
-    !cfg!(loom) && RECORDING.load(Ordering::Relaxed)
+    observe::on()
 }
 
 /// Draws a new id in this domain while a session runs. Otherwise returns [`Id::NONE`], which costs nothing.
@@ -81,8 +87,13 @@ pub fn on() -> bool {
 /// ```
 #[inline]
 pub fn fresh_id(domain: Domain) -> Id {
+    if on() { draw_id(domain) } else { Id::NONE }
+}
+
+/// Draws a new id, whether a session runs or not.
+pub(crate) fn draw_id(domain: Domain) -> Id {
     // Relaxed: only uniqueness matters.
-    if on() { Id::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)) } else { Id::NONE }
+    Id::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. The event's originator and
@@ -94,7 +105,7 @@ pub fn fresh_id(domain: Domain) -> Id {
 /// record(Kind::Park, Id::NONE, 0); // No session runs: nothing is recorded.
 /// let session = Session::start(16).unwrap();
 /// record(Kind::Unpark, Id::NONE, 0);
-/// assert_eq!(session.stop().events().count(), 1);
+/// assert_eq!(session.stop().events().filter(|event| event.kind == Kind::Unpark).count(), 1);
 /// ```
 #[inline(always)]
 pub fn record(kind: Kind, subject: Id, detail: u64) {
@@ -121,7 +132,7 @@ pub fn begin(id: Id) -> Id {
         return Id::NONE;
     }
     write(Kind::RunBegin, id, 0);
-    CURRENT.try_with(|current| current.replace(id)).unwrap_or(Id::NONE)
+    LOCAL.with(|local| local.current.replace(id))
 }
 
 /// Marks the end of a run of `id`; `before` is the id that [`begin`] returned. Detail 1 means that the work
@@ -129,14 +140,81 @@ pub fn begin(id: Id) -> Id {
 #[inline(always)]
 pub fn end(id: Id, before: Id, detail: u64) {
     if on() {
-        let _ = CURRENT.try_with(|current| current.set(before));
+        LOCAL.with(|local| local.current.set(before));
         write(Kind::RunEnd, id, detail);
+        cpu_after_run();
     }
 }
 
 /// The task, job or call that this thread runs, as told by [`begin`]; else [`Id::NONE`].
 pub fn current() -> Id {
-    CURRENT.try_with(Cell::get).unwrap_or(Id::NONE)
+    LOCAL.with(|local| local.current.get())
+}
+
+/// The id that a trace gives to this thread: the [role](lane) that it was told, or a thread with the number
+/// that the operating system gave it.
+///
+/// ```
+/// use brigade_trace::{Domain, own_id};
+///
+/// assert_eq!(own_id().domain(), Domain::Thread);
+/// ```
+pub fn own_id() -> Id {
+    LOCAL.with(|local| {
+        if local.own.get() == Id::NONE {
+            local.own.set(Id::new(Domain::Thread, clock::tid()));
+        }
+        local.own.get()
+    })
+}
+
+/// The task, job or call that this thread runs, or else the thread itself.
+pub(crate) fn actor() -> Id {
+    match current() {
+        Id::NONE => own_id(),
+        id => id,
+    }
+}
+
+/// Tells the role of this thread, and the worker that it is. A thread says this when it begins, before it
+/// records anything. [`Id::NONE`] leaves it the thread that it is.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Lane, Session, lane, own_id, record};
+///
+/// let session = Session::start(16).unwrap();
+/// let cook = Id::new(Domain::Worker, 0);
+/// let before = lane(Lane::Pool, cook);
+/// record(Kind::Park, own_id(), 0);
+/// let trace = session.stop();
+/// assert_eq!((trace.threads[0].lane, trace.threads[0].id), (Lane::Pool, cook));
+/// lane(before.0, before.1);
+/// ```
+pub fn lane(lane: Lane, worker: Id) -> (Lane, Id) {
+    LOCAL.with(|local| (local.lane.replace(lane), local.own.replace(worker)))
+}
+
+/// The role of this thread.
+pub(crate) fn current_lane() -> Lane {
+    LOCAL.with(|local| local.lane.get())
+}
+
+/// Records that the worker goes to sleep, and the CPU time of its thread.
+#[inline(always)]
+pub fn park(worker: Id) {
+    if on() {
+        write(Kind::Park, worker, 0);
+        cpu();
+    }
+}
+
+/// Records that the worker woke up, and the CPU time of its thread.
+#[inline(always)]
+pub fn unpark(worker: Id) {
+    if on() {
+        write(Kind::Unpark, worker, 0);
+        cpu();
+    }
 }
 
 /// Runs `f`. Every wake-up that `f` records has this cause.
@@ -146,7 +224,9 @@ pub fn current() -> Id {
 ///
 /// let session = Session::start(16).unwrap();
 /// because(Cause::Queue, || record(Kind::Wake, fresh_id(Domain::Task), 0));
-/// assert_eq!(session.stop().events().next().unwrap().cause, Cause::Queue);
+/// let trace = session.stop();
+/// let wake = trace.events().find(|event| event.kind == Kind::Wake).unwrap();
+/// assert_eq!(wake.cause, Cause::Queue);
 /// ```
 #[inline(always)]
 pub fn because<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
@@ -158,13 +238,13 @@ struct RestoreCause(Cause);
 
 impl Drop for RestoreCause {
     fn drop(&mut self) {
-        let _ = CAUSE.try_with(|place| place.set(self.0));
+        LOCAL.with(|local| local.cause.set(self.0));
     }
 }
 
 #[cold]
 fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
-    let _restore = RestoreCause(CAUSE.try_with(|place| place.replace(cause)).unwrap_or(Cause::Unknown));
+    let _restore = RestoreCause(LOCAL.with(|local| local.cause.replace(cause)));
     f()
 }
 
@@ -182,10 +262,7 @@ fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 /// ```
 pub fn label(id: Id, text: impl FnOnce() -> String) {
     if on() && id != Id::NONE {
-        let text = text();
-        if let Some(labels) = &mut registry().labels {
-            labels.insert(id, text);
-        }
+        session::label(id, text());
     }
 }
 
@@ -202,135 +279,55 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 /// ```
 #[cold]
 pub fn subject(id: Id) -> Subject {
-    let label = || registry().labels.as_ref()?.get(&id).cloned();
-    let name = if on() && id != Id::NONE { label() } else { None };
+    let name = if on() && id != Id::NONE { session::label_of(id) } else { None };
     Subject::new(id, name.map(Cow::Owned))
 }
 
 #[cold]
 fn write(kind: Kind, subject: Id, detail: u64) {
-    if REGISTRY.get().is_none() {
+    let (current, cause) = LOCAL.with(|local| (local.current.get(), local.cause.get()));
+    let by = if current == Id::NONE && kind == Kind::Wake { own_id() } else { current };
+    push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
+}
+
+/// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
+pub(crate) fn push(event: Event) {
+    if !session::is_of_this_process() {
         // This is a child that was forked while its parent recorded: no session runs here.
-        return RECORDING.store(false, Ordering::Relaxed);
+        return observe::switch(false);
     }
-    let cause = CAUSE.try_with(Cell::get).unwrap_or(Cause::Unknown);
-    let event = Event { at: clock::nanos(), kind, subject, by: current(), cause, detail };
     // A thread that is ending has no ring any more; its last events are lost.
-    let _ = RING.try_with(|ring| {
-        let mut ring = ring.borrow_mut();
-        // Relaxed: a stale read puts the event into the previous session, which nobody reads any more.
-        let session = SESSIONS.load(Ordering::Relaxed);
-        match &*ring {
-            Some((mine, ring)) if *mine == session => ring.push(event),
+    let _ = RING.try_with(|mine| {
+        let mut mine = mine.borrow_mut();
+        match &*mine {
+            Some(Mine { session, ring }) if *session == session::number() => ring.push(event),
             _ => {
-                let fresh = register();
-                fresh.1.push(event);
-                *ring = Some(fresh);
+                let (session, ring) = session::register();
+                // The CPU time at the begin of this thread's part.
+                ring.push(Event { at: event.at, ..cpu_event() });
+                ring.push(event);
+                *mine = Some(Mine { session, ring });
             }
         }
     });
 }
 
-/// Makes this thread's ring for the running session.
-fn register() -> (u64, Arc<Ring>) {
-    let mut registry = registry();
-    let ring = Arc::new(Ring::new(registry.capacity));
-    let current = thread::current();
-    let name = current.name().map_or_else(|| format!("{:?}", current.id()), str::to_owned);
-    if registry.running {
-        registry.rings.push((name, ring.clone()));
-    }
-    (registry.session, ring)
+fn cpu_event() -> Event {
+    let at = clock::stamp();
+    LOCAL.with(|local| local.cpu_recorded.set(at));
+    let (subject, detail) = (own_id(), clock::cpu_nanos());
+    Event { at, kind: Kind::Cpu, subject, by: Id::NONE, cause: Cause::Unknown, detail }
 }
 
-/// A running recording. [`stop`](Self::stop) returns the events; dropping the session discards them.
-///
-/// ```
-/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, record};
-///
-/// let session = Session::start(16).unwrap();
-/// record(Kind::QueueDepth, fresh_id(Domain::Worker), 3);
-/// assert_eq!(session.stop().events().count(), 1);
-/// ```
-#[derive(Debug)]
-pub struct Session {
-    /// The process that the session records.
-    process: Generation,
+/// Records the CPU time of this thread.
+pub(crate) fn cpu() {
+    push(cpu_event());
 }
 
-/// The error of [`Session::start`]: another session is running in this process.
-///
-/// ```
-/// use brigade_trace::{Busy, Session};
-///
-/// let _running = Session::start(16).unwrap();
-/// assert_eq!(Session::start(16).unwrap_err(), Busy);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
-
-impl fmt::Display for Busy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("another trace session is running in this process; stop it first")
-    }
-}
-
-impl std::error::Error for Busy {}
-
-impl Session {
-    /// Starts recording, with room for `capacity` events of 32 bytes on each thread.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Busy`] if a session is running already.
-    ///
-    /// ```
-    /// let session = brigade_trace::Session::start(1024)?;
-    /// assert_eq!(session.stop().dropped(), 0);
-    /// # Ok::<(), brigade_trace::Busy>(())
-    /// ```
-    pub fn start(capacity: usize) -> Result<Self, Busy> {
-        let mut registry = registry();
-        if registry.running {
-            return Err(Busy);
-        }
-        clock::epoch();
-        // The lock keeps others from counting. Relaxed: see `write`.
-        let session = SESSIONS.load(Ordering::Relaxed) + 1;
-        *registry =
-            Registry { session, capacity, running: true, rings: Vec::new(), labels: Some(HashMap::new()) };
-        SESSIONS.store(session, Ordering::Relaxed);
-        RECORDING.store(true, Ordering::Relaxed);
-        Ok(Self { process: Generation::current() })
-    }
-
-    /// Stops recording and returns the events. A forked child gets an empty trace: the session is its
-    /// parent's.
-    #[must_use]
-    pub fn stop(self) -> Trace {
-        if !self.process.is_current() {
-            return Trace { threads: Vec::new(), labels: HashMap::new() };
-        }
-        RECORDING.store(false, Ordering::Relaxed);
-        let mut registry = registry();
-        let threads = std::mem::take(&mut registry.rings).into_iter().map(|(name, ring)| ThreadTrace {
-            name,
-            events: ring.drain(),
-            dropped: ring.dropped(),
-        });
-        Trace { threads: threads.collect(), labels: registry.labels.take().unwrap_or_default() }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if !self.process.is_current() {
-            return;
-        }
-        RECORDING.store(false, Ordering::Relaxed);
-        let mut registry = registry();
-        registry.running = false;
-        registry.rings.clear();
-        registry.labels = None;
+/// Records the CPU time of this thread if enough time has passed since the last record.
+fn cpu_after_run() {
+    let recorded = LOCAL.with(|local| local.cpu_recorded.get());
+    if clock::stamp().wrapping_sub(recorded) >= clock::cpu_interval() {
+        cpu();
     }
 }

@@ -1,7 +1,9 @@
 //! Situations of a session. One test, since a process has one session at a time.
 #![cfg(not(loom))]
 
-use brigade_trace::{Busy, Cause, Domain, Id, Kind, Session, because, begin, end, fresh_id, label, record};
+use brigade_trace::{
+    Busy, Cause, Domain, Id, Kind, Lane, Session, because, begin, end, fresh_id, label, record,
+};
 use std::thread;
 
 #[test]
@@ -28,7 +30,15 @@ fn a_session_sees_who_woke_whom_and_why_and_then_nothing() {
     }
     let trace = session.stop();
 
-    assert_eq!(trace.dropped(), 2);
+    assert_eq!(trace.dropped(), 4, "two of ten sleeps, and the CPU time at the begin and at the end");
+    let lanes: Vec<_> = trace.threads.iter().map(|thread| (thread.lane, thread.process)).collect();
+    assert_eq!(lanes, [(Lane::Thread, std::process::id()); 2]);
+    assert!(trace.threads.iter().all(|thread| thread.id == Id::new(Domain::Thread, thread.tid)));
+    let cook = trace.threads.iter().find(|thread| thread.name == "cook").unwrap();
+    let kinds: Vec<_> = cook.events.iter().map(|event| event.kind).collect();
+    let run = [Kind::Cpu, Kind::RunBegin, Kind::Wake, Kind::RunEnd];
+    assert_eq!(kinds[..4], run);
+    assert_eq!(kinds.last(), Some(&Kind::Cpu), "the CPU time at the end of its part");
     let wake = trace.events().find(|event| event.kind == Kind::Wake).unwrap();
     assert_eq!((wake.subject, wake.by, wake.cause), (woken, waker, Cause::Unlock));
     let text = trace.to_string();
@@ -39,5 +49,6 @@ fn a_session_sees_who_woke_whom_and_why_and_then_nothing() {
 
     let second = Session::start(8).unwrap();
     let empty = second.stop();
-    assert_eq!(empty.events().count(), 0, "the events of the first session are gone");
+    let gone = empty.events().all(|event| event.kind == Kind::Cpu);
+    assert!(gone, "the events of the first session are gone");
 }

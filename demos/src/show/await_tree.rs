@@ -133,7 +133,8 @@ pub(super) mod tests {
         };
         let events = events.iter().enumerate().map(event).collect();
         let labels = names.iter().map(|&(id, name)| (id, name.to_owned())).collect();
-        Trace { threads: vec![ThreadTrace { name: "main".into(), events, dropped: 0 }], labels }
+        let threads = vec![ThreadTrace { name: "main".into(), events, ..ThreadTrace::default() }];
+        Trace { threads, labels, ..Trace::default() }
     }
 
     #[test]

@@ -20,6 +20,7 @@ const UNSAFE: &[&str] = &[
     "handle/src/rendezvous.rs",
     "handle/src/signal.rs",
     "handle/src/slot.rs",
+    "handle/src/sys.rs",
     "handle/tests/fork/sys.rs",
     "handle/tests/loom.rs",
     "pool/src/data/collect.rs",
@@ -89,6 +90,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/refused/sys.rs",
     "runtime/tests/short/sys.rs",
     "runtime/tests/soak/sys.rs",
+    "trace/src/site.rs",
 ];
 
 /// The files that may call libc: these, and each file of a folder `system`. They are the platform wall.

@@ -1,0 +1,189 @@
+//! Waits: when they begin and end, for what, where, and who holds it meanwhile.
+
+use crate::{
+    clock,
+    event::{Cause, Event, Kind},
+    record::{self, on},
+    resource::Resource,
+    site::Site,
+};
+use brigade_handle::{
+    Id,
+    observe::{self, Observer, WaitOutcome},
+};
+
+/// Records that the running task, or else this thread, begins to wait for a resource. Returns the waiter, for
+/// [`wait_end`], or [`Id::NONE`] if no session runs.
+///
+/// A future keeps the waiter, because it may be dropped by another task.
+///
+/// ```
+/// use brigade_trace::{Cause, Domain, Kind, Resource, Session, Site, wait_begin, wait_end};
+///
+/// let session = Session::start(16).unwrap();
+/// let lock = Resource::new(Domain::Lock);
+/// let waiter = wait_begin(|| lock.id(), Cause::Unlock, Site::here());
+/// wait_end(waiter, || lock.id(), Cause::Unlock);
+/// let trace = session.stop();
+/// let begin = trace.events().find(|event| event.kind == Kind::WaitBegin).unwrap();
+/// assert_eq!((begin.subject, begin.by, begin.cause), (waiter, lock.id(), Cause::Unlock));
+/// ```
+#[inline(always)]
+#[must_use = "the end of the wait names the waiter"]
+pub fn wait_begin(resource: impl FnOnce() -> Id, cause: Cause, site: Site) -> Id {
+    if on() { begin(resource(), cause, site) } else { Id::NONE }
+}
+
+#[cold]
+fn begin(resource: Id, cause: Cause, site: Site) -> Id {
+    let waiter = record::actor();
+    write(Kind::WaitBegin, waiter, resource, cause, site.number());
+    waiter
+}
+
+/// Records that a wait ended that [`wait_begin`] has recorded. The cause says what ended it:
+/// [`Cause::Cancel`] if it was given up. [`wait_begin`] has an example.
+#[inline(always)]
+pub fn wait_end(waiter: Id, resource: impl FnOnce() -> Id, cause: Cause) {
+    if waiter != Id::NONE {
+        end(waiter, resource(), cause);
+    }
+}
+
+#[cold]
+fn end(waiter: Id, resource: Id, cause: Cause) {
+    if on() {
+        write(Kind::WaitEnd, waiter, resource, cause, 0);
+    }
+}
+
+fn write(kind: Kind, subject: Id, by: Id, cause: Cause, detail: u64) {
+    record::push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
+}
+
+/// A wait of this thread, or of an async function: it is recorded when this is made and when it ends. A wait
+/// that is dropped was given up.
+///
+/// ```
+/// use brigade_trace::{Cause, Domain, Kind, Resource, Session, Site, Wait};
+///
+/// let session = Session::start(16).unwrap();
+/// let queue = Resource::new(Domain::Queue);
+/// Wait::begin(|| queue.id(), Cause::Item, Site::here()).end(Cause::Item);
+/// drop(Wait::begin(|| queue.id(), Cause::Item, Site::here()));
+/// let trace = session.stop();
+/// let ends = trace.events().filter(|event| event.kind == Kind::WaitEnd);
+/// assert_eq!(ends.map(|event| event.cause).collect::<Vec<_>>(), [Cause::Item, Cause::Cancel]);
+/// ```
+#[derive(Debug)]
+#[must_use = "a wait lasts until this ends or is dropped"]
+pub struct Wait {
+    waiter: Id,
+    resource: Id,
+}
+
+impl Wait {
+    /// Records the begin of a wait, if a session runs.
+    #[inline(always)]
+    pub fn begin(resource: impl FnOnce() -> Id, cause: Cause, site: Site) -> Self {
+        if !on() {
+            return Self { waiter: Id::NONE, resource: Id::NONE };
+        }
+        let resource = resource();
+        Self { waiter: begin(resource, cause, site), resource }
+    }
+
+    /// Records that the wait ended for this reason.
+    #[inline(always)]
+    pub fn end(mut self, cause: Cause) {
+        wait_end(self.waiter, || self.resource, cause);
+        self.waiter = Id::NONE;
+    }
+}
+
+impl Drop for Wait {
+    #[inline]
+    fn drop(&mut self) {
+        wait_end(self.waiter, || self.resource, Cause::Cancel);
+    }
+}
+
+impl Resource {
+    /// Records that the running task, or else this thread, holds the resource from now on.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Kind, Resource, Session, own_id};
+    ///
+    /// let session = Session::start(16).unwrap();
+    /// let lock = Resource::new(Domain::Lock);
+    /// lock.held(1);
+    /// assert_eq!(lock.holder(), own_id());
+    /// lock.released(1);
+    /// let trace = session.stop();
+    /// let held = trace.events().find(|event| event.kind == Kind::Held).unwrap();
+    /// assert_eq!((held.subject, held.by, held.detail), (lock.id(), own_id(), 1));
+    /// ```
+    #[inline(always)]
+    pub fn held(&self, permits: usize) {
+        if on() {
+            self.record_held(record::actor(), permits);
+        }
+    }
+
+    /// Records that the waiter of a wait that has just ended holds the resource, if the wait was recorded.
+    #[inline(always)]
+    pub fn held_by(&self, holder: Id, permits: usize) {
+        if holder != Id::NONE && on() {
+            self.record_held(holder, permits);
+        }
+    }
+
+    #[cold]
+    fn record_held(&self, holder: Id, permits: usize) {
+        self.set_holder(holder);
+        write(Kind::Held, self.id(), holder, Cause::Unknown, permits as u64);
+    }
+
+    /// Records again who holds the resource, as far as that is known: right after the begin of a wait for it.
+    #[inline(always)]
+    pub fn still_held(&self) {
+        if on() && self.holder() != Id::NONE {
+            self.record_held(self.holder(), 1);
+        }
+    }
+
+    /// Records that the running task, or else this thread, no longer holds the resource.
+    #[inline(always)]
+    pub fn released(&self, permits: usize) {
+        if on() {
+            self.record_released(record::actor(), permits);
+        }
+    }
+
+    /// Records that the holder gave up the resource, of which there can be one at a time. Its guard may be
+    /// dropped by another task than the one that took it.
+    #[inline(always)]
+    pub fn released_by_holder(&self) {
+        if on() {
+            self.record_released(if self.holder() == Id::NONE { record::actor() } else { self.holder() }, 1);
+        }
+    }
+
+    #[cold]
+    fn record_released(&self, holder: Id, permits: usize) {
+        if self.holder() == holder {
+            self.set_holder(Id::NONE);
+        }
+        write(Kind::Released, self.id(), holder, Cause::Unknown, permits as u64);
+    }
+}
+
+/// Records the waits for handles, which lie below the trace.
+pub(crate) fn observe_handles() {
+    observe::install(Observer {
+        join_begin: |work, at| begin(work, Cause::Join, Site::of(at)),
+        join_end: |waiter, work, outcome| {
+            end(waiter, work, if outcome == WaitOutcome::Served { Cause::Join } else { Cause::Cancel });
+        },
+    });
+}
