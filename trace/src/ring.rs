@@ -10,8 +10,8 @@
 //! dropped. A slot is written once. The writer publishes it by storing `head` (Release), which a reader
 //! loads (Acquire) before it reads the slots below.
 //!
-//! A ring that keeps the **last** events (a flight recorder) overwrites the oldest, perhaps while a reader copies it. The
-//! reader finds out afterwards, as with a sequence lock:
+//! A ring that keeps the **last** events (a flight recorder) overwrites the oldest, perhaps while a reader
+//! copies it. The reader finds out afterwards, as with a sequence lock:
 //!
 //! ```text
 //!   writes event n                          copies the ring
