@@ -32,6 +32,9 @@
 pub mod clock;
 mod event;
 mod export;
+// The fuzz target sees more of it.
+#[cfg_attr(not(fuzzing), allow(unreachable_pub))]
+mod file;
 mod record;
 mod resource;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
@@ -46,6 +49,10 @@ mod wait;
 pub use brigade_handle::{Domain, Id, Subject};
 pub use event::{Cause, Event, Kind};
 pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use file::hostile;
+pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
 pub use record::{
     because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
 };
