@@ -4,21 +4,22 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
     ("brigade", &["handle", "trace", "pool", "runtime", "process"]),
-    ("demos", &["handle", "trace", "pool", "runtime", "process"]),
-    ("benches", &["handle", "trace", "pool", "runtime", "process"]),
-    ("tests", &["handle", "trace", "pool", "runtime", "process"]),
+    ("timeline", &["trace"]),
+    ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
+    ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
+    ("tests", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("examples", &["runtime"]),
 ];
 
-/// The libraries that the ground floor and the executors may use. Their tests may use more.
-const OUTSIDE: [(&str, &[&str]); 6] = [
+/// The libraries that the ground floor, the executors and the views may use. Their tests may use more.
+const OUTSIDE: [(&str, &[&str]); 7] = [
     ("handle", &["libc", "loom"]),
     ("trace", &["loom"]),
     ("pool", &["crossbeam-deque", "libc", "loom"]),
@@ -38,6 +39,7 @@ const OUTSIDE: [(&str, &[&str]); 6] = [
         ],
     ),
     ("process", &["bytemuck", "libc", "loom", "postcard", "serde", "typeid"]),
+    ("timeline", &["miniz_oxide"]),
     ("brigade", &[]),
 ];
 

@@ -11,7 +11,7 @@ const KNOTS: &[(&str, &str)] = &[(
     "a thread-local names the worker that runs, and a task its executor, by the type itself: no call goes by a table",
 )];
 
-const CRATES: [&str; 7] = ["handle", "trace", "pool", "runtime", "process", "demos", "benches"];
+const CRATES: [&str; 8] = ["handle", "trace", "pool", "runtime", "process", "timeline", "demos", "benches"];
 
 /// The module that a file holds, as its names from the crate's root: `src/a/mod.rs` and `src/a.rs` are both
 /// `["a"]`.

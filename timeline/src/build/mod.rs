@@ -1,0 +1,47 @@
+//! From events to a timeline.
+//!
+//! 1. `order.rs` puts the events of all threads on one clock, in one order.
+//! 2. `story.rs` goes through them once. Each unit is a small state machine: spawned → ready → running →
+//!    waiting → ready → … → done. Each change of state ends a span.
+//! 3. `rows.rs` gives units rows: grouped by the place that spawned them, each in the first row that is free.
+//! 4. `merge.rs` merges short spans if there are more than a page can hold.
+
+mod merge;
+mod names;
+mod order;
+mod rows;
+mod story;
+mod thread;
+mod unit;
+
+use crate::model::{Thread, Timeline};
+use brigade_trace::Recording;
+
+/// How many spans a timeline keeps apart. A page with as many opens in about a second.
+const SPANS_MAX: usize = 1_500_000;
+
+impl Timeline {
+    /// Puts the events of a recording in order, and turns them into rows of spans. If there are more than a
+    /// page can hold, short spans are merged, and [`notes`](Self::notes) says so.
+    #[must_use]
+    pub fn of(recording: &Recording) -> Self {
+        Self::with_spans_max(recording, SPANS_MAX)
+    }
+
+    pub(crate) fn with_spans_max(recording: &Recording, spans_max: usize) -> Self {
+        let order = order::Order::of(recording);
+        let (mut timeline, lane_spans) = story::tell(recording, &order);
+        rows::assign(&mut timeline, lane_spans);
+        merge::merge(&mut timeline, spans_max);
+        notes(recording, &mut timeline);
+        timeline
+    }
+}
+
+fn notes(recording: &Recording, timeline: &mut Timeline) {
+    for thread in timeline.threads.iter().filter(|thread| thread.dropped > 0) {
+        let Thread { name, dropped, .. } = thread;
+        timeline.notes.push(format!("{dropped} events of the thread {name} are missing: its ring was full."));
+    }
+    timeline.notes.extend(recording.problems.iter().map(|problem| format!("The file is damaged {problem}.")));
+}

@@ -1,0 +1,254 @@
+//! One pass through all events: the spans of units and threads, the wakes and the depths.
+
+use super::{
+    names::{Key, Names, is_unit},
+    order::{Order, Step},
+    thread::Lane,
+    unit::{Live, OpenWait},
+};
+use crate::model::{Link, Outcome, Process, Queue, Span, State, Thread, Timeline, Unit, Wake};
+use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording};
+use std::collections::HashMap;
+
+/// The links between wakes, threads and units while the events are gone through.
+struct Story<'a> {
+    recording: &'a Recording,
+    names: Names<'a>,
+    lanes: Vec<Lane>,
+    live: Vec<Live>,
+    numbers: HashMap<Key, Link>,
+    /// The units that hold a resource, the latest last.
+    holders: HashMap<Link, Vec<Link>>,
+    depths: HashMap<Key, usize>,
+    /// The spans of units, whose rows are not known yet.
+    spans: Vec<Span>,
+    /// The spans of threads, whose rows are the numbers of the threads.
+    lane_spans: Vec<Span>,
+    timeline: Timeline,
+}
+
+/// Goes through the events in order. Returns the timeline with the spans of units, which have no rows yet,
+/// and beside it the spans of threads.
+pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<Span>) {
+    let mut story = Story {
+        recording,
+        names: Names::of(recording),
+        lanes: Vec::new(),
+        live: Vec::new(),
+        numbers: HashMap::new(),
+        holders: HashMap::new(),
+        depths: HashMap::new(),
+        spans: Vec::new(),
+        lane_spans: Vec::new(),
+        timeline: Timeline::default(),
+    };
+    story.introduce(order);
+    for &step in &order.steps {
+        story.event(step, order.places[step.place as usize].segment, order.event(step));
+    }
+    story.end(order)
+}
+
+impl Story<'_> {
+    /// Makes the threads and processes.
+    fn introduce(&mut self, order: &Order<'_>) {
+        let mut numbers = HashMap::new();
+        for place in &order.places {
+            let segment = &self.recording.segments[place.segment];
+            let thread = &segment.trace.threads[place.thread];
+            let pid = if thread.process == 0 { segment.process.pid } else { thread.process };
+            let processes = &mut self.timeline.processes;
+            let process = *numbers.entry((place.segment, pid)).or_insert_with(|| {
+                processes.push(Process { pid, role: segment.process.role });
+                processes.len() as u32 - 1
+            });
+            let (name, dropped) = (thread.name.clone(), thread.dropped);
+            self.timeline.threads.push(Thread { name, lane: thread.lane, process, dropped, row: 0 });
+            self.lanes.push(Lane::new(Link::to(self.lanes.len()), thread.id));
+        }
+    }
+
+    fn key(&self, place: u32, id: Id) -> Key {
+        let is_shared = matches!(id.domain(), Domain::Call | Domain::Child);
+        (if is_shared { u32::MAX } else { self.timeline.threads[place as usize].process }, id)
+    }
+
+    /// The unit with this id, if it was seen.
+    fn known(&self, place: u32, id: Id) -> Link {
+        self.numbers.get(&self.key(place, id)).copied().unwrap_or(Link::NONE)
+    }
+
+    /// The unit with this id, which is made if it is new.
+    fn unit(&mut self, step: Step, segment: usize, id: Id) -> Link {
+        let key = self.key(step.place, id);
+        if let Some(&link) = self.numbers.get(&key) {
+            return link;
+        }
+        let process = self.timeline.threads[step.place as usize].process;
+        let label = self.names.label(segment, id);
+        let (site, parent, outcome) = (Link::NONE, Link::NONE, Outcome::Open);
+        let (begin, end) = (step.at, step.at);
+        self.live.push(Live::new(Unit { id, process, label, site, parent, begin, end, outcome, row: 0 }));
+        let link = Link::to(self.live.len() - 1);
+        self.numbers.insert(key, link);
+        link
+    }
+
+    fn resource(&mut self, place: u32, segment: usize, id: Id) -> Link {
+        let key = self.key(place, id);
+        let unit = self.numbers.get(&key).copied().unwrap_or(Link::NONE);
+        self.names.resource(segment, key, || unit)
+    }
+
+    fn event(&mut self, step: Step, segment: usize, event: &Event) {
+        let at = step.at;
+        match event.kind {
+            Kind::Park => self.lanes[step.place as usize].park(at),
+            Kind::Unpark => self.lanes[step.place as usize].unpark(at, &mut self.lane_spans),
+            Kind::QueueDepth => self.depth(step, segment, event),
+            Kind::Interest => self.hint(step, segment, event.subject, Cause::Readiness),
+            Kind::TimerSet => self.hint(step, segment, event.subject, Cause::Timer),
+            Kind::WaitBegin => self.begin_wait(step, segment, event),
+            Kind::WaitEnd => self.end_wait(step, segment, event),
+            Kind::Held | Kind::Released => self.hold(step, segment, event),
+            _ if is_unit(event.subject) => self.unit_event(step, segment, event),
+            _ => {}
+        }
+    }
+
+    fn unit_event(&mut self, step: Step, segment: usize, event: &Event) {
+        let (at, place) = (step.at, step.place);
+        let link = self.unit(step, segment, event.subject);
+        let index = link.get().expect("the unit was just found or made");
+        let parent = self.known(place, event.by);
+        let thread = Link::to(place as usize);
+        let (live, spans) = (&mut self.live[index], &mut self.spans);
+        match event.kind {
+            Kind::Spawn => {
+                (live.unit.site, live.unit.parent) = (self.names.site(segment, event.detail), parent);
+                live.spawn(at, link, spans);
+            }
+            Kind::RunBegin => {
+                if event.subject.domain() == Domain::Future && live.unit.parent == Link::NONE {
+                    live.unit.parent = parent;
+                }
+                live.run(at, thread, link, spans);
+                let is_part = event.subject.domain() == Domain::Future;
+                self.lanes[place as usize].enter(at, link, is_part, &mut self.lane_spans);
+            }
+            Kind::RunEnd => {
+                live.stop(at, event.detail == 1, link, spans);
+                self.lanes[place as usize].leave(at, link, &mut self.lane_spans);
+            }
+            Kind::Wake if live.wake(at, event.cause, link, spans) => {
+                let from = if parent == Link::NONE { self.lanes[place as usize].top() } else { parent };
+                self.timeline.wakes.push(Wake { at, from, thread, to: link, cause: event.cause });
+            }
+            Kind::Cancel => live.cancel(),
+            Kind::Complete => live.complete(at, event.detail == 1, link, spans),
+            Kind::Fork => live.set(at, Some(State::Ready), link, spans),
+            Kind::Exec => live.set(at, Some(State::Parked), link, spans),
+            Kind::Exit => live.complete(at, event.detail != 0, link, spans),
+            Kind::Send => live.sent(at, link, spans),
+            Kind::Receive => live.received(at, link, spans),
+            _ => {}
+        }
+    }
+
+    fn depth(&mut self, step: Step, segment: usize, event: &Event) {
+        let key = self.key(step.place, event.subject);
+        let label = self.names.label(segment, event.subject);
+        let queues = &mut self.timeline.queues;
+        let index = *self.depths.entry(key).or_insert_with(|| {
+            let label = label.get().map(|label| self.names.texts[label].clone());
+            let name = label.unwrap_or_else(|| event.subject.to_string());
+            queues.push(Queue { name: format!("depth of {name}"), points: Vec::new() });
+            queues.len() - 1
+        });
+        queues[index].points.push((step.at, event.detail));
+    }
+
+    /// The running units ask for something: without better knowledge, this is what they will wait for.
+    fn hint(&mut self, step: Step, segment: usize, subject: Id, cause: Cause) {
+        let resource = self.resource(step.place, segment, subject);
+        for &unit in self.lanes[step.place as usize].running_task() {
+            self.live[unit.get().expect("a running unit is known")].asks_for(cause, resource);
+        }
+    }
+
+    /// The units that a wait of `subject` is about: itself, and the task whose part it is.
+    fn affected(&mut self, step: Step, segment: usize, subject: Id) -> Vec<Link> {
+        if !is_unit(subject) {
+            return Vec::new();
+        }
+        let unit = self.unit(step, segment, subject);
+        let running = self.lanes[step.place as usize].running_task();
+        if running.contains(&unit) { running.to_vec() } else { vec![unit] }
+    }
+
+    fn begin_wait(&mut self, step: Step, segment: usize, event: &Event) {
+        let resource = self.resource(step.place, segment, event.by);
+        let holder = self.holders.get(&resource).and_then(|holders| holders.last().copied());
+        let wait = OpenWait {
+            since: step.at,
+            cause: event.cause,
+            resource,
+            holder: holder.unwrap_or(Link::NONE),
+            site: self.names.site(segment, event.detail),
+        };
+        for unit in self.affected(step, segment, event.subject) {
+            self.live[unit.get().expect("it was made")].begin_wait(wait);
+        }
+        self.lanes[step.place as usize].begin_wait(event.subject, wait);
+    }
+
+    fn end_wait(&mut self, step: Step, segment: usize, event: &Event) {
+        let resource = self.resource(step.place, segment, event.by);
+        for unit in self.affected(step, segment, event.subject) {
+            let live = &mut self.live[unit.get().expect("it was made")];
+            live.end_wait(step.at, resource, event.cause, unit, &mut self.spans);
+        }
+        self.lanes[step.place as usize].end_wait(step.at, event.subject, resource, &mut self.lane_spans);
+    }
+
+    fn hold(&mut self, step: Step, segment: usize, event: &Event) {
+        let holder = if is_unit(event.by) { self.unit(step, segment, event.by) } else { Link::NONE };
+        let resource = self.resource(step.place, segment, event.subject);
+        let holders = self.holders.entry(resource).or_default();
+        if event.kind == Kind::Released {
+            if let Some(place) = holders.iter().rposition(|&other| other == holder) {
+                holders.remove(place);
+            }
+            return;
+        }
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+        for &unit in self.lanes[step.place as usize].running_task() {
+            self.live[unit.get().expect("a running unit is known")].tell_holder(resource, holder);
+        }
+        self.lanes[step.place as usize].tell_holder(resource, holder);
+        if event.subject.domain() == Domain::Call {
+            // The child computes it.
+            let call = self.unit(step, segment, event.subject);
+            let live = &mut self.live[call.get().expect("it was made")];
+            live.set(step.at, Some(State::Running), call, &mut self.spans);
+        }
+    }
+
+    fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>) {
+        let end = order.steps.last().map_or(0, |step| step.at);
+        for (index, live) in self.live.iter_mut().enumerate() {
+            live.close(end, Link::to(index), &mut self.spans);
+        }
+        self.lanes.iter_mut().for_each(|lane| lane.close(end, &mut self.lane_spans));
+        let mut timeline = self.timeline;
+        timeline.length = end;
+        timeline.events = order.steps.len() as u64;
+        timeline.units = self.live.into_iter().map(|live| live.unit).collect();
+        timeline.spans = self.spans;
+        timeline.texts = self.names.texts;
+        timeline.resources = self.names.resources;
+        (timeline, self.lane_spans)
+    }
+}

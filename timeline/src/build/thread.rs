@@ -1,0 +1,132 @@
+//! The state of one thread: which unit it runs, and since when.
+//!
+//! Units nest: a pool's worker that waits for a job runs others meanwhile. The row of a thread shows the
+//! innermost task, job or call. A future is a part of its task, so the task is shown.
+
+use super::unit::OpenWait;
+use crate::model::{Link, Span, State};
+use brigade_trace::{Cause, Id};
+
+/// A unit on the stack of a thread.
+#[derive(Clone, Copy)]
+struct Frame {
+    unit: Link,
+    /// It is a part of the unit below.
+    is_part: bool,
+}
+
+/// A thread while the events are gone through.
+pub(super) struct Lane {
+    thread: Link,
+    own: Id,
+    stack: Vec<Frame>,
+    /// The units of `stack`, for those who want a slice.
+    units: Vec<Link>,
+    /// When the innermost unit began or went on.
+    since: u64,
+    parked: Option<u64>,
+    /// The wait that goes on, and how many units were running when it began.
+    wait: Option<(OpenWait, usize)>,
+}
+
+impl Lane {
+    pub(super) fn new(thread: Link, own: Id) -> Self {
+        Self { thread, own, stack: Vec::new(), units: Vec::new(), since: 0, parked: None, wait: None }
+    }
+
+    fn span(&self, begin: u64, end: u64, state: State, unit: Link, wait: OpenWait) -> Span {
+        let row = self.thread.get().expect("a lane has a thread") as u32;
+        let OpenWait { cause, resource, holder, site, .. } = wait;
+        // A thread without a unit is told from a unit by its thread.
+        Span { row, begin, end, state, unit, cause, resource, holder, site, thread: self.thread }
+    }
+
+    /// The unit that the row shows: the innermost that is no part.
+    fn shown(&self) -> Link {
+        self.stack.iter().rev().find(|frame| !frame.is_part).map_or(Link::NONE, |frame| frame.unit)
+    }
+
+    fn cut(&mut self, at: u64, spans: &mut Vec<Span>) {
+        if self.shown() != Link::NONE && at > self.since {
+            spans.push(self.span(self.since, at, State::Running, self.shown(), OpenWait::NONE));
+        }
+        self.since = at;
+    }
+
+    pub(super) fn enter(&mut self, at: u64, unit: Link, is_part: bool, spans: &mut Vec<Span>) {
+        if !is_part {
+            self.cut(at, spans);
+        }
+        self.stack.push(Frame { unit, is_part });
+        self.units.push(unit);
+    }
+
+    pub(super) fn leave(&mut self, at: u64, unit: Link, spans: &mut Vec<Span>) {
+        // A run that began before the recording has no frame. A run whose end is lost leaves a frame above.
+        let Some(place) = self.stack.iter().rposition(|frame| frame.unit == unit) else { return };
+        if !self.stack[place].is_part {
+            self.cut(at, spans);
+        }
+        self.stack.truncate(place);
+        self.units.truncate(place);
+        // A task that suspends goes on waiting, but its thread does not.
+        self.wait.take_if(|(_, depth)| *depth > place);
+    }
+
+    /// The innermost unit.
+    pub(super) fn top(&self) -> Link {
+        self.units.last().copied().unwrap_or(Link::NONE)
+    }
+
+    /// The innermost task, job or call, and its parts that run.
+    pub(super) fn running_task(&self) -> &[Link] {
+        let task = self.stack.iter().rposition(|frame| !frame.is_part).unwrap_or(0);
+        &self.units[task.min(self.units.len())..]
+    }
+
+    pub(super) fn park(&mut self, at: u64) {
+        self.parked = Some(at);
+    }
+
+    pub(super) fn unpark(&mut self, at: u64, spans: &mut Vec<Span>) {
+        if let Some(since) = self.parked.take()
+            && self.stack.is_empty()
+        {
+            spans.push(self.span(since, at, State::Parked, Link::NONE, OpenWait::NONE));
+        }
+    }
+
+    /// The thread itself, or the unit that it runs, begins to wait.
+    pub(super) fn begin_wait(&mut self, subject: Id, wait: OpenWait) {
+        if !self.stack.is_empty() || subject == self.own {
+            self.wait = Some((wait, self.stack.len()));
+        }
+    }
+
+    pub(super) fn end_wait(&mut self, at: u64, subject: Id, resource: Link, spans: &mut Vec<Span>) {
+        let Some((wait, _)) = self.wait.take_if(|(wait, _)| wait.resource == resource) else { return };
+        let is_blocked = subject == self.own || wait.since >= self.since;
+        if is_blocked && at > wait.since && wait.cause != Cause::Unknown {
+            self.cut(wait.since.max(self.since), spans);
+            spans.push(self.span(wait.since, at, State::Waiting, self.shown(), wait));
+            self.since = at;
+        }
+    }
+
+    pub(super) fn tell_holder(&mut self, resource: Link, holder: Link) {
+        if let Some((wait, _)) = self.wait.as_mut().filter(|(wait, _)| wait.resource == resource) {
+            wait.holder = holder;
+        }
+    }
+
+    pub(super) fn close(&mut self, at: u64, spans: &mut Vec<Span>) {
+        self.cut(at, spans);
+        if let Some((wait, _)) = self.wait.take().filter(|(wait, _)| wait.since >= self.since) {
+            spans.push(self.span(wait.since, at, State::Waiting, Link::NONE, wait));
+        } else if let Some(since) = self.parked.take()
+            && self.stack.is_empty()
+        {
+            spans.push(self.span(since, at, State::Parked, Link::NONE, OpenWait::NONE));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! One timeline of tasks, threads and processes that says what each wait waited for.
+//!
+//! This crate reads a [`Recording`] and shows it. Nothing below it knows how a recording is shown.
+//!
+//! # Nouns
+//!
+//! * [`Timeline`]: the events put in order, and turned into rows of spans (`build/`).
+//! * [`Unit`]: a task, job, call, future or child process.
+//! * [`Span`]: a time in which a unit or thread was in one [`State`]: ready, running, waiting.
+//! * [`text()`]: the timeline as lines of text. [`html()`]: the timeline as one page, which needs no network.
+//!
+//! # One worked example
+//!
+//! ```
+//! use brigade_trace::{Domain, Kind, Recording, Session, begin, end, fresh_id, record};
+//!
+//! let session = Session::start(64).unwrap();
+//! let task = fresh_id(Domain::Task);
+//! record(Kind::Spawn, task, 0);
+//! let before = begin(task);
+//! end(task, before, 1);
+//! let timeline = brigade_timeline::Timeline::of(&Recording::from(session.stop()));
+//! assert_eq!(timeline.units.len(), 1);
+//! assert!(brigade_timeline::text(&timeline, 80).contains("tasks"));
+//! assert!(brigade_timeline::html(&timeline, "soup").starts_with("<!DOCTYPE html>"));
+//! ```
+//!
+//! [`Recording`]: brigade_trace::Recording
+
+mod build;
+mod html;
+mod model;
+mod text;
+
+pub use html::html;
+pub use model::{
+    Group, GroupKind, Link, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline, Unit, Wake,
+};
+pub use text::text;

@@ -1,0 +1,138 @@
+//! The timeline as lines of text, for a terminal.
+//!
+//! ```text
+//! threads (1)                          0 s                      1.000 s
+//!   main                               █                              █
+//! tasks say_hello (1)
+//!   say_hello                          █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░█
+//! ```
+
+use crate::model::{Link, Span, State, Timeline};
+use std::fmt::Write;
+
+/// How many rows of a group are shown, and how many entries of a list.
+const ROWS_MAX: usize = 12;
+const WORST_MAX: usize = 5;
+
+/// Draws the timeline in so many columns, 40 at least, and lists the longest waits and runs below it.
+///
+/// ```
+/// use brigade_timeline::{Timeline, text};
+///
+/// let empty = text(&Timeline::default(), 80);
+/// assert!(empty.contains("no events"));
+/// ```
+#[must_use]
+pub fn text(timeline: &Timeline, columns: usize) -> String {
+    let mut out = String::new();
+    if timeline.events == 0 {
+        return "The recording holds no events.\n".into();
+    }
+    let columns = columns.max(40);
+    let left = (columns / 3).clamp(14, 40);
+    let width = columns - left;
+    let scale = duration(timeline.length);
+    let _ = writeln!(out, "{:<left$}0{scale:>1$}", "", width - 1);
+    let mut first = 0;
+    for (number, group) in (0..).zip(&timeline.groups) {
+        let rows = timeline.rows[first..].iter().take_while(|row| row.group == number).count();
+        let _ = writeln!(out, "{}", cut(&format!("{} ({})", group.name, group.members), columns));
+        for row in first..first + rows.min(ROWS_MAX) {
+            let line = line(timeline, row as u32, width);
+            let name = cut(&timeline.rows[row].name, left - 3);
+            let _ = writeln!(out, "{}", format!("  {name:<0$} {line}", left - 3).trim_end());
+        }
+        if rows > ROWS_MAX {
+            let _ = writeln!(out, "  … {} more rows", rows - ROWS_MAX);
+        }
+        first += rows;
+    }
+    out.push_str("█ runs  ▒ ready, not yet run  ░ waits\n");
+    worst(timeline, columns, &mut out);
+    for note in &timeline.notes {
+        let _ = writeln!(out, "{note}");
+    }
+    out
+}
+
+/// The characters of a row: in each column the state that is the most worth seeing.
+fn line(timeline: &Timeline, row: u32, width: usize) -> String {
+    let begin = timeline.spans.partition_point(|span| span.row < row);
+    let end = timeline.spans.partition_point(|span| span.row <= row);
+    let mut ranks = vec![0_u8; width];
+    for span in &timeline.spans[begin..end] {
+        let column = |at: u64| (at as u128 * width as u128 / (timeline.length as u128 + 1)) as usize;
+        let rank = match span.state {
+            State::Parked => 0,
+            State::Waiting => 1,
+            State::Ready => 2,
+            State::Running | State::Merged => 3,
+        };
+        for place in &mut ranks[column(span.begin)..=column(span.end)] {
+            *place = rank.max(*place);
+        }
+    }
+    ranks.into_iter().map(|rank| [' ', '░', '▒', '█'][usize::from(rank)]).collect()
+}
+
+fn worst(timeline: &Timeline, columns: usize, out: &mut String) {
+    let is_unit_row = |span: &&Span| {
+        let row = span.unit.get().map(|unit| timeline.units[unit].row);
+        row == Some(span.row)
+    };
+    for (title, state) in [
+        ("longest runs", State::Running),
+        ("longest waits", State::Waiting),
+        ("longest ready, not yet run", State::Ready),
+    ] {
+        let mut spans: Vec<&Span> =
+            timeline.spans.iter().filter(is_unit_row).filter(|span| span.state == state).collect();
+        spans.sort_by_key(|span| std::cmp::Reverse(span.end - span.begin));
+        if spans.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "{title}");
+        for span in spans.into_iter().take(WORST_MAX) {
+            let line = format!("  {:>10}  {}", duration(span.end - span.begin), sentence(timeline, span));
+            let _ = writeln!(out, "{}", cut(&line, columns));
+        }
+    }
+}
+
+/// Says which unit a span is about, and for a wait what it waited for, who held that, and where.
+fn sentence(timeline: &Timeline, span: &Span) -> String {
+    let name = |unit: Link| unit.get().map(|unit| timeline.name(&timeline.units[unit]));
+    let mut words = name(span.unit).unwrap_or_default();
+    if !span.cause.name().is_empty() {
+        let _ = write!(words, ", until {}", span.cause.name());
+    }
+    if let Some(resource) = span.resource.get() {
+        let _ = write!(words, ", for {}", timeline.resources[resource].name);
+    }
+    if let Some(holder) = name(span.holder) {
+        let _ = write!(words, ", held by {holder}");
+    }
+    if let Some(site) = timeline.text(span.site) {
+        let _ = write!(words, ", at {site}");
+    }
+    let _ = write!(words, ", from {}", duration(span.begin));
+    words
+}
+
+/// A time in the unit that suits it.
+fn duration(nanos: u64) -> String {
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
+        _ => format!("{:.3} s", nanos as f64 / 1e9),
+    }
+}
+
+/// The text, or its begin and an ellipsis if it has more columns.
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
