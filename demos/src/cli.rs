@@ -11,11 +11,13 @@
 use crate::{
     code, interrupt,
     options::{self, Takes, is_given},
+    recorder::{self, Destination},
     refusal::refusal,
     remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
     scenarios::{ALL, decide, tour},
     show::{self, Output, Settings, Style, print_page},
+    view,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, error::Error};
 use serde_json::json;
@@ -65,7 +67,7 @@ pub fn main() -> ExitCode {
     let result = panic::catch_unwind(|| {
         let matches = command().try_get_matches().unwrap_or_else(|error| show_and_exit(&error));
         interrupt::listen().map_err(|error| CommandError::failed("cannot catch Ctrl-C", error))?;
-        dispatch(&matches)
+        run(&matches)
     });
     interrupt::park_if_exiting();
     let exit = match result {
@@ -91,6 +93,18 @@ fn show_and_exit(error: &Error) -> ! {
     std::process::exit(error.exit_code())
 }
 
+/// Runs the command, and records it if that is asked for.
+fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
+    let (name, inner) = matches.subcommand().unwrap_or(("tour", matches));
+    let does_nothing = ["explain", "code"].iter().any(|flag| is_given(inner, flag));
+    match Destination::of(inner) {
+        None => dispatch(matches),
+        // They refuse the option.
+        Some(_) if does_nothing || ["list", "view"].contains(&name) => dispatch(matches),
+        Some(destination) => recorder::record(&destination, &format!("brigade {name}"), || dispatch(matches)),
+    }
+}
+
 fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let Some((name, inner)) = matches.subcommand() else { return show_tour(matches) };
     if matches.get_flag("quick") {
@@ -102,9 +116,11 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
     match name {
         "list" => {
             Takes::NEITHER.check(name, inner)?;
+            Takes::check_trace(name, inner)?;
             return Ok(list(&Output::new("list", settings)));
         }
         "all" => return all(settings),
+        "view" => return view::show(&Output::new("view", settings), inner),
         _ => {}
     }
     let scenario =
@@ -188,7 +204,8 @@ pub fn command() -> Command {
         .arg(quick);
     let list = Command::new("list").about("List all scenarios");
     let command = options::add_to(brigade)
-        .subcommand(Takes::NEITHER.hide_others(list))
+        .subcommand(Takes::NEITHER.hide_others(list).arg(recorder::argument().hide(true)))
+        .subcommand(Takes::NEITHER.hide_others(view::command()).arg(recorder::argument().hide(true)))
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.

@@ -22,6 +22,7 @@ pub mod fetch;
 pub mod interrupt;
 mod options;
 pub mod pools;
+mod recorder;
 mod refusal;
 mod remedy;
 pub mod scenario;
@@ -32,3 +33,4 @@ pub mod sums;
 // Unsafe: system calls that keep a command of the user's on a leash.
 #[allow(unsafe_code)]
 mod sys;
+mod view;

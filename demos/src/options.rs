@@ -1,8 +1,9 @@
-//! The options that several commands share: `--json`, `--speed`, `--workers`.
+//! The options that several commands share: `--json`, `--speed`, `--workers`, `--trace`.
 //!
 //! An option acts, or is refused: each scenario says which of them change something there.
 
 use crate::{
+    recorder,
     scenario::{CommandError, Scenario},
     scenarios::ALL,
     show::Settings,
@@ -30,6 +31,14 @@ impl Takes {
     pub(crate) fn hide_others(self, command: Command) -> Command {
         let command = if self.speed { command } else { command.arg(speed().hide(true)) };
         if self.workers { command } else { command.arg(workers().hide(true)) }
+    }
+
+    /// Refuses `--trace` in a command that runs nothing.
+    pub(crate) fn check_trace(name: &str, matches: &ArgMatches) -> Result<(), CommandError> {
+        if is_given(matches, "trace") {
+            return Err(CommandError::usage(format!("--trace records nothing in `{name}`: leave it out")));
+        }
+        Ok(())
     }
 
     /// Refuses the options that would change nothing in the command `name`.
@@ -63,6 +72,7 @@ pub(crate) fn add_to(brigade: Command) -> Command {
         .arg(json.global(true).help("One JSON object a line"))
         .arg(speed().global(true))
         .arg(workers().global(true))
+        .arg(recorder::argument().global(true))
 }
 
 fn speed() -> Arg {

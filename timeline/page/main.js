@@ -94,8 +94,9 @@ class App {
     if (!rows.length) return;
     const at = rows.indexOf(this.view.row), row = rows[at < 0 ? (direction > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + direction, 0), rows.length - 1)];
     this.view.revealRow(row);
-    const span = this.model.spanAt(row, this.view.now), [low, high] = this.model.range(row, this.view.t0, this.view.t1);
-    if (span >= 0 || low < high) return this.choose(span >= 0 ? span : low, true);
+    const { rowFirst, spans } = this.model, low = rowFirst[row], high = rowFirst[row + 1];
+    // The span at this moment, or the last one before it.
+    if (low < high) return this.choose(Math.max(low, first(low, high, i => spans.begin[i] > this.view.now) - 1), true);
     Object.assign(this.view, { row, span: -1, unit: -1 });
     this.panel.showDetails();
   }
@@ -200,7 +201,7 @@ async function open() {
   const model = new Model(decode(await inflate(fromBase64(document.getElementById('data').textContent.trim()))));
   document.getElementById('data').remove();
   const app = new App(model);
-  app.openTime = performance.now() - start;
+  app.readyAt = performance.now(); app.openTime = app.readyAt - start; // ms
   // For tests and the curious: `brigade.view`, `brigade.model`.
   window.brigade = app;
   document.documentElement.dataset.ready = 'yes';

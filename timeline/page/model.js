@@ -100,7 +100,7 @@ class Model {
     for (let i = 0; i < spans.count; i++) {
       if (spans.state[i] !== state) continue;
       const length = spans.end[i] - spans.begin[i], unit = spans.unit[i];
-      if (length <= least || unit < 0 || units.row[unit] !== spans.row[i]) continue;
+      if (length <= least || unit < 0 || units.row[unit] !== spans.row[i] || this.kindOfRow(spans.row[i]) === CHILDREN) continue;
       best.push(i);
       if (best.length > 4 * most) {
         best.sort((a, b) => spans.end[b] - spans.begin[b] - spans.end[a] + spans.begin[a]).length = most;
@@ -114,7 +114,7 @@ class Model {
   words(span) {
     const { spans, causes, resources, texts, threads } = this, state = spans.state[span], lines = [];
     if (state === RUNNING && this.units.row[spans.unit[span]] === spans.row[span] && spans.thread[span] >= 0) lines.push(`runs on ${threads.name[spans.thread[span]]}`);
-    else if (state === RUNNING) lines.push('runs');
+    else if (state === RUNNING) lines.push(spans.holder[span] >= 0 ? `runs in ${this.nameOf(spans.holder[span])}` : 'runs');
     else if (state === READY) lines.push(this.kindOfRow(spans.row[span]) === CHILDREN ? 'starts' : 'ready, not yet run');
     else if (state === PARKED) lines.push(this.kindOfRow(spans.row[span]) === CHILDREN ? 'idle: no call is under way' : 'sleeps: there is nothing to run');
     else if (state === MERGED) lines.push('many short spans');

@@ -75,7 +75,7 @@ class Panel {
   // What is chosen: its states, its waits, and the chain of those who must act first.
   showDetails() {
     const { app, model, app: { view } } = this, { units, spans } = model, unit = view.unit;
-    if (unit < 0 && view.span < 0) return this.fill('details', 'Details', element('p', 'Nothing is chosen.', 'faint'));
+    if (view.row < 0) return this.fill('details', 'Details', element('p', 'Nothing is chosen.', 'faint'));
     const list = element('dl'), put = (name, ...values) => { const dd = element('dd'); dd.append(...values); list.append(element('dt', name), dd); };
     const parts = [];
     if (view.span >= 0) {

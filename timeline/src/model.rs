@@ -77,7 +77,7 @@ pub struct Span {
     pub cause: Cause,
     /// For a wait: what it waited for, in [`Timeline::resources`].
     pub resource: Link,
-    /// For a wait: the unit that held the resource.
+    /// For a wait: the unit that held the resource. For a call that runs: the child process.
     pub holder: Link,
     /// For a wait: the place in the program, in [`Timeline::texts`].
     pub site: Link,

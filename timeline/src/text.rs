@@ -7,7 +7,7 @@
 //!   say_hello                          █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░█
 //! ```
 
-use crate::model::{Link, Span, State, Timeline};
+use crate::model::{GroupKind, Link, Span, State, Timeline};
 use std::fmt::Write;
 
 /// How many rows of a group are shown, and how many entries of a list.
@@ -79,6 +79,7 @@ fn worst(timeline: &Timeline, columns: usize, out: &mut String) {
     let is_unit_row = |span: &&Span| {
         let row = span.unit.get().map(|unit| timeline.units[unit].row);
         row == Some(span.row)
+            && timeline.groups[timeline.rows[span.row as usize].group as usize].kind == GroupKind::Units
     };
     for (title, state) in [
         ("longest runs", State::Running),

@@ -1,11 +1,12 @@
 //! `brigade chain`: one coroutine awaits another, in one task and then in two.
 
 use crate::{
-    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
+    recorder::OwnRecording,
+    scenario::{CommandError, Exit, Scenario, no_arguments},
     show::{Output, Style, show_await_tree, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
-use brigade_trace::{Domain, Id, Session, begin, current, end, label};
+use brigade_trace::{Domain, Id, begin, current, end, label};
 use clap::ArgMatches;
 use std::{
     future::Future,
@@ -50,13 +51,13 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 
 /// Runs a task, and shows what the trace has recorded.
 fn watch(output: &Output, task: impl Future<Output = ()> + 'static) -> Result<(), CommandError> {
-    let session = Session::start(4096).map_err(failed("cannot trace"))?;
+    let recording = OwnRecording::begin(4096)?;
     // --code from here
     run(async move {
         let _ = spawn_local(task).await;
     });
     // --code to here
-    let trace = session.stop();
+    let trace = recording.end();
     show_await_tree(output, &trace);
     show_phases(output, &trace);
     Ok(())

@@ -15,6 +15,7 @@ mod json;
 mod killed;
 mod limits;
 mod program;
+mod recordings;
 mod refusals;
 mod server;
 mod sizes;

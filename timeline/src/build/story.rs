@@ -20,6 +20,8 @@ struct Story<'a> {
     /// The units that hold a resource, the latest last.
     holders: HashMap<Link, Vec<Link>>,
     depths: HashMap<Key, usize>,
+    /// For each thread, the call that it has handed to a child last.
+    begun: Vec<Link>,
     /// The spans of units, whose rows are not known yet.
     spans: Vec<Span>,
     /// The spans of threads, whose rows are the numbers of the threads.
@@ -38,6 +40,7 @@ pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<S
         numbers: HashMap::new(),
         holders: HashMap::new(),
         depths: HashMap::new(),
+        begun: vec![Link::NONE; order.places.len()],
         spans: Vec::new(),
         lane_spans: Vec::new(),
         timeline: Timeline::default(),
@@ -73,6 +76,11 @@ impl Story<'_> {
         (if is_shared { u32::MAX } else { self.timeline.threads[place as usize].process }, id)
     }
 
+    /// Whether a thread is none of a worker process.
+    fn is_parent(&self, place: u32) -> bool {
+        self.timeline.threads[place as usize].lane != brigade_trace::Lane::Child
+    }
+
     /// The unit with this id, if it was seen.
     fn known(&self, place: u32, id: Id) -> Link {
         self.numbers.get(&self.key(place, id)).copied().unwrap_or(Link::NONE)
@@ -85,8 +93,11 @@ impl Story<'_> {
             return link;
         }
         let process = self.timeline.threads[step.place as usize].process;
+        // Work without a name is labelled with the place that spawned it.
         let label = self.names.label(segment, id);
-        let (site, parent, outcome) = (Link::NONE, Link::NONE, Outcome::Open);
+        let is_place = label.get().is_some_and(|label| self.names.texts[label].contains(".rs:"));
+        let (label, site) = if is_place { (Link::NONE, label) } else { (label, Link::NONE) };
+        let (parent, outcome) = (Link::NONE, Outcome::Open);
         let (begin, end) = (step.at, step.at);
         self.live.push(Live::new(Unit { id, process, label, site, parent, begin, end, outcome, row: 0 }));
         let link = Link::to(self.live.len() - 1);
@@ -122,17 +133,25 @@ impl Story<'_> {
         let index = link.get().expect("the unit was just found or made");
         let parent = self.known(place, event.by);
         let thread = Link::to(place as usize);
+        let is_elsewhere = event.subject.domain() == Domain::Call && self.is_parent(place);
         let (live, spans) = (&mut self.live[index], &mut self.spans);
         match event.kind {
             Kind::Spawn => {
-                (live.unit.site, live.unit.parent) = (self.names.site(segment, event.detail), parent);
+                let site = self.names.site(segment, event.detail);
+                live.unit.parent = parent;
+                live.unit.site = if site == Link::NONE { live.unit.site } else { site };
                 live.spawn(at, link, spans);
             }
             Kind::RunBegin => {
                 if event.subject.domain() == Domain::Future && live.unit.parent == Link::NONE {
                     live.unit.parent = parent;
                 }
-                live.run(at, thread, link, spans);
+                // The parent says that a child has begun a call; no thread here runs it.
+                live.run(at, if is_elsewhere { Link::NONE } else { thread }, link, spans);
+                if is_elsewhere {
+                    self.begun[place as usize] = link;
+                    return;
+                }
                 let is_part = event.subject.domain() == Domain::Future;
                 self.lanes[place as usize].enter(at, link, is_part, &mut self.lane_spans);
             }
@@ -149,7 +168,13 @@ impl Story<'_> {
             Kind::Fork => live.set(at, Some(State::Ready), link, spans),
             Kind::Exec => live.set(at, Some(State::Parked), link, spans),
             Kind::Exit => live.complete(at, event.detail != 0, link, spans),
-            Kind::Send => live.sent(at, link, spans),
+            Kind::Send => {
+                live.sent(at, link, spans);
+                // The frame carries the call that was begun right before.
+                if let Some(call) = std::mem::replace(&mut self.begun[place as usize], Link::NONE).get() {
+                    self.live[call].runs_in(link);
+                }
+            }
             Kind::Receive => live.received(at, link, spans),
             _ => {}
         }

@@ -40,6 +40,8 @@ pub(super) struct Live {
     /// It was woken while it ran, so it is ready again after that.
     woken: bool,
     cancelled: bool,
+    /// For a call: the child process that runs it.
+    runner: Link,
     /// For a child process: how many frames it has not answered.
     in_flight: u32,
     waits: Vec<OpenWait>,
@@ -58,6 +60,7 @@ impl Live {
             thread,
             woken: false,
             cancelled: false,
+            runner: Link::NONE,
             in_flight: 0,
             waits: Vec::new(),
             hint,
@@ -92,7 +95,7 @@ impl Live {
                 unit: index,
                 cause: wait.cause,
                 resource: wait.resource,
-                holder: wait.holder,
+                holder: if old == State::Running { self.runner } else { wait.holder },
                 site: wait.site,
                 thread: if old == State::Running { self.thread } else { Link::NONE },
             });
@@ -198,6 +201,11 @@ impl Live {
             }
             _ => self.change(at, None, index, spans),
         }
+    }
+
+    /// The call runs in this child process.
+    pub(super) fn runs_in(&mut self, child: Link) {
+        self.runner = child;
     }
 
     pub(super) fn cancel(&mut self) {

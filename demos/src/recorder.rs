@@ -1,0 +1,141 @@
+//! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text.
+
+use crate::scenario::{CommandError, Exit};
+use brigade_timeline::{Timeline, html, text};
+use brigade_trace::{Recording, Session, Trace, clock};
+use clap::{Arg, ArgMatches};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// How many events each thread has room for: 4 MiB.
+const THREAD_EVENTS: usize = 1 << 17;
+/// How wide a text in a file is.
+const FILE_COLUMNS: usize = 120;
+
+/// The recording for `--trace`, while it goes on.
+static RUNNING: Mutex<Option<Session>> = Mutex::new(None);
+
+fn running() -> MutexGuard<'static, Option<Session>> {
+    // A panic leaves no change in here half done.
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The form in which a recording is written. The ending of the file's name says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A page for a browser.
+    Page,
+    /// The events themselves.
+    Events,
+    /// Lines of text.
+    Text,
+}
+
+/// A file that a recording is to be written to.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    path: PathBuf,
+    form: Form,
+}
+
+/// The option `--trace`.
+pub(crate) fn argument() -> Arg {
+    let trace = Arg::new("trace").long("trace").value_name("FILE").value_parser(Destination::parse);
+    trace.help("Record the run: .html page, .brigade, .txt")
+}
+
+impl Destination {
+    fn parse(path: &str) -> Result<Self, String> {
+        let path = PathBuf::from(path);
+        let form = match path.extension().and_then(OsStr::to_str) {
+            Some("html") => Form::Page,
+            Some("brigade") => Form::Events,
+            Some("txt") => Form::Text,
+            _ => return Err("a file's name ends with .html, .brigade or .txt here".into()),
+        };
+        Ok(Self { path, form })
+    }
+
+    /// The page at this path, whatever its ending.
+    pub(crate) fn page(path: PathBuf) -> Self {
+        Self { path, form: Form::Page }
+    }
+
+    /// The destination that the command line asks for.
+    pub(crate) fn of(matches: &ArgMatches) -> Option<Self> {
+        matches.get_one::<Self>("trace").cloned()
+    }
+
+    /// Writes the recording.
+    pub(crate) fn write(&self, recording: &Recording, title: &str) -> Result<(), CommandError> {
+        let timeline = || Timeline::of(recording);
+        let bytes = match self.form {
+            Form::Page => html(&timeline(), title).into_bytes(),
+            Form::Text => text(&timeline(), FILE_COLUMNS).into_bytes(),
+            Form::Events => {
+                let mut bytes = Vec::new();
+                let written = recording.segments.iter().try_for_each(|segment| segment.write_to(&mut bytes));
+                written.expect("a vector takes all bytes");
+                bytes
+            }
+        };
+        let written = File::create(&self.path).and_then(|mut file| file.write_all(&bytes));
+        written.map_err(|error| cannot("write", &self.path, error))
+    }
+}
+
+/// The error of a file.
+pub(crate) fn cannot(what: &str, path: &Path, error: std::io::Error) -> CommandError {
+    CommandError::failed(&format!("cannot {what} {}", path.display()), error)
+}
+
+/// Runs a command, records it, and writes the recording to the destination. A command that fails is recorded
+/// as well.
+pub(crate) fn record(
+    destination: &Destination,
+    title: &str,
+    run: impl FnOnce() -> Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
+    // A file that cannot be written is told before the run, not after it.
+    File::create(&destination.path).map_err(|error| cannot("write", &destination.path, error))?;
+    let session = Session::start(THREAD_EVENTS).map_err(crate::scenario::failed("cannot trace"))?;
+    *running() = Some(session);
+    let exit = run();
+    let session = running().take().expect("only this function takes it out");
+    destination.write(&Recording::from(session.stop()), title)?;
+    exit
+}
+
+/// The recording of a scenario that shows its own events.
+pub(crate) enum OwnRecording {
+    Session(Session),
+    /// A part of the one for `--trace`, from this time on.
+    Part(u64),
+}
+
+impl OwnRecording {
+    /// Begins to record, with room for so many events on each thread.
+    pub(crate) fn begin(capacity: usize) -> Result<Self, CommandError> {
+        if running().is_some() {
+            return Ok(Self::Part(clock::nanos()));
+        }
+        Session::start(capacity).map(Self::Session).map_err(crate::scenario::failed("cannot trace"))
+    }
+
+    /// Returns the events since the begin.
+    pub(crate) fn end(self) -> Trace {
+        match self {
+            Self::Session(session) => session.stop(),
+            Self::Part(begin) => {
+                let mut trace = running().as_ref().map(Session::snapshot).unwrap_or_default();
+                trace.threads.iter_mut().for_each(|thread| thread.events.retain(|event| event.at >= begin));
+                trace
+            }
+        }
+    }
+}

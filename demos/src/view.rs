@@ -1,0 +1,47 @@
+//! `brigade view FILE`: shows a recording as text, or writes it as a page.
+
+use crate::{
+    options::{Takes, is_given},
+    recorder::{Destination, cannot},
+    scenario::{CommandError, Exit},
+    show::Output,
+};
+use brigade_timeline::{Timeline, text};
+use brigade_trace::Recording;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::{fs::File, path::PathBuf};
+
+/// The command.
+pub(crate) fn command() -> Command {
+    let path = || value_parser!(PathBuf);
+    let file = Arg::new("file").value_name("FILE").required(true).value_parser(path());
+    let html = Arg::new("html").long("html").value_name("OUT").value_parser(path());
+    let text = Arg::new("text").long("text").action(ArgAction::SetTrue);
+    Command::new("view")
+        .about("Show a recording that --trace or a program wrote")
+        .arg(file.help("The recording, such as run.brigade"))
+        .arg(html.help("Write it as a page that any browser opens"))
+        .arg(text.help("Show it as text, which is the default"))
+}
+
+/// Shows the recording.
+pub(crate) fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
+    Takes::NEITHER.check("view", matches)?;
+    Takes::check_trace("view", matches)?;
+    if is_given(matches, "json") {
+        return Err(CommandError::usage("--json changes nothing in `view`: leave it out"));
+    }
+    let path = matches.get_one::<PathBuf>("file").expect("clap requires it");
+    let recording =
+        File::open(path).and_then(Recording::read_from).map_err(|error| cannot("read", path, error))?;
+    let page = matches.get_one::<PathBuf>("html");
+    if let Some(page) = page {
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        Destination::page(page.clone()).write(&recording, &name.to_string_lossy())?;
+        output.line(format_args!("Open {} in a browser.", page.display()));
+    }
+    if page.is_none() || matches.get_flag("text") {
+        text(&Timeline::of(&recording), output.width()).lines().for_each(|line| output.line(line));
+    }
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,65 @@
+//! `--trace FILE` and `brigade view`: what is recorded, in which form, and which files are refused.
+
+use crate::common::{folder::Folder, program::run};
+use std::fs;
+
+#[test]
+fn a_run_is_written_in_the_form_that_the_ending_says() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["run.html", "run.brigade", "run.txt"] {
+        let ran = run(&["hello", "--speed", "20", "--trace", &path(name)]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        // The scenario shows its own part of the recording all the same.
+        assert!(ran.stdout.contains("say_hello"), "{}", ran.stdout);
+    }
+    let page = fs::read_to_string(path("run.html")).unwrap();
+    assert!(page.contains("<title>brigade hello</title>") && page.ends_with("</html>\n"));
+    assert!(fs::read(path("run.brigade")).unwrap().starts_with(b"BRIGADE\x01"));
+    let text = fs::read_to_string(path("run.txt")).unwrap();
+    for words in ["threads (1)", "say_hello", "longest waits", "until timer"] {
+        assert!(text.contains(words), "{words} is not in\n{text}");
+    }
+    let ran = run(&["view", &path("run.brigade")]);
+    assert!(
+        ran.code == Some(0) && ran.stdout.contains("tasks say_hello (1)"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    let ran = run(&["view", &path("run.brigade"), "--html", &path("again.html")]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("again.html"), "{}{}", ran.stdout, ran.stderr);
+    assert!(fs::read_to_string(path("again.html")).unwrap().contains("<title>run</title>"));
+}
+
+#[test]
+fn a_damaged_recording_shows_what_is_there_and_says_so() {
+    let folder = Folder::new();
+    let path = folder.path().join("run.brigade").display().to_string();
+    run(&["hello", "--speed", "20", "--trace", &path]);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 20]).unwrap();
+    let ran = run(&["view", &path]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("say_hello") && ran.stdout.contains("cut off"), "{}", ran.stdout);
+}
+
+#[test]
+fn files_that_cannot_be_are_refused_in_one_line() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("soup.brigade"), "soup").unwrap();
+    let refused = |arguments: &[&str], code: i32, words: &str| {
+        let ran = run(arguments);
+        let is_told = ran.stderr.lines().count() == 1 && ran.stderr.contains(words);
+        assert!(ran.code == Some(code) && is_told, "{arguments:?}: {:?} {}", ran.code, ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+    };
+    refused(&["hello", "--trace", "run.gif"], 2, ".html, .brigade or .txt");
+    refused(&["hello", "--trace", &path("no/folder.html")], 1, "cannot write");
+    refused(&["list", "--trace", &path("run.html")], 2, "--trace records nothing in `list`");
+    refused(&["view", &path("soup.brigade")], 1, "not a recording of Brigade");
+    refused(&["view", &path("nothing.brigade")], 1, "cannot read");
+    refused(&["view", &path("soup.brigade"), "--json"], 2, "--json changes nothing in `view`");
+    refused(&["view", &path("soup.brigade"), "--trace", &path("run.html")], 2, "--trace records nothing");
+}
