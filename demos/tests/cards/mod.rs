@@ -66,7 +66,7 @@ const TESTED: &[(&str, &str)] = &[
     ("spare-thread", "a_job_that_joins_a_job_runs_it_in_place_on_a_pool_of_one"),
     ("scope-borrow", "children_end_before_the_scope_does"),
     ("pool-panic", "a_panic_in_a_map_fails_one_item_only"),
-    ("trace-full", "a_full_ring_drops_the_newest_and_counts_them"),
+    ("trace-full", "a_full_ring_that_keeps_the_first_drops_the_newest_and_counts_them"),
     // processes
     ("exec-error", "a_system_call_that_is_refused_is_named"),
     ("pdeathsig", "workers_die_with_a_killed_parent"),
