@@ -45,15 +45,21 @@ fn thin(timeline: &mut Timeline, most: usize, shortest: u64) {
     }
 }
 
-/// Whether a span joins the one before it.
+/// Whether a span joins the one before it: both together are still short.
 fn joins(last: &Span, span: &Span, shortest: u64) -> bool {
-    let is_short = |span: &Span| span.state == State::Merged || span.end - span.begin < shortest;
-    last.row == span.row && is_short(last) && is_short(span) && span.begin.saturating_sub(last.end) < shortest
+    last.row == span.row && span.end.saturating_sub(last.begin) < shortest
 }
 
+/// The number of spans that [`merged`] would leave.
 fn count(spans: &[Span], shortest: u64) -> usize {
-    let joined = spans.windows(2).filter(|pair| joins(&pair[0], &pair[1], shortest)).count();
-    spans.len() - joined
+    let mut first: Option<&Span> = None;
+    let mut kept = 0;
+    for span in spans {
+        if !first.is_some_and(|first| joins(first, span, shortest)) {
+            (first, kept) = (Some(span), kept + 1);
+        }
+    }
+    kept
 }
 
 fn merged(spans: &[Span], shortest: u64) -> Vec<Span> {
@@ -76,4 +82,37 @@ fn merged(spans: &[Span], shortest: u64) -> Vec<Span> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_spans_are_merged_to_pieces_that_are_still_short() {
+        let none = Link::NONE;
+        let span = |number: u64| Span {
+            row: (number / 5000) as u32,
+            begin: number % 5000 * 100,
+            end: number % 5000 * 100 + 90,
+            state: State::Running,
+            unit: Link::to(number as usize),
+            cause: Cause::Unknown,
+            resource: none,
+            holder: none,
+            site: none,
+            thread: none,
+        };
+        let spans: Vec<_> = (0..10_000).map(span).collect();
+        let mut timeline = Timeline { length: 500_000, spans, ..Timeline::default() };
+        merge(&mut timeline, 1000);
+        let left = timeline.spans.len();
+        assert!((250..=1000).contains(&left), "{left} spans are left");
+        assert!(
+            timeline.spans.iter().all(|span| span.end - span.begin < 4096 && span.state == State::Merged)
+        );
+        assert!(timeline.notes[0].contains("drawn as one"), "{:?}", timeline.notes);
+        merge(&mut timeline, 1000);
+        assert_eq!((timeline.spans.len(), timeline.notes.len()), (left, 1));
+    }
 }
