@@ -61,4 +61,4 @@ pub use resource::Resource;
 pub use ring::Ring;
 pub use session::{Builder, Busy, Session};
 pub use site::Site;
-pub use wait::{Wait, wait_begin, wait_end};
+pub use wait::{Wait, left_child, runs_in_child, wait_begin, wait_begin_of, wait_end};

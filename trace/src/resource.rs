@@ -58,6 +58,18 @@ impl Resource {
         if record::on() { self.draw() } else { self.known() }
     }
 
+    /// The kind of resource.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Resource};
+    ///
+    /// assert_eq!(Resource::new(Domain::Lock).domain(), Domain::Lock);
+    /// ```
+    #[inline]
+    pub fn domain(&self) -> Domain {
+        Id::from_bits(self.id.load(Relaxed)).domain()
+    }
+
     fn known(&self) -> Id {
         // Relaxed: the id publishes nothing.
         let id = Id::from_bits(self.id.load(Relaxed) & !NAMED);

@@ -11,6 +11,7 @@ use brigade_handle::{
     Id,
     observe::{self, Observer, WaitOutcome},
 };
+use std::panic::Location;
 
 /// Records that the running task, or else this thread, begins to wait for a resource. Returns the waiter, for
 /// [`wait_end`], or [`Id::NONE`] if no session runs.
@@ -57,6 +58,55 @@ fn end(waiter: Id, resource: Id, cause: Cause) {
     }
 }
 
+/// Records that a call or a job, which does not run yet, begins to wait for a resource. The wait ends by
+/// [`wait_end`] with the call as the waiter.
+///
+/// ```
+/// use brigade_trace::{Cause, Domain, Kind, Resource, Session, Site, fresh_id, wait_begin_of, wait_end};
+///
+/// let session = Session::start(16).unwrap();
+/// let (call, workers) = (fresh_id(Domain::Call), Resource::new(Domain::Pool));
+/// wait_begin_of(call, || workers.id(), Cause::Slot, Site::here());
+/// wait_end(call, || workers.id(), Cause::Slot);
+/// let trace = session.stop();
+/// assert!(trace.events().any(|event| event.kind == Kind::WaitEnd && event.subject == call));
+/// ```
+#[inline(always)]
+pub fn wait_begin_of(waiter: Id, resource: impl FnOnce() -> Id, cause: Cause, site: Site) {
+    if on() && waiter != Id::NONE {
+        write(Kind::WaitBegin, waiter, resource(), cause, site.number());
+    }
+}
+
+/// Records that this call, for which others may wait, runs in this child process from now on.
+///
+/// ```
+/// use brigade_trace::{Domain, Id, Kind, Session, fresh_id, left_child, runs_in_child};
+///
+/// let session = Session::start(16).unwrap();
+/// let (call, child) = (fresh_id(Domain::Call), Id::new(Domain::Child, 4711));
+/// runs_in_child(call, child);
+/// left_child(call, child);
+/// let trace = session.stop();
+/// let held = trace.events().find(|event| event.kind == Kind::Held).unwrap();
+/// assert_eq!((held.subject, held.by), (call, child));
+/// ```
+#[inline(always)]
+pub fn runs_in_child(call: Id, child: Id) {
+    if on() && call != Id::NONE {
+        write(Kind::Held, call, child, Cause::Unknown, 1);
+    }
+}
+
+/// Records that this call no longer runs in the child process: it has answered, or ended.
+/// [`runs_in_child`] has an example.
+#[inline(always)]
+pub fn left_child(call: Id, child: Id) {
+    if on() && call != Id::NONE {
+        write(Kind::Released, call, child, Cause::Reply, 1);
+    }
+}
+
 fn write(kind: Kind, subject: Id, by: Id, cause: Cause, detail: u64) {
     record::push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
 }
@@ -83,11 +133,48 @@ pub struct Wait {
 }
 
 impl Wait {
+    /// No wait. A future that is made of polls keeps one, and calls [`begun`](Self::begun) and
+    /// [`ended`](Self::ended).
+    pub const NONE: Self = Self { waiter: Id::NONE, resource: Id::NONE };
+
+    /// Records the begin of the wait, if a session runs and the wait is not recorded yet. Call it when a poll
+    /// is pending.
+    ///
+    /// ```
+    /// use brigade_trace::{Cause, Domain, Kind, Resource, Session, Wait};
+    /// use std::panic::Location;
+    ///
+    /// let session = Session::start(16).unwrap();
+    /// let (channel, mut wait) = (Resource::new(Domain::Channel), Wait::NONE);
+    /// for _ in 0..2 {
+    ///     wait.begun(|| channel.id(), Cause::Item, Location::caller());
+    /// }
+    /// wait.ended(Cause::Close);
+    /// let kinds = [Kind::Cpu, Kind::WaitBegin, Kind::WaitEnd];
+    /// assert!(session.snapshot().events().map(|event| event.kind).eq(kinds));
+    /// ```
+    #[inline(always)]
+    pub fn begun(&mut self, resource: impl FnOnce() -> Id, cause: Cause, at: &'static Location<'static>) {
+        if on() && self.waiter == Id::NONE {
+            let resource = resource();
+            *self = Self { waiter: begin(resource, cause, Site::of(at)), resource };
+        }
+    }
+
+    /// Records the end of the wait, if its begin is recorded. Call it when a poll is ready.
+    /// [`begun`](Self::begun) has an example.
+    #[inline(always)]
+    pub fn ended(&mut self, cause: Cause) {
+        if self.waiter != Id::NONE {
+            end(std::mem::replace(&mut self.waiter, Id::NONE), self.resource, cause);
+        }
+    }
+
     /// Records the begin of a wait, if a session runs.
     #[inline(always)]
     pub fn begin(resource: impl FnOnce() -> Id, cause: Cause, site: Site) -> Self {
         if !on() {
-            return Self { waiter: Id::NONE, resource: Id::NONE };
+            return Self::NONE;
         }
         let resource = resource();
         Self { waiter: begin(resource, cause, site), resource }
@@ -96,15 +183,14 @@ impl Wait {
     /// Records that the wait ended for this reason.
     #[inline(always)]
     pub fn end(mut self, cause: Cause) {
-        wait_end(self.waiter, || self.resource, cause);
-        self.waiter = Id::NONE;
+        self.ended(cause);
     }
 }
 
 impl Drop for Wait {
     #[inline]
     fn drop(&mut self) {
-        wait_end(self.waiter, || self.resource, Cause::Cancel);
+        self.ended(Cause::Cancel);
     }
 }
 

@@ -34,7 +34,7 @@
 //! contention costs two uncontended mutexes.
 
 use brigade_handle::{fork::PerProcess, wait};
-use brigade_trace::{Cause, because};
+use brigade_trace::{Cause, Domain, Resource, Wait, because};
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -70,6 +70,7 @@ pub struct Lock<T> {
 struct Core {
     name: &'static str,
     state: Mutex<State>,
+    resource: Resource,
 }
 
 #[derive(Default)]
@@ -118,7 +119,9 @@ impl<T> Lock<T> {
     /// assert_eq!(*purse.lock().unwrap(), 5);
     /// ```
     pub fn new(name: &'static str, value: T) -> Self {
-        Self { core: Arc::new(Core { name, state: Mutex::default() }), value: Mutex::new(value) }
+        let resource = Resource::new(Domain::Lock);
+        let core = Core { name, state: Mutex::default(), resource };
+        Self { core: Arc::new(core), value: Mutex::new(value) }
     }
 
     /// Returns the name.
@@ -155,7 +158,18 @@ impl<T> Lock<T> {
     #[track_caller]
     pub fn lock(&self) -> Result<Guard<'_, T>, Deadlock> {
         let place = Location::caller();
-        wait::block("Lock::lock", |waker| self.core.take_or_wait(place, waker))?;
+        let (core, mut recorded) = (&self.core, Wait::NONE);
+        wait::block("Lock::lock", |waker| {
+            let taken = core.take_or_wait(place, waker);
+            if taken.is_pending() && brigade_trace::on() {
+                brigade_trace::label(core.resource.id(), || core.name.to_owned());
+                recorded.begun(|| core.resource.id(), Cause::Unlock, place);
+                core.resource.still_held();
+            }
+            taken
+        })?;
+        recorded.ended(Cause::Unlock);
+        core.resource.held(1);
         Ok(Guard { core: &self.core, value: Some(lock_unpoisoned(&self.value)) })
     }
 }
@@ -199,6 +213,7 @@ impl Core {
     }
 
     fn release(&self) {
+        self.resource.released_by_holder();
         let mut state = lock_unpoisoned(&self.state);
         state.holder = None;
         // The first waiter stays in the queue until it has the lock. A newcomer may be faster, as with

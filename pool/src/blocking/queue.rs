@@ -13,10 +13,11 @@
 
 use crate::sync::{Mutex, MutexGuard};
 use brigade_handle::wait;
-use brigade_trace::{Cause, because};
+use brigade_trace::{Cause, Domain, Resource, Wait, because};
 use std::{
     collections::VecDeque,
     fmt,
+    panic::Location,
     sync::PoisonError,
     task::{Poll, Waker},
 };
@@ -47,6 +48,7 @@ use std::{
 pub struct Queue<T> {
     capacity: Option<usize>,
     state: Mutex<State<T>>,
+    resource: Resource,
 }
 
 struct State<T> {
@@ -128,7 +130,7 @@ impl<T> Queue<T> {
             putters: WaitQueue::default(),
             joiners: WaitQueue::default(),
         };
-        Self { capacity, state: Mutex::new(state) }
+        Self { capacity, state: Mutex::new(state), resource: Resource::new(Domain::Queue) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -156,11 +158,12 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn put(&self, item: T) {
         let mut item = Some(item);
-        let waiter_id = self.waiter_id();
+        let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
         wait::block("Queue::put", |waker| {
             let mut state = self.lock();
             if self.capacity.is_some_and(|capacity| state.items.len() >= capacity) {
                 state.putters.enqueue(waiter_id, waker);
+                recorded.begun(|| self.resource.id(), Cause::Room, at);
                 return Poll::Pending;
             }
             state.putters.remove(waiter_id);
@@ -168,7 +171,8 @@ impl<T> Queue<T> {
             state.unfinished += 1;
             let getter = state.getters.pop();
             drop(state);
-            wake(getter);
+            recorded.ended(Cause::Room);
+            wake(Cause::Item, getter);
             Poll::Ready(())
         });
     }
@@ -187,17 +191,19 @@ impl<T> Queue<T> {
     /// Panics on a thread that must not block.
     #[track_caller]
     pub fn get(&self) -> T {
-        let waiter_id = self.waiter_id();
+        let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
         wait::block("Queue::get", |waker| {
             let mut state = self.lock();
             let Some(item) = state.items.pop_front() else {
                 state.getters.enqueue(waiter_id, waker);
+                recorded.begun(|| self.resource.id(), Cause::Item, at);
                 return Poll::Pending;
             };
             state.getters.remove(waiter_id);
             let putter = state.putters.pop();
             drop(state);
-            wake(putter);
+            recorded.ended(Cause::Item);
+            wake(Cause::Room, putter);
             Poll::Ready(item)
         })
     }
@@ -215,7 +221,7 @@ impl<T> Queue<T> {
         let item = state.items.pop_front()?;
         let putter = state.putters.pop();
         drop(state);
-        wake(putter);
+        wake(Cause::Room, putter);
         Some(item)
     }
 
@@ -245,7 +251,7 @@ impl<T> Queue<T> {
         state.unfinished = left;
         let joiners = if left == 0 { std::mem::take(&mut state.joiners).0 } else { VecDeque::new() };
         drop(state);
-        joiners.into_iter().for_each(|joiner| wake(Some(joiner.1)));
+        joiners.into_iter().for_each(|joiner| wake(Cause::Queue, Some(joiner.1)));
     }
 
     /// Waits until every item that was put is marked as done.
@@ -268,14 +274,16 @@ impl<T> Queue<T> {
     /// Panics on a thread that must not block.
     #[track_caller]
     pub fn join(&self) {
-        let waiter_id = self.waiter_id();
+        let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
         wait::block("Queue::join", |waker| {
             let mut state = self.lock();
             if state.unfinished > 0 {
                 state.joiners.enqueue(waiter_id, waker);
+                recorded.begun(|| self.resource.id(), Cause::Queue, at);
                 return Poll::Pending;
             }
             state.joiners.remove(waiter_id);
+            recorded.ended(Cause::Queue);
             Poll::Ready(())
         });
     }
@@ -318,9 +326,9 @@ impl<T> Queue<T> {
 }
 
 /// Wakes outside the lock: a waker is foreign code.
-fn wake(waiter: Option<Waker>) {
+fn wake(cause: Cause, waiter: Option<Waker>) {
     if let Some(waker) = waiter {
-        because(Cause::Queue, || waker.wake());
+        because(cause, || waker.wake());
     }
 }
 

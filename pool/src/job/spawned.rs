@@ -60,6 +60,7 @@ unsafe impl<F: Send, T: Send> Send for SpawnedJob<F, T> {}
 unsafe impl<F: Send, T: Send> Sync for SpawnedJob<F, T> {}
 
 /// Makes a job and its handle.
+#[track_caller]
 pub(crate) fn spawned<F, T>(registry: &Arc<Registry>, work: F) -> (JobRef, JoinHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
@@ -75,7 +76,7 @@ where
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
-    brigade_trace::record(Kind::Spawn, id, 0);
+    brigade_trace::record(Kind::Spawn, id, brigade_trace::Site::here().number());
     // SAFETY: the header is the first field; the job is Send and lives until both references are given
     // back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };

@@ -26,7 +26,7 @@ use crate::{
     },
     worker::payoff::StealPayoff,
 };
-use brigade_trace::{Domain, Id, Kind, clock};
+use brigade_trace::{Domain, Id, Lane, clock, lane};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
@@ -155,14 +155,14 @@ impl Worker {
 
     fn fall_asleep(&self) {
         self.stats().count_park();
-        brigade_trace::record(Kind::Park, self.id, 0);
+        brigade_trace::park(self.id);
         let registry = &self.registry;
         let slot = SleepCheck { registry, index: self.index };
         let evidence = registry.sleep.fall_asleep(self.index, self.searching.take(), &slot);
         self.searching.set(Some(evidence));
         self.payoff.interrupted();
         self.awake_since.set(clock::now());
-        brigade_trace::record(Kind::Unpark, self.id, 0);
+        brigade_trace::unpark(self.id);
     }
 
     /// Runs a stack job of another worker, and tells its owner.
@@ -258,6 +258,7 @@ pub(crate) const ENTRY: WorkerEntry = WorkerEntry { main, is_worker: || current:
 fn main(registry: Arc<Registry>, index: usize) {
     let searching = registry.sleep.begin(index);
     let worker = Worker::new(registry, index, searching);
+    lane(Lane::Pool, worker.id);
     let _policy = wait::set_policy();
     // Jobs and hooks are contained, so a panic in here is our own bug. No other thread would run the jobs
     // that this worker has, and others would wait for them for ever.

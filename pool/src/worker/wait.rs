@@ -7,7 +7,7 @@ use crate::{
     worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::wait;
-use brigade_trace::{Kind, clock};
+use brigade_trace::{Cause, Domain, Site, Wait, clock, fresh_id, park, unpark};
 use std::{mem, ptr::NonNull, thread};
 
 /// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
@@ -87,7 +87,9 @@ impl Worker {
                 None if spin.begin_spell() => {}
                 None => {
                     stack_job.begin_park();
-                    self.park_until(|| stack_job.is_done() || !is_out && stack_job.is_passed_on());
+                    self.park_until(Cause::Join, || {
+                        stack_job.is_done() || !is_out && stack_job.is_passed_on()
+                    });
                 }
                 // The thief has finished the awaited job, and may have pushed `unrelated` afterwards. If
                 // DONE is not visible now, the work was offered before DONE: the thread that takes an
@@ -142,7 +144,7 @@ impl Worker {
                 None => {
                     local.merge(shared);
                     if base.begin_park() {
-                        self.park_until(|| local.is_done(shared) || base.has_remote_children());
+                        self.park_until(Cause::Scope, || local.is_done(shared) || base.has_remote_children());
                     }
                 }
             }
@@ -150,18 +152,21 @@ impl Worker {
         mem::forget(guard);
     }
 
-    /// Parks inside a job. The thread that makes `is_done` true unparks this worker afterwards.
-    fn park_until(&self, is_done: impl Fn() -> bool) {
+    /// Parks inside a job, which waits for a stolen half of a `join`, or for the children of a scope. The
+    /// thread that makes `is_done` true unparks this worker afterwards.
+    fn park_until(&self, cause: Cause, is_done: impl Fn() -> bool) {
         self.registry.end_copy_of_worker();
         self.stats().count_park();
-        brigade_trace::record(Kind::Park, self.id, 0);
+        let wait = Wait::begin(|| fresh_id(Domain::Scope), cause, Site::NONE);
+        park(self.id);
         self.blocked();
         while !is_done() {
             thread::park();
         }
         self.awake_since.set(clock::now());
         self.unblocked();
-        brigade_trace::record(Kind::Unpark, self.id, 0);
+        unpark(self.id);
+        wait.end(cause);
     }
 }
 
@@ -192,9 +197,13 @@ pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
             at_worker(Worker::unblocked);
         }
     }
+    let wait = Wait::begin(brigade_trace::own_id, Cause::Unknown, Site::here());
     at_worker(Worker::blocked);
-    let _unblock = Unblock;
-    work()
+    let unblock = Unblock;
+    let result = work();
+    drop(unblock);
+    wait.end(Cause::Unknown);
+    result
 }
 
 #[cfg(all(test, not(loom)))]

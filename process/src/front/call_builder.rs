@@ -81,6 +81,7 @@ impl<'p, F, A, R> CallBuilder<'p, F, A, R> {
     ///
     /// As for [`ProcessPool::spawn`], unless [`kill_on_cancel`](Self::kill_on_cancel) was called: then
     /// cancelling also kills a worker that runs the call.
+    #[track_caller]
     pub fn spawn(self) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,

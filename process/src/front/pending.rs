@@ -18,7 +18,7 @@ use crate::{
     parent::shared::Shared,
 };
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{Domain, Id, Kind, fresh_id, record, subject};
+use brigade_trace::{Cause, Domain, Id, Kind, Site, fresh_id, record, subject, wait_begin_of, wait_end};
 use serde::de::DeserializeOwned;
 use std::{
     ptr,
@@ -52,6 +52,7 @@ pub(crate) enum OnCancel {
 
 /// Makes the two sides of a new call: the caller, for the supervisor, and the handle, for the thread that
 /// waits.
+#[track_caller]
 pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     shared: Arc<Shared>,
     on_cancel: OnCancel,
@@ -59,7 +60,8 @@ pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     let id = fresh_id(Domain::Call);
     let pending =
         Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, id, shared });
-    record(Kind::Spawn, id, 0);
+    record(Kind::Spawn, id, Site::here().number());
+    wait_begin_of(id, || pending.shared.resource.id(), Cause::Slot, Site::here());
     (pending.clone(), JoinHandle::from_arc(pending))
 }
 
@@ -67,7 +69,12 @@ impl<R: DeserializeOwned + Send> Pending<R> {
     /// Leaves QUEUED for `next`; of several threads that try, one wins. Relaxed: the call itself is handed
     /// over under the pool's lock.
     fn leave_queue(&self, next: u8) -> bool {
-        self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let left = self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if left {
+            let cause = if next == SENT { Cause::Slot } else { Cause::Cancel };
+            wait_end(self.id, || self.shared.resource.id(), cause);
+        }
+        left
     }
 
     /// Takes the call out of the queue, or back from a worker that has not begun it.
@@ -131,7 +138,11 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
 
     fn put_back(&self) -> bool {
         // SENT => QUEUED. Relaxed: see `leave_queue`.
-        self.state.compare_exchange(SENT, QUEUED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let back = self.state.compare_exchange(SENT, QUEUED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if back {
+            wait_begin_of(self.id, || self.shared.resource.id(), Cause::Slot, Site::NONE);
+        }
+        back
     }
 
     fn must_be_killed(&self) -> bool {

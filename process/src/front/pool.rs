@@ -1,4 +1,6 @@
 //! The pool's front: how it starts, how calls are submitted, how it ends.
+//!
+//! Long: half of the lines are documentation of the methods.
 
 use crate::{
     call::{
@@ -197,6 +199,7 @@ impl ProcessPool {
     /// Cancelling the handle removes a call that still waits for a worker. A call that runs goes on, and
     /// its result stands.
     #[doc(alias("apply_async", "submit"))]
+    #[track_caller]
     pub fn spawn<F, A, R>(&self, f: F, argument: A) -> JoinHandle<R>
     where
         F: Fn(A) -> R + Copy + Send + 'static,
@@ -225,6 +228,7 @@ impl ProcessPool {
         CallBuilder::new(self, f, argument)
     }
 
+    #[track_caller]
     pub(crate) fn send<F, A, R>(
         &self,
         f: F,

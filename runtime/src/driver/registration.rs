@@ -13,10 +13,13 @@ use crate::{
     executor::context,
     task::budget,
 };
+use brigade_trace::{Cause, Wait};
 use mio::{Interest, event::Source as OsSource};
 use std::{
     fmt,
+    future::Future,
     io::{self, IoSlice, IoSliceMut, Read, Write},
+    panic::Location,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -149,21 +152,29 @@ impl<S: OsSource> Registered<S> {
     }
 
     /// Repeats the operation until it does not block. Several tasks may wait at once.
-    pub(crate) async fn io_among<R>(
+    #[track_caller]
+    pub(crate) fn io_among<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut(&S) -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            let seen = self.ready_among(direction).await?;
-            if let Some(result) = self.attempt(seen, direction, &mut operation) {
-                return result;
+    ) -> impl Future<Output = io::Result<R>> {
+        let at = Location::caller();
+        async move {
+            loop {
+                let seen = self.ready_among(direction, at).await?;
+                if let Some(result) = self.attempt(seen, direction, &mut operation) {
+                    return result;
+                }
             }
         }
     }
 
     /// Waits until an attempt in that direction is worthwhile. Several tasks may wait at once.
-    pub(crate) async fn ready_among(&self, direction: Direction) -> io::Result<Seen> {
+    pub(crate) async fn ready_among(
+        &self,
+        direction: Direction,
+        at: &'static Location<'static>,
+    ) -> io::Result<Seen> {
         /// A place in the source's table of futures. Dropping it leaves the table, also when the future is
         /// dropped early.
         struct Place<'a>(&'a Source, Option<Key>);
@@ -175,9 +186,15 @@ impl<S: OsSource> Registered<S> {
             }
         }
         let mut place = Place(&self.source, None);
+        let mut wait = Wait::NONE;
         std::future::poll_fn(|cx| {
             ready!(budget::poll(cx));
-            self.source.poll_ready_among(cx, direction, &mut place.1)
+            let poll = self.source.poll_ready_among(cx, direction, &mut place.1);
+            match &poll {
+                Poll::Pending => wait.begun(|| self.source.id, Cause::Readiness, at),
+                Poll::Ready(_) => wait.ended(Cause::Readiness),
+            }
+            poll
         })
         .await
     }

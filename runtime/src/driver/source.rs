@@ -81,9 +81,12 @@ use crate::{
     shim::{AtomicUsize, Mutex, MutexGuard, Ordering, lock},
 };
 use brigade_handle::fork::Generation;
-use brigade_trace::{Cause, Domain, Id, Kind, record};
+use brigade_trace::{Cause, Domain, Id, Kind, Site, record, wait_begin, wait_end};
 use std::{
-    io, mem,
+    io,
+    mem,
+    // Not loom's: no model records.
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -178,6 +181,8 @@ pub(crate) struct Seen(usize);
 /// The readiness of one descriptor, and the wakers of the tasks that wait for it.
 pub(crate) struct Source {
     pub(crate) id: Id,
+    /// The tasks whose waits for each direction a trace has recorded, as bits.
+    waiters: [AtomicU64; 2],
     readiness: AtomicUsize,
     waiting: Mutex<Waiting>,
     /// The process whose reactor sets the bits.
@@ -261,12 +266,21 @@ impl Others {
     }
 }
 
+impl Drop for Source {
+    fn drop(&mut self) {
+        for waiter in &mut self.waiters {
+            wait_end(Id::from_bits(*waiter.get_mut()), || self.id, Cause::Cancel);
+        }
+    }
+}
+
 impl Source {
     pub(crate) fn new(initially: Initially) -> Self {
         let bits = if matches!(initially, Initially::Ready) { READABLE | WRITABLE } else { 0 };
         let waiting = Waiting { reader: None, writer: None, others: None };
         Self {
             id: brigade_trace::fresh_id(Domain::Source),
+            waiters: [const { AtomicU64::new(0) }; 2],
             readiness: AtomicUsize::new(bits),
             waiting: Mutex::new(waiting),
             generation: Generation::current(),
@@ -330,9 +344,11 @@ impl Source {
     #[inline]
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<Seen>> {
         if let Some(seen) = self.ready_now(direction) {
+            self.end_wait(direction);
             return Poll::Ready(seen);
         }
         record(Kind::Interest, self.id, direction.detail());
+        self.begin_wait(direction);
         // Cloning a waker runs foreign code, so it happens before the lock is taken.
         let waker = cx.waker().clone();
         let mut waiting = lock(&self.waiting);
@@ -358,6 +374,26 @@ impl Source {
         drop(spare);
         wake_all(Cause::Readiness, &mut woken);
         seen.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Tells a trace that a task waits for readiness, unless one does already. A poll has no line of the
+    /// program to name.
+    #[inline]
+    fn begin_wait(&self, direction: Direction) {
+        let waiter = &self.waiters[direction as usize];
+        // Relaxed, here and below: the id publishes nothing.
+        if brigade_trace::on() && waiter.load(Relaxed) == 0 {
+            waiter.store(wait_begin(|| self.id, Cause::Readiness, Site::NONE).to_bits(), Relaxed);
+        }
+    }
+
+    /// Tells a trace that the wait ended.
+    #[inline]
+    fn end_wait(&self, direction: Direction) {
+        if brigade_trace::on() {
+            let waiter = Id::from_bits(self.waiters[direction as usize].swap(0, Relaxed));
+            wait_end(waiter, || self.id, Cause::Readiness);
+        }
     }
 
     /// Does what [`poll_ready`](Self::poll_ready) does, for a future that [leaves](Self::leave) when it is

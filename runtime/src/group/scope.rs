@@ -15,6 +15,7 @@
 
 use crate::executor::{block_on, reference::ExecutorHandle, runtime::Runtime};
 use brigade_handle::{contain, forget_panic};
+use brigade_trace::{Cause, Domain, Site, Wait, because, fresh_id};
 use std::{
     any::Any,
     fmt,
@@ -74,7 +75,7 @@ impl Drop for TaskGuard {
         // of those drops.
         if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waker = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
-            contain(|| waker.into_iter().for_each(Waker::wake));
+            because(Cause::Scope, || contain(|| waker.into_iter().for_each(Waker::wake)));
         }
     }
 }
@@ -200,7 +201,9 @@ impl Runtime {
         drop(body_guard);
         // Rule 2: unwinding out of the wait would leave tasks behind that borrow from a frame that is gone.
         let abort_guard = AbortOnUnwind;
+        let wait = Wait::begin(|| fresh_id(Domain::Scope), Cause::Scope, Site::here());
         self.block_on(std::future::poll_fn(|cx| state.poll_zero(cx)));
+        wait.end(Cause::Scope);
         std::mem::forget(abort_guard);
         let panic = state.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {

@@ -6,11 +6,14 @@ use crate::{
     task,
 };
 use brigade_handle::contain;
+use brigade_trace::{Cause, Domain, Resource, because};
 use std::{any::Any, task::Waker};
 
 /// The state that a group's future, its members and its handles share.
 pub(super) struct GroupShared<E> {
     pub(super) state: Mutex<GroupState<E>>,
+    /// The group, as a trace names it.
+    pub(super) resource: Resource,
 }
 
 pub(super) struct GroupState<E> {
@@ -34,7 +37,7 @@ impl<E> GroupShared<E> {
     pub(super) fn new() -> Self {
         let members = Slab::new();
         let state = GroupState { running: 0, members, closed: false, failure: None, parent: None };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), resource: Resource::new(Domain::Scope) }
     }
 
     /// Counts a new member. Returns whether the group is closed.
@@ -65,7 +68,7 @@ impl<E> GroupShared<E> {
         drop(state);
         // Both run foreign code, and this runs in a destructor, so a panic is contained.
         contain(|| drop(waker));
-        contain(|| parent.into_iter().for_each(Waker::wake));
+        because(Cause::Scope, || contain(|| parent.into_iter().for_each(Waker::wake)));
     }
 
     /// Keeps the failure if it is the first, and cancels all members.
@@ -89,6 +92,6 @@ impl<E> GroupShared<E> {
         drop(state);
         // Outside the lock, because cancelling drops a task here if its executor refuses it.
         members.into_values().for_each(|waker| contain(|| task::cancel(&waker)));
-        contain(|| parent.into_iter().for_each(Waker::wake));
+        because(Cause::Scope, || contain(|| parent.into_iter().for_each(Waker::wake)));
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     task::budget,
 };
 use brigade_handle::{JoinHandle, contain};
+use brigade_trace::{Cause, Wait};
 use std::{
     convert::Infallible,
     fmt,
@@ -74,15 +75,19 @@ use std::{
 /// });
 /// ```
 #[doc(alias = "nursery")]
-pub async fn task_group<F, B>(body: F) -> B::Output
+#[track_caller]
+pub fn task_group<F, B>(body: F) -> impl Future<Output = B::Output>
 where
     F: FnOnce(TaskGroup) -> B,
     B: Future,
 {
-    let body = async |group| Ok(body(group).await);
-    match try_task_group(body).await {
-        Ok(value) => value,
-        Err(never) => match never {},
+    let at = Location::caller();
+    async move {
+        let body = async |group| Ok(body(group).await);
+        match group_at(body, at).await {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
     }
 }
 
@@ -122,9 +127,18 @@ where
     F: FnOnce(TaskGroup<E>) -> B,
     B: Future<Output = Result<R, E>>,
 {
+    group_at(body, Location::caller())
+}
+
+/// Makes the future of a group for this line of the program.
+fn group_at<F, B, R, E>(body: F, at: &'static Location<'static>) -> GroupFuture<B, R, E>
+where
+    F: FnOnce(TaskGroup<E>) -> B,
+    B: Future<Output = Result<R, E>>,
+{
     let shared = Arc::new(GroupShared::new());
     let body = body(TaskGroup { shared: shared.clone() });
-    GroupFuture { body: Some(Box::pin(body)), value: None, shared }
+    GroupFuture { body: Some(Box::pin(body)), value: None, shared, at, wait: Wait::NONE }
 }
 
 /// A handle to the group of [`task_group`] or [`try_task_group`], to spawn tasks into it.
@@ -296,6 +310,10 @@ struct GroupFuture<B, R, E> {
     /// The result of the body.
     value: Option<R>,
     shared: Arc<GroupShared<E>>,
+    /// The line of the program that waits.
+    at: &'static Location<'static>,
+    /// The wait for the tasks that a trace knows of.
+    wait: Wait,
 }
 
 // The box pins the body.
@@ -341,11 +359,13 @@ where
         }
         let mut state = lock(&this.shared.state);
         if state.running > 0 {
+            this.wait.begun(|| this.shared.resource.id(), Cause::Scope, this.at);
             return Poll::Pending;
         }
         state.closed = true;
         let failure = state.failure.take();
         drop(state);
+        this.wait.ended(Cause::Scope);
         budget::spend_since(mark);
         if failure.is_some() {
             // Nobody gets the body's value. Its destructor must not panic while another panic unwinds.

@@ -11,8 +11,11 @@ use crate::{
     task::budget,
 };
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    panic::Location,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -155,8 +158,9 @@ impl<T: AsFd> AsyncFd<T> {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn readable(&self) -> io::Result<Ready<'_, T>> {
-        self.ready(Direction::Read).await
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<Ready<'_, T>>> {
+        self.ready(Direction::Read, Location::caller())
     }
 
     /// Waits until writing is worth trying. Several tasks may wait at once.
@@ -168,12 +172,13 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
-    pub async fn writable(&self) -> io::Result<Ready<'_, T>> {
-        self.ready(Direction::Write).await
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<Ready<'_, T>>> {
+        self.ready(Direction::Write, Location::caller())
     }
 
-    async fn ready(&self, direction: Direction) -> io::Result<Ready<'_, T>> {
-        let seen = self.inner.ready_among(direction).await?;
+    async fn ready(&self, direction: Direction, at: &'static Location<'static>) -> io::Result<Ready<'_, T>> {
+        let seen = self.inner.ready_among(direction, at).await?;
         // The attempt is charged to the budget as well. The wait is charged too, since the guard may be
         // dropped without an attempt.
         budget::spend();
@@ -259,7 +264,7 @@ impl<T: AsFd> AsyncFd<T> {
         direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.inner.try_io(direction, |io| operation(&io.0))
+        self.inner.try_io(direction, move |io| operation(&io.0))
     }
 
     /// Tries a read operation each time that it is worth trying, until its result is not `WouldBlock`.
@@ -284,8 +289,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn read_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.inner.io_among(Direction::Read, |io| operation(&io.0)).await
+    #[track_caller]
+    pub fn read_with<R>(
+        &self,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        self.inner.io_among(Direction::Read, move |io| operation(&io.0))
     }
 
     /// Tries a write operation each time that it is worth trying, until its result is not `WouldBlock`.
@@ -297,8 +306,12 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Cancellation
     ///
     /// If the future is dropped while it is pending, the operation has not been done.
-    pub async fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.inner.io_among(Direction::Write, |io| operation(&io.0)).await
+    #[track_caller]
+    pub fn write_with<R>(
+        &self,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        self.inner.io_among(Direction::Write, move |io| operation(&io.0))
     }
 }
 

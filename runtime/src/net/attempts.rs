@@ -40,8 +40,9 @@ macro_rules! readiness {
             /// # std::io::Result::Ok(())
             /// # }).unwrap();
             /// ```
-            pub async fn readable(&self) -> ::std::io::Result<()> {
-                $crate::net::attempts::ready(&self.socket, $crate::driver::source::Direction::Read).await
+            #[track_caller]
+            pub fn readable(&self) -> impl Future<Output = ::std::io::Result<()>> {
+                $crate::net::attempts::ready(&self.socket, $crate::driver::source::Direction::Read)
             }
 
             /// Waits until writing is worth trying. Several tasks may wait at once.
@@ -66,8 +67,9 @@ macro_rules! readiness {
             /// # std::io::Result::Ok(())
             /// # }).unwrap();
             /// ```
-            pub async fn writable(&self) -> ::std::io::Result<()> {
-                $crate::net::attempts::ready(&self.socket, $crate::driver::source::Direction::Write).await
+            #[track_caller]
+            pub fn writable(&self) -> impl Future<Output = ::std::io::Result<()>> {
+                $crate::net::attempts::ready(&self.socket, $crate::driver::source::Direction::Write)
             }
 
             /// Polls for what [`readable`](Self::readable) waits for.
@@ -160,15 +162,24 @@ use crate::{
 };
 use mio::event::Source as OsSource;
 use std::{
+    future::Future,
     io,
+    panic::Location,
     task::{Context, Poll},
 };
 
 /// Waits until an attempt is worthwhile, and charges the budget for it.
-pub(super) async fn ready<S: OsSource>(socket: &Registered<S>, direction: Direction) -> io::Result<()> {
-    socket.ready_among(direction).await?;
-    budget::spend();
-    Ok(())
+#[track_caller]
+pub(super) fn ready<S: OsSource>(
+    socket: &Registered<S>,
+    direction: Direction,
+) -> impl Future<Output = io::Result<()>> {
+    let at = Location::caller();
+    async move {
+        socket.ready_among(direction, at).await?;
+        budget::spend();
+        Ok(())
+    }
 }
 
 /// Polls until an attempt is worthwhile, and charges the budget for it.

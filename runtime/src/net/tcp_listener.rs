@@ -167,9 +167,13 @@ impl TcpListener {
     /// })
     /// # .unwrap();
     /// ```
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.socket.io_among(Direction::Read, mio::net::TcpListener::accept).await?;
-        Ok((TcpStream::register(stream, Initially::Ready)?, peer))
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
+        let accepting = self.socket.io_among(Direction::Read, mio::net::TcpListener::accept);
+        async move {
+            let (stream, peer) = accepting.await?;
+            Ok((TcpStream::register(stream, Initially::Ready)?, peer))
+        }
     }
 
     /// Polls for what [`accept`](Self::accept) waits for. Several tasks may wait at once.

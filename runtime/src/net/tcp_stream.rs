@@ -288,8 +288,9 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Read, |socket| socket.peek(bytes)).await
+    #[track_caller]
+    pub fn peek(&self, bytes: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Read, |socket| socket.peek(bytes))
     }
 
     /// Sets how many hops a packet of this connection may take (its time to live).

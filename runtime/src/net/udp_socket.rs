@@ -206,8 +206,9 @@ impl UdpSocket {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.io_among(Direction::Read, |socket| socket.recv_from(buffer)).await
+    #[track_caller]
+    pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.socket.io_among(Direction::Read, |socket| socket.recv_from(buffer))
     }
 
     /// Does the same as [`recv_from`](Self::recv_from), but leaves the datagram for the next receive.
@@ -215,8 +216,9 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of [`recv_from`](Self::recv_from).
-    pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.io_among(Direction::Read, |socket| socket.peek_from(buffer)).await
+    #[track_caller]
+    pub fn peek_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.socket.io_among(Direction::Read, |socket| socket.peek_from(buffer))
     }
 
     /// Sends one datagram to the connected peer, and returns its length in bytes.
@@ -237,8 +239,9 @@ impl UdpSocket {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Write, |socket| socket.send(bytes)).await
+    #[track_caller]
+    pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Write, |socket| socket.send(bytes))
     }
 
     /// Receives one datagram from the connected peer, and returns its length in bytes. Bytes that do not
@@ -262,8 +265,9 @@ impl UdpSocket {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Read, |socket| socket.recv(buffer)).await
+    #[track_caller]
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Read, |socket| socket.recv(buffer))
     }
 
     /// Does the same as [`recv`](Self::recv), but leaves the datagram for the next receive.
@@ -271,8 +275,9 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of [`recv`](Self::recv).
-    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Read, |socket| socket.peek(buffer)).await
+    #[track_caller]
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Read, |socket| socket.peek(buffer))
     }
 
     /// Returns the address that the socket is bound to.

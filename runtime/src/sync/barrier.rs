@@ -10,8 +10,8 @@ use super::{
     wakers::grant_all,
 };
 use crate::shim::{self, const_fn, lock};
-use brigade_trace::Cause;
-use std::{error, fmt};
+use brigade_trace::{Cause, Domain, Resource};
+use std::{error, fmt, future::Future, panic::Location};
 
 /// Holds tasks back until a number of them have arrived, then lets all of them go on. It can be used any
 /// number of times.
@@ -26,6 +26,7 @@ use std::{error, fmt};
 /// ```
 pub struct Barrier {
     parties: usize,
+    resource: Resource,
     state: shim::Mutex<State>,
 }
 
@@ -54,7 +55,8 @@ impl Barrier {
         #[must_use]
         pub const fn new(parties: usize) -> Self {
             assert!(parties > 0, "a barrier is for one task at least");
-            Self { parties, state: shim::Mutex::new(State { broken: false, queue: WaitQueue::new() }) }
+            let state = State { broken: false, queue: WaitQueue::new() };
+            Self { parties, resource: Resource::new(Domain::Barrier), state: shim::Mutex::new(state) }
         }
     }
 
@@ -68,13 +70,17 @@ impl Barrier {
     ///
     /// A future that is dropped before the last party arrives has not arrived. If it is dropped afterwards,
     /// it has.
-    pub async fn wait(&self) -> Result<Arrival, Broken> {
-        let request = ArrivalRequest { index: 0, broken: false, is_due: false };
-        let request = WaitFuture::new(Party(self), request).await;
-        if request.broken {
-            return Err(Broken(()));
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = Result<Arrival, Broken>> {
+        let at = Location::caller();
+        async move {
+            let request = ArrivalRequest { index: 0, broken: false, is_due: false };
+            let request = WaitFuture::new_at(Party(self), request, at).await;
+            if request.broken {
+                return Err(Broken(()));
+            }
+            Ok(Arrival { index: request.index, leads: request.index == self.parties - 1 })
         }
-        Ok(Arrival { index: request.index, leads: request.index == self.parties - 1 })
     }
 
     /// Breaks the barrier: current and future waiters get [`Broken`], until the barrier is
@@ -106,7 +112,7 @@ impl Barrier {
     fn clear(&self, broken: bool) {
         let mut state = lock(&self.state);
         state.broken = broken;
-        grant_all(&Party(self), state, Cause::Notify, |request| request.broken = true);
+        grant_all(&Party(self), state, Cause::Close, |request| request.broken = true);
     }
 
     /// Returns how many tasks have to arrive.
@@ -154,8 +160,20 @@ impl Waiter for Party<'_> {
         if request.index + 1 < self.0.parties {
             return Attempt::Wait;
         }
-        grant_all(self, state, Cause::Notify, |_| ());
+        grant_all(self, state, Cause::Barrier, |_| ());
         Attempt::Done
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Barrier
+    }
+
+    fn outcome(&self, request: &ArrivalRequest) -> Cause {
+        if request.broken { Cause::Close } else { Cause::Barrier }
     }
 
     fn try_locked(&self, state: &mut State, request: &mut ArrivalRequest) -> Attempt {

@@ -17,8 +17,14 @@ use crate::{
     shim::{self, const_fn, lock},
     task::budget,
 };
-use brigade_trace::Cause;
-use std::{fmt, future::poll_fn, pin::pin, task::Poll};
+use brigade_trace::{Cause, Domain, Resource};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    panic::Location,
+    pin::pin,
+    task::Poll,
+};
 
 /// Tasks that wait until a value that a [`Mutex`](super::Mutex) guards has changed.
 ///
@@ -47,6 +53,7 @@ use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 /// between. [`wait_for`](Self::wait_for) does so.
 #[doc(alias = "Condvar")]
 pub struct Condition {
+    resource: Resource,
     queue: shim::Mutex<WaitQueue<ConditionRequest>>,
 }
 
@@ -75,7 +82,7 @@ impl Condition {
         /// Creates a condition that nobody waits for.
         #[must_use]
         pub const fn new() -> Self {
-            Self { queue: shim::Mutex::new(WaitQueue::new()) }
+            Self { resource: Resource::new(Domain::Notify), queue: shim::Mutex::new(WaitQueue::new()) }
         }
     }
 
@@ -85,15 +92,25 @@ impl Condition {
     ///
     /// Dropping the future leaves the mutex to others. If [`notify`](Self::notify) had notified it, another
     /// task is notified instead, even if the future was already waiting for the lock.
-    pub async fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
+    #[track_caller]
+    pub fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> impl Future<Output = Guard<'a, T>> {
+        self.wait_at(guard, Location::caller())
+    }
+
+    async fn wait_at<'a, T: ?Sized>(
+        &self,
+        guard: Guard<'a, T>,
+        at: &'static Location<'static>,
+    ) -> Guard<'a, T> {
         let mutex = guard.mutex();
-        let mut wait = pin!(WaitFuture::new(ConditionWaiter(self), ConditionRequest { passes_on: false }));
+        let request = ConditionRequest { passes_on: false };
+        let mut wait = pin!(WaitFuture::new_at(ConditionWaiter(self), request, at));
         // Joins the queue, whatever the budget.
         let waits = poll_fn(|cx| Poll::Ready(wait.as_mut().poll_unbudgeted(cx).is_pending())).await;
         debug_assert!(waits, "nobody is notified before it waits");
         drop(guard);
         let mut notified = PendingNotification { condition: self, request: wait.as_mut().await };
-        let guard = mutex.lock().await;
+        let guard = mutex.lock_at(at).await;
         notified.request.passes_on = false;
         guard
     }
@@ -114,16 +131,20 @@ impl Condition {
     ///     assert_eq!(*guard, 2);
     /// });
     /// ```
-    pub async fn wait_for<'a, T: ?Sized>(
+    #[track_caller]
+    pub fn wait_for<'a, T: ?Sized>(
         &self,
         mut guard: Guard<'a, T>,
         mut is_true: impl FnMut(&mut T) -> bool,
-    ) -> Guard<'a, T> {
-        budget::turn().await;
-        while !is_true(&mut guard) {
-            guard = self.wait(guard).await;
+    ) -> impl Future<Output = Guard<'a, T>> {
+        let at = Location::caller();
+        async move {
+            budget::turn().await;
+            while !is_true(&mut guard) {
+                guard = self.wait_at(guard, at).await;
+            }
+            guard
         }
-        guard
     }
 
     /// Notifies the `count` tasks that have waited longest, or all if fewer wait.
@@ -200,6 +221,14 @@ impl Waiter for ConditionWaiter<'_> {
 
     fn try_locked(&self, _: &mut WaitQueue<ConditionRequest>, _: &mut ConditionRequest) -> Attempt {
         Attempt::Wait
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Notify
     }
 
     fn give_back(&self, request: ConditionRequest) {

@@ -6,8 +6,8 @@ use super::{
     wakers::grant_all,
 };
 use crate::shim::{self, AtomicBool, Ordering, const_fn, lock};
-use brigade_trace::Cause;
-use std::fmt;
+use brigade_trace::{Cause, Domain, Resource};
+use std::{fmt, future::Future};
 
 /// A flag that any number of tasks wait for.
 ///
@@ -29,6 +29,7 @@ pub struct Event {
     /// Written under the lock of the wait queue, so that nobody is queued while it is set.
     set: AtomicBool,
     queue: shim::Mutex<WaitQueue<()>>,
+    resource: Resource,
 }
 
 impl Event {
@@ -36,7 +37,11 @@ impl Event {
         /// Creates an event that is not set.
         #[must_use]
         pub const fn new() -> Self {
-            Self { set: AtomicBool::new(false), queue: shim::Mutex::new(WaitQueue::new()) }
+            Self {
+                set: AtomicBool::new(false),
+                queue: shim::Mutex::new(WaitQueue::new()),
+                resource: Resource::new(Domain::Notify),
+            }
         }
     }
 
@@ -73,8 +78,9 @@ impl Event {
     /// # Cancellation
     ///
     /// Dropping the future has no effect on other tasks.
-    pub async fn wait(&self) {
-        WaitFuture::new(EventWaiter(self), ()).await;
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = ()> {
+        WaitFuture::new(EventWaiter(self), ())
     }
 }
 
@@ -97,6 +103,14 @@ impl Waiter for EventWaiter<'_> {
 
     fn queue(state: &mut WaitQueue<()>) -> &mut WaitQueue<()> {
         state
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Notify
     }
 
     fn try_fast(&self, (): &mut ()) -> Attempt {

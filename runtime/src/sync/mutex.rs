@@ -8,10 +8,13 @@
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
+use brigade_trace::Domain;
 use std::{
     cell::UnsafeCell,
     fmt,
+    future::Future,
     ops::{Deref, DerefMut},
+    panic::Location,
     sync::Arc,
 };
 
@@ -49,7 +52,7 @@ impl<T> Mutex<T> {
         /// Creates an unlocked mutex.
         #[must_use]
         pub const fn new(value: T) -> Self {
-            Self { permit: Semaphore::new(1), value: UnsafeCell::new(value) }
+            Self { permit: Semaphore::of(1, Domain::Lock), value: UnsafeCell::new(value) }
         }
     }
 
@@ -74,9 +77,26 @@ impl<T: ?Sized> Mutex<T> {
     /// run(async { menu.lock().await.push("pie") });
     /// assert_eq!(menu.into_inner(), ["soup", "pie"]);
     /// ```
-    pub async fn lock(&self) -> Guard<'_, T> {
-        self.permit.take(1).await.expect(NEVER_CLOSED);
+    #[track_caller]
+    pub fn lock(&self) -> impl Future<Output = Guard<'_, T>> {
+        self.lock_at(Location::caller())
+    }
+
+    /// Locks for this line of the program.
+    pub(super) async fn lock_at(&self, at: &'static Location<'static>) -> Guard<'_, T> {
+        self.permit.take(1, at).await.expect(NEVER_CLOSED);
+        self.permit.resource().held(1);
         Guard { mutex: self }
+    }
+
+    /// Gives the mutex a name that traces show.
+    ///
+    /// ```
+    /// let menu = brigade_runtime::sync::Mutex::new("soup");
+    /// menu.set_name("menu");
+    /// ```
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.permit.set_name(name);
     }
 
     /// Locks the mutex if it is free and nobody waits for it.
@@ -88,7 +108,10 @@ impl<T: ?Sized> Mutex<T> {
     /// assert_eq!(*guard, 1);
     /// ```
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.permit.try_take(1).is_ok().then(|| Guard { mutex: self })
+        self.permit.try_take(1).is_ok().then(|| {
+            self.permit.resource().held(1);
+            Guard { mutex: self }
+        })
     }
 
     /// Like [`lock`](Self::lock), for a guard that keeps the mutex alive instead of borrowing it.
@@ -96,9 +119,14 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancellation
     ///
     /// As with [`lock`](Self::lock).
-    pub async fn lock_owned(self: Arc<Self>) -> OwnedGuard<T> {
-        self.permit.take(1).await.expect(NEVER_CLOSED);
-        OwnedGuard { mutex: self }
+    #[track_caller]
+    pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedGuard<T>> {
+        let at = Location::caller();
+        async move {
+            self.permit.take(1, at).await.expect(NEVER_CLOSED);
+            self.permit.resource().held(1);
+            OwnedGuard { mutex: self }
+        }
     }
 
     /// Returns the value. No lock is needed, because the mutex is borrowed exclusively.
@@ -187,6 +215,7 @@ macro_rules! guard {
         impl<T: ?Sized> Drop for $name<$($life,)? T> {
             #[inline]
             fn drop(&mut self) {
+                self.mutex.permit.resource().released_by_holder();
                 self.mutex.permit.release(1);
             }
         }

@@ -23,7 +23,7 @@ use super::{
     wakers::{grant_all, wake},
 };
 use crate::shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, lock};
-use brigade_trace::Cause;
+use brigade_trace::{Cause, Domain, Resource};
 use std::{
     fmt,
     future::Future,
@@ -56,6 +56,7 @@ const ONE_CALL: usize = 1 << 2;
 /// ```
 pub struct Notify {
     word: AtomicUsize,
+    resource: Resource,
     queue: shim::Mutex<WaitQueue<NotifyRequest>>,
 }
 
@@ -72,7 +73,11 @@ impl Notify {
         /// Creates a `Notify` without a permit.
         #[must_use]
         pub const fn new() -> Self {
-            Self { word: AtomicUsize::new(0), queue: shim::Mutex::new(WaitQueue::new()) }
+            Self {
+                word: AtomicUsize::new(0),
+                resource: Resource::new(Domain::Notify),
+                queue: shim::Mutex::new(WaitQueue::new()),
+            }
         }
     }
 
@@ -94,6 +99,7 @@ impl Notify {
     /// notify.notify_one();
     /// run(notify.notified());
     /// ```
+    #[track_caller]
     pub fn notified(&self) -> Notified<'_> {
         // Acquire pairs with the Release in `notify_waiters`: a task that makes the future after that call
         // sees what was done before it.
@@ -289,6 +295,14 @@ impl Waiter for NotifyWaiter<'_> {
             }
         }
         Attempt::Done
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Notify
     }
 
     fn on_leave<'a>(&'a self, queue: MutexGuard<'a, WaitQueue<NotifyRequest>>) {

@@ -5,7 +5,8 @@
 
 use super::semaphore::Semaphore;
 use crate::{shim::const_fn, task::budget};
-use std::{error, fmt, future::Future, sync::OnceLock};
+use brigade_trace::Domain;
+use std::{error, fmt, future::Future, panic::Location, sync::OnceLock};
 
 /// A cell that is filled once. Tasks that need the value while it is being made wait.
 ///
@@ -36,7 +37,7 @@ impl<T> OnceCell<T> {
         /// Creates an empty cell.
         #[must_use]
         pub const fn new() -> Self {
-            Self { value: OnceLock::new(), permit: Semaphore::new(1) }
+            Self { value: OnceLock::new(), permit: Semaphore::of(1, Domain::Lock) }
         }
     }
 
@@ -91,11 +92,15 @@ impl<T> OnceCell<T> {
     /// # Cancellation
     ///
     /// If the future that makes the value is dropped, or panics, the next waiter makes it.
-    pub async fn get_or_init<F: Future<Output = T>>(&self, make: impl FnOnce() -> F) -> &T {
+    #[track_caller]
+    pub fn get_or_init<F: Future<Output = T>>(&self, make: impl FnOnce() -> F) -> impl Future<Output = &T> {
         enum Never {}
-        match self.get_or_try_init(async || Ok::<T, Never>(make().await)).await {
-            Ok(value) => value,
-            Err(never) => match never {},
+        let at = Location::caller();
+        async move {
+            match self.init_at(async || Ok::<T, Never>(make().await), at).await {
+                Ok(value) => value,
+                Err(never) => match never {},
+            }
         }
     }
 
@@ -119,12 +124,24 @@ impl<T> OnceCell<T> {
     ///     assert_eq!(cell.get_or_try_init(async || Ok::<_, &str>("soup")).await, Ok(&"soup"));
     /// });
     /// ```
-    pub async fn get_or_try_init<E>(&self, make: impl AsyncFnOnce() -> Result<T, E>) -> Result<&T, E> {
+    #[track_caller]
+    pub fn get_or_try_init<E>(
+        &self,
+        make: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> impl Future<Output = Result<&T, E>> {
+        self.init_at(make, Location::caller())
+    }
+
+    async fn init_at<E>(
+        &self,
+        make: impl AsyncFnOnce() -> Result<T, E>,
+        at: &'static Location<'static>,
+    ) -> Result<&T, E> {
         if let Some(value) = self.value.get() {
             budget::turn().await;
             return Ok(value);
         }
-        let _permit = self.permit.acquire().await.expect("nobody closes the semaphore of a cell");
+        let _permit = self.permit.acquire_at(1, at).await.expect("nobody closes the semaphore of a cell");
         if let Some(value) = self.value.get() {
             return Ok(value);
         }

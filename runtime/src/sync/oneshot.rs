@@ -38,10 +38,11 @@ use crate::{
     sync::wakers::wake,
     task::budget,
 };
-use brigade_trace::Cause;
+use brigade_trace::{Cause, Domain, Resource, Wait};
 use std::{
     error, fmt,
     future::{Future, poll_fn},
+    panic::Location,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker, ready},
@@ -68,16 +69,18 @@ const SENDER_WAITS: u8 = 1 << 5;
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let channel = OneshotChannel {
         state: AtomicU8::new(0),
+        resource: Resource::new(Domain::Channel),
         value: UnsafeCell::new(None),
         receiver: UnsafeCell::new(None),
         sender: UnsafeCell::new(None),
     };
     let channel = NonNull::from(Box::leak(Box::new(channel)));
-    (Sender(Side(channel)), Receiver(Side(channel)))
+    (Sender(Side(channel)), Receiver(Side(channel), Wait::NONE))
 }
 
 struct OneshotChannel<T> {
     state: AtomicU8,
+    resource: Resource,
     // --- belongs to the sender until DONE, then to the receiver (rule 1) ---
     value: UnsafeCell<Option<T>>,
     // --- rules 2 and 3 ---
@@ -94,6 +97,13 @@ impl<T> Side<T> {
         // SAFETY: this side's GONE bit is not set while this reference is in use, so the channel is not
         // freed (rule 4).
         unsafe { self.0.as_ref() }
+    }
+
+    /// Takes the value, if there is one. The caller has seen DONE by an Acquire load.
+    #[inline]
+    fn take(&self) -> Option<T> {
+        // SAFETY: DONE is set, so the value is ours (rule 1).
+        self.channel().value.with_mut(|value| unsafe { (*value).take() })
     }
 
     /// Frees the channel.
@@ -188,7 +198,7 @@ pub struct Sender<T>(Side<T>);
 /// assert_eq!(run(receiver), Ok("soup"));
 /// ```
 #[must_use = "futures do nothing unless awaited"]
-pub struct Receiver<T>(Side<T>);
+pub struct Receiver<T>(Side<T>, Wait);
 
 // SAFETY: the sides share the channel by the rules above, from any threads. The value goes from one thread
 // to the other, so T must be Send; so do wakers, which are Send.
@@ -223,7 +233,7 @@ impl<T> Sender<T> {
         let channel = self.0.channel();
         // SAFETY: DONE is not set, so the value is ours (rule 1).
         channel.value.with_mut(|cell| unsafe { *cell = Some(value) });
-        if self.finish() {
+        if self.finish(Cause::Item) {
             std::mem::forget(self);
             return Ok(());
         }
@@ -235,7 +245,7 @@ impl<T> Sender<T> {
     /// Sets DONE. Returns false if the receiver has closed: then nothing is done. If it returns true, the
     /// channel may be gone.
     #[inline]
-    fn finish(&self) -> bool {
+    fn finish(&self, cause: Cause) -> bool {
         let channel = self.0.channel();
         let last = |now: u8| {
             // If there is no receiver to wake, the channel need not be accessed again.
@@ -251,7 +261,7 @@ impl<T> Sender<T> {
             // SAFETY: the operation that set DONE found RECEIVER_WAITS (rule 3).
             let waker = unsafe { take_waker(&channel.receiver) };
             self.release();
-            wake(Cause::Queue, waker);
+            wake(cause, waker);
         }
         true
     }
@@ -291,8 +301,21 @@ impl<T> Sender<T> {
     /// drop(receiver);
     /// run(sender.closed());
     /// ```
-    pub async fn closed(&mut self) {
-        poll_fn(|cx| self.poll_closed(cx)).await;
+    #[track_caller]
+    pub fn closed(&mut self) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            let mut wait = Wait::NONE;
+            poll_fn(|cx| {
+                let poll = self.poll_closed(cx);
+                match poll {
+                    Poll::Pending => wait.begun(|| self.0.channel().resource.id(), Cause::Close, at),
+                    Poll::Ready(()) => wait.ended(Cause::Close),
+                }
+                poll
+            })
+            .await;
+        }
     }
 
     /// Polls [`closed`](Self::closed) once.
@@ -313,7 +336,7 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        if !self.finish() {
+        if !self.finish(Cause::Close) {
             self.release();
         }
     }
@@ -339,19 +362,12 @@ impl<T> Receiver<T> {
         // Acquire pairs with the Release in `finish`.
         let state = self.0.channel().state.load(Ordering::Acquire);
         if state & DONE != 0 {
-            self.take().ok_or(TryRecvError::Closed)
+            self.0.take().ok_or(TryRecvError::Closed)
         } else if state & CLOSED != 0 {
             Err(TryRecvError::Closed)
         } else {
             Err(TryRecvError::Empty)
         }
-    }
-
-    /// Takes the value, if there is one. The caller has seen DONE by an Acquire load.
-    #[inline]
-    fn take(&self) -> Option<T> {
-        // SAFETY: DONE is set, so the value is ours (rule 1).
-        self.0.channel().value.with_mut(|value| unsafe { (*value).take() })
     }
 
     /// Tells the sender that no value is wanted any more. A value that was sent before can still be
@@ -369,7 +385,7 @@ impl<T> Receiver<T> {
         if old & (CLOSED | DONE | SENDER_WAITS) == SENDER_WAITS {
             // SAFETY: the operation that set CLOSED found SENDER_WAITS and not DONE (rule 3).
             let waker = unsafe { take_waker(&self.0.channel().sender) };
-            wake(Cause::Notify, waker);
+            wake(Cause::Close, waker);
         }
     }
 }
@@ -378,11 +394,16 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         ready!(budget::poll(cx));
-        let channel = self.0.channel();
+        let Self(side, wait) = &mut *self;
+        let channel = side.channel();
         // Acquire pairs with the Release in `finish`.
         let state = channel.state.load(Ordering::Acquire);
+        if state & (DONE | CLOSED) == 0 {
+            wait.begun(|| channel.resource.id(), Cause::Item, Location::caller());
+        }
         let waits = state & (DONE | CLOSED) == 0
             // SAFETY: this is the receiver's cell and bit, and the sender sets DONE before it takes the
             // waker.
@@ -392,7 +413,8 @@ impl<T> Future for Receiver<T> {
         }
         budget::spend();
         // The channel was closed before there was a value: none will come, and the value is not ours.
-        let value = if state & CLOSED != 0 && state & DONE == 0 { None } else { self.take() };
+        let value = if state & CLOSED != 0 && state & DONE == 0 { None } else { side.take() };
+        wait.ended(if value.is_some() { Cause::Item } else { Cause::Close });
         Poll::Ready(value.ok_or(RecvError(())))
     }
 }
@@ -412,7 +434,7 @@ impl<T> Drop for Receiver<T> {
                 self.wake_sender(old);
             }
             if old & DONE != 0 {
-                _value = self.take();
+                _value = self.0.take();
             }
             // Release orders our accesses before what the other side does; Acquire orders the other side's
             // before our freeing.

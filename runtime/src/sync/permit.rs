@@ -63,6 +63,7 @@ macro_rules! permit {
             #[inline]
             fn drop(&mut self) {
                 if self.permits > 0 {
+                    self.semaphore.resource().released(self.permits);
                     self.semaphore.release(self.permits);
                 }
             }

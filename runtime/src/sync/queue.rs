@@ -19,8 +19,8 @@ use super::{
     wakers::{grant_all, wake},
 };
 use crate::shim::{self, const_fn, lock};
-use brigade_trace::Cause;
-use std::{error, fmt, task::Waker};
+use brigade_trace::{Cause, Domain, Resource};
+use std::{error, fmt, future::Future, panic::Location, task::Waker};
 
 /// A queue for any number of tasks on both sides. Items come out in the order in which they were put.
 ///
@@ -50,6 +50,7 @@ use std::{error, fmt, task::Waker};
 /// ```
 pub struct Queue<T, O = Fifo<T>> {
     capacity: Option<usize>,
+    resource: Resource,
     state: shim::Mutex<State<T, O>>,
 }
 
@@ -138,7 +139,7 @@ impl<T, O> Queue<T, O> {
                 reserved_room: 0,
                 joiners: WaitQueue::new(),
             };
-            Self { capacity, state: shim::Mutex::new(state) }
+            Self { capacity, resource: Resource::new(Domain::Queue), state: shim::Mutex::new(state) }
         }
     }
 }
@@ -149,14 +150,18 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Cancellation
     ///
     /// A future that is dropped has put nothing, and its item is dropped with it.
-    pub async fn put(&self, item: T) {
-        // The item comes back if the fast path failed: then room is reserved for it.
-        let Some(item) = WaitFuture::new(Putter(self), Some(item)).await else { return };
-        let mut state = lock(&self.state);
-        state.reserved_room -= 1;
-        let getter = state.push(item);
-        drop(state);
-        wake(Cause::Queue, getter);
+    #[track_caller]
+    pub fn put(&self, item: T) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            // The item comes back if the fast path failed: then room is reserved for it.
+            let Some(item) = WaitFuture::new_at(Putter(self), Some(item), at).await else { return };
+            let mut state = lock(&self.state);
+            state.reserved_room -= 1;
+            let getter = state.push(item);
+            drop(state);
+            wake(Cause::Item, getter);
+        }
     }
 
     /// Puts an item if there is room.
@@ -180,7 +185,7 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
         let getter = state.push(item);
         drop(state);
-        wake(Cause::Queue, getter);
+        wake(Cause::Item, getter);
         Ok(())
     }
 
@@ -189,16 +194,20 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Cancellation
     ///
     /// A future that is dropped has taken nothing: an item that was meant for it goes to the next waiter.
-    pub async fn get(&self) -> T {
-        if let Some(item) = WaitFuture::new(Getter(self), None).await {
-            return item;
+    #[track_caller]
+    pub fn get(&self) -> impl Future<Output = T> {
+        let at = Location::caller();
+        async move {
+            if let Some(item) = WaitFuture::new_at(Getter(self), None, at).await {
+                return item;
+            }
+            let mut state = lock(&self.state);
+            state.reserved_items -= 1;
+            let (item, putter) = state.pop();
+            drop(state);
+            wake(Cause::Room, putter);
+            item
         }
-        let mut state = lock(&self.state);
-        state.reserved_items -= 1;
-        let (item, putter) = state.pop();
-        drop(state);
-        wake(Cause::Queue, putter);
-        item
     }
 
     /// Takes the next item, if there is one that is not granted to a task that waits.
@@ -216,7 +225,7 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
         let (item, putter) = state.pop();
         drop(state);
-        wake(Cause::Queue, putter);
+        wake(Cause::Room, putter);
         Some(item)
     }
 
@@ -253,8 +262,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Cancellation
     ///
     /// Dropping the future has no effect on other tasks.
-    pub async fn join(&self) {
-        WaitFuture::new(Joiner(self), ()).await;
+    #[track_caller]
+    pub fn join(&self) -> impl Future<Output = ()> {
+        WaitFuture::new(Joiner(self), ())
     }
 
     /// Returns how many items are in the queue.
@@ -288,6 +298,14 @@ impl<T, O: Order<T>> Waiter for Getter<'_, T, O> {
         &mut state.getters
     }
 
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Item
+    }
+
     fn try_fast(&self, request: &mut Option<T>) -> Attempt {
         *request = self.0.try_get();
         Attempt::done_if(request.is_some())
@@ -304,7 +322,7 @@ impl<T, O: Order<T>> Waiter for Getter<'_, T, O> {
         state.reserved_items -= 1;
         let next = state.reserve_item();
         drop(state);
-        wake(Cause::Queue, next);
+        wake(Cause::Item, next);
     }
 }
 
@@ -323,6 +341,14 @@ impl<T, O: Order<T>> Waiter for Putter<'_, T, O> {
         &mut state.putters
     }
 
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Room
+    }
+
     fn try_fast(&self, request: &mut Option<T>) -> Attempt {
         *request = request.take().and_then(|item| self.0.try_put(item).err()).map(|full| full.0);
         Attempt::done_if(request.is_none())
@@ -339,7 +365,7 @@ impl<T, O: Order<T>> Waiter for Putter<'_, T, O> {
         state.reserved_room -= 1;
         let next = state.reserve_room();
         drop(state);
-        wake(Cause::Queue, next);
+        wake(Cause::Room, next);
     }
 }
 
@@ -356,6 +382,14 @@ impl<T, O: Order<T>> Waiter for Joiner<'_, T, O> {
 
     fn queue(state: &mut State<T, O>) -> &mut WaitQueue<()> {
         &mut state.joiners
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Queue
     }
 
     fn try_fast(&self, (): &mut ()) -> Attempt {

@@ -11,10 +11,14 @@
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
+use brigade_trace::Domain;
 use std::{
     cell::UnsafeCell,
-    fmt, mem,
+    fmt,
+    future::Future,
+    mem,
     ops::{Deref, DerefMut},
+    panic::Location,
     ptr,
     sync::Arc,
 };
@@ -56,7 +60,7 @@ impl<T> RwLock<T> {
         /// Creates an unlocked lock.
         #[must_use]
         pub const fn new(value: T) -> Self {
-            Self { permits: Semaphore::new(ALL_PERMITS), value: UnsafeCell::new(value) }
+            Self { permits: Semaphore::of(ALL_PERMITS, Domain::Lock), value: UnsafeCell::new(value) }
         }
     }
 
@@ -73,9 +77,14 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up its position in the queue. If the lock was already granted to it, it
     /// goes to the next waiter.
-    pub async fn read(&self) -> ReadGuard<'_, T> {
-        self.permits.take(1).await.expect(NEVER_CLOSED);
-        ReadGuard { lock: self }
+    #[track_caller]
+    pub fn read(&self) -> impl Future<Output = ReadGuard<'_, T>> {
+        let at = Location::caller();
+        async move {
+            self.permits.take(1, at).await.expect(NEVER_CLOSED);
+            self.permits.resource().held(1);
+            ReadGuard { lock: self }
+        }
     }
 
     /// Waits until no other task holds the lock or waits ahead, and locks it for writing.
@@ -91,9 +100,14 @@ impl<T: ?Sized> RwLock<T> {
     /// run(async { *count.write().await += 1 });
     /// assert_eq!(count.into_inner(), 2);
     /// ```
-    pub async fn write(&self) -> WriteGuard<'_, T> {
-        self.permits.take(ALL_PERMITS).await.expect(NEVER_CLOSED);
-        WriteGuard { lock: self }
+    #[track_caller]
+    pub fn write(&self) -> impl Future<Output = WriteGuard<'_, T>> {
+        let at = Location::caller();
+        async move {
+            self.permits.take(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            self.permits.resource().held(ALL_PERMITS);
+            WriteGuard { lock: self }
+        }
     }
 
     /// Like [`read`](Self::read), for a guard that keeps the lock alive instead of borrowing it.
@@ -114,9 +128,14 @@ impl<T: ?Sized> RwLock<T> {
     ///     assert_eq!(menu.read_owned().await.len(), 2);
     /// });
     /// ```
-    pub async fn read_owned(self: Arc<Self>) -> OwnedReadGuard<T> {
-        self.permits.take(1).await.expect(NEVER_CLOSED);
-        OwnedReadGuard { lock: self }
+    #[track_caller]
+    pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedReadGuard<T>> {
+        let at = Location::caller();
+        async move {
+            self.permits.take(1, at).await.expect(NEVER_CLOSED);
+            self.permits.resource().held(1);
+            OwnedReadGuard { lock: self }
+        }
     }
 
     /// Like [`write`](Self::write), for a guard that keeps the lock alive instead of borrowing it.
@@ -124,9 +143,14 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancellation
     ///
     /// As with [`read`](Self::read).
-    pub async fn write_owned(self: Arc<Self>) -> OwnedWriteGuard<T> {
-        self.permits.take(ALL_PERMITS).await.expect(NEVER_CLOSED);
-        OwnedWriteGuard { lock: self }
+    #[track_caller]
+    pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedWriteGuard<T>> {
+        let at = Location::caller();
+        async move {
+            self.permits.take(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            self.permits.resource().held(ALL_PERMITS);
+            OwnedWriteGuard { lock: self }
+        }
     }
 
     /// Locks for reading if no writer holds the lock and nobody waits.
@@ -138,12 +162,28 @@ impl<T: ?Sized> RwLock<T> {
     /// assert_eq!(*reading, 1);
     /// ```
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        self.permits.try_take(1).is_ok().then(|| ReadGuard { lock: self })
+        self.permits.try_take(1).is_ok().then(|| {
+            self.permits.resource().held(1);
+            ReadGuard { lock: self }
+        })
+    }
+
+    /// Gives the lock a name that traces show.
+    ///
+    /// ```
+    /// let menu = brigade_runtime::sync::RwLock::new("soup");
+    /// menu.set_name("menu");
+    /// ```
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.permits.set_name(name);
     }
 
     /// Locks for writing if nobody holds the lock and nobody waits.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        self.permits.try_take(ALL_PERMITS).is_ok().then(|| WriteGuard { lock: self })
+        self.permits.try_take(ALL_PERMITS).is_ok().then(|| {
+            self.permits.resource().held(ALL_PERMITS);
+            WriteGuard { lock: self }
+        })
     }
 
     /// Returns the value. No lock is needed, because it is borrowed exclusively.
@@ -223,6 +263,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         mem::forget(self);
+        lock.permits.resource().released(ALL_PERMITS - 1);
         lock.permits.release(ALL_PERMITS - 1);
         ReadGuard { lock }
     }
@@ -235,6 +276,7 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
         let this = mem::ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
         let lock = unsafe { ptr::read(&this.lock) };
+        lock.permits.resource().released(ALL_PERMITS - 1);
         lock.permits.release(ALL_PERMITS - 1);
         OwnedReadGuard { lock }
     }
@@ -254,6 +296,7 @@ macro_rules! guard {
 
         impl<T: ?Sized> Drop for $name<$($life,)? T> {
             fn drop(&mut self) {
+                self.lock.permits.resource().released($permits);
                 self.lock.permits.release($permits);
             }
         }

@@ -31,8 +31,8 @@ use crate::{
     shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, fence, lock},
     task::budget,
 };
-use brigade_trace::Cause;
-use std::{fmt, sync::Arc};
+use brigade_trace::{Cause, Domain, Resource};
+use std::{fmt, future::Future, panic::Location, sync::Arc};
 
 const CLOSED: usize = 1 << 0;
 const WAITING: usize = 1 << 1;
@@ -62,6 +62,7 @@ const PERMITS_SHIFT: u32 = 2;
 #[doc(alias = "BoundedSemaphore")]
 pub struct Semaphore {
     word: AtomicUsize,
+    resource: Resource,
     queue: shim::Mutex<WaitQueue<PermitRequest>>,
 }
 
@@ -84,9 +85,36 @@ impl Semaphore {
         #[track_caller]
         #[must_use]
         pub const fn new(permits: usize) -> Self {
-            assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
-            Self { word: AtomicUsize::new(permits << PERMITS_SHIFT), queue: shim::Mutex::new(WaitQueue::new()) }
+            Self::of(permits, Domain::Semaphore)
         }
+
+        /// Creates the semaphore of a lock, or one of its own: a trace tells them apart.
+        #[track_caller]
+        pub(super) const fn of(permits: usize, domain: Domain) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has MAX_PERMITS permits at most");
+            Self {
+                word: AtomicUsize::new(permits << PERMITS_SHIFT),
+                resource: Resource::new(domain),
+                queue: shim::Mutex::new(WaitQueue::new()),
+            }
+        }
+    }
+
+    /// Gives the semaphore a name that traces show.
+    ///
+    /// ```
+    /// use brigade_runtime::sync::Semaphore;
+    ///
+    /// let ovens = Semaphore::new(2);
+    /// ovens.set_name("ovens");
+    /// ```
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.resource.set_name(name);
+    }
+
+    /// The semaphore, as a trace sees it.
+    pub(super) fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// Waits for one permit. The permit is returned when the [`Permit`] is dropped.
@@ -99,9 +127,9 @@ impl Semaphore {
     ///
     /// Dropping the future gives up its position in the queue. A permit that was meant for it goes to the
     /// next waiter.
-    pub async fn acquire(&self) -> Result<Permit<'_>, Closed> {
-        self.take(1).await?;
-        Ok(Permit { semaphore: self, permits: 1 })
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Result<Permit<'_>, Closed>> {
+        self.acquire_many(1)
     }
 
     /// Waits for `permits` permits at once. No task behind this one is served before it. If there never are
@@ -124,8 +152,19 @@ impl Semaphore {
     ///     assert_eq!((permits.count(), semaphore.available_permits()), (3, 2));
     /// });
     /// ```
-    pub async fn acquire_many(&self, permits: usize) -> Result<Permit<'_>, Closed> {
-        self.take(permits).await?;
+    #[track_caller]
+    pub fn acquire_many(&self, permits: usize) -> impl Future<Output = Result<Permit<'_>, Closed>> {
+        self.acquire_at(permits, Location::caller())
+    }
+
+    /// Acquires permits for this line of the program.
+    pub(super) async fn acquire_at(
+        &self,
+        permits: usize,
+        at: &'static Location<'static>,
+    ) -> Result<Permit<'_>, Closed> {
+        self.take(permits, at).await?;
+        self.resource.held(permits);
         Ok(Permit { semaphore: self, permits })
     }
 
@@ -153,6 +192,7 @@ impl Semaphore {
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.try_take(permits)?;
+        self.resource.held(permits);
         Ok(Permit { semaphore: self, permits })
     }
 
@@ -180,8 +220,9 @@ impl Semaphore {
     ///     }
     /// });
     /// ```
-    pub async fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Closed> {
-        self.acquire_many_owned(1).await
+    #[track_caller]
+    pub fn acquire_owned(self: Arc<Self>) -> impl Future<Output = Result<OwnedPermit, Closed>> {
+        self.acquire_many_owned(1)
     }
 
     /// Like [`acquire_many`](Self::acquire_many), for permits that keep the semaphore alive instead of
@@ -194,9 +235,17 @@ impl Semaphore {
     /// # Cancellation
     ///
     /// As with [`acquire`](Self::acquire).
-    pub async fn acquire_many_owned(self: Arc<Self>, permits: usize) -> Result<OwnedPermit, Closed> {
-        self.take(permits).await?;
-        Ok(OwnedPermit { semaphore: self, permits })
+    #[track_caller]
+    pub fn acquire_many_owned(
+        self: Arc<Self>,
+        permits: usize,
+    ) -> impl Future<Output = Result<OwnedPermit, Closed>> {
+        let at = Location::caller();
+        async move {
+            self.take(permits, at).await?;
+            self.resource.held(permits);
+            Ok(OwnedPermit { semaphore: self, permits })
+        }
     }
 
     /// Like [`try_acquire_many`](Self::try_acquire_many), for permits that keep the semaphore alive instead
@@ -208,6 +257,7 @@ impl Semaphore {
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many_owned(self: Arc<Self>, permits: usize) -> Result<OwnedPermit, TryAcquireError> {
         self.try_take(permits)?;
+        self.resource.held(permits);
         Ok(OwnedPermit { semaphore: self, permits })
     }
 
@@ -265,7 +315,7 @@ impl Semaphore {
         let queue = lock(&self.queue);
         // Release, so that a task that finds the semaphore closed sees what was done before.
         self.word.fetch_or(CLOSED, Ordering::Release);
-        grant_all(&PermitWaiter(self), queue, Cause::Unlock, |request| request.closed = true);
+        grant_all(&PermitWaiter(self), queue, Cause::Close, |request| request.closed = true);
     }
 
     /// Returns whether the semaphore is closed.
@@ -275,14 +325,15 @@ impl Semaphore {
 
     /// Waits for permits. The caller is responsible for returning them.
     #[inline]
-    pub(super) async fn take(&self, permits: usize) -> Result<(), Closed> {
+    pub(super) async fn take(&self, permits: usize, at: &'static Location<'static>) -> Result<(), Closed> {
         // This avoids the future, which is larger. A task without budget, or with too few permits free,
         // takes the long way.
         if budget::is_left() && self.try_take(permits).is_ok() {
             budget::spend();
             return Ok(());
         }
-        let request = WaitFuture::new(PermitWaiter(self), PermitRequest { permits, closed: false }).await;
+        let request = PermitRequest { permits, closed: false };
+        let request = WaitFuture::new_at(PermitWaiter(self), request, at).await;
         if request.closed { Err(Closed(())) } else { Ok(()) }
     }
 
@@ -359,7 +410,7 @@ impl Semaphore {
             self.word.store(free << PERMITS_SHIFT | word & CLOSED | waiting, Ordering::Release);
             drop(queue);
             let again = wakers.is_full();
-            wakers.wake(Cause::Unlock);
+            wakers.wake(PermitWaiter(self).cause());
             if !again {
                 return;
             }
@@ -388,6 +439,18 @@ impl Waiter for PermitWaiter<'_> {
         let taken = self.0.try_take(request.permits);
         request.closed = taken == Err(TryAcquireError::Closed);
         Attempt::done_if(taken != Err(TryAcquireError::NoPermits))
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        if self.0.resource.domain() == Domain::Lock { Cause::Unlock } else { Cause::Permit }
+    }
+
+    fn outcome(&self, request: &PermitRequest) -> Cause {
+        if request.closed { Cause::Close } else { self.cause() }
     }
 
     fn try_locked(&self, _: &mut WaitQueue<PermitRequest>, request: &mut PermitRequest) -> Attempt {

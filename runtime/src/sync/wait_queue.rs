@@ -48,16 +48,20 @@
 //!
 //! The waker in a node is the latest one: a poll that finds no grant stores its own waker there, under the
 //! lock. Foreign code (cloning, dropping and waking a waker) never runs under the lock.
+//!
+//! Long: the protocol, the list and the future belong together, and a fifth of the lines explain them.
 
 use super::waiter::{Attempt, Waiter};
 use crate::{
     shim::{AtomicBool, Ordering, UnsafeCell, lock},
     task::budget,
 };
+use brigade_trace::{Cause, Id, Site, wait_begin, wait_end};
 use std::{
     cell::Cell,
     future::Future,
     marker::PhantomPinned,
+    panic::Location,
     pin::Pin,
     ptr,
     task::{Context, Poll, Waker, ready},
@@ -226,6 +230,10 @@ impl<R> Drop for WaitQueue<R> {
 pub(super) struct WaitFuture<W: Waiter> {
     waiter: W,
     phase: Cell<Phase>,
+    /// The line of the program that waits.
+    at: &'static Location<'static>,
+    /// The task or thread whose wait a trace has recorded.
+    recorded: Cell<Id>,
     node: WaitNode<W::Request>,
     _pinned: PhantomPinned,
 }
@@ -240,11 +248,18 @@ enum Phase {
 }
 
 impl<W: Waiter> WaitFuture<W> {
+    #[track_caller]
     pub(super) fn new(waiter: W, request: W::Request) -> Self {
+        Self::new_at(waiter, request, Location::caller())
+    }
+
+    /// Makes the future of a wait at this line of the program.
+    pub(super) fn new_at(waiter: W, request: W::Request, at: &'static Location<'static>) -> Self {
         let (prev, next, queue) = (ptr::null(), ptr::null(), ptr::null());
         let fields = NodeFields { request: Some(request), waker: None, prev, next, queue, round: 0 };
         let node = WaitNode { granted: AtomicBool::new(false), fields: UnsafeCell::new(fields) };
-        Self { waiter, phase: Cell::new(Phase::New), node, _pinned: PhantomPinned }
+        let (phase, recorded) = (Cell::new(Phase::New), Cell::new(Id::NONE));
+        Self { waiter, phase, at, recorded, node, _pinned: PhantomPinned }
     }
 
     /// Polls without regard to the task's budget. A waiter whose first poll is pending is certainly queued.
@@ -259,7 +274,25 @@ impl<W: Waiter> WaitFuture<W> {
             return Poll::Pending;
         }
         this.phase.set(Phase::Done);
-        Poll::Ready(this.take_request())
+        let request = this.take_request();
+        this.record_end(this.waiter.outcome(&request));
+        Poll::Ready(request)
+    }
+
+    /// Tells a trace that the wait began, and who holds the resource.
+    #[inline]
+    fn record_begin(&self) {
+        if brigade_trace::on() {
+            let resource = self.waiter.resource();
+            self.recorded.set(wait_begin(|| resource.id(), self.waiter.cause(), Site::of(self.at)));
+            resource.still_held();
+        }
+    }
+
+    /// Tells a trace that the wait ended, if it knows of the begin.
+    #[inline]
+    fn record_end(&self, outcome: Cause) {
+        wait_end(self.recorded.replace(Id::NONE), || self.waiter.resource().id(), outcome);
     }
 
     /// Joins the queue before the first poll, with a waker that wakes nobody; the next poll replaces it.
@@ -292,6 +325,8 @@ impl<W: Waiter> WaitFuture<W> {
                 Attempt::Wait => {
                     W::queue(&mut state).push(&self.node, waker);
                     self.phase.set(Phase::Queued);
+                    // Still under the lock: a trace shows the begin of the wait before what ends it.
+                    self.record_begin();
                     return Attempt::Wait;
                 }
                 Attempt::Retry => drop(state),
@@ -364,6 +399,7 @@ impl<W: Waiter> Future for WaitFuture<W> {
 impl<W: Waiter> Drop for WaitFuture<W> {
     fn drop(&mut self) {
         if self.phase.get() == Phase::Queued {
+            self.record_end(Cause::Cancel);
             self.abandon();
         }
     }

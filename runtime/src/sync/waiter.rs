@@ -2,6 +2,7 @@
 
 use super::wait_queue::WaitQueue;
 use crate::shim::{self, MutexGuard};
+use brigade_trace::{Cause, Resource};
 
 /// One kind of waiter: what it requests, which lock and queue it waits in, and what happens when it leaves.
 pub(super) trait Waiter {
@@ -21,6 +22,17 @@ pub(super) trait Waiter {
 
     /// Tries again under the lock. The waiter joins the queue if this returns [`Attempt::Wait`].
     fn try_locked(&self, state: &mut Self::State, request: &mut Self::Request) -> Attempt;
+
+    /// The resource that it waits for, as a trace names it.
+    fn resource(&self) -> &Resource;
+
+    /// The cause that would end the wait.
+    fn cause(&self) -> Cause;
+
+    /// The cause that ended the wait, which was granted with this request.
+    fn outcome(&self, _request: &Self::Request) -> Cause {
+        self.cause()
+    }
 
     /// Called when a waiter has left the queue without a grant: the waiters behind it may be due now.
     fn on_leave<'a>(&'a self, state: MutexGuard<'a, Self::State>) {

@@ -21,7 +21,7 @@ use crate::{
     shim::UnsafeCell,
 };
 use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
-use brigade_trace::{Cause, Domain, Id, Kind, because, begin, end, fresh_id, label, record};
+use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, label, record};
 use std::{
     future::Future,
     mem::ManuallyDrop,
@@ -85,7 +85,7 @@ pub(crate) fn new<F: Future>(
 ) -> (Task, JoinHandle<F::Output>) {
     let id = fresh_id(Domain::Task);
     if id != Id::NONE {
-        record(Kind::Spawn, id, 0);
+        record(Kind::Spawn, id, Site::of(spawned_at).number());
         label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
     }
     let (block, executor) = memory::take(const { Size::of::<Cell<F>>() }, at);

@@ -4,6 +4,7 @@ use super::sleep::{Sleep, now_of, sleep_until};
 use futures_core::Stream;
 use std::{
     future::{Future, poll_fn},
+    panic::Location,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -136,8 +137,10 @@ impl Interval {
     /// # Cancellation
     ///
     /// Dropping the future loses no tick.
-    pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+    #[track_caller]
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        self.sleep.at(Location::caller());
+        poll_fn(|cx| self.poll_tick(cx))
     }
 
     /// Starts the period again: the next tick comes one period from now.

@@ -10,9 +10,11 @@ use crate::{
     },
     task::{Lease, budget},
 };
+use brigade_trace::{Cause, Domain, Wait, fresh_id};
 use std::{
     fmt,
     future::Future,
+    panic::Location,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -54,7 +56,13 @@ use std::{
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let now = now_of("sleep");
-    Sleep { deadline: now.checked_add(duration), due: duration.is_zero(), set: None }
+    Sleep {
+        deadline: now.checked_add(duration),
+        due: duration.is_zero(),
+        set: None,
+        wait: Wait::NONE,
+        at: Location::caller(),
+    }
 }
 
 /// Waits until `deadline`. If that time has passed already, the sleep is ready at once.
@@ -79,7 +87,13 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let now = now_of("sleep_until");
-    Sleep { deadline: Some(deadline), due: deadline <= now, set: None }
+    Sleep {
+        deadline: Some(deadline),
+        due: deadline <= now,
+        set: None,
+        wait: Wait::NONE,
+        at: Location::caller(),
+    }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -101,6 +115,10 @@ pub struct Sleep {
     due: bool,
     /// The timer, once the first poll has set it.
     set: Option<SleepTimer>,
+    /// The wait that a trace knows of.
+    wait: Wait,
+    /// The line of the program that waits.
+    at: &'static Location<'static>,
 }
 
 const ENDED_MESSAGE: &str =
@@ -206,7 +224,13 @@ impl Sleep {
         self.due = deadline.is_some_and(|deadline| deadline <= now);
     }
 
+    /// Names the line of the program that waits.
+    pub(super) fn at(&mut self, at: &'static Location<'static>) {
+        self.at = at;
+    }
+
     fn unset(&mut self) {
+        self.wait.ended(Cause::Cancel);
         let Some(timer) = self.set.take() else { return };
         let driver = timer.executor.driver();
         // In a forked child the wheel's lock may be held for ever by a thread that exists only in the parent.
@@ -219,6 +243,7 @@ impl Sleep {
     pub(crate) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.due {
             let Some(timer) = &self.set else {
+                self.wait.begun(|| fresh_id(Domain::Timer), Cause::Timer, self.at);
                 self.set(cx);
                 return Poll::Pending;
             };
@@ -234,6 +259,7 @@ impl Sleep {
             }
             self.set = None;
             self.due = true;
+            self.wait.ended(Cause::Timer);
         }
         budget::spend();
         Poll::Ready(())

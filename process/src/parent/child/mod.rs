@@ -42,7 +42,7 @@ use crate::{
     wire::frame::{self, Decoder, Kind},
 };
 use brigade_handle::Lost;
-use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
+use brigade_trace::{Domain, Id, Kind as Happened, clock, record, runs_in_child};
 use std::{
     collections::VecDeque,
     io, mem,
@@ -298,6 +298,7 @@ impl Child {
         let bytes = frame::HEADER_BYTES + call.argument().len();
         frame::encode(&mut self.outgoing, call.kind(), self.number, call.name, 0, call.argument());
         record(Happened::RunBegin, call.caller.id(), 0);
+        runs_in_child(call.caller.id(), self.id());
         record(Happened::Send, self.id(), bytes as u64);
         self.phase = Phase::Given(call);
         self.flush();

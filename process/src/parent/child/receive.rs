@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use brigade_handle::Lost;
-use brigade_trace::{Kind as Happened, clock, record};
+use brigade_trace::{Kind as Happened, clock, left_child, record};
 use std::{io, mem, time::Duration};
 
 /// How long a child may live without its channel.
@@ -233,6 +233,7 @@ impl Child {
         }
         match Answer::from_parts(kind, frame.payload) {
             Ok(answer) if self.begun > 0 && !matches!(answer, Answer::Records(_)) => {
+                left_child(call.caller.id(), self.id());
                 record(Happened::RunEnd, call.caller.id(), 1);
                 news.push(ChildEvent::Answered(call, answer));
                 Ok(())
@@ -267,6 +268,7 @@ impl Child {
         if let Some(batch) = call.batch() {
             batch.learn(self.answered, took.as_nanos() as u64, self.records.len());
         }
+        left_child(call.caller.id(), self.id());
         record(Happened::RunEnd, call.caller.id(), 1);
         let (answered, rest) = call.split(self.answered);
         news.push(ChildEvent::Answered(answered, Answer::Records(mem::take(&mut self.records))));

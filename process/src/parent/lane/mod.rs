@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use brigade_handle::Lost;
-use brigade_trace::{Domain, Id, Kind as Happened, clock, record};
+use brigade_trace::{Domain, Id, Kind as Happened, clock, left_child, record, runs_in_child};
 use std::{
     borrow::Cow,
     io,
@@ -181,6 +181,7 @@ impl Lane {
             self.alone = Some(Alone { number, deadline });
         }
         record(Happened::RunBegin, call.caller.id(), 0);
+        runs_in_child(call.caller.id(), Id::new(Domain::Child, self.pid.into()));
         record(Happened::Send, Id::new(Domain::Child, self.pid.into()), length as u64);
         let head = Head { kind: call.kind() as u8, place, length, name: call.name };
         self.ring().publish(number, head, &message);
@@ -293,6 +294,7 @@ impl Lane {
 
     fn settle(&mut self, number: u64, answer: Answer, nanos: u64, done: &mut Done) -> bool {
         let Some(call) = self.take(number) else { return false };
+        left_child(call.caller.id(), Id::new(Domain::Child, self.pid.into()));
         record(Happened::RunEnd, call.caller.id(), 1);
         record(Happened::Receive, Id::new(Domain::Child, self.pid.into()), answer.length() as u64);
         self.served.received += answer.length() as u64;

@@ -36,6 +36,7 @@ use crate::{
     wire::ring,
 };
 use brigade_handle::{Lost, contain, fork::Generation};
+use brigade_trace::{Domain, Resource};
 use std::{
     collections::VecDeque,
     io, mem,
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     maps: AtomicBool,
     /// If set, how long a joiner spins, whatever has helped.
     busy_poll: Option<Duration>,
+    /// The free workers, as a trace names them.
+    pub(crate) resource: Resource,
 }
 
 /// Completes the handles of calls that have ended. Runs foreign code, so no lock may be held. Returns
@@ -83,6 +86,7 @@ impl Shared {
             spin_micros,
             maps: AtomicBool::new(false),
             busy_poll,
+            resource: Resource::new(Domain::Pool),
         })
     }
 

@@ -50,7 +50,7 @@ use crate::{
     wire::ring,
 };
 use brigade_handle::Lost;
-use brigade_trace::{Kind, clock, record};
+use brigade_trace::{Id, Lane as ThreadRole, clock, lane, own_id, park, unpark};
 use std::{
     io, mem,
     sync::Arc,
@@ -134,6 +134,7 @@ impl<'a> Supervisor<'a> {
 
     /// Works until the owner's orders are carried out.
     pub(crate) fn run(&mut self) {
+        lane(ThreadRole::Supervisor, Id::NONE);
         while !self.is_over() {
             self.replace();
             self.dispatch();
@@ -194,10 +195,10 @@ impl<'a> Supervisor<'a> {
             alarm = self.alarm(&state, flood.then_some(FLOOD_WAIT));
             state.alarm = alarm;
         }
-        record(Kind::Park, brigade_trace::Id::NONE, 0);
+        park(own_id());
         let timeout = alarm.map(|time| time.saturating_duration_since(clock::now()));
         self.children.wait(timeout, &mut self.ready);
-        record(Kind::Unpark, brigade_trace::Id::NONE, 0);
+        unpark(own_id());
         let orders;
         {
             let mut state = self.shared.lock();

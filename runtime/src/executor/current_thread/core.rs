@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use brigade_handle::{fork::Generation, wait};
-use brigade_trace::{Domain, Id, Kind, clock, record};
+use brigade_trace::{Domain, Id, clock, park, unpark};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -353,12 +353,12 @@ impl Core {
         }
         let may_sleep = shared.inbox.may_sleep();
         if may_sleep {
-            record(Kind::Park, Id::new(Domain::Worker, 0), 0);
+            park(Id::new(Domain::Worker, 0));
             // This thread may be inside a job of a pool. Then a spare thread takes its place.
             let away = wait::away();
             driver.sleep(None, || {
                 drop(away);
-                record(Kind::Unpark, Id::new(Domain::Worker, 0), 0);
+                unpark(Id::new(Domain::Worker, 0));
                 shared.inbox.awake();
             });
         }

@@ -35,7 +35,7 @@ use crate::{
     task::{self, Outcome, Task, budget},
 };
 use brigade_handle::fork::{self, Generation};
-use brigade_trace::{Cause, Domain, Id, Kind, clock, record};
+use brigade_trace::{Cause, Domain, Id, Kind, Lane, clock, lane, park, record, unpark};
 use std::{
     cell::{Cell, RefCell},
     hint,
@@ -116,6 +116,7 @@ impl Worker {
 
     /// The loop: runs tasks until the executor stops.
     pub(crate) fn run(&self) {
+        lane(Lane::Runtime, Id::new(Domain::Worker, self.index as u64));
         while !self.shared.is_stopped() {
             match self.next().or_else(|| self.search()) {
                 Some(task) => self.poll(task),
@@ -318,7 +319,7 @@ impl Worker {
             shared.notify(Some(self.index));
         }
         shared.owned.wake_if_empty();
-        record(Kind::Park, id, 0);
+        park(id);
         loop {
             let called = self.sleep_once(watch, &mut has_slept);
             if called.contains(WakeReason::Search) || !self.queue.is_empty() || shared.is_stopped() {
@@ -336,7 +337,7 @@ impl Worker {
                 watch = shared.idle.watch_on(self.index);
             }
         }
-        record(Kind::Unpark, id, 0);
+        unpark(id);
         self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
         // A worker that was called before it slept has not polled the driver. Then the round goes on, so that
         // a check comes.

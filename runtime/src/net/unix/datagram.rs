@@ -212,8 +212,9 @@ impl UnixDatagram {
     /// * `ConnectionRefused` or `ConnectionReset` if the peer is gone.
     /// * `EMSGSIZE` (a kind without a name) if the datagram is too long.
     /// * `Other` if the runtime has ended.
-    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Write, |socket| socket.0.send(bytes)).await
+    #[track_caller]
+    pub fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Write, |socket| socket.0.send(bytes))
     }
 
     /// Receives one datagram, and returns its length in bytes. Bytes that do not fit into the buffer are
@@ -222,8 +223,9 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// The operating system's error, or `Other` if the runtime has ended.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.io_among(Direction::Read, |socket| socket.0.recv(buffer)).await
+    #[track_caller]
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.socket.io_among(Direction::Read, |socket| socket.0.recv(buffer))
     }
 
     /// Sends one datagram to the socket at a path, and returns its length in bytes.
@@ -299,8 +301,9 @@ impl UnixDatagram {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, os::SocketAddr)> {
-        self.socket.io_among(Direction::Read, |socket| socket.0.recv_from(buffer)).await
+    #[track_caller]
+    pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, os::SocketAddr)>> {
+        self.socket.io_among(Direction::Read, |socket| socket.0.recv_from(buffer))
     }
 
     /// Returns the address of this socket. It has no path unless the socket was bound to one.

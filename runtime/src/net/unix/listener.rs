@@ -156,9 +156,13 @@ impl UnixListener {
     /// # std::fs::remove_file(path)
     /// # }).unwrap();
     /// ```
-    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.socket.io_among(Direction::Read, mio::net::UnixListener::accept).await?;
-        Ok((UnixStream::register(stream)?, peer))
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> {
+        let accepting = self.socket.io_among(Direction::Read, mio::net::UnixListener::accept);
+        async move {
+            let (stream, peer) = accepting.await?;
+            Ok((UnixStream::register(stream)?, peer))
+        }
     }
 
     /// Polls for what [`accept`](Self::accept) waits for. Several tasks may wait at once.

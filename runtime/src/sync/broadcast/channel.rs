@@ -8,7 +8,7 @@ use crate::{
         wakers::grant_all,
     },
 };
-use brigade_trace::Cause;
+use brigade_trace::{Cause, Domain, Resource};
 use std::{collections::VecDeque, sync::Arc};
 
 /// The lock of the state is taken before that of the ring.
@@ -19,6 +19,7 @@ pub(super) struct BroadcastChannel<T> {
     /// Receivers that have values to receive look here, side by side.
     ring: RwLock<Ring<T>>,
     state: shim::Mutex<State<T>>,
+    resource: Resource,
 }
 
 pub(super) struct State<T> {
@@ -80,7 +81,7 @@ impl<T> BroadcastChannel<T> {
     pub(super) fn new(capacity: usize) -> Self {
         let ring = RwLock::new(Ring { entries: VecDeque::new(), head: 0 });
         let state = shim::Mutex::new(State { receivers: 1, senders: 1, queue: WaitQueue::new() });
-        Self { capacity, end: AtomicU64::new(0), ring, state }
+        Self { capacity, end: AtomicU64::new(0), ring, state, resource: Resource::new(Domain::Channel) }
     }
 
     pub(super) fn lock(&self) -> shim::MutexGuard<'_, State<T>> {
@@ -125,7 +126,7 @@ impl<T> BroadcastChannel<T> {
         // Release pairs with `end`.
         self.end.store(number + 1, Ordering::Release);
         drop(ring);
-        grant_all(&ValueWaiter(self, number), state, Cause::Queue, |request: &mut ValueRequest<T>| {
+        grant_all(&ValueWaiter(self, number), state, Cause::Item, |request: &mut ValueRequest<T>| {
             // Another sender may be ahead of this one in waking: its waiters look into the ring.
             if request.number == number {
                 request.entry = Some(entry.clone());
@@ -138,7 +139,7 @@ impl<T> BroadcastChannel<T> {
 
     /// Lets all receivers look again, because there is no sender any more.
     pub(super) fn announce_end(&self, state: shim::MutexGuard<'_, State<T>>) {
-        grant_all(&ValueWaiter(self, 0), state, Cause::Queue, |_| ());
+        grant_all(&ValueWaiter(self, 0), state, Cause::Close, |_| ());
     }
 
     /// Notes that a receiver has seen a value. Returns the value that leaves the ring, if one does: the
@@ -196,6 +197,19 @@ impl<T> Waiter for ValueWaiter<'_, T> {
 
     fn try_fast(&self, _: &mut ValueRequest<T>) -> Attempt {
         Attempt::done_if(self.0.end() != self.1)
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Item
+    }
+
+    fn outcome(&self, _: &ValueRequest<T>) -> Cause {
+        // Without another value, it was woken because the last sender is gone.
+        if self.0.end() == self.1 { Cause::Close } else { Cause::Item }
     }
 
     fn try_locked(&self, state: &mut State<T>, _: &mut ValueRequest<T>) -> Attempt {

@@ -22,7 +22,7 @@ mod channel;
 
 use crate::{sync::wait_queue::WaitFuture, task::budget};
 use channel::{BroadcastChannel, RingEntry, ValueRequest, ValueWaiter};
-use std::{error, fmt, sync::Arc};
+use std::{error, fmt, future::Future, panic::Location, sync::Arc};
 
 /// Creates a channel that keeps up to `capacity` values for slow receivers.
 ///
@@ -139,13 +139,18 @@ impl<T: Clone> Receiver<T> {
     /// # Cancellation
     ///
     /// A future that is dropped before it is ready has received nothing.
-    pub async fn recv(&mut self) -> Result<T, RecvError> {
+    #[track_caller]
+    pub fn recv(&mut self) -> impl Future<Output = Result<T, RecvError>> {
+        self.recv_at(Location::caller())
+    }
+
+    async fn recv_at(&mut self, at: &'static Location<'static>) -> Result<T, RecvError> {
         budget::turn().await;
         loop {
             if self.channel.end() == self.next {
                 // A sender hands the value over, so that the lock is taken once for each value.
                 let waiter = ValueWaiter(&self.channel, self.next);
-                let granted = WaitFuture::new(waiter, ValueRequest::new(self.next)).await;
+                let granted = WaitFuture::new_at(waiter, ValueRequest::new(self.next), at).await;
                 if let Some(entry) = granted.entry.filter(|_| !self.channel.is_lost(self.next)) {
                     return Ok(self.see(entry));
                 }

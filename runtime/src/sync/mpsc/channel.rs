@@ -8,7 +8,7 @@ use crate::{
         wakers::{Wakers, grant_all, wake},
     },
 };
-use brigade_trace::Cause;
+use brigade_trace::{Cause, Domain, Resource};
 use std::{collections::VecDeque, task::Waker};
 
 /// The bit of `received` that is set while a sender is queued.
@@ -25,6 +25,7 @@ pub(super) struct MpscChannel<T> {
     pub(super) capacity: Option<usize>,
     /// How many sender handles there are.
     senders: AtomicUsize,
+    pub(super) resource: Resource,
     // --- written by the receiver ---
     received: Received,
 }
@@ -103,7 +104,13 @@ impl<T> MpscChannel<T> {
             close_waiters: WaitQueue::new(),
         };
         let (senders, received) = (AtomicUsize::new(0), Received(AtomicUsize::new(0)));
-        Self { state: shim::Mutex::new(state), capacity, senders, received }
+        Self {
+            state: shim::Mutex::new(state),
+            capacity,
+            senders,
+            resource: Resource::new(Domain::Channel),
+            received,
+        }
     }
 
     /// Counts one more sender handle.
@@ -126,8 +133,9 @@ impl<T> MpscChannel<T> {
     #[inline]
     fn wake_receiver(&self, mut state: MutexGuard<'_, ChannelState<T>>) {
         let receiver = state.receiver.take();
+        let cause = if state.finished { Cause::Close } else { Cause::Item };
         drop(state);
-        wake(Cause::Queue, receiver);
+        wake(cause, receiver);
     }
 
     /// Checks for room. If the result is `Free`, one unit of room is taken, and the caller uses or reserves
@@ -223,7 +231,7 @@ impl<T> MpscChannel<T> {
             }
             drop(state);
             let more = wakers.is_full();
-            wakers.wake(Cause::Queue);
+            wakers.wake(Cause::Room);
             if !more {
                 return;
             }
@@ -236,8 +244,8 @@ impl<T> MpscChannel<T> {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        grant_all(&RoomWaiter(self), state, Cause::Queue, |request| request.closed = true);
-        grant_all(&CloseWaiter(self), lock(&self.state), Cause::Notify, |_| ());
+        grant_all(&RoomWaiter(self), state, Cause::Close, |request| request.closed = true);
+        grant_all(&CloseWaiter(self), lock(&self.state), Cause::Close, |_| ());
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -266,6 +274,18 @@ impl<T> Waiter for RoomWaiter<'_, T> {
 
     fn queue(state: &mut ChannelState<T>) -> &mut WaitQueue<SendRequest<T>> {
         &mut state.senders
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Room
+    }
+
+    fn outcome(&self, request: &SendRequest<T>) -> Cause {
+        if request.closed { Cause::Close } else { Cause::Room }
     }
 
     #[inline]
@@ -318,6 +338,14 @@ impl<T> Waiter for CloseWaiter<'_, T> {
 
     fn queue(state: &mut ChannelState<T>) -> &mut WaitQueue<()> {
         &mut state.close_waiters
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Close
     }
 
     fn try_fast(&self, (): &mut ()) -> Attempt {

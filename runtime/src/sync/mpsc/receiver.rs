@@ -2,12 +2,14 @@
 
 use super::{TryRecvError, channel::MpscChannel};
 use crate::{shim::lock, task::budget};
+use brigade_trace::{Cause, Wait};
 use futures_core::Stream;
 use std::{
     collections::VecDeque,
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     mem,
+    panic::Location,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -36,6 +38,8 @@ pub struct Receiver<T> {
     local: VecDeque<T>,
     /// A waker that was cloned and not needed. It is kept for the next wait.
     spare: Option<Waker>,
+    /// The wait for a value that a trace knows of.
+    wait: Wait,
 }
 
 // No foreign code runs while the channel is half changed, and a shared reference reaches no value.
@@ -47,7 +51,7 @@ impl<T> Unpin for Receiver<T> {}
 
 impl<T> Receiver<T> {
     pub(super) fn new(channel: Arc<MpscChannel<T>>) -> Self {
-        Self { channel, local: VecDeque::new(), spare: None }
+        Self { channel, local: VecDeque::new(), spare: None, wait: Wait::NONE }
     }
 
     /// Waits for the next value. Returns `None` if no value is left, and all senders are dropped or the
@@ -66,15 +70,26 @@ impl<T> Receiver<T> {
     ///     assert_eq!(receiver.recv().await, Some("soup"));
     /// });
     /// ```
-    pub async fn recv(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    #[track_caller]
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        let at = Location::caller();
+        async move {
+            let receipt = Receipt(self);
+            poll_fn(|cx| receipt.0.poll_recv_at(cx, at)).await
+        }
     }
 
     /// Polls [`recv`](Self::recv) once.
     #[inline]
+    #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv_at(cx, Location::caller())
+    }
+
+    #[inline]
+    fn poll_recv_at(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<Option<T>> {
         ready!(budget::poll(cx));
-        if self.local.is_empty() && ready!(self.poll_batch(cx)).is_none() {
+        if self.local.is_empty() && ready!(self.poll_batch(cx, at)).is_none() {
             budget::spend();
             return Poll::Ready(None);
         }
@@ -100,14 +115,30 @@ impl<T> Receiver<T> {
     /// assert_eq!(run(receiver.recv_many(&mut batch, 3)), 3);
     /// assert_eq!(batch, [0, 1, 2]);
     /// ```
-    pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        poll_fn(|cx| self.poll_recv_many(cx, buffer, limit)).await
+    #[track_caller]
+    pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
+        let at = Location::caller();
+        async move {
+            let receipt = Receipt(self);
+            poll_fn(|cx| receipt.0.poll_recv_many_at(cx, buffer, limit, at)).await
+        }
     }
 
     /// Polls [`recv_many`](Self::recv_many) once.
+    #[track_caller]
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
+        self.poll_recv_many_at(cx, buffer, limit, Location::caller())
+    }
+
+    fn poll_recv_many_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+        at: &'static Location<'static>,
+    ) -> Poll<usize> {
         ready!(budget::poll(cx));
-        let is_over = limit > 0 && self.local.is_empty() && ready!(self.poll_batch(cx)).is_none();
+        let is_over = limit > 0 && self.local.is_empty() && ready!(self.poll_batch(cx, at)).is_none();
         if limit == 0 || is_over {
             budget::spend();
             return Poll::Ready(0);
@@ -146,7 +177,7 @@ impl<T> Receiver<T> {
 
     /// Takes all waiting values, at least one. Returns `None` at the end of the channel.
     #[inline(never)]
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+    fn poll_batch(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<Option<()>> {
         // Cloning runs foreign code, so it comes before the lock.
         let waker = self.spare.take().filter(|spare| spare.will_wake(cx.waker()));
         let waker = waker.unwrap_or_else(|| cx.waker().clone());
@@ -158,12 +189,17 @@ impl<T> Receiver<T> {
             mem::swap(&mut self.local, &mut state.items);
             drop(state);
             self.spare = Some(waker);
+            self.wait.ended(Cause::Item);
             return Poll::Ready(Some(()));
         }
         if state.is_over() {
+            drop(state);
+            self.wait.ended(Cause::Close);
             return Poll::Ready(None);
         }
         let old = state.receiver.replace(waker);
+        // Still under the lock: a trace shows the begin of the wait before what ends it.
+        self.wait.begun(|| self.channel.resource.id(), Cause::Item, at);
         drop(state);
         drop(old);
         Poll::Pending
@@ -219,9 +255,20 @@ impl<T> Receiver<T> {
     }
 }
 
+/// The receipt of a value, under way. If its future is dropped, the wait is given up.
+struct Receipt<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Drop for Receipt<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.wait.ended(Cause::Cancel);
+    }
+}
+
 impl<T> Stream for Receiver<T> {
     type Item = T;
 
+    #[track_caller]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.get_mut().poll_recv(cx)
     }

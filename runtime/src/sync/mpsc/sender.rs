@@ -5,7 +5,7 @@ use super::{
     channel::{CloseWaiter, MpscChannel, Room, RoomWaiter, SendRequest},
 };
 use crate::sync::wait_queue::WaitFuture;
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, future::Future, mem, panic::Location, sync::Arc};
 
 /// Sends into a channel with a capacity. Clones send into the same channel. When the last one is dropped,
 /// the receiver gets the remaining values, and then `None`.
@@ -46,17 +46,20 @@ impl<T> Sender<T> {
     ///
     /// A future that is dropped before it is ready has sent nothing, and the value is dropped with it. To
     /// keep the value, [`reserve`](Self::reserve) room first.
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        let request =
-            WaitFuture::new(RoomWaiter(&self.channel), SendRequest { value: Some(value), closed: false })
-                .await;
-        match request.value {
-            Some(value) if request.closed => Err(SendError(value)),
-            Some(value) => {
-                self.channel.send_reserved(value);
-                Ok(())
+    #[track_caller]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        let at = Location::caller();
+        async move {
+            let request = SendRequest { value: Some(value), closed: false };
+            let request = WaitFuture::new_at(RoomWaiter(&self.channel), request, at).await;
+            match request.value {
+                Some(value) if request.closed => Err(SendError(value)),
+                Some(value) => {
+                    self.channel.send_reserved(value);
+                    Ok(())
+                }
+                None => Ok(()),
             }
-            None => Ok(()),
         }
     }
 
@@ -104,9 +107,13 @@ impl<T> Sender<T> {
     ///     assert_eq!(receiver.recv().await, Some("soup"));
     /// });
     /// ```
-    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        self.reserve_room().await?;
-        Ok(Permit { sender: self })
+    #[track_caller]
+    pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
+        let at = Location::caller();
+        async move {
+            self.reserve_room(at).await?;
+            Ok(Permit { sender: self })
+        }
     }
 
     /// Like [`reserve`](Self::reserve), for a permit that owns the sender.
@@ -118,9 +125,13 @@ impl<T> Sender<T> {
     /// # Cancellation
     ///
     /// As with [`reserve`](Self::reserve). The sender is dropped with the future.
-    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        self.reserve_room().await?;
-        Ok(OwnedPermit { sender: Some(self) })
+    #[track_caller]
+    pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
+        let at = Location::caller();
+        async move {
+            self.reserve_room(at).await?;
+            Ok(OwnedPermit { sender: Some(self) })
+        }
     }
 
     /// Reserves room for one value if there is room and no other sender waits.
@@ -158,9 +169,9 @@ impl<T> Sender<T> {
         }
     }
 
-    async fn reserve_room(&self) -> Result<(), SendError<()>> {
-        let request =
-            WaitFuture::new(RoomWaiter(&self.channel), SendRequest { value: None, closed: false }).await;
+    async fn reserve_room(&self, at: &'static Location<'static>) -> Result<(), SendError<()>> {
+        let request = SendRequest { value: None, closed: false };
+        let request = WaitFuture::new_at(RoomWaiter(&self.channel), request, at).await;
         if request.closed { Err(SendError(())) } else { Ok(()) }
     }
 
@@ -219,8 +230,9 @@ macro_rules! sender {
             /// # Cancellation
             ///
             /// Dropping the future has no effect.
-            pub async fn closed(&self) {
-                WaitFuture::new(CloseWaiter(&self.channel), ()).await;
+            #[track_caller]
+            pub fn closed(&self) -> impl Future<Output = ()> {
+                WaitFuture::new(CloseWaiter(&self.channel), ())
             }
 
             /// Returns whether both send into the same channel.

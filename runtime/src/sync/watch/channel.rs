@@ -10,8 +10,8 @@ use crate::{
     },
     task::budget,
 };
-use brigade_trace::Cause;
-use std::{fmt, mem, ops::Deref};
+use brigade_trace::{Cause, Resource};
+use std::{fmt, mem, ops::Deref, panic::Location};
 
 pub(super) const CLOSED: usize = 1 << 0;
 pub(super) const ONE_CHANGE: usize = 1 << 1;
@@ -23,6 +23,7 @@ pub(super) struct WatchChannel<T> {
     pub(super) senders: AtomicUsize,
     pub(super) receivers: AtomicUsize,
     pub(super) queues: shim::Mutex<WaitQueues>,
+    pub(super) resource: Resource,
 }
 
 pub(super) struct WaitQueues {
@@ -62,10 +63,14 @@ impl<T> WatchChannel<T> {
     }
 
     /// Waits for another version than `seen`, and marks it as seen.
-    pub(super) async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
+    pub(super) async fn changed(
+        &self,
+        seen: &mut usize,
+        at: &'static Location<'static>,
+    ) -> Result<(), RecvError> {
         budget::turn().await;
         while !self.has_changed(*seen)? {
-            WaitFuture::new(ChangeWaiter { channel: self, seen: *seen }, ()).await;
+            WaitFuture::new_at(ChangeWaiter { channel: self, seen: *seen }, (), at).await;
         }
         *seen = self.version() & !CLOSED;
         Ok(())
@@ -73,7 +78,7 @@ impl<T> WatchChannel<T> {
 
     /// Wakes the receivers that wait, after the version was raised.
     pub(super) fn notify(&self) {
-        grant_all(&ChangeWaiter { channel: self, seen: 0 }, lock(&self.queues), Cause::Notify, |()| ());
+        grant_all(&ChangeWaiter { channel: self, seen: 0 }, lock(&self.queues), Cause::Item, |()| ());
     }
 }
 
@@ -122,6 +127,18 @@ impl<T> Waiter for ChangeWaiter<'_, T> {
         &mut state.changed
     }
 
+    fn resource(&self) -> &Resource {
+        &self.channel.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Item
+    }
+
+    fn outcome(&self, (): &()) -> Cause {
+        if self.channel.version() & CLOSED != 0 { Cause::Close } else { Cause::Item }
+    }
+
     fn try_fast(&self, (): &mut ()) -> Attempt {
         // Another version, or the end.
         Attempt::done_if(self.channel.version() != self.seen)
@@ -145,6 +162,14 @@ impl<T> Waiter for NoReceiverWaiter<'_, T> {
 
     fn queue(state: &mut WaitQueues) -> &mut WaitQueue<()> {
         &mut state.closed
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Close
     }
 
     fn try_fast(&self, (): &mut ()) -> Attempt {

@@ -16,6 +16,8 @@
 //! version.
 //!
 //! The interface is tokio's (`sync/watch.rs`).
+//!
+//! Long: a third of the lines are examples.
 
 mod channel;
 
@@ -29,9 +31,9 @@ use crate::{
     },
     task::budget,
 };
-use brigade_trace::Cause;
+use brigade_trace::{Cause, Domain, Resource};
 use channel::{CLOSED, NoReceiverWaiter, ONE_CHANGE, WaitQueues, WatchChannel};
-use std::{error, fmt, mem, sync::Arc};
+use std::{error, fmt, future::Future, mem, panic::Location, sync::Arc};
 
 /// Creates a channel for the latest value. The first value counts as seen.
 ///
@@ -55,6 +57,7 @@ pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
         queues: shim::Mutex::new(WaitQueues { changed: WaitQueue::new(), closed: WaitQueue::new() }),
+        resource: Resource::new(Domain::Channel),
     });
     (Sender { channel: channel.clone() }, Receiver { channel, seen: 0 })
 }
@@ -196,10 +199,14 @@ impl<T> Sender<T> {
     /// # Cancellation
     ///
     /// Dropping the future has no effect.
-    pub async fn closed(&self) {
-        budget::turn().await;
-        while !self.is_closed() {
-            WaitFuture::new(NoReceiverWaiter(&self.channel), ()).await;
+    #[track_caller]
+    pub fn closed(&self) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            budget::turn().await;
+            while !self.is_closed() {
+                WaitFuture::new_at(NoReceiverWaiter(&self.channel), (), at).await;
+            }
         }
     }
 }
@@ -244,8 +251,9 @@ impl<T> Receiver<T> {
     /// run(receiver.changed()).unwrap();
     /// assert_eq!(*receiver.borrow(), "open");
     /// ```
-    pub async fn changed(&mut self) -> Result<(), RecvError> {
-        self.channel.changed(&mut self.seen).await
+    #[track_caller]
+    pub fn changed(&mut self) -> impl Future<Output = Result<(), RecvError>> {
+        self.channel.changed(&mut self.seen, Location::caller())
     }
 
     /// Waits until `is_true` returns true for the value. It does not wait if that is so now. Returns the
@@ -268,7 +276,19 @@ impl<T> Receiver<T> {
     ///     assert_eq!(*receiver.wait_for(|n| *n == 3).await.unwrap(), 3);
     /// });
     /// ```
-    pub async fn wait_for(&mut self, mut is_true: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+    #[track_caller]
+    pub fn wait_for(
+        &mut self,
+        is_true: impl FnMut(&T) -> bool,
+    ) -> impl Future<Output = Result<Ref<'_, T>, RecvError>> {
+        self.wait_for_at(is_true, Location::caller())
+    }
+
+    async fn wait_for_at(
+        &mut self,
+        mut is_true: impl FnMut(&T) -> bool,
+        at: &'static Location<'static>,
+    ) -> Result<Ref<'_, T>, RecvError> {
         budget::turn().await;
         let Self { channel, seen } = self;
         loop {
@@ -279,7 +299,7 @@ impl<T> Receiver<T> {
                     return Ok(value);
                 }
             }
-            channel.changed(seen).await?;
+            channel.changed(seen, at).await?;
         }
     }
 
@@ -319,7 +339,7 @@ impl<T> Drop for Receiver<T> {
         // Release pairs with the Acquire of the task that finds that there is no receiver. That task sees
         // what each receiver did, because all of them count down by a read-modify-write operation.
         if self.channel.receivers.fetch_sub(1, Ordering::Release) == 1 {
-            grant_all(&NoReceiverWaiter(&self.channel), lock(&self.channel.queues), Cause::Notify, |()| ());
+            grant_all(&NoReceiverWaiter(&self.channel), lock(&self.channel.queues), Cause::Close, |()| ());
         }
     }
 }
