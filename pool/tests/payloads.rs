@@ -1,8 +1,9 @@
 //! Panics whose payload panics when it is dropped, and results that do. None of them ends a worker or the
 //! program.
 
-use brigade_pool::{JoinError, Pool, for_each_in, join, map_reduce_in};
+use brigade_pool::{JoinError, Pool, for_each_in, join, join_lazy, map_collect_in, map_reduce_in};
 use std::{
+    mem::forget,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::{
         Arc,
@@ -34,7 +35,7 @@ fn must_panic<R: Send>(work: impl FnOnce() -> R + Send) -> &'static str {
     match payload.downcast::<&'static str>() {
         Ok(text) => *text,
         Err(bomb) => {
-            std::mem::forget(bomb);
+            forget(bomb);
             "a bomb"
         }
     }
@@ -93,6 +94,27 @@ fn in_a_join_the_first_panic_continues_and_the_second_result_is_dropped() {
     let _: &str = must_panic(|| join(|| panic!("the first's"), || Bomb).1);
 }
 
+#[test]
+fn in_a_join_the_second_panic_continues_and_the_first_result_is_dropped() {
+    let told = must_panic(|| forget(join(|| Bomb, || panic!("the second's"))));
+    assert_eq!(told, "the second's");
+    let told = must_panic(|| forget(join_lazy(|| Bomb, || panic!("the second's"))));
+    assert_eq!(told, "the second's");
+    let told = must_panic(|| {
+        let (begun, is_begun) = mpsc::channel();
+        let stolen = move || {
+            begun.send(()).expect("it is waited for");
+            panic!("the thief's")
+        };
+        let first = move || {
+            is_begun.recv().expect("it begins elsewhere");
+            Bomb
+        };
+        forget(join(first, stolen));
+    });
+    assert_eq!(told, "the thief's");
+}
+
 /// A thief runs the second closure.
 #[test]
 fn the_same_holds_for_a_join_whose_second_closure_is_stolen() {
@@ -133,6 +155,14 @@ fn in_loops_one_panic_goes_on() {
     let _: &str = must_panic(|| map_reduce_in(0..1_000, 0, |_| panic_any(Bomb), |a, b| a + b));
 }
 
+/// Once as a loop that is split, and once as a loop that goes on alone beside older work.
+#[test]
+fn in_a_loop_that_collects_one_panic_goes_on_and_the_results_are_dropped() {
+    let collect = || forget(map_collect_in(0..1_000, |n| if n == 900 { panic!("the loop's") } else { Bomb }));
+    assert_eq!(must_panic(collect), "the loop's");
+    assert_eq!(must_panic(|| _ = join(collect, || ())), "the loop's");
+}
+
 #[test]
 fn unclaimed_results_are_dropped_by_the_pool() {
     let pool = pool();
@@ -146,10 +176,10 @@ fn unclaimed_results_are_dropped_by_the_pool() {
     pool.spawn_detached(|| panic_any(Bomb));
     let cancelled = pool.spawn({
         let bomb = Bomb;
-        move || std::mem::forget(bomb)
+        move || forget(bomb)
     });
     cancelled.cancel();
-    std::mem::forget(cancelled.join());
+    forget(cancelled.join());
     pool.shutdown();
 }
 
@@ -158,10 +188,10 @@ fn in_a_map_and_a_broadcast_each_call_has_its_own_panic() {
     let pool = pool();
     let mapped = pool.map(|n: i32| if n % 2 == 0 { n } else { panic_any(Bomb) }, 0..10);
     assert_eq!(mapped.iter().filter(|result| matches!(result, Err(JoinError::Panicked(..)))).count(), 5);
-    std::mem::forget(mapped);
+    forget(mapped);
     let everywhere = pool.broadcast(|_| -> u32 { panic_any(Bomb) });
     assert!(everywhere.iter().all(|result| matches!(result, Err(JoinError::Panicked(..)))));
-    std::mem::forget(everywhere);
+    forget(everywhere);
     pool.shutdown();
 }
 

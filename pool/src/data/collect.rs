@@ -96,8 +96,16 @@ impl<'a, R> Filled<'a, R> {
 
 impl<R> Drop for Filled<'_, R> {
     fn drop(&mut self) {
-        // SAFETY: these places are initialised, this alone has them, and `start` may be used for all of them.
-        unsafe { std::ptr::slice_from_raw_parts_mut(self.start, self.len).drop_in_place() };
+        if !mem::needs_drop::<R>() {
+            return;
+        }
+        for place in 0..self.len {
+            // SAFETY: it is one of these places, and `start` may be used for all of them.
+            let result = unsafe { self.start.add(place) };
+            // The loop has panicked, so a panic of a destructor would end the program.
+            // SAFETY: the place is initialised, and this alone has it.
+            brigade_handle::contain(|| unsafe { result.drop_in_place() });
+        }
     }
 }
 

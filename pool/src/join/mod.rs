@@ -37,6 +37,7 @@
 // Unsafe: entries are raw pointers, and slots are accessed without a bounds check.
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod deque;
+mod kept;
 // Unsafe: states that the calling thread owns its deque.
 mod lazy;
 // Unsafe: a stack job lies on the stack of a thread that waits for it.
@@ -51,6 +52,7 @@ use crate::{
     job::install::install,
     join::{
         deque::{Owner, Position, SlowPush},
+        kept::Kept,
         stack_job::{StackJob, StackJobHeader},
     },
     pool::Pool,
@@ -86,13 +88,14 @@ where
         Ok(ra) => ra,
         Err(payload) => after_panic(stack_jobs, &stack_job, position, payload),
     };
+    let ra = Kept::new(ra);
     let rb = if stack_jobs.pop::<F>(position) {
         // SAFETY: it was just popped, and this branch is taken once.
         unsafe { stack_job.run_here() }
     } else {
         after_theft(stack_jobs, &stack_job)
     };
-    (ra, rb)
+    (ra.into_inner(), rb)
 }
 
 /// Takes the second closure back from the offer, or waits for it and continues its panic.
