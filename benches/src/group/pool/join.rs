@@ -14,6 +14,8 @@ pub(crate) trait Join: 'static {
 
 /// One after the other, on the calling thread.
 pub(crate) struct SequentialJoin;
+/// The same, the second one first: as `join_lazy` and chili go through a tree.
+pub(crate) struct RightFirstJoin;
 /// On Brigade's pool, from inside a worker.
 pub(crate) struct BrigadeJoin;
 /// On rayon, from inside a worker.
@@ -27,6 +29,18 @@ impl Join for SequentialJoin {
 
     fn spawn_each(answers: &mut [u64], f: impl Fn(usize) -> u64 + Sync) {
         answers.iter_mut().enumerate().for_each(|(index, answer)| *answer = f(index));
+    }
+}
+
+impl Join for RightFirstJoin {
+    #[inline(always)]
+    fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        let b = b();
+        (a(), b)
+    }
+
+    fn spawn_each(answers: &mut [u64], f: impl Fn(usize) -> u64 + Sync) {
+        SequentialJoin::spawn_each(answers, f);
     }
 }
 
@@ -159,6 +173,7 @@ mod tests {
     #[test]
     fn a_tree_of_ten_layers_has_1023_nodes() {
         assert_eq!(Tree::new(10).sum::<SequentialJoin>(), 1023);
+        assert_eq!(Tree::new(10).sum::<RightFirstJoin>(), 1023);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     bench::{Bench, Side, sides, workers},
     group::pool::{
         entrance,
-        join::{FIB_30_JOINS, Join, RayonJoin, SequentialJoin, Tree, fib, fib_chili},
+        join::{FIB_30_JOINS, Join, RayonJoin, RightFirstJoin, SequentialJoin, Tree, fib, fib_chili},
     },
 };
 use std::{hint::black_box, sync::Arc};
@@ -29,6 +29,7 @@ impl Join for LazyJoin {
 
 pub(super) fn benches() -> Vec<Bench> {
     let mut benches = trees("tree_1m_lazy", 20);
+    benches.extend(trees_one_thread("tree_1m_lazy_one_thread", 20));
     benches.extend(trees("tree_16m_lazy", 24));
     benches.extend(fibs());
     benches
@@ -56,38 +57,56 @@ fn fibs() -> Vec<Bench> {
     ]
 }
 
+/// A peer that sums the nodes of a tree, of which there are so many, on so many threads.
+type Peer = fn(Arc<Tree>, u64, usize) -> Side;
+
 /// The sum over a balanced tree of `2^layers - 1` nodes. Times are per node.
 fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
-    let nodes = (1 << layers) - 1;
-    let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
-    let against = move |peer: &'static str, theirs: fn(Arc<Tree>, u64) -> Side| {
-        Bench::new(name, peer, move || {
-            let tree = Arc::new(Tree::new(layers));
-            let theirs = theirs(tree.clone(), nodes);
-            sides(entrance::brigade(nodes, move || check(black_box(&tree).sum::<LazyJoin>())), theirs)
-        })
-    };
+    let against = |peer, theirs| tree(name, layers, workers(), peer, theirs);
     vec![
-        against("chili", |tree, nodes| {
-            let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
-            entrance::chili(nodes, move |scope| check(black_box(&tree).sum_chili(scope)))
-        })
-        .goal(1.0),
-        against("forte", |tree, nodes| {
-            let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
-            entrance::forte(nodes, move |worker| check(sum_forte(black_box(&tree), worker)))
-        })
-        .goal(1.0),
-        against("rayon", |tree, nodes| {
-            let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
-            entrance::rayon(nodes, move || check(black_box(&tree).sum::<RayonJoin>()))
-        })
-        .goal(0.4),
-        against("sequential", |tree, nodes| {
-            let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
-            entrance::sequential(nodes, move || check(black_box(&tree).sum::<SequentialJoin>()))
-        }),
+        against("chili", by_chili).goal(1.0),
+        against("forte", by_forte).goal(1.0),
+        against("rayon", by_rayon).goal(0.4),
+        against("sequential", |tree, nodes, _| alone::<SequentialJoin>(tree, nodes)),
+        against("right first", |tree, nodes, _| alone::<RightFirstJoin>(tree, nodes)),
     ]
+}
+
+/// The same on pools of one thread: what does a lazy join cost where nobody steals?
+fn trees_one_thread(name: &'static str, layers: u32) -> Vec<Bench> {
+    let against = |peer, theirs| tree(name, layers, 1, peer, theirs);
+    vec![
+        against("chili", by_chili).goal(1.0),
+        against("sequential", |tree, nodes, _| alone::<SequentialJoin>(tree, nodes)),
+        against("right first", |tree, nodes, _| alone::<RightFirstJoin>(tree, nodes)),
+    ]
+}
+
+fn tree(name: &'static str, layers: u32, threads: usize, peer: &'static str, theirs: Peer) -> Bench {
+    Bench::new(name, peer, move || {
+        let tree = Arc::new(Tree::new(layers));
+        let nodes = (1 << layers) - 1;
+        let theirs = theirs(tree.clone(), nodes, threads);
+        let ours = move || assert_eq!(black_box(&tree).sum::<LazyJoin>(), nodes);
+        sides(entrance::brigade_with(threads, nodes, ours), theirs)
+    })
+}
+
+fn by_chili(tree: Arc<Tree>, nodes: u64, threads: usize) -> Side {
+    entrance::chili_with(threads, nodes, move |scope| assert_eq!(black_box(&tree).sum_chili(scope), nodes))
+}
+
+fn by_forte(tree: Arc<Tree>, nodes: u64, _: usize) -> Side {
+    entrance::forte(nodes, move |worker| assert_eq!(sum_forte(black_box(&tree), worker), nodes))
+}
+
+fn by_rayon(tree: Arc<Tree>, nodes: u64, _: usize) -> Side {
+    entrance::rayon(nodes, move || assert_eq!(black_box(&tree).sum::<RayonJoin>(), nodes))
+}
+
+/// On the thread that measures.
+fn alone<J: Join>(tree: Arc<Tree>, nodes: u64) -> Side {
+    entrance::sequential(nodes, move || assert_eq!(black_box(&tree).sum::<J>(), nodes))
 }
 
 fn fib_forte(worker: &forte::Worker, n: u64) -> u64 {

@@ -23,6 +23,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     let mut benches = fibs();
     benches.extend(trees("tree_1023", 10));
     benches.extend(trees("tree_1m", 20));
+    benches.push(tree_one_thread("tree_1m_one_thread", 20));
     benches.extend(trees("tree_16m", 24));
     benches.extend(lazy::benches());
     benches.extend(map_sums());
@@ -50,6 +51,11 @@ fn fibs() -> Vec<Bench> {
         Bench::new("fib30_join", "rayon", move || sides(ours(workers()), rayon())).goal(0.30),
         Bench::new("fib30_join", "chili", move || sides(ours(workers()), chili())).goal(0.9),
         Bench::new("fib30_join", "sequential", move || sides(ours(workers()), sequential())),
+        Bench::new("fib30_one_thread", "chili", move || {
+            let chili =
+                entrance::chili_with(1, FIB_30_JOINS, move |scope| check(fib_chili(scope, black_box(N))));
+            sides(ours(1), chili)
+        }),
         Bench::new("fib30_one_thread", "sequential", move || sides(ours(1), sequential())).goal(1.45),
     ]
 }
@@ -81,6 +87,18 @@ fn trees(name: &'static str, layers: u32) -> Vec<Bench> {
             sides(ours, entrance::sequential(nodes, move || check(black_box(&tree).sum::<SequentialJoin>())))
         }),
     ]
+}
+
+/// The same on one thread: what does an eager join cost where nobody steals?
+fn tree_one_thread(name: &'static str, layers: u32) -> Bench {
+    let nodes = (1 << layers) - 1;
+    let check = move |sum: u64| assert_eq!(black_box(sum), nodes);
+    Bench::new(name, "sequential", move || {
+        let tree = Arc::new(Tree::new(layers));
+        let same = tree.clone();
+        let ours = entrance::brigade_with(1, nodes, move || check(black_box(&same).sum::<BrigadeJoin>()));
+        sides(ours, entrance::sequential(nodes, move || check(black_box(&tree).sum::<SequentialJoin>())))
+    })
 }
 
 /// The sum over a mapped slice of 1 Mi elements: `map_reduce` against rayon's parallel iterator, and against
