@@ -2,6 +2,7 @@
 
 use super::{entrance, join::scramble};
 use crate::bench::{Bench, Side, sides, timed, workers};
+use brigade_pool::JoinError;
 use orx_parallel::{IntoParIter, Par};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::hint::black_box;
@@ -26,9 +27,20 @@ fn scramble_long(value: u32) -> u64 {
 pub(super) fn benches() -> Vec<Bench> {
     let mut benches = of("collect_100k", scramble, bare);
     benches.extend(of("collect_100k_10ns", scramble_often, bare));
-    benches.extend(of("map_chunked_100k", scramble, chunked));
-    benches.extend(of("map_chunked_100k_10ns", scramble_often, chunked));
-    benches.extend(of("map_chunked_100k_40ns", scramble_long, chunked));
+    benches.extend(of_results("map_chunked_100k", scramble));
+    benches.extend(of_results("map_chunked_100k_10ns", scramble_often));
+    benches.extend(of_results("map_chunked_100k_40ns", scramble_long));
+    benches
+}
+
+/// `map_chunked` against the peers' bare results, and against rayon if it collects the same results as ours:
+/// what is left is the way of the work, without the size of the results.
+fn of_results<F>(name: &'static str, f: F) -> Vec<Bench>
+where
+    F: Fn(u32) -> u64 + Copy + Send + Sync + 'static,
+{
+    let mut benches = of(name, f, chunked);
+    benches.push(Bench::new(name, "rayon, Result", move || sides(chunked(f), rayon_results(f))).goal(0.9));
     benches
 }
 
@@ -71,6 +83,20 @@ fn rayon(f: impl Fn(u32) -> u64 + Send + Sync + 'static) -> Side {
             let map = || (0..black_box(ITEMS)).into_par_iter().map(&f).collect::<Vec<_>>();
             let results = pool.install(map);
             assert_eq!(black_box(&results).last(), Some(&f(ITEMS - 1)));
+        }
+    })
+}
+
+/// Collects results of the type that `map_chunked` returns.
+fn rayon_results(f: impl Fn(u32) -> u64 + Send + Sync + 'static) -> Side {
+    let pool = entrance::start_rayon(workers());
+    timed(u64::from(ITEMS), move |iterations| {
+        for _ in 0..iterations {
+            let call = |n| Ok::<u64, JoinError>(f(n));
+            let map = || (0..black_box(ITEMS)).into_par_iter().map(call).collect::<Vec<_>>();
+            let results = pool.install(map);
+            let last = black_box(&results).last().and_then(|last| last.as_ref().ok());
+            assert_eq!(last, Some(&f(ITEMS - 1)));
         }
     })
 }

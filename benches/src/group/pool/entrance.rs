@@ -2,7 +2,7 @@
 //! measures the work and not the way in.
 
 use crate::bench::{Side, timed, workers};
-use std::num::NonZero;
+use std::{num::NonZero, thread};
 
 /// Starts Brigade's pool with this many threads.
 pub(crate) fn start_brigade(threads: usize) -> brigade_pool::Pool {
@@ -56,19 +56,23 @@ pub(crate) fn chili_with(threads: usize, ops: u64, work: impl Fn(&mut chili::Sco
 
 /// Runs `work` on forte's pool. The thread that measures joins the pool, and counts as one of its threads.
 pub(crate) fn forte(ops: u64, work: impl Fn(&forte::Worker) + 'static) -> Side {
-    static POOL: forte::ThreadPool = forte::ThreadPool::new();
-    /// Ends the pool's threads, so that its heartbeat does not disturb other benches.
-    struct End;
+    /// Ends the pool's threads, so that its heartbeat does not disturb other benches. forte 1.0.0-alpha.4
+    /// waits there for its heartbeat while it holds the lock that the heartbeat waits for. So a thread of its
+    /// own does it: at worst the three threads sleep for ever, which uses no CPU time, and each bench has a
+    /// pool of its own.
+    struct End(&'static forte::ThreadPool);
     impl Drop for End {
         fn drop(&mut self) {
-            POOL.depopulate();
+            let pool = self.0;
+            thread::spawn(|| pool.depopulate());
         }
     }
-    POOL.resize_to(workers().saturating_sub(1).max(1));
-    let end = End;
+    let end = End(Box::leak(Box::new(forte::ThreadPool::new())));
+    end.0.resize_to(workers().saturating_sub(1).max(1));
     timed(ops, move |iterations| {
-        let _end = &end;
-        POOL.with_worker(|worker| (0..iterations).for_each(|_| work(worker)));
+        // The whole guard, so that it lives as long as the side.
+        let end = &end;
+        end.0.with_worker(|worker| (0..iterations).for_each(|_| work(worker)));
     })
 }
 

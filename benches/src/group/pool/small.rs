@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    thread,
 };
 
 /// The work of one operation takes one thread about this long.
@@ -199,7 +200,27 @@ pub(super) fn benches() -> Vec<Bench> {
             });
         }
     }
+    benches.extend(LENGTHS.map(|(nanos, goal)| bare_threads(nanos, goal)));
     benches
+}
+
+/// The ceiling: threads without a pool that share the jobs out beforehand. Where even these miss the goal,
+/// the machine does not have the processors to itself.
+fn bare_threads(nanos: usize, goal: Option<f64>) -> Bench {
+    let name: &'static str = format!("small_bare_{nanos}ns").leak();
+    let jobs = Jobs::of(nanos);
+    let share = move || (0..jobs.count.div_ceil(workers())).for_each(|_| work(jobs.rounds));
+    let ours = move || {
+        timed(jobs.count as u64, move |iterations| {
+            let run = || (0..iterations).for_each(|_| share());
+            thread::scope(|scope| (0..workers()).for_each(|_| _ = scope.spawn(run)));
+        })
+    };
+    let bench = Bench::new(name, "sequential", move || sides(ours(), sequential(nanos)));
+    match goal {
+        Some(goal) => bench.goal(goal),
+        None => bench,
+    }
 }
 
 fn sequential(nanos: usize) -> Side {

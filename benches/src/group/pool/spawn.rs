@@ -8,6 +8,9 @@ use std::{hint::black_box, sync::mpsc, thread, time::Duration};
 
 const JOBS: usize = 100_000;
 
+/// How many jobs a burst has.
+const BURST: usize = 200;
+
 /// The ways of jobs into a pool.
 trait Jobs: Sync + 'static {
     /// Spawns a job from outside, without waiting.
@@ -64,6 +67,9 @@ pub(crate) fn benches() -> Vec<Bench> {
             .goal(1.0)
             .row("bursts_cpu", Metric::Cpu)
             .goal(0.7),
+        // The floor: the same jobs in a plain loop, with the same pauses.
+        Bench::new("bursts", "sequential", move || sides(bursts(ours()), bursts_alone()))
+            .row("bursts_cpu", Metric::Cpu),
     ]
 }
 
@@ -123,9 +129,18 @@ fn some_microseconds() {
 /// Runs twelve bursts of 200 jobs of some microseconds, with 3 ms between them: what does it cost to fall
 /// asleep too late, or too early?
 fn bursts(pool: impl Jobs) -> Side {
+    bursts_by(move || pool.scope(BURST, some_microseconds))
+}
+
+/// The same on the thread that measures.
+fn bursts_alone() -> Side {
+    bursts_by(|| (0..BURST).for_each(|_| some_microseconds()))
+}
+
+fn bursts_by(burst: impl Fn() + 'static) -> Side {
     timed(1, move |iterations| {
         for _ in 0..12 * iterations {
-            pool.scope(200, some_microseconds);
+            burst();
             thread::sleep(Duration::from_millis(3));
         }
     })
