@@ -177,6 +177,15 @@ fn executor_gives_results_in_order() {
 }
 
 #[test]
+fn joins_counts_every_node_each_way() {
+    let (code, objects) = run(&["joins", "--workers", "1"]);
+    let rows: Vec<_> = objects.iter().filter(|object| object["kind"] == "measurement").collect();
+    assert_eq!((code, rows.len()), (Some(0), 6));
+    // A worker alone has nobody who could steal from it.
+    assert!(rows.iter().all(|row| row["nodes"] == (1 << 20) - 1 && row["stolen"] == 0), "{rows:?}");
+}
+
+#[test]
 fn race_loses_an_update_and_lock_loses_none() {
     let measured = |objects: &[Value], who: &str| {
         let of = |object: &&Value| object["kind"] == "measurement" && object["who"] == who;

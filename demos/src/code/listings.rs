@@ -64,6 +64,7 @@ pub(super) static ALL: &[Listing] = &[
         python!("producer_consumer.py"),
         rust!("scenarios/producer_consumer/threads.rs", 1),
     ),
+    only("joins", None, rust!("scenarios/joins.rs", 1)),
     only("cards", None, rust!("scenarios/cards/schedule.rs", 1)),
     only("serve", None, rust!("server/mod.rs", 1)),
 ];

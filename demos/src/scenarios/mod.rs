@@ -11,6 +11,7 @@ pub mod generator;
 pub mod gil;
 pub mod hello;
 pub mod io;
+pub mod joins;
 pub mod kitchen;
 pub mod lock;
 pub mod producer_consumer;
@@ -42,6 +43,7 @@ pub static ALL: &[&Scenario] = &[
     &lock::SCENARIO,
     &deadlock::SCENARIO,
     &producer_consumer::SCENARIO,
+    &joins::SCENARIO,
     &cards::SCENARIO,
     &serve::SCENARIO,
 ];

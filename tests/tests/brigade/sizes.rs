@@ -36,7 +36,7 @@ fn shown_in(columns: usize, arguments: &str) -> Option<String> {
 }
 
 /// Every scenario that ends by itself, with little to do, and the pages.
-const RUNS: [&str; 27] = [
+const RUNS: [&str; 28] = [
     "--help",
     "io --help",
     "list",
@@ -59,6 +59,7 @@ const RUNS: [&str; 27] = [
     "deadlock --ordered",
     "producer-consumer --speed 50",
     "producer-consumer --explain",
+    "joins --speed 50",
     "cards --print",
     "gil --questions",
     "producer-consumer --code",
