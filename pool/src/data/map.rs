@@ -123,17 +123,6 @@ struct MapPlan<F> {
     deadline: Option<Instant>,
 }
 
-impl<F> MapPlan<F> {
-    #[inline(always)]
-    fn call<T, R>(&self, input: T) -> Outcome<R>
-    where
-        F: Fn(T) -> R,
-    {
-        let is_late = self.deadline.is_some_and(|deadline| clock::now() >= deadline);
-        if is_late { Err(JoinError::cancelled()) } else { Ok((self.f)(input)) }
-    }
-}
-
 /// The result of one call.
 type Outcome<R> = Result<R, JoinError>;
 
@@ -193,12 +182,21 @@ where
         let rest = begun;
         let mut progress = Progress { begun, written_back: &mut begun };
         let items = inputs[rest..].iter_mut().zip(&mut places[rest..]);
-        let run = AssertUnwindSafe(|| with_widest(|| progress.run(plan, items)));
+        // The loop without a deadline asks for none, so the compiler can unroll it (`map_chunked_100k`).
+        let run = AssertUnwindSafe(|| match plan.deadline {
+            None => with_widest(|| progress.run(|input| Ok((plan.f)(input)), items)),
+            Some(deadline) => progress.run(|input| before(deadline, || (plan.f)(input)), items),
+        });
         if let Err(payload) = panic::catch_unwind(run) {
             drop(progress);
             places[begun - 1].write(Err(JoinError::panicked(payload)));
         }
     }
+}
+
+/// Makes the call, unless it is too late.
+fn before<R>(deadline: Instant, call: impl FnOnce() -> R) -> Outcome<R> {
+    if clock::now() >= deadline { Err(JoinError::cancelled()) } else { Ok(call()) }
 }
 
 /// How many calls of a piece have begun. The number is written back when the run ends, so that it can stay
@@ -210,12 +208,11 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     #[inline(always)]
-    fn run<'a, F, T, R>(
+    fn run<'a, T, R>(
         &mut self,
-        plan: &MapPlan<F>,
+        call: impl Fn(T) -> Outcome<R>,
         items: impl Iterator<Item = (&'a mut MaybeUninit<T>, &'a mut MaybeUninit<Outcome<R>>)>,
     ) where
-        F: Fn(T) -> R,
         T: 'a,
         R: 'a,
     {
@@ -224,7 +221,7 @@ impl Progress<'_> {
             // SAFETY: `map_all` got an initialised input for each place, and no piece is visited twice.
             // Within its piece, `begun` is past this one, so it is not read again after a panic.
             let input = unsafe { input.assume_init_read() };
-            place.write(plan.call(input));
+            place.write(call(input));
         }
     }
 }
