@@ -32,6 +32,7 @@ mod python;
 pub mod report;
 pub mod roles;
 pub mod run;
+pub mod scaling;
 // Unsafe: calls of libc for CPU time, affinity and limits.
 #[allow(unsafe_code)]
 mod sys;

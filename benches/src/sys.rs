@@ -118,3 +118,70 @@ pub(crate) fn raise_descriptor_limit() {
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
     }
 }
+
+/// Executes a fence in all threads of this process that run, as the pool does. Returns false if the system
+/// does not offer that.
+#[cfg(target_os = "linux")]
+pub(crate) fn membarrier() -> bool {
+    // SAFETY: membarrier takes a command and two zeros, and touches no memory of ours.
+    let call = |command: libc::c_int| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
+    call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0
+        || call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0
+}
+
+/// Not offered by this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn membarrier() -> bool {
+    false
+}
+
+/// A timerfd, for measuring what it takes to set one.
+#[cfg(target_os = "linux")]
+pub(crate) struct Timerfd(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Timerfd {
+    /// Makes one that is not set.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the system.
+    pub(crate) fn new() -> io::Result<Self> {
+        use std::os::fd::{FromRawFd, OwnedFd};
+
+        // SAFETY: the call takes numbers only.
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) };
+        if fd == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has just opened the descriptor, so nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Sets it to go off after this many seconds.
+    pub(crate) fn set(&self, seconds: u32) {
+        let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = libc::timespec { tv_sec: seconds.into(), tv_nsec: 0 };
+        let setting = libc::itimerspec { it_interval: none, it_value: value };
+        // SAFETY: the descriptor is open as long as `self`; the kernel reads `setting` and writes nothing.
+        unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &raw const setting, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) struct Timerfd;
+
+#[cfg(not(target_os = "linux"))]
+impl Timerfd {
+    /// Not offered by this system.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub(crate) fn new() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Does nothing.
+    pub(crate) fn set(&self, _seconds: u32) {}
+}

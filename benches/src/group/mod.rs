@@ -1,7 +1,7 @@
 //! The groups of benches.
 
 pub mod demos;
-mod pool;
+pub(crate) mod pool;
 mod process;
 pub(crate) mod runtime;
 

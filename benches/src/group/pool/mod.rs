@@ -9,7 +9,7 @@ mod entrance;
 mod join;
 mod lazy;
 mod shapes;
-mod small;
+pub(crate) mod small;
 mod spawn;
 mod way_in;
 

@@ -161,7 +161,7 @@ impl Jobs {
 /// The work of a job. It is compiled once for all sides, because such a short loop takes a third more or less
 /// depending on where it happens to lie.
 #[inline(never)]
-pub(super) fn work(rounds: u32) {
+pub(crate) fn work(rounds: u32) {
     black_box((0..rounds).fold(0, |sum, i| black_box(sum ^ i)));
 }
 
