@@ -148,6 +148,32 @@ fn a_long_poll_stops_neither_timers_nor_the_task_that_it_made_ready() {
 }
 
 #[test]
+fn a_worker_that_is_never_idle_runs_the_tasks_of_one_that_is_stuck() {
+    let runtime = Runtime::multi_thread(2).unwrap();
+    for _ in 0..20 {
+        let busy = runtime.spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        let (done, blocked) = mpsc::channel();
+        let blocking = runtime.spawn(async move {
+            for task in 0..5 {
+                let done = done.clone();
+                drop(spawn(async move { done.send(task).unwrap() }));
+            }
+            // This worker blocks until the other one has run them all, and that one has a task of its own.
+            let wait = || blocked.recv_timeout(Duration::from_secs(60)).expect("the other worker takes them");
+            let mut all: Vec<_> = (0..5).map(|_| wait()).collect();
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2, 3, 4]);
+        });
+        blocking.join().unwrap();
+        busy.cancel();
+    }
+}
+
+#[test]
 fn two_tasks_that_wake_each_other_let_a_third_run() {
     run(async {
         let flag = Arc::new(Flag::default());

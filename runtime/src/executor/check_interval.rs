@@ -43,6 +43,9 @@ use std::{
 /// The time that a round should take at most. It is also the longest time for which a busy executor leaves
 /// the driver alone, if polls are short.
 pub(crate) const MAX_ROUND: Duration = Duration::from_micros(50);
+/// The time that a single poll takes at least to count as long. Another worker is woken for the driver then:
+/// the two system calls for that take some 5 µs.
+const LONG_POLL: Duration = Duration::from_micros(200);
 /// The most polls of a round.
 const MAX_POLLS: i32 = 61;
 /// The number of polls that must have been short for one more poll in a round.
@@ -56,11 +59,19 @@ pub(crate) struct CheckInterval {
     polls: Cell<i32>,
     evidence: Cell<i32>,
     began: Cell<Instant>,
+    /// Whether the last round took as long as a long poll.
+    was_long: Cell<bool>,
 }
 
 impl CheckInterval {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { left: Cell::new(1), polls: Cell::new(1), evidence: Cell::new(0), began: Cell::new(now) }
+        Self {
+            left: Cell::new(1),
+            polls: Cell::new(1),
+            evidence: Cell::new(0),
+            began: Cell::new(now),
+            was_long: Cell::new(false),
+        }
     }
 
     /// Counts a poll.
@@ -85,6 +96,11 @@ impl CheckInterval {
         self.polls.get() == 1
     }
 
+    /// Tells whether the next poll will probably be a long one.
+    pub(crate) fn expects_long_poll(&self) -> bool {
+        self.is_after_each_poll() && self.was_long.get()
+    }
+
     /// Returns the polls that were made in this round.
     pub(crate) fn made(&self) -> usize {
         (self.polls.get() - self.left.get()).unsigned_abs() as usize
@@ -96,6 +112,9 @@ impl CheckInterval {
         let took = now.saturating_duration_since(self.began.get());
         let ran = self.polls.get() - self.left.get();
         self.evidence.set(weigh(self.evidence.get(), ran, took));
+        if ran > 0 {
+            self.was_long.set(took >= LONG_POLL);
+        }
         self.begin_round(now);
         took
     }
@@ -252,6 +271,16 @@ mod tests {
         assert!(simulation.poll(122, LONG) <= 61 * LONG + 61 * SHORT);
         assert!(simulation.interval.is_after_each_poll());
         assert_eq!(simulation.poll(100, LONG), LONG);
+    }
+
+    #[test]
+    fn a_long_poll_is_expected_after_a_long_one() {
+        let mut simulation = Simulation::new();
+        assert!(!simulation.interval.expects_long_poll());
+        simulation.poll(2, LONG);
+        assert!(simulation.interval.expects_long_poll());
+        simulation.poll(1, SHORT);
+        assert!(!simulation.interval.expects_long_poll());
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! | the same, where nothing but the state word orders | `model/wakes.rs` |
 //! | the same, with handles that cancel | `model/cancel.rs` |
 //! | the ring (`run_queue.rs`) | this file, and `model/ring.rs` with an owner that appends meanwhile |
-//! | the list of sleeping workers, and the watching worker (`idle.rs`) | this file |
+//! | the list of sleeping workers (`idle.rs`) | this file |
+//! | the watchers among them | `model/watchers.rs` |
 //! | the parker (`parker.rs`) | this file |
 //! | the children of one task (`combine/poll_set.rs`) | `model/poll_set.rs` |
 //! | timers | `time/timers.rs` |
@@ -114,6 +115,8 @@ mod poll_set;
 mod ring;
 #[cfg(test)]
 mod wakes;
+#[cfg(test)]
+mod watchers;
 
 #[cfg(test)]
 mod tests {
@@ -121,7 +124,7 @@ mod tests {
     use crate::executor::{
         injector::Injector,
         multi_thread::{
-            idle::{Awake, Idle, Watch},
+            idle::{Awake, Idle},
             parker::{Parker, WakeReason},
             run_queue,
         },
@@ -289,37 +292,6 @@ mod tests {
             assert!(injector.push(model.pop().unwrap()).is_ok());
             let woken = notify(&idle);
             assert!(searcher.join().unwrap() || woken == Some(0), "the task is left alone");
-        });
-    }
-
-    #[test]
-    fn a_worker_that_stays_asleep_watches_one_that_wakes() {
-        loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
-            assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
-            let called = Arc::new(AtomicBool::new(false));
-            let (book, call) = (idle.clone(), called.clone());
-            let sleeper = thread::spawn(move || book.fall_asleep(1, Awake::Working));
-            let _ = idle.wake_up(0, |worker| call.store(worker == 1, Ordering::Relaxed));
-            let watch = sleeper.join().unwrap();
-            assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 0");
-        });
-    }
-
-    #[test]
-    fn a_watcher_that_gives_up_is_called_again() {
-        loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
-            assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
-            assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::No);
-            let called = Arc::new(AtomicBool::new(false));
-            let (book, call) = (idle.clone(), called.clone());
-            let leaver = thread::spawn(move || {
-                let _ = book.wake_up(1, |worker| call.store(worker == 0, Ordering::Relaxed));
-            });
-            let watch = idle.watch_on(0);
-            leaver.join().unwrap();
-            assert!(watch == Watch::Yes || called.load(Ordering::Relaxed), "nobody watches worker 1");
         });
     }
 

@@ -35,7 +35,7 @@
 use super::wheel::Wheel;
 use crate::{
     driver::slab::Key,
-    shim::{AtomicU64, Mutex, Ordering, in_order, lock},
+    shim::{AtomicU64, AtomicUsize, Mutex, Ordering, in_order, lock},
     time::clock::{Clock, NEVER},
 };
 use brigade_trace::{Id, Kind, on, record};
@@ -67,6 +67,8 @@ pub(crate) struct Timers {
     shards: Box<[TimerShard]>,
     /// The moment until which the driver sleeps, or [`DRIVER_AWAKE`].
     until: AtomicU64,
+    /// The number of calls of `expire`, which ends each poll of the driver.
+    looks: AtomicUsize,
 }
 
 /// The result of setting a timer.
@@ -95,7 +97,8 @@ impl Timers {
     pub(crate) fn new(clock: Clock, shards: usize) -> Self {
         let kept = || ShardTimers { wheel: Wheel::new(), first: None };
         let shard = || TimerShard { next: AtomicU64::new(NEVER), kept: Mutex::new(Some(kept())) };
-        Self { clock, shards: (0..shards).map(|_| shard()).collect(), until: AtomicU64::new(DRIVER_AWAKE) }
+        let (until, looks) = (AtomicU64::new(DRIVER_AWAKE), AtomicUsize::new(0));
+        Self { clock, shards: (0..shards).map(|_| shard()).collect(), until, looks }
     }
 
     /// Returns the shard for threads that are no workers.
@@ -191,6 +194,14 @@ impl Timers {
         self.until.store(DRIVER_AWAKE, Ordering::Relaxed);
     }
 
+    /// Returns how often the driver has looked at the timers, or `None` if a thread sleeps in the driver. If
+    /// the number stays the same, nobody is in the driver.
+    pub(crate) fn looks_if_driver_awake(&self) -> Option<usize> {
+        // Relaxed, both: callers look again and again.
+        let is_awake = self.until.load(Ordering::Relaxed) == DRIVER_AWAKE;
+        is_awake.then(|| self.looks.load(Ordering::Relaxed))
+    }
+
     /// Returns a moment at or before the first timer, or `None` if there is no timer that fires.
     pub(crate) fn first(&self) -> Option<u64> {
         Some(self.next()).filter(|&next| next != NEVER)
@@ -202,6 +213,8 @@ impl Timers {
 
     /// Takes out the timers of all workers that fire by now.
     pub(crate) fn expire(&self, fired: &mut Vec<Waker>) {
+        // Relaxed: nothing is published.
+        self.looks.fetch_add(1, Ordering::Relaxed);
         // Relaxed, here and in `TimerShard::expire`: a timer that is set at this moment is seen at the next
         // look.
         if self.shards.iter().any(|shard| shard.next.load(Ordering::Relaxed) != NEVER) {

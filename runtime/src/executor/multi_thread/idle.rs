@@ -4,8 +4,7 @@
 //! # Vocabulary
 //!
 //! A worker is **working** (it runs tasks), **searching** (it looks for tasks of others), or **asleep**. At
-//! most half of the workers search. If some workers are awake and some asleep, one of the sleepers
-//! **watches**: it wakes every few milliseconds.
+//! most half of the workers search. Some of those asleep **watch**: they wake every millisecond.
 //!
 //! ```text
 //!   word   [ searching : 32 | asleep : 32 ]   stored under the lock or by a searching worker; all read it
@@ -34,22 +33,36 @@
 //! has its last look before it. The other changes of the word need no order. They are made when a worker
 //! begins to search, is woken, or wakes up. Such a worker is awake, and also has a look before it.
 //!
-//! # Why there is a watcher
+//! # Why there are watchers
 //!
 //! A task in a LIFO slot is not announced. Usually its worker runs it next, and handing it over would cost
 //! more than it gains. Also, a worker that leaves the driver to run a task leaves nobody in the driver,
-//! usually for a short time. But a poll may take long. So while one worker is awake and another asleep, one
-//! of the sleepers watches. When its time is over, it enters the driver if nobody is there, and it steals
-//! the task of a LIFO slot that its worker has still not run. This limits the harm of one long poll to a
-//! few milliseconds, and costs nothing while all workers are asleep.
+//! usually for a short time. But a poll may take long, and then no other worker is told. So a watcher looks
+//! every millisecond. An empty driver, or a task in a LIFO slot, is suspicious. If the watcher finds the same
+//! at the next look, which comes soon, it takes the place in the driver, or the task.
+//!
+//! **While some workers are awake and some asleep, one of the sleepers watches.** All changes of the list and
+//! of its watchers are made under the lock:
+//!
+//! * A worker that falls asleep watches, unless [`MAX_WATCHERS`] do.
+//! * A worker that wakes up and leaves sleepers, none of which watches, calls one of them.
+//! * A watcher stops if no worker has woken up since its last look, and all are asleep or another one
+//!   watches.
+//!
+//! A call is a system call on either side. So watchers go on for a while when all workers sleep: if work
+//! comes again and again, the worker in the driver wakes up and another one watches already. There may be
+//! two, because either of them may be the one that wakes up. In an idle runtime nobody watches.
 //!
 //! The protocol follows tokio's `multi_thread/idle.rs` and the "spinning" threads of Go
-//! (`runtime/proc.go`). The watcher is our own.
+//! (`runtime/proc.go`). The watchers are our own.
 
 use crate::shim::{AtomicU64, Mutex, Ordering, in_order, lock};
 
 const ASLEEP: u64 = 1;
 const SEARCHING: u64 = 1 << 32;
+
+/// The number of sleeping workers that watch at a time: the one in the driver, and one on its thread.
+const MAX_WATCHERS: usize = 2;
 
 /// The counts and the list of sleeping workers.
 pub(crate) struct Idle {
@@ -60,8 +73,22 @@ pub(crate) struct Idle {
 
 struct Sleepers {
     /// The sleeping workers, in the order in which they fell asleep.
-    list: Vec<usize>,
-    watcher: Option<usize>,
+    list: Vec<Sleeper>,
+    /// The number of times that a worker has woken up.
+    wake_ups: u64,
+}
+
+struct Sleeper {
+    worker: usize,
+    watches: bool,
+    /// `wake_ups` when this worker fell asleep, or last looked.
+    wake_ups_seen: u64,
+}
+
+impl Sleepers {
+    fn watchers(&self) -> usize {
+        self.list.iter().filter(|sleeper| sleeper.watches).count()
+    }
 }
 
 /// Says whether a worker that falls asleep, or wakes for a moment, has to watch.
@@ -84,7 +111,7 @@ pub(crate) enum Awake {
 impl Idle {
     /// All workers are awake, and none searches.
     pub(crate) fn new(workers: usize) -> Self {
-        let sleepers = Sleepers { list: Vec::with_capacity(workers), watcher: None };
+        let sleepers = Sleepers { list: Vec::with_capacity(workers), wake_ups: 0 };
         Self { workers, word: AtomicU64::new(0), sleepers: Mutex::new(sleepers) }
     }
 
@@ -116,10 +143,19 @@ impl Idle {
         was_last
     }
 
+    /// Tells whether some worker is asleep.
+    pub(crate) fn has_sleepers(&self) -> bool {
+        // Relaxed: a hint.
+        self.word.load(Ordering::Relaxed) & (SEARCHING - 1) != 0
+    }
+
     /// Counts the worker as asleep. The caller then looks once more for a task.
     pub(crate) fn fall_asleep(&self, worker: usize, as_what: Awake) -> Watch {
         let mut sleepers = lock(&self.sleepers);
-        sleepers.list.push(worker);
+        // A single worker has nobody to watch.
+        let watches = self.workers > 1 && sleepers.watchers() < MAX_WATCHERS;
+        let wake_ups_seen = sleepers.wake_ups;
+        sleepers.list.push(Sleeper { worker, watches, wake_ups_seen });
         let change = match as_what {
             Awake::Searching => ASLEEP.wrapping_sub(SEARCHING),
             Awake::Working => ASLEEP,
@@ -127,11 +163,7 @@ impl Idle {
         // SeqCst: see "Why no task is left alone".
         self.word.fetch_add(change, Ordering::SeqCst);
         in_order();
-        if sleepers.watcher.is_none() && sleepers.list.len() < self.workers {
-            sleepers.watcher = Some(worker);
-            return Watch::Yes;
-        }
-        Watch::No
+        if watches { Watch::Yes } else { Watch::No }
     }
 
     /// Chooses a worker to wake, if none searches. It prefers workers for which `costly` is false, and
@@ -143,44 +175,57 @@ impl Idle {
         if !self.should_wake() {
             return None;
         }
-        let cheap = sleepers.list.iter().rposition(|&worker| !costly(worker));
+        let cheap = sleepers.list.iter().rposition(|sleeper| !costly(sleeper.worker));
         let position = cheap.or(sleepers.list.len().checked_sub(1))?;
-        let worker = sleepers.list.remove(position);
+        let worker = sleepers.list.remove(position).worker;
         self.word.fetch_add(SEARCHING.wrapping_sub(ASLEEP), Ordering::Relaxed);
         Some(worker)
     }
 
-    /// Counts the worker as awake. If no watcher is left for those still asleep, it chooses one and passes
-    /// it to `call`.
+    /// Counts the worker as awake. If there are workers asleep and none of them watches, it chooses one to
+    /// do so and passes it to `call`.
     pub(crate) fn wake_up(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
         let mut sleepers = lock(&self.sleepers);
-        let position = sleepers.list.iter().position(|&sleeper| sleeper == worker);
+        let position = sleepers.list.iter().position(|sleeper| sleeper.worker == worker);
         if let Some(position) = position {
             sleepers.list.remove(position);
             self.word.fetch_sub(ASLEEP, Ordering::Relaxed);
         }
-        if sleepers.watcher == Some(worker) {
-            sleepers.watcher = None;
-        }
-        if let (None, Some(&last)) = (sleepers.watcher, sleepers.list.last()) {
-            sleepers.watcher = Some(last);
+        sleepers.wake_ups += 1;
+        if sleepers.watchers() == 0
+            && let Some(last) = sleepers.list.last_mut()
+        {
+            last.watches = true;
             // This happens under the lock, so the new watcher cannot wake up before it has been told.
-            call(last);
+            call(last.worker);
         }
         if position.is_some() { Awake::Working } else { Awake::Searching }
     }
 
-    /// Tells whether the watcher has to go on watching. It stops when all workers are asleep.
+    /// Chooses a sleeping worker that is not in the driver, and passes it to `call`: it watches, and takes
+    /// the place in the driver.
+    #[cold]
+    pub(crate) fn call_driver(&self, is_driving: impl Fn(usize) -> bool, call: impl FnOnce(usize)) {
+        let mut sleepers = lock(&self.sleepers);
+        if let Some(sleeper) = sleepers.list.iter_mut().rfind(|sleeper| !is_driving(sleeper.worker)) {
+            sleeper.watches = true;
+            // Under the lock, as in `wake_up`.
+            call(sleeper.worker);
+        }
+    }
+
+    /// Tells whether the watcher has to go on watching.
     pub(crate) fn watch_on(&self, worker: usize) -> Watch {
         let mut sleepers = lock(&self.sleepers);
-        if sleepers.watcher != Some(worker) {
+        let (watchers, wake_ups) = (sleepers.watchers(), sleepers.wake_ups);
+        let is_spare = sleepers.list.len() == self.workers || watchers > 1;
+        // A worker that is not in the list has been woken, and its parker says so.
+        let Some(sleeper) = sleepers.list.iter_mut().find(|sleeper| sleeper.worker == worker) else {
             return Watch::No;
-        }
-        if sleepers.list.len() == self.workers {
-            sleepers.watcher = None;
-            return Watch::No;
-        }
-        Watch::Yes
+        };
+        let is_quiet = std::mem::replace(&mut sleeper.wake_ups_seen, wake_ups) == wake_ups;
+        sleeper.watches = !(is_quiet && is_spare);
+        if sleeper.watches { Watch::Yes } else { Watch::No }
     }
 }
 
@@ -192,18 +237,60 @@ mod tests {
     fn a_woken_worker_counts_as_searching_until_it_stops() {
         let idle = Idle::new(2);
         assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
-        assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::No);
+        assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::Yes);
         assert!(idle.should_wake());
-        assert_eq!(idle.wake_one(|worker| worker == 1), Some(0), "who is cheap to wake is woken first");
+        assert_eq!(
+            idle.wake_one(|worker| worker == 1),
+            Some(0),
+            "the worker that is cheap to wake goes first"
+        );
         assert!(!idle.should_wake());
         assert_eq!(idle.wake_one(|_| false), None, "one searches already");
-        assert_eq!(
-            idle.wake_up(0, |worker| assert_eq!(worker, 1, "one who sleeps watches")),
-            Awake::Searching
-        );
+        assert_eq!(idle.wake_up(0, |_| panic!("worker 1 watches already")), Awake::Searching);
         assert!(idle.stop_search(), "it was the only one to search");
         assert!(idle.should_wake());
         assert_eq!(idle.wake_up(1, |_| panic!("nobody sleeps")), Awake::Working);
         assert!(!idle.should_wake());
+    }
+
+    #[test]
+    fn watchers_stop_after_a_quiet_interval_and_the_next_wake_up_calls_one() {
+        let idle = Idle::new(2);
+        assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
+        assert_eq!(idle.watch_on(0), Watch::Yes, "worker 1 is awake, and nobody else watches");
+        assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::Yes);
+        let _ = idle.wake_up(1, |_| panic!("worker 0 watches already"));
+        assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::Yes);
+        assert_eq!(idle.watch_on(0), Watch::Yes, "a worker has woken up since the last look");
+        assert_eq!(idle.watch_on(0), Watch::No);
+        assert_eq!(idle.watch_on(1), Watch::No);
+        let mut called = None;
+        let _ = idle.wake_up(1, |worker| called = Some(worker));
+        assert_eq!(called, Some(0));
+        assert_eq!(idle.watch_on(0), Watch::Yes);
+    }
+
+    #[test]
+    fn of_many_sleepers_two_watch_and_one_of_these_stops() {
+        let idle = Idle::new(4);
+        let watch = [0, 1, 2].map(|worker| idle.fall_asleep(worker, Awake::Working));
+        assert_eq!(watch, [Watch::Yes, Watch::Yes, Watch::No]);
+        assert_eq!(idle.watch_on(0), Watch::No, "worker 1 watches as well");
+        assert_eq!(idle.watch_on(1), Watch::Yes, "worker 3 is awake");
+    }
+
+    #[test]
+    fn a_worker_in_the_driver_is_not_called_to_it() {
+        let idle = Idle::new(3);
+        let _ = [0, 1].map(|worker| idle.fall_asleep(worker, Awake::Working));
+        let mut called = None;
+        idle.call_driver(|worker| worker == 1, |worker| called = Some(worker));
+        assert_eq!(called, Some(0));
+        idle.call_driver(|_| true, |_| panic!("everybody drives"));
+    }
+
+    #[test]
+    fn a_single_worker_does_not_watch() {
+        assert_eq!(Idle::new(1).fall_asleep(0, Awake::Working), Watch::No);
     }
 }

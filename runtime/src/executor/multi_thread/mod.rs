@@ -183,11 +183,16 @@ impl MultiThread {
     }
 
     pub(crate) fn inject(&self, task: Task) {
-        match self.injector.push(task) {
-            Ok(()) => self.notify(None),
+        self.inject_unannounced(task);
+        self.notify(None);
+    }
+
+    /// Queues a task that the caller announces later, together with others.
+    pub(crate) fn inject_unannounced(&self, task: Task) {
+        if let Err(task) = self.injector.push(task) {
             // The executor has ended, and all its tasks with it. If this task was not complete, it is
             // cancelled here.
-            Err(task) => task::refuse(task),
+            task::refuse(task);
         }
     }
 

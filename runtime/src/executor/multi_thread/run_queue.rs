@@ -107,10 +107,23 @@ impl RunQueue {
         RingSnapshot { tail, tasks: if len > RING_CAPACITY { 0 } else { len } }
     }
 
+    /// Returns the head of the ring, for a thief that looks again later, or `None` if the ring is empty.
+    pub(crate) fn head_of_tasks(&self) -> Option<usize> {
+        let RingSnapshot { tail, tasks } = self.snapshot();
+        (tasks > 0).then(|| tail.wrapping_sub(tasks))
+    }
+
     /// Tells whether the ring still holds a task from the time when its tail was `tail`.
     pub(crate) fn has_task_before(&self, tail: usize) -> bool {
         let len = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
         0 < len && len <= RING_CAPACITY
+    }
+
+    /// Returns the address of the task in the LIFO slot, or 0. It may be used for comparisons only: the task
+    /// can be gone, and another one in its memory.
+    pub(crate) fn lifo_task_address(&self) -> usize {
+        // Relaxed: callers look again and again.
+        self.lifo_slot.load(Ordering::Relaxed).addr()
     }
 
     /// Tells whether the LIFO slot holds a task.

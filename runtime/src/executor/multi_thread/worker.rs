@@ -8,52 +8,39 @@
 //! if polls are long, only once.
 //!
 //! After some polls, as many as [`CheckInterval`] says, there is a check: the worker fires its own timers,
-//! polls the driver if its last such poll was more than [`MAX_ROUND`] ago and no other thread is in the
-//! driver, and takes its next task from the injector. If polls are long, the tasks that were woken by these
-//! timers and events go to the injector too, where they do not wait behind the ring and where every worker
-//! sees them. The injector and the rings then take [`Turns`].
+//! polls the driver if its last such poll was [`DRIVER_POLL_INTERVAL`] ago, or [`MAX_ROUND`] if polls are
+//! long, and no other thread is in the driver. It takes its next task from the injector. If polls are long,
+//! the tasks that were woken by these timers and events go to the injector too, where they do not wait behind
+//! the ring and where every worker sees them. The injector and the rings then take [`Turns`].
 //!
-//! A thief leaves a task alone if its owner will reach it within [`STEAL_GRACE_PERIOD`]. One worker
-//! finishes a handful of tasks that wake one another sooner than two workers do, because the memory that
-//! the tasks share stays in one cache. Requests and replies of eight clients finish two to five times as
-//! soon. A task that waits behind a longer one is stolen after that period, and it is stolen at once if it
-//! was already in the ring when the thief was woken. The period follows Go, whose thieves sleep for 3 µs
-//! before they take the newest task (`runtime/proc.go`, `runqgrab`).
+//! `worker/steal.rs` says what a worker takes from others, and `worker/sleep.rs` how it sleeps.
 
+mod sleep;
+mod steal;
+
+use self::steal::Suspect;
 use crate::{
     driver::wake::wake_all,
     executor::{
         check_interval::{CheckInterval, MAX_ROUND, Turns},
-        multi_thread::{
-            MultiThread,
-            idle::{Awake, Watch},
-            parker::{WakeReason, WakeReasons},
-            run_queue::{Owner, RingSnapshot},
-        },
+        multi_thread::{MultiThread, idle::Awake, run_queue::Owner},
         rng::Rng,
     },
     task::{self, Outcome, Task, budget},
 };
 use brigade_handle::fork::{self, Generation};
-use brigade_trace::{Cause, Domain, Id, Kind, Lane, clock, lane, park, record, unpark};
+use brigade_trace::{Cause, Domain, Id, Lane, lane};
 use std::{
     cell::{Cell, RefCell},
-    hint,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 /// The number of times in a row that the LIFO slot goes before a ring that holds tasks, if polls are short.
 const MAX_LIFO_RUNS: u32 = 3;
-/// Thieves leave a task alone this long, because its owner will probably run it first.
-const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
-/// A ring with more tasks than this is stolen from at once. Its owner cannot reach the last of them within
-/// the grace period, since no task runs in less than 50 ns.
-const ALWAYS_STOLEN_LENGTH: usize = 60;
-/// The number of snapshots that a thief takes before it gives up, while tasks come and go.
-const STEAL_ATTEMPTS: u32 = 8;
-/// The time that the watcher sleeps between two looks at the other workers.
-const WATCH_INTERVAL: Duration = Duration::from_millis(3);
+/// The longest time for which a busy worker leaves the driver alone, if polls are short. The system call
+/// takes 1 µs or more, and the worker that makes it keeps all others out of the driver.
+const DRIVER_POLL_INTERVAL: Duration = Duration::from_micros(200);
 
 /// The part of a worker that only its own thread touches.
 pub(crate) struct Worker {
@@ -67,30 +54,34 @@ pub(crate) struct Worker {
     may_steal_lifo_task: Cell<bool>,
     interval: CheckInterval,
     turns: Turns,
-    /// True while a check wakes tasks that go to the injector.
-    wakes_external: Cell<bool>,
+    wakes: Cell<Wakes>,
+    /// True if a task was queued with [`Wakes::Collected`] or [`Wakes::External`] and not announced yet.
+    has_collected: Cell<bool>,
     lifo_runs: Cell<u32>,
     /// The number of times in a row that the LIFO slot goes before a ring that holds tasks.
     max_lifo_runs: Cell<u32>,
     driver_polled: Cell<Instant>,
+    /// The worker that this one looks at while it is busy.
+    suspect: Suspect,
     /// The tails of all rings at the last snapshot, which this worker takes as a thief.
     seen_tails: Box<[Cell<usize>]>,
+    /// The tasks in all LIFO slots at the last look, which this worker takes as a watcher.
+    seen_lifo_tasks: Box<[Cell<usize>]>,
+    /// How often the driver had looked at the timers when this worker last found nobody asleep in it.
+    driver_looks_seen: Cell<usize>,
     /// The process that made this thread. A forked child is another one.
     generation: Generation,
 }
 
-/// The longest ring of a snapshot, and the number of tasks in it.
-struct LongestRing {
-    victim: usize,
-    tasks: usize,
-}
-
-/// Spins for this long.
-fn spin_for(time: Duration) {
-    let end = clock::now() + time;
-    while clock::now() < end {
-        hint::spin_loop();
-    }
+/// Where the tasks go that this thread wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    /// Into the LIFO slot. If an older task moves on into the ring, a sleeping worker is woken for it.
+    Local,
+    /// Likewise, but a worker is woken once for all of them: timers and events wake many tasks at a time.
+    Collected,
+    /// To the injector, and a worker is woken once for all of them.
+    External,
 }
 
 impl Worker {
@@ -104,11 +95,15 @@ impl Worker {
             may_steal_lifo_task: Cell::new(false),
             interval: CheckInterval::new(now),
             turns: Turns::new(),
-            wakes_external: Cell::new(false),
+            wakes: Cell::new(Wakes::Local),
+            has_collected: Cell::new(false),
             lifo_runs: Cell::new(0),
             max_lifo_runs: Cell::new(MAX_LIFO_RUNS),
             driver_polled: Cell::new(now),
+            suspect: Suspect::default(),
             seen_tails: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
+            seen_lifo_tasks: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
+            driver_looks_seen: Cell::new(0),
             generation: Generation::current(),
             shared,
         }
@@ -184,10 +179,20 @@ impl Worker {
     /// polls it goes to the injector.
     #[inline]
     pub(crate) fn schedule(&self, task: Task) {
-        if self.wakes_external.get() {
-            self.shared.inject(task);
+        if self.wakes.get() != Wakes::Local {
+            self.collect(task);
         } else if let Some(older) = self.queue.replace_lifo_slot(task) {
             self.push_back(older);
+        }
+    }
+
+    /// Queues a task that a timer or an event woke. [`announce_collected`](Self::announce_collected) follows.
+    fn collect(&self, task: Task) {
+        self.has_collected.set(true);
+        if self.wakes.get() == Wakes::External {
+            self.shared.inject_unannounced(task);
+        } else if let Some(older) = self.queue.replace_lifo_slot(task) {
+            self.queue.push(older, |surplus| self.shared.injector.push_all(surplus));
         }
     }
 
@@ -208,93 +213,6 @@ impl Worker {
         }
     }
 
-    /// Looks for a task of another worker, unless enough workers are searching already.
-    #[cold]
-    fn search(&self) -> Option<Task> {
-        if self.awake.get() == Awake::Working {
-            if !self.shared.idle.try_search() {
-                return None;
-            }
-            self.awake.set(Awake::Searching);
-        }
-        let victims = &self.shared.remotes;
-        let first = self.rng.borrow_mut().pick(victims.len());
-        let others =
-            (0..victims.len()).map(|n| (first + n) % victims.len()).filter(|&victim| victim != self.index);
-        if let Some(task) = self.steal(others.clone()) {
-            return Some(task);
-        }
-        if let Some(task) = self.pop_injected() {
-            return Some(task);
-        }
-        if self.may_steal_lifo_task.take() {
-            return { others }.find_map(|victim| victims[victim].queue.steal_lifo_task());
-        }
-        None
-    }
-
-    /// Steals half of another worker's ring. It steals from a short ring only if some task has lain there
-    /// for longer than [`STEAL_GRACE_PERIOD`].
-    fn steal(&self, others: impl Iterator<Item = usize> + Clone) -> Option<Task> {
-        if let Some(task) = self.steal_announced() {
-            return Some(task);
-        }
-        for _ in 0..STEAL_ATTEMPTS {
-            if self.shared.injector.len() > 0 {
-                return None;
-            }
-            let longest = self.snapshot(others.clone())?;
-            let stolen = if longest.tasks > ALWAYS_STOLEN_LENGTH {
-                self.steal_from(longest.victim)
-            } else {
-                spin_for(STEAL_GRACE_PERIOD);
-                self.steal_stale(others.clone())
-            };
-            if stolen.is_some() {
-                return stolen;
-            }
-        }
-        None
-    }
-
-    /// Steals what this worker was woken for, if it is still there: waking up takes longer than the grace
-    /// period.
-    fn steal_announced(&self) -> Option<Task> {
-        let remotes = &self.shared.remotes;
-        let announced = &remotes[self.index].announced;
-        // Relaxed, both: hints, which the wake-up has published.
-        let victim = announced.victim.load(Ordering::Relaxed);
-        let tail = announced.tail.load(Ordering::Relaxed);
-        remotes[victim].queue.has_task_before(tail).then(|| self.steal_from(victim)).flatten()
-    }
-
-    /// Notes the tails of the other rings, and finds the longest ring. Returns `None` if all are empty.
-    fn snapshot(&self, others: impl Iterator<Item = usize>) -> Option<LongestRing> {
-        let mut longest = LongestRing { victim: 0, tasks: 0 };
-        for victim in others {
-            let RingSnapshot { tail, tasks } = self.shared.remotes[victim].queue.snapshot();
-            self.seen_tails[victim].set(tail);
-            if tasks > longest.tasks {
-                longest = LongestRing { victim, tasks };
-            }
-        }
-        (longest.tasks > 0).then_some(longest)
-    }
-
-    /// Steals from the first ring that still holds a task from before the last snapshot.
-    fn steal_stale(&self, others: impl Iterator<Item = usize>) -> Option<Task> {
-        let has_stale = |victim: &usize| {
-            self.shared.remotes[*victim].queue.has_task_before(self.seen_tails[*victim].get())
-        };
-        others.filter(has_stale).find_map(|victim| self.steal_from(victim))
-    }
-
-    fn steal_from(&self, victim: usize) -> Option<Task> {
-        let stolen = self.shared.remotes[victim].queue.steal(&self.queue)?;
-        record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), stolen.tasks as u64);
-        Some(stolen.first)
-    }
-
     /// Ends a search that has found a task. If nobody else searches and there are more tasks, it wakes the
     /// next worker.
     #[cold]
@@ -306,65 +224,6 @@ impl Worker {
         }
     }
 
-    /// Sleeps until there is something to do. The worker sleeps in the driver if no other thread does.
-    #[cold]
-    fn sleep(&self) {
-        let shared = &self.shared;
-        let clock = &shared.driver.timers.clock;
-        let (began, mut has_slept) = (clock.now(), false);
-        let id = Id::new(Domain::Worker, self.index as u64);
-        let mut watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
-        // Rule 3 of `idle.rs`. The worker that is woken may be this one.
-        if shared.has_tasks() {
-            shared.notify(Some(self.index));
-        }
-        shared.owned.wake_if_empty();
-        park(id);
-        loop {
-            let called = self.sleep_once(watch, &mut has_slept);
-            if called.contains(WakeReason::Search) || !self.queue.is_empty() || shared.is_stopped() {
-                break;
-            }
-            if called.contains(WakeReason::Watch) {
-                watch = Watch::Yes;
-            } else if watch == Watch::Yes {
-                // Nobody knows when this task came, so the watcher counts it as one that was there for the
-                // whole time.
-                if shared.remotes.iter().any(|remote| remote.queue.has_lifo_task()) {
-                    self.may_steal_lifo_task.set(true);
-                    break;
-                }
-                watch = shared.idle.watch_on(self.index);
-            }
-        }
-        unpark(id);
-        self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
-        // A worker that was called before it slept has not polled the driver. Then the round goes on, so that
-        // a check comes.
-        if has_slept {
-            self.interval.end_round(began);
-            self.interval.begin_round(clock.now());
-        }
-    }
-
-    /// Sleeps once, in the driver or on the thread. `has_slept` becomes true unless the worker was called
-    /// before it reached the driver.
-    fn sleep_once(&self, watch: Watch, has_slept: &mut bool) -> WakeReasons {
-        let parker = &self.shared.remotes[self.index].parker;
-        let at_most = (watch == Watch::Yes).then_some(WATCH_INTERVAL);
-        let driver = self.shared.driver.try_lock();
-        if driver.is_some()
-            && let Err(called) = parker.enter_driver()
-        {
-            return called;
-        }
-        *has_slept = true;
-        let Some(mut driver) = driver else { return parker.park(at_most) };
-        let mut called = None;
-        driver.sleep(at_most, || called = Some(parker.take_reasons()));
-        called.unwrap_or_else(|| parker.take_reasons())
-    }
-
     /// Ends a round of a busy worker: it fires its timers, polls the driver when that is due, and takes a
     /// task from the injector.
     #[cold]
@@ -374,27 +233,44 @@ impl Worker {
         let may_be_external = self.turns.end_round(self.interval.end_round(now));
         let is_short = self.interval.has_short_polls();
         self.max_lifo_runs.set(if is_short { MAX_LIFO_RUNS } else { 1 });
-        self.wakes_external.set(!is_short);
-        self.poll_driver(now);
-        self.wakes_external.set(false);
+        self.wakes.set(if is_short { Wakes::Collected } else { Wakes::External });
+        let has_polled = self.poll_driver(now);
         let may_be_external = may_be_external || !self.interval.is_after_each_poll();
-        let task = if may_be_external { self.pop_injected() } else { None };
+        let mut task = if has_polled { self.relieve() } else { None };
+        if task.is_none() && may_be_external {
+            task = self.pop_injected();
+        }
+        self.announce_collected();
         self.turns.begin(task.is_some());
         task
     }
 
-    /// Fires the timers of this worker. Polls the driver without sleeping, if this worker did not poll it for
-    /// long enough.
-    fn poll_driver(&self, now: Instant) {
-        let timers = &self.shared.driver.timers;
+    /// Fires the timers of this worker. Polls the driver without sleeping, and returns true, if this worker
+    /// did not poll it for long enough.
+    fn poll_driver(&self, now: Instant) -> bool {
+        let shared = &self.shared;
         let mut fired = Vec::new();
-        timers.expire_one(self.index, timers.clock.moment_of(now), &mut fired);
+        shared.driver.timers.expire_one(self.index, shared.driver.timers.clock.moment_of(now), &mut fired);
         wake_all(Cause::Timer, &mut fired);
-        if now - self.driver_polled.get() > MAX_ROUND {
-            self.driver_polled.set(now);
-            if let Some(mut driver) = self.shared.driver.try_lock() {
-                driver.poll_now();
-            }
+        let interval = if self.interval.is_after_each_poll() { MAX_ROUND } else { DRIVER_POLL_INTERVAL };
+        if now - self.driver_polled.get() < interval {
+            return false;
+        }
+        self.driver_polled.set(now);
+        if let Some(mut driver) = shared.driver.try_lock() {
+            driver.poll_now();
+            drop(driver);
+            self.hand_over_driver();
+        }
+        true
+    }
+
+    /// Wakes another worker for what timers and events have woken since the last call, if there is something
+    /// that others can take. This worker goes on with [`Wakes::Local`].
+    fn announce_collected(&self) {
+        self.wakes.set(Wakes::Local);
+        if self.has_collected.take() && self.shared.has_tasks() {
+            self.shared.notify(Some(self.index));
         }
     }
 }

@@ -1,0 +1,160 @@
+//! The sleep of a worker: where it sleeps, what it looks at when it watches, and how the driver is handed
+//! over.
+//!
+//! A worker that falls asleep takes the place in the driver if it is free. Once it sleeps on its thread, it
+//! goes to the driver in two cases only, because a driver that wanders from worker to worker costs a wake-up
+//! each time:
+//!
+//! * It watches, and nobody has been in the driver from one look to the next.
+//! * It is called. A worker whose last poll was long calls another one when it leaves the driver, or when it
+//!   finds the driver empty: the next poll is probably long as well, and timers and sockets should not wait
+//!   for it.
+//!
+//! So an event waits for a worker's long poll for [`WATCH_INTERVAL`] and [`SECOND_LOOK`] at most, and if the
+//! poll before was long as well, for the time of a wake-up.
+//!
+//! A worker that leaves the driver's lock wakes up or tries to take it again. So the driver is never left
+//! empty while all workers sleep: a worker that finds the lock taken may rely on the one that has it.
+
+use super::{Wakes, Worker};
+use crate::executor::multi_thread::{
+    idle::{Awake, Watch},
+    parker::{WakeReason, WakeReasons},
+};
+use brigade_trace::{Domain, Id, park, unpark};
+use std::time::Duration;
+
+/// The time that a watcher sleeps between two looks at the other workers.
+const WATCH_INTERVAL: Duration = Duration::from_millis(1);
+/// The time after which a watcher looks again at something that it suspects to be stuck.
+const SECOND_LOOK: Duration = Duration::from_micros(100);
+
+/// The state that a sleeping worker keeps from one sleep to the next.
+struct Asleep {
+    watch: Watch,
+    /// Whether the worker may take the place in the driver.
+    may_drive: bool,
+    /// Whether the last look found something that may be stuck.
+    suspects: bool,
+    /// Whether the worker has slept, or looked into the driver.
+    has_slept: bool,
+}
+
+/// The findings of a watcher.
+#[derive(Default)]
+struct Look {
+    /// A task lies in a LIFO slot, or nobody is in the driver.
+    is_suspicious: bool,
+    /// A task in a LIFO slot was there at the last look.
+    task_is_stuck: bool,
+    /// Nobody was in the driver since the last look.
+    driver_is_empty: bool,
+}
+
+impl Worker {
+    /// Sleeps until there is something to do. The worker sleeps in the driver if no other thread does.
+    #[cold]
+    pub(super) fn sleep(&self) {
+        let shared = &self.shared;
+        let clock = &shared.driver.timers.clock;
+        let began = clock.now();
+        let id = Id::new(Domain::Worker, self.index as u64);
+        let watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
+        // Rule 3 of `idle.rs`. The worker that is woken may be this one.
+        if shared.has_tasks() {
+            shared.notify(Some(self.index));
+        }
+        shared.owned.wake_if_empty();
+        park(id);
+        let mut sleep = Asleep { watch, may_drive: true, suspects: false, has_slept: false };
+        while !self.sleep_once(&mut sleep) {}
+        unpark(id);
+        self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
+        // A worker that was called before it slept has not polled the driver. Then the round goes on, so that
+        // a check comes.
+        if sleep.has_slept {
+            self.interval.end_round(began);
+            let now = clock.now();
+            self.interval.begin_round(now);
+            if sleep.may_drive {
+                self.driver_polled.set(now);
+                self.hand_over_driver();
+            }
+        }
+        self.announce_collected();
+    }
+
+    /// Sleeps once, in the driver or on the thread. Returns true if the worker has to wake up.
+    fn sleep_once(&self, sleep: &mut Asleep) -> bool {
+        let called = self.sleep_in_place(sleep);
+        let is_called = called.contains(WakeReason::Watch);
+        if called.contains(WakeReason::Search)
+            || self.has_collected.get()
+            || !self.queue.is_empty()
+            || self.shared.is_stopped()
+        {
+            return true;
+        }
+        if is_called {
+            (sleep.watch, sleep.may_drive, sleep.suspects) = (Watch::Yes, true, false);
+        } else if sleep.watch == Watch::Yes {
+            let look = self.look(sleep.suspects);
+            if look.task_is_stuck {
+                self.may_steal_lifo_task.set(true);
+                return true;
+            }
+            sleep.may_drive |= look.driver_is_empty;
+            sleep.suspects = look.is_suspicious;
+            sleep.watch = self.shared.idle.watch_on(self.index);
+        }
+        false
+    }
+
+    /// Sleeps once. Afterwards `may_drive` says whether that was in the driver.
+    fn sleep_in_place(&self, sleep: &mut Asleep) -> WakeReasons {
+        let parker = &self.shared.remotes[self.index].parker;
+        let interval = if sleep.suspects { SECOND_LOOK } else { WATCH_INTERVAL };
+        let at_most = (sleep.watch == Watch::Yes).then_some(interval);
+        let driver = if sleep.may_drive { self.shared.driver.try_lock() } else { None };
+        sleep.may_drive = driver.is_some();
+        if driver.is_some()
+            && let Err(called) = parker.enter_driver()
+        {
+            return called;
+        }
+        sleep.has_slept = true;
+        let Some(mut driver) = driver else { return parker.park(at_most) };
+        let mut called = None;
+        self.wakes.set(Wakes::Collected);
+        driver.sleep(at_most, || called = Some(parker.take_reasons()));
+        self.wakes.set(Wakes::Local);
+        called.unwrap_or_else(|| parker.take_reasons())
+    }
+
+    /// Looks at the other workers and at the driver. `suspects` says that there was a look shortly before,
+    /// which found something to compare with.
+    fn look(&self, suspects: bool) -> Look {
+        let mut look = Look::default();
+        for (remote, seen) in self.shared.remotes.iter().zip(&self.seen_lifo_tasks) {
+            let task = remote.queue.lifo_task_address();
+            look.is_suspicious |= task != 0;
+            look.task_is_stuck |= suspects && task != 0 && task == seen.get();
+            seen.set(task);
+        }
+        if let Some(looks) = self.shared.driver.timers.looks_if_driver_awake() {
+            look.is_suspicious = true;
+            look.driver_is_empty = suspects && looks == self.driver_looks_seen.get();
+            self.driver_looks_seen.set(looks);
+        }
+        look
+    }
+
+    /// Calls a sleeping worker to the driver if this worker probably begins a long poll.
+    pub(super) fn hand_over_driver(&self) {
+        let shared = &self.shared;
+        if self.interval.expects_long_poll() && shared.idle.has_sleepers() {
+            let is_driving = |worker: usize| shared.remotes[worker].parker.is_driving();
+            shared.idle.call_driver(is_driving, |worker| shared.wake(worker, WakeReason::Watch));
+        }
+    }
+}
