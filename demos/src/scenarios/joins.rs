@@ -183,7 +183,9 @@ fn lesson(tiny: &[Row; 4], long: &[Row; 2], takes: Duration) -> String {
             "`join` offered {offered} halves, and was as fast as `join_lazy`: here the calls cost more than the offers."
         )
     };
-    let overlap = long.each_ref().map(|row| row.time < takes * 3 / 2);
+    // One after the other, the leaves alone take twice as long as each. The rest of the tree takes time, too.
+    let overlapped = |row: &Row, rest: &Row| row.time < (2 * takes).max(rest.time + takes * 3 / 2);
+    let overlap = [overlapped(&long[0], eager), overlapped(&long[1], lazy)];
     let price = match overlap {
         [true, false] => {
             "With `join` the two long leaves ran at the same time, and with `join_lazy` one after the other."
@@ -192,7 +194,7 @@ fn lesson(tiny: &[Row; 4], long: &[Row; 2], takes: Duration) -> String {
             "With `join` the two long leaves ran at the same time. This time they did with `join_lazy` as well, because a \
              worker without work had just asked."
         }
-        [false, _] => "The two long leaves ran one after the other, because no other worker was free.",
+        [false, _] => "The two long leaves ran one after the other: no other worker took one in time.",
     };
     format!(
         "{cost} One worker alone took {:.1} ns a node when it went left first, and {:.1} when it went right first, as \
