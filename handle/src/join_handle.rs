@@ -65,14 +65,14 @@ use std::{
 pub struct JoinHandle<T> {
     target: NonNull<dyn Counted<T>>,
     release: Release,
-    /// [`TAKEN`] if the handle has returned its result. Otherwise the waiter whose wait a trace has recorded.
+    /// Whether the handle has returned its result.
+    taken: bool,
+    /// The waiter whose wait a trace has recorded, or [`Id::NONE`]. It shares no word with `taken`: a handle
+    /// that moves right after it was made is copied faster so (`spawn_join_ct`).
     waiter: Id,
     // A mutex is Send and Sync exactly where a handle should be: when T is Send.
     _value: PhantomData<Mutex<T>>,
 }
-
-/// Stands for a waiter once the handle has returned its result.
-const TAKEN: Id = Id::from_bits(u64::MAX);
 
 // SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); the result moves with the handle.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
@@ -113,7 +113,7 @@ impl<T> JoinHandle<T> {
     /// which was made by [`Signal::joined`](crate::Signal::joined) or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
-        Self { target, release, waiter: Id::NONE, _value: PhantomData }
+        Self { target, release, taken: false, waiter: Id::NONE, _value: PhantomData }
     }
 
     #[inline]
@@ -227,7 +227,7 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     fn is_taken(&self) -> bool {
-        self.waiter == TAKEN
+        self.taken
     }
 
     /// Tells the trace that somebody waits for the work, if there is one and it does not know it.
@@ -241,10 +241,10 @@ impl<T> JoinHandle<T> {
     /// Marks the result as taken. A trace that knows of the wait hears of its end.
     #[inline]
     fn mark_taken(&mut self) {
+        self.taken = true;
         if self.waiter != Id::NONE {
             observe::join_end(self.waiter, self.id(), WaitOutcome::Served);
         }
-        self.waiter = TAKEN;
     }
 
     /// Takes the result. Panics if it has been taken already.
@@ -307,7 +307,7 @@ impl<T> JoinHandle<T> {
             return Poll::Pending;
         }
         self.mark_taken();
-        // SAFETY: the signal has just said that the value is there, and `TAKEN` lets this happen once.
+        // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.
         Poll::Ready(unsafe { self.target().place().take() })
     }
 
@@ -315,7 +315,7 @@ impl<T> JoinHandle<T> {
     #[cold]
     fn give_up(&mut self) -> Poll<Result<T, JoinError>> {
         self.mark_taken();
-        // SAFETY: `&mut self` is the only joiner, and `TAKEN` makes this its last access to the signal.
+        // SAFETY: `&mut self` is the only joiner, and `taken` makes this its last access to the signal.
         let heir = unsafe { self.target().signal().detach() };
         Poll::Ready(match heir {
             Heir::Completer => Err(JoinError::lost(Lost::Forked)),
