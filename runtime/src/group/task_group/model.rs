@@ -26,7 +26,8 @@ where
     assert!(!shared.count_in());
     let ending = shared.clone();
     let member = thread::spawn(move || end(&ending));
-    let mut group = pin!(GroupFuture { body: Some(Box::pin(body)), value: None, shared });
+    let (at, wait) = (std::panic::Location::caller(), brigade_trace::Wait::NONE);
+    let mut group = pin!(GroupFuture { body: Some(Box::pin(body)), value: None, shared, at, wait });
     let parent = Arc::new(WakeFlag(loom::sync::atomic::AtomicBool::new(false)));
     let waker = Waker::from(parent.clone());
     let mut context = Context::from_waker(&waker);
