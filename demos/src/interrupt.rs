@@ -33,8 +33,8 @@ impl<T: Send> OwnsChildren for Mutex<Option<T>> {
 
 /// Whether the process is about to exit.
 static EXITING: AtomicBool = AtomicBool::new(false);
-/// Called just before the process exits.
-static EXIT_HOOK: Mutex<Option<fn()>> = Mutex::new(None);
+/// Called just before the process exits, in this order: by [`Hook`].
+static EXIT_HOOKS: Mutex<[Option<fn()>; 2]> = Mutex::new([None; 2]);
 /// The owners of children, to be dropped before the process exits.
 static REGISTERED: Mutex<Vec<Weak<dyn OwnsChildren>>> = Mutex::new(Vec::new());
 
@@ -55,10 +55,18 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
-/// Has `hook` called before the process exits on a signal, to give back what belongs to others, such as the
-/// terminal. A later call replaces the hook.
-pub fn on_exit(hook: fn()) {
-    *lock(&EXIT_HOOK) = Some(hook);
+/// The parts of the program that have something to do before the process exits on a signal.
+#[derive(Clone, Copy, Debug)]
+pub enum Hook {
+    /// The terminal is given back as it was.
+    Terminal,
+    /// The recording of the run is written.
+    Recording,
+}
+
+/// Has `call` called before the process exits on a signal. A later call for the same part replaces it.
+pub fn on_exit(hook: Hook, call: fn()) {
+    lock(&EXIT_HOOKS)[hook as usize] = Some(call);
 }
 
 /// Ends the children, restores the terminal, and exits.
@@ -68,10 +76,8 @@ pub fn exit(code: i32) -> ! {
     for owner in lock(&REGISTERED).drain(..).filter_map(|owner| owner.upgrade()) {
         owner.end_children();
     }
-    let hook = *lock(&EXIT_HOOK);
-    if let Some(hook) = hook {
-        hook();
-    }
+    let hooks = *lock(&EXIT_HOOKS);
+    hooks.into_iter().flatten().for_each(|hook| hook());
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
         // Go to the beginning of the line, clear it, show the cursor.

@@ -1,12 +1,17 @@
-//! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text.
+//! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text. Ctrl-C writes what
+//! there is.
 
-use crate::scenario::{CommandError, Exit};
+use crate::{
+    interrupt::{self, Hook},
+    scenario::{CommandError, Exit},
+    show,
+};
 use brigade_timeline::{Timeline, html, text};
 use brigade_trace::{Recording, Session, Trace, clock};
 use clap::{Arg, ArgMatches};
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::{File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -17,10 +22,24 @@ const THREAD_EVENTS: usize = 1 << 17;
 /// How wide a text in a file is.
 const FILE_COLUMNS: usize = 120;
 
-/// The recording for `--trace`, while it goes on.
-static RUNNING: Mutex<Option<Session>> = Mutex::new(None);
+/// The recording for `--trace`, while it goes on. Whatever takes it out writes it before it releases the lock,
+/// so that the process does not exit in the middle.
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
-fn running() -> MutexGuard<'static, Option<Session>> {
+/// A recording that goes on, and where it is to be written.
+struct Running {
+    session: Session,
+    destination: Destination,
+    title: String,
+}
+
+impl Running {
+    fn write(self) -> Result<(), CommandError> {
+        self.destination.write(&Recording::from(self.session.stop()), &self.title)
+    }
+}
+
+fn running() -> MutexGuard<'static, Option<Running>> {
     // A panic leaves no change in here half done.
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -101,14 +120,28 @@ pub(crate) fn record(
     title: &str,
     run: impl FnOnce() -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
-    // A file that cannot be written is told before the run, not after it.
-    File::create(&destination.path).map_err(|error| cannot("write", &destination.path, error))?;
+    // A file that cannot be written is told before the run, not after it. An earlier recording stays until then.
+    let writable = OpenOptions::new().create(true).append(true).open(&destination.path);
+    writable.map_err(|error| cannot("write", &destination.path, error))?;
     let session = Session::start(THREAD_EVENTS).map_err(crate::scenario::failed("cannot trace"))?;
-    *running() = Some(session);
+    *running() = Some(Running { session, destination: destination.clone(), title: title.to_owned() });
+    interrupt::on_exit(Hook::Recording, write_before_exit);
     let exit = run();
-    let session = running().take().expect("only this function takes it out");
-    destination.write(&Recording::from(session.stop()), title)?;
+    let mut recording = running();
+    match recording.take() {
+        Some(recording) => recording.write()?,
+        // Ctrl-C has written it, and is about to exit.
+        None => interrupt::park_if_exiting(),
+    }
+    drop(recording);
     exit
+}
+
+fn write_before_exit() {
+    let mut recording = running();
+    if let Some(Err(error)) = recording.take().map(Running::write) {
+        show::complain(format_args!("brigade: {}\n", error.message));
+    }
 }
 
 /// The recording of a scenario that shows its own events.
@@ -132,7 +165,8 @@ impl OwnRecording {
         match self {
             Self::Session(session) => session.stop(),
             Self::Part(begin) => {
-                let mut trace = running().as_ref().map(Session::snapshot).unwrap_or_default();
+                let mut trace =
+                    running().as_ref().map(|running| running.session.snapshot()).unwrap_or_default();
                 trace.threads.iter_mut().for_each(|thread| thread.events.retain(|event| event.at >= begin));
                 trace
             }

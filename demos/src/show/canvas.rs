@@ -7,7 +7,7 @@
 //! Without a terminal there is no such screen, and the lanes print what happens as lines.
 
 use super::{Lanes, Output, Style, lanes::Picture, output::write_patiently, projector, text::fold};
-use crate::interrupt;
+use crate::interrupt::{self, Hook};
 use std::{
     io, panic,
     sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError},
@@ -178,7 +178,7 @@ fn take() {
             before(info);
         }));
     });
-    interrupt::on_exit(give_back);
+    interrupt::on_exit(Hook::Terminal, give_back);
     let mut taken = lock();
     *taken = true;
     write(ENTER);

@@ -1,7 +1,14 @@
 //! `--trace FILE` and `brigade view`: what is recorded, in which form, and which files are refused.
 
-use crate::common::{folder::Folder, program::run};
-use std::fs;
+use crate::{
+    common::{
+        folder::Folder,
+        program::{brigade, run},
+    },
+    program::signal,
+    server::Server,
+};
+use std::{fs, process::Stdio};
 
 #[test]
 fn a_run_is_written_in_the_form_that_the_ending_says() {
@@ -25,6 +32,24 @@ fn a_run_is_written_in_the_form_that_the_ending_says() {
     let ran = run(&["view", &path("run.brigade"), "--html", &path("again.html")]);
     assert!(ran.code == Some(0) && ran.stdout.contains("again.html"), "{}{}", ran.stdout, ran.stderr);
     assert!(fs::read_to_string(path("again.html")).unwrap().contains("<title>run</title>"));
+}
+
+#[test]
+fn ctrl_c_writes_the_recording_so_far() {
+    let folder = Folder::new();
+    let path = folder.path().join("run.txt");
+    fs::write(&path, "an earlier one").unwrap();
+    let server = Server::new();
+    let (url, to) = (server.url(), path.display().to_string());
+    let arguments = ["io", "async", "--requests", "2", "--url", &url, "--trace", &to];
+    let child = brigade(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // A request has arrived, so the program is in the middle of its work.
+    let _request = server.request();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "an earlier one", "it stays until there is another");
+    signal(child.id(), "INT");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("threads (") && text.contains("waits"), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! message is seen), and the thread that waits for signals, just before the process exits. Any of them may
 //! come after another one.
 
-use crate::interrupt;
+use crate::interrupt::{self, Hook};
 use ratatui::{
     Terminal,
     backend::CrosstermBackend,
@@ -43,7 +43,7 @@ impl Screen {
                 close();
                 before(info);
             }));
-            interrupt::on_exit(close);
+            interrupt::on_exit(Hook::Terminal, close);
         });
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         // Release: pairs with the swap in `close`. The flag is set before the first change, so that an
