@@ -128,13 +128,17 @@ pub(crate) fn record(
     interrupt::on_exit(Hook::Recording, write_before_exit);
     let exit = run();
     let mut recording = running();
-    match recording.take() {
-        Some(recording) => recording.write()?,
+    let written = match recording.take() {
+        Some(recording) => recording.write(),
         // Ctrl-C has written it, and is about to exit.
-        None => interrupt::park_if_exiting(),
-    }
+        None => {
+            interrupt::park_if_exiting();
+            Ok(())
+        }
+    };
     drop(recording);
-    exit
+    // If both fail, the error of the run is told.
+    exit.and_then(|exit| written.map(|()| exit))
 }
 
 fn write_before_exit() {
