@@ -4,6 +4,7 @@
 //! is registered here ([`Interruptible`]). The thread drops the owners, which kills and reaps their children,
 //! and then exits.
 
+use crate::sys;
 use brigade_process::ProcessPool;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -11,6 +12,7 @@ use signal_hook::{
 };
 use std::{
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -31,10 +33,12 @@ impl<T: Send> OwnsChildren for Mutex<Option<T>> {
     }
 }
 
+type ExitHook = fn();
+
 /// Whether the process is about to exit.
 static EXITING: AtomicBool = AtomicBool::new(false);
 /// Called just before the process exits, in this order: by [`Hook`].
-static EXIT_HOOKS: Mutex<[Option<fn()>; 2]> = Mutex::new([None; 2]);
+static EXIT_HOOKS: Mutex<[Option<ExitHook>; 2]> = Mutex::new([None; 2]);
 /// The owners of children, to be dropped before the process exits.
 static REGISTERED: Mutex<Vec<Weak<dyn OwnsChildren>>> = Mutex::new(Vec::new());
 
@@ -55,6 +59,21 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
+/// Starts the thread that ends the program as SIGHUP does when the terminal of its input is gone. The signal
+/// itself goes to the terminal's shell alone, and a shell that ignores it does not pass it on.
+///
+/// # Errors
+///
+/// Fails if the thread cannot be started.
+pub fn exit_with_terminal() -> io::Result<()> {
+    let body = || {
+        if sys::wait_until_hung_up(io::stdin().as_fd()).is_ok() {
+            exit(128 + SIGHUP);
+        }
+    };
+    thread::Builder::new().name("terminal".into()).spawn(body).map(drop)
+}
+
 /// The parts of the program that have something to do before the process exits on a signal.
 #[derive(Clone, Copy, Debug)]
 pub enum Hook {
@@ -65,7 +84,7 @@ pub enum Hook {
 }
 
 /// Has `call` called before the process exits on a signal. A later call for the same part replaces it.
-pub fn on_exit(hook: Hook, call: fn()) {
+pub fn on_exit(hook: Hook, call: ExitHook) {
     lock(&EXIT_HOOKS)[hook as usize] = Some(call);
 }
 

@@ -1,5 +1,5 @@
-//! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text. Ctrl-C writes what
-//! there is.
+//! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text. Ctrl-C writes
+//! what there is.
 
 use crate::{
     interrupt::{self, Hook},
@@ -22,8 +22,8 @@ const THREAD_EVENTS: usize = 1 << 17;
 /// How wide a text in a file is.
 const FILE_COLUMNS: usize = 120;
 
-/// The recording for `--trace`, while it goes on. Whatever takes it out writes it before it releases the lock,
-/// so that the process does not exit in the middle.
+/// The recording for `--trace`, while it goes on. It is taken out and written under one lock, so that the
+/// process does not exit in the middle.
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
 /// A recording that goes on, and where it is to be written.
@@ -120,7 +120,8 @@ pub(crate) fn record(
     title: &str,
     run: impl FnOnce() -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
-    // A file that cannot be written is told before the run, not after it. An earlier recording stays until then.
+    // A file that cannot be written is told before the run, not after it. An earlier recording stays until
+    // then.
     let writable = OpenOptions::new().create(true).append(true).open(&destination.path);
     writable.map_err(|error| cannot("write", &destination.path, error))?;
     let session = Session::start(THREAD_EVENTS).map_err(crate::scenario::failed("cannot trace"))?;

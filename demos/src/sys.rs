@@ -123,6 +123,23 @@ pub(crate) fn wait_until_writable(descriptor: BorrowedFd<'_>) -> io::Result<()> 
     }
 }
 
+/// Waits until a terminal is gone: its window was closed, or its connection broke.
+///
+/// # Errors
+///
+/// Fails if the system has no memory to wait with.
+pub(crate) fn wait_until_hung_up(terminal: BorrowedFd<'_>) -> io::Result<()> {
+    // An end is reported whether it is asked for or not, and nothing else is.
+    let mut wanted = libc::pollfd { fd: terminal.as_raw_fd(), events: 0, revents: 0 };
+    loop {
+        // SAFETY: poll writes into the one entry that the pointer and the count name. It outlives the call.
+        match check(unsafe { libc::poll(&raw mut wanted, 1, -1) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            waited => return waited,
+        }
+    }
+}
+
 fn check(result: i32) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -3,11 +3,13 @@
 
 use crate::{
     common::folder::Folder,
-    program::{children_of, signal},
+    program::{children_of, exists, signal},
 };
 use std::{
     io::{Read, Write},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// The escape sequences that enter and leave the alternate screen.
@@ -33,13 +35,19 @@ impl Terminal {
 
     /// Starts the program in a terminal of so many columns.
     pub(crate) fn in_columns(columns: usize, arguments: &str) -> Option<Self> {
+        Self::after("true", columns, arguments)
+    }
+
+    /// Starts the program in a terminal of so many columns, after the shell has run a command.
+    fn after(command: &str, columns: usize, arguments: &str) -> Option<Self> {
         if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
             println!("skipped: there is no `script` here to make a terminal with");
             return None;
         }
         let state = Folder::new();
         let program = env!("CARGO_BIN_EXE_brigade");
-        let shell = format!("stty rows 24 cols {columns}; '{program}' {arguments}; echo code=$?; stty -a");
+        let shell =
+            format!("{command}; stty rows 24 cols {columns}; '{program}' {arguments}; echo code=$?; stty -a");
         let mut script = Command::new("script");
         script.args(["-qec", &shell, "/dev/null"]).env("XDG_STATE_HOME", state.path()).env("TERM", "xterm");
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -121,6 +129,20 @@ fn a_signal_ends_the_quiz_and_gives_the_terminal_back() {
         let Some(terminal) = quiz() else { return };
         signal(terminal.program(), name);
         terminal.ends_with(code);
+    }
+}
+
+#[test]
+fn a_quiz_whose_terminal_is_gone_ends() {
+    // The shell gets the signal, ignores it, and passes none on.
+    let Some(mut terminal) = Terminal::after("trap '' HUP", 80, "cards") else { return };
+    terminal.wait_for("Enter: reveal");
+    let program = terminal.program();
+    drop(terminal);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while exists(program) {
+        assert!(Instant::now() < deadline, "it reads on from a terminal that is gone");
+        thread::yield_now();
     }
 }
 

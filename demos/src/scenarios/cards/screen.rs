@@ -44,6 +44,9 @@ impl Screen {
                 before(info);
             }));
             interrupt::on_exit(Hook::Terminal, close);
+            // The library reads on for ever when the terminal is gone. A quiz without this thread is as good
+            // until then.
+            let _ = interrupt::exit_with_terminal();
         });
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         // Release: pairs with the swap in `close`. The flag is set before the first change, so that an
