@@ -357,7 +357,9 @@ impl Source {
             return self.poll_ready_besides(direction, waker, waiting);
         }
         *slot = Some(waker);
-        self.seen(direction).map_or(Poll::Pending, Poll::Ready)
+        let seen = self.seen(direction);
+        drop(waiting);
+        seen.inspect(|_| self.end_wait(direction)).map_or(Poll::Pending, Poll::Ready)
     }
 
     #[cold]
@@ -373,7 +375,7 @@ impl Source {
         drop(waiting);
         drop(spare);
         wake_all(Cause::Readiness, &mut woken);
-        seen.map_or(Poll::Pending, Poll::Ready)
+        seen.inspect(|_| self.end_wait(direction)).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Tells a trace that a task waits for readiness, unless one does already. A poll has no line of the
@@ -387,12 +389,12 @@ impl Source {
         }
     }
 
-    /// Tells a trace that the wait ended.
+    /// Tells a trace that the wait ended. It also forgets a wait whose session has stopped.
     #[inline]
     fn end_wait(&self, direction: Direction) {
-        if brigade_trace::on() {
-            let waiter = Id::from_bits(self.waiters[direction as usize].swap(0, Relaxed));
-            wait_end(waiter, || self.id, Cause::Readiness);
+        let waiter = &self.waiters[direction as usize];
+        if waiter.load(Relaxed) != 0 {
+            wait_end(Id::from_bits(waiter.swap(0, Relaxed)), || self.id, Cause::Readiness);
         }
     }
 
@@ -482,6 +484,9 @@ impl Source {
         self.readiness.fetch_update(Ordering::Relaxed, Ordering::Relaxed, clear).is_ok()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 #[cfg(all(test, loom))]
 mod model;
