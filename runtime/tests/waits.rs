@@ -12,12 +12,12 @@ use brigade_runtime::{
     },
     task_group, timeout, yield_now,
 };
-use brigade_trace::{Cause, Domain, Id, Kind, Session, Trace};
+use brigade_trace::{Cause, Domain, Event as Recorded, Id, Kind, Session, Trace};
 use std::{
-    future::Future,
-    pin::pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, PoisonError},
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -156,6 +156,20 @@ fn a_lock_for_reading_is_waited_for() {
 }
 
 #[test]
+fn a_writer_that_downgrades_still_holds_the_lock() {
+    let lock = Arc::new(RwLock::new(0));
+    let trace = recorded(|| {
+        drop(lock.try_write().unwrap().downgrade());
+        drop(run(lock.clone().write_owned()).downgrade());
+    });
+    let is_of_lock = |event: &&Recorded| matches!(event.kind, Kind::Held | Kind::Released);
+    // The permits of a writer are more than an event can count.
+    let of_lock = trace.events().filter(is_of_lock).map(|event| (event.kind, event.detail == 1));
+    let once = [(Kind::Held, false), (Kind::Released, false), (Kind::Held, true), (Kind::Released, true)];
+    assert_eq!(of_lock.collect::<Vec<_>>(), [once, once].concat(), "{trace}");
+}
+
+#[test]
 fn a_permit_is_waited_for_until_it_is_free_or_the_semaphore_is_closed() {
     let semaphore = Arc::new(Semaphore::new(0));
     let ours = semaphore.clone();
@@ -166,6 +180,18 @@ fn a_permit_is_waited_for_until_it_is_free_or_the_semaphore_is_closed() {
     let ours = semaphore.clone();
     let trace = with_waiter(async move { ours.acquire().await.is_ok() }, || semaphore.close());
     the_wait(&trace, Domain::Semaphore, Cause::Permit, Cause::Close);
+}
+
+#[test]
+fn a_permit_that_is_forgotten_is_held_no_longer() {
+    let semaphore = Arc::new(Semaphore::new(2));
+    let trace = recorded(|| {
+        semaphore.try_acquire().unwrap().forget();
+        semaphore.clone().try_acquire_many_owned(1).unwrap().forget();
+    });
+    let kinds = trace.events().map(|event| event.kind).filter(|kind| *kind != Kind::Cpu);
+    let once = [Kind::Held, Kind::Released];
+    assert_eq!(kinds.collect::<Vec<_>>(), [once, once].concat(), "{trace}");
 }
 
 #[test]
@@ -189,6 +215,18 @@ fn a_channel_is_waited_for_when_it_is_empty_and_when_it_is_full() {
 fn the_other_channels_are_waited_for() {
     let (sender, receiver) = oneshot::channel();
     let trace = with_waiter(async move { receiver.await.is_ok() }, || sender.send(1).unwrap());
+    the_wait(&trace, Domain::Channel, Cause::Item, Cause::Item);
+
+    let (sender, mut receiver) = oneshot::channel();
+    let polls_then_tries = async move {
+        poll_fn(|cx| {
+            let sent = receiver.try_recv();
+            // A first poll begins the wait, and no other poll takes the value.
+            sent.map_or_else(|_| Pin::new(&mut receiver).poll(cx).map(Result::unwrap), Poll::Ready)
+        })
+        .await
+    };
+    let trace = with_waiter(polls_then_tries, || sender.send(1).unwrap());
     the_wait(&trace, Domain::Channel, Cause::Item, Cause::Item);
 
     let (mut sender, receiver) = oneshot::channel::<i32>();

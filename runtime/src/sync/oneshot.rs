@@ -361,13 +361,14 @@ impl<T> Receiver<T> {
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         // Acquire pairs with the Release in `finish`.
         let state = self.0.channel().state.load(Ordering::Acquire);
-        if state & DONE != 0 {
-            self.0.take().ok_or(TryRecvError::Closed)
-        } else if state & CLOSED != 0 {
-            Err(TryRecvError::Closed)
-        } else {
-            Err(TryRecvError::Empty)
+        if state & (DONE | CLOSED) == 0 {
+            return Err(TryRecvError::Empty);
         }
+        // A channel that was closed first has no value that is ours.
+        let value = if state & DONE != 0 { self.0.take() } else { None };
+        // An earlier poll may have begun a wait.
+        self.1.ended(if value.is_some() { Cause::Item } else { Cause::Close });
+        value.ok_or(TryRecvError::Closed)
     }
 
     /// Tells the sender that no value is wanted any more. A value that was sent before can still be

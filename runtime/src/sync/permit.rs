@@ -55,6 +55,7 @@ macro_rules! permit {
 
             /// Removes these permits from the semaphore for good: they are not returned.
             pub fn forget(mut self) {
+                self.semaphore.resource().released(self.permits);
                 self.permits = 0;
             }
         }

@@ -186,6 +186,14 @@ impl<T: ?Sized> RwLock<T> {
         })
     }
 
+    /// Tells a trace that the task which held the lock to write now holds it to read.
+    fn record_downgrade(&self) {
+        let lock = self.permits.resource();
+        lock.released(ALL_PERMITS - 1);
+        // A release says that the task is no longer a holder.
+        lock.held(1);
+    }
+
     /// Returns the value. No lock is needed, because it is borrowed exclusively.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
@@ -263,7 +271,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         mem::forget(self);
-        lock.permits.resource().released(ALL_PERMITS - 1);
+        lock.record_downgrade();
         lock.permits.release(ALL_PERMITS - 1);
         ReadGuard { lock }
     }
@@ -276,7 +284,7 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
         let this = mem::ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
         let lock = unsafe { ptr::read(&this.lock) };
-        lock.permits.resource().released(ALL_PERMITS - 1);
+        lock.record_downgrade();
         lock.permits.release(ALL_PERMITS - 1);
         OwnedReadGuard { lock }
     }
