@@ -39,7 +39,8 @@
 //! more than it gains. Also, a worker that leaves the driver to run a task leaves nobody in the driver,
 //! usually for a short time. But a poll may take long, and then no other worker is told. So a watcher looks
 //! every millisecond. An empty driver, or a task in a LIFO slot, is suspicious. If the watcher finds the same
-//! at the next look, which comes soon, it takes the place in the driver, or the task.
+//! at the next look, and the owner of the slot has ended no round meanwhile, it takes the place in the
+//! driver, or the task. `worker/sleep.rs` says when that look comes.
 //!
 //! **While some workers are awake and some asleep, one of the sleepers watches.** All changes of the list and
 //! of its watchers are made under the lock:

@@ -91,19 +91,7 @@ pub(crate) fn start(
     max_blocking: usize,
 ) -> io::Result<(Arc<MultiThread>, Threads)> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| run_queue::new()).unzip();
-    let remote = |queue| Remote { queue, parker: Parker::default(), announced: Announced::default() };
-    let shared = Arc::new(MultiThread {
-        remotes: queues.into_iter().map(remote).collect(),
-        injector: Injector::new(),
-        idle: Idle::new(workers),
-        owned: OwnedTasks::new(workers),
-        references: ExecutorRefCount::default(),
-        driver: Driver::new(workers, Clock::os())?,
-        blocking: Blocking::new(max_blocking),
-        stopped: AtomicBool::new(false),
-        alive: AtomicUsize::new(workers),
-        failure: OnceLock::new(),
-    });
+    let shared = Arc::new(MultiThread::new(queues, max_blocking)?);
     let threads = Threads(Mutex::new(Vec::with_capacity(workers)));
     for (index, queue) in owners.into_iter().enumerate() {
         let mut builder = thread::Builder::new().name(format!("{name}-{index}"));
@@ -172,6 +160,24 @@ pub(crate) fn schedule(shared: &MultiThread, task: Task) {
 }
 
 impl MultiThread {
+    /// Makes an executor with a worker for each of these queues. No thread runs yet.
+    fn new(queues: Vec<Arc<RunQueue>>, max_blocking: usize) -> io::Result<Self> {
+        let workers = queues.len();
+        let remote = |queue| Remote { queue, parker: Parker::default(), announced: Announced::default() };
+        Ok(Self {
+            remotes: queues.into_iter().map(remote).collect(),
+            injector: Injector::new(),
+            idle: Idle::new(workers),
+            owned: OwnedTasks::new(workers),
+            references: ExecutorRefCount::default(),
+            driver: Driver::new(workers, Clock::os())?,
+            blocking: Blocking::new(max_blocking),
+            stopped: AtomicBool::new(false),
+            alive: AtomicUsize::new(workers),
+            failure: OnceLock::new(),
+        })
+    }
+
     pub(crate) fn workers(&self) -> usize {
         self.remotes.len()
     }

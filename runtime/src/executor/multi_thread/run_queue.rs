@@ -40,6 +40,8 @@ pub(crate) struct RunQueue {
     head: AtomicUsize,
     // --- stored by the owner ---
     tail: AtomicUsize,
+    /// The number of rounds that the owner has ended.
+    rounds: AtomicUsize,
     slots: Box<[AtomicPtr<()>]>,
     // --- swapped by anybody ---
     lifo_slot: AtomicPtr<()>,
@@ -57,6 +59,16 @@ pub(crate) struct RingSnapshot {
     pub(crate) tasks: usize,
 }
 
+/// The task in a LIFO slot at one moment, and the progress of its owner. If two snapshots are equal, the
+/// owner has been in the same round since the first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LifoSnapshot {
+    /// The address of the task. It may be used for comparisons only: the task can be gone, and another one in
+    /// its memory.
+    task: usize,
+    rounds: usize,
+}
+
 /// The tasks that a thief has taken.
 pub(crate) struct Stolen {
     /// The oldest task.
@@ -70,6 +82,7 @@ pub(crate) fn new() -> (Owner, Arc<RunQueue>) {
     let queue = Arc::new(RunQueue {
         head: AtomicUsize::new(0),
         tail: AtomicUsize::new(0),
+        rounds: AtomicUsize::new(0),
         slots: (0..RING_CAPACITY).map(|_| AtomicPtr::new(null_mut())).collect(),
         lifo_slot: AtomicPtr::new(null_mut()),
     });
@@ -119,11 +132,11 @@ impl RunQueue {
         0 < len && len <= RING_CAPACITY
     }
 
-    /// Returns the address of the task in the LIFO slot, or 0. It may be used for comparisons only: the task
-    /// can be gone, and another one in its memory.
-    pub(crate) fn lifo_task_address(&self) -> usize {
-        // Relaxed: callers look again and again.
-        self.lifo_slot.load(Ordering::Relaxed).addr()
+    /// Returns the task in the LIFO slot, for a thief that looks again later, or `None` if the slot is empty.
+    pub(crate) fn lifo_snapshot(&self) -> Option<LifoSnapshot> {
+        // Relaxed, both: callers look again and again.
+        let (rounds, task) = (self.rounds.load(Ordering::Relaxed), self.lifo_slot.load(Ordering::Relaxed));
+        (!task.is_null()).then(|| LifoSnapshot { task: task.addr(), rounds })
     }
 
     /// Tells whether the LIFO slot holds a task.
@@ -188,6 +201,13 @@ impl RunQueue {
 }
 
 impl Owner {
+    /// Tells thieves that this worker is not stuck: it has ended a round.
+    pub(crate) fn end_round(&self) {
+        // Relaxed, both: only this thread stores it, and thieves look again and again.
+        let rounds = self.queue.rounds.load(Ordering::Relaxed);
+        self.queue.rounds.store(rounds.wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// Puts a task into the LIFO slot, and returns the task that was there.
     #[inline]
     pub(crate) fn replace_lifo_slot(&self, task: Task) -> Option<Task> {

@@ -23,7 +23,11 @@ use crate::{
     driver::wake::wake_all,
     executor::{
         check_interval::{CheckInterval, MAX_ROUND, Turns},
-        multi_thread::{MultiThread, idle::Awake, run_queue::Owner},
+        multi_thread::{
+            MultiThread,
+            idle::Awake,
+            run_queue::{LifoSnapshot, Owner},
+        },
         rng::Rng,
     },
     task::{self, Outcome, Task, budget},
@@ -66,9 +70,9 @@ pub(crate) struct Worker {
     /// The tails of all rings at the last snapshot, which this worker takes as a thief.
     seen_tails: Box<[Cell<usize>]>,
     /// The tasks in all LIFO slots at the last look, which this worker takes as a watcher.
-    seen_lifo_tasks: Box<[Cell<usize>]>,
-    /// How often the driver had looked at the timers when this worker last found nobody asleep in it.
-    driver_looks_seen: Cell<usize>,
+    seen_lifo_tasks: Box<[Cell<Option<LifoSnapshot>>]>,
+    /// How often the driver had looked at the timers at that look, if nobody slept in it.
+    driver_looks_seen: Cell<Option<usize>>,
     /// The process that made this thread. A forked child is another one.
     generation: Generation,
 }
@@ -102,8 +106,8 @@ impl Worker {
             driver_polled: Cell::new(now),
             suspect: Suspect::default(),
             seen_tails: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
-            seen_lifo_tasks: shared.remotes.iter().map(|_| Cell::new(0)).collect(),
-            driver_looks_seen: Cell::new(0),
+            seen_lifo_tasks: shared.remotes.iter().map(|_| Cell::new(None)).collect(),
+            driver_looks_seen: Cell::new(None),
             generation: Generation::current(),
             shared,
         }
@@ -230,6 +234,7 @@ impl Worker {
     fn check(&self) -> Option<Task> {
         let timers = &self.shared.driver.timers;
         let now = timers.clock.now();
+        self.queue.end_round();
         let may_be_external = self.turns.end_round(self.interval.end_round(now));
         let is_short = self.interval.has_short_polls();
         self.max_lifo_runs.set(if is_short { MAX_LIFO_RUNS } else { 1 });

@@ -11,10 +11,24 @@
 //!   for it.
 //!
 //! So an event waits for a worker's long poll for [`WATCH_INTERVAL`] and [`SECOND_LOOK`] at most, and if the
-//! poll before was long as well, for the time of a wake-up.
+//! poll before was long as well, for the time of a wake-up. A task in a LIFO slot may wait for two
+//! [`WATCH_INTERVAL`]s: if the only watcher sleeps in the driver, its [`SECOND_LOOK`] comes after a whole
+//! millisecond, because epoll counts in milliseconds.
 //!
 //! A worker that leaves the driver's lock wakes up or tries to take it again. So the driver is never left
 //! empty while all workers sleep: a worker that finds the lock taken may rely on the one that has it.
+//!
+//! # The rhythm of a watcher
+//!
+//! A watcher compares each look with the one before. If a look finds something suspicious, the next one comes
+//! after [`SECOND_LOOK`], but only once: the look after that comes after [`WATCH_INTERVAL`] again. Beside a
+//! busy worker that polls the driver without sleeping there, each look is suspicious. A watcher that always
+//! hurried would wake ten thousand times a second.
+//!
+//! ```text
+//!   looks    |         1 ms         |.|         1 ms         |.|
+//!                        ^ stuck from here: seen by the first look after it, taken at the second
+//! ```
 
 use super::{Wakes, Worker};
 use crate::executor::multi_thread::{
@@ -24,9 +38,9 @@ use crate::executor::multi_thread::{
 use brigade_trace::{Domain, Id, park, unpark};
 use std::time::Duration;
 
-/// The time that a watcher sleeps between two looks at the other workers.
+/// The time that a watcher sleeps before it looks at the other workers.
 const WATCH_INTERVAL: Duration = Duration::from_millis(1);
-/// The time after which a watcher looks again at something that it suspects to be stuck.
+/// The time after which a watcher looks for a second time at something that it suspects to be stuck.
 const SECOND_LOOK: Duration = Duration::from_micros(100);
 
 /// The state that a sleeping worker keeps from one sleep to the next.
@@ -34,7 +48,7 @@ struct Asleep {
     watch: Watch,
     /// Whether the worker may take the place in the driver.
     may_drive: bool,
-    /// Whether the last look found something that may be stuck.
+    /// Whether the last look found something that may be stuck, so that the next one comes soon.
     suspects: bool,
     /// Whether the worker has slept, or looked into the driver.
     has_slept: bool,
@@ -58,6 +72,8 @@ impl Worker {
         let shared = &self.shared;
         let clock = &shared.driver.timers.clock;
         let began = clock.now();
+        self.queue.end_round();
+        self.suspect.clear();
         let id = Id::new(Domain::Worker, self.index as u64);
         let watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
         // Rule 3 of `idle.rs`. The worker that is woken may be this one.
@@ -98,13 +114,14 @@ impl Worker {
         if is_called {
             (sleep.watch, sleep.may_drive, sleep.suspects) = (Watch::Yes, true, false);
         } else if sleep.watch == Watch::Yes {
-            let look = self.look(sleep.suspects);
+            // A worker that comes from the driver need not ask whether somebody is there.
+            let look = self.look(!sleep.may_drive);
             if look.task_is_stuck {
                 self.may_steal_lifo_task.set(true);
                 return true;
             }
             sleep.may_drive |= look.driver_is_empty;
-            sleep.suspects = look.is_suspicious;
+            sleep.suspects = look.is_suspicious && !sleep.suspects;
             sleep.watch = self.shared.idle.watch_on(self.index);
         }
         false
@@ -131,21 +148,19 @@ impl Worker {
         called.unwrap_or_else(|| parker.take_reasons())
     }
 
-    /// Looks at the other workers and at the driver. `suspects` says that there was a look shortly before,
-    /// which found something to compare with.
-    fn look(&self, suspects: bool) -> Look {
+    /// Looks at the other workers, and at the driver if it `may_be_empty`. Compares with the last look.
+    fn look(&self, may_be_empty: bool) -> Look {
         let mut look = Look::default();
         for (remote, seen) in self.shared.remotes.iter().zip(&self.seen_lifo_tasks) {
-            let task = remote.queue.lifo_task_address();
-            look.is_suspicious |= task != 0;
-            look.task_is_stuck |= suspects && task != 0 && task == seen.get();
-            seen.set(task);
+            let task = remote.queue.lifo_snapshot();
+            let last = seen.replace(task);
+            look.is_suspicious |= task.is_some();
+            look.task_is_stuck |= task.is_some() && task == last;
         }
-        if let Some(looks) = self.shared.driver.timers.looks_if_driver_awake() {
-            look.is_suspicious = true;
-            look.driver_is_empty = suspects && looks == self.driver_looks_seen.get();
-            self.driver_looks_seen.set(looks);
-        }
+        let looks = self.shared.driver.timers.looks_if_driver_awake().filter(|_| may_be_empty);
+        let last = self.driver_looks_seen.replace(looks);
+        look.is_suspicious |= looks.is_some();
+        look.driver_is_empty = looks.is_some() && looks == last;
         look
     }
 
@@ -158,3 +173,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

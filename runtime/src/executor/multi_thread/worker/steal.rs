@@ -10,13 +10,19 @@
 //! A busy worker does not search, so tasks may lie in the ring of a worker that makes a long poll, or whose
 //! thread was preempted, while the others run what the driver keeps giving them. So a worker with short polls
 //! looks at one other worker each time that it polls the driver. If that worker has taken nothing from its
-//! queue since the last such look, [`DRIVER_POLL_INTERVAL`](super::DRIVER_POLL_INTERVAL) ago, it is relieved
-//! of its queue. A server with 64 connections, whose two workers share two CPUs with the clients, answers 99
-//! of 100 requests in half of the time that way.
+//! ring since the last such look, [`DRIVER_POLL_INTERVAL`](super::DRIVER_POLL_INTERVAL) ago, it is relieved
+//! of its ring. If the same task lies in its LIFO slot, and it has ended no round, it is relieved of that
+//! task. The task alone proves nothing: of two tasks that wake each other, one often lies there.
+//!
+//! A server with 64 connections, whose two workers share two CPUs with the clients, answers 99 of 100
+//! requests in half of the time that way.
 
 use super::Worker;
 use crate::{
-    executor::multi_thread::{idle::Awake, run_queue::RingSnapshot},
+    executor::multi_thread::{
+        idle::Awake,
+        run_queue::{LifoSnapshot, RingSnapshot},
+    },
     task::Task,
 };
 use brigade_trace::{Domain, Id, Kind, clock, record};
@@ -36,8 +42,16 @@ pub(super) struct Suspect {
     worker: Cell<usize>,
     /// The head of that worker's ring, if there were tasks in it.
     head: Cell<Option<usize>>,
-    /// The address of the task in its LIFO slot, or 0.
-    lifo_task: Cell<usize>,
+    /// The task in its LIFO slot.
+    lifo_task: Cell<Option<LifoSnapshot>>,
+}
+
+impl Suspect {
+    /// Forgets the last look: the worker has slept since.
+    pub(super) fn clear(&self) {
+        self.head.set(None);
+        self.lifo_task.set(None);
+    }
 }
 
 /// The longest ring of a snapshot, and the number of tasks in it.
@@ -162,12 +176,12 @@ impl Worker {
         }
         let worker = suspect.worker.get();
         let queue = &remotes[worker].queue;
-        let (head, lifo_task) = (queue.head_of_tasks(), queue.lifo_task_address());
+        let (head, lifo_task) = (queue.head_of_tasks(), queue.lifo_snapshot());
         let task = if worker == self.index {
             None
         } else if head.is_some() && head == suspect.head.get() {
             self.steal_all_from(worker)
-        } else if lifo_task != 0 && lifo_task == suspect.lifo_task.get() {
+        } else if lifo_task.is_some() && lifo_task == suspect.lifo_task.get() {
             queue.steal_lifo_task()
         } else {
             None
@@ -180,7 +194,7 @@ impl Worker {
         let next = if next == self.index { (next + 1) % remotes.len() } else { next };
         suspect.worker.set(next);
         suspect.head.set(remotes[next].queue.head_of_tasks());
-        suspect.lifo_task.set(remotes[next].queue.lifo_task_address());
+        suspect.lifo_task.set(remotes[next].queue.lifo_snapshot());
         task
     }
 }
