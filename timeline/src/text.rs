@@ -14,6 +14,15 @@ use std::fmt::Write;
 const ROWS_MAX: usize = 12;
 const WORST_MAX: usize = 5;
 
+/// Adds a line. Names come from the file, so a control character in them must not reach the terminal, nor one
+/// that reverses the text.
+fn push_line(out: &mut String, line: &str) {
+    let is_hidden =
+        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    out.extend(line.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }));
+    out.push('\n');
+}
+
 /// Draws the timeline in so many columns, 40 at least, and lists the longest waits and runs below it.
 ///
 /// ```
@@ -36,11 +45,11 @@ pub fn text(timeline: &Timeline, columns: usize) -> String {
     let mut first = 0;
     for (number, group) in (0..).zip(&timeline.groups) {
         let rows = timeline.rows[first..].iter().take_while(|row| row.group == number).count();
-        let _ = writeln!(out, "{}", cut(&format!("{} ({})", group.name, group.members), columns));
+        push_line(&mut out, &cut(&format!("{} ({})", group.name, group.members), columns));
         for row in first..first + rows.min(ROWS_MAX) {
             let line = line(timeline, row as u32, width);
             let name = cut(&timeline.rows[row].name, left - 3);
-            let _ = writeln!(out, "{}", format!("  {name:<0$} {line}", left - 3).trim_end());
+            push_line(&mut out, format!("  {name:<0$} {line}", left - 3).trim_end());
         }
         if rows > ROWS_MAX {
             let _ = writeln!(out, "  … {} more rows", rows - ROWS_MAX);
@@ -50,7 +59,7 @@ pub fn text(timeline: &Timeline, columns: usize) -> String {
     out.push_str("█ runs  ▒ ready, not yet run  ░ waits\n");
     worst(timeline, columns, &mut out);
     for note in &timeline.notes {
-        let _ = writeln!(out, "{note}");
+        push_line(&mut out, note);
     }
     out
 }
@@ -95,7 +104,7 @@ fn worst(timeline: &Timeline, columns: usize, out: &mut String) {
         let _ = writeln!(out, "{title}");
         for span in spans.into_iter().take(WORST_MAX) {
             let line = format!("  {:>10}  {}", duration(span.end - span.begin), sentence(timeline, span));
-            let _ = writeln!(out, "{}", cut(&line, columns));
+            push_line(out, &cut(&line, columns));
         }
     }
 }

@@ -6,7 +6,7 @@
 use brigade_pool::Pool;
 use brigade_runtime::{Runtime, sleep, spawn, yield_now};
 use brigade_timeline::{State, Timeline, html, text};
-use brigade_trace::{Recording, Session};
+use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording, Segment, Session, ThreadTrace, Trace};
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -83,4 +83,59 @@ fn the_views_show_every_group_of_a_real_run() {
         );
     }
     assert!(html(&timeline, "a <run>").contains("<title>a &lt;run&gt;</title>"));
+}
+
+fn event(at: u64, kind: Kind, subject: Id, by: Id) -> Event {
+    Event { at, kind, subject, by, cause: Cause::Unknown, detail: 1 }
+}
+
+fn thread(name: &str, events: Vec<Event>) -> ThreadTrace {
+    ThreadTrace { name: name.into(), events, ..ThreadTrace::default() }
+}
+
+fn recording(threads: Vec<ThreadTrace>) -> Recording {
+    let trace = Trace { threads, ..Trace::default() };
+    Recording { segments: vec![Segment { trace, ..Segment::default() }], ..Recording::default() }
+}
+
+/// This many would take minutes if each event looked at all those before it.
+const MANY: u64 = 100_000;
+
+#[test]
+fn many_processes_do_not_take_the_square_of_their_number() {
+    let threads = (1..=MANY as u32).map(|process| ThreadTrace { process, ..thread("t", Vec::new()) });
+    let timeline = Timeline::of(&recording(threads.collect()));
+    assert_eq!((timeline.rows.len() as u64, timeline.groups.len() as u64), (MANY, MANY));
+}
+
+#[test]
+fn many_holders_waits_and_runs_do_not_take_the_square_of_their_number() {
+    let task = |number| Id::new(Domain::Task, number);
+    let lock = |number| Id::new(Domain::Lock, number);
+    let future = |number| Id::new(Domain::Future, number);
+    let mut events = vec![event(0, Kind::RunBegin, task(1), Id::NONE)];
+    events.extend((2..MANY).map(|number| event(number, Kind::Held, lock(1), task(number))));
+    events.extend((2..MANY).map(|number| event(number, Kind::WaitBegin, task(1), lock(number))));
+    events.extend((2..MANY).map(|number| event(number, Kind::WaitEnd, task(1), lock(1))));
+    events.extend((2..MANY).map(|number| event(number, Kind::RunBegin, future(number), task(1))));
+    events.extend((2..MANY).map(|number| event(number, Kind::Interest, lock(1), task(1))));
+    let timeline = Timeline::of(&recording(vec![thread("main", events)]));
+    assert_eq!(timeline.events, 5 * (MANY - 2) + 1);
+}
+
+#[test]
+fn no_control_character_of_a_file_reaches_the_terminal() {
+    let task = Id::new(Domain::Task, 1);
+    let run = |begin| {
+        [event(begin, Kind::RunBegin, task, Id::NONE), event(begin + 9, Kind::RunEnd, task, Id::NONE)]
+    };
+    let evil = "so\u{1b}[2J\u{9b}\nup\r\u{202e}";
+    let mut recording = recording(vec![ThreadTrace { dropped: 1, ..thread(evil, run(1).to_vec()) }]);
+    recording.segments[0].trace.labels.insert(task, evil.into());
+    for columns in [40, 80, 200] {
+        let text = text(&Timeline::of(&recording), columns);
+        let is_plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(text.chars().all(is_plain), "{text:?}");
+        assert!(text.contains("so\u{fffd}[2J\u{fffd}\u{fffd}up"), "{text}");
+    }
 }

@@ -10,7 +10,8 @@ pub(super) fn merge(timeline: &mut Timeline, spans_max: usize) {
     if before > spans_max {
         shortest = 256;
         while count(&timeline.spans, shortest) > spans_max && shortest < timeline.length {
-            shortest *= 2;
+            // The times of a file may be anything.
+            shortest = shortest.saturating_mul(2);
         }
         timeline.spans = merged(&timeline.spans, shortest);
         let gone = before - timeline.spans.len();
@@ -87,6 +88,27 @@ fn merged(spans: &[Span], shortest: u64) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_of_centuries_is_merged_as_far_as_its_rows_allow() {
+        let none = Link::NONE;
+        let span = |row| Span {
+            row,
+            begin: 0,
+            end: 1,
+            state: State::Running,
+            unit: none,
+            cause: Cause::Unknown,
+            resource: none,
+            holder: none,
+            site: none,
+            thread: none,
+        };
+        let spans = (0..10).map(span).collect();
+        let mut timeline = Timeline { length: u64::MAX, spans, ..Timeline::default() };
+        merge(&mut timeline, 5);
+        assert_eq!(timeline.spans.len(), 10);
+    }
 
     #[test]
     fn short_spans_are_merged_to_pieces_that_are_still_short() {

@@ -6,6 +6,7 @@
 //! 3. `rows.rs` gives units rows: grouped by the place that spawned them, each in the first row that is free.
 //! 4. `merge.rs` merges short spans if there are more than a page can hold.
 
+mod holders;
 mod merge;
 mod names;
 mod order;

@@ -32,14 +32,18 @@ fn of_process(timeline: &Timeline, process: u32) -> String {
 }
 
 fn threads(timeline: &mut Timeline, spans: &mut [Span]) {
-    for process in 0..timeline.processes.len() as u32 {
+    let mut of = vec![Vec::new(); timeline.processes.len()];
+    for (index, thread) in timeline.threads.iter().enumerate() {
+        of[thread.process as usize].push(index);
+    }
+    for (process, indices) in (0..).zip(of) {
         let name = format!("threads{}", of_process(timeline, process));
         let group = timeline.groups.len() as u32;
-        let mut members = 0;
-        for thread in timeline.threads.iter_mut().filter(|thread| thread.process == process) {
+        let members = indices.len() as u32;
+        for index in indices {
+            let thread = &mut timeline.threads[index];
             thread.row = timeline.rows.len() as u32;
             timeline.rows.push(Row { group, name: thread.name.clone(), depth: 0 });
-            members += 1;
         }
         timeline.groups.push(Group { name, kind: GroupKind::Threads, members });
     }

@@ -1,6 +1,7 @@
 //! One pass through all events: the spans of units and threads, the wakes and the depths.
 
 use super::{
+    holders::Holders,
     names::{Key, Names, is_unit},
     order::{Order, Step},
     thread::Lane,
@@ -17,8 +18,8 @@ struct Story<'a> {
     lanes: Vec<Lane>,
     live: Vec<Live>,
     numbers: HashMap<Key, Link>,
-    /// The units that hold a resource, the latest last.
-    holders: HashMap<Link, Vec<Link>>,
+    /// The units that hold each resource.
+    holders: HashMap<Link, Holders>,
     depths: HashMap<Key, usize>,
     /// For each thread, the call that it has handed to a child last.
     begun: Vec<Link>,
@@ -213,12 +214,12 @@ impl Story<'_> {
 
     fn begin_wait(&mut self, step: Step, segment: usize, event: &Event) {
         let resource = self.resource(step.place, segment, event.by);
-        let holder = self.holders.get(&resource).and_then(|holders| holders.last().copied());
+        let holder = self.holders.get(&resource).map_or(Link::NONE, Holders::latest);
         let wait = OpenWait {
             since: step.at,
             cause: event.cause,
             resource,
-            holder: holder.unwrap_or(Link::NONE),
+            holder,
             site: self.names.site(segment, event.detail),
         };
         for unit in self.affected(step, segment, event.subject) {
@@ -241,14 +242,9 @@ impl Story<'_> {
         let resource = self.resource(step.place, segment, event.subject);
         let holders = self.holders.entry(resource).or_default();
         if event.kind == Kind::Released {
-            if let Some(place) = holders.iter().rposition(|&other| other == holder) {
-                holders.remove(place);
-            }
-            return;
+            return holders.remove(holder);
         }
-        if !holders.contains(&holder) {
-            holders.push(holder);
-        }
+        holders.add(holder);
         for &unit in self.lanes[step.place as usize].running_task() {
             self.live[unit.get().expect("a running unit is known")].tell_holder(resource, holder);
         }

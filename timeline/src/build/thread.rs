@@ -11,9 +11,14 @@ use brigade_trace::{Cause, Id};
 #[derive(Clone, Copy)]
 struct Frame {
     unit: Link,
-    /// It is a part of the unit below.
-    is_part: bool,
+    /// Its depth within the task, job or call of which it is a part; 0 for that itself.
+    part: usize,
 }
+
+/// Units nest at most so deep on a thread. A file may nest them deeper; the innermost are not shown.
+const FRAMES_MAX: usize = 256;
+/// Of these, so many are parts of one task. A wait of the task is told to each.
+const PARTS_MAX: usize = 16;
 
 /// A thread while the events are gone through.
 pub(super) struct Lane {
@@ -43,7 +48,7 @@ impl Lane {
 
     /// The unit that the row shows: the innermost that is no part.
     fn shown(&self) -> Link {
-        self.stack.iter().rev().find(|frame| !frame.is_part).map_or(Link::NONE, |frame| frame.unit)
+        self.stack.iter().rev().find(|frame| frame.part == 0).map_or(Link::NONE, |frame| frame.unit)
     }
 
     fn cut(&mut self, at: u64, spans: &mut Vec<Span>) {
@@ -57,14 +62,18 @@ impl Lane {
         if !is_part {
             self.cut(at, spans);
         }
-        self.stack.push(Frame { unit, is_part });
+        let part = if is_part { self.stack.last().map_or(1, |below| below.part + 1) } else { 0 };
+        if self.stack.len() == FRAMES_MAX || part > PARTS_MAX {
+            return;
+        }
+        self.stack.push(Frame { unit, part });
         self.units.push(unit);
     }
 
     pub(super) fn leave(&mut self, at: u64, unit: Link, spans: &mut Vec<Span>) {
         // A run that began before the recording has no frame. A run whose end is lost leaves a frame above.
         let Some(place) = self.stack.iter().rposition(|frame| frame.unit == unit) else { return };
-        if !self.stack[place].is_part {
+        if self.stack[place].part == 0 {
             self.cut(at, spans);
         }
         self.stack.truncate(place);
@@ -80,7 +89,7 @@ impl Lane {
 
     /// The innermost task, job or call, and its parts that run.
     pub(super) fn running_task(&self) -> &[Link] {
-        let task = self.stack.iter().rposition(|frame| !frame.is_part).unwrap_or(0);
+        let task = self.stack.iter().rposition(|frame| frame.part == 0).unwrap_or(0);
         &self.units[task.min(self.units.len())..]
     }
 

@@ -30,6 +30,9 @@ impl OpenWait {
         Self { since: 0, cause: Cause::Unknown, resource: Link::NONE, holder: Link::NONE, site: Link::NONE };
 }
 
+/// A unit has at most so many waits at a time. A file may name any number; then the oldest are forgotten.
+const WAITS_MAX: usize = 64;
+
 /// A unit while the events are gone through.
 pub(super) struct Live {
     pub(super) unit: Unit,
@@ -147,6 +150,9 @@ impl Live {
     }
 
     pub(super) fn begin_wait(&mut self, wait: OpenWait) {
+        if self.waits.len() == WAITS_MAX {
+            self.waits.remove(0);
+        }
         self.waits.push(wait);
     }
 

@@ -272,7 +272,11 @@ fn id(bytes: &mut Bytes<'_>, names: &Names) -> Option<Id> {
 
 /// Reads the index of a string and copies the string.
 fn shared(bytes: &mut Bytes<'_>, strings: &[&[u8]], budget: &mut usize) -> Option<String> {
-    let text = strings.get(bytes.count()?)?;
-    *budget = budget.checked_sub(text.len())?;
-    Some(String::from_utf8_lossy(text).into_owned())
+    let raw = *strings.get(bytes.count()?)?;
+    budget.checked_sub(raw.len())?;
+    let text = String::from_utf8_lossy(raw).into_owned();
+    // A byte that is not UTF-8 has become three. After the first text that is too long, no other is copied.
+    let left = budget.checked_sub(text.len());
+    *budget = left.unwrap_or(0);
+    left.map(|_| text)
 }

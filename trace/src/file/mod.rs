@@ -194,7 +194,7 @@ impl Recording {
     /// The number of events that are missing because a ring was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.trace.dropped()).sum()
+        self.segments.iter().fold(0, |sum, segment| sum.saturating_add(segment.trace.dropped()))
     }
 }
 

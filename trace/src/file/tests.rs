@@ -139,6 +139,29 @@ fn one_long_text_is_not_copied_without_bound() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_counted_as_what_they_become() {
+    let mut payload = vec![super::tag::STRINGS, 255, 1, 0xF0, 3];
+    payload.resize(2 + 510, 0xFF);
+    let mut labels = vec![super::tag::LABELS, 255, 0xFF, 1];
+    (0..169).for_each(|number| labels.extend([1, number as u8 & 0x7F, 0]));
+    labels.resize(2 + 510, 0);
+    let file = hostile::crafted(&[payload, labels].concat());
+    let recording = Recording::decode(&file);
+    let texts: usize = recording.segments[0].trace.labels.values().map(String::len).sum();
+    assert!(texts > 0 && texts <= 64 * file.len(), "{texts} bytes of text from {} of file", file.len());
+}
+
+#[test]
+fn counts_of_missing_events_do_not_overflow() {
+    let mut trace = sample();
+    trace.threads.iter_mut().for_each(|thread| thread.dropped = u64::MAX - 1);
+    assert_eq!(trace.dropped(), u64::MAX);
+    assert!(trace.to_string().contains("later events are missing"));
+    let file = file_of(&trace);
+    assert_eq!(Recording::decode(&[&file[..], &file[..]].concat()).dropped(), u64::MAX);
+}
+
+#[test]
 fn nonsense_is_an_error_with_one_clear_line() {
     for nonsense in [&b"soup"[..], &[0; 100], b"BRIGADE\x02"] {
         let error = Recording::read_from(nonsense).unwrap_err();
