@@ -72,6 +72,10 @@ static TICKS: AtomicBool = AtomicBool::new(false);
 /// How many units of [`stamp`] are 50 µs.
 static CPU_INTERVAL: AtomicU64 = AtomicU64::new(CPU_INTERVAL_NANOS);
 
+/// The rate of [`stamp`] as [`choose`] measured it.
+static RATE_UNITS: AtomicU64 = AtomicU64::new(1);
+static RATE_NANOS: AtomicU64 = AtomicU64::new(1);
+
 /// The CPU time of a thread is recorded after a run if so much time has passed since the last record.
 const CPU_INTERVAL_NANOS: u64 = 50_000;
 
@@ -81,13 +85,15 @@ pub(crate) fn choose() {
     CHOSEN.get_or_init(|| {
         start();
         if ticks_are_steady() {
-            let before = ticks();
-            let until = monotonic_nanos() + CPU_INTERVAL_NANOS;
-            while monotonic_nanos() < until {
+            TICKS.store(true, Relaxed);
+            let before = Anchor::now();
+            while nanos() < before.nanos + CPU_INTERVAL_NANOS {
                 std::hint::spin_loop();
             }
-            CPU_INTERVAL.store(ticks().wrapping_sub(before), Relaxed);
-            TICKS.store(true, Relaxed);
+            let rate = before.rate(Anchor::now());
+            RATE_UNITS.store(rate.units.max(1) as u64, Relaxed);
+            RATE_NANOS.store(rate.nanos as u64, Relaxed);
+            CPU_INTERVAL.store((rate.units * i128::from(CPU_INTERVAL_NANOS) / rate.nanos) as u64, Relaxed);
         }
     });
 }
@@ -125,13 +131,43 @@ impl Anchor {
         best.map(|(_, anchor)| anchor).unwrap_or_default()
     }
 
-    /// Returns the nanoseconds of a stamp, by the line through this anchor and a later one.
+    fn rate(self, later: Self) -> Rate {
+        let between = |from: u64, to: u64| i128::from(to) - i128::from(from);
+        Rate { units: between(self.stamp, later.stamp), nanos: between(self.nanos, later.nanos) }
+    }
+
+    /// Returns the nanoseconds of a stamp, by the line through this anchor and a later one. If the machine
+    /// slept between the two, the counter may have gone on without the clock, or have begun again. Then the
+    /// rate from before counts.
     pub(crate) fn nanos_of(self, stamp: u64, later: Self) -> u64 {
+        let measured = Rate::measured();
+        let rate = self.rate(later);
+        self.nanos_at(stamp, if rate.is_near(measured) { rate } else { measured })
+    }
+
+    fn nanos_at(self, stamp: u64, rate: Rate) -> u64 {
         let offset = i128::from(stamp) - i128::from(self.stamp);
-        let units = i128::from(later.stamp) - i128::from(self.stamp);
-        let nanos = i128::from(later.nanos) - i128::from(self.nanos);
-        let passed = if units > 0 { offset * nanos / units } else { offset };
-        u64::try_from(i128::from(self.nanos) + passed).unwrap_or(0)
+        u64::try_from(i128::from(self.nanos) + offset * rate.nanos / rate.units).unwrap_or(0)
+    }
+}
+
+/// How many units of [`stamp`] pass in how many nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate {
+    units: i128,
+    nanos: i128,
+}
+
+impl Rate {
+    /// The rate that [`choose`] measured.
+    fn measured() -> Self {
+        Self { units: RATE_UNITS.load(Relaxed).into(), nanos: RATE_NANOS.load(Relaxed).into() }
+    }
+
+    /// Whether neither rate is more than twice the other.
+    fn is_near(self, other: Self) -> bool {
+        let (one, two) = (self.units * other.nanos, other.units * self.nanos);
+        self.units > 0 && self.nanos > 0 && one <= 2 * two && two <= 2 * one
     }
 }
 
@@ -142,9 +178,23 @@ mod tests {
     #[test]
     fn a_stamp_between_two_anchors_lies_on_their_line() {
         let (first, last) = (Anchor { stamp: 1_000, nanos: 50 }, Anchor { stamp: 4_000, nanos: 1_050 });
-        assert_eq!([1_000, 2_500, 4_000].map(|stamp| first.nanos_of(stamp, last)), [50, 550, 1_050]);
-        assert_eq!(first.nanos_of(700, last), 0, "no time is negative");
+        let rate = first.rate(last);
+        assert_eq!([1_000, 2_500, 4_000].map(|stamp| first.nanos_at(stamp, rate)), [50, 550, 1_050]);
+        assert_eq!(first.nanos_at(700, rate), 0, "no time is negative");
         assert_eq!(first.nanos_of(1_000, first), 50);
+    }
+
+    #[test]
+    fn after_a_sleep_of_the_machine_the_measured_rate_counts() {
+        choose();
+        let first = Anchor::now();
+        let second = Rate::measured().units as u64 * 1_000_000_000 / Rate::measured().nanos as u64;
+        let (half, end) = (first.stamp + second / 2, first.nanos + 1_000_000_000);
+        // The counter went on for an hour; it did not; it began again.
+        for stamp in [first.stamp + 3600 * second, first.stamp + second, 0] {
+            let at = first.nanos_of(half, Anchor { stamp, nanos: end }) - first.nanos;
+            assert!(at.abs_diff(500_000_000) < 1_000, "{at} ns for half a second");
+        }
     }
 
     #[test]

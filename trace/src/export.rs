@@ -1,7 +1,7 @@
 //! The events of a session, for reading.
 
 use crate::event::{Event, Kind};
-use brigade_handle::Id;
+use brigade_handle::{Domain, Id};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -141,7 +141,8 @@ pub struct Epoch {
 pub struct Trace {
     /// One entry for each thread that recorded an event.
     pub threads: Vec<ThreadTrace>,
-    /// The names that [`label`](crate::label) gave.
+    /// The names that [`label`](crate::label) gave. A task without a name goes by the [site](Self::site) of
+    /// its [`Kind::Spawn`].
     pub labels: HashMap<Id, String>,
     /// The places in the program that the numbers of [sites](crate::Site) stand for: `file:line:column`.
     pub sites: BTreeMap<u64, String>,
@@ -179,26 +180,38 @@ impl Trace {
         self.sites.get(&event.detail).filter(|_| has_site).map(String::as_str)
     }
 
+    /// The places that spawned tasks, without the column: the names of those that were given none.
+    fn spawn_lines(&self) -> HashMap<Id, &str> {
+        let is_spawn = |event: &&Event| event.kind == Kind::Spawn && event.subject.domain() == Domain::Task;
+        let line = |event: &Event| {
+            let site = self.site(event)?;
+            Some((event.subject, site.rsplit_once(':').map_or(site, |(line, _column)| line)))
+        };
+        self.events().filter(is_spawn).filter_map(line).collect()
+    }
+
     /// The number of events that are missing because a ring was full.
     pub fn dropped(&self) -> u64 {
-        self.threads.iter().map(|thread| thread.dropped).sum()
+        self.threads.iter().fold(0, |sum, thread| sum.saturating_add(thread.dropped))
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let with_thread = |thread: &'_ ThreadTrace| {
-            let name = thread.name.clone();
+            let name = thread.name.replace(char::is_control, "\u{FFFD}");
             thread.events.iter().map(move |event| (*event, name.clone())).collect::<Vec<_>>()
         };
         let mut all: Vec<_> = self.threads.iter().flat_map(with_thread).collect();
         all.sort_by_key(|(event, _)| event.at);
         let start = all.first().map_or(0, |(event, _)| event.at);
+        let spawned_at = self.spawn_lines();
         for (event, thread) in all {
             let micros = (event.at - start) as f64 / 1e3;
             write!(f, "{micros:>12.3} µs  {thread:<20} {:<10} {:<12}", event.kind.name(), event.subject)?;
-            if let Some(label) = self.labels.get(&event.subject) {
-                write!(f, " \"{label}\"")?;
+            let label = self.labels.get(&event.subject).map(String::as_str);
+            if let Some(label) = label.or_else(|| spawned_at.get(&event.subject).copied()) {
+                write!(f, " {label:?}")?;
             }
             if event.by != Id::NONE && event.by != event.subject {
                 write!(f, " by {}", event.by)?;
@@ -213,9 +226,13 @@ impl fmt::Display for Trace {
             }
             writeln!(f)?;
         }
-        match self.dropped() {
-            0 => Ok(()),
-            dropped => writeln!(f, "{dropped} later events are missing: a ring was full"),
+        for (mode, which) in [(Mode::KeepFirst, "later"), (Mode::KeepLast, "earlier")] {
+            let threads = self.threads.iter().filter(|thread| thread.mode == mode);
+            match threads.fold(0_u64, |sum, thread| sum.saturating_add(thread.dropped)) {
+                0 => {}
+                dropped => writeln!(f, "{dropped} {which} events are missing: a ring was full")?,
+            }
         }
+        Ok(())
     }
 }

@@ -35,6 +35,7 @@ mod export;
 // The fuzz target sees more of it.
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 mod file;
+mod origin;
 mod record;
 mod resource;
 #[cfg_attr(not(loom), allow(unreachable_pub))]

@@ -9,6 +9,7 @@ use crate::{
     clock,
     event::{Cause, Event, Kind},
     export::Lane,
+    origin,
     ring::Ring,
     session,
 };
@@ -29,6 +30,8 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 struct Local {
     /// The task, job or call that it runs.
     current: Cell<Id>,
+    /// The session that told so. A session that ends within a run hears of no end.
+    current_since: Cell<u64>,
     /// The cause of the wake-ups that it records.
     cause: Cell<Cause>,
     /// The worker or thread that it is, if that is known yet.
@@ -42,6 +45,7 @@ thread_local! {
     static LOCAL: Local = const {
         Local {
             current: Cell::new(Id::NONE),
+            current_since: Cell::new(0),
             cause: Cell::new(Cause::Unknown),
             own: Cell::new(Id::NONE),
             lane: Cell::new(Lane::Thread),
@@ -60,7 +64,7 @@ struct Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         // The thread ends. Its part in the session ends as well, if that still runs.
-        if on() && session::number() == self.session && session::is_of_this_process() {
+        if on() && session::number() == self.session && session::is_here() {
             self.ring.push(cpu_event());
         }
     }
@@ -132,7 +136,12 @@ pub fn begin(id: Id) -> Id {
         return Id::NONE;
     }
     write(Kind::RunBegin, id, 0);
-    LOCAL.with(|local| local.current.replace(id))
+    let before = current();
+    LOCAL.with(|local| {
+        local.current.set(id);
+        local.current_since.set(session::number());
+    });
+    before
 }
 
 /// Marks the end of a run of `id`; `before` is the id that [`begin`] returned. Detail 1 means that the work
@@ -140,15 +149,25 @@ pub fn begin(id: Id) -> Id {
 #[inline(always)]
 pub fn end(id: Id, before: Id, detail: u64) {
     if on() {
-        LOCAL.with(|local| local.current.set(before));
+        // Otherwise a session that is over told what runs, and `before` as well.
+        LOCAL.with(|local| {
+            if local.current_since.get() == session::number() {
+                local.current.set(before);
+            }
+        });
         write(Kind::RunEnd, id, detail);
         cpu_after_run();
     }
 }
 
-/// The task, job or call that this thread runs, as told by [`begin`]; else [`Id::NONE`].
+/// The task, job or call that this thread runs, as told by [`begin`] in the latest session; else
+/// [`Id::NONE`].
 pub fn current() -> Id {
-    LOCAL.with(|local| local.current.get())
+    LOCAL.with(
+        |local| {
+            if local.current_since.get() == session::number() { local.current.get() } else { Id::NONE }
+        },
+    )
 }
 
 /// The id that a trace gives to this thread: the [role](lane) that it was told, or a thread with the number
@@ -166,6 +185,16 @@ pub fn own_id() -> Id {
         }
         local.own.get()
     })
+}
+
+/// Reads the number of this thread again, because a forked child has its parent's: returns the id until now,
+/// and the one from now on.
+fn renew_own_id() -> (Id, Id) {
+    let stale = own_id();
+    if stale.domain() == Domain::Thread {
+        LOCAL.with(|local| local.own.set(Id::NONE));
+    }
+    (stale, own_id())
 }
 
 /// The task, job or call that this thread runs, or else the thread itself.
@@ -266,7 +295,8 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
     }
 }
 
-/// Returns the subject of an error: the id of some work, with the [`label`] that it has by now.
+/// Returns the subject of an error: the id of some work, with the [`label`] that it has by now. A task
+/// without a label goes by the file and line that spawned it, if it is among the latest 65,536.
 ///
 /// ```
 /// use brigade_trace::{Domain, Id, Session, fresh_id, label, subject};
@@ -279,22 +309,28 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 /// ```
 #[cold]
 pub fn subject(id: Id) -> Subject {
-    let name = if on() && id != Id::NONE { session::label_of(id) } else { None };
+    let name = if on() && id != Id::NONE {
+        session::label_of(id).map(|label| label.to_string()).or_else(|| origin::of(id))
+    } else {
+        None
+    };
     Subject::new(id, name.map(Cow::Owned))
 }
 
 #[cold]
 fn write(kind: Kind, subject: Id, detail: u64) {
-    let (current, cause) = LOCAL.with(|local| (local.current.get(), local.cause.get()));
+    let (current, cause) = (current(), LOCAL.with(|local| local.cause.get()));
+    if kind == Kind::Spawn {
+        origin::note(subject, detail);
+    }
     let by = if current == Id::NONE && kind == Kind::Wake { own_id() } else { current };
     push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
 }
 
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
 pub(crate) fn push(event: Event) {
-    if !session::is_of_this_process() {
-        // This is a child that was forked while its parent recorded: no session runs here.
-        return observe::switch(false);
+    if !session::is_here() {
+        return;
     }
     // A thread that is ending has no ring any more; its last events are lost.
     let _ = RING.try_with(|mine| {
@@ -302,10 +338,12 @@ pub(crate) fn push(event: Event) {
         match &*mine {
             Some(Mine { session, ring }) if *session == session::number() => ring.push(event),
             _ => {
+                let (stale, own) = renew_own_id();
+                let renewed = |id| if id == stale { own } else { id };
                 let (session, ring) = session::register();
                 // The CPU time at the begin of this thread's part.
                 ring.push(Event { at: event.at, ..cpu_event() });
-                ring.push(event);
+                ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
                 *mine = Some(Mine { session, ring });
             }
         }

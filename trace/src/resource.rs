@@ -99,9 +99,11 @@ impl Resource {
     /// assert_eq!(session.stop().labels[&lock.id()], "menu");
     /// ```
     pub fn set_name(&self, name: impl Into<String>) {
+        // The caller's code must not run under the lock: it may name another resource.
+        let name = name.into();
         let id = self.draw();
         self.id.fetch_or(NAMED, Relaxed);
-        lock_names().insert(id, name.into());
+        lock_names().insert(id, name);
     }
 
     /// The task, job, call or thread that was last seen to hold it, or [`Id::NONE`].

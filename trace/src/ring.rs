@@ -28,6 +28,9 @@
 //! happened before the load, so c ≥ m + capacity + 1, and the reader drops event m. So each event that it
 //! keeps is whole. `trace/tests/loom.rs` checks it.
 //!
+//! The slots are made in chunks when the writer first needs them, so that a thread with few events takes
+//! little memory. A reader finds the chunks of all events below `head`, whose store comes after them.
+//!
 //! The words are atomics only to avoid unsafe code: a relaxed store to a cache line that no other thread
 //! touches costs as much as a plain store.
 
@@ -36,11 +39,20 @@ use crate::{
     export::Mode,
     sync::{AtomicU64, AtomicUsize, Ordering, fence},
 };
+// Not loom's: the store of `head` orders it for readers.
+use std::sync::OnceLock;
+
+/// A chunk has room for this many events: 8 KiB.
+const CHUNK_EVENTS: usize = 256;
+
+type Slot = [AtomicU64; EVENT_WORDS];
 
 /// A ring of events with a fixed capacity, written by one thread.
 #[derive(Debug)]
 pub struct Ring {
-    slots: Box<[[AtomicU64; EVENT_WORDS]]>,
+    /// Each is made when it is first written to. Only the writer makes them, so nobody waits here.
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    capacity: usize,
     mode: Mode,
     claimed: AtomicUsize,
     head: AtomicUsize,
@@ -51,14 +63,29 @@ pub struct Ring {
 impl Ring {
     /// Makes a ring for `capacity` events, at least one.
     pub fn new(capacity: usize, mode: Mode) -> Self {
-        let slot = || std::array::from_fn(|_| AtomicU64::new(0));
+        let capacity = capacity.max(1);
         Self {
-            slots: (0..capacity.max(1)).map(|_| slot()).collect(),
+            chunks: (0..capacity.div_ceil(CHUNK_EVENTS)).map(|_| OnceLock::new()).collect(),
+            capacity,
             mode,
             claimed: AtomicUsize::new(0),
             head: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         }
+    }
+
+    /// The slot at this position, whose chunk is made if it is missing.
+    #[inline]
+    fn slot(&self, position: usize) -> &Slot {
+        let chunk = position / CHUNK_EVENTS;
+        let slots = self.chunks[chunk].get_or_init(|| self.chunk(chunk));
+        &slots[position % CHUNK_EVENTS]
+    }
+
+    #[cold]
+    fn chunk(&self, chunk: usize) -> Box<[Slot]> {
+        let events = (self.capacity - chunk * CHUNK_EVENTS).min(CHUNK_EVENTS);
+        (0..events).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect()
     }
 
     /// Writes an event, or counts it as dropped. Called by the writing thread only; a second writer could
@@ -68,7 +95,7 @@ impl Ring {
         // Relaxed: only this thread stores it.
         let head = self.head.load(Ordering::Relaxed);
         let position = match self.mode {
-            Mode::KeepFirst if head == self.slots.len() => {
+            Mode::KeepFirst if head == self.capacity => {
                 // Relaxed: a count, read for information, with one writer.
                 let refused = self.refused.load(Ordering::Relaxed);
                 return self.refused.store(refused + 1, Ordering::Relaxed);
@@ -78,10 +105,10 @@ impl Ring {
                 // Relaxed: the fence orders it before the words.
                 self.claimed.store(head.wrapping_add(1), Ordering::Relaxed);
                 fence(Ordering::Release);
-                head % self.slots.len()
+                head % self.capacity
             }
         };
-        for (place, word) in self.slots[position].iter().zip(event.to_words()) {
+        for (place, word) in self.slot(position).iter().zip(event.to_words()) {
             place.store(word, Ordering::Relaxed);
         }
         // Release publishes the words.
@@ -92,9 +119,9 @@ impl Ring {
     pub fn snapshot(&self) -> (Vec<Event>, u64) {
         // Acquire pairs with the writer's store of `head`.
         let head = self.head.load(Ordering::Acquire);
-        let oldest = head.saturating_sub(self.slots.len());
+        let oldest = head.saturating_sub(self.capacity);
         let read = |n: usize| {
-            let slot = &self.slots[n % self.slots.len()];
+            let slot = self.slot(n % self.capacity);
             Event::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed)))
         };
         let mut events: Vec<_> = (oldest..head).map(read).collect();
@@ -102,11 +129,17 @@ impl Ring {
         if self.mode == Mode::KeepLast {
             // Pairs with the writer's fence; see above.
             fence(Ordering::Acquire);
-            let overwritten = self.claimed.load(Ordering::Relaxed).saturating_sub(self.slots.len());
+            let overwritten = self.claimed.load(Ordering::Relaxed).saturating_sub(self.capacity);
             missing = overwritten.clamp(oldest, head);
             events.drain(..missing - oldest);
         }
         (events, missing as u64 + self.refused.load(Ordering::Relaxed))
+    }
+
+    /// The number of events that the thread has had, also those that are missing.
+    pub fn written(&self) -> u64 {
+        // Relaxed: counts, read for information.
+        self.head.load(Ordering::Relaxed) as u64 + self.refused.load(Ordering::Relaxed)
     }
 
     /// Which events the ring keeps.
@@ -142,6 +175,21 @@ mod tests {
         assert_eq!(ring.snapshot(), (vec![event(4), event(5)], 3));
         ring.push(event(6));
         assert_eq!(ring.snapshot(), (vec![event(5), event(6)], 4));
+    }
+
+    #[test]
+    fn a_ring_takes_memory_for_the_events_that_it_has() {
+        for mode in [Mode::KeepFirst, Mode::KeepLast] {
+            let ring = Ring::new(CHUNK_EVENTS * 4 + 1, mode);
+            let made =
+                || ring.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum::<usize>();
+            assert_eq!(made(), 0);
+            (0..=CHUNK_EVENTS as u64).for_each(|at| ring.push(event(at)));
+            assert_eq!(made(), 2 * CHUNK_EVENTS);
+            (0..5000).for_each(|at| ring.push(event(at)));
+            assert_eq!(made(), CHUNK_EVENTS * 4 + 1);
+            assert_eq!(ring.written(), 5001 + CHUNK_EVENTS as u64);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use brigade_handle::{
     observe,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fmt, process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -39,10 +39,44 @@ struct Registry {
     running: bool,
     begin: Anchor,
     threads: Vec<Recorder>,
-    labels: HashMap<Id, String>,
+    /// The threads whose rings were given up, and the number of their events.
+    lost_threads: u64,
+    lost_events: u64,
+    labels: Labels,
+}
+
+/// A session that keeps the last events keeps the rings of this many threads that have ended.
+const ENDED_THREADS_MAX: usize = 64;
+/// A session keeps this many labels: the first ones or the last ones, like a ring.
+const LABELS_MAX: usize = 1 << 16;
+
+/// The labels, of which there are [`LABELS_MAX`] at most.
+#[derive(Default)]
+struct Labels {
+    texts: HashMap<Id, Arc<str>>,
+    /// The ids in the order in which they were labelled.
+    order: VecDeque<Id>,
+}
+
+impl Labels {
+    fn insert(&mut self, id: Id, text: Arc<str>, mode: Mode) {
+        if let Some(known) = self.texts.get_mut(&id) {
+            *known = text;
+            return;
+        }
+        if self.order.len() == LABELS_MAX {
+            match mode {
+                Mode::KeepFirst => return,
+                Mode::KeepLast => self.order.pop_front().map(|oldest| self.texts.remove(&oldest)),
+            };
+        }
+        self.order.push_back(id);
+        self.texts.insert(id, text);
+    }
 }
 
 /// A thread that records.
+#[derive(Clone)]
 struct Recorder {
     name: String,
     tid: u64,
@@ -63,10 +97,15 @@ pub(crate) fn number() -> u64 {
     SESSIONS.load(Ordering::Relaxed)
 }
 
-/// Whether this process has had a session, rather than one that it was forked from.
+/// Whether this process has had a session. A child that was forked while its parent recorded has had none:
+/// then this switches recording off.
 #[inline]
-pub(crate) fn is_of_this_process() -> bool {
-    REGISTRY.get().is_some()
+pub(crate) fn is_here() -> bool {
+    let is_here = REGISTRY.get().is_some();
+    if !is_here {
+        observe::switch(false);
+    }
+    is_here
 }
 
 /// Makes this thread's ring for the running session.
@@ -77,44 +116,87 @@ pub(crate) fn register() -> (u64, Arc<Ring>) {
     let mut registry = registry();
     let ring = Arc::new(Ring::new(registry.capacity, registry.mode));
     if registry.running {
+        registry.give_up_rings();
         registry.threads.push(Recorder { name, tid, lane, id, ring: ring.clone() });
     }
     (registry.session, ring)
 }
 
 pub(crate) fn label(id: Id, text: String) {
+    if !is_here() {
+        return;
+    }
+    let text = text.into();
     let mut registry = registry();
     if registry.running {
-        registry.labels.insert(id, text);
+        let mode = registry.mode;
+        registry.labels.insert(id, text, mode);
     }
 }
 
-pub(crate) fn label_of(id: Id) -> Option<String> {
-    registry().labels.get(&id).cloned()
+pub(crate) fn label_of(id: Id) -> Option<Arc<str>> {
+    if is_here() { registry().labels.texts.get(&id).cloned() } else { None }
 }
 
 impl Registry {
-    /// Copies all that was recorded so far.
-    fn snapshot(&self) -> Trace {
-        let threads: Vec<_> = self.threads.iter().map(|thread| (thread, thread.ring.snapshot())).collect();
-        let end = Anchor::now();
-        let timed = |event: Event| Event { at: self.begin.nanos_of(event.at, end), ..event };
-        let threads = threads.into_iter().map(|(thread, (events, dropped))| ThreadTrace {
-            name: thread.name.clone(),
-            tid: thread.tid,
-            process: process::id(),
-            lane: thread.lane,
-            id: thread.id,
-            mode: thread.ring.mode(),
-            events: events.into_iter().map(timed).collect(),
-            dropped,
+    /// Gives up the oldest rings of threads that have ended, if only the last events are wanted.
+    fn give_up_rings(&mut self) {
+        // The thread itself has the other reference, and a snapshot for a short time.
+        let has_ended = |thread: &Recorder| Arc::strong_count(&thread.ring) == 1;
+        let ended = self.threads.iter().filter(|thread| has_ended(thread)).count();
+        let mut surplus = ended.saturating_sub(ENDED_THREADS_MAX);
+        if self.mode == Mode::KeepFirst || surplus == 0 {
+            return;
+        }
+        let (lost_threads, lost_events) = (&mut self.lost_threads, &mut self.lost_events);
+        self.threads.retain(|thread| {
+            let is_lost = surplus > 0 && has_ended(thread);
+            if is_lost {
+                surplus -= 1;
+                *lost_threads += 1;
+                *lost_events += thread.ring.written();
+            }
+            !is_lost
         });
-        let start = clock::start();
-        let epoch = Epoch { monotonic_nanos: start.monotonic_nanos, unix_nanos: start.unix_nanos };
-        let mut labels = resource::names();
-        labels.extend(self.labels.clone());
-        Trace { threads: threads.collect(), labels, sites: site::all().collect(), epoch }
     }
+
+    /// The entry for the threads whose rings were given up.
+    fn lost(&self) -> Option<ThreadTrace> {
+        (self.lost_threads > 0).then(|| ThreadTrace {
+            name: format!("{} ended threads", self.lost_threads),
+            process: process::id(),
+            mode: self.mode,
+            dropped: self.lost_events,
+            ..ThreadTrace::default()
+        })
+    }
+}
+
+/// Copies all that was recorded so far. The rings are copied without the lock, for which every new thread and
+/// every label would wait.
+fn snapshot() -> Trace {
+    let registry = registry();
+    let (begin, lost) = (registry.begin, registry.lost());
+    let (recorders, given) = (registry.threads.clone(), registry.labels.texts.clone());
+    drop(registry);
+    let copied: Vec<_> = recorders.into_iter().map(|thread| (thread.ring.snapshot(), thread)).collect();
+    let end = Anchor::now();
+    let timed = |event: Event| Event { at: begin.nanos_of(event.at, end), ..event };
+    let threads = copied.into_iter().map(|((events, dropped), thread)| ThreadTrace {
+        name: thread.name,
+        tid: thread.tid,
+        process: process::id(),
+        lane: thread.lane,
+        id: thread.id,
+        mode: thread.ring.mode(),
+        events: events.into_iter().map(timed).collect(),
+        dropped,
+    });
+    let start = clock::start();
+    let epoch = Epoch { monotonic_nanos: start.monotonic_nanos, unix_nanos: start.unix_nanos };
+    let mut labels = resource::names();
+    labels.extend(given.into_iter().map(|(id, text)| (id, text.to_string())));
+    Trace { threads: lost.into_iter().chain(threads).collect(), labels, sites: site::all().collect(), epoch }
 }
 
 /// A running recording. [`stop`](Self::stop) returns the events; dropping the session discards them.
@@ -247,7 +329,7 @@ impl Session {
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> Trace {
-        if self.process.is_current() { registry().snapshot() } else { Trace::default() }
+        if self.process.is_current() { snapshot() } else { Trace::default() }
     }
 
     /// Stops recording and returns the events. A forked child gets an empty trace: the session is its
@@ -272,6 +354,6 @@ impl Drop for Session {
         let mut registry = registry();
         registry.running = false;
         registry.threads.clear();
-        registry.labels.clear();
+        registry.labels = Labels::default();
     }
 }

@@ -233,8 +233,17 @@ impl Resource {
     /// Records again who holds the resource, as far as that is known: right after the begin of a wait for it.
     #[inline(always)]
     pub fn still_held(&self) {
-        if on() && self.holder() != Id::NONE {
-            self.record_held(self.holder(), 1);
+        if on() {
+            self.record_still_held();
+        }
+    }
+
+    /// The holder is read once, and not stored: it may give the resource up meanwhile.
+    #[cold]
+    fn record_still_held(&self) {
+        let holder = self.holder();
+        if holder != Id::NONE {
+            write(Kind::Held, self.id(), holder, Cause::Unknown, 1);
         }
     }
 
@@ -251,7 +260,8 @@ impl Resource {
     #[inline(always)]
     pub fn released_by_holder(&self) {
         if on() {
-            self.record_released(if self.holder() == Id::NONE { record::actor() } else { self.holder() }, 1);
+            let holder = self.holder();
+            self.record_released(if holder == Id::NONE { record::actor() } else { holder }, 1);
         }
     }
 

@@ -6,7 +6,7 @@
 #[path = "../../handle/tests/fork/sys.rs"]
 mod sys;
 
-use brigade_trace::{Domain, Id, Kind, Session, label, on, record};
+use brigade_trace::{Domain, Id, Kind, Session, label, on, own_id, record, subject};
 use sys::Way;
 
 fn events(session: Session) -> Vec<Kind> {
@@ -38,8 +38,36 @@ fn a_child_may_record_for_itself(way: Way) {
     assert_eq!(parents.map(events), Some(vec![Kind::Spawn]));
 }
 
+/// A label or the subject of an error may be the first thing that a child asks of the trace.
+fn a_child_records_nothing_whatever_it_asks_first(way: Way) {
+    let parents = Session::start(8).expect("there is no other");
+    let task = Id::new(Domain::Task, 1);
+    way.in_child(|| {
+        label(task, || "a task".into());
+        let is_off = !on();
+        record(Kind::Cancel, task, 0);
+        is_off && !on()
+    });
+    way.in_child(|| subject(task).name().is_none() && !on());
+    drop(parents);
+}
+
+/// A child's thread has a number of its own.
+fn a_child_is_a_thread_of_its_own(way: Way) {
+    let parents = own_id();
+    way.in_child(|| {
+        let Ok(session) = Session::start(8) else { return false };
+        record(Kind::Park, own_id(), 0);
+        let trace = session.stop();
+        let (thread, child) = (&trace.threads[0], Id::new(Domain::Thread, u64::from(std::process::id())));
+        child != parents && thread.id == child && thread.events.iter().all(|event| event.subject == child)
+    });
+}
+
 fn main() {
     for &way in Way::ALL {
+        a_child_records_nothing_whatever_it_asks_first(way);
+        a_child_is_a_thread_of_its_own(way);
         a_child_records_nothing_for_its_parent(way);
         a_child_may_record_for_itself(way);
     }

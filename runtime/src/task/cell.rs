@@ -4,7 +4,7 @@
 //!
 //! The numbered rules are those at the head of `task/mod.rs`. To follow a task through this file, read
 //! `memory::take` and `memory::give` as malloc and free, and `executor.view()` as the executor. The free
-//! functions `begin`, `end`, `record`, `label` and `because` write the trace. They are not the transitions
+//! functions `begin`, `end`, `record` and `because` write the trace. They are not the transitions
 //! `state.begin()` and `state.end()`.
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
     shim::UnsafeCell,
 };
 use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
-use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, label, record};
+use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, record};
 use std::{
     future::Future,
     mem::ManuallyDrop,
@@ -86,7 +86,6 @@ pub(crate) fn new<F: Future>(
     let id = fresh_id(Domain::Task);
     if id != Id::NONE {
         record(Kind::Spawn, id, Site::of(spawned_at).number());
-        label(id, || format!("{}:{}", spawned_at.file(), spawned_at.line()));
     }
     let (block, executor) = memory::take(const { Size::of::<Cell<F>>() }, at);
     let header = Header {
