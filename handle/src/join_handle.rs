@@ -67,9 +67,6 @@ pub struct JoinHandle<T> {
     release: Release,
     /// Whether the handle has returned its result.
     taken: bool,
-    /// The waiter whose wait a trace has recorded, or [`Id::NONE`]. It shares no word with `taken`: a handle
-    /// that moves right after it was made is copied faster so (`spawn_join_ct`).
-    waiter: Id,
     // A mutex is Send and Sync exactly where a handle should be: when T is Send.
     _value: PhantomData<Mutex<T>>,
 }
@@ -113,7 +110,7 @@ impl<T> JoinHandle<T> {
     /// which was made by [`Signal::joined`](crate::Signal::joined) or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
-        Self { target, release, taken: false, waiter: Id::NONE, _value: PhantomData }
+        Self { target, release, taken: false, _value: PhantomData }
     }
 
     #[inline]
@@ -232,19 +229,15 @@ impl<T> JoinHandle<T> {
 
     /// Tells the trace that somebody waits for the work, if there is one and it does not know it.
     #[inline]
-    fn begin_wait(&mut self, at: &'static Location<'static>) {
-        if self.waiter == Id::NONE {
-            self.waiter = observe::join_begin(|| self.id(), at);
-        }
+    fn begin_wait(&self, at: &'static Location<'static>) {
+        observe::join_begin(self.target.addr().get(), || self.id(), at);
     }
 
     /// Marks the result as taken. A trace that knows of the wait hears of its end.
     #[inline]
     fn mark_taken(&mut self) {
         self.taken = true;
-        if self.waiter != Id::NONE {
-            observe::join_end(self.waiter, self.id(), WaitOutcome::Served);
-        }
+        observe::join_end(self.target.addr().get(), || self.id(), WaitOutcome::Served);
     }
 
     /// Takes the result. Panics if it has been taken already.
@@ -349,9 +342,7 @@ impl<T> Drop for JoinHandle<T> {
         }
         let _reference = Reference(self.target.cast(), self.release);
         if !self.is_taken() {
-            if self.waiter != Id::NONE {
-                observe::join_end(self.waiter, self.id(), WaitOutcome::GivenUp);
-            }
+            observe::join_end(self.target.addr().get(), || self.id(), WaitOutcome::GivenUp);
             // SAFETY: the handle is the only joiner, and this is its last access to the signal.
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
                 // SAFETY: the result came first, so it is the joiner's, which has not taken it.
