@@ -55,7 +55,8 @@ pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 pub use file::hostile;
 pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
 pub use record::{
-    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
+    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, record_spawn, subject,
+    unpark,
 };
 pub use resource::Resource;
 #[cfg(loom)]

@@ -12,11 +12,13 @@ use crate::{
     origin,
     ring::Ring,
     session,
+    site::Site,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
+    panic::Location,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -118,6 +120,30 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
     }
 }
 
+/// Records that this work was spawned at the place of the caller.
+///
+/// ```
+/// use brigade_trace::{Domain, Kind, Session, Site, fresh_id, record_spawn};
+///
+/// let session = Session::start(16).unwrap();
+/// record_spawn(fresh_id(Domain::Job));
+/// let trace = session.stop();
+/// let spawn = trace.events().find(|event| event.kind == Kind::Spawn).unwrap();
+/// assert!(Site::from_number(spawn.detail).location().is_some());
+/// ```
+#[inline(always)]
+#[track_caller]
+pub fn record_spawn(id: Id) {
+    if on() {
+        record_spawn_at(id, Location::caller());
+    }
+}
+
+#[cold]
+fn record_spawn_at(id: Id, at: &'static Location<'static>) {
+    write(Kind::Spawn, id, Site::of(at).number());
+}
+
 /// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].
 ///
 /// ```
@@ -132,9 +158,12 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
 /// ```
 #[inline(always)]
 pub fn begin(id: Id) -> Id {
-    if !on() {
-        return Id::NONE;
-    }
+    if on() { record_begin(id) } else { Id::NONE }
+}
+
+// Out of line, as all that runs only while a session does: the callers stay as small as without a trace.
+#[cold]
+fn record_begin(id: Id) -> Id {
     write(Kind::RunBegin, id, 0);
     let before = current();
     LOCAL.with(|local| {
@@ -149,15 +178,20 @@ pub fn begin(id: Id) -> Id {
 #[inline(always)]
 pub fn end(id: Id, before: Id, detail: u64) {
     if on() {
-        // Otherwise a session that is over told what runs, and `before` as well.
-        LOCAL.with(|local| {
-            if local.current_since.get() == session::number() {
-                local.current.set(before);
-            }
-        });
-        write(Kind::RunEnd, id, detail);
-        cpu_after_run();
+        record_end(id, before, detail);
     }
+}
+
+#[cold]
+fn record_end(id: Id, before: Id, detail: u64) {
+    // Otherwise a session that is over told what runs, and `before` as well.
+    LOCAL.with(|local| {
+        if local.current_since.get() == session::number() {
+            local.current.set(before);
+        }
+    });
+    write(Kind::RunEnd, id, detail);
+    cpu_after_run();
 }
 
 /// The task, job or call that this thread runs, as told by [`begin`] in the latest session; else
@@ -358,6 +392,7 @@ fn cpu_event() -> Event {
 }
 
 /// Records the CPU time of this thread.
+#[cold]
 pub(crate) fn cpu() {
     push(cpu_event());
 }

@@ -156,9 +156,14 @@ impl Wait {
     #[inline(always)]
     pub fn begun(&mut self, resource: impl FnOnce() -> Id, cause: Cause, at: &'static Location<'static>) {
         if on() && self.waiter == Id::NONE {
-            let resource = resource();
-            *self = Self { waiter: begin(resource, cause, Site::of(at)), resource };
+            self.record_begin(resource, cause, at);
         }
+    }
+
+    #[cold]
+    fn record_begin(&mut self, resource: impl FnOnce() -> Id, cause: Cause, at: &'static Location<'static>) {
+        let resource = resource();
+        *self = Self { waiter: begin(resource, cause, Site::of(at)), resource };
     }
 
     /// Records the end of the wait, if its begin is recorded. Call it when a poll is ready.
@@ -166,8 +171,13 @@ impl Wait {
     #[inline(always)]
     pub fn ended(&mut self, cause: Cause) {
         if self.waiter != Id::NONE {
-            end(std::mem::replace(&mut self.waiter, Id::NONE), self.resource, cause);
+            self.record_end(cause);
         }
+    }
+
+    #[cold]
+    fn record_end(&mut self, cause: Cause) {
+        end(std::mem::replace(&mut self.waiter, Id::NONE), self.resource, cause);
     }
 
     /// Records the begin of a wait, if a session runs.
@@ -212,7 +222,7 @@ impl Resource {
     #[inline(always)]
     pub fn held(&self, permits: usize) {
         if on() {
-            self.record_held(record::actor(), permits);
+            self.record_held(None, permits);
         }
     }
 
@@ -220,12 +230,13 @@ impl Resource {
     #[inline(always)]
     pub fn held_by(&self, holder: Id, permits: usize) {
         if holder != Id::NONE && on() {
-            self.record_held(holder, permits);
+            self.record_held(Some(holder), permits);
         }
     }
 
     #[cold]
-    fn record_held(&self, holder: Id, permits: usize) {
+    fn record_held(&self, holder: Option<Id>, permits: usize) {
+        let holder = holder.unwrap_or_else(record::actor);
         self.set_holder(holder);
         write(Kind::Held, self.id(), holder, Cause::Unknown, permits as u64);
     }
@@ -251,7 +262,7 @@ impl Resource {
     #[inline(always)]
     pub fn released(&self, permits: usize) {
         if on() {
-            self.record_released(record::actor(), permits);
+            self.record_released(false, permits);
         }
     }
 
@@ -260,13 +271,16 @@ impl Resource {
     #[inline(always)]
     pub fn released_by_holder(&self) {
         if on() {
-            let holder = self.holder();
-            self.record_released(if holder == Id::NONE { record::actor() } else { holder }, 1);
+            self.record_released(true, 1);
         }
     }
 
     #[cold]
-    fn record_released(&self, holder: Id, permits: usize) {
+    fn record_released(&self, is_of_holder: bool, permits: usize) {
+        let holder = match self.holder() {
+            known if is_of_holder && known != Id::NONE => known,
+            _ => record::actor(),
+        };
         if self.holder() == holder {
             self.set_holder(Id::NONE);
         }

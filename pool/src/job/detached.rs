@@ -24,7 +24,7 @@ struct DetachedJob<F> {
 pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
     let id = brigade_trace::fresh_id(Domain::Job);
     let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
-    brigade_trace::record(Kind::Spawn, id, brigade_trace::Site::here().number());
+    brigade_trace::record_spawn(id);
     // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable
     // takes it.
     unsafe { JobRef::from_raw(job.cast()) }

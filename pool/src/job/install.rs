@@ -179,7 +179,7 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
         let state =
             InstalledState { work: Some(work), result: None, ended_at: None, completer: Some(completer) };
         let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };
-        brigade_trace::record(Kind::Spawn, id, brigade_trace::Site::here().number());
+        brigade_trace::record_spawn(id);
         (job, done)
     }
 

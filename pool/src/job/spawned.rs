@@ -76,7 +76,7 @@ where
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
-    brigade_trace::record(Kind::Spawn, id, brigade_trace::Site::here().number());
+    brigade_trace::record_spawn(id);
     // SAFETY: the header is the first field; the job is Send and lives until both references are given
     // back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };

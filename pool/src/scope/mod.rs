@@ -193,7 +193,7 @@ impl<'scope> Scope<'scope> {
         let header = JobHeader::of_child(&ChildJob::<'scope, F>::VTABLE, NonNull::from(&self.base));
         let id = brigade_trace::fresh_id(Domain::Job);
         let child = memory::put(ChildJob { header, scope, id, work });
-        brigade_trace::record(Kind::Spawn, id, brigade_trace::Site::here().number());
+        brigade_trace::record_spawn(id);
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope
         // ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }

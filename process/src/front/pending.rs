@@ -18,7 +18,9 @@ use crate::{
     parent::shared::Shared,
 };
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{Cause, Domain, Id, Kind, Site, fresh_id, record, subject, wait_begin_of, wait_end};
+use brigade_trace::{
+    Cause, Domain, Id, Kind, Site, fresh_id, record, record_spawn, subject, wait_begin_of, wait_end,
+};
 use serde::de::DeserializeOwned;
 use std::{
     ptr,
@@ -60,7 +62,7 @@ pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     let id = fresh_id(Domain::Call);
     let pending =
         Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, id, shared });
-    record(Kind::Spawn, id, Site::here().number());
+    record_spawn(id);
     wait_begin_of(id, || pending.shared.resource.id(), Cause::Slot, Site::here());
     (pending.clone(), JoinHandle::from_arc(pending))
 }
