@@ -55,12 +55,11 @@ pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 pub use file::hostile;
 pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
 pub use record::{
-    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, record_spawn, subject,
-    unpark,
+    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
 };
 pub use resource::Resource;
 #[cfg(loom)]
 pub use ring::Ring;
 pub use session::{Builder, Busy, Session};
-pub use site::Site;
+pub use site::{Site, record_spawn};
 pub use wait::{Wait, left_child, runs_in_child, wait_begin, wait_begin_of, wait_end};

@@ -12,13 +12,11 @@ use crate::{
     origin,
     ring::Ring,
     session,
-    site::Site,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    panic::Location,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -118,30 +116,6 @@ pub fn record(kind: Kind, subject: Id, detail: u64) {
     if on() {
         write(kind, subject, detail);
     }
-}
-
-/// Records that this work was spawned at the place of the caller.
-///
-/// ```
-/// use brigade_trace::{Domain, Kind, Session, Site, fresh_id, record_spawn};
-///
-/// let session = Session::start(16).unwrap();
-/// record_spawn(fresh_id(Domain::Job));
-/// let trace = session.stop();
-/// let spawn = trace.events().find(|event| event.kind == Kind::Spawn).unwrap();
-/// assert!(Site::from_number(spawn.detail).location().is_some());
-/// ```
-#[inline(always)]
-#[track_caller]
-pub fn record_spawn(id: Id) {
-    if on() {
-        record_spawn_at(id, Location::caller());
-    }
-}
-
-#[cold]
-fn record_spawn_at(id: Id, at: &'static Location<'static>) {
-    write(Kind::Spawn, id, Site::of(at).number());
 }
 
 /// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].

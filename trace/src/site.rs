@@ -4,6 +4,7 @@
 //! reading takes no lock, and a forked child finds each entry set or not, and no lock that is held. The
 //! number of a site is its position in the table plus one.
 
+use crate::{Id, Kind, on, record};
 use std::{
     fmt,
     panic::Location,
@@ -42,7 +43,7 @@ impl Site {
     #[inline(always)]
     #[track_caller]
     pub fn here() -> Self {
-        if crate::on() { Self::of(Location::caller()) } else { Self::NONE }
+        if on() { Self::of(Location::caller()) } else { Self::NONE }
     }
 
     /// Returns the site of a location. It is [`NONE`](Self::NONE) if the program has too many.
@@ -100,6 +101,30 @@ impl fmt::Debug for Site {
             None => write!(f, "Site({})", self.0),
         }
     }
+}
+
+/// Records that this work was spawned at the place of the caller.
+///
+/// ```
+/// use brigade_trace::{Domain, Kind, Session, Site, fresh_id, record_spawn};
+///
+/// let session = Session::start(16).unwrap();
+/// record_spawn(fresh_id(Domain::Job));
+/// let trace = session.stop();
+/// let spawn = trace.events().find(|event| event.kind == Kind::Spawn).unwrap();
+/// assert!(Site::from_number(spawn.detail).location().is_some());
+/// ```
+#[inline(always)]
+#[track_caller]
+pub fn record_spawn(id: Id) {
+    if on() {
+        record_spawn_at(id, Location::caller());
+    }
+}
+
+#[cold]
+fn record_spawn_at(id: Id, at: &'static Location<'static>) {
+    record(Kind::Spawn, id, Site::of(at).number());
 }
 
 /// Returns the position at which the search for a location begins.

@@ -262,7 +262,7 @@ impl Resource {
     #[inline(always)]
     pub fn released(&self, permits: usize) {
         if on() {
-            self.record_released(false, permits);
+            self.record_released(None, permits);
         }
     }
 
@@ -271,16 +271,13 @@ impl Resource {
     #[inline(always)]
     pub fn released_by_holder(&self) {
         if on() {
-            self.record_released(true, 1);
+            self.record_released(Some(self.holder()), 1);
         }
     }
 
     #[cold]
-    fn record_released(&self, is_of_holder: bool, permits: usize) {
-        let holder = match self.holder() {
-            known if is_of_holder && known != Id::NONE => known,
-            _ => record::actor(),
-        };
+    fn record_released(&self, known: Option<Id>, permits: usize) {
+        let holder = known.filter(|&holder| holder != Id::NONE).unwrap_or_else(record::actor);
         if self.holder() == holder {
             self.set_holder(Id::NONE);
         }
