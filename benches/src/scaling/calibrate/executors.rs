@@ -12,15 +12,15 @@ use brigade_trace::clock;
 use std::{cell::Cell, io, sync::Arc, thread, time::Duration};
 
 /// The tasks of a measurement: few enough for one ring.
-const TASKS: usize = 240;
-const YIELDS: usize = 2_000;
-const YIELDERS: usize = 8;
-const CHILDREN: usize = 1_000;
-const LEAVES: usize = 2_048;
-const SUBMITTED: usize = 2_000;
+const SPAWNED_TASKS: usize = 240;
+const YIELDS_PER_TASK: usize = 2_000;
+const YIELDING_TASKS: usize = 8;
+const SCOPE_CHILDREN: usize = 1_000;
+const TREE_LEAVES: usize = 2_048;
+const SUBMITTED_JOBS: usize = 2_000;
 /// The pairs of tasks that send messages at the same time, beside one pair alone.
-const PAIRS: usize = 16;
-const MESSAGES: usize = 50;
+const MESSAGING_PAIRS: usize = 16;
+const MESSAGES_PER_PAIR: usize = 50;
 
 /// The lower quartiles of several prices that are measured together.
 async fn quartiles<const N: usize>(mut measure: impl AsyncFnMut() -> [f64; N]) -> [f64; N] {
@@ -60,12 +60,12 @@ pub(super) fn runtime(costs: &mut Costs) -> io::Result<()> {
         costs.inject = quartile(|| {
             let push = |end: Arc<Countdown>| drop(runtime.spawn(async move { end.end_one() }));
             let one_sleeper = costs.unpark;
-            (outside(SUBMITTED, push).as_nanos() as f64 - one_sleeper) / SUBMITTED as f64
+            (outside(SUBMITTED_JOBS, push).as_nanos() as f64 - one_sleeper) / SUBMITTED_JOBS as f64
         });
         let alone = messages(&runtime, 1)?;
-        let among_others = messages(&runtime, PAIRS)?;
+        let among_others = messages(&runtime, MESSAGING_PAIRS)?;
         // A message alone takes a sleep of its own; among others it shares one.
-        let sleep = (alone - among_others) / (1.0 - 1.0 / PAIRS as f64);
+        let sleep = (alone - among_others) / (1.0 - 1.0 / MESSAGING_PAIRS as f64);
         let message = alone - sleep;
         costs.driver_sleep = (sleep - costs.epoll - 3.0 * costs.clock).max(0.0);
         costs.message = (message - costs.write - costs.read - costs.epoll_event - costs.requeue).max(0.0);
@@ -82,18 +82,18 @@ fn messages(runtime: &Runtime, pairs: usize) -> io::Result<f64> {
         let run = async move {
             // There is one worker, so all of this is done by its thread.
             let before = sys::cpu_time_of_this_thread();
-            echo(streams, MESSAGES).await;
+            echo(streams, MESSAGES_PER_PAIR).await;
             sys::cpu_time_of_this_thread().saturating_sub(before)
         };
         let took = runtime.block_on(async { runtime.spawn(run).await }).map_err(panicked)?;
-        samples.push(took.as_nanos() as f64 / (2 * pairs * MESSAGES) as f64);
+        samples.push(took.as_nanos() as f64 / (2 * pairs * MESSAGES_PER_PAIR) as f64);
     }
     Ok(Spread::of(samples).low)
 }
 
 async fn tasks() -> [f64; 4] {
     let watch = CpuWatch::start();
-    let tasks: Vec<_> = (0..TASKS).map(|_| spawn(async {})).collect();
+    let tasks: Vec<_> = (0..SPAWNED_TASKS).map(|_| spawn(async {})).collect();
     let spawned = watch.nanos();
     let watch = CpuWatch::start();
     // This comes behind them.
@@ -105,23 +105,23 @@ async fn tasks() -> [f64; 4] {
     }
     let joined = watch.nanos();
     let yielder = || async {
-        for _ in 0..YIELDS / YIELDERS {
+        for _ in 0..YIELDS_PER_TASK / YIELDING_TASKS {
             yield_now().await;
         }
     };
     let watch = CpuWatch::start();
-    for task in (0..YIELDERS).map(|_| spawn(yielder())).collect::<Vec<_>>() {
+    for task in (0..YIELDING_TASKS).map(|_| spawn(yielder())).collect::<Vec<_>>() {
         task.await.expect("a yield does not panic");
     }
     let yielded = watch.nanos();
-    let tasks = TASKS as f64;
-    [spawned / tasks, ran / tasks, joined / tasks, yielded / YIELDS as f64]
+    let tasks = SPAWNED_TASKS as f64;
+    [spawned / tasks, ran / tasks, joined / tasks, yielded / YIELDS_PER_TASK as f64]
 }
 
 /// Lets tasks set their timers, holds the worker until all are due, and awaits the tasks.
 async fn timers() -> [f64; 1] {
     const AHEAD: Duration = Duration::from_micros(300);
-    let tasks: Vec<_> = (0..TASKS).map(|_| spawn(sleep(AHEAD))).collect();
+    let tasks: Vec<_> = (0..SPAWNED_TASKS).map(|_| spawn(sleep(AHEAD))).collect();
     let begun = clock::now();
     let watch = CpuWatch::start();
     yield_now().await;
@@ -133,7 +133,7 @@ async fn timers() -> [f64; 1] {
     for task in tasks {
         task.await.expect("a sleep does not panic");
     }
-    [(set + watch.nanos()) / TASKS as f64]
+    [(set + watch.nanos()) / SPAWNED_TASKS as f64]
 }
 
 /// Children of a scope, joins, and jobs from outside.
@@ -147,28 +147,30 @@ pub(super) fn pool(costs: &mut Costs) -> io::Result<()> {
             quartile(|| {
                 let begun = sys::cpu_time_of_this_thread();
                 let spawned = brigade_pool::scope(|scope| {
-                    (0..CHILDREN).for_each(|_| scope.spawn(|_| ()));
+                    (0..SCOPE_CHILDREN).for_each(|_| scope.spawn(|_| ()));
                     sys::cpu_time_of_this_thread()
                 });
-                ran.push((sys::cpu_time_of_this_thread() - spawned).as_nanos() as f64 / CHILDREN as f64);
-                (spawned - begun).as_nanos() as f64 / CHILDREN as f64
+                ran.push(
+                    (sys::cpu_time_of_this_thread() - spawned).as_nanos() as f64 / SCOPE_CHILDREN as f64,
+                );
+                (spawned - begun).as_nanos() as f64 / SCOPE_CHILDREN as f64
             })
         });
         costs.run_child = Spread::of(ran).low;
         costs.fork = pool.install(|| {
-            let plain = quartile(|| on_this_thread(|| plain(LEAVES)));
-            (quartile(|| on_this_thread(|| tree(LEAVES))) - plain).max(0.0) / LEAVES as f64
+            let plain = quartile(|| on_this_thread(|| plain(TREE_LEAVES)));
+            (quartile(|| on_this_thread(|| tree(TREE_LEAVES))) - plain).max(0.0) / TREE_LEAVES as f64
         });
         let all = Cell::new(Vec::new());
         costs.submit = quartile(|| {
             let push = |end: Arc<Countdown>| pool.spawn_detached(move || end.end_one());
             let before = crate::cpu::own();
-            let submitted = outside(SUBMITTED, push).as_nanos() as f64;
+            let submitted = outside(SUBMITTED_JOBS, push).as_nanos() as f64;
             let both = crate::cpu::own().saturating_sub(before).as_nanos() as f64;
             let mut sample = all.take();
-            sample.push((both - submitted) / SUBMITTED as f64);
+            sample.push((both - submitted) / SUBMITTED_JOBS as f64);
             all.set(sample);
-            submitted / SUBMITTED as f64
+            submitted / SUBMITTED_JOBS as f64
         });
         costs.run_submitted = Spread::of(all.take()).low;
         Ok(costs)
