@@ -93,6 +93,17 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
+//! # Watching it run
+//!
+//! Every program that uses Brigade can be recorded, without a line of code:
+//!
+//! ```text
+//! BRIGADE_TRACE=soup.html ./program
+//! ```
+//!
+//! The page shows all tasks, jobs and calls, what each waited for, and who held it. [`trace::record_to`]
+//! records from a line of the program on.
+//!
 //! # From Python
 //!
 //! | Python | here |
@@ -126,6 +137,7 @@
 //! | `pool` | [`pool`] | yes |
 //! | `process` | [`process`] | yes |
 //! | `trace` | [`trace`]: what the executors did, when and why | yes |
+//! | `timeline` | [`timeline`]: recordings as pages and text, also for `BRIGADE_TRACE` | yes |
 //! | `hyper` | hyper's traits, so that its clients and servers run here | |
 //! | `hyper-client` | a connector for hyper-util's pooled client | |
 //! | `tokio-io` | tokio's I/O traits, so that crates made for them run here | |
@@ -144,6 +156,9 @@ pub use brigade_process as process;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use brigade_runtime as runtime;
+#[cfg(feature = "timeline")]
+#[doc(inline)]
+pub use brigade_timeline as timeline;
 #[cfg(feature = "trace")]
 #[doc(inline)]
 pub use brigade_trace as trace;

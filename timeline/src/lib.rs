@@ -31,6 +31,9 @@ mod build;
 mod html;
 mod model;
 mod text;
+// Unsafe: a static in a section of the executable, which the loader reads.
+#[allow(unsafe_code)]
+mod writers;
 
 pub use html::html;
 pub use model::{

@@ -12,6 +12,7 @@
 //! * [`Site`]: the place in the program that spawned or waits, as a small number.
 //! * [`Resource`]: a lock, a channel or the like, as a trace sees it. [`Wait`]: a wait for one.
 //! * [`Session`]: the time between start and stop. A process has one at a time.
+//! * [`RecordingFile`]: a session that records a whole program into a file ([`record_to`], `BRIGADE_TRACE`).
 //! * [`Trace`]: the events of a session; its `Display` is a plain-text dump with one line an event.
 //! * [`clock`]: the clock of the ground floor, in the nanoseconds that events count in.
 //!
@@ -36,12 +37,14 @@ mod export;
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 mod file;
 mod origin;
+mod program;
 mod record;
+mod registry;
 mod resource;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 mod ring;
-// Unsafe: the table of sites holds pointers to statics.
 mod session;
+// Unsafe: the table of sites holds pointers to statics.
 #[allow(unsafe_code)]
 mod site;
 mod sync;
@@ -54,6 +57,7 @@ pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 #[doc(hidden)]
 pub use file::hostile;
 pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
+pub use program::{RecordingFile, Writer, record_if_asked, record_to, recorded_by_parent, register_writer};
 pub use record::{
     because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
 };

@@ -9,9 +9,8 @@ use crate::{
     clock,
     event::{Cause, Event, Kind},
     export::Lane,
-    origin,
+    origin, registry,
     ring::Ring,
-    session,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
@@ -64,7 +63,7 @@ struct Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         // The thread ends. Its part in the session ends as well, if that still runs.
-        if on() && session::number() == self.session && session::is_here() {
+        if on() && registry::number() == self.session && registry::is_here() {
             self.ring.push(cpu_event());
         }
     }
@@ -142,7 +141,7 @@ fn record_begin(id: Id) -> Id {
     let before = current();
     LOCAL.with(|local| {
         local.current.set(id);
-        local.current_since.set(session::number());
+        local.current_since.set(registry::number());
     });
     before
 }
@@ -160,7 +159,7 @@ pub fn end(id: Id, before: Id, detail: u64) {
 fn record_end(id: Id, before: Id, detail: u64) {
     // Otherwise a session that is over told what runs, and `before` as well.
     LOCAL.with(|local| {
-        if local.current_since.get() == session::number() {
+        if local.current_since.get() == registry::number() {
             local.current.set(before);
         }
     });
@@ -173,7 +172,7 @@ fn record_end(id: Id, before: Id, detail: u64) {
 pub fn current() -> Id {
     LOCAL.with(
         |local| {
-            if local.current_since.get() == session::number() { local.current.get() } else { Id::NONE }
+            if local.current_since.get() == registry::number() { local.current.get() } else { Id::NONE }
         },
     )
 }
@@ -299,7 +298,7 @@ fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 /// ```
 pub fn label(id: Id, text: impl FnOnce() -> String) {
     if on() && id != Id::NONE {
-        session::label(id, text());
+        registry::label(id, text());
     }
 }
 
@@ -318,7 +317,7 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 #[cold]
 pub fn subject(id: Id) -> Subject {
     let name = if on() && id != Id::NONE {
-        session::label_of(id).map(|label| label.to_string()).or_else(|| origin::of(id))
+        registry::label_of(id).map(|label| label.to_string()).or_else(|| origin::of(id))
     } else {
         None
     };
@@ -337,18 +336,18 @@ fn write(kind: Kind, subject: Id, detail: u64) {
 
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
 pub(crate) fn push(event: Event) {
-    if !session::is_here() {
+    if !registry::is_here() {
         return;
     }
     // A thread that is ending has no ring any more; its last events are lost.
     let _ = RING.try_with(|mine| {
         let mut mine = mine.borrow_mut();
         match &*mine {
-            Some(Mine { session, ring }) if *session == session::number() => ring.push(event),
+            Some(Mine { session, ring }) if *session == registry::number() => ring.push(event),
             _ => {
                 let (stale, own) = renew_own_id();
                 let renewed = |id| if id == stale { own } else { id };
-                let (session, ring) = session::register();
+                let (session, ring) = registry::register();
                 // The CPU time at the begin of this thread's part.
                 ring.push(Event { at: event.at, ..cpu_event() });
                 ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });

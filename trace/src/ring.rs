@@ -74,6 +74,16 @@ impl Ring {
         }
     }
 
+    /// Makes a ring that has room for no event, and counts them all.
+    pub fn counting() -> Self {
+        Self { capacity: 0, ..Self::new(1, Mode::KeepFirst) }
+    }
+
+    /// Whether this ring was made by [`counting`](Self::counting).
+    pub fn only_counts(&self) -> bool {
+        self.capacity == 0
+    }
+
     /// The slot at this position, whose chunk is made if it is missing.
     #[inline]
     fn slot(&self, position: usize) -> &Slot {
@@ -142,6 +152,11 @@ impl Ring {
         self.head.load(Ordering::Relaxed) as u64 + self.refused.load(Ordering::Relaxed)
     }
 
+    /// For how many events it takes memory.
+    pub fn room(&self) -> usize {
+        self.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum()
+    }
+
     /// Which events the ring keeps.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -181,8 +196,7 @@ mod tests {
     fn a_ring_takes_memory_for_the_events_that_it_has() {
         for mode in [Mode::KeepFirst, Mode::KeepLast] {
             let ring = Ring::new(CHUNK_EVENTS * 4 + 1, mode);
-            let made =
-                || ring.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum::<usize>();
+            let made = || ring.room();
             assert_eq!(made(), 0);
             (0..=CHUNK_EVENTS as u64).for_each(|at| ring.push(event(at)));
             assert_eq!(made(), 2 * CHUNK_EVENTS);

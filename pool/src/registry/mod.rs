@@ -133,6 +133,7 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn new(config: PoolConfig, entry: WorkerEntry) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        brigade_trace::record_if_asked();
         let slots = config.threads + config.spares;
         let processors = sys::processors();
         Arc::new_cyclic(|weak_self| Self {

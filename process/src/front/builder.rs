@@ -333,6 +333,7 @@ impl Builder {
                  add `brigade_process::init();` as the first line of `main`",
             ));
         }
+        brigade_trace::record_if_asked();
         let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
         let workers = match self.workers {
             Some(0) => return Err(invalid("a process pool needs a worker")),

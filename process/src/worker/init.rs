@@ -69,6 +69,7 @@ pub fn init() {
     // Relaxed: the flag guards no other memory.
     INITIALIZED.store(true, Ordering::Relaxed);
     let Ok(variable) = std::env::var(VARIABLE) else { return };
+    brigade_trace::recorded_by_parent();
     // SAFETY: this is the first line of `main`, so no other thread is running. (The variable goes so that a
     // program that a call starts does not take itself for a worker.)
     unsafe { sys::forget_variable(VARIABLE) };

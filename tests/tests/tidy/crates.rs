@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
-    ("brigade", &["handle", "trace", "pool", "runtime", "process"]),
+    ("brigade", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("timeline", &["trace"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 /// The libraries that the ground floor, the executors and the views may use. Their tests may use more.
 const OUTSIDE: [(&str, &[&str]); 7] = [
     ("handle", &["libc", "loom"]),
-    ("trace", &["loom"]),
+    ("trace", &["libc", "loom"]),
     ("pool", &["crossbeam-deque", "libc", "loom"]),
     (
         "runtime",

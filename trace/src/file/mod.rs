@@ -191,6 +191,22 @@ impl Recording {
         decode::recording(bytes)
     }
 
+    /// Returns the bytes of a file: all segments, one after the other.
+    ///
+    /// ```
+    /// use brigade_trace::{Recording, Session};
+    ///
+    /// let bytes = Recording::from(Session::start(16).unwrap().stop()).to_bytes();
+    /// assert_eq!(Recording::decode(&bytes).segments.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let written = self.segments.iter().try_for_each(|segment| segment.write_to(&mut bytes));
+        written.expect("a vector takes all bytes");
+        bytes
+    }
+
     /// The number of events that are missing because a ring was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {

@@ -63,6 +63,7 @@ struct ParkedCore {
 
 impl CurrentThread {
     pub(crate) fn new(clock: Clock, max_blocking: usize) -> io::Result<Arc<Self>> {
+        brigade_trace::record_if_asked();
         let lists = CoreQueues { ready: VecDeque::new(), owned: TaskList::default() };
         Ok(Arc::new(Self {
             inbox: Inbox::new(),

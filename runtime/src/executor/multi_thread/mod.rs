@@ -162,6 +162,7 @@ pub(crate) fn schedule(shared: &MultiThread, task: Task) {
 impl MultiThread {
     /// Makes an executor with a worker for each of these queues. No thread runs yet.
     fn new(queues: Vec<Arc<RunQueue>>, max_blocking: usize) -> io::Result<Self> {
+        brigade_trace::record_if_asked();
         let workers = queues.len();
         let remote = |queue| Remote { queue, parker: Parker::default(), announced: Announced::default() };
         Ok(Self {

@@ -1,0 +1,117 @@
+//! The files of the recordings that go on.
+
+use super::writers::Destination;
+use crate::{file::Recording, session::Session};
+use brigade_handle::fork::PerProcess;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Seek, Write},
+    mem,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// The recordings that go on. A forked child has none.
+static OPEN: PerProcess<Mutex<Files>> = PerProcess::new();
+
+/// The recordings that go on, by their numbers.
+#[derive(Default)]
+pub(super) struct Files {
+    open: BTreeMap<u64, OpenFile>,
+    last_number: u64,
+}
+
+impl Files {
+    /// Adds a recording and returns its number.
+    pub(super) fn add(&mut self, open: OpenFile) -> u64 {
+        self.last_number += 1;
+        self.open.insert(self.last_number, open);
+        self.last_number
+    }
+
+    pub(super) fn get(&mut self, number: u64) -> Option<&mut OpenFile> {
+        self.open.get_mut(&number)
+    }
+
+    pub(super) fn take(&mut self, number: u64) -> Option<OpenFile> {
+        self.open.remove(&number)
+    }
+}
+
+pub(super) fn files() -> MutexGuard<'static, Files> {
+    // A panic leaves no change in here half done.
+    OPEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A recording that goes on, and the file that it will fill.
+pub(super) struct OpenFile {
+    pub(super) session: Session,
+    pub(super) destination: Destination,
+    /// Locked, so that no other process writes it.
+    pub(super) file: File,
+    /// How many dumps were written, and how many there may be.
+    pub(super) dumps: u64,
+    pub(super) dumps_max: u64,
+}
+
+impl OpenFile {
+    /// Ends the recording and writes the file.
+    pub(super) fn write(self) -> io::Result<PathBuf> {
+        let Self { session, destination, mut file, .. } = self;
+        let bytes = destination.bytes(&Recording::from(session.stop()));
+        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
+        written.map_err(|error| cannot_write(&destination.path, &error))?;
+        if let Some(advice) = destination.advice() {
+            say(&advice);
+        }
+        Ok(destination.path)
+    }
+
+    /// Writes what there is so far to the next file beside.
+    pub(super) fn dump(&mut self) -> io::Result<PathBuf> {
+        if self.dumps == self.dumps_max {
+            let why = format!("{} dumps of {} are enough", self.dumps, self.destination.path.display());
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
+        }
+        self.dumps += 1;
+        let destination = self.destination.numbered(self.dumps);
+        let bytes = destination.bytes(&Recording::from(self.session.snapshot()));
+        fs::write(&destination.path, bytes).map_err(|error| cannot_write(&destination.path, &error))?;
+        Ok(destination.path)
+    }
+}
+
+/// The error of a file that cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+}
+
+/// Tells the user something that no caller is there for.
+pub(super) fn say(line: &str) {
+    // A program without stderr is told nothing.
+    let _ = writeln!(io::stderr(), "brigade: {line}");
+}
+
+/// Writes all recordings that go on.
+pub(super) fn write_all() {
+    if OPEN.get().is_none() {
+        return;
+    }
+    let mut files = files();
+    for (_, open) in mem::take(&mut files.open) {
+        if let Err(error) = open.write() {
+            say(&error.to_string());
+        }
+    }
+}
+
+/// Writes a dump of each recording that goes on, and says why.
+pub(super) fn dump_all(why: &str) {
+    for open in files().open.values_mut().filter(|open| open.dumps < open.dumps_max) {
+        match open.dump() {
+            Ok(path) => say(&format!("{why}: the last events are in {}", path.display())),
+            Err(error) => say(&error.to_string()),
+        }
+    }
+}

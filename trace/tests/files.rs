@@ -1,0 +1,122 @@
+//! Recordings that go to a file, in a program without views. The tests take turns, since a process has one
+//! session at a time.
+#![cfg(not(loom))]
+// A test fails by panicking, in what it calls as well.
+#![allow(clippy::unwrap_used)]
+
+use brigade_trace::{Domain, Kind, Mode, Recording, Session, fresh_id, record, record_to};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+fn turn() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that is removed when this is dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("{}-{name}", std::process::id())))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn depths(recording: &Recording) -> Vec<u64> {
+    let events = recording.segments.iter().flat_map(|segment| segment.trace.events());
+    events.filter(|event| event.kind == Kind::QueueDepth).map(|event| event.detail).collect()
+}
+
+#[test]
+fn a_view_that_the_program_does_not_have_is_left_to_the_events() {
+    let _turn = turn();
+    let (page, events) = (Temporary::new("soup.html"), Temporary::new("soup.brigade"));
+    let recording = record_to(&page.0).unwrap();
+    record(Kind::QueueDepth, fresh_id(Domain::Worker), 3);
+    assert_eq!(recording.finish().unwrap(), events.0);
+    assert!(!page.0.exists());
+    assert_eq!(depths(&Recording::read_from(fs::File::open(&events.0).unwrap()).unwrap()), [3]);
+}
+
+#[test]
+fn sessions_within_a_recording_are_parts_of_it() {
+    let _turn = turn();
+    let file = Temporary::new("parts.brigade");
+    let whole = Session::builder().capacity(8).mode(Mode::KeepLast).record_to(&file.0).unwrap();
+    let worker = fresh_id(Domain::Worker);
+    let depth = |depth| record(Kind::QueueDepth, worker, depth);
+    depth(1);
+    let part = Session::start(1).unwrap();
+    depth(2);
+    let other = Session::start(1).unwrap();
+    depth(3);
+    let of = |session: Session| Recording::from(session.stop());
+    assert_eq!((depths(&of(other)), depths(&of(part))), (vec![3], vec![2, 3]));
+    depth(4);
+    let part = Session::start(1).unwrap();
+    (5..100).for_each(depth);
+    let trace = part.stop();
+    assert!(trace.dropped() > 0, "the ring was full");
+    let full = Session::start(1).unwrap();
+    assert_eq!(full.stop().dropped(), 0, "nothing of this part is missing");
+    depth(100);
+    whole.finish().unwrap();
+    let alone = Session::start(1).unwrap();
+    assert!(Session::start(1).is_err(), "the recording is over");
+    drop(alone);
+    let written = Recording::read_from(fs::File::open(&file.0).unwrap()).unwrap();
+    assert_eq!(depths(&written).last(), Some(&100));
+}
+
+#[test]
+fn a_session_of_a_program_does_not_share_itself() {
+    let _turn = turn();
+    let file = Temporary::new("busy.brigade");
+    let alone = Session::start(8).unwrap();
+    assert!(record_to(&file.0).unwrap_err().to_string().contains("another trace session"));
+    drop(alone);
+    drop(record_to(&file.0).unwrap());
+}
+
+#[test]
+fn dumps_are_numbered_and_bounded() {
+    let _turn = turn();
+    let file = Temporary::new("dumps.brigade");
+    let recording = Session::builder().mode(Mode::KeepLast).dumps_max(2).record_to(&file.0).unwrap();
+    let worker = fresh_id(Domain::Worker);
+    for number in 1..=2 {
+        record(Kind::QueueDepth, worker, number);
+        let dump = Temporary(recording.dump().unwrap());
+        assert!(dump.0.to_string_lossy().ends_with(&format!("dumps-{number}.brigade")));
+        let written = Recording::read_from(fs::File::open(&dump.0).unwrap()).unwrap();
+        assert_eq!(depths(&written), (1..=number).collect::<Vec<_>>(), "the recording goes on");
+    }
+    assert!(recording.dump().unwrap_err().to_string().contains("2 dumps"));
+}
+
+#[test]
+fn a_session_that_keeps_the_first_events_bounds_those_of_ended_threads() {
+    let _turn = turn();
+    let session = Session::builder().capacity(4).mode(Mode::KeepFirst).start().unwrap();
+    let worker = fresh_id(Domain::Worker);
+    for number in 0..100 {
+        thread::spawn(move || record(Kind::QueueDepth, worker, number)).join().unwrap();
+    }
+    let trace = session.stop();
+    let recording = Recording::from(trace);
+    assert_eq!(depths(&recording), (0..64).collect::<Vec<_>>());
+    let threads = &recording.segments[0].trace.threads;
+    let lost = threads.iter().find(|thread| thread.name == "36 ended threads").unwrap();
+    assert_eq!(lost.dropped, 36 * 3, "the depth, and CPU time at the begin and at the end");
+    assert!(recording.segments[0].trace.to_string().contains("later events are missing"));
+}
