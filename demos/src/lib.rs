@@ -22,6 +22,7 @@ pub mod fetch;
 pub mod interrupt;
 mod options;
 pub mod pools;
+mod recorded;
 mod recorder;
 mod refusal;
 mod remedy;

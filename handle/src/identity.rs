@@ -53,9 +53,11 @@ pub enum Domain {
     Queue = 16,
     /// The threads of a pool, or its free worker processes.
     Pool = 17,
+    /// A moment that the program marked.
+    Mark = 18,
 }
 
-const DOMAINS: [(Domain, &str); 18] = [
+const DOMAINS: [(Domain, &str); 19] = [
     (Domain::None, "-"),
     (Domain::Task, "task"),
     (Domain::Job, "job"),
@@ -74,6 +76,7 @@ const DOMAINS: [(Domain, &str); 18] = [
     (Domain::Scope, "scope"),
     (Domain::Queue, "queue"),
     (Domain::Pool, "pool"),
+    (Domain::Mark, "mark"),
 ];
 
 /// Names one thing of a [`Domain`]: a task, a worker, a lock …

@@ -77,11 +77,18 @@ function decode(bytes) {
   s.end = ends(s.begin, c.plain(Float64Array, n)); s.state = c.plain(Uint8Array, n);
   s.unit = c.differences(Int32Array, n, -1); s.cause = c.plain(Uint8Array, n);
   for (const name of ['resource', 'holder', 'site', 'thread']) s[name] = c.differences(Int32Array, n, -1);
+  // Of merged spans, the parts of 255 in which they were ready, ran and waited.
+  s.merged = new Map();
+  let count = 0;
+  for (let i = 0; i < n; i++) if (s.state[i] === 4) s.merged.set(i, count++);
+  s.shares = [0, 1, 2].map(() => c.plain(Uint8Array, count));
   n = c.number();
   t.wakes = { count: n, at: c.differences(Float64Array, n), from: c.differences(Int32Array, n, -1), thread: c.plain(Int32Array, n, -1), to: c.differences(Int32Array, n, -1), cause: c.plain(Uint8Array, n) };
   t.queues = c.texts().map(name => {
     const count = c.number();
     return { name, count, at: c.differences(Float64Array, count), depth: c.plain(Float64Array, count) };
   });
+  n = c.number();
+  t.marks = { count: n, at: c.differences(Float64Array, n), row: c.differences(Uint32Array, n), unit: c.differences(Int32Array, n, -1), text: c.differences(Int32Array, n, -1), fault: c.plain(Uint8Array, n) };
   return t;
 }

@@ -39,6 +39,7 @@ class Painter {
       if (item.type === 'queue') this.drawQueue(item);
     }
     this.drawArrows(visible);
+    for (const item of visible) if (item.type === 'row') this.drawMarks(item);
     c.restore();
     this.drawNames(visible);
     this.drawAxis();
@@ -118,7 +119,7 @@ class Painter {
     bins = [0, 1, 2].map(() => new Float32Array(count));
     const [lowRow, highRow] = group < 0 ? [0, model.rows.name.length] : model.groupRows[group];
     for (let row = lowRow; row < highRow; row++) {
-      if (group < 0 && model.kindOfRow(row) === THREADS) continue;
+      if (group < 0 && (model.kindOfRow(row) === THREADS || model.kindOfRow(row) === LOCKS)) continue;
       for (let i = model.rowFirst[row]; i < model.rowFirst[row + 1]; i++) {
         const state = spans.state[i] === MERGED ? RUNNING : spans.state[i];
         if (state > 2) continue;
@@ -175,7 +176,7 @@ class Painter {
     if (isThread && spans.unit[i] >= 0 && state === RUNNING) text = model.nameOf(spans.unit[i]);
     else if (state === WAITING) {
       const holder = model.holderOf(i), cause = model.causes[spans.cause[i]];
-      text = holder >= 0 ? model.nameOf(holder) : spans.resource[i] >= 0 ? model.resourceName(spans.resource[i]) : cause;
+      text = holder >= 0 ? model.nameOf(holder) : spans.resource[i] >= 0 && !/^(timer|source)#/.test(model.resourceName(spans.resource[i])) ? model.resourceName(spans.resource[i]) : cause;
     } else if (!isThread && spans.unit[i] >= 0 && state === RUNNING) text = model.nameOf(spans.unit[i]);
     const room = width - 8;
     if (!text || c.measureText(text.slice(0, 4)).width > room) return;
@@ -213,6 +214,25 @@ class Painter {
     c.lineTo(view.width, base); c.closePath();
     c.globalAlpha = 0.35; c.fillStyle = theme.ready; c.fill(); c.globalAlpha = 1; c.strokeStyle = theme.ready; c.lineWidth = 1; c.stroke();
     c.fillStyle = theme.faint; c.textBaseline = 'top'; c.textAlign = 'right'; c.fillText(`at most ${most}`, view.width - 4, y + 1); c.textAlign = 'left';
+  }
+
+  // Marks: a flag at the moment, and its text where there is room until the next one.
+  drawMarks(item) {
+    const { model, view, context: c, colours: { theme } } = this, { marks, texts } = model, y = this.y(item), h = item.h - 2;
+    const found = model.marksOf(item.index, view.t0, view.t1);
+    if (found.length > view.lanesWidth) return;
+    c.font = `${view.font - 1}px system-ui, sans-serif`; c.textBaseline = 'middle';
+    found.forEach((mark, place) => {
+      const x = view.x(marks.at[mark]), next = place + 1 < found.length ? view.x(marks.at[found[place + 1]]) : view.width;
+      const text = marks.text[mark] >= 0 ? texts[marks.text[mark]] : '', colour = marks.fault[mark] || text.startsWith('stale') ? theme.fault : theme.cursor, width = c.measureText(text).width;
+      c.fillStyle = colour; c.fillRect(x - 1, y, 2, h);
+      c.beginPath(); c.moveTo(x, y); c.lineTo(x + 6, y + 3); c.lineTo(x, y + 6); c.fill();
+      const left = x + width + 14 > view.width && x - width - 12 > view.gutter && !place;
+      if (!left && next - x < width + 12) return;
+      const at = left ? x - width - 8 : x + 8;
+      c.fillStyle = theme.back; c.globalAlpha = 0.85; c.fillRect(at - 2, y + 1, width + 4, h - 2); c.globalAlpha = 1;
+      c.fillStyle = colour; c.fillText(text, at, y + h / 2 + 0.5);
+    });
   }
 
   // Arrows from the waker to the woken: all if there are few, else those of the chosen unit.
@@ -266,7 +286,7 @@ class Painter {
         c.fillText(`${isFolded ? '▸' : '▾'} ${model.groups.name[item.index]} (${members.toLocaleString('en')}${rows < members ? ` in ${rows} rows` : ''})`, 5, y + item.h / 2 + 0.5);
         c.font = `${view.font}px system-ui, sans-serif`;
       } else {
-        const text = item.type === 'row' ? model.rows.name[item.index] : item.type === 'queue' ? model.queues[item.index].name : 'running, ready, waiting';
+        const text = item.type === 'row' ? `${model.missing.has(item.index) ? '⚠ ' : ''}${model.rows.name[item.index]}` : item.type === 'queue' ? model.queues[item.index].name : 'running, ready, waiting';
         c.fillStyle = item.type === 'row' && item.index === view.row ? theme.accent : item.type === 'row' ? theme.ink : theme.faint;
         c.fillText(fit(text, view.gutter - 24), 18, y + item.h / 2);
       }

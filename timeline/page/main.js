@@ -139,6 +139,9 @@ class App {
     if (span < 0) return;
     const { spans } = model, unit = spans.unit[span], site = unit >= 0 ? model.siteOf(unit) : '';
     const lines = [unit >= 0 ? model.nameOf(unit) : model.rows.name[spans.row[span]], ...model.words(span), `${duration(spans.end[span] - spans.begin[span])}, from ${duration(spans.begin[span])}`];
+    const near = 6 * this.view.perPixel, time = this.view.time(place.x);
+    for (const mark of model.marksOf(spans.row[span], time - near, time + near)) lines.push(`⚑ ${model.texts[model.marks.text[mark]]}`);
+    if (model.missing.has(spans.row[span])) lines.push(`⚠ ${model.missing.get(spans.row[span]).toLocaleString('en')} events of this thread are missing`);
     if (site && site !== lines[0]) lines.push(`spawned at ${site}`);
     tip.textContent = lines.join('\n');
     const { width, height } = this.view, box = tip.getBoundingClientRect();

@@ -1,7 +1,7 @@
 // Questions about the timeline: which span is where, what a unit waits for, and the pyramid for drawing.
 
 const READY = 0, RUNNING = 1, WAITING = 2, PARKED = 3, MERGED = 4;
-const THREADS = 0, UNITS = 1, CHILDREN = 2;
+const THREADS = 0, UNITS = 1, CHILDREN = 2, LOCKS = 3;
 const OUTCOMES = ['goes on', 'done', 'failed', 'cancelled'];
 // A node of the pyramid stands for this many nodes of the level below.
 const FAN = 8;
@@ -28,6 +28,22 @@ class Model {
     }
     this.groupRows.forEach(range => { if (range[0] === Infinity) range[0] = 0; });
     this.pyramids = new Map();
+    const { marks } = t;
+    this.markFirst = new Uint32Array(count + 1);
+    for (let i = 0, row = 0; row <= count; row++) {
+      while (i < marks.count && marks.row[i] < row) i++;
+      this.markFirst[row] = i;
+    }
+    // The rows of threads whose rings were full.
+    this.missing = new Map(t.threads.name.map((_, thread) => [t.threads.row[thread], t.threads.dropped[thread]]).filter(([, dropped]) => dropped > 0));
+    this.isThread = unit => unit >= 0 && (t.domains[t.units.domain[unit]] === 'thread' || t.domains[t.units.domain[unit]] === 'worker');
+  }
+
+  // The marks of a row from t0 to t1.
+  marksOf(row, t0, t1) {
+    const { at } = this.marks, low = this.markFirst[row], high = this.markFirst[row + 1], found = [];
+    for (let i = first(low, high, i => at[i] >= t0); i < high && at[i] <= t1; i++) found.push(i);
+    return found;
   }
 
   kindOfRow(row) { return this.groups.kind[this.rows.group[row]]; }
@@ -52,7 +68,7 @@ class Model {
 
   spanOfUnitAt(unit, time) {
     const span = this.spanAt(this.units.row[unit], time);
-    return span >= 0 && this.spans.unit[span] === unit ? span : -1;
+    return span >= 0 && (this.spans.unit[span] === unit || this.isThread(unit)) ? span : -1;
   }
 
   // The spans of a unit, which may share its row with others.
@@ -113,11 +129,12 @@ class Model {
   // What a span says, in words.
   words(span) {
     const { spans, causes, resources, texts, threads } = this, state = spans.state[span], lines = [];
-    if (state === RUNNING && this.units.row[spans.unit[span]] === spans.row[span] && spans.thread[span] >= 0) lines.push(`runs on ${threads.name[spans.thread[span]]}`);
+    if (this.kindOfRow(spans.row[span]) === LOCKS && state === RUNNING) lines.push(`held by ${spans.unit[span] >= 0 ? this.nameOf(spans.unit[span]) : 'a thread'}`);
+    else if (state === RUNNING && this.units.row[spans.unit[span]] === spans.row[span] && spans.thread[span] >= 0) lines.push(`runs on ${threads.name[spans.thread[span]]}`);
     else if (state === RUNNING) lines.push(spans.holder[span] >= 0 ? `runs in ${this.nameOf(spans.holder[span])}` : 'runs');
     else if (state === READY) lines.push(this.kindOfRow(spans.row[span]) === CHILDREN ? 'starts' : 'ready, not yet run');
     else if (state === PARKED) lines.push(this.kindOfRow(spans.row[span]) === CHILDREN ? 'idle: no call is under way' : 'sleeps: there is nothing to run');
-    else if (state === MERGED) lines.push('many short spans');
+    else if (state === MERGED) lines.push(`many short spans: ${this.shares(span).map((share, state) => `${share < 0.005 && share ? '< 1' : Math.round(share * 100)} % ${['ready', 'running', 'waiting'][state]}`).join(', ')}`);
     else {
       const cause = causes[spans.cause[span]], resource = spans.resource[span];
       lines.push(`waits${resource >= 0 ? ` for ${this.resourceName(resource)}` : ''}${cause ? ` (${cause})` : ''}`);
@@ -129,6 +146,9 @@ class Model {
     }
     return lines;
   }
+
+  // In which parts of merged spans they were ready, ran and waited.
+  shares(span) { const { merged, shares } = this.spans; return shares.map(of => of[merged.get(span)] / 255); }
 
   resourceName(resource) {
     const unit = this.resources.unit[resource];

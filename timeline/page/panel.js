@@ -1,6 +1,7 @@
 // The panel at the right: what is chosen, the worst list, search, legend; and the table.
 
 const WORST_MAX = 6;
+const MARKS_MAX = 10;
 const FOUND_MAX = 40;
 const TABLE_MAX = 1000;
 
@@ -32,10 +33,13 @@ class Panel {
 
   showStart() {
     const { model } = this, { units, threads } = model;
-    this.at('summary').textContent = `${duration(model.length)} · ${model.events.toLocaleString('en')} events · ${threads.name.length} threads · ${units.count.toLocaleString('en')} tasks, jobs, calls and children`;
+    this.at('summary').textContent = `${duration(model.length)} · ${model.events.toLocaleString('en')} events · ${threads.name.length} thread${threads.name.length === 1 ? '' : 's'} · ${(units.count - units.domain.reduce((sum, _, unit) => sum + model.isThread(unit), 0)).toLocaleString('en')} tasks, jobs, calls and children${model.missing.size ? ` · ⚠ ${[...model.missing.values()].reduce((a, b) => a + b).toLocaleString('en')} events are missing` : ''}`;
     this.fill('details', 'Details', element('p', 'Click a span, or press j and then ]. Press ? for all keys.', 'faint'));
     const lists = [['Longest runs', RUNNING], ['Longest waits', WAITING], ['Longest ready, not yet run', READY]];
-    this.at('worst').replaceChildren(...lists.flatMap(([heading, state]) => {
+    const { marks } = model, order = Array.from({ length: marks.count }, (_, i) => i).sort((a, b) => marks.fault[b] - marks.fault[a] || marks.at[a] - marks.at[b]).slice(0, MARKS_MAX);
+    const moments = element('ol');
+    order.forEach(mark => moments.append(pick(`${model.nameOf(marks.unit[mark])}: ${model.texts[marks.text[mark]]}`, duration(marks.at[mark]), () => this.app.chooseUnit(marks.unit[mark], marks.at[mark]))));
+    this.at('worst').replaceChildren(...(order.length ? [element('h2', `Marks${marks.count > MARKS_MAX ? ` (${MARKS_MAX} of ${marks.count.toLocaleString('en')})` : ''}`), moments] : []), ...lists.flatMap(([heading, state]) => {
       const spans = model.longest(state, WORST_MAX), list = element('ol');
       spans.forEach(span => list.append(pick(this.line(span), duration(model.spans.end[span] - model.spans.begin[span]), () => this.app.choose(span))));
       return spans.length ? [element('h2', heading), list] : [];
@@ -68,6 +72,8 @@ class Panel {
     swatch(c => { plain(theme.parked)(c); c.strokeStyle = theme.line; c.strokeRect(0.5, 0.5, 27, 13); }, 'a thread sleeps, a child is idle');
     swatch(plain(theme.merged), 'many short spans');
     swatch(c => { c.strokeStyle = c.fillStyle = theme.faint; c.beginPath(); c.moveTo(14, 0); c.lineTo(14, 9); c.stroke(); c.beginPath(); c.moveTo(14, 14); c.lineTo(10, 8); c.lineTo(18, 8); c.fill(); }, 'wakes');
+    swatch(c => { c.fillStyle = theme.cursor; c.fillRect(13, 0, 2, 14); c.beginPath(); c.moveTo(14, 0); c.lineTo(22, 4); c.lineTo(14, 8); c.fill(); }, 'a mark: the program names this moment, or work was cancelled');
+    swatch(c => { c.fillStyle = theme.fault; c.fillRect(13, 0, 2, 14); c.beginPath(); c.moveTo(14, 0); c.lineTo(22, 4); c.lineTo(14, 8); c.fill(); }, 'a fault: work failed, waits form a cycle, a value is stale');
     const list = element('ul'); list.append(...entries);
     this.fill('legend', 'Legend', list);
   }
@@ -88,6 +94,7 @@ class Panel {
     if (model.siteOf(unit)) put('spawned at', model.siteOf(unit));
     if (units.parent[unit] >= 0) put('by', this.link(units.parent[unit]));
     put('lived', `${duration(units.begin[unit])} to ${duration(units.end[unit])} (${duration(units.end[unit] - units.begin[unit])}), ${OUTCOMES[units.outcome[unit]]}`);
+    for (const mark of model.marksOf(units.row[unit], units.begin[unit], units.end[unit]).slice(0, 20)) if (model.marks.unit[mark] === unit) put(duration(model.marks.at[mark]), model.texts[model.marks.text[mark]]);
     const times = this.times(unit);
     put('ran', `${duration(times.running)} in ${times.runs} runs`); put('was ready', duration(times.ready)); put('waited', duration(times.waiting));
     parts.push(list);
@@ -156,7 +163,7 @@ class Panel {
     view.hidden = !isShown;
     if (!isShown || view.firstChild) return;
     const { model } = this, { units, groups, rows, spans } = model;
-    const order = Array.from({ length: units.count }, (_, unit) => unit);
+    const order = Array.from({ length: units.count }, (_, unit) => unit).filter(unit => !model.isThread(unit));
     if (units.count > TABLE_MAX) { order.sort((a, b) => units.end[b] - units.begin[b] - units.end[a] + units.begin[a]); order.length = TABLE_MAX; }
     const table = element('table');
     table.append(element('caption', units.count > TABLE_MAX ? `The ${TABLE_MAX} longest of ${units.count.toLocaleString('en')} tasks, jobs, calls and children` : 'All tasks, jobs, calls and children'));

@@ -37,6 +37,7 @@ mod writers;
 
 pub use html::html;
 pub use model::{
-    Group, GroupKind, Link, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline, Unit, Wake,
+    Group, GroupKind, Link, Mark, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline,
+    Unit, Wake,
 };
 pub use text::text;

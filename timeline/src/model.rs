@@ -4,12 +4,13 @@
 //! timeline ─┬─ groups ── rows ── spans     what is drawn, from top to bottom and from left to right
 //!           ├─ units, threads              what the spans are about
 //!           ├─ wakes                       arrows from a waker to the woken unit
-//!           └─ queues                      lines of depth over time
+//!           ├─ queues                      lines of depth over time
+//!           └─ marks                       moments that are worth a look
 //! ```
 //!
 //! Times are nanoseconds since the first event. Links between the parts are indices ([`Link`]).
 
-use brigade_trace::{Cause, Id, Lane, Role};
+use brigade_trace::{Cause, Domain, Id, Lane, Role};
 
 /// An index into a list of the timeline, or nothing.
 ///
@@ -83,6 +84,8 @@ pub struct Span {
     pub site: Link,
     /// For a run: the thread.
     pub thread: Link,
+    /// For merged spans: the parts of 255 in which they were ready, ran and waited, as [`State`] counts them.
+    pub shares: [u8; 3],
 }
 
 /// How a unit ended.
@@ -99,7 +102,7 @@ pub enum Outcome {
     Cancelled = 3,
 }
 
-/// A task, job, call, future or child process.
+/// A task, job, call, future or child process; or a thread that held a resource while it ran none of these.
 #[derive(Debug, Clone)]
 pub struct Unit {
     /// Its id in the recording.
@@ -120,6 +123,19 @@ pub struct Unit {
     pub outcome: Outcome,
     /// The row that its spans are drawn in.
     pub row: u32,
+}
+
+impl Unit {
+    /// Whether it is a thread, which stands in the list of units because it held a resource.
+    ///
+    /// ```
+    /// let timeline = brigade_timeline::Timeline::default();
+    /// assert!(!timeline.units.iter().any(|unit| unit.is_thread()));
+    /// ```
+    #[must_use]
+    pub fn is_thread(&self) -> bool {
+        matches!(self.id.domain(), Domain::Thread | Domain::Worker)
+    }
 }
 
 /// A thread that recorded.
@@ -156,6 +172,8 @@ pub enum GroupKind {
     Units = 1,
     /// Child processes.
     Children = 2,
+    /// Locks, and the unit that holds each.
+    Locks = 3,
 }
 
 /// Rows under one heading.
@@ -204,6 +222,22 @@ pub struct Wake {
     pub cause: Cause,
 }
 
+/// A moment that is worth a look: one that the program marked, the end of work that failed or was cancelled,
+/// a wait that closes a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// When.
+    pub at: u64,
+    /// The row that it is drawn in.
+    pub row: u32,
+    /// The unit that it is about.
+    pub unit: Link,
+    /// Its text, in [`Timeline::texts`].
+    pub text: Link,
+    /// Whether it is a fault: a failure, a cycle.
+    pub is_fault: bool,
+}
+
 /// A line of depth over time.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -244,6 +278,8 @@ pub struct Timeline {
     pub wakes: Vec<Wake>,
     /// The lines of depth.
     pub queues: Vec<Queue>,
+    /// The moments that are worth a look, sorted by row, then by time.
+    pub marks: Vec<Mark>,
     /// The things that can be waited for.
     pub resources: Vec<Resource>,
     /// Labels and sites.

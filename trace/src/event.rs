@@ -82,6 +82,9 @@ bytes! {
         /// the begin and the end of the thread's part in a session, when it parks and unparks, and at the
         /// end of a run if 50 µs have passed since the last one.
         Cpu => "cpu",
+        /// The program marked this moment of the subject. By: the mark, whose label is the text. Detail: the
+        /// [site](crate::Site) that marked.
+        Mark => "mark",
     }
 }
 

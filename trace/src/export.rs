@@ -176,7 +176,7 @@ impl Trace {
     /// assert!(trace.site(spawn).is_some());
     /// ```
     pub fn site(&self, event: &Event) -> Option<&str> {
-        let has_site = matches!(event.kind, Kind::Spawn | Kind::WaitBegin);
+        let has_site = matches!(event.kind, Kind::Spawn | Kind::WaitBegin | Kind::Mark);
         self.sites.get(&event.detail).filter(|_| has_site).map(String::as_str)
     }
 

@@ -36,6 +36,7 @@ mod export;
 // The fuzz target sees more of it.
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 mod file;
+mod mark;
 mod origin;
 mod program;
 mod record;
@@ -57,6 +58,7 @@ pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 #[doc(hidden)]
 pub use file::hostile;
 pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
+pub use mark::mark;
 pub use program::{RecordingFile, Writer, record_if_asked, record_to, recorded_by_parent, register_writer};
 pub use record::{
     because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,

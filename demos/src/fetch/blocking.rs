@@ -4,6 +4,7 @@
 //! system grants none.
 
 use super::{Failure, FailureKind, Reply, Target, resolver::ThreadResolver, tls};
+use brigade_trace::{Cause, Domain, Resource, Site, Wait, label};
 use std::{io, time::Duration};
 use ureq::{Agent, Error, tls::TlsConfig, unversioned::transport::DefaultConnector};
 
@@ -12,8 +13,19 @@ use ureq::{Agent, Error, tls::TlsConfig, unversioned::transport::DefaultConnecto
 /// # Errors
 ///
 /// Returns a [`Failure`] if no whole answer came within `limit`.
+#[track_caller]
 pub fn fetch(url: &str, limit: Duration) -> Reply {
     let target = Target::parse(url)?;
+    // For a trace, all of it is one wait for the answer.
+    let answer = Resource::new(Domain::Source);
+    label(answer.id(), || format!("GET {url}"));
+    let wait = Wait::begin(|| answer.id(), Cause::Readiness, Site::here());
+    let reply = exchange(&target, limit);
+    wait.end(Cause::Readiness);
+    reply
+}
+
+fn exchange(target: &Target, limit: Duration) -> Reply {
     let tls = if target.secure { tls::ureq_config()? } else { TlsConfig::default() };
     let config = Agent::config_builder()
         .timeout_global(Some(limit))

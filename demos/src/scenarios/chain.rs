@@ -6,7 +6,7 @@ use crate::{
     show::{Output, Style, show_await_tree, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
-use brigade_trace::{Domain, Id, begin, current, end, label};
+use brigade_trace::{Domain, Id, Kind, begin, current, end, label, record};
 use clap::ArgMatches;
 use std::{
     future::Future,
@@ -93,16 +93,26 @@ async fn print_number_of_child(output: Output) {
 // --code to here
 
 /// A future whose polls stand in the trace, under a name.
-struct Watched<F> {
+pub(super) struct Watched<F> {
     id: Id,
     future: Pin<Box<F>>,
+    is_ready: bool,
 }
 
 impl<F> Watched<F> {
-    fn new(name: &str, future: F) -> Self {
+    pub(super) fn new(name: &str, future: F) -> Self {
         let id = brigade_trace::fresh_id(Domain::Future);
         label(id, || name.into());
-        Self { id, future: Box::pin(future) }
+        Self { id, future: Box::pin(future), is_ready: false }
+    }
+}
+
+impl<F> Drop for Watched<F> {
+    fn drop(&mut self) {
+        if !self.is_ready {
+            record(Kind::Cancel, self.id, 0);
+            record(Kind::Complete, self.id, 1);
+        }
     }
 }
 
@@ -112,7 +122,8 @@ impl<F: Future> Future for Watched<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outer = begin(self.id);
         let polled = self.future.as_mut().poll(cx);
-        end(self.id, outer, polled.is_ready().into());
+        self.is_ready = polled.is_ready();
+        end(self.id, outer, self.is_ready.into());
         polled
     }
 }

@@ -1,17 +1,15 @@
 //! `brigade daemon`: a thread that nobody waits for ends with main, in the middle of its work.
 
 use crate::{
+    recorded::sleep,
     scenario::{CommandError, Exit, Scenario, no_arguments},
     show::{Output, worker_name},
 };
 use brigade_pool::Pool;
 use clap::ArgMatches;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::sleep,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// How many steps the daemon would take.

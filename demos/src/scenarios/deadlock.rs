@@ -2,17 +2,15 @@
 
 use crate::{
     pools,
+    recorded::{Barrier, sleep},
     scenario::{CommandError, Exit, Scenario, failed},
     show::{Output, worker_name},
 };
 use brigade_pool::lock::{Deadlock, Lock};
+use brigade_trace::{current, label};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
-use std::{
-    sync::{Arc, Barrier},
-    thread::sleep,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// How long a worker cuts at most, at any speed: the end is promised within a second.
 const CUTTING_TIME_MAX: Duration = Duration::from_millis(500);
@@ -65,7 +63,10 @@ fn cut_together(output: &Output, ordered: bool) -> Result<Option<Deadlock>, Comm
     let both = Arc::new(Barrier::new(2));
     let cook = |first: &Arc<Lock<()>>, then: &Arc<Lock<()>>| {
         let (output, first, then, both) = (output.clone(), first.clone(), then.clone(), both.clone());
-        pool.spawn(move || cut(&output, &first, &then, (!ordered).then_some(&*both)))
+        pool.spawn(move || {
+            label(current(), worker_name);
+            cut(&output, &first, &then, (!ordered).then_some(&*both))
+        })
     };
     let jobs = if ordered {
         [cook(&knife, &board), cook(&knife, &board)]

@@ -1,8 +1,9 @@
 //! `brigade kitchen`: one chef who switches between dishes, and several chefs with one each.
 
+use super::chain::Watched;
 use crate::{
     interrupt::Interruptible,
-    pools,
+    pools, recorded,
     scenario::{CommandError, Exit, Scenario, failed},
     show::{Activity, Canvas, Lanes, Look, Output, worker_name},
 };
@@ -91,7 +92,8 @@ fn cook_as_tasks(output: &Output, canvas: &Canvas) -> f64 {
             }
         }
     };
-    run(gather([0, 1, 2].map(cook)));
+    let dish = |dish: usize| Watched::new(DISHES[dish], cook(dish));
+    run(gather([0, 1, 2].map(dish)));
     // --code to here
     lanes.end()
 }
@@ -102,10 +104,15 @@ fn cook_on_threads(output: &Output, canvas: &Canvas) -> Result<f64, CommandError
     let lanes = begin(output, canvas, "three chefs, a dish each (threads)");
     let (ours, theirs) = (output.clone(), lanes.clone());
     let cook = move |dish| {
-        for (activity, what, time) in steps(&ours, dish) {
-            let _step = theirs.step(dish, &worker_name(), activity, what);
-            thread::sleep(time);
-        }
+        recorded::job(DISHES[dish], || {
+            for (activity, what, time) in steps(&ours, dish) {
+                let _step = theirs.step(dish, &worker_name(), activity, what);
+                match activity {
+                    Activity::Working => thread::sleep(time),
+                    Activity::Waiting => recorded::sleep(time),
+                }
+            }
+        });
     };
     let cooked = pool.map(cook, 0..DISHES.len());
     pool.shutdown();
@@ -126,7 +133,8 @@ fn cook_in_processes(output: &Output, canvas: &Canvas) -> Result<(), CommandErro
         }
         Ok::<_, JoinError>(())
     };
-    let cooked = run(gather(kitchens.iter().enumerate().map(|(dish, kitchen)| cook(dish, kitchen))));
+    let watched = |(dish, kitchen)| Watched::new(DISHES[dish], cook(dish, kitchen));
+    let cooked = run(gather(kitchens.iter().enumerate().map(watched)));
     kitchens.into_iter().for_each(Interruptible::shutdown);
     lanes.end();
     cooked.into_iter().collect::<Result<(), _>>().map_err(failed("a kitchen"))

@@ -1,5 +1,6 @@
 //! `brigade queue`: a producer and an endless consumer on a queue, all of it under a timeout.
 
+use super::chain::Watched;
 use crate::{
     scenario::{CommandError, Exit, Scenario, no_arguments},
     show::Output,
@@ -43,7 +44,8 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     let unfinished_max = Cell::new(0);
     let in_time = run(async {
         let produce = produce(output, &queue, &unfinished_max);
-        let consume = consume(output, &queue);
+        let produce = Watched::new("producer", produce);
+        let consume = Watched::new("consumer", consume(output, &queue));
         let both: [Boxed<'_>; 2] = [Box::pin(produce), Box::pin(consume)];
         timeout(output.delay(3.0), gather(both)).await.is_ok()
     });

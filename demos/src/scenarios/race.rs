@@ -2,17 +2,18 @@
 
 use crate::{
     pools,
+    recorded::{self, Barrier},
     scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, thousands},
 };
 use brigade_pool::Pool;
-use brigade_trace::clock;
+use brigade_trace::{clock, current, label, mark};
 use clap::ArgMatches;
 use serde_json::json;
 use std::{
     hint::black_box,
     sync::{
-        Arc, Barrier,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -92,7 +93,10 @@ fn lose_an_update(output: &Output, pool: &Pool) -> Result<(), CommandError> {
     let (number, step) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(2)));
     let jobs = [0, 1].map(|worker| {
         let (output, number, step) = (output.clone(), number.clone(), step.clone());
-        pool.spawn(move || add_one(&output, worker, &number, &step))
+        pool.spawn(move || {
+            label(current(), || format!("worker {}", worker + 1));
+            add_one(&output, worker, &number, &step);
+        })
     });
     for job in jobs {
         job.join().map_err(failed("a worker"))?;
@@ -113,6 +117,7 @@ fn steps_columns(output: &Output) -> usize {
 
 /// Says what a worker does, in its column.
 fn say_step(output: &Output, worker: usize, verb: &str, value: u64) {
+    mark(|| format!("{verb} n = {value}"));
     let width = steps_columns(output);
     let step =
         if width > STEP_COLUMNS { format!("{verb:<5} n = {value}") } else { format!("{verb:<5} {value}") };
@@ -121,6 +126,14 @@ fn say_step(output: &Output, worker: usize, verb: &str, value: u64) {
     } else {
         // The column says which worker it is, so the line needs no name.
         output.event("", format_args!("{:indent$}{step}", "", indent = worker * width));
+    }
+}
+
+/// For a trace: the value that was loaded is no longer the value that the store overwrites.
+fn mark_if_stale(loaded: u64, n: &AtomicU64) {
+    let now = n.load(Ordering::Relaxed);
+    if now != loaded {
+        mark(|| format!("stale: loaded {loaded}, but n is {now}"));
     }
 }
 
@@ -141,6 +154,7 @@ fn add_one(output: &Output, worker: usize, n: &AtomicU64, step: &Barrier) {
     turn_of(1, &|| say("load", loaded));
     for writer in [0, 1] {
         turn_of(writer, &|| {
+            mark_if_stale(loaded, n);
             n.store(loaded + 1, Ordering::Relaxed);
             say("store", loaded + 1);
         });
@@ -190,9 +204,11 @@ fn repeat_until_lost(mut add: impl FnMut(u64) -> u64) -> Additions {
 fn add_freely(pool: &Pool, per_worker: u64) -> u64 {
     let number = Arc::new(AtomicU64::new(0));
     let (ours, both) = (number.clone(), Barrier::new(2));
-    let adding = move |_| {
-        both.wait();
-        (0..per_worker).for_each(|_| add(&ours));
+    let adding = move |worker| {
+        recorded::job(&format!("worker {} adds freely", worker + 1), || {
+            both.wait();
+            (0..per_worker).for_each(|_| add(&ours));
+        });
     };
     pool.map(adding, 0..2);
     number.load(Ordering::Relaxed)

@@ -1,12 +1,12 @@
 //! `brigade thread`: start a thread, and wait for it.
 
 use crate::{
+    recorded::sleep,
     scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, worker_name},
 };
 use brigade_pool::Pool;
 use clap::ArgMatches;
-use std::thread::sleep;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {

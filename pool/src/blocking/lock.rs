@@ -159,15 +159,7 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>, Deadlock> {
         let place = Location::caller();
         let (core, mut recorded) = (&self.core, Wait::NONE);
-        wait::block("Lock::lock", |waker| {
-            let taken = core.take_or_wait(place, waker);
-            if taken.is_pending() && brigade_trace::on() {
-                brigade_trace::label(core.resource.id(), || core.name.to_owned());
-                recorded.begun(|| core.resource.id(), Cause::Unlock, place);
-                core.resource.still_held();
-            }
-            taken
-        })?;
+        wait::block("Lock::lock", |waker| core.take_or_wait(place, waker, &mut recorded))?;
         recorded.ended(Cause::Unlock);
         core.resource.held(1);
         Ok(Guard { core: &self.core, value: Some(lock_unpoisoned(&self.value)) })
@@ -179,6 +171,7 @@ impl Core {
         self: &Arc<Self>,
         place: &'static Location<'static>,
         waker: &Waker,
+        recorded: &mut Wait,
     ) -> Poll<Result<(), Deadlock>> {
         let thread = thread::current();
         let me = thread.id();
@@ -206,10 +199,21 @@ impl Core {
         state.enqueue(me, waker);
         drop(state);
         graph.insert(me, Wanted { core: self.clone(), thread, place });
+        // Under the graph's lock: a trace then has the waits of a cycle in the order in which it closed.
+        self.record_wait(place, recorded);
         let Some(deadlock) = find_cycle(graph, me) else { return Poll::Pending };
         graph.remove(&me);
         lock_unpoisoned(&self.state).remove(me);
         Poll::Ready(Err(deadlock))
+    }
+
+    #[inline]
+    fn record_wait(&self, place: &'static Location<'static>, recorded: &mut Wait) {
+        if brigade_trace::on() {
+            brigade_trace::label(self.resource.id(), || self.name.to_owned());
+            recorded.begun(|| self.resource.id(), Cause::Unlock, place);
+            self.resource.still_held();
+        }
     }
 
     fn release(&self) {

@@ -13,7 +13,7 @@
 
 use crate::sync::{Mutex, MutexGuard};
 use brigade_handle::wait;
-use brigade_trace::{Cause, Domain, Resource, Wait, because};
+use brigade_trace::{Cause, Domain, Kind, Resource, Wait, because, record};
 use std::{
     collections::VecDeque,
     fmt,
@@ -138,6 +138,13 @@ impl<T> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline(always)]
+    fn record_depth(&self, state: &State<T>) {
+        if brigade_trace::on() {
+            record(Kind::QueueDepth, self.resource.id(), state.items.len() as u64);
+        }
+    }
+
     fn waiter_id(&self) -> u64 {
         let mut state = self.lock();
         state.last_waiter_id += 1;
@@ -170,6 +177,7 @@ impl<T> Queue<T> {
             state.items.push_back(item.take().expect("the loop ends with the poll that takes the item"));
             state.unfinished += 1;
             let getter = state.getters.pop();
+            self.record_depth(&state);
             drop(state);
             recorded.ended(Cause::Room);
             wake(Cause::Item, getter);
@@ -201,6 +209,7 @@ impl<T> Queue<T> {
             };
             state.getters.remove(waiter_id);
             let putter = state.putters.pop();
+            self.record_depth(&state);
             drop(state);
             recorded.ended(Cause::Item);
             wake(Cause::Room, putter);
@@ -220,6 +229,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         let item = state.items.pop_front()?;
         let putter = state.putters.pop();
+        self.record_depth(&state);
         drop(state);
         wake(Cause::Room, putter);
         Some(item)

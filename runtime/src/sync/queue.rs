@@ -19,7 +19,7 @@ use super::{
     wakers::{grant_all, wake},
 };
 use crate::shim::{self, const_fn, lock};
-use brigade_trace::{Cause, Domain, Resource};
+use brigade_trace::{Cause, Domain, Kind, Resource, record};
 use std::{error, fmt, future::Future, panic::Location, task::Waker};
 
 /// A queue for any number of tasks on both sides. Items come out in the order in which they were put.
@@ -159,6 +159,7 @@ impl<T, O: Order<T>> Queue<T, O> {
             let mut state = lock(&self.state);
             state.reserved_room -= 1;
             let getter = state.push(item);
+            self.record_depth(&state);
             drop(state);
             wake(Cause::Item, getter);
         }
@@ -184,6 +185,7 @@ impl<T, O: Order<T>> Queue<T, O> {
             return Err(Full(item));
         }
         let getter = state.push(item);
+        self.record_depth(&state);
         drop(state);
         wake(Cause::Item, getter);
         Ok(())
@@ -204,6 +206,7 @@ impl<T, O: Order<T>> Queue<T, O> {
             let mut state = lock(&self.state);
             state.reserved_items -= 1;
             let (item, putter) = state.pop();
+            self.record_depth(&state);
             drop(state);
             wake(Cause::Room, putter);
             item
@@ -224,9 +227,17 @@ impl<T, O: Order<T>> Queue<T, O> {
             return None;
         }
         let (item, putter) = state.pop();
+        self.record_depth(&state);
         drop(state);
         wake(Cause::Room, putter);
         Some(item)
+    }
+
+    #[inline(always)]
+    fn record_depth(&self, state: &State<T, O>) {
+        if brigade_trace::on() {
+            record(Kind::QueueDepth, self.resource.id(), state.items.len() as u64);
+        }
     }
 
     /// Reports that an item that was taken is done. [`join`](Self::join) waits for as many reports as there

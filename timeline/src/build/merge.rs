@@ -63,13 +63,30 @@ fn count(spans: &[Span], shortest: u64) -> usize {
     kept
 }
 
+/// The parts of 255 of the time from the begin of `last` to `end` in which the two spans were in each state.
+fn shares(last: &Span, span: &Span, end: u64) -> [u8; 3] {
+    let whole = (end - last.begin).max(1) as f64;
+    let part = |span: &Span, state: usize| {
+        let length = (span.end - span.begin) as f64;
+        match span.state {
+            State::Merged => length * f64::from(span.shares[state]) / 255.0,
+            other if other as usize == state => length,
+            _ => 0.0,
+        }
+    };
+    // At least 1 of what occurred at all, however short, so that it is told.
+    [0, 1, 2].map(|state| ((part(last, state) + part(span, state)) / whole * 255.0).ceil().min(255.0) as u8)
+}
+
 fn merged(spans: &[Span], shortest: u64) -> Vec<Span> {
     let mut kept: Vec<Span> = Vec::new();
     for span in spans {
         match kept.last_mut() {
             Some(last) if joins(last, span, shortest) => {
+                let end = last.end.max(span.end);
                 *last = Span {
-                    end: last.end.max(span.end),
+                    end,
+                    shares: shares(last, span, end),
                     state: State::Merged,
                     unit: if last.unit == span.unit { last.unit } else { Link::NONE },
                     cause: Cause::Unknown,
@@ -103,6 +120,7 @@ mod tests {
             holder: none,
             site: none,
             thread: none,
+            shares: [0; 3],
         };
         let spans = (0..10).map(span).collect();
         let mut timeline = Timeline { length: u64::MAX, spans, ..Timeline::default() };
@@ -124,6 +142,7 @@ mod tests {
             holder: none,
             site: none,
             thread: none,
+            shares: [0; 3],
         };
         let spans: Vec<_> = (0..10_000).map(span).collect();
         let mut timeline = Timeline { length: 500_000, spans, ..Timeline::default() };

@@ -4,9 +4,12 @@
 //! 2. `story.rs` goes through them once. Each unit is a small state machine: spawned → ready → running →
 //!    waiting → ready → … → done. Each change of state ends a span.
 //! 3. `rows.rs` gives units rows: grouped by the place that spawned them, each in the first row that is free.
-//! 4. `merge.rs` merges short spans if there are more than a page can hold.
+//! 4. `locks.rs` gives each lock that was waited for a row, and `marks.rs` puts the marks into rows.
+//! 5. `merge.rs` merges short spans if there are more than a page can hold.
 
 mod holders;
+mod locks;
+mod marks;
 mod merge;
 mod names;
 mod order;
@@ -31,8 +34,10 @@ impl Timeline {
 
     pub(crate) fn with_spans_max(recording: &Recording, spans_max: usize) -> Self {
         let order = order::Order::of(recording);
-        let (mut timeline, lane_spans) = story::tell(recording, &order);
+        let (mut timeline, lane_spans, holds) = story::tell(recording, &order);
         rows::assign(&mut timeline, lane_spans);
+        locks::add(&mut timeline, holds);
+        marks::finish(&mut timeline);
         merge::merge(&mut timeline, spans_max);
         notes(recording, &mut timeline);
         timeline

@@ -80,7 +80,11 @@ fn units(timeline: &mut Timeline) {
     let mut numbers: HashMap<(GroupKind, String), usize> = HashMap::new();
     let mut cache: HashMap<(Domain, u32, Link, Link), usize> = HashMap::new();
     let mut found: Vec<((GroupKind, String), Vec<usize>)> = Vec::new();
-    for (index, unit) in timeline.units.iter().enumerate() {
+    let threads = &timeline.threads;
+    for unit in timeline.units.iter_mut().filter(|unit| unit.is_thread()) {
+        unit.row = threads[unit.row as usize].row;
+    }
+    for (index, unit) in timeline.units.iter().enumerate().filter(|(_, unit)| !unit.is_thread()) {
         let key = (unit.id.domain(), unit.process, unit.site, unit.label);
         let number = *cache.entry(key).or_insert_with(|| {
             let heading = heading(timeline, unit);

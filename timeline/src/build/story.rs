@@ -2,12 +2,14 @@
 
 use super::{
     holders::Holders,
+    locks::Holds,
+    marks,
     names::{Key, Names, is_unit},
     order::{Order, Step},
     thread::Lane,
     unit::{Live, OpenWait},
 };
-use crate::model::{Link, Outcome, Process, Queue, Span, State, Thread, Timeline, Unit, Wake};
+use crate::model::{Link, Mark, Outcome, Process, Queue, Span, State, Thread, Timeline, Unit, Wake};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording};
 use std::collections::HashMap;
 
@@ -23,6 +25,9 @@ struct Story<'a> {
     depths: HashMap<Key, usize>,
     /// For each thread, the call that it has handed to a child last.
     begun: Vec<Link>,
+    holds: Holds,
+    /// The cycles that were told, so that each is told once.
+    cycles: Vec<Vec<Link>>,
     /// The spans of units, whose rows are not known yet.
     spans: Vec<Span>,
     /// The spans of threads, whose rows are the numbers of the threads.
@@ -31,8 +36,8 @@ struct Story<'a> {
 }
 
 /// Goes through the events in order. Returns the timeline with the spans of units, which have no rows yet,
-/// and beside it the spans of threads.
-pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<Span>) {
+/// and beside it the spans of threads and the times for which locks were held.
+pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
     let mut story = Story {
         recording,
         names: Names::of(recording),
@@ -42,6 +47,8 @@ pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<S
         holders: HashMap::new(),
         depths: HashMap::new(),
         begun: vec![Link::NONE; order.places.len()],
+        holds: Holds::default(),
+        cycles: Vec::new(),
         spans: Vec::new(),
         lane_spans: Vec::new(),
         timeline: Timeline::default(),
@@ -123,6 +130,7 @@ impl Story<'_> {
             Kind::WaitBegin => self.begin_wait(step, segment, event),
             Kind::WaitEnd => self.end_wait(step, segment, event),
             Kind::Held | Kind::Released => self.hold(step, segment, event),
+            Kind::Mark => self.mark(step, segment, event),
             _ if is_unit(event.subject) => self.unit_event(step, segment, event),
             _ => {}
         }
@@ -226,6 +234,10 @@ impl Story<'_> {
             self.live[unit.get().expect("it was made")].begin_wait(wait);
         }
         self.lanes[step.place as usize].begin_wait(event.subject, wait);
+        self.holds.waited_for(resource);
+        if holder != Link::NONE && event.by.domain() == Domain::Lock {
+            self.look_for_cycle(step, segment, event.subject);
+        }
     }
 
     fn end_wait(&mut self, step: Step, segment: usize, event: &Event) {
@@ -238,8 +250,11 @@ impl Story<'_> {
     }
 
     fn hold(&mut self, step: Step, segment: usize, event: &Event) {
-        let holder = if is_unit(event.by) { self.unit(step, segment, event.by) } else { Link::NONE };
+        let holder = self.actor(step, segment, event.by);
         let resource = self.resource(step.place, segment, event.subject);
+        if event.subject.domain() == Domain::Lock {
+            self.holds.change(step.at, resource, holder, event.kind == Kind::Held);
+        }
         let holders = self.holders.entry(resource).or_default();
         if event.kind == Kind::Released {
             return holders.remove(holder);
@@ -257,7 +272,84 @@ impl Story<'_> {
         }
     }
 
-    fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>) {
+    /// The unit that holds, waits or is marked: a task or the like, or a thread.
+    fn actor(&mut self, step: Step, segment: usize, id: Id) -> Link {
+        if is_unit(id) {
+            return self.unit(step, segment, id);
+        }
+        if !matches!(id.domain(), Domain::Thread | Domain::Worker) {
+            return Link::NONE;
+        }
+        let key = self.key(step.place, id);
+        if let Some(&link) = self.numbers.get(&key) {
+            return link;
+        }
+        let process = self.timeline.threads[step.place as usize].process;
+        let is_it =
+            |place: usize| self.lanes[place].own() == id && self.timeline.threads[place].process == process;
+        let Some(place) = (0..self.lanes.len()).find(|&place| is_it(place)) else { return Link::NONE };
+        self.names.texts.push(self.timeline.threads[place].name.clone());
+        let label = Link::to(self.names.texts.len() - 1);
+        let (site, parent, outcome, row) = (Link::NONE, Link::NONE, Outcome::Open, place as u32);
+        let (begin, end) = (0, 0);
+        self.live.push(Live::new(Unit { id, process, label, site, parent, begin, end, outcome, row }));
+        let link = Link::to(self.live.len() - 1);
+        self.numbers.insert(key, link);
+        link
+    }
+
+    fn mark(&mut self, step: Step, segment: usize, event: &Event) {
+        let (unit, text) = (self.actor(step, segment, event.subject), self.names.label(segment, event.by));
+        self.timeline.marks.push(Mark { at: step.at, row: 0, unit, text, is_fault: false });
+    }
+
+    /// The wait of a unit that goes on.
+    fn wait_of(&self, unit: usize) -> Option<OpenWait> {
+        let Unit { id, row, .. } = self.live[unit].unit;
+        match is_unit(id) {
+            true => self.live[unit].last_wait(),
+            false => self.lanes[row as usize].own_wait(),
+        }
+    }
+
+    /// Follows "waits for what is held by" from this subject on. A path that leads back is a deadlock.
+    fn look_for_cycle(&mut self, step: Step, segment: usize, subject: Id) {
+        let start = self.actor(step, segment, subject);
+        let mut links = Vec::new();
+        let mut unit = start;
+        while let Some(index) = unit.get()
+            && links.len() < marks::CYCLE_MAX
+            && let Some(wait) = self.wait_of(index).filter(|wait| wait.cause == Cause::Unlock)
+        {
+            links.push((unit, wait.resource));
+            unit = wait.holder;
+            if unit == start {
+                break;
+            }
+        }
+        let mut members: Vec<_> = links.iter().map(|link| link.0).collect();
+        members.sort_unstable();
+        if links.is_empty() || unit != start || self.cycles.contains(&members) {
+            return;
+        }
+        if self.cycles.len() < marks::CYCLES_MAX {
+            let name = |unit: Link| {
+                let unit = &self.live[unit.get().expect("the cycle has it")].unit;
+                unit.label.get().map_or_else(|| unit.id.to_string(), |label| self.names.texts[label].clone())
+            };
+            let resource =
+                |link: Link| self.names.resources[link.get().expect("it is waited for")].name.as_str();
+            let text = marks::cycle(&links, name, resource);
+            self.names.texts.push(text.clone());
+            let text_link = Link::to(self.names.texts.len() - 1);
+            let mark = |&unit| Mark { at: step.at, row: 0, unit, text: text_link, is_fault: true };
+            self.timeline.marks.extend(members.iter().map(mark));
+            self.timeline.notes.push(format!("{text}."));
+            self.cycles.push(members);
+        }
+    }
+
+    fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
         let end = order.steps.last().map_or(0, |step| step.at);
         for (index, live) in self.live.iter_mut().enumerate() {
             live.close(end, Link::to(index), &mut self.spans);
@@ -270,6 +362,10 @@ impl Story<'_> {
         timeline.spans = self.spans;
         timeline.texts = self.names.texts;
         timeline.resources = self.names.resources;
-        (timeline, self.lane_spans)
+        self.holds.close(end);
+        for unit in timeline.units.iter_mut().filter(|unit| unit.is_thread()) {
+            unit.end = end;
+        }
+        (timeline, self.lane_spans, self.holds)
     }
 }

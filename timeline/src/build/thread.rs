@@ -1,7 +1,8 @@
 //! The state of one thread: which unit it runs, and since when.
 //!
 //! Units nest: a pool's worker that waits for a job runs others meanwhile. The row of a thread shows the
-//! innermost task, job or call. A future is a part of its task, so the task is shown.
+//! innermost task, job or call. A future is a part of its task, so the task is shown. A future that no task
+//! polls is shown itself.
 
 use super::unit::OpenWait;
 use crate::model::{Link, Span, State};
@@ -43,7 +44,19 @@ impl Lane {
         let row = self.thread.get().expect("a lane has a thread") as u32;
         let OpenWait { cause, resource, holder, site, .. } = wait;
         // A thread without a unit is told from a unit by its thread.
-        Span { row, begin, end, state, unit, cause, resource, holder, site, thread: self.thread }
+        Span {
+            row,
+            begin,
+            end,
+            state,
+            unit,
+            cause,
+            resource,
+            holder,
+            site,
+            thread: self.thread,
+            shares: [0; 3],
+        }
     }
 
     /// The unit that the row shows: the innermost that is no part.
@@ -59,10 +72,10 @@ impl Lane {
     }
 
     pub(super) fn enter(&mut self, at: u64, unit: Link, is_part: bool, spans: &mut Vec<Span>) {
-        if !is_part {
+        let part = if is_part { self.stack.last().map_or(0, |below| below.part + 1) } else { 0 };
+        if part == 0 {
             self.cut(at, spans);
         }
-        let part = if is_part { self.stack.last().map_or(1, |below| below.part + 1) } else { 0 };
         if self.stack.len() == FRAMES_MAX || part > PARTS_MAX {
             return;
         }
@@ -120,6 +133,16 @@ impl Lane {
             spans.push(self.span(wait.since, at, State::Waiting, self.shown(), wait));
             self.since = at;
         }
+    }
+
+    /// The id of the thread itself.
+    pub(super) fn own(&self) -> Id {
+        self.own
+    }
+
+    /// The wait of the thread itself.
+    pub(super) fn own_wait(&self) -> Option<OpenWait> {
+        self.wait.filter(|_| self.stack.is_empty()).map(|(wait, _)| wait)
     }
 
     pub(super) fn tell_holder(&mut self, resource: Link, holder: Link) {

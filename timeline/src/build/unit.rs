@@ -101,6 +101,7 @@ impl Live {
                 holder: if old == State::Running { self.runner } else { wait.holder },
                 site: wait.site,
                 thread: if old == State::Running { self.thread } else { Link::NONE },
+                shares: [0; 3],
             });
         }
         (self.state, self.since) = (state, at);
@@ -174,6 +175,11 @@ impl Live {
             self.change(wait.since, Some(State::Waiting), index, spans);
             self.change_from(at, Some(State::Running), index, wait, spans);
         }
+    }
+
+    /// The latest wait that goes on.
+    pub(super) fn last_wait(&self) -> Option<OpenWait> {
+        self.waits.last().copied()
     }
 
     /// The last wait for this resource is told who holds it.

@@ -3,7 +3,7 @@
 //! A number has seven bits a byte, lowest first. A column of *differences* holds each value's difference from
 //! the one before, zigzag-coded. Links are one more than the index, and 0 for nothing.
 
-use crate::model::{Link, Timeline};
+use crate::model::{Link, State, Timeline};
 use brigade_trace::{Cause, Domain};
 
 /// The columns, one after the other.
@@ -70,6 +70,13 @@ pub(super) fn of(timeline: &Timeline) -> Vec<u8> {
         out.differences(&queue.points, |point| point.0);
         out.plain(&queue.points, |point| point.1);
     }
+    let marks = &timeline.marks;
+    out.number(marks.len() as u64);
+    out.differences(marks, |mark| mark.at);
+    out.differences(marks, |mark| mark.row.into());
+    out.differences(marks, |mark| mark.unit.number());
+    out.differences(marks, |mark| mark.text.number());
+    out.plain(marks, |mark| mark.is_fault.into());
     out.0
 }
 
@@ -123,4 +130,8 @@ fn spans(timeline: &Timeline, out: &mut Columns) {
     out.differences(spans, |span| span.holder.number());
     out.differences(spans, |span| span.site.number());
     out.differences(spans, |span| span.thread.number());
+    let merged: Vec<_> = spans.iter().filter(|span| span.state == State::Merged).collect();
+    for state in [State::Ready, State::Running, State::Waiting] {
+        out.plain(&merged, |span| span.shares[state as usize].into());
+    }
 }

@@ -6,6 +6,7 @@ mod questions;
 
 use crate::{
     pools,
+    recorded::{self, sleep},
     scenario::{CommandError, Exit, Scenario, failed},
     show::{Column, Output, Style, Table, thousands},
     sums::{pieces, sum_of_squares},
@@ -14,7 +15,7 @@ use brigade_trace::clock;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use model::Gil;
 use serde_json::json;
-use std::{sync::Arc, thread::sleep, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// How many numbers are added between two looks at the lock.
 const BATCH_TERMS: u64 = 10_000;
@@ -64,7 +65,7 @@ fn show_model(output: &Output) -> Result<Exit, CommandError> {
     output.line("");
     let rows = Rows { output, table: Table::begin(output, COLUMNS) };
     let alone = Gil::default();
-    let (_, sync) = clock::timed(|| (0..2).map(|_| compute(Some(&alone), n)).sum::<u128>());
+    let (_, sync) = clock::timed(|| named(0, || (0..2).map(|_| compute(Some(&alone), n)).sum::<u128>()));
     rows.show("compute, one thread", sync, sync, &alone);
     let gil = Arc::new(Gil::default());
     let under_gil = on_threads(2, gil.clone(), move |gil| compute(Some(gil), n))?;
@@ -72,7 +73,7 @@ fn show_model(output: &Output) -> Result<Exit, CommandError> {
     let none = Arc::new(Gil::default());
     let took = on_threads(2, none.clone(), move |_| compute(None, n))?;
     let gain_without = rows.show("compute, 2 threads, no GIL", took, sync, &none);
-    let (_, sync) = clock::timed(|| (0..4).for_each(|_| wait(&alone, pause)));
+    let (_, sync) = clock::timed(|| named(0, || (0..4).for_each(|_| wait(&alone, pause))));
     rows.show("wait, one thread", sync, sync, &Gil::default());
     let waiters = Arc::new(Gil::default());
     let took = on_threads(4, waiters.clone(), move |gil| wait(gil, pause))?;
@@ -144,6 +145,11 @@ fn wait(gil: &Gil, pause: Duration) {
     gil.hold(|| gil.release_during(|| sleep(pause)));
 }
 
+/// The work of a thread, under a name that a trace shows.
+fn named<R>(thread: usize, work: impl FnOnce() -> R) -> R {
+    recorded::job(&format!("thread {}", thread + 1), work)
+}
+
 /// Runs `work` on each of so many threads. Returns how long that took.
 fn on_threads<F, R>(count: usize, gil: Arc<Gil>, work: F) -> Result<Duration, CommandError>
 where
@@ -151,7 +157,7 @@ where
     R: Send + 'static,
 {
     let pool = pools::threads(count, "worker").map_err(failed("cannot start threads"))?;
-    let (results, took) = clock::timed(|| pool.map(move |_| work(&gil), 0..count));
+    let (results, took) = clock::timed(|| pool.map(move |thread| named(thread, || work(&gil)), 0..count));
     pool.shutdown();
     for result in results {
         result.map_err(failed("a worker"))?;

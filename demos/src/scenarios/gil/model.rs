@@ -6,7 +6,7 @@
 //! it, so that it cannot take the token back at once. Around a blocking call a thread drops the token without
 //! being asked.
 
-use brigade_trace::clock;
+use brigade_trace::{Cause, Domain, Resource, Site, Wait, clock, label};
 use std::{
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
@@ -19,8 +19,10 @@ use std::{
 pub(super) const SWITCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gil {
+    /// The token, as a trace sees it.
+    token: Resource,
     state: Mutex<State>,
     /// Notified when the token is free.
     freed: Condvar,
@@ -38,6 +40,18 @@ struct State {
     takes: u64,
     /// How often the token was dropped because another thread had requested it.
     handovers: u64,
+}
+
+impl Default for Gil {
+    fn default() -> Self {
+        Self {
+            token: Resource::new(Domain::Lock),
+            state: Mutex::default(),
+            freed: Condvar::new(),
+            taken: Condvar::new(),
+            drop_requested: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Gil {
@@ -65,6 +79,7 @@ impl Gil {
             state.handovers += 1;
             let takes = state.takes;
             self.drop_requested.store(false, Ordering::Relaxed);
+            self.token.released_by_holder();
             state.held = false;
             self.freed.notify_one();
             // Waits until another thread has had the token. One will,
@@ -95,6 +110,7 @@ impl Gil {
     fn take(&self) {
         let mut state = self.lock();
         let mut since = (clock::now(), state.takes);
+        let wait = self.record_wait(state.held);
         while state.held {
             let (next, _) =
                 self.freed.wait_timeout(state, SWITCH_INTERVAL).unwrap_or_else(PoisonError::into_inner);
@@ -106,13 +122,27 @@ impl Gil {
                 self.drop_requested.store(true, Ordering::Relaxed);
             }
         }
+        wait.end(Cause::Unlock);
+        self.token.held(1);
         state.held = true;
         state.takes += 1;
         self.drop_requested.store(false, Ordering::Relaxed);
         self.taken.notify_all();
     }
 
+    /// For a trace: this thread waits for the token if another one holds it.
+    fn record_wait(&self, is_held: bool) -> Wait {
+        label(self.token.id(), || "GIL".into());
+        if !is_held {
+            return Wait::NONE;
+        }
+        let wait = Wait::begin(|| self.token.id(), Cause::Unlock, Site::here());
+        self.token.still_held();
+        wait
+    }
+
     fn give(&self, mut state: MutexGuard<'_, State>) {
+        self.token.released_by_holder();
         state.held = false;
         self.freed.notify_one();
     }

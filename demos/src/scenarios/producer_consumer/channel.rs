@@ -15,6 +15,7 @@
 //! When a process ends, however it ends, the kernel closes its side of the connection. So each side hears
 //! that the other one is gone.
 
+use brigade_trace::{Cause, Domain, Site, Wait, fresh_id};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
@@ -94,7 +95,8 @@ impl Sender {
     pub(super) fn put(&mut self, item: Option<u32>, on_full: impl FnOnce()) -> io::Result<()> {
         if self.permits == 0 {
             let mut permits = [0; ROOM_ITEMS];
-            self.permits = read_or_wait(&mut self.stream, &mut permits, on_full)?;
+            let waiting = || begin_wait(on_full, Cause::Room);
+            self.permits = read_or_wait(&mut self.stream, &mut permits, waiting)?;
         }
         self.permits -= 1;
         let mut bytes = [0; ITEM_BYTES];
@@ -123,7 +125,8 @@ impl Receiver {
     /// is gone, and with it the rest of the items.
     pub(super) fn get(&mut self, on_empty: impl FnOnce()) -> io::Result<Option<u32>> {
         let mut bytes = [0; ITEM_BYTES];
-        let read = read_or_wait(&mut self.stream, &mut bytes, on_empty)?;
+        let waiting = || begin_wait(on_empty, Cause::Item);
+        let read = read_or_wait(&mut self.stream, &mut bytes, waiting)?;
         self.stream.read_exact(&mut bytes[read..])?;
         // After the sentinel nobody may be there to need the permit.
         let _ = self.stream.write_all(&[1]);
@@ -132,15 +135,27 @@ impl Receiver {
     }
 }
 
+/// Tells the reader and a trace that this side waits for the other one.
+fn begin_wait(tell: impl FnOnce(), cause: Cause) -> Wait {
+    tell();
+    Wait::begin(|| fresh_id(Domain::Channel), cause, Site::here())
+}
+
 /// Reads what is there. If nothing is there, calls `on_wait` and then waits. Fails at the end of the stream.
-fn read_or_wait(stream: &mut TcpStream, buffer: &mut [u8], on_wait: impl FnOnce()) -> io::Result<usize> {
+fn read_or_wait(
+    stream: &mut TcpStream,
+    buffer: &mut [u8],
+    on_wait: impl FnOnce() -> Wait,
+) -> io::Result<usize> {
     stream.set_nonblocking(true)?;
     let at_once = read(stream, buffer);
     stream.set_nonblocking(false)?;
     let length = match at_once {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            on_wait();
-            read(stream, buffer)?
+            let mut wait = on_wait();
+            let length = read(stream, buffer)?;
+            wait.ended(Cause::Queue);
+            length
         }
         other => other?,
     };
@@ -182,7 +197,8 @@ mod tests {
             assert_eq!(receiver.get(|| ()).unwrap(), item);
             // Its permit is under way: an empty channel gives it back in time.
             while sender.permits == 0 {
-                sender.permits = read_or_wait(&mut sender.stream, &mut [0; ROOM_ITEMS], || ()).unwrap();
+                sender.permits =
+                    read_or_wait(&mut sender.stream, &mut [0; ROOM_ITEMS], || Wait::NONE).unwrap();
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     interrupt::Interruptible,
     pools,
+    recorded::sleep,
     scenario::{CommandError, failed},
     show::{ChildOutput, Output},
 };
@@ -18,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use std::{
     io, process,
     sync::{Mutex, PoisonError},
-    thread::sleep,
 };
 
 /// The time that the consumer needs for an item, in seconds.

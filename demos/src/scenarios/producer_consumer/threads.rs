@@ -1,11 +1,13 @@
 //! Between threads: the queue blocks the thread that finds it empty.
 
 use crate::{
+    recorded::sleep,
     scenario::{CommandError, failed},
     show::{Output, worker_name},
 };
 use brigade_pool::{Pool, queue::Queue};
-use std::{sync::Arc, thread::sleep};
+use brigade_trace::{current, label};
+use std::sync::Arc;
 
 /// Lets one thread produce this many items and another consume them. Returns how many were consumed.
 pub(super) fn produce_and_consume(output: &Output, items: u32) -> Result<u32, CommandError> {
@@ -13,9 +15,15 @@ pub(super) fn produce_and_consume(output: &Output, items: u32) -> Result<u32, Co
     let pool = Pool::builder().threads(2).name("worker").build().map_err(failed("cannot start threads"))?;
     let queue = Arc::new(Queue::unbounded());
     let (ours, theirs) = (output.clone(), queue.clone());
-    let consumer = pool.spawn(move || consume(&ours, &theirs));
+    let consumer = pool.spawn(move || {
+        label(current(), || "consumer".into());
+        consume(&ours, &theirs)
+    });
     let (ours, theirs) = (output.clone(), queue.clone());
-    let producer = pool.spawn(move || produce(&ours, &theirs, items));
+    let producer = pool.spawn(move || {
+        label(current(), || "producer".into());
+        produce(&ours, &theirs, items);
+    });
     producer.join().map_err(failed("the producer"))?;
     let consumed = consumer.join().map_err(failed("the consumer"))?;
     queue.join();
