@@ -6,7 +6,7 @@ use crate::{
     scenario::{CommandError, Exit},
     show,
 };
-use brigade_timeline::{Timeline, html, text};
+use brigade_timeline::{Timeline, html, perfetto, svg, text};
 use brigade_trace::{Recording, Session, Trace, clock};
 use clap::{Arg, ArgMatches};
 use std::{
@@ -53,7 +53,20 @@ enum Form {
     Events,
     /// Lines of text.
     Text,
+    /// A static picture.
+    Picture,
+    /// A trace for Perfetto's viewer.
+    Perfetto,
 }
+
+/// The endings of a file's name, and the form that each stands for.
+const ENDINGS: [(&str, Form); 5] = [
+    ("html", Form::Page),
+    ("brigade", Form::Events),
+    ("svg", Form::Picture),
+    ("pftrace", Form::Perfetto),
+    ("txt", Form::Text),
+];
 
 /// A file that a recording is to be written to.
 #[derive(Debug, Clone)]
@@ -65,24 +78,22 @@ pub(crate) struct Destination {
 /// The option `--trace`.
 pub(crate) fn argument() -> Arg {
     let trace = Arg::new("trace").long("trace").value_name("FILE").value_parser(Destination::parse);
-    trace.help("Record the run: .html page, .brigade, .txt")
+    trace.help("Record the run: .html .brigade .svg .pftrace .txt")
 }
 
 impl Destination {
     fn parse(path: &str) -> Result<Self, String> {
         let path = PathBuf::from(path);
-        let form = match path.extension().and_then(OsStr::to_str) {
-            Some("html") => Form::Page,
-            Some("brigade") => Form::Events,
-            Some("txt") => Form::Text,
-            _ => return Err("a file's name ends with .html, .brigade or .txt here".into()),
-        };
+        let ending = path.extension().and_then(OsStr::to_str);
+        let form = ENDINGS.iter().find(|(name, _)| ending == Some(name)).map(|(_, form)| *form);
+        let form = form.ok_or("a file's name ends with .html, .brigade, .svg, .pftrace or .txt here")?;
         Ok(Self { path, form })
     }
 
-    /// The page at this path, whatever its ending.
-    pub(crate) fn page(path: PathBuf) -> Self {
-        Self { path, form: Form::Page }
+    /// The file at this path, in the form that this ending stands for, whatever its own ending.
+    pub(crate) fn in_form(path: PathBuf, ending: &str) -> Self {
+        let form = ENDINGS.iter().find(|(name, _)| *name == ending).expect("the ending is one of the list").1;
+        Self { path, form }
     }
 
     /// The destination that the command line asks for.
@@ -95,6 +106,8 @@ impl Destination {
         let timeline = || Timeline::of(recording);
         let bytes = match self.form {
             Form::Page => html(&timeline(), title).into_bytes(),
+            Form::Picture => svg(&timeline(), title).into_bytes(),
+            Form::Perfetto => perfetto(&timeline()),
             Form::Text => text(&timeline(), FILE_COLUMNS).into_bytes(),
             Form::Events => {
                 let mut bytes = Vec::new();

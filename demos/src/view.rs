@@ -1,4 +1,4 @@
-//! `brigade view FILE`: shows a recording as text, or writes it as a page.
+//! `brigade view FILE`: shows a recording as text, or writes it as a page, a picture or for Perfetto.
 
 use crate::{
     options::{Takes, is_given},
@@ -11,16 +11,25 @@ use brigade_trace::Recording;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{fs::File, path::PathBuf};
 
+/// The options that write a file, and where one opens it.
+const OPEN_IN: [(&str, &str); 3] = [
+    ("html", "in a browser"),
+    ("svg", "in a browser, or show it on a page"),
+    ("pftrace", "in ui.perfetto.dev"),
+];
+
 /// The command.
 pub(crate) fn command() -> Command {
     let path = || value_parser!(PathBuf);
     let file = Arg::new("file").value_name("FILE").required(true).value_parser(path());
-    let html = Arg::new("html").long("html").value_name("OUT").value_parser(path());
+    let out = |form: &'static str| Arg::new(form).long(form).value_name("OUT").value_parser(path());
     let text = Arg::new("text").long("text").action(ArgAction::SetTrue);
     Command::new("view")
         .about("Show a recording that --trace or a program wrote")
         .arg(file.help("The recording, such as run.brigade"))
-        .arg(html.help("Write it as a page that any browser opens"))
+        .arg(out("html").help("Write it as a page that any browser opens"))
+        .arg(out("svg").help("Write it as a static picture"))
+        .arg(out("pftrace").help("Write it for ui.perfetto.dev"))
         .arg(text.help("Show it as text, which is the default"))
 }
 
@@ -34,13 +43,16 @@ pub(crate) fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, Comman
     let path = matches.get_one::<PathBuf>("file").expect("clap requires it");
     let recording =
         File::open(path).and_then(Recording::read_from).map_err(|error| cannot("read", path, error))?;
-    let page = matches.get_one::<PathBuf>("html");
-    if let Some(page) = page {
-        let name = path.file_stem().unwrap_or(path.as_os_str());
-        Destination::page(page.clone()).write(&recording, &name.to_string_lossy())?;
-        output.line(format_args!("Open {} in a browser.", page.display()));
+    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+    let mut is_written = false;
+    for (form, what) in OPEN_IN {
+        if let Some(out) = matches.get_one::<PathBuf>(form) {
+            Destination::in_form(out.clone(), form).write(&recording, &name)?;
+            output.line(format_args!("Open {} {what}.", out.display()));
+            is_written = true;
+        }
     }
-    if page.is_none() || matches.get_flag("text") {
+    if !is_written || matches.get_flag("text") {
         text(&Timeline::of(&recording), output.width()).lines().for_each(|line| output.line(line));
     }
     Ok(Exit::SUCCESS)

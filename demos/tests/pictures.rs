@@ -188,8 +188,8 @@ fn the_queue_has_a_line_of_depth_and_the_cut_of_the_timeout() {
         (State::Waiting, Cause::Item, unit.end),
         "cut in its wait"
     );
-    let (producer, unit) = units(&timeline, "producer")[0];
-    assert_eq!(unit.outcome, Outcome::Done);
+    // On a busy machine the timeout may come before the producer's end, and cut that as well.
+    let producer = units(&timeline, "producer")[0].0;
     assert!(spans_of(&timeline, producer).any(|span| span.cause == Cause::Timer));
 }
 

@@ -8,6 +8,7 @@
 //! * [`Unit`]: a task, job, call, future or child process.
 //! * [`Span`]: a time in which a unit or thread was in one [`State`]: ready, running, waiting.
 //! * [`text()`]: the timeline as lines of text. [`html()`]: the timeline as one page, which needs no network.
+//!   [`svg()`]: a static picture. [`perfetto()`]: a trace for Perfetto's viewer.
 //!
 //! # One worked example
 //!
@@ -30,7 +31,11 @@
 mod build;
 mod html;
 mod model;
+mod perfetto;
+mod reasons;
+mod svg;
 mod text;
+mod words;
 // Unsafe: a static in a section of the executable, which the loader reads.
 #[allow(unsafe_code)]
 mod writers;
@@ -40,4 +45,6 @@ pub use model::{
     Group, GroupKind, Link, Mark, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline,
     Unit, Wake,
 };
+pub use perfetto::perfetto;
+pub use svg::svg;
 pub use text::text;

@@ -7,19 +7,19 @@
 //!   say_hello                          █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░█
 //! ```
 
-use crate::model::{GroupKind, Link, Span, State, Timeline};
+use crate::{
+    model::{GroupKind, Span, State, Timeline},
+    words::{cut, duration, harmless, sentence},
+};
 use std::fmt::Write;
 
 /// How many rows of a group are shown, and how many entries of a list.
 const ROWS_MAX: usize = 12;
 const WORST_MAX: usize = 5;
 
-/// Adds a line. Names come from the file, so a control character in them must not reach the terminal, nor one
-/// that reverses the text.
+/// Adds a line. Names come from the file, so no control character in them may reach the terminal.
 fn push_line(out: &mut String, line: &str) {
-    let is_hidden =
-        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    out.extend(line.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }));
+    out.push_str(&harmless(line));
     out.push('\n');
 }
 
@@ -57,6 +57,8 @@ pub fn text(timeline: &Timeline, columns: usize) -> String {
         first += rows;
     }
     out.push_str("█ runs  ▒ ready, not yet run  ░ waits\n");
+    depths(timeline, &mut out, columns);
+    moments(timeline, &mut out, columns);
     worst(timeline, columns, &mut out);
     for note in &timeline.notes {
         push_line(&mut out, note);
@@ -84,6 +86,28 @@ fn line(timeline: &Timeline, row: u32, width: usize) -> String {
     ranks.into_iter().map(|rank| [' ', '░', '▒', '█'][usize::from(rank)]).collect()
 }
 
+/// The lines of depth that the program's own queues have.
+fn depths(timeline: &Timeline, out: &mut String, columns: usize) {
+    for queue in timeline.queues.iter().filter(|queue| queue.name.starts_with("depth")).take(WORST_MAX) {
+        let most = queue.points.iter().map(|point| point.1).max().unwrap_or(0);
+        push_line(out, &cut(&format!("{}: at most {most}", queue.name), columns));
+    }
+}
+
+/// The marks, faults first.
+fn moments(timeline: &Timeline, out: &mut String, columns: usize) {
+    let mut marks: Vec<_> = timeline.marks.iter().collect();
+    marks.sort_by_key(|mark| (!mark.is_fault, mark.at));
+    if !marks.is_empty() {
+        out.push_str("marks\n");
+    }
+    for mark in marks.iter().take(2 * WORST_MAX) {
+        let unit = mark.unit.get().map(|unit| timeline.name(&timeline.units[unit])).unwrap_or_default();
+        let text = timeline.text(mark.text).unwrap_or_default();
+        push_line(out, &cut(&format!("  {:>10}  {unit}: {text}", duration(mark.at)), columns));
+    }
+}
+
 fn worst(timeline: &Timeline, columns: usize, out: &mut String) {
     let is_unit_row = |span: &&Span| {
         let row = span.unit.get().map(|unit| timeline.units[unit].row);
@@ -107,42 +131,4 @@ fn worst(timeline: &Timeline, columns: usize, out: &mut String) {
             push_line(out, &cut(&line, columns));
         }
     }
-}
-
-/// Says which unit a span is about, and for a wait what it waited for, who held that, and where.
-fn sentence(timeline: &Timeline, span: &Span) -> String {
-    let name = |unit: Link| unit.get().map(|unit| timeline.name(&timeline.units[unit]));
-    let mut words = name(span.unit).unwrap_or_default();
-    if !span.cause.name().is_empty() {
-        let _ = write!(words, ", until {}", span.cause.name());
-    }
-    if let Some(resource) = span.resource.get() {
-        let _ = write!(words, ", for {}", timeline.resources[resource].name);
-    }
-    if let Some(holder) = name(span.holder) {
-        let _ = write!(words, ", held by {holder}");
-    }
-    if let Some(site) = timeline.text(span.site) {
-        let _ = write!(words, ", at {site}");
-    }
-    let _ = write!(words, ", from {}", duration(span.begin));
-    words
-}
-
-/// A time in the unit that suits it.
-fn duration(nanos: u64) -> String {
-    match nanos {
-        0..1_000 => format!("{nanos} ns"),
-        1_000..1_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
-        _ => format!("{:.3} s", nanos as f64 / 1e9),
-    }
-}
-
-/// The text, or its begin and an ellipsis if it has more columns.
-fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
-        return text.to_owned();
-    }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }

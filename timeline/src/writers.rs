@@ -3,13 +3,18 @@
 //! The trace lies below the views and knows none of them, and a program need not mention this crate. So the
 //! views are registered before `main`, by a pointer in the list of functions that the loader calls.
 
-use crate::{Timeline, html, text};
+use crate::{Timeline, html, perfetto, svg, text};
 use brigade_trace::{Recording, Writer, register_writer};
 
 /// How wide a text in a file is, in columns.
 const FILE_COLUMNS: usize = 120;
 
-const WRITERS: [Writer; 2] = [Writer { ending: "html", write: page }, Writer { ending: "txt", write: lines }];
+const WRITERS: [Writer; 4] = [
+    Writer { ending: "html", write: page },
+    Writer { ending: "txt", write: lines },
+    Writer { ending: "svg", write: picture },
+    Writer { ending: "pftrace", write: packets },
+];
 
 fn page(recording: &Recording, title: &str) -> Vec<u8> {
     html(&Timeline::of(recording), title).into_bytes()
@@ -17,6 +22,14 @@ fn page(recording: &Recording, title: &str) -> Vec<u8> {
 
 fn lines(recording: &Recording, _title: &str) -> Vec<u8> {
     text(&Timeline::of(recording), FILE_COLUMNS).into_bytes()
+}
+
+fn picture(recording: &Recording, title: &str) -> Vec<u8> {
+    svg(&Timeline::of(recording), title).into_bytes()
+}
+
+fn packets(recording: &Recording, _title: &str) -> Vec<u8> {
+    perfetto(&Timeline::of(recording))
 }
 
 extern "C" fn register() {

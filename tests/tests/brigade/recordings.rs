@@ -75,7 +75,7 @@ fn files_that_cannot_be_are_refused_in_one_line() {
         assert!(ran.code == Some(code) && is_told, "{arguments:?}: {:?} {}", ran.code, ran.stderr);
         assert_eq!(ran.stdout, "", "{arguments:?}");
     };
-    refused(&["hello", "--trace", "run.gif"], 2, ".html, .brigade or .txt");
+    refused(&["hello", "--trace", "run.gif"], 2, ".html, .brigade, .svg, .pftrace or .txt");
     refused(&["hello", "--trace", &path("no/folder.html")], 1, "cannot write");
     refused(&["list", "--trace", &path("run.html")], 2, "--trace records nothing in `list`");
     refused(&["view", &path("soup.brigade")], 1, "not a recording of Brigade");
