@@ -195,6 +195,64 @@ fn a_permit_that_is_forgotten_is_held_no_longer() {
 }
 
 #[test]
+fn a_hold_that_another_task_gives_up_was_its_first_holders() {
+    let (semaphore, lock) = (Arc::new(Semaphore::new(2)), Arc::new(RwLock::new(0)));
+    let (mut taker, mut dropper) = (Id::NONE, Id::NONE);
+    let trace = recorded(|| {
+        run(async {
+            let (semaphore, reads) = (semaphore.clone(), lock.clone());
+            let takes = spawn(async move {
+                let permits = semaphore.acquire_many_owned(2).await.unwrap();
+                (permits, reads.read_owned().await)
+            });
+            taker = takes.id();
+            let both = takes.await.unwrap();
+            let drops = spawn(async move { drop(both) });
+            dropper = drops.id();
+            drops.await.unwrap();
+            let takes = spawn(lock.write_owned());
+            let writing = takes.await.unwrap();
+            spawn(async move { drop(writing.downgrade()) }).await.unwrap();
+        });
+    });
+    let of_both = |kind| trace.events().filter(move |event| event.kind == kind).collect::<Vec<_>>();
+    let (held, released) = (of_both(Kind::Held), of_both(Kind::Released));
+    assert_eq!((held[0].by, held[0].detail, held[1].by), (taker, 2, taker), "{trace}");
+    let told = |event: &&Recorded| (event.subject, event.by, event.detail);
+    assert!(held.iter().map(told).eq(released.iter().map(told)), "{trace}");
+    assert!(released.iter().all(|event| event.by != dropper));
+}
+
+#[test]
+fn no_permits_are_no_hold() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    let trace = recorded(|| {
+        run(async {
+            drop(semaphore.acquire_many(0).await);
+            drop(semaphore.clone().acquire_many_owned(0).await);
+            drop(semaphore.try_acquire_many(0));
+            drop(semaphore.clone().try_acquire_many_owned(0));
+        });
+    });
+    assert!(trace.events().all(|event| event.kind != Kind::Held), "{trace}");
+}
+
+#[test]
+fn a_hold_that_no_session_saw_begin_is_of_nobody() {
+    let (mutex, semaphore) = (Mutex::new(0), Semaphore::new(1));
+    let mut guard = None;
+    recorded(|| guard = mutex.try_lock());
+    drop(guard);
+    let (guard, permit) = (mutex.try_lock(), semaphore.try_acquire());
+    let trace = recorded(|| {
+        assert!(pin!(mutex.lock()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop((guard, permit));
+    });
+    let is_hold = |event: &&Recorded| matches!(event.kind, Kind::Held | Kind::Released);
+    assert_eq!(trace.events().filter(is_hold).count(), 0, "{trace}");
+}
+
+#[test]
 fn a_channel_is_waited_for_when_it_is_empty_and_when_it_is_full() {
     let (sender, mut receiver) = mpsc::channel(1);
     let trace = with_waiter(async move { receiver.recv().await }, || sender.try_send(1).unwrap());

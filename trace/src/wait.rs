@@ -205,40 +205,45 @@ impl Drop for Wait {
 }
 
 impl Resource {
-    /// Records that the running task, or else this thread, holds the resource from now on.
+    /// Records that the running task, or else this thread, holds so many permits of the resource from now
+    /// on. Returns the holder, or [`Id::NONE`] if nothing is recorded. A guard keeps it, because another task
+    /// may drop it.
     ///
     /// ```
-    /// use brigade_trace::{Domain, Kind, Resource, Session, own_id};
+    /// use brigade_trace::{Domain, Id, Kind, Resource, Session, own_id};
     ///
     /// let session = Session::start(16).unwrap();
-    /// let lock = Resource::new(Domain::Lock);
-    /// lock.held(1);
-    /// assert_eq!(lock.holder(), own_id());
-    /// lock.released(1);
+    /// let ovens = Resource::new(Domain::Semaphore);
+    /// assert_eq!(ovens.held(0), Id::NONE);
+    /// let holder = ovens.held(2);
+    /// assert_eq!(holder, own_id());
+    /// ovens.released_by(holder, 2);
     /// let trace = session.stop();
     /// let held = trace.events().find(|event| event.kind == Kind::Held).unwrap();
-    /// assert_eq!((held.subject, held.by, held.detail), (lock.id(), own_id(), 1));
+    /// assert_eq!((held.subject, held.by, held.detail), (ovens.id(), own_id(), 2));
     /// ```
     #[inline(always)]
-    pub fn held(&self, permits: usize) {
-        if on() {
-            self.record_held(None, permits);
-        }
+    pub fn held(&self, permits: usize) -> Id {
+        if on() { self.record_held(record::actor(), permits) } else { Id::NONE }
     }
 
-    /// Records that the waiter of a wait that has just ended holds the resource, if the wait was recorded.
+    /// Records that a holder of permits keeps so many of them, after
+    /// [`released_by`](Self::released_by), which says that it keeps none.
     #[inline(always)]
     pub fn held_by(&self, holder: Id, permits: usize) {
         if holder != Id::NONE && on() {
-            self.record_held(Some(holder), permits);
+            self.record_held(holder, permits);
         }
     }
 
     #[cold]
-    fn record_held(&self, holder: Option<Id>, permits: usize) {
-        let holder = holder.unwrap_or_else(record::actor);
+    fn record_held(&self, holder: Id, permits: usize) -> Id {
+        if permits == 0 {
+            return Id::NONE;
+        }
         self.set_holder(holder);
         write(Kind::Held, self.id(), holder, Cause::Unknown, permits as u64);
+        holder
     }
 
     /// Records again who holds the resource, as far as that is known: right after the begin of a wait for it.
@@ -258,30 +263,41 @@ impl Resource {
         }
     }
 
-    /// Records that the running task, or else this thread, no longer holds the resource.
+    /// Records that this holder, as [`held`](Self::held) has returned it, gave up so many permits.
+    /// [`held`](Self::held) has an example.
     #[inline(always)]
-    pub fn released(&self, permits: usize) {
-        if on() {
-            self.record_released(None, permits);
+    pub fn released_by(&self, holder: Id, permits: usize) {
+        if holder != Id::NONE {
+            self.record_released(holder, permits);
         }
     }
 
-    /// Records that the holder gave up the resource, of which there can be one at a time. Its guard may be
-    /// dropped by another task than the one that took it.
+    /// Records that the holder gave up the resource, of which there can be one at a time.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Id, Kind, Resource, Session, own_id};
+    ///
+    /// let session = Session::start(16).unwrap();
+    /// let lock = Resource::new(Domain::Lock);
+    /// lock.held(1);
+    /// assert_eq!(lock.holder(), own_id());
+    /// lock.released_by_holder();
+    /// assert_eq!(lock.holder(), Id::NONE);
+    /// ```
     #[inline(always)]
     pub fn released_by_holder(&self) {
-        if on() {
-            self.record_released(Some(self.holder()), 1);
-        }
+        self.released_by(self.holder(), 1);
     }
 
+    /// The holder is forgotten also if the session is over: the next one shall not hear of it.
     #[cold]
-    fn record_released(&self, known: Option<Id>, permits: usize) {
-        let holder = known.filter(|&holder| holder != Id::NONE).unwrap_or_else(record::actor);
+    fn record_released(&self, holder: Id, permits: usize) {
         if self.holder() == holder {
             self.set_holder(Id::NONE);
         }
-        write(Kind::Released, self.id(), holder, Cause::Unknown, permits as u64);
+        if on() {
+            write(Kind::Released, self.id(), holder, Cause::Unknown, permits as u64);
+        }
     }
 }
 

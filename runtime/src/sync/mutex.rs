@@ -83,10 +83,15 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Locks for this line of the program.
-    pub(super) async fn lock_at(&self, at: &'static Location<'static>) -> Guard<'_, T> {
-        self.permit.take(1, at).await.expect(NEVER_CLOSED);
-        self.permit.resource().held(1);
-        Guard { mutex: self }
+    #[expect(clippy::manual_async_fn, reason = "an async fn reads its arguments when it is polled first")]
+    pub(super) fn lock_at(&self, at: &'static Location<'static>) -> impl Future<Output = Guard<'_, T>> {
+        async move {
+            if !self.permit.take_at_once(1) {
+                self.permit.wait(1, at).await.expect(NEVER_CLOSED);
+            }
+            self.permit.resource().held(1);
+            Guard { mutex: self }
+        }
     }
 
     /// Gives the mutex a name that traces show.
@@ -123,7 +128,9 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedGuard<T>> {
         let at = Location::caller();
         async move {
-            self.permit.take(1, at).await.expect(NEVER_CLOSED);
+            if !self.permit.take_at_once(1) {
+                self.permit.wait(1, at).await.expect(NEVER_CLOSED);
+            }
             self.permit.resource().held(1);
             OwnedGuard { mutex: self }
         }

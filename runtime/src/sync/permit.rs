@@ -1,6 +1,7 @@
 //! Permits of a semaphore, and the errors of acquiring them.
 
 use super::semaphore::Semaphore;
+use brigade_trace::Id;
 use std::{error, fmt, sync::Arc};
 
 /// Permits of a [`Semaphore`]. Dropping this returns them.
@@ -20,6 +21,8 @@ use std::{error, fmt, sync::Arc};
 pub struct Permit<'a> {
     pub(super) semaphore: &'a Semaphore,
     pub(super) permits: usize,
+    /// The task that a trace has told to hold them.
+    pub(super) holder: Id,
 }
 
 /// Permits of a [`Semaphore`] that keep it alive instead of borrowing it. Dropping this returns them.
@@ -42,6 +45,8 @@ pub struct Permit<'a> {
 pub struct OwnedPermit {
     pub(super) semaphore: Arc<Semaphore>,
     pub(super) permits: usize,
+    /// The task that a trace has told to hold them.
+    pub(super) holder: Id,
 }
 
 /// The methods of both kinds of permits.
@@ -55,7 +60,7 @@ macro_rules! permit {
 
             /// Removes these permits from the semaphore for good: they are not returned.
             pub fn forget(mut self) {
-                self.semaphore.resource().released(self.permits);
+                self.semaphore.resource().released_by(self.holder, self.permits);
                 self.permits = 0;
             }
         }
@@ -64,7 +69,7 @@ macro_rules! permit {
             #[inline]
             fn drop(&mut self) {
                 if self.permits > 0 {
-                    self.semaphore.resource().released(self.permits);
+                    self.semaphore.resource().released_by(self.holder, self.permits);
                     self.semaphore.release(self.permits);
                 }
             }

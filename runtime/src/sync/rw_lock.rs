@@ -11,7 +11,7 @@
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
-use brigade_trace::Domain;
+use brigade_trace::{Domain, Id};
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -81,9 +81,11 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read(&self) -> impl Future<Output = ReadGuard<'_, T>> {
         let at = Location::caller();
         async move {
-            self.permits.take(1, at).await.expect(NEVER_CLOSED);
-            self.permits.resource().held(1);
-            ReadGuard { lock: self }
+            if !self.permits.take_at_once(1) {
+                self.permits.wait(1, at).await.expect(NEVER_CLOSED);
+            }
+            let holder = self.permits.resource().held(1);
+            ReadGuard { lock: self, holder }
         }
     }
 
@@ -104,7 +106,9 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write(&self) -> impl Future<Output = WriteGuard<'_, T>> {
         let at = Location::caller();
         async move {
-            self.permits.take(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            if !self.permits.take_at_once(ALL_PERMITS) {
+                self.permits.wait(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            }
             self.permits.resource().held(ALL_PERMITS);
             WriteGuard { lock: self }
         }
@@ -132,9 +136,11 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedReadGuard<T>> {
         let at = Location::caller();
         async move {
-            self.permits.take(1, at).await.expect(NEVER_CLOSED);
-            self.permits.resource().held(1);
-            OwnedReadGuard { lock: self }
+            if !self.permits.take_at_once(1) {
+                self.permits.wait(1, at).await.expect(NEVER_CLOSED);
+            }
+            let holder = self.permits.resource().held(1);
+            OwnedReadGuard { lock: self, holder }
         }
     }
 
@@ -147,7 +153,9 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedWriteGuard<T>> {
         let at = Location::caller();
         async move {
-            self.permits.take(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            if !self.permits.take_at_once(ALL_PERMITS) {
+                self.permits.wait(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
+            }
             self.permits.resource().held(ALL_PERMITS);
             OwnedWriteGuard { lock: self }
         }
@@ -163,8 +171,8 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         self.permits.try_take(1).is_ok().then(|| {
-            self.permits.resource().held(1);
-            ReadGuard { lock: self }
+            let holder = self.permits.resource().held(1);
+            ReadGuard { lock: self, holder }
         })
     }
 
@@ -186,12 +194,14 @@ impl<T: ?Sized> RwLock<T> {
         })
     }
 
-    /// Tells a trace that the task which held the lock to write now holds it to read.
-    fn record_downgrade(&self) {
+    /// Tells a trace that the task which held the lock to write now holds it to read. Returns that task.
+    fn record_downgrade(&self) -> Id {
         let lock = self.permits.resource();
-        lock.released(ALL_PERMITS - 1);
+        let holder = lock.holder();
+        lock.released_by(holder, ALL_PERMITS - 1);
         // A release says that the task is no longer a holder.
-        lock.held(1);
+        lock.held_by(holder, 1);
+        holder
     }
 
     /// Returns the value. No lock is needed, because it is borrowed exclusively.
@@ -213,6 +223,8 @@ const NEVER_CLOSED: &str = "nobody closes the semaphore of a lock";
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct ReadGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
+    /// The task that a trace has told to hold it.
+    holder: Id,
 }
 
 /// Exclusive access to the value of an [`RwLock`], until this is dropped.
@@ -242,6 +254,8 @@ pub struct WriteGuard<'a, T: ?Sized> {
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct OwnedReadGuard<T: ?Sized> {
     lock: Arc<RwLock<T>>,
+    /// The task that a trace has told to hold it.
+    holder: Id,
 }
 
 /// Exclusive access to the value of an [`RwLock`], until this is dropped. It keeps the lock alive instead
@@ -271,9 +285,9 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         mem::forget(self);
-        lock.record_downgrade();
+        let holder = lock.record_downgrade();
         lock.permits.release(ALL_PERMITS - 1);
-        ReadGuard { lock }
+        ReadGuard { lock, holder }
     }
 }
 
@@ -284,15 +298,16 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
         let this = mem::ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
         let lock = unsafe { ptr::read(&this.lock) };
-        lock.record_downgrade();
+        let holder = lock.record_downgrade();
         lock.permits.release(ALL_PERMITS - 1);
-        OwnedReadGuard { lock }
+        OwnedReadGuard { lock, holder }
     }
 }
 
-/// The methods of all kinds of guards, with the number of permits of each kind.
+/// The methods of all kinds of guards, with the number of permits of each kind, and the task that a trace has
+/// told to hold them. The resource knows its latest holder, and a writer is the only one.
 macro_rules! guard {
-    ($($name:ident $(<$life:lifetime>)? = $permits:expr),*) => {$(
+    ($($name:ident $(<$life:lifetime>)? = $permits:expr, held by |$guard:ident| $holder:expr;)*) => {$(
         impl<T: ?Sized> Deref for $name<$($life,)? T> {
             type Target = T;
 
@@ -304,7 +319,8 @@ macro_rules! guard {
 
         impl<T: ?Sized> Drop for $name<$($life,)? T> {
             fn drop(&mut self) {
-                self.lock.permits.resource().released($permits);
+                let $guard = &*self;
+                self.lock.permits.resource().released_by($holder, $permits);
                 self.lock.permits.release($permits);
             }
         }
@@ -316,7 +332,12 @@ macro_rules! guard {
         }
     )*};
 }
-guard!(ReadGuard<'_> = 1, WriteGuard<'_> = ALL_PERMITS, OwnedReadGuard = 1, OwnedWriteGuard = ALL_PERMITS);
+guard! {
+    ReadGuard<'_> = 1, held by |guard| guard.holder;
+    OwnedReadGuard = 1, held by |guard| guard.holder;
+    WriteGuard<'_> = ALL_PERMITS, held by |guard| guard.lock.permits.resource().holder();
+    OwnedWriteGuard = ALL_PERMITS, held by |guard| guard.lock.permits.resource().holder();
+}
 
 /// The methods of the guards that write.
 macro_rules! writes {

@@ -158,14 +158,19 @@ impl Semaphore {
     }
 
     /// Acquires permits for this line of the program.
-    pub(super) async fn acquire_at(
+    #[expect(clippy::manual_async_fn, reason = "an async fn reads its arguments when it is polled first")]
+    pub(super) fn acquire_at(
         &self,
         permits: usize,
         at: &'static Location<'static>,
-    ) -> Result<Permit<'_>, Closed> {
-        self.take(permits, at).await?;
-        self.resource.held(permits);
-        Ok(Permit { semaphore: self, permits })
+    ) -> impl Future<Output = Result<Permit<'_>, Closed>> {
+        async move {
+            if !self.take_at_once(permits) {
+                self.wait(permits, at).await?;
+            }
+            let holder = self.resource.held(permits);
+            Ok(Permit { semaphore: self, permits, holder })
+        }
     }
 
     /// Takes a permit if one is free and nobody waits.
@@ -192,8 +197,8 @@ impl Semaphore {
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.try_take(permits)?;
-        self.resource.held(permits);
-        Ok(Permit { semaphore: self, permits })
+        let holder = self.resource.held(permits);
+        Ok(Permit { semaphore: self, permits, holder })
     }
 
     /// Like [`acquire`](Self::acquire), for a permit that keeps the semaphore alive instead of borrowing
@@ -242,9 +247,11 @@ impl Semaphore {
     ) -> impl Future<Output = Result<OwnedPermit, Closed>> {
         let at = Location::caller();
         async move {
-            self.take(permits, at).await?;
-            self.resource.held(permits);
-            Ok(OwnedPermit { semaphore: self, permits })
+            if !self.take_at_once(permits) {
+                self.wait(permits, at).await?;
+            }
+            let holder = self.resource.held(permits);
+            Ok(OwnedPermit { semaphore: self, permits, holder })
         }
     }
 
@@ -257,8 +264,8 @@ impl Semaphore {
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
     pub fn try_acquire_many_owned(self: Arc<Self>, permits: usize) -> Result<OwnedPermit, TryAcquireError> {
         self.try_take(permits)?;
-        self.resource.held(permits);
-        Ok(OwnedPermit { semaphore: self, permits })
+        let holder = self.resource.held(permits);
+        Ok(OwnedPermit { semaphore: self, permits, holder })
     }
 
     /// Returns how many permits are free.
@@ -323,18 +330,27 @@ impl Semaphore {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Waits for permits. The caller is responsible for returning them.
+    /// Takes permits if the task has budget and need not wait. If this returns false, call
+    /// [`wait`](Self::wait). The two are apart so that a future which need not wait reads nothing but the
+    /// semaphore's address. The caller is responsible for returning the permits.
     #[inline]
-    pub(super) async fn take(&self, permits: usize, at: &'static Location<'static>) -> Result<(), Closed> {
-        // This avoids the future, which is larger. A task without budget, or with too few permits free,
-        // takes the long way.
-        if budget::is_left() && self.try_take(permits).is_ok() {
+    pub(super) fn take_at_once(&self, permits: usize) -> bool {
+        let taken = budget::is_left() && self.try_take(permits).is_ok();
+        if taken {
             budget::spend();
-            return Ok(());
         }
-        let request = PermitRequest { permits, closed: false };
-        let request = WaitFuture::new_at(PermitWaiter(self), request, at).await;
-        if request.closed { Err(Closed(())) } else { Ok(()) }
+        taken
+    }
+
+    /// Waits for permits at this line of the program. The caller is responsible for returning them.
+    #[cold]
+    pub(super) fn wait(
+        &self,
+        permits: usize,
+        at: &'static Location<'static>,
+    ) -> impl Future<Output = Result<(), Closed>> {
+        let wait = WaitFuture::new_at(PermitWaiter(self), PermitRequest { permits, closed: false }, at);
+        async { if wait.await.closed { Err(Closed(())) } else { Ok(()) } }
     }
 
     /// Takes permits without waiting. The caller is responsible for returning them.

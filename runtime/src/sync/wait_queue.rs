@@ -56,7 +56,7 @@ use crate::{
     shim::{AtomicBool, Ordering, UnsafeCell, lock},
     task::budget,
 };
-use brigade_trace::{Cause, Id, Site, wait_begin, wait_end};
+use brigade_trace::{Cause, Site, Wait};
 use std::{
     cell::Cell,
     future::Future,
@@ -232,8 +232,8 @@ pub(super) struct WaitFuture<W: Waiter> {
     phase: Cell<Phase>,
     /// The line of the program that waits.
     at: &'static Location<'static>,
-    /// The task or thread whose wait a trace has recorded.
-    recorded: Cell<Id>,
+    /// The wait, if a trace records it.
+    recorded: Cell<Wait>,
     node: WaitNode<W::Request>,
     _pinned: PhantomPinned,
 }
@@ -258,7 +258,7 @@ impl<W: Waiter> WaitFuture<W> {
         let (prev, next, queue) = (ptr::null(), ptr::null(), ptr::null());
         let fields = NodeFields { request: Some(request), waker: None, prev, next, queue, round: 0 };
         let node = WaitNode { granted: AtomicBool::new(false), fields: UnsafeCell::new(fields) };
-        let (phase, recorded) = (Cell::new(Phase::New), Cell::new(Id::NONE));
+        let (phase, recorded) = (Cell::new(Phase::New), Cell::new(Wait::NONE));
         Self { waiter, phase, at, recorded, node, _pinned: PhantomPinned }
     }
 
@@ -273,9 +273,10 @@ impl<W: Waiter> WaitFuture<W> {
         if attempt == Attempt::Wait {
             return Poll::Pending;
         }
-        this.phase.set(Phase::Done);
         let request = this.take_request();
-        this.record_end(this.waiter.outcome(&request));
+        if this.phase.replace(Phase::Done) == Phase::Queued {
+            this.record_end(this.waiter.outcome(&request));
+        }
         Poll::Ready(request)
     }
 
@@ -284,7 +285,7 @@ impl<W: Waiter> WaitFuture<W> {
     fn record_begin(&self) {
         if brigade_trace::on() {
             let resource = self.waiter.resource();
-            self.recorded.set(wait_begin(|| resource.id(), self.waiter.cause(), Site::of(self.at)));
+            self.recorded.set(Wait::begin(|| resource.id(), self.waiter.cause(), Site::of(self.at)));
             resource.still_held();
         }
     }
@@ -292,7 +293,7 @@ impl<W: Waiter> WaitFuture<W> {
     /// Tells a trace that the wait ended, if it knows of the begin.
     #[inline]
     fn record_end(&self, outcome: Cause) {
-        wait_end(self.recorded.replace(Id::NONE), || self.waiter.resource().id(), outcome);
+        self.recorded.replace(Wait::NONE).end(outcome);
     }
 
     /// Joins the queue before the first poll, with a waker that wakes nobody; the next poll replaces it.
