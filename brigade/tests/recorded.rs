@@ -7,7 +7,7 @@ use brigade::{
     pool::{self, Pool},
     process,
     runtime::{self, Runtime},
-    trace::{Recording, record_to},
+    trace::{Domain, Recording, Role, record_to},
 };
 use std::{
     env, fs,
@@ -155,10 +155,20 @@ fn a_file_that_cannot_be_is_told_in_one_line_and_the_program_goes_on(folder: &Fo
 
 fn workers_leave_the_file_to_the_program(folder: &Folder) {
     let path = folder.file("parent.brigade");
-    let (output, said) = output("has children", &path);
-    assert!(output.status.success() && said.is_empty(), "{said}");
+    let (ended, said) = output("has children", &path);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
     let recording = read(&path);
-    assert_ne!(recording.segments[0].process.pid, 0);
+    let roles: Vec<_> = recording.segments.iter().map(|segment| segment.process.role).collect();
+    assert_eq!(roles, [Role::Parent, Role::Child]);
+    let tasks = recording.segments[1].trace.events().filter(|event| event.subject.domain() == Domain::Task);
+    assert!(tasks.count() > 0, "the task that a call has spawned");
+    let text = folder.file("parent.txt");
+    assert_eq!(output("has children", &text).1, "");
+    let text = fs::read_to_string(&text).unwrap();
+    assert!(
+        text.contains("child processes (1)") && text.matches("threads of process").count() == 2,
+        "{text}"
+    );
 }
 
 /// Starts a program and waits until it says that it is ready.

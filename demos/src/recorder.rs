@@ -35,7 +35,7 @@ struct Running {
 
 impl Running {
     fn write(self) -> Result<(), CommandError> {
-        self.destination.write(&Recording::from(self.session.stop()), &self.title)
+        self.destination.write(&self.session.finish(), &self.title)
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub use brigade_handle::clock::{after, cpu_nanos, now};
 
+use crate::export::Epoch;
 use brigade_handle::{
     clock::{monotonic_nanos, thread_number, ticks, ticks_are_steady, unix_nanos},
     fork::PerProcess,
@@ -78,6 +79,24 @@ static RATE_NANOS: AtomicU64 = AtomicU64::new(1);
 
 /// The CPU time of a thread is recorded after a run if so much time has passed since the last record.
 const CPU_INTERVAL_NANOS: u64 = 50_000;
+
+impl Start {
+    pub(crate) fn epoch(self) -> Epoch {
+        Epoch { monotonic_nanos: self.monotonic_nanos, unix_nanos: self.unix_nanos }
+    }
+}
+
+/// Whether events are stamped with ticks, and how many units of [`stamp`] pass between two records of the CPU
+/// time.
+pub(crate) fn stamping() -> (bool, u64) {
+    (TICKS.load(Relaxed), CPU_INTERVAL.load(Relaxed))
+}
+
+/// Stamps events as the parent of this process does.
+pub(crate) fn follow(has_ticks: bool, cpu_interval: u64) {
+    TICKS.store(has_ticks, Relaxed);
+    CPU_INTERVAL.store(cpu_interval, Relaxed);
+}
 
 /// Chooses the clock of the stamps, once in a process.
 pub(crate) fn choose() {

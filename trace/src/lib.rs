@@ -30,6 +30,7 @@
 //! assert_eq!(wake.cause, Cause::Timer);
 //! ```
 
+mod children;
 pub mod clock;
 mod event;
 mod export;
@@ -46,12 +47,15 @@ mod resource;
 mod ring;
 mod session;
 // Unsafe: the table of sites holds pointers to statics.
+mod shared;
 #[allow(unsafe_code)]
 mod site;
 mod sync;
 mod wait;
+mod worker_trace;
 
 pub use brigade_handle::{Domain, Id, Subject};
+pub use children::{ChildTrace, SharedWords};
 pub use event::{Cause, Event, Kind};
 pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 #[cfg(fuzzing)]
@@ -67,5 +71,7 @@ pub use resource::Resource;
 #[cfg(loom)]
 pub use ring::Ring;
 pub use session::{Builder, Busy, Session};
+pub use shared::{WORKER_TRACE_CALLS, WORKER_TRACE_WORDS};
 pub use site::{Site, record_spawn};
 pub use wait::{Wait, left_child, runs_in_child, wait_begin, wait_begin_of, wait_end};
+pub use worker_trace::WorkerTrace;

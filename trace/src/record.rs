@@ -99,6 +99,12 @@ pub(crate) fn draw_id(domain: Domain) -> Id {
     Id::new(domain, NEXT_NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Draws no id below this number any more.
+pub(crate) fn number_from(first: u64) {
+    // Relaxed: only uniqueness matters.
+    NEXT_NUMBER.fetch_max(first.max(1), Ordering::Relaxed);
+}
+
 /// Records that `kind` happened to `subject`; [`Kind`] says what `detail` means. The event's originator and
 /// cause come from [`begin`] and [`because`].
 ///

@@ -1,17 +1,20 @@
 //! The registry of a session: the rings of all threads, the labels, and the settings of new rings.
 
 use crate::{
+    children,
     clock::{self, Anchor},
     event::Event,
-    export::{Epoch, Lane, Mode, ThreadTrace, Trace},
+    export::{Lane, Mode, ThreadTrace, Trace},
+    file::{ProcessInfo, Recording, Segment},
     record, resource,
     ring::Ring,
+    shared::{Named, Shared},
     site, wait,
 };
 use brigade_handle::{Id, fork::PerProcess, observe};
 use std::{
     collections::{HashMap, VecDeque},
-    process,
+    iter, process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -41,6 +44,8 @@ struct Registry {
     lost_threads: u64,
     lost_events: u64,
     labels: Labels,
+    /// The memory that this process, a worker, shares with its parent. Then all rings lie there.
+    lender: Option<Shared<'static>>,
 }
 
 /// A session that keeps the last events keeps the rings of this many threads that have ended. If it keeps the
@@ -114,8 +119,11 @@ pub(crate) fn register() -> (u64, Arc<Ring>) {
     let (tid, lane, id) = (clock::tid(), record::current_lane(), record::own_id());
     let mut registry = registry();
     registry.give_up_rings();
-    let is_kept = registry.has_room();
-    let ring = Arc::new(if is_kept { Ring::new(registry.capacity, registry.mode) } else { Ring::counting() });
+    let ring = match registry.lender {
+        Some(shared) => shared.take_lane(&name, tid, lane, id, registry.mode),
+        None => registry.has_room().then(|| Ring::new(registry.capacity, registry.mode)),
+    };
+    let ring = Arc::new(ring.unwrap_or_else(Ring::counting));
     if registry.running {
         registry.threads.push(Recorder { name, tid, lane, id, ring: ring.clone() });
     }
@@ -126,12 +134,29 @@ pub(crate) fn label(id: Id, text: String) {
     if !is_here() {
         return;
     }
-    let text = text.into();
+    let text: Arc<str> = text.into();
     let mut registry = registry();
     if registry.running {
         let mode = registry.mode;
+        if let Some(shared) = registry.lender {
+            shared.tell(Named::Label, id.to_bits(), &text);
+        }
         registry.labels.insert(id, text, mode);
     }
+}
+
+/// Tells the parent of this process, a worker, what a number or an id stands for.
+#[cold]
+pub(crate) fn tell(named: Named, key: u64, text: &str) {
+    let registry = registry();
+    if let Some(shared) = registry.lender.filter(|_| registry.running) {
+        shared.tell(named, key, text);
+    }
+}
+
+/// Which events the running session keeps.
+pub(crate) fn mode() -> Mode {
+    registry().mode
 }
 
 pub(crate) fn label_of(id: Id) -> Option<Arc<str>> {
@@ -217,9 +242,22 @@ pub(crate) fn begin(capacity: usize, mode: Mode, sharing: Sharing) -> Option<Opt
     Some(None)
 }
 
+/// Begins a session of this process, a worker, for its parent. Its events go to the shared memory.
+pub(crate) fn begin_shared(shared: Shared<'static>, mode: Mode) {
+    wait::observe_handles();
+    site::all().for_each(|(number, place)| shared.tell(Named::Site, number, &place));
+    resource::names().iter().for_each(|(id, name)| shared.tell(Named::Label, id.to_bits(), name));
+    let mut registry = registry();
+    let session = SESSIONS.load(Ordering::Relaxed) + 1;
+    *registry = Registry { session, mode, running: true, lender: Some(shared), ..Registry::default() };
+    SESSIONS.store(session, Ordering::Relaxed);
+    observe::switch(true);
+}
+
 /// Ends the session and forgets its events.
 pub(crate) fn end() {
     observe::switch(false);
+    children::forget();
     let mut registry = registry();
     registry.running = false;
     registry.threads.clear();
@@ -235,10 +273,33 @@ pub(crate) enum Sharing {
     Shared,
 }
 
-/// Copies all that was recorded so far, or since the begin of this part.
+/// Copies all that was recorded so far, or since the begin of this part, by the workers of this process as
+/// well.
+pub(crate) fn recording(part: Option<Part>) -> Recording {
+    let own = Segment { process: ProcessInfo::here(), trace: snapshot(part) };
+    let (session, mode, begin) = {
+        let registry = registry();
+        (registry.session, registry.mode, registry.begin)
+    };
+    let end = Anchor::now();
+    let mut workers = children::segments(session, mode, |stamp| begin.nanos_of(stamp, end));
+    if let Some(part) = part {
+        workers.iter_mut().for_each(|worker| cut(&mut worker.trace, part));
+    }
+    Recording { segments: iter::once(own).chain(workers).collect(), problems: Vec::new() }
+}
+
+/// Copies all that this process recorded so far, or since the begin of this part.
 pub(crate) fn snapshot(part: Option<Part>) -> Trace {
     let mut trace = copy();
-    let Some(Part { since }) = part else { return trace };
+    if let Some(part) = part {
+        cut(&mut trace, part);
+    }
+    trace
+}
+
+/// Leaves out what came before the part.
+fn cut(trace: &mut Trace, Part { since }: Part) {
     for thread in &mut trace.threads {
         let before = thread.events.partition_point(|event| event.at < since);
         thread.events.drain(..before);
@@ -248,7 +309,6 @@ pub(crate) fn snapshot(part: Option<Part>) -> Trace {
         }
     }
     trace.threads.retain(|thread| !thread.events.is_empty() || thread.dropped > 0);
-    trace
 }
 
 /// Copies all that was recorded so far. The rings are copied without the lock, for which every new thread and
@@ -271,8 +331,7 @@ fn copy() -> Trace {
         events: events.into_iter().map(timed).collect(),
         dropped,
     });
-    let start = clock::start();
-    let epoch = Epoch { monotonic_nanos: start.monotonic_nanos, unix_nanos: start.unix_nanos };
+    let epoch = clock::start().epoch();
     let mut labels = resource::names();
     labels.extend(given.into_iter().map(|(id, text)| (id, text.to_string())));
     Trace { threads: lost.into_iter().chain(threads).collect(), labels, sites: site::all().collect(), epoch }

@@ -1,6 +1,6 @@
 //! Resources: the locks, channels and other things that are waited for, and their names.
 
-use crate::record;
+use crate::{record, registry, shared::Named};
 use brigade_handle::{Domain, Id, fork::PerProcess};
 use std::{
     collections::HashMap,
@@ -103,6 +103,9 @@ impl Resource {
         let name = name.into();
         let id = self.draw();
         self.id.fetch_or(NAMED, Relaxed);
+        if record::on() {
+            registry::tell(Named::Label, id.to_bits(), &name);
+        }
         lock_names().insert(id, name);
     }
 

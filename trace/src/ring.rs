@@ -28,6 +28,9 @@
 //! happened before the load, so c ≥ m + capacity + 1, and the reader drops event m. So each event that it
 //! keeps is whole. `trace/tests/loom.rs` checks it.
 //!
+//! The ring of a worker process lies in memory that it shares with its parent ([`Ring::lent`]). The parent
+//! copies it in the same way ([`copy`]), also after the worker was killed in the middle of an event.
+//!
 //! The slots are made in chunks when the writer first needs them, so that a thread with few events takes
 //! little memory. A reader finds the chunks of all events below `head`, whose store comes after them.
 //!
@@ -37,7 +40,7 @@
 use crate::{
     event::{EVENT_WORDS, Event},
     export::Mode,
-    sync::{AtomicU64, AtomicUsize, Ordering, fence},
+    sync::{AtomicU64, Ordering, fence},
 };
 // Not loom's: the store of `head` orders it for readers.
 use std::sync::OnceLock;
@@ -45,20 +48,34 @@ use std::sync::OnceLock;
 /// A chunk has room for this many events: 8 KiB.
 const CHUNK_EVENTS: usize = 256;
 
-type Slot = [AtomicU64; EVENT_WORDS];
+/// The words of an event.
+pub(crate) type Slot = [AtomicU64; EVENT_WORDS];
 
 /// A ring of events with a fixed capacity, written by one thread.
 #[derive(Debug)]
 pub struct Ring {
     /// Each is made when it is first written to. Only the writer makes them, so nobody waits here.
     chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    /// The place of a ring that has no chunks: shared memory.
+    lent: Option<Lent>,
     capacity: usize,
     mode: Mode,
-    claimed: AtomicUsize,
-    head: AtomicUsize,
-    /// The events that found the ring full.
-    refused: AtomicU64,
+    counters: [AtomicU64; COUNTERS],
 }
+
+/// The place of a ring in shared memory, which lasts as long as the process.
+#[derive(Debug)]
+struct Lent {
+    counters: &'static [AtomicU64; COUNTERS],
+    slots: &'static [Slot],
+}
+
+/// The counters of a ring, by their places.
+pub(crate) const COUNTERS: usize = 3;
+const CLAIMED: usize = 0;
+const HEAD: usize = 1;
+/// The events that found the ring full.
+const REFUSED: usize = 2;
 
 impl Ring {
     /// Makes a ring for `capacity` events, at least one.
@@ -66,12 +83,16 @@ impl Ring {
         let capacity = capacity.max(1);
         Self {
             chunks: (0..capacity.div_ceil(CHUNK_EVENTS)).map(|_| OnceLock::new()).collect(),
+            lent: None,
             capacity,
             mode,
-            claimed: AtomicUsize::new(0),
-            head: AtomicUsize::new(0),
-            refused: AtomicU64::new(0),
+            counters: std::array::from_fn(|_| AtomicU64::new(0)),
         }
+    }
+
+    /// Makes a ring in shared memory.
+    pub(crate) fn lent(counters: &'static [AtomicU64; COUNTERS], slots: &'static [Slot], mode: Mode) -> Self {
+        Self { capacity: slots.len(), lent: Some(Lent { counters, slots }), ..Self::new(1, mode) }
     }
 
     /// Makes a ring that has room for no event, and counts them all.
@@ -84,9 +105,17 @@ impl Ring {
         self.capacity == 0
     }
 
+    #[inline]
+    fn counters(&self) -> &[AtomicU64; COUNTERS] {
+        self.lent.as_ref().map_or(&self.counters, |lent| lent.counters)
+    }
+
     /// The slot at this position, whose chunk is made if it is missing.
     #[inline]
     fn slot(&self, position: usize) -> &Slot {
+        if let Some(lent) = &self.lent {
+            return &lent.slots[position];
+        }
         let chunk = position / CHUNK_EVENTS;
         let slots = self.chunks[chunk].get_or_init(|| self.chunk(chunk));
         &slots[position % CHUNK_EVENTS]
@@ -102,54 +131,41 @@ impl Ring {
     /// overwrite events, though nothing worse.
     #[inline]
     pub fn push(&self, event: Event) {
+        let counters = self.counters();
         // Relaxed: only this thread stores it.
-        let head = self.head.load(Ordering::Relaxed);
+        let head = counters[HEAD].load(Ordering::Relaxed);
+        let capacity = self.capacity as u64;
         let position = match self.mode {
-            Mode::KeepFirst if head == self.capacity => {
+            Mode::KeepFirst if head >= capacity => {
                 // Relaxed: a count, read for information, with one writer.
-                let refused = self.refused.load(Ordering::Relaxed);
-                return self.refused.store(refused + 1, Ordering::Relaxed);
+                let refused = counters[REFUSED].load(Ordering::Relaxed);
+                return counters[REFUSED].store(refused + 1, Ordering::Relaxed);
             }
             Mode::KeepFirst => head,
             Mode::KeepLast => {
                 // Relaxed: the fence orders it before the words.
-                self.claimed.store(head.wrapping_add(1), Ordering::Relaxed);
+                counters[CLAIMED].store(head.wrapping_add(1), Ordering::Relaxed);
                 fence(Ordering::Release);
-                head % self.capacity
+                head % capacity
             }
         };
-        for (place, word) in self.slot(position).iter().zip(event.to_words()) {
+        for (place, word) in self.slot(position as usize).iter().zip(event.to_words()) {
             place.store(word, Ordering::Relaxed);
         }
         // Release publishes the words.
-        self.head.store(head.wrapping_add(1), Ordering::Release);
+        counters[HEAD].store(head.wrapping_add(1), Ordering::Release);
     }
 
     /// Copies the events that are there, oldest first, and counts those that are missing.
     pub fn snapshot(&self) -> (Vec<Event>, u64) {
-        // Acquire pairs with the writer's store of `head`.
-        let head = self.head.load(Ordering::Acquire);
-        let oldest = head.saturating_sub(self.capacity);
-        let read = |n: usize| {
-            let slot = self.slot(n % self.capacity);
-            Event::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed)))
-        };
-        let mut events: Vec<_> = (oldest..head).map(read).collect();
-        let mut missing = oldest;
-        if self.mode == Mode::KeepLast {
-            // Pairs with the writer's fence; see above.
-            fence(Ordering::Acquire);
-            let overwritten = self.claimed.load(Ordering::Relaxed).saturating_sub(self.capacity);
-            missing = overwritten.clamp(oldest, head);
-            events.drain(..missing - oldest);
-        }
-        (events, missing as u64 + self.refused.load(Ordering::Relaxed))
+        copy(self.counters(), self.capacity, self.mode, |position| self.slot(position))
     }
 
     /// The number of events that the thread has had, also those that are missing.
     pub fn written(&self) -> u64 {
         // Relaxed: counts, read for information.
-        self.head.load(Ordering::Relaxed) as u64 + self.refused.load(Ordering::Relaxed)
+        let [_, head, refused] = self.counters();
+        head.load(Ordering::Relaxed) + refused.load(Ordering::Relaxed)
     }
 
     /// For how many events it takes memory.
@@ -161,6 +177,35 @@ impl Ring {
     pub fn mode(&self) -> Mode {
         self.mode
     }
+}
+
+/// Copies the events of a ring, as [`Ring::snapshot`] does. The words may be another process's, which may have
+/// written anything.
+pub(crate) fn copy<'a>(
+    counters: &[AtomicU64; COUNTERS],
+    capacity: usize,
+    mode: Mode,
+    slot: impl Fn(usize) -> &'a Slot,
+) -> (Vec<Event>, u64) {
+    // Acquire pairs with the writer's store of `head`.
+    let head = counters[HEAD].load(Ordering::Acquire);
+    let refused = counters[REFUSED].load(Ordering::Relaxed);
+    let size = capacity as u64;
+    let read = |n: u64| {
+        let slot = slot((n % size) as usize);
+        Event::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed)))
+    };
+    if mode == Mode::KeepFirst {
+        return ((0..head.min(size)).map(read).collect(), refused);
+    }
+    let oldest = head.saturating_sub(size);
+    let mut events: Vec<_> = (oldest..head).map(read).collect();
+    // Pairs with the writer's fence; see above.
+    fence(Ordering::Acquire);
+    let overwritten = counters[CLAIMED].load(Ordering::Relaxed).saturating_sub(size);
+    let missing = overwritten.clamp(oldest, head);
+    events.drain(..(missing - oldest) as usize);
+    (events, missing.saturating_add(refused))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -2,6 +2,7 @@
 
 use crate::{
     export::{Mode, Trace},
+    file::Recording,
     record,
     registry::{self, Part, Sharing},
 };
@@ -150,10 +151,38 @@ impl Session {
         if self.process.is_current() { registry::snapshot(self.part) } else { Trace::default() }
     }
 
+    /// Returns the events so far with those of the [worker processes](crate::Role::Child), and goes on recording.
+    ///
+    /// ```
+    /// let session = brigade_trace::Session::start(16).unwrap();
+    /// assert_eq!(session.recording().segments.len(), 1, "there is no worker");
+    /// ```
+    #[must_use]
+    pub fn recording(&self) -> Recording {
+        if self.process.is_current() { registry::recording(self.part) } else { Recording::default() }
+    }
+
+    /// Stops recording and returns the events with those of the [worker processes](crate::Role::Child).
+    ///
+    /// ```
+    /// let session = brigade_trace::Session::start(16).unwrap();
+    /// assert_eq!(session.finish().segments[0].process.pid, std::process::id());
+    /// ```
+    #[must_use]
+    pub fn finish(self) -> Recording {
+        self.close();
+        self.recording()
+    }
+
     /// Stops recording and returns the events. A forked child gets an empty trace: the session is its
     /// parent's.
     #[must_use]
     pub fn stop(self) -> Trace {
+        self.close();
+        self.snapshot()
+    }
+
+    fn close(&self) {
         if self.process.is_current() {
             // The end of this thread's part. Other threads cannot be asked.
             record::cpu();
@@ -161,7 +190,6 @@ impl Session {
                 observe::switch(false);
             }
         }
-        self.snapshot()
     }
 }
 

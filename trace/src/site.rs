@@ -4,7 +4,7 @@
 //! reading takes no lock, and a forked child finds each entry set or not, and no lock that is held. The
 //! number of a site is its position in the table plus one.
 
-use crate::{Id, Kind, on, record};
+use crate::{Id, Kind, on, record, registry, shared::Named};
 use std::{
     fmt,
     panic::Location,
@@ -65,7 +65,12 @@ impl Site {
             let mut found = entry.load(Acquire);
             if found.is_null() {
                 match entry.compare_exchange(ptr::null_mut(), ours, AcqRel, Acquire) {
-                    Ok(_) => found = ours,
+                    Ok(_) => {
+                        found = ours;
+                        if on() {
+                            registry::tell(Named::Site, position as u64 + 1, &location.to_string());
+                        }
+                    }
                     Err(theirs) => found = theirs,
                 }
             }

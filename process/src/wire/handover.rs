@@ -1,7 +1,13 @@
 //! The handover at a process's start: the numbers of its descriptors, and the variable that says what the
 //! process is.
 
+use crate::wire::ring::{SLOTS, WORDS};
+use brigade_trace::{WORKER_TRACE_CALLS, WORKER_TRACE_WORDS};
 use std::{io, os::fd::RawFd};
+
+/// The words of the memory that a worker shares with the pool: its ring, and the events that it records.
+pub(crate) const WORKER_WORDS: usize = WORDS + WORKER_TRACE_WORDS;
+const _: () = assert!(SLOTS <= WORKER_TRACE_CALLS as u64, "a trace tells all calls in a ring apart");
 
 /// The number under which a worker finds its channel.
 pub(crate) const CHANNEL: RawFd = 3;

@@ -25,6 +25,7 @@ use crate::{
         channel::Channel,
         handover::{
             AS_ZYGOTE, BELL, CHANNEL, LEASH, MEMORY, VARIABLE, WITH_RING, WITHOUT_POOL, WITHOUT_RING,
+            WORKER_WORDS,
         },
         ring::{LENT_TO_POOL, WORDS},
     },
@@ -35,6 +36,7 @@ use crate::{
         zygote::Zygotes,
     },
 };
+use brigade_trace::WorkerTrace;
 use std::{
     io,
     mem::{self, ManuallyDrop},
@@ -148,7 +150,7 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     };
     worker.greet(true)?;
     let told = |error: io::Error| io::Error::new(error.kind(), format!("mapping its ring: {error}"));
-    let memory = Arc::new(Memory::map(&file, WORDS).map_err(told)?);
+    let memory = Arc::new(Memory::map(&file, WORKER_WORDS).map_err(told)?);
     drop(file);
     let lent = Leases::new(memory.clone(), LENT_TO_POOL);
     let _blocks = undropped(Keeper::new());
@@ -157,7 +159,11 @@ fn start_local(memory: Option<OwnedFd>) -> io::Result<()> {
     let start_descriptors = StartDescriptors::new()?;
     let spin = AdaptiveSpin::new(setup.busy_poll);
     let records = Vec::new();
-    undropped(RingWorker { worker, memory, lent, bell, number: 1, spin, records, start_descriptors }).run()
+    // The memory stays mapped as long as the process lives, so that its threads record until then.
+    let words: &'static Memory = Box::leak(Box::new(memory.clone()));
+    let trace = WorkerTrace::new(&words[WORDS..]).expect("the memory has that many words");
+    undropped(RingWorker { worker, trace, memory, lent, bell, number: 1, spin, records, start_descriptors })
+        .run()
 }
 
 /// Keeps a worker's tools until its process ends. A call may have closed the descriptors that they own.

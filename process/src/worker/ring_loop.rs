@@ -17,7 +17,7 @@ use crate::{
     },
     worker::{Worker, lookup},
 };
-use brigade_trace::clock;
+use brigade_trace::{WorkerTrace, begin, clock, end};
 use std::{io, mem, os::fd::RawFd, sync::Arc, time::Duration};
 
 /// How long to look for the next call before sleeping: longer while that pays, shorter while it does not;
@@ -65,6 +65,7 @@ impl AdaptiveSpin {
 pub(crate) struct RingWorker {
     pub(crate) worker: Worker,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) trace: WorkerTrace,
     /// Blocks in results, which the pool may be reading.
     pub(crate) lent: Leases,
     pub(crate) bell: Bell,
@@ -123,11 +124,16 @@ impl RingWorker {
                     if head.place == Place::Stream {
                         argument = self.fetch()?;
                     }
+                    let id = self.trace.call(self.number);
+                    let before = begin(id);
                     if head.kind == Kind::Batch as u8 {
                         self.batch(ring, head, &argument)?;
+                        end(id, before, 1);
                     } else {
                         let answer = self.call(head, &argument, &mut result)?;
                         self.worker.flush_stdout();
+                        // Before the answer: the pool may read the trace as soon as it has that.
+                        end(id, before, 1);
                         self.publish(ring, answer, head.place, &result)?;
                     }
                 }

@@ -19,7 +19,7 @@ mod thread;
 mod unit;
 
 use crate::model::{Thread, Timeline};
-use brigade_trace::Recording;
+use brigade_trace::{Recording, Role};
 
 /// How many spans a timeline keeps apart. A page with as many opens in about a second.
 const SPANS_MAX: usize = 1_500_000;
@@ -48,6 +48,12 @@ fn notes(recording: &Recording, timeline: &mut Timeline) {
     for thread in timeline.threads.iter().filter(|thread| thread.dropped > 0) {
         let Thread { name, dropped, .. } = thread;
         timeline.notes.push(format!("{dropped} events of the thread {name} are missing: its ring was full."));
+    }
+    for segment in recording.segments.iter().filter(|segment| segment.process.role == Role::Remote) {
+        let pid = segment.process.pid;
+        timeline.notes.push(format!(
+            "The events of the worker process {pid} are missing: it shares no memory with the program."
+        ));
     }
     timeline.notes.extend(recording.problems.iter().map(|problem| format!("The file is damaged {problem}.")));
 }

@@ -85,7 +85,8 @@ pub enum Role {
     Parent,
     /// A worker process on the same machine.
     Child,
-    /// A worker process on another machine, with a clock of its own.
+    /// A worker process that shares no memory with its parent, on another machine perhaps. Its events are
+    /// missing.
     Remote,
 }
 

@@ -1,7 +1,7 @@
 //! The files of the recordings that go on.
 
 use super::writers::Destination;
-use crate::{file::Recording, session::Session};
+use crate::session::Session;
 use brigade_handle::fork::PerProcess;
 use std::{
     collections::BTreeMap,
@@ -59,7 +59,7 @@ impl OpenFile {
     /// Ends the recording and writes the file.
     pub(super) fn write(self) -> io::Result<PathBuf> {
         let Self { session, destination, mut file, .. } = self;
-        let bytes = destination.bytes(&Recording::from(session.stop()));
+        let bytes = destination.bytes(&session.finish());
         let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
         written.map_err(|error| cannot_write(&destination.path, &error))?;
         if let Some(advice) = destination.advice() {
@@ -76,7 +76,7 @@ impl OpenFile {
         }
         self.dumps += 1;
         let destination = self.destination.numbered(self.dumps);
-        let bytes = destination.bytes(&Recording::from(self.session.snapshot()));
+        let bytes = destination.bytes(&self.session.recording());
         fs::write(&destination.path, bytes).map_err(|error| cannot_write(&destination.path, &error))?;
         Ok(destination.path)
     }

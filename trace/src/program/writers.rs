@@ -3,7 +3,7 @@
 //! The trace itself writes events and plain text. Views lie above it, so each leaves its writers here
 //! ([`register_writer`]), and the trace knows none of them.
 
-use crate::file::Recording;
+use crate::file::{ProcessInfo, Recording, Role};
 use std::{
     ffi::OsStr,
     fmt,
@@ -62,8 +62,13 @@ pub fn register_writer(writer: Writer) {
 fn text(recording: &Recording, title: &str) -> Vec<u8> {
     let mut text = format!("{title}\n");
     for segment in &recording.segments {
-        if recording.segments.len() > 1 {
-            text.push_str(&format!("process {}\n", segment.process.pid));
+        let ProcessInfo { pid, role, .. } = segment.process;
+        if role == Role::Remote {
+            text.push_str(&format!(
+                "the events of the worker process {pid} are missing: it shares no memory\n"
+            ));
+        } else if recording.segments.len() > 1 {
+            text.push_str(&format!("process {pid}\n"));
         }
         text.push_str(&segment.trace.to_string());
     }

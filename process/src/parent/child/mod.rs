@@ -42,7 +42,7 @@ use crate::{
     wire::frame::{self, Decoder, Kind},
 };
 use brigade_handle::Lost;
-use brigade_trace::{Domain, Id, Kind as Happened, clock, record, runs_in_child};
+use brigade_trace::{ChildTrace, Domain, Id, Kind as Happened, clock, record, runs_in_child};
 use std::{
     collections::VecDeque,
     io, mem,
@@ -90,6 +90,8 @@ pub(crate) struct Child {
     // --- the call that runs ---
     number: u64,
     since: Instant,
+    /// A worker without a ring cannot record.
+    trace: ChildTrace,
     /// For a batch: the records so far, and how many items were answered and begun.
     records: Vec<u8>,
     answered: usize,
@@ -139,6 +141,7 @@ impl Child {
             leaving: false,
             number: 0,
             since: clock::now(),
+            trace: ChildTrace::missing(),
             records: Vec::new(),
             answered: 0,
             begun: 0,
@@ -297,6 +300,7 @@ impl Child {
         self.records.clear();
         let bytes = frame::HEADER_BYTES + call.argument().len();
         frame::encode(&mut self.outgoing, call.kind(), self.number, call.name, 0, call.argument());
+        self.trace.given(self.process.id(), self.number, call.caller.id());
         record(Happened::RunBegin, call.caller.id(), 0);
         runs_in_child(call.caller.id(), self.id());
         record(Happened::Send, self.id(), bytes as u64);

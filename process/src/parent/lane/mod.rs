@@ -20,6 +20,7 @@ use crate::{
     system::memory::{self, Memory},
     wire::{
         frame::{self, Kind},
+        handover::WORKER_WORDS,
         ring::{
             BellMode, Head, INLINE_BYTES, LENT_TO_POOL, LENT_TO_WORKER, Place, Progress, Ring, SLOTS,
             WIDE_BYTES, WIDE_PLACES, WORDS,
@@ -27,12 +28,14 @@ use crate::{
     },
 };
 use brigade_handle::Lost;
-use brigade_trace::{Domain, Id, Kind as Happened, clock, left_child, record, runs_in_child};
+use brigade_trace::{
+    ChildTrace, Domain, Id, Kind as Happened, SharedWords, clock, left_child, record, runs_in_child,
+};
 use std::{
     borrow::Cow,
     io,
     os::fd::OwnedFd,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -45,6 +48,8 @@ pub(crate) struct Lane {
     /// The process in which the worker's blocks are found.
     pub(crate) pid: u32,
     memory: Arc<Memory>,
+    /// The events that the worker records.
+    trace: ChildTrace,
     /// Blocks that the worker may be reading.
     lent: Leases,
     /// The call in each slot; none if it was taken back or answered.
@@ -73,6 +78,15 @@ pub(crate) struct Lane {
     pub(crate) fault: Option<String>,
 }
 
+/// The part of a worker's memory in which it records.
+struct TraceMemory(Arc<Memory>);
+
+impl SharedWords for TraceMemory {
+    fn words(&self) -> &[AtomicU64] {
+        &self.0[WORDS..]
+    }
+}
+
 /// A call that may have to be ended by killing the worker, and until when it may run.
 struct Alone {
     number: u64,
@@ -90,12 +104,13 @@ pub(crate) struct Served {
 impl Lane {
     /// Makes new memory for a ring, and the lane that uses it.
     pub(crate) fn new() -> io::Result<(OwnedFd, Self)> {
-        let fd = memory::create(WORDS)?;
-        let memory = Arc::new(Memory::map(&fd, WORDS)?);
+        let fd = memory::create(WORKER_WORDS)?;
+        let memory = Arc::new(Memory::map(&fd, WORKER_WORDS)?);
         let lane = Self {
             key: WorkerKey::default(),
             pid: 0,
             lent: Leases::new(memory.clone(), LENT_TO_WORKER),
+            trace: ChildTrace::new(Arc::new(TraceMemory(memory.clone()))),
             memory,
             given: (0..SLOTS).map(|_| None).collect(),
             head: 1,
@@ -180,6 +195,7 @@ impl Lane {
             let deadline = limit.map(|limit| (clock::after(clock::now(), limit), limit));
             self.alone = Some(Alone { number, deadline });
         }
+        self.trace.given(self.pid, number, call.caller.id());
         record(Happened::RunBegin, call.caller.id(), 0);
         runs_in_child(call.caller.id(), Id::new(Domain::Child, self.pid.into()));
         record(Happened::Send, Id::new(Domain::Child, self.pid.into()), length as u64);
