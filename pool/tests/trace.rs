@@ -2,11 +2,63 @@
 #![cfg(not(loom))]
 
 use brigade_pool::Pool;
-use brigade_trace::{Domain, Kind, Session};
-use std::sync::mpsc;
+use brigade_trace::{Cause, Domain, Kind, Session};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+};
+
+/// The tests take turns, since a process has one session at a time.
+fn turn() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn a_blocking_call_waits_for_a_slot_until_a_thread_is_free() {
+    let _turn = turn();
+    let session = Session::start(1 << 12).unwrap();
+    let pool = Pool::builder().threads(1).spares(0).for_blocking_calls().build().unwrap();
+    let (go, wait) = mpsc::channel::<()>();
+    let busy = pool.spawn_blocking(move || wait.recv().unwrap());
+    let (queued, line) = (pool.spawn_blocking(|| ()), line!());
+    let calls = [busy.id(), queued.id()];
+    assert!(!queued.is_finished());
+    go.send(()).unwrap();
+    busy.join().unwrap();
+    queued.join().unwrap();
+    pool.shutdown();
+    let plain = Pool::builder().threads(1).build().unwrap();
+    plain.spawn(|| ()).join().unwrap();
+    let trace = session.stop();
+    let slots: Vec<_> = trace.events().filter(|event| event.by.domain() == Domain::Pool).collect();
+    let of = |kind| slots.iter().filter(move |event| event.kind == kind && event.cause == Cause::Slot);
+    assert_eq!(of(Kind::WaitBegin).map(|event| event.subject).collect::<Vec<_>>(), calls);
+    assert!(of(Kind::WaitBegin).all(|event| event.by == slots[0].by));
+    let second = of(Kind::WaitBegin).nth(1).unwrap();
+    assert!(trace.site(second).unwrap().contains(&format!("trace.rs:{line}:")));
+    assert_eq!(of(Kind::WaitEnd).map(|event| event.subject).collect::<Vec<_>>(), calls);
+    let freed = trace.events().find(|event| event.kind == Kind::RunEnd && event.subject == calls[0]).unwrap();
+    assert!(of(Kind::WaitEnd).nth(1).unwrap().at >= freed.at, "it waits until the thread is free");
+}
+
+#[test]
+fn workers_of_different_pools_have_different_ids() {
+    let _turn = turn();
+    let session = Session::start(1 << 12).unwrap();
+    for _ in 0..3 {
+        Pool::builder().threads(2).build().unwrap().shutdown();
+    }
+    let trace = session.stop();
+    let workers: Vec<_> =
+        trace.threads.iter().map(|thread| thread.id).filter(|id| id.domain() == Domain::Worker).collect();
+    assert_eq!(workers.iter().collect::<BTreeSet<_>>().len(), workers.len(), "{workers:?}");
+    assert!(workers.len() >= 3, "{workers:?}");
+}
 
 #[test]
 fn a_job_leaves_its_life_in_the_trace() {
+    let _turn = turn();
     let session = Session::start(1 << 12).unwrap();
     let pool = Pool::builder().threads(1).build().unwrap();
     let (go, wait) = mpsc::channel::<()>();

@@ -179,8 +179,8 @@ impl Ring {
     }
 }
 
-/// Copies the events of a ring, as [`Ring::snapshot`] does. The words may be another process's, which may have
-/// written anything.
+/// Copies the events of a ring, as [`Ring::snapshot`] does. The words may be another process's, which may
+/// have written anything.
 pub(crate) fn copy<'a>(
     counters: &[AtomicU64; COUNTERS],
     capacity: usize,

@@ -151,7 +151,8 @@ impl Session {
         if self.process.is_current() { registry::snapshot(self.part) } else { Trace::default() }
     }
 
-    /// Returns the events so far with those of the [worker processes](crate::Role::Child), and goes on recording.
+    /// Returns the events so far with those of the [worker processes](crate::Role::Child), and goes on
+    /// recording.
     ///
     /// ```
     /// let session = brigade_trace::Session::start(16).unwrap();

@@ -8,8 +8,8 @@ use std::fmt;
 /// So they differ from those of all other processes, and a reader sees whose they are.
 const NUMBERS_PER_PROCESS: u64 = 1_000_000_000;
 
-/// The recording of a worker process, for the loop that runs its calls. It follows the parent: before each call
-/// it looks whether a session wants its events.
+/// The recording of a worker process, for the loop that runs its calls. It follows the parent: before each
+/// call it looks whether a session wants its events.
 ///
 /// ```
 /// use brigade_trace::{WORKER_TRACE_WORDS, WorkerTrace};
@@ -31,8 +31,8 @@ impl fmt::Debug for WorkerTrace {
 }
 
 impl WorkerTrace {
-    /// Makes the worker's half. `None` if there are fewer than [`WORKER_TRACE_WORDS`](crate::WORKER_TRACE_WORDS)
-    /// words.
+    /// Makes the worker's half. `None` if there are fewer than
+    /// [`WORKER_TRACE_WORDS`](crate::WORKER_TRACE_WORDS) words.
     pub fn new(words: &'static [AtomicU64]) -> Option<Self> {
         Shared::new(words).map(|shared| Self { shared, session: 0 })
     }

@@ -3,7 +3,8 @@
 
 use crate::{
     job::{JobHeader, JobRef, JobVtable, memory},
-    worker::current,
+    registry::Registry,
+    worker::{begin_job::begin_job, current},
 };
 use brigade_handle::{contain, forget_panic};
 use brigade_trace::{Domain, Id, Kind};
@@ -21,10 +22,11 @@ struct DetachedJob<F> {
 }
 
 /// Makes a job without a handle.
-pub(crate) fn new<F: FnOnce() + Send + 'static>(work: F) -> JobRef {
+#[track_caller]
+pub(crate) fn new<F: FnOnce() + Send + 'static>(registry: &Registry, work: F) -> JobRef {
     let id = brigade_trace::fresh_id(Domain::Job);
     let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
-    brigade_trace::record_spawn(id);
+    registry.record_spawn(id);
     // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable
     // takes it.
     unsafe { JobRef::from_raw(job.cast()) }
@@ -42,7 +44,7 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
     unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: `new` put the job there, and only one function of its vtable is called, once.
         let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
-        let before = brigade_trace::begin(id);
+        let before = begin_job(id);
         let result = panic::catch_unwind(AssertUnwindSafe(work));
         brigade_trace::end(id, before, 1);
         brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));

@@ -62,7 +62,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.registry.submit(detached::new(work));
+        self.registry.submit(detached::new(&self.registry, work));
     }
 
     /// Queues a job like [`spawn`](Self::spawn), but ordered jobs begin in the order in which they were
@@ -215,7 +215,7 @@ where
 {
     let unspawned = current::with(|worker| match worker {
         Some(worker) => {
-            worker.registry.submit(detached::new(work));
+            worker.registry.submit(detached::new(&worker.registry, work));
             None
         }
         None => Some(work),

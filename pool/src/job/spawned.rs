@@ -23,7 +23,7 @@ use crate::{
     job::{JobHeader, JobRef, JobVtable, memory},
     registry::Registry,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
-    worker::{Worker, current},
+    worker::{Worker, begin_job::begin_job, current},
 };
 use brigade_handle::{
     CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain,
@@ -76,7 +76,7 @@ where
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
-    brigade_trace::record_spawn(id);
+    registry.record_spawn(id);
     // SAFETY: the header is the first field; the job is Send and lives until both references are given
     // back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };
@@ -108,7 +108,7 @@ where
     /// Runs the job here, unless it has been claimed. Returns whether it ran.
     fn claim_and_run(&self) -> bool {
         let Some(work) = self.claim() else { return false };
-        let before = brigade_trace::begin(self.id);
+        let before = begin_job(self.id);
         let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
         brigade_trace::end(self.id, before, 1);
         self.complete(result.map_err(|error| self.report_if_detached(error)));

@@ -9,6 +9,7 @@ mod parking_slot;
 mod retry;
 #[cfg_attr(not(loom), allow(unreachable_pub))]
 pub(crate) mod sleep;
+mod slot_waits;
 mod spare;
 pub(crate) mod stats;
 
@@ -26,10 +27,11 @@ use crate::{
     sys,
 };
 use brigade_handle::fork::{self, Generation};
+use brigade_trace::{Domain, Resource};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
 /// The phase of a pool's life. It only goes forward.
@@ -103,8 +105,10 @@ pub(crate) struct Registry {
     weak_self: Weak<Self>,
     pub(crate) config: PoolConfig,
     entry: WorkerEntry,
-    /// Distinguishes the workers of several pools in a trace.
-    pub(crate) number: u64,
+    /// The number of its first worker, in traces.
+    pub(crate) first_worker: u64,
+    /// The slots of a pool for blocking calls, in traces.
+    blocking_slots: Resource,
     /// The process that the threads are in.
     generation: Generation,
     pub(crate) injector: Injector<JobRef>,
@@ -132,14 +136,13 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(config: PoolConfig, entry: WorkerEntry) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         brigade_trace::record_if_asked();
         let slots = config.threads + config.spares;
         let processors = sys::processors();
         Arc::new_cyclic(|weak_self| Self {
             weak_self: weak_self.clone(),
-            // Relaxed: only uniqueness matters.
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            first_worker: brigade_trace::worker_numbers(slots),
+            blocking_slots: Resource::new(Domain::Pool),
             generation: Generation::current(),
             injector: Injector::new(),
             ordered: Injector::new(),

@@ -5,6 +5,7 @@
 //! the mailbox, the injector and its own oldest job come first, so that a worker that feeds itself
 //! starves none of them.
 
+pub(crate) mod begin_job;
 // Unsafe: returns a reference to the worker that lives on this thread's stack.
 pub(crate) mod current;
 mod payoff;
@@ -200,7 +201,7 @@ impl Worker {
         let slot = registry.slot(index);
         let jobs = slot.take_job_queue().expect("a slot belongs to one thread at a time");
         let (stack_jobs, stats) = (slot.stack_jobs.clone(), slot.stats.clone());
-        let id = Id::new(Domain::Worker, registry.number << 16 | index as u64);
+        let id = Id::new(Domain::Worker, registry.first_worker + index as u64);
         Self {
             stack_jobs,
             stats,

@@ -92,7 +92,9 @@ mod tests {
                 // The only other thread that could ever run the injected job gets a job first that waits
                 // for this one.
                 let (go, gate) = std::sync::mpsc::channel::<()>();
-                worker.registry.inject(crate::job::detached::new(move || assert!(gate.recv().is_err())));
+                worker.registry.inject(crate::job::detached::new(&worker.registry, move || {
+                    assert!(gate.recv().is_err())
+                }));
                 // SAFETY: it is in no deque, and no other thread has it.
                 let stolen = unsafe { Stolen::new(stack_job.header(), worker.index) };
                 pass_on(stolen, &worker.registry);

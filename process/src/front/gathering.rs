@@ -12,7 +12,10 @@ use crate::{
     wire::frame::Kind,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{Domain, Id, Kind as Happened, fresh_id, record, subject};
+use brigade_trace::{
+    Cause, Domain, Id, Kind as Happened, Site, fresh_id, on, record, record_spawn, subject, wait_begin_of,
+    wait_end,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     mem, ptr,
@@ -30,6 +33,8 @@ struct Gathering<R> {
     slot: Slot<Results<R>>,
     found: Mutex<Found<R>>,
     cancelled: AtomicBool,
+    /// No worker has begun with it, as far as a trace knows.
+    waits: AtomicBool,
     id: Id,
     shared: Arc<Shared>,
 }
@@ -73,6 +78,7 @@ impl<R> Packed<R> {
 }
 
 /// Has the workers of `shared` call `f` with each input, with `size` inputs in a message if that is given.
+#[track_caller]
 pub(crate) fn submit<F, A, R>(
     shared: &Arc<Shared>,
     f: F,
@@ -96,9 +102,11 @@ where
         found: Mutex::new(Found { results, left }),
         cancelled: AtomicBool::new(false),
         id: fresh_id(Domain::Call),
+        waits: AtomicBool::new(true),
         shared: shared.clone(),
     });
-    record(Happened::Spawn, gathering.id, 0);
+    record_spawn(gathering.id);
+    wait_begin_of(gathering.id, || shared.resource.id(), Cause::Slot, Site::here());
     let handle = JoinHandle::from_arc(gathering.clone());
     gathering.place(0, Vec::new());
     if let Ok(Name(name)) = named {
@@ -112,6 +120,14 @@ where
 }
 
 impl<R: Send> Gathering<R> {
+    /// Records that it waits for a free worker no longer.
+    fn end_wait(&self, cause: Cause) {
+        // Relaxed: only the first of several threads records it.
+        if on() && self.waits.swap(false, Ordering::Relaxed) {
+            wait_end(self.id, || self.shared.resource.id(), cause);
+        }
+    }
+
     /// Takes in results from number `first` on, and completes the handle if they were the last.
     fn place(&self, first: usize, results: Results<R>) {
         let all = {
@@ -133,6 +149,7 @@ impl<R: Send> Gathering<R> {
             }
             mem::take(&mut found.results)
         };
+        self.end_wait(Cause::Cancel);
         record(Happened::Complete, self.id, 0);
         // This collects in place: an Option around a Result takes no more room than the Result.
         let found = |result: Option<Result<R, JoinError>>| {
@@ -145,11 +162,16 @@ impl<R: Send> Gathering<R> {
 impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
     fn start(&self) -> bool {
         // Relaxed: the calls themselves are handed over under the pool's lock.
-        !self.cancelled.load(Ordering::Relaxed)
+        let starts = !self.cancelled.load(Ordering::Relaxed);
+        if starts {
+            self.end_wait(Cause::Slot);
+        }
+        starts
     }
 
     fn is_wanted(&self) -> bool {
-        self.start()
+        // Relaxed: see `start`.
+        !self.cancelled.load(Ordering::Relaxed)
     }
 
     fn put_back(&self) -> bool {
@@ -209,6 +231,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
     }
 
     fn cancel(&self) {
+        self.end_wait(Cause::Cancel);
         record(Happened::Cancel, self.id, 0);
         // In a forked child the results may be locked for ever.
         if self.slot.is_finished() || self.shared.is_forked() {

@@ -88,6 +88,7 @@ impl ProcessPool {
     /// Cancelling the handle drops the calls that no worker has begun, and the handle gives
     /// [`JoinError::Cancelled`].
     #[doc(alias = "map_async")]
+    #[track_caller]
     pub fn spawn_map<F, A, R>(
         &self,
         f: F,

@@ -205,7 +205,7 @@ fn of_pools() -> Vec<Trial> {
 fn of_ends() -> Vec<Trial> {
     trials! {
         recorded: a_recording_has_what_ran_in_workers a_killed_worker_loses_nothing_that_it_had_written
-            a_worker_without_shared_memory_is_said_to_be_missing;
+            a_worker_without_shared_memory_is_said_to_be_missing a_map_waits_for_a_free_worker;
         recycled: large_answers_of_recycled_workers_stand blocks_of_recycled_workers_stand
             answers_of_workers_that_have_grown_stand a_map_goes_on_with_the_successors_of_recycled_workers
             blocks_stand_whose_worker_ends_of_the_next_call blocks_stand_that_are_given_as_the_pool_ends;

@@ -2,7 +2,8 @@
 
 use brigade_process::{Local, ProcessPool};
 use brigade_trace::{
-    Domain, Id, Kind, Lane, Recording, Role, Segment, Session, Site, begin, end, fresh_id, label, record,
+    Cause, Domain, Id, Kind, Lane, Recording, Role, Segment, Session, Site, begin, end, fresh_id, label,
+    record,
 };
 
 /// A call that records something of its own.
@@ -103,5 +104,23 @@ pub(crate) fn a_worker_without_shared_memory_is_said_to_be_missing() {
     assert_eq!(missing.iter().map(|segment| segment.process.pid).collect::<Vec<_>>(), [pid]);
     let back = Recording::decode(&recording.to_bytes());
     assert_eq!(back.segments[1].process, missing[0].process, "a file says it too");
+    procs.shutdown();
+}
+
+pub(crate) fn a_map_waits_for_a_free_worker() {
+    let session = Session::start(1 << 12).unwrap();
+    let procs = ProcessPool::new(1).unwrap();
+    let (map, line) = (procs.spawn_map(cook, 0..3), line!());
+    let id = map.id();
+    assert_eq!(map.join().unwrap().len(), 3);
+    let trace = session.stop();
+    let of = |kind| {
+        let all = trace.events().filter(move |event| event.kind == kind && event.subject == id);
+        all.collect::<Vec<_>>()
+    };
+    let site = |event| trace.site(event).unwrap().contains(&format!("recorded.rs:{line}:"));
+    assert!(matches!(&of(Kind::Spawn)[..], [spawn] if site(spawn)));
+    assert!(matches!(&of(Kind::WaitBegin)[..], [begin] if begin.cause == Cause::Slot && site(begin)));
+    assert!(matches!(&of(Kind::WaitEnd)[..], [end] if end.cause == Cause::Slot));
     procs.shutdown();
 }

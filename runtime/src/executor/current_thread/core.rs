@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use brigade_handle::{fork::Generation, wait};
-use brigade_trace::{Domain, Id, clock, park, unpark};
+use brigade_trace::{clock, park, unpark};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -353,12 +353,12 @@ impl Core {
         }
         let may_sleep = shared.inbox.may_sleep();
         if may_sleep {
-            park(Id::new(Domain::Worker, 0));
+            park(shared.worker);
             // This thread may be inside a job of a pool. Then a spare thread takes its place.
             let away = wait::away();
             driver.sleep(None, || {
                 drop(away);
-                unpark(Id::new(Domain::Worker, 0));
+                unpark(shared.worker);
                 shared.inbox.awake();
             });
         }

@@ -28,7 +28,7 @@ use crate::{
     time::{clock::Clock, elapsed::Elapsed},
 };
 use brigade_handle::{JoinHandle, wait};
-use brigade_trace::clock as trace;
+use brigade_trace::{Domain, Id, clock as trace};
 use std::{
     collections::VecDeque,
     future::Future,
@@ -49,6 +49,8 @@ pub(crate) struct CurrentThread {
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
     pub(crate) references: ExecutorRefCount,
+    /// The thread that drives, in traces.
+    worker: Id,
     /// True once new tasks are cancelled at once. Relaxed: the driving thread stores and reads it, and
     /// other threads may see it late.
     closing: AtomicBool,
@@ -70,6 +72,7 @@ impl CurrentThread {
             driver: Driver::new(0, clock)?,
             blocking: Blocking::new(max_blocking),
             references: ExecutorRefCount::default(),
+            worker: Id::new(Domain::Worker, brigade_trace::worker_numbers(1)),
             closing: AtomicBool::new(false),
             parked: Mutex::new(ParkedCore { core: Some(lists), waiting: Vec::new() }),
         }))

@@ -50,6 +50,8 @@ pub(crate) struct MultiThread {
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) owned: OwnedTasks,
+    /// The number of its first worker, in traces.
+    first_worker: u64,
     pub(crate) references: ExecutorRefCount,
     pub(crate) driver: Driver,
     pub(crate) blocking: Blocking,
@@ -170,6 +172,7 @@ impl MultiThread {
             injector: Injector::new(),
             idle: Idle::new(workers),
             owned: OwnedTasks::new(workers),
+            first_worker: brigade_trace::worker_numbers(workers),
             references: ExecutorRefCount::default(),
             driver: Driver::new(workers, Clock::os())?,
             blocking: Blocking::new(max_blocking),

@@ -113,9 +113,14 @@ impl Worker {
         }
     }
 
+    /// The worker's id in traces.
+    fn id(&self) -> Id {
+        Id::new(Domain::Worker, self.shared.first_worker + self.index as u64)
+    }
+
     /// The loop: runs tasks until the executor stops.
     pub(crate) fn run(&self) {
-        lane(Lane::Runtime, Id::new(Domain::Worker, self.index as u64));
+        lane(Lane::Runtime, self.id());
         while !self.shared.is_stopped() {
             match self.next().or_else(|| self.search()) {
                 Some(task) => self.poll(task),

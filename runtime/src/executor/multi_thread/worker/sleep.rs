@@ -35,7 +35,7 @@ use crate::executor::multi_thread::{
     idle::{Awake, Watch},
     parker::{WakeReason, WakeReasons},
 };
-use brigade_trace::{Domain, Id, park, unpark};
+use brigade_trace::{park, unpark};
 use std::time::Duration;
 
 /// The time that a watcher sleeps before it looks at the other workers.
@@ -74,7 +74,7 @@ impl Worker {
         let began = clock.now();
         self.queue.end_round();
         self.suspect.clear();
-        let id = Id::new(Domain::Worker, self.index as u64);
+        let id = self.id();
         let watch = shared.idle.fall_asleep(self.index, self.awake.replace(Awake::Working));
         // Rule 3 of `idle.rs`. The worker that is woken may be this one.
         if shared.has_tasks() {

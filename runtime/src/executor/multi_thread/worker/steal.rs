@@ -25,7 +25,7 @@ use crate::{
     },
     task::Task,
 };
-use brigade_trace::{Domain, Id, Kind, clock, record};
+use brigade_trace::{Kind, clock, record};
 use std::{cell::Cell, hint, sync::atomic::Ordering, time::Duration};
 
 /// Thieves leave a task alone this long, because its owner will probably run it first.
@@ -152,7 +152,7 @@ impl Worker {
 
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let stolen = self.shared.remotes[victim].queue.steal(&self.queue)?;
-        record(Kind::Steal, Id::new(Domain::Worker, self.index as u64), stolen.tasks as u64);
+        record(Kind::Steal, self.id(), stolen.tasks as u64);
         Some(stolen.first)
     }
 

@@ -1,0 +1,35 @@
+//! The waits of blocking calls for a thread, in traces.
+//!
+//! A pool for blocking calls has so many slots: threads that may block at once. A call that is queued waits
+//! for one of them. In other pools a queued job is ready, and waits for nothing else than its turn.
+
+use super::Registry;
+use brigade_trace::{Cause, Id, Site, on, record_spawn, wait_begin_of, wait_end};
+
+impl Registry {
+    /// Records that the job was spawned at the place of the caller. A blocking call waits for a slot from
+    /// now on.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn record_spawn(&self, job: Id) {
+        if on() {
+            self.record_spawn_at(job, Site::here());
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn record_spawn_at(&self, job: Id, site: Site) {
+        record_spawn(job);
+        if self.config.for_blocking_calls {
+            wait_begin_of(job, || self.blocking_slots.id(), Cause::Slot, site);
+        }
+    }
+
+    /// Records that the job, which a thread of this pool is about to run, waits for a slot no longer.
+    pub(crate) fn gives_slot(&self, job: Id) {
+        if self.config.for_blocking_calls {
+            wait_end(job, || self.blocking_slots.id(), Cause::Slot);
+        }
+    }
+}
