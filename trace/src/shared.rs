@@ -239,7 +239,8 @@ impl Shared<'static> {
             place.store(word, Relaxed);
         }
         head[3..].iter().for_each(|word| word.store(0, Relaxed));
-        store_bytes(&head[3..], &name.as_bytes()[..name.floor_char_boundary(NAME_WORDS * 8)]);
+        let fits = (0..=name.len().min(NAME_WORDS * 8)).rev().find(|&end| name.is_char_boundary(end));
+        store_bytes(&head[3..], &name.as_bytes()[..fits.unwrap_or(0)]);
         // Release pairs with `threads`.
         self.words[LANES_TAKEN].store(lane as u64 + 1, Release);
         let (counters, slots) = self.ring(lane);
