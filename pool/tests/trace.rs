@@ -47,7 +47,9 @@ fn workers_of_different_pools_have_different_ids() {
     let _turn = turn();
     let session = Session::start(1 << 12).unwrap();
     for _ in 0..3 {
-        Pool::builder().threads(2).build().unwrap().shutdown();
+        let pool = Pool::builder().threads(2).build().unwrap();
+        pool.spawn(|| ()).join().unwrap();
+        pool.shutdown();
     }
     let trace = session.stop();
     let workers: Vec<_> =

@@ -123,6 +123,13 @@ pub(crate) fn stamp() -> u64 {
     if TICKS.load(Relaxed) { ticks() } else { nanos() }
 }
 
+/// Returns the time between two stamps, by the rate that [`choose`] measured.
+pub(crate) fn between(since: u64, now: u64) -> Duration {
+    let rate = Rate::measured();
+    let nanos = i128::from(now.saturating_sub(since)) * rate.nanos / rate.units.max(1);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
 /// Returns how many units of [`stamp`] pass between two records of the CPU time.
 #[inline]
 pub(crate) fn cpu_interval() -> u64 {

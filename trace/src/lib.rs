@@ -37,6 +37,7 @@ mod export;
 // The fuzz target sees more of it.
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 mod file;
+mod limits;
 mod mark;
 mod origin;
 mod program;

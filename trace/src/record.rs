@@ -9,7 +9,7 @@ use crate::{
     clock,
     event::{Cause, Event, Kind},
     export::Lane,
-    origin, registry,
+    limits, origin, registry,
     ring::Ring,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
@@ -376,6 +376,8 @@ pub(crate) fn push(event: Event) {
             }
         }
     });
+    // The event is there for a dump.
+    limits::see(&event);
 }
 
 fn cpu_event() -> Event {

@@ -3,11 +3,12 @@
 use crate::{
     export::{Mode, Trace},
     file::Recording,
+    limits::Limits,
     record,
     registry::{self, Part, Sharing},
 };
 use brigade_handle::{fork::Generation, observe};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A running recording. [`stop`](Self::stop) returns the events; dropping the session discards them.
 ///
@@ -65,6 +66,8 @@ pub struct Builder {
     capacity: usize,
     mode: Mode,
     pub(crate) dumps_max: u64,
+    pub(crate) limits: Limits,
+    pub(crate) dumps_on_panic: bool,
 }
 
 impl Builder {
@@ -97,6 +100,40 @@ impl Builder {
         self
     }
 
+    /// Has a recording write a dump when a poll of a task or a run of a job takes longer than this, also
+    /// while it goes on.
+    ///
+    /// ```
+    /// use brigade_trace::{Mode, Session};
+    /// use std::time::Duration;
+    ///
+    /// let path = std::env::temp_dir().join(format!("slow-{}.brigade", std::process::id()));
+    /// let flight = Session::builder().mode(Mode::KeepLast);
+    /// let limits = flight.dump_on_run_over(Duration::from_millis(50)).dump_on_wait_over(Duration::from_secs(1));
+    /// let recording = limits.dump_on_panic().dumps_max(3).record_to(&path)?;
+    /// # drop(recording);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn dump_on_run_over(mut self, limit: Duration) -> Self {
+        self.limits.run = Some(limit);
+        self
+    }
+
+    /// Has a recording write a dump when a wait takes longer than this, also while it goes on.
+    /// [`dump_on_run_over`](Self::dump_on_run_over) has an example.
+    pub fn dump_on_wait_over(mut self, limit: Duration) -> Self {
+        self.limits.wait = Some(limit);
+        self
+    }
+
+    /// Has a recording write a dump when a thread panics, also if the panic is caught. The dump is written
+    /// before the panic goes on. [`dump_on_run_over`](Self::dump_on_run_over) has an example.
+    pub fn dump_on_panic(mut self) -> Self {
+        self.dumps_on_panic = true;
+        self
+    }
+
     /// Starts recording.
     ///
     /// # Errors
@@ -116,7 +153,13 @@ impl Builder {
 impl Session {
     /// Returns the settings of a session, to change and to [start](Builder::start).
     pub fn builder() -> Builder {
-        Builder { capacity: 1 << 16, mode: Mode::KeepFirst, dumps_max: 8 }
+        Builder {
+            capacity: 1 << 16,
+            mode: Mode::KeepFirst,
+            dumps_max: 8,
+            limits: Limits::default(),
+            dumps_on_panic: false,
+        }
     }
 
     /// Starts recording, with room for the first `capacity` events of 32 bytes on each thread.

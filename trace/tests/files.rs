@@ -4,12 +4,16 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-use brigade_trace::{Domain, Kind, Mode, Recording, Session, fresh_id, record, record_to};
+use brigade_trace::{
+    Builder, Cause, Domain, Kind, Mode, Recording, Resource, Session, Site, begin, end, fresh_id, record,
+    record_to, wait_begin, wait_end,
+};
 use std::{
     fs,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -119,4 +123,92 @@ fn a_session_that_keeps_the_first_events_bounds_those_of_ended_threads() {
     let lost = threads.iter().find(|thread| thread.name == "36 ended threads").unwrap();
     assert_eq!(lost.dropped, 36 * 3, "the depth, and CPU time at the begin and at the end");
     assert!(recording.segments[0].trace.to_string().contains("later events are missing"));
+}
+
+/// Waits until the first dump is there, and reads it.
+fn first_dump(file: &Temporary) -> Recording {
+    let dump =
+        Temporary(file.0.with_file_name(format!("{}-1.brigade", file.0.file_stem().unwrap().display())));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !dump.0.exists() {
+        assert!(Instant::now() < deadline, "{} does not come", dump.0.display());
+        thread::yield_now();
+    }
+    Recording::read_from(fs::File::open(&dump.0).unwrap()).unwrap()
+}
+
+fn has(recording: &Recording, kind: Kind) -> bool {
+    recording.segments[0].trace.events().any(|event| event.kind == kind)
+}
+
+fn flight() -> Builder {
+    Session::builder().mode(Mode::KeepLast).dumps_max(1)
+}
+
+#[test]
+fn a_run_that_is_too_long_is_dumped_at_its_end_or_before() {
+    let _turn = turn();
+    for ends in [true, false] {
+        let file = Temporary::new("run.brigade");
+        let recording = flight().dump_on_run_over(Duration::ZERO).record_to(&file.0).unwrap();
+        let task = fresh_id(Domain::Task);
+        let before = begin(task);
+        if ends {
+            end(task, before, 1);
+        }
+        assert!(has(&first_dump(&file), Kind::RunBegin));
+        drop(recording);
+        end(task, before, 1);
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_is_dumped_at_its_end_or_before() {
+    let _turn = turn();
+    for ends in [true, false] {
+        let file = Temporary::new("wait.brigade");
+        let recording = flight().dump_on_wait_over(Duration::ZERO).record_to(&file.0).unwrap();
+        let lock = Resource::new(Domain::Lock);
+        let waiter = wait_begin(|| lock.id(), Cause::Unlock, Site::here());
+        if ends {
+            wait_end(waiter, || lock.id(), Cause::Unlock);
+        }
+        assert!(has(&first_dump(&file), Kind::WaitBegin));
+        drop(recording);
+    }
+}
+
+#[test]
+fn runs_and_waits_within_their_limits_are_not_dumped() {
+    let _turn = turn();
+    let file = Temporary::new("short.brigade");
+    let hour = Duration::from_secs(3600);
+    let limits = flight().dump_on_run_over(hour).dump_on_wait_over(hour);
+    let recording = limits.record_to(&file.0).unwrap();
+    let (outer, inner) = (fresh_id(Domain::Job), fresh_id(Domain::Task));
+    let before = begin(outer);
+    let within = begin(inner);
+    let lock = Resource::new(Domain::Lock);
+    wait_end(wait_begin(|| lock.id(), Cause::Unlock, Site::here()), || lock.id(), Cause::Unlock);
+    end(inner, within, 1);
+    end(outer, before, 1);
+    assert!(recording.dump().is_ok(), "this one is the first");
+    fs::remove_file(file.0.with_file_name(format!("{}-1.brigade", file.0.file_stem().unwrap().display())))
+        .unwrap();
+}
+
+#[test]
+fn a_panic_is_dumped_before_it_goes_on() {
+    let _turn = turn();
+    let file = Temporary::new("panic.brigade");
+    let recording = flight().dump_on_panic().record_to(&file.0).unwrap();
+    assert!(thread::spawn(|| panic!("the soup is burnt")).join().is_err());
+    let dump = file.0.with_file_name(format!("{}-1.brigade", file.0.file_stem().unwrap().display()));
+    assert!(dump.exists(), "it is there at once");
+    first_dump(&file);
+    drop(recording);
+    let again = record_to(&file.0).unwrap();
+    assert!(thread::spawn(|| panic!("the soup is burnt again")).join().is_err());
+    assert!(!dump.exists(), "nobody asked for it");
+    drop(again);
 }

@@ -1,7 +1,7 @@
 //! The files of the recordings that go on.
 
-use super::writers::Destination;
-use crate::session::Session;
+use super::{signals, writers::Destination};
+use crate::{limits::Limits, session::Session};
 use brigade_handle::fork::PerProcess;
 use std::{
     collections::BTreeMap,
@@ -53,11 +53,16 @@ pub(super) struct OpenFile {
     /// How many dumps were written, and how many there may be.
     pub(super) dumps: u64,
     pub(super) dumps_max: u64,
+    pub(super) limits: Limits,
+    pub(super) dumps_on_panic: bool,
 }
 
 impl OpenFile {
     /// Ends the recording and writes the file.
     pub(super) fn write(self) -> io::Result<PathBuf> {
+        if self.limits != Limits::default() {
+            signals::watch(Limits::default());
+        }
         let Self { session, destination, mut file, .. } = self;
         let bytes = destination.bytes(&session.finish());
         let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
@@ -77,7 +82,10 @@ impl OpenFile {
         self.dumps += 1;
         let destination = self.destination.numbered(self.dumps);
         let bytes = destination.bytes(&self.session.recording());
-        fs::write(&destination.path, bytes).map_err(|error| cannot_write(&destination.path, &error))?;
+        // A reader that waits for the file finds it whole.
+        let partial = destination.path.with_extension("partial");
+        let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, &destination.path));
+        written.map_err(|error| cannot_write(&destination.path, &error))?;
         Ok(destination.path)
     }
 }
@@ -104,6 +112,11 @@ pub(super) fn write_all() {
             say(&error.to_string());
         }
     }
+}
+
+/// Whether a panic is to be dumped.
+pub(super) fn dumps_on_panic() -> bool {
+    OPEN.get().is_some() && files().open.values().any(|open| open.dumps_on_panic)
 }
 
 /// Writes a dump of each recording that goes on, and says why.

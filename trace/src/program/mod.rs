@@ -6,11 +6,15 @@
 //!                                              └── SIGINT, SIGTERM, SIGHUP
 //! ```
 //!
+//! Meanwhile, dumps of what there is so far are written to numbered files beside: on demand, on SIGUSR1, on a
+//! panic, and when a run or a wait lasts longer than a limit (`limits.rs`).
+//!
 //! The session keeps the last events, so its memory is bounded however long the program runs. The open
 //! recordings lie in one list, and each is taken out and written under the list's lock. So whatever comes
 //! first writes a file, once, and the process does not exit in the middle.
 
 mod files;
+mod panics;
 mod signals;
 // Unsafe: system calls.
 #[allow(unsafe_code)]
@@ -25,6 +29,7 @@ use self::{
 };
 use crate::{
     export::Mode,
+    limits::Limits,
     registry::Sharing,
     session::{Builder, Session},
 };
@@ -112,14 +117,21 @@ impl Builder {
         }
         signals::listen()?;
         let busy = |busy| io::Error::new(io::ErrorKind::ResourceBusy, busy);
-        let dumps_max = self.dumps_max;
+        let Self { dumps_max, limits, dumps_on_panic, .. } = self;
         let session = self.start_as(Sharing::Shared).map_err(busy)?;
         static AT_EXIT: AtomicBool = AtomicBool::new(false);
         // Once: a forked child inherits it. Relaxed: it guards nothing else.
         if !AT_EXIT.swap(true, Relaxed) {
             sys::at_exit(write_at_exit);
         }
-        let number = files().add(OpenFile { session, destination, file, dumps: 0, dumps_max });
+        let number =
+            files().add(OpenFile { session, destination, file, dumps: 0, dumps_max, limits, dumps_on_panic });
+        if limits != Limits::default() {
+            signals::watch(limits);
+        }
+        if dumps_on_panic {
+            panics::listen();
+        }
         Ok(RecordingFile { number, process: Generation::current() })
     }
 }
