@@ -40,7 +40,7 @@ static CHILDREN: PerProcess<Mutex<Children>> = PerProcess::new();
 #[derive(Default)]
 struct Children {
     session: u64,
-    running: Vec<Running>,
+    running: Vec<LiveChild>,
     /// Their times are stamps.
     ended: VecDeque<Segment>,
     /// Workers whose recordings were given up, and their events.
@@ -49,7 +49,7 @@ struct Children {
 }
 
 #[derive(Clone)]
-struct Running {
+struct LiveChild {
     pid: u32,
     /// None for a worker that shares no memory.
     memory: Option<Arc<dyn SharedWords>>,
@@ -65,7 +65,7 @@ fn children(session: u64) -> MutexGuard<'static, Children> {
     children
 }
 
-impl Running {
+impl LiveChild {
     /// Copies what the worker has recorded in this session. Its times are stamps.
     fn segment(&self, session: u64, mode: Mode) -> Segment {
         let Some(memory) = &self.memory else {
@@ -193,13 +193,12 @@ impl ChildTrace {
         let shared = self.memory.as_ref().and_then(|memory| Shared::new(memory.words()));
         if session != self.told {
             (self.pid, self.told) = (pid, session);
-            let (has_ticks, cpu_interval) = clock::stamping();
-            let settings = Settings { mode: registry::mode(), has_ticks, cpu_interval };
+            let settings = Settings { mode: registry::mode(), stamping: clock::stamping() };
             if let Some(shared) = shared {
                 shared.want(session, settings);
             }
             if session != 0 {
-                children(session).running.push(Running { pid, memory: self.memory.clone() });
+                children(session).running.push(LiveChild { pid, memory: self.memory.clone() });
             }
         }
         if let Some(shared) = shared {

@@ -86,14 +86,21 @@ impl Start {
     }
 }
 
-/// Whether events are stamped with ticks, and how many units of [`stamp`] pass between two records of the CPU
-/// time.
-pub(crate) fn stamping() -> (bool, u64) {
-    (TICKS.load(Relaxed), CPU_INTERVAL.load(Relaxed))
+/// How events are stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamping {
+    pub(crate) has_ticks: bool,
+    /// How many units of [`stamp`] pass between two records of the CPU time.
+    pub(crate) cpu_interval: u64,
+}
+
+/// Returns how events are stamped.
+pub(crate) fn stamping() -> Stamping {
+    Stamping { has_ticks: TICKS.load(Relaxed), cpu_interval: CPU_INTERVAL.load(Relaxed) }
 }
 
 /// Stamps events as the parent of this process does.
-pub(crate) fn follow(has_ticks: bool, cpu_interval: u64) {
+pub(crate) fn follow(Stamping { has_ticks, cpu_interval }: Stamping) {
     TICKS.store(has_ticks, Relaxed);
     CPU_INTERVAL.store(cpu_interval, Relaxed);
 }

@@ -53,6 +53,7 @@ mod shared;
 mod site;
 mod sync;
 mod wait;
+mod worker_numbers;
 mod worker_trace;
 
 pub use brigade_handle::{Domain, Id, Subject};
@@ -76,4 +77,5 @@ pub use session::{Builder, Busy, Session};
 pub use shared::{WORKER_TRACE_CALLS, WORKER_TRACE_WORDS};
 pub use site::{Site, record_spawn};
 pub use wait::{Wait, left_child, runs_in_child, wait_begin, wait_begin_of, wait_end};
+pub use worker_numbers::worker_numbers;
 pub use worker_trace::WorkerTrace;

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-/// Counts the changes of the limits. What began before one is not watched after it.
+/// Counts the changes of the limits. A run or wait that began before one is not watched after it.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// Whether there is a limit.
 static ARMED: AtomicBool = AtomicBool::new(false);
@@ -63,7 +63,7 @@ struct Watched {
     threads: Vec<Weak<Running>>,
     /// For each waiter and resource: since when, as a stamp, and whether it was reported.
     waits: BTreeMap<(Id, Id), (u64, bool)>,
-    /// What lasted too long and was not dumped yet.
+    /// The reason for a dump that was not written yet.
     reason: Option<String>,
     /// Has the thread of recordings look here.
     ring: Option<fn()>,

@@ -109,7 +109,8 @@ impl Builder {
     ///
     /// let path = std::env::temp_dir().join(format!("slow-{}.brigade", std::process::id()));
     /// let flight = Session::builder().mode(Mode::KeepLast);
-    /// let limits = flight.dump_on_run_over(Duration::from_millis(50)).dump_on_wait_over(Duration::from_secs(1));
+    /// let limits = flight.dump_on_run_over(Duration::from_millis(50));
+    /// let limits = limits.dump_on_wait_over(Duration::from_secs(1));
     /// let recording = limits.dump_on_panic().dumps_max(3).record_to(&path)?;
     /// # drop(recording);
     /// # std::fs::remove_file(path)?;

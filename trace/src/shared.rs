@@ -14,6 +14,7 @@
 //! memory is corrupt may write anything; the parent sees only numbers, which it checks.
 
 use crate::{
+    clock::Stamping,
     event::EVENT_WORDS,
     export::{Lane, Mode, ThreadTrace},
     ring::{self, COUNTERS, Ring, Slot},
@@ -54,14 +55,11 @@ const WORDS: usize = FIRST_TEXT + TEXT_WORDS;
 /// The number of words that a worker needs to [record](crate::WorkerTrace) into.
 pub const WORKER_TRACE_WORDS: usize = WORDS;
 
-/// What a worker is told about the session.
+/// The settings of the session, as a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) mode: Mode,
-    /// How the events are stamped.
-    pub(crate) has_ticks: bool,
-    /// How many units of time pass between two records of the CPU time.
-    pub(crate) cpu_interval: u64,
+    pub(crate) stamping: Stamping,
 }
 
 /// A place in the texts.
@@ -88,7 +86,7 @@ impl<'a> Shared<'a> {
 
     /// Wants the worker to record for this session, or for none.
     pub(crate) fn want(self, session: u64, settings: Settings) {
-        let Settings { mode, has_ticks, cpu_interval } = settings;
+        let Settings { mode, stamping: Stamping { has_ticks, cpu_interval } } = settings;
         let word = mode as u64 | u64::from(has_ticks) << 1 | cpu_interval << 8;
         self.words[SETTINGS].store(word, Relaxed);
         // Release pairs with `wanted`.
@@ -176,7 +174,7 @@ impl<'a> Shared<'a> {
     pub(crate) fn settings(self) -> Settings {
         let word = self.words[SETTINGS].load(Relaxed);
         let mode = if word & 1 == 0 { Mode::KeepFirst } else { Mode::KeepLast };
-        Settings { mode, has_ticks: word & 2 != 0, cpu_interval: word >> 8 }
+        Settings { mode, stamping: Stamping { has_ticks: word & 2 != 0, cpu_interval: word >> 8 } }
     }
 
     /// The call with this number, if the parent has named it.
@@ -277,7 +275,8 @@ mod tests {
     #[test]
     fn the_parent_reads_what_the_worker_has_written() {
         let shared = Shared::new(memory()).unwrap();
-        let settings = Settings { mode: Mode::KeepLast, has_ticks: true, cpu_interval: 123_456 };
+        let settings =
+            Settings { mode: Mode::KeepLast, stamping: Stamping { has_ticks: true, cpu_interval: 123_456 } };
         let call = Id::new(Domain::Call, 3);
         shared.name_call(257, call);
         shared.want(5, settings);

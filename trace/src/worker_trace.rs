@@ -53,7 +53,7 @@ impl WorkerTrace {
             return registry::end();
         }
         let settings = self.shared.settings();
-        clock::follow(settings.has_ticks, settings.cpu_interval);
+        clock::follow(settings.stamping);
         record::number_from(u64::from(std::process::id()) * NUMBERS_PER_PROCESS);
         record::lane(Lane::Child, Id::NONE);
         self.shared.begin(self.session);
