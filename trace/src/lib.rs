@@ -68,7 +68,6 @@ pub use mark::mark;
 pub use program::{RecordingFile, Writer, record_if_asked, record_to, recorded_by_parent, register_writer};
 pub use record::{
     because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
-    worker_numbers,
 };
 pub use resource::Resource;
 #[cfg(loom)]
