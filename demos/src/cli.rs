@@ -11,7 +11,7 @@
 use crate::{
     code, interrupt,
     options::{self, Takes, is_given},
-    recorder::{self, Destination},
+    recorder::{self, Asked},
     refusal::refusal,
     remedy::remedy,
     scenario::{CommandError, Exit, Scenario},
@@ -97,11 +97,13 @@ fn show_and_exit(error: &Error) -> ! {
 fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (name, inner) = matches.subcommand().unwrap_or(("tour", matches));
     let does_nothing = ["explain", "code"].iter().any(|flag| is_given(inner, flag));
-    match Destination::of(inner) {
+    // They refuse the options.
+    if does_nothing || ["list", "view"].contains(&name) {
+        return dispatch(matches);
+    }
+    match Asked::of(inner)? {
         None => dispatch(matches),
-        // They refuse the option.
-        Some(_) if does_nothing || ["list", "view"].contains(&name) => dispatch(matches),
-        Some(destination) => recorder::record(&destination, &format!("brigade {name}"), || dispatch(matches)),
+        Some(asked) => recorder::record(&asked, &format!("brigade {name}"), || dispatch(matches)),
     }
 }
 
@@ -204,8 +206,16 @@ pub fn command() -> Command {
         .arg(quick);
     let list = Command::new("list").about("List all scenarios");
     let command = options::add_to(brigade)
-        .subcommand(Takes::NEITHER.hide_others(list).arg(recorder::argument().hide(true)))
-        .subcommand(Takes::NEITHER.hide_others(view::command()).arg(recorder::argument().hide(true)))
+        .subcommand(
+            Takes::NEITHER
+                .hide_others(list)
+                .args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)]),
+        )
+        .subcommand(
+            Takes::NEITHER
+                .hide_others(view::command())
+                .args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)]),
+        )
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.

@@ -11,6 +11,7 @@
 //!   answers.
 //! * [`experiment::python`]: the same work by the machine's Python, to compare with.
 //! * [`interrupt`]: what Ctrl-C does.
+//! * [`pictures`]: the pictures of the documents, drawn from recordings.
 //! * [`code`]: the document's Python beside the Rust of a scenario.
 //!
 //! Read [`scenarios::io`] first: its four modes are four small files.
@@ -21,6 +22,7 @@ pub mod experiment;
 pub mod fetch;
 pub mod interrupt;
 mod options;
+pub mod pictures;
 pub mod pools;
 mod recorded;
 mod recorder;

@@ -38,6 +38,9 @@ impl Takes {
         if is_given(matches, "trace") {
             return Err(CommandError::usage(format!("--trace records nothing in `{name}`: leave it out")));
         }
+        if is_given(matches, "lanes") {
+            return Err(CommandError::usage(format!("--lanes draws nothing in `{name}`: leave it out")));
+        }
         Ok(())
     }
 
@@ -73,6 +76,7 @@ pub(crate) fn add_to(brigade: Command) -> Command {
         .arg(speed().global(true))
         .arg(workers().global(true))
         .arg(recorder::argument().global(true))
+        .arg(recorder::lanes_argument().global(true))
 }
 
 fn speed() -> Arg {

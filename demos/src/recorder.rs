@@ -4,11 +4,11 @@
 use crate::{
     interrupt::{self, Hook},
     scenario::{CommandError, Exit},
-    show,
+    show::{self, LiveLanes, Output, Settings},
 };
 use brigade_timeline::{Timeline, html, perfetto, svg, text};
 use brigade_trace::{Recording, Session, Trace, clock};
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches};
 use std::{
     ffi::OsStr,
     fs::{File, OpenOptions},
@@ -29,13 +29,15 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 /// A recording that goes on, and where it is to be written.
 struct Running {
     session: Session,
-    destination: Destination,
+    /// None if the run is only drawn as lanes.
+    destination: Option<Destination>,
     title: String,
 }
 
 impl Running {
     fn write(self) -> Result<(), CommandError> {
-        self.destination.write(&self.session.finish(), &self.title)
+        let recording = self.session.finish();
+        self.destination.map_or(Ok(()), |destination| destination.write(&recording, &self.title))
     }
 }
 
@@ -81,6 +83,31 @@ pub(crate) fn argument() -> Arg {
     trace.help("Record the run: .html .brigade .svg .pftrace .txt")
 }
 
+/// The wishes of the command line.
+pub(crate) struct Asked {
+    destination: Option<Destination>,
+    lanes: bool,
+}
+
+impl Asked {
+    /// The file and the lanes, if one of them is asked for.
+    pub(crate) fn of(matches: &ArgMatches) -> Result<Option<Self>, CommandError> {
+        let destination = matches.get_one::<Destination>("trace").cloned();
+        let lanes = matches.get_flag("lanes");
+        if lanes && matches.get_flag("json") {
+            return Err(CommandError::usage(
+                "--lanes draws for people, and --json is for programs: leave one out",
+            ));
+        }
+        Ok((lanes || destination.is_some()).then_some(Self { destination, lanes }))
+    }
+}
+
+/// The option `--lanes`.
+pub(crate) fn lanes_argument() -> Arg {
+    Arg::new("lanes").long("lanes").action(ArgAction::SetTrue).help("Draw the run as lanes of text, live")
+}
+
 impl Destination {
     fn parse(path: &str) -> Result<Self, String> {
         let path = PathBuf::from(path);
@@ -94,11 +121,6 @@ impl Destination {
     pub(crate) fn in_form(path: PathBuf, ending: &str) -> Self {
         let form = ENDINGS.iter().find(|(name, _)| *name == ending).expect("the ending is one of the list").1;
         Self { path, form }
-    }
-
-    /// The destination that the command line asks for.
-    pub(crate) fn of(matches: &ArgMatches) -> Option<Self> {
-        matches.get_one::<Self>("trace").cloned()
     }
 
     /// Writes the recording.
@@ -126,21 +148,40 @@ pub(crate) fn cannot(what: &str, path: &Path, error: std::io::Error) -> CommandE
     CommandError::failed(&format!("cannot {what} {}", path.display()), error)
 }
 
-/// Runs a command, records it, and writes the recording to the destination. A command that fails is recorded
-/// as well.
+/// The run so far.
+fn so_far() -> Option<Timeline> {
+    let trace = running().as_ref()?.session.snapshot();
+    Some(Timeline::of(&Recording::from(trace)))
+}
+
+/// Runs a command, records it, and writes the recording to the destination, or draws its lanes. A command
+/// that fails is recorded as well.
 pub(crate) fn record(
-    destination: &Destination,
+    asked: &Asked,
     title: &str,
     run: impl FnOnce() -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
+    let Asked { destination, lanes } = asked;
     // A file that cannot be written is told before the run, not after it. An earlier recording stays until
     // then.
-    let writable = OpenOptions::new().create(true).append(true).open(&destination.path);
-    writable.map_err(|error| cannot("write", &destination.path, error))?;
+    if let Some(Destination { path, .. }) = destination {
+        let writable = OpenOptions::new().create(true).append(true).open(path);
+        writable.map_err(|error| cannot("write", path, error))?;
+    }
     let session = Session::start(THREAD_EVENTS).map_err(crate::scenario::failed("cannot trace"))?;
     *running() = Some(Running { session, destination: destination.clone(), title: title.to_owned() });
     interrupt::on_exit(Hook::Recording, write_before_exit);
+    let live = lanes.then(|| LiveLanes::begin(so_far)).transpose();
+    let live = live.map_err(crate::scenario::failed("cannot start a thread"))?;
     let exit = run();
+    if let Some(live) = live {
+        let timeline = so_far();
+        live.end();
+        let output = Output::new("lanes", settings_for_people());
+        let picture = timeline.map_or(String::new(), |timeline| text(&timeline, output.columns()));
+        output.line("");
+        picture.lines().for_each(|line| output.line(line));
+    }
     let mut recording = running();
     let written = match recording.take() {
         Some(recording) => recording.write(),
@@ -155,7 +196,13 @@ pub(crate) fn record(
     exit.and_then(|exit| written.map(|()| exit))
 }
 
+fn settings_for_people() -> Settings {
+    Settings { json: false, workers: None, speed: 1.0 }
+}
+
 fn write_before_exit() {
+    // The terminal has been given back.
+    show::release_output();
     let mut recording = running();
     if let Some(Err(error)) = recording.take().map(Running::write) {
         show::complain(format_args!("brigade: {}\n", error.message));

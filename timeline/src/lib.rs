@@ -47,4 +47,4 @@ pub use model::{
 };
 pub use perfetto::perfetto;
 pub use svg::svg;
-pub use text::text;
+pub use text::{lanes, text};

@@ -13,6 +13,8 @@ use crate::{
 };
 use std::fmt::Write;
 
+/// The fewest columns of a drawing.
+const COLUMNS_MIN: usize = 40;
 /// How many rows of a group are shown, and how many entries of a list.
 const ROWS_MAX: usize = 12;
 const WORST_MAX: usize = 5;
@@ -37,7 +39,29 @@ pub fn text(timeline: &Timeline, columns: usize) -> String {
     if timeline.events == 0 {
         return "The recording holds no events.\n".into();
     }
-    let columns = columns.max(40);
+    let columns = columns.max(COLUMNS_MIN);
+    out.push_str(&lanes(timeline, columns));
+    out.push_str("█ runs  ▒ ready, not yet run  ░ waits\n");
+    depths(timeline, &mut out, columns);
+    moments(timeline, &mut out, columns);
+    worst(timeline, columns, &mut out);
+    for note in &timeline.notes {
+        push_line(&mut out, note);
+    }
+    out
+}
+
+/// Draws the rows alone, in so many columns, 40 at least.
+///
+/// ```
+/// use brigade_timeline::{Timeline, lanes};
+///
+/// assert_eq!(lanes(&Timeline::default(), 80).lines().count(), 1, "the scale");
+/// ```
+#[must_use]
+pub fn lanes(timeline: &Timeline, columns: usize) -> String {
+    let mut out = String::new();
+    let columns = columns.max(COLUMNS_MIN);
     let left = (columns / 3).clamp(14, 40);
     let width = columns - left;
     let scale = duration(timeline.length);
@@ -55,13 +79,6 @@ pub fn text(timeline: &Timeline, columns: usize) -> String {
             let _ = writeln!(out, "  … {} more rows", rows - ROWS_MAX);
         }
         first += rows;
-    }
-    out.push_str("█ runs  ▒ ready, not yet run  ░ waits\n");
-    depths(timeline, &mut out, columns);
-    moments(timeline, &mut out, columns);
-    worst(timeline, columns, &mut out);
-    for note in &timeline.notes {
-        push_line(&mut out, note);
     }
     out
 }

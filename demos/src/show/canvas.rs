@@ -168,7 +168,7 @@ pub(super) fn framed(lines: &[String], rows: usize, ground: &str) -> String {
 }
 
 /// Takes the alternate screen.
-fn take() {
+pub(super) fn take() {
     static HOOK: Once = Once::new();
     // The message of a panic is to be seen, on the screen of the shell.
     HOOK.call_once(|| {
@@ -185,7 +185,7 @@ fn take() {
 }
 
 /// Gives the alternate screen back, if it is taken.
-fn give_back() {
+pub(super) fn give_back() {
     let mut taken = lock();
     if std::mem::take(&mut *taken) {
         write(LEAVE);
@@ -193,7 +193,7 @@ fn give_back() {
 }
 
 /// Writes a frame, if the screen has not been given back.
-fn show(frame: &str) {
+pub(super) fn show(frame: &str) {
     let taken = lock();
     if *taken {
         write(frame);

@@ -1,6 +1,9 @@
 //! The output of a scenario, for a person at a terminal, for a pipe, or as JSON for a program.
 
-use super::text::{Style, columns, fold, wrap};
+use super::{
+    held,
+    text::{Style, columns, fold, wrap},
+};
 use crate::{interrupt, remedy::remedy, sys};
 use brigade_trace::clock;
 use console::Term;
@@ -74,7 +77,7 @@ impl Output {
             scenario,
             settings,
             colour: is_terminal && Self::wants_colour(),
-            live: !settings.json && is_terminal && io::stderr().is_terminal() && !is_dumb(),
+            live: !settings.json && held::has_screen() && io::stderr().is_terminal() && !held::is_held(),
             is_terminal,
             start,
             out: Mutex::new(io::stdout()),
@@ -88,7 +91,7 @@ impl Output {
 
     /// Makes what a child process needs to print to this output with the same clock.
     pub fn for_child(&self) -> ChildOutput {
-        ChildOutput { settings: self.0.settings, elapsed: self.0.start.elapsed() }
+        ChildOutput { settings: self.0.settings, elapsed: self.0.start.elapsed(), is_silent: held::is_held() }
     }
 
     /// Opens the output of another scenario with the same settings.
@@ -234,6 +237,9 @@ impl Output {
     /// Writes one line, or several that belong together.
     fn write(&self, line: &str) {
         interrupt::park_if_exiting();
+        if held::keep(line) {
+            return;
+        }
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
         // This is one call, so that lines of other processes fall between our lines and not into them.
         let written = write_patiently(&mut *out, format!("{line}\n").as_bytes());
@@ -258,7 +264,7 @@ fn micros(seconds: f64) -> f64 {
 }
 
 /// Whether the terminal understands no escape sequences.
-fn is_dumb() -> bool {
+pub(super) fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
@@ -287,12 +293,17 @@ pub struct ChildOutput {
     settings: Settings,
     /// The time on the clock of the output when this was made.
     elapsed: Duration,
+    /// Something else is drawn on the terminal, which the lines of a child would tear.
+    is_silent: bool,
 }
 
 impl ChildOutput {
     /// Opens the output in the child.
     pub fn open(self, scenario: &'static str) -> Output {
         let now = clock::now();
+        if self.is_silent {
+            held::hold();
+        }
         Output::begun(scenario, self.settings, now.checked_sub(self.elapsed).unwrap_or(now))
     }
 }

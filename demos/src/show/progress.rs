@@ -70,7 +70,7 @@ impl fmt::Debug for Milestones {
 impl Progress {
     /// Begins the line for `total` pieces of work, which spend the time of the clock `cpu`.
     pub fn begin(output: &Output, label: &str, total: usize, cpu: CpuClock) -> Self {
-        if output.is_json() || !io::stderr().is_terminal() {
+        if output.is_json() || !io::stderr().is_terminal() || super::held::is_held() {
             return Self::of(ProgressBar::hidden(), cpu);
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());

@@ -35,6 +35,22 @@ fn a_run_is_written_in_the_form_that_the_ending_says() {
 }
 
 #[test]
+fn lanes_stand_below_the_scenario_in_a_pipe() {
+    for (arguments, name) in [
+        (vec!["hello", "--speed", "20"], "say_hello"),
+        (vec!["deadlock", "--speed", "20"], "lock knife"),
+        (vec!["io", "sync", "--speed", "50"], "main"),
+    ] {
+        let ran = run(&[arguments.clone(), vec!["--lanes"]].concat());
+        let (_, lanes) = ran.stdout.split_once("threads (").expect("the lanes have a heading");
+        assert!(lanes.contains(name) && lanes.contains("█ runs"), "{arguments:?}: {}", ran.stdout);
+        let wide = ran.stdout.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{arguments:?}");
+        assert!(!ran.stdout.contains('\x1b'), "{arguments:?}: escape sequences in a pipe");
+    }
+}
+
+#[test]
 fn ctrl_c_writes_the_recording_so_far() {
     let folder = Folder::new();
     let path = folder.path().join("run.txt");
@@ -77,6 +93,8 @@ fn files_that_cannot_be_are_refused_in_one_line() {
     };
     refused(&["hello", "--trace", "run.gif"], 2, ".html, .brigade, .svg, .pftrace or .txt");
     refused(&["hello", "--trace", &path("no/folder.html")], 1, "cannot write");
+    refused(&["hello", "--lanes", "--json"], 2, "--lanes draws for people");
+    refused(&["list", "--lanes"], 2, "--lanes draws nothing in `list`");
     refused(&["list", "--trace", &path("run.html")], 2, "--trace records nothing in `list`");
     refused(&["view", &path("soup.brigade")], 1, "not a recording of Brigade");
     refused(&["view", &path("nothing.brigade")], 1, "cannot read");

@@ -225,3 +225,24 @@ fn the_quiz_is_played_where_nothing_can_be_kept_and_says_so() {
         terminal.ends_with(0);
     }
 }
+
+#[test]
+fn lanes_grow_on_a_screen_of_their_own_and_give_it_back() {
+    for columns in [40, 80, 200] {
+        let Some(mut terminal) = Terminal::in_columns(columns, "hello --lanes --speed 4") else { return };
+        terminal.wait_for(TAKEN);
+        terminal.wait_for("threads (");
+        terminal.wait_for(GIVEN_BACK);
+        terminal.wait_for("code=0");
+        let after = terminal.shown.split_once(GIVEN_BACK).expect("it was waited for").1;
+        // The lines of the scenario follow, and the lanes once more, below the shell's line.
+        assert!(
+            after.contains("Hello") && after.contains("say_hello") && after.contains("threads ("),
+            "{after}"
+        );
+        let printed = after.split("code=").next().unwrap_or_default().lines();
+        let plain = printed.map(|line| line.split('\x1b').next().unwrap_or(line).trim_end());
+        let widest = plain.map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(widest <= columns, "{widest} of {columns} columns: {after}");
+    }
+}

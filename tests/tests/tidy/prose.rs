@@ -39,6 +39,32 @@ fn every_link_of_a_document_leads_to_a_file() {
     demand("a link leads to a file that exists", breaches);
 }
 
+/// A poster names a function as `file::function`, in a link to the file.
+#[test]
+fn every_link_of_a_poster_leads_to_its_function() {
+    let sources = source::files(".rs");
+    let (mut breaches, mut links) = (Vec::new(), 0);
+    for poster in source::files(".svg") {
+        let folder = source::root().join(&poster.path).with_file_name("");
+        for (number, line) in (1..).zip(poster.text.lines()) {
+            let Some((target, named)) = line.strip_prefix("<a href=\"").and_then(|rest| rest.split_once('"'))
+            else {
+                continue;
+            };
+            links += 1;
+            let named = named.trim_end_matches("</text></a>").rsplit('>').next().unwrap_or_default();
+            let (path, function) = named.split_once("::").unwrap_or((named, ""));
+            let file = sources.iter().find(|file| file.path == path);
+            let is_right = folder.join(target).exists()
+                && target.ends_with(path)
+                && file.is_some_and(|file| defines(&file.text, function));
+            breaches.extend((!is_right).then(|| format!("{} links to {named}", poster.at(number))));
+        }
+    }
+    assert!(links > 5, "the poster of the life of a future has links");
+    demand("a poster's link leads to a function that exists", breaches);
+}
+
 /// Whether `text` defines something called `name`.
 fn defines(text: &str, name: &str) -> bool {
     ["fn ", "struct ", "enum ", "trait ", "type ", "mod ", "const ", "static ", "macro_rules! "].iter().any(

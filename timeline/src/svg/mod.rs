@@ -208,13 +208,26 @@ impl Picture<'_> {
                 y + 1.0,
                 escaped(&format!("{}: {words}", duration(mark.at)))
             );
+            // The whole of a long text stands in the title, and that of a fault below the picture.
+            let words = cut(words.split(": ").next().unwrap_or(words), 40);
             let width = words.chars().count() as f64 * LETTER_WIDTH + 8.0;
             let until = marks.get(number + 1).map_or(WIDTH, |next| place(self.timeline, next.at));
-            if x + width < until {
-                text(&mut self.body, x + 8.0, y + 12.5, class, words);
+            let left = if x + width < until {
+                x + 8.0
             } else if number == 0 && x - width > LEFT {
-                text(&mut self.body, x - width, y + 12.5, class, words);
-            }
+                x - width
+            } else {
+                continue;
+            };
+            let _ = writeln!(
+                self.body,
+                "<path class=\"back\" d=\"M{:.1} {:.1}h{:.1}v13h-{:.1}z\"/>",
+                left - 1.0,
+                y + 2.0,
+                width - 6.0,
+                width - 6.0
+            );
+            text(&mut self.body, left, y + 12.5, class, &words);
         }
     }
 
