@@ -107,10 +107,9 @@ impl Worker {
         self.mailbox().or_else(|| self.injected_job()).or_else(|| self.oldest_job(self.index))
     }
 
-    /// Searches the other workers until it finds work, or until it is time to sleep. At most half of the
-    /// workers search at a time.
+    /// Searches the other workers until it finds work, or until it is time to sleep.
     fn search(&self) -> Option<Work> {
-        let evidence = self.searching.take().or_else(|| self.registry.sleep.begin_search())?;
+        let evidence = self.searching.take().or_else(|| self.begin_search())?;
         self.searching.set(Some(evidence));
         // When the pool has ended there is no work, and searching a thousand other workers takes long.
         if self.registry.phase() == Phase::Ended { None } else { self.search_others() }

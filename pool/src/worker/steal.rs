@@ -3,6 +3,7 @@
 use crate::{
     job::{JobRef, remote::ScopeBase},
     join::{deque, stack_job::StackJobHeader, stolen::Stolen},
+    registry::sleep::Searching,
     worker::{Work, Worker},
 };
 use brigade_trace::{Kind, clock};
@@ -23,12 +24,13 @@ use std::{
 /// than a small part of its time.
 ///
 /// A pool with more threads than processors yields to other threads between rounds (`sched_yield`): an
-/// owner that is to answer a request may wait for this very processor. Other pools do not, although that
-/// seems polite.
+/// owner that is to answer a request may wait for this very processor. Other pools do not yield in the first
+/// spell, although that seems polite.
 /// A thread that yields to another one on its processor stays there, ready to run, until the other
 /// thread's time slice is over or until the next load balancing, milliseconds later, while other
 /// processors may be idle (`classic_skynet`). A thread that sleeps is put on an idle processor when it is
-/// woken.
+/// woken. After the first spell a worker yields in every pool if its last work took long. By then it waits
+/// for a thread outside to bring work, and that thread may need this processor (`loop_100k_outside`).
 ///
 /// The more victims a round has, the fewer rounds there are. A round of a thousand victims is a spell.
 pub(crate) struct AdaptiveSpin<'worker> {
@@ -37,6 +39,8 @@ pub(crate) struct AdaptiveSpin<'worker> {
     /// How many rounds of a few victims one round takes the time of.
     round_weight: u32,
     end: Option<Instant>,
+    /// Whether the worker lets other threads of its processor run between two rounds.
+    yields: bool,
 }
 
 /// Rounds of pauses in a spell.
@@ -56,7 +60,7 @@ impl<'worker> AdaptiveSpin<'worker> {
     pub(crate) fn new(worker: &'worker Worker) -> Self {
         let victims = worker.registry.sleep.used();
         let round_weight = (1 + victims / VICTIMS_PER_ROUND) as u32;
-        Self { worker, rounds: 0, round_weight, end: None }
+        Self { worker, rounds: 0, round_weight, end: None, yields: worker.registry.is_crowded }
     }
 
     /// Returns whether there was no pause yet.
@@ -67,7 +71,7 @@ impl<'worker> AdaptiveSpin<'worker> {
     /// Pauses for one round. Returns false when the spell is over.
     pub(crate) fn spin_once(&mut self) -> bool {
         self.rounds += self.round_weight;
-        if self.rounds > MAX_PAUSE_EXPONENT && self.worker.registry.is_crowded {
+        if self.rounds > MAX_PAUSE_EXPONENT && self.yields {
             thread::yield_now();
         } else {
             (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
@@ -85,11 +89,35 @@ impl<'worker> AdaptiveSpin<'worker> {
         };
         let end = *self.end.get_or_insert_with(|| now + allowed());
         self.rounds = MAX_PAUSE_EXPONENT;
+        self.yields |= self.worker.payoff.is_coarse();
         now < end
     }
 }
 
 impl Worker {
+    /// Counts this worker as searching. At most half of the workers search at a time. One more waits awake
+    /// for its turn if its work has come soon lately and took longer than a wake-up: then the next piece of
+    /// work will be one to share, and the worker that waits for it cannot wake a helper in time
+    /// (`loop_100k_outside`). Beside jobs that are shorter it would only be in the way (`install`).
+    pub(crate) fn begin_search(&self) -> Option<Searching> {
+        let sleep = &self.registry.sleep;
+        let searching = sleep.begin_search();
+        let time = self.payoff.linger_time(self.registry.processors);
+        if searching.is_some() || time.is_zero() || !self.payoff.is_coarse() {
+            return searching;
+        }
+        let end = clock::now() + time;
+        let mailbox = &self.registry.slot(self.index).mailbox;
+        while mailbox.is_empty() && clock::now() < end {
+            thread::yield_now();
+            let searching = sleep.begin_search();
+            if searching.is_some() {
+                return searching;
+            }
+        }
+        None
+    }
+
     /// Searches the other workers for a while. If stealing does not pay off, it dozes before each of a
     /// few searches. If it cannot doze, it searches at once, so that work which forbids sleep is found.
     pub(crate) fn search_others(&self) -> Option<Work> {
