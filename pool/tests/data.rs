@@ -105,14 +105,16 @@ fn a_panic_while_results_are_collected_drops_those_that_were_written() {
     }
     for threads in 1..=4 {
         let pool = pool(threads);
-        for bad in [0, 1, 500, 999] {
+        // In the longer loop the first pieces are run in parts.
+        let cases = [0, 1, 500, 999].map(|bad| (1000, bad));
+        for (len, bad) in cases.into_iter().chain([(100_000, 300), (100_000, 5_000)]) {
             let living = AtomicUsize::new(0);
             let make = |n| {
                 assert!(n != bad, "no result for {n}");
                 living.fetch_add(1, Ordering::Relaxed);
                 Counted(&living)
             };
-            let collects = AssertUnwindSafe(|| pool.install(|| map_collect_in(0..1000, make)));
+            let collects = AssertUnwindSafe(|| pool.install(|| map_collect_in(0..len, make)));
             assert!(panic::catch_unwind(collects).is_err());
             assert_eq!(living.load(Ordering::Relaxed), 0);
             let made = pool.install(|| map_collect_in(0..bad, make));

@@ -1,6 +1,6 @@
 //! `map`: one call for each item, with the results in the order of the items.
 
-use crate::{data::simd::with_widest, job::install::install, join::join, pool::Pool};
+use crate::{data::simd::Versions, job::install::install, join::join, pool::Pool};
 use brigade_handle::JoinError;
 use brigade_trace::clock;
 use std::{
@@ -35,7 +35,7 @@ impl Pool {
         I::Item: Send,
         R: Send,
     {
-        self.map_by(&MapPlan { f, chunk: 1, deadline: None }, "Pool::map", inputs)
+        self.map_by(&MapPlan::new(f, 1, None), "Pool::map", inputs)
     }
 
     /// Maps like [`map`](Self::map), but a thread takes up to `chunk` neighbouring items at a time. Use
@@ -61,7 +61,7 @@ impl Pool {
         R: Send,
     {
         assert!(chunk > 0, "a chunk holds at least one item");
-        self.map_by(&MapPlan { f, chunk, deadline: None }, "Pool::map_chunked", inputs)
+        self.map_by(&MapPlan::new(f, chunk, None), "Pool::map_chunked", inputs)
     }
 
     /// Maps like [`map`](Self::map), but begins no call after `timeout` has passed. The items of those
@@ -95,7 +95,7 @@ impl Pool {
     {
         // A deadline that no clock can represent is none.
         let deadline = clock::now().checked_add(timeout);
-        self.map_by(&MapPlan { f, chunk: 1, deadline }, "Pool::map_timeout", inputs)
+        self.map_by(&MapPlan::new(f, 1, deadline), "Pool::map_timeout", inputs)
     }
 
     #[track_caller]
@@ -121,6 +121,13 @@ struct MapPlan<F> {
     chunk: usize,
     /// No call begins from this time on.
     deadline: Option<Instant>,
+    versions: Versions,
+}
+
+impl<F> MapPlan<F> {
+    fn new(f: F, chunk: usize, deadline: Option<Instant>) -> Self {
+        Self { f, chunk, deadline, versions: Versions::new() }
+    }
 }
 
 /// The result of one call.
@@ -181,10 +188,14 @@ where
     while begun < inputs.len() {
         let rest = begun;
         let mut progress = Progress { begun, written_back: &mut begun };
+        let left = inputs.len() - rest;
         let items = inputs[rest..].iter_mut().zip(&mut places[rest..]);
         // The loop without a deadline asks for none, so the compiler can unroll it (`map_chunked_100k`).
         let run = AssertUnwindSafe(|| match plan.deadline {
-            None => with_widest(|| progress.run(|input| Ok((plan.f)(input)), items)),
+            None => {
+                let run = || progress.run(|input| Ok((plan.f)(input)), items);
+                plan.versions.run(left, run)
+            }
             Some(deadline) => progress.run(|input| before(deadline, || (plan.f)(input)), items),
         });
         if let Err(payload) = panic::catch_unwind(run) {

@@ -17,7 +17,7 @@
 //! thief has asked for work meanwhile, or the older work is gone, the rest is divided like any other loop.
 //!
 //! The loop over a piece may use vector instructions that the rest of the program must not take for
-//! granted (`data/simd.rs`).
+//! granted, if it is faster with them (`data/simd.rs`).
 
 mod chunks;
 // Unsafe: results are moved into a buffer that is not initialised.
@@ -30,7 +30,7 @@ mod simd;
 pub use chunks::{for_each_chunk, for_each_chunk_zip};
 pub use collect::{map_collect, map_collect_in};
 
-use crate::{data::simd::with_widest, join::join, pool::Pool, worker::current};
+use crate::{data::simd::Versions, join::join, pool::Pool, worker::current};
 use std::ops::Range;
 
 /// Pieces into which a loop is split for each thread if no piece is stolen.
@@ -102,6 +102,34 @@ impl SplitBudget {
     }
 }
 
+/// The body of a loop: what is done with a piece, and how the results of two pieces become one.
+struct Body<L, F> {
+    leaf: L,
+    reduce: F,
+    versions: Versions,
+}
+
+impl<L, F> Body<L, F> {
+    /// Runs a piece that is not divided further. While the loop tries its versions, it does so in parts.
+    fn run<D, R>(&self, piece: D) -> R
+    where
+        D: Divisible,
+        L: Fn(D) -> R,
+        F: Fn(R, R) -> R,
+    {
+        let run = |part: D| self.versions.run(part.len(), || (self.leaf)(part));
+        let Some(part) = self.versions.trial_part(piece.len()) else { return run(piece) };
+        let (first, mut rest) = piece.split_at(part);
+        let mut done = run(first);
+        while rest.len() > part {
+            let (next, further) = rest.split_at(part);
+            done = (self.reduce)(done, run(next));
+            rest = further;
+        }
+        (self.reduce)(done, run(rest))
+    }
+}
+
 /// Divides `whole` as its budget allows, calls `leaf` with each piece, and reduces the results.
 #[track_caller]
 fn divide<D, R>(whole: D, leaf: impl Fn(D) -> R + Sync, reduce: impl Fn(R, R) -> R + Sync) -> R
@@ -112,19 +140,18 @@ where
     if whole.len() <= 1 {
         return leaf(whole);
     }
+    let body = Body { leaf, reduce, versions: Versions::new() };
     match current::threads() {
-        Some(threads) if current::wants_work() => {
-            divide_here(whole, SplitBudget::new(threads), &leaf, &reduce)
-        }
-        Some(threads) => go_on_alone(whole, threads, &leaf, &reduce),
+        Some(threads) if current::wants_work() => divide_here(whole, SplitBudget::new(threads), &body),
+        Some(threads) => go_on_alone(whole, threads, &body),
         None => {
             let pool = Pool::global();
-            pool.install(|| divide_here(whole, SplitBudget::new(pool.threads()), &leaf, &reduce))
+            pool.install(|| divide_here(whole, SplitBudget::new(pool.threads()), &body))
         }
     }
 }
 
-fn divide_here<D, R, L, F>(piece: D, budget: SplitBudget, leaf: &L, reduce: &F) -> R
+fn divide_here<D, R, L, F>(piece: D, budget: SplitBudget, body: &Body<L, F>) -> R
 where
     D: Divisible,
     R: Send,
@@ -132,18 +159,18 @@ where
     F: Fn(R, R) -> R + Sync,
 {
     let len = piece.len();
-    let Some(budget) = budget.split(len) else { return with_widest(|| leaf(piece)) };
+    let Some(budget) = budget.split(len) else { return body.run(piece) };
     let (left, right) = piece.split_at(len / 2);
     let here = current::address();
     let (left, right) = join(
-        || divide_here(left, budget, leaf, reduce),
-        || divide_here(right, budget.after_theft(current::address() != here), leaf, reduce),
+        || divide_here(left, budget, body),
+        || divide_here(right, budget.after_theft(current::address() != here), body),
     );
-    reduce(left, right)
+    (body.reduce)(left, right)
 }
 
 /// Goes through `rest` in a few steps, and divides what is left as soon as somebody wants work.
-fn go_on_alone<D, R, L, F>(mut rest: D, threads: usize, leaf: &L, reduce: &F) -> R
+fn go_on_alone<D, R, L, F>(mut rest: D, threads: usize, body: &Body<L, F>) -> R
 where
     D: Divisible,
     R: Send,
@@ -154,21 +181,21 @@ where
     let mut done = None;
     let last = loop {
         if rest.len() <= step {
-            break with_widest(|| leaf(rest));
+            break body.run(rest);
         }
         let (next, further) = rest.split_at(step);
         rest = further;
-        let result = with_widest(|| leaf(next));
+        let result = body.run(next);
         done = Some(match done {
-            Some(done) => reduce(done, result),
+            Some(done) => (body.reduce)(done, result),
             None => result,
         });
         if current::wants_work() {
-            break divide_here(rest, SplitBudget::new(threads), leaf, reduce);
+            break divide_here(rest, SplitBudget::new(threads), body);
         }
     };
     match done {
-        Some(done) => reduce(done, last),
+        Some(done) => (body.reduce)(done, last),
         None => last,
     }
 }
