@@ -85,7 +85,7 @@ impl Worker {
     fn find(&self) -> Option<Work> {
         let job = self.local_job().or_else(|| self.injected_job());
         let work = job.map(Work::Job).or_else(|| {
-            self.payoff.end();
+            self.payoff.end(clock::now);
             self.search()
         });
         if work.is_some() {
@@ -134,7 +134,7 @@ impl Worker {
     /// Discharges the duty of a searching worker that has found work: see `registry/sleep.rs`.
     fn end_search(&self) {
         let Some(evidence) = self.searching.take() else { return };
-        self.payoff.begin();
+        self.payoff.begin(clock::now());
         if self.registry.sleep.end_search(evidence, &*self.registry) {
             self.registry.wake_someone();
         }

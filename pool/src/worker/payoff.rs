@@ -24,8 +24,12 @@
 //! outside the pool that hands in one job after another finds the worker awake (`install`), and between
 //! bursts (`bursts`) nobody waits in vain. On a machine with one processor no worker waits awake, because it
 //! would keep the thread that brings the work from running.
+//!
+//! # Time comes as an argument
+//!
+//! These rules ask no clock. So the simulation of more cores compiles this very file and runs it in virtual
+//! time (`benches/src/scaling/pool/payoff.rs`), and a test says what time it is.
 
-use brigade_trace::clock;
 use std::{
     cell::Cell,
     time::{Duration, Instant},
@@ -102,11 +106,7 @@ impl StealPayoff {
     }
 
     /// Notes that a search has found work.
-    pub(crate) fn begin(&self) {
-        self.begin_at(clock::now());
-    }
-
-    fn begin_at(&self, now: Instant) {
+    pub(crate) fn begin(&self, now: Instant) {
         if let Some(since) = self.searching_since.take() {
             self.learn(now.saturating_duration_since(since));
         }
@@ -130,17 +130,13 @@ impl StealPayoff {
         }
     }
 
-    /// Notes that this work has ended.
-    pub(crate) fn end(&self) {
-        self.end_at(clock::now);
-    }
-
-    fn end_at(&self, now: impl FnOnce() -> Instant) {
-        if let Some(since) = self.working_since.take() {
-            let now = now();
-            self.judge(now.saturating_duration_since(since));
-            self.searching_since.set(Some(now));
-        }
+    /// Notes that a piece of work has ended. Asks for the time, and returns true, if a search had found it.
+    pub(crate) fn end(&self, now: impl FnOnce() -> Instant) -> bool {
+        let Some(since) = self.working_since.take() else { return false };
+        let now = now();
+        self.judge(now.saturating_duration_since(since));
+        self.searching_since.set(Some(now));
+        true
     }
 
     /// Judges a steal by the work that it brought.
@@ -171,6 +167,7 @@ impl StealPayoff {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use brigade_trace::clock;
 
     const MICROSECOND: Duration = Duration::from_micros(1);
 
@@ -208,19 +205,19 @@ mod tests {
     #[test]
     fn a_sleep_before_the_first_look_is_no_cost() {
         let (payoff, mut now) = (StealPayoff::default(), clock::now());
-        payoff.begin_at(now);
+        payoff.begin(now);
         for _ in 0..300 {
-            payoff.end_at(|| now);
+            payoff.end(|| now);
             payoff.interrupted();
             payoff.found_at_once();
             now += Duration::from_millis(1);
-            payoff.begin_at(now);
+            payoff.begin(now);
         }
         assert_eq!(payoff.cost.get(), FIRST_COST);
         // The next search is measured again.
-        payoff.end_at(|| now);
+        payoff.end(|| now);
         payoff.found_at_once();
-        payoff.begin_at(now);
+        payoff.begin(now);
         assert_eq!(payoff.cost.get(), Duration::ZERO);
     }
 

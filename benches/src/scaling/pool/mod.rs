@@ -4,7 +4,7 @@
 //!   worker.rs    the loop: own jobs, injector, search                        worker/mod.rs, worker/steal.rs
 //!   wait.rs      joins and scopes, and what a worker runs while it waits     join/, scope/, worker/wait.rs
 //!   sleep.rs     counters, fences, dozing, waking                            registry/sleep.rs
-//!   payoff.rs    whether stealing pays, how long a worker waits awake        worker/payoff.rs
+//!   payoff.rs    whether stealing pays, how long a worker waits awake        worker/payoff.rs itself
 //! ```
 
 mod payoff;
