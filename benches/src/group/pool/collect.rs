@@ -34,13 +34,16 @@ pub(super) fn benches() -> Vec<Bench> {
 }
 
 /// `map_chunked` against the peers' bare results, and against rayon if it collects the same results as ours:
-/// what is left is the way of the work, without the size of the results.
+/// what is left is the way of the work, without the size of the results. One thread that collects the same
+/// results shows what that size costs.
 fn of_results<F>(name: &'static str, f: F) -> Vec<Bench>
 where
     F: Fn(u32) -> u64 + Copy + Send + Sync + 'static,
 {
     let mut benches = of(name, f, chunked);
     benches.push(Bench::new(name, "rayon, Result", move || sides(chunked(f), rayon_results(f))).goal(0.9));
+    let sequential = move || sides(chunked(f), sequential_results(f));
+    benches.push(Bench::new(name, "sequential, Result", sequential));
     benches
 }
 
@@ -95,6 +98,17 @@ fn rayon_results(f: impl Fn(u32) -> u64 + Send + Sync + 'static) -> Side {
             let call = |n| Ok::<u64, JoinError>(f(n));
             let map = || (0..black_box(ITEMS)).into_par_iter().map(call).collect::<Vec<_>>();
             let results = pool.install(map);
+            let last = black_box(&results).last().and_then(|last| last.as_ref().ok());
+            assert_eq!(last, Some(&f(ITEMS - 1)));
+        }
+    })
+}
+
+/// Collects results of the same type on the thread that measures.
+fn sequential_results(f: impl Fn(u32) -> u64 + 'static) -> Side {
+    timed(u64::from(ITEMS), move |iterations| {
+        for _ in 0..iterations {
+            let results: Vec<_> = (0..black_box(ITEMS)).map(|n| Ok::<u64, JoinError>(f(n))).collect();
             let last = black_box(&results).last().and_then(|last| last.as_ref().ok());
             assert_eq!(last, Some(&f(ITEMS - 1)));
         }
