@@ -6,8 +6,8 @@
 
 mod common;
 
-use brigade_timeline::{GroupKind, Mark, Outcome, Span, State, Timeline, Unit};
-use brigade_trace::{Cause, Domain, Recording};
+use brigade_timeline::{GroupKind, Mark, Outcome, Span, State, Thread, Timeline, Unit};
+use brigade_trace::{Cause, Domain, Recording, Role};
 use common::{
     folder::Folder,
     program::{Ran, brigade},
@@ -25,9 +25,12 @@ fn timeline(arguments: &[&str]) -> Timeline {
     timeline
 }
 
-/// The spans of the thread with this name, in order.
+/// The spans of the parent's thread with this name, in order.
 fn lane<'a>(timeline: &'a Timeline, name: &str) -> impl Iterator<Item = &'a Span> + use<'a> {
-    let threads: Vec<_> = timeline.threads.iter().filter(|thread| thread.name == name).collect();
+    let is_it = |thread: &&Thread| {
+        thread.name == name && timeline.processes[thread.process as usize].role == Role::Parent
+    };
+    let threads: Vec<_> = timeline.threads.iter().filter(is_it).collect();
     assert_eq!(threads.len(), 1, "{name}");
     let row = threads[0].row;
     timeline.spans.iter().filter(move |span| span.row == row)
