@@ -119,6 +119,11 @@ impl CheckInterval {
         took
     }
 
+    /// Leaves out a wait of this length: the round goes on after it.
+    pub(crate) fn exclude(&self, wait: Duration) {
+        self.began.set(self.began.get() + wait);
+    }
+
     /// Begins a round after a sleep, which counts for no round.
     pub(crate) fn begin_round(&self, now: Instant) {
         let polls = (self.evidence.get() / EVIDENCE_PER_POLL).max(1);
