@@ -59,6 +59,9 @@ thread_local! {
 /// ```
 #[inline]
 pub fn renew() {
+    // A task is about to be polled.
+    #[cfg(feature = "explore")]
+    crate::explore::progress();
     LEFT.set(OPERATIONS);
 }
 

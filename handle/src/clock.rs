@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 /// ```
 #[inline]
 pub fn now() -> Instant {
+    #[cfg(feature = "explore")]
+    if let Some(now) = crate::explore::now() {
+        return now;
+    }
     Instant::now()
 }
 
@@ -47,6 +51,10 @@ pub fn after(start: Instant, wait: Duration) -> Instant {
 /// ```
 #[inline]
 pub fn monotonic_nanos() -> u64 {
+    #[cfg(feature = "explore")]
+    if let Some(stamp) = crate::explore::stamp() {
+        return stamp;
+    }
     sys::monotonic_nanos()
 }
 
@@ -105,6 +113,11 @@ pub fn ticks() -> u64 {
 /// assert_eq!(steady, brigade_handle::clock::ticks_are_steady());
 /// ```
 pub fn ticks_are_steady() -> bool {
+    // Ticks do not follow virtual time.
+    #[cfg(feature = "explore")]
+    if crate::explore::stamp().is_some() {
+        return false;
+    }
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let is_steady = |cpus: &str| {
         let mut flags = cpus.lines().filter(|line| line.starts_with("flags"));

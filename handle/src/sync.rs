@@ -1,16 +1,21 @@
 //! The atomics, cells and threads of this crate: those of the standard library, or loom's under `--cfg
-//! loom`.
+//! loom`, or those of a run with the feature `explore`.
 //!
 //! Everything that a loom model has to see goes through here, so that the modelled code is the code that
 //! runs.
 
+#[cfg(feature = "explore")]
+pub(crate) use crate::explore::{
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+    thread::{self, Thread},
+};
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     thread::{self, Thread},
 };
-#[cfg(not(loom))]
+#[cfg(not(any(loom, feature = "explore")))]
 pub(crate) use std::{
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     thread::{self, Thread},

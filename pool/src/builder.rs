@@ -1,12 +1,12 @@
 //! Building a pool: threads, names, stack size, hooks.
 
+use crate::sync::os_thread as thread;
 use crate::{pool::Pool, registry::config::PoolConfig};
 use std::{
     any::Any,
     fmt, io,
     num::NonZero,
     panic::{RefUnwindSafe, UnwindSafe},
-    thread,
 };
 
 /// How many spare threads a pool may have unless the builder says otherwise.

@@ -1,6 +1,7 @@
 //! The pool: how it is started, and how it ends. `job/spawn.rs`, `job/install.rs`, `join/mod.rs`,
 //! `scope/mod.rs` and `data/map.rs` hold its other methods.
 
+use crate::sync::os_thread as thread;
 use crate::{
     builder::Builder,
     registry::{Phase, Registry, config::PoolConfig, refuse_forked, stats::Stats},
@@ -12,7 +13,6 @@ use std::{
     fmt, io, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
-    thread,
     time::Duration,
 };
 

@@ -1,6 +1,16 @@
 //! The atomics, locks and threads of the modelled protocols: those of the standard library, or loom's
 //! under `--cfg loom`.
 
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{
+            AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        },
+    },
+    thread::{self, Thread},
+};
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
@@ -12,7 +22,7 @@ pub(crate) use loom::{
     },
     thread::{self, Thread},
 };
-#[cfg(not(loom))]
+#[cfg(not(any(loom, feature = "explore")))]
 pub(crate) use std::{
     sync::{
         Mutex, MutexGuard,
@@ -22,6 +32,12 @@ pub(crate) use std::{
     },
     thread::{self, Thread},
 };
+
+// The threads that no model sees: std's under loom too.
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::thread as os_thread;
+#[cfg(not(feature = "explore"))]
+pub(crate) use std::thread as os_thread;
 
 /// `std::cell::UnsafeCell` with loom's interface.
 #[cfg(not(loom))]
@@ -49,7 +65,17 @@ pub(crate) fn park_timeout(_: std::time::Duration) {
 }
 
 #[cfg(not(loom))]
-pub(crate) use std::thread::park_timeout;
+pub(crate) use thread::park_timeout;
+
+/// Executes this many pauses of a loop that waits awake. In an explored run, another thread goes on instead.
+#[inline(always)]
+pub(crate) fn pause(times: u32) {
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        return brigade_handle::explore::spin();
+    }
+    (0..times).for_each(|_| std::hint::spin_loop());
+}
 
 /// A value on two cache lines of its own: x86 fetches lines in pairs.
 #[derive(Debug, Default)]

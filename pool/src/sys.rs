@@ -22,6 +22,12 @@
 //! under loom, which therefore checks the protocols.
 
 use crate::sync::{Ordering, fence};
+#[cfg(feature = "explore")]
+use brigade_handle::explore;
+
+/// The processors that an explored run seems to have.
+#[cfg(feature = "explore")]
+const EXPLORED_PROCESSORS: usize = 2;
 
 /// The hot side's fence. A type chooses it, so that the choice costs nothing.
 pub trait Fence {
@@ -68,6 +74,11 @@ pub fn heavy() {
     #[cfg(all(test, not(loom)))]
     HEAVY_FENCES.set(HEAVY_FENCES.get() + 1);
     fence(Ordering::SeqCst);
+    // An explored run is sequentially consistent: only one of its threads runs at a time.
+    #[cfg(feature = "explore")]
+    if explore::is_managed() {
+        return;
+    }
     if is_asymmetric() {
         platform::everywhere();
     }
@@ -92,11 +103,19 @@ pub fn prepare() {
 
 /// Returns how many threads of this process can run at a time, where the system tells, and otherwise 1.
 pub(crate) fn processors() -> usize {
+    #[cfg(feature = "explore")]
+    if explore::is_managed() {
+        return EXPLORED_PROCESSORS;
+    }
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Returns the number of the processor that this thread runs on at the moment, where the system tells.
 pub(crate) fn processor() -> Option<usize> {
+    #[cfg(feature = "explore")]
+    if explore::is_managed() {
+        return None;
+    }
     platform::processor()
 }
 

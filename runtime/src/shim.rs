@@ -3,9 +3,17 @@
 //! All operations that a loom model has to see go through this file, so the modelled code is the code that
 //! runs.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, feature = "explore")))]
 pub(crate) use std::thread;
 
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::{
+    sync::{
+        Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread,
+};
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
@@ -15,11 +23,17 @@ pub(crate) use loom::{
     },
     thread,
 };
-#[cfg(not(loom))]
+#[cfg(not(any(loom, feature = "explore")))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
     atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
+
+// The threads that no model sees: std's under loom too.
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::thread as os_thread;
+#[cfg(not(feature = "explore"))]
+pub(crate) use std::thread as os_thread;
 
 /// Orders the sequentially consistent operation before this call before the one after it. Loom knows such a
 /// total order for fences only, so under loom this is a fence. Elsewhere the operations themselves have
@@ -37,6 +51,24 @@ pub(crate) fn park(at_most: Option<std::time::Duration>) {
         None => thread::park(),
         Some(at_most) => thread::park_timeout(at_most),
     }
+}
+
+/// Parks like [`park`], for upkeep that no user has asked for: an explored run may end without it.
+pub(crate) fn park_for_upkeep(at_most: Option<std::time::Duration>) {
+    #[cfg(feature = "explore")]
+    if let Some(at_most) = at_most {
+        return thread::park_for_upkeep(at_most);
+    }
+    park(at_most);
+}
+
+/// Pauses in a loop that waits awake. In an explored run, another thread goes on instead.
+#[inline(always)]
+pub(crate) fn pause() {
+    #[cfg(feature = "explore")]
+    return brigade_handle::explore::spin();
+    #[cfg(not(feature = "explore"))]
+    std::hint::spin_loop();
 }
 
 /// Parks this thread until it is unparked. A model has no time, so there is no limit.

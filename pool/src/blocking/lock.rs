@@ -33,6 +33,7 @@
 //! lockdep finds more, orders that could deadlock but did not, because it remembers. A lock without
 //! contention costs two uncontended mutexes.
 
+use crate::sync::os_thread::{self as thread, Thread, ThreadId};
 use brigade_handle::{fork::PerProcess, wait};
 use brigade_trace::{Cause, Domain, Resource, Wait, because};
 use std::{
@@ -42,7 +43,6 @@ use std::{
     panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
-    thread::{self, Thread, ThreadId},
 };
 
 /// A mutual exclusion lock that detects deadlock. A panic while it is held does not poison it.

@@ -5,8 +5,8 @@
 //! the time from the queue to the result. It is short only if a worker was awake, and if nothing kept that
 //! worker from a processor; so on a machine that is busy the callers sleep.
 
+use crate::sync::pause;
 use std::{
-    hint,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -42,7 +42,7 @@ impl InstallTimes {
             return;
         }
         while !is_done() && queued_at.elapsed() <= 2 * expected {
-            (0..PAUSES).for_each(|_| hint::spin_loop());
+            pause(PAUSES);
         }
     }
 

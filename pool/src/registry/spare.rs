@@ -28,10 +28,10 @@ use crate::registry::{
     Phase, Registry,
     sleep::{Queues, Searching},
 };
+use crate::sync::os_thread as thread;
 use std::{
     io, mem,
     sync::{Arc, atomic::Ordering},
-    thread,
     time::Duration,
 };
 

@@ -48,6 +48,8 @@ struct WorkerCounts {
 impl WorkerStats {
     #[inline]
     pub(crate) fn count_job(&self) {
+        #[cfg(feature = "explore")]
+        brigade_handle::explore::progress();
         count(&self.0.0.jobs);
     }
 

@@ -1,5 +1,7 @@
 //! Stealing: what a worker takes from other workers, and how long it searches.
 
+use crate::sync::os_thread as thread;
+use crate::sync::pause;
 use crate::{
     job::{JobRef, remote::ScopeBase},
     join::{deque, stack_job::StackJobHeader, stolen::Stolen},
@@ -9,9 +11,7 @@ use crate::{
 use brigade_trace::{Kind, clock};
 use crossbeam_deque::{Injector, Steal};
 use std::{
-    hint,
     ptr::NonNull,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -74,7 +74,7 @@ impl<'worker> AdaptiveSpin<'worker> {
         if self.rounds > MAX_PAUSE_EXPONENT && self.yields {
             thread::yield_now();
         } else {
-            (0..1 << self.rounds.min(MAX_PAUSE_EXPONENT)).for_each(|_| hint::spin_loop());
+            pause(1 << self.rounds.min(MAX_PAUSE_EXPONENT));
         }
         self.rounds < ROUNDS_PER_SPELL
     }
@@ -262,7 +262,7 @@ impl Worker {
         loop {
             match steal() {
                 Steal::Empty => return None,
-                Steal::Retry => hint::spin_loop(),
+                Steal::Retry => pause(1),
                 Steal::Success(job) => {
                     brigade_trace::record(Kind::Steal, self.id, 1 + self.jobs.len() as u64);
                     return Some(job);
@@ -278,7 +278,7 @@ fn oldest_of(queue: &Injector<JobRef>) -> Option<JobRef> {
     while !queue.is_empty() {
         match queue.steal() {
             Steal::Empty => return None,
-            Steal::Retry => hint::spin_loop(),
+            Steal::Retry => pause(1),
             Steal::Success(job) => return Some(job),
         }
     }

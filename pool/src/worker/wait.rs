@@ -1,5 +1,6 @@
 //! Waiting inside a job: what a worker runs meanwhile, and how its pool learns that it is blocked.
 
+use crate::sync::os_thread as thread;
 use crate::{
     job::{AbortOnUnwind, remote::ScopeBase},
     join::stack_job::StackJobState,
@@ -8,7 +9,7 @@ use crate::{
 };
 use brigade_handle::wait;
 use brigade_trace::{Cause, Domain, Site, Wait, clock, fresh_id, park, unpark};
-use std::{mem, ptr::NonNull, thread};
+use std::{mem, ptr::NonNull};
 
 /// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
 static HOOKS: wait::Hooks =

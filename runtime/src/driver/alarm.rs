@@ -38,6 +38,11 @@ impl Alarm {
     /// need none.
     pub(super) fn new(reactor: &Reactor, clock: &Clock) -> Self {
         let watched = |clock: &Timerfd| reactor.watch_alarm(clock.as_fd()).is_ok();
+        // The time of an explored run is not the system's.
+        #[cfg(feature = "explore")]
+        if brigade_handle::explore::is_managed() {
+            return Self(Mutex::new(Setting { clock: None, goes_off: NEVER }));
+        }
         let clock = if clock.is_paused() { None } else { Timerfd::new().ok().filter(watched) };
         Self(Mutex::new(Setting { clock, goes_off: NEVER }))
     }

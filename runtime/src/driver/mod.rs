@@ -3,6 +3,7 @@
 
 mod alarm;
 pub(crate) mod conversion;
+mod explored;
 pub(crate) mod fork;
 pub(crate) mod reactor;
 pub(crate) mod registration;
@@ -17,6 +18,7 @@ pub(crate) mod watched_fd;
 use crate::{
     driver::{
         alarm::Alarm,
+        explored::SleepLimits,
         reactor::{Poller, Reactor},
         wake::wake_all,
     },
@@ -97,7 +99,7 @@ impl Driver {
 impl DriverLock<'_> {
     /// Wakes the tasks whose sources are ready or whose timers fire, without sleeping.
     pub(crate) fn poll_now(&mut self) {
-        self.poll(Some(Duration::ZERO), || ());
+        self.poll(SleepLimits { timers: Some(Duration::ZERO), upkeep: None }, || ());
     }
 
     /// Sleeps until a source is ready, a timer fires, the reactor is woken, or `at_most` is over. Then
@@ -110,8 +112,7 @@ impl DriverLock<'_> {
             // A sleep does not move a paused clock, so no timer ends it: `advance_clock` moves that clock.
             left = if timers.clock.is_paused() { None } else { alarm.set(&timers.clock, next) };
         });
-        let timeout = left.into_iter().chain(at_most).min();
-        self.poll(timeout, || {
+        self.poll(SleepLimits { timers: left, upkeep: at_most }, || {
             timers.after_sleep();
             awake();
         });
@@ -126,14 +127,13 @@ impl DriverLock<'_> {
         true
     }
 
-    fn poll(&mut self, timeout: Option<Duration>, awake: impl FnOnce()) {
+    fn poll(&mut self, limits: SleepLimits, awake: impl FnOnce()) {
         self.driver.reactor.assert_not_forked();
         let waited = match &mut *self.poller {
-            Some(poller) => poller.wait(timeout),
+            Some(poller) => poller.wait(limits),
             None => {
-                shim::park(Some(
-                    timeout.map_or(MAX_SLEEP_WHEN_BROKEN, |timeout| timeout.min(MAX_SLEEP_WHEN_BROKEN)),
-                ));
+                let limit = limits.first().unwrap_or(MAX_SLEEP_WHEN_BROKEN);
+                shim::park(Some(limit.min(MAX_SLEEP_WHEN_BROKEN)));
                 Ok(())
             }
         };

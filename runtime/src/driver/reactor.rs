@@ -14,6 +14,7 @@
 
 use crate::{
     driver::{
+        explored::{Bell, SleepLimits, refuse},
         fork,
         slab::{Key, Slab},
         source::{Initially, Source},
@@ -35,7 +36,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
-    time::Duration,
 };
 
 /// The largest number of events that one poll takes.
@@ -64,6 +64,7 @@ pub(crate) struct Reactor {
     on_signal: Mutex<Option<OnSignal>>,
     /// The process that the reactor belongs to.
     generation: Generation,
+    bell: Bell,
 }
 
 /// The half that belongs to the thread that sleeps.
@@ -71,6 +72,7 @@ pub(crate) struct Poller {
     os: Os,
     events: Events,
     woken: Vec<Waker>,
+    bell: Bell,
 }
 
 /// Makes both halves of a reactor.
@@ -78,14 +80,16 @@ pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
     let waker = OsWaker::new(&registry, WAKE_TOKEN)?;
+    let bell = Bell::default();
     let reactor = Reactor {
         os: RwLock::new(Some((registry, waker))),
         sources: Mutex::new(Slab::new()),
         is_gone: AtomicBool::new(false),
         on_signal: Mutex::new(None),
         generation: Generation::current(),
+        bell: bell.clone(),
     };
-    let poller = Poller { os, events: Events::with_capacity(MAX_EVENTS_PER_POLL), woken: Vec::new() };
+    let poller = Poller { os, events: Events::with_capacity(MAX_EVENTS_PER_POLL), woken: Vec::new(), bell };
     Ok((Arc::new(reactor), poller))
 }
 
@@ -95,8 +99,11 @@ impl Poller {
     /// # Errors
     ///
     /// Fails if the program has closed the poller's descriptor.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.os.poll(&mut self.events, timeout) {
+    pub(crate) fn wait(&mut self, limits: SleepLimits) -> io::Result<()> {
+        if self.bell.wait(limits) {
+            return Ok(());
+        }
+        match self.os.poll(&mut self.events, limits.first()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())
@@ -150,7 +157,7 @@ impl Reactor {
 
     /// Ends the sleep of the thread in the poller. If no thread sleeps, ends the next sleep at once.
     pub(crate) fn wake(&self) {
-        if self.is_forked() {
+        if self.is_forked() || self.bell.ring() {
             return;
         }
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
@@ -172,6 +179,7 @@ impl Reactor {
         interest: Interest,
     ) -> io::Result<(Arc<Source>, Key)> {
         self.assert_not_forked();
+        refuse(io)?;
         let source = Arc::new(Source::new(initially));
         let key = lock(&self.sources).insert(source.clone());
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);

@@ -201,6 +201,10 @@ pub(crate) fn try_executor() -> Option<ExecutorHandle> {
 
 /// Picks the one of `count` that comes first. Returns 0 if `count` is 0.
 pub(crate) fn choose(count: usize) -> usize {
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        return brigade_handle::explore::pick(brigade_handle::explore::Kind::Racer, count);
+    }
     RNG.try_with(|rng| rng.borrow_mut().pick(count.max(1))).unwrap_or(0)
 }
 

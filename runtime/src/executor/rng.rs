@@ -3,6 +3,8 @@
 //! All such choices of an executor come from here, so that a test could make them instead. So does the chance
 //! by which a retry is late.
 
+#[cfg(feature = "explore")]
+use brigade_handle::explore;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     process,
@@ -12,6 +14,10 @@ use std::{
 /// Returns a number below `count`, by chance. Unlike the choices of an [`Rng`], it differs from process to
 /// process. `count` is not 0.
 pub(crate) fn chance(count: usize) -> usize {
+    #[cfg(feature = "explore")]
+    if explore::is_managed() {
+        return explore::pick(explore::Kind::Chance, count.min(2)) * (count - 1);
+    }
     // The standard library seeds it with random bytes of the operating system, once a thread, and makes each
     // state different. A forked child has its parent's bytes, but another number.
     let mut hasher = RandomState::new().build_hasher();
@@ -42,6 +48,10 @@ impl Rng {
     /// Picks the first of `count` victims, or of `count` racers, to try.
     #[inline]
     pub(crate) fn pick(&mut self, count: usize) -> usize {
+        #[cfg(feature = "explore")]
+        if explore::is_managed() {
+            return explore::pick(explore::Kind::Victim, count);
+        }
         match self {
             Self::Fast(state) => {
                 *state ^= *state << 13;

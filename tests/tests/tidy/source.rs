@@ -55,6 +55,10 @@ fn collect(root: &Path, folder: &Path, ending: &str, found: &mut Vec<File>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // The sources that are built twice are links (`explore/engine`).
+        if path.is_symlink() {
+            continue;
+        }
         if path.is_dir() {
             if name != "target" && !name.starts_with('.') {
                 collect(root, &path, ending, found);

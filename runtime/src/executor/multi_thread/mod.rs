@@ -11,6 +11,7 @@ pub(crate) mod parker;
 pub(crate) mod run_queue;
 pub(crate) mod worker;
 
+use crate::shim::os_thread as thread;
 use crate::{
     driver::Driver,
     executor::{
@@ -41,7 +42,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
 };
 
 /// The part of the executor that all threads see.

@@ -89,7 +89,7 @@ impl Parker {
         while old & WAKE_REASONS == 0 {
             match end.map(|end| end.saturating_duration_since(clock::now())) {
                 Some(Duration::ZERO) => break,
-                left => shim::park(left),
+                left => shim::park_for_upkeep(left),
             }
             old = self.state.load(Ordering::Relaxed);
         }

@@ -11,6 +11,7 @@
 //! its own thread the tasks that they have queued. It cannot interrupt a poll. The worker in that poll ends
 //! when the poll does, and drops the task then.
 
+use crate::shim::os_thread::{self as thread, Thread};
 use crate::{
     executor::{
         context::{self, ThreadRole},
@@ -26,7 +27,6 @@ use std::{
     any::Any,
     sync::Arc,
     task::{Wake, Waker},
-    thread::{self, Thread},
     time::{Duration, Instant},
 };
 

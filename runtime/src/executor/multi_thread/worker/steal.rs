@@ -18,6 +18,7 @@
 //! requests in half of the time that way.
 
 use super::Worker;
+use crate::shim::pause;
 use crate::{
     executor::multi_thread::{
         idle::Awake,
@@ -26,7 +27,7 @@ use crate::{
     task::Task,
 };
 use brigade_trace::{Kind, clock, record};
-use std::{cell::Cell, hint, sync::atomic::Ordering, time::Duration};
+use std::{cell::Cell, sync::atomic::Ordering, time::Duration};
 
 /// Thieves leave a task alone this long, because its owner will probably run it first.
 const STEAL_GRACE_PERIOD: Duration = Duration::from_micros(3);
@@ -64,7 +65,7 @@ struct LongestRing {
 fn spin_for(time: Duration) {
     let end = clock::now() + time;
     while clock::now() < end {
-        hint::spin_loop();
+        pause();
     }
 }
 

@@ -1,0 +1,282 @@
+//! The baton: which thread of a run goes on.
+//!
+//! All state of a run lies under one lock, which a thread takes for a moment at each choice point. A thread
+//! that gives the baton away stores the number of the next thread in [`RUNNING`], unparks that thread, and
+//! parks until its own number stands there.
+//!
+//! ```text
+//!   giving thread                        receiving thread
+//!   RUNNING = receiver    (Release)      while RUNNING != me { park }     (Acquire)
+//!   unpark(receiver)
+//!   while RUNNING != me { park }         runs, and sees everything that was done before
+//! ```
+
+use super::{
+    Blocked, End, Kind, Limits, Oracle, Ran,
+    state::{Next, State},
+    virtual_time::{self, TimeLimits},
+    watch::Watch,
+};
+use std::{
+    cell::Cell,
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+/// The number of a thread that is not managed, plus one for the numbers of those that are.
+const UNMANAGED: u32 = 0;
+/// Stands in [`RUNNING`] if no thread runs.
+const NOBODY: u32 = u32::MAX;
+
+thread_local! {
+    // It has no destructor, so it can be used while the thread's locals are destroyed.
+    static HERE: Cell<u32> = const { Cell::new(UNMANAGED) };
+}
+
+/// The number of the thread that has the baton.
+static RUNNING: AtomicU32 = AtomicU32::new(NOBODY);
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+static ENDED: Condvar = Condvar::new();
+/// How often the waiting thread looks at the running one.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Returns whether the calling thread belongs to a run.
+#[inline]
+#[must_use]
+pub fn is_managed() -> bool {
+    HERE.get() != UNMANAGED
+}
+
+/// Returns the number of the calling thread if it is managed.
+#[inline]
+pub(crate) fn managed() -> Option<u32> {
+    HERE.get().checked_sub(1)
+}
+
+fn lock_state() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls `f` with the state of the run.
+fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
+    f(lock_state().as_mut().expect("a managed thread belongs to a run"))
+}
+
+/// Runs `root` on a managed thread, and everything that it starts, with the choices of this oracle.
+///
+/// Returns when all threads have ended, or when the run has failed. The threads of a run that has failed stay
+/// parked for ever, and no other run can be made in this process.
+///
+/// # Panics
+///
+/// Panics if this process makes a run already, or if the operating system gives no thread.
+pub fn run(oracle: Box<dyn Oracle>, limits: Limits, root: impl FnOnce() + Send + 'static) -> Ran {
+    {
+        let mut state = lock_state();
+        assert!(state.is_none(), "a process makes one run at a time");
+        *state = Some(State::new(oracle, limits));
+    }
+    virtual_time::restart();
+    let index = register("root".to_owned());
+    let body = move || {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(root)) {
+            let message = crate::panic_message(&*payload).unwrap_or("(a payload that is not a text)");
+            fail(End::Panicked(message.to_owned()));
+        }
+    };
+    let spawned = thread::Builder::new().name("root".to_owned()).spawn(move || enter(index, body));
+    let spawned = spawned.expect("the system gives a thread");
+    set_thread(index, spawned.thread().clone());
+    give_to(with(State::begin_root));
+    let ran = wait_for_end();
+    if ran.end == End::Finished {
+        *lock_state() = None;
+        // The thread has given the baton away for the last time, and ends without a wait.
+        let _ = spawned.join();
+    }
+    ran
+}
+
+/// Waits until the run has ended. Looks at times whether its running thread blocks outside of the run.
+fn wait_for_end() -> Ran {
+    let mut watch = Watch::new();
+    let mut state = lock_state();
+    loop {
+        let run = state.as_mut().expect("the run is there until this thread takes it away");
+        // Relaxed: a hint.
+        let running = RUNNING.load(Ordering::Relaxed);
+        let end = run.take_end().or_else(|| watch.look(run, running));
+        if let Some(end) = end {
+            return Ran { end, threads: run.managed_threads() };
+        }
+        let waited = ENDED.wait_timeout(state, WATCH_INTERVAL);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Gives the baton to a thread.
+fn give_to(next: Next) {
+    // Release pairs with the Acquire in `wait_for_baton`.
+    RUNNING.store(next.index, Ordering::Release);
+    next.thread.unpark();
+}
+
+/// Parks until the calling thread has the baton.
+fn wait_for_baton(here: u32) {
+    // Acquire pairs with the Release in `give_to`.
+    while RUNNING.load(Ordering::Acquire) != here {
+        thread::park();
+    }
+}
+
+/// Ends the run. The calling thread, like all others of the run, goes no further.
+fn fail(end: End) -> ! {
+    stop(end);
+    loop {
+        thread::park();
+    }
+}
+
+fn stop(end: End) {
+    RUNNING.store(NOBODY, Ordering::Release);
+    with(|state| state.stop(end));
+    ENDED.notify_all();
+}
+
+/// Gives the baton to the thread that was chosen, and waits until it comes back.
+fn switch_to(next: Result<Next, End>) {
+    let here = managed().expect("a managed thread calls");
+    match next {
+        Ok(next) if next.index == here => {}
+        Ok(next) => {
+            give_to(next);
+            wait_for_baton(here);
+        }
+        Err(end) => fail(end),
+    }
+}
+
+/// Asks the oracle for one of several ways.
+pub(super) fn pick(kind: Kind, enabled: usize) -> usize {
+    let way = with(|state| state.pick_way(kind, enabled));
+    way.unwrap_or_else(|end| fail(end))
+}
+
+/// A choice point: another thread may go on.
+pub(super) fn preempt() {
+    switch_to(with(State::preempt));
+}
+
+/// A choice point before an operation on an atomic, if those count.
+pub(super) fn preempt_at_atomic() {
+    if with(|state| state.has_atomic_points()) {
+        preempt();
+    }
+}
+
+/// A round of a loop that waits for other threads.
+pub(super) fn spin() {
+    switch_to(with(State::spin));
+    with(State::stop_spinning);
+}
+
+/// Notes that a user's work goes on.
+pub(super) fn progress() {
+    with(State::progress);
+}
+
+/// Blocks the calling thread until it is unblocked, or until one of the limits.
+fn block(on: Blocked, limits: TimeLimits) {
+    switch_to(with(|state| state.block(on, limits)));
+}
+
+/// Parks the calling thread until it is unparked, or until one of the limits.
+pub(super) fn park(limits: TimeLimits) {
+    if with(State::skips_park) {
+        return preempt();
+    }
+    block(Blocked::Park, limits);
+    with(State::take_unpark);
+}
+
+/// Unparks a managed thread. A thread that is not managed may call it.
+pub(super) fn unpark(index: u32) {
+    if let Some(state) = lock_state().as_mut() {
+        state.unpark(index);
+    }
+}
+
+/// Waits until a lock may be free.
+pub(super) fn wait_for_lock(address: usize) {
+    block(Blocked::Lock(address), TimeLimits::default());
+}
+
+/// Tells the threads that wait for a lock that it may be free.
+pub(super) fn release_lock(address: usize) {
+    with(|state| state.unblock_all(Blocked::Lock(address)));
+}
+
+/// Waits until a managed thread has ended.
+pub(super) fn join(index: u32) {
+    preempt();
+    if !has_ended(index) {
+        block(Blocked::Join(index), TimeLimits::default());
+    }
+}
+
+/// Returns whether a managed thread has ended.
+pub(super) fn has_ended(index: u32) -> bool {
+    with(|state| state.has_ended(index))
+}
+
+/// Adds a thread that the calling one is about to spawn.
+pub(super) fn register(name: String) -> u32 {
+    with(|state| state.register(name))
+}
+
+/// Takes a thread back that the operating system did not give.
+pub(super) fn unregister(index: u32) {
+    with(|state| state.end_thread(index));
+}
+
+/// Notes the thread that the operating system gave.
+pub(super) fn set_thread(index: u32, thread: Thread) {
+    with(|state| state.set_thread(index, thread));
+}
+
+/// Makes the calling thread the managed one of this number, and runs its body when it has the baton.
+pub(super) fn enter<R>(index: u32, body: impl FnOnce() -> R) -> R {
+    LEAVING.with(|_| ());
+    HERE.set(index + 1);
+    wait_for_baton(index);
+    let tid = crate::sys::thread_number();
+    with(|state| state.set_tid(tid));
+    body()
+}
+
+/// Ends the managed thread when its locals are destroyed. Locals are destroyed in the reverse order of their
+/// first use, so this one, which [`enter`] uses first, is the last.
+struct Leaving;
+
+thread_local! {
+    static LEAVING: Leaving = const { Leaving };
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if !is_managed() {
+            return;
+        }
+        let next = with(State::end_here);
+        HERE.set(UNMANAGED);
+        match next {
+            Ok(next) => give_to(next),
+            Err(end) => stop(end),
+        }
+    }
+}

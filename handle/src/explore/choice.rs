@@ -1,0 +1,112 @@
+//! Choices: their kinds, the oracle that makes them, and the calls by which executors ask.
+
+use super::baton;
+
+/// The kind of a choice: what differs between the ways in which a run can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Which thread goes on, after the running one has ended or cannot go on.
+    Switch,
+    /// Whether another thread goes on, although the running one could.
+    Preempt,
+    /// Which worker a thief looks at first.
+    Victim,
+    /// Which of the timers of one moment fires first.
+    Timer,
+    /// Which of several tasks is woken first.
+    Wake,
+    /// Which of the futures of a race is polled first.
+    Racer,
+    /// Whether a park ends although nobody has unparked the thread.
+    Spurious,
+    /// A number that production draws by chance.
+    Chance,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Switch,
+        Self::Preempt,
+        Self::Victim,
+        Self::Timer,
+        Self::Wake,
+        Self::Racer,
+        Self::Spurious,
+        Self::Chance,
+    ];
+
+    /// The word for the kind in a written schedule.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Preempt => "preempt",
+            Self::Victim => "steal",
+            Self::Timer => "timer",
+            Self::Wake => "wake",
+            Self::Racer => "race",
+            Self::Spurious => "spurious",
+            Self::Chance => "chance",
+        }
+    }
+}
+
+/// A choice that a run has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// The thread that has come to it. Threads are numbered in the order in which they were spawned.
+    pub thread: u32,
+    /// The kind of the choice.
+    pub kind: Kind,
+    /// How many choices of this kind this thread has come to before.
+    pub nth: u32,
+    /// The number of ways. There are at least two.
+    pub enabled: u32,
+    /// For [`Kind::Switch`] and [`Kind::Preempt`]: the threads that can go on, the usual one first. Empty for
+    /// the other kinds.
+    pub threads: &'a [u32],
+}
+
+/// Makes the choices of a run.
+pub trait Oracle: Send {
+    /// Returns the index of the way to go. It is taken modulo [`Choice::enabled`], so that every number is
+    /// valid. 0 is what would happen anyway.
+    fn pick(&mut self, choice: &Choice<'_>) -> u32;
+}
+
+/// Asks the oracle which of `enabled` ways to go. Returns 0 outside a run, or if there is no choice.
+pub fn pick(kind: Kind, enabled: usize) -> usize {
+    if enabled < 2 || !baton::is_managed() {
+        return 0;
+    }
+    baton::pick(kind, enabled)
+}
+
+/// Marks a place at which another thread may go on. Nothing happens outside a run.
+#[inline]
+pub fn point() {
+    if baton::is_managed() {
+        baton::preempt();
+    }
+}
+
+/// Marks a round of a loop that waits for other threads without parking: another thread goes on if one can.
+/// If all that can are in such loops, a microsecond passes.
+#[inline]
+pub fn spin() {
+    if baton::is_managed() {
+        baton::spin();
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
+/// Tells that the run has done something that a user asked for: a task is polled, a job runs. A run without
+/// progress in which only upkeep is left is stuck.
+#[inline]
+pub fn progress() {
+    if baton::is_managed() {
+        baton::progress();
+    }
+}

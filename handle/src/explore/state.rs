@@ -1,0 +1,328 @@
+//! The state of a run: its threads, which of them can go on, and what they wait for.
+
+use super::{
+    Blocked, Choice, End, Kind, ManagedThread, Oracle, Waiting,
+    baton::managed,
+    virtual_time::{self, TimeLimits},
+};
+use std::{collections::VecDeque, mem, thread::Thread};
+
+/// The time that passes if all threads that can go on only spin.
+const SPIN_TICK: u64 = 1_000; // nanoseconds
+/// How often all upkeep may come to its deadlines without progress before the run counts as stuck.
+const MAX_IDLE_UPKEEP: u32 = 3;
+
+/// The bounds of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The number of steps after which the run is given up.
+    pub steps: u64,
+    /// Whether each operation on an atomic is a choice point. Locks, parks, spawns and the marked places of
+    /// the executors always are.
+    pub atomics: bool,
+}
+
+/// The state of a run. The baton's lock guards it.
+pub(super) struct State {
+    threads: Vec<Managed>,
+    /// The threads that can go on and do not have the baton, the one that could first in front.
+    ready: VecDeque<u32>,
+    oracle: Box<dyn Oracle>,
+    limits: Limits,
+    steps: u64,
+    /// The rounds of upkeep since the last progress.
+    idle_upkeep: u32,
+    end: Option<End>,
+}
+
+/// A managed thread.
+struct Managed {
+    name: String,
+    thread: Option<Thread>,
+    tid: u64,
+    status: Status,
+    /// An unpark has come that no park has taken.
+    has_token: bool,
+    /// It waits awake for other threads.
+    spins: bool,
+    /// The number of choices of each kind.
+    choices: [u32; Kind::ALL.len()],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Ready,
+    Blocked { on: Blocked, limits: TimeLimits },
+    Ended,
+}
+
+/// A thread that gets the baton.
+pub(super) struct Next {
+    pub(super) index: u32,
+    pub(super) thread: Thread,
+}
+
+impl State {
+    pub(super) fn new(oracle: Box<dyn Oracle>, limits: Limits) -> Self {
+        Self {
+            threads: Vec::new(),
+            ready: VecDeque::new(),
+            oracle,
+            limits,
+            steps: 0,
+            idle_upkeep: 0,
+            end: None,
+        }
+    }
+
+    pub(super) fn managed_threads(&self) -> Vec<ManagedThread> {
+        let of = |thread: &Managed| ManagedThread { name: thread.name.clone(), tid: thread.tid };
+        self.threads.iter().map(of).collect()
+    }
+
+    /// Adds a thread, which can go on from now on.
+    pub(super) fn register(&mut self, name: String) -> u32 {
+        let index = u32::try_from(self.threads.len()).expect("a run has fewer threads");
+        self.threads.push(Managed {
+            name,
+            thread: None,
+            tid: 0,
+            status: Status::Ready,
+            has_token: false,
+            spins: false,
+            choices: [0; Kind::ALL.len()],
+        });
+        self.ready.push_back(index);
+        index
+    }
+
+    fn here(&mut self) -> &mut Managed {
+        let here = managed().expect("a managed thread calls") as usize;
+        &mut self.threads[here]
+    }
+
+    /// Counts a step.
+    fn count_step(&mut self) -> Result<(), End> {
+        self.steps += 1;
+        if self.steps > self.limits.steps { Err(End::StepLimit) } else { Ok(()) }
+    }
+
+    /// Comes to a choice that is not about threads.
+    pub(super) fn pick_way(&mut self, kind: Kind, enabled: usize) -> Result<usize, End> {
+        self.count_step()?;
+        Ok(self.pick(kind, enabled, &[]))
+    }
+
+    /// Asks the oracle.
+    fn pick(&mut self, kind: Kind, enabled: usize, threads: &[u32]) -> usize {
+        if enabled < 2 {
+            return 0;
+        }
+        let here = managed().expect("a managed thread calls");
+        let nth = &mut self.threads[here as usize].choices[kind as usize];
+        let enabled = u32::try_from(enabled).expect("a run has fewer ways to go");
+        let choice = Choice { thread: here, kind, nth: *nth, enabled, threads };
+        *nth += 1;
+        (self.oracle.pick(&choice) % enabled) as usize
+    }
+
+    /// Makes a thread able to go on, if it waits for this.
+    fn unblock(&mut self, index: u32, waits: impl FnOnce(Blocked) -> bool) -> bool {
+        let thread = &mut self.threads[index as usize];
+        match thread.status {
+            Status::Blocked { on, .. } if waits(on) => {
+                thread.status = Status::Ready;
+                self.ready.push_back(index);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Makes all threads able to go on that wait for this.
+    pub(super) fn unblock_all(&mut self, on: Blocked) {
+        for index in 0..self.threads.len() as u32 {
+            self.unblock(index, |theirs| theirs == on);
+        }
+    }
+
+    /// Lets time pass until a thread can go on. Returns false if there is no deadline that counts.
+    fn pass_time(&mut self) -> bool {
+        let limits = self.threads.iter().filter_map(|thread| match thread.status {
+            Status::Blocked { limits, .. } => Some(limits),
+            _ => None,
+        });
+        let (users, upkeep): (Vec<_>, Vec<_>) = limits.map(|limits| (limits.deadline, limits.upkeep)).unzip();
+        let first = match users.into_iter().flatten().min() {
+            Some(first) => first,
+            // All upkeep runs once a round, so that its rounds can be counted.
+            None => match upkeep.into_iter().flatten().max() {
+                Some(last) if self.idle_upkeep < MAX_IDLE_UPKEEP => {
+                    self.idle_upkeep += 1;
+                    last
+                }
+                _ => return false,
+            },
+        };
+        virtual_time::pass_until(first);
+        self.unblock_due();
+        true
+    }
+
+    /// Makes the threads able to go on whose deadlines have come, in the order of the deadlines.
+    fn unblock_due(&mut self) {
+        let now = virtual_time::nanos();
+        let due = |(index, thread): (usize, &Managed)| match thread.status {
+            Status::Blocked { limits, .. } => {
+                let first = limits.deadline.into_iter().chain(limits.upkeep).min()?;
+                (first <= now).then_some((first, index as u32))
+            }
+            _ => None,
+        };
+        let mut due: Vec<_> = self.threads.iter().enumerate().filter_map(due).collect();
+        due.sort_unstable();
+        for (_, index) in due {
+            self.unblock(index, |_| true);
+        }
+    }
+
+    /// Chooses the thread that goes on when the calling one cannot.
+    fn next(&mut self) -> Result<Next, End> {
+        while self.ready.is_empty() {
+            if self.threads.iter().all(|thread| thread.status == Status::Ended) {
+                return Err(End::Finished);
+            }
+            if !self.pass_time() {
+                return Err(End::Stuck(self.waiting()));
+            }
+        }
+        self.choose(Kind::Switch, None)
+    }
+
+    /// Comes to a choice point at which the calling thread could go on, and chooses the thread that does.
+    pub(super) fn preempt(&mut self) -> Result<Next, End> {
+        self.choose(Kind::Preempt, managed())
+    }
+
+    /// Chooses the thread that goes on when the calling one waits awake. Another one does, if one can. If all
+    /// that can wait awake as well, time passes.
+    pub(super) fn spin(&mut self) -> Result<Next, End> {
+        self.here().spins = true;
+        if self.ready.iter().all(|&index| self.threads[index as usize].spins) {
+            virtual_time::pass_until(virtual_time::nanos() + SPIN_TICK);
+            self.unblock_due();
+        }
+        self.choose(Kind::Switch, managed())
+    }
+
+    /// Ends the calling thread's wait awake.
+    pub(super) fn stop_spinning(&mut self) {
+        self.here().spins = false;
+    }
+
+    /// Notes that a user's work goes on.
+    pub(super) fn progress(&mut self) {
+        self.idle_upkeep = 0;
+    }
+
+    /// Blocks the calling thread, and chooses the one that goes on.
+    pub(super) fn block(&mut self, on: Blocked, limits: TimeLimits) -> Result<Next, End> {
+        self.here().status = Status::Blocked { on, limits };
+        self.next()
+    }
+
+    /// Takes the unpark that has come already. If there is none, the oracle may end the park for no reason.
+    pub(super) fn skips_park(&mut self) -> bool {
+        mem::take(&mut self.here().has_token) || self.pick(Kind::Spurious, 2, &[]) == 1
+    }
+
+    /// Takes the unpark that has ended a park.
+    pub(super) fn take_unpark(&mut self) {
+        self.here().has_token = false;
+    }
+
+    /// Ends the park of a thread, or its next one.
+    pub(super) fn unpark(&mut self, index: u32) {
+        if !self.unblock(index, |on| on == Blocked::Park) {
+            self.threads[index as usize].has_token = true;
+        }
+    }
+
+    /// Ends the calling thread.
+    pub(super) fn end_here(&mut self) -> Result<Next, End> {
+        let here = managed().expect("a managed thread calls");
+        self.end_thread(here);
+        self.unblock_all(Blocked::Join(here));
+        self.next()
+    }
+
+    /// Ends a thread, or takes one back that the operating system did not give.
+    pub(super) fn end_thread(&mut self, index: u32) {
+        self.threads[index as usize].status = Status::Ended;
+        self.ready.retain(|&ready| ready != index);
+    }
+
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        self.threads[index as usize].status == Status::Ended
+    }
+
+    /// Notes the thread that the operating system gave.
+    pub(super) fn set_thread(&mut self, index: u32, thread: Thread) {
+        self.threads[index as usize].thread = Some(thread);
+    }
+
+    /// Notes the number that the operating system gave the calling thread.
+    pub(super) fn set_tid(&mut self, tid: u64) {
+        self.here().tid = tid;
+    }
+
+    pub(super) fn has_atomic_points(&self) -> bool {
+        self.limits.atomics
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Ends the run.
+    pub(super) fn stop(&mut self, end: End) {
+        self.end = Some(end);
+    }
+
+    /// Takes the end of the run, if it has one.
+    pub(super) fn take_end(&mut self) -> Option<End> {
+        self.end.take()
+    }
+
+    /// Makes the root the thread that runs.
+    pub(super) fn begin_root(&mut self) -> Next {
+        let index = self.ready.pop_front().expect("the root was registered");
+        let thread = self.threads[index as usize].thread.clone().expect("the root was started");
+        Next { index, thread }
+    }
+
+    /// Chooses one of the ready threads, or this one, which is the usual choice.
+    fn choose(&mut self, kind: Kind, usual: Option<u32>) -> Result<Next, End> {
+        self.count_step()?;
+        // Threads that only spin come last: they wait for one of the others.
+        let mut threads: Vec<u32> = usual.into_iter().chain(self.ready.iter().copied()).collect();
+        threads.sort_by_key(|&index| self.threads[index as usize].spins);
+        let index = threads[self.pick(kind, threads.len(), &threads)];
+        if Some(index) != usual {
+            self.ready.retain(|&ready| ready != index);
+            self.ready.extend(usual);
+        }
+        let thread = self.threads[index as usize].thread.clone().expect("a thread that was started is known");
+        Ok(Next { index, thread })
+    }
+
+    fn waiting(&self) -> Vec<Waiting> {
+        let of = |(index, thread): (usize, &Managed)| match thread.status {
+            Status::Blocked { on, .. } => {
+                Some(Waiting { thread: index as u32, name: thread.name.clone(), blocked: on })
+            }
+            _ => None,
+        };
+        self.threads.iter().enumerate().filter_map(of).collect()
+    }
+}

@@ -1,0 +1,351 @@
+//! Atomics and locks whose operations are choice points of a run. Outside a run they are std's.
+
+use super::baton;
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::{self as os, LockResult, PoisonError, TryLockError, TryLockResult},
+};
+
+/// The atomics.
+pub mod atomic {
+    use crate::explore::baton;
+    use std::sync::atomic as os;
+
+    pub use os::Ordering;
+
+    #[inline(always)]
+    fn point() {
+        if baton::is_managed() {
+            baton::preempt_at_atomic();
+        }
+    }
+
+    /// A fence, as [`std::sync::atomic::fence`].
+    #[inline(always)]
+    pub fn fence(order: Ordering) {
+        point();
+        os::fence(order);
+    }
+
+    macro_rules! atomic {
+        ($name:ident, $value:ty $(, $generic:ident)?) => {
+            #[doc = concat!("As [`std::sync::atomic::", stringify!($name), "`].")]
+            #[derive(Debug, Default)]
+            #[repr(transparent)]
+            pub struct $name$(<$generic>)?(os::$name$(<$generic>)?);
+
+            #[allow(missing_docs, reason = "each method is that of std")]
+            impl$(<$generic>)? $name$(<$generic>)? {
+                #[inline(always)]
+                pub const fn new(value: $value) -> Self {
+                    Self(os::$name::new(value))
+                }
+
+                #[inline(always)]
+                pub fn get_mut(&mut self) -> &mut $value {
+                    self.0.get_mut()
+                }
+
+                #[inline(always)]
+                pub fn into_inner(self) -> $value {
+                    self.0.into_inner()
+                }
+
+                #[inline(always)]
+                pub fn load(&self, order: Ordering) -> $value {
+                    point();
+                    self.0.load(order)
+                }
+
+                #[inline(always)]
+                pub fn store(&self, value: $value, order: Ordering) {
+                    point();
+                    self.0.store(value, order);
+                }
+
+                atomic!(@change $value: swap(value: $value));
+
+                #[inline(always)]
+                pub fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    point();
+                    self.0.compare_exchange(current, new, success, failure)
+                }
+
+                #[inline(always)]
+                pub fn compare_exchange_weak(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    // It does not fail for no reason: the run has to be the same each time.
+                    self.compare_exchange(current, new, success, failure)
+                }
+
+                #[inline(always)]
+                pub fn fetch_update(
+                    &self,
+                    set: Ordering,
+                    fetch: Ordering,
+                    change: impl FnMut($value) -> Option<$value>,
+                ) -> Result<$value, $value> {
+                    point();
+                    self.0.fetch_update(set, fetch, change)
+                }
+            }
+        };
+        (@change $value:ty: $($method:ident($argument:ident: $type:ty)),*) => {$(
+            #[inline(always)]
+            pub fn $method(&self, $argument: $type, order: Ordering) -> $value {
+                point();
+                self.0.$method($argument, order)
+            }
+        )*};
+        (@number $($name:ident $value:ty),*) => {$(
+            atomic!($name, $value);
+
+            #[allow(missing_docs, reason = "each method is that of std")]
+            impl $name {
+                atomic!(@change $value: fetch_add(value: $value), fetch_sub(value: $value), fetch_and(value: $value),
+                    fetch_or(value: $value), fetch_xor(value: $value), fetch_max(value: $value),
+                    fetch_min(value: $value));
+            }
+        )*};
+    }
+
+    atomic!(@number AtomicU8 u8, AtomicU16 u16, AtomicU32 u32, AtomicU64 u64, AtomicUsize usize, AtomicIsize isize);
+    atomic!(AtomicBool, bool);
+    atomic!(AtomicPtr, *mut T, T);
+
+    #[allow(missing_docs, reason = "each method is that of std")]
+    impl AtomicBool {
+        atomic!(@change bool: fetch_and(value: bool), fetch_or(value: bool), fetch_xor(value: bool));
+    }
+}
+
+/// As [`std::sync::Mutex`].
+#[derive(Default)]
+pub struct Mutex<T: ?Sized>(os::Mutex<T>);
+
+/// As [`std::sync::MutexGuard`].
+#[derive(Debug)]
+pub struct MutexGuard<'a, T: ?Sized> {
+    /// `None` only while the guard is dropped.
+    guard: Option<os::MutexGuard<'a, T>>,
+    address: usize,
+}
+
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
+impl<T> Mutex<T> {
+    pub const fn new(value: T) -> Self {
+        Self(os::Mutex::new(value))
+    }
+
+    pub fn into_inner(self) -> LockResult<T> {
+        self.0.into_inner()
+    }
+}
+
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
+impl<T: ?Sized> Mutex<T> {
+    fn address(&self) -> usize {
+        (&raw const self.0).addr()
+    }
+
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        self.0.get_mut()
+    }
+
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        let address = self.address();
+        let wrap = |guard| MutexGuard { guard: Some(guard), address };
+        if !baton::is_managed() {
+            return self.0.lock().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
+        }
+        loop {
+            match self.try_lock() {
+                Ok(guard) => return Ok(guard),
+                Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
+                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
+            }
+        }
+    }
+
+    pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        super::point();
+        let address = self.address();
+        let wrap = |guard| MutexGuard { guard: Some(guard), address };
+        match self.0.try_lock() {
+            Ok(guard) => Ok(wrap(guard)),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                Err(TryLockError::Poisoned(PoisonError::new(wrap(poisoned.into_inner()))))
+            }
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+        }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: ?Sized> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect("the guard lives")
+    }
+}
+
+impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.guard.as_mut().expect("the guard lives")
+    }
+}
+
+impl<T: ?Sized> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        self.guard = None;
+        if baton::is_managed() {
+            baton::release_lock(self.address);
+        }
+    }
+}
+
+/// As [`std::sync::RwLock`].
+#[derive(Default)]
+pub struct RwLock<T: ?Sized>(os::RwLock<T>);
+
+/// As [`std::sync::RwLockReadGuard`].
+#[derive(Debug)]
+pub struct RwLockReadGuard<'a, T: ?Sized> {
+    /// `None` only while the guard is dropped.
+    guard: Option<os::RwLockReadGuard<'a, T>>,
+    address: usize,
+}
+
+/// As [`std::sync::RwLockWriteGuard`].
+#[derive(Debug)]
+pub struct RwLockWriteGuard<'a, T: ?Sized> {
+    /// `None` only while the guard is dropped.
+    guard: Option<os::RwLockWriteGuard<'a, T>>,
+    address: usize,
+}
+
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
+impl<T> RwLock<T> {
+    pub const fn new(value: T) -> Self {
+        Self(os::RwLock::new(value))
+    }
+
+    pub fn into_inner(self) -> LockResult<T> {
+        self.0.into_inner()
+    }
+}
+
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
+impl<T: ?Sized> RwLock<T> {
+    fn address(&self) -> usize {
+        (&raw const self.0).addr()
+    }
+
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        self.0.get_mut()
+    }
+
+    pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
+        let address = self.address();
+        let wrap = |guard| RwLockReadGuard { guard: Some(guard), address };
+        if !baton::is_managed() {
+            return self.0.read().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
+        }
+        loop {
+            super::point();
+            match self.0.try_read() {
+                Ok(guard) => return Ok(wrap(guard)),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    return Err(PoisonError::new(wrap(poisoned.into_inner())));
+                }
+                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
+            }
+        }
+    }
+
+    pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
+        let address = self.address();
+        let wrap = |guard| RwLockWriteGuard { guard: Some(guard), address };
+        if !baton::is_managed() {
+            return self
+                .0
+                .write()
+                .map(wrap)
+                .map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
+        }
+        loop {
+            super::point();
+            match self.0.try_write() {
+                Ok(guard) => return Ok(wrap(guard)),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    return Err(PoisonError::new(wrap(poisoned.into_inner())));
+                }
+                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
+            }
+        }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect("the guard lives")
+    }
+}
+
+impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect("the guard lives")
+    }
+}
+
+impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.guard.as_mut().expect("the guard lives")
+    }
+}
+
+impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
+    fn drop(&mut self) {
+        self.guard = None;
+        if baton::is_managed() {
+            baton::release_lock(self.address);
+        }
+    }
+}
+
+impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
+    fn drop(&mut self) {
+        self.guard = None;
+        if baton::is_managed() {
+            baton::release_lock(self.address);
+        }
+    }
+}
