@@ -12,6 +12,7 @@ const UNSAFE: &[&str] = &[
     "benches/src/group/runtime/floor.rs",
     "benches/src/sys.rs",
     "demos/src/sys.rs",
+    "explore/src/sys.rs",
     "handle/src/cancel_handle.rs",
     "handle/src/fork/per_process.rs",
     "handle/src/fork/sys.rs",

@@ -4,12 +4,13 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
+    ("explore", &["handle", "trace", "pool", "runtime"]),
     ("brigade", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("timeline", &["trace"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),

@@ -1,0 +1,140 @@
+//! The child: makes the runs that its parent asks for.
+//!
+//! A run that fails leaves its threads parked, so the child ends after its answer. The parent forks another
+//! one. All children inherit the checked code with the memory of the parent.
+
+use crate::{
+    oracle::{Chooser, Log, Noting, SharedLog, lock},
+    outcome::{Class, Failure, Outcome, Request, Story},
+    schedule::Schedule,
+    story,
+};
+use brigade_handle::explore::{End, Limits, begin_stamps, run};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    mem,
+    panic::{self, PanicHookInfo},
+    sync::{
+        Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// The code that is checked.
+pub(crate) type Checked = Arc<dyn Fn() + Send + Sync>;
+
+/// The last panic of a run: its message and its place.
+static LAST_PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
+
+/// Answers requests until the parent closes its end, or until a run has failed.
+pub(crate) fn serve(checked: &Checked, mut requests: File, mut answers: File) {
+    // Relaxed: only this thread exists yet.
+    IS_CHILD.store(true, Relaxed);
+    begin_stamps();
+    // The recording of the parent, if it makes one, is not about these runs.
+    brigade_trace::recorded_by_parent();
+    while let Ok(Some(frame)) = read_frame(&mut requests) {
+        let Ok(request) = postcard::from_bytes::<Request>(&frame) else { return };
+        let outcome = make_run(checked, &request);
+        let Ok(bytes) = postcard::to_stdvec(&outcome) else { return };
+        if write_frame(&mut answers, &bytes).is_err() || outcome.failure.is_some() {
+            return;
+        }
+    }
+}
+
+/// Whether this process is a child, whose panics are noted and not shown.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has children note their panics. The hook is set before a child is forked: if another thread panics at
+/// that moment, the lock of the hook stays taken in the child.
+pub(crate) fn prepare() {
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        let shown = panic::take_hook();
+        panic::set_hook(Box::new(
+            move |info| {
+                if IS_CHILD.load(Relaxed) { note_panic(info) } else { shown(info) }
+            },
+        ));
+    });
+}
+
+fn note_panic(info: &PanicHookInfo<'_>) {
+    let message = brigade_handle::panic_message(info.payload()).unwrap_or("(a payload that is not a text)");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some((message.to_owned(), place));
+}
+
+fn make_run(checked: &Checked, request: &Request) -> Outcome {
+    let log = SharedLog::default();
+    let chooser = Chooser::new(&request.strategy);
+    let oracle = Noting { chooser, log: log.clone(), notes_all: request.wants_choices };
+    let limits = Limits { steps: request.steps, atomics: request.atomics };
+    let root = checked.clone();
+    let recorder = request.wants_story.then(story::Recorder::start);
+    let ran = run(Box::new(oracle), limits, move || root());
+    let Log { choices, hash, length, deviations, notes } = mem::take(&mut *lock(&log));
+    let story = recorder.map(|recorder| recorder.finish(&ran.threads, notes));
+    let failure = failure_of(ran.end, story.as_ref());
+    Outcome { failure, schedule: Schedule::new(deviations), choices, length, hash, story }
+}
+
+fn failure_of(end: End, story: Option<&Story>) -> Option<Failure> {
+    match end {
+        End::Finished => None,
+        End::Panicked(message) => {
+            let last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let sites = last.into_iter().map(|(_, place)| place).collect();
+            Some(Failure { class: Class::Panic, message, sites })
+        }
+        End::Stuck(waiting) => {
+            let class =
+                if waiting.iter().any(|waiting| waiting.thread == 0) { Class::Stuck } else { Class::Leak };
+            let lines: Vec<_> = waiting.iter().map(ToString::to_string).collect();
+            let sites = waiting.iter().map(|waiting| waiting.name.clone()).collect();
+            let _ = story;
+            Some(Failure { class, message: lines.join("\n"), sites })
+        }
+        End::BlockedOutside(thread) => {
+            let message = format!(
+                "{thread} waits in the operating system, where a run sees nothing: use the locks, channels and \
+                 sleeps of Brigade, or `brigade_explore::sync` and `thread` in place of std's"
+            );
+            Some(Failure { class: Class::BlockedOutside, message, sites: vec![thread] })
+        }
+        End::NoChoicePoint(thread) => {
+            let message = format!("{thread} runs for long without a choice point: a loop that waits awake?");
+            Some(Failure { class: Class::NoChoicePoint, message, sites: vec![thread] })
+        }
+        End::StepLimit => {
+            let message = "the run has not ended within its limit of steps".to_owned();
+            Some(Failure { class: Class::StepLimit, message, sites: Vec::new() })
+        }
+    }
+}
+
+/// Writes a frame: its length in four bytes, and the bytes.
+pub(crate) fn write_frame(to: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let mut frame = len.to_le_bytes().to_vec();
+    frame.extend_from_slice(bytes);
+    to.write_all(&frame)
+}
+
+/// Reads a frame. Returns `None` if the other side has closed its end.
+pub(crate) fn read_frame(from: &mut File) -> io::Result<Option<Vec<u8>>> {
+    let mut len = [0; 4];
+    match from.read_exact(&mut len) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut bytes = vec![0; u32::from_le_bytes(len) as usize];
+    match from.read_exact(&mut bytes) {
+        Ok(()) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,256 @@
+//! The front: what is checked, and within which bounds.
+
+use crate::{
+    outcome::{Request, Strategy},
+    report::Failed,
+    schedule::{Deviation, Schedule},
+    search::{Budget, Coverage, Found, Search},
+    server::Server,
+    shrink::{Shortness, Shrinking, Shrunk},
+};
+use brigade_runtime::Runtime;
+use std::{env, future::Future, sync::Arc, thread};
+
+/// A check of some code under many schedules.
+#[derive(Clone, Copy, Debug)]
+pub struct Explore {
+    workers: usize,
+    budget: Budget,
+}
+
+/// How a check has ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// No run has failed.
+    Passed(Coverage),
+    /// A run has failed.
+    Failed(Box<Failed>),
+    /// A schedule was replayed that does not fit: the run has not come to these choices. The program may have
+    /// changed since the schedule was written.
+    Unfit {
+        /// The choices that are missing.
+        missing: Vec<Deviation>,
+        /// The failure, if the run has failed all the same.
+        failed: Option<Box<Failed>>,
+    },
+}
+
+impl Verdict {
+    /// Panics unless no run has failed.
+    fn demand(self) {
+        match self {
+            Self::Passed(_) => {}
+            Self::Failed(failed) => panic!("{failed}"),
+            Self::Unfit { missing, failed } => {
+                let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                let failed = failed.map(|failed| format!("; it fails all the same:\n{failed}"));
+                panic!(
+                    "{VARIABLE} does not fit: the run does not come to {}. The program has changed since, or \
+                     the schedule belongs to another test{}",
+                    missing.join(", "),
+                    failed.unwrap_or_default(),
+                );
+            }
+        }
+    }
+}
+
+/// The variable that names a schedule to replay.
+const VARIABLE: &str = "BRIGADE_SCHEDULE";
+
+impl Default for Explore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Explore {
+    /// Makes a check with two workers and at most 1,000 schedules.
+    #[must_use]
+    pub fn new() -> Self {
+        let budget = Budget { schedules: 1_000, steps: 100_000, seed: 0, atomics: true };
+        Self { workers: 2, budget }
+    }
+
+    /// Sets the number of workers of the runtime.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets the most schedules that are run.
+    #[must_use]
+    pub fn schedules(mut self, most: u64) -> Self {
+        self.budget.schedules = most;
+        self
+    }
+
+    /// Sets the steps after which a run is given up.
+    #[must_use]
+    pub fn steps(mut self, most: u64) -> Self {
+        self.budget.steps = most;
+        self
+    }
+
+    /// Sets the seed of the schedules by chance.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.budget.seed = seed;
+        self
+    }
+
+    /// Leaves the operations on atomics out as choice points.
+    #[must_use]
+    pub fn coarse(mut self) -> Self {
+        self.budget.atomics = false;
+        self
+    }
+
+    /// Checks a future, on a runtime of its own for each run. If the variable `BRIGADE_SCHEDULE` holds a
+    /// schedule, only that is run.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if a run fails. Panics as [`explore_threads`](Self::explore_threads) does.
+    pub fn check<F, T>(self, future: T)
+    where
+        T: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        self.check_threads(self.on_runtime(future));
+    }
+
+    /// Checks code that is no future: threads, locks, pools. Use the types of
+    /// [`thread`](crate::thread) and [`sync`](crate::sync) in place of std's.
+    ///
+    /// # Panics
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_threads(self, code: impl Fn() + Send + Sync + 'static) {
+        match env::var(VARIABLE) {
+            Ok(text) => {
+                let schedule = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}: {error}"));
+                self.replay_threads(schedule, code).demand();
+            }
+            Err(_) => self.explore_threads(code).demand(),
+        }
+    }
+
+    /// Checks a future as [`check`](Self::check) does, whatever the environment says, and returns the
+    /// verdict.
+    ///
+    /// # Panics
+    ///
+    /// As [`explore_threads`](Self::explore_threads).
+    pub fn explore<F, T>(self, future: T) -> Verdict
+    where
+        T: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        self.explore_threads(self.on_runtime(future))
+    }
+
+    /// Checks code that is no future, and returns the verdict.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system gives no process.
+    pub fn explore_threads(self, code: impl Fn() + Send + Sync + 'static) -> Verdict {
+        let mut server = Server::new(Arc::new(code), Some(0));
+        match Search::new(&mut server, self.budget).search().expect(NO_PROCESS) {
+            Found::Nothing(coverage) => Verdict::Passed(coverage),
+            Found::Failed { schedule, failure, coverage } => {
+                let shrinking = Shrinking::new(&mut server, self.budget, &schedule, failure);
+                let shrunk = shrinking.shrink().expect(NO_PROCESS);
+                Verdict::Failed(Box::new(self.report(&mut server, shrunk, coverage)))
+            }
+        }
+    }
+
+    /// Runs one schedule.
+    ///
+    /// # Panics
+    ///
+    /// As [`explore_threads`](Self::explore_threads).
+    pub fn replay<F, T>(self, schedule: Schedule, future: T) -> Verdict
+    where
+        T: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        self.replay_threads(schedule, self.on_runtime(future))
+    }
+
+    /// Runs one schedule of code that is no future.
+    ///
+    /// # Panics
+    ///
+    /// As [`explore_threads`](Self::explore_threads).
+    pub fn replay_threads(self, schedule: Schedule, code: impl Fn() + Send + Sync + 'static) -> Verdict {
+        let mut server = Server::new(Arc::new(code), Some(0));
+        let outcome = server.make_run(&self.request(schedule.clone())).expect(NO_PROCESS);
+        let coverage = Coverage { schedules: 1, ..Coverage::default() };
+        let made = outcome.schedule.clone();
+        let missing: Vec<_> =
+            schedule.deviations().iter().filter(|asked| !made.has(asked.key)).copied().collect();
+        let failed = outcome.failure.map(|failure| {
+            let schedule = outcome.schedule;
+            Box::new(Failed {
+                failure,
+                schedule,
+                shortness: Shortness::Given,
+                coverage,
+                shrink_runs: 0,
+                test: test_name(),
+                story: outcome.story,
+            })
+        });
+        match failed {
+            failed if !missing.is_empty() => Verdict::Unfit { missing, failed },
+            Some(failed) => Verdict::Failed(failed),
+            None => Verdict::Passed(coverage),
+        }
+    }
+
+    /// Makes code of a future: it runs the future on a runtime of its own.
+    fn on_runtime<F, T>(&self, future: T) -> impl Fn() + Send + Sync + 'static
+    where
+        T: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        let workers = self.workers;
+        move || {
+            let builder = Runtime::builder();
+            let builder = if workers == 0 { builder.current_thread() } else { builder.workers(workers) };
+            let runtime = builder.build().expect("the system gives descriptors and threads");
+            runtime.block_on(future());
+        }
+    }
+
+    fn request(&self, schedule: Schedule) -> Request {
+        let Budget { steps, atomics, .. } = self.budget;
+        let strategy = Strategy::Follow(schedule);
+        Request { strategy, steps, atomics, wants_choices: false, wants_story: true }
+    }
+
+    fn report(&self, server: &mut Server, shrunk: Shrunk, coverage: Coverage) -> Failed {
+        let outcome = server.make_run(&self.request(shrunk.schedule.clone())).expect(NO_PROCESS);
+        Failed {
+            failure: outcome.failure.unwrap_or(shrunk.failure),
+            schedule: shrunk.schedule,
+            shortness: shrunk.shortness,
+            coverage,
+            shrink_runs: shrunk.runs,
+            test: test_name(),
+            story: outcome.story,
+        }
+    }
+}
+
+/// A check needs a process of its own.
+const NO_PROCESS: &str = "the system gives a process";
+
+/// The test harness names the thread of a test after it.
+fn test_name() -> String {
+    thread::current().name().unwrap_or_default().to_owned()
+}

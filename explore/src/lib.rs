@@ -1,0 +1,98 @@
+//! Every interleaving on demand: runs the production executors of Brigade under an oracle that makes every
+//! choice, in virtual time, and shrinks a failure to the shortest schedule.
+//!
+//! A test that fails once in ten thousand runs depends on which thread goes on when. This crate runs the
+//! checked code many times, each time under another *schedule*. The worker, steal, park, wake and timer code
+//! is that of [`runtime`] and [`pool`], with one seam: its threads pass a baton at choice points, and an
+//! oracle decides which one gets it.
+//!
+//! ```
+//! use brigade_explore::{Explore, Verdict, runtime::{self, sync::Mutex}};
+//! use std::sync::Arc;
+//!
+//! // Two tasks take two locks, in two orders.
+//! let verdict = Explore::new().workers(2).explore(|| async {
+//!     let locks = Arc::new((Mutex::new(()), Mutex::new(())));
+//!     let theirs = locks.clone();
+//!     let one = runtime::spawn(async move {
+//!         let _first = theirs.0.lock().await;
+//!         let _second = theirs.1.lock().await;
+//!     });
+//!     let two = runtime::spawn(async move {
+//!         let _second = locks.1.lock().await;
+//!         let _first = locks.0.lock().await;
+//!     });
+//!     one.await.unwrap();
+//!     two.await.unwrap();
+//! });
+//! let Verdict::Failed(failed) = verdict else { panic!("it gets stuck under some schedules") };
+//! // One preemption is enough: between the locks of the first task.
+//! assert_eq!(failed.schedule.deviations().len(), 1);
+//! println!("{failed}");
+//! ```
+//!
+//! In a test, [`Explore::check`] panics with a report: what failed, the shortest schedule, the threads of
+//! its run as lanes side by side, and a command that replays it.
+//!
+//! # Nouns
+//!
+//! * A **choice point** is a place at which a run can go on in several ways: another thread goes on, another
+//!   victim is looked at first, a park ends for no reason (`handle/src/explore/choice.rs` lists them).
+//! * A **deviation** is a choice that differs from what would happen anyway. A [`Schedule`] is a list of
+//!   them, such as `w1.steal.3=2 root.preempt.1=1`. The empty list is the usual schedule.
+//! * A **child** is a process that makes the runs, one after the other. A run that fails leaves threads
+//!   parked for ever, so its child ends with it.
+//! * A **story** is what the threads of one run did, in order.
+//!
+//! # How it searches and shrinks
+//!
+//! First the usual schedule runs twice, and both runs must be the same. Then all schedules with one
+//! deviation run, then all with two, as far as the budget goes. The rest of the budget goes to schedules by
+//! chance. A verdict says what was covered ([`Coverage`]). A failure is shrunk: deviations are left out as
+//! long as the run fails in the same way (`search.rs`, `shrink.rs`).
+//!
+//! # Code that can be checked
+//!
+//! Write the code against [`runtime`] and [`pool`]: they are the sources of `brigade-runtime` and
+//! `brigade-pool`, built with the seam. A crate that names the originals can be checked without a change if
+//! its tests name these instead:
+//!
+//! ```text
+//! #[cfg(test)]
+//! extern crate brigade_runtime_explored as brigade_runtime;
+//! ```
+//!
+//! Threads, locks and atomics of its own come from [`thread`] and [`sync`]. A lock of std is fine as long as
+//! no choice point lies under it; otherwise the check says which thread waits outside of the run. A child is
+//! forked from the test's process, so the code must not need threads that were started before the check.
+//! Sockets, files and processes of the operating system are refused.
+//!
+//! # Limits
+//!
+//! Runs are sequentially consistent, and switch threads at choice points only. Orders that a weak memory
+//! allows are for loom, which models the lock-free parts of each crate. Data races are for the sanitizers.
+
+mod child;
+mod explore;
+mod oracle;
+mod outcome;
+mod report;
+mod schedule;
+mod search;
+mod server;
+mod shrink;
+mod story;
+// Unsafe: system calls.
+#[allow(unsafe_code)]
+mod sys;
+
+pub use brigade_handle as handle;
+pub use brigade_handle::explore::{sync, thread};
+pub use brigade_pool as pool;
+pub use brigade_runtime as runtime;
+pub use explore::{Explore, Verdict};
+pub use outcome::{Class, Failure};
+pub use report::Failed;
+pub use schedule::{Deviation, Key, NoSchedule, Schedule};
+pub use search::Coverage;
+pub use shrink::Shortness;

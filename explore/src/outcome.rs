@@ -1,0 +1,131 @@
+//! The outcome of a run, as a child tells it to its parent.
+
+use crate::schedule::{Key, Schedule};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How the threads of a run choose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Strategy {
+    /// Follows a schedule.
+    Follow(Schedule),
+    /// Deviates by chance: at one choice of `rate`.
+    Random { seed: u64, rate: u32 },
+    /// Gives each thread a priority by chance, and changes priorities at `depth` - 1 steps of the first
+    /// `length` (probabilistic concurrency testing: Burckhardt, Kothari, Musuvathi and Nagarakatte, 2010).
+    Pct { seed: u64, depth: u32, length: u32 },
+}
+
+/// A request to a child.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) strategy: Strategy,
+    pub(crate) steps: u64,
+    pub(crate) atomics: bool,
+    /// Whether the answer has all choices of the run.
+    pub(crate) wants_choices: bool,
+    /// Whether the answer has the lanes of the run, and its waits.
+    pub(crate) wants_story: bool,
+}
+
+/// A choice that a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) key: Key,
+    pub(crate) enabled: u32,
+    pub(crate) value: u32,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) failure: Option<Failure>,
+    /// The deviations that the run has made.
+    pub(crate) schedule: Schedule,
+    pub(crate) choices: Vec<Seen>,
+    /// The number of choices.
+    pub(crate) length: u32,
+    /// A hash of all choices and of the threads that made them.
+    pub(crate) hash: u64,
+    pub(crate) story: Option<Story>,
+}
+
+/// The events of a run, in order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Story {
+    /// The names of the threads.
+    pub(crate) threads: Vec<String>,
+    pub(crate) lines: Vec<Line>,
+    /// The recording of the run.
+    pub(crate) recording: Vec<u8>,
+}
+
+/// One line of a story.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) thread: u32,
+    pub(crate) text: String,
+}
+
+/// A failed run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The kind of failure.
+    pub class: Class,
+    /// The message, in one or more lines.
+    pub message: String,
+    /// Where it happened: places in the program. Two failures of one class and one place are the same.
+    pub sites: Vec<String>,
+}
+
+/// The kind of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Class {
+    /// The checked code has panicked.
+    Panic,
+    /// Threads wait in a circle, or for something that nobody will do.
+    Stuck,
+    /// The checked code has ended, and threads that it has started have not.
+    Leak,
+    /// The limit of steps was reached.
+    StepLimit,
+    /// The process of the run has ended: by `exit`, by `abort`, or by a signal.
+    ProcessEnd,
+    /// A thread waits outside of the executors: for a lock of std, or for the operating system.
+    BlockedOutside,
+    /// Two runs of one schedule are not the same.
+    Differs,
+    /// A thread runs for long and comes to no choice point.
+    NoChoicePoint,
+}
+
+impl Class {
+    /// The words for the class.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Stuck => "stuck",
+            Self::Leak => "leak",
+            Self::StepLimit => "step limit",
+            Self::ProcessEnd => "end of the process",
+            Self::Differs => "runs differ",
+            Self::BlockedOutside => "blocked outside",
+            Self::NoChoicePoint => "no choice point",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Failure {
+    /// Returns whether this is the same failure: of the same class, in the same places.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.class == other.class && self.sites == other.sites
+    }
+}

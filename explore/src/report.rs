@@ -1,0 +1,102 @@
+//! The report of a failed check: what failed, the shortest schedule as lanes, and how to replay it.
+
+use crate::{
+    outcome::{Failure, Story},
+    schedule::{Schedule, ThreadName},
+    search::Coverage,
+    shrink::Shortness,
+};
+use std::fmt::{self, Write};
+
+/// A check that has failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The failure.
+    pub failure: Failure,
+    /// The schedule under which it fails, as short as it was found.
+    pub schedule: Schedule,
+    /// How short the schedule is known to be.
+    pub shortness: Shortness,
+    /// The schedules that were run before it was found.
+    pub coverage: Coverage,
+    /// The number of runs that shrinking took.
+    pub shrink_runs: u64,
+    /// The name of the test, by which it can be run again.
+    pub test: String,
+    pub(crate) story: Option<Story>,
+}
+
+/// The width of a lane, in columns.
+const LANE_WIDTH: usize = 34;
+/// The most lines of a story that a report shows, from its end.
+const MAX_LINES: usize = 60;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.failure.class, self.failure.message)?;
+        for site in &self.failure.sites {
+            writeln!(f, "  at {site}")?;
+        }
+        let (number, runs) = (self.coverage.schedules, self.shrink_runs);
+        match self.shortness {
+            Shortness::Shortest => {
+                writeln!(
+                    f,
+                    "found as schedule {number}, shrunk in {runs} runs to the shortest that fails so:"
+                )?;
+            }
+            Shortness::OneMinimal => {
+                let minimal = "one of which no part can be left out";
+                writeln!(f, "found as schedule {number}, shrunk in {runs} runs to {minimal}:")?;
+            }
+            Shortness::Given => writeln!(f, "under the schedule")?,
+        }
+        if self.schedule.deviations().is_empty() {
+            writeln!(f, "  (the usual one)")?;
+        } else {
+            writeln!(f, "  {}", self.schedule)?;
+        }
+        if let Some(story) = &self.story {
+            writeln!(f, "\n{}", lanes(story))?;
+        }
+        if let Some(last) = self.schedule.deviations().last().filter(|_| self.shortness != Shortness::Given) {
+            writeln!(f, "without {last} it passes")?;
+        }
+        writeln!(f, "replay it: BRIGADE_SCHEDULE='{}' cargo test {}", self.schedule, self.test)
+    }
+}
+
+/// Draws the lines of a story in lanes side by side.
+fn lanes(story: &Story) -> String {
+    let mut text = String::new();
+    let used: Vec<u32> = (0..story.threads.len() as u32)
+        .filter(|&thread| story.lines.iter().any(|line| line.thread == thread))
+        .collect();
+    let column = |thread: u32| used.iter().position(|&other| other == thread).unwrap_or(0);
+    let mut row = |cells: &dyn Fn(usize) -> String| {
+        let cells: Vec<String> = (0..used.len()).map(|index| fit(&cells(index))).collect();
+        let _ = writeln!(text, "{}", cells.join(" ").trim_end());
+    };
+    row(&|index| format!("{} {}", ThreadName(used[index]), story.threads[used[index] as usize]));
+    row(&|_| "─".repeat(LANE_WIDTH));
+    let skipped = story.lines.len().saturating_sub(MAX_LINES);
+    if skipped > 0 {
+        row(&|index| if index == 0 { format!("… {skipped} lines before") } else { String::new() });
+    }
+    for line in &story.lines[skipped..] {
+        let at = column(line.thread);
+        row(&|index| if index == at { line.text.clone() } else { String::new() });
+    }
+    text
+}
+
+/// Cuts or fills a text to the width of a lane.
+fn fit(text: &str) -> String {
+    let count = text.chars().count();
+    if count > LANE_WIDTH {
+        let cut: String = text.chars().take(LANE_WIDTH - 1).collect();
+        format!("{cut}…")
+    } else {
+        format!("{text}{}", " ".repeat(LANE_WIDTH - count))
+    }
+}

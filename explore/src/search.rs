@@ -1,0 +1,176 @@
+//! The search for a failing schedule.
+//!
+//! 1. The usual schedule, twice: both runs must be the same.
+//! 2. All schedules with one deviation, then all with two, while their number fits into the budget
+//!    (delay-bounded scheduling: Emmi, Qadeer and Rakamarić, 2011).
+//! 3. Priorities by chance, of depth 1 to 3 (PCT), by turns with deviations by chance.
+
+use crate::{
+    outcome::{Class, Failure, Outcome, Request, Seen, Strategy},
+    schedule::{Deviation, Schedule},
+    server::Server,
+};
+use std::{collections::VecDeque, io};
+
+/// The bounds of a search.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) schedules: u64,
+    pub(crate) steps: u64,
+    pub(crate) seed: u64,
+    pub(crate) atomics: bool,
+}
+
+/// The schedules that a search has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The number of schedules that were run.
+    pub schedules: u64,
+    /// All schedules with at most so many deviations are among them.
+    pub all_deviations: u32,
+    /// Whether there are no other schedules.
+    pub is_complete: bool,
+}
+
+/// How a search has ended.
+pub(crate) enum Found {
+    Nothing(Coverage),
+    Failed { schedule: Schedule, failure: Failure, coverage: Coverage },
+}
+
+pub(crate) struct Search<'a> {
+    server: &'a mut Server,
+    budget: Budget,
+    coverage: Coverage,
+}
+
+/// A schedule whose run begins like that of a shorter one.
+struct Node {
+    schedule: Schedule,
+    /// The choices before this index are the same as in the run of the shorter schedule.
+    from: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(server: &'a mut Server, budget: Budget) -> Self {
+        Self { server, budget, coverage: Coverage::default() }
+    }
+
+    fn request(&self, strategy: Strategy, wants_choices: bool) -> Request {
+        let Budget { steps, atomics, .. } = self.budget;
+        Request { strategy, steps, atomics, wants_choices, wants_story: false }
+    }
+
+    fn make_run(&mut self, strategy: Strategy, wants_choices: bool) -> io::Result<Outcome> {
+        self.coverage.schedules += 1;
+        let request = self.request(strategy, wants_choices);
+        self.server.make_run(&request)
+    }
+
+    pub(crate) fn search(mut self) -> io::Result<Found> {
+        let usual = self.make_run(Strategy::Follow(Schedule::default()), true)?;
+        if let Some(failure) = usual.failure {
+            return Ok(self.failed(usual.schedule, failure));
+        }
+        let again = self.make_run(Strategy::Follow(Schedule::default()), true)?;
+        self.coverage.schedules -= 1;
+        if again.hash != usual.hash {
+            let len = usual.choices.len().max(again.choices.len());
+            let at = |outcome: &Outcome, index: usize| outcome.choices.get(index).copied();
+            let index = (0..len).find(|&index| at(&usual, index) != at(&again, index)).unwrap_or(len);
+            let failure = differ(index, at(&usual, index), at(&again, index));
+            return Ok(self.failed(Schedule::default(), failure));
+        }
+        let length = usual.length;
+        if let Some(found) = self.enumerate(usual)? {
+            return Ok(found);
+        }
+        self.by_chance(length)
+    }
+
+    /// Runs all schedules with one deviation, then all with two, and so on, within half of the budget. A
+    /// level that would not fit is left out.
+    fn enumerate(&mut self, usual: Outcome) -> io::Result<Option<Found>> {
+        let mut level = VecDeque::from([(Node { schedule: Schedule::default(), from: 0 }, usual.choices)]);
+        loop {
+            let ways: u64 = level.iter().map(|(node, choices)| ways_after(choices, node.from)).sum();
+            if ways == 0 {
+                self.coverage.is_complete = true;
+                return Ok(Some(Found::Nothing(self.coverage)));
+            }
+            if ways > self.budget.schedules / 2 {
+                return Ok(None);
+            }
+            let mut next = VecDeque::new();
+            for (node, choices) in level {
+                for child in children(&node, &choices) {
+                    if self.coverage.schedules >= self.budget.schedules {
+                        return Ok(Some(Found::Nothing(self.coverage)));
+                    }
+                    let outcome = self.make_run(Strategy::Follow(child.schedule.clone()), true)?;
+                    if let Some(failure) = outcome.failure {
+                        return Ok(Some(self.failed(outcome.schedule, failure)));
+                    }
+                    next.push_back((child, outcome.choices));
+                }
+            }
+            self.coverage.all_deviations += 1;
+            level = next;
+        }
+    }
+
+    /// Runs schedules by chance until the budget is spent.
+    fn by_chance(&mut self, length: u32) -> io::Result<Found> {
+        let mut seed = self.budget.seed;
+        while self.coverage.schedules < self.budget.schedules {
+            seed += 1;
+            let strategy = match seed % 4 {
+                0 => Strategy::Random { seed, rate: 4 },
+                1 => Strategy::Random { seed, rate: 16 },
+                depth => Strategy::Pct { seed, depth: depth as u32, length },
+            };
+            let outcome = self.make_run(strategy, false)?;
+            if let Some(failure) = outcome.failure {
+                return Ok(self.failed(outcome.schedule, failure));
+            }
+        }
+        Ok(Found::Nothing(self.coverage))
+    }
+
+    fn failed(&self, schedule: Schedule, failure: Failure) -> Found {
+        Found::Failed { schedule, failure, coverage: self.coverage }
+    }
+}
+
+/// The failure of two runs of one schedule that are not the same.
+fn differ(index: usize, one: Option<Seen>, other: Option<Seen>) -> Failure {
+    let told = |seen: Option<Seen>| match seen {
+        Some(seen) => format!("comes to {} with {} ways", seen.key, seen.enabled),
+        None => "has ended".to_owned(),
+    };
+    let message = format!(
+        "two runs of the usual schedule differ at choice {index}: one {}, the other {}. Something else than the \
+         oracle decides: the time, chance, an address, or the system",
+        told(one),
+        told(other),
+    );
+    Failure { class: Class::Differs, message, sites: Vec::new() }
+}
+
+/// Returns how many schedules deviate once more, at this choice or later.
+fn ways_after(choices: &[Seen], from: usize) -> u64 {
+    choices.iter().skip(from).map(|seen| u64::from(seen.enabled - 1)).sum()
+}
+
+/// Returns the schedules that deviate once more than this one, after its last deviation.
+fn children(node: &Node, choices: &[Seen]) -> Vec<Node> {
+    let mut children = Vec::new();
+    for (index, seen) in choices.iter().enumerate().skip(node.from) {
+        for value in (0..seen.enabled).filter(|&value| value != seen.value) {
+            let one_more = Deviation { key: seen.key, value };
+            let deviations = node.schedule.deviations().iter().copied().chain([one_more]);
+            children.push(Node { schedule: Schedule::new(deviations), from: index + 1 });
+        }
+    }
+    children
+}
