@@ -24,6 +24,7 @@
 //!   of them.
 //! * [`wait`]: what blocking means on this thread: park, help, or refuse. The owner of a thread sets the
 //!   policy.
+//! * [`linger`]: whether a thread that waits should stay awake, because its wake-up comes soon.
 //! * [`observe`]: the switch of the trace, which lies above this crate.
 //! * [`fork`]: whether this is still the process that made something.
 //!
@@ -73,6 +74,7 @@ mod join_by;
 // Unsafe: owns a reference to an executor's allocation through a raw pointer and its release function.
 #[allow(unsafe_code)]
 mod join_handle;
+pub mod linger;
 mod lost;
 pub mod observe;
 // Unsafe: the state byte guards the waker's cell.

@@ -2,6 +2,7 @@
 
 use crate::{
     clock,
+    linger::Linger,
     sync::{AtomicBool, Ordering, Thread, park_timeout, thread},
 };
 use std::{
@@ -24,38 +25,65 @@ use std::{
 ///
 /// If the swap comes before the store, the token comes after the swap. The park that follows finds the
 /// token or is ended by it. A park that ends for another reason only goes round the loop.
+///
+/// A thread whose wake-up is expected soon looks at the flag for a while before it parks ([`Linger`]). That
+/// changes nothing above: it is a thread that comes late to its swap.
 pub(crate) struct Parker {
     notified: AtomicBool,
     thread: Thread,
+    linger: Linger,
 }
 
 impl Parker {
     /// Makes a parker for the calling thread, which is the only one that may call [`park`](Self::park).
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { notified: AtomicBool::new(false), thread: thread::current() })
+        Arc::new(Self { notified: AtomicBool::new(false), thread: thread::current(), linger: Linger::new() })
+    }
+
+    /// Takes a wake-up, if there was one.
+    fn take(&self) -> bool {
+        // Acquire pairs with the waker's Release, so that this thread sees everything that the waker did
+        // before.
+        self.notified.swap(false, Ordering::Acquire)
     }
 
     /// Sleeps until woken, or not at all if woken since the last call.
     pub(crate) fn park(&self) {
-        // Acquire pairs with the waker's Release, so that this thread sees everything that the waker did
-        // before.
-        while !self.notified.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
+        self.sleep(|| {
+            while !self.take() {
+                thread::park();
+            }
+            true
+        });
     }
 
     /// Sleeps like [`park`](Self::park), but until the deadline at most. Returns false if the deadline has
     /// passed without a wake-up.
     pub(crate) fn park_until(&self, deadline: Instant) -> bool {
-        // Acquire: as in `park`.
-        while !self.notified.swap(false, Ordering::Acquire) {
-            let left = deadline.saturating_duration_since(clock::now());
-            if left.is_zero() {
-                return false;
+        self.sleep(|| {
+            while !self.take() {
+                let left = deadline.saturating_duration_since(clock::now());
+                if left.is_zero() {
+                    return false;
+                }
+                park_timeout(left);
             }
-            park_timeout(left);
+            true
+        })
+    }
+
+    /// Waits awake if the wake-up is expected soon, and otherwise by this function. Returns whether there was
+    /// a wake-up.
+    fn sleep(&self, park: impl FnOnce() -> bool) -> bool {
+        // Relaxed: `take` synchronizes.
+        let is_woken = || self.notified.load(Ordering::Relaxed);
+        if self.take() || (self.linger.wait_awake(is_woken) && self.take()) {
+            return true;
         }
-        true
+        self.linger.begin_sleep();
+        let was_woken = park();
+        self.linger.end_sleep();
+        was_woken
     }
 }
 
@@ -65,7 +93,8 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release pairs with the swap in `park`. Only the first of several wakes has to unpark.
+        self.linger.stamp();
+        // Release pairs with the swap in `take`. Only the first of several wakes has to unpark.
         if !self.notified.swap(true, Ordering::Release) {
             self.thread.unpark();
         }

@@ -43,9 +43,14 @@ use std::{
 /// The time that a round should take at most. It is also the longest time for which a busy executor leaves
 /// the driver alone, if polls are short.
 pub(crate) const MAX_ROUND: Duration = Duration::from_micros(50);
-/// The time that a single poll takes at least to count as long. Another worker is woken for the driver then:
-/// the two system calls for that take some 5 µs.
+/// The time that a single poll takes at least to count as long. Another worker is called to the driver before
+/// the polls that follow it.
 const LONG_POLL: Duration = Duration::from_micros(200);
+/// A poll is expected to be long for as many polls after a long one as there are such times in it. A call to
+/// the driver takes 5 µs, so the calls take an eighth of the time of the long polls at most.
+const TIME_PER_CALL: Duration = Duration::from_micros(40);
+/// The most polls that are expected to be long after a long one.
+const MAX_CALLS: u32 = 32;
 /// The most polls of a round.
 const MAX_POLLS: i32 = 61;
 /// The number of polls that must have been short for one more poll in a round.
@@ -59,8 +64,8 @@ pub(crate) struct CheckInterval {
     polls: Cell<i32>,
     evidence: Cell<i32>,
     began: Cell<Instant>,
-    /// Whether the last round took as long as a long poll.
-    was_long: Cell<bool>,
+    /// For how many more polls a long one is expected.
+    calls_left: Cell<u32>,
 }
 
 impl CheckInterval {
@@ -70,7 +75,7 @@ impl CheckInterval {
             polls: Cell::new(1),
             evidence: Cell::new(0),
             began: Cell::new(now),
-            was_long: Cell::new(false),
+            calls_left: Cell::new(0),
         }
     }
 
@@ -96,9 +101,16 @@ impl CheckInterval {
         self.polls.get() == 1
     }
 
-    /// Tells whether the next poll will probably be a long one.
+    /// Tells whether the next poll may be a long one, which justifies a call to the driver. There are some
+    /// such calls after each long poll: one task may compute for a millisecond while another one answers
+    /// requests.
     pub(crate) fn expects_long_poll(&self) -> bool {
-        self.is_after_each_poll() && self.was_long.get()
+        self.is_after_each_poll() && self.calls_left.get() > 0
+    }
+
+    /// Counts a call to the driver.
+    pub(crate) fn count_call(&self) {
+        self.calls_left.set(self.calls_left.get().saturating_sub(1));
     }
 
     /// Returns the polls that were made in this round.
@@ -112,11 +124,18 @@ impl CheckInterval {
         let took = now.saturating_duration_since(self.began.get());
         let ran = self.polls.get() - self.left.get();
         self.evidence.set(weigh(self.evidence.get(), ran, took));
-        if ran > 0 {
-            self.was_long.set(took >= LONG_POLL);
+        if ran > 0 && took >= LONG_POLL {
+            let calls = took.as_nanos() / TIME_PER_CALL.as_nanos();
+            let calls = u32::try_from(calls).unwrap_or(u32::MAX).min(MAX_CALLS);
+            self.calls_left.set(calls.max(self.calls_left.get()));
         }
         self.begin_round(now);
         took
+    }
+
+    /// Leaves out a wait of this length: the round goes on after it.
+    pub(crate) fn exclude(&self, wait: Duration) {
+        self.began.set(self.began.get() + wait);
     }
 
     /// Begins a round after a sleep, which counts for no round.
@@ -274,13 +293,20 @@ mod tests {
     }
 
     #[test]
-    fn a_long_poll_is_expected_after_a_long_one() {
+    fn a_long_poll_is_expected_for_some_calls_after_a_long_one_and_for_a_few_short_polls() {
         let mut simulation = Simulation::new();
         assert!(!simulation.interval.expects_long_poll());
         simulation.poll(2, LONG);
-        assert!(simulation.interval.expects_long_poll());
-        simulation.poll(1, SHORT);
+        for _ in 0..LONG.as_micros() / TIME_PER_CALL.as_micros() {
+            simulation.poll(1, SHORT);
+            assert!(simulation.interval.expects_long_poll());
+            simulation.interval.count_call();
+        }
         assert!(!simulation.interval.expects_long_poll());
+        simulation.poll(1, 1000 * LONG);
+        assert_eq!(simulation.interval.calls_left.get(), MAX_CALLS);
+        simulation.poll(100, SHORT);
+        assert!(!simulation.interval.expects_long_poll(), "there is not a check after each poll any more");
     }
 
     #[test]

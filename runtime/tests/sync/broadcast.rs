@@ -88,6 +88,35 @@ fn a_receiver_that_is_woken_too_late_has_missed_what_was_handed_over() {
 }
 
 #[test]
+fn a_receiver_that_took_values_in_advance_has_missed_them_as_well() {
+    let second = Arc::new(2);
+    let (sender, mut receiver) = broadcast::channel(4);
+    for number in 1..=4 {
+        sender.send(if number == 2 { second.clone() } else { Arc::new(number) }).unwrap();
+    }
+    assert_eq!(receiver.try_recv().as_deref(), Ok(&1));
+    sender.send(Arc::new(5)).unwrap();
+    assert_eq!(receiver.try_recv().as_deref(), Ok(&2), "there is room for four");
+    (6..=9).for_each(|number| _ = sender.send(Arc::new(number)).unwrap());
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Lagged(3)));
+    let rest: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).map(|value| *value).collect();
+    assert_eq!(rest, [6, 7, 8, 9]);
+    assert_eq!((sender.len(), Arc::strong_count(&second)), (0, 1));
+}
+
+#[test]
+fn a_receiver_far_behind_gets_all_values_in_order() {
+    let (sender, mut one) = broadcast::channel(100);
+    let mut other = sender.subscribe();
+    (0..100).for_each(|number| _ = sender.send(number).unwrap());
+    for number in 0..100 {
+        assert_eq!((one.try_recv(), sender.len()), (Ok(number), 100 - number));
+        assert_eq!(block_on(other.recv()), Ok(number));
+    }
+    assert_eq!((one.try_recv(), other.try_recv()), (Err(TryRecvError::Empty), Err(TryRecvError::Empty)));
+}
+
+#[test]
 fn the_last_receiver_takes_a_value_without_a_clone() {
     #[derive(Debug)]
     struct Counted(Arc<AtomicUsize>);

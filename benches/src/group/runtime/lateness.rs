@@ -7,7 +7,11 @@
 //!                                                        seen sooner, and none is later than the max
 //! ```
 //!
-//! A run lasts for [`RUN_LENGTH`]; an event that is late makes room for fewer.
+//! In the benches `stuck_`, one task of a runtime with several workers computes for a long time, and then
+//! sleeps for as long. So it is often the worker in the driver that runs it, and another one has to notice.
+//!
+//! A run lasts for [`RUN_LENGTH`], or for [`PAUSES`] long polls if that is more. An event that is late makes
+//! room for fewer.
 
 use super::executor::{Echo, Runtime, Spawner, Threads};
 use crate::bench::{Bench, Metric, Row, Side, lateness, sides, workers};
@@ -28,6 +32,8 @@ use tokio::sync::mpsc::unbounded_channel;
 
 /// How long a run lasts.
 const RUN_LENGTH: Duration = Duration::from_millis(300);
+/// How often a task that computes for a long time does so and pauses, in a run.
+const PAUSES: u32 = 4;
 /// The time from one event to the next.
 const PERIOD: Duration = Duration::from_millis(1);
 
@@ -35,9 +41,27 @@ const PERIOD: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, Copy)]
 struct Load {
     tasks: usize,
-    /// The time that each of them computes before it yields.
+    /// The time that each of them computes before it pauses.
     poll: Duration,
+    pause: Pause,
     threads: Threads,
+}
+
+/// How a task that computes pauses.
+#[derive(Debug, Clone, Copy)]
+enum Pause {
+    Yield,
+    /// It sleeps for as long as it has computed.
+    Sleep,
+}
+
+impl Load {
+    fn run_length(self) -> Duration {
+        match self.pause {
+            Pause::Yield => RUN_LENGTH,
+            Pause::Sleep => RUN_LENGTH.max(2 * PAUSES * self.poll),
+        }
+    }
 }
 
 /// The event that must not be late.
@@ -53,49 +77,56 @@ enum Event {
     Message,
 }
 
+/// The names of the rows of a bench: p50, p99, max.
+type Names = [&'static str; 3];
+
+macro_rules! rows {
+    ($name:literal) => {
+        [$name, concat!($name, "_p99"), concat!($name, "_max")]
+    };
+}
+
 /// The benches.
 pub(crate) fn benches() -> Vec<Bench> {
     let (one, all) = (Threads::Current, Threads::Workers(workers()));
     let mut benches = Vec::new();
     let mut add = |names, event, tasks, micros, threads| {
-        let load = Load { tasks, poll: Duration::from_micros(micros), threads };
+        let load = Load { tasks, poll: Duration::from_micros(micros), pause: Pause::Yield, threads };
         benches.extend(against_both(names, event, load));
     };
-    add(ROWS_TICKER_4, Event::Timer, 4, 200, all);
-    add(ROWS_TICKER_4_CT, Event::Timer, 4, 200, one);
-    add(ROWS_TICKER_16, Event::Timer, 16, 200, all);
-    add(ROWS_TICKER_16_CT, Event::Timer, 16, 200, one);
-    add(ROWS_TICKER_SHORT, Event::Timer, 16, 20, all);
-    add(ROWS_TICKER_SHORT_CT, Event::Timer, 16, 20, one);
-    add(ROWS_TICKER_LONG, Event::Timer, 4, 2000, all);
-    add(ROWS_TICKER_LONG_CT, Event::Timer, 4, 2000, one);
-    add(ROWS_ECHO, Event::Echo, 4, 200, all);
-    add(ROWS_ECHO_CT, Event::Echo, 4, 200, one);
-    add(ROWS_SPAWN, Event::Spawn, 4, 200, all);
-    add(ROWS_SPAWN_CT, Event::Spawn, 4, 200, one);
-    add(ROWS_MESSAGE, Event::Message, 4, 200, all);
-    add(ROWS_MESSAGE_CT, Event::Message, 4, 200, one);
+    add(rows!("late_ticker_4"), Event::Timer, 4, 200, all);
+    add(rows!("late_ticker_4_ct"), Event::Timer, 4, 200, one);
+    add(rows!("late_ticker_16"), Event::Timer, 16, 200, all);
+    add(rows!("late_ticker_16_ct"), Event::Timer, 16, 200, one);
+    add(rows!("late_ticker_20us"), Event::Timer, 16, 20, all);
+    add(rows!("late_ticker_20us_ct"), Event::Timer, 16, 20, one);
+    add(rows!("late_ticker_2ms"), Event::Timer, 4, 2000, all);
+    add(rows!("late_ticker_2ms_ct"), Event::Timer, 4, 2000, one);
+    add(rows!("late_echo"), Event::Echo, 4, 200, all);
+    add(rows!("late_echo_ct"), Event::Echo, 4, 200, one);
+    add(rows!("late_spawn"), Event::Spawn, 4, 200, all);
+    add(rows!("late_spawn_ct"), Event::Spawn, 4, 200, one);
+    add(rows!("late_message"), Event::Message, 4, 200, all);
+    add(rows!("late_message_ct"), Event::Message, 4, 200, one);
+    let mut add = |names, event, millis| {
+        let poll = Duration::from_millis(millis);
+        benches.extend(against_both(
+            names,
+            event,
+            Load { tasks: 1, poll, pause: Pause::Sleep, threads: all },
+        ));
+    };
+    add(rows!("stuck_ticker_1ms"), Event::Timer, 1);
+    add(rows!("stuck_ticker_10ms"), Event::Timer, 10);
+    add(rows!("stuck_ticker_100ms"), Event::Timer, 100);
+    add(rows!("stuck_echo_1ms"), Event::Echo, 1);
+    add(rows!("stuck_echo_10ms"), Event::Echo, 10);
+    add(rows!("stuck_echo_100ms"), Event::Echo, 100);
+    add(rows!("stuck_spawn_1ms"), Event::Spawn, 1);
+    add(rows!("stuck_spawn_10ms"), Event::Spawn, 10);
+    add(rows!("stuck_spawn_100ms"), Event::Spawn, 100);
     benches
 }
-
-/// The names of the rows of a bench: p50, p99, max.
-type Names = [&'static str; 3];
-
-const ROWS_TICKER_4: Names = ["late_ticker_4", "late_ticker_4_p99", "late_ticker_4_max"];
-const ROWS_TICKER_4_CT: Names = ["late_ticker_4_ct", "late_ticker_4_ct_p99", "late_ticker_4_ct_max"];
-const ROWS_TICKER_16: Names = ["late_ticker_16", "late_ticker_16_p99", "late_ticker_16_max"];
-const ROWS_TICKER_16_CT: Names = ["late_ticker_16_ct", "late_ticker_16_ct_p99", "late_ticker_16_ct_max"];
-const ROWS_TICKER_SHORT: Names = ["late_ticker_20us", "late_ticker_20us_p99", "late_ticker_20us_max"];
-const ROWS_TICKER_SHORT_CT: Names =
-    ["late_ticker_20us_ct", "late_ticker_20us_ct_p99", "late_ticker_20us_ct_max"];
-const ROWS_TICKER_LONG: Names = ["late_ticker_2ms", "late_ticker_2ms_p99", "late_ticker_2ms_max"];
-const ROWS_TICKER_LONG_CT: Names = ["late_ticker_2ms_ct", "late_ticker_2ms_ct_p99", "late_ticker_2ms_ct_max"];
-const ROWS_ECHO: Names = ["late_echo", "late_echo_p99", "late_echo_max"];
-const ROWS_ECHO_CT: Names = ["late_echo_ct", "late_echo_ct_p99", "late_echo_ct_max"];
-const ROWS_SPAWN: Names = ["late_spawn", "late_spawn_p99", "late_spawn_max"];
-const ROWS_SPAWN_CT: Names = ["late_spawn_ct", "late_spawn_ct_p99", "late_spawn_ct_max"];
-const ROWS_MESSAGE: Names = ["late_message", "late_message_p99", "late_message_max"];
-const ROWS_MESSAGE_CT: Names = ["late_message_ct", "late_message_ct_p99", "late_message_ct_max"];
 
 fn against_both(names: Names, event: Event, load: Load) -> [Bench; 2] {
     use super::executor::{Brigade, Smol, Tokio};
@@ -127,11 +158,12 @@ fn run<R: Runtime<Spawner: Echo>>(runtime: &R, event: Event, load: Load) -> Vec<
             runtime.block_on(runtime.spawn(compute_beside(runtime.spawner(), is_over.clone(), load, tell)));
         });
         told.recv().expect("the load begins");
+        let length = load.run_length();
         let late = match event {
-            Event::Timer => timer(runtime),
-            Event::Echo => echo(runtime),
-            Event::Spawn => spawn(runtime),
-            Event::Message => message(runtime),
+            Event::Timer => timer(runtime, length),
+            Event::Echo => echo(runtime, length),
+            Event::Spawn => spawn(runtime, length),
+            Event::Message => message(runtime, length),
         };
         is_over.store(true, Ordering::Relaxed);
         late
@@ -153,7 +185,10 @@ async fn compute_beside<I: Spawner>(
                 while clock::now() < end {
                     hint::spin_loop();
                 }
-                I::yield_now().await;
+                match load.pause {
+                    Pause::Yield => I::yield_now().await,
+                    Pause::Sleep => I::sleep(load.poll).await,
+                }
             }
         }
     };
@@ -164,11 +199,11 @@ async fn compute_beside<I: Spawner>(
     }
 }
 
-fn timer<R: Runtime>(runtime: &R) -> Vec<Duration> {
+fn timer<R: Runtime>(runtime: &R, length: Duration) -> Vec<Duration> {
     let (tell, told) = mpsc::channel();
     let ticker = runtime.spawn(async move {
         let mut late = Vec::new();
-        let end = clock::now() + RUN_LENGTH;
+        let end = clock::now() + length;
         while clock::now() < end {
             let due = clock::now() + PERIOD;
             <R::Spawner as Spawner>::sleep(PERIOD).await;
@@ -182,7 +217,7 @@ fn timer<R: Runtime>(runtime: &R) -> Vec<Duration> {
     late
 }
 
-fn echo<R: Runtime<Spawner: Echo>>(runtime: &R) -> Vec<Duration> {
+fn echo<R: Runtime<Spawner: Echo>>(runtime: &R, length: Duration) -> Vec<Duration> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the machine has a loopback");
     let address = listener.local_addr().expect("it is bound");
     let mut client = TcpStream::connect(address).expect("the listener is there");
@@ -192,7 +227,7 @@ fn echo<R: Runtime<Spawner: Echo>>(runtime: &R) -> Vec<Duration> {
     }
     server.set_nonblocking(true).expect("the descriptor is good");
     let server = runtime.spawn(<R::Spawner as Echo>::echo(server));
-    let late = each_period(|_| {
+    let late = each_period(length, |_| {
         let sent = clock::now();
         client.write_all(&[1]).expect("the server lives");
         client.read_exact(&mut [0]).expect("the server answers");
@@ -202,9 +237,9 @@ fn echo<R: Runtime<Spawner: Echo>>(runtime: &R) -> Vec<Duration> {
     late
 }
 
-fn spawn<R: Runtime>(runtime: &R) -> Vec<Duration> {
+fn spawn<R: Runtime>(runtime: &R, length: Duration) -> Vec<Duration> {
     let (tell, told) = mpsc::channel();
-    let tasks = each_period(|sent| {
+    let tasks = each_period(length, |sent| {
         let tell = tell.clone();
         runtime.spawn(async move { tell.send(sent.elapsed()).expect("all figures are awaited") })
     });
@@ -213,7 +248,7 @@ fn spawn<R: Runtime>(runtime: &R) -> Vec<Duration> {
     late
 }
 
-fn message<R: Runtime>(runtime: &R) -> Vec<Duration> {
+fn message<R: Runtime>(runtime: &R, length: Duration) -> Vec<Duration> {
     let (send, mut messages) = unbounded_channel::<Instant>();
     let (tell, told) = mpsc::channel();
     let receiver = runtime.spawn(async move {
@@ -221,15 +256,15 @@ fn message<R: Runtime>(runtime: &R) -> Vec<Duration> {
             tell.send(sent.elapsed()).expect("all figures are awaited");
         }
     });
-    let sent = each_period(|now| send.send(now).expect("the receiver lives"));
+    let sent = each_period(length, |now| send.send(now).expect("the receiver lives"));
     let late = told.iter().take(sent.len()).collect();
     drop((send, receiver));
     late
 }
 
 /// Calls `f` once a period, with the time.
-fn each_period<T>(mut f: impl FnMut(Instant) -> T) -> Vec<T> {
-    let end = clock::now() + RUN_LENGTH;
+fn each_period<T>(length: Duration, mut f: impl FnMut(Instant) -> T) -> Vec<T> {
+    let end = clock::now() + length;
     let mut results = Vec::new();
     while clock::now() < end {
         thread::sleep(PERIOD);

@@ -331,14 +331,27 @@ impl Core {
         self.turns.begin(may_be_external && !self.external.borrow().is_empty());
     }
 
-    /// Sleeps in the reactor until there is something to do. If there is something already, the round goes
-    /// on: otherwise a future of `block_on` that wakes itself would put off the check for ever.
+    /// Waits until there is something to do: awake, if another thread is expected to send something soon,
+    /// and else in the reactor. If there is something already, the round goes on: otherwise a future of
+    /// `block_on` that wakes itself would put off the check for ever.
     pub(crate) fn sleep(&self) {
         let clock = &self.shared.driver.timers.clock;
         let now = clock.now();
-        if self.sleep_in_driver() {
+        let inbox = &self.shared.inbox;
+        let is_paused = clock.is_paused();
+        if !is_paused && inbox.linger.may_wait_awake() && now - self.driver_polled.get() > MAX_ROUND {
+            // Timers and events must not wait as long as other threads send something.
+            return self.check();
+        }
+        if !is_paused && inbox.linger.wait_awake(|| !inbox.is_empty()) {
+            self.interval.exclude(clock.now() - now);
+        } else if self.sleep_in_driver() {
+            let awake_at = clock.now();
+            if !is_paused {
+                self.driver_polled.set(awake_at);
+            }
             self.interval.end_round(now);
-            self.interval.begin_round(clock.now());
+            self.interval.begin_round(awake_at);
         }
     }
 
@@ -354,11 +367,13 @@ impl Core {
         let may_sleep = shared.inbox.may_sleep();
         if may_sleep {
             park(shared.worker);
+            shared.inbox.linger.begin_sleep();
             // This thread may be inside a job of a pool. Then a spare thread takes its place.
             let away = wait::away();
             driver.sleep(None, || {
                 drop(away);
                 unpark(shared.worker);
+                shared.inbox.linger.end_sleep();
                 shared.inbox.awake();
             });
         }

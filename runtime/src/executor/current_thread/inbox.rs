@@ -20,6 +20,7 @@ use crate::{
     shim::{AtomicBool, Ordering, in_order},
     task::Task,
 };
+use brigade_handle::linger::Linger;
 
 /// Tasks from other threads, and whether the future of `block_on` was woken.
 pub(super) struct Inbox {
@@ -28,6 +29,8 @@ pub(super) struct Inbox {
     woken: AtomicBool,
     /// True if the driving thread sleeps in the reactor, or is about to.
     sleeping: AtomicBool,
+    /// How soon other threads wake the driving one.
+    pub(super) linger: Linger,
 }
 
 /// Says whether the sender has to wake the reactor.
@@ -40,7 +43,12 @@ pub(super) enum WakeTarget {
 
 impl Inbox {
     pub(super) fn new() -> Self {
-        Self { injector: Injector::new(), woken: AtomicBool::new(false), sleeping: AtomicBool::new(false) }
+        Self {
+            injector: Injector::new(),
+            woken: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            linger: Linger::new(),
+        }
     }
 
     /// Sends a task. Gives it back if the executor has ended.
@@ -60,9 +68,15 @@ impl Inbox {
         in_order();
         // SeqCst: see the head of this file. Relaxed: only one thread must take it back, and it publishes
         // nothing.
-        let asleep = self.sleeping.load(Ordering::SeqCst)
-            && self.sleeping.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if asleep { WakeTarget::Reactor } else { WakeTarget::Nobody }
+        if !self.sleeping.load(Ordering::SeqCst) {
+            return WakeTarget::Nobody;
+        }
+        self.linger.stamp();
+        if self.sleeping.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            WakeTarget::Reactor
+        } else {
+            WakeTarget::Nobody
+        }
     }
 
     /// Marks the future of `block_on` as due without a wake-up. Only the driving thread calls this.

@@ -44,6 +44,10 @@ pub(super) struct RingEntry<T> {
 impl<T: Clone> RingEntry<T> {
     /// Returns the value. Nothing is cloned if nobody else has it any more.
     pub(super) fn into_value(entry: Arc<Self>) -> T {
+        // An attempt that fails would take the cache line away from the other receivers.
+        if Arc::strong_count(&entry) > 1 {
+            return entry.value.clone();
+        }
         Arc::try_unwrap(entry).map_or_else(|shared| shared.value.clone(), |entry| entry.value)
     }
 }
@@ -58,8 +62,19 @@ impl<T> Ring<T> {
         self.head
     }
 
+    /// The value with this number and those after it, `most` at most; none if that value has left the ring.
+    pub(super) fn from(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> impl DoubleEndedIterator<Item = &Arc<RingEntry<T>>> {
+        let (index, len) = (number.checked_sub(self.head), self.entries.len());
+        let begin = index.and_then(|index| usize::try_from(index).ok()).map_or(len, |index| index.min(len));
+        self.entries.range(begin..len.min(begin + most))
+    }
+
     /// The value with this number, if it is in the ring.
-    pub(super) fn get(&self, number: u64) -> Option<&Arc<RingEntry<T>>> {
+    fn get(&self, number: u64) -> Option<&Arc<RingEntry<T>>> {
         self.entries.get(usize::try_from(number.checked_sub(self.head)?).ok()?)
     }
 

@@ -46,7 +46,7 @@ use std::{error, fmt, future::Future, panic::Location, sync::Arc};
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel keeps one value at least");
     let channel = Arc::new(BroadcastChannel::new(capacity));
-    (Sender { channel: channel.clone() }, Receiver { channel, next: 0 })
+    (Sender { channel: channel.clone() }, Receiver { channel, next: 0, ahead: Vec::new() })
 }
 
 /// Sends to all receivers of a [`channel`]. Clones send into the same channel.
@@ -72,7 +72,17 @@ pub struct Receiver<T> {
     channel: Arc<BroadcastChannel<T>>,
     /// The number of the value that it wants next.
     next: u64,
+    /// That value and those after it, as far as they were taken in advance. The next one is the last.
+    ahead: Vec<Arc<RingEntry<T>>>,
 }
+
+// Values that were taken in advance are only dropped or passed on, as those in the ring.
+impl<T> std::panic::UnwindSafe for Receiver<T> {}
+impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
+
+/// How many values a receiver with a backlog takes at a time from the ring, so that it does not need the lock
+/// for each of them.
+const MAX_AHEAD: usize = 32;
 
 impl<T> Sender<T> {
     /// Sends a value to all receivers. Returns how many there are. It never waits: if the ring is full, the
@@ -125,7 +135,7 @@ fn subscribe<T>(channel: &Arc<BroadcastChannel<T>>) -> Receiver<T> {
     state.receivers += 1;
     let next = channel.end();
     drop(state);
-    Receiver { channel: channel.clone(), next }
+    Receiver { channel: channel.clone(), next, ahead: Vec::new() }
 }
 
 impl<T: Clone> Receiver<T> {
@@ -188,13 +198,19 @@ impl<T: Clone> Receiver<T> {
                 return Err(if has_senders { TryRecvError::Empty } else { TryRecvError::Closed });
             }
         }
-        let ring = self.channel.ring();
-        let Some(entry) = ring.get(self.next).cloned() else {
-            let missed = ring.head() - self.next;
-            self.next = ring.head();
-            return Err(TryRecvError::Lagged(missed));
-        };
-        drop(ring);
+        if self.channel.is_lost(self.next) {
+            self.ahead.clear();
+        }
+        if self.ahead.is_empty() {
+            let ring = self.channel.ring();
+            self.ahead.extend(ring.from(self.next, MAX_AHEAD).rev().cloned());
+            if self.ahead.is_empty() {
+                let missed = ring.head() - self.next;
+                self.next = ring.head();
+                return Err(TryRecvError::Lagged(missed));
+            }
+        }
+        let entry = self.ahead.pop().expect("it has just been filled");
         Ok(self.see(entry))
     }
 

@@ -6,12 +6,12 @@
 //! each time:
 //!
 //! * It watches, and nobody has been in the driver from one look to the next.
-//! * It is called. A worker whose last poll was long calls another one when it leaves the driver, or when it
-//!   finds the driver empty: the next poll is probably long as well, and timers and sockets should not wait
-//!   for it.
+//! * It is called. A worker that had a long poll of late calls another one when it leaves the driver, or when
+//!   it finds the driver empty: the next poll may be long as well, and timers and sockets should not wait for
+//!   it.
 //!
-//! So an event waits for a worker's long poll for [`WATCH_INTERVAL`] and [`SECOND_LOOK`] at most, and if the
-//! poll before was long as well, for the time of a wake-up. A task in a LIFO slot may wait for two
+//! So an event waits for a worker's long poll for [`WATCH_INTERVAL`] and [`SECOND_LOOK`] at most, and if a
+//! poll shortly before was long as well, for the time of a wake-up. A task in a LIFO slot may wait for two
 //! [`WATCH_INTERVAL`]s: if the only watcher sleeps in the driver, its [`SECOND_LOOK`] comes after a whole
 //! millisecond, because epoll counts in milliseconds.
 //!
@@ -168,6 +168,7 @@ impl Worker {
     pub(super) fn hand_over_driver(&self) {
         let shared = &self.shared;
         if self.interval.expects_long_poll() && shared.idle.has_sleepers() {
+            self.interval.count_call();
             let is_driving = |worker: usize| shared.remotes[worker].parker.is_driving();
             shared.idle.call_driver(is_driving, |worker| shared.wake(worker, WakeReason::Watch));
         }
