@@ -196,9 +196,11 @@ impl Picture<'_> {
     }
 
     fn marks(&mut self, marks: &[Mark]) {
+        let words_of = |mark: &Mark| self.timeline.text(mark.text).unwrap_or_default();
+        let is_fault = |mark: &Mark| mark.is_fault || words_of(mark).starts_with("stale");
         for (number, mark) in marks.iter().enumerate().take(200) {
-            let words = self.timeline.text(mark.text).unwrap_or_default();
-            let class = if mark.is_fault || words.starts_with("stale") { "fault" } else { "mark" };
+            let words = words_of(mark);
+            let class = if is_fault(mark) { "fault" } else { "mark" };
             let (x, y) = (place(self.timeline, mark.at), self.y);
             let _ = writeln!(
                 self.body,
@@ -211,7 +213,13 @@ impl Picture<'_> {
             // The whole of a long text stands in the title, and that of a fault below the picture.
             let words = cut(words.split(": ").next().unwrap_or(words), 40);
             let width = words.chars().count() as f64 * LETTER_WIDTH + 8.0;
-            let until = marks.get(number + 1).map_or(WIDTH, |next| place(self.timeline, next.at));
+            // The text of a fault may cover other marks; the others leave it room.
+            let next = marks[number + 1..].iter().find(|next| is_fault(next) || !is_fault(mark));
+            let until = next.map_or(WIDTH, |next| place(self.timeline, next.at));
+            let is_covered = |fault: &Mark| is_fault(fault) && place(self.timeline, fault.at) + 60.0 > x;
+            if !is_fault(mark) && marks[..number].iter().any(is_covered) {
+                continue;
+            }
             let left = if x + width < until {
                 x + 8.0
             } else if number == 0 && x - width > LEFT {
