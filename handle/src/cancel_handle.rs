@@ -18,10 +18,30 @@ pub struct CancelVerbs {
     pub is_finished: unsafe fn(NonNull<()>) -> bool,
     /// Returns the id of the work: `Rendezvous::id`. The caller has a reference.
     pub id: unsafe fn(NonNull<()>) -> Id,
+    /// Shows the state of the work, if it is of a kind that waits. The caller has a reference.
+    pub look: Option<unsafe fn(NonNull<()>) -> Look>,
     /// Adds a reference. The caller has one.
     pub retain: unsafe fn(NonNull<()>),
     /// Gives back one reference, which is the caller's.
     pub release: unsafe fn(NonNull<()>),
+}
+
+/// The state of spawned work that waits, as others see it.
+///
+/// ```
+/// let (_completer, handle) = brigade_handle::pair::<u32>();
+/// // This is no task, which could wait.
+/// assert_eq!(handle.cancel_handle().look(), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether it waits: it is neither in a queue nor running.
+    pub is_idle: bool,
+    /// How many references exist by which others could wake or cancel it: wakers, and cancel handles. The
+    /// one that looks is among them.
+    pub wakers: usize,
+    /// Whether its [`JoinHandle`](crate::JoinHandle) exists, which could cancel it.
+    pub has_handle: bool,
 }
 
 /// Cancels spawned work without owning its result.
@@ -103,6 +123,23 @@ impl CancelHandle {
     pub fn id(&self) -> Id {
         // SAFETY: as in `cancel`.
         unsafe { (self.verbs.id)(self.target) }
+    }
+
+    /// Returns whether a waker with this [data](std::task::Waker::data) belongs to the task.
+    ///
+    /// ```
+    /// let (_completer, handle) = brigade_handle::pair::<u32>();
+    /// assert!(!handle.cancel_handle().is_woken_by(std::ptr::null()));
+    /// ```
+    pub fn is_woken_by(&self, data: *const ()) -> bool {
+        self.verbs.look.is_some() && self.target.as_ptr().cast_const() == data
+    }
+
+    /// Shows the state of a task. Other work is of no kind that waits to be woken: for it this is `None`.
+    /// [`Look`] has an example.
+    pub fn look(&self) -> Option<Look> {
+        // SAFETY: as in `cancel`.
+        self.verbs.look.map(|look| unsafe { look(self.target) })
     }
 }
 

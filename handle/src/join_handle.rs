@@ -218,7 +218,8 @@ impl<T> JoinHandle<T> {
         if self.is_finished() {
             return self.take();
         }
-        self.begin_wait(Location::caller());
+        let _blocking = observe::blocking();
+        self.begin_wait(None, Location::caller());
         wait::block("JoinHandle::join", |waker| self.poll_join(waker))
     }
 
@@ -229,8 +230,8 @@ impl<T> JoinHandle<T> {
 
     /// Tells the trace that somebody waits for the work, if there is one and it does not know it.
     #[inline]
-    fn begin_wait(&self, at: &'static Location<'static>) {
-        observe::join_begin(self.target.addr().get(), || self.id(), at);
+    fn begin_wait(&self, waker: Option<&Waker>, at: &'static Location<'static>) {
+        observe::join_begin(self.target.addr().get(), || self.id(), waker, at);
     }
 
     /// Marks the result as taken. A trace that knows of the wait hears of its end.
@@ -293,7 +294,7 @@ impl<T> JoinHandle<T> {
             if signal.is_from_before_a_fork() {
                 return self.give_up();
             }
-            self.begin_wait(Location::caller());
+            self.begin_wait(Some(waker), Location::caller());
             return Poll::Pending;
         }
         if !may_take() {

@@ -101,7 +101,7 @@ pub mod wait;
 mod wait_for;
 
 pub use as_completed::{AsCompleted, as_completed};
-pub use cancel_handle::{CancelHandle, CancelVerbs};
+pub use cancel_handle::{CancelHandle, CancelVerbs, Look};
 pub use error::{JoinError, RemotePanic, panic_message};
 pub use forget::{contain, forget_panic};
 pub use identity::{Domain, Id, Subject};

@@ -178,6 +178,7 @@ unsafe impl<T, R: Rendezvous<T>> Counted<T> for InArc<R> {
             cancel: Self::cancel::<T>,
             is_finished: Self::is_finished::<T>,
             id: Self::id::<T>,
+            look: None,
             retain: Self::retain,
             release: Self::release,
         }

@@ -2,6 +2,7 @@
 
 use crate::sync::os_thread as thread;
 use crate::{pool::Pool, registry::config::PoolConfig};
+use brigade_trace::live;
 use std::{
     any::Any,
     fmt, io,
@@ -38,6 +39,7 @@ impl Builder {
             for_blocking_calls: false,
             name: "pool".to_owned(),
             stack_size: None,
+            reports_stuck: live::is_wanted(),
             on_start: None,
             on_exit: None,
             on_panic: None,
@@ -178,6 +180,22 @@ impl Builder {
     #[doc(alias = "panic_handler")]
     pub fn on_panic(mut self, handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
         self.config.on_panic = Some(Box::new(handler));
+        self
+    }
+
+    /// Reports jobs that can never go on, such as two that wait for each other: once, to stderr, with what
+    /// they wait for, files and lines. It takes a thread, and each spawn and each wait takes longer
+    /// ([`brigade_trace::live`] says what is known then).
+    ///
+    /// The variable `BRIGADE_STUCK=1` does the same for all runtimes and pools of a program.
+    ///
+    /// ```
+    /// let pool = brigade_pool::Pool::builder().threads(1).report_stuck().build()?;
+    /// assert_eq!(pool.spawn(|| 7).join().unwrap(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn report_stuck(mut self) -> Self {
+        self.config.reports_stuck = true;
         self
     }
 

@@ -8,7 +8,7 @@ use crate::{
     worker::{self, current},
 };
 use brigade_handle::{fork::PerProcess, wait};
-use brigade_trace::clock;
+use brigade_trace::{clock, live};
 use std::{
     fmt, io, mem,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -54,6 +54,7 @@ pub struct Pool {
     pub(crate) registry: Arc<Registry>,
     /// Whether the pool has been ended, so that dropping it does nothing.
     pub(crate) is_shut: bool,
+    _watching: Option<live::Watching>,
 }
 
 // Panics of jobs and hooks are caught, and no foreign code runs while a part of the pool is half changed.
@@ -130,11 +131,12 @@ impl Pool {
     }
 
     pub(crate) fn start(config: PoolConfig) -> io::Result<Self> {
-        let mut pool = Self { registry: Registry::new(config, worker::ENTRY), is_shut: false };
+        let watching = config.reports_stuck.then(live::report_stuck).transpose()?;
+        let registry = Registry::new(config, worker::ENTRY);
+        let mut pool = Self { registry, is_shut: false, _watching: watching };
         match pool.registry.start_all() {
             Ok(()) => {
-                // This thread is for later refusals. It is started after the pool's own threads, which
-                // are more important.
+                // For later refusals. The pool's own threads are more important, and come first.
                 pool.registry.retry();
                 Ok(pool)
             }
@@ -359,13 +361,11 @@ fn join_unless_current(thread: thread::JoinHandle<()>) {
 /// `shutdown_now` would panic.
 impl Drop for Pool {
     fn drop(&mut self) {
-        if self.is_shut {
-            return;
+        match self.is_shut {
+            true => {}
+            false if self.registry.is_forked() => self.forget(),
+            false => self.end(Phase::Cancelling),
         }
-        if self.registry.is_forked() {
-            return self.forget();
-        }
-        self.end(Phase::Cancelling);
     }
 }
 

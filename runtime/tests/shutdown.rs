@@ -308,7 +308,7 @@ fn exit_code(test: &str) -> Option<i32> {
     code.expect("the process ends although a call is stuck")
 }
 
-const IS_CHILD: &str = "BRIGADE_STUCK";
+const IS_CHILD: &str = "BRIGADE_TEST_SHUTDOWN_CHILD";
 
 /// A call that is stuck, and has begun.
 async fn stuck() -> JoinHandle<io::Result<usize>> {

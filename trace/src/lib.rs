@@ -38,6 +38,8 @@ mod export;
 #[cfg_attr(not(fuzzing), allow(unreachable_pub))]
 mod file;
 mod limits;
+mod listener;
+pub mod live;
 mod mark;
 mod origin;
 mod program;

@@ -9,7 +9,9 @@ use crate::{
     clock,
     event::{Cause, Event, Kind},
     export::Lane,
-    limits, origin, registry,
+    limits,
+    listener::listener,
+    origin, registry,
     ring::Ring,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
@@ -29,7 +31,7 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 struct Local {
     /// The task, job or call that it runs.
     current: Cell<Id>,
-    /// The session that told so. A session that ends within a run hears of no end.
+    /// The [period](observe::period) in which that was told. If it ends within a run, it hears of no end.
     current_since: Cell<u64>,
     /// The cause of the wake-ups that it records.
     cause: Cell<Cause>,
@@ -63,13 +65,13 @@ struct Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         // The thread ends. Its part in the session ends as well, if that still runs.
-        if on() && registry::number() == self.session && registry::is_here() {
+        if observe::records() && registry::number() == self.session && registry::is_here() {
             self.ring.push(cpu_event());
         }
     }
 }
 
-/// Whether a session is running.
+/// Whether a session is running, or the table of what waits now is [kept](crate::live::keep).
 ///
 /// ```
 /// assert!(!brigade_trace::on());
@@ -147,7 +149,7 @@ fn record_begin(id: Id) -> Id {
     let before = current();
     LOCAL.with(|local| {
         local.current.set(id);
-        local.current_since.set(registry::number());
+        local.current_since.set(observe::period());
     });
     before
 }
@@ -165,7 +167,7 @@ pub fn end(id: Id, before: Id, detail: u64) {
 fn record_end(id: Id, before: Id, detail: u64) {
     // Otherwise a session that is over told what runs, and `before` as well.
     LOCAL.with(|local| {
-        if local.current_since.get() == registry::number() {
+        if local.current_since.get() == observe::period() {
             local.current.set(before);
         }
     });
@@ -178,7 +180,7 @@ fn record_end(id: Id, before: Id, detail: u64) {
 pub fn current() -> Id {
     LOCAL.with(
         |local| {
-            if local.current_since.get() == registry::number() { local.current.get() } else { Id::NONE }
+            if local.current_since.get() == observe::period() { local.current.get() } else { Id::NONE }
         },
     )
 }
@@ -233,7 +235,9 @@ pub(crate) fn actor() -> Id {
 /// lane(before.0, before.1);
 /// ```
 pub fn lane(lane: Lane, worker: Id) -> (Lane, Id) {
-    LOCAL.with(|local| (local.lane.replace(lane), local.own.replace(worker)))
+    let before = LOCAL.with(|local| (local.lane.replace(lane), local.own.replace(worker)));
+    listener().into_iter().for_each(|listener| (listener.has_role)(lane));
+    before
 }
 
 /// The role of this thread.
@@ -304,7 +308,9 @@ fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 /// ```
 pub fn label(id: Id, text: impl FnOnce() -> String) {
     if on() && id != Id::NONE {
-        registry::label(id, text());
+        let text = text();
+        listener().into_iter().for_each(|listener| (listener.label)(id, &text));
+        registry::label(id, text);
     }
 }
 
@@ -342,7 +348,13 @@ fn write(kind: Kind, subject: Id, detail: u64) {
 
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
 pub(crate) fn push(event: Event) {
-    if !registry::is_here() {
+    listener().into_iter().for_each(|listener| (listener.apply)(&event));
+    push_to_ring(event);
+}
+
+/// Puts an event into this thread's ring, if a session records.
+pub(crate) fn push_to_ring(event: Event) {
+    if !observe::records() || !registry::is_here() {
         return;
     }
     // A thread that is ending has no ring any more; its last events are lost.
@@ -361,8 +373,7 @@ pub(crate) fn push(event: Event) {
             }
         }
     });
-    // The event is there for a dump.
-    limits::see(&event);
+    limits::see(&event); // It is there for a dump.
 }
 
 fn cpu_event() -> Event {
@@ -375,7 +386,9 @@ fn cpu_event() -> Event {
 /// Records the CPU time of this thread.
 #[cold]
 pub(crate) fn cpu() {
-    push(cpu_event());
+    if observe::records() {
+        push_to_ring(cpu_event());
+    }
 }
 
 /// Records the CPU time of this thread if enough time has passed since the last record.

@@ -131,7 +131,7 @@ pub(crate) fn register() -> (u64, Arc<Ring>) {
 }
 
 pub(crate) fn label(id: Id, text: String) {
-    if !is_here() {
+    if !observe::records() || !is_here() {
         return;
     }
     let text: Arc<str> = text.into();

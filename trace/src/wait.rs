@@ -3,6 +3,7 @@
 use crate::{
     clock,
     event::{Cause, Event, Kind},
+    listener::listener,
     record::{self, on},
     resource::Resource,
     site::Site,
@@ -166,6 +167,16 @@ impl Wait {
         *self = Self { waiter: begin(resource, cause, Site::of(at)), resource };
     }
 
+    /// Returns whether the begin is recorded, and the end is not.
+    ///
+    /// ```
+    /// assert!(!brigade_trace::Wait::NONE.is_recorded());
+    /// ```
+    #[inline(always)]
+    pub fn is_recorded(&self) -> bool {
+        self.waiter != Id::NONE
+    }
+
     /// Records the end of the wait, if its begin is recorded. Call it when a poll is ready.
     /// [`begun`](Self::begun) has an example.
     #[inline(always)]
@@ -259,7 +270,16 @@ impl Resource {
     fn record_still_held(&self) {
         let holder = self.holder();
         if holder != Id::NONE {
-            write(Kind::Held, self.id(), holder, Cause::Unknown, 1);
+            let (subject, at) = (self.id(), clock::stamp());
+            // The table of what waits now knows its holders, and this one may have given it up meanwhile.
+            record::push_to_ring(Event {
+                at,
+                kind: Kind::Held,
+                subject,
+                by: holder,
+                cause: Cause::Unknown,
+                detail: 1,
+            });
         }
     }
 
@@ -308,5 +328,6 @@ pub(crate) fn observe_handles() {
         join_end: |waiter, work, outcome| {
             end(waiter, work, if outcome == WaitOutcome::Served { Cause::Join } else { Cause::Cancel });
         },
+        polled_again: |at| listener().into_iter().for_each(|listener| (listener.polled_again)(at)),
     });
 }

@@ -34,7 +34,7 @@
 //! contention costs two uncontended mutexes.
 
 use crate::sync::os_thread::{self as thread, Thread, ThreadId};
-use brigade_handle::{fork::PerProcess, wait};
+use brigade_handle::{fork::PerProcess, observe, wait};
 use brigade_trace::{Cause, Domain, Resource, Wait, because};
 use std::{
     collections::{HashMap, VecDeque},
@@ -159,6 +159,7 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>, Deadlock> {
         let place = Location::caller();
         let (core, mut recorded) = (&self.core, Wait::NONE);
+        let _blocking = observe::blocking();
         wait::block("Lock::lock", |waker| core.take_or_wait(place, waker, &mut recorded))?;
         recorded.ended(Cause::Unlock);
         core.resource.held(1);

@@ -12,7 +12,7 @@
 //! a thread that looks.
 
 use crate::sync::{Mutex, MutexGuard};
-use brigade_handle::wait;
+use brigade_handle::{observe, wait};
 use brigade_trace::{Cause, Domain, Kind, Resource, Wait, because, record};
 use std::{
     collections::VecDeque,
@@ -166,6 +166,7 @@ impl<T> Queue<T> {
     pub fn put(&self, item: T) {
         let mut item = Some(item);
         let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
+        let _blocking = observe::blocking();
         wait::block("Queue::put", |waker| {
             let mut state = self.lock();
             if self.capacity.is_some_and(|capacity| state.items.len() >= capacity) {
@@ -200,6 +201,7 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn get(&self) -> T {
         let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
+        let _blocking = observe::blocking();
         wait::block("Queue::get", |waker| {
             let mut state = self.lock();
             let Some(item) = state.items.pop_front() else {
@@ -285,6 +287,7 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn join(&self) {
         let (waiter_id, mut recorded, at) = (self.waiter_id(), Wait::NONE, Location::caller());
+        let _blocking = observe::blocking();
         wait::block("Queue::join", |waker| {
             let mut state = self.lock();
             if state.unfinished > 0 {

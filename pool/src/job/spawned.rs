@@ -287,6 +287,7 @@ where
             cancel: Self::cancel,
             is_finished: Self::is_finished,
             id: Self::id,
+            look: None,
             retain: Self::retain,
             release: Self::release,
         }

@@ -18,6 +18,8 @@ pub(crate) struct PoolConfig {
     pub(crate) name: String,
     /// In bytes.
     pub(crate) stack_size: Option<usize>,
+    /// Whether jobs that can never go on are reported.
+    pub(crate) reports_stuck: bool,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_exit: Option<Hook>,
     pub(crate) on_panic: Option<PanicHandler>,

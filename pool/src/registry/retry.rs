@@ -90,7 +90,10 @@ impl ThreadRetry {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
         let builder = thread::Builder::new().name("pool-retry".to_owned()).stack_size(STACK_SIZE);
-        let thread = builder.spawn(move || theirs.run())?;
+        let thread = builder.spawn(move || {
+            brigade_trace::live::helper_thread();
+            theirs.run();
+        })?;
         let retry = Arc::new(Self { shared, thread: Some(thread) });
         *place = Arc::downgrade(&retry);
         Ok(retry)

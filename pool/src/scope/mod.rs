@@ -55,7 +55,7 @@ use crate::{
     worker::{Worker, current},
 };
 use brigade_handle::{contain, forget_panic};
-use brigade_trace::{Domain, Id, Kind};
+use brigade_trace::{Domain, Id, Kind, live};
 use std::{
     any::Any,
     collections::VecDeque,
@@ -194,6 +194,7 @@ impl<'scope> Scope<'scope> {
         let id = brigade_trace::fresh_id(Domain::Job);
         let child = memory::put(ChildJob { header, scope, id, work });
         brigade_trace::record_spawn(id);
+        live::scope_child(id, ptr::from_ref(&self.base).addr());
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope
         // ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }

@@ -7,9 +7,9 @@ use crate::{
     scope::count::{LocalCount, SharedCount},
     worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
-use brigade_handle::wait;
+use brigade_handle::{observe, wait};
 use brigade_trace::{Cause, Domain, Site, Wait, clock, fresh_id, park, unpark};
-use std::{mem, ptr::NonNull};
+use std::{mem, ptr::NonNull, task::Waker};
 
 /// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
 static HOOKS: wait::Hooks =
@@ -88,7 +88,7 @@ impl Worker {
                 None if spin.begin_spell() => {}
                 None => {
                     stack_job.begin_park();
-                    self.park_until(Cause::Join, || {
+                    self.park_until(Cause::Join, None, || {
                         stack_job.is_done() || !is_out && stack_job.is_passed_on()
                     });
                 }
@@ -145,7 +145,8 @@ impl Worker {
                 None => {
                     local.merge(shared);
                     if base.begin_park() {
-                        self.park_until(Cause::Scope, || local.is_done(shared) || base.has_remote_children());
+                        let is_due = || local.is_done(shared) || base.has_remote_children();
+                        self.park_until(Cause::Scope, Some(scope), is_due);
                     }
                 }
             }
@@ -155,10 +156,15 @@ impl Worker {
 
     /// Parks inside a job, which waits for a stolen half of a `join`, or for the children of a scope. The
     /// thread that makes `is_done` true unparks this worker afterwards.
-    fn park_until(&self, cause: Cause, is_done: impl Fn() -> bool) {
+    fn park_until(&self, cause: Cause, scope: Option<NonNull<ScopeBase>>, is_done: impl Fn() -> bool) {
         self.registry.end_copy_of_worker();
         self.stats().count_park();
+        let blocks = scope.filter(|_| brigade_trace::on()).map(|scope| {
+            observe::registered(Waker::noop(), scope.addr().get());
+            observe::blocking()
+        });
         let wait = Wait::begin(|| fresh_id(Domain::Scope), cause, Site::NONE);
+        drop(blocks);
         park(self.id);
         self.blocked();
         while !is_done() {

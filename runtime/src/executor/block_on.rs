@@ -19,6 +19,7 @@ use crate::{
     task::{self, budget},
 };
 use brigade_handle::wait;
+use brigade_trace::live::Root;
 use std::{
     future::Future,
     mem,
@@ -64,9 +65,10 @@ pub(crate) fn assert_outside(what: &str) {
 pub(crate) fn block_on_as_guest<F: Future>(executor: &ExecutorHandle, future: F) -> F::Output {
     let mut future = pin!(Some(future));
     let mut counted = CountedWait::begin(executor);
+    let mut root = Root::new();
     let output = wait::block("block_on", |waker| {
         let poll = match &mut counted {
-            None => poll_as_guest(executor, future.as_mut(), waker),
+            None => root.poll(waker, |waker| poll_as_guest(executor, future.as_mut(), waker)),
             Some(wait) => wait.poll(waker, |waker| poll_as_guest(executor, future.as_mut(), waker)),
         };
         if poll.is_pending() {

@@ -7,6 +7,7 @@ use crate::{
     },
     time::clock::Clock,
 };
+use brigade_trace::live;
 use std::io;
 
 /// Makes a [`Runtime`] with settings of your own.
@@ -24,6 +25,7 @@ pub struct Builder {
     stack_size: Option<usize>,
     max_blocking_threads: usize,
     paused_clock: bool,
+    reports_stuck: bool,
 }
 
 impl Builder {
@@ -34,6 +36,7 @@ impl Builder {
             stack_size: None,
             max_blocking_threads: DEFAULT_MAX_BLOCKING_CALLS,
             paused_clock: false,
+            reports_stuck: live::is_wanted(),
         }
     }
 
@@ -110,6 +113,23 @@ impl Builder {
         self
     }
 
+    /// Reports tasks that can never go on: a circle of locks, a task that waits for itself, a task whose
+    /// wakers are all gone, and the like. The report goes to stderr once. It names the tasks, what they wait
+    /// for and who holds it, with files and lines. [`brigade_trace::live`] says what is found. It takes a
+    /// thread, and each spawn and each wait takes longer.
+    ///
+    /// The variable `BRIGADE_STUCK=1` does the same for all runtimes and pools of a program.
+    ///
+    /// ```
+    /// let runtime = brigade_runtime::Runtime::builder().workers(1).report_stuck().build()?;
+    /// assert_eq!(runtime.block_on(async { 7 }), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn report_stuck(mut self) -> Self {
+        self.reports_stuck = true;
+        self
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
@@ -130,12 +150,18 @@ impl Builder {
         if self.name.contains('\0') {
             return invalid("a thread's name cannot contain a NUL");
         }
+        // Before there are threads, which the watch has to know.
+        let watching = self.reports_stuck.then(live::report_stuck).transpose()?;
         let usual = || std::thread::available_parallelism().map_or(1, Into::into);
         match self.workers.unwrap_or_else(usual) {
             0 => {
                 let clock = if self.paused_clock { Clock::paused() } else { Clock::os() };
                 let shared = current_thread::CurrentThread::new(clock, blocking)?;
-                Ok(Runtime::new(ExecutorHandle::CurrentThread(shared), multi_thread::Threads::default()))
+                Ok(Runtime::new(
+                    ExecutorHandle::CurrentThread(shared),
+                    multi_thread::Threads::default(),
+                    watching,
+                ))
             }
             _ if self.paused_clock => invalid(
                 "a clock is paused on a current-thread runtime only: leave out `workers`, or `paused_clock`",
@@ -147,7 +173,7 @@ impl Builder {
                 // Later, when the runtime's pool for blocking calls is started, there are threads.
                 brigade_pool::prepare();
                 let (shared, threads) = multi_thread::start(workers, &self.name, self.stack_size, blocking)?;
-                Ok(Runtime::new(ExecutorHandle::MultiThread(shared), threads))
+                Ok(Runtime::new(ExecutorHandle::MultiThread(shared), threads, watching))
             }
         }
     }

@@ -1,20 +1,20 @@
 //! [`Runtime`]: the owner of an executor. Dropping it ends everything that runs on it.
 
 use crate::{
-    driver::Driver,
     executor::{
         block_on,
         builder::Builder,
         current_thread,
         end::ShutdownMode,
         handle::{EnterGuard, Handle},
-        multi_thread,
+        multi_thread::{self, Threads},
         reference::ExecutorHandle,
     },
     task,
     time::elapsed::Elapsed,
 };
 use brigade_handle::{JoinError, JoinHandle};
+use brigade_trace::live::Watching;
 use std::{fmt, future::Future, io, panic::Location, time::Duration};
 
 /// An executor for tasks, with its reactor and its timers.
@@ -98,14 +98,15 @@ use std::{fmt, future::Future, io, panic::Location, time::Duration};
 pub struct Runtime {
     executor: ExecutorHandle,
     /// The worker threads. A current-thread runtime has none.
-    threads: multi_thread::Threads,
+    threads: Threads,
     /// Whether it has been shut down, so that dropping it has nothing to do.
     is_shut: bool,
+    _watching: Option<Watching>,
 }
 
 impl Runtime {
-    pub(crate) fn new(executor: ExecutorHandle, threads: multi_thread::Threads) -> Self {
-        Self { executor, threads, is_shut: false }
+    pub(crate) fn new(executor: ExecutorHandle, threads: Threads, watching: Option<Watching>) -> Self {
+        Self { executor, threads, is_shut: false, _watching: watching }
     }
 
     /// Makes a runtime with `workers` worker threads, at least one.
@@ -169,11 +170,7 @@ impl Runtime {
     /// Panics in a forked child.
     #[track_caller]
     pub(crate) fn assert_not_forked(&self) {
-        self.driver().reactor.assert_not_forked();
-    }
-
-    fn driver(&self) -> &Driver {
-        self.executor.driver()
+        self.executor.driver().reactor.assert_not_forked();
     }
 
     pub(crate) fn executor(&self) -> &ExecutorHandle {
@@ -368,7 +365,7 @@ impl Runtime {
     }
 
     fn close(&mut self, mode: ShutdownMode) -> Result<(), Elapsed> {
-        if self.driver().reactor.is_forked() {
+        if self.executor.driver().reactor.is_forked() {
             // A forked child has none of the threads that this would wait for, and the locks that they held
             // at the fork stay locked for ever. So it leaves everything as it is.
             std::mem::forget(self.executor.clone());

@@ -8,7 +8,7 @@
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
-use brigade_trace::Domain;
+use brigade_trace::{Domain, live};
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -132,6 +132,7 @@ impl<T: ?Sized> Mutex<T> {
                 self.permit.wait(1, at).await.expect(NEVER_CLOSED);
             }
             self.permit.resource().held(1);
+            live::travels(self.permit.resource());
             OwnedGuard { mutex: self }
         }
     }

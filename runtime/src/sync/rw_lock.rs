@@ -11,7 +11,7 @@
 
 use super::semaphore::Semaphore;
 use crate::shim::const_fn;
-use brigade_trace::{Domain, Id};
+use brigade_trace::{Domain, Id, live};
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -140,6 +140,7 @@ impl<T: ?Sized> RwLock<T> {
                 self.permits.wait(1, at).await.expect(NEVER_CLOSED);
             }
             let holder = self.permits.resource().held(1);
+            live::travels(self.permits.resource());
             OwnedReadGuard { lock: self, holder }
         }
     }
@@ -157,6 +158,7 @@ impl<T: ?Sized> RwLock<T> {
                 self.permits.wait(ALL_PERMITS, at).await.expect(NEVER_CLOSED);
             }
             self.permits.resource().held(ALL_PERMITS);
+            live::travels(self.permits.resource());
             OwnedWriteGuard { lock: self }
         }
     }
@@ -299,6 +301,7 @@ impl<T: ?Sized> OwnedWriteGuard<T> {
         // SAFETY: the guard is not dropped, so the lock is moved out of it once.
         let lock = unsafe { ptr::read(&this.lock) };
         let holder = lock.record_downgrade();
+        live::travels(lock.permits.resource());
         lock.permits.release(ALL_PERMITS - 1);
         OwnedReadGuard { lock, holder }
     }

@@ -31,7 +31,7 @@ use crate::{
     shim::{self, AtomicUsize, MutexGuard, Ordering, const_fn, fence, lock},
     task::budget,
 };
-use brigade_trace::{Cause, Domain, Resource};
+use brigade_trace::{Cause, Domain, Resource, live};
 use std::{fmt, future::Future, panic::Location, sync::Arc};
 
 const CLOSED: usize = 1 << 0;
@@ -251,6 +251,7 @@ impl Semaphore {
                 self.wait(permits, at).await?;
             }
             let holder = self.resource.held(permits);
+            live::travels(&self.resource);
             Ok(OwnedPermit { semaphore: self, permits, holder })
         }
     }
@@ -265,6 +266,7 @@ impl Semaphore {
     pub fn try_acquire_many_owned(self: Arc<Self>, permits: usize) -> Result<OwnedPermit, TryAcquireError> {
         self.try_take(permits)?;
         let holder = self.resource.held(permits);
+        live::travels(&self.resource);
         Ok(OwnedPermit { semaphore: self, permits, holder })
     }
 

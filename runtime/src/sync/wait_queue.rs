@@ -56,7 +56,8 @@ use crate::{
     shim::{AtomicBool, Ordering, UnsafeCell, lock},
     task::budget,
 };
-use brigade_trace::{Cause, Site, Wait};
+use brigade_handle::observe;
+use brigade_trace::{Cause, Site, Wait, live};
 use std::{
     cell::Cell,
     future::Future,
@@ -170,6 +171,7 @@ impl<R> WaitQueue<R> {
             self.unlink(fields);
             fields.waker.take()
         })?;
+        live::granted(ptr::from_ref(node).addr());
         // Release publishes the request and all that happened before; it pairs with the Acquire loads in
         // `WaitFuture::check`, `enable` and `abandon`. The node may be gone from here on (rule 2).
         node.granted.store(true, Ordering::Release);
@@ -284,16 +286,38 @@ impl<W: Waiter> WaitFuture<W> {
     #[inline]
     fn record_begin(&self) {
         if brigade_trace::on() {
+            // The node keeps its waker until it is granted.
+            self.tell_waker();
             let resource = self.waiter.resource();
             self.recorded.set(Wait::begin(|| resource.id(), self.waiter.cause(), Site::of(self.at)));
             resource.still_held();
         }
     }
 
+    /// Tells a trace which waker the node has, and the address of the node. The node is linked, and the lock
+    /// held.
+    #[cold]
+    fn tell_waker(&self) {
+        self.node.fields.with_mut(|fields| {
+            // SAFETY: the node is linked and we have the lock (rule 1).
+            let waker = unsafe { &(*fields).waker };
+            observe::registered(waker.as_ref().expect(LINKED_NODE_IS_FILLED), self.address());
+        });
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(&self.node).addr()
+    }
+
     /// Tells a trace that the wait ended, if it knows of the begin.
     #[inline]
     fn record_end(&self, outcome: Cause) {
-        self.recorded.replace(Wait::NONE).end(outcome);
+        let recorded = self.recorded.replace(Wait::NONE);
+        if recorded.is_recorded() {
+            // The table of what waits now knows the wait by its node.
+            observe::registered(Waker::noop(), self.address());
+        }
+        recorded.end(outcome);
     }
 
     /// Joins the queue before the first poll, with a waker that wakes nobody; the next poll replaces it.
@@ -367,6 +391,10 @@ impl<W: Waiter> WaitFuture<W> {
                 let same = old_waker.as_ref().is_some_and(|old| old.will_wake(waker));
                 if same { Some(None) } else { fresh.take().map(|fresh| old_waker.replace(fresh)) }
             });
+            if replaced.is_some() && brigade_trace::on() {
+                self.tell_waker();
+                live::polled_again(self.address());
+            }
             drop(state);
             match replaced {
                 Some(_old) => return Attempt::Wait,

@@ -15,13 +15,13 @@ use super::{
 use crate::{
     executor::{
         context,
-        reference::ExecutorBorrow,
-        reference::{ExecutorRef, ExecutorView},
+        reference::{ExecutorBorrow, ExecutorRef, ExecutorView},
     },
     shim::UnsafeCell,
 };
-use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Place, Rendezvous, Signal, contain};
-use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, record};
+use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Look, Place};
+use brigade_handle::{Rendezvous, Signal, contain};
+use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, live, record};
 use std::{
     future::Future,
     mem::ManuallyDrop,
@@ -109,6 +109,7 @@ pub(crate) fn new<F: Future>(
     // SAFETY: the state word starts with a reference for the handle, which `release_handle` gives back; the
     // signal is new, so this is its only joiner.
     let handle = unsafe { JoinHandle::from_raw(target, release_handle) };
+    live::watch_task(id, || handle.cancel_handle());
     (Task { header: cell.cast() }, handle)
 }
 
@@ -118,14 +119,19 @@ pub(crate) fn new<F: Future>(
 ///
 /// As for `Release` in brigade-handle.
 unsafe fn release_handle(target: NonNull<()>) {
-    // SAFETY: the pointer is the cell's, whose header comes first, and the handle gives its own reference
-    // back.
+    // SAFETY: the pointer is the cell's, whose header comes first. The handle gives its own reference back.
     unsafe { release(target.cast()) };
 }
 
 /// The same for all types of future: a cancel handle touches only the header.
-static CANCEL_VERBS: CancelVerbs =
-    CancelVerbs { cancel: cancel_by_handle, is_finished, id, retain: retain_handle, release: release_handle };
+static CANCEL_VERBS: CancelVerbs = CancelVerbs {
+    cancel: cancel_by_handle,
+    is_finished,
+    id,
+    look: Some(look),
+    retain,
+    release: release_handle,
+};
 
 /// Cancels the task.
 ///
@@ -137,7 +143,7 @@ unsafe fn cancel_by_handle(target: NonNull<()>) {
     request_cancel(unsafe { target.cast().as_ref() }, target.cast());
 }
 
-/// Tells whether the task has ended.
+/// Tells whether the task has ended. Without a handle it does not complete its signal.
 ///
 /// # Safety
 ///
@@ -145,7 +151,6 @@ unsafe fn cancel_by_handle(target: NonNull<()>) {
 unsafe fn is_finished(target: NonNull<()>) -> bool {
     // SAFETY: the caller's reference keeps the header alive.
     let header: &Header = unsafe { target.cast().as_ref() };
-    // A task without a handle does not complete its signal.
     header.signal.is_finished() || header.state.is_complete()
 }
 
@@ -159,12 +164,25 @@ unsafe fn id(target: NonNull<()>) -> Id {
     unsafe { target.cast::<Header>().as_ref() }.id
 }
 
+/// Shows the state of the task.
+///
+/// # Safety
+///
+/// As for `cancel_by_handle`.
+unsafe fn look(target: NonNull<()>) -> Look {
+    // SAFETY: the caller's reference keeps the header alive.
+    let header: &Header = unsafe { target.cast().as_ref() };
+    // The task's own reference and the handle's wake nobody.
+    let ((is_idle, references), has_handle) = (header.state.look(), !header.signal.is_detached());
+    Look { is_idle, wakers: references.saturating_sub(1 + usize::from(has_handle)), has_handle }
+}
+
 /// Adds a reference.
 ///
 /// # Safety
 ///
 /// As for `cancel_by_handle`.
-unsafe fn retain_handle(target: NonNull<()>) {
+unsafe fn retain(target: NonNull<()>) {
     // SAFETY: the caller's reference keeps the header alive.
     unsafe { target.cast::<Header>().as_ref() }.state.retain();
 }

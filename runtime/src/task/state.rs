@@ -147,6 +147,13 @@ impl TaskState {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
+    /// Tells whether the task waits, and how many references there are.
+    pub(super) fn look(&self) -> (bool, usize) {
+        // Acquire: a thread that sees the task wait sees what its last poll did.
+        let state = self.0.load(Ordering::Acquire);
+        (state & (RUNNING | SCHEDULED | COMPLETE) == 0, state / REFERENCE)
+    }
+
     #[inline]
     fn schedule(&self, bits: usize) -> AfterWake {
         // Release: the next poll sees what came before the wake-up, even if an entry exists already: its

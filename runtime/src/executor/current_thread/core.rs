@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use brigade_handle::{fork::Generation, wait};
-use brigade_trace::{clock, park, unpark};
+use brigade_trace::{clock, live::Root, park, unpark};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -103,7 +103,7 @@ impl Driving {
         let mut main = MainFuture(future);
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
-        let mut context = Context::from_waker(&waker);
+        let mut root = Root::new();
         // The first poll needs no wake-up.
         shared.inbox.set_woken();
         run_until(&self.core, || {
@@ -112,7 +112,7 @@ impl Driving {
             }
             self.core.interval.count_poll();
             budget::renew();
-            match main.poll(&mut context) {
+            match root.poll(&waker, |waker| main.poll(&mut Context::from_waker(waker))) {
                 Poll::Ready(output) => Some(output),
                 Poll::Pending => {
                     if shared.inbox.is_woken() {

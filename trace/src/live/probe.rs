@@ -1,0 +1,132 @@
+//! Probes: how the table sees whether a task can run, and by how many wakers it can be woken.
+
+use super::table;
+use crate::record;
+use brigade_handle::{CancelHandle, Id, Look, observe};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Poll, Wake, Waker},
+};
+
+/// Shows an agent. The table asks from another thread, at any time until the agent ends. That takes no lock
+/// and runs no foreign code.
+#[derive(Debug)]
+pub(super) enum Probe {
+    /// A task. The handle is one of its references.
+    Task(CancelHandle),
+    /// The future of a `block_on`.
+    Root(Arc<RootState>),
+}
+
+impl Probe {
+    /// Returns whether a waker with this data is one of the agent.
+    pub(super) fn is_woken_by(&self, data: *const ()) -> bool {
+        match self {
+            Self::Task(handle) => handle.is_woken_by(data),
+            Self::Root(root) => Arc::as_ptr(root).cast() == data,
+        }
+    }
+
+    pub(super) fn look(&self) -> Look {
+        let unknown = Look { is_idle: false, wakers: 0, has_handle: false };
+        match self {
+            Self::Task(handle) => {
+                handle.look().map_or(unknown, |look| Look { wakers: look.wakers.saturating_sub(1), ..look })
+            }
+            Self::Root(root) => Look {
+                is_idle: root.state.load(Ordering::Acquire) == IDLE,
+                // The root's own two references and the probe's wake nobody.
+                wakers: Arc::strong_count(root).saturating_sub(3),
+                has_handle: false,
+            },
+        }
+    }
+}
+
+const POLLING: u8 = 0;
+const IDLE: u8 = 1;
+const WOKEN: u8 = 2;
+
+/// The future of a `block_on`, as the table sees it: an agent that has the name of its thread or its job.
+/// While the table is kept, the future gets a waker of its own, whose references are counted.
+///
+/// ```
+/// use brigade_trace::live::Root;
+/// use std::task::{Poll, Waker};
+///
+/// let mut root = Root::new();
+/// assert_eq!(root.poll(Waker::noop(), |_waker| Poll::Ready(7)), Poll::Ready(7));
+/// ```
+#[derive(Debug, Default)]
+pub struct Root(Option<(Id, Arc<RootState>, Waker)>);
+
+#[derive(Debug)]
+pub(super) struct RootState {
+    state: AtomicU8,
+    thread: Mutex<Waker>,
+}
+
+impl Root {
+    /// Makes a root that was not polled yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(None)
+    }
+
+    /// Polls the future by `poll`. `thread` wakes the thread that polls.
+    #[inline]
+    pub fn poll<R>(&mut self, thread: &Waker, poll: impl FnOnce(&Waker) -> Poll<R>) -> Poll<R> {
+        if !observe::is_live() && self.0.is_none() {
+            return poll(thread);
+        }
+        self.poll_watched(thread, poll)
+    }
+
+    #[cold]
+    fn poll_watched<R>(&mut self, thread: &Waker, poll: impl FnOnce(&Waker) -> Poll<R>) -> Poll<R> {
+        let (_, root, waker) = self.0.get_or_insert_with(|| {
+            let thread = Mutex::new(thread.clone());
+            let root = Arc::new(RootState { state: AtomicU8::new(POLLING), thread });
+            let id = record::actor();
+            table::set_probe(id, Some(Probe::Root(root.clone())));
+            let waker = root.clone().into();
+            (id, root, waker)
+        });
+        let mut known = root.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.will_wake(thread) {
+            *known = thread.clone();
+        }
+        drop(known);
+        // Relaxed: a wake-up that comes before this is seen by the poll, as with any waker; the thread's own
+        // waker synchronises. The table reads this as a hint that it checks twice.
+        root.state.store(POLLING, Ordering::Relaxed);
+        let polled = poll(waker);
+        if polled.is_pending() {
+            let _ = root.state.compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some((id, ..)) = self.0 {
+            table::set_probe(id, None);
+        }
+    }
+}
+
+impl Wake for RootState {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.state.store(WOKEN, Ordering::Release);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        thread.wake();
+    }
+}

@@ -1,0 +1,51 @@
+//! The threads of the executors: with these known, a copy of the table knows whether the program has others.
+
+use super::{graph::LaneState, table::lock};
+use crate::{clock, export::Lane, record};
+use brigade_handle::{Id, fork::PerProcess};
+use std::{collections::BTreeMap, sync::Mutex};
+
+/// The threads of ours, by their numbers.
+static THREADS: PerProcess<Mutex<BTreeMap<u64, LaneState>>> = PerProcess::new();
+
+/// Notes this thread as one of ours until it ends.
+pub(crate) fn own_thread() {
+    struct Ends(u64);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            if let Some(threads) = THREADS.get() {
+                lock(threads).remove(&self.0);
+            }
+        }
+    }
+    thread_local! {
+        static ENDS: Ends = Ends(clock::tid());
+    }
+    let _ = ENDS.try_with(|ends| {
+        let (lane, id) = (record::current_lane(), record::own_id());
+        let name = std::thread::current().name().unwrap_or("").to_owned();
+        let lane = LaneState { tid: ends.0, name, lane, id, is_parked: false, runs: Id::NONE };
+        lock(THREADS.get_or_init(Mutex::default)).insert(ends.0, lane);
+    });
+}
+
+/// Notes this thread as one of ours, if it has a role and the table is kept.
+pub(crate) fn has_role(lane: Lane) {
+    if lane != Lane::Thread {
+        own_thread();
+    }
+}
+
+/// Notes whether this thread sleeps because there is nothing to do.
+pub(super) fn parked(is_parked: bool) {
+    if let Some(threads) = THREADS.get()
+        && let Some(lane) = lock(threads).get_mut(&clock::tid())
+    {
+        lane.is_parked = is_parked;
+    }
+}
+
+/// Returns the threads of ours.
+pub(super) fn all() -> Vec<LaneState> {
+    THREADS.get().map_or_else(Vec::new, |threads| lock(threads).values().cloned().collect())
+}
