@@ -42,6 +42,12 @@ struct Local {
     cpu_recorded: Cell<u64>,
 }
 
+impl Local {
+    fn current(&self) -> Id {
+        if self.current_since.get() == observe::period() { self.current.get() } else { Id::NONE }
+    }
+}
+
 thread_local! {
     static LOCAL: Local = const {
         Local {
@@ -171,18 +177,17 @@ fn record_end(id: Id, before: Id, detail: u64) {
             local.current.set(before);
         }
     });
-    write(Kind::RunEnd, id, detail);
-    cpu_after_run();
+    let at = write(Kind::RunEnd, id, detail);
+    // The stamp of the end serves for both: taking one costs more than writing an event.
+    if at.wrapping_sub(LOCAL.with(|local| local.cpu_recorded.get())) >= clock::cpu_interval() {
+        cpu();
+    }
 }
 
 /// The task, job or call that this thread runs, as told by [`begin`] in the latest session; else
 /// [`Id::NONE`].
 pub fn current() -> Id {
-    LOCAL.with(
-        |local| {
-            if local.current_since.get() == observe::period() { local.current.get() } else { Id::NONE }
-        },
-    )
+    LOCAL.with(Local::current)
 }
 
 /// The id that a trace gives to this thread: the [role](lane) that it was told, or a thread with the number
@@ -336,17 +341,21 @@ pub fn subject(id: Id) -> Subject {
     Subject::new(id, name.map(Cow::Owned))
 }
 
+/// Writes an event. Returns its stamp.
 #[cold]
-fn write(kind: Kind, subject: Id, detail: u64) {
-    let (current, cause) = (current(), LOCAL.with(|local| local.cause.get()));
+fn write(kind: Kind, subject: Id, detail: u64) -> u64 {
+    let at = clock::stamp();
+    let (current, cause) = LOCAL.with(|local| (local.current(), local.cause.get()));
     if kind == Kind::Spawn {
         origin::note(subject, detail);
     }
     let by = if current == Id::NONE && kind == Kind::Wake { own_id() } else { current };
-    push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
+    push(Event { at, kind, subject, by, cause, detail });
+    at
 }
 
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
+#[inline]
 pub(crate) fn push(event: Event) {
     listener().into_iter().for_each(|listener| (listener.apply)(&event));
     push_to_ring(event);
@@ -359,21 +368,26 @@ pub(crate) fn push_to_ring(event: Event) {
     }
     // A thread that is ending has no ring any more; its last events are lost.
     let _ = RING.try_with(|mine| {
-        let mut mine = mine.borrow_mut();
-        match &*mine {
-            Some(Mine { session, ring }) if *session == registry::number() => ring.push(event),
-            _ => {
-                let (stale, own) = renew_own_id();
-                let renewed = |id| if id == stale { own } else { id };
-                let (session, ring) = registry::register();
-                // The CPU time at the begin of this thread's part.
-                ring.push(Event { at: event.at, ..cpu_event() });
-                ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
-                *mine = Some(Mine { session, ring });
-            }
+        if let Some(Mine { session, ring }) = &*mine.borrow()
+            && *session == registry::number()
+        {
+            return ring.push(event);
         }
+        push_first(mine, event);
     });
     limits::see(&event); // It is there for a dump.
+}
+
+/// Makes this thread's ring and puts its first event there.
+#[cold]
+fn push_first(mine: &RefCell<Option<Mine>>, event: Event) {
+    let (stale, own) = renew_own_id();
+    let renewed = |id| if id == stale { own } else { id };
+    let (session, ring) = registry::register();
+    // The CPU time at the begin of this thread's part.
+    ring.push(Event { at: event.at, ..cpu_event() });
+    ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
+    *mine.borrow_mut() = Some(Mine { session, ring });
 }
 
 fn cpu_event() -> Event {
@@ -388,13 +402,5 @@ fn cpu_event() -> Event {
 pub(crate) fn cpu() {
     if observe::records() {
         push_to_ring(cpu_event());
-    }
-}
-
-/// Records the CPU time of this thread if enough time has passed since the last record.
-fn cpu_after_run() {
-    let recorded = LOCAL.with(|local| local.cpu_recorded.get());
-    if clock::stamp().wrapping_sub(recorded) >= clock::cpu_interval() {
-        cpu();
     }
 }
