@@ -214,9 +214,14 @@ pub(crate) fn lateness(mut work: impl FnMut(u64) -> Vec<Duration> + 'static) -> 
 
 /// Makes a peer that is a fixed limit: this many nanoseconds per operation.
 pub fn limit(nanos: u64) -> Side {
+    limit_of(1, Duration::from_nanos(nanos))
+}
+
+/// Makes a peer that is a fixed limit for an iteration of so many operations.
+pub(crate) fn limit_of(ops: u64, all: Duration) -> Side {
     Box::new(move |iterations| {
-        let time = Duration::from_nanos(nanos) * u32::try_from(iterations).unwrap_or(u32::MAX);
-        Measure { ops: iterations, wall: time, cpu: time, extra: Vec::new() }
+        let time = all * u32::try_from(iterations).unwrap_or(u32::MAX);
+        Measure { ops: ops * iterations, wall: time, cpu: time, extra: Vec::new() }
     })
 }
 

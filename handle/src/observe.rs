@@ -84,7 +84,7 @@ pub struct Observer {
 #[inline(always)]
 pub fn on() -> bool {
     // Relaxed: an event more or less at the edge of a session does not matter.
-    !cfg!(loom) && LISTENERS.load(Relaxed) != 0
+    !cfg!(any(loom, feature = "compiled-out")) && LISTENERS.load(Relaxed) != 0
 }
 
 /// Returns whether a session records.
@@ -104,7 +104,7 @@ pub fn records() -> bool {
 /// ```
 #[inline]
 pub fn is_live() -> bool {
-    !cfg!(loom) && LISTENERS.load(Relaxed) & LIVE != 0
+    !cfg!(any(loom, feature = "compiled-out")) && LISTENERS.load(Relaxed) & LIVE != 0
 }
 
 /// Returns the number of the time since which somebody listens without a break.

@@ -4,6 +4,8 @@
 //! one relaxed load and a predicted branch. While it is on, each thread finds its ring through a
 //! thread-local. The first event of a thread in a session makes the ring and registers it under a lock;
 //! later events take no lock.
+//!
+//! Long: each call stands beside its cold half, and a third of the lines are examples.
 
 use crate::{
     clock,

@@ -4,6 +4,7 @@ pub mod demos;
 pub(crate) mod pool;
 mod process;
 pub(crate) mod runtime;
+mod trace;
 
 use crate::bench::Bench;
 
@@ -18,11 +19,13 @@ pub enum Group {
     Process,
     /// The document's experiments.
     Demos,
+    /// The trace.
+    Trace,
 }
 
 impl Group {
     /// All groups, in the order of their tables.
-    pub const ALL: [Self; 4] = [Self::Pool, Self::Runtime, Self::Process, Self::Demos];
+    pub const ALL: [Self; 5] = [Self::Pool, Self::Runtime, Self::Process, Self::Demos, Self::Trace];
 
     /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Group {
             Self::Runtime => "runtime",
             Self::Process => "process",
             Self::Demos => "demos",
+            Self::Trace => "trace",
         }
     }
 
@@ -46,6 +50,7 @@ impl Group {
             Self::Runtime => runtime::benches(),
             Self::Process => process::benches(),
             Self::Demos => demos::benches(),
+            Self::Trace => trace::benches(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("timeline", &["trace"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
+    ("benches/trace-cost", &["trace", "pool", "runtime"]),
     ("tests", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("examples", &["runtime"]),
 ];

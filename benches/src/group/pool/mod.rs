@@ -6,7 +6,7 @@
 mod classic;
 mod collect;
 mod entrance;
-mod join;
+pub(crate) mod join;
 mod lazy;
 mod shapes;
 pub(crate) mod small;
