@@ -123,8 +123,8 @@ impl Rng {
     }
 }
 
-/// Probabilistic concurrency testing: the thread of the highest priority runs, and at a few steps the running
-/// one falls behind all others.
+/// Probabilistic concurrency testing: the thread of the highest priority runs. At a few steps, and when it
+/// waits awake, the running one falls behind all others.
 pub(crate) struct Pct {
     rng: Rng,
     /// Higher goes first. A thread's priority is drawn when it is first seen.
@@ -137,7 +137,7 @@ pub(crate) struct Pct {
 }
 
 /// Drawn priorities lie above this; those of threads that fell behind lie below.
-const DRAWN: u32 = 1 << 16;
+const DRAWN: u32 = 1 << 24;
 
 impl Pct {
     fn new(seed: u64, depth: u32, length: u32) -> Self {
@@ -156,8 +156,11 @@ impl Pct {
             return pick_by_chance(&mut self.rng, 4, choice);
         }
         self.step += 1;
-        if self.changes.contains(&self.step) {
-            self.lowest -= 1;
+        // A thread that could go on and switches all the same waits awake for another one. It would do so for
+        // ever if it stayed ahead of that one.
+        let waits_awake = choice.kind == Kind::Switch && choice.threads.contains(&choice.thread);
+        if waits_awake || self.changes.contains(&self.step) {
+            self.lowest = self.lowest.saturating_sub(1);
             self.priorities.insert(choice.thread, self.lowest);
         }
         let best = (0..choice.enabled).max_by_key(|&index| {
