@@ -161,7 +161,7 @@ impl Explore {
         match Search::new(&mut server, self.budget).search().expect(NO_PROCESS) {
             Found::Nothing(coverage) => Verdict::Passed(coverage),
             Found::Failed { schedule, failure, coverage } => {
-                let shrinking = Shrinking::new(&mut server, self.budget, &schedule, failure);
+                let shrinking = Shrinking::new(&mut server, self.budget, &schedule, failure, coverage);
                 let shrunk = shrinking.shrink().expect(NO_PROCESS);
                 Verdict::Failed(Box::new(self.report(&mut server, shrunk, coverage)))
             }
