@@ -72,6 +72,7 @@
 //! Runs are sequentially consistent, and switch threads at choice points only. Orders that a weak memory
 //! allows are for loom, which models the lock-free parts of each crate. Data races are for the sanitizers.
 
+pub mod bugs;
 mod child;
 mod explore;
 mod oracle;
