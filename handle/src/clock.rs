@@ -80,6 +80,20 @@ pub fn cpu_nanos() -> u64 {
     sys::cpu_nanos()
 }
 
+/// Returns how often this thread has slept so far: how often it gave up its processor of its own accord,
+/// instead of being preempted. It is a system call.
+///
+/// ```
+/// use brigade_handle::clock::thread_sleeps;
+///
+/// let before = thread_sleeps();
+/// std::thread::sleep(std::time::Duration::from_millis(1));
+/// assert!(!cfg!(target_os = "linux") || thread_sleeps() > before);
+/// ```
+pub fn thread_sleeps() -> u64 {
+    sys::thread_sleeps()
+}
+
 /// Returns the number that the operating system gave this thread, or 0 where it tells none. It is a system
 /// call.
 ///

@@ -107,7 +107,7 @@ pub use forget::{contain, forget_panic};
 pub use identity::{Domain, Id, Subject};
 pub use join_handle::JoinHandle;
 pub use lost::{CommandEnd, Lost};
-pub use pair::{Completer, pair, pair_with};
+pub use pair::{Completer, pair, pair_of, pair_with};
 pub use rendezvous::{Counted, Release, Rendezvous};
 pub use signal::{Heir, Signal};
 pub use slot::{Place, Slot};

@@ -3,7 +3,7 @@
 //! The two sides share one `Arc`. The completer sees it as a `Whole`, which is the slot, and the handle sees
 //! it as a [`Rendezvous`]. `pair` and `pair_with` differ in what `cancel` does.
 
-use crate::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
+use crate::{Id, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot};
 use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -65,7 +65,20 @@ unsafe impl<T: Send, C: Fn() + Send + Sync> Rendezvous<T> for Shared<T, C> {
 /// ```
 #[doc(alias = "oneshot")]
 pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
-    struct Cancellable<T>(Slot<T>);
+    pair_of(Id::NONE)
+}
+
+/// Makes a [`pair`] whose handle names this work, in a trace and in errors.
+///
+/// ```
+/// use brigade_handle::{Domain, Id};
+///
+/// let job = Id::new(Domain::Job, 1);
+/// let (_completer, handle) = brigade_handle::pair_of::<u32>(job);
+/// assert_eq!(handle.id(), job);
+/// ```
+pub fn pair_of<T: Send + 'static>(id: Id) -> (Completer<T>, JoinHandle<T>) {
+    struct Cancellable<T>(Slot<T>, Id);
     impl<T: Send> Whole<T> for Cancellable<T> {
         fn whole(&self) -> &Slot<T> {
             &self.0
@@ -84,8 +97,12 @@ pub fn pair<T: Send + 'static>() -> (Completer<T>, JoinHandle<T>) {
         fn cancel(&self) {
             self.0.complete(Err(JoinError::cancelled()));
         }
+
+        fn id(&self) -> Id {
+            self.1
+        }
     }
-    let shared = Arc::new(Cancellable(Slot::new()));
+    let shared = Arc::new(Cancellable(Slot::new(), id));
     (Completer { shared: shared.clone() }, JoinHandle::from_arc(shared))
 }
 

@@ -1,7 +1,7 @@
 //! The platform wall of the clock: system calls and one instruction that the standard library does not offer.
 //!
-//! A port provides the five functions. Where there is no such clock, `cpu_nanos`, `thread_number` and
-//! `ticks` may return 0.
+//! A port provides the six functions. Where there is no such clock, `cpu_nanos`, `thread_number`,
+//! `thread_sleeps` and `ticks` may return 0.
 
 /// Returns the nanoseconds of a clock, or 0 if the system has no such clock.
 #[cfg(unix)]
@@ -43,6 +43,25 @@ pub(crate) fn thread_number() -> u64 {
 /// The standard library does not tell it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn thread_number() -> u64 {
+    0
+}
+
+/// Returns how often this thread has given up its processor of its own accord.
+#[cfg(target_os = "linux")]
+pub(crate) fn thread_sleeps() -> u64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call writes to `usage` alone, which outlives it.
+    if unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) } != 0 {
+        return 0;
+    }
+    // SAFETY: the call has filled it in, and all zeros would be valid too.
+    let usage = unsafe { usage.assume_init() };
+    u64::try_from(usage.ru_nvcsw).unwrap_or(0)
+}
+
+/// Nothing is known here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn thread_sleeps() -> u64 {
     0
 }
 

@@ -5,7 +5,7 @@
 //! counter and clock together at its begin and whenever its events are read, and computes the time of each
 //! event from the two readings.
 
-pub use brigade_handle::clock::{after, cpu_nanos, now};
+pub use brigade_handle::clock::{after, cpu_nanos, now, thread_sleeps};
 
 use crate::export::Epoch;
 use brigade_handle::{

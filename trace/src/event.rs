@@ -80,7 +80,8 @@ bytes! {
         Released => "released",
         /// The CPU time of this thread so far. Subject: the thread. Detail: nanoseconds. It is recorded at
         /// the begin and the end of the thread's part in a session, when it parks and unparks, and at the
-        /// end of a run if 50 µs have passed since the last one.
+        /// end of a run if 50 µs have passed since the last one. Cause: [`Cause::Yield`] if the thread has
+        /// slept since the last one, which is why it used less CPU time than time went by.
         Cpu => "cpu",
         /// The program marked this moment of the subject. By: the mark, whose label is the text. Detail: the
         /// [site](crate::Site) that marked.

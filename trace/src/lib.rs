@@ -32,6 +32,7 @@
 
 mod children;
 pub mod clock;
+mod cpu;
 mod event;
 mod export;
 // The fuzz target sees more of it.

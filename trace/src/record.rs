@@ -8,7 +8,7 @@
 //! Long: each call stands beside its cold half, and a third of the lines are examples.
 
 use crate::{
-    clock,
+    clock, cpu,
     event::{Cause, Event, Kind},
     export::Lane,
     limits,
@@ -40,8 +40,6 @@ struct Local {
     /// The worker or thread that it is, if that is known yet.
     own: Cell<Id>,
     lane: Cell<Lane>,
-    /// When its CPU time was recorded last, as a stamp.
-    cpu_recorded: Cell<u64>,
 }
 
 impl Local {
@@ -58,7 +56,6 @@ thread_local! {
             cause: Cell::new(Cause::Unknown),
             own: Cell::new(Id::NONE),
             lane: Cell::new(Lane::Thread),
-            cpu_recorded: Cell::new(0),
         }
     };
     static RING: RefCell<Option<Mine>> = const { RefCell::new(None) };
@@ -181,7 +178,7 @@ fn record_end(id: Id, before: Id, detail: u64) {
     });
     let at = write(Kind::RunEnd, id, detail);
     // The stamp of the end serves for both: taking one costs more than writing an event.
-    if at.wrapping_sub(LOCAL.with(|local| local.cpu_recorded.get())) >= clock::cpu_interval() {
+    if cpu::is_due(at) {
         cpu();
     }
 }
@@ -388,15 +385,14 @@ fn push_first(mine: &RefCell<Option<Mine>>, event: Event) {
     let (session, ring) = registry::register();
     // The CPU time at the begin of this thread's part.
     ring.push(Event { at: event.at, ..cpu_event() });
-    ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
+    if event.kind != Kind::Cpu {
+        ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
+    }
     *mine.borrow_mut() = Some(Mine { session, ring });
 }
 
 fn cpu_event() -> Event {
-    let at = clock::stamp();
-    LOCAL.with(|local| local.cpu_recorded.set(at));
-    let (subject, detail) = (own_id(), clock::cpu_nanos());
-    Event { at, kind: Kind::Cpu, subject, by: Id::NONE, cause: Cause::Unknown, detail }
+    cpu::event(own_id())
 }
 
 /// Records the CPU time of this thread.

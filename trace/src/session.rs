@@ -147,6 +147,8 @@ impl Builder {
     /// Starts recording, perhaps such that other sessions may begin meanwhile.
     pub(crate) fn start_as(self, sharing: Sharing) -> Result<Session, Busy> {
         let part = registry::begin(self.capacity, self.mode, sharing).ok_or(Busy)?;
+        // The begin of this thread's part.
+        record::cpu();
         Ok(Session { process: Generation::current(), part })
     }
 }

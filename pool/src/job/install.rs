@@ -174,8 +174,8 @@ where
 impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     /// Makes a job that is not queued yet, and the handle that waits for its end.
     fn new(work: F) -> (Self, JoinHandle<()>) {
-        let (completer, done) = brigade_handle::pair::<()>();
         let id = brigade_trace::fresh_id(Domain::Job);
+        let (completer, done) = brigade_handle::pair_of::<()>(id);
         let state =
             InstalledState { work: Some(work), result: None, ended_at: None, completer: Some(completer) };
         let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };

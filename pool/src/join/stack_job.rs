@@ -37,10 +37,11 @@
 //! The same holds for PASSED in place of DONE, with the list in place of the result.
 
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use brigade_trace::{Domain, Id};
 use std::{
     mem::{ManuallyDrop, MaybeUninit},
     panic::{self, AssertUnwindSafe},
-    ptr::NonNull,
+    ptr::{self, NonNull},
     thread,
 };
 
@@ -67,6 +68,11 @@ impl StackJobState {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(AtomicU32::new(0))
+    }
+
+    /// Returns the id by which a trace names the job while it is on its owner's stack.
+    pub(crate) fn id(&self) -> Id {
+        Id::new(Domain::Scope, ptr::from_ref(self).addr() as u64)
     }
 
     /// Records which worker stole the job.

@@ -4,6 +4,7 @@ use crate::{
     join::stack_job::{StackJobHeader, StackJobState},
     registry::sleep::Sleep,
 };
+use brigade_trace::{Domain, Id, Kind, fresh_id, on, record};
 use std::{
     ptr::{self, NonNull},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -37,8 +38,10 @@ impl Stolen {
         let header = unsafe { self.stack_job.as_ref() };
         let state = NonNull::from(header.state());
         header.state().taken_by(thief);
+        let traced = Traced::begin(header.state());
         // SAFETY: this thread stole the job, and `self` is consumed.
         unsafe { (header.run)(self.stack_job) };
+        traced.into_iter().for_each(Traced::end);
         // SAFETY: the job is not done yet. This is the last access to it (rule 3).
         if unsafe { StackJobState::finish(state) } {
             sleep.unpark(self.victim);
@@ -49,6 +52,31 @@ impl Stolen {
 // SAFETY: a stack job is made to run on other threads: `join` demands that its closure and its result are
 // Send.
 unsafe impl Send for Stolen {}
+
+/// A stolen job in a trace: a job that holds what its owner waits for. A job that nobody steals is a part of
+/// its owner's job, and has no events.
+struct Traced {
+    job: Id,
+    half: Id,
+    before: Id,
+}
+
+impl Traced {
+    fn begin(state: &StackJobState) -> Option<Self> {
+        on().then(|| {
+            let (job, half) = (fresh_id(Domain::Job), state.id());
+            let before = brigade_trace::begin(job);
+            record(Kind::Held, half, 1);
+            Self { job, half, before }
+        })
+    }
+
+    fn end(self) {
+        record(Kind::Released, self.half, 1);
+        brigade_trace::end(self.job, self.before, 1);
+        record(Kind::Complete, self.job, 0);
+    }
+}
 
 /// The stack jobs of one worker that their thieves must not run, each with its thief's duty (rule 4).
 #[derive(Default)]

@@ -8,7 +8,7 @@ use crate::{
     worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::{observe, wait};
-use brigade_trace::{Cause, Domain, Site, Wait, clock, fresh_id, park, unpark};
+use brigade_trace::{Cause, Domain, Id, Site, Wait, clock, fresh_id, park, unpark};
 use std::{mem, ptr::NonNull, task::Waker};
 
 /// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
@@ -88,9 +88,8 @@ impl Worker {
                 None if spin.begin_spell() => {}
                 None => {
                     stack_job.begin_park();
-                    self.park_until(Cause::Join, None, || {
-                        stack_job.is_done() || !is_out && stack_job.is_passed_on()
-                    });
+                    let is_due = || stack_job.is_done() || !is_out && stack_job.is_passed_on();
+                    self.park_until(Cause::Join, || stack_job.id(), None, is_due);
                 }
                 // The thief has finished the awaited job, and may have pushed `unrelated` afterwards. If
                 // DONE is not visible now, the work was offered before DONE: the thread that takes an
@@ -146,7 +145,7 @@ impl Worker {
                     local.merge(shared);
                     if base.begin_park() {
                         let is_due = || local.is_done(shared) || base.has_remote_children();
-                        self.park_until(Cause::Scope, Some(scope), is_due);
+                        self.park_until(Cause::Scope, || fresh_id(Domain::Scope), Some(scope), is_due);
                     }
                 }
             }
@@ -156,14 +155,20 @@ impl Worker {
 
     /// Parks inside a job, which waits for a stolen half of a `join`, or for the children of a scope. The
     /// thread that makes `is_done` true unparks this worker afterwards.
-    fn park_until(&self, cause: Cause, scope: Option<NonNull<ScopeBase>>, is_done: impl Fn() -> bool) {
+    fn park_until(
+        &self,
+        cause: Cause,
+        resource: impl FnOnce() -> Id,
+        scope: Option<NonNull<ScopeBase>>,
+        is_done: impl Fn() -> bool,
+    ) {
         self.registry.end_copy_of_worker();
         self.stats().count_park();
         let blocks = scope.filter(|_| brigade_trace::on()).map(|scope| {
             observe::registered(Waker::noop(), scope.addr().get());
             observe::blocking()
         });
-        let wait = Wait::begin(|| fresh_id(Domain::Scope), cause, Site::NONE);
+        let wait = Wait::begin(resource, cause, Site::NONE);
         drop(blocks);
         park(self.id);
         self.blocked();

@@ -111,7 +111,9 @@ impl Timers {
     #[inline(always)]
     pub(crate) fn set(&self, shard: usize, deadline: Instant, waker: &Waker) -> SetTimer {
         if on() {
-            record(Kind::TimerSet, Id::NONE, self.clock.moment_of(deadline));
+            let left = deadline.saturating_duration_since(self.clock.now());
+            let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+            record(Kind::TimerSet, Id::NONE, brigade_trace::clock::nanos().saturating_add(left));
         }
         let shard = &self.shards[shard];
         let waker = waker.clone();
