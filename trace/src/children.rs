@@ -69,7 +69,7 @@ impl LiveChild {
     /// Copies what the worker has recorded in this session. Its times are stamps.
     fn segment(&self, session: u64, mode: Mode) -> Segment {
         let Some(memory) = &self.memory else {
-            let process = ProcessInfo { pid: self.pid, role: Role::Remote, host: String::new() };
+            let process = ProcessInfo { pid: self.pid, role: Role::Remote, ..ProcessInfo::default() };
             return Segment { process, trace: Trace::default() };
         };
         let mut trace = Trace::default();
@@ -78,7 +78,7 @@ impl LiveChild {
             (trace.sites, trace.labels) = shared.texts();
         }
         trace.threads.iter_mut().for_each(|thread| thread.process = self.pid);
-        Segment { process: ProcessInfo { pid: self.pid, role: Role::Child, host: String::new() }, trace }
+        Segment { process: ProcessInfo { pid: self.pid, role: Role::Child, ..ProcessInfo::default() }, trace }
     }
 }
 

@@ -261,7 +261,11 @@ fn process(payload: &[u8], segment: &mut Segment) -> Option<()> {
     segment.trace.epoch.monotonic_nanos = bytes.word()?;
     segment.trace.epoch.unix_nanos = bytes.word()?;
     let host = String::from_utf8_lossy(bytes.text()?).into_owned();
-    segment.process = ProcessInfo { pid, role, host };
+    // Older recordings end here.
+    let words = bytes.count().unwrap_or(0);
+    let command =
+        (0..words).map_while(|_| Some(String::from_utf8_lossy(bytes.text()?).into_owned())).collect();
+    segment.process = ProcessInfo { pid, role, host, command };
     Some(())
 }
 

@@ -50,6 +50,8 @@ fn put_process(out: &mut Vec<u8>, process: &ProcessInfo, trace: &Trace) {
     out.extend_from_slice(&trace.epoch.monotonic_nanos.to_le_bytes());
     out.extend_from_slice(&trace.epoch.unix_nanos.to_le_bytes());
     put_text(out, &process.host);
+    put_varint(out, process.command.len() as u64);
+    process.command.iter().for_each(|word| put_text(out, word));
 }
 
 fn put_names(out: &mut Vec<u8>) {

@@ -17,7 +17,8 @@
 //!
 //! tag  payload
 //!  1   PROCESS  process id varint · role u8 (0 parent, 1 child, 2 remote) · monotonic time u64 ·
-//!               unix time u64 · host text; the times are those of the epoch, in nanoseconds, 0 if unknown
+//!               unix time u64 · host text · command: count varint, then its words (not in older files);
+//!               the times are those of the epoch, in nanoseconds, 0 if unknown
 //!  2   NAMES    for each of kinds, causes, domains: count varint, then the texts in the order of their bytes
 //!  3   STRINGS  count varint, then texts: the pool that sites and labels refer to
 //!  4   SITES    count varint, then for each: number varint · a string's index varint
@@ -104,6 +105,8 @@ pub struct ProcessInfo {
     pub role: Role,
     /// The name of the machine, or empty.
     pub host: String,
+    /// The words of the command that started the program, without its path; empty if the file does not say.
+    pub command: Vec<String>,
 }
 
 impl ProcessInfo {
