@@ -23,7 +23,7 @@ function pick(text, time, act) {
 }
 
 class Panel {
-  constructor(app) { this.app = app; this.model = app.model; this.at = id => document.getElementById(id); }
+  constructor(app) { this.app = app; this.model = app.model; this.at = id => document.getElementById(id); this.why = JSON.parse(this.at('why-data').textContent); }
 
   fill(id, heading, ...children) {
     const section = this.at(id);
@@ -44,8 +44,23 @@ class Panel {
       spans.forEach(span => list.append(pick(this.line(span), duration(model.spans.end[span] - model.spans.begin[span]), () => this.app.choose(span))));
       return spans.length ? [element('h2', heading), list] : [];
     }));
+    this.showWhy();
     this.fill('notes', '', ...model.notes.map(note => element('p', note, 'warn')));
     this.showLegend();
+  }
+
+  // Where the time of the program went: the parts add up to its wall time.
+  showWhy() {
+    const { sentence, parts } = this.why;
+    this.at('why').hidden = !sentence;
+    if (!sentence) return;
+    const list = element('ol'), all = parts.reduce((sum, [, nanos]) => sum + nanos, 0);
+    for (const [name, nanos] of parts) {
+      const item = element('li', `${duration(nanos)} ${name} (${(100 * nanos / all).toFixed(1)} %)`, 'part');
+      item.style.setProperty('--share', `${100 * nanos / all}%`);
+      list.append(item);
+    }
+    this.fill('why', 'Where the time went', element('p', sentence), list);
   }
 
   line(span) {
@@ -92,6 +107,7 @@ class Panel {
     if (unit < 0) return this.fill('details', model.rows.name[view.row], list);
     put('id', model.idOf(unit));
     if (model.siteOf(unit)) put('spawned at', model.siteOf(unit));
+    if (this.why.tasks[model.idOf(unit)]) put('why', this.why.tasks[model.idOf(unit)]);
     if (units.parent[unit] >= 0) put('by', this.link(units.parent[unit]));
     put('lived', `${duration(units.begin[unit])} to ${duration(units.end[unit])} (${duration(units.end[unit] - units.begin[unit])}), ${OUTCOMES[units.outcome[unit]]}`);
     for (const mark of model.marksOf(units.row[unit], units.begin[unit], units.end[unit]).slice(0, 20)) if (model.marks.unit[mark] === unit) put(duration(model.marks.at[mark]), model.texts[model.marks.text[mark]]);

@@ -7,7 +7,9 @@
 //! * [`Timeline`]: the events put in order, and turned into rows of spans (`build/`).
 //! * [`Unit`]: a task, job, call, future or child process.
 //! * [`Span`]: a time in which a unit or thread was in one [`State`]: ready, running, waiting.
-//! * [`text()`]: the timeline as lines of text. [`html()`]: the timeline as one page, which needs no network.
+//! * [`why`]: where the time went, as an [`Explanation`] whose parts add up to the wall time (`explain/`).
+//! * [`text()`]: the timeline as lines of text. [`page()`]: the recording as one page,
+//!   which needs no network; [`html()`]: the same without the explanation.
 //!   [`svg()`]: a static picture. [`perfetto()`]: a trace for Perfetto's viewer.
 //!
 //! # One worked example
@@ -29,8 +31,10 @@
 //! [`Recording`]: brigade_trace::Recording
 
 mod build;
+mod explain;
 mod html;
 mod model;
+mod page;
 mod perfetto;
 mod reasons;
 mod svg;
@@ -40,11 +44,16 @@ mod words;
 #[allow(unsafe_code)]
 mod writers;
 
+pub use explain::{
+    Bucket, CannotExplain, Change, Difference, Edit, Explanation, Prediction, Reason, WhatIf, diff, what_if,
+    why,
+};
 pub use html::html;
 pub use model::{
     Group, GroupKind, Link, Mark, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline,
     Unit, Wake,
 };
+pub use page::page;
 pub use perfetto::perfetto;
 pub use svg::svg;
 pub use text::{lanes, text};

@@ -20,7 +20,7 @@ const ROWS_MAX: usize = 12;
 const WORST_MAX: usize = 5;
 
 /// Adds a line. Names come from the file, so no control character in them may reach the terminal.
-fn push_line(out: &mut String, line: &str) {
+pub(crate) fn push_line(out: &mut String, line: &str) {
     out.push_str(&harmless(line));
     out.push('\n');
 }

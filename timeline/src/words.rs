@@ -27,8 +27,8 @@ pub(crate) fn sentence(timeline: &Timeline, span: &Span) -> String {
 pub(crate) fn duration(nanos: u64) -> String {
     match nanos {
         0..1_000 => format!("{nanos} ns"),
-        1_000..1_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
+        1_000..999_950 => format!("{:.1} µs", nanos as f64 / 1e3),
+        999_950..999_950_000 => format!("{:.1} ms", nanos as f64 / 1e6),
         _ => format!("{:.3} s", nanos as f64 / 1e9),
     }
 }

@@ -3,7 +3,7 @@
 //! The trace lies below the views and knows none of them, and a program need not mention this crate. So the
 //! views are registered before `main`, by a pointer in the list of functions that the loader calls.
 
-use crate::{Timeline, html, perfetto, svg, text};
+use crate::{Timeline, perfetto, svg, text};
 use brigade_trace::{Recording, Writer, register_writer};
 
 /// How wide a text in a file is, in columns.
@@ -17,7 +17,7 @@ const WRITERS: [Writer; 4] = [
 ];
 
 fn page(recording: &Recording, title: &str) -> Vec<u8> {
-    html(&Timeline::of(recording), title).into_bytes()
+    crate::page(recording, title).into_bytes()
 }
 
 fn lines(recording: &Recording, _title: &str) -> Vec<u8> {

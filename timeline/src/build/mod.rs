@@ -12,7 +12,7 @@ mod locks;
 mod marks;
 mod merge;
 mod names;
-mod order;
+pub(crate) mod order;
 mod rows;
 mod story;
 mod thread;

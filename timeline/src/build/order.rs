@@ -4,34 +4,36 @@ use brigade_trace::{Event, Recording};
 
 /// A thread of a recording.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Its segment.
-    pub(super) segment: usize,
+    pub(crate) segment: usize,
     /// Its place among the threads of its segment.
-    pub(super) thread: usize,
+    pub(crate) thread: usize,
     /// The nanoseconds that are added to its times.
     shift: u64,
 }
 
 /// An event in the order of time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// Nanoseconds since the first event.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     /// The thread, in [`Order::places`].
-    pub(super) place: u32,
+    pub(crate) place: u32,
     event: u32,
 }
 
 /// The order of all events.
-pub(super) struct Order<'a> {
+pub(crate) struct Order<'a> {
     recording: &'a Recording,
-    pub(super) places: Vec<Place>,
-    pub(super) steps: Vec<Step>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) steps: Vec<Step>,
+    /// The time of the first event, which counts as 0.
+    pub(crate) first: u64,
 }
 
 impl<'a> Order<'a> {
-    pub(super) fn of(recording: &'a Recording) -> Self {
+    pub(crate) fn of(recording: &'a Recording) -> Self {
         let places = places(recording);
         let mut steps = Vec::new();
         for (index, place) in (0..).zip(&places) {
@@ -44,10 +46,15 @@ impl<'a> Order<'a> {
         steps.sort_unstable_by_key(|step| (step.at, step.place, step.event));
         let first = steps.first().map_or(0, |step| step.at);
         steps.iter_mut().for_each(|step| step.at -= first);
-        Self { recording, places, steps }
+        Self { recording, places, steps, first }
     }
 
-    pub(super) fn event(&self, step: Step) -> &'a Event {
+    /// The time of an event of a thread, in nanoseconds since the first event.
+    pub(crate) fn at(&self, place: Place, at: u64) -> u64 {
+        at.saturating_add(place.shift).saturating_sub(self.first)
+    }
+
+    pub(crate) fn event(&self, step: Step) -> &'a Event {
         let place = self.places[step.place as usize];
         &self.recording.segments[place.segment].trace.threads[place.thread].events[step.event as usize]
     }

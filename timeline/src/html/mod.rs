@@ -38,6 +38,11 @@ const COMPRESSION_LEVEL: u8 = 5;
 /// ```
 #[must_use]
 pub fn html(timeline: &Timeline, title: &str) -> String {
+    with_why(timeline, title, "{\"tasks\":{}}")
+}
+
+/// Returns the page with an explanation, in JSON.
+pub(crate) fn with_why(timeline: &Timeline, title: &str, why: &str) -> String {
     let data = miniz_oxide::deflate::compress_to_vec(&columns::of(timeline), COMPRESSION_LEVEL);
     let script = format!("(() => {{\n'use strict';\n{}}})();\n", SCRIPTS.concat());
     let mut page = String::with_capacity(PAGE.len() + STYLE.len() + script.len() + data.len() * 4 / 3 + 64);
@@ -49,6 +54,7 @@ pub fn html(timeline: &Timeline, title: &str) -> String {
             "title" => page.push_str(&escaped(title)),
             "style" => page.push_str(STYLE),
             "script" => page.push_str(&script),
+            "why" => page.push_str(why),
             "data" => base64::put(&mut page, &data),
             other => unreachable!("the page has an unknown mark {other}"),
         }
@@ -77,6 +83,6 @@ mod tests {
         for word in ["src=", "href=\"http", "import(", "import {", "fetch(", "new Worker", "XMLHttpRequest"] {
             assert!(!page.contains(word), "{word}");
         }
-        assert_eq!(page.matches("</script>").count(), 2);
+        assert_eq!(page.matches("</script>").count(), 3);
     }
 }

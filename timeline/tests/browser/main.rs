@@ -7,7 +7,6 @@
 
 mod devtools;
 
-use brigade_timeline::{Timeline, html};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording, ThreadTrace, Trace};
 use devtools::Browser;
 use std::{env, fs, process};
@@ -128,6 +127,15 @@ fn a_click_and_the_chain(browser: &mut Browser) {
     browser.until(&format!("{DETAILS}.startsWith('cook')"));
 }
 
+fn where_the_time_went(browser: &mut Browser) {
+    let why = browser.text("document.getElementById('why').textContent");
+    assert!(why.starts_with("Where the time went") && why.contains("worker 0, 1.000 s: "), "{why}");
+    let guest = place(browser, "guest", 300);
+    browser.click(guest);
+    let sentence = "1.000 s: 440.0 ms waiting for lock knife, held by cook, 350.0 ms ready but not yet run, 210.0 ms CPU.";
+    browser.until(&format!("{DETAILS}.includes('{sentence}')"));
+}
+
 fn the_keyboard_alone(browser: &mut Browser) {
     browser.press("Escape");
     browser.press("Escape");
@@ -212,12 +220,13 @@ fn the_page_works_in_a_browser() {
         return;
     };
     let page = env::temp_dir().join(format!("brigade-page-{}.html", process::id()));
-    fs::write(&page, html(&Timeline::of(&kitchen()), "kitchen <test>")).unwrap();
+    fs::write(&page, brigade_timeline::page(&kitchen(), "kitchen <test>")).unwrap();
     let mut browser = Browser::open(&program, &page, (1280, 800));
     assert_eq!(browser.text("document.title"), "kitchen <test>");
     assert_eq!(browser.text("location.protocol"), "file:");
     zooms_and_pans(&mut browser);
     a_click_and_the_chain(&mut browser);
+    where_the_time_went(&mut browser);
     the_keyboard_alone(&mut browser);
     the_replay(&mut browser);
     the_address_and_the_other_views(&mut browser);
