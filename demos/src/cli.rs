@@ -9,7 +9,7 @@
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
 
 use crate::{
-    code, interrupt,
+    code, explaining, interrupt,
     options::{self, Takes, is_given},
     recorder::{self, Asked},
     refusal::refusal,
@@ -98,7 +98,7 @@ fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (name, inner) = matches.subcommand().unwrap_or(("tour", matches));
     let does_nothing = ["explain", "code"].iter().any(|flag| is_given(inner, flag));
     // They refuse the options.
-    if does_nothing || ["list", "view"].contains(&name) {
+    if does_nothing || ["list", "view"].contains(&name) || explaining::NAMES.contains(&name) {
         return dispatch(matches);
     }
     match Asked::of(inner)? {
@@ -123,6 +123,9 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
         }
         "all" => return all(settings),
         "view" => return view::show(&Output::new("view", settings), inner),
+        name if explaining::NAMES.contains(&name) => {
+            return explaining::run(name, &Output::new("view", settings), inner);
+        }
         _ => {}
     }
     let scenario =
@@ -205,7 +208,11 @@ pub fn command() -> Command {
         .args_conflicts_with_subcommands(false)
         .arg(quick);
     let list = Command::new("list").about("List all scenarios");
+    let explaining = explaining::commands().map(|command| {
+        command.args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)])
+    });
     let command = options::add_to(brigade)
+        .subcommands(explaining)
         .subcommand(
             Takes::NEITHER
                 .hide_others(list)

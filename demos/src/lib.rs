@@ -19,6 +19,7 @@
 pub mod cli;
 pub mod code;
 pub mod experiment;
+mod explaining;
 pub mod fetch;
 pub mod interrupt;
 mod options;

@@ -6,10 +6,11 @@ use crate::{
     scenario::{CommandError, Exit},
     show::{self, LiveLanes, Output, Settings},
 };
-use brigade_timeline::{Timeline, html, perfetto, svg, text};
+use brigade_timeline::{Timeline, page, perfetto, svg, text};
 use brigade_trace::{Recording, Session, Trace, clock};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::{
+    env,
     ffi::OsStr,
     fs::{File, OpenOptions},
     io::Write,
@@ -36,9 +37,24 @@ struct Running {
 
 impl Running {
     fn write(self) -> Result<(), CommandError> {
-        let recording = self.session.finish();
+        let mut recording = self.session.finish();
+        recording.segments.iter_mut().take(1).for_each(|segment| segment.process.command = command());
         self.destination.map_or(Ok(()), |destination| destination.write(&recording, &self.title))
     }
+}
+
+/// The words of this command, without the program and without `--trace`.
+fn command() -> Vec<String> {
+    let mut words = Vec::new();
+    let mut arguments = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = arguments.next() {
+        if word == "--trace" {
+            arguments.next();
+        } else if !word.starts_with("--trace=") {
+            words.push(word);
+        }
+    }
+    words
 }
 
 fn running() -> MutexGuard<'static, Option<Running>> {
@@ -127,7 +143,7 @@ impl Destination {
     pub(crate) fn write(&self, recording: &Recording, title: &str) -> Result<(), CommandError> {
         let timeline = || Timeline::of(recording);
         let bytes = match self.form {
-            Form::Page => html(&timeline(), title).into_bytes(),
+            Form::Page => page(recording, title).into_bytes(),
             Form::Picture => svg(&timeline(), title).into_bytes(),
             Form::Perfetto => perfetto(&timeline()),
             Form::Text => text(&timeline(), FILE_COLUMNS).into_bytes(),

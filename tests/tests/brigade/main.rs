@@ -9,6 +9,7 @@
 
 #[path = "../../../demos/tests/common/mod.rs"]
 mod common;
+mod explained;
 mod failures;
 mod hygiene;
 mod json;

@@ -7,7 +7,7 @@
 
 use super::strand::{CpuSample, Doing, Hold, Index, Key, Piece, Strand, Strands, ThreadFacts, WaitFor};
 use crate::build::order::{Order, Step};
-use brigade_trace::{Cause, Domain, Event, Id, Kind, Mode, Recording};
+use brigade_trace::{Cause, Domain, Event, Id, Kind, Lane, Mode, Recording};
 use std::collections::HashMap;
 
 /// A strand has at most so many waits at a time. A file may name any number; then the oldest are forgotten.
@@ -219,7 +219,14 @@ impl<'a> Gather<'a> {
                 self.strands.children[parent].push(strand);
                 self.change(strand, at, State::Ready);
             }
-            Kind::RunBegin if is_call => self.change(strand, at, State::InChild),
+            Kind::RunBegin if is_call => {
+                // Until the child itself says so, the call stood in its queue.
+                let is_child = self.strands.threads[place].lane == Lane::Child;
+                if is_child && self.live[strand].state == State::InChild {
+                    self.live[strand].state = State::Ready;
+                }
+                self.change(strand, at, State::InChild);
+            }
             Kind::RunEnd if is_call => {}
             Kind::RunBegin => self.run(strand, at, place),
             Kind::RunEnd => self.stop(strand, at, place, event.detail == 1),

@@ -1,0 +1,107 @@
+//! `brigade why`, `what-if` and `diff`: every scenario's time is explained, and bad requests are refused.
+
+use crate::common::{folder::Folder, program::run};
+use brigade_demos::scenarios::ALL;
+use brigade_timeline::{Bucket, why};
+use brigade_trace::Recording;
+use std::{fs, fs::File, path::Path};
+
+/// Runs a scenario, fast if it waits, and returns its recording.
+fn recorded(folder: &Path, words: &[&str]) -> Recording {
+    let path = folder.join(format!("{}.brigade", words.join("-"))).display().to_string();
+    let takes_speed = ALL.iter().any(|scenario| scenario.name == words[0] && scenario.takes_speed);
+    let mut arguments = words.to_vec();
+    arguments.extend(takes_speed.then_some(["--speed", "20"]).into_iter().flatten());
+    arguments.extend(["--trace", &path]);
+    let ran = run(&arguments);
+    let is_expected = ran.code == Some(if words[0] == "deadlock" { 3 } else { 0 });
+    assert!(is_expected, "{words:?}: {:?} {}", ran.code, ran.stderr);
+    Recording::read_from(File::open(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_time_of_every_scenario_is_explained() {
+    let folder = Folder::new();
+    let cpu = ["--n", "100000"];
+    let modes = |scenario: &'static str, more: &[&'static str]| -> Vec<Vec<&'static str>> {
+        let modes: &[&str] = match scenario {
+            "io" => &["sync", "threads", "async", "processes"],
+            _ => &["sync", "threads", "processes"],
+        };
+        modes.iter().map(|mode| [&[scenario, *mode], more].concat()).collect()
+    };
+    let plain =
+        ["hello", "chain", "queue", "generator", "run", "thread", "daemon", "executor", "race", "lock"];
+    let more = ["deadlock", "producer-consumer", "kitchen"];
+    let mut runs: Vec<Vec<&str>> = plain.into_iter().chain(more).map(|name| vec![name]).collect();
+    runs.extend(modes("io", &[]).into_iter().chain(modes("cpu", &cpu)));
+    for words in runs {
+        let recording = recorded(folder.path(), &words);
+        let explanation = why(&recording, None).unwrap();
+        assert_eq!(explanation.parts.iter().sum::<u64>(), explanation.wall(), "{words:?}: the parts add up");
+        let unexplained = explanation.part(Bucket::Unexplained) as f64 / explanation.wall() as f64;
+        // Millions of lockings do not fit into a ring. A missing event explains nothing.
+        assert!(unexplained <= 0.02 || recording.dropped() > 0, "{words:?}: {}", explanation.text(100));
+        assert!(words[0] == "lock" || recording.dropped() == 0, "{words:?}: events are missing");
+    }
+}
+
+#[test]
+fn hello_waits_for_its_timer_and_says_so() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    run(&["hello", "--trace", &path("slow.brigade")]);
+    run(&["hello", "--speed", "10", "--trace", &path("fast.brigade")]);
+    let ran = run(&["why", &path("slow.brigade")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for words in ["main, 1.0", "waiting for a timer", "More workers would not help.", "sum: the wall time"] {
+        assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
+    }
+    let ran = run(&["why", &path("slow.brigade"), "say_hello"]);
+    assert!(ran.code == Some(0) && ran.stdout.starts_with("say_hello, 1.0"), "{}{}", ran.stdout, ran.stderr);
+    let ran = run(&["diff", &path("fast.brigade"), &path("slow.brigade")]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("slower.\n"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("say_hello: timer, at demos/src/scenarios/hello.rs:"), "{}", ran.stdout);
+    let faster = ["--faster", "hello.rs:49×2", "--faster", "nowhere.rs:1x2", "--no-rerun"];
+    let ran = run(&[&["what-if", &path("slow.brigade")], &faster[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for words in ["parallelism", "hello.rs:49 ×2", "0.4", "nothing waits at nowhere.rs:1"] {
+        assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_are_refused_in_one_line() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("soup.brigade"), "soup").unwrap();
+    run(&["run", "--trace", &path("run.brigade")]);
+    let refused = |arguments: &[&str], code: i32, words: &str| {
+        let ran = run(arguments);
+        let is_told = ran.stderr.lines().count() == 1 && ran.stderr.contains(words);
+        assert!(ran.code == Some(code) && is_told, "{arguments:?}: {:?} {}", ran.code, ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+    };
+    for name in ["why", "what-if", "diff"] {
+        let more: &[&str] = match name {
+            "what-if" => &["--workers", "2"],
+            "diff" => &["soup"],
+            _ => &[],
+        };
+        let with = |file: &str| -> Vec<String> {
+            [&[name, file], more].concat().iter().map(|word| (*word).to_owned()).collect()
+        };
+        for (file, words) in
+            [(path("soup.brigade"), "not a recording of Brigade"), (path("none"), "cannot read")]
+        {
+            let arguments = with(&file);
+            refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), 1, words);
+        }
+    }
+    refused(&["why", &path("run.brigade"), "salad"], 1, "has no task salad; it has");
+    refused(&["what-if", &path("run.brigade")], 2, "say what would change");
+    refused(&["what-if", &path("run.brigade"), "--workers", "0"], 2, "from 1 to 1024");
+    refused(&["what-if", &path("run.brigade"), "--faster", "soup"], 2, "not a place and a factor");
+    refused(&["why", &path("run.brigade"), "--json"], 2, "--json changes nothing in `why`");
+    refused(&["why", &path("run.brigade"), "--workers", "2"], 2, "--workers changes nothing in `why`");
+}
