@@ -230,9 +230,9 @@ pub(crate) fn actor() -> Id {
 /// ```
 /// use brigade_trace::{Domain, Id, Kind, Lane, Session, lane, own_id, record};
 ///
-/// let session = Session::start(16).unwrap();
 /// let cook = Id::new(Domain::Worker, 0);
 /// let before = lane(Lane::Pool, cook);
+/// let session = Session::start(16).unwrap();
 /// record(Kind::Park, own_id(), 0);
 /// let trace = session.stop();
 /// assert_eq!((trace.threads[0].lane, trace.threads[0].id), (Lane::Pool, cook));

@@ -314,7 +314,9 @@ fn cut(trace: &mut Trace, Part { since }: Part) {
 /// Copies all that was recorded so far. The rings are copied without the lock, for which every new thread and
 /// every label would wait.
 fn copy() -> Trace {
-    let registry = registry();
+    let mut registry = registry();
+    // No new thread may come that does it.
+    registry.give_up_rings();
     let (begin, lost) = (registry.begin, registry.lost());
     let (recorders, given) = (registry.threads.clone(), registry.labels.texts.clone());
     drop(registry);
