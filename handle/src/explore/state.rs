@@ -306,6 +306,10 @@ impl State {
         self.count_step()?;
         // Threads that only spin come last: they wait for one of the others.
         let mut threads: Vec<u32> = usual.into_iter().chain(self.ready.iter().copied()).collect();
+        if kind == Kind::Switch && usual.is_some() {
+            // This one has just looked, so it comes after the others that spin.
+            threads.rotate_left(1);
+        }
         threads.sort_by_key(|&index| self.threads[index as usize].spins);
         let index = threads[self.pick(kind, threads.len(), &threads)];
         if Some(index) != usual {
