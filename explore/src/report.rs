@@ -26,8 +26,11 @@ pub struct Failed {
     pub(crate) story: Option<Story>,
 }
 
-/// The width of a lane, in columns.
-const LANE_WIDTH: usize = 34;
+/// The columns that all lanes have together, if that leaves each of them enough.
+const LANES_WIDTH: usize = 100;
+/// The columns of one lane: enough to read, and no more than its lines need.
+const MIN_LANE_WIDTH: usize = 20;
+const MAX_LANE_WIDTH: usize = 49;
 /// The most lines of a story that a report shows, from its end.
 const MAX_LINES: usize = 60;
 
@@ -73,15 +76,22 @@ fn lanes(story: &Story) -> String {
         .filter(|&thread| story.lines.iter().any(|line| line.thread == thread))
         .collect();
     let column = |thread: u32| used.iter().position(|&other| other == thread).unwrap_or(0);
+    let spaces = used.len().saturating_sub(1);
+    let width =
+        ((LANES_WIDTH - spaces.min(LANES_WIDTH)) / used.len().max(1)).clamp(MIN_LANE_WIDTH, MAX_LANE_WIDTH);
     let mut row = |cells: &dyn Fn(usize) -> String| {
-        let cells: Vec<String> = (0..used.len()).map(|index| fit(&cells(index))).collect();
-        let _ = writeln!(text, "{}", cells.join(" ").trim_end());
+        let cells: Vec<Vec<String>> = (0..used.len()).map(|index| wrap(&cells(index), width)).collect();
+        for part in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let cells = cells.iter().map(|cell| cell.get(part).map_or("", String::as_str));
+            let cells: Vec<String> = cells.map(|cell| format!("{cell:width$}")).collect();
+            let _ = writeln!(text, "{}", cells.join(" ").trim_end());
+        }
     };
     row(&|index| format!("{} {}", ThreadName(used[index]), story.threads[used[index] as usize]));
-    row(&|_| "─".repeat(LANE_WIDTH));
+    row(&|_| "─".repeat(width));
     let skipped = story.lines.len().saturating_sub(MAX_LINES);
     if skipped > 0 {
-        row(&|index| if index == 0 { format!("… {skipped} lines before") } else { String::new() });
+        row(&|index| if index == 0 { format!("({skipped} lines before)") } else { String::new() });
     }
     for line in &story.lines[skipped..] {
         let at = column(line.thread);
@@ -90,13 +100,22 @@ fn lanes(story: &Story) -> String {
     text
 }
 
-/// Cuts or fills a text to the width of a lane.
-fn fit(text: &str) -> String {
-    let count = text.chars().count();
-    if count > LANE_WIDTH {
-        let cut: String = text.chars().take(LANE_WIDTH - 1).collect();
-        format!("{cut}…")
-    } else {
-        format!("{text}{}", " ".repeat(LANE_WIDTH - count))
+/// Divides a text into lines of at most `width` columns, between words where that is possible.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is a line");
+        if last.is_empty() || last.chars().count() + 1 + word.chars().count() <= width {
+            let space = if last.is_empty() { "" } else { " " };
+            last.push_str(space);
+            last.push_str(word);
+        } else {
+            lines.push(format!("  {word}"));
+        }
+        while let Some((at, _)) = lines.last().and_then(|last| last.char_indices().nth(width)) {
+            let rest = lines.last_mut().expect("there is a line").split_off(at);
+            lines.push(rest);
+        }
     }
+    lines
 }
