@@ -5,11 +5,12 @@
 
 use crate::{
     oracle::{Chooser, Log, Noting, SharedLog, lock},
-    outcome::{Class, Failure, Outcome, Request, Story},
+    outcome::{Class, Failure, Outcome, Request},
     schedule::Schedule,
-    story,
+    story, stuck,
 };
-use brigade_handle::explore::{End, Limits, begin_stamps, run};
+use brigade_handle::explore::{End, Limits, Ran, begin_stamps, run};
+use brigade_trace::live;
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -73,30 +74,25 @@ fn make_run(checked: &Checked, request: &Request) -> Outcome {
     let oracle = Noting { chooser, log: log.clone(), notes_all: request.wants_choices };
     let limits = Limits { steps: request.steps, atomics: request.atomics };
     let root = checked.clone();
+    let watched = request.wants_waits.then(live::keep);
     let recorder = request.wants_story.then(story::Recorder::start);
     let ran = run(Box::new(oracle), limits, move || root());
     let Log { choices, hash, length, deviations, notes } = mem::take(&mut *lock(&log));
+    let failure = failure_of(&ran);
+    drop(watched);
     let story = recorder.map(|recorder| recorder.finish(&ran.threads, notes));
-    let failure = failure_of(ran.end, story.as_ref());
     Outcome { failure, schedule: Schedule::new(deviations), choices, length, hash, story }
 }
 
-fn failure_of(end: End, story: Option<&Story>) -> Option<Failure> {
-    match end {
+fn failure_of(ran: &Ran) -> Option<Failure> {
+    match ran.end.clone() {
         End::Finished => None,
         End::Panicked(message) => {
             let last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
             let sites = last.into_iter().map(|(_, place)| place).collect();
             Some(Failure { class: Class::Panic, message, sites })
         }
-        End::Stuck(waiting) => {
-            let class =
-                if waiting.iter().any(|waiting| waiting.thread == 0) { Class::Stuck } else { Class::Leak };
-            let lines: Vec<_> = waiting.iter().map(ToString::to_string).collect();
-            let sites = waiting.iter().map(|waiting| waiting.name.clone()).collect();
-            let _ = story;
-            Some(Failure { class, message: lines.join("\n"), sites })
-        }
+        End::Stuck(waiting) => Some(stuck::failure_of(&waiting, &ran.threads)),
         End::BlockedOutside(thread) => {
             let message = format!(
                 "{thread} waits in the operating system, where a run sees nothing: use the locks, channels and \

@@ -157,7 +157,7 @@ impl Explore {
     ///
     /// Panics if the operating system gives no process.
     pub fn explore_threads(self, code: impl Fn() + Send + Sync + 'static) -> Verdict {
-        let mut server = Server::new(Arc::new(code), Some(0));
+        let mut server = Server::new(Arc::new(code));
         match Search::new(&mut server, self.budget).search().expect(NO_PROCESS) {
             Found::Nothing(coverage) => Verdict::Passed(coverage),
             Found::Failed { schedule, failure, coverage } => {
@@ -187,7 +187,7 @@ impl Explore {
     ///
     /// As [`explore_threads`](Self::explore_threads).
     pub fn replay_threads(self, schedule: Schedule, code: impl Fn() + Send + Sync + 'static) -> Verdict {
-        let mut server = Server::new(Arc::new(code), Some(0));
+        let mut server = Server::new(Arc::new(code));
         let outcome = server.make_run(&self.request(schedule.clone())).expect(NO_PROCESS);
         let coverage = Coverage { schedules: 1, ..Coverage::default() };
         let made = outcome.schedule.clone();
@@ -230,7 +230,7 @@ impl Explore {
     fn request(&self, schedule: Schedule) -> Request {
         let Budget { steps, atomics, .. } = self.budget;
         let strategy = Strategy::Follow(schedule);
-        Request { strategy, steps, atomics, wants_choices: false, wants_story: true }
+        Request { strategy, steps, atomics, wants_choices: false, wants_waits: true, wants_story: true }
     }
 
     fn report(&self, server: &mut Server, shrunk: Shrunk, coverage: Coverage) -> Failed {

@@ -51,6 +51,10 @@
 //! chance. A verdict says what was covered ([`Coverage`]). A failure is shrunk: deviations are left out as
 //! long as the run fails in the same way (`search.rs`, `shrink.rs`).
 //!
+//! Failures are the same if they have one class and one set of places. A run that gets stuck is made once
+//! more with all waits watched, and classified by its wait-for graph: a deadlock, a futurelock, a join on
+//! itself, a lost wake-up (`stuck.rs`).
+//!
 //! # Code that can be checked
 //!
 //! Write the code against [`runtime`] and [`pool`]: they are the sources of `brigade-runtime` and
@@ -83,6 +87,7 @@ mod search;
 mod server;
 mod shrink;
 mod story;
+mod stuck;
 // Unsafe: system calls.
 #[allow(unsafe_code)]
 mod sys;

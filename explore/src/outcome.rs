@@ -24,7 +24,9 @@ pub(crate) struct Request {
     pub(crate) atomics: bool,
     /// Whether the answer has all choices of the run.
     pub(crate) wants_choices: bool,
-    /// Whether the answer has the lanes of the run, and its waits.
+    /// Whether all waits are watched, so that a stuck run can be explained.
+    pub(crate) wants_waits: bool,
+    /// Whether the answer has the lanes of the run. A run that tells its story watches its waits.
     pub(crate) wants_story: bool,
 }
 
@@ -83,7 +85,15 @@ pub struct Failure {
 pub enum Class {
     /// The checked code has panicked.
     Panic,
-    /// Threads wait in a circle, or for something that nobody will do.
+    /// Tasks or threads wait for each other in a circle.
+    Deadlock,
+    /// A task waits for what a future inside of the same task holds, and does not poll that future.
+    Futurelock,
+    /// Work waits for its own end.
+    JoinsItself,
+    /// Work waits, and nobody is left who could wake it.
+    LostWakeUp,
+    /// Threads wait in another way that nobody will end.
     Stuck,
     /// The checked code has ended, and threads that it has started have not.
     Leak,
@@ -105,6 +115,10 @@ impl Class {
     pub fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
+            Self::Deadlock => "deadlock",
+            Self::Futurelock => "futurelock",
+            Self::JoinsItself => "join on itself",
+            Self::LostWakeUp => "lost wake-up",
             Self::Stuck => "stuck",
             Self::Leak => "leak",
             Self::StepLimit => "step limit",

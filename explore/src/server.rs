@@ -2,11 +2,14 @@
 
 use crate::{
     child::{Checked, prepare, read_frame, serve, write_frame},
-    outcome::{Class, Failure, Outcome, Request},
+    outcome::{Class, Failure, Outcome, Request, Strategy},
     schedule::Schedule,
     sys::{self, Child, Exit, Kills},
 };
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 /// One child at a time, which makes runs.
 pub(crate) struct Server {
@@ -17,8 +20,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(checked: Checked, processor: Option<usize>) -> Self {
-        Self { checked, processor, child: None }
+    pub(crate) fn new(checked: Checked) -> Self {
+        /// Spreads the checks of this process.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let processors = sys::processors();
+        // Relaxed: any number will do.
+        let next = NEXT.fetch_add(1, Relaxed).checked_rem(processors.len());
+        Self { checked, processor: next.map(|next| processors[next]), child: None }
     }
 
     /// Makes a run in a child.
@@ -27,11 +35,21 @@ impl Server {
     ///
     /// Returns the operating system's error if it refuses a process or a pipe.
     pub(crate) fn make_run(&mut self, request: &Request) -> io::Result<Outcome> {
-        let outcome = self.make_run_once(request)?;
+        let mut outcome = self.make_run_once(request)?;
         // A lock of std that another thread of the parent held at the fork stays taken in the child, such as
         // that of stdout. Another child tells this from a lock that the checked code holds.
         if outcome.failure.as_ref().is_some_and(|failure| failure.class == Class::BlockedOutside) {
             return self.make_run_once(request);
+        }
+        if let Some(failure) = outcome.failure.as_mut().filter(|_| !request.wants_waits)
+            && matches!(failure.class, Class::Stuck | Class::Leak)
+        {
+            // To watch all waits costs time, and few runs get stuck. So such a run is made again.
+            let strategy = Strategy::Follow(outcome.schedule.clone());
+            let request = Request { strategy, wants_waits: true, wants_choices: false, ..*request };
+            if let Some(told) = self.make_run_once(&request)?.failure {
+                *failure = told;
+            }
         }
         Ok(outcome)
     }
@@ -39,6 +57,11 @@ impl Server {
     fn make_run_once(&mut self, request: &Request) -> io::Result<Outcome> {
         let bytes = postcard::to_stdvec(request).map_err(io::Error::other)?;
         let mut child = match self.child.take() {
+            // A report numbers the tasks as in the first run of a process, so that it is the same each time.
+            Some(child) if request.wants_waits => {
+                end(child, Kills::Yes)?;
+                self.fork()?
+            }
             Some(child) => child,
             None => self.fork()?,
         };

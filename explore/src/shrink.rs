@@ -93,7 +93,9 @@ impl<'a> Shrinking<'a> {
         let schedule = Schedule::new(candidate.iter().copied());
         let Budget { steps, atomics, .. } = self.budget;
         let strategy = Strategy::Follow(schedule);
-        self.server.make_run(&Request { strategy, steps, atomics, wants_choices, wants_story: false })
+        let request =
+            Request { strategy, steps, atomics, wants_choices, wants_waits: false, wants_story: false };
+        self.server.make_run(&request)
     }
 
     fn drop_chunks(&mut self) -> io::Result<()> {

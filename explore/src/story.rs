@@ -32,13 +32,29 @@ impl Recorder {
 fn tell(trace: &Trace, threads: &[ManagedThread], deviations: Vec<(u64, u32, String)>) -> Story {
     let since = trace.epoch.monotonic_nanos;
     let of_tid: HashMap<u64, u32> = (0..).zip(threads).map(|(index, thread)| (thread.tid, index)).collect();
+    let name = |id: Id| match trace.labels.get(&id) {
+        Some(label) => format!("{id} {label:?}"),
+        None if id.domain() == Domain::Thread && of_tid.contains_key(&id.number()) => {
+            threads[of_tid[&id.number()] as usize].name.clone()
+        }
+        None => id.to_string(),
+    };
     let mut lines: Vec<(u64, Line)> = Vec::new();
     for thread in &trace.threads {
         let Some(&index) = of_tid.get(&thread.tid) else { continue };
+        let mut before: Option<&Event> = None;
         for event in &thread.events {
-            if let Some(text) = text_of(trace, event) {
-                lines.push((event.at, Line { thread: index, text }));
-            }
+            // The holder of the thing that a wait has just begun for, which may have taken it long before.
+            let is_holder = before.is_some_and(|before| {
+                (before.kind, before.by, event.kind) == (Kind::WaitBegin, event.subject, Kind::Held)
+            });
+            let text = if is_holder {
+                Some(format!("(held by {})", name(event.by)))
+            } else {
+                text_of(trace, event, &name)
+            };
+            lines.extend(text.map(|text| (event.at, Line { thread: index, text })));
+            before = Some(event);
         }
     }
     for (stamp, thread, text) in deviations {
@@ -53,11 +69,7 @@ fn tell(trace: &Trace, threads: &[ManagedThread], deviations: Vec<(u64, u32, Str
 }
 
 /// Returns the words for an event, if it belongs to a story.
-fn text_of(trace: &Trace, event: &Event) -> Option<String> {
-    let name = |id: Id| match trace.labels.get(&id) {
-        Some(label) => format!("{id} {label:?}"),
-        None => id.to_string(),
-    };
+fn text_of(trace: &Trace, event: &Event, name: &dyn Fn(Id) -> String) -> Option<String> {
     let subject = name(event.subject);
     let at = |site: u64| trace.sites.get(&site).map(|site| format!("  {}", short(site))).unwrap_or_default();
     Some(match event.kind {
@@ -68,6 +80,7 @@ fn text_of(trace: &Trace, event: &Event) -> Option<String> {
         Kind::Wake if event.by == Id::NONE => format!("wake {subject}{}", because(event.cause)),
         Kind::Wake => format!("wake {subject}{}", because(event.cause)),
         Kind::Cancel => format!("cancel {subject}"),
+        Kind::Steal if event.by == Id::NONE => "steal".to_owned(),
         Kind::Steal => format!("steal from {}", name(event.by)),
         Kind::TimerFire => "a timer fires".to_owned(),
         Kind::WaitBegin => format!("{subject} waits for {}{}", name(event.by), at(event.detail)),

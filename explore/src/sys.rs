@@ -68,6 +68,17 @@ pub(crate) fn end_with_parent() {
     let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
+/// Returns the numbers of the processors that this thread may use. The list is empty if the system does not
+/// tell.
+pub(crate) fn processors() -> Vec<usize> {
+    // SAFETY: a set of processors is plain memory, for which zeros are a valid value: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes to the set, which outlives it. If it fails, the set stays empty.
+    let _ = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
+    // SAFETY: the set is ours, and no number is beyond its end.
+    (0..libc::CPU_SETSIZE as usize).filter(|&number| unsafe { libc::CPU_ISSET(number, &set) }).collect()
+}
+
 /// Keeps all threads of this process on one processor, since only one of them runs at a time.
 pub(crate) fn stay_on_processor(number: usize) {
     // SAFETY: a set of processors is plain memory, for which zeros are a valid value: the empty set.

@@ -39,6 +39,20 @@ fn waiters() -> MutexGuard<'static, BTreeMap<usize, Id>> {
     WAITERS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Calls `f`, which watches the program and does nothing for it. An explored run has no choice points in it,
+/// so that a run is the same whether it is watched or not.
+///
+/// ```
+/// assert_eq!(brigade_handle::observe::aside(|| 7), 7);
+/// ```
+#[inline(always)]
+pub fn aside<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "explore")]
+    return crate::explore::aside(f);
+    #[cfg(not(feature = "explore"))]
+    f()
+}
+
 /// How a wait for a handle ended.
 ///
 /// ```

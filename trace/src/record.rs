@@ -356,7 +356,9 @@ fn write(kind: Kind, subject: Id, detail: u64) -> u64 {
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
 #[inline]
 pub(crate) fn push(event: Event) {
-    listener().into_iter().for_each(|listener| (listener.apply)(&event));
+    if let Some(listener) = listener() {
+        observe::aside(|| (listener.apply)(&event));
+    }
     push_to_ring(event);
 }
 

@@ -82,7 +82,7 @@ fn two_tasks_that_lock_in_two_orders_get_stuck() {
         one.await.unwrap();
         two.await.unwrap();
     }));
-    assert_eq!(failed.failure.class, Class::Stuck, "{failed}");
+    assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
 }
 

@@ -3,6 +3,7 @@
 mod ends;
 mod interleavings;
 mod schedules;
+mod stuck;
 mod time;
 
 use brigade_explore::{Coverage, Explore, Failed, Verdict};

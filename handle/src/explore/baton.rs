@@ -19,7 +19,7 @@ use super::{
 };
 use std::{
     cell::Cell,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -56,6 +56,18 @@ pub fn is_managed() -> bool {
 #[inline]
 pub(crate) fn managed() -> Option<u32> {
     HERE.get().checked_sub(1)
+}
+
+/// Calls `f`, which watches the run: it has no choice points, and the run is the same without it.
+pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
+    struct Back(u32);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HERE.set(self.0);
+        }
+    }
+    let _back = Back(HERE.replace(UNMANAGED));
+    f()
 }
 
 fn lock_state() -> MutexGuard<'static, Option<State>> {
@@ -191,11 +203,14 @@ pub(super) fn progress() {
 }
 
 /// Blocks the calling thread until it is unblocked, or until one of the limits.
+#[track_caller]
 fn block(on: Blocked, limits: TimeLimits) {
-    switch_to(with(|state| state.block(on, limits)));
+    let at = Location::caller();
+    switch_to(with(|state| state.block(on, limits, at)));
 }
 
 /// Parks the calling thread until it is unparked, or until one of the limits.
+#[track_caller]
 pub(super) fn park(limits: TimeLimits) {
     if with(State::skips_park) {
         return preempt();
@@ -212,6 +227,7 @@ pub(super) fn unpark(index: u32) {
 }
 
 /// Waits until a lock may be free.
+#[track_caller]
 pub(super) fn wait_for_lock(address: usize) {
     block(Blocked::Lock(address), TimeLimits::default());
 }
@@ -222,6 +238,7 @@ pub(super) fn release_lock(address: usize) {
 }
 
 /// Waits until a managed thread has ended.
+#[track_caller]
 pub(super) fn join(index: u32) {
     preempt();
     if !has_ended(index) {

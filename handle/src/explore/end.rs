@@ -1,6 +1,6 @@
 //! How a run ends.
 
-use std::fmt;
+use std::{fmt, panic::Location};
 
 /// A run that has ended.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct Waiting {
     pub name: String,
     /// The thing that it waits for.
     pub blocked: Blocked,
+    /// The place of the call that waits.
+    pub at: &'static Location<'static>,
 }
 
 /// The things that a managed thread may wait for.
@@ -63,9 +65,10 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (thread {}) ", self.name, self.thread)?;
         match self.blocked {
-            Blocked::Park => f.write_str("is parked"),
-            Blocked::Lock(_) => f.write_str("waits for a lock"),
-            Blocked::Join(other) => write!(f, "waits for the end of thread {other}"),
+            Blocked::Park => f.write_str("is parked")?,
+            Blocked::Lock(_) => f.write_str("waits for a lock")?,
+            Blocked::Join(other) => write!(f, "waits for the end of thread {other}")?,
         }
+        write!(f, " at {}:{}", self.at.file(), self.at.line())
     }
 }

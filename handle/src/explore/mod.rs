@@ -42,6 +42,7 @@ pub mod thread;
 mod virtual_time;
 mod watch;
 
+pub(crate) use baton::aside;
 pub use baton::{is_managed, run};
 pub use bell::Bell;
 pub use choice::{Choice, Kind, Oracle, pick, point, progress, spin};

@@ -5,7 +5,7 @@ use super::{
     baton::managed,
     virtual_time::{self, TimeLimits},
 };
-use std::{collections::VecDeque, mem, thread::Thread};
+use std::{collections::VecDeque, mem, panic::Location, thread::Thread};
 
 /// The time that passes if all threads that can go on only spin.
 const SPIN_TICK: u64 = 1_000; // nanoseconds
@@ -52,7 +52,7 @@ struct Managed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
     Ready,
-    Blocked { on: Blocked, limits: TimeLimits },
+    Blocked { on: Blocked, limits: TimeLimits, at: &'static Location<'static> },
     Ended,
 }
 
@@ -226,8 +226,13 @@ impl State {
     }
 
     /// Blocks the calling thread, and chooses the one that goes on.
-    pub(super) fn block(&mut self, on: Blocked, limits: TimeLimits) -> Result<Next, End> {
-        self.here().status = Status::Blocked { on, limits };
+    pub(super) fn block(
+        &mut self,
+        on: Blocked,
+        limits: TimeLimits,
+        at: &'static Location<'static>,
+    ) -> Result<Next, End> {
+        self.here().status = Status::Blocked { on, limits, at };
         self.next()
     }
 
@@ -322,8 +327,8 @@ impl State {
 
     fn waiting(&self) -> Vec<Waiting> {
         let of = |(index, thread): (usize, &Managed)| match thread.status {
-            Status::Blocked { on, .. } => {
-                Some(Waiting { thread: index as u32, name: thread.name.clone(), blocked: on })
+            Status::Blocked { on, at, .. } => {
+                Some(Waiting { thread: index as u32, name: thread.name.clone(), blocked: on, at })
             }
             _ => None,
         };

@@ -164,6 +164,7 @@ impl<T: ?Sized> Mutex<T> {
         self.0.get_mut()
     }
 
+    #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let address = self.address();
         let wrap = |guard| MutexGuard { guard: Some(guard), address };
@@ -263,6 +264,7 @@ impl<T: ?Sized> RwLock<T> {
         self.0.get_mut()
     }
 
+    #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         let address = self.address();
         let wrap = |guard| RwLockReadGuard { guard: Some(guard), address };
@@ -281,6 +283,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
+    #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         let address = self.address();
         let wrap = |guard| RwLockWriteGuard { guard: Some(guard), address };

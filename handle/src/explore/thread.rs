@@ -58,6 +58,7 @@ impl<T> ThreadHandle<T> {
     /// # Errors
     ///
     /// Returns the payload of the thread's panic.
+    #[track_caller]
     pub fn join(self) -> Result<T> {
         if let (Some(index), true) = (self.thread.index, baton::is_managed()) {
             baton::join(index);
@@ -166,11 +167,13 @@ where
 }
 
 /// Parks the calling thread until it is unparked.
+#[track_caller]
 pub fn park() {
     if baton::is_managed() { baton::park(TimeLimits::default()) } else { os::park() }
 }
 
 /// Parks the calling thread until it is unparked, or for `at_most`.
+#[track_caller]
 pub fn park_timeout(at_most: Duration) {
     if baton::is_managed() {
         baton::park(TimeLimits::after(Some(at_most), None));
@@ -180,6 +183,7 @@ pub fn park_timeout(at_most: Duration) {
 }
 
 /// Parks like [`park_timeout`], for upkeep: an executor looks after something that no user has asked for.
+#[track_caller]
 pub fn park_for_upkeep(at_most: Duration) {
     if baton::is_managed() {
         baton::park(TimeLimits::after(None, Some(at_most)));
@@ -206,6 +210,7 @@ pub fn yield_now() {
 }
 
 /// Sleeps.
+#[track_caller]
 pub fn sleep(time: Duration) {
     if !baton::is_managed() {
         return os::sleep(time);

@@ -128,7 +128,7 @@ pub fn graph() -> WaitGraph {
 #[inline]
 pub fn watch_task(task: Id, handle: impl FnOnce() -> CancelHandle) {
     if task != Id::NONE && observe::is_live() {
-        table::set_probe(task, Some(Probe::Task(handle())));
+        observe::aside(|| table::set_probe(task, Some(Probe::Task(handle()))));
     }
 }
 

@@ -1,0 +1,139 @@
+//! A stuck run says why it is stuck, and where.
+
+use crate::failed;
+use brigade_explore::{
+    Class, Explore, Failed, Verdict,
+    runtime::{
+        JoinHandle, select, sleep, spawn,
+        sync::{Mutex, Notify},
+    },
+    sync, thread,
+};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+fn check<F: Future<Output = ()> + 'static>(code: impl Fn() -> F + Send + Sync + 'static) -> Failed {
+    failed(Explore::new().schedules(2000).explore(code))
+}
+
+/// Two tasks lock in two orders.
+fn deadlock_of_two_tasks() -> Failed {
+    check(|| async {
+        let locks = Arc::new((Mutex::new(0), Mutex::new(0)));
+        let theirs = locks.clone();
+        let one = spawn(async move {
+            let _one = theirs.0.lock().await;
+            let _two = theirs.1.lock().await;
+        });
+        let two = spawn(async move {
+            let _two = locks.1.lock().await;
+            let _one = locks.0.lock().await;
+        });
+        one.await.expect("no task panics");
+        two.await.expect("no task panics");
+    })
+}
+
+/// The root holds the lock that the task waits for whose end it awaits.
+fn deadlock_with_the_root() -> Failed {
+    check(|| async {
+        let lock = Arc::new(Mutex::new(0));
+        let theirs = lock.clone();
+        let _held = lock.lock().await;
+        spawn(async move { *theirs.lock().await += 1 }).await.expect("no task panics");
+    })
+}
+
+#[test]
+fn a_deadlock_is_told_with_its_holders_and_its_places() {
+    let failed = deadlock_of_two_tasks();
+    let failure = &failed.failure;
+    assert_eq!(failure.class, Class::Deadlock, "{failed}");
+    assert!(failure.message.contains("wait for each other in a circle"), "{failed}");
+    assert!(failure.message.contains("held by task#"), "{failed}");
+    assert_eq!(failure.sites.len(), 2, "{failed}");
+    assert!(failure.sites.iter().all(|site| site.contains("stuck.rs:")), "{failed}");
+}
+
+#[test]
+fn the_lanes_of_three_threads_fit_in_a_hundred_columns_and_cut_nothing() {
+    let failed = deadlock_of_two_tasks();
+    let report = failed.to_string();
+    assert!(!report.contains("thread#") && report.contains("root waits for"), "{report}");
+    let lanes: Vec<_> = report.lines().skip_while(|line| !line.starts_with("root root")).collect();
+    let lanes: Vec<_> = lanes.into_iter().take_while(|line| !line.is_empty()).collect();
+    assert!(lanes.len() > 5, "{report}");
+    for line in lanes {
+        assert!(line.chars().count() <= 100 && !line.contains('…'), "{line}\n{report}");
+    }
+}
+
+#[test]
+fn two_deadlocks_at_other_places_are_not_the_same() {
+    let (one, other) = (deadlock_of_two_tasks(), deadlock_with_the_root());
+    assert_eq!(one.failure.class, other.failure.class);
+    assert!(!one.failure.is_same(&other.failure), "{one}{other}");
+}
+
+#[test]
+fn a_futurelock_is_told() {
+    let failed = check(|| async {
+        let lock = Arc::new(Mutex::new(0));
+        let theirs = lock.clone();
+        drop(spawn(async move {
+            let _guard = theirs.lock().await;
+            sleep(Duration::from_secs(5)).await;
+        }));
+        let mut locking = pin!(lock.lock());
+        let _ = select(locking.as_mut(), sleep(Duration::from_secs(1))).await;
+        *lock.lock().await += 1;
+    });
+    assert_eq!(failed.failure.class, Class::Futurelock, "{failed}");
+}
+
+#[test]
+fn a_wait_that_nobody_ends_is_a_lost_wake_up() {
+    let failed = check(|| async {
+        let bell = Arc::new(Notify::new());
+        let theirs = bell.clone();
+        spawn(async move { theirs.notified().await }).await.unwrap();
+    });
+    assert_eq!(failed.failure.class, Class::LostWakeUp, "{failed}");
+    assert!(failed.failure.sites.iter().any(|site| site.contains("stuck.rs:")), "{failed}");
+}
+
+#[test]
+fn a_task_that_joins_itself_is_told() {
+    let failed = check(|| async {
+        let own: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
+        let (theirs, held) = (own.clone(), own.lock().await);
+        let task = spawn(async move {
+            let own = theirs.lock().await.take();
+            own.unwrap().await.unwrap();
+        });
+        let mut held = held;
+        *held = Some(task);
+        drop(held);
+        sleep(Duration::from_secs(1)).await;
+        drop(own.lock().await);
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(failed.failure.class, Class::JoinsItself, "{failed}");
+}
+
+#[test]
+fn threads_that_wait_for_locks_are_told_with_their_places() {
+    let Verdict::Failed(failed) = Explore::new().explore_threads(|| {
+        let lock = Arc::new(sync::Mutex::new(0));
+        let theirs = lock.clone();
+        let held = lock.lock().unwrap();
+        let other = thread::spawn(move || *theirs.lock().unwrap() += 1);
+        other.join().unwrap();
+        drop(held);
+    }) else {
+        panic!("it gets stuck")
+    };
+    assert_eq!(failed.failure.class, Class::Stuck, "{failed}");
+    assert!(failed.failure.message.contains("waits for a lock at"), "{failed}");
+    assert_eq!(failed.failure.sites.len(), 2, "{failed}");
+    assert!(failed.failure.sites.iter().all(|site| site.contains("stuck.rs:")), "{failed}");
+}
