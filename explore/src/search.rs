@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
 
     fn request(&self, strategy: Strategy, wants_choices: bool) -> Request {
         let Budget { steps, atomics, .. } = self.budget;
-        Request { strategy, steps, atomics, wants_choices, wants_story: false }
+        Request { strategy, steps, atomics, wants_choices, wants_waits: false, wants_story: false }
     }
 
     fn make_run(&mut self, strategy: Strategy, wants_choices: bool) -> io::Result<Outcome> {
@@ -98,7 +98,7 @@ impl<'a> Search<'a> {
                 self.coverage.is_complete = true;
                 return Ok(Some(Found::Nothing(self.coverage)));
             }
-            if ways > self.budget.schedules / 2 {
+            if self.coverage.schedules + ways > self.budget.schedules / 2 {
                 return Ok(None);
             }
             let mut next = VecDeque::new();

@@ -11,6 +11,9 @@ use std::{collections::VecDeque, mem, panic::Location, thread::Thread};
 const SPIN_TICK: u64 = 1_000; // nanoseconds
 /// How often all upkeep may come to its deadlines without progress before the run counts as stuck.
 const MAX_IDLE_UPKEEP: u32 = 3;
+/// How many parks of a thread may end for no reason in a run. Without a bound there is no longest schedule:
+/// a thread that parks in a loop could be woken for no reason for ever.
+const MAX_SPURIOUS: u32 = 1;
 
 /// The bounds of a run.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,8 @@ struct Managed {
     has_token: bool,
     /// It waits awake for other threads.
     spins: bool,
+    /// How many of its parks have ended for no reason.
+    spurious: u32,
     /// The number of choices of each kind.
     choices: [u32; Kind::ALL.len()],
 }
@@ -90,6 +95,7 @@ impl State {
             status: Status::Ready,
             has_token: false,
             spins: false,
+            spurious: 0,
             choices: [0; Kind::ALL.len()],
         });
         self.ready.push_back(index);
@@ -238,7 +244,12 @@ impl State {
 
     /// Takes the unpark that has come already. If there is none, the oracle may end the park for no reason.
     pub(super) fn skips_park(&mut self) -> bool {
-        mem::take(&mut self.here().has_token) || self.pick(Kind::Spurious, 2, &[]) == 1
+        if mem::take(&mut self.here().has_token) {
+            return true;
+        }
+        let is_skipped = self.here().spurious < MAX_SPURIOUS && self.pick(Kind::Spurious, 2, &[]) == 1;
+        self.here().spurious += u32::from(is_skipped);
+        is_skipped
     }
 
     /// Takes the unpark that has ended a park.
