@@ -9,8 +9,17 @@ use crate::{
     outcome::{Class, Failure, Outcome, Request, Seen, Strategy},
     schedule::{Deviation, Schedule},
     server::Server,
+    sys,
 };
-use std::{collections::VecDeque, io};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+};
 
 /// The bounds of a search.
 #[derive(Clone, Copy, Debug)]
@@ -119,26 +128,87 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Runs schedules by chance until the budget is spent.
+    /// Runs schedules by chance until the budget is spent, on all processors. Of those that fail, that of the
+    /// lowest seed is the result, so that it is the same on any number of processors.
     fn by_chance(&mut self, length: u32) -> io::Result<Found> {
-        let mut seed = self.budget.seed;
-        while self.coverage.schedules < self.budget.schedules {
-            seed += 1;
-            let strategy = match seed % 4 {
-                0 => Strategy::Random { seed, rate: 4 },
-                1 => Strategy::Random { seed, rate: 16 },
-                depth => Strategy::Pct { seed, depth: depth as u32, length },
-            };
-            let outcome = self.make_run(strategy, false)?;
-            if let Some(failure) = outcome.failure {
-                return Ok(self.failed(outcome.schedule, failure));
+        let count = self.budget.schedules.saturating_sub(self.coverage.schedules);
+        let draw =
+            Draw { budget: self.budget, length, count, next: AtomicU64::new(0), found: Mutex::default() };
+        // A further child takes the time of some runs.
+        let helpers = (count / MIN_RUNS_PER_CHILD).min(sys::processors().len() as u64).saturating_sub(1);
+        thread::scope(|scope| {
+            let others: Vec<_> = (0..helpers)
+                .map(|_| {
+                    let (draw, mut server) = (&draw, self.server.another());
+                    scope.spawn(move || draw.make_runs(&mut server))
+                })
+                .collect();
+            let own = draw.make_runs(self.server);
+            let others = others.into_iter().map(|other| other.join().expect("it does not panic"));
+            others.fold(own, Result::and)
+        })?;
+        match draw.found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some((index, schedule, failure)) => {
+                self.coverage.schedules += index + 1;
+                Ok(self.failed(schedule, failure))
+            }
+            None => {
+                self.coverage.schedules += count;
+                Ok(Found::Nothing(self.coverage))
             }
         }
-        Ok(Found::Nothing(self.coverage))
     }
 
     fn failed(&self, schedule: Schedule, failure: Failure) -> Found {
         Found::Failed { schedule, failure, coverage: self.coverage }
+    }
+}
+
+/// A further child is worth its fork from so many runs on.
+const MIN_RUNS_PER_CHILD: u64 = 100;
+
+/// The schedules by chance, which several children run.
+struct Draw {
+    budget: Budget,
+    /// The choices of the usual run.
+    length: u32,
+    /// The number of schedules.
+    count: u64,
+    next: AtomicU64,
+    /// The failure of the lowest index.
+    found: Mutex<Option<(u64, Schedule, Failure)>>,
+}
+
+impl Draw {
+    /// Runs schedules in the order of their indexes, beside other children, until none is left or a lower one
+    /// has failed.
+    fn make_runs(&self, server: &mut Server) -> io::Result<()> {
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // Relaxed: each index is taken once, and the lock orders the rest.
+            let index = self.next.fetch_add(1, Relaxed);
+            if index >= self.count || found().as_ref().is_some_and(|&(lowest, ..)| lowest < index) {
+                return Ok(());
+            }
+            let outcome = server.make_run(&self.request(index))?;
+            if let Some(failure) = outcome.failure {
+                let mut found = found();
+                if found.as_ref().is_none_or(|&(lowest, ..)| index < lowest) {
+                    *found = Some((index, outcome.schedule, failure));
+                }
+            }
+        }
+    }
+
+    fn request(&self, index: u64) -> Request {
+        let seed = self.budget.seed + index + 1;
+        let strategy = match seed % 4 {
+            0 => Strategy::Random { seed, rate: 4 },
+            1 => Strategy::Random { seed, rate: 16 },
+            depth => Strategy::Pct { seed, depth: depth as u32, length: self.length },
+        };
+        let Budget { steps, atomics, .. } = self.budget;
+        Request { strategy, steps, atomics, wants_choices: false, wants_waits: false, wants_story: false }
     }
 }
 

@@ -29,6 +29,11 @@ impl Server {
         Self { checked, processor: next.map(|next| processors[next]), child: None }
     }
 
+    /// Makes a server of the same code, on another processor if there is one.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.checked.clone())
+    }
+
     /// Makes a run in a child.
     ///
     /// # Errors

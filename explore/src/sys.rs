@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io,
     os::fd::{FromRawFd, OwnedFd},
+    sync::{Mutex, PoisonError},
 };
 
 /// The parent's end of a child.
@@ -41,6 +42,10 @@ fn pipe() -> io::Result<(File, File)> {
 ///
 /// Returns the operating system's error if it refuses a pipe or a process.
 pub(crate) fn fork(serve: impl FnOnce(File, File)) -> io::Result<Child> {
+    /// Between the pipes of a child and its fork, no other child is forked: that one would keep their ends
+    /// open, and this one's end would not be seen.
+    static FORKS: Mutex<()> = Mutex::new(());
+    let _alone = FORKS.lock().unwrap_or_else(PoisonError::into_inner);
     let (their_requests, requests) = pipe()?;
     let (answers, their_answers) = pipe()?;
     // SAFETY: the child runs on with a copy of this thread only. It takes no lock that another thread of this

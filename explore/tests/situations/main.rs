@@ -1,5 +1,6 @@
 //! The engine, from outside: what a run finds, how it ends, and that nothing of it is left.
 
+mod chance;
 mod ends;
 mod interleavings;
 mod schedules;
