@@ -9,7 +9,10 @@ use crate::{
     schedule::Schedule,
     story, stuck,
 };
-use brigade_handle::explore::{End, Limits, Ran, begin_stamps, run};
+use brigade_handle::{
+    clock::thread_number,
+    explore::{End, Limits, Ran, begin_stamps, run},
+};
 use brigade_trace::live;
 use std::{
     fs::File,
@@ -25,8 +28,20 @@ use std::{
 /// The code that is checked.
 pub(crate) type Checked = Arc<dyn Fn() + Send + Sync>;
 
-/// The last panic of a run: its message and its place.
-static LAST_PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
+/// The panics of a run.
+static PANICS: Mutex<Vec<NotedPanic>> = Mutex::new(Vec::new());
+
+struct NotedPanic {
+    /// The number that the operating system gave the thread.
+    tid: u64,
+    message: String,
+    place: String,
+}
+
+/// Takes the panics of a run.
+fn take_panics() -> Vec<NotedPanic> {
+    mem::take(&mut *PANICS.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// Answers requests until the parent closes its end, or until a run has failed.
 pub(crate) fn serve(checked: &Checked, mut requests: File, mut answers: File) {
@@ -65,13 +80,15 @@ pub(crate) fn prepare() {
 fn note_panic(info: &PanicHookInfo<'_>) {
     let message = brigade_handle::panic_message(info.payload()).unwrap_or("(a payload that is not a text)");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some((message.to_owned(), place));
+    let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place };
+    PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
 }
 
 fn make_run(checked: &Checked, request: &Request) -> Outcome {
     let log = SharedLog::default();
     let chooser = Chooser::new(&request.strategy);
     let oracle = Noting { chooser, log: log.clone(), notes_all: request.wants_choices };
+    drop(take_panics());
     let limits = Limits { steps: request.steps, atomics: request.atomics };
     let root = checked.clone();
     let watched = request.wants_waits.then(live::keep);
@@ -88,9 +105,19 @@ fn failure_of(ran: &Ran) -> Option<Failure> {
     match ran.end.clone() {
         End::Finished => None,
         End::Panicked(message) => {
-            let last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let sites = last.into_iter().map(|(_, place)| place).collect();
+            let sites = take_panics().pop().into_iter().map(|panic| panic.place).collect();
             Some(Failure { class: Class::Panic, message, sites })
+        }
+        End::UnseenPanic(index) => {
+            let thread = &ran.threads[index as usize];
+            let panic = take_panics().into_iter().rfind(|panic| panic.tid == thread.tid);
+            let (told, sites) = match panic {
+                Some(panic) => (panic.message, vec![panic.place]),
+                // It was resumed, which no hook sees.
+                None => (String::new(), vec![thread.name.clone()]),
+            };
+            let message = format!("{} has panicked, and nobody has joined it: {told}", thread.name);
+            Some(Failure { class: Class::UnseenPanic, message, sites })
         }
         End::Stuck(waiting) => Some(stuck::failure_of(&waiting, &ran.threads)),
         End::BlockedOutside(thread) => {

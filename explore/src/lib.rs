@@ -51,6 +51,9 @@
 //! chance. A verdict says what was covered ([`Coverage`]). A failure is shrunk: deviations are left out as
 //! long as the run fails in the same way (`search.rs`, `shrink.rs`).
 //!
+//! A panic of a thread fails the run unless another thread has joined it: a handle that is dropped tells
+//! nobody. A panic of a task or a job goes to its handle, and is lost with the handle as in production.
+//!
 //! Failures are the same if they have one class and one set of places. A run that gets stuck is made once
 //! more with all waits watched, and classified by its wait-for graph: a deadlock, a futurelock, a join on
 //! itself, a lost wake-up (`stuck.rs`).

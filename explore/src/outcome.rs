@@ -85,6 +85,8 @@ pub struct Failure {
 pub enum Class {
     /// The checked code has panicked.
     Panic,
+    /// A thread of the checked code has panicked, and nobody has joined it.
+    UnseenPanic,
     /// Tasks or threads wait for each other in a circle.
     Deadlock,
     /// A task waits for what a future inside of the same task holds, and does not poll that future.
@@ -115,6 +117,7 @@ impl Class {
     pub fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
+            Self::UnseenPanic => "unseen panic",
             Self::Deadlock => "deadlock",
             Self::Futurelock => "futurelock",
             Self::JoinsItself => "join on itself",

@@ -21,6 +21,25 @@ fn a_panic_is_told_with_its_place() {
 }
 
 #[test]
+fn a_panic_of_a_thread_that_nobody_joins_is_told_with_its_place() {
+    let failed = failed(check_threads(|| {
+        let cook = thread::Builder::new().name("cook".to_owned());
+        drop(cook.spawn(|| panic!("no salt")));
+    }));
+    assert_eq!(failed.failure.class, Class::UnseenPanic, "{failed}");
+    assert!(
+        failed.failure.message.contains("cook") && failed.failure.message.contains("no salt"),
+        "{failed}"
+    );
+    assert!(failed.failure.sites[0].contains("ends.rs"), "{failed}");
+}
+
+#[test]
+fn a_panic_of_a_thread_that_is_joined_passes() {
+    passed(check_threads(|| assert!(thread::spawn(|| panic!("no salt")).join().is_err())));
+}
+
+#[test]
 fn a_thread_that_is_left_behind_is_a_leak() {
     let failed = failed(check_threads(|| drop(thread::spawn(thread::park))));
     assert_eq!(failed.failure.class, Class::Leak, "{failed}");

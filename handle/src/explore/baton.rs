@@ -240,6 +240,7 @@ pub(super) fn release_lock(address: usize) {
 /// Waits until a managed thread has ended.
 #[track_caller]
 pub(super) fn join(index: u32) {
+    with(|state| state.note_join(index));
     preempt();
     if !has_ended(index) {
         block(Blocked::Join(index), TimeLimits::default());
@@ -273,7 +274,19 @@ pub(super) fn enter<R>(index: u32, body: impl FnOnce() -> R) -> R {
     wait_for_baton(index);
     let tid = crate::sys::thread_number();
     with(|state| state.set_tid(tid));
+    let _noting = NotingPanic;
     body()
+}
+
+/// Notes a panic that goes through the body of a managed thread.
+struct NotingPanic;
+
+impl Drop for NotingPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            with(State::note_panic);
+        }
+    }
 }
 
 /// Ends the managed thread when its locals are destroyed. Locals are destroyed in the reverse order of their

@@ -27,6 +27,8 @@ pub enum End {
     Finished,
     /// The root has panicked with this message.
     Panicked(String),
+    /// All threads have ended. The one of this number has panicked, and no thread has joined it.
+    UnseenPanic(u32),
     /// No thread can go on, and no deadline is left but those of upkeep.
     Stuck(Vec<Waiting>),
     /// The limit of steps was reached.

@@ -48,6 +48,10 @@ struct Managed {
     has_token: bool,
     /// It waits awake for other threads.
     spins: bool,
+    /// It has panicked.
+    has_panicked: bool,
+    /// A thread has joined it, and so seen its panic.
+    is_joined: bool,
     /// How many of its parks have ended for no reason.
     spurious: u32,
     /// The number of choices of each kind.
@@ -95,6 +99,8 @@ impl State {
             status: Status::Ready,
             has_token: false,
             spins: false,
+            has_panicked: false,
+            is_joined: false,
             spurious: 0,
             choices: [0; Kind::ALL.len()],
         });
@@ -196,13 +202,32 @@ impl State {
     fn next(&mut self) -> Result<Next, End> {
         while self.ready.is_empty() {
             if self.threads.iter().all(|thread| thread.status == Status::Ended) {
-                return Err(End::Finished);
+                return Err(self.end_of_all());
             }
             if !self.pass_time() {
                 return Err(End::Stuck(self.waiting()));
             }
         }
         self.choose(Kind::Switch, None)
+    }
+
+    /// Returns the end of a run of which all threads have ended.
+    fn end_of_all(&self) -> End {
+        let is_unseen = |thread: &Managed| thread.has_panicked && !thread.is_joined;
+        match self.threads.iter().position(is_unseen) {
+            Some(index) => End::UnseenPanic(index as u32),
+            None => End::Finished,
+        }
+    }
+
+    /// Notes that the calling thread has panicked.
+    pub(super) fn note_panic(&mut self) {
+        self.here().has_panicked = true;
+    }
+
+    /// Notes that a thread joins this one.
+    pub(super) fn note_join(&mut self, index: u32) {
+        self.threads[index as usize].is_joined = true;
     }
 
     /// Comes to a choice point at which the calling thread could go on, and chooses the thread that does.
