@@ -89,7 +89,7 @@ fn make_run(checked: &Checked, request: &Request) -> Outcome {
     let chooser = Chooser::new(&request.strategy);
     let oracle = Noting { chooser, log: log.clone(), notes_all: request.wants_choices };
     drop(take_panics());
-    let limits = Limits { steps: request.steps, atomics: request.atomics };
+    let limits = Limits { steps: request.steps, atomics: request.atomics, tells: request.wants_story };
     let root = checked.clone();
     let watched = request.wants_waits.then(live::keep);
     let recorder = request.wants_story.then(story::Recorder::start);

@@ -3,10 +3,12 @@
 use crate::{
     outcome::{Seen, Strategy},
     schedule::{Deviation, Key, Schedule, ThreadName},
+    stuck::is_engine,
 };
 use brigade_handle::explore::{self, Choice, Kind, Oracle};
 use std::{
     collections::HashMap,
+    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -37,6 +39,14 @@ pub(crate) struct Noting {
 }
 
 impl Oracle for Noting {
+    fn hear(&mut self, thread: u32, operation: &str, at: &'static Location<'static>) {
+        if !is_engine(at.file()) {
+            let file = at.file().rsplit('/').next().unwrap_or_default();
+            let words = format!("{operation}  {file}:{}", at.line());
+            lock(&self.log).notes.push((explore::stamp().unwrap_or(0), thread, words));
+        }
+    }
+
     fn pick(&mut self, choice: &Choice<'_>) -> u32 {
         let value = self.chooser.pick(choice) % choice.enabled;
         let mut log = lock(&self.log);

@@ -57,7 +57,7 @@ fn places(graph: &WaitGraph, stuck: &Stuck) -> BTreeSet<String> {
 }
 
 /// Whether a source file belongs to the executors.
-fn is_engine(file: &str) -> bool {
+pub(crate) fn is_engine(file: &str) -> bool {
     file.contains("explore/engine/") || file.contains("-explored-")
 }
 

@@ -32,6 +32,10 @@ fn a_lost_update_of_two_threads_takes_one_preemption() {
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
     assert_eq!(failed.schedule.count(Kind::Preempt), 1, "{failed}");
     assert_eq!(failed.shortness, Shortness::Shortest);
+    // Both threads have read 0, and the lanes tell where.
+    let report = failed.to_string();
+    assert_eq!(report.matches("load 0  interleavings.rs:").count(), 2, "{report}");
+    assert_eq!(report.matches("store 1  interleavings.rs:").count(), 2, "{report}");
 }
 
 #[test]

@@ -19,10 +19,11 @@ use super::{
 };
 use std::{
     cell::Cell,
+    fmt,
     panic::{self, AssertUnwindSafe, Location},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -40,6 +41,8 @@ thread_local! {
 
 /// The number of the thread that has the baton.
 static RUNNING: AtomicU32 = AtomicU32::new(NOBODY);
+/// Whether the oracle of the run hears of operations on atomics.
+static TELLS: AtomicBool = AtomicBool::new(false);
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 static ENDED: Condvar = Condvar::new();
 /// How often the waiting thread looks at the running one.
@@ -93,6 +96,7 @@ pub fn run(oracle: Box<dyn Oracle>, limits: Limits, root: impl FnOnce() + Send +
         assert!(state.is_none(), "a process makes one run at a time");
         *state = Some(State::new(oracle, limits));
     }
+    TELLS.store(limits.tells, Ordering::Relaxed);
     virtual_time::restart();
     let index = register("root".to_owned());
     let body = move || {
@@ -188,6 +192,16 @@ pub(super) fn preempt() {
 pub(super) fn preempt_at_atomic() {
     if with(|state| state.has_atomic_points()) {
         preempt();
+    }
+}
+
+/// Tells an operation of the checked code to the oracle, with the place of the call.
+#[track_caller]
+pub(super) fn tell(operation: &str, value: &dyn fmt::Debug) {
+    // Relaxed: it was set before the run began.
+    if TELLS.load(Ordering::Relaxed) {
+        let at = Location::caller();
+        with(|state| state.tell(operation, value, at));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Choices: their kinds, the oracle that makes them, and the calls by which executors ask.
 
 use super::baton;
+use std::panic::Location;
 
 /// The kind of a choice: what differs between the ways in which a run can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +74,11 @@ pub trait Oracle: Send {
     /// Returns the index of the way to go. It is taken modulo [`Choice::enabled`], so that every number is
     /// valid. 0 is what would happen anyway.
     fn pick(&mut self, choice: &Choice<'_>) -> u32;
+
+    /// Hears of an operation of this thread on an atomic, at this place, if [`Limits::tells`] is set.
+    ///
+    /// [`Limits::tells`]: super::Limits::tells
+    fn hear(&mut self, _thread: u32, _operation: &str, _at: &'static Location<'static>) {}
 }
 
 /// Asks the oracle which of `enabled` ways to go. Returns 0 outside a run, or if there is no choice.

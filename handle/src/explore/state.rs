@@ -5,7 +5,7 @@ use super::{
     baton::managed,
     virtual_time::{self, TimeLimits},
 };
-use std::{collections::VecDeque, mem, panic::Location, thread::Thread};
+use std::{collections::VecDeque, fmt, mem, panic::Location, thread::Thread};
 
 /// The time that passes if all threads that can go on only spin.
 const SPIN_TICK: u64 = 1_000; // nanoseconds
@@ -23,6 +23,8 @@ pub struct Limits {
     /// Whether each operation on an atomic is a choice point. Locks, parks, spawns and the marked places of
     /// the executors always are.
     pub atomics: bool,
+    /// Whether the oracle hears of the operations on atomics.
+    pub tells: bool,
 }
 
 /// The state of a run. The baton's lock guards it.
@@ -123,6 +125,12 @@ impl State {
     pub(super) fn pick_way(&mut self, kind: Kind, enabled: usize) -> Result<usize, End> {
         self.count_step()?;
         Ok(self.pick(kind, enabled, &[]))
+    }
+
+    /// Tells the oracle of an operation on an atomic.
+    pub(super) fn tell(&mut self, operation: &str, value: &dyn fmt::Debug, at: &'static Location<'static>) {
+        let here = managed().expect("a managed thread calls");
+        self.oracle.hear(here, &format!("{operation} {value:?}"), at);
     }
 
     /// Asks the oracle.

@@ -21,6 +21,15 @@ pub mod atomic {
         }
     }
 
+    /// Tells an operation of the checked code to the oracle, with what it has read or written.
+    #[inline(always)]
+    #[track_caller]
+    fn told(operation: &str, value: &dyn std::fmt::Debug) {
+        if baton::is_managed() {
+            baton::tell(operation, value);
+        }
+    }
+
     /// A fence, as [`std::sync::atomic::fence`].
     #[inline(always)]
     pub fn fence(order: Ordering) {
@@ -53,20 +62,26 @@ pub mod atomic {
                 }
 
                 #[inline(always)]
+                #[track_caller]
                 pub fn load(&self, order: Ordering) -> $value {
                     point();
-                    self.0.load(order)
+                    let value = self.0.load(order);
+                    told("load", &value);
+                    value
                 }
 
                 #[inline(always)]
+                #[track_caller]
                 pub fn store(&self, value: $value, order: Ordering) {
                     point();
                     self.0.store(value, order);
+                    told("store", &value);
                 }
 
                 atomic!(@change $value: swap(value: $value));
 
                 #[inline(always)]
+                #[track_caller]
                 pub fn compare_exchange(
                     &self,
                     current: $value,
@@ -75,10 +90,13 @@ pub mod atomic {
                     failure: Ordering,
                 ) -> Result<$value, $value> {
                     point();
-                    self.0.compare_exchange(current, new, success, failure)
+                    let result = self.0.compare_exchange(current, new, success, failure);
+                    told("compare_exchange", &result);
+                    result
                 }
 
                 #[inline(always)]
+                #[track_caller]
                 pub fn compare_exchange_weak(
                     &self,
                     current: $value,
@@ -91,6 +109,7 @@ pub mod atomic {
                 }
 
                 #[inline(always)]
+                #[track_caller]
                 pub fn fetch_update(
                     &self,
                     set: Ordering,
@@ -98,15 +117,20 @@ pub mod atomic {
                     change: impl FnMut($value) -> Option<$value>,
                 ) -> Result<$value, $value> {
                     point();
-                    self.0.fetch_update(set, fetch, change)
+                    let result = self.0.fetch_update(set, fetch, change);
+                    told("fetch_update", &result);
+                    result
                 }
             }
         };
         (@change $value:ty: $($method:ident($argument:ident: $type:ty)),*) => {$(
             #[inline(always)]
+            #[track_caller]
             pub fn $method(&self, $argument: $type, order: Ordering) -> $value {
                 point();
-                self.0.$method($argument, order)
+                let before = self.0.$method($argument, order);
+                told(stringify!($method), &before);
+                before
             }
         )*};
         (@number $($name:ident $value:ty),*) => {$(
