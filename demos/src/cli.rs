@@ -9,7 +9,7 @@
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
 
 use crate::{
-    code, explaining, interrupt,
+    attach, code, explaining, interrupt,
     options::{self, Takes, is_given},
     recorder::{self, Asked},
     refusal::refusal,
@@ -19,6 +19,7 @@ use crate::{
     show::{self, Output, Settings, Style, print_page},
     view,
 };
+use brigade_trace::live::{attachable_if_wanted, report_stuck};
 use clap::{Arg, ArgAction, ArgMatches, Command, error::Error};
 use serde_json::json;
 use std::{
@@ -67,6 +68,9 @@ pub fn main() -> ExitCode {
     let result = panic::catch_unwind(|| {
         let matches = command().try_get_matches().unwrap_or_else(|error| show_and_exit(&error));
         interrupt::listen().map_err(|error| CommandError::failed("cannot catch Ctrl-C", error))?;
+        // A scenario that hangs says why, if the system grants the thread for this.
+        let _watching = report_stuck();
+        attachable_if_wanted();
         run(&matches)
     });
     interrupt::park_if_exiting();
@@ -98,7 +102,7 @@ fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (name, inner) = matches.subcommand().unwrap_or(("tour", matches));
     let does_nothing = ["explain", "code"].iter().any(|flag| is_given(inner, flag));
     // They refuse the options.
-    if does_nothing || ["list", "view"].contains(&name) || explaining::NAMES.contains(&name) {
+    if does_nothing || ["list", "top", "tree", "view"].contains(&name) || explaining::NAMES.contains(&name) {
         return dispatch(matches);
     }
     match Asked::of(inner)? {
@@ -122,6 +126,8 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
             return Ok(list(&Output::new("list", settings)));
         }
         "all" => return all(settings),
+        "top" => return attach::show("top", &Output::new("top", settings), inner),
+        "tree" => return attach::show("tree", &Output::new("tree", settings), inner),
         "view" => return view::show(&Output::new("view", settings), inner),
         name if explaining::NAMES.contains(&name) => {
             return explaining::run(name, &Output::new("view", settings), inner);
@@ -224,6 +230,13 @@ pub fn command() -> Command {
                 .args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)]),
         )
         .subcommand(Command::new("all").about("Run all scenarios, one after the other"));
+    let command = attach::commands().into_iter().fold(command, |command, inner| {
+        command.subcommand(
+            Takes::NEITHER
+                .hide_others(inner)
+                .args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)]),
+        )
+    });
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.
         let inner = (scenario.arguments)(Command::new(scenario.name)).about(scenario.about);

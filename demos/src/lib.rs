@@ -16,6 +16,7 @@
 //!
 //! Read [`scenarios::io`] first: its four modes are four small files.
 
+mod attach;
 pub mod cli;
 pub mod code;
 pub mod experiment;

@@ -131,6 +131,7 @@ impl Pool {
     }
 
     pub(crate) fn start(config: PoolConfig) -> io::Result<Self> {
+        live::attachable_if_wanted();
         let watching = config.reports_stuck.then(live::report_stuck).transpose()?;
         let registry = Registry::new(config, worker::ENTRY);
         let mut pool = Self { registry, is_shut: false, _watching: watching };

@@ -150,6 +150,7 @@ impl Builder {
         if self.name.contains('\0') {
             return invalid("a thread's name cannot contain a NUL");
         }
+        live::attachable_if_wanted();
         // Before there are threads, which the watch has to know.
         let watching = self.reports_stuck.then(live::report_stuck).transpose()?;
         let usual = || std::thread::available_parallelism().map_or(1, Into::into);

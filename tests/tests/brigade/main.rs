@@ -7,6 +7,7 @@
 // A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
+mod attaching;
 #[path = "../../../demos/tests/common/mod.rs"]
 mod common;
 mod explained;

@@ -16,13 +16,24 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start() -> Self {
-        let mut child = brigade(&["serve", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(&mut brigade(&["serve", "--port", "0"]))
+    }
+
+    /// Starts this command, which serves.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = stdout.by_ref().lines().map(Result::unwrap);
         let line = lines.find(|line| line.contains("http://")).expect("it says where it listens");
         let start = line.find("http://").unwrap();
         let address = line[start..].split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
         Self { child, _stdout: stdout, address }
+    }
+}
+
+impl Serving {
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -92,6 +92,7 @@ const UNSAFE: &[&str] = &[
     "runtime/tests/short/sys.rs",
     "runtime/tests/soak/sys.rs",
     "timeline/src/writers.rs",
+    "trace/src/live/attach/sys.rs",
     "trace/src/program/sys.rs",
     "trace/src/site.rs",
 ];

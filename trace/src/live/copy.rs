@@ -111,6 +111,7 @@ pub(super) fn graph() -> WaitGraph {
     let known = graph.nodes.iter().filter(|node| node.is_known_thread).count();
     let all = std::fs::read_dir("/proc/self/task").map_or(usize::MAX, Iterator::count);
     graph.others_act = graph.unseen > 0 || all > own.len() + known;
+    graph.children = threads::children();
     graph.lanes = lanes;
     graph.nodes.sort_by_key(|node| node.id);
     graph.edges.sort_by_key(|edge| (edge.waiter, edge.since));

@@ -223,6 +223,8 @@ pub struct WaitGraph {
     pub lanes: Vec<LaneState>,
     /// The lengths of queues, by worker or queue.
     pub queues: Vec<(Id, u64)>,
+    /// The child processes, and when they were forked, in nanoseconds of the [clock](crate::clock::nanos).
+    pub children: Vec<(Id, u64)>,
     /// Whether somebody may act who is not among the agents: a thread of the program, a signal.
     pub others_act: bool,
     /// How many agents found no room in the table.

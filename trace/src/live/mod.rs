@@ -12,7 +12,8 @@
 //!   touched.
 //! * A [`WaitGraph`] is a copy of the table at one time: who waits for which resource, and who holds it.
 //!   [`WaitGraph::classify`] finds what can never go on (`stuck.rs` has the argument).
-//! * [`report_stuck`] starts the thread that prints it (`watch.rs`).
+//! * [`report_stuck`] starts the thread that prints it (`watch.rs`). [`attachable`] starts the one that
+//!   answers `brigade tree` and `brigade top` (`attach/mod.rs`).
 //!
 //! # Bounds
 //!
@@ -20,6 +21,7 @@
 //! Agents beyond that are counted, and then nothing is called stuck for want of somebody who acts. A forked
 //! child starts with an empty table.
 
+mod attach;
 mod copy;
 mod graph;
 mod probe;
@@ -29,6 +31,7 @@ mod text;
 mod threads;
 mod watch;
 
+pub use attach::{AttachError, Attachable, Snapshot, attachable, attachable_if_wanted, fetch};
 pub use graph::{Ender, Hold, LaneState, Node, State, WaitEdge, WaitGraph};
 pub use probe::Root;
 pub use stuck::{Class, Stuck};

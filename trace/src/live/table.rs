@@ -282,6 +282,8 @@ pub(crate) fn apply(event: &Event) {
         Kind::Held => table.held(event.subject, event.by, event.detail, Taking::Taken),
         Kind::Released => table.released(event.subject, event.by, event.detail),
         Kind::QueueDepth => drop(table.of_id(event.subject).depths.insert(event.subject, event.detail)),
+        Kind::Fork => threads::forked(event.subject),
+        Kind::Exit => threads::exited(event.subject),
         Kind::Park => {
             threads::parked(true);
             super::watch::something_waits();

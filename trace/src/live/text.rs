@@ -59,6 +59,9 @@ impl WaitGraph {
             (_, Ender::Work) => format!("the end of {}", self.name_of(edge.resource)),
             (Some(name), _) => format!("{} {name:?}", edge.resource),
             (None, _) if edge.cause.name().is_empty() => "something of its own".into(),
+            (None, _) if edge.resource == Id::NONE => {
+                format!("something without a number ({})", edge.cause.name())
+            }
             (None, _) if edge.ender == Ender::Anyone || edge.resource.number() == 0 => {
                 format!("{} ({})", edge.resource, edge.cause.name())
             }

@@ -1,4 +1,5 @@
-//! The threads of the executors: with these known, a copy of the table knows whether the program has others.
+//! The threads of the executors, and the child processes. With the threads known, a copy of the table knows
+//! whether the program has others.
 
 use super::{graph::LaneState, table::lock};
 use crate::{clock, export::Lane, record};
@@ -48,4 +49,29 @@ pub(super) fn parked(is_parked: bool) {
 /// Returns the threads of ours.
 pub(super) fn all() -> Vec<LaneState> {
     THREADS.get().map_or_else(Vec::new, |threads| lock(threads).values().cloned().collect())
+}
+
+/// As many child processes are kept.
+const CHILDREN_MAX: usize = 1 << 12;
+
+/// The child processes, and when they were forked.
+static CHILDREN: PerProcess<Mutex<BTreeMap<Id, u64>>> = PerProcess::new();
+
+pub(super) fn forked(child: Id) {
+    let mut children = lock(CHILDREN.get_or_init(Mutex::default));
+    if children.len() < CHILDREN_MAX {
+        children.insert(child, clock::nanos());
+    }
+}
+
+pub(super) fn exited(child: Id) {
+    if let Some(children) = CHILDREN.get() {
+        lock(children).remove(&child);
+    }
+}
+
+/// Returns the child processes, and when they were forked.
+pub(super) fn children() -> Vec<(Id, u64)> {
+    let Some(children) = CHILDREN.get() else { return Vec::new() };
+    lock(children).iter().map(|(&child, &since)| (child, since)).collect()
 }

@@ -3,7 +3,6 @@
 mod deck;
 mod quiz;
 mod schedule;
-mod screen;
 mod store;
 
 use crate::{

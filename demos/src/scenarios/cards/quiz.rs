@@ -3,12 +3,11 @@
 use super::{
     deck::Card,
     schedule::{BOX_MAX, Grade, QuizSession},
-    screen::Screen,
     store::{Opened, Store, not_kept},
 };
 use crate::{
     scenario::{CommandError, Exit, Scenario},
-    show::{Output, wrap},
+    show::{Output, Screen, wrap},
 };
 use ratatui::{
     Frame,

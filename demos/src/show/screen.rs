@@ -1,4 +1,4 @@
-//! The terminal's alternate screen: entered for the quiz, and left whatever happens.
+//! The terminal's alternate screen: entered for a while, and left whatever happens.
 //!
 //! Three may leave it, and the first one does: the guard when it is dropped, the panic hook (so that the
 //! message is seen), and the thread that waits for signals, just before the process exits. Any of them may
@@ -29,13 +29,13 @@ static OPEN: AtomicBool = AtomicBool::new(false);
 
 /// The alternate screen, in raw mode. Dropping it leaves the screen.
 #[derive(Debug)]
-pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+pub(crate) struct Screen {
+    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Screen {
     /// Enters the screen.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         static HOOKS: Once = Once::new();
         HOOKS.call_once(|| {
             let before = panic::take_hook();
@@ -44,7 +44,7 @@ impl Screen {
                 before(info);
             }));
             interrupt::on_exit(Hook::Terminal, close);
-            // The library reads on for ever when the terminal is gone. A quiz without this thread is as good
+            // The library reads on for ever when the terminal is gone. Without this thread all is as well
             // until then.
             let _ = interrupt::exit_with_terminal();
         });
@@ -96,7 +96,7 @@ mod tests {
             panic!("this is told");
         }
         let test = env::current_exe().unwrap();
-        let name = "scenarios::cards::screen::tests::a_panic_gives_the_screen_back_before_it_is_told";
+        let name = "show::screen::tests::a_panic_gives_the_screen_back_before_it_is_told";
         let shell = format!("stty rows 24 cols 80; '{}' --exact {name} --nocapture; stty -a", test.display());
         let mut script = Command::new("script");
         let script = script.args(["-qec", &shell, "/dev/null"]).env(INSIDE, "1").env("TERM", "xterm");
