@@ -40,7 +40,10 @@ impl Verdict {
     fn demand(self) {
         match self {
             Self::Passed(_) => {}
-            Self::Failed(failed) => panic!("{failed}"),
+            Self::Failed(failed) => {
+                failed.write_if_asked();
+                panic!("{failed}")
+            }
             Self::Unfit { missing, failed } => {
                 let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
                 let failed = failed.map(|failed| format!("; it fails all the same:\n{failed}"));

@@ -32,7 +32,8 @@
 //! ```
 //!
 //! In a test, [`Explore::check`] panics with a report: what failed, the shortest schedule, the threads of
-//! its run as lanes side by side, and a command that replays it.
+//! its run as lanes side by side, and a command that replays it. If the variable `BRIGADE_TRACE` names a
+//! file, such as `soup.html`, the run is written there as a timeline.
 //!
 //! # Nouns
 //!
@@ -94,6 +95,7 @@ mod stuck;
 // Unsafe: system calls.
 #[allow(unsafe_code)]
 mod sys;
+mod view;
 
 pub use brigade_handle as handle;
 pub use brigade_handle::explore::{sync, thread};

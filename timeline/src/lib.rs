@@ -44,6 +44,7 @@ mod words;
 #[allow(unsafe_code)]
 mod writers;
 
+pub use brigade_trace::Recording;
 pub use explain::{
     Bucket, CannotExplain, Change, Difference, Edit, Explanation, Prediction, Reason, WhatIf, diff, what_if,
     why,

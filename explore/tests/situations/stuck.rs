@@ -68,6 +68,21 @@ fn the_lanes_of_three_threads_fit_in_a_hundred_columns_and_cut_nothing() {
 }
 
 #[test]
+fn a_deadlock_is_written_as_a_timeline() {
+    let failed = deadlock_of_two_tasks();
+    for (ending, part) in
+        [("html", "<!DOCTYPE html>"), ("svg", "<svg"), ("txt", "tasks"), ("brigade", "BRIGADE")]
+    {
+        let file = format!("brigade-explore-{}.{ending}", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        failed.write_timeline(&path).expect("the system takes a file");
+        let bytes = std::fs::read(&path).expect("it was written");
+        std::fs::remove_file(&path).expect("it was written");
+        assert!(String::from_utf8_lossy(&bytes).contains(part), "{ending}");
+    }
+}
+
+#[test]
 fn two_deadlocks_at_other_places_are_not_the_same() {
     let (one, other) = (deadlock_of_two_tasks(), deadlock_with_the_root());
     assert_eq!(one.failure.class, other.failure.class);

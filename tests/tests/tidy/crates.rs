@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("pool", &["handle", "trace"]),
     ("process", &["handle", "trace"]),
     ("runtime", &["handle", "trace", "pool"]),
-    ("explore", &["handle", "trace", "pool", "runtime"]),
+    ("explore", &["handle", "trace", "pool", "runtime", "timeline"]),
     ("brigade", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("timeline", &["trace"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
