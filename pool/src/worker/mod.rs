@@ -27,7 +27,7 @@ use crate::{
     },
     worker::payoff::StealPayoff,
 };
-use brigade_trace::{Domain, Id, Lane, clock, lane};
+use brigade_trace::{Domain, Id, Lane, clock, lane, live::helper_thread};
 use crossbeam_deque::Worker as Queue;
 use std::{
     cell::Cell,
@@ -256,9 +256,12 @@ pub(crate) const ENTRY: WorkerEntry = WorkerEntry { main, is_worker: || current:
 
 /// Runs one thread of a pool, from its start to its end.
 fn main(registry: Arc<Registry>, index: usize) {
+    // It may sleep before it has a worker's id.
+    helper_thread();
     let searching = registry.sleep.begin(index);
     let worker = Worker::new(registry, index, searching);
     lane(Lane::Pool, worker.id);
+    helper_thread();
     let _policy = wait::set_policy();
     // Jobs and hooks are contained, so a panic in here is our own bug. No other thread would run the jobs
     // that this worker has, and others would wait for them for ever.

@@ -24,6 +24,7 @@ use crate::{
     wire::setup::Setup,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
+use brigade_trace::live::helper_thread;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt, io, mem,
@@ -156,7 +157,10 @@ impl ProcessPool {
         let (tell, hear) = mpsc::sync_channel(1);
         let their_start_queue = start_queue.clone();
         // The receiver waits for just this, so sending does not fail.
-        let run = move || starter.run(&their_start_queue, workers, move |started| _ = tell.send(started));
+        let run = move || {
+            helper_thread();
+            starter.run(&their_start_queue, workers, move |started| _ = tell.send(started));
+        };
         let starter = thread::Builder::new().name("brigade-starter".into()).spawn(run);
         let starter = match starter {
             Ok(starter) => starter,

@@ -11,9 +11,10 @@ use brigade_runtime::{
     timeout,
 };
 use std::{
-    env,
+    env, fs,
     io::Read,
-    process::{Command, ExitCode, Stdio},
+    path::PathBuf,
+    process::{self, Command, ExitCode, Stdio},
     sync::{Arc, mpsc as std_mpsc},
     thread,
     time::Duration,
@@ -49,6 +50,43 @@ const CASES: &[Case] = &[
     Case {
         name: "a receiver whose sender is its own",
         run: receive_from_oneself,
+        report: &["nobody left: "],
+    },
+    Case {
+        name: "a root whose sender is its own",
+        run: || run(receive_here()),
+        report: &["nobody left: ", "thread#"],
+    },
+    Case {
+        name: "a root that nothing can wake",
+        run: || run(std::future::pending()),
+        report: &["lost waker: "],
+    },
+    Case {
+        name: "a receiver beside a pool",
+        run: || {
+            let pool = Pool::builder().threads(2).build().unwrap();
+            pool.spawn(|| ()).join().unwrap();
+            receive_from_oneself();
+        },
+        report: &["nobody left: "],
+    },
+    Case {
+        name: "a receiver beside a blocking call that is over",
+        run: || {
+            run(async {
+                spawn_blocking(|| ()).await.unwrap();
+                receive_here().await;
+            });
+        },
+        report: &["nobody left: "],
+    },
+    Case {
+        name: "a receiver in a program that is recorded",
+        run: || {
+            let _recording = brigade_trace::record_to(recording_of(process::id())).unwrap();
+            receive_from_oneself();
+        },
         report: &["nobody left: "],
     },
     Case { name: "a sender in another thread", run: sender_in_a_thread, report: &[] },
@@ -104,6 +142,16 @@ fn receive_from_oneself() {
         let task = spawn(async move { receiver.recv().await });
         task.await.unwrap();
     });
+}
+
+async fn receive_here() {
+    let (_sender, mut receiver) = mpsc::channel::<u32>(1);
+    receiver.recv().await;
+}
+
+/// The recording of the process with this number.
+fn recording_of(process: u32) -> PathBuf {
+    env::temp_dir().join(format!("stuck-{process}.txt"))
 }
 
 fn sender_in_a_thread() {
@@ -242,6 +290,7 @@ fn check(case: &Case) -> Result<(), String> {
         child.kill().map_err(|error| error.to_string())?;
     }
     let status = child.wait().map_err(|error| error.to_string())?;
+    let _ = fs::remove_file(recording_of(child.id()));
     let text = reader.join().expect("the reader is done");
     let is_right = match case.report {
         [] => status.success() && text.is_empty(),

@@ -171,7 +171,7 @@ pub fn travels(resource: &crate::Resource) {
 }
 
 /// Says that this thread does nothing that work could wait for, and so cannot end a wait. A thread that
-/// draws a progress bar is an example.
+/// draws a progress bar is an example, and so are the workers of executors: their work is known.
 ///
 /// ```
 /// std::thread::spawn(|| brigade_trace::live::helper_thread()).join().unwrap();

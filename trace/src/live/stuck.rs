@@ -31,7 +31,7 @@
 //! owned guard is expected to do so; a guard that borrows its lock is not.
 
 use super::graph::{Ender, Hold, Node, WaitEdge, WaitGraph};
-use brigade_handle::Id;
+use brigade_handle::{Domain, Id};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The reason for which agents are stuck.
@@ -230,8 +230,15 @@ impl<'a> Search<'a> {
         awaited
     }
 
+    /// Whether this is the future of a `block_on` that nothing can wake, where nobody can act.
+    fn is_last_root(&self, id: Id) -> bool {
+        let is_thread = matches!(id.domain(), Domain::Thread | Domain::Worker);
+        is_thread && !self.others_act && self.nodes[&id].other_wakers == 0
+    }
+
     /// Divides the stuck agents into groups that wait for each other. An agent that nobody waits for, and
-    /// that waits for nothing, is no group: it may be meant to wait for ever.
+    /// that waits for nothing, is no group: it may be meant to wait for ever. The future of a `block_on` is
+    /// one if the program can do nothing else.
     fn groups(&self) -> Vec<Stuck> {
         let mut links: HashMap<Id, BTreeSet<Id>> = HashMap::new();
         for &id in &self.stuck {
@@ -239,8 +246,8 @@ impl<'a> Search<'a> {
                 links.entry(id).or_default().insert(other);
                 links.entry(other).or_default().insert(id);
             }
-            let waits = self.edges_of(id).any(|edge| edge.is_known && !edge.is_granted);
-            if waits {
+            let waits = self.edges_of(id).any(|edge| !edge.is_granted);
+            if waits || self.is_last_root(id) {
                 links.entry(id).or_default();
             }
         }

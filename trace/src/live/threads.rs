@@ -1,7 +1,7 @@
 //! The threads of the executors, and the child processes. With the threads known, a copy of the table knows
 //! whether the program has others.
 
-use super::{graph::LaneState, table::lock};
+use super::{graph::LaneState, table::lock, watch};
 use crate::{clock, export::Lane, record};
 use brigade_handle::{Id, fork::PerProcess};
 use std::{collections::BTreeMap, sync::Mutex};
@@ -27,6 +27,8 @@ pub(crate) fn own_thread() {
         let name = std::thread::current().name().unwrap_or("").to_owned();
         let lane = LaneState { tid: ends.0, name, lane, id, is_parked: false, runs: Id::NONE };
         lock(THREADS.get_or_init(Mutex::default)).insert(ends.0, lane);
+        // Until now it counted as a thread of the program, which could act.
+        watch::something_waits();
     });
 }
 

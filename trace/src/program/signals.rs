@@ -88,6 +88,7 @@ pub(super) fn dump_panic(timeout: Duration) {
 }
 
 fn serve(mut bell: UnixStream) {
+    crate::live::helper_thread();
     let mut byte = [0];
     loop {
         // A timeout that cannot be set is none.

@@ -50,7 +50,7 @@ use crate::{
     wire::ring,
 };
 use brigade_handle::Lost;
-use brigade_trace::{Id, Lane as ThreadRole, clock, lane, own_id, park, unpark};
+use brigade_trace::{Id, Lane as ThreadRole, clock, lane, live::helper_thread, own_id, park, unpark};
 use std::{
     io, mem,
     sync::Arc,
@@ -135,6 +135,7 @@ impl<'a> Supervisor<'a> {
     /// Works until the owner's orders are carried out.
     pub(crate) fn run(&mut self) {
         lane(ThreadRole::Supervisor, Id::NONE);
+        helper_thread();
         while !self.is_over() {
             self.replace();
             self.dispatch();

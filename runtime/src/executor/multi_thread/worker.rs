@@ -33,7 +33,7 @@ use crate::{
     task::{self, Outcome, Task, budget},
 };
 use brigade_handle::fork::{self, Generation};
-use brigade_trace::{Cause, Domain, Id, Lane, lane};
+use brigade_trace::{Cause, Domain, Id, Lane, lane, live::helper_thread};
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
@@ -121,6 +121,8 @@ impl Worker {
     /// The loop: runs tasks until the executor stops.
     pub(crate) fn run(&self) {
         lane(Lane::Runtime, self.id());
+        // A watch that begins later must not take this for a thread of the program.
+        helper_thread();
         while !self.shared.is_stopped() {
             match self.next().or_else(|| self.search()) {
                 Some(task) => self.poll(task),

@@ -186,3 +186,19 @@ fn a_job_under_another_one_waits_for_its_return() {
         WaitGraph { nodes, edges: vec![joins(job(2), job(1))], others_act: true, ..WaitGraph::default() };
     assert_eq!(classes(&graph), [Class::Cycle]);
 }
+
+#[test]
+fn a_root_is_found_if_nobody_is_left_and_a_task_that_nobody_awaits_is_not() {
+    let root = Id::new(Domain::Thread, 1);
+    let mut graph = WaitGraph { nodes: vec![idle(root)], ..WaitGraph::default() };
+    assert_eq!(classes(&graph), [Class::NoWaker]);
+    graph.nodes.push(Node { can_run: true, ..idle(task(2)) });
+    assert_eq!(classes(&graph), [], "it may be meant to wait while others go on");
+    graph.nodes = vec![Node { other_wakers: 1, ..idle(root) }];
+    graph.edges.push(receives(root));
+    assert_eq!(classes(&graph), [Class::NobodyLeft]);
+    graph.others_act = true;
+    assert_eq!(classes(&graph), [], "somebody may send");
+    let graph = WaitGraph { nodes: vec![idle(task(2))], ..WaitGraph::default() };
+    assert_eq!(classes(&graph), []);
+}
