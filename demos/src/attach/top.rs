@@ -19,6 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const CTRL_C: Exit = Exit(130);
 /// The columns before a place.
 const COUNTS_COLUMNS: usize = 38;
+/// A terminal with fewer columns has no room for places beside counts.
+const NARROW: usize = 64;
 /// The places that are shown, the busiest ones.
 const PLACES_MAX: usize = 20;
 
@@ -134,7 +136,12 @@ fn places(graph: &WaitGraph, width: usize) -> Vec<String> {
     let head = "    runs   ready   waits   longest  place".to_owned();
     let row = |(at, place): (&str, Place)| {
         let Place { runs, ready, waits, longest } = place;
-        let at = end_of(at, width.saturating_sub(COUNTS_COLUMNS));
+        // Where there is no room beside the counts, the place stands below them.
+        let at = if width < NARROW {
+            format!("\n      {}", end_of(at, width.saturating_sub(6)))
+        } else {
+            end_of(at, width.saturating_sub(COUNTS_COLUMNS))
+        };
         format!(
             "  {runs:>6}  {ready:>6}  {waits:>6}  {:>6}.{} s  {at}",
             longest / 1_000_000_000,
@@ -142,7 +149,8 @@ fn places(graph: &WaitGraph, width: usize) -> Vec<String> {
         )
     };
     let more = (left_out > 0).then(|| format!("  … and {left_out} more places"));
-    std::iter::once(head).chain(rows.into_iter().map(row)).chain(more).collect()
+    let rows = std::iter::once(head).chain(rows.into_iter().map(row)).chain(more);
+    rows.flat_map(|row| row.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()).collect()
 }
 
 /// Returns the end of a path, which has the file and the line, with a mark for what is left out.
@@ -191,6 +199,7 @@ mod tests {
             shown.contains(&"       1       0       2       0.0 s  src/kitchen.rs:10".to_owned()),
             "{shown:?}"
         );
+        assert!(lines(&snapshot, 40).contains(&"      src/kitchen.rs:10".to_owned()));
         for width in [1, 20, 40] {
             assert!(lines(&snapshot, width).iter().all(|line| line.chars().count() <= width));
         }
