@@ -37,7 +37,10 @@ pub(crate) fn push_line(out: &mut String, line: &str) {
 pub fn text(timeline: &Timeline, columns: usize) -> String {
     let mut out = String::new();
     if timeline.events == 0 {
-        return "The recording holds no events.\n".into();
+        // The notes say why there are none.
+        timeline.notes.iter().for_each(|note| push_line(&mut out, note));
+        out.push_str("The recording holds no events.\n");
+        return out;
     }
     let columns = columns.max(COLUMNS_MIN);
     out.push_str(&lanes(timeline, columns));

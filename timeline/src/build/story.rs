@@ -60,6 +60,11 @@ pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<S
     story.end(order)
 }
 
+/// Whether it waits without blocking its thread, so that it can wait for several things at a time.
+fn is_polled(id: Id) -> bool {
+    matches!(id.domain(), Domain::Task | Domain::Future)
+}
+
 impl Story<'_> {
     /// Makes the threads and processes.
     fn introduce(&mut self, order: &Order<'_>) {
@@ -167,6 +172,10 @@ impl Story<'_> {
             Kind::RunEnd => {
                 live.stop(at, event.detail == 1, link, spans);
                 self.lanes[place as usize].leave(at, link, &mut self.lane_spans);
+                // A part of a task waits for no longer than the task does.
+                if event.subject.domain() == Domain::Task || self.lanes[place as usize].top() == Link::NONE {
+                    self.look_for_cycle(at, link);
+                }
             }
             Kind::Wake if live.wake(at, event.cause, link, spans) => {
                 let from = if parent == Link::NONE { self.lanes[place as usize].top() } else { parent };
@@ -235,8 +244,10 @@ impl Story<'_> {
         }
         self.lanes[step.place as usize].begin_wait(event.subject, wait);
         self.holds.waited_for(resource);
-        if holder != Link::NONE && event.by.domain() == Domain::Lock {
-            self.look_for_cycle(step, segment, event.subject);
+        // A task may begin another wait before its run ends: that of a timeout.
+        if holder != Link::NONE && event.by.domain() == Domain::Lock && !is_polled(event.subject) {
+            let start = self.actor(step, segment, event.subject);
+            self.look_for_cycle(step.at, start);
         }
     }
 
@@ -303,23 +314,32 @@ impl Story<'_> {
         self.timeline.marks.push(Mark { at: step.at, row: 0, unit, text, is_fault: false });
     }
 
-    /// The wait of a unit that goes on.
+    /// The wait that a unit cannot go on without: of a task or future its only one.
     fn wait_of(&self, unit: usize) -> Option<OpenWait> {
-        let Unit { id, row, .. } = self.live[unit].unit;
-        match is_unit(id) {
-            true => self.live[unit].last_wait(),
-            false => self.lanes[row as usize].own_wait(),
+        let Unit { id, row, parent, .. } = self.live[unit].unit;
+        if !is_unit(id) {
+            return self.lanes[row as usize].own_wait();
         }
+        let wait = self.live[unit].last_wait()?;
+        let is_only = |live: &Live| live.waits_only_for(wait.resource);
+        let mut is_stuck = !is_polled(id) || is_only(&self.live[unit]);
+        let (mut id, mut parent) = (id, parent);
+        for _ in 0..marks::CYCLE_MAX {
+            let Some(live) = parent.get().filter(|_| id.domain() == Domain::Future) else { break };
+            is_stuck &= is_only(&self.live[live]);
+            (id, parent) = (self.live[live].unit.id, self.live[live].unit.parent);
+        }
+        is_stuck.then_some(wait)
     }
 
-    /// Follows "waits for what is held by" from this subject on. A path that leads back is a deadlock.
-    fn look_for_cycle(&mut self, step: Step, segment: usize, subject: Id) {
-        let start = self.actor(step, segment, subject);
+    /// Follows "waits for what is held by" from this unit on. A path that leads back is a deadlock.
+    fn look_for_cycle(&mut self, at: u64, start: Link) {
         let mut links = Vec::new();
         let mut unit = start;
         while let Some(index) = unit.get()
             && links.len() < marks::CYCLE_MAX
-            && let Some(wait) = self.wait_of(index).filter(|wait| wait.cause == Cause::Unlock)
+            && let Some(wait) =
+                self.wait_of(index).filter(|wait| wait.cause == Cause::Unlock && wait.resource != Link::NONE)
         {
             links.push((unit, wait.resource));
             unit = wait.holder;
@@ -342,7 +362,7 @@ impl Story<'_> {
             let text = marks::cycle(&links, name, resource);
             self.names.texts.push(text.clone());
             let text_link = Link::to(self.names.texts.len() - 1);
-            let mark = |&unit| Mark { at: step.at, row: 0, unit, text: text_link, is_fault: true };
+            let mark = |&unit| Mark { at, row: 0, unit, text: text_link, is_fault: true };
             self.timeline.marks.extend(members.iter().map(mark));
             self.timeline.notes.push(format!("{text}."));
             self.cycles.push(members);
@@ -351,6 +371,8 @@ impl Story<'_> {
 
     fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
         let end = order.steps.last().map_or(0, |step| step.at);
+        // A task that blocks its thread has no end of a run.
+        (0..self.live.len()).for_each(|unit| self.look_for_cycle(end, Link::to(unit)));
         for (index, live) in self.live.iter_mut().enumerate() {
             live.close(end, Link::to(index), &mut self.spans);
         }

@@ -182,6 +182,11 @@ impl Live {
         self.waits.last().copied()
     }
 
+    /// Whether it waits for nothing but this.
+    pub(super) fn waits_only_for(&self, resource: Link) -> bool {
+        self.waits.iter().all(|wait| wait.resource == resource)
+    }
+
     /// The last wait for this resource is told who holds it.
     pub(super) fn tell_holder(&mut self, resource: Link, holder: Link) {
         if let Some(wait) = self.waits.iter_mut().rev().find(|wait| wait.resource == resource) {

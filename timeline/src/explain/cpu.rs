@@ -26,9 +26,14 @@ impl Absence {
     fn run_before(&self, at: u64) -> u64 {
         let next = self.runs.partition_point(|&(begin, ..)| begin < at);
         match next.checked_sub(1).map(|last| self.runs[last]) {
-            Some((begin, end, before)) => before + at.min(end) - begin,
+            Some((begin, end, before)) => before.saturating_add(at.min(end).saturating_sub(begin)),
             None => 0,
         }
+    }
+
+    /// The length of the runs between two moments. In a damaged file, runs of one thread may overlap.
+    fn ran(&self, from: u64, to: u64) -> u64 {
+        self.run_before(to).saturating_sub(self.run_before(from))
     }
 
     fn add_samples(&mut self, samples: &[CpuSample]) {
@@ -36,9 +41,10 @@ impl Absence {
         let mut last: Option<CpuSample> = None;
         for &sample in samples {
             if let Some(last) = last {
-                let ran = self.run_before(sample.at) - self.run_before(last.at);
+                let ran = self.ran(last.at, sample.at);
                 let absent = ran.saturating_sub(sample.used.saturating_sub(last.used));
-                sum[usize::from(sample.has_slept)] += absent;
+                let sum: &mut u64 = &mut sum[usize::from(sample.has_slept)];
+                *sum = sum.saturating_add(absent);
             }
             self.samples.push((sample, sum));
             last = Some(sample);
@@ -51,11 +57,13 @@ impl Absence {
         let Some(last) = next.checked_sub(1) else { return [0, 0] };
         let (from, sum) = self.samples[last];
         let Some(&(to, later)) = self.samples.get(next) else { return sum };
-        let ran = self.run_before(to.at) - self.run_before(from.at);
-        let here = self.run_before(at) - self.run_before(from.at);
+        let ran = self.ran(from.at, to.at);
+        let here = self.ran(from.at, at).min(ran);
         let share = |kind: usize| {
-            let all = u128::from(later[kind] - sum[kind]);
-            sum[kind] + (all * u128::from(here)).checked_div(u128::from(ran)).unwrap_or(0) as u64
+            let all = u128::from(later[kind].saturating_sub(sum[kind]));
+            // At most `all`, so it fits.
+            let part = (all * u128::from(here)).checked_div(u128::from(ran)).unwrap_or(0) as u64;
+            sum[kind].saturating_add(part)
         };
         [share(0), share(1)]
     }
@@ -90,7 +98,7 @@ impl Processors {
             let mut sum = 0;
             for (begin, end, before) in &mut absence.runs {
                 *before = sum;
-                sum += *end - *begin;
+                sum = sum.saturating_add(end.saturating_sub(*begin));
             }
             absence.add_samples(&thread.cpu);
         }
@@ -100,8 +108,8 @@ impl Processors {
     /// How a part of a run on a thread was spent. The three add up to its length.
     pub(super) fn share(&self, thread: usize, begin: u64, end: u64) -> Share {
         let (before, after) = (self.0[thread].before(begin), self.0[thread].before(end));
-        let preempted = (after[0] - before[0]).min(end - begin);
-        let asleep = (after[1] - before[1]).min(end - begin - preempted);
+        let preempted = after[0].saturating_sub(before[0]).min(end - begin);
+        let asleep = after[1].saturating_sub(before[1]).min(end - begin - preempted);
         Share { running: end - begin - preempted - asleep, preempted, asleep }
     }
 }

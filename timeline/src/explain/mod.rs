@@ -286,7 +286,9 @@ fn explanation(
     let mut reasons: BTreeMap<(Bucket, [String; 4], bool), (u64, u64)> = BTreeMap::new();
     for step in steps {
         let nanos = step.end - step.begin;
-        parts[step.bucket as usize] += nanos;
+        let part: &mut u64 = &mut parts[step.bucket as usize];
+        // In a damaged file, strands may overlap.
+        *part = part.saturating_add(nanos);
         let best = longest.entry(step.bucket).or_insert(step);
         if nanos > best.end - best.begin {
             *best = step;
@@ -299,7 +301,7 @@ fn explanation(
         let reason =
             (step.bucket, [family(strands, step.strand), resource, holder, site], step.site.is_some());
         let sum = reasons.entry(reason).or_default();
-        *sum = (sum.0 + nanos, sum.1 + 1);
+        *sum = (sum.0.saturating_add(nanos), sum.1 + 1);
     }
     for (bucket, step) in longest {
         overlaps[bucket as usize] = overlap(strands, step);
