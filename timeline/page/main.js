@@ -190,8 +190,8 @@ class App {
     const { view, model } = this, fields = new URLSearchParams(location.hash.slice(1)), number = name => { const value = Number(fields.get(name)); return fields.has(name) && Number.isFinite(value) ? value : -1; };
     const times = (fields.get('t') || '').split(',').map(Number);
     const span = number('span'), unit = number('unit');
-    if (span >= 0 && span < model.spans.count) this.choose(span, true);
-    else if (unit >= 0 && unit < model.units.count) this.chooseUnit(unit);
+    if (Number.isInteger(span) && span >= 0 && span < model.spans.count) this.choose(span, true);
+    else if (Number.isInteger(unit) && unit >= 0 && unit < model.units.count) this.chooseUnit(unit);
     if (times.length === 2 && times.every(Number.isFinite) && times[1] > times[0]) view.show(...times);
     if (number('now') >= 0) view.now = Math.min(number('now'), model.length);
     if (number('y') >= 0) { view.scroll = number('y'); view.clamp(); }

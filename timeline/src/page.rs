@@ -1,6 +1,6 @@
 //! The page of a recording, with its explanation.
 
-use crate::{Bucket, Explanation, Timeline, explain, html};
+use crate::{Bucket, Explanation, Timeline, explain, harmless, html};
 use brigade_trace::Recording;
 use std::fmt::Write;
 
@@ -48,10 +48,10 @@ fn put_program(json: &mut String, program: &Explanation) {
 /// A text in quotes, such that it cannot end the script that it stands in.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
-    for c in text.chars() {
+    for c in harmless(text).chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            '<' | '\u{0}'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
+            '<' | '\u{2028}' | '\u{2029}' => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
@@ -67,6 +67,6 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_the_script_it_stands_in() {
-        assert_eq!(quoted("a\"</script>\n\\"), r#""a\"\u003c/script>\u000a\\""#);
+        assert_eq!(quoted("a\"</script>\n\u{202E}\\"), r#""a\"\u003c/script>��\\""#);
     }
 }

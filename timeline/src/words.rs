@@ -41,8 +41,14 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// The text without control characters, nor those that reverse it: names come from a file.
-pub(crate) fn harmless(text: &str) -> String {
+/// Returns the text without control characters, and without those that reverse it: each becomes `U+FFFD`.
+/// Names come from a file that anyone may have written, and a terminal would act on them.
+///
+/// ```
+/// assert_eq!(brigade_timeline::harmless("soup\x1b[2J"), "soup\u{FFFD}[2J");
+/// ```
+#[must_use]
+pub fn harmless(text: &str) -> String {
     let is_hidden =
         |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect()

@@ -9,7 +9,7 @@ use crate::{
     scenario::{CommandError, Exit},
     show::Output,
 };
-use brigade_timeline::{Edit, Prediction, diff, what_if, why};
+use brigade_timeline::{CannotExplain, Edit, Prediction, diff, harmless, what_if, why};
 use brigade_trace::Recording;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use rerun::Rerun;
@@ -39,7 +39,10 @@ pub(crate) fn commands() -> impl Iterator<Item = Command> {
         .about("Say what became slower from one recording to another")
         .arg(file("file", "A", "The recording from before"))
         .arg(file("other", "B", "The recording from after"));
-    [why, what_if_command(), diff].into_iter().map(|command| takes(command.get_name()).hide_others(command))
+    [why, what_if_command(), diff].into_iter().map(|command| {
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true);
+        takes(command.get_name()).hide_others(command).arg(json)
+    })
 }
 
 fn what_if_command() -> Command {
@@ -82,6 +85,7 @@ fn read(output: &Output, path: &Path) -> Result<Recording, CommandError> {
     let recording =
         File::open(path).and_then(Recording::read_from).map_err(|error| cannot("read", path, error))?;
     for problem in &recording.problems {
+        let problem = harmless(&problem.to_string());
         output.line(format_args!("The file {} is damaged {problem}.", path.display()));
     }
     Ok(recording)
@@ -91,24 +95,28 @@ fn path<'a>(matches: &'a ArgMatches, id: &str) -> &'a Path {
     matches.get_one::<PathBuf>(id).expect("clap requires it")
 }
 
+/// The error of a recording that explains nothing. It may hold names from the file.
+fn cannot_explain(path: &Path, error: &CannotExplain) -> CommandError {
+    let message = format!("cannot explain {}: {}", path.display(), harmless(&error.to_string()));
+    CommandError { exit: Exit::FAILURE, message }
+}
+
 fn show_why(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let path = path(matches, "file");
     let recording = read(output, path)?;
     let task = matches.get_one::<String>("task").map(String::as_str);
-    let explanation = why(&recording, task)
-        .map_err(|error| CommandError::failed(&format!("cannot explain {}", path.display()), error))?;
-    explanation.text(output.width()).lines().for_each(|line| output.line(line));
+    let explanation = why(&recording, task).map_err(|error| cannot_explain(path, &error))?;
+    explanation.text(output.width()).lines().for_each(|line| output.line_as_it_is(line));
     Ok(Exit::SUCCESS)
 }
 
 fn show_diff(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let explain = |id: &str| {
         let path = path(matches, id);
-        let cannot = |error| CommandError::failed(&format!("cannot explain {}", path.display()), error);
-        why(&read(output, path)?, None).map_err(cannot)
+        why(&read(output, path)?, None).map_err(|error| cannot_explain(path, &error))
     };
     let (before, after) = (explain("file")?, explain("other")?);
-    diff(&before, &after).text(output.width()).lines().for_each(|line| output.line(line));
+    diff(&before, &after).text(output.width()).lines().for_each(|line| output.line_as_it_is(line));
     Ok(Exit::SUCCESS)
 }
 
@@ -132,20 +140,26 @@ fn show_what_if(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandEr
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let cannot = |why: String| CommandError {
         exit: Exit::FAILURE,
-        message: format!("cannot predict from {}: {why}", path.display()),
+        message: format!("cannot predict from {}: {}", path.display(), harmless(&why)),
     };
     let answer = what_if(&recording, &edits, processors).map_err(cannot)?;
-    output.paragraph(&answer.summary());
+    output.paragraph(&harmless(&answer.summary()));
     output.line("");
     output.line(format_args!("  {:<26} {:<21} {}", "change", "predicted", "measured here"));
     let is_dry = matches.get_flag("no-rerun");
     for prediction in &answer.predictions {
         let measured = if is_dry { String::new() } else { measure(&recording, answer.recorded, prediction) };
-        let (name, range) = (prediction.edit.to_string(), shown(&prediction.range));
+        let (name, range) = (prediction.edit.to_string(), harmless(&shown(&prediction.range)));
         if prediction.range.is_err() {
             output.paragraph(&format!("  {name}: no prediction, because {range}"));
         } else {
-            output.line(format!("  {name:<26} {range:<21} {measured}").trim_end());
+            let line = format!("  {name:<26} {range:<21} {measured}");
+            if line.chars().count() <= output.columns() || measured.is_empty() {
+                output.line_as_it_is(line.trim_end());
+            } else {
+                output.line_as_it_is(format!("  {name:<26} {range}").trim_end());
+                output.paragraph(&format!("    measured: {measured}"));
+            }
         }
     }
     Ok(Exit::SUCCESS)

@@ -3,7 +3,7 @@
 use crate::common::{folder::Folder, program::run};
 use brigade_demos::scenarios::ALL;
 use brigade_timeline::{Bucket, why};
-use brigade_trace::Recording;
+use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording, Segment, ThreadTrace, Trace};
 use std::{fs, fs::File, path::Path};
 
 /// Runs a scenario, fast if it waits, and returns its recording.
@@ -67,6 +67,45 @@ fn hello_waits_for_its_timer_and_says_so() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     for words in ["parallelism", "hello.rs:49 ×2", "0.4", "nothing waits at nowhere.rs:1"] {
         assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn no_escape_sequence_of_a_file_reaches_the_terminal() {
+    let folder = Folder::new();
+    let path = folder.path().join("evil.brigade");
+    let task = Id::new(Domain::Task, 1);
+    let event = |at, kind| Event { at, kind, subject: task, by: Id::NONE, cause: Cause::Unknown, detail: 0 };
+    let events = vec![event(0, Kind::Spawn), event(1000, Kind::RunBegin), event(5000, Kind::RunEnd)];
+    let threads = vec![ThreadTrace { name: "ma\x1b[2Jin".into(), events, ..ThreadTrace::default() }];
+    let mut trace = Trace { threads, ..Trace::default() };
+    trace.labels.insert(task, "so\x1b]0;up\x07\u{202E}".into());
+    let mut bytes = Vec::new();
+    Segment { trace, ..Segment::default() }.write_to(&mut bytes).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let path = path.display().to_string();
+    for arguments in [
+        &["view", &path][..],
+        &["why", &path],
+        &["why", &path, "salad"],
+        &["what-if", &path, "--workers", "2", "--without-lock", "x", "--no-rerun"],
+        &["diff", &path, &path],
+    ] {
+        let ran = run(arguments);
+        let said = ran.stdout + &ran.stderr;
+        let is_raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202E}';
+        assert!(!said.is_empty() && !said.contains(is_raw), "{arguments:?}: {said:?}");
+    }
+    let said = run(&["why", &path, "salad"]).stderr;
+    assert!(said.contains("has no task salad; it has so\u{FFFD}"), "{said}");
+}
+
+#[test]
+fn the_help_of_an_explanation_offers_only_what_it_takes() {
+    for name in ["why", "what-if", "diff"] {
+        let help = run(&[name, "--help"]).stdout;
+        assert!(help.contains("FILE") || help.contains("<A>"), "{help}");
+        assert!(!help.contains("--json"), "{help}");
     }
 }
 

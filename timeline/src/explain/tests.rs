@@ -143,6 +143,12 @@ fn a_join_is_explained_by_what_the_joined_task_did() {
     let all = script.why(None);
     // Ready: 20–30, 60–70, 900–920, 950–960 and 990–1000.
     assert_eq!(parts(&all), [(Running, 20 + 30 + 30 + 30 + 30 + 10), (Ready, 60), (Timer, 800)]);
+    for columns in [40, 46, 47, 60, 81] {
+        let text = all.text(columns);
+        let table = text.lines().filter(|line| line.contains(" %"));
+        let wide = table.filter(|line| line.chars().count() > columns);
+        assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{columns} columns");
+    }
     let inner = script.why(Some("task#2"));
     assert_eq!(parts(&inner), [(Running, 60), (Ready, 50), (Timer, 800)]);
 }

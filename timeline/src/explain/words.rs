@@ -9,6 +9,9 @@ use std::fmt::Write;
 
 /// How many reasons the text lists.
 const REASONS_MAX: usize = 8;
+/// The columns of a bucket's name in the table, and of all that stands before the bar beside it.
+const NAME_COLUMNS: usize = 25;
+const TIME_COLUMNS: usize = 21;
 /// The sentence leaves out parts shorter than this share of the whole.
 const LEAST_SHARE: f64 = 0.001;
 
@@ -108,16 +111,18 @@ impl Explanation {
         }
         out.push('\n');
         let wall = self.wall().max(1);
-        let bar = columns.saturating_sub(46).min(40);
+        let names = NAME_COLUMNS.min(columns - TIME_COLUMNS);
+        let bar = columns.saturating_sub(NAME_COLUMNS + TIME_COLUMNS + 1).min(40);
         for bucket in Bucket::ALL.into_iter().filter(|&bucket| self.part(bucket) > 0) {
             let part = self.part(bucket);
             let share = part as f64 / wall as f64;
             let blocks = "█".repeat((share * bar as f64).round() as usize);
-            let line =
-                format!("  {:<25}{:>10}  {:>5.1} % {blocks}", bucket.name(), duration(part), 100.0 * share);
+            let (name, time) = (cut(bucket.name(), names), duration(part));
+            let line = format!("  {name:<names$}{time:>10}  {:>5.1} % {blocks}", 100.0 * share);
             push_line(&mut out, line.trim_end());
         }
-        push_line(&mut out, &format!("  {:<25}{:>10}", "sum: the wall time", duration(self.wall())));
+        let sum = cut("sum: the wall time", names);
+        push_line(&mut out, &format!("  {sum:<names$}{:>10}", duration(self.wall())));
         out.push('\n');
         for reason in self.reasons.iter().take(REASONS_MAX) {
             push_line(&mut out, &cut(&format!("  {}", reason.line()), columns));
@@ -126,7 +131,7 @@ impl Explanation {
             let _ = writeln!(out, "  … {} shorter parts", self.reasons.len() - REASONS_MAX);
         }
         for note in &self.notes {
-            push_line(&mut out, note);
+            wrap(note, columns).iter().for_each(|line| push_line(&mut out, line));
         }
         out
     }
@@ -152,7 +157,8 @@ impl Reason {
     /// Says the reason in a line.
     pub(super) fn line(&self) -> String {
         let mut line = format!("{:>10}  {}: {}", duration(self.nanos), self.subject, self.bucket.name());
-        if self.count > 1 {
+        // Preemption is known as a share of the runs only, so its count would be one of records.
+        if self.count > 1 && self.bucket != Bucket::Preempted {
             let _ = write!(line, ", {} times", self.count);
         }
         if !self.resource.is_empty() {

@@ -4,6 +4,7 @@
 //! the one before, zigzag-coded. Links are one more than the index, and 0 for nothing.
 
 use crate::model::{Link, State, Timeline};
+use crate::words::harmless;
 use brigade_trace::{Cause, Domain};
 
 /// The columns, one after the other.
@@ -20,6 +21,7 @@ impl Columns {
     }
 
     fn text(&mut self, text: &str) {
+        let text = harmless(text);
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }

@@ -7,7 +7,7 @@
 mod base64;
 mod columns;
 
-use crate::model::Timeline;
+use crate::{model::Timeline, words::harmless};
 
 const PAGE: &str = include_str!("../../page/page.html");
 const STYLE: &str = include_str!("../../page/style.css");
@@ -64,7 +64,7 @@ pub(crate) fn with_why(timeline: &Timeline, title: &str, why: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    harmless(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
