@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use std::{
     env,
     ffi::OsStr,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -180,6 +180,7 @@ pub(crate) fn record(
     let Asked { destination, lanes } = asked;
     // A file that cannot be written is told before the run, not after it. An earlier recording stays until
     // then.
+    let is_new = destination.as_ref().is_some_and(|destination| !destination.path.exists());
     if let Some(Destination { path, .. }) = destination {
         let writable = OpenOptions::new().create(true).append(true).open(path);
         writable.map_err(|error| cannot("write", path, error))?;
@@ -199,7 +200,13 @@ pub(crate) fn record(
         picture.lines().for_each(|line| output.line(line));
     }
     let mut recording = running();
+    // A command that was refused has run nothing: an earlier recording stays.
+    let is_refused = matches!(&exit, Err(error) if error.exit == Exit::USAGE);
     let written = match recording.take() {
+        Some(_) if is_refused => {
+            remove_if_made(destination.as_ref().filter(|_| is_new));
+            Ok(())
+        }
         Some(recording) => recording.write(),
         // Ctrl-C has written it, and is about to exit.
         None => {
@@ -210,6 +217,14 @@ pub(crate) fn record(
     drop(recording);
     // If both fail, the error of the run is told.
     exit.and_then(|exit| written.map(|()| exit))
+}
+
+/// Removes the empty file that the check before the run has made.
+fn remove_if_made(destination: Option<&Destination>) {
+    if let Some(Destination { path, .. }) = destination {
+        // The error of the run is told, not this one.
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn settings_for_people() -> Settings {

@@ -35,6 +35,19 @@ fn a_run_is_written_in_the_form_that_the_ending_says() {
 }
 
 #[test]
+fn a_command_that_is_refused_leaves_an_earlier_recording() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("run.html"), "an earlier one").unwrap();
+    for name in ["run.html", "new.html"] {
+        let ran = run(&["race", "--speed", "2", "--trace", &path(name)]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    }
+    assert_eq!(fs::read_to_string(path("run.html")).unwrap(), "an earlier one");
+    assert!(!folder.path().join("new.html").exists(), "nothing ran, so there is no recording");
+}
+
+#[test]
 fn lanes_stand_below_the_scenario_in_a_pipe() {
     for (arguments, name) in [
         (vec!["hello", "--speed", "20"], "say_hello"),
