@@ -124,7 +124,9 @@ impl Drop for Resource {
     #[inline]
     fn drop(&mut self) {
         if *self.id.get_mut() & NAMED != 0 {
-            lock_names().remove(&self.known());
+            let name = lock_names().remove(&self.known());
+            // A recording that goes on shows what happened to it.
+            name.into_iter().for_each(|name| registry::label(self.known(), name));
         }
     }
 }

@@ -11,6 +11,7 @@ use brigade_trace::{
 use std::{
     fs,
     path::PathBuf,
+    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -211,4 +212,53 @@ fn a_panic_is_dumped_before_it_goes_on() {
     assert!(thread::spawn(|| panic!("the soup is burnt again")).join().is_err());
     assert!(!dump.exists(), "nobody asked for it");
     drop(again);
+}
+
+#[test]
+fn a_name_outlives_its_resource_in_a_recording() {
+    let _turn = turn();
+    let file = Temporary::new("named.brigade");
+    let recording = record_to(&file.0).unwrap();
+    let lock = Resource::new(Domain::Lock);
+    lock.set_name("salt");
+    let id = lock.id();
+    drop(lock);
+    recording.finish().unwrap();
+    let written = Recording::read_from(fs::File::open(&file.0).unwrap()).unwrap();
+    assert_eq!(written.segments[0].trace.labels.get(&id).map(String::as_str), Some("salt"));
+}
+
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let _turn = turn();
+    let pipe = Temporary::new("pipe.txt");
+    assert!(Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+    let error = record_to(&pipe.0).unwrap_err();
+    assert!(error.to_string().contains("no regular file"), "{error}");
+}
+
+#[test]
+fn a_full_disk_leaves_the_earlier_file_and_nothing_else() {
+    const FOLDER: &str = "FULL_FOLDER";
+    let _turn = turn();
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let recording = record_to(PathBuf::from(folder).join("soup.txt")).unwrap();
+        assert!(recording.dump().is_err(), "no file may grow");
+        assert!(recording.finish().is_err(), "no file may grow");
+        return;
+    }
+    let folder = Temporary::new("full");
+    fs::create_dir(&folder.0).unwrap();
+    let soup = folder.0.join("soup.txt");
+    fs::write(&soup, "the earlier soup").unwrap();
+    let mut shell = Command::new("sh");
+    // A write beyond the limit then fails as on a full disk, and sends no signal.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact \"$1\""]);
+    shell.arg(std::env::current_exe().unwrap());
+    shell.arg("a_full_disk_leaves_the_earlier_file_and_nothing_else").env(FOLDER, &folder.0);
+    let output = shell.output().unwrap();
+    let (earlier, count) = (fs::read_to_string(&soup).unwrap(), fs::read_dir(&folder.0).unwrap().count());
+    fs::remove_dir_all(&folder.0).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((earlier.as_str(), count), ("the earlier soup", 1));
 }

@@ -6,9 +6,10 @@ use brigade_handle::fork::PerProcess;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Seek, Write},
+    io::{self, Write},
     mem,
     path::{Path, PathBuf},
+    process,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -63,10 +64,9 @@ impl OpenFile {
         if self.limits != Limits::default() {
             signals::watch(Limits::default());
         }
-        let Self { session, destination, mut file, .. } = self;
-        let bytes = destination.bytes(&session.finish());
-        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
-        written.map_err(|error| cannot_write(&destination.path, &error))?;
+        // The lock on the earlier file lasts until the new one has its name.
+        let Self { session, destination, file: _locked, .. } = self;
+        replace(&destination.path, &destination.bytes(&session.finish()))?;
         if let Some(advice) = destination.advice() {
             say(&advice);
         }
@@ -82,12 +82,30 @@ impl OpenFile {
         self.dumps += 1;
         let destination = self.destination.numbered(self.dumps);
         let bytes = destination.bytes(&self.session.recording());
-        // A reader that waits for the file finds it whole.
-        let partial = destination.path.with_extension("partial");
-        let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, &destination.path));
-        written.map_err(|error| cannot_write(&destination.path, &error))?;
+        replace(&destination.path, &bytes)?;
         Ok(destination.path)
     }
+}
+
+/// Puts these bytes into the place of a file. A reader finds it whole, the earlier one or the new one, and a
+/// full disk leaves the earlier one.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A link stays, and what it leads to is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A short name, whatever the length of the other one.
+    let partial = target.with_file_name(format!("brigade-{}.partial", process::id()));
+    let permissions = fs::metadata(&target).map(|data| data.permissions()).ok();
+    // A killed process may have left one, and a link would lead elsewhere.
+    let _ = fs::remove_file(&partial);
+    let written = File::create_new(&partial)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| permissions.map_or(Ok(()), |given| fs::set_permissions(&partial, given)))
+        .and_then(|()| fs::rename(&partial, &target));
+    written.map_err(|error| {
+        // It may not be there at all.
+        let _ = fs::remove_file(&partial);
+        cannot_write(path, &error)
+    })
 }
 
 /// The error of a file that cannot be written.

@@ -37,7 +37,7 @@ use brigade_handle::{contain, fork::Generation};
 use std::{
     env,
     ffi::OsString,
-    fs::{OpenOptions, TryLockError},
+    fs::{self, OpenOptions, TryLockError},
     io, mem,
     path::{Path, PathBuf},
     process,
@@ -68,9 +68,10 @@ const VARIABLE: &str = "BRIGADE_TRACE";
 ///
 /// # Errors
 ///
-/// Returns `InvalidInput` if the ending is none of these, `ResourceBusy` if a session records that shares
-/// nothing, or if another recording goes to this file, and the operating system's error if the file cannot be
-/// written or the thread that waits for signals cannot be started.
+/// Returns `InvalidInput` if the ending is none of these or the path leads to a pipe or a device,
+/// `ResourceBusy` if a session records that shares nothing, or if another recording goes to this file, and
+/// the operating system's error if the file cannot be written or the thread that waits for signals cannot be
+/// started.
 ///
 /// ```
 /// let path = std::env::temp_dir().join(format!("soup-{}.txt", std::process::id()));
@@ -107,6 +108,10 @@ impl Builder {
         let destination =
             Destination::of(&path).map_err(|why| invalid(format!("{}: {why}", path.display())))?;
         let path = &destination.path;
+        // To open a pipe would wait for its reader, and no other kind of file can be replaced.
+        if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+            return Err(invalid(format!("cannot write {}: it is no regular file", path.display())));
+        }
         let mut options = OpenOptions::new();
         let opened = options.create(true).append(true).open(path);
         let file = opened.map_err(|error| cannot_write(path, &error))?;

@@ -70,6 +70,8 @@ pub struct Snapshot {
 ///
 /// // No process has this number.
 /// assert!(matches!(fetch(u32::MAX), Err(AttachError::NoProcess)));
+/// let late = AttachError::from(std::io::Error::from(std::io::ErrorKind::WouldBlock));
+/// assert!(late.to_string().starts_with("it does not answer"));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -98,6 +100,10 @@ impl fmt::Display for AttachError {
             Self::OtherVersion(theirs) => {
                 write!(f, "it speaks another version ({theirs}, not {VERSION}): use the `brigade` it was built with")
             }
+            // Not in the words of the kernel, which are about another resource.
+            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => f.write_str(
+                "it does not answer: it may be stopped, or others attach at the same time",
+            ),
             Self::Io(error) => write!(f, "the connection failed: {error}"),
         }
     }
