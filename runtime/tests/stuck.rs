@@ -289,3 +289,15 @@ fn a_wait_that_another_task_goes_on_with_is_no_longer_the_first_ones() {
     });
     assert_eq!(found, []);
 }
+
+#[test]
+fn the_root_that_looks_runs() {
+    let _keeping = live::keep();
+    let states = run(async {
+        // The table is kept, so the root has a waker of its own from its first poll on.
+        let graph = live::graph();
+        let own = graph.nodes.iter().filter(|node| node.id == brigade_trace::own_id());
+        own.map(|node| node.state).collect::<Vec<_>>()
+    });
+    assert_eq!(states, [live::State::Runs]);
+}

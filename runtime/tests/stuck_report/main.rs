@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
     Case {
         name: "a root whose sender is its own",
         run: || run(receive_here()),
-        report: &["nobody left: ", "thread#"],
+        report: &["nobody left: ", "\"main\""],
     },
     Case {
         name: "a root that nothing can wake",

@@ -2,6 +2,7 @@
 
 use super::{
     graph::{Ender, Hold, Node, State, WaitEdge, WaitGraph},
+    probe::Probe,
     table::{Agent, AgentWait, TABLE, Way, lock},
     threads,
 };
@@ -23,11 +24,13 @@ fn node(id: Id, agent: &Agent, own: &HashSet<u64>) -> Node {
         (_, false) if is_idle || look.is_none() => State::Waits,
         (true, false) => State::Runs,
         (false, _) if is_idle => State::Waits,
+        // The thread of a `block_on` runs its future, and nobody queues it.
+        (false, _) if matches!(agent.probe, Some(Probe::Root(_))) => State::Runs,
         (false, _) => State::Ready,
     };
     Node {
         id,
-        name: agent.name.as_deref().map(str::to_owned),
+        name: agent.name.as_deref().map(str::to_owned).or_else(|| thread_name(id)),
         spawned_at: location.map(|at| format!("{}:{}", at.file(), at.line())),
         spawned: agent.spawned_at,
         parent: agent.parent,
@@ -39,6 +42,18 @@ fn node(id: Id, agent: &Agent, own: &HashSet<u64>) -> Node {
         scope: agent.scope,
         is_known_thread: id.domain() == Domain::Thread && !own.contains(&id.number()),
     }
+}
+
+/// The name of a thread. The kernel has that of the program for the first one.
+fn thread_name(id: Id) -> Option<String> {
+    if id.domain() != Domain::Thread {
+        return None;
+    }
+    if id.number() == u64::from(std::process::id()) {
+        return Some("main".into());
+    }
+    let name = std::fs::read_to_string(format!("/proc/self/task/{}/comm", id.number())).ok()?;
+    Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn edge(waiter: Id, wait: &AgentWait) -> WaitEdge {
