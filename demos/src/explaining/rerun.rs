@@ -3,12 +3,17 @@
 //! The words of the command come from a file that anyone may have written. So only our own scenarios are run,
 //! with the options that say how much they do, and none that names an address or a program.
 
-use crate::scenarios::ALL;
+use crate::{
+    interrupt::{self, Interruptible},
+    scenarios::ALL,
+};
 use brigade_timeline::{Bucket, Edit, why};
 use brigade_trace::{Recording, clock};
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     process::{self, Child, Command, Stdio},
     thread,
@@ -55,33 +60,64 @@ impl Rerun {
 
     /// Runs it, and returns how long its recording is, in nanoseconds.
     pub(super) fn measure(&self, recorded: u64) -> Result<u64, String> {
-        let file = Recorded(env::temp_dir().join(format!("brigade-rerun-{}.brigade", process::id())));
+        let folder = Folder::new().map_err(|error| format!("cannot make a folder for it: {error}"))?;
+        let file = folder.0.join("rerun.brigade");
         let program = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut command = Command::new(program);
-        command.args(&self.0).arg("--trace").arg(&file.0);
+        command.args(&self.0).arg("--trace").arg(&file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("cannot run it again: {error}"))?;
+        // A signal ends the child and removes the folder, so both are registered before the child runs.
+        let trial = Interruptible::new(Trial { child: None, _folder: folder });
+        let spawned =
+            trial.with_mut(|trial| command.spawn().map(|child| trial.child = Some(EndedAtDrop(child))));
+        spawned.map_err(|error| format!("cannot run it again: {error}"))?;
         let limit = Duration::from_nanos(recorded) * LONGEST.0 + LONGEST.1;
-        let mut child = EndedAtDrop(child);
         let begin = clock::now();
-        while child.0.try_wait().map_err(|error| error.to_string())?.is_none() {
+        while !trial.with_mut(Trial::has_ended).map_err(|error| error.to_string())? {
             if begin.elapsed() > limit {
                 return Err(format!("it had not ended after {} s", limit.as_secs()));
             }
             thread::sleep(POLL_INTERVAL);
         }
-        let read = File::open(&file.0).and_then(Recording::read_from);
+        let read = File::open(&file).and_then(Recording::read_from);
+        interrupt::park_if_exiting();
         let recording = read.map_err(|error| format!("it left no recording: {error}"))?;
         why(&recording, None).map(|explanation| explanation.wall()).map_err(|error| error.to_string())
     }
 }
 
-/// A file that goes when this does.
-struct Recorded(PathBuf);
+/// A folder for this user alone, which goes when this does.
+struct Folder(PathBuf);
 
-impl Drop for Recorded {
+impl Folder {
+    /// A name that exists, even as a link, is not taken.
+    fn new() -> io::Result<Self> {
+        loop {
+            let name = format!("brigade-rerun-{}-{:x}", process::id(), clock::nanos());
+            let path = env::temp_dir().join(name);
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Self(path)),
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A rerun that goes on. The child ends before its folder goes.
+struct Trial {
+    child: Option<EndedAtDrop>,
+    _folder: Folder,
+}
+
+impl Trial {
+    fn has_ended(&mut self) -> io::Result<bool> {
+        self.child.as_mut().map_or(Ok(true), |child| Ok(child.0.try_wait()?.is_some()))
     }
 }
 

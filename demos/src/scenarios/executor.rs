@@ -1,13 +1,12 @@
 //! `brigade executor`: two workers, four inputs, results in order.
 
 use crate::{
-    pools,
+    pools, recorded,
     scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, worker_name},
 };
 use brigade_trace::clock;
 use clap::ArgMatches;
-use std::thread::sleep;
 
 /// The scenario.
 pub static SCENARIO: Scenario = Scenario {
@@ -30,7 +29,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     // --code from here
     let fetch_data = move |input: u32| {
         ours.event(&worker_name(), format_args!("takes {input}"));
-        sleep(ours.delay(0.5));
+        recorded::sleep(ours.delay(0.5));
         worker_name()
     };
     let (results, took) = clock::timed(|| pool.map(fetch_data, 0..4));
