@@ -5,8 +5,10 @@ use crate::{
     text::push_line,
     words::{cut, duration},
 };
-use std::{cmp::Reverse, collections::BTreeMap, fmt::Write};
+use std::{cmp::Reverse, collections::BTreeMap, fmt::Write, net::SocketAddr};
 
+/// The first of the ports that Linux draws, unless it is told otherwise.
+const DRAWN_PORT_MIN: u16 = 32_768;
 /// How many changes the text lists.
 const CHANGES_MAX: usize = 12;
 
@@ -51,10 +53,11 @@ pub struct Difference {
 /// ```
 #[must_use]
 pub fn diff(before: &Explanation, after: &Explanation) -> Difference {
-    let mut times: BTreeMap<(Bucket, &str, &str, &str), (u64, u64)> = BTreeMap::new();
+    let mut times: BTreeMap<(Bucket, String, String, String), (u64, u64)> = BTreeMap::new();
     for (is_after, explanation) in [(false, before), (true, after)] {
         for reason in &explanation.reasons {
             let Reason { bucket, subject, resource, site, .. } = reason;
+            let [subject, resource, site] = [subject, resource, site].map(|text| without_ports(text));
             let time = times.entry((*bucket, subject, resource, site)).or_default();
             *(if is_after { &mut time.1 } else { &mut time.0 }) += reason.nanos;
         }
@@ -63,15 +66,26 @@ pub fn diff(before: &Explanation, after: &Explanation) -> Difference {
     let mut changes: Vec<Change> = changed
         .map(|((bucket, subject, resource, site), (before, after))| Change {
             bucket,
-            subject: subject.into(),
-            resource: resource.into(),
-            site: site.into(),
+            subject,
+            resource,
+            site,
             before,
             after,
         })
         .collect();
     changes.sort_by_key(|change| Reverse(change.before.abs_diff(change.after)));
     Difference { before: before.wall(), after: after.wall(), changes }
+}
+
+/// The text with `*` for the ports that the system draws anew for each connection.
+fn without_ports(text: &str) -> String {
+    let words = text.split(' ').map(|word| match word.parse::<SocketAddr>() {
+        Ok(address) if address.port() >= DRAWN_PORT_MIN => {
+            word.strip_suffix(&address.port().to_string()).map_or(word.into(), |host| format!("{host}*"))
+        }
+        _ => word.into(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A difference with its sign.
@@ -119,5 +133,17 @@ impl Change {
         }
         let _ = write!(line, " ({} → {})", duration(self.before), duration(self.after));
         line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_ports;
+
+    #[test]
+    fn connections_to_one_host_are_compared_whatever_their_ports() {
+        assert_eq!(without_ports("source 127.0.0.1:54321"), "source 127.0.0.1:*");
+        assert_eq!(without_ports("source [::1]:40000 at a.rs:54321"), "source [::1]:* at a.rs:54321");
+        assert_eq!(without_ports("source 127.0.0.1:8080"), "source 127.0.0.1:8080");
     }
 }
