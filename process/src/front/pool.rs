@@ -24,7 +24,7 @@ use crate::{
     wire::setup::Setup,
 };
 use brigade_handle::{JoinError, JoinHandle, Lost};
-use brigade_trace::live::helper_thread;
+use brigade_trace::live::{self, helper_thread};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt, io, mem,
@@ -91,6 +91,8 @@ pub struct ProcessPool {
     threads: Option<Threads>,
     /// None once the pool was left alone in a forked child.
     blocks: Option<Keeper>,
+    /// Reports what is stuck, if the variable asks for it.
+    _watching: Option<live::Watching>,
 }
 
 // The state that the pool shares with its supervisor changes under locks, and no foreign code runs there.
@@ -144,6 +146,9 @@ impl ProcessPool {
         let told = |error: io::Error, what| {
             io::Error::new(error.kind(), format!("starting the pool: {what}: {error}"))
         };
+        live::attachable_if_wanted();
+        // Before there are threads, as in the other executors.
+        let watching = live::is_wanted().then(live::report_stuck).transpose()?;
         let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
         let shared = Arc::new(shared);
         let poller = Poller::new().map_err(|error| told(error, "epoll_create1"))?;
@@ -172,7 +177,7 @@ impl ProcessPool {
         };
         let threads = Some(Threads { supervisor, starter, start_queue, sink });
         // If there is an error, the drop of the pool ends everything.
-        let pool = Self { shared, threads, blocks: Some(Keeper::new()) };
+        let pool = Self { shared, threads, blocks: Some(Keeper::new()), _watching: watching };
         hear.recv().map_err(|_| io::Error::other("the process pool's starter died"))??;
         Ok(pool)
     }

@@ -192,7 +192,7 @@ fn of_pools() -> Vec<Trial> {
             a_sink_that_does_not_come_back_is_not_waited_for_for_ever a_sink_may_drop_the_pool
             labelled_lines_wait_for_a_stream_that_does_not_block;
         programs: a_program_that_its_loader_runs_as_a_command_is_refused a_program_that_was_deleted_or_replaced_goes_on
-            a_program_without_proc_is_refused a_program_where_nothing_may_be_executed_is_refused;
+            a_program_with_only_this_pool_can_be_observed a_program_without_proc_is_refused a_program_where_nothing_may_be_executed_is_refused;
         interrupts: workers_leave_interrupts_to_the_pools_process a_zygote_leaves_interrupts_to_the_pools_process
             workers_may_be_told_to_die_of_interrupts a_program_started_by_a_call_has_the_usual_signals
             handlers_of_an_initializer_stand an_interrupt_that_nobody_handles_ends_everything;

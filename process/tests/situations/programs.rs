@@ -33,6 +33,12 @@ pub(crate) fn build_a_pool_if_asked() {
             fs::write(&other, "this is no program").unwrap();
             fs::rename(other, this.unwrap()).unwrap();
         }
+        "observed" => {
+            let procs = ProcessPool::new(1).unwrap();
+            println!("{} {}", brigade_trace::on(), brigade_trace::live::fetch(process::id()).is_ok());
+            drop(procs);
+            process::exit(0);
+        }
         "without proc" => sys::unmount_proc(),
         // Another process mounts it anew meanwhile.
         _ => {
@@ -111,6 +117,12 @@ pub(crate) fn a_program_that_was_deleted_or_replaced_goes_on() {
     assert!(lines[1].contains("deleted or moved"), "{lines:?}");
     let lines = said(&mut Copy::new("replaced").command(), "replaced");
     assert_eq!(lines, ["local: works"]);
+}
+
+pub(crate) fn a_program_with_only_this_pool_can_be_observed() {
+    let this = env::current_exe().unwrap();
+    assert_eq!(said(Command::new(&this).env("BRIGADE_STUCK", "1"), "observed"), ["true false"]);
+    assert_eq!(said(Command::new(&this).env("BRIGADE_ATTACH", "1"), "observed"), ["true true"]);
 }
 
 pub(crate) fn a_program_without_proc_is_refused() {
