@@ -231,9 +231,8 @@ impl Explore {
     }
 
     fn request(&self, schedule: Schedule) -> Request {
-        let Budget { steps, atomics, .. } = self.budget;
-        let strategy = Strategy::Follow(schedule);
-        Request { strategy, steps, atomics, wants_choices: false, wants_waits: true, wants_story: true }
+        let request = self.budget.request(Strategy::Follow(schedule));
+        Request { wants_waits: true, wants_story: true, ..request }
     }
 
     fn report(&self, server: &mut Server, shrunk: Shrunk, coverage: Coverage) -> Failed {

@@ -12,7 +12,6 @@ use crate::{
     sys,
 };
 use std::{
-    collections::VecDeque,
     io,
     sync::{
         Mutex, PoisonError,
@@ -28,6 +27,14 @@ pub(crate) struct Budget {
     pub(crate) steps: u64,
     pub(crate) seed: u64,
     pub(crate) atomics: bool,
+}
+
+impl Budget {
+    /// Makes a request for a run within these bounds, of which only the outcome is wanted.
+    pub(crate) fn request(self, strategy: Strategy) -> Request {
+        let Self { steps, atomics, .. } = self;
+        Request { strategy, steps, atomics, wants_choices: false, wants_waits: false, wants_story: false }
+    }
 }
 
 /// The schedules that a search has run.
@@ -65,23 +72,19 @@ impl<'a> Search<'a> {
         Self { server, budget, coverage: Coverage::default() }
     }
 
-    fn request(&self, strategy: Strategy, wants_choices: bool) -> Request {
-        let Budget { steps, atomics, .. } = self.budget;
-        Request { strategy, steps, atomics, wants_choices, wants_waits: false, wants_story: false }
-    }
-
-    fn make_run(&mut self, strategy: Strategy, wants_choices: bool) -> io::Result<Outcome> {
+    /// Runs a schedule, and asks for the choices of the run.
+    fn make_run(&mut self, schedule: &Schedule) -> io::Result<Outcome> {
         self.coverage.schedules += 1;
-        let request = self.request(strategy, wants_choices);
-        self.server.make_run(&request)
+        let request = self.budget.request(Strategy::Follow(schedule.clone()));
+        self.server.make_run(&Request { wants_choices: true, ..request })
     }
 
     pub(crate) fn search(mut self) -> io::Result<Found> {
-        let usual = self.make_run(Strategy::Follow(Schedule::default()), true)?;
+        let usual = self.make_run(&Schedule::default())?;
         if let Some(failure) = usual.failure {
             return Ok(self.failed(usual.schedule, failure));
         }
-        let again = self.make_run(Strategy::Follow(Schedule::default()), true)?;
+        let again = self.make_run(&Schedule::default())?;
         self.coverage.schedules -= 1;
         if again.hash != usual.hash {
             let len = usual.choices.len().max(again.choices.len());
@@ -100,7 +103,7 @@ impl<'a> Search<'a> {
     /// Runs all schedules with one deviation, then all with two, and so on, within half of the budget. A
     /// level that would not fit is left out.
     fn enumerate(&mut self, usual: Outcome) -> io::Result<Option<Found>> {
-        let mut level = VecDeque::from([(Node { schedule: Schedule::default(), from: 0 }, usual.choices)]);
+        let mut level = vec![(Node { schedule: Schedule::default(), from: 0 }, usual.choices)];
         loop {
             let ways: u64 = level.iter().map(|(node, choices)| ways_after(choices, node.from)).sum();
             if ways == 0 {
@@ -110,17 +113,14 @@ impl<'a> Search<'a> {
             if self.coverage.schedules + ways > self.budget.schedules / 2 {
                 return Ok(None);
             }
-            let mut next = VecDeque::new();
+            let mut next = Vec::new();
             for (node, choices) in level {
                 for child in children(&node, &choices) {
-                    if self.coverage.schedules >= self.budget.schedules {
-                        return Ok(Some(Found::Nothing(self.coverage)));
-                    }
-                    let outcome = self.make_run(Strategy::Follow(child.schedule.clone()), true)?;
+                    let outcome = self.make_run(&child.schedule)?;
                     if let Some(failure) = outcome.failure {
                         return Ok(Some(self.failed(outcome.schedule, failure)));
                     }
-                    next.push_back((child, outcome.choices));
+                    next.push((child, outcome.choices));
                 }
             }
             self.coverage.all_deviations += 1;
@@ -207,8 +207,7 @@ impl Draw {
             1 => Strategy::Random { seed, rate: 16 },
             depth => Strategy::Pct { seed, depth: depth as u32, length: self.length },
         };
-        let Budget { steps, atomics, .. } = self.budget;
-        Request { strategy, steps, atomics, wants_choices: false, wants_waits: false, wants_story: false }
+        self.budget.request(strategy)
     }
 }
 

@@ -91,11 +91,8 @@ impl<'a> Shrinking<'a> {
 
     fn make_run(&mut self, candidate: &[Deviation], wants_choices: bool) -> io::Result<Outcome> {
         let schedule = Schedule::new(candidate.iter().copied());
-        let Budget { steps, atomics, .. } = self.budget;
-        let strategy = Strategy::Follow(schedule);
-        let request =
-            Request { strategy, steps, atomics, wants_choices, wants_waits: false, wants_story: false };
-        self.server.make_run(&request)
+        let request = self.budget.request(Strategy::Follow(schedule));
+        self.server.make_run(&Request { wants_choices, ..request })
     }
 
     fn drop_chunks(&mut self) -> io::Result<()> {

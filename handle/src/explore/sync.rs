@@ -155,17 +155,81 @@ pub mod atomic {
     }
 }
 
+/// A guard of one of the locks below. When it is dropped, the threads of the run that wait for it go on.
+#[derive(Debug)]
+pub struct Guard<G> {
+    /// `None` only while the guard is dropped.
+    guard: Option<G>,
+    address: usize,
+}
+
+impl<G> Guard<G> {
+    /// Makes a guard of std's, which may be poisoned.
+    fn wrap(guard: LockResult<G>, address: usize) -> LockResult<Self> {
+        let wrap = |guard| Self { guard: Some(guard), address };
+        guard.map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())))
+    }
+
+    /// Comes to a choice point, and takes the lock if it is free.
+    fn try_take(address: usize, try_lock: impl FnOnce() -> TryLockResult<G>) -> TryLockResult<Self> {
+        super::point();
+        let guard = match try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
+            Err(TryLockError::WouldBlock) => return Err(TryLockError::WouldBlock),
+        };
+        Self::wrap(guard, address).map_err(TryLockError::Poisoned)
+    }
+
+    /// Takes the lock. Within a run, a thread waits for it without blocking in the operating system.
+    #[track_caller]
+    fn take(
+        address: usize,
+        lock: impl FnOnce() -> LockResult<G>,
+        try_lock: impl Fn() -> TryLockResult<G>,
+    ) -> LockResult<Self> {
+        if !baton::is_managed() {
+            return Self::wrap(lock(), address);
+        }
+        loop {
+            match Self::try_take(address, &try_lock) {
+                Ok(guard) => return Ok(guard),
+                Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
+                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
+            }
+        }
+    }
+}
+
+impl<G: Deref> Deref for Guard<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
+        self.guard.as_ref().expect("the guard lives")
+    }
+}
+
+impl<G: DerefMut> DerefMut for Guard<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
+        self.guard.as_mut().expect("the guard lives")
+    }
+}
+
+impl<G> Drop for Guard<G> {
+    fn drop(&mut self) {
+        self.guard = None;
+        if baton::is_managed() {
+            baton::release_lock(self.address);
+        }
+    }
+}
+
 /// As [`std::sync::Mutex`].
 #[derive(Default)]
 pub struct Mutex<T: ?Sized>(os::Mutex<T>);
 
 /// As [`std::sync::MutexGuard`].
-#[derive(Debug)]
-pub struct MutexGuard<'a, T: ?Sized> {
-    /// `None` only while the guard is dropped.
-    guard: Option<os::MutexGuard<'a, T>>,
-    address: usize,
-}
+pub type MutexGuard<'a, T> = Guard<os::MutexGuard<'a, T>>;
 
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
 impl<T> Mutex<T> {
@@ -190,31 +254,11 @@ impl<T: ?Sized> Mutex<T> {
 
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        let address = self.address();
-        let wrap = |guard| MutexGuard { guard: Some(guard), address };
-        if !baton::is_managed() {
-            return self.0.lock().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
-        }
-        loop {
-            match self.try_lock() {
-                Ok(guard) => return Ok(guard),
-                Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
-                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
-            }
-        }
+        Guard::take(self.address(), || self.0.lock(), || self.0.try_lock())
     }
 
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        super::point();
-        let address = self.address();
-        let wrap = |guard| MutexGuard { guard: Some(guard), address };
-        match self.0.try_lock() {
-            Ok(guard) => Ok(wrap(guard)),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                Err(TryLockError::Poisoned(PoisonError::new(wrap(poisoned.into_inner()))))
-            }
-            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
-        }
+        Guard::try_take(self.address(), || self.0.try_lock())
     }
 }
 
@@ -224,48 +268,15 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-impl<T: ?Sized> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.guard.as_ref().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.guard.as_mut().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    fn drop(&mut self) {
-        self.guard = None;
-        if baton::is_managed() {
-            baton::release_lock(self.address);
-        }
-    }
-}
-
 /// As [`std::sync::RwLock`].
 #[derive(Default)]
 pub struct RwLock<T: ?Sized>(os::RwLock<T>);
 
 /// As [`std::sync::RwLockReadGuard`].
-#[derive(Debug)]
-pub struct RwLockReadGuard<'a, T: ?Sized> {
-    /// `None` only while the guard is dropped.
-    guard: Option<os::RwLockReadGuard<'a, T>>,
-    address: usize,
-}
+pub type RwLockReadGuard<'a, T> = Guard<os::RwLockReadGuard<'a, T>>;
 
 /// As [`std::sync::RwLockWriteGuard`].
-#[derive(Debug)]
-pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    /// `None` only while the guard is dropped.
-    guard: Option<os::RwLockWriteGuard<'a, T>>,
-    address: usize,
-}
+pub type RwLockWriteGuard<'a, T> = Guard<os::RwLockWriteGuard<'a, T>>;
 
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
 impl<T> RwLock<T> {
@@ -290,89 +301,17 @@ impl<T: ?Sized> RwLock<T> {
 
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
-        let address = self.address();
-        let wrap = |guard| RwLockReadGuard { guard: Some(guard), address };
-        if !baton::is_managed() {
-            return self.0.read().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
-        }
-        loop {
-            super::point();
-            match self.0.try_read() {
-                Ok(guard) => return Ok(wrap(guard)),
-                Err(TryLockError::Poisoned(poisoned)) => {
-                    return Err(PoisonError::new(wrap(poisoned.into_inner())));
-                }
-                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
-            }
-        }
+        Guard::take(self.address(), || self.0.read(), || self.0.try_read())
     }
 
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
-        let address = self.address();
-        let wrap = |guard| RwLockWriteGuard { guard: Some(guard), address };
-        if !baton::is_managed() {
-            return self
-                .0
-                .write()
-                .map(wrap)
-                .map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
-        }
-        loop {
-            super::point();
-            match self.0.try_write() {
-                Ok(guard) => return Ok(wrap(guard)),
-                Err(TryLockError::Poisoned(poisoned)) => {
-                    return Err(PoisonError::new(wrap(poisoned.into_inner())));
-                }
-                Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
-            }
-        }
+        Guard::take(self.address(), || self.0.write(), || self.0.try_write())
     }
 }
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.guard.as_ref().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.guard.as_ref().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.guard.as_mut().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
-    fn drop(&mut self) {
-        self.guard = None;
-        if baton::is_managed() {
-            baton::release_lock(self.address);
-        }
-    }
-}
-
-impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
-    fn drop(&mut self) {
-        self.guard = None;
-        if baton::is_managed() {
-            baton::release_lock(self.address);
-        }
     }
 }
