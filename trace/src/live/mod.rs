@@ -28,7 +28,7 @@ mod probe;
 mod stuck;
 mod table;
 mod text;
-mod threads;
+pub(crate) mod threads;
 mod watch;
 
 pub use attach::{AttachError, Attachable, Snapshot, attachable, attachable_if_wanted, fetch};

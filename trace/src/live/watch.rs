@@ -94,7 +94,7 @@ pub fn report_stuck() -> io::Result<Watching> {
     if state.guards == 0 {
         let keeping = super::keep();
         let period = state.period;
-        let thread = thread::Builder::new().name("brigade-watch".into()).spawn(move || watch.run(period))?;
+        let thread = super::threads::spawn("brigade-watch", move || watch.run(period))?;
         WANTED.store(true, Relaxed);
         (state.thread, state.keeping) = (Some(thread), Some(keeping));
     }

@@ -9,7 +9,10 @@ use super::{
     files::{dump_all, write_all},
     panics, sys,
 };
-use crate::limits::{self, Limits};
+use crate::{
+    limits::{self, Limits},
+    live::threads,
+};
 use brigade_handle::{contain, fork::PerProcess};
 use std::{
     io::{self, ErrorKind, Read},
@@ -60,7 +63,7 @@ pub(super) fn listen() -> io::Result<()> {
     static LISTENING: PerProcess<()> = PerProcess::new();
     LISTENING.get_or_try_init(|| {
         let (ours, theirs) = UnixStream::pair()?;
-        thread::Builder::new().name(THREAD.into()).spawn(move || serve(ours))?;
+        threads::spawn(THREAD, move || serve(ours))?;
         sys::set_bell(theirs);
         sys::ENDING.into_iter().chain([sys::DUMP]).for_each(sys::catch);
         io::Result::Ok(())

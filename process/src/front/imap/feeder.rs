@@ -85,7 +85,7 @@ impl<A> Feeder<A> {
         };
         let queue = Arc::new(FeederQueue { state: Mutex::new(state), room: Condvar::new() });
         let theirs = queue.clone();
-        thread::Builder::new().name("brigade-feeder".into()).spawn(move || {
+        let thread = thread::Builder::new().name("brigade-feeder".into()).spawn(move || {
             let mut inputs = inputs;
             // Unwind safe: inputs that have panicked are only dropped.
             let fed = catch_unwind(AssertUnwindSafe(|| {
@@ -95,7 +95,9 @@ impl<A> Feeder<A> {
             }));
             contain(|| drop(inputs));
             theirs.tell(theirs.lock(), |state| (state.is_over, state.panic) = (true, fed.err()));
-        })?;
+        });
+        thread
+            .map_err(|error| io::Error::new(error.kind(), format!("the thread brigade-feeder: {error}")))?;
         Ok(Self { queue, generation: Generation::current() })
     }
 

@@ -152,7 +152,9 @@ impl Output {
             contain(|| drop(sink));
             theirs.lock().is_done = true;
             theirs.done.notify_all();
-        })?;
+        });
+        let thread = thread
+            .map_err(|error| io::Error::new(error.kind(), format!("the thread brigade-output: {error}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -107,7 +107,8 @@ pub(crate) fn start(
                 // The workers that were not started count as ended.
                 shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
                 let _cancelled = close(&shared, &threads, ShutdownMode::Cancel);
-                return Err(error);
+                let text = format!("the thread {name}-{index}: {error}");
+                return Err(io::Error::new(error.kind(), text));
             }
         }
     }

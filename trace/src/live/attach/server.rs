@@ -54,8 +54,7 @@ pub fn attachable() -> io::Result<Attachable> {
     let keeping = keep();
     let ends = Arc::new(AtomicBool::new(false));
     let theirs = ends.clone();
-    let builder = thread::Builder::new().name("brigade-attach".into());
-    let thread = builder.spawn(move || {
+    let thread = threads::spawn("brigade-attach", move || {
         threads::own_thread();
         serve(&listener, &theirs);
     })?;
