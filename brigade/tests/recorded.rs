@@ -96,7 +96,9 @@ impl Drop for Folder {
 }
 
 fn command(program: &str, variable: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
+    // A shell that starts this test in the background has SIGINT ignored, and programs inherit that.
+    let mut command = Command::new("env");
+    command.args(cfg!(target_os = "linux").then_some("--default-signal")).arg(env::current_exe().unwrap());
     command.env(PROGRAM, program).env("BRIGADE_TRACE", variable).stdin(Stdio::null());
     command
 }

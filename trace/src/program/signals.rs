@@ -18,7 +18,6 @@ use std::{
     io::{self, ErrorKind, Read},
     os::unix::net::UnixStream,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
     time::Duration,
 };
 
