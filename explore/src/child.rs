@@ -11,7 +11,7 @@ use crate::{
 };
 use brigade_handle::{
     clock::thread_number,
-    explore::{End, Limits, Ran, begin_stamps, run},
+    explore::{End, Limits, Ran, UnseenPanic, begin_stamps, run},
 };
 use brigade_trace::live;
 use std::{
@@ -27,6 +27,9 @@ use std::{
 
 /// The code that is checked.
 pub(crate) type Checked = Arc<dyn Fn() + Send + Sync>;
+
+/// The message of a panic whose payload is not a text.
+const NO_TEXT: &str = "(a payload that is not a text)";
 
 /// The panics of a run.
 static PANICS: Mutex<Vec<NotedPanic>> = Mutex::new(Vec::new());
@@ -78,7 +81,7 @@ pub(crate) fn prepare() {
 }
 
 fn note_panic(info: &PanicHookInfo<'_>) {
-    let message = brigade_handle::panic_message(info.payload()).unwrap_or("(a payload that is not a text)");
+    let message = brigade_handle::panic_message(info.payload()).unwrap_or(NO_TEXT);
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place };
     PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
@@ -94,7 +97,7 @@ fn make_run(checked: &Checked, request: &Request) -> Outcome {
     let watched = request.wants_waits.then(live::keep);
     let recorder = request.wants_story.then(story::Recorder::start);
     let ran = run(Box::new(oracle), limits, move || root());
-    let Log { choices, hash, length, deviations, notes } = mem::take(&mut *lock(&log));
+    let Log { choices, hash, length, deviations, notes, .. } = mem::take(&mut *lock(&log));
     let failure = failure_of(&ran);
     drop(watched);
     let story = recorder.map(|recorder| recorder.finish(&ran.threads, notes));
@@ -117,6 +120,16 @@ fn failure_of(ran: &Ran) -> Option<Failure> {
                 None => (String::new(), vec![thread.name.clone()]),
             };
             let message = format!("{} has panicked, and nobody has joined it: {told}", thread.name);
+            Some(Failure { class: Class::UnseenPanic, message, sites })
+        }
+        End::UnseenPanicOfWork(UnseenPanic { work, message }) => {
+            let panics = take_panics();
+            let noted =
+                panics.iter().rfind(|panic| message.as_ref().is_none_or(|told| *told == panic.message));
+            let sites = noted.into_iter().map(|panic| panic.place.clone()).collect();
+            let work = if work.is_empty() { "a task or a job".to_owned() } else { work };
+            let told = message.unwrap_or_else(|| NO_TEXT.to_owned());
+            let message = format!("{work} has panicked, and nobody has taken its result: {told}");
             Some(Failure { class: Class::UnseenPanic, message, sites })
         }
         End::Stuck(waiting) => Some(stuck::failure_of(&waiting, &ran.threads)),

@@ -1,7 +1,7 @@
 //! The front: what is checked, and within which bounds.
 
 use crate::{
-    outcome::{Request, Strategy},
+    outcome::{Outcome, Request, Strategy},
     report::Failed,
     schedule::{Deviation, Schedule},
     search::{Budget, Coverage, Found, Search},
@@ -166,7 +166,9 @@ impl Explore {
             Found::Failed { schedule, failure, coverage } => {
                 let shrinking = Shrinking::new(&mut server, self.budget, &schedule, failure, coverage);
                 let shrunk = shrinking.shrink().expect(NO_PROCESS);
-                Verdict::Failed(Box::new(self.report(&mut server, shrunk, coverage)))
+                let request = self.request(shrunk.schedule.clone());
+                let outcome = server.make_run(&request).expect(NO_PROCESS);
+                Verdict::Failed(Box::new(report(outcome, shrunk, coverage)))
             }
         }
     }
@@ -193,20 +195,11 @@ impl Explore {
         let mut server = Server::new(Arc::new(code));
         let outcome = server.make_run(&self.request(schedule.clone())).expect(NO_PROCESS);
         let coverage = Coverage { schedules: 1, ..Coverage::default() };
-        let made = outcome.schedule.clone();
-        let missing: Vec<_> =
-            schedule.deviations().iter().filter(|asked| !made.has(asked.key)).copied().collect();
-        let failed = outcome.failure.map(|failure| {
-            let schedule = outcome.schedule;
-            Box::new(Failed {
-                failure,
-                schedule,
-                shortness: Shortness::Given,
-                coverage,
-                shrink_runs: 0,
-                test: test_name(),
-                story: outcome.story,
-            })
+        let (asked, made) = (schedule.deviations(), outcome.schedule.clone());
+        let missing: Vec<_> = asked.iter().filter(|asked| !made.has(asked.key)).copied().collect();
+        let failed = outcome.failure.clone().map(|failure| {
+            let given = Shrunk { schedule: made, failure, shortness: Shortness::Given, runs: 0 };
+            Box::new(report(outcome, given, coverage))
         });
         match failed {
             failed if !missing.is_empty() => Verdict::Unfit { missing, failed },
@@ -234,18 +227,18 @@ impl Explore {
         let request = self.budget.request(Strategy::Follow(schedule));
         Request { wants_waits: true, wants_story: true, ..request }
     }
+}
 
-    fn report(&self, server: &mut Server, shrunk: Shrunk, coverage: Coverage) -> Failed {
-        let outcome = server.make_run(&self.request(shrunk.schedule.clone())).expect(NO_PROCESS);
-        Failed {
-            failure: outcome.failure.unwrap_or(shrunk.failure),
-            schedule: shrunk.schedule,
-            shortness: shrunk.shortness,
-            coverage,
-            shrink_runs: shrunk.runs,
-            test: test_name(),
-            story: outcome.story,
-        }
+/// Makes the report of a schedule that fails, from the outcome of a run that tells its story.
+fn report(outcome: Outcome, shrunk: Shrunk, coverage: Coverage) -> Failed {
+    Failed {
+        failure: outcome.failure.unwrap_or(shrunk.failure),
+        schedule: shrunk.schedule,
+        shortness: shrunk.shortness,
+        coverage,
+        shrink_runs: shrunk.runs,
+        test: test_name(),
+        story: outcome.story,
     }
 }
 

@@ -52,8 +52,9 @@
 //! chance. A verdict says what was covered ([`Coverage`]). A failure is shrunk: deviations are left out as
 //! long as the run fails in the same way (`search.rs`, `shrink.rs`).
 //!
-//! A panic of a thread fails the run unless another thread has joined it: a handle that is dropped tells
-//! nobody. A panic of a task or a job goes to its handle, and is lost with the handle as in production.
+//! A panic of a thread, a task or a job fails the run unless its handle is joined or awaited: a handle that
+//! is dropped tells nobody. If a pool has a panic handler, the panic of a job without a handle goes there,
+//! and does not fail the run.
 //!
 //! Failures are the same if they have one class and one set of places. A run that gets stuck is made once
 //! more with all waits watched, and classified by its wait-for graph: a deadlock, a futurelock, a join on

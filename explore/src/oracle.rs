@@ -5,7 +5,7 @@ use crate::{
     schedule::{Deviation, Key, Schedule, ThreadName},
     stuck::is_engine,
 };
-use brigade_handle::explore::{self, Choice, Kind, Oracle};
+use brigade_handle::explore::{self, Choice, Kind, LockOperation, LockOutcome, Oracle};
 use std::{
     collections::HashMap,
     panic::Location,
@@ -21,6 +21,26 @@ pub(crate) struct Log {
     pub(crate) deviations: Vec<Deviation>,
     /// The deviations as a story tells them: the stamp, the thread, the words.
     pub(crate) notes: Vec<(u64, u32, String)>,
+    /// The addresses of the locks of the checked code, which are numbered as they are first used.
+    locks: Vec<usize>,
+}
+
+impl Log {
+    /// Notes an operation of the checked code on something, with the place of the call.
+    fn note(&mut self, thread: u32, operation: &str, at: &'static Location<'static>) {
+        let file = at.file().rsplit('/').next().unwrap_or_default();
+        let words = format!("{operation}  {file}:{}", at.line());
+        self.notes.push((explore::stamp().unwrap_or(0), thread, words));
+    }
+
+    /// Returns the number of a lock. A lock that takes the place of an ended one has its number.
+    fn number_of(&mut self, address: usize) -> usize {
+        let known = self.locks.iter().position(|&lock| lock == address);
+        known.unwrap_or_else(|| {
+            self.locks.push(address);
+            self.locks.len() - 1
+        })
+    }
 }
 
 /// The log of a run, which outlives its oracle.
@@ -41,9 +61,22 @@ pub(crate) struct Noting {
 impl Oracle for Noting {
     fn hear(&mut self, thread: u32, operation: &str, at: &'static Location<'static>) {
         if !is_engine(at.file()) {
-            let file = at.file().rsplit('/').next().unwrap_or_default();
-            let words = format!("{operation}  {file}:{}", at.line());
-            lock(&self.log).notes.push((explore::stamp().unwrap_or(0), thread, words));
+            lock(&self.log).note(thread, operation, at);
+        }
+    }
+
+    fn hear_lock(&mut self, told: &LockOperation<'_>) {
+        if !is_engine(told.at.file()) {
+            let mut log = lock(&self.log);
+            let (operation, number) = (told.operation, log.number_of(told.lock) + 1);
+            let refused = if told.outcome == LockOutcome::Refused { ": taken" } else { "" };
+            log.note(told.thread, &format!("{operation} #{number}{refused}"), told.at);
+        }
+    }
+
+    fn hear_wait_awake(&mut self, thread: u32) {
+        if let Chooser::Pct(pct) = &mut self.chooser {
+            pct.fall_behind(thread);
         }
     }
 
@@ -161,17 +194,20 @@ impl Pct {
         *self.priorities.entry(thread).or_insert_with(|| DRAWN + rng.below(1 << 30))
     }
 
+    /// Puts a thread behind all others. A thread that waits awake would do so for ever if it stayed ahead of
+    /// those that it waits for.
+    fn fall_behind(&mut self, thread: u32) {
+        self.lowest = self.lowest.saturating_sub(1);
+        self.priorities.insert(thread, self.lowest);
+    }
+
     fn pick(&mut self, choice: &Choice<'_>) -> u32 {
         if choice.threads.is_empty() {
             return pick_by_chance(&mut self.rng, 4, choice);
         }
         self.step += 1;
-        // A thread that could go on and switches all the same waits awake for another one. It would do so for
-        // ever if it stayed ahead of that one.
-        let waits_awake = choice.kind == Kind::Switch && choice.threads.contains(&choice.thread);
-        if waits_awake || self.changes.contains(&self.step) {
-            self.lowest = self.lowest.saturating_sub(1);
-            self.priorities.insert(choice.thread, self.lowest);
+        if self.changes.contains(&self.step) {
+            self.fall_behind(choice.thread);
         }
         let best = (0..choice.enabled).max_by_key(|&index| {
             // Of equal ones, the usual one goes first.

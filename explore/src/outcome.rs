@@ -85,7 +85,7 @@ pub struct Failure {
 pub enum Class {
     /// The checked code has panicked.
     Panic,
-    /// A thread of the checked code has panicked, and nobody has joined it.
+    /// A thread, a task or a job of the checked code has panicked, and nobody has joined it.
     UnseenPanic,
     /// Tasks or threads wait for each other in a circle.
     Deadlock,

@@ -55,3 +55,37 @@ fn a_park_in_a_loop_does_not_end_for_no_reason_for_ever() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_thread_that_waits_awake_is_no_choice_until_something_has_changed() {
+    let verdict = Explore::new().schedules(500).explore_threads(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let theirs = flag.clone();
+        let other = thread::spawn(move || theirs.store(true, SeqCst));
+        while !flag.load(SeqCst) {
+            thread::yield_now();
+        }
+        other.join().unwrap();
+    });
+    match verdict {
+        // To look again before the store is no schedule of its own, so there are few.
+        Verdict::Passed(coverage) => assert!(coverage.is_complete && coverage.schedules < 50, "{coverage:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_thread_that_waits_awake_looks_between_two_changes() {
+    let verdict = Explore::new().schedules(500).explore_threads(|| {
+        let stores = Arc::new([const { AtomicBool::new(false) }; 2]);
+        let theirs = stores.clone();
+        let other = thread::spawn(move || theirs.iter().for_each(|store| store.store(true, SeqCst)));
+        while !stores[0].load(SeqCst) {
+            thread::yield_now();
+        }
+        assert!(stores[1].load(SeqCst), "the second store has not come yet");
+        other.join().unwrap();
+    });
+    let Verdict::Failed(failed) = verdict else { panic!("{verdict:?}") };
+    assert!(failed.failure.message.contains("the second store"), "{failed}");
+}

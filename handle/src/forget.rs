@@ -1,6 +1,7 @@
 //! Panics of foreign code that no caller can be told of: in destructors of unwanted results, and in
 //! wakers of other executors.
 
+use crate::JoinError;
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -32,6 +33,22 @@ pub fn forget_panic<T>(result: thread::Result<T>) {
 #[inline]
 pub fn contain(call: impl FnOnce()) {
     forget_panic(catch_unwind(AssertUnwindSafe(call)));
+}
+
+/// Notes that nobody takes this result of work, which the caller is about to drop. An explored run fails if
+/// it is a panic; elsewhere this does nothing.
+///
+/// ```
+/// brigade_handle::note_unseen(&Ok(42));
+/// ```
+#[inline(always)]
+pub fn note_unseen<T>(result: &Result<T, JoinError>) {
+    #[cfg(feature = "explore")]
+    if let Err(error @ JoinError::Panicked(..)) = result {
+        crate::explore::note_unseen_panic(error);
+    }
+    #[cfg(not(feature = "explore"))]
+    let _ = result;
 }
 
 #[cfg(test)]

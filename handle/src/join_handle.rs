@@ -11,7 +11,7 @@
 use crate::{
     Id, JoinError, Lost, budget,
     cancel_handle::CancelHandle,
-    contain,
+    contain, note_unseen,
     observe::{self, WaitOutcome},
     rendezvous::{Counted, InArc, Release, Rendezvous},
     signal::Heir,
@@ -348,6 +348,7 @@ impl<T> Drop for JoinHandle<T> {
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
                 // SAFETY: the result came first, so it is the joiner's, which has not taken it.
                 let result = unsafe { self.target().place().take() };
+                note_unseen(&result);
                 // Which side drops the result is chance. So a panic of its destructor is ignored on
                 // either side.
                 contain(|| drop(result));

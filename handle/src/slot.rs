@@ -5,7 +5,7 @@
 //! where its future was.
 
 use crate::{
-    JoinError,
+    JoinError, note_unseen,
     signal::{Heir, Signal},
     sync::UnsafeCell,
 };
@@ -120,7 +120,7 @@ impl<T> Slot<T> {
         // slot's allocation, in which the signal lies.
         if unsafe { self.signal.complete() } == Heir::Completer {
             // SAFETY: it was stored above, and no other code takes it (rule 1).
-            self.value.with_mut(|value| unsafe { value.cast::<Output<T>>().drop_in_place() });
+            self.value.with_mut(|value| unsafe { drop_unseen(value.cast::<Output<T>>()) });
         }
     }
 
@@ -150,7 +150,7 @@ impl<T> Drop for Slot<T> {
         // completer has dropped the value.
         if self.signal.is_finished() && !self.signal.has_joiner() {
             // SAFETY: DONE says that the value is stored, and without a joiner no code has taken it.
-            self.value.with_mut(|value| unsafe { value.cast::<Output<T>>().drop_in_place() });
+            self.value.with_mut(|value| unsafe { drop_unseen(value.cast::<Output<T>>()) });
         }
     }
 }
@@ -165,6 +165,27 @@ impl<T> std::fmt::Debug for Slot<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("finished", &self.is_finished()).finish_non_exhaustive()
     }
+}
+
+/// Drops a result in its place, which nobody has taken. An explored run fails if it is a panic.
+///
+/// ```
+/// use brigade_handle::JoinError;
+///
+/// let mut result = std::mem::ManuallyDrop::new(Ok::<_, JoinError>("soup".to_owned()));
+/// // SAFETY: the result is there, and nobody touches it afterwards.
+/// unsafe { brigade_handle::drop_unseen(&raw mut *result) };
+/// ```
+///
+/// # Safety
+///
+/// The result lies there and is the caller's, and no code touches it afterwards.
+#[inline]
+pub unsafe fn drop_unseen<T>(result: *mut Result<T, JoinError>) {
+    // SAFETY: the caller says that it is there.
+    note_unseen(unsafe { &*result });
+    // SAFETY: the caller owns it, and no code touches it afterwards.
+    unsafe { result.drop_in_place() };
 }
 
 /// The place of a value: in a [`Slot`], or in an executor's own allocation. A

@@ -77,6 +77,14 @@ pub(crate) fn pause(times: u32) {
     (0..times).for_each(|_| std::hint::spin_loop());
 }
 
+/// Tells an explored run that a queue has changed whose atomics are not of this file, so that threads that
+/// wait awake look again.
+#[inline(always)]
+pub(crate) fn queue_changed() {
+    #[cfg(feature = "explore")]
+    brigade_handle::explore::changed();
+}
+
 /// A value on two cache lines of its own: x86 fetches lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]

@@ -2,14 +2,16 @@
 
 use crate::{check_threads, failed, passed};
 use brigade_explore::{
-    Class, Explore,
-    runtime::net::TcpListener,
+    Class, Explore, Failed,
+    pool::Pool,
+    runtime::{self, net::TcpListener, sync::mpsc},
     sync::atomic::{AtomicU32, Ordering::SeqCst},
     thread,
 };
 use std::{
     process,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 #[test]
@@ -32,6 +34,75 @@ fn a_panic_of_a_thread_that_nobody_joins_is_told_with_its_place() {
         "{failed}"
     );
     assert!(failed.failure.sites[0].contains("ends.rs"), "{failed}");
+}
+
+/// Asserts that a panic of work was told with the name of the work and its place.
+fn assert_unseen(failed: &Failed, work: &str) {
+    assert_eq!(failed.failure.class, Class::UnseenPanic, "{failed}");
+    let message = &failed.failure.message;
+    assert!(message.starts_with(work) && message.ends_with("no salt"), "{failed}");
+    assert!(failed.failure.sites[0].contains("ends.rs"), "{failed}");
+}
+
+#[test]
+fn a_panic_of_a_task_whose_handle_is_dropped_is_told_with_the_name_of_the_task() {
+    for is_late in [false, true] {
+        let failed = failed(Explore::new().schedules(50).explore(move || async move {
+            let cook = runtime::spawn_named("cook", async { panic!("no salt") });
+            if is_late {
+                runtime::sleep(Duration::from_secs(1)).await;
+            }
+            drop::<runtime::JoinHandle<()>>(cook);
+            runtime::sleep(Duration::from_secs(1)).await;
+        }));
+        assert_unseen(&failed, "task#1 (`cook`) has panicked");
+    }
+}
+
+#[test]
+fn a_panic_of_a_job_without_a_handle_is_told() {
+    let detached: fn(&Pool) = |pool| pool.spawn_detached(|| panic!("no salt"));
+    let dropped: fn(&Pool) = |pool| drop(pool.spawn(|| panic!("no salt")));
+    for spawn in [detached, dropped] {
+        let failed = failed(check_threads(move || {
+            let pool = Pool::builder().threads(1).build().unwrap();
+            spawn(&pool);
+            pool.shutdown();
+        }));
+        assert_unseen(&failed, "job#1 has panicked");
+    }
+}
+
+#[test]
+fn a_panic_of_a_task_that_others_wait_for_in_vain_is_told_as_the_reason() {
+    let failed = failed(Explore::new().schedules(50).explore(|| async {
+        let (sender, mut inbox) = mpsc::channel::<u32>(1);
+        let kept = sender.clone();
+        drop(runtime::spawn(async move {
+            panic_without_salt();
+            let _ = kept.send(1).await;
+        }));
+        let _ = inbox.recv().await;
+        drop(sender);
+    }));
+    assert_unseen(&failed, "task#1 (`");
+}
+
+fn panic_without_salt() {
+    panic!("no salt");
+}
+
+#[test]
+fn a_panic_of_work_that_is_awaited_or_handled_passes() {
+    passed(Explore::new().schedules(50).explore(|| async {
+        assert!(runtime::spawn(async { panic!("no salt") }).await.is_err());
+        assert!(runtime::spawn_blocking(|| panic!("no salt")).await.is_err());
+    }));
+    passed(check_threads(|| {
+        let pool = Pool::builder().threads(1).on_panic(drop).build().unwrap();
+        pool.spawn_detached(|| panic!("no salt"));
+        pool.shutdown();
+    }));
 }
 
 #[test]

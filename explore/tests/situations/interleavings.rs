@@ -66,8 +66,13 @@ fn two_threads_that_lock_in_two_orders_get_stuck() {
         }
         other.join().unwrap();
     }));
-    assert_eq!(failed.failure.class, Class::Stuck, "{failed}");
+    assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
+    // The lanes tell each lock from the other, and who waits for which.
+    let report = failed.to_string();
+    for line in ["lock #1  interleavings.rs:", "lock #1: taken  interleavings.rs:", "lock #2: taken"] {
+        assert!(report.contains(line), "{report}");
+    }
 }
 
 #[test]

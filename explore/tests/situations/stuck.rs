@@ -147,8 +147,71 @@ fn threads_that_wait_for_locks_are_told_with_their_places() {
     }) else {
         panic!("it gets stuck")
     };
-    assert_eq!(failed.failure.class, Class::Stuck, "{failed}");
+    // Each waits for the other one: for its lock, and for its end.
+    assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
     assert!(failed.failure.message.contains("waits for a lock at"), "{failed}");
+    assert!(failed.failure.message.contains("held by root (thread 0)"), "{failed}");
     assert_eq!(failed.failure.sites.len(), 2, "{failed}");
     assert!(failed.failure.sites.iter().all(|site| site.contains("stuck.rs:")), "{failed}");
+}
+
+/// Runs two threads that take the locks in these orders, each a reader or a writer.
+fn take_in_two_orders(take: fn(&[sync::RwLock<u32>; 2], [usize; 2])) -> Failed {
+    let Verdict::Failed(failed) = Explore::new().explore_threads(move || {
+        let locks = Arc::new([const { sync::RwLock::new(0) }; 2]);
+        let threads = [[0, 1], [1, 0]].map(|order| {
+            let locks = locks.clone();
+            thread::spawn(move || take(&locks, order))
+        });
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
+    }) else {
+        panic!("it gets stuck")
+    };
+    *failed
+}
+
+#[test]
+fn a_circle_of_readers_and_writers_is_a_deadlock() {
+    let failed = take_in_two_orders(|locks, [first, second]| {
+        let _read = locks[first].read().unwrap();
+        *locks[second].write().unwrap() += 1;
+    });
+    assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
+    assert_eq!(failed.failure.sites.len(), 1, "{failed}");
+    assert!(failed.to_string().contains("write #"), "{failed}");
+}
+
+#[test]
+fn a_thread_that_takes_a_lock_twice_waits_for_itself() {
+    let Verdict::Failed(failed) = Explore::new().explore_threads(|| {
+        let lock = sync::Mutex::new(0);
+        let _held = lock.lock().unwrap();
+        let _again = lock.lock().unwrap();
+    }) else {
+        panic!("it gets stuck")
+    };
+    assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
+    assert!(failed.failure.message.starts_with("root waits for itself"), "{failed}");
+}
+
+#[test]
+fn a_lock_whose_holder_sleeps_for_ever_is_no_circle_and_is_told_with_its_holder() {
+    let Verdict::Failed(failed) = Explore::new().schedules(50).explore_threads(|| {
+        let lock = Arc::new(sync::Mutex::new(0));
+        let (theirs, root) = (lock.clone(), thread::current());
+        let cook = thread::Builder::new().name("cook".to_owned());
+        let _cook = cook.spawn(move || {
+            let _held = theirs.lock().unwrap();
+            root.unpark();
+            loop {
+                thread::park();
+            }
+        });
+        thread::park_timeout(Duration::from_secs(1));
+        *lock.lock().unwrap() += 1;
+    }) else {
+        panic!("it gets stuck")
+    };
+    assert_eq!(failed.failure.class, Class::Stuck, "{failed}");
+    assert!(failed.failure.message.contains("held by cook (thread 1)"), "{failed}");
 }

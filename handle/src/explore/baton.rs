@@ -12,18 +12,19 @@
 //! ```
 
 use super::{
-    Blocked, End, Kind, Limits, Oracle, Ran,
+    Blocked, End, Kind, Limits, LockOperation, LockOutcome, Oracle, Ran, UnseenPanic,
     state::{Next, State},
     virtual_time::{self, TimeLimits},
     watch::Watch,
 };
+use crate::JoinError;
 use std::{
     cell::Cell,
     fmt,
     panic::{self, AssertUnwindSafe, Location},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -41,8 +42,12 @@ thread_local! {
 
 /// The number of the thread that has the baton.
 static RUNNING: AtomicU32 = AtomicU32::new(NOBODY);
-/// Whether the oracle of the run hears of operations on atomics.
+/// Whether the oracle of the run hears of operations on atomics and locks.
 static TELLS: AtomicBool = AtomicBool::new(false);
+/// Whether the operations on atomics are choice points of the run.
+static ATOMIC_POINTS: AtomicBool = AtomicBool::new(false);
+/// How often a thread of the run has changed what others can see.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 static ENDED: Condvar = Condvar::new();
 /// How often the waiting thread looks at the running one.
@@ -97,6 +102,7 @@ pub fn run(oracle: Box<dyn Oracle>, limits: Limits, root: impl FnOnce() + Send +
         *state = Some(State::new(oracle, limits));
     }
     TELLS.store(limits.tells, Ordering::Relaxed);
+    ATOMIC_POINTS.store(limits.atomics, Ordering::Relaxed);
     virtual_time::restart();
     let index = register("root".to_owned());
     let body = move || {
@@ -190,9 +196,24 @@ pub(super) fn preempt() {
 
 /// A choice point before an operation on an atomic, if those count.
 pub(super) fn preempt_at_atomic() {
-    if with(|state| state.has_atomic_points()) {
+    // Relaxed: it was set before the run began.
+    if ATOMIC_POINTS.load(Ordering::Relaxed) {
         preempt();
     }
+}
+
+/// Notes that the calling thread has changed what others can see, so that those that wait awake look again.
+#[inline]
+pub fn changed() {
+    if is_managed() {
+        // Relaxed, and not one operation: only the thread that has the baton comes here.
+        CHANGES.store(CHANGES.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+/// Returns how many changes there were.
+pub(super) fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
 }
 
 /// Tells an operation of the checked code to the oracle, with the place of the call.
@@ -209,6 +230,15 @@ pub(super) fn tell(operation: &str, value: &dyn fmt::Debug) {
 pub(super) fn spin() {
     switch_to(with(State::spin));
     with(State::stop_spinning);
+}
+
+/// Notes a panic of a task or a job whose result nobody takes.
+pub(crate) fn note_unseen_panic(error: &JoinError) {
+    if is_managed() {
+        let work = if error.subject().is_none() { String::new() } else { error.subject().to_string() };
+        let message = error.panic_message().map(str::to_owned);
+        with(|state| state.note_unseen_panic(UnseenPanic { work, message }));
+    }
 }
 
 /// Notes that a user's work goes on.
@@ -246,9 +276,25 @@ pub(super) fn wait_for_lock(address: usize) {
     block(Blocked::Lock(address), TimeLimits::default());
 }
 
-/// Tells the threads that wait for a lock that it may be free.
+/// Tells an operation of the calling thread on a lock to the oracle.
+pub(super) fn tell_lock(lock: usize, operation: &str, outcome: LockOutcome, at: &'static Location<'static>) {
+    // Relaxed: it was set before the run began.
+    if TELLS.load(Ordering::Relaxed) {
+        let thread = managed().expect("a managed thread calls");
+        with(|state| state.tell_lock(&LockOperation { thread, lock, operation, outcome, at }));
+    }
+}
+
+/// Notes that the calling thread holds a lock.
+pub(super) fn take_lock(address: usize) {
+    changed();
+    with(|state| state.take_lock(address));
+}
+
+/// Notes that the calling thread has freed a lock. The threads that wait for it can go on.
 pub(super) fn release_lock(address: usize) {
-    with(|state| state.unblock_all(Blocked::Lock(address)));
+    changed();
+    with(|state| state.release_lock(address));
 }
 
 /// Waits until a managed thread has ended.

@@ -69,6 +69,30 @@ pub struct Choice<'a> {
     pub threads: &'a [u32],
 }
 
+/// An operation of the checked code on a lock.
+#[derive(Clone, Copy, Debug)]
+pub struct LockOperation<'a> {
+    /// The thread.
+    pub thread: u32,
+    /// The address of the lock.
+    pub lock: usize,
+    /// The name of the call.
+    pub operation: &'a str,
+    /// Whether it was done.
+    pub outcome: LockOutcome,
+    /// The place of the call. A lock is freed at the place where it was taken.
+    pub at: &'static Location<'static>,
+}
+
+/// Whether an operation on a lock was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockOutcome {
+    /// It is done.
+    Done,
+    /// The lock is held already.
+    Refused,
+}
+
 /// Makes the choices of a run.
 pub trait Oracle: Send {
     /// Returns the index of the way to go. It is taken modulo [`Choice::enabled`], so that every number is
@@ -79,6 +103,14 @@ pub trait Oracle: Send {
     ///
     /// [`Limits::tells`]: super::Limits::tells
     fn hear(&mut self, _thread: u32, _operation: &str, _at: &'static Location<'static>) {}
+
+    /// Hears of an operation on a lock, if [`Limits::tells`] is set.
+    ///
+    /// [`Limits::tells`]: super::Limits::tells
+    fn hear_lock(&mut self, _operation: &LockOperation<'_>) {}
+
+    /// Hears that this thread waits awake for others, once for each time that it looks in vain.
+    fn hear_wait_awake(&mut self, _thread: u32) {}
 }
 
 /// Asks the oracle which of `enabled` ways to go. Returns 0 outside a run, or if there is no choice.

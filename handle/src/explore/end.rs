@@ -29,6 +29,9 @@ pub enum End {
     Panicked(String),
     /// All threads have ended. The one of this number has panicked, and no thread has joined it.
     UnseenPanic(u32),
+    /// A task or a job has panicked, and nobody has taken its result. All threads have ended, or none can go
+    /// on.
+    UnseenPanicOfWork(UnseenPanic),
     /// No thread can go on, and no deadline is left but those of upkeep.
     Stuck(Vec<Waiting>),
     /// The limit of steps was reached.
@@ -37,6 +40,15 @@ pub enum End {
     BlockedOutside(String),
     /// The thread of this name had the baton, and has come to no choice point for long.
     NoChoicePoint(String),
+}
+
+/// A panic of a task or a job whose result nobody has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnseenPanic {
+    /// The task or job, as far as it is known: work has numbers only while a trace records.
+    pub work: String,
+    /// The message of the panic, if its payload is a text.
+    pub message: Option<String>,
 }
 
 /// A thread that had not ended when its run got stuck.
@@ -48,6 +60,9 @@ pub struct Waiting {
     pub name: String,
     /// The thing that it waits for.
     pub blocked: Blocked,
+    /// The threads that could end the wait: those that hold the lock, or the one whose end it waits for.
+    /// Empty for a park, which any can end.
+    pub held_by: Vec<u32>,
     /// The place of the call that waits.
     pub at: &'static Location<'static>,
 }

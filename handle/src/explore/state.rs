@@ -1,8 +1,10 @@
 //! The state of a run: its threads, which of them can go on, and what they wait for.
 
 use super::{
-    Blocked, Choice, End, Kind, ManagedThread, Oracle, Waiting,
-    baton::managed,
+    Blocked, Choice, End, Kind, LockOperation, ManagedThread, Oracle, UnseenPanic, Waiting,
+    baton::{changes, managed},
+    holders::Holders,
+    managed_thread::{Managed, Status},
     virtual_time::{self, TimeLimits},
 };
 use std::{collections::VecDeque, fmt, mem, panic::Location, thread::Thread};
@@ -32,39 +34,17 @@ pub(super) struct State {
     threads: Vec<Managed>,
     /// The threads that can go on and do not have the baton, the one that could first in front.
     ready: VecDeque<u32>,
+    holders: Holders,
     oracle: Box<dyn Oracle>,
     limits: Limits,
     steps: u64,
+    /// The memory of the threads among which one is chosen.
+    offered: Vec<u32>,
     /// The rounds of upkeep since the last progress.
     idle_upkeep: u32,
+    /// The first panic of a task or a job whose result nobody has taken.
+    unseen_panic: Option<UnseenPanic>,
     end: Option<End>,
-}
-
-/// A managed thread.
-struct Managed {
-    name: String,
-    thread: Option<Thread>,
-    tid: u64,
-    status: Status,
-    /// An unpark has come that no park has taken.
-    has_token: bool,
-    /// It waits awake for other threads.
-    spins: bool,
-    /// It has panicked.
-    has_panicked: bool,
-    /// A thread has joined it, and so seen its panic.
-    is_joined: bool,
-    /// How many of its parks have ended for no reason.
-    spurious: u32,
-    /// The number of choices of each kind.
-    choices: [u32; Kind::ALL.len()],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Ready,
-    Blocked { on: Blocked, limits: TimeLimits, at: &'static Location<'static> },
-    Ended,
 }
 
 /// A thread that gets the baton.
@@ -78,10 +58,13 @@ impl State {
         Self {
             threads: Vec::new(),
             ready: VecDeque::new(),
+            holders: Holders::default(),
             oracle,
             limits,
             steps: 0,
+            offered: Vec::new(),
             idle_upkeep: 0,
+            unseen_panic: None,
             end: None,
         }
     }
@@ -94,18 +77,7 @@ impl State {
     /// Adds a thread, which can go on from now on.
     pub(super) fn register(&mut self, name: String) -> u32 {
         let index = u32::try_from(self.threads.len()).expect("a run has fewer threads");
-        self.threads.push(Managed {
-            name,
-            thread: None,
-            tid: 0,
-            status: Status::Ready,
-            has_token: false,
-            spins: false,
-            has_panicked: false,
-            is_joined: false,
-            spurious: 0,
-            choices: [0; Kind::ALL.len()],
-        });
+        self.threads.push(Managed::new(name));
         self.ready.push_back(index);
         index
     }
@@ -131,6 +103,22 @@ impl State {
     pub(super) fn tell(&mut self, operation: &str, value: &dyn fmt::Debug, at: &'static Location<'static>) {
         let here = managed().expect("a managed thread calls");
         self.oracle.hear(here, &format!("{operation} {value:?}"), at);
+    }
+
+    /// Tells the oracle of an operation on a lock.
+    pub(super) fn tell_lock(&mut self, operation: &LockOperation<'_>) {
+        self.oracle.hear_lock(operation);
+    }
+
+    /// Notes that the calling thread holds a lock.
+    pub(super) fn take_lock(&mut self, address: usize) {
+        self.holders.add(address, managed().expect("a managed thread calls"));
+    }
+
+    /// Notes that the calling thread has freed a lock. The threads that wait for it can go on.
+    pub(super) fn release_lock(&mut self, address: usize) {
+        self.holders.remove(address, managed().expect("a managed thread calls"));
+        self.unblock_all(Blocked::Lock(address));
     }
 
     /// Asks the oracle.
@@ -213,19 +201,34 @@ impl State {
                 return Err(self.end_of_all());
             }
             if !self.pass_time() {
-                return Err(End::Stuck(self.waiting()));
+                return Err(self.end_of_stuck());
             }
         }
         self.choose(Kind::Switch, None)
     }
 
     /// Returns the end of a run of which all threads have ended.
-    fn end_of_all(&self) -> End {
+    fn end_of_all(&mut self) -> End {
         let is_unseen = |thread: &Managed| thread.has_panicked && !thread.is_joined;
-        match self.threads.iter().position(is_unseen) {
-            Some(index) => End::UnseenPanic(index as u32),
-            None => End::Finished,
+        match (self.threads.iter().position(is_unseen), self.unseen_panic.take()) {
+            (Some(index), _) => End::UnseenPanic(index as u32),
+            (None, Some(panic)) => End::UnseenPanicOfWork(panic),
+            (None, None) => End::Finished,
         }
+    }
+
+    /// Returns the end of a run of which no thread can go on. If work has panicked unseen, the others may well
+    /// wait for what it would have done.
+    fn end_of_stuck(&mut self) -> End {
+        match self.unseen_panic.take() {
+            Some(panic) => End::UnseenPanicOfWork(panic),
+            None => End::Stuck(self.waiting()),
+        }
+    }
+
+    /// Notes that work has panicked, and that nobody takes its result.
+    pub(super) fn note_unseen_panic(&mut self, panic: UnseenPanic) {
+        self.unseen_panic.get_or_insert(panic);
     }
 
     /// Notes that the calling thread has panicked.
@@ -244,19 +247,27 @@ impl State {
     }
 
     /// Chooses the thread that goes on when the calling one waits awake. Another one does, if one can. If all
-    /// that can wait awake as well, time passes.
+    /// that can wait awake in vain, time passes.
     pub(super) fn spin(&mut self) -> Result<Next, End> {
-        self.here().spins = true;
-        if self.ready.iter().all(|&index| self.threads[index as usize].spins) {
+        let here = managed().expect("a managed thread calls");
+        self.oracle.hear_wait_awake(here);
+        self.here().spun_at = Some(changes());
+        if self.ready.iter().all(|&index| self.waits_in_vain(index)) {
             virtual_time::pass_until(virtual_time::nanos() + SPIN_TICK);
             self.unblock_due();
         }
-        self.choose(Kind::Switch, managed())
+        self.choose(Kind::Switch, Some(here))
     }
 
     /// Ends the calling thread's wait awake.
     pub(super) fn stop_spinning(&mut self) {
-        self.here().spins = false;
+        self.here().spun_at = None;
+    }
+
+    /// Returns whether the thread waits awake and nothing has changed since it looked. It would find what it
+    /// has found before.
+    fn waits_in_vain(&self, index: u32) -> bool {
+        self.threads[index as usize].spun_at == Some(changes())
     }
 
     /// Notes that a user's work goes on.
@@ -325,10 +336,6 @@ impl State {
         self.here().tid = tid;
     }
 
-    pub(super) fn has_atomic_points(&self) -> bool {
-        self.limits.atomics
-    }
-
     pub(super) fn steps(&self) -> u64 {
         self.steps
     }
@@ -353,14 +360,18 @@ impl State {
     /// Chooses one of the ready threads, or this one, which is the usual choice.
     fn choose(&mut self, kind: Kind, usual: Option<u32>) -> Result<Next, End> {
         self.count_step()?;
-        // Threads that only spin come last: they wait for one of the others.
-        let mut threads: Vec<u32> = usual.into_iter().chain(self.ready.iter().copied()).collect();
-        if kind == Kind::Switch && usual.is_some() {
-            // This one has just looked, so it comes after the others that spin.
-            threads.rotate_left(1);
+        let mut threads = mem::take(&mut self.offered);
+        let able = usual.into_iter().chain(self.ready.iter().copied());
+        threads.extend(able.filter(|&index| !self.waits_in_vain(index)));
+        if threads.is_empty() {
+            // All wait awake in vain. They look again by turns, which is no choice.
+            threads.extend(self.ready.front().copied().or(usual));
         }
-        threads.sort_by_key(|&index| self.threads[index as usize].spins);
+        // Threads that wait awake come last: they wait for one of the others.
+        threads.sort_by_key(|&index| self.threads[index as usize].spun_at.is_some());
         let index = threads[self.pick(kind, threads.len(), &threads)];
+        threads.clear();
+        self.offered = threads;
         if Some(index) != usual {
             self.ready.retain(|&ready| ready != index);
             self.ready.extend(usual);
@@ -372,7 +383,8 @@ impl State {
     fn waiting(&self) -> Vec<Waiting> {
         let of = |(index, thread): (usize, &Managed)| match thread.status {
             Status::Blocked { on, at, .. } => {
-                Some(Waiting { thread: index as u32, name: thread.name.clone(), blocked: on, at })
+                let (thread, name, held_by) = (index as u32, thread.name.clone(), self.holders.of(on));
+                Some(Waiting { thread, name, blocked: on, held_by, at })
             }
             _ => None,
         };

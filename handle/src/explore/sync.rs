@@ -1,9 +1,10 @@
 //! Atomics and locks whose operations are choice points of a run. Outside a run they are std's.
 
-use super::baton;
+use super::{LockOutcome, baton};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    panic::Location,
     sync::{self as os, LockResult, PoisonError, TryLockError, TryLockResult},
 };
 
@@ -18,6 +19,14 @@ pub mod atomic {
     fn point() {
         if baton::is_managed() {
             baton::preempt_at_atomic();
+        }
+    }
+
+    /// Notes an operation that may have changed the value.
+    #[inline(always)]
+    fn changed_if(is_changed: bool) {
+        if is_changed {
+            baton::changed();
         }
     }
 
@@ -74,6 +83,10 @@ pub mod atomic {
                 #[track_caller]
                 pub fn store(&self, value: $value, order: Ordering) {
                     point();
+                    if baton::is_managed() {
+                        // Only the thread that has the baton comes here, so these are one operation.
+                        changed_if(self.0.load(Ordering::Relaxed) != value);
+                    }
                     self.0.store(value, order);
                     told("store", &value);
                 }
@@ -91,6 +104,7 @@ pub mod atomic {
                 ) -> Result<$value, $value> {
                     point();
                     let result = self.0.compare_exchange(current, new, success, failure);
+                    changed_if(result.is_ok());
                     told("compare_exchange", &result);
                     result
                 }
@@ -118,6 +132,7 @@ pub mod atomic {
                 ) -> Result<$value, $value> {
                     point();
                     let result = self.0.fetch_update(set, fetch, change);
+                    changed_if(result.is_ok());
                     told("fetch_update", &result);
                     result
                 }
@@ -129,6 +144,7 @@ pub mod atomic {
             pub fn $method(&self, $argument: $type, order: Ordering) -> $value {
                 point();
                 let before = self.0.$method($argument, order);
+                changed_if(before != self.0.load(Ordering::Relaxed));
                 told(stringify!($method), &before);
                 before
             }
@@ -161,38 +177,56 @@ pub struct Guard<G> {
     /// `None` only while the guard is dropped.
     guard: Option<G>,
     address: usize,
+    /// The place of the call that has taken the lock.
+    at: &'static Location<'static>,
 }
 
 impl<G> Guard<G> {
     /// Makes a guard of std's, which may be poisoned.
-    fn wrap(guard: LockResult<G>, address: usize) -> LockResult<Self> {
-        let wrap = |guard| Self { guard: Some(guard), address };
+    fn wrap(guard: LockResult<G>, address: usize, at: &'static Location<'static>) -> LockResult<Self> {
+        let wrap = |guard| Self { guard: Some(guard), address, at };
         guard.map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())))
     }
 
     /// Comes to a choice point, and takes the lock if it is free.
-    fn try_take(address: usize, try_lock: impl FnOnce() -> TryLockResult<G>) -> TryLockResult<Self> {
+    #[track_caller]
+    fn try_take(
+        operation: &str,
+        address: usize,
+        try_lock: impl FnOnce() -> TryLockResult<G>,
+    ) -> TryLockResult<Self> {
         super::point();
+        let (is_managed, at) = (baton::is_managed(), Location::caller());
         let guard = match try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
-            Err(TryLockError::WouldBlock) => return Err(TryLockError::WouldBlock),
+            Err(TryLockError::WouldBlock) => {
+                if is_managed {
+                    baton::tell_lock(address, operation, LockOutcome::Refused, at);
+                }
+                return Err(TryLockError::WouldBlock);
+            }
         };
-        Self::wrap(guard, address).map_err(TryLockError::Poisoned)
+        if is_managed {
+            baton::take_lock(address);
+            baton::tell_lock(address, operation, LockOutcome::Done, at);
+        }
+        Self::wrap(guard, address, at).map_err(TryLockError::Poisoned)
     }
 
     /// Takes the lock. Within a run, a thread waits for it without blocking in the operating system.
     #[track_caller]
     fn take(
+        operation: &str,
         address: usize,
         lock: impl FnOnce() -> LockResult<G>,
         try_lock: impl Fn() -> TryLockResult<G>,
     ) -> LockResult<Self> {
         if !baton::is_managed() {
-            return Self::wrap(lock(), address);
+            return Self::wrap(lock(), address, Location::caller());
         }
         loop {
-            match Self::try_take(address, &try_lock) {
+            match Self::try_take(operation, address, &try_lock) {
                 Ok(guard) => return Ok(guard),
                 Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
                 Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
@@ -220,6 +254,7 @@ impl<G> Drop for Guard<G> {
         self.guard = None;
         if baton::is_managed() {
             baton::release_lock(self.address);
+            baton::tell_lock(self.address, "unlock", LockOutcome::Done, self.at);
         }
     }
 }
@@ -254,11 +289,12 @@ impl<T: ?Sized> Mutex<T> {
 
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        Guard::take(self.address(), || self.0.lock(), || self.0.try_lock())
+        Guard::take("lock", self.address(), || self.0.lock(), || self.0.try_lock())
     }
 
+    #[track_caller]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        Guard::try_take(self.address(), || self.0.try_lock())
+        Guard::try_take("try_lock", self.address(), || self.0.try_lock())
     }
 }
 
@@ -301,12 +337,12 @@ impl<T: ?Sized> RwLock<T> {
 
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
-        Guard::take(self.address(), || self.0.read(), || self.0.try_read())
+        Guard::take("read", self.address(), || self.0.read(), || self.0.try_read())
     }
 
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
-        Guard::take(self.address(), || self.0.write(), || self.0.try_write())
+        Guard::take("write", self.address(), || self.0.write(), || self.0.try_write())
     }
 }
 

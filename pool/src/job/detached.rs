@@ -6,9 +6,10 @@ use crate::{
     registry::Registry,
     worker::{begin_job::begin_job, current},
 };
-use brigade_handle::{contain, forget_panic};
+use brigade_handle::{JoinError, contain, note_unseen};
 use brigade_trace::{Domain, Id, Kind};
 use std::{
+    any::Any,
     panic::{self, AssertUnwindSafe},
     ptr::NonNull,
 };
@@ -52,7 +53,7 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
             current::with(|worker| {
                 match worker.and_then(|worker| worker.registry.config.on_panic.as_ref()) {
                     Some(handler) => contain(|| handler(payload)),
-                    None => forget_panic(Err::<(), _>(payload)),
+                    None => drop_unseen(id, payload),
                 }
             });
         }
@@ -70,4 +71,12 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
         contain(|| drop(work));
         true
     }
+}
+
+/// Drops the payload of a panic that nobody is told of.
+#[cold]
+fn drop_unseen(id: Id, payload: Box<dyn Any + Send>) {
+    let result = Err::<(), _>(JoinError::panicked(payload).of(|| brigade_trace::subject(id)));
+    note_unseen(&result);
+    contain(|| drop(result));
 }

@@ -24,6 +24,7 @@ use crate::{
         spare::Roster,
         stats::WorkerStats,
     },
+    sync::queue_changed,
     sys,
 };
 use brigade_handle::fork::{self, Generation};
@@ -291,6 +292,7 @@ impl Registry {
     /// this pool.
     #[inline]
     pub(crate) fn announce_job_from_outside(&self) {
+        queue_changed();
         if self.sleep.wants_wake_from_outside() {
             self.wake_someone();
         }
@@ -299,6 +301,7 @@ impl Registry {
     /// Makes sure that a worker finds the job that this worker has just queued.
     #[inline]
     pub(crate) fn announce_job(&self) {
+        queue_changed();
         if self.sleep.wants_wake() {
             self.wake_someone();
         }

@@ -20,7 +20,7 @@ use crate::{
     shim::UnsafeCell,
 };
 use brigade_handle::{CancelVerbs, Counted, Heir, JoinError, JoinHandle, Look, Place};
-use brigade_handle::{Rendezvous, Signal, contain};
+use brigade_handle::{Rendezvous, Signal, contain, drop_unseen, note_unseen};
 use brigade_trace::{Cause, Domain, Id, Kind, Site, because, begin, end, fresh_id, live, record};
 use std::{
     future::Future,
@@ -477,11 +477,10 @@ unsafe fn complete<F: Future>(whole: NonNull<Cell<F>>, result: Result<F::Output,
     record(Kind::Complete, cell.header.id, u64::from(result.is_err()));
     // If the handle is gone, the result is dropped here. Then nobody can be told of a panic of its
     // destructor.
-    contain(|| {
-        if !cell.header.signal.is_detached() {
-            // SAFETY: this is the runner, the future is gone, and `complete` is called once.
-            because(Cause::Join, || unsafe { publish(cell, result) });
-        }
+    contain(|| match cell.header.signal.is_detached() {
+        true => note_unseen(&result),
+        // SAFETY: this is the runner, the future is gone, and `complete` is called once.
+        false => because(Cause::Join, || unsafe { publish(cell, result) }),
     });
     // The executor removes the task from its list, if it is there.
     cell.header.executor.view().release(cell.header.signal.note());
@@ -505,7 +504,7 @@ unsafe fn publish<F: Future>(cell: &Cell<F>, result: Result<F::Output, JoinError
     // SAFETY: the output is stored, and this is the only call.
     if unsafe { cell.header.signal.complete() } == Heir::Completer {
         // SAFETY: nobody else takes the output, which was stored above.
-        cell.stage.with_mut(|stage| unsafe { stage.cast::<Result<F::Output, JoinError>>().drop_in_place() });
+        cell.stage.with_mut(|stage| unsafe { drop_unseen(stage.cast::<Result<F::Output, JoinError>>()) });
     }
 }
 

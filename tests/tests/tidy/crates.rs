@@ -97,3 +97,43 @@ fn the_libraries_take_only_what_the_design_lists() {
     }
     demand("a dependency more needs a reason in ARCHITECTURE.md and a place in this list", breaches);
 }
+
+/// The lines of the tables of a manifest that the explored build of a library must have as well, sorted: its
+/// dependencies and its features. Our own crates are named differently there, and loom is for models only.
+fn shared_lines(manifest: &str) -> Vec<String> {
+    let mut table = "";
+    let mut lines = Vec::new();
+    for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_end_matches(']').rsplit('.').next().unwrap_or_default();
+            continue;
+        }
+        let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+        let is_own = matches!((table, name), ("dependencies", "loom") | ("features", "default" | "explore"));
+        if !is_own && matches!(table, "dependencies" | "features") {
+            let line = if name.starts_with("brigade-") { name } else { line };
+            lines.push(format!("{table}: {line}"));
+        }
+    }
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn the_explored_builds_have_the_dependencies_and_features_of_the_libraries() {
+    let mut breaches = Vec::new();
+    let engine = source::root().join("explore/engine");
+    for folder in std::fs::read_dir(engine).unwrap() {
+        let folder = folder.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let read = |folder: &std::path::Path| {
+            shared_lines(&std::fs::read_to_string(folder.join("Cargo.toml")).unwrap())
+        };
+        let (explored, library) = (read(&folder), read(&source::root().join(&name)));
+        let missing = library.iter().filter(|line| !explored.contains(line));
+        breaches.extend(missing.map(|line| format!("explore/engine/{name} lacks {line}")));
+        let further = explored.iter().filter(|line| !library.contains(line));
+        breaches.extend(further.map(|line| format!("explore/engine/{name} has {line}, and {name} has not")));
+    }
+    demand("the explored build of a library differs from it by the seam alone", breaches);
+}
